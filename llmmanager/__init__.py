@@ -1,0 +1,130 @@
+"""LLMManager for Amazon Bedrock: every answer, once, soon and at a known cost.
+
+Everything public can be imported from here; what is not asked for is not loaded, so `import llmmanager`
+costs neither boto3 nor botocore.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
+    from llmmanager.bedrock.exceptions.llm_manager_exceptions import (
+        AuthenticationError,
+        ConfigurationError,
+        LLMManagerError,
+        RequestValidationError,
+        RetryExhaustedError,
+    )
+    from llmmanager.bedrock.exceptions.parallel_exceptions import (
+        ParallelConfigurationError,
+        ParallelExecutionError,
+        ParallelProcessingError,
+    )
+    from llmmanager.bedrock.models.bedrock_response import BedrockResponse
+    from llmmanager.bedrock.models.deadline import Deadline
+    from llmmanager.bedrock.models.llm_manager_structures import (
+        AuthConfig,
+        AuthenticationType,
+        RequestAttempt,
+        ResponseValidationConfig,
+        RetryConfig,
+        RetryStrategy,
+        ValidationResult,
+    )
+    from llmmanager.bedrock.models.parallel_structures import (
+        BedrockConverseRequest,
+        FailureHandlingStrategy,
+        LoadBalancingStrategy,
+        ParallelExecutionStats,
+        ParallelProcessingConfig,
+        ParallelResponse,
+    )
+    from llmmanager.llm_manager import LLMManager
+    from llmmanager.parallel_llm_manager import ParallelLLMManager
+
+__version__ = "0.1.0"
+
+_MODELS = "llmmanager.bedrock.models"
+_EXCEPTIONS = "llmmanager.bedrock.exceptions"
+_HOMES = {
+    "llmmanager.llm_manager": ("LLMManager",),
+    "llmmanager.parallel_llm_manager": ("ParallelLLMManager",),
+    "llmmanager.bedrock.catalog.unified_model_manager": ("UnifiedModelManager",),
+    f"{_MODELS}.bedrock_response": ("BedrockResponse",),
+    f"{_MODELS}.deadline": ("Deadline",),
+    f"{_MODELS}.llm_manager_structures": (
+        "AuthConfig",
+        "AuthenticationType",
+        "RequestAttempt",
+        "ResponseValidationConfig",
+        "RetryConfig",
+        "RetryStrategy",
+        "ValidationResult",
+    ),
+    f"{_MODELS}.parallel_structures": (
+        "BedrockConverseRequest",
+        "FailureHandlingStrategy",
+        "LoadBalancingStrategy",
+        "ParallelExecutionStats",
+        "ParallelProcessingConfig",
+        "ParallelResponse",
+    ),
+    f"{_EXCEPTIONS}.llm_manager_exceptions": (
+        "AuthenticationError",
+        "ConfigurationError",
+        "LLMManagerError",
+        "RequestValidationError",
+        "RetryExhaustedError",
+    ),
+    f"{_EXCEPTIONS}.parallel_exceptions": (
+        "ParallelConfigurationError",
+        "ParallelExecutionError",
+        "ParallelProcessingError",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AuthConfig",
+    "AuthenticationError",
+    "AuthenticationType",
+    "BedrockConverseRequest",
+    "BedrockResponse",
+    "ConfigurationError",
+    "Deadline",
+    "FailureHandlingStrategy",
+    "LLMManager",
+    "LLMManagerError",
+    "LoadBalancingStrategy",
+    "ParallelConfigurationError",
+    "ParallelExecutionError",
+    "ParallelExecutionStats",
+    "ParallelLLMManager",
+    "ParallelProcessingConfig",
+    "ParallelProcessingError",
+    "ParallelResponse",
+    "RequestAttempt",
+    "RequestValidationError",
+    "ResponseValidationConfig",
+    "RetryConfig",
+    "RetryExhaustedError",
+    "RetryStrategy",
+    "UnifiedModelManager",
+    "ValidationResult",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

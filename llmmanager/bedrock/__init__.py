@@ -1,0 +1,1 @@
+"""Amazon Bedrock: models, routing, invocation and what is known of access."""

@@ -1,0 +1,1 @@
+"""What can go wrong: one tree, `LLMManagerError` at its root."""

@@ -1,0 +1,1 @@
+"""One call: validation, request building, feature fallback, clients, the loop."""

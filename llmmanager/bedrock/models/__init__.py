@@ -1,0 +1,1 @@
+"""What callers pass in and get back: plain dataclasses and enums."""

@@ -1,0 +1,216 @@
+"""Configuration of a manager and the record of what one call did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
+from llmmanager.bedrock.models.llm_manager_constants import LLMManagerConfig
+
+if TYPE_CHECKING:
+    from llmmanager.bedrock.models.bedrock_response import BedrockResponse
+
+__all__ = [
+    "AuthConfig",
+    "AuthenticationType",
+    "RequestAttempt",
+    "ResponseValidationConfig",
+    "RetryConfig",
+    "RetryStrategy",
+    "ValidationResult",
+]
+
+
+class AuthenticationType(Enum):
+    """Where credentials come from."""
+
+    PROFILE = "profile"
+    CREDENTIALS = "credentials"
+    IAM_ROLE = "iam_role"
+    AUTO = "auto"
+
+
+class RetryStrategy(Enum):
+    """Which target follows a failed one.
+
+    REGION_FIRST: all regions of the first model, then of the second.
+    MODEL_FIRST: all models in the first region, then in the second.
+    """
+
+    REGION_FIRST = "region_first"
+    MODEL_FIRST = "model_first"
+
+
+@dataclass(frozen=True)
+class AuthConfig:
+    """How to authenticate to AWS.
+
+    Attributes:
+        auth_type: PROFILE needs `profile_name`; CREDENTIALS needs `access_key_id` and
+            `secret_access_key`; IAM_ROLE and AUTO use boto3's own chain (environment, container,
+            instance), IAM_ROLE without ever reading a named profile.
+        region: home region of the session, used where no other region applies.
+
+    Raises:
+        ConfigurationError: a field that the type needs is missing.
+    """
+
+    auth_type: AuthenticationType = AuthenticationType.AUTO
+    profile_name: str | None = None
+    access_key_id: str | None = field(default=None, repr=False)
+    secret_access_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    region: str | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.auth_type, AuthenticationType):
+            raise ConfigurationError(
+                f"auth_type must be an AuthenticationType (got {self.auth_type!r})",
+                {"auth_type": self.auth_type},
+            )
+        needed = {
+            AuthenticationType.PROFILE: ("profile_name",),
+            AuthenticationType.CREDENTIALS: ("access_key_id", "secret_access_key"),
+        }.get(self.auth_type, ())
+        missing = [name for name in needed if not getattr(self, name)]
+        if missing:
+            raise ConfigurationError(
+                f"{' and '.join(missing)} must be given for auth_type {self.auth_type.value!r}",
+                dict.fromkeys(missing),
+            )
+
+
+@dataclass(frozen=True)
+class RetryConfig:
+    """How often, how soon and where a failed call is tried again.
+
+    Attributes:
+        max_retries: attempts that may follow a transient failure, over all targets together.
+        retry_delay: seconds before a target is tried a second time (full jitter: 0 to this).
+        backoff_multiplier: growth of that delay with each round, at least 1.
+        max_retry_delay: its ceiling in seconds, and the longest server hint that is honoured.
+        retry_strategy: which target follows.
+        enable_feature_fallback: drop the one feature a model refuses and ask again.
+        retryable_errors: further AWS error codes or exception class names (or classes) that are
+            transient for this caller.
+
+    Raises:
+        ConfigurationError: a value out of range.
+    """
+
+    max_retries: int = LLMManagerConfig.DEFAULT_MAX_RETRIES
+    retry_delay: float = LLMManagerConfig.DEFAULT_RETRY_DELAY
+    backoff_multiplier: float = LLMManagerConfig.DEFAULT_BACKOFF_MULTIPLIER
+    max_retry_delay: float = LLMManagerConfig.DEFAULT_MAX_RETRY_DELAY
+    retry_strategy: RetryStrategy = RetryStrategy.REGION_FIRST
+    enable_feature_fallback: bool = True
+    retryable_errors: tuple[str | type[BaseException], ...] = ()
+
+    def __post_init__(self) -> None:
+        _require_number(self, "max_retries", minimum=0, integer=True)
+        _require_number(self, "retry_delay", minimum=0)
+        _require_number(self, "backoff_multiplier", minimum=1)
+        _require_number(self, "max_retry_delay", minimum=0)
+        if not isinstance(self.retry_strategy, RetryStrategy):
+            raise ConfigurationError(
+                f"retry_strategy must be a RetryStrategy (got {self.retry_strategy!r})",
+                {"retry_strategy": self.retry_strategy},
+            )
+        object.__setattr__(self, "retryable_errors", tuple(self.retryable_errors))
+        for error in self.retryable_errors:
+            if not isinstance(error, str | type):
+                raise ConfigurationError(
+                    f"retryable_errors must hold error codes or exception classes (got {error!r})",
+                    {"retryable_errors": error},
+                )
+
+
+@dataclass(frozen=True)
+class ValidationResult:
+    """What a response validation function says of one answer."""
+
+    success: bool
+    error_message: str | None = None
+    error_details: Mapping[str, Any] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as a JSON-ready dict."""
+        return {
+            "success": self.success,
+            "error_message": self.error_message,
+            "error_details": dict(self.error_details) if self.error_details is not None else None,
+        }
+
+
+@dataclass(frozen=True)
+class ResponseValidationConfig:
+    """A check on each answer; an invalid one asks the model again.
+
+    Attributes:
+        response_validation_function: takes the `BedrockResponse`, returns a `ValidationResult`. An
+            exception in it counts as an invalid answer.
+        response_validation_retries: how often the model may be asked again, in all.
+        response_validation_delay: seconds before it is.
+
+    Raises:
+        ConfigurationError: no callable, or a value out of range.
+    """
+
+    response_validation_function: Callable[[BedrockResponse], ValidationResult]
+    response_validation_retries: int = 3
+    response_validation_delay: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not callable(self.response_validation_function):
+            raise ConfigurationError(
+                "response_validation_function must be callable "
+                f"(got {type(self.response_validation_function).__name__})"
+            )
+        _require_number(self, "response_validation_retries", minimum=0, integer=True)
+        _require_number(self, "response_validation_delay", minimum=0)
+
+
+@dataclass(frozen=True)
+class RequestAttempt:
+    """One call of one target.
+
+    Attributes:
+        model_id: the model's id.
+        region: the region called.
+        access_method: "on_demand", "geographic_profile" or "global_profile"; None for an id that the
+            catalog does not know.
+        attempt_number: from 1.
+        start_time, end_time: UTC.
+        success: whether the target answered.
+        error: what it answered otherwise, or None.
+        invoke_id: the id that was invoked: the model's, or a profile's.
+        decision: what followed from the error ("other_region", "drop_feature", ...), or None.
+    """
+
+    model_id: str
+    region: str
+    access_method: str | None
+    attempt_number: int
+    start_time: datetime
+    end_time: datetime
+    success: bool
+    error: Exception | None = None
+    invoke_id: str | None = None
+    decision: str | None = None
+
+    @property
+    def duration_ms(self) -> float:
+        """How long the call took, in milliseconds."""
+        return (self.end_time - self.start_time) / timedelta(milliseconds=1)
+
+
+def _require_number(config: object, name: str, *, minimum: float, integer: bool = False) -> None:
+    value = getattr(config, name)
+    kinds: tuple[type, ...] = (int,) if integer else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds) or not value >= minimum or value == float("inf"):
+        kind = "an integer" if integer else "a number"
+        raise ConfigurationError(f"{name} must be {kind} of at least {minimum} (got {value!r})", {name: value})

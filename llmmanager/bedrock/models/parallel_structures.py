@@ -1,0 +1,221 @@
+"""Many requests at once: what is asked, how they run, and what comes back."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from llmmanager.bedrock.exceptions.parallel_exceptions import ParallelConfigurationError
+from llmmanager.bedrock.models.bedrock_response import BedrockResponse
+
+__all__ = [
+    "BedrockConverseRequest",
+    "FailureHandlingStrategy",
+    "LoadBalancingStrategy",
+    "ParallelExecutionStats",
+    "ParallelProcessingConfig",
+    "ParallelResponse",
+]
+
+
+class FailureHandlingStrategy(Enum):
+    """What one failed request means for the others."""
+
+    CONTINUE_ON_FAILURE = "continue_on_failure"
+    STOP_ON_FIRST_FAILURE = "stop_on_first_failure"
+    STOP_ON_THRESHOLD = "stop_on_threshold"
+
+
+class LoadBalancingStrategy(Enum):
+    """Which regions a request is sent to first."""
+
+    ROUND_ROBIN = "round_robin"
+    LEAST_LOADED = "least_loaded"
+    RANDOM = "random"
+
+
+def _new_request_id() -> str:
+    return f"req-{uuid.uuid4().hex}"
+
+
+def _required_messages() -> list[dict[str, Any]]:
+    # The documented order puts the optional id first, so that a plain required field cannot follow.
+    raise TypeError("BedrockConverseRequest needs messages")
+
+
+@dataclass(frozen=True)
+class BedrockConverseRequest:
+    """One Converse request among many.
+
+    Attributes:
+        request_id: names the request in the results; generated when not given.
+        messages ... prompt_variables: as the parameters of `LLMManager.converse`.
+        priority: 0 is the highest; orders the queue when prioritisation is on.
+        performance_config, service_tier, output_config, extra_request_fields: as in `converse`.
+    """
+
+    request_id: str | None = None
+    messages: list[dict[str, Any]] = field(default_factory=_required_messages)
+    system: list[dict[str, Any]] | None = None
+    inference_config: dict[str, Any] | None = None
+    additional_model_request_fields: dict[str, Any] | None = None
+    additional_model_response_field_paths: list[str] | None = None
+    guardrail_config: dict[str, Any] | None = None
+    tool_config: dict[str, Any] | None = None
+    request_metadata: dict[str, Any] | None = None
+    prompt_variables: dict[str, Any] | None = None
+    priority: int = field(default=0, kw_only=True)
+    performance_config: dict[str, Any] | None = field(default=None, kw_only=True)
+    service_tier: dict[str, Any] | None = field(default=None, kw_only=True)
+    output_config: dict[str, Any] | None = field(default=None, kw_only=True)
+    extra_request_fields: dict[str, Any] | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.request_id is None:
+            object.__setattr__(self, "request_id", _new_request_id())
+        elif not isinstance(self.request_id, str) or not self.request_id:
+            raise ParallelConfigurationError(
+                f"request_id must be a non-empty string (got {self.request_id!r})", "request_id", self.request_id
+            )
+
+    def to_converse_args(self) -> dict[str, Any]:
+        """The keyword arguments of `LLMManager.converse` that this request sets."""
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if name not in ("request_id", "priority") and value is not None
+        }
+
+
+@dataclass(frozen=True)
+class ParallelProcessingConfig:
+    """How many requests run at once, for how long, and what a failure means.
+
+    Attributes:
+        max_concurrent_requests: at least 1.
+        request_timeout_seconds: a request's answer or failure is back within this time of its start.
+        failure_threshold: share of failed requests (0.0 to 1.0) above which STOP_ON_THRESHOLD stops.
+
+    Raises:
+        ParallelConfigurationError: a value out of range.
+    """
+
+    max_concurrent_requests: int = 10
+    request_timeout_seconds: float = 120
+    failure_handling_strategy: FailureHandlingStrategy = FailureHandlingStrategy.CONTINUE_ON_FAILURE
+    failure_threshold: float = 0.5
+    load_balancing_strategy: LoadBalancingStrategy = LoadBalancingStrategy.ROUND_ROBIN
+    enable_request_prioritization: bool = False
+
+    def __post_init__(self) -> None:
+        self._require("max_concurrent_requests", "an integer of at least 1", _is_int(self.max_concurrent_requests, 1))
+        self._require("request_timeout_seconds", "a number above 0", _is_number(self.request_timeout_seconds, above=0))
+        self._require(
+            "failure_threshold",
+            "a number from 0.0 to 1.0",
+            _is_number(self.failure_threshold) and 0 <= self.failure_threshold <= 1,
+        )
+        for name, kind in (
+            ("failure_handling_strategy", FailureHandlingStrategy),
+            ("load_balancing_strategy", LoadBalancingStrategy),
+        ):
+            self._require(name, f"a {kind.__name__}", isinstance(getattr(self, name), kind))
+
+    def _require(self, name: str, takes: str, holds: bool) -> None:
+        if not holds:
+            value = getattr(self, name)
+            raise ParallelConfigurationError(f"{name} must be {takes} (got {value!r})", name, value)
+
+
+def _is_number(value: Any, *, above: float | None = None) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and (above is None or value > above)
+
+
+def _is_int(value: Any, minimum: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= minimum
+
+
+@dataclass(frozen=True)
+class ParallelExecutionStats:
+    """Counts and durations of one parallel run.
+
+    Attributes:
+        region_distribution: requests answered, by the region that answered.
+        concurrent_executions: most requests in flight at one moment.
+        Durations are in milliseconds and cover the requests that were started.
+    """
+
+    total_requests: int
+    successful_requests: int
+    failed_requests_count: int
+    average_request_duration_ms: float
+    max_request_duration_ms: float
+    min_request_duration_ms: float
+    concurrent_executions: int
+    region_distribution: dict[str, int]
+
+    @property
+    def success_rate(self) -> float:
+        """Share of requests answered, 0.0 to 1.0."""
+        return self.successful_requests / self.total_requests if self.total_requests else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as a JSON-ready dict."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class ParallelResponse:
+    """The results of many requests, in the order in which they were asked.
+
+    Attributes:
+        success: every request succeeded, or, under CONTINUE_ON_FAILURE, at least one did.
+        request_responses: by request id.
+        failed_requests: ids without an answer.
+        total_duration_ms: wall time of the run.
+    """
+
+    success: bool
+    request_responses: dict[str, BedrockResponse]
+    total_duration_ms: float
+    parallel_execution_stats: ParallelExecutionStats
+    failed_requests: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def get_success_rate(self) -> float:
+        """Share of requests answered, 0.0 to 1.0."""
+        return self.parallel_execution_stats.success_rate
+
+    def get_successful_responses(self) -> dict[str, BedrockResponse]:
+        """The answered requests by id."""
+        return {key: value for key, value in self.request_responses.items() if value.success}
+
+    def get_failed_responses(self) -> dict[str, BedrockResponse]:
+        """The failed requests by id, each with its attempts and errors."""
+        return {key: value for key, value in self.request_responses.items() if not value.success}
+
+    def get_response_by_id(self, request_id: str) -> BedrockResponse | None:
+        """The response of one request, or None."""
+        return self.request_responses.get(request_id)
+
+    def get_total_tokens_used(self) -> dict[str, int]:
+        """Token counts summed over all answers, under the keys of `BedrockResponse.get_usage()`."""
+        totals: dict[str, int] = {}
+        for response in self.request_responses.values():
+            for key, count in (response.get_usage() or {}).items():
+                totals[key] = totals.get(key, 0) + count
+        return totals
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-safe dict of everything."""
+        return {
+            "success": self.success,
+            "request_responses": {key: value.to_dict() for key, value in self.request_responses.items()},
+            "total_duration_ms": self.total_duration_ms,
+            "parallel_execution_stats": self.parallel_execution_stats.to_dict(),
+            "failed_requests": list(self.failed_requests),
+            "warnings": list(self.warnings),
+        }
+

@@ -1,0 +1,1 @@
+"""Many calls: executor, load balancing, failure strategies."""

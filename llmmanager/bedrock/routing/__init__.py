@@ -1,0 +1,1 @@
+"""Which target next: order, error classification, retry policy, cooldowns."""
