@@ -1,0 +1,51 @@
+# Every command of this project. `make` alone lists them.
+PYTHON ?= python3
+PORT ?= 4566
+export PYTHON
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 1
+
+RUN = .venv/bin/python -m
+
+.PHONY: help setup demo local test lint bench synth deploy lock clean
+.DEFAULT_GOAL := help
+
+help: ## list these commands
+	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: ## install everything into .venv, .venv-emulator and node_modules (nothing to do: under a second)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "This needs Python 3.11 or newer, and $(PYTHON) is `$(PYTHON) --version 2>&1`." \
+	       "Name another one: make PYTHON=python3.13" >&2; exit 1; }
+	@$(PYTHON) infra/local/setup.py
+
+demo: setup ## deploy to an emulator on this machine, run a batch through failures, show what came of it
+	@$(RUN) infra.local.demo
+
+local: setup ## the same stack left running on 127.0.0.1 (PORT=4566, BACKEND_URL=, BACKEND_MODEL=)
+	@$(RUN) infra.local.serve --port $(PORT)
+
+test: setup lint ## every check: ruff, mypy, unit, integration, infrastructure and end-to-end tests
+	$(RUN) pytest
+
+lint: setup ## ruff and mypy alone
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+bench: setup ## measure, and print the figures
+	$(RUN) tests.benchmarks.run
+
+synth: setup ## write the CloudFormation template to cdk.out
+	node_modules/.bin/cdk synth --quiet
+
+deploy: setup ## deploy to the AWS account that your credentials name
+	@echo "Deploys to the account of your AWS credentials, in AWS_REGION. The account needs 'cdk bootstrap' once" \
+	      "(node_modules/.bin/cdk bootstrap) and access to the models in cdk.json. Nothing is called before you agree."
+	node_modules/.bin/cdk deploy --require-approval broadening
+
+lock: ## resolve requirements/*.in and package.json again (needs uv)
+	@$(PYTHON) infra/local/setup.py --lock
+
+clean: ## remove what runs leave behind (the environments stay)
+	rm -rf .local cdk.out cdk.out.* .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	find . -name __pycache__ -type d -not -path './.venv*' -not -path './node_modules/*' -prune -exec rm -rf {} +

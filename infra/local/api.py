@@ -1,0 +1,67 @@
+"""A client of the deployed HTTP API: SigV4-signed JSON requests, as any AWS SDK would sign them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import urllib3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from infra.local.processes import DUMMY_CREDENTIALS, REGION
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the API answered; `body` is the parsed JSON."""
+
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+
+class ApiClient:
+    """Calls one deployed API. Connections are kept; safe to use from several threads."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._credentials = Credentials(
+            DUMMY_CREDENTIALS["AWS_ACCESS_KEY_ID"], DUMMY_CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
+        )
+        self._http = urllib3.PoolManager(
+            timeout=urllib3.Timeout(connect=5, read=120), retries=False, maxsize=16
+        )
+
+    def get(self, path: str, *, signed: bool = True) -> Answer:
+        return self.call("GET", path, signed=signed)
+
+    def post(self, path: str, body: Any, *, signed: bool = True) -> Answer:
+        """POST `body`: text and bytes as they are, anything else as JSON."""
+        return self.call(
+            "POST", path, body if isinstance(body, str | bytes) else json.dumps(body), signed=signed
+        )
+
+    def call(self, method: str, path: str, data: str | bytes | None = None, *, signed: bool = True) -> Answer:
+        """Send one request. `path` begins with a slash, as in "/v1/models"."""
+        payload = data.encode() if isinstance(data, str) else data
+        request = AWSRequest(
+            method, self.base_url + path, headers={"Content-Type": "application/json"}, data=payload
+        )
+        if signed:
+            SigV4Auth(self._credentials, "execute-api", REGION).add_auth(request)
+        answer = self._http.request(method, request.url, body=payload, headers=dict(request.headers.items()))
+        return Answer(
+            answer.status,
+            {name.lower(): value for name, value in answer.headers.items()},
+            _parse(answer.data),
+        )
+
+
+def _parse(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError:
+        return data.decode(errors="replace")
