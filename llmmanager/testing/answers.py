@@ -1,0 +1,200 @@
+"""The answers FakeBedrock makes up: plausible, and the same for the same request."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import random
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .call_log import prompt_of
+from .errors import invalid
+from .schema_sample import SchemaSampler
+from .tokens import CHARS_PER_TOKEN, text_tokens
+
+_WORD = re.compile(r"[^\W\d_][\w'-]{2,}")
+_COMMON = frozenset(
+    "about after also and are but can could did does for from give get had has have her him his how into its "
+    "just make more not our out please say she should some tell than that the their them then there these they "
+    "this use using was were what when where which while who why will with would write you your".split()
+)
+_OPENINGS = (
+    "Here is what matters about {0}.",
+    "Let me take {0} first.",
+    "There is a short answer on {0}, and a longer one.",
+    "{0} is best looked at from two sides.",
+)
+_MIDDLES = (
+    "The part that concerns {0} depends on {1}, and it helps to settle that before anything else.",
+    "In practice {0} and {1} are decided together, because a change in one shows up in the other.",
+    "Most questions about {0} turn out to be questions about {1}.",
+    "A good first step is to write down what is known of {0}, and only then to weigh {1}.",
+    "It is easy to overlook {0}, although {1} rests on it.",
+)
+_CLOSINGS = (
+    "If you tell me more about {0}, I can be more precise.",
+    "That is the core of it; the details of {0} can follow.",
+    "With that, {0} should be clear enough to act on.",
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A model's turn: its content blocks, why it stopped, and the stop sequence that was met, if any."""
+
+    content: tuple[dict[str, Any], ...]
+    stop_reason: str = "end_turn"
+    stop_sequence: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int = 0
+
+
+def compose(body: Mapping[str, Any], dictated: str | None = None) -> Answer:
+    """The answer to a Converse request; `dictated` is its text, when someone else has thought of it."""
+    config = body.get("inferenceConfig") or {}
+    if dictated is None and (tool_call := _tool_call(body)) is not None:
+        return _limited_tool_call(tool_call, config.get("maxTokens"))
+    text = _continued(body, dictated if dictated is not None else _full_text(body))
+    return shape_text(text, config)
+
+
+def shape_text(text: str, config: Mapping[str, Any]) -> Answer:
+    """Cut `text` where `stopSequences` or `maxTokens` end it."""
+    reason, met = "end_turn", None
+    starts = [(text.find(sequence), sequence) for sequence in config.get("stopSequences") or []]
+    if found := [start for start in starts if start[0] >= 0]:
+        end, met = min(found)
+        text, reason = text[:end], "stop_sequence"
+    most = config.get("maxTokens")
+    if most is not None and text_tokens(text) > most:
+        text, reason, met = text[: most * CHARS_PER_TOKEN], "max_tokens", None
+    return counted(Answer(({"text": text},) if text else (), reason, met))
+
+
+def counted(answer: Answer) -> Answer:
+    """`answer` with its tokens counted from its content; even an empty turn costs one."""
+    text = "".join(block.get("text", "") for block in answer.content)
+    calls = [block["toolUse"] for block in answer.content if "toolUse" in block]
+    tokens = text_tokens(text) + sum(text_tokens(call["name"] + json.dumps(call["input"])) for call in calls)
+    return replace(answer, output_tokens=max(1, tokens))
+
+
+def _full_text(body: Mapping[str, Any]) -> str:
+    messages = _asked(body)
+    if schema := _wanted_schema(body):
+        return _schema_text(schema, prompt_of(messages))
+    result = next((block["toolResult"] for block in messages[-1]["content"] if "toolResult" in block), None)
+    if result is not None:
+        return _tool_report(messages, result)
+    return _prose(prompt_of(messages), _seed(body))
+
+
+def _prose(prompt: str, seed: str) -> str:
+    rng = random.Random(seed)
+    words = list(dict.fromkeys(word for word in _WORD.findall(prompt) if word.lower() not in _COMMON))[:8]
+    topics = words or ["your question"]
+    others = topics[1:] or ["the context"]
+    sentences = [rng.choice(_OPENINGS).format(topics[0])]
+    for template in rng.sample(_MIDDLES, 3):
+        sentences.append(template.format(rng.choice(topics), rng.choice(others)))
+    sentences.append(rng.choice(_CLOSINGS).format(topics[-1]))
+    return " ".join(sentence[:1].upper() + sentence[1:] for sentence in sentences)
+
+
+def _tool_report(messages: list[dict[str, Any]], result: Mapping[str, Any]) -> str:
+    names = {
+        block["toolUse"]["toolUseId"]: block["toolUse"]["name"]
+        for message in messages
+        for block in message["content"]
+        if "toolUse" in block
+    }
+    said = [
+        block["text"] if "text" in block else json.dumps(block["json"], ensure_ascii=False)
+        for block in result["content"]
+        if "text" in block or "json" in block
+    ]
+    name = names.get(result["toolUseId"], "the tool")
+    outcome = "failed with" if result.get("status") == "error" else "returned"
+    return f"{name} {outcome}: {' '.join(said) or 'nothing to read'}. That answers the question."
+
+
+def _continued(body: Mapping[str, Any], text: str) -> str:
+    """What follows a trailing assistant turn: the rest of `text` where it began with it, else `text`."""
+    last = body["messages"][-1]
+    if last["role"] != "assistant":
+        return text
+    said = "".join(block.get("text", "") for block in last["content"])
+    return text[len(said) :] if text.startswith(said) else f" {text}"
+
+
+def _wanted_schema(body: Mapping[str, Any]) -> str | None:
+    text_format = (body.get("outputConfig") or {}).get("textFormat") or {}
+    return (text_format.get("structure") or {}).get("jsonSchema", {}).get("schema")
+
+
+def _schema_text(schema: str, prompt: str) -> str:
+    try:
+        return json.dumps(SchemaSampler(json.loads(schema), prompt).sample(), ensure_ascii=False)
+    except (ValueError, TypeError, re.error) as error:
+        raise invalid(f"The JSON schema in outputConfig.textFormat is invalid: {error}") from None
+
+
+def _tool_call(body: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The toolUse block that the request forces or, by the words of its prompt, asks for."""
+    config, messages = body.get("toolConfig") or {}, body["messages"]
+    specs = [tool["toolSpec"] for tool in config.get("tools", []) if "toolSpec" in tool]
+    choice = config.get("toolChoice") or {"auto": {}}
+    prompt = prompt_of(messages)
+    if "tool" in choice:
+        wanted = [spec for spec in specs if spec["name"] == choice["tool"]["name"]]
+        if not wanted:
+            raise invalid(f"toolConfig.toolChoice.tool.name {choice['tool']['name']} names no tool in tools.")
+    elif "any" in choice:
+        wanted = specs
+    elif messages[-1]["role"] != "user" or any("toolResult" in block for block in messages[-1]["content"]):
+        wanted = []
+    else:
+        wanted = [spec for spec in specs if _asks_for(prompt, spec)]
+    if not wanted:
+        return None
+    spec = next((spec for spec in wanted if _asks_for(prompt, spec)), wanted[0])
+    try:
+        value = SchemaSampler(spec["inputSchema"]["json"], prompt).sample()
+    except (ValueError, TypeError, re.error) as error:
+        raise invalid(f"The input schema of tool {spec['name']} is invalid: {error}") from None
+    digest = hashlib.sha256((_seed(body) + spec["name"]).encode()).digest()
+    tool_use_id = "tooluse_" + base64.urlsafe_b64encode(digest[:16]).decode().rstrip("=")
+    return {"toolUse": {"toolUseId": tool_use_id, "name": spec["name"], "input": value}}
+
+
+def _asks_for(prompt: str, spec: Mapping[str, Any]) -> bool:
+    """Whether the prompt shares a word with the tool's name, or two with its description."""
+    asked = _stems(prompt)
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])|[_-]", " ", spec["name"])
+    return bool(asked & _stems(name)) or len(asked & _stems(spec.get("description", ""))) >= 2
+
+
+def _stems(text: str) -> set[str]:
+    return {word.lower().rstrip("s") for word in _WORD.findall(text) if word.lower() not in _COMMON}
+
+
+def _limited_tool_call(block: dict[str, Any], most: int | None) -> Answer:
+    answer = counted(Answer((block,), "tool_use"))
+    if most is None or answer.output_tokens <= most:
+        return answer
+    return counted(Answer(({"text": "I will look that up."[: most * CHARS_PER_TOKEN]},), "max_tokens"))
+
+
+def _seed(body: Mapping[str, Any]) -> str:
+    """What decides the answer: what was asked, not the settings."""
+    return json.dumps([body.get("system"), _asked(body)], sort_keys=True)
+
+
+def _asked(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The conversation up to the assistant's own turn."""
+    messages: list[dict[str, Any]] = body["messages"]
+    return messages[:-1] if messages[-1]["role"] == "assistant" else messages

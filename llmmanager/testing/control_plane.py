@@ -1,0 +1,149 @@
+"""Answers of the `bedrock` service: which models and inference profiles there are in a region."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+from .catalog import ACCOUNT_ID, FakeCatalog, FakeModel, Target
+from .errors import ServiceError, invalid
+
+_SINCE = "2026-01-01T00:00:00Z"
+_MOST_RESULTS = 1000
+
+
+class ControlPlane:
+    """Lists and describes what a catalog offers; `page_size` profiles a page unless the caller asks for more."""
+
+    def __init__(self, catalog: FakeCatalog, *, page_size: int) -> None:
+        self._catalog = catalog
+        self._page_size = page_size
+
+    def list_foundation_models(self, region: str, query: Mapping[str, str]) -> dict[str, Any]:
+        """ListFoundationModels."""
+        summaries = [_model_summary(model, region) for model in self._catalog.models_in(region)]
+        provider = query.get("byProvider", "").lower()
+        return {
+            "modelSummaries": [
+                summary
+                for summary in summaries
+                if provider in ("", summary["providerName"].lower())
+                and _has(summary["outputModalities"], query.get("byOutputModality"))
+                and _has(summary["inferenceTypesSupported"], query.get("byInferenceType"))
+                and _has(summary["customizationsSupported"], query.get("byCustomizationType"))
+            ]
+        }
+
+    def get_foundation_model(self, region: str, identifier: str) -> dict[str, Any]:
+        """GetFoundationModel."""
+        short_id = identifier.rpartition("foundation-model/")[2]
+        for model in self._catalog.models_in(region):
+            if model.model_id == short_id:
+                return {"modelDetails": _model_summary(model, region)}
+        raise ServiceError("ResourceNotFoundException")
+
+    def list_inference_profiles(self, region: str, query: Mapping[str, str]) -> dict[str, Any]:
+        """ListInferenceProfiles, a page at a time."""
+        kind = query.get("type", "SYSTEM_DEFINED")
+        if kind not in ("SYSTEM_DEFINED", "APPLICATION"):
+            raise invalid(
+                f"1 validation error detected: Value '{kind}' at 'typeEquals' failed to satisfy constraint: "
+                "Member must satisfy enum value set: [SYSTEM_DEFINED, APPLICATION]"
+            )
+        profiles = self._catalog.profiles_in(region) if kind == "SYSTEM_DEFINED" else []
+        size, start = self._size(query.get("maxResults")), _start(query.get("nextToken"), len(profiles))
+        page = profiles[start : start + size]
+        answer: dict[str, Any] = {"inferenceProfileSummaries": [_profile(one, region) for one in page]}
+        if start + size < len(profiles):
+            answer["nextToken"] = base64.urlsafe_b64encode(b"profile:%d" % (start + size)).decode()
+        return answer
+
+    def get_inference_profile(self, region: str, identifier: str) -> dict[str, Any]:
+        """GetInferenceProfile."""
+        short_id = identifier.rpartition("/")[2]
+        for target in self._catalog.profiles_in(region):
+            if target.invoked_id == short_id:
+                return _profile(target, region)
+        raise ServiceError("ResourceNotFoundException", "The requested inference profile does not exist.")
+
+    def _size(self, asked: str | None) -> int:
+        if asked is None:
+            return self._page_size
+        if not asked.isdecimal() or not 1 <= int(asked) <= _MOST_RESULTS:
+            raise invalid(
+                f"1 validation error detected: Value '{asked}' at 'maxResults' failed to satisfy constraint: "
+                f"Member must have value between 1 and {_MOST_RESULTS}"
+            )
+        return int(asked)
+
+
+def _start(token: str | None, total: int) -> int:
+    if token is None:
+        return 0
+    try:
+        label, _, number = base64.urlsafe_b64decode(token).decode().partition(":")
+        if label == "profile" and 0 < int(number) < total:
+            return int(number)
+    except (binascii.Error, ValueError):
+        pass
+    raise invalid("The pagination token is invalid.")
+
+
+def _has(values: list[str], wanted: str | None) -> bool:
+    return wanted is None or wanted in values
+
+
+def _model_arn(model: FakeModel, region: str) -> str:
+    return f"arn:aws:bedrock:{region}::foundation-model/{model.model_id}"
+
+
+def _provider(model: FakeModel) -> str:
+    return model.provider or model.model_id.partition(".")[0].title()
+
+
+def _name(model: FakeModel) -> str:
+    return model.name or model.model_id.partition(".")[2].partition(":")[0].replace("-", " ").title()
+
+
+def _model_summary(model: FakeModel, region: str) -> dict[str, Any]:
+    lifecycle = {"status": model.lifecycle}
+    if model.eol_date:
+        lifecycle["endOfLifeTime"] = f"{model.eol_date}T00:00:00Z"
+    ways = {
+        "ON_DEMAND": region in model.on_demand,
+        "INFERENCE_PROFILE": any(region in sources for sources in model.profiles.values()),
+    }
+    return {
+        "modelArn": _model_arn(model, region),
+        "modelId": model.model_id,
+        "modelName": _name(model),
+        "providerName": _provider(model),
+        "inputModalities": list(model.input_modalities),
+        "outputModalities": list(model.output_modalities),
+        "responseStreamingSupported": model.streaming,
+        "customizationsSupported": list(model.customizations),
+        "inferenceTypesSupported": [way for way, offered in ways.items() if offered],
+        "modelLifecycle": lifecycle,
+    }
+
+
+def _profile(target: Target, region: str) -> dict[str, Any]:
+    model = target.model
+    destinations = model.destinations(target.prefix, region)
+    # A global profile names the caller's region and one model ARN without a region, as AWS does.
+    regions = (region, "") if destinations == ("*",) else destinations
+    title = f"{_provider(model)} {_name(model)}"
+    where = "all commercial regions" if destinations == ("*",) else ", ".join(destinations)
+    return {
+        "inferenceProfileId": target.invoked_id,
+        "inferenceProfileArn": f"arn:aws:bedrock:{region}:{ACCOUNT_ID}:inference-profile/{target.invoked_id}",
+        "inferenceProfileName": f"{'Global' if target.access == 'global' else target.prefix.upper()} {title}",
+        "description": f"Routes requests to {title} in {where}.",
+        "models": [{"modelArn": _model_arn(model, destination)} for destination in regions],
+        "status": "ACTIVE",
+        "type": "SYSTEM_DEFINED",
+        "createdAt": _SINCE,
+        "updatedAt": _SINCE,
+    }

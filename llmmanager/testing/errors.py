@@ -1,0 +1,116 @@
+"""The errors Bedrock answers: HTTP status and usual words by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+STATUS: Mapping[str, int] = {
+    "AccessDeniedException": 403,
+    "BadCScoreException": 403,
+    "ExpiredToken": 400,
+    "ExpiredTokenException": 403,
+    "FTUFormNotFilled": 404,
+    "IncompleteSignature": 400,
+    "InternalFailure": 500,
+    "InternalServerException": 500,
+    "InvalidClientTokenId": 403,
+    "InvalidSignatureException": 403,
+    "MPAgreementBeingCreated": 403,
+    "MissingAuthenticationToken": 403,
+    "ModelErrorException": 424,
+    "ModelNotReadyException": 429,
+    "ModelStreamErrorException": 424,
+    "ModelTimeoutException": 408,
+    "NotAuthorized": 400,
+    "OptInRequired": 403,
+    "RequestExpired": 400,
+    "ResourceNotFoundException": 404,
+    "SerializationException": 400,
+    "ServiceQuotaExceededException": 400,
+    "ServiceUnavailableException": 503,
+    "SignatureDoesNotMatch": 403,
+    "ThrottlingException": 429,
+    "UnknownOperationException": 404,
+    "UnrecognizedClientException": 403,
+    "ValidationException": 400,
+}
+
+MESSAGE: Mapping[str, str] = {
+    "AccessDeniedException": "You don't have access to the model with the specified model ID.",
+    "BadCScoreException": "Your account is not authorized to access this model.",
+    "ExpiredToken": "The security token included in the request is expired",
+    "ExpiredTokenException": "The security token included in the request is expired",
+    "FTUFormNotFilled": (
+        "Model use case details have not been submitted for this account. Fill out the Anthropic use case "
+        "details form before using the model."
+    ),
+    "IncompleteSignature": "The request signature does not conform to AWS standards.",
+    "InternalFailure": "The request processing has failed because of an unknown error.",
+    "InternalServerException": "The system encountered an unexpected error during processing. Try again.",
+    "InvalidClientTokenId": "The security token included in the request is invalid.",
+    "InvalidSignatureException": (
+        "The request signature we calculated does not match the signature you provided. Check your AWS "
+        "Secret Access Key and signing method."
+    ),
+    "MPAgreementBeingCreated": (
+        "The AWS Marketplace subscription for this model is still being processed. Try again in 15 minutes."
+    ),
+    "MissingAuthenticationToken": "Missing Authentication Token",
+    "ModelErrorException": "The model encountered an unexpected error while processing the request.",
+    "ModelNotReadyException": "Model is not ready for inference. Wait and try your request again.",
+    "ModelStreamErrorException": "The model encountered an error while streaming the response.",
+    "ModelTimeoutException": "Model has timed out in processing the request. Try your request again.",
+    "NotAuthorized": "You do not have permission to perform this action.",
+    "OptInRequired": "The AWS access key ID needs a subscription for the service in this region.",
+    "RequestExpired": "Request has expired. Check the clock of the machine that signed it.",
+    "ResourceNotFoundException": (
+        "Could not resolve the foundation model from the provided model identifier."
+    ),
+    "SerializationException": "The request body could not be read.",
+    "ServiceQuotaExceededException": "Your request exceeds the service quota for your account.",
+    "ServiceUnavailableException": "Bedrock is unable to process your request.",
+    "SignatureDoesNotMatch": (
+        "The request signature we calculated does not match the signature you provided."
+    ),
+    "ThrottlingException": "Too many requests, please wait before trying again.",
+    "UnknownOperationException": "The requested operation is not known to this service.",
+    "UnrecognizedClientException": "The security token included in the request is invalid.",
+    "ValidationException": "The request is not valid.",
+}
+
+
+@dataclass(eq=False)
+class ServiceError(Exception):
+    """An error as it goes over the wire.
+
+    `code` is the name in `x-amzn-ErrorType`; `fields` are further members of the body, such as
+    `originalStatusCode`; `status` and `message` default to what the name usually comes with.
+    """
+
+    code: str
+    message: str = ""
+    status: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.message = self.message or MESSAGE.get(self.code, self.code)
+        self.status = self.status or STATUS.get(self.code, 400)
+        super().__init__(f"{self.code}: {self.message}")
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The members of the error's JSON body."""
+        return {"message": self.message, **self.fields}
+
+
+def invalid(message: str) -> ServiceError:
+    """A ValidationException that says `message`."""
+    return ServiceError("ValidationException", message)
+
+
+def refused_by_model(message: str) -> ServiceError:
+    """A ValidationException that Bedrock hands on from the model itself."""
+    return invalid(f"The model returned the following errors: {message}")

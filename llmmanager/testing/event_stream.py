@@ -1,0 +1,46 @@
+"""Frames of `application/vnd.amazon.eventstream`, the encoding of ConverseStream's answer."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from typing import Any
+from zlib import crc32
+
+CONTENT_TYPE = "application/vnd.amazon.eventstream"
+_STRING = 7
+
+
+def frame(headers: Mapping[str, str], payload: bytes) -> bytes:
+    """One message: prelude with its CRC, headers, payload, CRC of it all."""
+    head = b"".join(
+        struct.pack("!B", len(name)) + name.encode() + struct.pack("!BH", _STRING, len(data)) + data
+        for name, data in ((name, value.encode()) for name, value in headers.items())
+    )
+    prelude = struct.pack("!II", 16 + len(head) + len(payload), len(head))
+    body = prelude + struct.pack("!I", crc32(prelude)) + head + payload
+    return body + struct.pack("!I", crc32(body))
+
+
+def event(kind: str, payload: Mapping[str, Any]) -> bytes:
+    """An event such as `contentBlockDelta`."""
+    return frame(
+        {":event-type": kind, ":content-type": "application/json", ":message-type": "event"}, _json(payload)
+    )
+
+
+def exception(code: str, payload: Mapping[str, Any]) -> bytes:
+    """An error inside the stream; Bedrock names it in lower camel case (`throttlingException`)."""
+    return frame(
+        {
+            ":exception-type": code[:1].lower() + code[1:],
+            ":content-type": "application/json",
+            ":message-type": "exception",
+        },
+        _json(payload),
+    )
+
+
+def _json(payload: Mapping[str, Any]) -> bytes:
+    return json.dumps(payload, separators=(",", ":")).encode()

@@ -1,0 +1,228 @@
+"""A small HTTP/1.1 server on loopback: keep-alive, chunked answers, and connections that break on demand."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from urllib.parse import parse_qsl
+
+HOST = "127.0.0.1"
+_MAX_HEAD = 64 * 1024
+
+
+@dataclass(frozen=True)
+class HttpRequest:
+    """One request; `path` is still percent-encoded and header names are lower case."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class HttpResponse:
+    """One answer; a `body` that is a generator goes out in chunks as it comes."""
+
+    status: int
+    body: bytes | AsyncGenerator[bytes, None] = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class DropConnection(Exception):  # noqa: N818 - a command to the server, not an error
+    """Raised by a handler or a body: close the connection at once."""
+
+
+class NeverAnswer(Exception):  # noqa: N818 - a command to the server, not an error
+    """Raised by a handler or a body: say nothing more, and call `left` when the client has gone."""
+
+    def __init__(self, left: Callable[[], None]) -> None:
+        super().__init__()
+        self.left = left
+
+
+class _BadRequest(Exception):
+    pass
+
+
+class HttpServer:
+    """Serves `handler` on 127.0.0.1 from a thread of its own between `start()` and `stop()`."""
+
+    def __init__(self, handler: Callable[[HttpRequest], Awaitable[HttpResponse]], *, port: int = 0) -> None:
+        self._handler = handler
+        self._port = port
+        self._connections: set[asyncio.Task[None]] = set()
+        self._started = threading.Event()
+        self._failure: BaseException | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on; the one asked for before the start."""
+        return self._port
+
+    def start(self) -> None:
+        """Listen; returns when connections are taken. Raises OSError when the port is not free."""
+        self._thread = threading.Thread(target=self._run, name="fake-bedrock", daemon=True)
+        self._thread.start()
+        self._started.wait()
+        if self._failure is not None:
+            self._thread.join()
+            raise self._failure
+
+    def stop(self) -> None:
+        """Break every connection and wait for the thread to end."""
+        thread, self._thread = self._thread, None
+        if thread is None or self._loop is None or self._stop is None:
+            return
+        with contextlib.suppress(RuntimeError):  # the loop is closed already
+            self._loop.call_soon_threadsafe(self._stop.set)
+        thread.join()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:
+            self._failure = error
+        finally:
+            self._started.set()
+
+    async def _serve(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_server(
+            self._serve_connection, HOST, self._port, backlog=2048, limit=_MAX_HEAD
+        )
+        self._port = server.sockets[0].getsockname()[1]
+        self._started.set()
+        await self._stop.wait()
+        server.close()
+        open_connections = list(self._connections)
+        for task in open_connections:
+            task.cancel()
+        await asyncio.gather(*open_connections, return_exceptions=True)
+
+    async def _serve_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        try:
+            while await self._serve_request(reader, writer):
+                pass
+        except (OSError, EOFError, DropConnection):
+            _reset(writer)
+        except NeverAnswer as silence:
+            with contextlib.suppress(OSError, asyncio.CancelledError):
+                while await reader.read(_MAX_HEAD):
+                    pass
+            silence.left()
+            _reset(writer)
+        except asyncio.CancelledError:
+            _reset(writer)  # stop() is the only one who cancels, and it wants the task to end well
+        finally:
+            self._connections.discard(task)
+            writer.close()
+
+    async def _serve_request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        try:
+            request = await _read_request(reader, writer)
+        except _BadRequest as error:
+            await _write(writer, HttpResponse(400, str(error).encode()), keep_alive=False)
+            return False
+        if request is None:
+            return False
+        keep_alive = request.headers.get("connection", "").lower() != "close"
+        complete = await _write(writer, await self._handler(request), keep_alive=keep_alive)
+        return keep_alive and complete
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Close so that the client sees a reset, not a polite end."""
+    sock = writer.get_extra_info("socket")
+    if sock is not None and sock.fileno() >= 0:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+async def _read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> HttpRequest | None:
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError:
+        return None
+    except asyncio.LimitOverrunError:
+        raise _BadRequest("The request head is too long.") from None
+    request_line, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
+    parts = request_line.split(" ")
+    if len(parts) != 3 or not parts[2].startswith("HTTP/1."):
+        raise _BadRequest("This is not an HTTP/1.1 request.")
+    headers = {
+        name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
+    }
+    if headers.get("expect", "").lower() == "100-continue":
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    path, _, query = parts[1].partition("?")
+    return HttpRequest(parts[0], path, dict(parse_qsl(query)), headers, await _read_body(reader, headers))
+
+
+async def _read_body(reader: asyncio.StreamReader, headers: Mapping[str, str]) -> bytes:
+    if "chunked" in headers.get("transfer-encoding", "").lower():
+        return await _read_chunks(reader)
+    length = headers.get("content-length", "0")
+    if not length.isdecimal():
+        raise _BadRequest("Content-Length is not a number.")
+    return await reader.readexactly(int(length))
+
+
+async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
+    chunks = []
+    while True:
+        size_line = (await reader.readuntil(b"\r\n")).partition(b";")[0].strip()
+        try:
+            size = int(size_line, 16)
+        except ValueError:
+            raise _BadRequest("A chunk's size is not a number.") from None
+        chunk = await reader.readexactly(size)
+        await reader.readuntil(b"\r\n")
+        if not size:
+            return b"".join(chunks)
+        chunks.append(chunk)
+
+
+async def _write(writer: asyncio.StreamWriter, response: HttpResponse, *, keep_alive: bool) -> bool:
+    """Send `response`; False when its body broke off, which the client sees as a missing last chunk."""
+    headers = {**response.headers, "Connection": "keep-alive" if keep_alive else "close"}
+    body = response.body
+    if isinstance(body, bytes):
+        headers["Content-Length"] = str(len(body))
+        writer.write(_head(response.status, headers) + body)
+        await writer.drain()
+        return True
+    headers["Transfer-Encoding"] = "chunked"
+    writer.write(_head(response.status, headers))
+    async with contextlib.aclosing(body) as chunks:
+        try:
+            async for chunk in chunks:
+                writer.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+                await writer.drain()
+        except DropConnection:
+            return False
+    writer.write(b"0\r\n\r\n")
+    await writer.drain()
+    return True
+
+
+def _head(status: int, headers: Mapping[str, str]) -> bytes:
+    try:
+        reason = HTTPStatus(status).phrase
+    except ValueError:
+        reason = "Unknown"
+    lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in headers.items())]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")

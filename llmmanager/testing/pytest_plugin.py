@@ -1,0 +1,18 @@
+"""The fixture `fake_bedrock`. Switch it on with `pytest_plugins = ["llmmanager.testing.pytest_plugin"]`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from .fake_bedrock import FakeBedrock
+
+
+@pytest.fixture
+def fake_bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBedrock]:
+    """A FakeBedrock of the test's own; boto3 clients made during the test reach it by the environment."""
+    with FakeBedrock() as bedrock:
+        for name, value in bedrock.environment.items():
+            monkeypatch.setenv(name, value)
+        yield bedrock

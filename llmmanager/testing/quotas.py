@@ -1,0 +1,108 @@
+"""Token and request quotas as Bedrock keeps them: reserved when a call starts, settled when it ends."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from .call_log import Call
+from .errors import ServiceError
+from .rules import Quota
+
+_MINUTES_A_DAY = 24 * 60
+
+
+@dataclass(slots=True)
+class _Charge:
+    at: float
+    tokens: int
+    in_window: bool = True
+
+
+@dataclass(slots=True)
+class _Account:
+    """What one model, region and way of access has used."""
+
+    day_began: float
+    minute: deque[_Charge] = field(default_factory=deque)
+    minute_tokens: int = 0
+    day_tokens: int = 0
+
+    def spend(self, tokens: int) -> None:
+        self.minute_tokens += tokens
+        self.day_tokens += tokens
+
+
+class Reservation:
+    """What one admitted call holds until it is settled."""
+
+    def __init__(self, ledger: QuotaLedger, account: _Account, charge: _Charge) -> None:
+        self._ledger, self._account, self._charge = ledger, account, charge
+
+    def settle(self, tokens: int) -> None:
+        """Replace what was reserved by what was used."""
+        self._ledger._settle(self._account, self._charge, tokens)
+
+
+class QuotaLedger:
+    """Admits calls under the quotas set; `window_seconds` is the length of Bedrock's minute."""
+
+    def __init__(self, *, window_seconds: float, clock: Callable[[], float]) -> None:
+        self._window = window_seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._quotas: list[Quota] = []
+        self._accounts: dict[tuple[str, str, str], _Account] = {}
+
+    def add(self, quota: Quota) -> None:
+        """Set limits; the last quota that covers a call wins."""
+        with self._lock:
+            self._quotas.append(quota)
+
+    def clear(self) -> None:
+        """Drop every quota and all that was counted."""
+        with self._lock:
+            self._quotas.clear()
+            self._accounts.clear()
+
+    def admit(self, call: Call, tokens: int) -> Reservation:
+        """Reserve `tokens` for `call`. Raises ServiceError (ThrottlingException) where a quota is exceeded."""
+        with self._lock:
+            charge, key = _Charge(self._clock(), tokens), (call.model_id, call.region, call.access_method)
+            account = self._accounts.setdefault(key, _Account(charge.at))
+            self._expire(account)
+            self._check("tokens_per_day", call, account.day_tokens + tokens, "Too many tokens per day")
+            self._check("requests_per_minute", call, len(account.minute) + 1, "Too many requests")
+            self._check("tokens_per_minute", call, account.minute_tokens + tokens, "Too many tokens")
+            if self._quotas:
+                account.minute.append(charge)
+                account.spend(tokens)
+            return Reservation(self, account, charge)
+
+    def _check(self, name: str, call: Call, wanted: int, complaint: str) -> None:
+        for quota in reversed(self._quotas):
+            limit = getattr(quota, name)
+            if limit is not None and quota.covers(call):
+                if wanted > limit:
+                    raise ServiceError(
+                        "ThrottlingException", f"{complaint}, please wait before trying again."
+                    )
+                return
+
+    def _expire(self, account: _Account) -> None:
+        now = self._clock()
+        while account.minute and account.minute[0].at <= now - self._window:
+            charge = account.minute.popleft()
+            charge.in_window = False
+            account.minute_tokens -= charge.tokens
+        if now - account.day_began >= self._window * _MINUTES_A_DAY:
+            account.day_began, account.day_tokens = now, 0
+
+    def _settle(self, account: _Account, charge: _Charge, tokens: int) -> None:
+        with self._lock:
+            self._expire(account)
+            if charge.in_window:
+                account.spend(tokens - charge.tokens)
+                charge.tokens = tokens

@@ -1,0 +1,150 @@
+"""The rules in force, safe to change and to read from any thread."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .call_log import Call
+from .errors import ServiceError
+from .rules import Fault, Latency, Scope
+
+
+@dataclass(frozen=True)
+class DrawnLatency:
+    """The seconds one call takes."""
+
+    seconds: float = 0.0
+    first_token: float = 0.0
+    per_chunk: float = 0.0
+
+
+@dataclass
+class _FaultState:
+    fault: Fault
+    seen: int = 0
+    fired: int = 0
+
+
+class RuleBook:
+    """Faults, latencies, denials, closed regions and refused credentials."""
+
+    def __init__(self, *, seed: int) -> None:
+        self._seed = seed
+        self._lock = threading.Lock()
+        self._faults: dict[int, _FaultState] = {}
+        self._next_handle = 1
+        self._latencies: list[Latency] = []
+        self._denials: list[Scope] = []
+        self._closed_regions: set[str] = set()
+        self._bad_credentials: dict[str, str] = {}
+        self._draws = 0
+
+    def add_fault(self, fault: Fault) -> int:
+        """Put `fault` in force; the handle takes it out again."""
+        with self._lock:
+            handle, self._next_handle = self._next_handle, self._next_handle + 1
+            self._faults[handle] = _FaultState(fault)
+            return handle
+
+    def remove_fault(self, handle: int) -> None:
+        """Take a fault out. Raises KeyError for a handle that is not in force."""
+        with self._lock:
+            del self._faults[handle]
+
+    def clear_faults(self) -> None:
+        """Take every fault out."""
+        with self._lock:
+            self._faults.clear()
+
+    def faults(self) -> dict[int, Fault]:
+        """The faults in force by handle."""
+        with self._lock:
+            return {handle: state.fault for handle, state in self._faults.items()}
+
+    def fault_for(self, call: Call) -> Fault | None:
+        """The first fault in force that hits `call`, which uses up one of its count."""
+        with self._lock:
+            for handle, state in self._faults.items():
+                fault = state.fault
+                spent = fault.count is not None and state.fired >= fault.count
+                if spent or not fault.covers(call):
+                    continue
+                state.seen += 1
+                if random.Random(f"{self._seed}:{handle}:{state.seen}").random() < fault.share:
+                    state.fired += 1
+                    return fault
+        return None
+
+    def add_latency(self, latency: Latency) -> None:
+        """Put a latency in force; the last one that covers a call wins."""
+        with self._lock:
+            self._latencies.append(latency)
+
+    def latency_for(self, call: Call) -> DrawnLatency:
+        """How long `call` takes."""
+        with self._lock:
+            for latency in reversed(self._latencies):
+                if latency.covers(call):
+                    self._draws += 1
+                    rng = random.Random(f"{self._seed}:latency:{self._draws}")
+                    seconds = _draw(rng, latency.seconds)
+                    first = seconds if latency.first_token is None else _draw(rng, latency.first_token)
+                    return DrawnLatency(seconds, first, _draw(rng, latency.per_chunk))
+        return DrawnLatency()
+
+    def deny(self, scope: Scope) -> None:
+        """Answer AccessDeniedException in `scope`."""
+        with self._lock:
+            self._denials.append(scope)
+
+    def close_region(self, region: str) -> None:
+        """Answer OptInRequired in `region`."""
+        with self._lock:
+            self._closed_regions.add(region)
+
+    def reject_credentials(self, access_key_id: str, error: str) -> None:
+        """Answer `error` to whoever signs with `access_key_id`."""
+        with self._lock:
+            self._bad_credentials[access_key_id] = error
+
+    def check_caller(self, call: Call) -> None:
+        """Refuse a caller whose credentials or region are not accepted. Raises ServiceError."""
+        with self._lock:
+            if call.access_key_id in self._bad_credentials:
+                raise ServiceError(self._bad_credentials[call.access_key_id])
+            if call.region in self._closed_regions:
+                raise ServiceError("OptInRequired")
+
+    def check_access(self, call: Call) -> None:
+        """Refuse a call to a model that is denied. Raises ServiceError."""
+        with self._lock:
+            if any(scope.covers(call) for scope in self._denials):
+                raise ServiceError("AccessDeniedException")
+
+    def clear(self) -> None:
+        """Take every rule out."""
+        with self._lock:
+            self._faults.clear()
+            self._latencies.clear()
+            self._denials.clear()
+            self._closed_regions.clear()
+            self._bad_credentials.clear()
+            self._draws = 0
+
+
+def _draw(rng: random.Random, value: float | tuple[float, float]) -> float:
+    return rng.uniform(*value) if isinstance(value, tuple | list) else value
+
+
+def retry_headers(fault: Fault) -> Mapping[str, str]:
+    """The headers of a fault's answer: those it names, and its retry-after in both of AWS's ways."""
+    if fault.retry_after is None:
+        return fault.headers
+    return {
+        "Retry-After": f"{fault.retry_after:g}",
+        "x-amz-retry-after": str(round(fault.retry_after * 1000)),
+        **fault.headers,
+    }

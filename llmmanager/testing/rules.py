@@ -1,0 +1,171 @@
+"""What FakeBedrock can be told: faults, quotas, latencies, and where a model is denied."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, TypeVar
+
+from .call_log import Call
+
+RuleT = TypeVar("RuleT", bound="Scope")
+_ACCESS = ("", "on_demand", "geo", "global")
+_OPERATIONS = (
+    "",
+    "Converse",
+    "ConverseStream",
+    "CountTokens",
+    "ListFoundationModels",
+    "GetFoundationModel",
+    "ListInferenceProfiles",
+    "GetInferenceProfile",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """The calls a rule holds for; an empty field holds for all.
+
+    `model` is a model id (whichever way it is called), a profile id, a prefix ending in a dot (`us.`,
+    `anthropic.`), or a pattern with `*`. `access` is `on_demand`, `geo` or `global`.
+    """
+
+    region: str = ""
+    model: str = ""
+    access: str = ""
+    operation: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("region", "model"):
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f"{name} must be a string")
+        if self.access not in _ACCESS:
+            raise ValueError(f"access must be one of {', '.join(_ACCESS[1:])}, not {self.access!r}")
+        if self.operation not in _OPERATIONS:
+            raise ValueError(f"operation must be one of {', '.join(_OPERATIONS[1:])}, not {self.operation!r}")
+
+    def covers(self, call: Call) -> bool:
+        """Whether the rule holds for `call`."""
+        return (
+            self.region in ("", call.region)
+            and self.access in ("", call.access_method)
+            and self.operation in ("", call.operation)
+            and (not self.model or any(_names(self.model, name) for name in (call.model_id, call.invoked_id)))
+        )
+
+
+@dataclass(frozen=True)
+class Fault(Scope):
+    """An error, a hang or a broken connection for some calls.
+
+    Exactly one of `error` (the error's name), `hang` (take the request, never answer) and `reset` (close
+    the connection) is given. `message`, `status` and further body members (`fields`) default to what the
+    error usually carries; `retry_after` (seconds) goes out as `Retry-After` and `x-amz-retry-after`.
+    `share` of the calls (0 to 1, drawn from the seed) and at most `count` of them are hit, after `delay`
+    seconds. `after_chunks` lets a stream run until that many content deltas are out, and then breaks it.
+    """
+
+    error: str = ""
+    message: str = ""
+    status: int = 0
+    retry_after: float | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    hang: bool = False
+    reset: bool = False
+    share: float = 1.0
+    count: int | None = None
+    delay: float = 0.0
+    after_chunks: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if [bool(self.error), self.hang, self.reset].count(True) != 1:
+            raise ValueError("a fault needs exactly one of error, hang and reset")
+        if self.status and not 400 <= self.status <= 599:
+            raise ValueError(f"status must be from 400 to 599, not {self.status!r}")
+        _check_number("share", self.share, most=1)
+        _check_number("count", self.count, whole=True)
+        _check_number("delay", self.delay)
+        _check_number("retry_after", self.retry_after)
+        _check_number("after_chunks", self.after_chunks, whole=True)
+
+    def covers(self, call: Call) -> bool:
+        """Whether the fault can hit `call`; one that breaks a stream needs a stream."""
+        return super().covers(call) and (self.after_chunks is None or call.operation == "ConverseStream")
+
+
+@dataclass(frozen=True)
+class Quota(Scope):
+    """Limits that every model has in every region and way of access, each on its own.
+
+    A call takes its input and `maxTokens` (or the model's maximum) when it starts, and what it used when
+    it ends. None leaves a limit as an earlier quota set it.
+    """
+
+    tokens_per_minute: int | None = None
+    requests_per_minute: int | None = None
+    tokens_per_day: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("tokens_per_minute", "requests_per_minute", "tokens_per_day"):
+            _check_number(name, getattr(self, name), whole=True)
+
+
+@dataclass(frozen=True)
+class Latency(Scope):
+    """How long answers take, in seconds or as a (shortest, longest) range drawn from the seed.
+
+    `seconds` is the time of a whole answer, and of a stream's first event unless `first_token` says
+    otherwise; `per_chunk` lies between the deltas of a stream.
+    """
+
+    seconds: float | tuple[float, float] = 0.0
+    first_token: float | tuple[float, float] | None = None
+    per_chunk: float | tuple[float, float] = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("seconds", "first_token", "per_chunk"):
+            value = getattr(self, name)
+            ends = list(value) if isinstance(value, tuple | list) else [value]
+            if len(ends) != len(ends[:2]) or (isinstance(value, tuple | list) and len(ends) != 2):
+                raise ValueError(f"{name} must be a number of seconds or a (shortest, longest) pair")
+            for end in ends:
+                _check_number(name, end)
+            if isinstance(value, tuple | list) and ends[0] > ends[1]:
+                raise ValueError(f"{name} must have its shortest time first")
+
+
+def decode(kind: type[RuleT], data: Any, *, where: str) -> RuleT:
+    """The rule that JSON object `data` describes; ValueError names the place and the field that is wrong."""
+    if not isinstance(data, Mapping):
+        raise ValueError(f"{where} must be an object")
+    known = [f.name for f in dataclasses.fields(kind)]
+    for name in data:
+        if name not in known:
+            raise ValueError(f"{where}.{name} is unknown; known are {', '.join(known)}")
+    try:
+        return kind(**data)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+
+
+def _names(selector: str, model: str) -> bool:
+    if selector.endswith("."):
+        return model.startswith(selector)
+    return fnmatchcase(model, selector) if "*" in selector else model == selector
+
+
+def _check_number(name: str, value: Any, *, most: float | None = None, whole: bool = False) -> None:
+    if value is None:
+        return
+    kinds = (int,) if whole else (int, float)
+    ends = f"from 0 to {most}" if most is not None else "of at least 0"
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        raise ValueError(f"{name} must be a {'whole ' if whole else ''}number {ends}, not {value!r}")
+    if not 0 <= value <= (most if most is not None else float("inf")):
+        raise ValueError(f"{name} must be a {'whole ' if whole else ''}number {ends}, not {value!r}")

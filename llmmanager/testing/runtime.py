@@ -1,0 +1,189 @@
+"""Answers of the `bedrock-runtime` service: Converse, ConverseStream and CountTokens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from . import event_stream
+from .answers import Answer
+from .call_log import Call, CallLog
+from .catalog import Target
+from .errors import ServiceError, invalid
+from .http_server import DropConnection, HttpResponse, NeverAnswer
+from .quotas import QuotaLedger, Reservation
+from .rule_book import RuleBook
+from .shapes import check_shape
+from .tokens import PromptCache, count_input, count_native
+from .validation import check_context, check_request
+
+# What a call reserves when neither it nor the model sets a maximum.
+_USUAL_OUTPUT = 4096
+_TOOL_INPUT_CHARS = 16
+
+
+@dataclass(frozen=True)
+class StreamBreak:
+    """How a stream ends early: after so many deltas, by an error, by silence or by a lost connection."""
+
+    after_chunks: int
+    error: ServiceError | None = None
+    hang: bool = False
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """An admitted call with its answer."""
+
+    answer: Answer
+    usage: Mapping[str, int]
+    reservation: Reservation
+    started: float
+
+    @property
+    def metrics(self) -> dict[str, int]:
+        return {"latencyMs": max(1, round((time.monotonic() - self.started) * 1000))}
+
+
+class Runtime:
+    """Checks, admits and answers; `think` turns a call and its request into an answer."""
+
+    def __init__(
+        self,
+        *,
+        rules: RuleBook,
+        quotas: QuotaLedger,
+        cache: PromptCache,
+        log: CallLog,
+        think: Callable[[Call, Mapping[str, Any]], Awaitable[Answer]],
+    ) -> None:
+        self._rules = rules
+        self._quotas = quotas
+        self._cache = cache
+        self._log = log
+        self._think = think
+
+    async def converse(self, call: Call, target: Target) -> HttpResponse:
+        """Converse."""
+        latency = self._rules.latency_for(call)
+        turn = await self._turn(call, target, seconds=latency.seconds)
+        answer = {
+            "output": {"message": {"role": "assistant", "content": list(turn.answer.content)}},
+            "stopReason": turn.answer.stop_reason,
+            "usage": turn.usage,
+            "metrics": turn.metrics,
+            **_echoed(call.body, turn.answer),
+        }
+        self._log.end(call, status=200)
+        headers = {"Content-Type": "application/json", "x-amzn-RequestId": call.request_id}
+        return HttpResponse(200, json.dumps(answer, separators=(",", ":")).encode(), headers)
+
+    async def converse_stream(self, call: Call, target: Target, stop: StreamBreak | None) -> HttpResponse:
+        """ConverseStream; the stream breaks as `stop` says."""
+        latency = self._rules.latency_for(call)
+        turn = await self._turn(call, target, seconds=latency.first_token)
+        headers = {"Content-Type": event_stream.CONTENT_TYPE, "x-amzn-RequestId": call.request_id}
+        return HttpResponse(200, self._frames(call, turn, stop, latency.per_chunk), headers)
+
+    async def count_tokens(self, call: Call, target: Target) -> HttpResponse:
+        """CountTokens."""
+        check_shape("CountTokensRequest", call.body)
+        if not target.model.is_chat:
+            raise invalid("The provided model doesn't support counting tokens.")
+        asked = call.body["input"]
+        if "converse" in asked:
+            tokens = count_input(asked["converse"]).tokens
+        else:
+            tokens = count_native(asked["invokeModel"]["body"])
+        self._log.end(call, status=200)
+        headers = {"Content-Type": "application/json", "x-amzn-RequestId": call.request_id}
+        return HttpResponse(200, json.dumps({"inputTokens": tokens}).encode(), headers)
+
+    async def _turn(self, call: Call, target: Target, *, seconds: float) -> _Turn:
+        started = time.monotonic()
+        model, body = target.model, call.body
+        check_shape(f"{call.operation}Request", body)
+        check_request(model, body, streaming=call.operation == "ConverseStream")
+        count = count_input(body)
+        check_context(model, count.tokens)
+        most = (body.get("inferenceConfig") or {}).get("maxTokens") or model.max_output_tokens
+        reservation = self._quotas.admit(call, count.tokens + (most or _USUAL_OUTPUT))
+        try:
+            answer = await self._think(call, body)
+            await asyncio.sleep(max(0.0, started + seconds - time.monotonic()))
+        except BaseException:
+            reservation.settle(count.tokens)
+            raise
+        read, written = self._cache.use(
+            count, model_id=model.model_id, region=call.region, least=model.cache_min_tokens or 0
+        )
+        tokens = count.tokens if answer.input_tokens is None else answer.input_tokens
+        usage = {
+            "inputTokens": max(0, tokens - read - written),
+            "outputTokens": answer.output_tokens,
+            "totalTokens": tokens + answer.output_tokens,
+            "cacheReadInputTokens": read,
+            "cacheWriteInputTokens": written,
+        }
+        reservation.settle(tokens - read + answer.output_tokens * model.burndown)
+        return _Turn(answer, usage, reservation, started)
+
+    async def _frames(
+        self, call: Call, turn: _Turn, stop: StreamBreak | None, pause: float
+    ) -> AsyncGenerator[bytes, None]:
+        error_code, silent = "disconnected", False
+        chunks = 0
+        try:
+            for kind, payload in _events(call.body, turn):
+                ends = kind == "messageStop" or kind == "contentBlockDelta"
+                if stop is not None and ends and (chunks >= stop.after_chunks or kind == "messageStop"):
+                    if stop.error is not None:
+                        error_code = stop.error.code
+                        yield event_stream.exception(stop.error.code, stop.error.body)
+                        return
+                    error_code, silent = ("hang", True) if stop.hang else ("reset", False)
+                    if silent:
+                        raise NeverAnswer(lambda: self._log.end(call, status=200, error_code="hang"))
+                    raise DropConnection
+                if kind == "contentBlockDelta":
+                    if chunks and pause:
+                        await asyncio.sleep(pause)
+                    chunks += 1
+                yield event_stream.event(kind, payload)
+            error_code = ""
+        finally:
+            if not silent:
+                self._log.end(call, status=200, error_code=error_code)
+
+
+def _events(body: Mapping[str, Any], turn: _Turn) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield "messageStart", {"role": "assistant"}
+    for index, block in enumerate(turn.answer.content):
+        at = {"contentBlockIndex": index}
+        if "toolUse" in block:
+            call = block["toolUse"]
+            start = {name: call[name] for name in ("toolUseId", "name")}
+            yield "contentBlockStart", {"start": {"toolUse": start}, **at}
+            for part in re.findall(rf"(?s).{{1,{_TOOL_INPUT_CHARS}}}", json.dumps(call["input"])):
+                yield "contentBlockDelta", {"delta": {"toolUse": {"input": part}}, **at}
+        else:
+            for part in re.findall(r"\s*\S+|\s+$", block["text"]):
+                yield "contentBlockDelta", {"delta": {"text": part}, **at}
+        yield "contentBlockStop", at
+    echoed = _echoed(body, turn.answer)
+    extra = {name: echoed.pop(name) for name in ("additionalModelResponseFields",) if name in echoed}
+    yield "messageStop", {"stopReason": turn.answer.stop_reason, **extra}
+    yield "metadata", {"usage": turn.usage, "metrics": turn.metrics, **echoed}
+
+
+def _echoed(body: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
+    """What an answer repeats of its request, and the one native field that can be asked for."""
+    echoed = {name: body[name] for name in ("performanceConfig", "serviceTier") if body.get(name)}
+    if "/stop_sequence" in (body.get("additionalModelResponseFieldPaths") or []):
+        echoed["additionalModelResponseFields"] = {"stop_sequence": answer.stop_sequence}
+    return echoed

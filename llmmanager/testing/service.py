@@ -1,0 +1,198 @@
+"""Bedrock behind HTTP: who calls what where, and what comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from .call_log import Call, CallLog
+from .catalog import FakeCatalog
+from .control_plane import ControlPlane
+from .errors import ServiceError
+from .http_server import DropConnection, HttpRequest, HttpResponse, NeverAnswer
+from .rule_book import RuleBook, retry_headers
+from .rules import Fault
+from .runtime import Runtime, StreamBreak
+
+_ROUTES = tuple(
+    (method, re.compile(pattern), operation)
+    for method, pattern, operation in (
+        ("POST", r"/model/(.+)/converse", "Converse"),
+        ("POST", r"/model/(.+)/converse-stream", "ConverseStream"),
+        ("POST", r"/model/(.+)/count-tokens", "CountTokens"),
+        ("GET", r"/foundation-models", "ListFoundationModels"),
+        ("GET", r"/foundation-models/(.+)", "GetFoundationModel"),
+        ("GET", r"/inference-profiles", "ListInferenceProfiles"),
+        ("GET", r"/inference-profiles/(.+)", "GetInferenceProfile"),
+    )
+)
+_CREDENTIAL = re.compile(r"AWS4-\S+\s.*?Credential=([^/,\s]+)/\d{8}/([a-z0-9-]+)/[a-z0-9-]+/aws4_request")
+_UNREADABLE = object()
+
+
+class Service:
+    """Answers every Bedrock request that the HTTP server takes."""
+
+    def __init__(
+        self,
+        *,
+        catalog: FakeCatalog,
+        control_plane: ControlPlane,
+        runtime: Runtime,
+        rules: RuleBook,
+        log: CallLog,
+        default_region: str,
+    ) -> None:
+        self._catalog = catalog
+        self._control_plane = control_plane
+        self._runtime = runtime
+        self._rules = rules
+        self._log = log
+        self._default_region = default_region
+
+    async def handle(self, request: HttpRequest) -> HttpResponse:
+        """The answer to `request`, an error included. Raises DropConnection or NeverAnswer when told to."""
+        operation, identifier = _route(request)
+        access_key_id, region = _caller(request)
+        body = _parsed(request.body)
+        call = self._log.begin(
+            operation=operation,
+            region=region or self._default_region,
+            invoked_id=identifier,
+            access_key_id=access_key_id,
+            request_id=str(uuid.uuid4()),
+            body=None if body is _UNREADABLE else body,
+        )
+        try:
+            return await self._serve(call, request, unreadable=body is _UNREADABLE)
+        except ServiceError as error:
+            self._log.end(call, status=error.status, error_code=error.code)
+            return _error_response(call, error)
+        except NeverAnswer:
+            raise
+        except BaseException as error:
+            self._log.end(call, status=None, error_code="reset")
+            if isinstance(error, Exception) and not isinstance(error, DropConnection):
+                return _error_response(call, ServiceError("InternalServerException", repr(error)))
+            raise
+
+    async def _serve(self, call: Call, request: HttpRequest, *, unreadable: bool) -> HttpResponse:
+        if not call.operation:
+            raise ServiceError("UnknownOperationException")
+        _check_authorization(request)
+        self._rules.check_caller(call)
+        if not request.path.startswith("/model/"):
+            await self._strike(call, self._rules.fault_for(call))
+            return self._describe(call, request.query)
+        problem = target = None
+        try:
+            target = self._catalog.resolve(call.invoked_id, region=call.region)
+            call = self._log.update(call, model_id=target.model.model_id, access_method=target.access)
+        except ServiceError as error:
+            problem = error
+        fault = self._rules.fault_for(call)
+        if fault is None or fault.after_chunks is None:
+            await self._strike(call, fault)
+        if problem is not None or target is None:
+            raise problem or ServiceError("InternalServerException")
+        self._rules.check_access(call)
+        if unreadable:
+            raise ServiceError("SerializationException")
+        serve: Mapping[str, Callable[[], Awaitable[HttpResponse]]] = {
+            "Converse": lambda: self._runtime.converse(call, target),
+            "ConverseStream": lambda: self._runtime.converse_stream(call, target, _break_of(fault)),
+            "CountTokens": lambda: self._runtime.count_tokens(call, target),
+        }
+        return await serve[call.operation]()
+
+    def _describe(self, call: Call, query: Mapping[str, str]) -> HttpResponse:
+        control_plane, region, identifier = self._control_plane, call.region, call.invoked_id
+        describe: Mapping[str, Callable[[], dict[str, Any]]] = {
+            "ListFoundationModels": lambda: control_plane.list_foundation_models(region, query),
+            "GetFoundationModel": lambda: control_plane.get_foundation_model(region, identifier),
+            "ListInferenceProfiles": lambda: control_plane.list_inference_profiles(region, query),
+            "GetInferenceProfile": lambda: control_plane.get_inference_profile(region, identifier),
+        }
+        answer = describe[call.operation]()
+        self._log.end(call, status=200)
+        return json_response(answer, request_id=call.request_id)
+
+    async def _strike(self, call: Call, fault: Fault | None) -> None:
+        if fault is None:
+            return
+        if fault.delay:
+            await asyncio.sleep(fault.delay)
+        if fault.hang:
+            raise NeverAnswer(lambda: self._log.end(call, status=None, error_code="hang"))
+        if fault.reset:
+            raise DropConnection
+        raise _error_of(fault)
+
+
+def json_response(
+    answer: Any, *, status: int = 200, request_id: str = "", headers: Mapping[str, str] | None = None
+) -> HttpResponse:
+    """`answer` as JSON under the headers that AWS sends."""
+    body = json.dumps(answer, separators=(",", ":"), default=str).encode()
+    return HttpResponse(
+        status,
+        body,
+        {"Content-Type": "application/json", "x-amzn-RequestId": request_id, **(headers or {})},
+    )
+
+
+def _error_response(call: Call, error: ServiceError) -> HttpResponse:
+    return json_response(
+        error.body,
+        status=error.status,
+        request_id=call.request_id,
+        headers={"x-amzn-ErrorType": error.code, **error.headers},
+    )
+
+
+def _error_of(fault: Fault) -> ServiceError:
+    return ServiceError(
+        fault.error, fault.message, status=fault.status, headers=retry_headers(fault), fields=fault.fields
+    )
+
+
+def _break_of(fault: Fault | None) -> StreamBreak | None:
+    if fault is None or fault.after_chunks is None:
+        return None
+    error = _error_of(fault) if fault.error else None
+    return StreamBreak(fault.after_chunks, error=error, hang=fault.hang)
+
+
+def _route(request: HttpRequest) -> tuple[str, str]:
+    for method, pattern, operation in _ROUTES:
+        if method == request.method and (match := pattern.fullmatch(request.path)):
+            return operation, unquote(match[1]) if match.groups() else ""
+    return "", ""
+
+
+def _caller(request: HttpRequest) -> tuple[str, str]:
+    """The access key id and the region in the request's signature; both empty without one."""
+    match = _CREDENTIAL.match(request.headers.get("authorization", ""))
+    return (match[1], match[2]) if match else ("", "")
+
+
+def _check_authorization(request: HttpRequest) -> None:
+    authorization = request.headers.get("authorization", "")
+    if not authorization:
+        raise ServiceError("MissingAuthenticationToken")
+    if not (_CREDENTIAL.match(authorization) or authorization.startswith("Bearer ")):
+        raise ServiceError("IncompleteSignature")
+
+
+def _parsed(body: bytes) -> Any:
+    if not body:
+        return {}
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return _UNREADABLE

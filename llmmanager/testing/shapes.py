@@ -1,0 +1,131 @@
+"""Checks a request's shape against the service model that botocore ships, in AWS's own words."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import importlib.util
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from .errors import ServiceError, invalid
+
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "blob": (str,),
+    "boolean": (bool,),
+    "integer": (int,),
+    "long": (int,),
+    "float": (int, float),
+    "double": (int, float),
+    "structure": (dict,),
+    "map": (dict,),
+    "list": (list,),
+}
+
+
+def check_shape(name: str, value: Any) -> None:
+    """Check `value`, as parsed from JSON, against shape `name` of bedrock-runtime.
+
+    Raises ServiceError: SerializationException for a wrong type, ValidationException for a broken constraint.
+    """
+    problems = list(_problems(_shapes()[name], value, ""))
+    if problems:
+        noun = "error" if len(problems) == 1 else "errors"
+        raise invalid(f"{len(problems)} validation {noun} detected: {'; '.join(problems)}")
+
+
+@functools.cache
+def _shapes() -> dict[str, Any]:
+    spec = importlib.util.find_spec("botocore")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("FakeBedrock reads the shapes of requests from the package botocore")
+    folder = max((Path(spec.origin).parent / "data" / "bedrock-runtime").iterdir())
+    packed = folder / "service-2.json.gz"
+    text = (
+        gzip.decompress(packed.read_bytes()) if packed.exists() else (folder / "service-2.json").read_bytes()
+    )
+    shapes: dict[str, Any] = json.loads(text)["shapes"]
+    return shapes
+
+
+def _problems(shape: Mapping[str, Any], value: Any, path: str) -> Iterator[str]:
+    kind = shape["type"]
+    if shape.get("document"):
+        return
+    if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):
+        raise ServiceError(
+            "SerializationException",
+            f"{_json_kind(value)} can not be converted to {_article(kind)}{f' at {path}' if path else ''}",
+        )
+    yield from _broken_limits(shape, value, path)
+    if kind == "structure":
+        yield from _member_problems(shape, value, path)
+    elif kind == "list":
+        member = _shapes()[shape["member"]["shape"]]
+        for index, item in enumerate(value, start=1):
+            yield from _problems(member, item, f"{path}.{index}.member")
+    elif kind == "map":
+        member = _shapes()[shape["value"]["shape"]]
+        for key, item in value.items():
+            yield from _problems(member, item, f"{path}.{key}")
+
+
+def _member_problems(shape: Mapping[str, Any], value: Mapping[str, Any], path: str) -> Iterator[str]:
+    members = {
+        name: member
+        for name, member in shape["members"].items()
+        if member.get("location") is None and value.get(name) is not None
+    }
+    for name in shape.get("required", ()):
+        if name not in members and shape["members"][name].get("location") is None:
+            yield _broken("null", _join(path, name), "Member must not be null")
+    if shape.get("union") and len(members) != 1:
+        raise invalid(
+            f"The object at {path} must set exactly one of the following keys: {', '.join(shape['members'])}."
+        )
+    for name, member in members.items():
+        yield from _problems(_shapes()[member["shape"]], value[name], _join(path, name))
+
+
+def _broken_limits(shape: Mapping[str, Any], value: Any, path: str) -> Iterator[str]:
+    if "enum" in shape and value not in shape["enum"]:
+        yield _broken(value, path, f"Member must satisfy enum value set: [{', '.join(shape['enum'])}]")
+    if "pattern" in shape and not re.fullmatch(shape["pattern"], value):
+        yield _broken(value, path, f"Member must satisfy regular expression pattern: {shape['pattern']}")
+    sized = shape["type"] in ("string", "list", "map", "blob")
+    size = len(value) if sized else value
+    for limit, broken, words in (
+        ("min", lambda bound: size < bound, "greater than or equal to"),
+        ("max", lambda bound: size > bound, "less than or equal to"),
+    ):
+        if limit in shape and shape["type"] != "blob" and broken(shape[limit]):
+            rule = f"Member must have {'length ' if sized else 'value '}{words} {shape[limit]}"
+            yield _broken(value, path, rule)
+
+
+def _broken(value: Any, path: str, rule: str) -> str:
+    shown = f" '{value}'" if isinstance(value, str | int | float) and value != "null" else ""
+    return f"Value{' null' if value == 'null' else shown} at '{path}' failed to satisfy constraint: {rule}"
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _json_kind(value: Any) -> str:
+    if value is None:
+        return "NULL_VALUE"
+    if isinstance(value, bool):
+        return f"{str(value).upper()}_VALUE"
+    if isinstance(value, int | float):
+        return "NUMBER_VALUE"
+    return {str: "STRING_VALUE", list: "START_ARRAY", dict: "START_OBJECT"}[type(value)]
+
+
+def _article(kind: str) -> str:
+    word = {"structure": "Object", "list": "List", "map": "Map"}.get(kind, kind.capitalize())
+    return f"an {word}" if word[0] in "AEIO" else f"a {word}"

@@ -1,0 +1,133 @@
+"""Counting tokens: four characters each, fixed sums for media, and prefixes that are cached."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+CHARS_PER_TOKEN = 4
+_MEDIA_TOKENS = {"image": 1600, "document": 3000, "video": 6000, "audio": 1000}
+_TTL_SECONDS = {"5m": 300.0, "1h": 3600.0}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A cache point: the tokens before it, a digest of all that stands there, its time to live in seconds."""
+
+    tokens: int
+    digest: str
+    ttl: float
+
+
+@dataclass(frozen=True)
+class InputCount:
+    """The tokens of a request and its cache points, in order."""
+
+    tokens: int
+    checkpoints: tuple[Checkpoint, ...] = ()
+
+
+def text_tokens(text: str) -> int:
+    """The tokens of `text`: at least one, unless it is empty."""
+    return -(-len(text) // CHARS_PER_TOKEN)
+
+
+def count_input(body: Mapping[str, Any]) -> InputCount:
+    """Count the tools, system and messages of a Converse request, in the order in which they are cached."""
+    chars = media = 0
+    digest = hashlib.blake2b(digest_size=16)
+    checkpoints = []
+    parts = list(_parts(body))
+    caches = any("cachePoint" in part for part in parts)
+    for part in parts:
+        if "cachePoint" in part:
+            ttl = _TTL_SECONDS[part["cachePoint"].get("ttl", "5m")]
+            checkpoints.append(Checkpoint(_total(chars, media), digest.hexdigest(), ttl))
+            continue
+        more_chars, more_media = _measure(part)
+        chars, media = chars + more_chars, media + more_media
+        if caches:
+            digest.update(json.dumps(part, sort_keys=True).encode())
+    return InputCount(max(1, _total(chars, media)), tuple(checkpoints))
+
+
+def count_native(body: str) -> int:
+    """Count a model's native request, as base64 of its body."""
+    try:
+        return max(1, text_tokens(base64.b64decode(body).decode("utf-8", "replace")))
+    except binascii.Error:
+        return 1
+
+
+class PromptCache:
+    """Which prefixes each model in each region has read before."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._expiry: dict[tuple[str, str, str], float] = {}
+
+    def use(self, count: InputCount, *, model_id: str, region: str, least: int) -> tuple[int, int]:
+        """The tokens read from the cache and those written to it; prefixes under `least` tokens are neither."""
+        points = [point for point in count.checkpoints if point.tokens >= least]
+        if not points:
+            return 0, 0
+        now = self._clock()
+        with self._lock:
+            self._expiry = {key: expiry for key, expiry in self._expiry.items() if expiry > now}
+            keys = [(model_id, region, point.digest) for point in points]
+            read = max(
+                (point.tokens for point, key in zip(points, keys, strict=True) if key in self._expiry),
+                default=0,
+            )
+            self._expiry.update((key, now + point.ttl) for point, key in zip(points, keys, strict=True))
+        return read, points[-1].tokens - read
+
+    def clear(self) -> None:
+        """Forget every prefix."""
+        with self._lock:
+            self._expiry.clear()
+
+
+def _total(chars: int, media: int) -> int:
+    return -(-chars // CHARS_PER_TOKEN) + media
+
+
+def _parts(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield from (body.get("toolConfig") or {}).get("tools") or []
+    yield from body.get("system") or []
+    for message in body.get("messages") or []:
+        yield from message.get("content") or []
+
+
+def _measure(part: Any) -> tuple[int, int]:
+    """The characters of every text in `part`, and the tokens of its images, documents, videos and audio."""
+    if isinstance(part, str):
+        return len(part), 0
+    if isinstance(part, Mapping):
+        return _sum(_measure_member(key, value) for key, value in part.items())
+    if isinstance(part, list):
+        return _sum(map(_measure, part))
+    return (0 if part is None else len(str(part))), 0
+
+
+def _measure_member(key: str, value: Any) -> tuple[int, int]:
+    if key in _MEDIA_TOKENS and isinstance(value, Mapping) and "source" in value:
+        texts = {name: value["source"][name] for name in ("text", "content") if name in value["source"]}
+        return _measure(texts) if texts else (0, _MEDIA_TOKENS[key])
+    chars, media = _measure(value)
+    return chars + (0 if key in ("text", "json", "content") else len(key)), media
+
+
+def _sum(pairs: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    chars = media = 0
+    for more_chars, more_media in pairs:
+        chars += more_chars
+        media += more_media
+    return chars, media
