@@ -124,3 +124,11 @@ class RetryExhaustedError(LLMManagerError):
             },
         )
         self.response = response
+
+
+class DeadlineExceededError(RetryExhaustedError):
+    """The time ran out before any target had answered."""
+
+
+class InvalidResponseError(LLMManagerError):
+    """An answer that the caller's response validation refused; the error of that attempt."""

@@ -188,7 +188,9 @@ class BedrockResponse:
 def error_code(error: BaseException) -> str | None:
     """The AWS error code that an exception carries, or None."""
     response = getattr(error, "response", None)
-    code = response.get("Error", {}).get("Code") if isinstance(response, dict) else getattr(error, "code", None)
+    code = (
+        response.get("Error", {}).get("Code") if isinstance(response, dict) else getattr(error, "code", None)
+    )
     return code if isinstance(code, str) else None
 
 

@@ -209,8 +209,11 @@ class RequestAttempt:
 
 
 def _require_number(config: object, name: str, *, minimum: float, integer: bool = False) -> None:
-    value = getattr(config, name)
+    value: Any = getattr(config, name)
     kinds: tuple[type, ...] = (int,) if integer else (int, float)
-    if isinstance(value, bool) or not isinstance(value, kinds) or not value >= minimum or value == float("inf"):
+    is_number = isinstance(value, kinds) and not isinstance(value, bool)
+    if not is_number or not minimum <= value < float("inf"):
         kind = "an integer" if integer else "a number"
-        raise ConfigurationError(f"{name} must be {kind} of at least {minimum} (got {value!r})", {name: value})
+        raise ConfigurationError(
+            f"{name} must be {kind} of at least {minimum} (got {value!r})", {name: value}
+        )

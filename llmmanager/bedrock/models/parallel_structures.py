@@ -77,7 +77,9 @@ class BedrockConverseRequest:
             object.__setattr__(self, "request_id", _new_request_id())
         elif not isinstance(self.request_id, str) or not self.request_id:
             raise ParallelConfigurationError(
-                f"request_id must be a non-empty string (got {self.request_id!r})", "request_id", self.request_id
+                f"request_id must be a non-empty string (got {self.request_id!r})",
+                "request_id",
+                self.request_id,
             )
 
     def to_converse_args(self) -> dict[str, Any]:
@@ -110,8 +112,12 @@ class ParallelProcessingConfig:
     enable_request_prioritization: bool = False
 
     def __post_init__(self) -> None:
-        self._require("max_concurrent_requests", "an integer of at least 1", _is_int(self.max_concurrent_requests, 1))
-        self._require("request_timeout_seconds", "a number above 0", _is_number(self.request_timeout_seconds, above=0))
+        self._require(
+            "max_concurrent_requests", "an integer of at least 1", _is_int(self.max_concurrent_requests, 1)
+        )
+        self._require(
+            "request_timeout_seconds", "a number above 0", _is_number(self.request_timeout_seconds, above=0)
+        )
         self._require(
             "failure_threshold",
             "a number from 0.0 to 1.0",
@@ -218,4 +224,3 @@ class ParallelResponse:
             "failed_requests": list(self.failed_requests),
             "warnings": list(self.warnings),
         }
-

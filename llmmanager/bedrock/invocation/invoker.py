@@ -1,0 +1,119 @@
+"""Converse requests to answers: the models and regions of a manager, and the checks on each answer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from llmmanager.bedrock.catalog.entries import ModelAccess
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import InvalidResponseError, RetryExhaustedError
+from llmmanager.bedrock.invocation import wire
+from llmmanager.bedrock.invocation.run import Machinery, Run
+from llmmanager.bedrock.invocation.targets import Targets
+from llmmanager.bedrock.models.bedrock_response import BedrockResponse
+from llmmanager.bedrock.models.deadline import Deadline
+from llmmanager.bedrock.models.llm_manager_structures import ResponseValidationConfig, ValidationResult
+
+
+class Invoker:
+    """Gets one answer, or the record of why there is none."""
+
+    def __init__(self, machinery: Machinery, targets: Targets) -> None:
+        self._machinery = machinery
+        self._targets = targets
+
+    def converse(
+        self,
+        request: Mapping[str, Any],
+        *,
+        deadline: Deadline,
+        regions: Sequence[str] | None = None,
+        validation: ResponseValidationConfig | None = None,
+        cancelled: threading.Event | None = None,
+    ) -> BedrockResponse:
+        """Answer a valid Converse request.
+
+        Args:
+            regions: the regions to use, in this order; None for all of the manager's.
+
+        Raises:
+            RetryExhaustedError, DeadlineExceededError: no target answered.
+            AuthenticationError, RequestValidationError, ConfigurationError: none would.
+        """
+        run = Run(
+            self._machinery,
+            self._targets.places(regions),
+            request=request,
+            send=wire.converse,
+            deadline=deadline,
+            warnings=self._targets.warnings,
+            cancelled=cancelled,
+        )
+        try:
+            if validation is None:
+                target, data = run.answer()
+                return run.response(target, data, success=True)
+            return _valid_answer(run, validation)
+        finally:
+            run.count()
+
+
+def _valid_answer(run: Run[dict[str, Any]], validation: ResponseValidationConfig) -> BedrockResponse:
+    """Ask until an answer passes: the same target first, then, while retries are left, the next."""
+    questions_left = validation.response_validation_retries
+    last: tuple[ModelAccess, dict[str, Any]] | None = None
+    while True:
+        try:
+            target, data = run.answer()
+        except RetryExhaustedError as error:
+            if last is None:
+                raise
+            return replace(run.response(*last, success=False), error=_unless_told(run, error))
+        while True:
+            last = (target, data)
+            response = run.response(target, data, success=True)
+            verdict = _verdict(validation, response)
+            if verdict.success:
+                return response
+            run.validation_errors.append(
+                {
+                    "error_message": verdict.error_message,
+                    "error_details": verdict.error_details,
+                    "attempt": len(run.attempts),
+                }
+            )
+            again = questions_left > 0
+            run.refuse_answer(target, InvalidResponseError(str(verdict.error_message)), final=not again)
+            if not again or not run.wait(validation.response_validation_delay):
+                break
+            questions_left -= 1
+            repeated = run.ask_again(target)
+            if repeated is None:
+                break
+            data = repeated
+
+
+def _unless_told(run: Run[dict[str, Any]], error: Exception) -> Exception | None:
+    """The last attempt's own error tells why; only when there is none does the run's."""
+    return None if run.attempts and run.attempts[-1].error is not None else error
+
+
+def _verdict(validation: ResponseValidationConfig, response: BedrockResponse) -> ValidationResult:
+    try:
+        verdict = validation.response_validation_function(response)
+    except Exception as error:
+        return ValidationResult(
+            success=False,
+            error_message=f"the validation function raised {type(error).__name__}: {error}",
+            error_details={"exception": type(error).__name__},
+        )
+    if not isinstance(verdict, ValidationResult):
+        return ValidationResult(
+            success=False,
+            error_message=f"the validation function returned {type(verdict).__name__}, no ValidationResult",
+        )
+    if not verdict.success and not verdict.error_message:
+        return replace(verdict, error_message="the answer is not valid")
+    return verdict

@@ -1,0 +1,279 @@
+"""The one loop: every attempt made for one call, until a target answers or none is left."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Generic, NoReturn, TypeVar
+
+from llmmanager.bedrock.catalog.entries import ModelAccess
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import (
+    AuthenticationError,
+    ConfigurationError,
+    DeadlineExceededError,
+    RequestValidationError,
+    RetryExhaustedError,
+)
+from llmmanager.bedrock.invocation import wire
+from llmmanager.bedrock.invocation.clients import ClientPool
+from llmmanager.bedrock.invocation.features import FeatureMemory, first_held, without
+from llmmanager.bedrock.invocation.stats import CallStats
+from llmmanager.bedrock.models.bedrock_response import BedrockResponse
+from llmmanager.bedrock.models.deadline import Deadline
+from llmmanager.bedrock.models.llm_manager_structures import RequestAttempt, RetryConfig
+from llmmanager.bedrock.routing.classification import classify
+from llmmanager.bedrock.routing.cooldown import Cooldowns
+from llmmanager.bedrock.routing.decision import Decision, Kind, Next
+from llmmanager.bedrock.routing.route import Route
+
+R = TypeVar("R")
+Send = Callable[[Any, str, bytes, float | None], R]
+"""(client, id to invoke, body, longest silence in seconds) -> what the target answered."""
+Contradiction = Callable[[ModelAccess], Sequence[ModelAccess]]
+"""Told of a way in that AWS refused; gives the other ways in that are known now."""
+
+
+@dataclass(frozen=True)
+class Machinery:
+    """What all calls of a manager share."""
+
+    clients: ClientPool
+    retry_config: RetryConfig
+    timeout: float
+    contradicted: Contradiction
+    features: FeatureMemory = field(default_factory=FeatureMemory)
+    cooldowns: Cooldowns = field(default_factory=Cooldowns)
+    stats: CallStats = field(default_factory=CallStats)
+
+
+class Run(Generic[R]):
+    """One call: its request, the targets left for it and what was tried.
+
+    Args:
+        places: for each model and region in order, the ways in, the preferred one first.
+        request: a valid Converse request; it is never changed.
+        warnings: what the caller should be told in any case.
+        cancelled: set by another thread to end the call: no further attempt or wait starts.
+    """
+
+    def __init__(
+        self,
+        machinery: Machinery,
+        places: Iterable[Sequence[ModelAccess]],
+        *,
+        request: Mapping[str, Any],
+        send: Send[R],
+        deadline: Deadline,
+        warnings: Iterable[str] = (),
+        cancelled: threading.Event | None = None,
+    ) -> None:
+        self.attempts: list[RequestAttempt] = []
+        self.warnings = list(warnings)
+        self.validation_errors: list[dict[str, Any]] = []
+        self._machinery = machinery
+        self._request = request
+        self._send = send
+        self._deadline = deadline
+        self._cancelled = cancelled
+        self._started = time.monotonic()
+        self._route = Route(places, machinery.retry_config, machinery.cooldowns, deadline)
+        self._decisions: list[Decision | None] = []
+        self._dropped: dict[str, tuple[str, ...]] = {}
+        self._asked_in_full: set[str] = set()
+        self._bodies: dict[tuple[str, ...], bytes] = {}
+        self._credentials_renewed = False
+
+    def answer(self) -> tuple[ModelAccess, R]:
+        """Call targets until one answers.
+
+        Raises:
+            RetryExhaustedError, DeadlineExceededError: none did.
+            AuthenticationError, RequestValidationError, ConfigurationError: none would.
+        """
+        while (step := self._route.next()) is not None:
+            if not self.wait(step.delay):
+                break
+            answered, raw = self._attempt(step.target)
+            if answered:
+                return step.target, raw  # type: ignore[return-value]
+        raise self._exhausted()
+
+    def ask_again(self, target: ModelAccess) -> R | None:
+        """Call the target that has just answered once more; None when it failed this time."""
+        return self._attempt(target)[1]
+
+    def refuse_answer(self, target: ModelAccess, error: Exception, *, final: bool) -> None:
+        """The answer just received is not valid; when `final`, the target is not asked again."""
+        decision = Decision(Next.OTHER_REGION if final else Next.SAME_TARGET, Kind.INVALID_ANSWER)
+        self.attempts[-1] = replace(
+            self.attempts[-1], success=False, error=error, decision=decision.next.value
+        )
+        self._decisions[-1] = decision
+        if final:
+            self._route.failed(target, decision, decision.next)
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep; False when the call was cancelled or would outlast its deadline."""
+        if self.is_cancelled or seconds >= self._deadline.remaining():
+            return False
+        if seconds <= 0:
+            return True
+        if self._cancelled is not None:
+            return not self._cancelled.wait(seconds)
+        time.sleep(seconds)
+        return True
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether another thread has ended the call."""
+        return self._cancelled is not None and self._cancelled.is_set()
+
+    def response(
+        self, target: ModelAccess | None, data: dict[str, Any] | None, *, success: bool
+    ) -> BedrockResponse:
+        """What the caller gets to see of the call as it stands now."""
+        dropped = self._features_dropped(target.model_id) if target is not None else ()
+        return BedrockResponse(
+            success=success,
+            response_data=data,
+            model_used=target.model_id if target else None,
+            region_used=target.region if target else None,
+            access_method=_method(target) if target else None,
+            inference_profile_id=target.inference_profile_id if target else None,
+            attempts=list(self.attempts),
+            total_duration_ms=(time.monotonic() - self._started) * 1000,
+            warnings=[*self.warnings, *(_feature_warning(target, feature) for feature in dropped)],
+            features_disabled=list(dropped),
+            validation_errors=list(self.validation_errors),
+        )
+
+    def count(self) -> None:
+        """Add the call to the manager's statistics; once, when it has ended."""
+        self._machinery.stats.count(self.attempts, self._decisions)
+
+    def _attempt(self, target: ModelAccess) -> tuple[bool, R | None]:
+        remaining = self._deadline.remaining()
+        start = datetime.now(UTC)
+        try:
+            client = self._machinery.clients.client("bedrock-runtime", target.region, remaining=remaining)
+            body = self._body(target.model_id)
+            silence = min(self._machinery.timeout, remaining)
+            raw = self._send(client, target.invoke_id, body, max(silence, 0.001))
+        except Exception as error:
+            decision = classify(error, self._machinery.retry_config.retryable_errors)
+            if decision is None:
+                raise
+            self._failed(target, error, decision, start)
+            return False, None
+        self._record(target, start, None, None)
+        self._machinery.cooldowns.succeeded((target.model_id, target.region))
+        for feature in self._dropped.get(target.model_id, ()):
+            self._machinery.features.remember(target.model_id, feature)
+        return True, raw
+
+    def _failed(self, target: ModelAccess, error: Exception, decision: Decision, start: datetime) -> None:
+        next_ = self._where_next(target, decision)
+        self._record(target, start, error, replace(decision, next=next_))
+        if next_ is Next.GIVE_UP:
+            self._give_up(target, error, decision)
+        self._route.failed(target, decision, next_)
+
+    def _where_next(self, target: ModelAccess, decision: Decision) -> Next:
+        """Resolve what depends on the call: is there a feature to drop, another way in, a new session?"""
+        if decision.next is Next.DROP_FEATURE:
+            feature = self._droppable(target.model_id, decision)
+            if feature is None:
+                return decision.otherwise
+            self._dropped[target.model_id] = (*self._dropped.get(target.model_id, ()), feature)
+            return Next.DROP_FEATURE
+        if decision.next is Next.OTHER_ACCESS_METHOD:
+            self._route.add_ways(target, self._machinery.contradicted(target))
+            return decision.next if self._route.has_other_way(target) else decision.otherwise
+        if decision.kind is Kind.EXPIRED_CREDENTIALS and not self._credentials_renewed:
+            self._credentials_renewed = True
+            self._machinery.clients.renew()
+            return Next.SAME_TARGET_NOW
+        if decision.kind is Kind.REQUEST and self._remembered(target.model_id):
+            # Perhaps what was dropped from memory is what this request cannot do without.
+            self._machinery.features.forget(target.model_id)
+            self._asked_in_full.add(target.model_id)
+            return Next.SAME_TARGET_NOW
+        return decision.next
+
+    def _droppable(self, model_id: str, decision: Decision) -> str | None:
+        if not self._machinery.retry_config.enable_feature_fallback:
+            return None
+        return first_held(without(self._request, self._features_dropped(model_id)), decision.features)
+
+    def _remembered(self, model_id: str) -> tuple[str, ...]:
+        """Features left out because the model refused them in an earlier call."""
+        if model_id in self._asked_in_full or not self._machinery.retry_config.enable_feature_fallback:
+            return ()
+        known = self._machinery.features.refused_by(model_id)
+        return tuple(feature for feature in known if first_held(self._request, (feature,)))
+
+    def _features_dropped(self, model_id: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self._remembered(model_id), *self._dropped.get(model_id, ()))))
+
+    def _body(self, model_id: str) -> bytes:
+        dropped = self._features_dropped(model_id)
+        body = self._bodies.get(dropped)
+        if body is None:
+            body = self._bodies[dropped] = wire.encode(without(self._request, dropped))
+        return body
+
+    def _record(
+        self, target: ModelAccess, start: datetime, error: Exception | None, decision: Decision | None
+    ) -> None:
+        self._decisions.append(decision)
+        self.attempts.append(
+            RequestAttempt(
+                model_id=target.model_id,
+                region=target.region,
+                access_method=_method(target),
+                attempt_number=len(self.attempts) + 1,
+                start_time=start,
+                end_time=datetime.now(UTC),
+                success=error is None,
+                error=error,
+                invoke_id=target.invoke_id,
+                decision=decision.next.value if decision else None,
+            )
+        )
+
+    def _give_up(self, target: ModelAccess, error: Exception, decision: Decision) -> NoReturn:
+        response = self.response(None, None, success=False)
+        if decision.kind in (Kind.CREDENTIALS, Kind.EXPIRED_CREDENTIALS):
+            raise AuthenticationError(str(error), region=target.region, response=response) from error
+        if decision.kind is Kind.REQUEST:
+            raise RequestValidationError(
+                f"Bedrock refused the request: {error}", [str(error)], [], response=response
+            ) from error
+        if decision.kind is Kind.CONFIGURATION:
+            raise ConfigurationError(str(error), {"region": target.region}) from error
+        raise self._exhausted(f"no target would accept the request: {error}")
+
+    def _exhausted(self, reason: str | None = None) -> RetryExhaustedError:
+        reason = reason or ("cancelled" if self.is_cancelled else self._route.ended_by)
+        out_of_time = self._deadline.remaining() <= 0 or self._route.out_of_time
+        errors = [attempt.error for attempt in self.attempts if attempt.error is not None]
+        message = f"no answer after {len(self.attempts)} attempt(s): {reason}"
+        if errors:
+            message += f"; last error: {errors[-1]}"
+        kind = DeadlineExceededError if out_of_time and not self.is_cancelled else RetryExhaustedError
+        failure = kind(message, last_errors=errors, attempts=self.attempts)
+        response = self.response(None, None, success=False)
+        failure.response = response if errors else replace(response, error=failure)
+        failure.__cause__ = errors[-1] if errors else None
+        return failure
+
+
+def _method(target: ModelAccess) -> str | None:
+    return str(target.access_method) if target.access_method is not None else None
+
+
+def _feature_warning(target: ModelAccess | None, feature: str) -> str:
+    return f"{target.model_id if target else 'the model'} does not take {feature}: asked without"

@@ -1,0 +1,120 @@
+"""The targets of a manager: its models in its regions, through the ways in that the catalog knows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from llmmanager.bedrock.catalog.entries import ModelAccess
+from llmmanager.bedrock.catalog.names import ResolvedModel
+from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
+from llmmanager.bedrock.models.llm_manager_structures import RetryStrategy
+from llmmanager.bedrock.routing.route import in_order
+
+_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
+Place = tuple[ModelAccess, ...]
+
+
+class Targets:
+    """Which targets there are, in which order.
+
+    Raises:
+        ConfigurationError: models or regions are not lists of names, a name is unknown or ambiguous, or no
+            model can be called in any of the regions; the message says where it can be had.
+    """
+
+    def __init__(
+        self,
+        catalog: UnifiedModelManager,
+        models: Sequence[str],
+        regions: Sequence[str],
+        strategy: RetryStrategy,
+    ) -> None:
+        self.regions = _distinct(_names("regions", regions))
+        for region in self.regions:
+            if not _REGION.fullmatch(region):
+                raise ConfigurationError(
+                    f"regions: {region!r} is not the name of an AWS region, such as 'us-east-1'",
+                    {"regions": list(regions)},
+                )
+        self._catalog = catalog
+        self._strategy = strategy
+        self._models = _distinct_models([catalog.resolve(name) for name in _names("models", models)])
+        self._places: dict[tuple[str, ...], tuple[Place, ...]] = {}
+        self.warnings = tuple(warning for model in self._models for warning in model.warnings)
+        if not self.places():
+            raise ConfigurationError(
+                f"none of the models can be called in {', '.join(self.regions)}: {'; '.join(self.gaps())}",
+                {"models": list(models), "regions": list(regions)},
+            )
+
+    def places(self, regions: Sequence[str] | None = None) -> tuple[Place, ...]:
+        """The ways in for each model and region, in the order of the retry strategy.
+
+        Args:
+            regions: some of the manager's regions, in the order wanted; None for all.
+        """
+        key = tuple(self.regions if regions is None else regions)
+        found = self._places.get(key)
+        if found is None:
+            by_name = {model.requested: model for model in self._models}
+            pairs = in_order(list(by_name), key, self._strategy)
+            ways = (self._ways(by_name[name], region) for name, region in pairs)
+            found = self._places[key] = tuple(place for place in ways if place)
+        return found
+
+    def contradicted(self, target: ModelAccess) -> Place:
+        """Take note of a way in that AWS refused; the other ways in that are known now."""
+        if target.access_method is None:
+            return ()
+        self._catalog.learn(target.model_id, target.region, denied_method=target.access_method)
+        self.forget()
+        others = self._catalog.access(target.model_id, target.region)
+        return tuple(way for way in others if way.access_method is not target.access_method)
+
+    def forget(self) -> None:
+        """The catalog has changed: look targets up anew."""
+        self._places = {}
+
+    def gaps(self) -> list[str]:
+        """One sentence for each model that cannot be called in some of the regions."""
+        sentences = []
+        for model in self._models:
+            missing = [region for region in self.regions if not self._ways(model, region)]
+            if missing:
+                sentences.append(
+                    f"{model.requested!r} cannot be called in {', '.join(missing)} "
+                    f"({self._catalog.where(model.model_id)})"
+                )
+        return sentences
+
+    def _ways(self, model: ResolvedModel, region: str) -> Place:
+        if model.region is not None and model.region != region:
+            return ()
+        if not model.known and model.pinned_invoke_id is not None:
+            return (ModelAccess(model.model_id, model.model_name, region, None, model.pinned_invoke_id),)
+        ways = tuple(self._catalog.access(model.model_id, region))
+        if model.pinned_invoke_id is not None:
+            ways = tuple(way for way in ways if way.invoke_id == model.pinned_invoke_id)
+        return ways
+
+
+def _names(what: str, names: Sequence[str]) -> list[str]:
+    if isinstance(names, str) or not isinstance(names, list | tuple) or not names:
+        raise ConfigurationError(f"{what} must be a list of at least one name (got {names!r})", {what: names})
+    for name in names:
+        if not isinstance(name, str) or not name.strip():
+            raise ConfigurationError(f"{what} must hold names only (got {name!r})", {what: list(names)})
+    return list(names)
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
+def _distinct_models(models: Sequence[ResolvedModel]) -> list[ResolvedModel]:
+    """A model named twice, under whatever names, is one model."""
+    return list({(model.model_id, model.pinned_invoke_id): model for model in reversed(models)}.values())[
+        ::-1
+    ]

@@ -1,0 +1,76 @@
+"""One call on the wire through botocore: our JSON body, the caller's time limit."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+_OPERATIONS = ("Converse", "ConverseStream")
+_ATTACHED = "_llmmanager_wire"
+
+
+class _Pending(threading.local):
+    """What the event handler of the thread's current call is to send."""
+
+    body: bytes = b"{}"
+    read_timeout: float | None = None
+
+
+_pending = _Pending()
+
+
+def encode(request: Mapping[str, Any]) -> bytes:
+    """The request as Bedrock's JSON: bytes as base64, every other field as it stands.
+
+    botocore's serialiser knows the fields of its own release only; encoding here lets through what AWS
+    adds next, and spares walking the request a second time.
+
+    Raises:
+        TypeError, ValueError: a value that JSON cannot hold.
+    """
+    return json.dumps(request, default=_blob, allow_nan=False, separators=(",", ":")).encode()
+
+
+def converse(client: Any, invoke_id: str, body: bytes, read_timeout: float | None) -> dict[str, Any]:
+    """Call Converse and return its response without botocore's metadata.
+
+    Args:
+        body: from `encode`.
+        read_timeout: longest silence in seconds; None for the client's own.
+
+    Raises:
+        botocore.exceptions.ClientError, BotoCoreError: as botocore raises them.
+    """
+    _attach(client)
+    _pending.body, _pending.read_timeout = body, read_timeout
+    try:
+        response: dict[str, Any] = client.converse(modelId=invoke_id)
+    finally:
+        _pending.body = b"{}"
+    response.pop("ResponseMetadata", None)
+    return response
+
+
+def _blob(value: object) -> str:
+    if isinstance(value, bytes | bytearray | memoryview):
+        return base64.b64encode(value).decode("ascii")
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def _attach(client: Any) -> None:
+    """Register the handler once a client; twice by a race is harmless."""
+    if not getattr(client, _ATTACHED, False):
+        for operation in _OPERATIONS:
+            client.meta.events.register(
+                f"before-call.bedrock-runtime.{operation}", _fill_in, unique_id=f"{_ATTACHED}-{operation}"
+            )
+        setattr(client, _ATTACHED, True)
+
+
+def _fill_in(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    params["body"] = _pending.body
+    if _pending.read_timeout is not None:
+        context["read_timeout"] = _pending.read_timeout

@@ -1,0 +1,34 @@
+"""When one failed request stops the others."""
+
+from __future__ import annotations
+
+from llmmanager.bedrock.models.parallel_structures import FailureHandlingStrategy, ParallelProcessingConfig
+
+
+class FailureHandling:
+    """Counts failures and says when to stop.
+
+    STOP_ON_THRESHOLD stops once the failed share of all requests exceeds the threshold: from then on no
+    outcome of the others could bring it back.
+    """
+
+    def __init__(self, config: ParallelProcessingConfig, total: int) -> None:
+        self._strategy = config.failure_handling_strategy
+        self._threshold = config.failure_threshold
+        self._total = total
+        self.failed = 0
+
+    def must_stop(self, success: bool) -> bool:
+        """Take note of one outcome; whether nothing more may start."""
+        self.failed += not success
+        if self._strategy is FailureHandlingStrategy.STOP_ON_FIRST_FAILURE:
+            return self.failed > 0
+        if self._strategy is FailureHandlingStrategy.STOP_ON_THRESHOLD:
+            return self.failed / self._total > self._threshold
+        return False
+
+    def succeeded(self, answered: int) -> bool:
+        """Whether the run as a whole counts as a success."""
+        if self._strategy is FailureHandlingStrategy.CONTINUE_ON_FAILURE:
+            return answered > 0
+        return answered == self._total

@@ -1,0 +1,50 @@
+"""Which regions a request is sent to first."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from llmmanager.bedrock.models.parallel_structures import LoadBalancingStrategy
+
+
+class LoadBalancer:
+    """Assigns each request its regions in order of preference. Thread-safe.
+
+    ROUND_ROBIN starts one region further with each request, RANDOM samples, LEAST_LOADED takes the regions
+    with the fewest requests in flight at that moment (the configured order breaks ties).
+    """
+
+    def __init__(
+        self, regions: Sequence[str], strategy: LoadBalancingStrategy, rng: random.Random | None = None
+    ) -> None:
+        self._regions = list(regions)
+        self._strategy = strategy
+        self._rng = rng or random.Random()
+        self._lock = threading.Lock()
+        self._in_flight: Counter[str] = Counter()
+        self._assigned = 0
+
+    @contextmanager
+    def assigned(self, count: int) -> Iterator[list[str]]:
+        """The regions of one request, `count` of them; the first is held to be busy meanwhile."""
+        with self._lock:
+            regions = self._choose()[:count]
+            self._assigned += 1
+            self._in_flight[regions[0]] += 1
+        try:
+            yield regions
+        finally:
+            with self._lock:
+                self._in_flight[regions[0]] -= 1
+
+    def _choose(self) -> list[str]:
+        if self._strategy is LoadBalancingStrategy.RANDOM:
+            return self._rng.sample(self._regions, len(self._regions))
+        if self._strategy is LoadBalancingStrategy.LEAST_LOADED:
+            return sorted(self._regions, key=self._in_flight.__getitem__)
+        start = self._assigned % len(self._regions)
+        return self._regions[start:] + self._regions[:start]

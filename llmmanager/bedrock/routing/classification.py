@@ -1,0 +1,84 @@
+"""From an exception to a decision, through the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from llmmanager.bedrock.routing.decision import Decision, Kind, Next
+from llmmanager.bedrock.routing.error_table import ANY, CLIENT_RULES, RULES
+
+_TIMEOUT_STATUS = 408
+_THROTTLE_STATUS = 429
+
+
+def classify(error: Exception, extra_retryable: Iterable[str | type[BaseException]] = ()) -> Decision | None:
+    """What `error` means, or None when it is no error of AWS or of the transport.
+
+    Args:
+        extra_retryable: error codes, exception class names or classes that the caller holds for
+            transient (`RetryConfig.retryable_errors`); they win over the table.
+    """
+    response = _service_response(error)
+    code = _normalised(str(response["Error"].get("Code", ""))) if response else ""
+    retry_after = _retry_after(response) if response else None
+    names = [cls.__name__ for cls in type(error).__mro__]
+    for extra in extra_retryable:
+        if isinstance(error, extra) if isinstance(extra, type) else extra == code or extra in names:
+            return Decision(Next.SAME_TARGET, Kind.UNAVAILABLE, retry_after=retry_after)
+    if response:
+        return replace(_service_decision(code, response), retry_after=retry_after)
+    if not type(error).__module__.startswith(("botocore", "boto3", "urllib3")):
+        return None
+    return next((CLIENT_RULES[name] for name in names if name in CLIENT_RULES), None)
+
+
+def _service_response(error: Exception) -> Mapping[str, Any] | None:
+    """What botocore parsed of a service's error, or None when no service spoke."""
+    response = getattr(error, "response", None)
+    spoke = isinstance(response, Mapping) and isinstance(response.get("Error"), Mapping)
+    return response if spoke else None
+
+
+def _service_decision(code: str, response: Mapping[str, Any]) -> Decision:
+    message = str(response["Error"].get("Message", "")).replace("\u2019", "'").lower()
+    if code in ("ModelErrorException", "ModelStreamErrorException"):
+        original = response.get("originalStatusCode")
+        if isinstance(original, int) and original < 500 and original != _THROTTLE_STATUS:
+            code = "ValidationException"
+    for rule in RULES:
+        if rule.code in (code, ANY) and rule.text in message:
+            return rule.decision
+    return _by_status(response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
+
+
+def _by_status(status: object) -> Decision:
+    """An error code that the table does not know: AWS's status classes still hold."""
+    if status == _THROTTLE_STATUS:
+        return Decision(Next.SAME_TARGET, Kind.THROTTLE)
+    if status == _TIMEOUT_STATUS:
+        return Decision(Next.OTHER_REGION, Kind.TIMEOUT)
+    if status in (401, 403):
+        return Decision(Next.OTHER_REGION, Kind.ACCESS)
+    if isinstance(status, int) and 400 <= status < 500:
+        return Decision(Next.OTHER_MODEL, Kind.REQUEST)
+    return Decision(Next.SAME_TARGET, Kind.UNAVAILABLE)
+
+
+def _normalised(code: str) -> str:
+    """Stream events carry their code in lower camel case; some services append a URI."""
+    code = code.partition(":")[0].rpartition("#")[2]
+    return code[:1].upper() + code[1:]
+
+
+def _retry_after(response: Mapping[str, Any]) -> float | None:
+    headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    for name, unit in (("x-amz-retry-after", 1000), ("retry-after", 1)):
+        try:
+            seconds = float(headers[name]) / unit
+        except (KeyError, TypeError, ValueError):
+            continue
+        if seconds >= 0:
+            return seconds
+    return None

@@ -1,0 +1,71 @@
+"""What follows from an error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Next(Enum):
+    """Where to go after a failed attempt."""
+
+    SAME_TARGET = "same_target"
+    """The target may be tried again after a delay; the others come first."""
+    OTHER_REGION = "other_region"
+    """The target is out for this call; the same model may do elsewhere."""
+    OTHER_MODEL = "other_model"
+    """The model is out for this call, in every region."""
+    OTHER_ACCESS_METHOD = "other_access_method"
+    """The same model in the same region, through its next access method."""
+    DROP_FEATURE = "drop_feature"
+    """The same target without the one feature it refuses."""
+    SAME_TARGET_NOW = "same_target_now"
+    """The same target at once: what was in the way is gone (credentials renewed, the request restored)."""
+    GIVE_UP = "give_up"
+    """No target would accept this."""
+
+
+class Kind(Enum):
+    """What sort of failure it was: for statistics, cooldowns and the exception that is raised."""
+
+    THROTTLE = "throttle"
+    QUOTA = "quota"
+    UNAVAILABLE = "unavailable"
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+    ACCESS = "access"
+    ACCESS_METHOD = "access_method"
+    MODEL = "model"
+    REQUEST = "request"
+    FEATURE = "feature"
+    INVALID_ANSWER = "invalid_answer"
+    CREDENTIALS = "credentials"
+    EXPIRED_CREDENTIALS = "expired_credentials"
+    CONFIGURATION = "configuration"
+
+
+TRANSIENT_KINDS = frozenset(
+    {Kind.THROTTLE, Kind.UNAVAILABLE, Kind.TIMEOUT, Kind.UNREACHABLE, Kind.INVALID_ANSWER}
+)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What an error means for the call.
+
+    Attributes:
+        features: for DROP_FEATURE, the features to drop, the first that the request holds.
+        otherwise: for DROP_FEATURE and OTHER_ACCESS_METHOD, where to go when there is none (left).
+        retry_after: seconds that the server asked for, or None.
+    """
+
+    next: Next
+    kind: Kind
+    features: tuple[str, ...] = ()
+    otherwise: Next = Next.OTHER_MODEL
+    retry_after: float | None = None
+
+    @property
+    def transient(self) -> bool:
+        """The same call might succeed later: an attempt after it counts against `max_retries`."""
+        return self.kind in TRANSIENT_KINDS

@@ -1,0 +1,157 @@
+"""What each error of Converse and ConverseStream means, as data.
+
+The first row whose code matches and whose text is contained in the message decides (case is ignored and
+a typographic apostrophe counts as a plain one); a row without text is the default of its code. Gathered
+2026-11-22 from botocore 1.44.5's service model, AWS's troubleshooting page and public issue reports.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llmmanager.bedrock.routing.decision import Decision, Kind, Next
+
+ANY = "*"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row: an AWS error code, a part of its message (lower case), and what follows."""
+
+    code: str
+    text: str
+    decision: Decision
+
+
+def _rule(code: str, text: str, next_: Next, kind: Kind, otherwise: Next = Next.OTHER_MODEL) -> Rule:
+    return Rule(code, text, Decision(next_, kind, otherwise=otherwise))
+
+
+def _drop(text: str, *features: str) -> Rule:
+    return Rule("ValidationException", text, Decision(Next.DROP_FEATURE, Kind.FEATURE, features))
+
+
+_THROTTLED = (Next.SAME_TARGET, Kind.THROTTLE)
+_UNAVAILABLE = (Next.SAME_TARGET, Kind.UNAVAILABLE)
+_OUT_OF_QUOTA = (Next.OTHER_REGION, Kind.QUOTA)
+_NO_ACCESS_HERE = (Next.OTHER_REGION, Kind.ACCESS)
+_NO_ACCESS = (Next.OTHER_MODEL, Kind.ACCESS)
+_NOT_THIS_MODEL = (Next.OTHER_MODEL, Kind.REQUEST)
+_BAD_REQUEST = (Next.GIVE_UP, Kind.REQUEST)
+_BAD_CREDENTIALS = (Next.GIVE_UP, Kind.CREDENTIALS)
+
+RULES: tuple[Rule, ...] = (
+    # A gateway's 400 or 424 can wrap what is really a shortage: the text tells, not the code.
+    _rule(ANY, "too many tokens per day", *_OUT_OF_QUOTA),
+    _rule(ANY, "bedrock is unable to process your request", *_UNAVAILABLE),
+    _rule("ThrottlingException", "", *_THROTTLED),
+    _rule("TooManyRequestsException", "", *_THROTTLED),
+    _rule("LimitExceededException", "", *_THROTTLED),
+    _rule("ServiceQuotaExceededException", "", *_OUT_OF_QUOTA),
+    _rule("ServiceUnavailableException", "", *_UNAVAILABLE),
+    _rule("InternalServerException", "", *_UNAVAILABLE),
+    _rule("InternalFailure", "", *_UNAVAILABLE),
+    _rule("ModelNotReadyException", "", *_UNAVAILABLE),
+    # The work may be done and billed already: never asked of the same target again.
+    _rule("ModelTimeoutException", "", Next.OTHER_REGION, Kind.TIMEOUT),
+    _rule("ModelErrorException", "", *_UNAVAILABLE),
+    _rule("ModelStreamErrorException", "", *_UNAVAILABLE),
+    # ValidationException: the ways in
+    _rule(
+        "ValidationException",
+        "on-demand throughput isn't supported",
+        Next.OTHER_ACCESS_METHOD,
+        Kind.ACCESS_METHOD,
+        Next.OTHER_REGION,
+    ),
+    _rule("ValidationException", "doesn't support on-demand throughput", *_NO_ACCESS_HERE),
+    _rule("ValidationException", "the provided model identifier is invalid", Next.OTHER_REGION, Kind.MODEL),
+    _rule("ValidationException", "this action doesn't support the model", Next.OTHER_MODEL, Kind.MODEL),
+    # ValidationException: features
+    _drop("doesn't support tool use in streaming mode", "tools"),
+    _drop("doesn't support tool use", "tools"),
+    _drop("doesn't support the toolconfig", "tools"),
+    _drop("doesn't support system messages", "system"),
+    _drop("doesn't support system prompt", "system"),
+    _drop("doesn't support the image", "images"),
+    _drop("doesn't support image", "images"),
+    _drop("doesn't support document", "documents"),
+    _drop("doesn't support the document", "documents"),
+    _drop("doesn't support guardrail", "guardrail"),
+    _drop("did not allow prompt caching", "cache_points"),
+    _drop("doesn't support prompt caching", "cache_points"),
+    _drop("doesn't support cachepoint", "cache_points"),
+    _drop("cannot both be specified", "top_p"),
+    _drop("is deprecated for this model", "sampling"),
+    _drop("maximum tokens you requested exceed", "max_tokens"),
+    _drop("extraneous key", "additional_fields"),
+    _drop("extra inputs are not permitted", "additional_fields"),
+    _rule("ValidationException", "conversation blocks and tool result blocks cannot", *_NOT_THIS_MODEL),
+    # ValidationException: the request
+    _rule("ValidationException", "input is too long", *_NOT_THIS_MODEL),
+    _rule("ValidationException", "prompt is too long", *_NOT_THIS_MODEL),
+    _rule("ValidationException", "a conversation must start with a user message", *_BAD_REQUEST),
+    _rule("ValidationException", "malformed input request", *_BAD_REQUEST),
+    _rule("ValidationException", "operation not allowed", Next.GIVE_UP, Kind.ACCESS),
+    _rule("ValidationException", "", *_NOT_THIS_MODEL),
+    _rule("SerializationException", "", *_BAD_REQUEST),
+    # AccessDeniedException
+    _rule("AccessDeniedException", "don't have access to the model", *_NO_ACCESS_HERE),
+    _rule("AccessDeniedException", "explicit deny in a service control policy", *_NO_ACCESS_HERE),
+    _rule("AccessDeniedException", "is not authorized to perform: bedrock:", *_NO_ACCESS),
+    _rule("AccessDeniedException", "aws-marketplace", *_NO_ACCESS),
+    _rule("AccessDeniedException", "invalid_payment_instrument", *_NO_ACCESS),
+    _rule("AccessDeniedException", "not available for this account", *_NO_ACCESS),
+    _rule("AccessDeniedException", "", *_NO_ACCESS_HERE),
+    _rule("FTUFormNotFilled", "", *_NO_ACCESS),
+    _rule("BadCScoreException", "", *_NO_ACCESS),
+    _rule("MPAgreementBeingCreated", "", *_NO_ACCESS),
+    # ResourceNotFoundException
+    _rule("ResourceNotFoundException", "reached the end of its life", Next.OTHER_MODEL, Kind.MODEL),
+    _rule("ResourceNotFoundException", "marked by provider as legacy", Next.OTHER_MODEL, Kind.MODEL),
+    _rule("ResourceNotFoundException", "use case details have not been submitted", *_NO_ACCESS),
+    _rule("ResourceNotFoundException", "", Next.OTHER_REGION, Kind.MODEL),
+    # Who is asking
+    _rule("ExpiredTokenException", "", Next.GIVE_UP, Kind.EXPIRED_CREDENTIALS),
+    _rule("ExpiredToken", "", Next.GIVE_UP, Kind.EXPIRED_CREDENTIALS),
+    _rule("RequestExpired", "", *_BAD_CREDENTIALS),
+    _rule("UnrecognizedClientException", "", *_BAD_CREDENTIALS),
+    _rule("InvalidClientTokenId", "", *_BAD_CREDENTIALS),
+    _rule("InvalidSignatureException", "", *_BAD_CREDENTIALS),
+    _rule("SignatureDoesNotMatch", "", *_BAD_CREDENTIALS),
+    _rule("MissingAuthenticationToken", "", *_BAD_CREDENTIALS),
+    _rule("MissingAuthenticationTokenException", "", *_BAD_CREDENTIALS),
+    _rule("IncompleteSignature", "", *_BAD_CREDENTIALS),
+    _rule("NotAuthorized", "", *_BAD_CREDENTIALS),
+    # A region that the account has not enabled; the others may well be.
+    _rule("OptInRequired", "", *_NO_ACCESS_HERE),
+)
+
+CLIENT_RULES: dict[str, Decision] = {
+    # The answer may be on its way and billed: never asked of the same target again.
+    "ReadTimeoutError": Decision(Next.OTHER_REGION, Kind.TIMEOUT),
+    "ConnectTimeoutError": Decision(Next.SAME_TARGET, Kind.UNREACHABLE),
+    "EndpointConnectionError": Decision(Next.SAME_TARGET, Kind.UNREACHABLE),
+    "ConnectionClosedError": Decision(Next.SAME_TARGET, Kind.UNAVAILABLE),
+    "ProxyConnectionError": Decision(Next.SAME_TARGET, Kind.UNAVAILABLE),
+    "ResponseStreamingError": Decision(Next.SAME_TARGET, Kind.UNAVAILABLE),
+    "SSLError": Decision(Next.GIVE_UP, Kind.CONFIGURATION),
+    "NoCredentialsError": Decision(Next.GIVE_UP, Kind.CREDENTIALS),
+    "PartialCredentialsError": Decision(Next.GIVE_UP, Kind.CREDENTIALS),
+    "CredentialRetrievalError": Decision(Next.GIVE_UP, Kind.CREDENTIALS),
+    "ProfileNotFound": Decision(Next.GIVE_UP, Kind.CREDENTIALS),
+    "TokenRetrievalError": Decision(Next.GIVE_UP, Kind.CREDENTIALS),
+    "SSOTokenLoadError": Decision(Next.GIVE_UP, Kind.CREDENTIALS),
+    "SSOError": Decision(Next.GIVE_UP, Kind.CREDENTIALS),
+    "LoginRefreshRequired": Decision(Next.GIVE_UP, Kind.CREDENTIALS),
+    "NoAuthTokenError": Decision(Next.GIVE_UP, Kind.CREDENTIALS),
+    "NoRegionError": Decision(Next.GIVE_UP, Kind.CONFIGURATION),
+    "InvalidRegionError": Decision(Next.GIVE_UP, Kind.CONFIGURATION),
+    "UnknownEndpointError": Decision(Next.GIVE_UP, Kind.CONFIGURATION),
+    "EndpointVariantError": Decision(Next.GIVE_UP, Kind.CONFIGURATION),
+    "ParamValidationError": Decision(Next.GIVE_UP, Kind.REQUEST),
+    # The rest of botocore's transport errors, by their base class.
+    "HTTPClientError": Decision(Next.SAME_TARGET, Kind.UNAVAILABLE),
+    "ConnectionError": Decision(Next.SAME_TARGET, Kind.UNAVAILABLE),
+}
+"""Errors of the client side by the name of a botocore class, the most specific first in its MRO."""

@@ -1,0 +1,153 @@
+"""Which target is tried next in one call."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from llmmanager.bedrock.models.deadline import NEVER, Deadline
+from llmmanager.bedrock.models.llm_manager_structures import RetryConfig, RetryStrategy
+from llmmanager.bedrock.routing.backoff import delay
+from llmmanager.bedrock.routing.cooldown import Cooldowns
+from llmmanager.bedrock.routing.decision import Decision, Kind, Next
+
+
+class Target(Protocol):
+    """One model in one region through one access method."""
+
+    @property
+    def model_id(self) -> str:
+        """The model's id."""
+
+    @property
+    def region(self) -> str:
+        """The region to call."""
+
+
+T = TypeVar("T", bound=Target)
+
+
+def in_order(
+    models: Sequence[str], regions: Sequence[str], strategy: RetryStrategy
+) -> Iterable[tuple[str, str]]:
+    """Every (model, region) in the documented order of the strategy."""
+    if strategy is RetryStrategy.MODEL_FIRST:
+        return [(model, region) for region in regions for model in models]
+    return [(model, region) for model in models for region in regions]
+
+
+@dataclass
+class _Place(Generic[T]):
+    """A model in a region, with the ways in that are left, the preferred one first."""
+
+    ways: list[T]
+    not_before: float = 0.0
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return (self.ways[0].model_id, self.ways[0].region)
+
+
+@dataclass(frozen=True)
+class Step(Generic[T]):
+    """The next attempt: wait `delay` seconds, then call `target`."""
+
+    target: T
+    delay: float
+
+
+@dataclass
+class Route(Generic[T]):
+    """The targets of one call and what is left of them.
+
+    Each round walks the places in order; a place that failed transiently stands in line again for the
+    next round. The route ends when no place is left, `max_retries` is used up, or nothing more can start
+    before the deadline.
+    """
+
+    places: Iterable[Sequence[T]]
+    config: RetryConfig
+    cooldowns: Cooldowns
+    deadline: Deadline = NEVER
+    rng: random.Random = field(default_factory=random.Random)
+    clock: Callable[[], float] = time.monotonic
+    transient_failures: int = 0
+    ended_by: str = "every target failed"
+    out_of_time: bool = False
+
+    def __post_init__(self) -> None:
+        line = [_Place(list(ways)) for ways in self.places if ways]
+        if self.cooldowns.any():
+            line.sort(key=lambda place: self.cooldowns.cooling(place.key))
+        self._order = {place.key: position for position, place in enumerate(line)}
+        self._line = line
+        self._again: list[_Place[T]] = []
+        self._closed: list[T] = []
+        self._repetition = 0
+
+    def next(self) -> Step[T] | None:
+        """The attempt to make now, or None when the route has ended (`ended_by` says why)."""
+        if self.transient_failures > self.config.max_retries:
+            self.ended_by = f"max_retries ({self.config.max_retries}) used up"
+            return None
+        if not self._line:
+            self._start_next_round()
+        now = self.clock()
+        for place in self._line:
+            start = max(now, place.not_before)
+            if start < self.deadline.at:
+                return Step(place.ways[0], start - now)
+        if self._line:
+            self.ended_by = "the deadline left no time for another attempt"
+            self.out_of_time = True
+        return None
+
+    def failed(self, target: T, decision: Decision, next_: Next) -> None:
+        """Take note of a failed attempt; `next_` is where the caller decided to go."""
+        key = (target.model_id, target.region)
+        self.cooldowns.failed(key, decision)
+        if decision.transient:
+            self.transient_failures += 1
+        place = next(place for place in self._line if place.key == key)
+        if next_ in (Next.DROP_FEATURE, Next.SAME_TARGET_NOW):
+            place.not_before = 0.0
+        elif next_ is Next.OTHER_ACCESS_METHOD:
+            self._closed.append(place.ways.pop(0))
+        elif next_ is Next.SAME_TARGET:
+            self._line.remove(place)
+            place.not_before = self.clock() + delay(
+                self.config, self._repetition + 1, decision.retry_after, self.rng
+            )
+            self._again.append(place)
+            if decision.kind is Kind.UNREACHABLE:
+                self._postpone_region(target.region)
+        elif next_ is Next.OTHER_MODEL:
+            self._line = [place for place in self._line if place.key[0] != target.model_id]
+            self._again = [place for place in self._again if place.key[0] != target.model_id]
+        else:
+            self._line.remove(place)
+
+    def add_ways(self, target: T, ways: Iterable[T]) -> None:
+        """Further ways in to the target's model in its region, learnt during the call."""
+        key = (target.model_id, target.region)
+        for place in self._line:
+            if place.key == key:
+                place.ways += [way for way in ways if way not in place.ways and way not in self._closed]
+
+    def has_other_way(self, target: T) -> bool:
+        """Whether the target's model can be had in its region through another access method."""
+        key = (target.model_id, target.region)
+        return any(place.key == key and len(place.ways) > 1 for place in self._line)
+
+    def _start_next_round(self) -> None:
+        self._line = sorted(self._again, key=lambda place: self._order[place.key])
+        self._again = []
+        self._repetition += 1
+
+    def _postpone_region(self, region: str) -> None:
+        """A region whose endpoint cannot be reached is so for every model: the others come first."""
+        self._again += [place for place in self._line if place.key[1] == region]
+        self._line = [place for place in self._line if place.key[1] != region]
