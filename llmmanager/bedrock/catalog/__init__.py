@@ -1,0 +1,1 @@
+"""Which model can be called where, under which id: names, sources and stores."""

@@ -1,0 +1,163 @@
+"""The catalog's source: Bedrock's control plane, asked region by region."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from llmmanager.bedrock.catalog.entries import ModelEntry, RegionCatalog, order_profiles
+from llmmanager.bedrock.catalog.facts import facts_of, is_conversational
+
+ClientFactory = Callable[[str, str], Any]
+"""Makes a boto3 client from a service's name and a region."""
+
+_ATTEMPTS = 4
+_FIRST_DELAY_SECONDS = 0.5
+_MOST_AT_ONCE = 16
+_PASSING = {
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "ServiceUnavailableException",
+    "InternalServerException",
+    "InternalFailure",
+}
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FetchResult:
+    """What Bedrock answered: each region asked is in exactly one of the two."""
+
+    regions: Mapping[str, RegionCatalog]
+    errors: Mapping[str, Exception]
+
+
+class BedrockCatalogSource:
+    """Asks Bedrock which models a region offers.
+
+    Args:
+        client_factory: makes the clients; boto3's default session when not given.
+        sleep: waits between attempts, in seconds.
+    """
+
+    def __init__(
+        self, client_factory: ClientFactory | None = None, *, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._client_factory = client_factory or _default_client
+        self._sleep = sleep
+        # boto3 sessions are not safe to make clients from in several threads.
+        self._making_a_client = threading.Lock()
+
+    def fetch(self, regions: Iterable[str]) -> FetchResult:
+        """Ask all regions at once. A region that fails is in `errors`, and the others are not lost."""
+        wanted = list(dict.fromkeys(regions))
+        if not wanted:
+            return FetchResult({}, {})
+        with ThreadPoolExecutor(min(_MOST_AT_ONCE, len(wanted)), "llmmanager-catalog") as pool:
+            answers = list(pool.map(self._answer, wanted))
+        return FetchResult(
+            {answer.region: answer for answer in answers if isinstance(answer, RegionCatalog)},
+            {r: answer for r, answer in zip(wanted, answers, strict=True) if isinstance(answer, Exception)},
+        )
+
+    def fetch_region(self, region: str) -> RegionCatalog:
+        """What one region offers.
+
+        Raises:
+            Exception: whatever boto3 raises, once an error that may pass has not passed.
+        """
+        asked_at = datetime.now(UTC)
+        with self._making_a_client:
+            client = self._client_factory("bedrock", region)
+        models = self._persistently(lambda: client.list_foundation_models()["modelSummaries"])
+        profiles = self._persistently(lambda: _system_profiles(client))
+        return RegionCatalog(region, _entries(models, profiles), refreshed_at=asked_at)
+
+    def _answer(self, region: str) -> RegionCatalog | Exception:
+        try:
+            return self.fetch_region(region)
+        except Exception as error:
+            _log.warning("Bedrock's models in %s cannot be listed: %s", region, error)
+            return error
+
+    def _persistently(self, ask: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+        for attempt in range(1, _ATTEMPTS):
+            try:
+                return ask()
+            except Exception as error:
+                if _code(error) not in _PASSING:
+                    raise
+                _log.debug("Bedrock's control plane answered %s, attempt %d", _code(error), attempt)
+                self._sleep(random.uniform(0, _FIRST_DELAY_SECONDS * 2**attempt))
+        return ask()
+
+
+def _entries(
+    models: Iterable[Mapping[str, Any]], profiles: Iterable[Mapping[str, Any]]
+) -> dict[str, ModelEntry]:
+    profiles_of = _profiles_by_model(profiles)
+    rows: dict[str, Mapping[str, Any]] = {row["modelId"]: row for row in models}
+    # A region can offer a profile of a model that it does not list.
+    unlisted: dict[str, Mapping[str, Any]] = {id_: {} for id_ in profiles_of if id_ not in rows}
+    entries = {}
+    for model_id, row in {**rows, **unlisted}.items():
+        entry = _entry(model_id, row, profiles=profiles_of.get(model_id, ()))
+        conversational = is_conversational(
+            model_id, inputs=entry.input_modalities, outputs=entry.output_modalities
+        )
+        if conversational and (entry.on_demand or entry.profiles):
+            entries[model_id] = entry
+    return entries
+
+
+def _entry(model_id: str, row: Mapping[str, Any], *, profiles: tuple[str, ...]) -> ModelEntry:
+    facts = facts_of(model_id)
+    return ModelEntry(
+        model_id=model_id,
+        model_name=row.get("modelName") or (facts.model_name if facts else model_id),
+        provider=row.get("providerName") or (facts.provider if facts else model_id.partition(".")[0]),
+        input_modalities=tuple(row.get("inputModalities", ("TEXT",))),
+        output_modalities=tuple(row.get("outputModalities", ("TEXT",))),
+        streaming=bool(row.get("responseStreamingSupported", True)),
+        lifecycle=row.get("modelLifecycle", {}).get("status", "ACTIVE"),
+        on_demand="ON_DEMAND" in row.get("inferenceTypesSupported", ()),
+        profiles=profiles,
+    )
+
+
+def _profiles_by_model(profiles: Iterable[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, set[str]] = {}
+    for profile in profiles:
+        if profile.get("status", "ACTIVE") != "ACTIVE":
+            continue
+        for model in profile.get("models", ()):
+            model_id = str(model["modelArn"]).rpartition("/")[2]
+            found.setdefault(model_id, set()).add(profile["inferenceProfileId"])
+    return {model_id: order_profiles(ids) for model_id, ids in found.items()}
+
+
+def _system_profiles(client: Any) -> list[dict[str, Any]]:
+    pages = client.get_paginator("list_inference_profiles").paginate(typeEquals="SYSTEM_DEFINED")
+    return [profile for page in pages for profile in page.get("inferenceProfileSummaries", ())]
+
+
+def _code(error: Exception) -> str:
+    response = getattr(error, "response", None)
+    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
+
+
+def _default_client(service: str, region: str) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    config = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 1})
+    return boto3.client(service, region_name=region, config=config)

