@@ -139,7 +139,7 @@ def test_a_sound_request_has_no_problems(request_: Json) -> None:
     assert validate_request(request_, stream=True) == []
 
 
-METADATA_CHARACTERS = "letters, digits, spaces and : _ @ $ # = / + , - ."
+TAKEN = "letters, digits, spaces and : _ @ $ # = / + , - ."
 BLOCKS = (
     "text, image, document, video, audio, toolUse, toolResult, guardContent, cachePoint, reasoningContent, "
     "citationsContent, searchResult, toolAddition, toolRemoval"
@@ -428,15 +428,15 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "metadata that is a number": (
         asking(requestMetadata={"run": 5}),
-        f"requestMetadata.run: must be a string of at most 256 characters ({METADATA_CHARACTERS}) (got 5)",
+        f"requestMetadata.run: must be a string of at most 256 characters ({TAKEN}) (got 5)",
     ),
     "metadata with a character that is not taken": (
         asking(requestMetadata={"who": "Zoë"}),
-        f"requestMetadata.who: must be a string of at most 256 characters ({METADATA_CHARACTERS}) (got 3 characters)",
+        f"requestMetadata.who: must be a string of at most 256 characters ({TAKEN}) (got 3 characters)",
     ),
     "metadata with a key that is not taken": (
         asking(requestMetadata={"": "x"}),
-        f"requestMetadata: each key must be a string of 1 to 256 characters ({METADATA_CHARACTERS}) (got 0 characters)",
+        f"requestMetadata: each key must be a string of 1 to 256 characters ({TAKEN}) (got 0 characters)",
     ),
     "a prompt variable that is a string": (
         asking(promptVariables={"name": "value"}),
