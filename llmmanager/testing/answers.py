@@ -18,9 +18,13 @@ from .tokens import CHARS_PER_TOKEN, text_tokens
 
 _WORD = re.compile(r"[^\W\d_][\w'-]{2,}")
 _COMMON = frozenset(
-    "about after also and are but can could did does for from give get had has have her him his how into its "
-    "just make more not our out please say she should some tell than that the their them then there these they "
-    "this use using was were what when where which while who why will with would write you your".split()
+    re.findall(
+        r"\w+",
+        """about after also and are but can could did does for from give get had has have her him his how into
+        its just make more not our out please say she should some tell than that the their them then there
+        these they this use using was were what when where which while who why will with would write you your
+        """,
+    )
 )
 _OPENINGS = (
     "Here is what matters about {0}.",
@@ -96,11 +100,9 @@ def _full_text(body: Mapping[str, Any]) -> str:
 def _prose(prompt: str, seed: str) -> str:
     rng = random.Random(seed)
     words = list(dict.fromkeys(word for word in _WORD.findall(prompt) if word.lower() not in _COMMON))[:8]
-    topics = words or ["your question"]
-    others = topics[1:] or ["the context"]
+    topics = [*words, *("your question", "its context")[len(words) :]]
     sentences = [rng.choice(_OPENINGS).format(topics[0])]
-    for template in rng.sample(_MIDDLES, 3):
-        sentences.append(template.format(rng.choice(topics), rng.choice(others)))
+    sentences += [template.format(*rng.sample(topics, 2)) for template in rng.sample(_MIDDLES, 3)]
     sentences.append(rng.choice(_CLOSINGS).format(topics[-1]))
     return " ".join(sentence[:1].upper() + sentence[1:] for sentence in sentences)
 
@@ -132,8 +134,9 @@ def _continued(body: Mapping[str, Any], text: str) -> str:
 
 
 def _wanted_schema(body: Mapping[str, Any]) -> str | None:
-    text_format = (body.get("outputConfig") or {}).get("textFormat") or {}
-    return (text_format.get("structure") or {}).get("jsonSchema", {}).get("schema")
+    text_format = (body.get("outputConfig") or {}).get("textFormat")
+    schema: str | None = text_format["structure"]["jsonSchema"]["schema"] if text_format else None
+    return schema
 
 
 def _schema_text(schema: str, prompt: str) -> str:

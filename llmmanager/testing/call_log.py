@@ -49,16 +49,16 @@ def prompt_of(messages: list[dict[str, Any]]) -> str:
     """The text blocks of the last user message, one a line."""
     for message in reversed(messages):
         if message.get("role") == "user":
-            return "\n".join(block["text"] for block in message["content"] if "text" in block)
+            return "\n".join(block["text"] for block in message.get("content", []) if "text" in block)
     return ""
 
 
 class CallLog:
     """The last `limit` calls, safe to read from any thread."""
 
-    def __init__(self, *, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, limit: int, on_end: Callable[[Call], None] | None = None) -> None:
         self._limit = limit
-        self._clock = clock
+        self._on_end = on_end
         self._lock = threading.Lock()
         self._calls: dict[int, Call] = {}
         self._number = 0
@@ -69,7 +69,7 @@ class CallLog:
         """Note a call that has arrived."""
         with self._lock:
             self._number += 1
-            call = Call(number=self._number, started_at=self._clock(), **facts)
+            call = Call(number=self._number, started_at=time.monotonic(), **facts)
             self._calls[call.number] = call
             self._open.add(call.number)
             self._peak = max(self._peak, len(self._open))
@@ -87,9 +87,11 @@ class CallLog:
 
     def end(self, call: Call, *, status: int | None, error_code: str = "") -> None:
         """Note how `call` ended."""
-        self.update(call, status=status, error_code=error_code, ended_at=self._clock())
+        ended = self.update(call, status=status, error_code=error_code, ended_at=time.monotonic())
         with self._lock:
             self._open.discard(call.number)
+        if self._on_end is not None:
+            self._on_end(ended)
 
     def snapshot(self) -> tuple[Call, ...]:
         """The calls by arrival."""

@@ -15,7 +15,7 @@ _MOST_RESULTS = 1000
 
 
 class ControlPlane:
-    """Lists and describes what a catalog offers; `page_size` profiles a page unless the caller asks for more."""
+    """Lists and describes what a catalog offers; `page_size` profiles a page unless the caller says."""
 
     def __init__(self, catalog: FakeCatalog, *, page_size: int) -> None:
         self._catalog = catalog

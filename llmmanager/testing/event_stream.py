@@ -10,6 +10,15 @@ from zlib import crc32
 
 CONTENT_TYPE = "application/vnd.amazon.eventstream"
 _STRING = 7
+_EXCEPTIONS = frozenset(
+    (
+        "internalServerException",
+        "modelStreamErrorException",
+        "serviceUnavailableException",
+        "throttlingException",
+        "validationException",
+    )
+)
 
 
 def frame(headers: Mapping[str, str], payload: bytes) -> bytes:
@@ -31,13 +40,13 @@ def event(kind: str, payload: Mapping[str, Any]) -> bytes:
 
 
 def exception(code: str, payload: Mapping[str, Any]) -> bytes:
-    """An error inside the stream; Bedrock names it in lower camel case (`throttlingException`)."""
+    """An error inside the stream: an exception in lower camel case where its model has one, else an error."""
+    name = code[:1].lower() + code[1:]
+    if name not in _EXCEPTIONS:
+        headers = {":error-code": code, ":error-message": payload["message"], ":message-type": "error"}
+        return frame(headers, b"")
     return frame(
-        {
-            ":exception-type": code[:1].lower() + code[1:],
-            ":content-type": "application/json",
-            ":message-type": "exception",
-        },
+        {":exception-type": name, ":content-type": "application/json", ":message-type": "exception"},
         _json(payload),
     )
 

@@ -10,12 +10,14 @@ from types import TracebackType
 from typing import Any
 
 from .answers import Answer, compose
+from .backend import OpenAIBackend
 from .call_log import Call, CallLog
 from .catalog import FakeCatalog
 from .clients import make_client
+from .control import PREFIX as CONTROL_PREFIX
+from .control import control
 from .control_plane import ControlPlane
-from .errors import ServiceError
-from .http_server import HOST, HttpServer
+from .http_server import HOST, HttpRequest, HttpResponse, HttpServer
 from .quotas import QuotaLedger
 from .rule_book import RuleBook
 from .rules import Fault, Latency, Quota, Scope
@@ -31,8 +33,10 @@ class FakeBedrock:
     """A Bedrock that listens on 127.0.0.1 between `start()` and `stop()`, or inside a `with` block.
 
     `responder` may dictate the text of an answer, or leave it to FakeBedrock with None; it runs in a thread
-    and may raise ServiceError. `seed` decides shares and latency ranges, `window_seconds` is the length of
-    the minute that quotas count in, `page_size` the profiles on a page, `log_limit` the calls remembered.
+    and may raise ServiceError. With `backend_url` and `backend_model`, an OpenAI-compatible server answers
+    what the responder does not. `seed` decides shares and latency ranges, `window_seconds` is the length of
+    the minute that quotas count in, `page_size` the profiles on a page, `log_limit` the calls remembered;
+    `on_call` is told of each call that has ended. `clock` counts seconds for quotas and the prompt cache.
     """
 
     def __init__(
@@ -41,17 +45,30 @@ class FakeBedrock:
         *,
         port: int = 0,
         responder: Responder | None = None,
+        backend_url: str = "",
+        backend_model: str = "",
         seed: int = 0,
         default_region: str = "us-east-1",
         window_seconds: float = 60.0,
         page_size: int = 100,
         log_limit: int = 10_000,
+        on_call: Callable[[Call], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        for name, value in (
+            ("window_seconds", window_seconds),
+            ("page_size", page_size),
+            ("log_limit", log_limit),
+        ):
+            if value <= 0:
+                raise ValueError(f"{name} must be more than 0, not {value!r}")
+        if bool(backend_url) != bool(backend_model):
+            raise ValueError("backend_url and backend_model are given together or not at all")
         self._default_region = default_region
         self._responder = responder
+        self._backend = OpenAIBackend(backend_url, backend_model) if backend_url else None
         self._threads: ThreadPoolExecutor | None = None
-        self._log = CallLog(limit=log_limit)
+        self._log = CallLog(limit=log_limit, on_end=on_call)
         self._rules = RuleBook(seed=seed)
         self._quotas = QuotaLedger(window_seconds=window_seconds, clock=clock)
         self._cache = PromptCache(clock)
@@ -59,7 +76,7 @@ class FakeBedrock:
         runtime = Runtime(
             rules=self._rules, quotas=self._quotas, cache=self._cache, log=self._log, think=self._think
         )
-        service = Service(
+        self._service = Service(
             catalog=catalog,
             control_plane=ControlPlane(catalog, page_size=page_size),
             runtime=runtime,
@@ -67,7 +84,7 @@ class FakeBedrock:
             log=self._log,
             default_region=default_region,
         )
-        self._server = HttpServer(service.handle, port=port)
+        self._server = HttpServer(self._handle, port=port)
 
     def start(self) -> FakeBedrock:
         """Listen. Raises OSError when the port is taken."""
@@ -79,6 +96,7 @@ class FakeBedrock:
         self._server.stop()
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads = None
 
     def __enter__(self) -> FakeBedrock:
         return self.start()
@@ -121,6 +139,11 @@ class FakeBedrock:
     def clear_faults(self) -> None:
         """Take every fault out."""
         self._rules.clear_faults()
+
+    @property
+    def faults(self) -> dict[int, Fault]:
+        """The faults in force by handle."""
+        return self._rules.faults()
 
     def set_quota(
         self,
@@ -191,21 +214,27 @@ class FakeBedrock:
         self._cache.clear()
         self._log.clear()
 
+    async def _handle(self, request: HttpRequest) -> HttpResponse:
+        if request.path.startswith(CONTROL_PREFIX):
+            return control(self, request)
+        return await self._service.handle(request)
+
     async def _think(self, call: Call, body: Mapping[str, Any]) -> Answer:
-        if self._responder is None:
+        if self._responder is None and self._backend is None:
             return compose(body)
-        return compose(body, await self._in_thread(self._dictate, call))
-
-    def _dictate(self, call: Call) -> str | None:
-        assert self._responder is not None
-        try:
-            return self._responder(call)
-        except ServiceError:
-            raise
-        except Exception as error:
-            raise ServiceError("InternalServerException", f"the responder raised {error!r}") from error
-
-    async def _in_thread(self, work: Callable[[Call], str | None], call: Call) -> str | None:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="fake-bedrock-answer")
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work, call)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._think_in_thread, call, body)
+
+    def _think_in_thread(self, call: Call, body: Mapping[str, Any]) -> Answer:
+        dictated = self._responder(call) if self._responder is not None else None
+        if dictated is None and self._backend is not None:
+            return self._backend.complete(body)
+        return compose(body, dictated)
+
+
+def _check_positive(**values: float) -> None:
+    for name, value in values.items():
+        if value <= 0:
+            raise ValueError(f"{name} must be more than 0, not {value!r}")

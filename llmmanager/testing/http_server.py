@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import socket
 import struct
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import parse_qsl
 
 HOST = "127.0.0.1"
@@ -36,11 +38,19 @@ class HttpResponse:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class DropConnection(Exception):  # noqa: N818 - a command to the server, not an error
+def json_response(
+    answer: Any, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> HttpResponse:
+    """`answer` as JSON."""
+    body = json.dumps(answer, separators=(",", ":")).encode()
+    return HttpResponse(status, body, {"Content-Type": "application/json", **(headers or {})})
+
+
+class DropConnection(Exception):
     """Raised by a handler or a body: close the connection at once."""
 
 
-class NeverAnswer(Exception):  # noqa: N818 - a command to the server, not an error
+class NeverAnswer(Exception):
     """Raised by a handler or a body: say nothing more, and call `left` when the client has gone."""
 
     def __init__(self, left: Callable[[], None]) -> None:
@@ -72,11 +82,16 @@ class HttpServer:
 
     def start(self) -> None:
         """Listen; returns when connections are taken. Raises OSError when the port is not free."""
+        if self._thread is not None:
+            raise RuntimeError("the server is running already")
+        self._started.clear()
+        self._failure = None
         self._thread = threading.Thread(target=self._run, name="fake-bedrock", daemon=True)
         self._thread.start()
         self._started.wait()
         if self._failure is not None:
             self._thread.join()
+            self._thread = None
             raise self._failure
 
     def stop(self) -> None:
@@ -182,7 +197,7 @@ async def _read_body(reader: asyncio.StreamReader, headers: Mapping[str, str]) -
 
 
 async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
-    chunks = []
+    chunks: list[bytes] = []
     while True:
         size_line = (await reader.readuntil(b"\r\n")).partition(b";")[0].strip()
         try:

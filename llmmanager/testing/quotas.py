@@ -68,7 +68,7 @@ class QuotaLedger:
             self._accounts.clear()
 
     def admit(self, call: Call, tokens: int) -> Reservation:
-        """Reserve `tokens` for `call`. Raises ServiceError (ThrottlingException) where a quota is exceeded."""
+        """Reserve `tokens` for `call`. Raises ServiceError (ThrottlingException) over a quota."""
         with self._lock:
             charge, key = _Charge(self._clock(), tokens), (call.model_id, call.region, call.access_method)
             account = self._accounts.setdefault(key, _Account(charge.at))

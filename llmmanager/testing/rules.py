@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from .call_log import Call
 
-RuleT = TypeVar("RuleT", bound="Scope")
+T = TypeVar("T")
 _ACCESS = ("", "on_demand", "geo", "global")
 _OPERATIONS = (
     "",
@@ -140,17 +140,17 @@ class Latency(Scope):
                 raise ValueError(f"{name} must have its shortest time first")
 
 
-def decode(kind: type[RuleT], data: Any, *, where: str) -> RuleT:
-    """The rule that JSON object `data` describes; ValueError names the place and the field that is wrong."""
+def decode(kind: type[T], data: Any, *, where: str) -> T:
+    """The dataclass that JSON object `data` describes; ValueError names the place and the field in error."""
     if not isinstance(data, Mapping):
         raise ValueError(f"{where} must be an object")
-    known = [f.name for f in dataclasses.fields(kind)]
+    known = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]
     for name in data:
         if name not in known:
             raise ValueError(f"{where}.{name} is unknown; known are {', '.join(known)}")
     try:
         return kind(**data)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(f"{where}: {error}") from None
 
 

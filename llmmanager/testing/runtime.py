@@ -15,7 +15,7 @@ from .answers import Answer
 from .call_log import Call, CallLog
 from .catalog import Target
 from .errors import ServiceError, invalid
-from .http_server import DropConnection, HttpResponse, NeverAnswer
+from .http_server import DropConnection, NeverAnswer
 from .quotas import QuotaLedger, Reservation
 from .rule_book import RuleBook
 from .shapes import check_shape
@@ -34,6 +34,7 @@ class StreamBreak:
     after_chunks: int
     error: ServiceError | None = None
     hang: bool = False
+    delay: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -68,30 +69,27 @@ class Runtime:
         self._log = log
         self._think = think
 
-    async def converse(self, call: Call, target: Target) -> HttpResponse:
-        """Converse."""
-        latency = self._rules.latency_for(call)
-        turn = await self._turn(call, target, seconds=latency.seconds)
-        answer = {
+    async def converse(self, call: Call, target: Target) -> dict[str, Any]:
+        """The answer of Converse."""
+        turn = await self._turn(call, target, seconds=self._rules.latency_for(call).seconds)
+        return {
             "output": {"message": {"role": "assistant", "content": list(turn.answer.content)}},
             "stopReason": turn.answer.stop_reason,
             "usage": turn.usage,
             "metrics": turn.metrics,
             **_echoed(call.body, turn.answer),
         }
-        self._log.end(call, status=200)
-        headers = {"Content-Type": "application/json", "x-amzn-RequestId": call.request_id}
-        return HttpResponse(200, json.dumps(answer, separators=(",", ":")).encode(), headers)
 
-    async def converse_stream(self, call: Call, target: Target, stop: StreamBreak | None) -> HttpResponse:
-        """ConverseStream; the stream breaks as `stop` says."""
+    async def converse_stream(
+        self, call: Call, target: Target, *, stop: StreamBreak | None
+    ) -> AsyncGenerator[bytes, None]:
+        """The frames of ConverseStream, which break as `stop` says; they end the call in the log."""
         latency = self._rules.latency_for(call)
         turn = await self._turn(call, target, seconds=latency.first_token)
-        headers = {"Content-Type": event_stream.CONTENT_TYPE, "x-amzn-RequestId": call.request_id}
-        return HttpResponse(200, self._frames(call, turn, stop, latency.per_chunk), headers)
+        return self._frames(call, turn, stop, latency.per_chunk)
 
-    async def count_tokens(self, call: Call, target: Target) -> HttpResponse:
-        """CountTokens."""
+    async def count_tokens(self, call: Call, target: Target) -> dict[str, Any]:
+        """The answer of CountTokens."""
         check_shape("CountTokensRequest", call.body)
         if not target.model.is_chat:
             raise invalid("The provided model doesn't support counting tokens.")
@@ -100,9 +98,8 @@ class Runtime:
             tokens = count_input(asked["converse"]).tokens
         else:
             tokens = count_native(asked["invokeModel"]["body"])
-        self._log.end(call, status=200)
-        headers = {"Content-Type": "application/json", "x-amzn-RequestId": call.request_id}
-        return HttpResponse(200, json.dumps({"inputTokens": tokens}).encode(), headers)
+        await asyncio.sleep(self._rules.latency_for(call).seconds)
+        return {"inputTokens": tokens}
 
     async def _turn(self, call: Call, target: Target, *, seconds: float) -> _Turn:
         started = time.monotonic()
@@ -136,28 +133,29 @@ class Runtime:
     async def _frames(
         self, call: Call, turn: _Turn, stop: StreamBreak | None, pause: float
     ) -> AsyncGenerator[bytes, None]:
-        error_code, silent = "disconnected", False
+        error_code: str | None = "disconnected"
         chunks = 0
         try:
             for kind, payload in _events(call.body, turn):
-                ends = kind == "messageStop" or kind == "contentBlockDelta"
-                if stop is not None and ends and (chunks >= stop.after_chunks or kind == "messageStop"):
+                is_delta = kind == "contentBlockDelta"
+                if stop is not None and (kind == "messageStop" or (is_delta and chunks >= stop.after_chunks)):
+                    await asyncio.sleep(stop.delay)
                     if stop.error is not None:
                         error_code = stop.error.code
                         yield event_stream.exception(stop.error.code, stop.error.body)
                         return
-                    error_code, silent = ("hang", True) if stop.hang else ("reset", False)
-                    if silent:
+                    if stop.hang:
+                        error_code = None
                         raise NeverAnswer(lambda: self._log.end(call, status=200, error_code="hang"))
+                    error_code = "reset"
                     raise DropConnection
-                if kind == "contentBlockDelta":
-                    if chunks and pause:
-                        await asyncio.sleep(pause)
-                    chunks += 1
+                if is_delta and chunks:
+                    await asyncio.sleep(pause)
+                chunks += is_delta
                 yield event_stream.event(kind, payload)
             error_code = ""
         finally:
-            if not silent:
+            if error_code is not None:
                 self._log.end(call, status=200, error_code=error_code)
 
 

@@ -32,7 +32,7 @@ class SchemaSampler:
 
     def __init__(self, root: Any, prompt: str = "") -> None:
         self._root = root
-        self._words = _NAME.findall(prompt) or _WORD.findall(prompt)[-1:] or ["example"]
+        self._words: list[str] = _NAME.findall(prompt) or _WORD.findall(prompt)[-1:] or ["example"]
         self._numbers = [float(number) for number in _NUMBER.findall(prompt)]
 
     def sample(self) -> Any:
@@ -123,8 +123,9 @@ class SchemaSampler:
     def _string(self, schema: Mapping[str, Any], _depth: int) -> str:
         if "pattern" in schema:
             return self._matching(schema)
+        fewest, most = schema.get("minLength", 0), schema.get("maxLength")
         text = _FORMATS.get(schema.get("format", ""), self._words[0])
-        return text.ljust(schema.get("minLength", 0), "x")[: schema.get("maxLength")]
+        return text.ljust(fewest, "x")[:most]
 
     def _matching(self, schema: Mapping[str, Any]) -> str:
         pattern = re.compile(schema["pattern"])

@@ -6,15 +6,16 @@ import asyncio
 import json
 import re
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from . import event_stream
 from .call_log import Call, CallLog
-from .catalog import FakeCatalog
+from .catalog import FakeCatalog, Target
 from .control_plane import ControlPlane
 from .errors import ServiceError
-from .http_server import DropConnection, HttpRequest, HttpResponse, NeverAnswer
+from .http_server import DropConnection, HttpRequest, HttpResponse, NeverAnswer, json_response
 from .rule_book import RuleBook, retry_headers
 from .rules import Fault
 from .runtime import Runtime, StreamBreak
@@ -71,15 +72,14 @@ class Service:
         try:
             return await self._serve(call, request, unreadable=body is _UNREADABLE)
         except ServiceError as error:
-            self._log.end(call, status=error.status, error_code=error.code)
-            return _error_response(call, error)
+            return self._refused(call, error)
         except NeverAnswer:
             raise
-        except BaseException as error:
+        except (DropConnection, asyncio.CancelledError):
             self._log.end(call, status=None, error_code="reset")
-            if isinstance(error, Exception) and not isinstance(error, DropConnection):
-                return _error_response(call, ServiceError("InternalServerException", repr(error)))
             raise
+        except Exception as error:  # what goes wrong in here must not look like a lost connection
+            return self._refused(call, ServiceError("InternalServerException", repr(error)))
 
     async def _serve(self, call: Call, request: HttpRequest, *, unreadable: bool) -> HttpResponse:
         if not call.operation:
@@ -88,39 +88,55 @@ class Service:
         self._rules.check_caller(call)
         if not request.path.startswith("/model/"):
             await self._strike(call, self._rules.fault_for(call))
-            return self._describe(call, request.query)
-        problem = target = None
-        try:
-            target = self._catalog.resolve(call.invoked_id, region=call.region)
+            return self._answered(call, await self._describe(call, request.query))
+        return await self._invoke(call, unreadable=unreadable)
+
+    async def _invoke(self, call: Call, *, unreadable: bool) -> HttpResponse:
+        target = self._resolve(call)
+        if isinstance(target, Target):
             call = self._log.update(call, model_id=target.model.model_id, access_method=target.access)
-        except ServiceError as error:
-            problem = error
         fault = self._rules.fault_for(call)
         if fault is None or fault.after_chunks is None:
             await self._strike(call, fault)
-        if problem is not None or target is None:
-            raise problem or ServiceError("InternalServerException")
+        if isinstance(target, ServiceError):
+            raise target
         self._rules.check_access(call)
         if unreadable:
             raise ServiceError("SerializationException")
-        serve: Mapping[str, Callable[[], Awaitable[HttpResponse]]] = {
-            "Converse": lambda: self._runtime.converse(call, target),
-            "ConverseStream": lambda: self._runtime.converse_stream(call, target, _break_of(fault)),
-            "CountTokens": lambda: self._runtime.count_tokens(call, target),
-        }
-        return await serve[call.operation]()
+        if call.operation == "ConverseStream":
+            frames = await self._runtime.converse_stream(call, target, stop=_break_of(fault))
+            headers = {"Content-Type": event_stream.CONTENT_TYPE, "x-amzn-RequestId": call.request_id}
+            return HttpResponse(200, frames, headers)
+        if call.operation == "Converse":
+            return self._answered(call, await self._runtime.converse(call, target))
+        return self._answered(call, await self._runtime.count_tokens(call, target))
 
-    def _describe(self, call: Call, query: Mapping[str, str]) -> HttpResponse:
-        control_plane, region, identifier = self._control_plane, call.region, call.invoked_id
-        describe: Mapping[str, Callable[[], dict[str, Any]]] = {
-            "ListFoundationModels": lambda: control_plane.list_foundation_models(region, query),
-            "GetFoundationModel": lambda: control_plane.get_foundation_model(region, identifier),
-            "ListInferenceProfiles": lambda: control_plane.list_inference_profiles(region, query),
-            "GetInferenceProfile": lambda: control_plane.get_inference_profile(region, identifier),
-        }
-        answer = describe[call.operation]()
+    async def _describe(self, call: Call, query: Mapping[str, str]) -> dict[str, Any]:
+        await asyncio.sleep(self._rules.latency_for(call).seconds)
+        control_plane = self._control_plane
+        if call.operation == "ListFoundationModels":
+            return control_plane.list_foundation_models(call.region, query)
+        if call.operation == "GetFoundationModel":
+            return control_plane.get_foundation_model(call.region, call.invoked_id)
+        if call.operation == "ListInferenceProfiles":
+            return control_plane.list_inference_profiles(call.region, query)
+        return control_plane.get_inference_profile(call.region, call.invoked_id)
+
+    def _resolve(self, call: Call) -> Target | ServiceError:
+        """The target of `call`, or why it has none: a fault for its region still comes first."""
+        try:
+            return self._catalog.resolve(call.invoked_id, region=call.region)
+        except ServiceError as error:
+            return error
+
+    def _answered(self, call: Call, answer: Mapping[str, Any]) -> HttpResponse:
         self._log.end(call, status=200)
-        return json_response(answer, request_id=call.request_id)
+        return json_response(answer, headers={"x-amzn-RequestId": call.request_id})
+
+    def _refused(self, call: Call, error: ServiceError) -> HttpResponse:
+        self._log.end(call, status=error.status, error_code=error.code)
+        headers = {"x-amzn-RequestId": call.request_id, "x-amzn-ErrorType": error.code, **error.headers}
+        return json_response(error.body, status=error.status, headers=headers)
 
     async def _strike(self, call: Call, fault: Fault | None) -> None:
         if fault is None:
@@ -134,27 +150,6 @@ class Service:
         raise _error_of(fault)
 
 
-def json_response(
-    answer: Any, *, status: int = 200, request_id: str = "", headers: Mapping[str, str] | None = None
-) -> HttpResponse:
-    """`answer` as JSON under the headers that AWS sends."""
-    body = json.dumps(answer, separators=(",", ":"), default=str).encode()
-    return HttpResponse(
-        status,
-        body,
-        {"Content-Type": "application/json", "x-amzn-RequestId": request_id, **(headers or {})},
-    )
-
-
-def _error_response(call: Call, error: ServiceError) -> HttpResponse:
-    return json_response(
-        error.body,
-        status=error.status,
-        request_id=call.request_id,
-        headers={"x-amzn-ErrorType": error.code, **error.headers},
-    )
-
-
 def _error_of(fault: Fault) -> ServiceError:
     return ServiceError(
         fault.error, fault.message, status=fault.status, headers=retry_headers(fault), fields=fault.fields
@@ -165,7 +160,7 @@ def _break_of(fault: Fault | None) -> StreamBreak | None:
     if fault is None or fault.after_chunks is None:
         return None
     error = _error_of(fault) if fault.error else None
-    return StreamBreak(fault.after_chunks, error=error, hang=fault.hang)
+    return StreamBreak(fault.after_chunks, error=error, hang=fault.hang, delay=fault.delay)
 
 
 def _route(request: HttpRequest) -> tuple[str, str]:

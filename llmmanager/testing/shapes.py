@@ -13,7 +13,7 @@ from typing import Any
 
 from .errors import ServiceError, invalid
 
-_TYPES: Mapping[str, tuple[type, ...]] = {
+_TYPES: Mapping[str, tuple[type[Any], ...]] = {
     "string": (str,),
     "blob": (str,),
     "boolean": (bool,),
@@ -53,10 +53,10 @@ def _shapes() -> dict[str, Any]:
 
 
 def _problems(shape: Mapping[str, Any], value: Any, path: str) -> Iterator[str]:
-    kind = shape["type"]
+    kind: str = shape["type"]
     if shape.get("document"):
         return
-    if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):
+    if not _is_a(value, kind):
         raise ServiceError(
             "SerializationException",
             f"{_json_kind(value)} can not be converted to {_article(kind)}{f' at {path}' if path else ''}",
@@ -82,7 +82,7 @@ def _member_problems(shape: Mapping[str, Any], value: Mapping[str, Any], path: s
     }
     for name in shape.get("required", ()):
         if name not in members and shape["members"][name].get("location") is None:
-            yield _broken("null", _join(path, name), "Member must not be null")
+            yield _broken(None, _join(path, name), "Member must not be null")
     if shape.get("union") and len(members) != 1:
         raise invalid(
             f"The object at {path} must set exactly one of the following keys: {', '.join(shape['members'])}."
@@ -96,20 +96,23 @@ def _broken_limits(shape: Mapping[str, Any], value: Any, path: str) -> Iterator[
         yield _broken(value, path, f"Member must satisfy enum value set: [{', '.join(shape['enum'])}]")
     if "pattern" in shape and not re.fullmatch(shape["pattern"], value):
         yield _broken(value, path, f"Member must satisfy regular expression pattern: {shape['pattern']}")
-    sized = shape["type"] in ("string", "list", "map", "blob")
-    size = len(value) if sized else value
-    for limit, broken, words in (
-        ("min", lambda bound: size < bound, "greater than or equal to"),
-        ("max", lambda bound: size > bound, "less than or equal to"),
-    ):
-        if limit in shape and shape["type"] != "blob" and broken(shape[limit]):
-            rule = f"Member must have {'length ' if sized else 'value '}{words} {shape[limit]}"
-            yield _broken(value, path, rule)
+    if shape["type"] == "blob":  # arrives as base64, so its length is not the length that is limited
+        return
+    size = len(value) if isinstance(value, str | list | dict) else value
+    noun = "value" if size is value else "length"
+    if "min" in shape and size < shape["min"]:
+        yield _broken(value, path, f"Member must have {noun} greater than or equal to {shape['min']}")
+    if "max" in shape and size > shape["max"]:
+        yield _broken(value, path, f"Member must have {noun} less than or equal to {shape['max']}")
 
 
 def _broken(value: Any, path: str, rule: str) -> str:
-    shown = f" '{value}'" if isinstance(value, str | int | float) and value != "null" else ""
-    return f"Value{' null' if value == 'null' else shown} at '{path}' failed to satisfy constraint: {rule}"
+    shown = "null " if value is None else f"'{value}' " if isinstance(value, str | int | float) else ""
+    return f"Value {shown}at '{path}' failed to satisfy constraint: {rule}"
+
+
+def _is_a(value: Any, kind: str) -> bool:
+    return isinstance(value, _TYPES[kind]) and (kind == "boolean" or not isinstance(value, bool))
 
 
 def _join(path: str, name: str) -> str:
@@ -123,7 +126,9 @@ def _json_kind(value: Any) -> str:
         return f"{str(value).upper()}_VALUE"
     if isinstance(value, int | float):
         return "NUMBER_VALUE"
-    return {str: "STRING_VALUE", list: "START_ARRAY", dict: "START_OBJECT"}[type(value)]
+    if isinstance(value, str):
+        return "STRING_VALUE"
+    return "START_ARRAY" if isinstance(value, list) else "START_OBJECT"
 
 
 def _article(kind: str) -> str:

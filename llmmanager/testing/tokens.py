@@ -43,9 +43,9 @@ def count_input(body: Mapping[str, Any]) -> InputCount:
     chars = media = 0
     digest = hashlib.blake2b(digest_size=16)
     checkpoints = []
-    parts = list(_parts(body))
-    caches = any("cachePoint" in part for part in parts)
-    for part in parts:
+    blocks = list(parts(body))
+    caches = any("cachePoint" in part for part in blocks)
+    for part in blocks:
         if "cachePoint" in part:
             ttl = _TTL_SECONDS[part["cachePoint"].get("ttl", "5m")]
             checkpoints.append(Checkpoint(_total(chars, media), digest.hexdigest(), ttl))
@@ -74,7 +74,7 @@ class PromptCache:
         self._expiry: dict[tuple[str, str, str], float] = {}
 
     def use(self, count: InputCount, *, model_id: str, region: str, least: int) -> tuple[int, int]:
-        """The tokens read from the cache and those written to it; prefixes under `least` tokens are neither."""
+        """The tokens read from the cache and those written to it; no prefix under `least` tokens is."""
         points = [point for point in count.checkpoints if point.tokens >= least]
         if not points:
             return 0, 0
@@ -99,7 +99,8 @@ def _total(chars: int, media: int) -> int:
     return -(-chars // CHARS_PER_TOKEN) + media
 
 
-def _parts(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def parts(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The tools, system blocks and content blocks of a Converse request, in the order they are cached."""
     yield from (body.get("toolConfig") or {}).get("tools") or []
     yield from body.get("system") or []
     for message in body.get("messages") or []:

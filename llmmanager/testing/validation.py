@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 from .catalog import FakeModel
 from .errors import ServiceError, invalid, refused_by_model
+from .tokens import parts
 
 _MODALITIES = {"image": ("IMAGE",), "video": ("VIDEO",), "audio": ("AUDIO", "SPEECH")}
 _MAX_IMAGES, _MAX_DOCUMENTS = 20, 5
+_DOCUMENT_NAME = re.compile(r"[A-Za-z0-9\-()\[\]]+(\s[A-Za-z0-9\-()\[\]]+)*")
 
 
 def check_request(model: FakeModel, body: Mapping[str, Any], *, streaming: bool) -> None:
     """Refuse what `model` cannot serve. Raises ServiceError."""
     if not model.is_chat:
         raise invalid(
-            "This action doesn't support the model that you provided. Try again with a supported text or chat "
-            "model."
+            "This action doesn't support the model that you provided. Try again with a supported text or "
+            "chat model."
         )
     if streaming and not model.streaming:
         raise invalid("The model is unsupported for streaming.")
@@ -27,7 +31,7 @@ def check_request(model: FakeModel, body: Mapping[str, Any], *, streaming: bool)
     _check_content(model, messages)
     _check_tool_turns(body, messages)
     _check_last_turn(model, messages[-1])
-    _check_sampling(model, body.get("inferenceConfig") or {})
+    _check_sampling(model, body)
 
 
 def check_context(model: FakeModel, tokens: int) -> None:
@@ -47,7 +51,7 @@ def _check_turns(messages: list[dict[str, Any]]) -> None:
             "A conversation must start with a user message. Try again with a conversation that starts with a "
             "user message."
         )
-    if any(one["role"] == two["role"] for one, two in zip(spoken, spoken[1:], strict=False)):
+    if any(one["role"] == two["role"] for one, two in pairwise(spoken)):
         raise invalid(
             "A conversation must alternate between user and assistant roles. Make sure the conversation "
             "alternates between user and assistant roles and try again."
@@ -87,6 +91,13 @@ def _check_features(model: FakeModel, body: Mapping[str, Any], *, streaming: boo
             "and try again."
         )
 
+    if model.cache_min_tokens is None and any("cachePoint" in part for part in parts(body)):
+        raise ServiceError(
+            "AccessDeniedException",
+            "You invoked an unsupported model or your request did not allow prompt caching. See the "
+            "documentation for more information.",
+        )
+
 
 def _check_content(model: FakeModel, messages: list[dict[str, Any]]) -> None:
     images = documents = 0
@@ -100,11 +111,11 @@ def _check_content(model: FakeModel, messages: list[dict[str, Any]]) -> None:
                 )
         if "document" in block and not model.documents:
             raise invalid("This model doesn't support documents.")
-        if "cachePoint" in block and model.cache_min_tokens is None:
-            raise ServiceError(
-                "AccessDeniedException",
-                "You invoked an unsupported model or your request did not allow prompt caching. See the "
-                "documentation for more information.",
+        if "document" in block and not _DOCUMENT_NAME.fullmatch(block["document"]["name"]):
+            raise invalid(
+                "The document file name can only contain alphanumeric characters, whitespace characters, "
+                "hyphens, parentheses, and square brackets. The name can't contain more than one "
+                "consecutive whitespace character."
             )
         images += "image" in block
         documents += "document" in block
@@ -161,21 +172,28 @@ def _check_last_turn(model: FakeModel, last: Mapping[str, Any]) -> None:
         raise refused_by_model("messages: final assistant content cannot end with trailing whitespace")
 
 
-def _check_sampling(model: FakeModel, config: Mapping[str, Any]) -> None:
+def _check_sampling(model: FakeModel, body: Mapping[str, Any]) -> None:
+    config = body.get("inferenceConfig") or {}
     limit, wanted = model.max_output_tokens, config.get("maxTokens")
     if limit is not None and wanted is not None and wanted > limit:
         raise invalid(
             f"The maximum tokens you requested exceeds the model limit of {limit}. Try again with a maximum "
             f"tokens value that is lower than {limit}."
         )
+    native = body.get("additionalModelRequestFields")
+    native = native if isinstance(native, dict) else {}
     sent = [
-        native
-        for name, native in (("temperature", "temperature"), ("topP", "top_p"))
-        if config.get(name) is not None
+        name
+        for name, value in (
+            ("temperature", config.get("temperature", native.get("temperature"))),
+            ("top_p", config.get("topP", native.get("top_p"))),
+            ("top_k", native.get("top_k")),
+        )
+        if value is not None
     ]
     if sent and model.sampling == "none":
         raise refused_by_model(f"`{sent[0]}` is deprecated for this model.")
-    if len(sent) == 2 and model.sampling == "one":
+    if {"temperature", "top_p"} <= set(sent) and model.sampling == "one":
         raise refused_by_model(
             "`temperature` and `top_p` cannot both be specified for this model. Please use only one."
         )

@@ -1,0 +1,66 @@
+"""`python -m llmmanager.testing`: FakeBedrock as a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .call_log import Call
+from .fake_bedrock import FakeBedrock
+from .settings import apply_rules, options_of
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM; 0 when that went well, 2 for settings that are wrong."""
+    options = _parser().parse_args(arguments)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        settings = _read(options.config)
+        chosen = options_of(settings)
+        if options.port is not None:
+            chosen["port"] = options.port
+        bedrock = FakeBedrock(**chosen, on_call=None if options.quiet else _tell)
+        apply_rules(bedrock, settings)
+        bedrock.start()
+    except (OSError, ValueError) as error:
+        print(f"fake-bedrock: {error}", file=sys.stderr)
+        return 2
+    try:
+        print(f"FakeBedrock listening on {bedrock.endpoint_url}", flush=True)
+        stop.wait()
+    finally:
+        bedrock.stop()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="fake-bedrock", description="A Bedrock on loopback.")
+    parser.add_argument("--port", type=int, help="the port to listen on; 0 (the default) takes a free one")
+    parser.add_argument("--config", type=Path, help="a JSON file of settings and rules")
+    parser.add_argument("--quiet", action="store_true", help="do not print the calls")
+    return parser
+
+
+def _read(path: Path | None) -> dict[str, Any]:
+    settings = json.loads(path.read_text("utf-8")) if path is not None else {}
+    if not isinstance(settings, dict):
+        raise ValueError(f"{path} must hold a JSON object")
+    return settings
+
+
+def _tell(call: Call) -> None:
+    what = f"{call.operation or 'unknown'} {call.region} {call.invoked_id or '-'}"
+    seconds = (call.ended_at or call.started_at) - call.started_at
+    print(f"{what} {call.status or '-'} {call.error_code or 'ok'} {seconds:.3f} s", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

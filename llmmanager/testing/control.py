@@ -1,0 +1,64 @@
+"""The endpoints under `/_fake/`, by which another process tells FakeBedrock what to do."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .http_server import HttpRequest, HttpResponse, json_response
+from .settings import apply_rules, options_of
+
+if TYPE_CHECKING:
+    from .fake_bedrock import FakeBedrock
+
+PREFIX = "/_fake/"
+
+
+def control(bedrock: FakeBedrock, request: HttpRequest) -> HttpResponse:
+    """The answer to a request under `/_fake/`.
+
+    `GET health`; `GET calls` (those after `?after=<number>`); `POST rules` (the rules of a config file,
+    answered with the faults' handles); `GET faults`; `DELETE faults` and `DELETE faults/<handle>`;
+    `DELETE quotas`; `POST reset`.
+    """
+    words = request.path.removeprefix(PREFIX).split("/")
+    try:
+        answer = _obey(bedrock, (request.method, *words), request)
+    except LookupError:
+        return json_response({"message": f"there is no {request.method} {request.path}"}, status=404)
+    except ValueError as error:
+        return json_response({"message": str(error)}, status=400)
+    return json_response(answer)
+
+
+def _obey(bedrock: FakeBedrock, command: tuple[str, ...], request: HttpRequest) -> Mapping[str, Any]:
+    match command:
+        case ("GET", "health"):
+            return {"status": "ok", "in_flight": bedrock.in_flight}
+        case ("GET", "calls"):
+            after = int(request.query.get("after", "0"))
+            return {"calls": [dataclasses.asdict(call) for call in bedrock.calls if call.number > after]}
+        case ("POST", "rules"):
+            return {"faults": _rules(bedrock, request.body)}
+        case ("GET", "faults"):
+            return {str(handle): dataclasses.asdict(fault) for handle, fault in bedrock.faults.items()}
+        case ("DELETE", "faults"):
+            bedrock.clear_faults()
+        case ("DELETE", "faults", handle):
+            bedrock.remove_fault(int(handle))
+        case ("DELETE", "quotas"):
+            bedrock.clear_quotas()
+        case ("POST", "reset"):
+            bedrock.reset()
+        case _:
+            raise LookupError
+    return {}
+
+
+def _rules(bedrock: FakeBedrock, body: bytes) -> list[int]:
+    settings = json.loads(body)
+    if options := options_of(settings):
+        raise ValueError(f"{', '.join(options)} can be set at the start only")
+    return apply_rules(bedrock, settings)

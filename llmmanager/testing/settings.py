@@ -1,0 +1,84 @@
+"""FakeBedrock's settings as JSON: what a config file and the control endpoint understand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .catalog import FakeCatalog, FakeModel
+from .rules import Fault, Latency, Quota, Scope, decode
+
+if TYPE_CHECKING:
+    from .fake_bedrock import FakeBedrock
+
+T = TypeVar("T")
+_OPTIONS: Mapping[str, tuple[type, ...]] = {
+    "port": (int,),
+    "seed": (int,),
+    "default_region": (str,),
+    "window_seconds": (int, float),
+    "page_size": (int,),
+    "log_limit": (int,),
+    "backend_url": (str,),
+    "backend_model": (str,),
+}
+_RULES = ("faults", "quotas", "latencies", "denied", "closed_regions", "rejected_credentials")
+
+
+def options_of(settings: Any) -> dict[str, Any]:
+    """The arguments of FakeBedrock in the object of a config file.
+
+    Raises ValueError, which names the key, for one that is unknown or holds the wrong kind of value.
+    """
+    if not isinstance(settings, Mapping):
+        raise ValueError("the settings must be an object")
+    options = {name: value for name, value in settings.items() if name not in (*_RULES, "models")}
+    for name, value in options.items():
+        if name not in _OPTIONS:
+            known = ", ".join(sorted((*_OPTIONS, *_RULES, "models")))
+            raise ValueError(f"{name} is unknown; known are {known}")
+        if not isinstance(value, _OPTIONS[name]) or isinstance(value, bool):
+            raise ValueError(f"{name} must be {' or '.join(kind.__name__ for kind in _OPTIONS[name])}")
+    if "models" in settings:
+        models = _decoded(settings, "models", FakeModel)
+        options["catalog"] = FakeCatalog(*models)
+    return options
+
+
+def apply_rules(bedrock: FakeBedrock, settings: Any) -> list[int]:
+    """Put the rules of `settings` in force, all or none; the faults' handles.
+
+    Raises ValueError, which names the place, for a rule that is wrong. Keys that are no rules are refused by
+    `options_of`.
+    """
+    faults, quotas = _decoded(settings, "faults", Fault), _decoded(settings, "quotas", Quota)
+    latencies, denied = _decoded(settings, "latencies", Latency), _decoded(settings, "denied", Scope)
+    regions = _list(settings, "closed_regions")
+    credentials = settings.get("rejected_credentials", {})
+    if not all(isinstance(region, str) for region in regions):
+        raise ValueError("closed_regions must be a list of region names")
+    if not isinstance(credentials, Mapping) or not all(isinstance(e, str) for e in credentials.values()):
+        raise ValueError("rejected_credentials must map access key ids to names of errors")
+    for quota in quotas:
+        bedrock.set_quota(**asdict(quota))
+    for latency in latencies:
+        bedrock.set_latency(**asdict(latency))
+    for scope in denied:
+        bedrock.deny(**asdict(scope))
+    for region in regions:
+        bedrock.close_region(region)
+    for access_key_id, error in credentials.items():
+        bedrock.reject_credentials(access_key_id, error=error)
+    return [bedrock.add_fault(fault) for fault in faults]
+
+
+def _decoded(settings: Mapping[str, Any], name: str, kind: type[T]) -> list[T]:
+    return [decode(kind, item, where=f"{name}[{index}]") for index, item in enumerate(_list(settings, name))]
+
+
+def _list(settings: Mapping[str, Any], name: str) -> list[Any]:
+    value = settings.get(name, [])
+    if not isinstance(value, list):
+        raise ValueError(f"{name} must be a list")
+    return value
