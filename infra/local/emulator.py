@@ -59,7 +59,7 @@ def choose_port(wanted: int | None) -> int:
 def running_emulator(*, port: int | None, folder: Path) -> Iterator[Emulator]:
     """Start the emulator on `port` (None: a free one), its log in `folder`; it ends with the block."""
     chosen = choose_port(port)
-    # The health page repeats the edition: so another emulator that won a race for the port is not taken for ours.
+    # The health page repeats the edition: an emulator that won a race for the port is not taken for ours.
     edition = secrets.token_hex(8)
     environment = clean_environment(
         GATEWAY_PORT=str(chosen),
@@ -68,8 +68,9 @@ def running_emulator(*, port: int | None, folder: Path) -> Iterator[Emulator]:
         IOT_MTLS_ENABLED="false",
         SFTP_ENABLED="false",
     )
-    command = [PYTHON, "-m", "ministack"]
-    with GuardedProcess(command, log=folder / "emulator.log", environment=environment) as process:
+    with GuardedProcess(
+        [PYTHON, "-m", "ministack"], log=folder / "emulator.log", environment=environment
+    ) as process:
         emulator = Emulator(chosen, process)
         wait_until(lambda: _answers(emulator, edition), process=process, seconds=60, what="the emulator")
         yield emulator

@@ -7,15 +7,52 @@ it started outlives it. FOLDER, the command's temporary files, is removed after 
 
 from __future__ import annotations
 
+import ctypes
 import os
+import select
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 GRACE_SECONDS = 3.0
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def adopt_orphans() -> None:
+    """Let the group's orphans become this process's children: a container's first process may reap none."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def reap() -> dict[int, int]:
+    """The exit codes, by process id, of the children that have ended since the last call."""
+    codes: dict[int, int] = {}
+    while True:
+        try:
+            process, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return codes
+        if process == 0:
+            return codes
+        codes[process] = os.waitstatus_to_exitcode(status)
+
+
+def watch(leader: int) -> dict[int, int]:
+    """Wait until the leader has ended, the starter is gone, or this process is told to end."""
+    wake, waker = os.pipe()
+    os.set_blocking(waker, False)
+    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    for number in (signal.SIGCHLD, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    codes = reap()
+    while leader not in codes:
+        ready, _, _ = select.select([0, wake], [], [])
+        codes |= reap()
+        if 0 in ready or signal.SIGTERM in os.read(wake, 512):
+            break
+    return codes
 
 
 def signal_group(group: int, number: int) -> bool:
@@ -27,30 +64,27 @@ def signal_group(group: int, number: int) -> bool:
     return True
 
 
-def end_group(group: int) -> None:
-    """Ask the group to end and insist after a grace period."""
-    signal_group(group, signal.SIGTERM)
-    deadline = time.monotonic() + GRACE_SECONDS
-    while signal_group(group, 0) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    signal_group(group, signal.SIGKILL)
-
-
-def end_with_starter(group: int) -> None:
-    os.read(0, 1)
-    end_group(group)
+def end_group(group: int) -> dict[int, int]:
+    """Ask the group to end and insist after a grace period; the exit codes of those that ended."""
+    codes: dict[int, int] = {}
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        signal_group(group, number)
+        deadline = time.monotonic() + GRACE_SECONDS
+        while signal_group(group, 0) and time.monotonic() < deadline:
+            time.sleep(0.02)
+            codes |= reap()
+    return codes
 
 
 def main() -> int:
     folder, *command = sys.argv[1:]
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
-    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=end_group, args=[child.pid]).start())
-    threading.Thread(target=end_with_starter, args=[child.pid], daemon=True).start()
-    code = child.wait()
-    end_group(child.pid)
-    shutil.rmtree(folder, ignore_errors=True)
+    adopt_orphans()
+    try:
+        leader = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True).pid
+        codes = {**watch(leader), **end_group(leader)}
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    code = codes.get(leader, -signal.SIGKILL)
     return code if code >= 0 else 128 - code
 
 

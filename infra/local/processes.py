@@ -28,6 +28,9 @@ _KEPT_FROM_AWS = {"AWS_CA_BUNDLE"}
 _DROPPED = {"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV"}
 
 
+StrPath = str | Path
+
+
 class LocalRunError(Exception):
     """The local stack cannot run; the message says why and what to do about it."""
 
@@ -59,7 +62,7 @@ class GuardedProcess:
     Output goes to `log`. The command's TMPDIR is a folder of its own, removed with it.
     """
 
-    def __init__(self, command: Sequence[str | Path], *, log: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, command: Sequence[StrPath], *, log: Path, environment: Mapping[str, str]) -> None:
         self.log = log
         self.command = [str(part) for part in command]
         temporary = tempfile.mkdtemp(prefix="llmmanager-local-")

@@ -93,7 +93,7 @@ def install_node(part: Part) -> None:
     npm = shutil.which("npm")
     if not npm or not shutil.which("node"):
         raise SetupError(
-            "Node.js 18 or newer with npm is needed (the AWS CDK command line runs on it), and is not on PATH."
+            "Node.js 18 or newer with npm is needed for the AWS CDK command line, and is not on PATH."
         )
     part.stamp.unlink(missing_ok=True)
     run(npm, "ci", "--no-audit", "--no-fund", what="the packages of package-lock.json could not be installed")

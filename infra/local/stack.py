@@ -23,6 +23,7 @@ from infra.local.processes import (
     ROOT,
     GuardedProcess,
     LocalRunError,
+    StrPath,
     clean_environment,
 )
 
@@ -60,7 +61,7 @@ class Stack:
 @contextmanager
 def synthesising(*, bedrock_url: str, folder: Path) -> Iterator[GuardedProcess]:
     """Write the template and the assets to `folder`/cdk.out while the caller does something else."""
-    arguments = [
+    arguments: list[StrPath] = [
         "synth",
         "--quiet",
         "--output",
@@ -78,7 +79,7 @@ def synthesising(*, bedrock_url: str, folder: Path) -> Iterator[GuardedProcess]:
 
 def bootstrap(emulator: Emulator, *, folder: Path) -> None:
     """Make the CDK's own bucket and roles, as in a new AWS account."""
-    _finish(
+    finish(
         _cdk(
             "bootstrap",
             f"aws://{ACCOUNT}/{REGION}",
@@ -91,9 +92,9 @@ def bootstrap(emulator: Emulator, *, folder: Path) -> None:
 def deploy(emulator: Emulator, *, folder: Path) -> Stack:
     """Deploy what was synthesised to `folder`/cdk.out."""
     outputs = folder / "outputs.json"
-    arguments = ["deploy", STACK_NAME, "--app", folder / "cdk.out", "--outputs-file", outputs]
+    arguments: list[StrPath] = ["deploy", STACK_NAME, "--app", folder / "cdk.out", "--outputs-file", outputs]
     arguments += ["--require-approval", "never", "--method", "direct", "--progress", "events"]
-    _finish(_cdk(*arguments, log=folder / "deploy.log", environment=_environment(emulator)))
+    finish(_cdk(*arguments, log=folder / "deploy.log", environment=_environment(emulator)))
     return _stack(emulator, json.loads(outputs.read_text())[STACK_NAME])
 
 
@@ -101,7 +102,7 @@ def _environment(emulator: Emulator) -> dict[str, str]:
     return clean_environment(AWS_ENDPOINT_URL=emulator.endpoint_url)
 
 
-def _cdk(*arguments: str | Path, log: Path, environment: dict[str, str]) -> GuardedProcess:
+def _cdk(*arguments: StrPath, log: Path, environment: dict[str, str]) -> GuardedProcess:
     quiet = {
         "CI": "true",
         "NO_COLOR": "1",
@@ -111,7 +112,8 @@ def _cdk(*arguments: str | Path, log: Path, environment: dict[str, str]) -> Guar
     return GuardedProcess([CDK, *arguments, "--no-notices"], log=log, environment={**environment, **quiet})
 
 
-def _finish(process: GuardedProcess) -> None:
+def finish(process: GuardedProcess) -> None:
+    """Wait for a CDK command. Raises LocalRunError, with what it said, when it fails."""
     with process:
         if code := process.wait(seconds=300):
             raise LocalRunError(f"exit code {code}: {process.command_and_log()}")

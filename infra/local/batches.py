@@ -1,0 +1,87 @@
+"""Submit a batch to the deployed API, follow it, and fetch what it wrote."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra.local.api import Answer
+from infra.local.processes import LocalRunError
+from infra.local.stack import Stack
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """A finished batch: its summary and its result lines, as they lie in `folder` too."""
+
+    folder: Path
+    summary: dict[str, Any]
+    results: list[dict[str, Any]]
+    failed: list[dict[str, Any]]
+    rejected: list[dict[str, Any]]
+
+
+def expect(answer: Answer, status: int) -> Any:
+    """The answer's body.
+
+    Raises:
+        LocalRunError: another status came back.
+    """
+    if answer.status != status:
+        raise LocalRunError(
+            f"the API answered {answer.status}, not {status}: {json.dumps(answer.body)[:2000]}"
+        )
+    return answer.body
+
+
+def submit(stack: Stack, body: dict[str, Any]) -> str:
+    """Start a batch through the API; its id."""
+    return str(expect(stack.api.post("/v1/batches", body), 202)["batchId"])
+
+
+def follow(
+    stack: Stack,
+    batch_id: str,
+    *,
+    seconds: float = 300,
+    on_progress: Callable[[dict[str, Any]], None] = lambda _progress: None,
+) -> dict[str, Any]:
+    """Poll the API until the batch has ended; its last state.
+
+    Raises:
+        LocalRunError: the batch has not ended within `seconds`.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        state: dict[str, Any] = expect(stack.api.get(f"/v1/batches/{batch_id}"), 200)
+        on_progress(state.get("progress") or {})
+        if state["status"] != "running":
+            return state
+        if time.monotonic() > deadline:
+            raise LocalRunError(f"batch {batch_id} still runs after {seconds:.0f} s: {json.dumps(state)}")
+        time.sleep(0.3)
+
+
+def fetch(stack: Stack, batch_id: str, folder: Path) -> BatchResult:
+    """Copy the batch's results out of S3 into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    s3 = stack.client("s3")
+    for name in ("summary.json", "results.jsonl", "failed.jsonl", "rejected.jsonl"):
+        found = s3.get_object(Bucket=stack.bucket, Key=f"batches/{batch_id}/{name}")
+        (folder / name).write_bytes(found["Body"].read())
+    return BatchResult(
+        folder=folder,
+        summary=json.loads((folder / "summary.json").read_text()),
+        results=read_lines(folder / "results.jsonl"),
+        failed=read_lines(folder / "failed.jsonl"),
+        rejected=read_lines(folder / "rejected.jsonl"),
+    )
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a JSON Lines file."""
+    return [json.loads(line) for line in path.read_text().split("\n") if line.strip()]

@@ -1,0 +1,187 @@
+"""`make demo`: deploy the stack, send work through it while Bedrock misbehaves, check what came of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+from infra.local.batches import BatchResult, expect, fetch, follow, submit
+from infra.local.checks import Check, Trouble, agree, batch_checks
+from infra.local.processes import ROOT, LocalRunError
+from infra.local.report import batch_report, table
+from infra.local.running import LOCAL, LocalRun, running_stack
+from infra.local.stack import Stack
+from infra.local.steps import Steps
+from llmmanager.testing import FakeBedrock
+
+PROMPTS = ROOT / "examples" / "prompts.jsonl"
+TROUBLE = Trouble(throttled_region="us-east-1", denied_model_id="amazon.nova-lite-v1:0")
+# Enough for a few of the records, so that the rest meets ThrottlingException there and moves on.
+TOKENS_PER_MINUTE = 1_000
+THINKING_SECONDS = (0.3, 1.2)
+
+
+def main() -> int:
+    steps = Steps(sys.stdout)
+    started = time.monotonic()
+    bedrock = FakeBedrock()
+    try:
+        steps.say("Starting: the CDK app of this checkout on an AWS emulator, FakeBedrock as its Bedrock")
+        with running_stack(bedrock, steps=steps) as run:
+            bedrock.set_latency(THINKING_SECONDS, operation="Converse")
+            checks = [
+                *show_model_access(run, steps),
+                *show_one_request(run, steps),
+                *show_refusals(run, steps),
+            ]
+            checks += show_batch(run, steps)
+            with_stop = time.monotonic()
+        steps.say(f"  {'everything stopped':<58} {time.monotonic() - with_stop:6.1f} s")
+    except LocalRunError as error:
+        print(f"\nThe demo failed: {error}", file=sys.stderr)
+        return 1
+    return verdict(checks, steps=steps, seconds=time.monotonic() - started)
+
+
+def show_model_access(run: LocalRun, steps: Steps) -> list[Check]:
+    """Run the refresh machine and read what it left in the table."""
+    steps.say("\nModel access: one Step Functions execution asks Bedrock in every region")
+    with steps.step("model access refreshed"):
+        output = refresh(run.stack)
+    known = sorted(catalog_items(run.stack))
+    models = expect(run.stack.api.get("/v1/models"), 200)["models"]
+    regions = sorted({region for model in models for region in model["regions"]})
+    rows = [("model", *regions)]
+    for model in models:
+        ways = [model["regions"].get(region, {}).get("accessMethod", "-") for region in regions]
+        rows.append((model["name"], *ways))
+    steps.say(table(rows, indent="    "))
+    failed = [item for item in output if "error" in item]
+    return [
+        Check("the refresh reached every region", not failed, json.dumps(failed)),
+        agree("regions in the table and in the API", known, regions),
+    ]
+
+
+def refresh(stack: Stack) -> list[dict[str, Any]]:
+    """Run the refresh machine to its end; what it says of each region."""
+    states = stack.client("stepfunctions")
+    arn = states.start_execution(stateMachineArn=stack.refresh_machine_arn)["executionArn"]
+    deadline = time.monotonic() + 120
+    while (execution := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
+        if time.monotonic() > deadline:
+            raise LocalRunError("the refresh of model access still runs after 120 s")
+        time.sleep(0.1)
+    if execution["status"] != "SUCCEEDED":
+        raise LocalRunError(f"the refresh of model access ended as {execution['status']}: {execution}")
+    output: list[dict[str, Any]] = json.loads(execution["output"])
+    return output
+
+
+def catalog_items(stack: Stack) -> list[str]:
+    """The regions whose models the table knows."""
+    answer = stack.client("dynamodb").query(
+        TableName=stack.table,
+        KeyConditionExpression="pk = :catalog",
+        ExpressionAttributeValues={":catalog": {"S": "catalog"}},
+        ConsistentRead=True,
+    )
+    return [item["sk"]["S"] for item in answer["Items"]]
+
+
+def show_one_request(run: LocalRun, steps: Steps) -> list[Check]:
+    """One question through the HTTP API."""
+    steps.say("\nOne request: POST /v1/converse, signed with SigV4")
+    question = "In one sentence: why would a team spread its prompts over several regions?"
+    body = {
+        "messages": [{"role": "user", "content": [{"text": question}]}],
+        "inferenceConfig": {"maxTokens": 100},
+    }
+    with steps.step("answered"):
+        answer = expect(run.stack.api.post("/v1/converse", body), 200)
+    steps.say(f"    asked     {question}")
+    steps.say(f"    answered  {answer['text']}")
+    steps.say(f"    by        {answer['model']} in {answer['region']} ({answer['accessMethod']})")
+    steps.say(f"    tokens    {answer['usage']['totalTokens']}, about ${answer['estimatedCostUsd']:.7f}")
+    return [Check("one request is answered with text", bool(answer["text"]), repr(answer["text"]))]
+
+
+def show_refusals(run: LocalRun, steps: Steps) -> list[Check]:
+    """Requests that cannot work are refused before they cost anything."""
+    steps.say("\nBad requests: refused at the door, with the reason")
+    calls_before = len(run.bedrock.calls)
+    api, checks = run.stack.api, []
+    for what, answer, status in (
+        ("no messages", api.post("/v1/converse", {"messages": []}), 400),
+        ("not JSON", api.post("/v1/converse", "{not json"), 400),
+        ("no signature", api.post("/v1/converse", {"messages": []}, signed=False), 403),
+    ):
+        reason = answer.body if isinstance(answer.body, str) else answer.body.get("errors") or answer.body
+        steps.say(f"    {what:<13} {answer.status}  {json.dumps(reason)[:140]}")
+        checks.append(agree(f"{what}: refused", status, answer.status))
+    checks.append(agree("calls of Bedrock for refused requests", 0, len(run.bedrock.calls) - calls_before))
+    return checks
+
+
+def show_batch(run: LocalRun, steps: Steps) -> list[Check]:
+    """Run the example file as a batch while Bedrock throttles one region and refuses one model."""
+    ids = [record_id(line) for line in PROMPTS.read_text().split("\n") if line]
+    steps.say(f"\nA batch: {len(ids)} records of {PROMPTS.relative_to(ROOT)}, POST /v1/batches")
+    steps.say(
+        f"    {TROUBLE.throttled_region} now throttles past {TOKENS_PER_MINUTE:,} tokens a minute a model"
+    )
+    steps.say(f"    {TROUBLE.denied_model_id} is now refused in every region (AccessDeniedException)")
+    run.bedrock.set_quota(tokens_per_minute=TOKENS_PER_MINUTE, region=TROUBLE.throttled_region)
+    run.bedrock.deny(TROUBLE.denied_model_id)
+    before = len(run.bedrock.calls)
+    with steps.step("batch finished"):
+        batch = run_batch(run.stack, steps)
+    calls = run.bedrock.calls[before:]
+    steps.say("\nWhat came of it")
+    steps.say(batch_report(batch, calls=calls))
+    steps.say(f"  Files: {batch.folder.relative_to(ROOT)}/ (summary, results, failed, rejected)")
+    return list(batch_checks(batch, ids=ids, calls=calls, trouble=TROUBLE))
+
+
+def record_id(line: str) -> str:
+    record = json.loads(line)
+    return str(record.get("recordId") or record["request_id"])
+
+
+def run_batch(stack: Stack, steps: Steps) -> BatchResult:
+    """Upload the example file, submit it, tell how it goes, fetch what came of it."""
+    stack.client("s3").upload_file(str(PROMPTS), stack.bucket, "inputs/prompts.jsonl")
+    batch_id = submit(stack, {"inputS3Uri": f"s3://{stack.bucket}/inputs/prompts.jsonl"})
+    last = ""
+
+    def tell(progress: dict[str, Any]) -> None:
+        nonlocal last
+        line = ", ".join(
+            f"{progress[key]} {key}" for key in ("answered", "failed", "rejected") if key in progress
+        )
+        if line and line != last:
+            steps.say(f"    {line}")
+            last = line
+
+    state = follow(stack, batch_id, on_progress=tell)
+    if state["status"] != "succeeded":
+        raise LocalRunError(f"batch {batch_id} ended as {state['status']}: {json.dumps(state)}")
+    return fetch(stack, batch_id, LOCAL / "demo-results" / batch_id)
+
+
+def verdict(checks: list[Check], *, steps: Steps, seconds: float) -> int:
+    """Say what does not hold; 0 when everything does."""
+    wrong = [check for check in checks if not check.holds]
+    for check in wrong:
+        print(f"NOT SO: {check.claim} ({check.found})", file=sys.stderr)
+    steps.say(f"\n{len(checks) - len(wrong)} of {len(checks)} checks hold; {seconds:.1f} s in all")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("\nStopped; everything that was started has ended.")

@@ -1,0 +1,52 @@
+"""Plain-text tables for a terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from infra.local.batches import BatchResult
+from llmmanager.testing import Call
+
+
+def table(rows: Sequence[Sequence[str]], *, indent: str = "  ") -> str:
+    """Rows as aligned columns; a column of numbers is aligned to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        (indent + "  ".join(_cell(text, width) for text, width in zip(row, widths, strict=True))).rstrip()
+        for row in rows
+    )
+
+
+def _cell(text: str, width: int) -> str:
+    return text.rjust(width) if text[:1].isdigit() else text.ljust(width)
+
+
+def counts(numbers: dict[str, int]) -> str:
+    """ "a 3, b 2", the largest first."""
+    ordered = sorted(numbers.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{name} {number}" for name, number in ordered) or "none"
+
+
+def batch_report(batch: BatchResult, *, calls: Sequence[Call]) -> str:
+    """What came of a batch, and what Bedrock's own log says of it."""
+    summary = batch.summary
+    outcomes = Counter(call.error_code or "answered" for call in calls if call.operation == "Converse")
+    usage = summary["usage"]
+    cost = summary["estimatedCostUsd"]
+    return table(
+        [
+            ("Records", f"{summary['records']}: {_outcome(summary)}"),
+            ("By region", counts(summary["byRegion"])),
+            ("By model", counts(summary["byModel"])),
+            ("Calls of Bedrock", f"{summary['attempts']}: {counts(dict(outcomes))}"),
+            ("Tokens", f"{usage['inputTokens']:,} in, {usage['outputTokens']:,} out"),
+            ("Estimated cost", "unknown" if cost is None else f"${cost:.6f}"),
+            ("Wall time", f"{summary['wallSeconds']:.1f} s"),
+        ]
+    )
+
+
+def _outcome(summary: dict[str, Any]) -> str:
+    return f"{summary['answered']} answered, {summary['failed']} failed, {summary['rejected']} rejected"

@@ -1,0 +1,137 @@
+"""Whatever ends this process, what it started ends with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from infra.local.processes import (
+    ROOT,
+    GuardedProcess,
+    LocalRunError,
+    clean_environment,
+    ended_by_signals,
+    wait_until,
+)
+
+# A command with a child of its own: says who they are and where its temporary files lie, then sleeps.
+FAMILY = """
+import os, pathlib, signal, subprocess, sys, time
+folder, child = pathlib.Path(sys.argv[1]), sys.argv[2]
+process = subprocess.Popen([sys.executable, "-c", child], stdout=subprocess.PIPE)
+process.stdout.readline()
+(folder / "writing").write_text(f"{os.getpid()} {process.pid} {os.environ['TMPDIR']}")
+(folder / "writing").rename(folder / "family")
+time.sleep(600)
+"""
+CHILD = "import time; print('ready', flush=True); time.sleep(600)"
+DEAF_CHILD = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {CHILD}"
+
+
+def alive(process_id: int) -> bool:
+    stat = Path(f"/proc/{process_id}/stat")
+    return stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def eventually_gone(*process_ids: int) -> bool:
+    deadline = time.monotonic() + 20
+    while any(map(alive, process_ids)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not any(map(alive, process_ids))
+
+
+def family_of(folder: Path) -> tuple[int, int, Path]:
+    deadline = time.monotonic() + 20
+    while not (folder / "family").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    parent, child, temporary = (folder / "family").read_text().split()
+    return int(parent), int(child), Path(temporary)
+
+
+def start(folder: Path, *, child: str = CHILD) -> GuardedProcess:
+    command = [sys.executable, "-c", FAMILY, folder, child]
+    return GuardedProcess(command, log=folder / "log", environment=clean_environment())
+
+
+def test_stopping_ends_the_command_its_deaf_children_and_its_temporary_files(tmp_path: Path) -> None:
+    with start(tmp_path, child=DEAF_CHILD):
+        parent, child, temporary = family_of(tmp_path)
+        assert temporary.is_dir()
+    assert eventually_gone(parent, child)
+    assert not temporary.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+def test_a_starter_that_is_killed_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
+    starter = f"""
+        import sys, time
+        from pathlib import Path
+        from infra.local.processes import GuardedProcess, clean_environment, ended_by_signals
+        folder = Path({str(tmp_path)!r})
+        with ended_by_signals():
+            command = [sys.executable, "-c", {FAMILY!r}, folder, {CHILD!r}]
+            with GuardedProcess(command, log=folder / "log", environment=clean_environment()):
+                time.sleep(600)
+    """
+    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(starter)], cwd=ROOT)
+    parent, child, temporary = family_of(tmp_path)
+    process.send_signal(number)
+    code = process.wait(20)
+    assert code == (-number if number == signal.SIGKILL else 128 + number)
+    assert eventually_gone(parent, child)
+    deadline = time.monotonic() + 20
+    while temporary.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not temporary.exists()
+
+
+def test_a_command_that_ends_takes_the_children_it_left_with_it(tmp_path: Path) -> None:
+    leaving = FAMILY.replace("time.sleep(600)\n", "sys.exit(7)\n")
+    command = [sys.executable, "-c", leaving, tmp_path, CHILD]
+    with GuardedProcess(command, log=tmp_path / "log", environment=clean_environment()) as process:
+        _, child, _ = family_of(tmp_path)
+        assert process.wait(seconds=20) == 7
+        assert eventually_gone(child)
+
+
+def test_a_command_that_takes_too_long_is_ended_with_a_word(tmp_path: Path) -> None:
+    with start(tmp_path) as process:
+        parent, child, _ = family_of(tmp_path)
+        with pytest.raises(LocalRunError, match="no end after 0 s"):
+            process.wait(seconds=0.01)
+    assert eventually_gone(parent, child)
+
+
+def test_a_command_that_ends_before_it_is_ready_shows_what_it_said(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "import sys; print('the disk is full'); sys.exit(3)"]
+    with (
+        GuardedProcess(command, log=tmp_path / "log", environment=clean_environment()) as process,
+        pytest.raises(LocalRunError, match=r"(?s)exit code 3.*the disk is full"),
+    ):
+        wait_until(lambda: False, process=process, seconds=20, what="the command")
+
+
+def test_nothing_of_a_real_account_reaches_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "production")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "real")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "real")
+    environment = clean_environment(MORE="1")
+    assert "AWS_PROFILE" not in environment
+    assert "real" not in environment.values()
+    assert environment["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
+    assert environment["MORE"] == "1"
+
+
+def test_signal_handlers_are_put_back() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with ended_by_signals():
+        assert signal.getsignal(signal.SIGTERM) != before
+    assert signal.getsignal(signal.SIGTERM) == before
