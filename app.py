@@ -1,0 +1,35 @@
+"""The CDK app: `cdk synth` and `cdk deploy` run this."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import aws_cdk as cdk
+
+from infra.lambda_asset import AssetError
+from infra.permissions import TooManyPermissionsError
+from infra.settings import DeploymentSettings, SettingsError
+from infra.stack import LlmManagerStack
+
+
+def main() -> None:
+    """Synthesise the stack for the account and region that the CDK command line found, or for any."""
+    app = cdk.App()
+    LlmManagerStack(
+        app,
+        "LlmManager",
+        settings=DeploymentSettings.from_context(app.node.get_all_context()),
+        env=cdk.Environment(
+            account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION")
+        ),
+        description="LLMManager for Amazon Bedrock: single requests, batches and a catalog of model access",
+    )
+    app.synth()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (SettingsError, TooManyPermissionsError, AssetError) as error:
+        sys.exit(str(error))

@@ -1,0 +1,1 @@
+"""The CDK app: what is deployed. Of the library it reads plain data only."""

@@ -1,0 +1,243 @@
+"""Batches: the bucket that holds them, the three functions, and the state machine that maps over shards.
+
+Plan ─► any shards? ─► Map over shards ─► Collect
+  │                       │
+  └─ fails: the reason    └─ RunShard ─► done? ─ no: RunShard again
+                                └─ fails for good: the shard is lost, the batch goes on
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import Duration
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from infra.log_group import removal_policy
+from infra.permissions import InvokeModels
+from infra.python_function import FunctionBase, PythonFunction
+from infra.settings import DeploymentSettings
+from infra.state_machine import LAMBDA_FAULTS, StateMachine
+
+BATCHES: str = "batches/"
+_LAMBDA_MAX_SECONDS = 900
+
+
+def build_batch_bucket(scope: Construct, settings: DeploymentSettings) -> s3.Bucket:
+    """The bucket of all batches. What lies under `batches/` expires; other inputs are the user's."""
+    return s3.Bucket(
+        scope,
+        "BatchBucket",
+        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+        encryption=s3.BucketEncryption.S3_MANAGED,
+        enforce_ssl=True,
+        versioned=False,
+        lifecycle_rules=[
+            s3.LifecycleRule(prefix=BATCHES, expiration=Duration.days(settings.batch_expiry_days)),
+            s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(1)),
+        ],
+        removal_policy=removal_policy(settings),
+    )
+
+
+class Batch(Construct):
+    """Runs batches of any size."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        base: FunctionBase,
+        bucket: s3.IBucket,
+        table: dynamodb.ITable,
+        invoke_models: InvokeModels,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._base = base
+        self._bucket = bucket
+        plan = self._build_plan()
+        worker = self._build_worker(table, invoke_models)
+        collect = self._build_collect()
+        self.state_machine = StateMachine(
+            self,
+            "Machine",
+            definition=_definition(
+                plan=plan.arn,
+                worker=worker.arn,
+                collect=collect.arn,
+                map_concurrency=base.settings.map_concurrency,
+            ),
+            invokes=[plan, worker, collect],
+            settings=base.settings,
+        )
+        self._allow_distributed_map()
+
+    def _build_plan(self) -> PythonFunction:
+        plan = self._build_function("Plan", "lambdas.batch.plan.handler", seconds=_LAMBDA_MAX_SECONDS)
+        inputs = [f"arn:{self._bucket.stack.partition}:s3:::{name}/*" for name in self._input_buckets]
+        plan.allow("s3:GetObject", on=[self._bucket.arn_for_objects("*"), *inputs])
+        self._allow_writing(plan)
+        return plan
+
+    def _build_worker(self, table: dynamodb.ITable, invoke_models: InvokeModels) -> PythonFunction:
+        worker = self._build_function(
+            "Worker", "lambdas.batch.worker.handler", seconds=self._base.settings.worker_timeout_seconds
+        )
+        worker.allow("s3:GetObject", on=[self._bucket.arn_for_objects(f"{BATCHES}*")])
+        self._allow_writing(worker)
+        worker.allow("dynamodb:BatchGetItem", on=[table.table_arn])
+        invoke_models.grant(worker.role)
+        return worker
+
+    def _build_collect(self) -> PythonFunction:
+        collect = self._build_function(
+            "Collect", "lambdas.batch.collect.handler", seconds=_LAMBDA_MAX_SECONDS
+        )
+        collect.allow("s3:GetObject", on=[self._bucket.arn_for_objects(f"{BATCHES}*")])
+        self._allow_writing(collect)
+        return collect
+
+    def _build_function(self, name: str, handler: str, *, seconds: int) -> PythonFunction:
+        return PythonFunction(
+            self, name, base=self._base, handler=handler, timeout_seconds=seconds, memory_mb=1024
+        )
+
+    def _allow_writing(self, function: PythonFunction) -> None:
+        """Write the batches' files. Long ones go up in parts, which end by PutObject or are given up."""
+        objects = self._bucket.arn_for_objects(f"{BATCHES}*")
+        function.allow("s3:PutObject", "s3:AbortMultipartUpload", on=[objects])
+        allow_listing(function, self._bucket)
+
+    def _allow_distributed_map(self) -> None:
+        """A Distributed Map starts and watches executions of its own machine, and reads the manifest.
+
+        A policy of its own, since the role's cannot name the machine that waits for the role.
+        """
+        machine = self.state_machine
+        iam.Policy(
+            self,
+            "DistributedMapPolicy",
+            roles=[machine.role],
+            statements=[
+                iam.PolicyStatement(actions=["states:StartExecution"], resources=[machine.arn]),
+                iam.PolicyStatement(
+                    actions=["states:DescribeExecution", "states:StopExecution"],
+                    resources=[machine.executions_arn],
+                ),
+                iam.PolicyStatement(
+                    actions=["s3:GetObject"],
+                    resources=[self._bucket.arn_for_objects(f"{BATCHES}*/manifest.json")],
+                ),
+            ],
+        )
+
+    @property
+    def _input_buckets(self) -> tuple[str, ...]:
+        return self._base.settings.input_buckets
+
+
+def allow_listing(function: PythonFunction, bucket: s3.IBucket) -> None:
+    """List the bucket. Without it, S3 calls a missing object forbidden; a condition on the prefix has the
+    same effect, since asking for an object names no prefix."""
+    function.allow("s3:ListBucket", on=[bucket.bucket_arn])
+
+
+def _definition(*, plan: str, worker: str, collect: str, map_concurrency: int) -> dict[str, Any]:
+    return {
+        "Comment": "Plans a batch, answers its shards side by side, collects the results",
+        "StartAt": "Plan",
+        "States": {
+            "Plan": {
+                "Type": "Task",
+                "Resource": plan,
+                "Parameters": {
+                    "executionName.$": "$$.Execution.Name",
+                    "input.$": "$$.Execution.Input",
+                },
+                "Retry": _retries("InvalidBatch"),
+                # The input may be anything at all: an error cannot be put into it, only in its place.
+                "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$", "Next": "PlanFailed"}],
+                "Next": "AnyShards",
+            },
+            "PlanFailed": {"Type": "Fail", "ErrorPath": "$.Error", "CausePath": "$.Cause"},
+            "AnyShards": {
+                "Type": "Choice",
+                "Choices": [{"Variable": "$.shardCount", "NumericGreaterThan": 0, "Next": "RunShards"}],
+                "Default": "Collect",
+            },
+            "RunShards": _run_shards(worker, map_concurrency),
+            "Collect": {
+                "Type": "Task",
+                "Resource": collect,
+                "Retry": _retries(),
+                "End": True,
+            },
+        },
+    }
+
+
+def _run_shards(worker: str, map_concurrency: int) -> dict[str, Any]:
+    return {
+        "Type": "Map",
+        "Label": "Shards",
+        "ItemReader": {
+            "Resource": "arn:aws:states:::s3:getObject",
+            "ReaderConfig": {"InputType": "JSON"},
+            "Parameters": {"Bucket.$": "$.bucket", "Key.$": "$.manifestKey"},
+        },
+        "MaxConcurrency": map_concurrency,
+        # Even a child that ends in an error which no Catch can catch must not stop the others.
+        "ToleratedFailurePercentage": 100,
+        "ItemProcessor": _run_shard(worker),
+        # What a shard came to is in S3. Collect gets Plan's output.
+        "ResultPath": None,
+        "Next": "Collect",
+    }
+
+
+def _run_shard(worker: str) -> dict[str, Any]:
+    # All children's outputs together may have 256 KiB, so each has next to none.
+    nothing = {"Type": "Pass", "Result": {}, "End": True}
+    return {
+        "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+        "StartAt": "RunShard",
+        "States": {
+            "RunShard": {
+                "Type": "Task",
+                "Resource": worker,
+                "Retry": _retries("NoProgress"),
+                "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "ShardLost"}],
+                "Next": "ShardDone",
+            },
+            "ShardDone": {
+                "Type": "Choice",
+                "Choices": [{"Variable": "$.done", "BooleanEquals": True, "Next": "ShardAnswered"}],
+                "Default": "RunShard",
+            },
+            "ShardAnswered": nothing,
+            # Its input, in the history, holds the error; Collect reports the records without a result.
+            "ShardLost": nothing,
+        },
+    }
+
+
+def _retries(*final_errors: str) -> list[dict[str, Any]]:
+    """Every function here may run again on the same input, and passing faults are worth it.
+
+    Args:
+        final_errors: exceptions that would only be raised again.
+    """
+    final = [{"ErrorEquals": list(final_errors), "MaxAttempts": 0}] if final_errors else []
+    others = {
+        "ErrorEquals": ["States.ALL"],
+        "IntervalSeconds": 2,
+        "MaxAttempts": 2,
+        "BackoffRate": 3,
+        "JitterStrategy": "FULL",
+    }
+    return [*final, dict(LAMBDA_FAULTS), others]

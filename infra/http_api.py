@@ -1,0 +1,153 @@
+"""The HTTP API: a regional REST API, IAM authorization on every method, one function behind it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from infra.batch import BATCHES, allow_listing
+from infra.log_group import build_log_group
+from infra.permissions import InvokeModels
+from infra.python_function import FunctionBase, PythonFunction
+from infra.settings import DeploymentSettings
+from infra.state_machine import StateMachine
+
+# API Gateway gives up on an integration after 29 s.
+_TIMEOUT_SECONDS = 29
+
+_ROUTES: Final = (
+    ("POST", "/v1/converse"),
+    ("POST", "/v1/batches"),
+    ("GET", "/v1/batches/{batchId}"),
+    ("GET", "/v1/models"),
+)
+
+_ACCESS_LOG: Final = {
+    "requestId": "$context.requestId",
+    "requestTime": "$context.requestTime",
+    "caller": "$context.identity.userArn",
+    "sourceIp": "$context.identity.sourceIp",
+    "method": "$context.httpMethod",
+    "route": "$context.resourcePath",
+    "status": "$context.status",
+    "responseLength": "$context.responseLength",
+    "latencyMs": "$context.responseLatency",
+    "error": "$context.error.responseType",
+}
+
+_PROBLEM = "application/problem+json"
+
+
+class HttpApi(Construct):
+    """Single requests, batches and models over HTTP."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        base: FunctionBase,
+        bucket: s3.IBucket,
+        table: dynamodb.ITable,
+        batch_machine: StateMachine,
+        invoke_models: InvokeModels,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        function = PythonFunction(
+            self,
+            "Function",
+            base=base,
+            handler="lambdas.http_api.handler.handler",
+            timeout_seconds=_TIMEOUT_SECONDS,
+            memory_mb=1024,
+            environment={"LLMMANAGER_BATCH_STATE_MACHINE_ARN": batch_machine.arn},
+        )
+        invoke_models.grant(function.role)
+        function.allow("dynamodb:BatchGetItem", on=[table.table_arn])
+        function.allow("states:StartExecution", on=[batch_machine.arn])
+        function.allow("states:DescribeExecution", on=[batch_machine.executions_arn])
+        function.allow("s3:GetObject", on=[bucket.arn_for_objects(f"{BATCHES}*")])
+        allow_listing(function, bucket)
+        self._api = self._build_api(base.settings)
+        self._build_routes(function)
+        self._build_gateway_responses()
+
+    @property
+    def url(self) -> str:
+        """The stage's URL, with a slash at its end."""
+        return self._api.url
+
+    def _build_api(self, settings: DeploymentSettings) -> apigateway.RestApi:
+        api = apigateway.RestApi(
+            self,
+            "Api",
+            description="Amazon Bedrock across models and regions",
+            endpoint_types=[apigateway.EndpointType.REGIONAL],
+            # The account's role that lets API Gateway write logs: without one, no stage with logs is made.
+            cloud_watch_role=True,
+            deploy_options=apigateway.StageOptions(
+                stage_name="prod",
+                throttling_rate_limit=settings.api_rate_limit,
+                throttling_burst_limit=settings.api_burst_limit,
+                access_log_destination=apigateway.LogGroupLogDestination(
+                    build_log_group(self, "AccessLogs", settings)
+                ),
+                access_log_format=apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG)),
+            ),
+        )
+        # The stack has an output of its own for this.
+        api.node.try_remove_child("Endpoint")
+        return api
+
+    def _build_routes(self, function: PythonFunction) -> None:
+        integration = apigateway.LambdaIntegration(function.function, allow_test_invoke=False)
+        for method, path in _ROUTES:
+            self._api.root.resource_for_path(path).add_method(
+                method, integration, authorization_type=apigateway.AuthorizationType.IAM
+            )
+
+    def _build_gateway_responses(self) -> None:
+        """Errors that never reach the function, in the form of those that it answers with."""
+        self._add_gateway_response("Default4xx", apigateway.ResponseType.DEFAULT_4_XX)
+        self._add_gateway_response("Default5xx", apigateway.ResponseType.DEFAULT_5_XX)
+        # Said of a missing signature and of a path that does not exist alike.
+        self._add_gateway_response(
+            "NotSigned",
+            apigateway.ResponseType.MISSING_AUTHENTICATION_TOKEN,
+            detail="The request is not signed with AWS Signature Version 4, or there is no such route.",
+        )
+        self._add_gateway_response(
+            "Throttled", apigateway.ResponseType.THROTTLED, headers={"Retry-After": "'1'"}
+        )
+
+    def _add_gateway_response(
+        self,
+        name: str,
+        response_type: apigateway.ResponseType,
+        *,
+        detail: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        self._api.add_gateway_response(
+            name,
+            type=response_type,
+            # API Gateway takes this template whatever the caller accepts; the header tells what it makes.
+            templates={"application/json": _problem(detail)},
+            response_headers={"Content-Type": f"'{_PROBLEM}'", **(headers or {})},
+        )
+
+
+def _problem(detail: str | None) -> str:
+    body: dict[str, Any] = {
+        "type": "urn:llmmanager:problem:gateway",
+        "title": "$context.error.responseType",
+        "detail": detail or "$context.error.message",
+        "requestId": "$context.requestId",
+    }
+    # messageString is the message as a JSON string, its quotes included.
+    return json.dumps(body).replace('"$context.error.message"', "$context.error.messageString")

@@ -1,0 +1,111 @@
+"""The code that every function carries: built by copying what is installed, without network or Docker.
+
+The locked distributions are all pure Python, so what runs here runs on any platform and any Python that
+they support. Each is checked: its version against the lock, its wheel for compiled code.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+LOCK: Final = ROOT / "requirements" / "lambda.txt"
+
+# botocore describes over 400 services in 28 MB; these are the ones that the functions call.
+SERVICES: Final = frozenset({"bedrock", "bedrock-runtime", "dynamodb", "s3", "stepfunctions", "sts"})
+
+_SOURCES: Final = ("lambdas", "llmmanager")
+# The library's test doubles stay at home, like everything that Python writes itself.
+_LEFT_OUT: Final = frozenset({"testing", "__pycache__"})
+_LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
+_PURE_TAG = re.compile(r"py(2\.py)?3-none-any|py2-none-any")
+# Installers write these for the machine they run on: shipped, they would change the hash of equal assets.
+_INSTALL_RECORDS: Final = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"})
+
+
+class AssetError(RuntimeError):
+    """What is installed here is not what the functions shall carry; the message says what to do."""
+
+
+def build_asset(target: Path) -> None:
+    """Fill an empty or new directory with the functions' code and all that it imports.
+
+    Equal inputs give equal files: no byte code, no installer's records, no machine's paths, one file mode.
+
+    Raises:
+        AssetError: a locked distribution is missing, of another version or not pure Python.
+    """
+    for name, version in locked_distributions():
+        _copy_distribution(name, version, target)
+    for source in _SOURCES:
+        for path in _source_files(ROOT / source):
+            _copy(path, target / path.relative_to(ROOT))
+
+
+def locked_distributions() -> list[tuple[str, str]]:
+    """Name and version of every distribution that the lock file names."""
+    return _LOCKED.findall(LOCK.read_text(encoding="utf-8"))
+
+
+def _copy_distribution(name: str, version: str, target: Path) -> None:
+    try:
+        distribution = metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        raise AssetError(f"{name} {version} is not installed; {_remedy()}") from None
+    if distribution.version != version:
+        raise AssetError(f"{name} is installed in version {distribution.version}, not {version}; {_remedy()}")
+    _check_pure(name, distribution)
+    if distribution.files is None:
+        raise AssetError(f"{name} is installed without a list of its files; {_remedy()}")
+    for file in distribution.files:
+        if _belongs_in_asset(PurePosixPath(file)):
+            _copy(Path(distribution.locate_file(file)), target / file)
+
+
+def _check_pure(name: str, distribution: metadata.Distribution) -> None:
+    wheel = distribution.read_text("WHEEL") or ""
+    tags = re.findall(r"^Tag: (\S+)$", wheel, re.MULTILINE)
+    if "Root-Is-Purelib: true" not in wheel or not tags or not all(map(_PURE_TAG.fullmatch, tags)):
+        raise AssetError(
+            f"{name} is not pure Python (wheel tags: {', '.join(tags) or 'none'}) and may not run on Lambda; "
+            "take it out of requirements/lambda.in"
+        )
+
+
+def _belongs_in_asset(file: PurePosixPath) -> bool:
+    """Whether a distribution's file is needed at run time."""
+    if ".." in file.parts or "__pycache__" in file.parts or file.suffix == ".pyc":
+        return False
+    if file.parts[0].endswith(".dist-info"):
+        return file.name not in _INSTALL_RECORDS
+    in_service_data = file.parts[:2] in (("botocore", "data"), ("boto3", "data")) and len(file.parts) > 3
+    return not in_service_data or file.parts[2] in SERVICES
+
+
+def _source_files(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        hidden = any(part.startswith(".") for part in inside.parts)
+        if (
+            path.is_file()
+            and not hidden
+            and not _LEFT_OUT.intersection(inside.parts)
+            and path.suffix != ".pyc"
+        ):
+            yield path
+
+
+def _copy(source: Path, destination: Path) -> None:
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, destination)
+    # Lambda runs the code as another user, whatever this machine's umask is.
+    destination.chmod(0o644)
+
+
+def _remedy() -> str:
+    return f"install the versions that {LOCK.relative_to(ROOT).as_posix()} locks"

@@ -1,0 +1,140 @@
+"""The catalog of model access: its table, and the refresh that asks every region on a schedule.
+
+schedule ─► regions of the input, or the configured ones ─► Map over regions ─► refresh function ─► table
+                                                               └─ a failing region is noted, not fatal
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_scheduler as scheduler
+from constructs import Construct
+
+from infra.log_group import removal_policy
+from infra.python_function import FunctionBase, PythonFunction
+from infra.settings import DeploymentSettings
+from infra.state_machine import LAMBDA_FAULTS, StateMachine, service_principal
+
+_REGIONS_AT_ONCE = 10
+
+
+def build_catalog_table(scope: Construct, settings: DeploymentSettings) -> dynamodb.Table:
+    """The table that the catalog is kept in, one item a region."""
+    return dynamodb.Table(
+        scope,
+        "CatalogTable",
+        partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
+        sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
+        billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+        encryption=dynamodb.TableEncryption.AWS_MANAGED,
+        point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+            point_in_time_recovery_enabled=True
+        ),
+        time_to_live_attribute="expires_at",
+        removal_policy=removal_policy(settings),
+    )
+
+
+class ModelAccess(Construct):
+    """Keeps the catalog in the table as new as the schedule says."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, base: FunctionBase, table: dynamodb.ITable
+    ) -> None:
+        super().__init__(scope, construct_id)
+        refresh = self._build_function(base, table)
+        self.state_machine = StateMachine(
+            self,
+            "RefreshMachine",
+            definition=_definition(refresh.arn, base.settings.regions),
+            invokes=[refresh],
+            settings=base.settings,
+        )
+        self._build_schedule(base.settings)
+
+    def _build_function(self, base: FunctionBase, table: dynamodb.ITable) -> PythonFunction:
+        refresh = PythonFunction(
+            self,
+            "Refresh",
+            base=base,
+            handler="lambdas.model_access.refresh.handler",
+            timeout_seconds=60,
+            memory_mb=512,
+        )
+        refresh.allow("dynamodb:BatchGetItem", "dynamodb:PutItem", on=[table.table_arn])
+        # Lists have no resource to name; the regions are what can be narrowed.
+        refresh.allow(
+            "bedrock:ListFoundationModels",
+            "bedrock:ListInferenceProfiles",
+            on=["*"],
+            when={"StringEquals": {"aws:RequestedRegion": list(base.settings.regions)}},
+        )
+        return refresh
+
+    def _build_schedule(self, settings: DeploymentSettings) -> None:
+        role = iam.Role(self, "ScheduleRole", assumed_by=service_principal(self, "scheduler.amazonaws.com"))
+        role.add_to_policy(
+            iam.PolicyStatement(actions=["states:StartExecution"], resources=[self.state_machine.arn])
+        )
+        scheduler.CfnSchedule(
+            self,
+            "Schedule",
+            description="Refreshes the catalog of model access",
+            schedule_expression=settings.refresh_schedule,
+            flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
+            target=scheduler.CfnSchedule.TargetProperty(
+                arn=self.state_machine.arn, role_arn=role.role_arn, input="{}"
+            ),
+        )
+
+
+def _definition(refresh_arn: str, regions: Sequence[str]) -> dict[str, Any]:
+    return {
+        "Comment": "Asks Bedrock in every region which models it offers, and stores the answers",
+        "StartAt": "RegionsGiven",
+        "States": {
+            "RegionsGiven": {
+                "Type": "Choice",
+                "Choices": [{"Variable": "$.regions", "IsPresent": True, "Next": "RefreshRegions"}],
+                "Default": "ConfiguredRegions",
+            },
+            "ConfiguredRegions": {
+                "Type": "Pass",
+                "Result": {"regions": list(regions)},
+                "Next": "RefreshRegions",
+            },
+            "RefreshRegions": {
+                "Type": "Map",
+                "ItemsPath": "$.regions",
+                "ItemSelector": {"region.$": "$$.Map.Item.Value"},
+                "MaxConcurrency": _REGIONS_AT_ONCE,
+                "ItemProcessor": _refresh_region(refresh_arn),
+                "End": True,
+            },
+        },
+    }
+
+
+def _refresh_region(refresh_arn: str) -> dict[str, Any]:
+    return {
+        "ProcessorConfig": {"Mode": "INLINE"},
+        "StartAt": "RefreshRegion",
+        "States": {
+            "RefreshRegion": {
+                "Type": "Task",
+                "Resource": refresh_arn,
+                "Retry": [
+                    LAMBDA_FAULTS,
+                    {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 5, "MaxAttempts": 2, "BackoffRate": 2},
+                ],
+                "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "RegionFailed"}],
+                "End": True,
+            },
+            # What the table holds of the region stays: the last known good is better than nothing.
+            "RegionFailed": {"Type": "Pass", "End": True},
+        },
+    }

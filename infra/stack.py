@@ -1,0 +1,86 @@
+"""The whole deployment: composes the constructs of this package and nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aws_cdk import Annotations, CfnOutput, Stack
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from infra.batch import Batch, build_batch_bucket
+from infra.http_api import HttpApi
+from infra.model_access import ModelAccess, build_catalog_table
+from infra.permissions import InvokeModels
+from infra.python_function import FunctionBase, shared_code
+from infra.settings import DeploymentSettings
+from llmmanager.bedrock.catalog.entries import Catalog
+from llmmanager.bedrock.catalog.snapshot import load_snapshot
+
+
+class LlmManagerStack(Stack):
+    """LLMManager for Amazon Bedrock: the catalog's refresh, batches and the HTTP API."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, settings: DeploymentSettings, **kwargs: Any
+    ) -> None:
+        super().__init__(scope, construct_id, **kwargs)
+        table = build_catalog_table(self, settings)
+        bucket = build_batch_bucket(self, settings)
+        base = FunctionBase(
+            settings=settings,
+            code=shared_code(),
+            environment=_environment(settings, table=table, bucket=bucket),
+        )
+        invoke_models = InvokeModels(
+            self,
+            "InvokeModels",
+            models=settings.models,
+            regions=settings.regions,
+            catalog=Catalog(load_snapshot()),
+        )
+        model_access = ModelAccess(self, "ModelAccess", base=base, table=table)
+        batch = Batch(self, "Batch", base=base, bucket=bucket, table=table, invoke_models=invoke_models)
+        http_api = HttpApi(
+            self,
+            "HttpApi",
+            base=base,
+            bucket=bucket,
+            table=table,
+            batch_machine=batch.state_machine,
+            invoke_models=invoke_models,
+        )
+        for number, warning in enumerate(settings.warnings):
+            Annotations.of(self).add_warning_v2(f"llmmanager:settings-{number}", warning)
+        self._output("ApiUrl", http_api.url, "Base URL of the HTTP API; its requests are signed (SigV4)")
+        self._output("BatchBucketName", bucket.bucket_name, "Bucket that holds the batches")
+        self._output("BatchStateMachineArn", batch.state_machine.arn, "Runs a batch")
+        self._output("RefreshStateMachineArn", model_access.state_machine.arn, "Refreshes the catalog")
+        self._output("TableName", table.table_name, "Table that holds the catalog")
+
+    def _output(self, name: str, value: str, description: str) -> None:
+        CfnOutput(self, name, value=value, description=description)
+
+
+def _environment(
+    settings: DeploymentSettings, *, table: dynamodb.ITable, bucket: s3.IBucket
+) -> dict[str, str]:
+    """What every function is told."""
+    environment = {
+        "LLMMANAGER_MODELS": json.dumps([model.requested for model in settings.models]),
+        "LLMMANAGER_REGIONS": json.dumps(settings.regions),
+        "LLMMANAGER_TABLE": table.table_name,
+        "LLMMANAGER_BUCKET": bucket.bucket_name,
+        "LLMMANAGER_INPUT_BUCKETS": json.dumps(settings.input_buckets),
+        "LLMMANAGER_WORKER_CONCURRENCY": str(settings.worker_concurrency),
+        "LLMMANAGER_SHARD_SIZE": str(settings.shard_size),
+        "POWERTOOLS_SERVICE_NAME": "llmmanager",
+        "POWERTOOLS_LOG_LEVEL": "INFO",
+    }
+    if settings.bedrock_endpoint_url:
+        # botocore prefers these to AWS's endpoints, and to one endpoint set for all services.
+        environment["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] = settings.bedrock_endpoint_url
+        environment["AWS_ENDPOINT_URL_BEDROCK"] = settings.bedrock_endpoint_url
+    return environment
