@@ -1,0 +1,125 @@
+"""The lines of a batch file as records, each one read and checked by itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from lambdas.shared.codec import InvalidRequest, decode_record, record_id
+from lambdas.shared.json_text import InvalidJson, parse
+from llmmanager import BedrockConverseRequest
+
+# What Bedrock takes inline in one request; larger files are named by their place in S3 (`s3Location`).
+MAX_LINE_BYTES = 25_000_000
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_DIGEST_BYTES = 12
+
+
+@dataclass(frozen=True)
+class Record:
+    """A line that holds a request.
+
+    Attributes:
+        line: its number, from 1.
+    """
+
+    line: int
+    request: BedrockConverseRequest
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A line that does not, and everything that is wrong with it.
+
+    Attributes:
+        line: its number, from 1.
+        record_id: the id that it gave, where one can be read.
+    """
+
+    line: int
+    record_id: str | None
+    reasons: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The line about it in `rejected.jsonl`."""
+        named = {"recordId": self.record_id} if self.record_id is not None else {}
+        return {"line": self.line, **named, "reasons": list(self.reasons)}
+
+
+def read_records(
+    chunks: Iterable[bytes], *, max_line_bytes: int = MAX_LINE_BYTES
+) -> Iterator[Record | Rejected]:
+    """Every line of a JSON Lines text that is not blank, as a record or as the reasons why it is none.
+
+    A record without an id is named after its line. An id used by an earlier line is refused. Memory holds one
+    line and about 100 bytes an id.
+
+    Args:
+        chunks: the text as bytes, cut anywhere.
+        max_line_bytes: a longer line is rejected, and never held as a whole.
+    """
+    seen: set[bytes] = set()
+    for number, line in enumerate(split_lines(chunks, max_bytes=max_line_bytes), start=1):
+        if line is None:
+            yield Rejected(number, None, (f"record: must be at most {max_line_bytes} bytes",))
+        elif line.strip():
+            yield _read(number, line, seen)
+
+
+def split_lines(chunks: Iterable[bytes], *, max_bytes: int) -> Iterator[bytes | None]:
+    """The lines of a text without their ends (LF or CRLF) and without a byte order mark at the start.
+
+    Args:
+        chunks: the text, cut anywhere.
+        max_bytes: None stands for a line longer than this.
+    """
+    pieces: list[bytes] = []
+    size = 0
+    first = True
+
+    def line() -> bytes | None:
+        whole = b"".join(pieces).removesuffix(b"\r")
+        if first:
+            whole = whole.removeprefix(_BYTE_ORDER_MARK)
+        return whole if size <= max_bytes else None
+
+    for chunk in chunks:
+        start = 0
+        while True:
+            end = chunk.find(b"\n", start)
+            piece = chunk[start:] if end < 0 else chunk[start:end]
+            size += len(piece)
+            if size <= max_bytes:
+                pieces.append(piece)
+            else:
+                pieces.clear()
+            if end < 0:
+                break
+            yield line()
+            pieces, size, first = [], 0, False
+            start = end + 1
+    if size:
+        yield line()
+
+
+def _read(number: int, line: bytes, seen: set[bytes]) -> Record | Rejected:
+    data = None
+    try:
+        data = parse(line)
+        request = decode_record(data, default_id=f"line-{number}")
+    except InvalidJson as error:
+        return Rejected(number, None, (f"record: {error}",))
+    except InvalidRequest as error:
+        return Rejected(number, record_id(data), tuple(error.reasons))
+    digest = _digest(str(request.request_id))
+    if digest in seen:
+        reason = f"recordId: {request.request_id!r} is the id of an earlier line as well"
+        return Rejected(number, request.request_id, (reason,))
+    seen.add(digest)
+    return Record(number, request)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest()

@@ -1,0 +1,39 @@
+"""One line about one record: its answer, or why there is none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lambdas.shared.codec import encode_request, encode_response, last_error
+from llmmanager import BedrockConverseRequest, BedrockResponse
+
+ANSWERED = "answered"
+FAILED = "failed"
+
+
+def result_of(request: BedrockConverseRequest, response: BedrockResponse) -> dict[str, Any]:
+    """The result of a record that was run."""
+    result = {
+        "recordId": request.request_id,
+        "status": ANSWERED if response.success else FAILED,
+        **encode_response(response),
+        "attempts": len(response.attempts),
+    }
+    if not response.success:
+        result |= {"error": last_error(response), "modelInput": encode_request(request)}
+    return result
+
+
+def lost_result(record: dict[str, Any], reason: str) -> dict[str, Any]:
+    """The result of a record that no worker finished.
+
+    Args:
+        record: as it stands in its shard.
+    """
+    return {
+        "recordId": record["recordId"],
+        "status": FAILED,
+        "attempts": 0,
+        "error": {"type": "RecordLost", "code": None, "message": reason},
+        "modelInput": record["modelInput"],
+    }

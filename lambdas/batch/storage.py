@@ -1,0 +1,207 @@
+"""Where everything of a batch lies in S3.
+
+    batches/{batchId}/input.jsonl                          the requests, when they came inline
+                      manifest.json                        the shards, as Step Functions maps over them
+                      shards/00000.jsonl                   the records of a shard
+                      results/00000/000001-a24-f1.jsonl    results of a shard, 24 answered and 1 failed
+                      rejected.jsonl                       lines of the input that are no records
+                      results.jsonl, failed.jsonl          the results of all shards
+                      summary.json                         what the batch came to
+
+A result part is never changed once written, and its name tells what it holds: a listing alone shows how far a
+shard has come.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lambdas.batch.object_writer import ObjectWriter
+from lambdas.shared import clients
+from lambdas.shared.json_text import dump
+
+INPUT = "input.jsonl"
+MANIFEST = "manifest.json"
+REJECTED = "rejected.jsonl"
+RESULTS = "results.jsonl"
+FAILED_RESULTS = "failed.jsonl"
+SUMMARY = "summary.json"
+
+BATCH_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
+
+_PART_NAME = re.compile(r"results/(\d+)/(\d+)-a(\d+)-f(\d+)\.jsonl")
+_MISSING = {"NoSuchKey", "404", "NotFound"}
+_TAKEN = {"PreconditionFailed", "ConditionalRequestConflict"}
+_CHUNK_BYTES = 1024 * 1024
+
+
+class NotThere(Exception):
+    """The object has not been written (yet)."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What planning found.
+
+    Attributes:
+        records: lines of the input that are not blank, rejected ones included.
+        rejected: those that are no records.
+        started_at: when planning began (UTC).
+    """
+
+    records: int
+    rejected: int
+    started_at: datetime
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of results.
+
+    Attributes:
+        number: from 1 within its shard.
+        answered, failed: how many results of each kind it holds.
+        written_at: when S3 took it.
+    """
+
+    key: str
+    shard: int
+    number: int
+    answered: int
+    failed: int
+    written_at: datetime
+
+
+@dataclass(frozen=True)
+class BatchStorage:
+    """The objects of one batch."""
+
+    bucket: str
+    batch_id: str
+
+    def key(self, name: str) -> str:
+        """The key of one of the names above."""
+        return f"batches/{self.batch_id}/{name}"
+
+    def uri(self, name: str) -> str:
+        """The same as an S3 URI."""
+        return f"s3://{self.bucket}/{self.key(name)}"
+
+    def shard_key(self, shard: int) -> str:
+        """The key of a shard's records."""
+        return self.key(f"shards/{shard:05d}.jsonl")
+
+    def put(self, key: str, body: bytes) -> None:
+        """Write a whole object."""
+        clients.s3().put_object(Bucket=self.bucket, Key=key, Body=body)
+
+    def writer(self, name: str) -> ObjectWriter:
+        """A writer for one of the names above."""
+        return ObjectWriter(self.bucket, self.key(name))
+
+    def read(self, key: str) -> bytes:
+        """A whole object, which must exist and be small: a shard or a part."""
+        body: bytes = clients.s3().get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        return body
+
+    def put_manifest(self, manifest: Sequence[Mapping[str, Any]], plan: Plan) -> None:
+        """Write the shards for Step Functions to read, and the plan's figures as their metadata."""
+        clients.s3().put_object(
+            Bucket=self.bucket,
+            Key=self.key(MANIFEST),
+            Body=dump(manifest),
+            Metadata={
+                "records": str(plan.records),
+                "rejected": str(plan.rejected),
+                "started-at": plan.started_at.isoformat(),
+            },
+        )
+
+    def manifest(self) -> list[dict[str, Any]]:
+        """The shards that were planned."""
+        shards: list[dict[str, Any]] = json.loads(self.read(self.key(MANIFEST)))
+        return shards
+
+    def plan(self) -> Plan:
+        """The plan's figures.
+
+        Raises:
+            NotThere: the batch is not planned yet.
+        """
+        try:
+            noted = clients.s3().head_object(Bucket=self.bucket, Key=self.key(MANIFEST))["Metadata"]
+        except ClientError as error:
+            raise _not_there(error) from error
+        started_at = datetime.fromisoformat(noted["started-at"])
+        return Plan(int(noted["records"]), int(noted["rejected"]), started_at)
+
+    def put_summary(self, summary: Mapping[str, Any]) -> None:
+        """Write the summary."""
+        self.put(self.key(SUMMARY), dump(summary))
+
+    def summary(self) -> dict[str, Any]:
+        """The summary.
+
+        Raises:
+            NotThere: the batch is not finished.
+        """
+        try:
+            summary: dict[str, Any] = json.loads(self.read(self.key(SUMMARY)))
+        except ClientError as error:
+            raise _not_there(error) from error
+        return summary
+
+    def parts(self, shard: int | None = None) -> Iterator[Part]:
+        """The result parts of one shard, or of all, in the order of shards and numbers."""
+        prefix = self.key("results/" if shard is None else f"results/{shard:05d}/")
+        pages = clients.s3().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        for page in pages:
+            for listed in page.get("Contents", ()):
+                named = _PART_NAME.fullmatch(listed["Key"].removeprefix(self.key("")))
+                if named:
+                    shard_, number, answered, failed = map(int, named.groups())
+                    yield Part(listed["Key"], shard_, number, answered, failed, listed["LastModified"])
+
+    def add_part(self, shard: int, lines: Sequence[bytes], *, number: int, answered: int, failed: int) -> int:
+        """Write results as a new part of a shard, never over another one.
+
+        A worker that was given up for lost may still be writing beside its successor: a name that is taken
+        makes the part the next one.
+
+        Returns:
+            The number it was written under, `number` or higher.
+        """
+        while True:
+            name = f"results/{shard:05d}/{number:06d}-a{answered}-f{failed}.jsonl"
+            try:
+                clients.s3().put_object(
+                    Bucket=self.bucket, Key=self.key(name), Body=b"".join(lines), IfNoneMatch="*"
+                )
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in _TAKEN:
+                    raise
+                number += 1
+            else:
+                return number
+
+
+def stream(bucket: str, key: str) -> Iterator[bytes]:
+    """An object of any size, chunk by chunk. The object is asked for at once, before the first chunk is.
+
+    Raises:
+        ClientError: there is no such object, or it may not be read.
+    """
+    body = clients.s3().get_object(Bucket=bucket, Key=key)["Body"]
+    chunks: Iterator[bytes] = body.iter_chunks(_CHUNK_BYTES)
+    return chunks
+
+
+def _not_there(error: ClientError) -> Exception:
+    return NotThere() if error.response["Error"]["Code"] in _MISSING else error

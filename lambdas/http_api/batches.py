@@ -1,0 +1,195 @@
+"""POST /v1/batches and GET /v1/batches/{id}: start a batch, and see how it goes."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lambdas.batch.plan import InvalidBatch, read_uri, write_input
+from lambdas.batch.records import Record, Rejected, read_records
+from lambdas.batch.storage import (
+    BATCH_ID,
+    FAILED_RESULTS,
+    INPUT,
+    REJECTED,
+    RESULTS,
+    SUMMARY,
+    BatchStorage,
+    NotThere,
+)
+from lambdas.http_api.problems import not_found
+from lambdas.shared import clients
+from lambdas.shared.codec import InvalidRequest
+from lambdas.shared.json_text import dump, dump_line
+from lambdas.shared.manager import choose_targets
+from lambdas.shared.settings import batch_settings, batch_state_machine_arn
+
+# About as many as fit into the 6 MB that a function is sent; a file in S3 may hold any number.
+MAX_INLINE_RECORDS = 10_000
+MAX_REASONS = 100
+
+_MEMBERS = ("requests", "inputS3Uri", "models", "regions")
+_STATUS = {
+    "RUNNING": "running",
+    "PENDING_REDRIVE": "running",
+    "SUCCEEDED": "succeeded",
+    "FAILED": "failed",
+    "TIMED_OUT": "timed_out",
+    "ABORTED": "stopped",
+}
+_UNKNOWN_EXECUTION = {"ExecutionDoesNotExist", "InvalidArn"}
+
+
+def post(body: dict[str, Any]) -> tuple[int, Any]:
+    """Start a batch over inline records or over a file in S3.
+
+    Raises:
+        InvalidRequest: it could not be run.
+    """
+    _check_members(body)
+    choose_targets(body.get("models"), body.get("regions"))
+    storage = BatchStorage(batch_settings().bucket, _new_id())
+    if "requests" in body:
+        _check_inline(body["requests"])
+        # Step Functions takes 256 KiB of input, so the records travel as a file.
+        write_input(storage, body["requests"])
+        uri = storage.uri(INPUT)
+    else:
+        uri = _checked_uri(body["inputS3Uri"])
+    chosen = {key: body[key] for key in ("models", "regions") if body.get(key) is not None}
+    clients.step_functions().start_execution(
+        stateMachineArn=batch_state_machine_arn(),
+        name=storage.batch_id,
+        input=dump({"batchId": storage.batch_id, "inputS3Uri": uri, **chosen}).decode("utf-8"),
+    )
+    return 202, {
+        "batchId": storage.batch_id,
+        "status": "running",
+        "links": {"self": f"/v1/batches/{storage.batch_id}"},
+    }
+
+
+def get(batch_id: str) -> tuple[int, Any]:
+    """How a batch goes, and where its results are.
+
+    The summary is asked for whenever no execution of that name is running: a batch can be taken up again by
+    another execution, and its files outlive the 90 days that Step Functions remembers one.
+
+    Raises:
+        Problem: there is no such batch.
+    """
+    if not BATCH_ID.fullmatch(batch_id):
+        raise not_found(f"batch {batch_id}")
+    storage = BatchStorage(batch_settings().bucket, batch_id)
+    execution = _execution(batch_id)
+    status = _STATUS.get(execution["status"], "running") if execution else None
+    summary = _summary(storage) if status != "running" else None
+    if summary is not None:
+        return 200, _finished(storage, summary)
+    if execution is None:
+        raise not_found(f"batch {batch_id}")
+    found = {"batchId": batch_id, "status": status, "progress": _progress(storage)}
+    return 200, found if status == "running" else {**found, "error": _reason(execution)}
+
+
+def _check_members(body: Mapping[str, Any]) -> None:
+    problems = [
+        f"{key[:80]}: unknown field; {', '.join(_MEMBERS)} are known" for key in body if key not in _MEMBERS
+    ]
+    if ("requests" in body) == ("inputS3Uri" in body):
+        problems.append("body: must hold either requests or inputS3Uri")
+    if problems:
+        raise InvalidRequest(problems)
+
+
+def _check_inline(requests: Any) -> None:
+    """Refuse what holds no record that could be run; single bad records are left for the plan to reject."""
+    if not isinstance(requests, list) or not 0 < len(requests) <= MAX_INLINE_RECORDS:
+        raise InvalidRequest([f"requests: must be a list of 1 to {MAX_INLINE_RECORDS} records"])
+    problems: list[str] = []
+    for entry in read_records(dump_line(request) for request in requests):
+        if isinstance(entry, Record):
+            return
+        problems += _reasons(entry)
+    if len(problems) > MAX_REASONS:
+        problems = [*problems[:MAX_REASONS], f"requests: {len(problems) - MAX_REASONS} more problems"]
+    raise InvalidRequest(problems)
+
+
+def _reasons(rejected: Rejected) -> list[str]:
+    return [f"requests[{rejected.line - 1}].{reason}" for reason in rejected.reasons]
+
+
+def _checked_uri(uri: Any) -> str:
+    try:
+        bucket, key = read_uri(uri, batch_settings())
+    except InvalidBatch as error:
+        raise InvalidRequest([str(error)]) from None
+    return f"s3://{bucket}/{key}"
+
+
+def _new_id() -> str:
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:16]}"
+
+
+def _execution(batch_id: str) -> dict[str, Any] | None:
+    arn = batch_state_machine_arn().replace(":stateMachine:", ":execution:") + f":{batch_id}"
+    try:
+        execution: dict[str, Any] = clients.step_functions().describe_execution(executionArn=arn)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _UNKNOWN_EXECUTION:
+            return None
+        raise
+    return execution
+
+
+def _summary(storage: BatchStorage) -> dict[str, Any] | None:
+    try:
+        return storage.summary()
+    except NotThere:
+        return None
+
+
+def _finished(storage: BatchStorage, summary: dict[str, Any]) -> dict[str, Any]:
+    counts = ("records", "answered", "failed", "rejected")
+    return {
+        "batchId": storage.batch_id,
+        "status": summary["status"],
+        "progress": {name: summary[name] for name in counts},
+        "summary": summary,
+        "results": {
+            "results": storage.uri(RESULTS),
+            "failed": storage.uri(FAILED_RESULTS),
+            "rejected": storage.uri(REJECTED),
+            "summary": storage.uri(SUMMARY),
+        },
+    }
+
+
+def _progress(storage: BatchStorage) -> dict[str, int | None]:
+    """How far the workers have come; nothing is known of the records before they are planned."""
+    try:
+        plan = storage.plan()
+    except NotThere:
+        return {"records": None, "answered": 0, "failed": 0, "rejected": None}
+    parts = list(storage.parts())
+    return {
+        "records": plan.records,
+        "answered": sum(part.answered for part in parts),
+        "failed": sum(part.failed for part in parts),
+        "rejected": plan.rejected,
+    }
+
+
+def _reason(execution: Mapping[str, Any]) -> str:
+    """Why an execution ended without a summary. A function's failure comes as JSON with its stack trace."""
+    cause = execution.get("cause") or execution.get("error") or "no reason was given"
+    try:
+        return str(json.loads(cause)["errorMessage"])
+    except (ValueError, TypeError, KeyError):
+        return str(cause)

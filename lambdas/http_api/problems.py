@@ -1,0 +1,110 @@
+"""What goes wrong, as problem documents (RFC 9457): a type, a title, a status, and what the caller can do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from lambdas.shared.codec import InvalidRequest, encode_response
+from llmmanager import AuthenticationError, RequestValidationError, RetryExhaustedError
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import DeadlineExceededError
+
+_RETRY_AFTER_SECONDS = 5
+
+
+class Problem(Exception):
+    """An answer other than the one that was asked for.
+
+    Attributes:
+        slug: last part of the problem's type.
+        errors: what is wrong, one sentence each.
+        headers: to go with the answer.
+        more: further members of the document.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        slug: str,
+        detail: str,
+        *,
+        errors: Sequence[str] = (),
+        headers: Mapping[str, str] | None = None,
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.slug = slug
+        self.detail = detail
+        self.errors = list(errors)
+        self.headers = dict(headers or {})
+        self.more = dict(more or {})
+
+    def document(self) -> dict[str, Any]:
+        """The body of the answer."""
+        return {
+            "type": f"urn:llmmanager:problem:{self.slug}",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "errors": self.errors,
+            **self.more,
+        }
+
+
+def not_found(what: str) -> Problem:
+    """404."""
+    return Problem(404, "not-found", f"There is no {what}.")
+
+
+def method_not_allowed(allowed: str) -> Problem:
+    """405."""
+    return Problem(405, "method-not-allowed", f"This takes {allowed}.", headers={"Allow": allowed})
+
+
+def problem_of(error: Exception) -> Problem | None:
+    """What an error means to the caller; None for one that nobody foresaw."""
+    match error:
+        case Problem():
+            return error
+        case InvalidRequest():
+            return _invalid_request(error.reasons)
+        case RequestValidationError():
+            return _invalid_request(error.validation_errors or [error.message])
+        case DeadlineExceededError():
+            return _unanswered(504, "deadline-exceeded", "No model answered in time.", error)
+        case RetryExhaustedError():
+            return _unanswered(503, "all-targets-failed", "No model answered in any region.", error)
+        case AuthenticationError():
+            detail = "Bedrock does not accept this service's credentials."
+            return Problem(502, "upstream-authentication", detail)
+    return None
+
+
+def internal_error(request_id: str) -> Problem:
+    """500, without a word about why: that is in the log."""
+    return Problem(
+        500, "internal-error", "Something went wrong on this side.", more={"requestId": request_id}
+    )
+
+
+def _invalid_request(errors: Sequence[str]) -> Problem:
+    return Problem(400, "invalid-request", "The request cannot be made as it is.", errors=errors)
+
+
+def _unanswered(status: int, slug: str, detail: str, error: RetryExhaustedError) -> Problem:
+    attempts = encode_response(error.response)["attempts"] if error.response is not None else []
+    return Problem(
+        status,
+        slug,
+        detail,
+        errors=[_in_words(attempt) for attempt in attempts],
+        headers={"Retry-After": str(_RETRY_AFTER_SECONDS)},
+        more={"attempts": attempts},
+    )
+
+
+def _in_words(attempt: Mapping[str, Any]) -> str:
+    failure = attempt["error"] or {}
+    return f"{attempt['model']} in {attempt['region']}: {failure.get('code') or failure.get('type')}"

@@ -1,0 +1,1 @@
+"""Keeping the catalog of model access fresh."""

@@ -1,0 +1,1 @@
+"""What every door needs: settings, the JSON codec, managers, clients, logging."""

@@ -1,0 +1,33 @@
+"""boto3 clients for the services around Bedrock, created at their first use and then kept."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+# Parts of a batch are read this many at once.
+S3_CONNECTIONS = 16
+
+
+@cache
+def s3() -> Any:
+    """The S3 client."""
+    return boto3.client("s3", config=_config(read_timeout=30, connections=S3_CONNECTIONS))
+
+
+@cache
+def step_functions() -> Any:
+    """The Step Functions client."""
+    return boto3.client("stepfunctions", config=_config(read_timeout=8))
+
+
+def _config(*, read_timeout: float, connections: int = 10) -> Config:
+    return Config(
+        connect_timeout=3,
+        read_timeout=read_timeout,
+        max_pool_connections=connections,
+        retries={"mode": "standard", "total_max_attempts": 4},
+    )

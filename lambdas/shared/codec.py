@@ -1,0 +1,220 @@
+"""The one way in and out for all doors: JSON to a request, and an answer to JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from llmmanager import BedrockConverseRequest, BedrockResponse
+from llmmanager.bedrock.invocation.request_validation import validate_request
+from llmmanager.bedrock.models.json_codec import decode_bytes, encode_bytes
+from llmmanager.bedrock.pricing import estimate_cost
+
+# Converse's own fields by the name they have in `BedrockConverseRequest`.
+_CONVERSE_FIELDS = {
+    "messages": "messages",
+    "system": "system",
+    "inference_config": "inferenceConfig",
+    "additional_model_request_fields": "additionalModelRequestFields",
+    "additional_model_response_field_paths": "additionalModelResponseFieldPaths",
+    "guardrail_config": "guardrailConfig",
+    "tool_config": "toolConfig",
+    "request_metadata": "requestMetadata",
+    "prompt_variables": "promptVariables",
+    "performance_config": "performanceConfig",
+    "service_tier": "serviceTier",
+    "output_config": "outputConfig",
+}
+_OWN_FIELDS = {"priority": "priority", "extra_request_fields": "extraRequestFields"}
+_FIELDS = _CONVERSE_FIELDS | _OWN_FIELDS
+_FIELD_OF = {spelling: name for name, camel in _FIELDS.items() for spelling in (name, camel)}
+_ID_FIELDS = ("recordId", "requestId", "record_id", "request_id")
+_MODEL_INPUT = "modelInput"
+# Free-form members such as requestMetadata may hold a key called "bytes" that means something else.
+_FIELDS_WITH_BYTES = ("messages", "system", "extra_request_fields")
+
+MAX_ID_LENGTH = 512
+
+
+class InvalidRequest(Exception):
+    """What was sent is not a request that can be made.
+
+    Attributes:
+        reasons: every problem found, each led by the field it is about.
+    """
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        super().__init__("; ".join(reasons))
+        self.reasons = list(reasons)
+
+
+def decode_record(data: Any, *, default_id: str) -> BedrockConverseRequest:
+    """A record of a batch as a request.
+
+    Args:
+        data: `{"recordId": …, "modelInput": {…}}`, or the fields of the request beside its id. Fields are
+            spelled as Converse spells them or in snake_case; bytes are base64 text.
+        default_id: the request's id where the record has none.
+
+    Raises:
+        InvalidRequest: with every problem that the record has.
+    """
+    if not isinstance(data, dict):
+        raise InvalidRequest([f"record: must be a JSON object (got {_kind(data)})"])
+    id_, problems = _read_id(data)
+    fields = {key: value for key, value in data.items() if key not in _ID_FIELDS}
+    if _MODEL_INPUT in fields:
+        model_input = fields.pop(_MODEL_INPUT)
+        problems += [f"{key}: unknown field beside modelInput" for key in fields]
+        if not isinstance(model_input, dict):
+            raise InvalidRequest([*problems, f"modelInput: must be an object (got {_kind(model_input)})"])
+        fields = model_input
+    return _decode_fields(fields, id_ or default_id, problems)
+
+
+def decode_request(data: Mapping[str, Any]) -> BedrockConverseRequest:
+    """The fields of a Converse request, spelled as Converse spells them or in snake_case, as a request.
+
+    Raises:
+        InvalidRequest: with every problem that it has.
+    """
+    return _decode_fields(data, None, [])
+
+
+def record_id(data: Any) -> str | None:
+    """The id that a record gives itself, or None."""
+    return _read_id(data)[0] if isinstance(data, dict) else None
+
+
+def encode_record(request: BedrockConverseRequest) -> dict[str, Any]:
+    """The record that `decode_record` reads back as the same request."""
+    return {"recordId": request.request_id, _MODEL_INPUT: encode_request(request)}
+
+
+def encode_request(request: BedrockConverseRequest) -> dict[str, Any]:
+    """A request's fields, without its id, as JSON-ready data that the decoders read back."""
+    values = {camel: getattr(request, name) for name, camel in _FIELDS.items()}
+    return {camel: encode_bytes(value) for camel, value in values.items() if value not in (None, 0)}
+
+
+def encode_response(response: BedrockResponse) -> dict[str, Any]:
+    """What an answer is worth to a program: its content, where it came from, its usage and cost."""
+    plain = response.to_dict()
+    return {
+        "modelOutput": plain["response_data"],
+        "model": response.model_used,
+        "region": response.region_used,
+        "accessMethod": response.access_method,
+        "inferenceProfileId": response.inference_profile_id,
+        "attempts": [encode_attempt(attempt) for attempt in plain["attempts"]],
+        "usage": _usage(response),
+        "estimatedCostUsd": _cost(response),
+        "durationMs": response.total_duration_ms,
+        "warnings": response.get_warnings(),
+        "featuresDisabled": response.get_disabled_features(),
+    }
+
+
+def encode_attempt(attempt: Mapping[str, Any]) -> dict[str, Any]:
+    """One attempt out of `BedrockResponse.to_dict()`."""
+    return {
+        "model": attempt["model_id"],
+        "region": attempt["region"],
+        "accessMethod": attempt["access_method"],
+        "durationMs": attempt["duration_ms"],
+        "success": attempt["success"],
+        "error": attempt["error"],
+    }
+
+
+def last_error(response: BedrockResponse) -> dict[str, Any] | None:
+    """Why a response failed as `{"type", "code", "message"}`, or None."""
+    plain = response.to_dict()
+    errors = [attempt["error"] for attempt in plain["attempts"]] + [plain["error"]]
+    return next((error for error in reversed(errors) if error), None)
+
+
+def _usage(response: BedrockResponse) -> dict[str, Any] | None:
+    usage = (response.response_data or {}).get("usage")
+    return usage if isinstance(usage, dict) else None
+
+
+def _cost(response: BedrockResponse) -> float | None:
+    usage = _usage(response)
+    if not response.model_used or not usage:
+        return None
+    tier = (response.response_data or {}).get("serviceTier") or {}
+    return estimate_cost(
+        response.model_used,
+        usage,
+        access_method=response.access_method,
+        inference_profile_id=response.inference_profile_id,
+        region=response.region_used,
+        service_tier=tier.get("type"),
+    )
+
+
+def _decode_fields(
+    data: Mapping[str, Any], request_id: str | None, problems: list[str]
+) -> BedrockConverseRequest:
+    fields, more = _named_fields(data)
+    not_base64 = _decode_blobs(fields)
+    problems = [*problems, *more, *not_base64]
+    priority = fields.get("priority", 0)
+    if isinstance(priority, bool) or not isinstance(priority, int) or priority < 0:
+        problems.append(f"priority: must be an integer of at least 0 (got {_kind(priority)})")
+    if not isinstance(fields.get("extra_request_fields", {}), dict):
+        problems.append("extraRequestFields: must be an object")
+    reported = {_path(problem) for problem in not_base64}
+    converse = {camel: fields[name] for name, camel in _CONVERSE_FIELDS.items() if name in fields}
+    problems += [problem for problem in validate_request(converse) if _path(problem) not in reported]
+    if problems:
+        raise InvalidRequest(problems)
+    return BedrockConverseRequest(request_id=request_id, **fields)
+
+
+def _decode_blobs(fields: dict[str, Any]) -> list[str]:
+    problems = []
+    for name in _FIELDS_WITH_BYTES:
+        try:
+            fields[name] = decode_bytes(fields[name], _FIELDS[name])
+        except KeyError:
+            continue
+        except ValueError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _path(problem: str) -> str:
+    return problem.partition(": ")[0]
+
+
+def _named_fields(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    fields: dict[str, Any] = {}
+    problems = []
+    for key, value in data.items():
+        name = _FIELD_OF.get(key)
+        if name is None:
+            problems.append(f"{key[:80]}: unknown field; {', '.join(_FIELDS.values())} are known")
+        elif name in fields:
+            problems.append(f"{key}: given twice, as {name} and {_FIELDS[name]}")
+        elif value is not None:
+            fields[name] = value
+    return fields, problems
+
+
+def _read_id(data: Mapping[str, Any]) -> tuple[str | None, list[str]]:
+    given = [key for key in _ID_FIELDS if data.get(key) is not None]
+    if not given:
+        return None, []
+    value = data[given[0]]
+    if len(given) > 1:
+        return None, [f"{given[1]}: an id is given twice, also as {given[0]}"]
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_ID_LENGTH:
+        return None, [f"{given[0]}: must be a string of 1 to {MAX_ID_LENGTH} characters (got {_kind(value)})"]
+    return value, []
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")

@@ -1,0 +1,98 @@
+"""JSON text from outside, read strictly; JSON text for outside, written so that everybody can read it."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, NoReturn
+
+# Far deeper than any Converse request; what walks the value after us is recursive.
+MAX_DEPTH = 100
+
+
+class InvalidJson(Exception):
+    """The text is not one JSON value of reasonable shape; the message says what is wrong."""
+
+
+def parse(text: str | bytes) -> Any:
+    """The value that `text` (UTF-8 when bytes) describes.
+
+    Stricter than `json.loads`: a key given twice, NaN, Infinity and numbers beyond a double are refused,
+    and so is what is nested deeper than `MAX_DEPTH`.
+
+    Raises:
+        InvalidJson: the text is none of that.
+    """
+    try:
+        value = json.loads(
+            text if isinstance(text, str) else text.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+        )
+    except UnicodeDecodeError as error:
+        raise InvalidJson(f"not UTF-8 (byte {error.start})") from None
+    except json.JSONDecodeError as error:
+        raise InvalidJson(f"not JSON: {error.msg} (character {error.pos})") from None
+    except RecursionError:
+        raise InvalidJson(_TOO_DEEP) from None
+    except ValueError as error:
+        # Only a hook of ours, or an integer of more digits than Python converts, ends here.
+        raise InvalidJson(f"not JSON: {error}") from None
+    if _deeper_than(value, MAX_DEPTH):
+        raise InvalidJson(_TOO_DEEP)
+    return value
+
+
+def dump(value: Any) -> bytes:
+    """Compact UTF-8 JSON. Text that UTF-8 cannot hold (a lone surrogate) makes it all ASCII escapes."""
+    try:
+        return _dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return _dumps(value, ensure_ascii=True).encode("ascii")
+
+
+def dump_line(value: Any) -> bytes:
+    """`dump` and a newline: one line of a JSON Lines file."""
+    return dump(value) + b"\n"
+
+
+_TOO_DEEP = f"not JSON that can be used: nested more than {MAX_DEPTH} levels deep"
+
+
+def _dumps(value: Any, *, ensure_ascii: bool) -> str:
+    return json.dumps(value, ensure_ascii=ensure_ascii, separators=(",", ":"), allow_nan=False)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"key {twice[:80]!r} is given twice")
+    return members
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:80]} is beyond a double")
+    return number
+
+
+def _deeper_than(value: Any, limit: int) -> bool:
+    level = [value]
+    for _ in range(limit + 1):
+        level = [
+            child
+            for item in level
+            if isinstance(item, dict | list)
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return False
+    return True

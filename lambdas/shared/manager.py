@@ -1,0 +1,94 @@
+"""Managers for a request's models and regions, made once and kept as long as the function's process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any
+
+from lambdas.shared.codec import InvalidRequest
+from lambdas.shared.settings import batch_settings, model_settings
+from llmmanager import (
+    LLMManager,
+    ParallelLLMManager,
+    ParallelProcessingConfig,
+    RetryConfig,
+    UnifiedModelManager,
+)
+from llmmanager.bedrock.catalog.dynamodb_store import DynamoDBStore
+
+# One for each order of the regions is the usual need.
+_KEPT = 8
+# A batch has time: throttling is waited out where a single request would be given up.
+_BATCH_RETRIES = RetryConfig(max_retries=10, max_retry_delay=20)
+REQUEST_SECONDS = 240
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The models and regions that a request may use, in order of preference."""
+
+    models: tuple[str, ...]
+    regions: tuple[str, ...]
+
+
+def choose_targets(models: Any, regions: Any) -> Targets:
+    """What a caller asked for, out of what is configured; None leaves a choice as it is configured.
+
+    Raises:
+        InvalidRequest: not lists, or something in them is not configured.
+    """
+    settings = model_settings()
+    problems: list[str] = []
+    targets = Targets(
+        _choose("models", models, settings.models, problems),
+        _choose("regions", regions, settings.regions, problems),
+    )
+    if problems:
+        raise InvalidRequest(problems)
+    return targets
+
+
+@cache
+def catalog() -> UnifiedModelManager:
+    """The catalog of model access, backed by the table; Bedrock is asked by the scheduled refresh."""
+    settings = model_settings()
+    return UnifiedModelManager(
+        regions=list(settings.regions), store=DynamoDBStore(settings.table), ask_api=False
+    )
+
+
+@lru_cache(_KEPT)
+def llm_manager(targets: Targets) -> LLMManager:
+    """The manager for single requests."""
+    return LLMManager(list(targets.models), list(targets.regions), unified_model_manager=catalog())
+
+
+@lru_cache(_KEPT)
+def parallel_manager(targets: Targets) -> ParallelLLMManager:
+    """The manager for a worker's requests."""
+    return ParallelLLMManager(
+        list(targets.models),
+        list(targets.regions),
+        retry_config=_BATCH_RETRIES,
+        parallel_config=ParallelProcessingConfig(
+            max_concurrent_requests=batch_settings().worker_concurrency,
+            request_timeout_seconds=REQUEST_SECONDS,
+        ),
+        unified_model_manager=catalog(),
+    )
+
+
+def _choose(name: str, wanted: Any, configured: Sequence[str], problems: list[str]) -> tuple[str, ...]:
+    if wanted is None:
+        return tuple(configured)
+    if not isinstance(wanted, list) or not wanted or not all(isinstance(item, str) for item in wanted):
+        problems.append(f"{name}: must be a list of at least one string")
+        return ()
+    problems += [
+        f"{name}: {item!r:.100} is not configured; {', '.join(configured)} are"
+        for item in wanted
+        if item not in configured
+    ]
+    return tuple(dict.fromkeys(wanted))
