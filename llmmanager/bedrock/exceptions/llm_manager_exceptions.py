@@ -81,7 +81,7 @@ class RequestValidationError(LLMManagerError):
     ) -> None:
         self.validation_errors = list(validation_errors or ())
         if invalid_fields is None:
-            invalid_fields = [error.partition(":")[0] for error in self.validation_errors if ":" in error]
+            invalid_fields = [error.partition(": ")[0] for error in self.validation_errors if ": " in error]
         self.invalid_fields = list(invalid_fields)
         super().__init__(message, {"validation_errors": self.validation_errors})
         self.response = response

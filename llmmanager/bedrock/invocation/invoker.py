@@ -86,8 +86,10 @@ def _valid_answer(run: Run[dict[str, Any]], validation: ResponseValidationConfig
             )
             again = questions_left > 0
             run.refuse_answer(target, InvalidResponseError(str(verdict.error_message)), final=not again)
-            if not again or not run.wait(validation.response_validation_delay):
+            if not again:
                 break
+            if not run.wait(validation.response_validation_delay):
+                return run.response(*last, success=False)
             questions_left -= 1
             repeated = run.ask_again(target)
             if repeated is None:

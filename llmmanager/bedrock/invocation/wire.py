@@ -6,6 +6,7 @@ import base64
 import json
 import threading
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 _OPERATIONS = ("Converse", "ConverseStream")
@@ -31,7 +32,7 @@ def encode(request: Mapping[str, Any]) -> bytes:
     Raises:
         TypeError, ValueError: a value that JSON cannot hold.
     """
-    return json.dumps(request, default=_blob, allow_nan=False, separators=(",", ":")).encode()
+    return json.dumps(request, default=_as_json, allow_nan=False, separators=(",", ":")).encode()
 
 
 def converse(client: Any, invoke_id: str, body: bytes, read_timeout: float | None) -> dict[str, Any]:
@@ -54,9 +55,11 @@ def converse(client: Any, invoke_id: str, body: bytes, read_timeout: float | Non
     return response
 
 
-def _blob(value: object) -> str:
+def _as_json(value: object) -> object:
     if isinstance(value, bytes | bytearray | memoryview):
         return base64.b64encode(value).decode("ascii")
+    if isinstance(value, Decimal):  # what DynamoDB and strict JSON readers give for a number
+        return int(value) if value == value.to_integral_value() else float(value)
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 

@@ -45,6 +45,7 @@ class _Place(Generic[T]):
 
     ways: list[T]
     not_before: float = 0.0
+    tried: bool = False
 
     @property
     def key(self) -> tuple[str, str]:
@@ -118,6 +119,7 @@ class Route(Generic[T]):
             self._closed.append(place.ways.pop(0))
         elif next_ is Next.SAME_TARGET:
             self._line.remove(place)
+            place.tried = True
             place.not_before = self.clock() + delay(
                 self.config, self._repetition + 1, decision.retry_after, self.rng
             )
@@ -143,7 +145,7 @@ class Route(Generic[T]):
         return any(place.key == key and len(place.ways) > 1 for place in self._line)
 
     def _start_next_round(self) -> None:
-        self._line = sorted(self._again, key=lambda place: self._order[place.key])
+        self._line = sorted(self._again, key=lambda place: (place.tried, self._order[place.key]))
         self._again = []
         self._repetition += 1
 

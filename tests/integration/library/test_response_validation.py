@@ -1,0 +1,106 @@
+"""An invalid answer asks the model again, then the next target."""
+
+from __future__ import annotations
+
+import pytest
+
+from llmmanager import BedrockResponse, ResponseValidationConfig, RetryExhaustedError, ValidationResult
+from llmmanager.testing import FakeBedrock, Fault
+
+
+def valid_from(attempt: int) -> ResponseValidationConfig:
+    """A validation that is content with the given answer and all later ones."""
+    seen: list[BedrockResponse] = []
+
+    def check(response: BedrockResponse) -> ValidationResult:
+        seen.append(response)
+        if len(seen) >= attempt:
+            return ValidationResult(success=True)
+        return ValidationResult(success=False, error_message="too short", error_details={"n": len(seen)})
+
+    return ResponseValidationConfig(check, response_validation_retries=3)
+
+
+def test_a_valid_answer_is_asked_for_once(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+    response = make_manager().converse(ask, response_validation_config=valid_from(1))
+    assert response.success
+    assert not response.had_validation_failures()
+    assert len(fake_bedrock.calls) == 1
+
+
+def test_an_invalid_answer_asks_the_same_target_again(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+    response = make_manager().converse(ask, response_validation_config=valid_from(3))
+    assert response.success
+    assert [call.region for call in fake_bedrock.calls] == ["us-east-1"] * 3
+    assert response.get_validation_errors() == [
+        {"error_message": "too short", "error_details": {"n": 1}, "attempt": 1},
+        {"error_message": "too short", "error_details": {"n": 2}, "attempt": 2},
+    ]
+    assert [attempt.success for attempt in response.attempts] == [False, False, True]
+
+
+def test_after_its_retries_the_next_target_is_asked(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+    response = make_manager().converse(ask, response_validation_config=valid_from(5))
+    assert response.success
+    assert [call.region for call in fake_bedrock.calls] == ["us-east-1"] * 4 + ["us-west-2"]
+
+
+def test_without_any_valid_answer_the_last_one_comes_back_as_a_failure(
+    fake_bedrock: FakeBedrock, make_manager, ask
+) -> None:
+    response = make_manager().converse(ask, response_validation_config=valid_from(99))
+    assert not response.success
+    assert response.get_content()
+    assert len(response.get_validation_errors()) == len(fake_bedrock.calls) == 5
+    assert "too short" in str(response.get_last_error())
+
+
+def test_max_retries_bounds_the_targets_asked_after_invalid_answers(
+    fake_bedrock: FakeBedrock, make_manager, ask
+) -> None:
+    make_manager(retry={"max_retries": 0}).converse(ask, response_validation_config=valid_from(99))
+    assert [call.region for call in fake_bedrock.calls] == ["us-east-1"] * 4
+
+
+def test_an_exception_in_the_validation_is_an_invalid_answer(make_manager, ask) -> None:
+    def broken(response: BedrockResponse) -> ValidationResult:
+        raise KeyError("price")
+
+    config = ResponseValidationConfig(broken, response_validation_retries=0)
+    response = make_manager(regions=("us-east-1",)).converse(ask, response_validation_config=config)
+    assert not response.success
+    assert "KeyError" in response.get_validation_errors()[0]["error_message"]
+
+
+def test_a_validation_that_returns_something_else_is_an_invalid_answer(make_manager, ask) -> None:
+    config = ResponseValidationConfig(lambda _: True, response_validation_retries=0)  # type: ignore[arg-type, return-value]
+    response = make_manager(regions=("us-east-1",)).converse(ask, response_validation_config=config)
+    assert "bool" in response.get_validation_errors()[0]["error_message"]
+
+
+def test_errors_between_invalid_answers_do_not_hide_them(
+    fake_bedrock: FakeBedrock, make_manager, ask
+) -> None:
+    config = valid_from(99)
+    fake_bedrock.add_fault(Fault(error="ServiceUnavailableException", region="us-west-2"))
+    response = make_manager().converse(ask, response_validation_config=config)
+    assert not response.success
+    assert response.get_content()
+    assert response.region_used == "us-east-1"
+
+
+def test_a_call_without_any_answer_still_raises(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+    fake_bedrock.add_fault(Fault(error="ThrottlingException"))
+    with pytest.raises(RetryExhaustedError):
+        make_manager().converse(ask, response_validation_config=valid_from(1))
+
+
+def test_the_deadline_ends_the_asking(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+    config = ResponseValidationConfig(
+        lambda _: ValidationResult(success=False, error_message="no"),
+        response_validation_retries=100,
+        response_validation_delay=0.2,
+    )
+    response = make_manager().converse(ask, response_validation_config=config, deadline=0.5)
+    assert not response.success
+    assert 1 <= len(fake_bedrock.calls) <= 4

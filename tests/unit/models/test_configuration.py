@@ -1,0 +1,119 @@
+"""Settings that cannot work are refused by their name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from llmmanager import (
+    AuthConfig,
+    AuthenticationType,
+    BedrockConverseRequest,
+    ConfigurationError,
+    Deadline,
+    ParallelConfigurationError,
+    ParallelProcessingConfig,
+    ResponseValidationConfig,
+    RetryConfig,
+    RetryStrategy,
+)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("max_retries", -1),
+        ("max_retries", 1.5),
+        ("max_retries", True),
+        ("retry_delay", -0.1),
+        ("retry_delay", float("nan")),
+        ("retry_delay", "1"),
+        ("backoff_multiplier", 0.5),
+        ("max_retry_delay", float("inf")),
+        ("retry_strategy", "region_first"),
+        ("retryable_errors", (5,)),
+    ],
+)
+def test_a_bad_retry_setting_is_named(field: str, value: object) -> None:
+    bad: dict[str, Any] = {field: value}
+    with pytest.raises(ConfigurationError, match=field):
+        RetryConfig(**bad)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("max_concurrent_requests", 0),
+        ("max_concurrent_requests", 2.5),
+        ("request_timeout_seconds", 0),
+        ("failure_threshold", 1.1),
+        ("failure_threshold", -0.1),
+        ("failure_threshold", float("nan")),
+        ("failure_handling_strategy", "continue"),
+        ("load_balancing_strategy", None),
+    ],
+)
+def test_a_bad_parallel_setting_is_named(field: str, value: object) -> None:
+    bad: dict[str, Any] = {field: value}
+    with pytest.raises(ParallelConfigurationError, match=field) as raised:
+        ParallelProcessingConfig(**bad)
+    assert raised.value.invalid_parameter == field
+
+
+def test_the_documented_defaults_hold() -> None:
+    retry = RetryConfig()
+    assert (retry.max_retries, retry.retry_delay, retry.backoff_multiplier) == (3, 1.0, 2.0)
+    assert (retry.max_retry_delay, retry.retry_strategy) == (60.0, RetryStrategy.REGION_FIRST)
+    assert (retry.enable_feature_fallback, retry.retryable_errors) == (True, ())
+    parallel = ParallelProcessingConfig()
+    assert (parallel.max_concurrent_requests, parallel.request_timeout_seconds) == (10, 120)
+    assert (parallel.failure_threshold, parallel.enable_request_prioritization) == (0.5, False)
+    validation = ResponseValidationConfig(lambda _: None)  # type: ignore[arg-type, return-value]
+    assert (validation.response_validation_retries, validation.response_validation_delay) == (3, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("auth_type", "missing"),
+    [
+        (AuthenticationType.PROFILE, "profile_name"),
+        (AuthenticationType.CREDENTIALS, "access_key_id and secret_access_key"),
+    ],
+)
+def test_an_authentication_type_says_what_it_needs(auth_type: AuthenticationType, missing: str) -> None:
+    with pytest.raises(ConfigurationError, match=missing):
+        AuthConfig(auth_type)
+
+
+def test_secrets_do_not_show_in_a_repr() -> None:
+    config = AuthConfig(
+        AuthenticationType.CREDENTIALS, access_key_id="AKIAX", secret_access_key="hush", session_token="tok"
+    )
+    assert "hush" not in repr(config)
+    assert "tok'" not in repr(config)
+
+
+def test_a_validation_needs_a_callable() -> None:
+    with pytest.raises(ConfigurationError, match="response_validation_function"):
+        ResponseValidationConfig("check")  # type: ignore[arg-type]
+
+
+def test_a_request_needs_messages_and_a_proper_id() -> None:
+    with pytest.raises(TypeError, match="messages"):
+        BedrockConverseRequest()
+    with pytest.raises(ParallelConfigurationError, match="request_id"):
+        BedrockConverseRequest(request_id="", messages=[])
+
+
+@pytest.mark.parametrize("value", ["5", True, float("nan"), []])
+def test_a_deadline_is_seconds_or_a_deadline(value: object) -> None:
+    with pytest.raises(ConfigurationError, match="deadline"):
+        Deadline.of(value)  # type: ignore[arg-type]
+
+
+def test_deadlines_are_shared_and_compared() -> None:
+    sooner, later = Deadline.after(1), Deadline.after(100)
+    assert Deadline.of(sooner) is sooner
+    assert later.earlier(sooner) is sooner
+    assert 0 < sooner.remaining() <= 1
+    assert Deadline.of(None).remaining() == float("inf")

@@ -1,0 +1,200 @@
+"""Which target is tried next."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmmanager.bedrock.models.deadline import NEVER, Deadline
+from llmmanager.bedrock.models.llm_manager_structures import RetryConfig, RetryStrategy
+from llmmanager.bedrock.routing.cooldown import Cooldowns
+from llmmanager.bedrock.routing.decision import Decision, Kind, Next
+from llmmanager.bedrock.routing.route import Route, in_order
+
+
+@dataclass(frozen=True)
+class Way:
+    model_id: str
+    region: str
+    way: str = "on_demand"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+THROTTLED = Decision(Next.SAME_TARGET, Kind.THROTTLE)
+NO_ACCESS = Decision(Next.OTHER_REGION, Kind.ACCESS)
+WRONG_MODEL = Decision(Next.OTHER_MODEL, Kind.MODEL)
+UNREACHABLE = Decision(Next.SAME_TARGET, Kind.UNREACHABLE)
+WRONG_WAY = Decision(Next.OTHER_ACCESS_METHOD, Kind.ACCESS_METHOD)
+
+
+def places(
+    models: str, regions: str, strategy: RetryStrategy = RetryStrategy.REGION_FIRST
+) -> list[tuple[Way, ...]]:
+    return [(Way(model, region),) for model, region in in_order(list(models), list(regions), strategy)]
+
+
+def route(
+    ways: list[tuple[Way, ...]],
+    *,
+    clock: Clock | None = None,
+    deadline: Deadline = NEVER,
+    cooldowns: Cooldowns | None = None,
+    **config: object,
+) -> Route[Way]:
+    return Route(
+        ways,
+        RetryConfig(**{"max_retries": 100, **config}),  # type: ignore[arg-type]
+        cooldowns or Cooldowns(),
+        deadline,
+        random.Random(7),
+        clock or Clock(),
+    )
+
+
+def walk(to_walk: Route[Way], decision: Decision, most: int) -> list[str]:
+    """Fail every attempt in the same way; the targets in the order in which they were tried."""
+    tried = []
+    while len(tried) < most and (step := to_walk.next()) is not None:
+        tried.append(f"{step.target.model_id}{step.target.region}")
+        to_walk.failed(step.target, decision, decision.next)
+    return tried
+
+
+def test_region_first_takes_all_regions_of_the_first_model_before_the_second() -> None:
+    assert walk(route(places("AB", "123")), NO_ACCESS, 10) == ["A1", "A2", "A3", "B1", "B2", "B3"]
+
+
+def test_model_first_takes_all_models_in_the_first_region_before_the_second() -> None:
+    ways = places("AB", "12", RetryStrategy.MODEL_FIRST)
+    assert walk(route(ways), NO_ACCESS, 10) == ["A1", "B1", "A2", "B2"]
+
+
+def test_throttled_targets_are_tried_again_in_the_same_order_after_the_others() -> None:
+    assert walk(route(places("A", "12")), THROTTLED, 5) == ["A1", "A2", "A1", "A2", "A1"]
+
+
+def test_max_retries_bounds_the_attempts_after_transient_failures_over_all_targets_together() -> None:
+    assert len(walk(route(places("AB", "123"), max_retries=3), THROTTLED, 50)) == 4
+
+
+def test_moving_on_from_a_target_that_cannot_serve_is_no_retry() -> None:
+    assert len(walk(route(places("AB", "123"), max_retries=0), NO_ACCESS, 50)) == 6
+
+
+def test_a_model_that_cannot_serve_is_left_in_every_region() -> None:
+    assert walk(route(places("AB", "12")), WRONG_MODEL, 10) == ["A1", "B1"]
+
+
+def test_an_unreachable_region_is_left_for_last_with_all_its_models() -> None:
+    ways = places("AB", "12", RetryStrategy.MODEL_FIRST)
+    assert walk(route(ways), UNREACHABLE, 4) == ["A1", "A2", "B1", "B2"]
+
+
+def test_no_time_is_spent_before_a_target_not_yet_tried() -> None:
+    to_walk = route(places("A", "123"))
+    for _ in range(3):
+        step = to_walk.next()
+        assert step is not None
+        assert step.delay == 0
+        to_walk.failed(step.target, THROTTLED, THROTTLED.next)
+
+
+def test_a_target_tried_before_waits_for_its_backoff_less_the_time_gone_by() -> None:
+    clock = Clock()
+    to_walk = route(places("A", "1"), clock=clock, retry_delay=8.0)
+    first = to_walk.next()
+    assert first is not None
+    to_walk.failed(first.target, THROTTLED, THROTTLED.next)
+    again = to_walk.next()
+    assert again is not None
+    assert 0 < again.delay <= 8
+    clock.now += again.delay
+    at_once = to_walk.next()
+    assert at_once is not None
+    assert at_once.delay == pytest.approx(0)
+
+
+def test_the_servers_hint_wins_over_the_backoff() -> None:
+    to_walk = route(places("A", "1"), retry_delay=0.0, max_retry_delay=10.0)
+    step = to_walk.next()
+    assert step is not None
+    hinted = Decision(Next.SAME_TARGET, Kind.THROTTLE, retry_after=7.0)
+    to_walk.failed(step.target, hinted, hinted.next)
+    again = to_walk.next()
+    assert again is not None
+    assert again.delay == pytest.approx(7.0)
+
+
+def test_nothing_starts_that_would_wait_past_the_deadline() -> None:
+    clock = Clock()
+    to_walk = route(places("A", "1"), clock=clock, deadline=Deadline(clock.now + 5), max_retry_delay=60.0)
+    step = to_walk.next()
+    assert step is not None
+    hinted = Decision(Next.SAME_TARGET, Kind.THROTTLE, retry_after=6.0)
+    to_walk.failed(step.target, hinted, hinted.next)
+    assert to_walk.next() is None
+    assert to_walk.out_of_time
+
+
+def test_another_way_in_is_tried_at_once_and_the_closed_one_never_again() -> None:
+    direct, profile = Way("A", "1"), Way("A", "1", "profile")
+    to_walk = route([(direct, profile), (Way("A", "2"),)])
+    first = to_walk.next()
+    assert first is not None
+    to_walk.failed(first.target, WRONG_WAY, WRONG_WAY.next)
+    to_walk.add_ways(direct, [direct, profile])
+    second = to_walk.next()
+    assert second is not None
+    assert (first.target, second.target, second.delay) == (direct, profile, 0)
+    assert not to_walk.has_other_way(profile)
+
+
+def test_a_cooling_target_is_tried_last_but_is_tried() -> None:
+    cooldowns = Cooldowns()
+    for _ in range(3):
+        cooldowns.failed(("A", "1"), THROTTLED)
+    assert walk(route(places("A", "123"), cooldowns=cooldowns), NO_ACCESS, 9) == ["A2", "A3", "A1"]
+
+
+decisions = st.sampled_from([THROTTLED, NO_ACCESS, WRONG_MODEL, UNREACHABLE])
+
+
+@given(
+    models=st.integers(1, 4),
+    regions=st.integers(1, 4),
+    strategy=st.sampled_from(RetryStrategy),
+    max_retries=st.integers(0, 6),
+    faults=st.lists(decisions, min_size=80, max_size=80),
+)
+def test_whatever_fails_the_route_ends_within_its_bounds(
+    models: int, regions: int, strategy: RetryStrategy, max_retries: int, faults: list[Decision]
+) -> None:
+    ways = places("ABCD"[:models], "1234"[:regions], strategy)
+    to_walk = route(ways, max_retries=max_retries)
+    transient = 0
+    out: set[tuple[str, str]] = set()
+    for fault in faults:
+        step = to_walk.next()
+        if step is None:
+            break
+        key = (step.target.model_id, step.target.region)
+        assert key not in out
+        if fault.next is Next.OTHER_REGION:
+            out.add(key)
+        elif fault.next is Next.OTHER_MODEL:
+            out |= {(key[0], region) for region in "1234"}
+        transient += fault.transient
+        to_walk.failed(step.target, fault, fault.next)
+    assert to_walk.next() is None
+    assert transient <= max_retries + 1
