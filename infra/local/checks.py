@@ -52,6 +52,11 @@ def batch_checks(
         all(map(_says_something, answered)),
         f"{len(answered)} answers",
     )
+    yield agree(
+        "answers that left a part of the request out",
+        0,
+        sum(bool(line["featuresDisabled"]) for line in answered),
+    )
     yield Check(
         f"{trouble.throttled_region} throttled, and only it",
         {call.region for call in throttled} == {trouble.throttled_region},

@@ -17,7 +17,8 @@ from infra.local.steps import Steps
 from llmmanager.testing import FakeBedrock
 
 PROMPTS = ROOT / "examples" / "prompts.jsonl"
-TROUBLE = Trouble(throttled_region="us-east-1", denied_model_id="amazon.nova-lite-v1:0")
+MODELS = ["Nova Micro", "Nova Lite", "Claude Haiku 4.5"]
+TROUBLE = Trouble(throttled_region="us-east-1", denied_model_id="amazon.nova-micro-v1:0")
 # Enough for a few of the records, so that the rest meets ThrottlingException there and moves on.
 TOKENS_PER_MINUTE = 1_000
 THINKING_SECONDS = (0.3, 1.2)
@@ -153,14 +154,13 @@ def record_id(line: str) -> str:
 def run_batch(stack: Stack, steps: Steps) -> BatchResult:
     """Upload the example file, submit it, tell how it goes, fetch what came of it."""
     stack.client("s3").upload_file(str(PROMPTS), stack.bucket, "inputs/prompts.jsonl")
-    batch_id = submit(stack, {"inputS3Uri": f"s3://{stack.bucket}/inputs/prompts.jsonl"})
+    batch_id = submit(stack, {"inputS3Uri": f"s3://{stack.bucket}/inputs/prompts.jsonl", "models": MODELS})
     last = ""
 
     def tell(progress: dict[str, Any]) -> None:
         nonlocal last
-        line = ", ".join(
-            f"{progress[key]} {key}" for key in ("answered", "failed", "rejected") if key in progress
-        )
+        counted = [(key, progress.get(key)) for key in ("answered", "failed", "rejected")]
+        line = ", ".join(f"{number} {key}" for key, number in counted if number is not None)
         if line and line != last:
             steps.say(f"    {line}")
             last = line

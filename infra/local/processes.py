@@ -62,14 +62,21 @@ class GuardedProcess:
     Output goes to `log`. The command's TMPDIR is a folder of its own, removed with it.
     """
 
-    def __init__(self, command: Sequence[StrPath], *, log: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        command: Sequence[StrPath],
+        *,
+        log: Path,
+        environment: Mapping[str, str],
+        directory: Path = ROOT,
+    ) -> None:
         self.log = log
         self.command = [str(part) for part in command]
         temporary = tempfile.mkdtemp(prefix="llmmanager-local-")
         with log.open("ab") as output:
             self._guard = subprocess.Popen(
                 [sys.executable, "-E", "-S", str(GUARD), temporary, *self.command],
-                cwd=ROOT,
+                cwd=directory,
                 env={**environment, "TMPDIR": temporary},
                 stdin=subprocess.PIPE,
                 stdout=output,

@@ -11,16 +11,10 @@ from llmmanager.testing import Call
 
 
 def table(rows: Sequence[Sequence[str]], *, indent: str = "  ") -> str:
-    """Rows as aligned columns; a column of numbers is aligned to the right."""
+    """Rows as columns of one width each."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        (indent + "  ".join(_cell(text, width) for text, width in zip(row, widths, strict=True))).rstrip()
-        for row in rows
-    )
-
-
-def _cell(text: str, width: int) -> str:
-    return text.rjust(width) if text[:1].isdigit() else text.ljust(width)
+    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in rows]
+    return "\n".join(indent + line.rstrip() for line in lines)
 
 
 def counts(numbers: dict[str, int]) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local.emulator import running_emulator
+from infra.local.emulator import Emulator, running_emulator
 from infra.local.processes import ROOT, ended_by_signals
-from infra.local.stack import Stack, bootstrap, deploy, finish, synthesising
+from infra.local.stack import Stack, bootstrap, deploy, finish, synthesise
 from infra.local.steps import Steps
 from llmmanager.testing import FakeBedrock
 
@@ -24,6 +24,7 @@ class LocalRun:
     """What runs: the deployed stack and the Bedrock it calls."""
 
     stack: Stack
+    emulator: Emulator
     bedrock: FakeBedrock
 
 
@@ -62,11 +63,15 @@ def _runs(process_id: str) -> bool:
 
 @contextmanager
 def running_stack(
-    bedrock: FakeBedrock, *, port: int | None = None, steps: Steps | None = None
+    bedrock: FakeBedrock,
+    *,
+    port: int | None = None,
+    context: Mapping[str, str] | None = None,
+    steps: Steps | None = None,
 ) -> Iterator[LocalRun]:
     """Deploy the app to an emulator on `port` (None: a free one); everything ends with the block.
 
-    `bedrock` is started and stopped here.
+    `bedrock` is started and stopped here; `context` goes over the settings in cdk.json.
 
     Raises:
         LocalRunError: something does not start or deploy; the message says what and why.
@@ -76,13 +81,14 @@ def running_stack(
         started.enter_context(ended_by_signals())
         folder = started.enter_context(run_folder())
         started.enter_context(bedrock)
+        settings = {"bedrock_endpoint_url": bedrock.endpoint_url, **(context or {})}
         with steps.step("AWS emulator started"):
             emulator = started.enter_context(running_emulator(port=port, folder=folder))
-        with synthesising(bedrock_url=bedrock.endpoint_url, folder=folder) as synthesis:
-            with steps.step("account bootstrapped for the CDK"):
-                bootstrap(emulator, folder=folder)
-            with steps.step("CDK app synthesised (beside the bootstrap)"):
-                finish(synthesis)
+        synthesis = started.enter_context(synthesise(emulator, folder=folder, context=settings))
+        with steps.step("account bootstrapped for the CDK"):
+            bootstrap(emulator, folder=folder)
+        with steps.step("CDK app synthesised (began beside the bootstrap)"):
+            finish(synthesis)
         with steps.step("stack deployed"):
             stack = deploy(emulator, folder=folder)
-        yield LocalRun(stack, bedrock)
+        yield LocalRun(stack, emulator, bedrock)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -58,65 +57,57 @@ class Stack:
         return session.client(service, endpoint_url=self.endpoint_url, config=Config(proxies={}))
 
 
-@contextmanager
-def synthesising(*, bedrock_url: str, folder: Path) -> Iterator[GuardedProcess]:
-    """Write the template and the assets to `folder`/cdk.out while the caller does something else."""
-    arguments: list[StrPath] = [
-        "synth",
-        "--quiet",
-        "--output",
-        folder / "cdk.out",
-        "--context",
-        f"bedrock_endpoint_url={bedrock_url}",
-    ]
-    with _cdk(
-        *arguments,
-        log=folder / "synth.log",
-        environment=clean_environment(CDK_DEFAULT_REGION=REGION, CDK_DEFAULT_ACCOUNT=ACCOUNT),
-    ) as process:
-        yield process
+def synthesise(emulator: Emulator, *, folder: Path, context: Mapping[str, str]) -> GuardedProcess:
+    """Begin to write the template and the assets to `folder`/cdk.out; `finish` waits for the end.
+
+    `context` goes over what cdk.json says.
+    """
+    options = [option for key, value in context.items() for option in ("--context", f"{key}={value}")]
+    return _cdk("synth", "--quiet", "--output", folder / "cdk.out", *options, at=emulator, folder=folder)
 
 
 def bootstrap(emulator: Emulator, *, folder: Path) -> None:
     """Make the CDK's own bucket and roles, as in a new AWS account."""
-    finish(
-        _cdk(
-            "bootstrap",
-            f"aws://{ACCOUNT}/{REGION}",
-            log=folder / "bootstrap.log",
-            environment=_environment(emulator),
-        )
-    )
+    # Outside the checkout the command line finds no app, which it would synthesise once more.
+    finish(_cdk("bootstrap", f"aws://{ACCOUNT}/{REGION}", at=emulator, folder=folder, directory=folder))
 
 
 def deploy(emulator: Emulator, *, folder: Path) -> Stack:
     """Deploy what was synthesised to `folder`/cdk.out."""
     outputs = folder / "outputs.json"
-    arguments: list[StrPath] = ["deploy", STACK_NAME, "--app", folder / "cdk.out", "--outputs-file", outputs]
-    arguments += ["--require-approval", "never", "--method", "direct", "--progress", "events"]
-    finish(_cdk(*arguments, log=folder / "deploy.log", environment=_environment(emulator)))
+    where = ("--app", folder / "cdk.out", "--outputs-file", outputs)
+    how = ("--require-approval", "never", "--method", "direct", "--progress", "events")
+    finish(_cdk("deploy", STACK_NAME, *where, *how, at=emulator, folder=folder))
     return _stack(emulator, json.loads(outputs.read_text())[STACK_NAME])
 
 
-def _environment(emulator: Emulator) -> dict[str, str]:
-    return clean_environment(AWS_ENDPOINT_URL=emulator.endpoint_url)
-
-
-def _cdk(*arguments: StrPath, log: Path, environment: dict[str, str]) -> GuardedProcess:
-    quiet = {
-        "CI": "true",
-        "NO_COLOR": "1",
-        "CDK_DISABLE_CLI_TELEMETRY": "true",
-        "CDK_DISABLE_VERSION_CHECK": "1",
-    }
-    return GuardedProcess([CDK, *arguments, "--no-notices"], log=log, environment={**environment, **quiet})
-
-
 def finish(process: GuardedProcess) -> None:
-    """Wait for a CDK command. Raises LocalRunError, with what it said, when it fails."""
+    """Wait for a CDK command.
+
+    Raises:
+        LocalRunError: it failed; the message holds what it said.
+    """
     with process:
         if code := process.wait(seconds=300):
             raise LocalRunError(f"exit code {code}: {process.command_and_log()}")
+
+
+def _cdk(
+    command: str, *arguments: StrPath, at: Emulator, folder: Path, directory: Path = ROOT
+) -> GuardedProcess:
+    environment = clean_environment(
+        AWS_ENDPOINT_URL=at.endpoint_url,
+        CI="true",
+        NO_COLOR="1",
+        CDK_DISABLE_CLI_TELEMETRY="true",
+        CDK_DISABLE_VERSION_CHECK="1",
+    )
+    return GuardedProcess(
+        [CDK, command, *arguments, "--no-notices"],
+        log=folder / f"{command}.log",
+        environment=environment,
+        directory=directory,
+    )
 
 
 def _stack(emulator: Emulator, outputs: dict[str, str]) -> Stack:
