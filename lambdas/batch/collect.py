@@ -25,7 +25,7 @@ from lambdas.shared.observability import logger
 LOST = "the worker of this record's shard failed before the record was finished"
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """What plan returned (`batchId` and `bucket` of it), to the summary of the batch."""
     logger.append_keys(batch_id=event["batchId"])
@@ -37,7 +37,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 def collect(storage: BatchStorage) -> dict[str, Any]:
     """Write results.jsonl, failed.jsonl and summary.json; doing it again writes the same."""
     plan = storage.plan()
-    started_at = plan.started_at
     totals = Totals()
     with (
         ThreadPoolExecutor(S3_CONNECTIONS) as pool,
@@ -47,13 +46,10 @@ def collect(storage: BatchStorage) -> dict[str, Any]:
         reader = _Reader(storage, pool)
         for item in storage.manifest():
             parts = list(storage.parts(item["shard"]))
-            started_at = min([started_at, *(part.written_at for part in parts)])
             for result in _shard_results(storage.read(item["key"]), parts, reader):
                 totals.add(result)
                 (results if result["status"] == ANSWERED else failed).write(dump_line(result))
-    summary = totals.summary(
-        storage.batch_id, rejected=plan.rejected, started_at=started_at, ended_at=datetime.now(UTC)
-    )
+    summary = totals.summary(storage.batch_id, plan, ended_at=datetime.now(UTC))
     storage.put_summary(summary)
     return summary
 

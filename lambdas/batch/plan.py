@@ -2,53 +2,30 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from lambdas.batch.batch_input import Batch, InvalidBatch, read_batch
 from lambdas.batch.object_writer import ObjectWriter
 from lambdas.batch.records import Record, Rejected, read_records
-from lambdas.batch.storage import BATCH_ID, INPUT, MANIFEST, REJECTED, BatchStorage, Plan, stream
-from lambdas.shared.codec import InvalidRequest, encode_record
+from lambdas.batch.storage import MANIFEST, REJECTED, BatchStorage, NotThere, Plan, stream
+from lambdas.shared.codec import encode_record
 from lambdas.shared.json_text import dump_line
-from lambdas.shared.manager import Targets, choose_targets
+from lambdas.shared.manager import Targets
 from lambdas.shared.observability import logger
-from lambdas.shared.settings import BatchSettings, batch_settings
+from lambdas.shared.settings import batch_settings
 
 MAX_SHARD_BYTES = 32_000_000
 # Shards grow as they are cut (see `_room`), so that a small batch is shared by several workers too.
 FIRST_SHARD_SIZE = 20
 
-_S3_URI = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
-_MEMBERS = ("batchId", "inputS3Uri", "requests", "models", "regions")
 _UNREADABLE = {"NoSuchKey", "NoSuchBucket", "AccessDenied", "403", "404"}
 
 
-class InvalidBatch(Exception):
-    """The batch cannot be run as it was asked for; the message tells its sender why."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What was asked for, found to make sense.
-
-    Attributes:
-        bucket, key: where the input lies.
-        requests: the records, when they came inline; they are then first written to `bucket` and `key`.
-    """
-
-    storage: BatchStorage
-    bucket: str
-    key: str
-    requests: Sequence[Any] | None
-    targets: Targets
-
-
-@logger.inject_lambda_context
+@logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """`{"executionName", "input"}` to what the map over shards needs.
 
@@ -62,76 +39,31 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     return planned
 
 
-def read_batch(data: Any, *, default_id: Any, settings: BatchSettings) -> Batch:
-    """The state machine's input as a batch.
-
-    Raises:
-        InvalidBatch: it is not one that can be run.
-    """
-    if not isinstance(data, dict):
-        raise InvalidBatch("the input must be a JSON object")
-    unknown = [key for key in data if key not in _MEMBERS]
-    if unknown:
-        raise InvalidBatch(f"{unknown[0]}: unknown field; {', '.join(_MEMBERS)} are known")
-    batch_id = data.get("batchId") or default_id
-    if not isinstance(batch_id, str) or not BATCH_ID.fullmatch(batch_id):
-        raise InvalidBatch(f"batchId: must be 1 to 80 letters, digits, - and _ (got {batch_id!r:.100})")
-    try:
-        targets = choose_targets(data.get("models"), data.get("regions"))
-    except InvalidRequest as error:
-        raise InvalidBatch(str(error)) from None
-    storage = BatchStorage(settings.bucket, batch_id)
-    uri, requests = data.get("inputS3Uri"), data.get("requests")
-    if (uri is None) == (requests is None):
-        raise InvalidBatch("input: must hold either inputS3Uri or requests")
-    if uri is not None:
-        bucket, key = read_uri(uri, settings)
-        return Batch(storage, bucket, key, None, targets)
-    if not isinstance(requests, list) or not requests:
-        raise InvalidBatch("requests: must be a list of at least one record")
-    return Batch(storage, settings.bucket, storage.key(INPUT), requests, targets)
-
-
-def read_uri(uri: Any, settings: BatchSettings) -> tuple[str, str]:
-    """Bucket and key of an input file.
-
-    Raises:
-        InvalidBatch: not an S3 URI, or in a bucket that batches do not read from.
-    """
-    match = _S3_URI.fullmatch(uri) if isinstance(uri, str) else None
-    if match is None:
-        raise InvalidBatch(f"inputS3Uri: must be s3://bucket/key (got {uri!r:.200})")
-    bucket, key = match.groups()
-    allowed = (settings.bucket, *settings.input_buckets)
-    if bucket not in allowed:
-        raise InvalidBatch(
-            f"inputS3Uri: batches read from {', '.join(allowed)} (got bucket {bucket!r}); "
-            "more are allowed with the setting input_buckets"
-        )
-    return bucket, key
-
-
 def plan(batch: Batch, *, shard_size: int) -> dict[str, Any]:
     """Write shards, rejected lines and manifest.
 
-    The same input always makes the same objects, so a plan that is run again only repeats itself.
+    The same input always makes the same objects: a plan that is run again repeats itself, and a batch that is
+    started anew under its id goes on where it stopped.
 
     Raises:
-        InvalidBatch: the input cannot be read, or holds nothing.
+        InvalidBatch: the input cannot be read, holds nothing, or is another than the batch had before.
     """
-    started_at = datetime.now(UTC)
     storage, targets = batch.storage, batch.targets
+    earlier = _earlier_plan(storage)
+    started_at = earlier.started_at if earlier else datetime.now(UTC)
     if batch.requests is not None:
-        write_input(storage, batch.requests)
+        storage.put_input(batch.requests)
     counts = {"records": 0, "rejected": 0}
     manifest = []
     with storage.writer(REJECTED) as rejected:
         lines = _sound_lines(read_records(_open(batch.bucket, batch.key)), rejected, counts)
         for shard, body in enumerate(cut_shards(lines, shard_size=shard_size, spread=len(targets.regions))):
-            storage.put(storage.shard_key(shard), b"".join(body))
+            _keep_shard(storage, shard, b"".join(body), again=earlier is not None)
             manifest.append(_shard_item(storage, shard, records=len(body), targets=targets))
     if not counts["records"]:
         raise InvalidBatch(f"s3://{batch.bucket}/{batch.key} holds no records")
+    if earlier and earlier.records != counts["records"]:
+        raise _other_input(storage)
     storage.put_manifest(manifest, Plan(**counts, started_at=started_at))
     return {
         "batchId": storage.batch_id,
@@ -140,13 +72,6 @@ def plan(batch: Batch, *, shard_size: int) -> dict[str, Any]:
         "shardCount": len(manifest),
         **counts,
     }
-
-
-def write_input(storage: BatchStorage, requests: Iterable[Any]) -> None:
-    """Keep inline records as the file that they would have been."""
-    with storage.writer(INPUT) as writer:
-        for request in requests:
-            writer.write(dump_line(request))
 
 
 def cut_shards(lines: Iterable[bytes], *, shard_size: int, spread: int) -> Iterator[list[bytes]]:
@@ -180,6 +105,33 @@ def _open(bucket: str, key: str) -> Iterator[bytes]:
         if error.response["Error"]["Code"] in _UNREADABLE:
             raise InvalidBatch(f"inputS3Uri: s3://{bucket}/{key} does not exist or may not be read") from None
         raise
+
+
+def _earlier_plan(storage: BatchStorage) -> Plan | None:
+    try:
+        return storage.plan()
+    except NotThere:
+        return None
+
+
+def _keep_shard(storage: BatchStorage, shard: int, body: bytes, *, again: bool) -> None:
+    """Write a shard, or see that it was written before just so: results are told apart by their ids alone."""
+    key = storage.shard_key(shard)
+    if not again:
+        storage.put(key, body)
+        return
+    try:
+        same = storage.read(key) == body
+    except NotThere:
+        same = False
+    if not same:
+        raise _other_input(storage)
+
+
+def _other_input(storage: BatchStorage) -> InvalidBatch:
+    return InvalidBatch(
+        f"batchId: {storage.batch_id} was planned before from another input or shard size; use a new id"
+    )
 
 
 def _sound_lines(

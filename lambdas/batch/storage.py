@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,7 +25,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.batch.object_writer import ObjectWriter
 from lambdas.shared import clients
-from lambdas.shared.json_text import dump
+from lambdas.shared.json_text import dump, dump_line
 
 INPUT = "input.jsonl"
 MANIFEST = "manifest.json"
@@ -53,7 +53,7 @@ class Plan:
     Attributes:
         records: lines of the input that are not blank, rejected ones included.
         rejected: those that are no records.
-        started_at: when planning began (UTC).
+        started_at: when the batch was first planned (UTC).
     """
 
     records: int
@@ -68,7 +68,6 @@ class Part:
     Attributes:
         number: from 1 within its shard.
         answered, failed: how many results of each kind it holds.
-        written_at: when S3 took it.
     """
 
     key: str
@@ -76,7 +75,6 @@ class Part:
     number: int
     answered: int
     failed: int
-    written_at: datetime
 
 
 @dataclass(frozen=True)
@@ -107,9 +105,22 @@ class BatchStorage:
         return ObjectWriter(self.bucket, self.key(name))
 
     def read(self, key: str) -> bytes:
-        """A whole object, which must exist and be small: a shard or a part."""
-        body: bytes = clients.s3().get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        """A whole object, which must be small: a shard or a part.
+
+        Raises:
+            NotThere: there is none.
+        """
+        try:
+            body: bytes = clients.s3().get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            raise _not_there(error) from error
         return body
+
+    def put_input(self, requests: Iterable[Any]) -> None:
+        """Keep records that came inline as the file that they would have been."""
+        with self.writer(INPUT) as writer:
+            for request in requests:
+                writer.write(dump_line(request))
 
     def put_manifest(self, manifest: Sequence[Mapping[str, Any]], plan: Plan) -> None:
         """Write the shards for Step Functions to read, and the plan's figures as their metadata."""
@@ -152,10 +163,7 @@ class BatchStorage:
         Raises:
             NotThere: the batch is not finished.
         """
-        try:
-            summary: dict[str, Any] = json.loads(self.read(self.key(SUMMARY)))
-        except ClientError as error:
-            raise _not_there(error) from error
+        summary: dict[str, Any] = json.loads(self.read(self.key(SUMMARY)))
         return summary
 
     def parts(self, shard: int | None = None) -> Iterator[Part]:
@@ -167,7 +175,7 @@ class BatchStorage:
                 named = _PART_NAME.fullmatch(listed["Key"].removeprefix(self.key("")))
                 if named:
                     shard_, number, answered, failed = map(int, named.groups())
-                    yield Part(listed["Key"], shard_, number, answered, failed, listed["LastModified"])
+                    yield Part(listed["Key"], shard_, number, answered, failed)
 
     def add_part(self, shard: int, lines: Sequence[bytes], *, number: int, answered: int, failed: int) -> int:
         """Write results as a new part of a shard, never over another one.

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from lambdas.batch.results import ANSWERED
+from lambdas.batch.storage import Plan
 
 
 @dataclass
@@ -40,9 +41,7 @@ class Totals:
             self.cost += result["estimatedCostUsd"]
             self.priced += 1
 
-    def summary(
-        self, batch_id: str, *, rejected: int, started_at: datetime, ended_at: datetime
-    ) -> dict[str, Any]:
+    def summary(self, batch_id: str, plan: Plan, *, ended_at: datetime) -> dict[str, Any]:
         """The totals as `summary.json` has them.
 
         `records` counts every line of the input: answered, failed and rejected ones. The cost is that of the
@@ -51,17 +50,17 @@ class Totals:
         return {
             "batchId": batch_id,
             "status": "succeeded",
-            "records": self.answered + self.failed + rejected,
+            "records": self.answered + self.failed + plan.rejected,
             "answered": self.answered,
             "failed": self.failed,
-            "rejected": rejected,
+            "rejected": plan.rejected,
             "byRegion": dict(self.by_region),
             "byModel": dict(self.by_model),
             "attempts": self.attempts,
             "usage": dict(self.usage),
             "estimatedCostUsd": round(self.cost, 10) if self.priced or not self.answered else None,
             "answersWithoutPrice": self.answered - self.priced,
-            "startedAt": started_at.isoformat(),
+            "startedAt": plan.started_at.isoformat(),
             "endedAt": ended_at.isoformat(),
-            "wallSeconds": round((ended_at - started_at).total_seconds(), 3),
+            "wallSeconds": round((ended_at - plan.started_at).total_seconds(), 3),
         }

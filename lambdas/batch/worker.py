@@ -65,7 +65,7 @@ class Budget:
         return cls(Deadline.after(end - min(REQUEST_SECONDS, end / 2)), Deadline.after(end))
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(clear_state=True)
 def handler(item: dict[str, Any], context: Context) -> dict[str, Any]:
     """A shard as the manifest has it; the same with `done`, `answered` and `failed`.
 

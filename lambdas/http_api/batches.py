@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.batch.plan import InvalidBatch, read_uri, write_input
+from lambdas.batch.batch_input import InvalidBatch, read_uri
 from lambdas.batch.records import Record, Rejected, read_records
 from lambdas.batch.storage import (
     BATCH_ID,
@@ -57,7 +57,7 @@ def post(body: dict[str, Any]) -> tuple[int, Any]:
     if "requests" in body:
         _check_inline(body["requests"])
         # Step Functions takes 256 KiB of input, so the records travel as a file.
-        write_input(storage, body["requests"])
+        storage.put_input(body["requests"])
         uri = storage.uri(INPUT)
     else:
         uri = _checked_uri(body["inputS3Uri"])

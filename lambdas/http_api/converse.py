@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lambdas.shared.codec import InvalidRequest, decode_request, encode_response
+from lambdas.shared.codec import decode_request, encode_response
 from lambdas.shared.manager import choose_targets, llm_manager
-from llmmanager import ConfigurationError
 
 # What it takes to write the answer, or to say that there is none.
 _MARGIN_SECONDS = 1.0
@@ -19,16 +18,9 @@ def post(body: dict[str, Any], context: Any) -> tuple[int, Any]:
         InvalidRequest: it is not one.
         LLMManagerError: nothing answered it.
     """
-    chosen = {name: body.pop(name, None) for name in ("models", "regions")}
-    targets = choose_targets(chosen["models"], chosen["regions"])
+    targets = choose_targets(body.pop("models", None), body.pop("regions", None))
     request = decode_request(body)
-    try:
-        manager = llm_manager(targets)
-    except ConfigurationError as error:
-        if not any(chosen.values()):
-            raise
-        raise InvalidRequest([error.message]) from None
-    response = manager.converse_with_request(
+    response = llm_manager(targets).converse_with_request(
         request, deadline=context.get_remaining_time_in_millis() / 1000 - _MARGIN_SECONDS
     )
     return 200, {"text": response.get_content(), **encode_response(response)}

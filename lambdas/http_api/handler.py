@@ -11,7 +11,7 @@ from lambdas.shared.json_text import dump
 from lambdas.shared.observability import log_unexpected, logger
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer one request."""
     try:

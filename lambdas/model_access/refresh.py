@@ -10,7 +10,7 @@ from llmmanager.bedrock.catalog.bedrock_api import BedrockCatalogSource
 from llmmanager.bedrock.catalog.dynamodb_store import DynamoDBStore
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """`{"region": "us-east-1"}` to what is now known of it.
 

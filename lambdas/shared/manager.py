@@ -10,6 +10,7 @@ from typing import Any
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.settings import batch_settings, model_settings
 from llmmanager import (
+    ConfigurationError,
     LLMManager,
     ParallelLLMManager,
     ParallelProcessingConfig,
@@ -37,7 +38,9 @@ def choose_targets(models: Any, regions: Any) -> Targets:
     """What a caller asked for, out of what is configured; None leaves a choice as it is configured.
 
     Raises:
-        InvalidRequest: not lists, or something in them is not configured.
+        InvalidRequest: not lists, something in them is not configured, or no model of these can be called in
+            any region of these.
+        ConfigurationError: what is configured cannot work.
     """
     settings = model_settings()
     problems: list[str] = []
@@ -47,6 +50,12 @@ def choose_targets(models: Any, regions: Any) -> Targets:
     )
     if problems:
         raise InvalidRequest(problems)
+    try:
+        llm_manager(targets)
+    except ConfigurationError as error:
+        if models is None and regions is None:
+            raise
+        raise InvalidRequest([f"models, regions: {error.message}"]) from None
     return targets
 
 

@@ -1,0 +1,183 @@
+"""The functions as they are deployed, in process: S3, DynamoDB and Step Functions by moto, Bedrock by FakeBedrock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from lambdas.batch import collect, plan, worker
+from lambdas.shared import clients, manager, settings
+from llmmanager.testing import FakeBedrock
+
+MODELS = ("Nova Lite", "Nova Micro")
+REGIONS = ("us-east-1", "us-west-2", "eu-central-1")
+BUCKET = "batches-of-the-test"
+TABLE = "catalog-of-the-test"
+STATE_MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:Batch"
+
+
+@dataclass
+class Context:
+    """What Lambda hands to a function, with the time that a test gives it."""
+
+    seconds: float = 900
+    function_name: str = "function-of-the-test"
+    memory_limit_in_mb: int = 1024
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:function-of-the-test"
+    aws_request_id: str = "request-of-the-test"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.seconds * 1000)
+
+
+@pytest.fixture
+def context() -> Context:
+    return Context()
+
+
+def forget_what_is_kept() -> None:
+    """What an execution environment keeps between invocations."""
+    for kept in (
+        settings.model_settings,
+        settings.batch_settings,
+        settings.batch_state_machine_arn,
+        clients.s3,
+        clients.step_functions,
+        manager.catalog,
+        manager.llm_manager,
+        manager.parallel_manager,
+    ):
+        kept.cache_clear()
+
+
+@pytest.fixture
+def cold_start() -> Any:
+    """Makes the next call the first of its execution environment."""
+    return forget_what_is_kept
+
+
+@pytest.fixture
+def deployed(fake_bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBedrock]:
+    """The stack's environment, bucket, table and state machine; gives the Bedrock that they call."""
+    for name, value in {
+        "LLMMANAGER_MODELS": json.dumps(MODELS),
+        "LLMMANAGER_REGIONS": json.dumps(REGIONS),
+        "LLMMANAGER_TABLE": TABLE,
+        "LLMMANAGER_BUCKET": BUCKET,
+        "LLMMANAGER_INPUT_BUCKETS": json.dumps(["bucket-of-another-team"]),
+        "LLMMANAGER_BATCH_STATE_MACHINE_ARN": STATE_MACHINE,
+        "LLMMANAGER_WORKER_CONCURRENCY": "8",
+        "LLMMANAGER_SHARD_SIZE": "500",
+    }.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws(config={"core": {"passthrough": {"urls": [f"{fake_bedrock.endpoint_url}.*"]}}}):
+        boto3.client("s3").create_bucket(Bucket=BUCKET)
+        boto3.client("dynamodb").create_table(
+            TableName=TABLE,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        )
+        boto3.client("stepfunctions").create_state_machine(
+            name="Batch", definition=json.dumps(_MACHINE), roleArn="arn:aws:iam::123456789012:role/any"
+        )
+        forget_what_is_kept()
+        yield fake_bedrock
+        forget_what_is_kept()
+
+
+_MACHINE = {"StartAt": "Plan", "States": {"Plan": {"Type": "Pass", "End": True}}}
+
+
+class StateMachine:
+    """Does with the functions what the state machine does, one step at a time."""
+
+    def __init__(self) -> None:
+        self.planned: dict[str, Any] = {}
+
+    def run(self, data: dict[str, Any], *, name: str = "batch-1") -> dict[str, Any]:
+        """A whole batch; its summary."""
+        for item in self.plan(data, name=name):
+            self.run_shard(item)
+        return self.collect()
+
+    def plan(self, data: dict[str, Any], *, name: str = "batch-1") -> list[dict[str, Any]]:
+        """The shards that the map is given."""
+        self.planned = plan.handler({"executionName": name, "input": data}, Context())
+        return json.loads(self.read(self.planned["manifestKey"]))
+
+    def run_shard(self, item: dict[str, Any], *, seconds: float = 900) -> dict[str, Any]:
+        """A shard until it is done."""
+        done = False
+        while not done:
+            item = worker.handler(item, Context(seconds))
+            done = item["done"]
+        return item
+
+    def collect(self) -> dict[str, Any]:
+        return collect.handler(self.planned, Context())
+
+    def put(self, lines: Iterable[Any], *, key: str = "input/file.jsonl", bucket: str = BUCKET) -> str:
+        """An input file; a line that is bytes goes in as it is. Its URI."""
+        body = b"".join(line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n" for line in lines)
+        boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
+        return f"s3://{bucket}/{key}"
+
+    def keys(self, prefix: str = "") -> list[str]:
+        listed = boto3.client("s3").list_objects_v2(Bucket=BUCKET, Prefix=prefix)
+        return [entry["Key"] for entry in listed.get("Contents", ())]
+
+    def read(self, key: str) -> bytes:
+        return boto3.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
+
+    def lines(self, name: str, *, batch: str = "batch-1") -> list[dict[str, Any]]:
+        """The lines of one of a batch's files."""
+        return [json.loads(line) for line in self.read(f"batches/{batch}/{name}").splitlines()]
+
+
+@pytest.fixture
+def machine(deployed: FakeBedrock) -> StateMachine:
+    return StateMachine()
+
+
+@pytest.fixture
+def records() -> Any:
+    """Makes records that ask something different each."""
+
+    def make(count: int, *, first: int = 0) -> list[dict[str, Any]]:
+        return [
+            {
+                "recordId": f"record-{number}",
+                "modelInput": {
+                    "messages": [{"role": "user", "content": [{"text": f"Question {number}?"}]}],
+                    "inferenceConfig": {"maxTokens": 50},
+                },
+            }
+            for number in range(first, first + count)
+        ]
+
+    return make
+
+
+@pytest.fixture
+def proxy_event() -> Any:
+    """Makes the event that API Gateway sends for a request."""
+
+    def make(method: str, path: str, body: Any = None) -> dict[str, Any]:
+        return {
+            "httpMethod": method,
+            "path": path,
+            "headers": {},
+            "body": body if body is None or isinstance(body, str) else json.dumps(body),
+            "isBase64Encoded": False,
+            "requestContext": SimpleNamespace(stage="prod").__dict__,
+        }
+
+    return make
