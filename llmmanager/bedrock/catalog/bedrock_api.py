@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from llmmanager.bedrock.catalog.entries import ModelEntry, RegionCatalog, order_profiles
@@ -45,14 +46,14 @@ class BedrockCatalogSource:
     """Asks Bedrock which models a region offers.
 
     Args:
-        client_factory: makes the clients; boto3's default session when not given.
+        client_factory: makes the clients; a boto3 session of its own when not given.
         sleep: waits between attempts, in seconds.
     """
 
     def __init__(
         self, client_factory: ClientFactory | None = None, *, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        self._client_factory = client_factory or _default_client
+        self._client_factory = client_factory or _own_session()
         self._sleep = sleep
         # boto3 sessions are not safe to make clients from in several threads.
         self._making_a_client = threading.Lock()
@@ -155,9 +156,19 @@ def _code(error: Exception) -> str:
     return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
 
 
-def _default_client(service: str, region: str) -> Any:
-    import boto3
-    from botocore.config import Config
+def _own_session() -> ClientFactory:
+    """Makes clients from a session of its own, made when the first client is."""
 
-    config = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 1})
-    return boto3.client(service, region_name=region, config=config)
+    @cache
+    def session() -> Any:
+        import boto3
+
+        return boto3.Session()
+
+    def make(service: str, region: str) -> Any:
+        from botocore.config import Config
+
+        config = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 1})
+        return session().client(service, region_name=region, config=config)
+
+    return make

@@ -33,7 +33,7 @@ class DynamoDBStore:
 
     Args:
         table_name: the table.
-        client: a boto3 DynamoDB client; boto3's default session makes one when first needed.
+        client: a boto3 DynamoDB client; one is made when first needed if not given.
         sleep: waits before keys that DynamoDB left unprocessed are asked for again, in seconds.
     """
 
@@ -145,4 +145,4 @@ def _default_client() -> Any:
 
     # The catalog has a layer below: better to go on without the store than to wait for it.
     config = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2})
-    return boto3.client("dynamodb", config=config)
+    return boto3.Session().client("dynamodb", config=config)

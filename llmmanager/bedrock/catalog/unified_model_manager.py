@@ -35,8 +35,8 @@ class UnifiedModelManager:
     Args:
         regions: the regions to ask Bedrock about; all known ones when not given.
         store: where the catalog is kept between processes.
-        client_factory: makes boto3 clients from a service's name and a region; boto3's default session
-            when not given.
+        client_factory: makes boto3 clients from a service's name and a region; a boto3 session
+            of its own when not given.
         ask_api: False leaves Bedrock's API to `refresh_unified_data` (and to whoever refreshes the store),
             except for a name that nothing knows.
         directory: keeps the catalog in files there, instead of a store. Nothing is written otherwise.

@@ -1,0 +1,352 @@
+"""The catalog against a Bedrock on loopback, over real boto3."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from moto import mock_aws
+
+from llmmanager import UnifiedModelManager
+from llmmanager.bedrock.catalog import layers
+from llmmanager.bedrock.catalog.bedrock_api import BedrockCatalogSource
+from llmmanager.bedrock.catalog.snapshot import load_snapshot
+from llmmanager.bedrock.catalog.stores import FileStore, MemoryStore
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError, LLMManagerError
+from llmmanager.testing import FakeBedrock, FakeCatalog, FakeModel, Fault
+
+EAST, WEST, PARIS = "us-east-1", "us-west-2", "eu-west-3"
+
+ONE = FakeModel(model_id="acme.one-v1:0", name="Acme One", provider="Acme", on_demand=[EAST, WEST])
+ROUTED = FakeModel(
+    model_id="acme.routed-v1:0",
+    name="Acme Routed",
+    provider="Acme",
+    profiles={"us": [EAST, WEST], "atlantis": [PARIS], "global": [EAST, WEST, PARIS]},
+    lifecycle="LEGACY",
+    streaming=False,
+)
+# The snapshot takes this model for one that can be invoked in us-east-1 as it is.
+NO_LONGER_ON_DEMAND = FakeModel(
+    model_id="mistral.mistral-7b-instruct-v0:2", name="Mistral 7B Instruct", profiles={"us": [EAST]}
+)
+
+
+@pytest.fixture
+def bedrock():
+    catalog = FakeCatalog(
+        ONE,
+        ROUTED,
+        NO_LONGER_ON_DEMAND,
+        FakeModel(model_id="acme.one-v1:0:48k", name="Acme One", provider="Acme"),
+        FakeModel(model_id="acme.embed-v1:0", output_modalities=["EMBEDDING"], on_demand=[EAST]),
+        FakeModel(model_id="acme.speak-v1:0", output_modalities=["SPEECH", "TEXT"], on_demand=[EAST]),
+        FakeModel(model_id="cohere.rerank-v3-5:0", on_demand=[EAST]),
+        *(FakeModel(model_id=f"acme.filler-{n}", profiles={"us": [EAST]}) for n in range(25)),
+    )
+    with FakeBedrock(catalog, page_size=10) as running:
+        yield running
+
+
+@pytest.fixture
+def clients(bedrock):
+    made = []
+
+    def factory(service, region):
+        made.append(bedrock.client(service, region=region))
+        return made[-1]
+
+    yield factory
+    for client in made:
+        client.close()
+
+
+def asked(bedrock):
+    return Counter((call.operation, call.region) for call in bedrock.calls)
+
+
+def test_a_region_is_told_with_all_pages_of_its_profiles(clients):
+    region = BedrockCatalogSource(clients).fetch_region(EAST)
+    assert len([id_ for id_ in region.entries if id_.startswith("acme.filler-")]) == 25
+    one, routed = region.entries["acme.one-v1:0"], region.entries["acme.routed-v1:0"]
+    assert (one.model_name, one.provider, one.on_demand, one.profiles) == ("Acme One", "Acme", True, ())
+    assert routed.profiles == ("us.acme.routed-v1:0", "global.acme.routed-v1:0")
+    assert (routed.on_demand, routed.streaming, routed.lifecycle) == (False, False, "LEGACY")
+    assert region.refreshed_at is not None
+
+
+def test_what_converse_does_not_take_or_nobody_can_call_is_left_out(clients):
+    offered = set(BedrockCatalogSource(clients).fetch_region(EAST).entries)
+    assert not [id_ for id_ in offered if "embed" in id_ or "speak" in id_ or "rerank" in id_ or "48k" in id_]
+
+
+def test_a_profile_with_a_prefix_never_seen_is_a_way_in(clients):
+    ways = BedrockCatalogSource(clients).fetch_region(PARIS).entries["acme.routed-v1:0"].access(PARIS)
+    assert [(way.access_method, way.invoke_id) for way in ways] == [
+        ("geographic_profile", "atlantis.acme.routed-v1:0"),
+        ("global_profile", "global.acme.routed-v1:0"),
+    ]
+
+
+def test_the_bundled_snapshot_and_bedrock_tell_the_same(aws_credentials):
+    """FakeBedrock serves the same data over the wire, so both readers must arrive at the same ways in."""
+    with FakeBedrock() as bedrock:
+        made = []
+
+        def factory(service, region):
+            made.append(bedrock.client(service, region=region))
+            return made[-1]
+
+        result = BedrockCatalogSource(factory).fetch([EAST, "eu-central-1", "ap-northeast-1"])
+        for client in made:
+            client.close()
+    assert result.errors == {}
+    for name, region in result.regions.items():
+        told = {way for entry in region.entries.values() for way in entry.access(name)}
+        bundled = {way for entry in load_snapshot()[name].entries.values() for way in entry.access(name)}
+        assert {way.invoke_id for way in told} == {way.invoke_id for way in bundled}
+
+
+@pytest.mark.parametrize("fails", [EAST, WEST, PARIS])
+def test_one_failing_region_never_drops_the_others(bedrock, clients, fails):
+    bedrock.add_fault(Fault(region=fails, error="AccessDeniedException"))
+    result = BedrockCatalogSource(clients).fetch([EAST, WEST, PARIS, EAST])
+    assert set(result.errors) == {fails}
+    assert set(result.regions) == {EAST, WEST, PARIS} - {fails}
+
+
+def test_a_region_whose_client_cannot_be_made_is_a_failed_region(clients):
+    def factory(service, region):
+        if region == WEST:
+            raise ValueError("no endpoint")
+        return clients(service, region)
+
+    result = BedrockCatalogSource(factory).fetch([EAST, WEST])
+    assert set(result.regions) == {EAST}
+    assert str(result.errors[WEST]) == "no endpoint"
+
+
+def test_regions_are_asked_at_the_same_time(bedrock, clients):
+    bedrock.set_latency(0.3, operation="ListFoundationModels")
+    BedrockCatalogSource(clients).fetch([EAST, WEST, PARIS])
+    assert bedrock.peak_in_flight == 3
+
+
+def test_a_throttle_is_waited_out(bedrock, clients):
+    bedrock.add_fault(Fault(operation="ListInferenceProfiles", error="ThrottlingException", count=2))
+    waits: list[float] = []
+    assert BedrockCatalogSource(clients, sleep=waits.append).fetch_region(EAST).entries
+    assert len(waits) == 2
+    assert all(0 <= wait <= 2 for wait in waits)
+
+
+def test_a_throttle_that_stays_is_an_error_after_a_few_attempts(bedrock, clients):
+    bedrock.add_fault(Fault(region=EAST, error="ThrottlingException"))
+    result = BedrockCatalogSource(clients, sleep=lambda _: None).fetch([EAST, WEST])
+    assert "ThrottlingException" in str(result.errors[EAST])
+    assert set(result.regions) == {WEST}
+    assert asked(bedrock)[("ListFoundationModels", EAST)] == 4
+
+
+def test_a_refusal_is_not_tried_again(bedrock, clients):
+    bedrock.add_fault(Fault(error="AccessDeniedException"))
+    BedrockCatalogSource(clients).fetch([EAST])
+    assert asked(bedrock)[("ListFoundationModels", EAST)] == 1
+
+
+def test_asking_about_no_region_asks_nothing(bedrock, clients):
+    assert BedrockCatalogSource(clients).fetch([]).regions == {}
+    assert bedrock.calls == ()
+
+
+def test_a_model_younger_than_the_snapshot_is_found_by_name_with_one_look_up(bedrock, clients):
+    manager = UnifiedModelManager(regions=[EAST, PARIS], client_factory=clients)
+    resolved = manager.resolve("acme one")
+    assert resolved.model_id == "acme.one-v1:0"
+    assert [way.invoke_id for way in manager.access(resolved, EAST)] == ["acme.one-v1:0"]
+    assert manager.resolve("Acme Routed").model_id == "acme.routed-v1:0"
+    assert (
+        asked(bedrock)[("ListFoundationModels", EAST)] == asked(bedrock)[("ListFoundationModels", PARIS)] == 1
+    )
+    assert {region for _, region in asked(bedrock)} == {EAST, PARIS}
+
+
+def test_an_id_younger_than_the_snapshot_is_found_with_its_profiles(clients):
+    manager = UnifiedModelManager(regions=[EAST], client_factory=clients)
+    resolved = manager.resolve("acme.routed-v1:0")
+    assert resolved.known
+    assert manager.access(resolved, EAST)[0].invoke_id == "us.acme.routed-v1:0"
+
+
+def test_an_id_that_bedrock_does_not_know_either_is_passed_through(bedrock, clients):
+    manager = UnifiedModelManager(regions=[EAST], client_factory=clients)
+    resolved = manager.resolve("acme.unheard-of-v1:0")
+    assert not resolved.known
+    assert resolved.warnings
+    (way,) = manager.access(resolved, EAST)
+    assert (way.invoke_id, way.access_method) == ("acme.unheard-of-v1:0", None)
+    assert not manager.has_model("acme.unheard-of-v1:0")
+    manager.resolve("acme.unheard-of-v1:0")
+    assert asked(bedrock)[("ListFoundationModels", EAST)] == 1
+
+
+def test_known_names_and_targets_cost_no_call(bedrock, clients):
+    manager = UnifiedModelManager(regions=[EAST], client_factory=clients)
+    assert manager.access(manager.resolve("Nova Micro"), EAST)
+    assert manager.ensure_access(["Nova Micro", "Claude 3 Opus"])
+    assert bedrock.calls == ()
+
+
+def test_where_no_target_is_known_bedrock_is_asked_once(bedrock, clients):
+    manager = UnifiedModelManager(regions=[EAST], client_factory=clients)
+    assert not manager.ensure_access(["Claude 3 Opus"])
+    assert not manager.ensure_access(["Claude 3 Opus"])
+    assert asked(bedrock)[("ListFoundationModels", EAST)] == 1
+
+
+def test_after_the_interval_a_region_is_asked_again(bedrock, clients, monkeypatch):
+    manager = UnifiedModelManager(regions=[EAST], client_factory=clients)
+    assert not manager.ensure_access(["Claude 3 Opus"])
+    monkeypatch.setattr(layers, "LOOK_UP_INTERVAL_SECONDS", 0.0)
+    assert not manager.ensure_access(["Claude 3 Opus"])
+    assert asked(bedrock)[("ListFoundationModels", EAST)] == 2
+
+
+def test_many_threads_that_miss_a_name_ask_once(bedrock, clients):
+    manager = UnifiedModelManager(regions=[EAST], client_factory=clients)
+    start = threading.Barrier(16)
+
+    def resolve(_):
+        start.wait()
+        return manager.resolve("Acme One").model_id
+
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(resolve, range(16))) == {"acme.one-v1:0"}
+    assert asked(bedrock)[("ListFoundationModels", EAST)] == 1
+
+
+def test_a_refused_way_in_without_another_is_looked_up_in_that_region_only(bedrock, clients):
+    model = "Mistral 7B Instruct"
+    manager = UnifiedModelManager(regions=[EAST, WEST], client_factory=clients)
+    assert [way.access_method for way in manager.access(model, EAST)] == ["on_demand"]
+    after = manager.learn(model, EAST, denied_method="on_demand")
+    assert [way.invoke_id for way in after] == ["us.mistral.mistral-7b-instruct-v0:2"]
+    assert manager.access(model, EAST) == after
+    assert manager.access(model, WEST)[0].access_method == "on_demand"
+    assert {region for _, region in asked(bedrock)} == {EAST}
+
+
+def test_a_refused_way_in_with_another_known_is_not_looked_up(bedrock, clients):
+    manager = UnifiedModelManager(regions=[EAST], client_factory=clients)
+    manager.learn("Nova Micro", EAST, denied_method="on_demand")
+    assert bedrock.calls == ()
+
+
+def test_a_passed_through_id_that_bedrock_learns_of_later_gets_its_profiles(bedrock, clients, monkeypatch):
+    fault = bedrock.add_fault(Fault(error="AccessDeniedException"))
+    manager = UnifiedModelManager(regions=[EAST], client_factory=clients)
+    resolved = manager.resolve("acme.routed-v1:0")
+    assert not resolved.known
+    bedrock.remove_fault(fault)
+    monkeypatch.setattr(layers, "LOOK_UP_INTERVAL_SECONDS", 0.0)
+    after = manager.learn(resolved, EAST, denied_method=None)
+    assert [way.invoke_id for way in after] == ["us.acme.routed-v1:0", "global.acme.routed-v1:0"]
+
+
+def test_a_refresh_replaces_what_was_known_and_forgets_refusals(clients):
+    manager = UnifiedModelManager(regions=[EAST], client_factory=clients)
+    manager.learn("Nova Micro", EAST, denied_method="on_demand")
+    assert manager.is_model_available_in_region("Nova Micro", EAST)
+    assert set(manager.refresh_unified_data().regions) == {EAST}
+    assert not manager.is_model_available_in_region("Nova Micro", EAST)
+    assert manager.is_model_available_in_region("Acme One", EAST)
+    assert manager.get_cache_status()["regions"][EAST]["source"] == "bedrock"
+    assert manager.is_model_available_in_region("Nova Micro", WEST)
+
+
+def test_a_refresh_with_one_failing_region_keeps_its_last_known_good(bedrock, clients):
+    manager = UnifiedModelManager(regions=[EAST, WEST], client_factory=clients)
+    bedrock.add_fault(Fault(region=WEST, error="AccessDeniedException"))
+    result = manager.refresh_unified_data()
+    assert (set(result.regions), set(result.errors)) == ({EAST}, {WEST})
+    assert manager.access("Nova Micro", EAST) == ()
+    assert manager.access("Nova Lite", WEST) != ()
+    assert "AccessDenied" in manager.get_cache_status()["errors"][WEST]
+
+
+def test_a_refresh_in_which_every_region_fails_says_so_and_changes_nothing(bedrock, clients):
+    manager = UnifiedModelManager(regions=[EAST, WEST], client_factory=clients)
+    manager.learn("Nova Micro", EAST, denied_method="on_demand")
+    before = manager.access("Nova Micro", EAST)
+    bedrock.add_fault(Fault(error="AccessDeniedException"))
+    with pytest.raises(LLMManagerError, match=r"what was known is kept.*us-east-1.*us-west-2"):
+        manager.refresh_unified_data()
+    assert manager.access("Nova Micro", EAST) == before
+
+
+def test_what_bedrock_says_is_stored_for_the_next_manager(bedrock, clients, tmp_path):
+    UnifiedModelManager(regions=[EAST], directory=tmp_path, client_factory=clients).refresh_unified_data()
+    calls = len(bedrock.calls)
+    later = UnifiedModelManager(regions=[EAST], directory=tmp_path, client_factory=clients)
+    assert later.resolve("Acme One").model_id == "acme.one-v1:0"
+    assert set(FileStore(tmp_path).load_all()) == {EAST}
+    assert len(bedrock.calls) == calls
+
+
+def test_only_what_the_store_lacks_is_asked_when_no_download_is_forced(bedrock, clients):
+    store = MemoryStore()
+    UnifiedModelManager(regions=[EAST], store=store, client_factory=clients).refresh_unified_data()
+    both = UnifiedModelManager(regions=[EAST, WEST], store=store, client_factory=clients)
+    assert set(both.refresh_unified_data(force_download=False).regions) == {WEST}
+    assert set(store.load_all()) == {EAST, WEST}
+
+
+def test_a_store_that_cannot_be_written_does_not_break_a_refresh(clients, caplog):
+    class ReadOnly(MemoryStore):
+        def save(self, catalog):
+            raise PermissionError("read only")
+
+    manager = UnifiedModelManager(regions=[EAST], store=ReadOnly(), client_factory=clients)
+    assert set(manager.refresh_unified_data().regions) == {EAST}
+    assert manager.access("Acme One", EAST)
+    assert "could not be stored: read only" in caplog.text
+
+
+def test_without_a_client_factory_boto3s_own_session_is_used(bedrock, monkeypatch):
+    for name, value in bedrock.environment.items():
+        monkeypatch.setenv(name, value)
+    assert UnifiedModelManager(regions=[EAST]).resolve("Acme One").model_id == "acme.one-v1:0"
+
+
+def test_without_credentials_an_unknown_name_is_refused_with_the_reason():
+    with pytest.raises(ConfigurationError, match=r"Nearest: .*Nova Micro.*credentials"):
+        UnifiedModelManager(regions=[EAST]).resolve("Nova Mikro")
+
+
+def test_dynamodb_as_the_store_of_a_manager(clients, aws_credentials):
+    import boto3
+
+    from llmmanager.bedrock.catalog.dynamodb_store import DynamoDBStore
+
+    # What is on loopback is not moto's business.
+    with mock_aws(config={"core": {"passthrough": {"urls": [r"http://127\.0\.0\.1.*"]}}}):
+        client = boto3.client("dynamodb", region_name=EAST)
+        client.create_table(
+            TableName="table",
+            KeySchema=[
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+            AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in ("pk", "sk")],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        store = DynamoDBStore("table", client=client)
+        UnifiedModelManager(regions=[EAST, PARIS], store=store, client_factory=clients).refresh_unified_data()
+        warm = UnifiedModelManager(regions=[EAST, PARIS], store=store, ask_api=False)
+        assert warm.get_model_access_info("Acme Routed", PARIS)["access_methods"] == [
+            "geographic_profile",
+            "global_profile",
+        ]
+        client.close()

@@ -1,0 +1,113 @@
+"""What a catalog answers, and that it survives being written down."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmmanager.bedrock.catalog.entries import (
+    AccessMethod,
+    Catalog,
+    ModelAccess,
+    ModelEntry,
+    RegionCatalog,
+    order_profiles,
+)
+
+words = st.text(min_size=1, max_size=20)
+modalities = st.lists(words, max_size=3).map(tuple)
+entries = st.builds(
+    ModelEntry,
+    model_id=words,
+    model_name=words,
+    provider=words,
+    input_modalities=modalities,
+    output_modalities=modalities,
+    streaming=st.booleans(),
+    lifecycle=words,
+    on_demand=st.booleans(),
+    profiles=modalities,
+)
+moments = st.none() | st.datetimes(timezones=st.just(UTC))
+
+
+def test_ways_in_come_on_demand_first_then_geographic_then_global():
+    profiles = order_profiles(["global.acme.one", "us.acme.one", "apac.acme.one"])
+    entry = ModelEntry("acme.one", "One", "Acme", on_demand=True, profiles=profiles)
+    assert [(way.access_method, way.invoke_id, way.inference_profile_id) for way in entry.access("r")] == [
+        ("on_demand", "acme.one", None),
+        ("geographic_profile", "apac.acme.one", "apac.acme.one"),
+        ("geographic_profile", "us.acme.one", "us.acme.one"),
+        ("global_profile", "global.acme.one", "global.acme.one"),
+    ]
+
+
+def test_a_prefix_never_seen_before_is_a_geography():
+    assert AccessMethod.of_profile("atlantis.acme.one") is AccessMethod.GEOGRAPHIC_PROFILE
+    assert AccessMethod.of_profile("globalish.acme.one") is AccessMethod.GEOGRAPHIC_PROFILE
+
+
+@given(region=words, models=st.lists(entries, unique_by=lambda entry: entry.model_id), moment=moments)
+def test_a_region_read_back_is_the_region_written(region, models, moment):
+    offered = RegionCatalog(region, {entry.model_id: entry for entry in models}, moment)
+    assert RegionCatalog.from_json(offered.to_json()) == offered
+
+
+def test_a_moment_in_another_time_zone_is_read_as_utc():
+    local = datetime(2026, 11, 22, 14, tzinfo=timezone(timedelta(hours=2)))
+    read = RegionCatalog.from_json(RegionCatalog("r", {}, local).to_json())
+    assert read.refreshed_at == local
+    assert read.refreshed_at is not None
+    assert read.refreshed_at.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "null", "[]", "{}", '{"format": 2}', '{"format": 1, "region": "r", "models": [{}]}', "\x00", "7"],
+)
+def test_what_is_no_region_is_refused_as_a_value_error(text):
+    with pytest.raises(ValueError, match=r"not a region's catalog|is not 1|Expecting|JSON"):
+        RegionCatalog.from_json(text)
+
+
+@pytest.mark.parametrize("field", ["format", "region", "refreshed_at", "models"])
+def test_a_region_that_lacks_a_field_is_refused(field, make_region):
+    data = json.loads(make_region("r", "acme.one").to_json())
+    del data[field]
+    with pytest.raises(ValueError, match="not a region's catalog"):
+        RegionCatalog.from_json(json.dumps(data))
+
+
+def test_a_region_told_replaces_the_whole_region_and_no_other(make_region):
+    base = {"r1": make_region("r1", "acme.old", "acme.gone"), "r2": make_region("r2", "acme.old")}
+    catalog = Catalog(base).merge([make_region("r1", "acme.new", hour=1)])
+    assert catalog.regions_of("acme.new") == ("r1",)
+    assert catalog.regions_of("acme.old") == ("r2",)
+    assert catalog.access("acme.gone", "r1") == ()
+    assert set(catalog.models) == {"acme.new", "acme.old"}
+
+
+def test_merging_leaves_the_catalog_that_was_merged_into_as_it_was(make_region):
+    before = Catalog({"r1": make_region("r1", "acme.old")})
+    after = before.merge([make_region("r1", "acme.new"), make_region("r9", "acme.new")])
+    assert before.region_names == ("r1",)
+    assert before.access("acme.old", "r1")
+    assert after.region_names == ("r1", "r9")
+
+
+def test_an_older_word_does_not_replace_a_newer_one(make_region):
+    catalog = Catalog({}).merge([make_region("r", "acme.new", hour=5)])
+    assert catalog.merge([make_region("r", "acme.old", hour=4)]).regions_of("acme.new") == ("r",)
+
+
+def test_access_names_the_model_the_region_and_the_id_to_invoke(make_region):
+    catalog = Catalog({"r": make_region("r", "acme.one", names={"acme.one": "One"})})
+    assert catalog.access("acme.one", "r") == (
+        ModelAccess("acme.one", "One", "r", AccessMethod.ON_DEMAND, "acme.one", None),
+    )
+    assert catalog.access("acme.one", "elsewhere") == ()
+    assert catalog.access("acme.two", "r") == ()

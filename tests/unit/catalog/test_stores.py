@@ -1,0 +1,265 @@
+"""What every store promises, and what is particular to files and to DynamoDB."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import random
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from moto import mock_aws
+
+from llmmanager.bedrock.catalog.dynamodb_store import DynamoDBStore
+from llmmanager.bedrock.catalog.stores import FileStore, MemoryStore
+
+TABLE = "catalog-table"
+
+
+@pytest.fixture
+def dynamodb(aws_credentials):
+    import boto3
+
+    with mock_aws():
+        client = boto3.client("dynamodb", region_name="us-east-1")
+        client.create_table(
+            TableName=TABLE,
+            KeySchema=[
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+            AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in ("pk", "sk")],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        yield client
+        client.close()
+
+
+@pytest.fixture(params=["memory", "file", "dynamodb"])
+def store(request, tmp_path):
+    if request.param == "memory":
+        return MemoryStore()
+    if request.param == "file":
+        return FileStore(tmp_path / "not" / "made" / "yet")
+    return DynamoDBStore(TABLE, client=request.getfixturevalue("dynamodb"))
+
+
+def test_an_empty_store_holds_nothing(store):
+    assert store.load("us-east-1") is None
+    assert store.load_all() == {}
+    assert store.load_all([]) == {}
+    assert store.load_all(["us-east-1", "us-west-2"]) == {}
+
+
+def test_what_was_saved_is_loaded(store, make_region):
+    east = make_region("us-east-1", "acme.one", profiles={"acme.two": ("us.acme.two", "global.acme.two")})
+    west = make_region("us-west-2", "acme.one")
+    assert store.save(east)
+    assert store.save(west)
+    assert store.load("us-east-1") == east
+    assert store.load_all() == {"us-east-1": east, "us-west-2": west}
+    assert store.load_all(["us-west-2", "us-west-2", "eu-west-1"]) == {"us-west-2": west}
+
+
+def test_a_newer_word_replaces_an_older_one(store, make_region):
+    assert store.save(make_region("r-1", "acme.old", hour=1))
+    newer = make_region("r-1", "acme.new", hour=2)
+    assert store.save(newer)
+    assert store.load("r-1") == newer
+
+
+@pytest.mark.parametrize("hour", [1, 2])
+def test_a_late_refresh_does_not_undo_a_newer_one(store, hour, make_region):
+    newer = make_region("r-1", "acme.new", hour=2)
+    store.save(newer)
+    assert not store.save(make_region("r-1", "acme.late", hour=hour))
+    assert store.load("r-1") == newer
+
+
+def test_of_many_writers_at_once_the_newest_word_stays(store, make_region):
+    words = [make_region("r-1", f"acme.m{hour}", hour=hour) for hour in range(24)]
+    random.Random(7).shuffle(words)
+    with ThreadPoolExecutor(8) as pool:
+        kept = [word for word, saved in zip(words, pool.map(store.save, words), strict=True) if saved]
+    newest = max(words, key=lambda word: word.version)
+    assert newest in kept
+    assert store.load("r-1") == newest
+
+
+def test_a_file_that_cannot_be_read_is_ignored_and_healed(tmp_path, make_region, caplog):
+    store = FileStore(tmp_path)
+    store.save(make_region("r-1", "acme.one"))
+    (file,) = tmp_path.iterdir()
+    file.write_text('{"format": 99}')
+    with caplog.at_level(logging.WARNING):
+        assert store.load("r-1") is None
+        assert store.load_all() == {}
+    assert file.name in caplog.text
+    assert store.save(make_region("r-1", "acme.one"))
+    assert store.load("r-1") is not None
+
+
+def test_other_files_in_the_directory_are_left_alone(tmp_path, make_region, caplog):
+    (tmp_path / "notes.json").write_text("{}")
+    store = FileStore(tmp_path)
+    store.save(make_region("r-1", "acme.one"))
+    assert list(store.load_all()) == ["r-1"]
+    assert caplog.text == ""
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("region", ["../etc", "a/b", "", "/tmp/x"])
+def test_a_region_cannot_lead_out_of_the_directory(tmp_path, region, make_region):
+    store = FileStore(tmp_path / "inside")
+    with pytest.raises(ValueError, match="not the name of a region"):
+        store.save(make_region(region, "acme.one"))
+    with pytest.raises(ValueError, match="not the name of a region"):
+        store.load(region)
+
+
+def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path, make_region, monkeypatch):
+    store = FileStore(tmp_path)
+    before = make_region("r-1", "acme.one", hour=1)
+    store.save(before)
+
+    def refuse(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("os.replace", refuse)
+    with pytest.raises(OSError, match="disk full"):
+        store.save(make_region("r-1", "acme.two", hour=2))
+    assert store.load("r-1") == before
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_item_is_as_documented_and_never_expires(dynamodb, make_region):
+    region = make_region("us-east-1", "acme.one")
+    DynamoDBStore(TABLE, client=dynamodb).save(region)
+    (item,) = dynamodb.scan(TableName=TABLE)["Items"]
+    assert item["pk"] == {"S": "catalog"}
+    assert item["sk"] == {"S": "us-east-1"}
+    assert item["version"] == {"N": str(region.version)}
+    assert item["refreshed_at"] == {"S": "2026-11-22T00:00:00+00:00"}
+    assert gzip.decompress(item["data"]["B"]).startswith(b'{"format":1')
+    assert "expires_at" not in item
+
+
+def test_every_region_of_the_snapshot_fits_an_item_with_room_to_spare(dynamodb):
+    from llmmanager.bedrock.catalog.snapshot import load_snapshot
+
+    store = DynamoDBStore(TABLE, client=dynamodb)
+    for region in load_snapshot().values():
+        store.save(region)
+    items = dynamodb.scan(TableName=TABLE)["Items"]
+    assert len(items) == len(load_snapshot())
+    assert max(len(item["data"]["B"]) for item in items) < 40_000
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"data": {"B": b"not gzip"}}, {"data": {"B": gzip.compress(b"{}")}}, {"data": {"S": "text"}}],
+)
+def test_a_damaged_item_is_ignored_without_the_others_and_healed(dynamodb, damage, make_region, caplog):
+    store = DynamoDBStore(TABLE, client=dynamodb)
+    store.save(make_region("r-1", "acme.one", hour=1))
+    store.save(make_region("r-2", "acme.one", hour=1))
+    stored = dynamodb.get_item(TableName=TABLE, Key={"pk": {"S": "catalog"}, "sk": {"S": "r-1"}})["Item"]
+    dynamodb.put_item(TableName=TABLE, Item={**stored, **damage})
+    with caplog.at_level(logging.WARNING):
+        assert list(store.load_all(["r-1", "r-2"])) == ["r-2"]
+    assert "Ignoring the stored catalog" in caplog.text
+    assert store.save(make_region("r-1", "acme.one", hour=2))
+    assert set(store.load_all()) == {"r-1", "r-2"}
+
+
+def test_a_truncated_item_is_ignored(dynamodb, make_region):
+    store = DynamoDBStore(TABLE, client=dynamodb)
+    store.save(make_region("r-1", "acme.one"))
+    item = dynamodb.scan(TableName=TABLE)["Items"][0]
+    dynamodb.put_item(TableName=TABLE, Item={**item, "data": {"B": item["data"]["B"][:-20]}})
+    assert store.load("r-1") is None
+
+
+class Unprocessing:
+    """A DynamoDB that leaves all keys but one unprocessed, a number of times."""
+
+    def __init__(self, client, times):
+        self._client = client
+        self._left = times
+        self.asked = []
+
+    def batch_get_item(self, RequestItems):
+        keys = RequestItems[TABLE]["Keys"]
+        self.asked.append(len(keys))
+        if not self._left:
+            return self._client.batch_get_item(RequestItems=RequestItems)
+        self._left -= 1
+        answer = self._client.batch_get_item(RequestItems={TABLE: {"Keys": keys[:1]}})
+        return {**answer, "UnprocessedKeys": {TABLE: {"Keys": keys[1:]}} if keys[1:] else {}}
+
+
+def test_regions_are_read_in_one_call_and_unprocessed_keys_asked_for_again(dynamodb, make_region):
+    regions = [f"r-{number}" for number in range(5)]
+    for region in regions:
+        DynamoDBStore(TABLE, client=dynamodb).save(make_region(region, "acme.one"))
+    for times, asked in [(0, [5]), (2, [5, 4, 3])]:
+        client = Unprocessing(dynamodb, times)
+        waits: list[float] = []
+        assert set(DynamoDBStore(TABLE, client=client, sleep=waits.append).load_all(regions)) == set(regions)
+        assert (client.asked, len(waits)) == (asked, times)
+
+
+def test_keys_that_stay_unprocessed_are_given_up_with_a_warning(dynamodb, make_region, caplog):
+    regions = [f"r-{number}" for number in range(9)]
+    for region in regions:
+        DynamoDBStore(TABLE, client=dynamodb).save(make_region(region, "acme.one"))
+    client = Unprocessing(dynamodb, 99)
+    assert len(DynamoDBStore(TABLE, client=client, sleep=lambda _: None).load_all(regions)) == 5
+    assert "left 4 regions" in caplog.text
+
+
+def test_more_regions_than_one_call_takes_are_read_in_several(dynamodb, make_region):
+    regions = [f"r-{number}" for number in range(130)]
+    store = DynamoDBStore(TABLE, client=dynamodb)
+    for region in regions:
+        store.save(make_region(region, "acme.one"))
+    client = Unprocessing(dynamodb, 0)
+    assert set(DynamoDBStore(TABLE, client=client).load_all(regions)) == set(regions)
+    assert client.asked == [100, 30]
+    assert set(store.load_all()) == set(regions)
+
+
+def test_a_table_that_is_not_there_holds_nothing_and_cannot_be_written(dynamodb, make_region, caplog):
+    store = DynamoDBStore("no-such-table", client=dynamodb)
+    with caplog.at_level(logging.WARNING):
+        assert store.load("r-1") is None
+        assert store.load_all() == {}
+    assert "no-such-table cannot be read" in caplog.text
+    with pytest.raises(dynamodb.exceptions.ResourceNotFoundException):
+        store.save(make_region("r-1", "acme.one"))
+
+
+def test_dynamodb_out_of_reach_holds_nothing(aws_credentials, caplog):
+    import boto3
+    from botocore.config import Config
+
+    client = boto3.client(
+        "dynamodb",
+        region_name="us-east-1",
+        endpoint_url="http://127.0.0.1:9",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    assert DynamoDBStore(TABLE, client=client).load_all(["us-east-1"]) == {}
+    assert "cannot be read" in caplog.text
+
+
+def test_without_a_region_for_its_client_the_store_holds_nothing(aws_credentials, monkeypatch, caplog):
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    assert DynamoDBStore(TABLE).load_all(["us-east-1"]) == {}
+    assert "cannot be read" in caplog.text
+
+
+def test_a_store_makes_its_own_client_when_none_is_given(dynamodb, make_region):
+    store = DynamoDBStore(TABLE)
+    assert store.save(make_region("r-1", "acme.one"))
+    assert store.load("r-1") is not None
