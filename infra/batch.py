@@ -8,9 +8,9 @@ Plan ─► any shards? ─► Map over shards ─► Collect
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
@@ -22,7 +22,7 @@ from infra.python_function import FunctionBase, PythonFunction
 from infra.settings import DeploymentSettings
 from infra.state_machine import LAMBDA_FAULTS, StateMachine
 
-BATCHES: str = "batches/"
+BATCHES: Final = "batches/"
 _LAMBDA_MAX_SECONDS = 900
 
 
@@ -79,8 +79,7 @@ class Batch(Construct):
 
     def _build_plan(self) -> PythonFunction:
         plan = self._build_function("Plan", "lambdas.batch.plan.handler", seconds=_LAMBDA_MAX_SECONDS)
-        inputs = [f"arn:{self._bucket.stack.partition}:s3:::{name}/*" for name in self._input_buckets]
-        plan.allow("s3:GetObject", on=[self._bucket.arn_for_objects("*"), *inputs])
+        self._allow_reading_inputs(plan)
         self._allow_writing(plan)
         return plan
 
@@ -88,7 +87,8 @@ class Batch(Construct):
         worker = self._build_function(
             "Worker", "lambdas.batch.worker.handler", seconds=self._base.settings.worker_timeout_seconds
         )
-        worker.allow("s3:GetObject", on=[self._bucket.arn_for_objects(f"{BATCHES}*")])
+        # Bedrock fetches the images and documents that a record names (s3Location) as its caller.
+        self._allow_reading_inputs(worker)
         self._allow_writing(worker)
         worker.allow("dynamodb:BatchGetItem", on=[table.table_arn])
         invoke_models.grant(worker.role)
@@ -106,6 +106,12 @@ class Batch(Construct):
         return PythonFunction(
             self, name, base=self._base, handler=handler, timeout_seconds=seconds, memory_mb=1024
         )
+
+    def _allow_reading_inputs(self, function: PythonFunction) -> None:
+        """Read inputs: all of the stack's own bucket, and the buckets that the settings name."""
+        partition = Stack.of(self).partition
+        others = [f"arn:{partition}:s3:::{name}/*" for name in self._base.settings.input_buckets]
+        function.allow("s3:GetObject", on=[self._bucket.arn_for_objects("*"), *others])
 
     def _allow_writing(self, function: PythonFunction) -> None:
         """Write the batches' files. Long ones go up in parts, which end by PutObject or are given up."""
@@ -136,10 +142,6 @@ class Batch(Construct):
             ],
         )
 
-    @property
-    def _input_buckets(self) -> tuple[str, ...]:
-        return self._base.settings.input_buckets
-
 
 def allow_listing(function: PythonFunction, bucket: s3.IBucket) -> None:
     """List the bucket. Without it, S3 calls a missing object forbidden; a condition on the prefix has the
@@ -159,7 +161,7 @@ def _definition(*, plan: str, worker: str, collect: str, map_concurrency: int) -
                     "executionName.$": "$$.Execution.Name",
                     "input.$": "$$.Execution.Input",
                 },
-                "Retry": _retries("InvalidBatch"),
+                "Retry": _retries("InvalidBatch", attempts=1),
                 # The input may be anything at all: an error cannot be put into it, only in its place.
                 "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$", "Next": "PlanFailed"}],
                 "Next": "AnyShards",
@@ -174,7 +176,7 @@ def _definition(*, plan: str, worker: str, collect: str, map_concurrency: int) -
             "Collect": {
                 "Type": "Task",
                 "Resource": collect,
-                "Retry": _retries(),
+                "Retry": _retries(attempts=3),
                 "End": True,
             },
         },
@@ -210,7 +212,7 @@ def _run_shard(worker: str) -> dict[str, Any]:
             "RunShard": {
                 "Type": "Task",
                 "Resource": worker,
-                "Retry": _retries("NoProgress"),
+                "Retry": _retries("NoProgress", attempts=3),
                 "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "ShardLost"}],
                 "Next": "ShardDone",
             },
@@ -226,18 +228,19 @@ def _run_shard(worker: str) -> dict[str, Any]:
     }
 
 
-def _retries(*final_errors: str) -> list[dict[str, Any]]:
+def _retries(*final_errors: str, attempts: int) -> list[dict[str, Any]]:
     """Every function here may run again on the same input, and passing faults are worth it.
 
     Args:
         final_errors: exceptions that would only be raised again.
+        attempts: further attempts after any other exception.
     """
     final = [{"ErrorEquals": list(final_errors), "MaxAttempts": 0}] if final_errors else []
     others = {
         "ErrorEquals": ["States.ALL"],
-        "IntervalSeconds": 2,
-        "MaxAttempts": 2,
-        "BackoffRate": 3,
+        "IntervalSeconds": 1,
+        "MaxAttempts": attempts,
+        "BackoffRate": 4,
         "JitterStrategy": "FULL",
     }
     return [*final, dict(LAMBDA_FAULTS), others]

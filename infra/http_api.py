@@ -25,6 +25,8 @@ _ROUTES: Final = (
     ("POST", "/v1/batches"),
     ("GET", "/v1/batches/{batchId}"),
     ("GET", "/v1/models"),
+    # What is none of them reaches the function too, for an answer that says so.
+    ("ANY", "/{proxy+}"),
 )
 
 _ACCESS_LOG: Final = {
@@ -58,21 +60,10 @@ class HttpApi(Construct):
         invoke_models: InvokeModels,
     ) -> None:
         super().__init__(scope, construct_id)
-        function = PythonFunction(
-            self,
-            "Function",
-            base=base,
-            handler="lambdas.http_api.handler.handler",
-            timeout_seconds=_TIMEOUT_SECONDS,
-            memory_mb=1024,
-            environment={"LLMMANAGER_BATCH_STATE_MACHINE_ARN": batch_machine.arn},
-        )
+        function = self._build_function(base, batch_machine)
         invoke_models.grant(function.role)
         function.allow("dynamodb:BatchGetItem", on=[table.table_arn])
-        function.allow("states:StartExecution", on=[batch_machine.arn])
-        function.allow("states:DescribeExecution", on=[batch_machine.executions_arn])
-        function.allow("s3:GetObject", on=[bucket.arn_for_objects(f"{BATCHES}*")])
-        allow_listing(function, bucket)
+        self._allow_batches(function, bucket, batch_machine)
         self._api = self._build_api(base.settings)
         self._build_routes(function)
         self._build_gateway_responses()
@@ -81,6 +72,27 @@ class HttpApi(Construct):
     def url(self) -> str:
         """The stage's URL, with a slash at its end."""
         return self._api.url
+
+    def _build_function(self, base: FunctionBase, batch_machine: StateMachine) -> PythonFunction:
+        return PythonFunction(
+            self,
+            "Function",
+            base=base,
+            handler="lambdas.http_api.handler.handler",
+            timeout_seconds=_TIMEOUT_SECONDS,
+            memory_mb=1024,
+            environment={"LLMMANAGER_BATCH_STATE_MACHINE_ARN": batch_machine.arn},
+        )
+
+    def _allow_batches(self, function: PythonFunction, bucket: s3.IBucket, machine: StateMachine) -> None:
+        """Submit batches and tell how they go, which takes no sight of prompts and answers in the bucket."""
+        function.allow("states:StartExecution", on=[machine.arn])
+        function.allow("states:DescribeExecution", on=[machine.executions_arn])
+        submitted = bucket.arn_for_objects(f"{BATCHES}*/input.jsonl")
+        function.allow("s3:PutObject", "s3:AbortMultipartUpload", on=[submitted])
+        told = [bucket.arn_for_objects(f"{BATCHES}*/{name}") for name in ("manifest.json", "summary.json")]
+        function.allow("s3:GetObject", on=told)
+        allow_listing(function, bucket)
 
     def _build_api(self, settings: DeploymentSettings) -> apigateway.RestApi:
         api = apigateway.RestApi(
@@ -105,7 +117,9 @@ class HttpApi(Construct):
         return api
 
     def _build_routes(self, function: PythonFunction) -> None:
-        integration = apigateway.LambdaIntegration(function.function, allow_test_invoke=False)
+        integration = apigateway.LambdaIntegration(
+            function.function, allow_test_invoke=False, scope_permission_to_method=False
+        )
         for method, path in _ROUTES:
             self._api.root.resource_for_path(path).add_method(
                 method, integration, authorization_type=apigateway.AuthorizationType.IAM
@@ -115,11 +129,11 @@ class HttpApi(Construct):
         """Errors that never reach the function, in the form of those that it answers with."""
         self._add_gateway_response("Default4xx", apigateway.ResponseType.DEFAULT_4_XX)
         self._add_gateway_response("Default5xx", apigateway.ResponseType.DEFAULT_5_XX)
-        # Said of a missing signature and of a path that does not exist alike.
+        # Said of a missing signature and of a method that a path does not have alike.
         self._add_gateway_response(
             "NotSigned",
             apigateway.ResponseType.MISSING_AUTHENTICATION_TOKEN,
-            detail="The request is not signed with AWS Signature Version 4, or there is no such route.",
+            detail="The request is not signed with AWS Signature Version 4, or the path has no such method.",
         )
         self._add_gateway_response(
             "Throttled", apigateway.ResponseType.THROTTLED, headers={"Retry-After": "'1'"}

@@ -65,7 +65,7 @@ class ModelAccess(Construct):
             timeout_seconds=60,
             memory_mb=512,
         )
-        refresh.allow("dynamodb:BatchGetItem", "dynamodb:PutItem", on=[table.table_arn])
+        refresh.allow("dynamodb:PutItem", on=[table.table_arn])
         # Lists have no resource to name; the regions are what can be narrowed.
         refresh.allow(
             "bedrock:ListFoundationModels",
