@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -58,17 +58,24 @@ class BedrockCatalogSource:
         # boto3 sessions are not safe to make clients from in several threads.
         self._making_a_client = threading.Lock()
 
-    def fetch(self, regions: Iterable[str]) -> FetchResult:
-        """Ask all regions at once. A region that fails is in `errors`, and the others are not lost."""
+    def fetch(self, regions: Iterable[str], *, timeout: float | None = None) -> FetchResult:
+        """Ask all regions at once. A region that fails is in `errors`, and the others are not lost.
+
+        Args:
+            timeout: seconds after which a region that has not answered has failed; None waits for all.
+        """
         wanted = list(dict.fromkeys(regions))
         if not wanted:
             return FetchResult({}, {})
-        with ThreadPoolExecutor(min(_MOST_AT_ONCE, len(wanted)), "llmmanager-catalog") as pool:
-            answers = list(pool.map(self._answer, wanted))
-        return FetchResult(
-            {answer.region: answer for answer in answers if isinstance(answer, RegionCatalog)},
-            {r: answer for r, answer in zip(wanted, answers, strict=True) if isinstance(answer, Exception)},
-        )
+        pool = ThreadPoolExecutor(min(_MOST_AT_ONCE, len(wanted)), "llmmanager-catalog")
+        asked = {region: pool.submit(self.fetch_region, region) for region in wanted}
+        wait(asked.values(), timeout)
+        pool.shutdown(wait=False, cancel_futures=True)
+        answers = {region: _answer(future, timeout) for region, future in asked.items()}
+        errors = {region: answer for region, answer in answers.items() if isinstance(answer, Exception)}
+        for region, error in errors.items():
+            _log.warning("Bedrock's models in %s cannot be listed: %s", region, error)
+        return FetchResult({r: a for r, a in answers.items() if isinstance(a, RegionCatalog)}, errors)
 
     def fetch_region(self, region: str) -> RegionCatalog:
         """What one region offers.
@@ -83,13 +90,6 @@ class BedrockCatalogSource:
         profiles = self._persistently(lambda: _system_profiles(client))
         return RegionCatalog(region, _entries(models, profiles), refreshed_at=asked_at)
 
-    def _answer(self, region: str) -> RegionCatalog | Exception:
-        try:
-            return self.fetch_region(region)
-        except Exception as error:
-            _log.warning("Bedrock's models in %s cannot be listed: %s", region, error)
-            return error
-
     def _persistently(self, ask: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
         for attempt in range(1, _ATTEMPTS):
             try:
@@ -100,6 +100,17 @@ class BedrockCatalogSource:
                 _log.debug("Bedrock's control plane answered %s, attempt %d", _code(error), attempt)
                 self._sleep(random.uniform(0, _FIRST_DELAY_SECONDS * 2**attempt))
         return ask()
+
+
+def _answer(future: Future[RegionCatalog], timeout: float | None) -> RegionCatalog | Exception:
+    if not future.done() or future.cancelled():
+        return TimeoutError(f"no answer within {timeout:.1f} seconds")
+    error = future.exception()
+    if error is None:
+        return future.result()
+    if isinstance(error, Exception):
+        return error
+    raise error
 
 
 def _entries(

@@ -13,8 +13,12 @@ from llmmanager.bedrock.catalog.names import NameResolver
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
 from llmmanager.bedrock.catalog.stores import CatalogStore
 
-# However often something is missing, neither the store nor a region is asked again within this time.
+# However often something is missing, neither the store nor a region is asked again within this time,
 LOOK_UP_INTERVAL_SECONDS = 300.0
+# or this, when it could not be asked.
+FAILED_LOOK_UP_INTERVAL_SECONDS = 30.0
+# A look-up happens while someone waits for an answer of another kind: it must end.
+LOOK_UP_TIMEOUT_SECONDS = 15.0
 
 _THE_STORE = "the store"
 
@@ -38,7 +42,7 @@ class CatalogLayers:
         self._regions = regions
         self._known: NameResolver | None = None
         self._errors: Mapping[str, Exception] = {}
-        self._asked_at: dict[str, float] = {}
+        self._not_before: dict[str, float] = {}
         self._changing = threading.RLock()
         self._asking = threading.Lock()
 
@@ -92,30 +96,55 @@ class CatalogLayers:
         with self._asking:
             return self._ask(list(regions))
 
-    def look_up_unless(self, satisfied: Callable[[], bool], regions: Iterable[str], *, ask: bool) -> None:
+    def look_up_unless(
+        self,
+        satisfied: Callable[[], bool],
+        regions: Iterable[str],
+        *,
+        ask: bool,
+        timeout: float | None = None,
+    ) -> None:
         """Read the store and then, if `ask`, ask Bedrock, each only while something is missing.
 
         However many threads miss something, one asks and the others wait for the answer.
+
+        Args:
+            timeout: seconds to wait for that at most; `LOOK_UP_TIMEOUT_SECONDS` when not given.
         """
         if satisfied():
             return
-        with self._asking:
-            if satisfied():
-                return
-            if self._due([_THE_STORE]):
-                self._asked_at[_THE_STORE] = time.monotonic()
-                self.read_store()
-            due = self._due(regions)
-            if ask and due and not satisfied():
-                self._ask(due)
+        seconds = LOOK_UP_TIMEOUT_SECONDS if timeout is None else max(0.0, timeout)
+        end = time.monotonic() + seconds
+        if not self._asking.acquire(timeout=seconds):
+            return
+        try:
+            self._look_up(satisfied, list(regions), ask=ask, end=end)
+        finally:
+            self._asking.release()
+
+    def _look_up(self, satisfied: Callable[[], bool], regions: list[str], *, ask: bool, end: float) -> None:
+        # Whoever asked while this thread waited may have learnt it.
+        if satisfied():
+            return
+        if self._due([_THE_STORE]):
+            self.read_store()
+            self._rest([_THE_STORE], LOOK_UP_INTERVAL_SECONDS)
+        due = self._due(regions)
+        left = end - time.monotonic()
+        if ask and due and left > 0 and not satisfied():
+            self._ask(due, timeout=left)
 
     def _due(self, keys: Iterable[str]) -> list[str]:
-        long_ago = time.monotonic() - LOOK_UP_INTERVAL_SECONDS
-        return [key for key in keys if self._asked_at.get(key, long_ago) <= long_ago]
+        now = time.monotonic()
+        return [key for key in keys if self._not_before.get(key, now) <= now]
 
-    def _ask(self, regions: list[str]) -> FetchResult:
-        self._asked_at.update(dict.fromkeys(regions, time.monotonic()))
-        result = self._source.fetch(regions)
+    def _rest(self, keys: Iterable[str], seconds: float) -> None:
+        self._not_before.update(dict.fromkeys(keys, time.monotonic() + seconds))
+
+    def _ask(self, regions: list[str], *, timeout: float | None = None) -> FetchResult:
+        result = self._source.fetch(regions, timeout=timeout)
+        self._rest(result.regions, LOOK_UP_INTERVAL_SECONDS)
+        self._rest(result.errors, FAILED_LOOK_UP_INTERVAL_SECONDS)
         self._errors = result.errors
         self._take_in(result.regions.values())
         for offered in result.regions.values():

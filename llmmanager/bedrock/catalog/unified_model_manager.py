@@ -123,11 +123,18 @@ class UnifiedModelManager:
         return tuple(sorted(self._ways_in(resolved, region), key=lambda way: way.access_method in denied))
 
     def ensure_access(
-        self, models: Iterable[str | ResolvedModel], regions: Iterable[str] | None = None
+        self,
+        models: Iterable[str | ResolvedModel],
+        regions: Iterable[str] | None = None,
+        *,
+        timeout: float | None = None,
     ) -> bool:
         """Whether any of these models can be called in any of these regions (or those configured).
 
         When nothing known says so, the store and then Bedrock are asked, unless that was done lately.
+
+        Args:
+            timeout: seconds to wait for Bedrock at most; 15 when not given.
 
         Raises:
             ConfigurationError: a name that nothing knows.
@@ -138,11 +145,16 @@ class UnifiedModelManager:
         def has_target() -> bool:
             return any(self.access(model, region) for model in wanted for region in places)
 
-        self._layers.look_up_unless(has_target, places, ask=self._ask_api)
+        self._layers.look_up_unless(has_target, places, ask=self._ask_api, timeout=timeout)
         return has_target()
 
     def learn(
-        self, model: str | ResolvedModel, region: str, *, denied_method: AccessMethod | str | None
+        self,
+        model: str | ResolvedModel,
+        region: str,
+        *,
+        denied_method: AccessMethod | str | None,
+        timeout: float | None = None,
     ) -> tuple[ModelAccess, ...]:
         """Remember that AWS refused a way in, for as long as this manager lives; it goes last from now on.
 
@@ -151,6 +163,7 @@ class UnifiedModelManager:
 
         Args:
             denied_method: the `access_method` of the target that was refused.
+            timeout: seconds to wait for Bedrock at most; 15 when not given.
 
         Returns:
             What `access` now answers.
@@ -164,7 +177,7 @@ class UnifiedModelManager:
         def has_another() -> bool:
             return any(way.access_method not in denied for way in self.access(resolved, region))
 
-        self._layers.look_up_unless(has_another, [region], ask=self._ask_api)
+        self._layers.look_up_unless(has_another, [region], ask=self._ask_api, timeout=timeout)
         return self.access(resolved, region)
 
     def where(self, model: str | ResolvedModel) -> str:

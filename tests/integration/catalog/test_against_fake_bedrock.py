@@ -207,11 +207,39 @@ def test_where_no_target_is_known_bedrock_is_asked_once(bedrock, clients):
 
 
 def test_after_the_interval_a_region_is_asked_again(bedrock, clients, monkeypatch):
+    monkeypatch.setattr(layers, "LOOK_UP_INTERVAL_SECONDS", 0.0)
     manager = UnifiedModelManager(regions=[EAST], client_factory=clients)
     assert not manager.ensure_access(["Claude 3 Opus"])
-    monkeypatch.setattr(layers, "LOOK_UP_INTERVAL_SECONDS", 0.0)
     assert not manager.ensure_access(["Claude 3 Opus"])
     assert asked(bedrock)[("ListFoundationModels", EAST)] == 2
+
+
+def test_a_region_that_could_not_be_asked_is_asked_again_sooner(bedrock, clients, monkeypatch):
+    monkeypatch.setattr(layers, "FAILED_LOOK_UP_INTERVAL_SECONDS", 0.0)
+    bedrock.add_fault(Fault(region=WEST, error="AccessDeniedException"))
+    manager = UnifiedModelManager(regions=[EAST, WEST], client_factory=clients)
+    for _ in range(2):
+        assert not manager.ensure_access(["Claude 3 Opus"])
+    assert asked(bedrock)[("ListFoundationModels", EAST)] == 1
+    assert asked(bedrock)[("ListFoundationModels", WEST)] == 2
+
+
+def test_a_region_that_hangs_is_not_waited_for_longer_than_allowed(bedrock, clients):
+    bedrock.add_fault(Fault(region=WEST, hang=True))
+    result = BedrockCatalogSource(clients).fetch([EAST, WEST], timeout=1.0)
+    assert set(result.regions) == {EAST}
+    assert isinstance(result.errors[WEST], TimeoutError)
+    bedrock.stop()
+
+
+def test_a_look_up_ends_in_time_and_the_refusal_is_remembered(bedrock, clients):
+    bedrock.add_fault(Fault(hang=True))
+    manager = UnifiedModelManager(regions=[EAST], client_factory=clients)
+    ways = manager.learn("Mistral 7B Instruct", EAST, denied_method="on_demand", timeout=0.2)
+    assert [way.access_method for way in ways] == ["on_demand"]
+    assert "no answer within" in manager.get_cache_status()["errors"][EAST]
+    assert not manager.ensure_access(["Claude 3 Opus"], timeout=0.2)
+    bedrock.stop()
 
 
 def test_many_threads_that_miss_a_name_ask_once(bedrock, clients):
@@ -245,12 +273,12 @@ def test_a_refused_way_in_with_another_known_is_not_looked_up(bedrock, clients):
 
 
 def test_a_passed_through_id_that_bedrock_learns_of_later_gets_its_profiles(bedrock, clients, monkeypatch):
+    monkeypatch.setattr(layers, "FAILED_LOOK_UP_INTERVAL_SECONDS", 0.0)
     fault = bedrock.add_fault(Fault(error="AccessDeniedException"))
     manager = UnifiedModelManager(regions=[EAST], client_factory=clients)
     resolved = manager.resolve("acme.routed-v1:0")
     assert not resolved.known
     bedrock.remove_fault(fault)
-    monkeypatch.setattr(layers, "LOOK_UP_INTERVAL_SECONDS", 0.0)
     after = manager.learn(resolved, EAST, denied_method=None)
     assert [way.invoke_id for way in after] == ["us.acme.routed-v1:0", "global.acme.routed-v1:0"]
 
