@@ -105,12 +105,10 @@ class BedrockCatalogSource:
 def _answer(future: Future[RegionCatalog], timeout: float | None) -> RegionCatalog | Exception:
     if not future.done() or future.cancelled():
         return TimeoutError(f"no answer within {timeout:.1f} seconds")
-    error = future.exception()
-    if error is None:
+    try:
         return future.result()
-    if isinstance(error, Exception):
+    except Exception as error:
         return error
-    raise error
 
 
 def _entries(
@@ -118,8 +116,10 @@ def _entries(
 ) -> dict[str, ModelEntry]:
     profiles_of = _profiles_by_model(profiles)
     rows: dict[str, Mapping[str, Any]] = {row["modelId"]: row for row in models}
-    # A region can offer a profile of a model that it does not list.
-    unlisted: dict[str, Mapping[str, Any]] = {id_: {} for id_ in profiles_of if id_ not in rows}
+    # A region can offer a profile of a model that it does not list; the facts are about chat models only.
+    unlisted: dict[str, Mapping[str, Any]] = {
+        id_: {} for id_ in profiles_of if id_ not in rows and facts_of(id_)
+    }
     entries = {}
     for model_id, row in {**rows, **unlisted}.items():
         entry = _entry(model_id, row, profiles=profiles_of.get(model_id, ()))
@@ -149,8 +149,6 @@ def _entry(model_id: str, row: Mapping[str, Any], *, profiles: tuple[str, ...]) 
 def _profiles_by_model(profiles: Iterable[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
     found: dict[str, set[str]] = {}
     for profile in profiles:
-        if profile.get("status", "ACTIVE") != "ACTIVE":
-            continue
         for model in profile.get("models", ()):
             model_id = str(model["modelArn"]).rpartition("/")[2]
             found.setdefault(model_id, set()).add(profile["inferenceProfileId"])

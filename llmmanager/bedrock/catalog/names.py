@@ -87,7 +87,7 @@ class NameResolver:
         if _ID.fullmatch(text):
             return self._passed_through(name, text)
         raise UnknownNameError(
-            f'Unknown model "{text}". models takes display names, model ids, inference-profile ids and '
+            f'Unknown model "{text}": models takes display names, model ids, inference-profile ids and '
             f"ARNs. Nearest: {self._nearest(text)}",
             {"models": name},
         )

@@ -192,6 +192,13 @@ def test_an_id_that_bedrock_does_not_know_either_is_passed_through(bedrock, clie
     assert asked(bedrock)[("ListFoundationModels", EAST)] == 1
 
 
+def test_a_name_that_bedrock_does_not_know_either_is_refused_with_what_is_near(clients):
+    manager = UnifiedModelManager(regions=[EAST], client_factory=clients)
+    with pytest.raises(ConfigurationError, match='Nearest: "Acme One"') as caught:
+        manager.resolve("Acme Onne")
+    assert "could not be asked" not in str(caught.value)
+
+
 def test_known_names_and_targets_cost_no_call(bedrock, clients):
     manager = UnifiedModelManager(regions=[EAST], client_factory=clients)
     assert manager.access(manager.resolve("Nova Micro"), EAST)

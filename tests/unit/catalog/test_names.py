@@ -172,8 +172,16 @@ def test_a_profile_that_no_region_offers_is_pinned_with_a_warning():
     assert "no such profile" in resolved.warnings[0]
 
 
-def test_case_does_not_matter_in_a_profile_id():
-    assert RESOLVER.resolve(f"US.{HAIKU.upper()}").pinned_invoke_id == f"us.{HAIKU}"
+@pytest.mark.parametrize("profile", [f"US.{HAIKU.upper()}", "us anthropic claude haiku 4 5 20251001 v1 0"])
+def test_spelling_does_not_matter_in_a_profile_id(profile):
+    assert RESOLVER.resolve(profile).pinned_invoke_id == f"us.{HAIKU}"
+
+
+def test_the_arn_of_a_model_that_the_catalog_does_not_know_is_passed_through_as_its_id():
+    resolved = RESOLVER.resolve("arn:aws:bedrock:us-east-1::foundation-model/acme.nine-v1:0")
+    assert (resolved.model_id, resolved.pinned_invoke_id, resolved.known) == ("acme.nine-v1:0",) * 2 + (
+        False,
+    )
 
 
 @pytest.mark.parametrize(

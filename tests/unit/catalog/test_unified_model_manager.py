@@ -175,9 +175,19 @@ def test_a_region_added_later_is_read_from_the_store_too(bedrock, make_region):
     store.save(make_region("us-west-2", "acme.one"))
     manager = UnifiedModelManager(regions=["us-east-1"], store=store, client_factory=bedrock)
     assert manager.access("Nova Lite", "us-west-2")
+    manager.add_regions(["us-east-1"])
+    assert manager.regions == ("us-east-1",)
     manager.add_regions(["us-west-2", "us-east-1"])
     assert manager.regions == ("us-east-1", "us-west-2")
     assert manager.access("Nova Lite", "us-west-2") == ()
+
+
+def test_a_region_can_be_added_before_anything_was_read(bedrock, make_region):
+    store = MemoryStore()
+    store.save(make_region("us-west-2", "acme.one"))
+    manager = UnifiedModelManager(regions=["us-east-1"], store=store, client_factory=bedrock)
+    manager.add_regions(["us-west-2"])
+    assert manager.access("acme.one", "us-west-2")
 
 
 def test_cached_data_is_what_the_store_holds(bedrock, make_region):
