@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         ParallelProcessingConfig,
         ParallelResponse,
     )
+    from llmmanager.bedrock.models.streaming_response import StreamingResponse
     from llmmanager.llm_manager import LLMManager
     from llmmanager.parallel_llm_manager import ParallelLLMManager
 
@@ -72,6 +73,7 @@ _HOMES = {
         "ParallelProcessingConfig",
         "ParallelResponse",
     ),
+    f"{_MODELS}.streaming_response": ("StreamingResponse",),
     f"{_EXCEPTIONS}.llm_manager_exceptions": (
         "AuthenticationError",
         "ConfigurationError",
@@ -112,6 +114,7 @@ __all__ = [
     "RetryConfig",
     "RetryExhaustedError",
     "RetryStrategy",
+    "StreamingResponse",
     "UnifiedModelManager",
     "ValidationResult",
 ]

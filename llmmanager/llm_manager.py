@@ -10,7 +10,7 @@ from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError, LLMManagerError
 from llmmanager.bedrock.invocation.clients import MAX_CONNECTIONS, ClientPool
 from llmmanager.bedrock.invocation.invoker import Invoker
-from llmmanager.bedrock.invocation.request import build_request
+from llmmanager.bedrock.invocation.request import PARAMETERS, build_request
 from llmmanager.bedrock.invocation.run import Machinery
 from llmmanager.bedrock.invocation.targets import Targets
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
@@ -22,6 +22,7 @@ from llmmanager.bedrock.models.llm_manager_structures import (
     RetryConfig,
 )
 from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
+from llmmanager.bedrock.models.streaming_response import StreamingResponse
 
 __all__ = ["LLMManager"]
 
@@ -127,23 +128,46 @@ class LLMManager:
             RetryExhaustedError: no target answered (`DeadlineExceededError`: in time).
         """
         return self._converse(
-            {
-                "messages": messages,
-                "system": system,
-                "inference_config": inference_config,
-                "additional_model_request_fields": additional_model_request_fields,
-                "additional_model_response_field_paths": additional_model_response_field_paths,
-                "guardrail_config": guardrail_config,
-                "tool_config": tool_config,
-                "request_metadata": request_metadata,
-                "prompt_variables": prompt_variables,
-                "performance_config": performance_config,
-                "service_tier": service_tier,
-                "output_config": output_config,
-                "extra_request_fields": extra_request_fields,
-            },
+            {name: value for name, value in locals().items() if name in PARAMETERS},
             response_validation_config,
             deadline=deadline,
+        )
+
+    def converse_stream(
+        self,
+        messages: list[dict[str, Any]],
+        system: list[dict[str, Any]] | None = None,
+        inference_config: dict[str, Any] | None = None,
+        additional_model_request_fields: dict[str, Any] | None = None,
+        additional_model_response_field_paths: list[str] | None = None,
+        guardrail_config: dict[str, Any] | None = None,
+        tool_config: dict[str, Any] | None = None,
+        request_metadata: dict[str, Any] | None = None,
+        prompt_variables: dict[str, Any] | None = None,
+        response_validation_config: ResponseValidationConfig | None = None,
+        *,
+        performance_config: dict[str, Any] | None = None,
+        service_tier: dict[str, Any] | None = None,
+        output_config: dict[str, Any] | None = None,
+        deadline: float | Deadline | None = None,
+        extra_request_fields: dict[str, Any] | None = None,
+    ) -> StreamingResponse:
+        """Answer one conversation turn as a stream of text chunks.
+
+        Takes what `converse` takes. The first content has arrived when this returns, so that until then any
+        failure moves on to the next target; a stream lost later is continued elsewhere from what was said.
+        A response validation is applied to the completed text and recorded; nothing is asked again.
+
+        Raises:
+            As `converse`; while iterating, nothing.
+        """
+        _check("response_validation_config", response_validation_config, ResponseValidationConfig)
+        moment = Deadline.of(deadline)
+        parameters = {name: value for name, value in locals().items() if name in PARAMETERS}
+        return self._invoker.converse_stream(
+            build_request(parameters, default_inference_config=self._default_inference_config, stream=True),
+            deadline=moment,
+            validation=response_validation_config,
         )
 
     def converse_with_request(

@@ -5,16 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from llmmanager.bedrock.catalog.entries import ModelAccess
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import InvalidResponseError, RetryExhaustedError
 from llmmanager.bedrock.invocation import wire
 from llmmanager.bedrock.invocation.run import Machinery, Run
+from llmmanager.bedrock.invocation.stream import AnswerStream, OpenStream, open_stream
 from llmmanager.bedrock.invocation.targets import Targets
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.deadline import Deadline
 from llmmanager.bedrock.models.llm_manager_structures import ResponseValidationConfig, ValidationResult
+from llmmanager.bedrock.models.streaming_response import StreamingResponse
 
 
 class Invoker:
@@ -59,6 +62,57 @@ class Invoker:
         finally:
             run.count()
 
+    def converse_stream(
+        self,
+        request: Mapping[str, Any],
+        *,
+        deadline: Deadline,
+        validation: ResponseValidationConfig | None = None,
+    ) -> StreamingResponse:
+        """Answer a valid Converse request as a stream; the first content has arrived when this returns.
+
+        Raises:
+            As `converse`.
+        """
+        run: Run[OpenStream] = Run(
+            self._machinery,
+            self._targets.places(),
+            request=request,
+            send=open_stream,
+            deadline=deadline,
+            warnings=self._targets.warnings,
+        )
+        judge = None if validation is None else partial(_judged, validation)
+        try:
+            stream = AnswerStream(
+                run, request, deadline=deadline, timeout=self._machinery.timeout, judge=judge
+            )
+        except BaseException:
+            run.count()
+            raise
+        return StreamingResponse(stream)
+
+
+def _judged(validation: ResponseValidationConfig, response: BedrockResponse) -> BedrockResponse:
+    """A streamed answer with its verdict; nothing is asked again, since the text has left."""
+    verdict = _verdict(validation, response)
+    if verdict.success:
+        return response
+    return replace(
+        response,
+        success=False,
+        validation_errors=[_validation_error(verdict, len(response.attempts))],
+        error=InvalidResponseError(str(verdict.error_message)),
+    )
+
+
+def _validation_error(verdict: ValidationResult, attempt: int) -> dict[str, Any]:
+    return {
+        "error_message": verdict.error_message,
+        "error_details": verdict.error_details,
+        "attempt": attempt,
+    }
+
 
 def _valid_answer(run: Run[dict[str, Any]], validation: ResponseValidationConfig) -> BedrockResponse:
     """Ask until an answer passes: the same target first, then, while retries are left, the next."""
@@ -77,13 +131,7 @@ def _valid_answer(run: Run[dict[str, Any]], validation: ResponseValidationConfig
             verdict = _verdict(validation, response)
             if verdict.success:
                 return response
-            run.validation_errors.append(
-                {
-                    "error_message": verdict.error_message,
-                    "error_details": verdict.error_details,
-                    "attempt": len(run.attempts),
-                }
-            )
+            run.validation_errors.append(_validation_error(verdict, len(run.attempts)))
             again = questions_left > 0
             run.refuse_answer(target, InvalidResponseError(str(verdict.error_message)), final=not again)
             if not again:

@@ -23,6 +23,9 @@ _FIELDS = {
     "output_config": "outputConfig",
 }
 
+PARAMETERS = frozenset({*_FIELDS, "extra_request_fields"})
+"""Names of the parameters of `LLMManager.converse` that describe the request."""
+
 
 def build_request(
     parameters: Mapping[str, Any],

@@ -115,6 +115,33 @@ class Run(Generic[R]):
         if final:
             self._route.failed(target, decision, decision.next)
 
+    def broke_off(self, target: ModelAccess, error: Exception) -> Next:
+        """The answer of the target was lost on its way; where the call can go from there.
+
+        Raises:
+            Exception: `error` itself when it is none of AWS, of the transport or of the deadline.
+        """
+        if isinstance(error, DeadlineExceededError):
+            decision = Decision(Next.GIVE_UP, Kind.TIMEOUT)
+        else:
+            decision = self._decision(error)
+        next_ = decision.next
+        if next_ in (Next.DROP_FEATURE, Next.OTHER_ACCESS_METHOD):
+            next_ = Next.OTHER_REGION
+        self.attempts[-1] = replace(
+            self.attempts[-1], success=False, error=error, decision=next_.value, end_time=datetime.now(UTC)
+        )
+        self._decisions[-1] = decision
+        if next_ is not Next.GIVE_UP:
+            self._route.failed(target, decision, next_)
+        return next_
+
+    def go_on_with(self, request: Mapping[str, Any], wanted: Callable[[ModelAccess], bool]) -> None:
+        """Ask something else from now on, and only of the targets that are wanted."""
+        self._request = request
+        self._bodies = {}
+        self._route.keep(wanted)
+
     def wait(self, seconds: float) -> bool:
         """Sleep; False when the call was cancelled or would outlast its deadline."""
         if self.is_cancelled or seconds >= self._deadline.remaining():
@@ -163,16 +190,20 @@ class Run(Generic[R]):
             silence = min(self._machinery.timeout, remaining)
             raw = self._send(client, target.invoke_id, body, max(silence, 0.001))
         except Exception as error:
-            decision = classify(error, self._machinery.retry_config.retryable_errors)
-            if decision is None:
-                raise
-            self._failed(target, error, decision, start)
+            self._failed(target, error, self._decision(error), start)
             return False, None
         self._record(target, start, None, None)
         self._machinery.cooldowns.succeeded((target.model_id, target.region))
         for feature in self._dropped.get(target.model_id, ()):
             self._machinery.features.remember(target.model_id, feature)
         return True, raw
+
+    def _decision(self, error: Exception) -> Decision:
+        """What the error means; one that AWS and the transport have no part in is raised again."""
+        decision = classify(error, self._machinery.retry_config.retryable_errors)
+        if decision is None:
+            raise error
+        return decision
 
     def _failed(self, target: ModelAccess, error: Exception, decision: Decision, start: datetime) -> None:
         next_ = self._where_next(target, decision)

@@ -45,13 +45,25 @@ def converse(client: Any, invoke_id: str, body: bytes, read_timeout: float | Non
     Raises:
         botocore.exceptions.ClientError, BotoCoreError: as botocore raises them.
     """
+    response = _called(client, client.converse, invoke_id, body, read_timeout)
+    response.pop("ResponseMetadata", None)
+    return response
+
+
+def converse_stream(client: Any, invoke_id: str, body: bytes, read_timeout: float | None) -> Any:
+    """Call ConverseStream and return its event stream; arguments and errors as in `converse`."""
+    return _called(client, client.converse_stream, invoke_id, body, read_timeout)["stream"]
+
+
+def _called(
+    client: Any, operation: Any, invoke_id: str, body: bytes, read_timeout: float | None
+) -> dict[str, Any]:
     _attach(client)
     _pending.body, _pending.read_timeout = body, read_timeout
     try:
-        response: dict[str, Any] = client.converse(modelId=invoke_id)
+        response: dict[str, Any] = operation(modelId=invoke_id)
     finally:
         _pending.body = b"{}"
-    response.pop("ResponseMetadata", None)
     return response
 
 

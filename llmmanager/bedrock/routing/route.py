@@ -139,6 +139,11 @@ class Route(Generic[T]):
             if place.key == key:
                 place.ways += [way for way in ways if way not in place.ways and way not in self._closed]
 
+    def keep(self, wanted: Callable[[T], bool]) -> None:
+        """Leave out every place whose preferred way in is not wanted any more."""
+        self._line = [place for place in self._line if wanted(place.ways[0])]
+        self._again = [place for place in self._again if wanted(place.ways[0])]
+
     def has_other_way(self, target: T) -> bool:
         """Whether the target's model can be had in its region through another access method."""
         key = (target.model_id, target.region)

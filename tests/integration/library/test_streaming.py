@@ -1,0 +1,244 @@
+"""Streamed answers: failover before the first content, continuation after it."""
+
+from __future__ import annotations
+
+import gc
+import time
+from typing import Any
+
+import pytest
+
+from llmmanager import (
+    AuthenticationError,
+    RequestValidationError,
+    ResponseValidationConfig,
+    RetryExhaustedError,
+    ValidationResult,
+)
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import DeadlineExceededError
+from llmmanager.testing import FakeBedrock, Fault
+
+TOOLS = {
+    "tools": [{"toolSpec": {"name": "clock", "inputSchema": {"json": {"type": "object"}}}}],
+    "toolChoice": {"any": {}},
+}
+
+
+@pytest.fixture
+def whole(fake_bedrock: FakeBedrock, make_manager, ask) -> str:
+    """The answer that nothing disturbs."""
+    text = make_manager().converse(ask).get_content()
+    fake_bedrock.reset()
+    return text
+
+
+def test_the_chunks_make_up_the_answer_of_converse(make_manager, ask, whole: str) -> None:
+    stream = make_manager().converse_stream(ask)
+    chunks = list(stream)
+    assert len(chunks) > 1
+    assert "".join(chunks) == stream.get_content() == whole
+    assert stream.success
+    assert stream.get_stop_reason() == "end_turn"
+    assert stream.get_usage()["output_tokens"] > 0
+    assert (stream.model_used, stream.region_used) == ("amazon.nova-lite-v1:0", "us-east-1")
+
+
+def test_the_events_are_bedrocks_own(make_manager, ask) -> None:
+    kinds = [next(iter(event)) for event in make_manager().converse_stream(ask).events()]
+    assert kinds[0] == "messageStart"
+    assert kinds[-2:] == ["messageStop", "metadata"]
+
+
+def test_nothing_is_a_success_before_the_end(make_manager, ask) -> None:
+    stream = make_manager().converse_stream(ask)
+    assert not stream.success
+    next(iter(stream))
+    assert not stream.success
+
+
+def test_the_time_to_the_first_token_is_measured(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+    fake_bedrock.set_latency(0.0, first_token=0.1, per_chunk=0.02)
+    stream = make_manager().converse_stream(ask)
+    stream.get_full_content()
+    metrics = stream.get_metrics()
+    assert 90 < metrics["time_to_first_token_ms"] < metrics["total_duration_ms"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(error="ThrottlingException", region="us-east-1"),
+        Fault(error="throttlingException", region="us-east-1", after_chunks=0),
+        Fault(error="modelStreamErrorException", region="us-east-1", after_chunks=0),
+        Fault(reset=True, region="us-east-1"),
+        Fault(reset=True, region="us-east-1", after_chunks=0),
+    ],
+)
+def test_a_failure_before_the_first_content_moves_on_unseen(
+    fake_bedrock: FakeBedrock, make_manager, ask, whole: str, fault: Fault
+) -> None:
+    fake_bedrock.add_fault(fault)
+    stream = make_manager().converse_stream(ask)
+    assert stream.region_used == "us-west-2"
+    assert stream.get_full_content() == whole
+    assert stream.success
+    assert stream.get_warnings() == []
+
+
+@pytest.mark.parametrize("chunks", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize("how", [{"reset": True}, {"error": "internalServerException"}])
+def test_a_stream_lost_later_is_continued_without_repeating_anything(
+    fake_bedrock: FakeBedrock, make_manager, ask, whole: str, how: dict[str, Any], chunks: int
+) -> None:
+    fake_bedrock.add_fault(Fault(region="us-east-1", after_chunks=chunks, **how))
+    stream = make_manager().converse_stream(ask)
+    assert "".join(stream) == whole
+    assert stream.success
+    assert [(attempt.region, attempt.success) for attempt in stream.attempts] == [
+        ("us-east-1", False),
+        ("us-west-2", True),
+    ]
+    assert any("continued in us-west-2" in warning for warning in stream.get_warnings())
+    assert fake_bedrock.calls[1].body["messages"][-1]["role"] == "assistant"
+    blocks = stream.response_data["output"]["message"]["content"]
+    assert "".join(block["text"] for block in blocks) == whole
+
+
+def test_a_continuation_keeps_to_max_tokens(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+    plain = make_manager().converse_stream(ask, inference_config={"maxTokens": 30}).get_full_content()
+    fake_bedrock.add_fault(Fault(reset=True, region="us-east-1", after_chunks=4))
+    stream = make_manager().converse_stream(ask, inference_config={"maxTokens": 30})
+    assert abs(len(stream.get_full_content()) - len(plain)) <= 8
+    assert fake_bedrock.calls[-1].body["inferenceConfig"]["maxTokens"] < 30
+
+
+def test_a_model_that_takes_no_beginning_is_not_asked_to_continue(
+    fake_bedrock: FakeBedrock, make_manager, ask
+) -> None:
+    fake_bedrock.add_fault(Fault(reset=True, after_chunks=3))
+    stream = make_manager(("Claude Sonnet 4.6",)).converse_stream(ask)
+    assert stream.get_full_content()
+    assert not stream.success
+    assert stream.get_last_error() is not None
+    assert len(fake_bedrock.calls) == 1
+
+
+def test_a_tool_call_cannot_be_continued(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+    fake_bedrock.add_fault(Fault(reset=True, after_chunks=1))
+    stream = make_manager().converse_stream(ask, tool_config=TOOLS)
+    list(stream)
+    assert not stream.success
+    assert len(fake_bedrock.calls) == 1
+
+
+def test_a_streamed_tool_call_comes_together(make_manager, ask) -> None:
+    manager = make_manager()
+    stream = manager.converse_stream(ask, tool_config=TOOLS)
+    list(stream.events())
+    assert stream.get_stop_reason() == "tool_use"
+    expected = manager.converse(ask, tool_config=TOOLS).response_data["output"]["message"]["content"]
+    blocks = stream.response_data["output"]["message"]["content"]
+    assert [block["toolUse"]["input"] for block in blocks if "toolUse" in block] == [
+        block["toolUse"]["input"] for block in expected if "toolUse" in block
+    ]
+
+
+def test_a_stream_lost_everywhere_ends_with_its_error(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+    fake_bedrock.add_fault(Fault(reset=True, after_chunks=2))
+    stream = make_manager().converse_stream(ask)
+    text = stream.get_full_content()
+    assert text
+    assert not stream.success
+    assert isinstance(stream.get_last_error(), RetryExhaustedError)
+    assert len(stream.attempts) == 4
+    assert stream.response_data["output"]["message"]["content"][0]["text"]
+
+
+def test_all_targets_failing_raises_at_creation(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+    fake_bedrock.add_fault(Fault(error="ThrottlingException"))
+    with pytest.raises(RetryExhaustedError) as raised:
+        make_manager().converse_stream(ask)
+    assert len(raised.value.attempts) == 4
+
+
+def test_bad_credentials_and_bad_requests_raise_at_creation(
+    fake_bedrock: FakeBedrock, make_manager, ask
+) -> None:
+    with pytest.raises(RequestValidationError):
+        make_manager().converse_stream([])
+    fake_bedrock.add_fault(Fault(error="UnrecognizedClientException"))
+    with pytest.raises(AuthenticationError):
+        make_manager().converse_stream(ask)
+
+
+def test_features_fall_back_in_streams_too(make_manager, ask) -> None:
+    manager = make_manager(("Claude Haiku 4.5",))
+    stream = manager.converse_stream(ask, inference_config={"temperature": 0.5, "topP": 0.5})
+    assert stream.get_full_content()
+    assert stream.features_disabled == ["top_p"]
+
+
+def test_a_caller_who_stops_closes_the_connection(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+    fake_bedrock.set_latency(0.0, per_chunk=0.05)
+    stream = make_manager().converse_stream(ask)
+    for _ in stream:
+        break
+    gc.collect()
+    until = time.monotonic() + 5
+    while fake_bedrock.in_flight and time.monotonic() < until:
+        time.sleep(0.01)
+    assert fake_bedrock.in_flight == 0
+    assert not stream.success
+    assert stream.get_content()
+    assert fake_bedrock.calls[0].ended_at - fake_bedrock.calls[0].started_at < 4
+
+
+def test_closing_ends_the_stream(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+    manager = make_manager()
+    with manager.converse_stream(ask) as stream:
+        next(iter(stream))
+    assert not stream.success
+    assert manager.get_retry_stats()["requests"] == 1
+
+
+def test_the_deadline_ends_a_dripping_stream(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+    fake_bedrock.set_latency(0.0, per_chunk=0.1)
+    stream = make_manager().converse_stream(ask, deadline=0.45)
+    assert stream.get_full_content()
+    assert not stream.success
+    assert isinstance(stream.get_last_error(), DeadlineExceededError)
+    assert len(fake_bedrock.calls) == 1
+
+
+def test_the_deadline_ends_a_stream_that_falls_silent(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+    fake_bedrock.set_latency(0.0, per_chunk=30.0)
+    started = time.monotonic()
+    stream = make_manager().converse_stream(ask, deadline=0.6)
+    stream.get_full_content()
+    assert time.monotonic() - started < 8
+    assert isinstance(stream.get_last_error(), DeadlineExceededError)
+
+
+def test_a_validation_judges_the_completed_text_and_asks_nothing_again(
+    fake_bedrock: FakeBedrock, make_manager, ask
+) -> None:
+    seen = []
+
+    def check(response: Any) -> ValidationResult:
+        seen.append(response.get_content())
+        return ValidationResult(success=False, error_message="too plain")
+
+    stream = make_manager().converse_stream(ask, response_validation_config=ResponseValidationConfig(check))
+    text = stream.get_full_content()
+    assert seen == [text]
+    assert not stream.success
+    assert stream.get_validation_errors()[0]["error_message"] == "too plain"
+    assert len(fake_bedrock.calls) == 1
+
+
+def test_a_continued_stream_counts_in_the_statistics(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+    fake_bedrock.add_fault(Fault(reset=True, region="us-east-1", after_chunks=2))
+    manager = make_manager()
+    manager.converse_stream(ask).get_full_content()
+    stats = manager.get_retry_stats()
+    assert (stats["requests"], stats["attempts"], stats["retries"], stats["failovers"]) == (1, 2, 1, 1)

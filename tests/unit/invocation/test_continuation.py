@@ -1,0 +1,62 @@
+"""Going on with an answer whose stream was lost."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmmanager.bedrock.invocation.continuation import Seam, continued
+
+QUESTION = {"role": "user", "content": [{"text": "Tell me."}]}
+
+
+def joined(said: str, chunks: list[str]) -> str:
+    seam = Seam(said)
+    return said + "".join(seam.pass_on(chunk) for chunk in chunks) + seam.rest()
+
+
+def test_what_was_said_becomes_an_assistant_turn_without_its_trailing_white_space() -> None:
+    request = {"messages": [QUESTION]}
+    assert continued(request, "Once \n")["messages"] == [
+        QUESTION,
+        {"role": "assistant", "content": [{"text": "Once"}]},
+    ]
+    assert request == {"messages": [QUESTION]}
+
+
+def test_a_beginning_that_the_caller_gave_is_joined_with_what_followed() -> None:
+    given_beginning = {"role": "assistant", "content": [{"text": "Once"}]}
+    asked = continued({"messages": [QUESTION, given_beginning]}, " upon")
+    assert asked["messages"][-1] == {"role": "assistant", "content": [{"text": "Once upon"}]}
+    assert given_beginning["content"] == [{"text": "Once"}]
+
+
+def test_max_tokens_shrinks_by_what_was_said_but_not_to_nothing() -> None:
+    request = {"messages": [QUESTION], "inferenceConfig": {"maxTokens": 10, "temperature": 0.5}}
+    assert continued(request, "x" * 20)["inferenceConfig"] == {"maxTokens": 5, "temperature": 0.5}
+    assert continued(request, "x" * 400)["inferenceConfig"]["maxTokens"] == 1
+
+
+chunked = st.lists(st.text(max_size=6), max_size=12)
+
+
+@given(said=st.text(max_size=40), chunks=chunked)
+def test_a_repeated_beginning_is_left_out_and_nothing_else_is(said: str, chunks: list[str]) -> None:
+    whole = "".join(chunks)
+    result = joined(said, chunks)
+    assert result.startswith(said)
+    tail = said[len(said.rstrip()) :]
+    assert result in {said + whole, said + whole.removeprefix(tail), said + whole.removeprefix(said)}
+
+
+@given(said=st.text(min_size=16, max_size=40), rest=st.text(max_size=20), cut=st.integers(1, 7))
+def test_a_model_that_starts_over_repeats_nothing(said: str, rest: str, cut: int) -> None:
+    whole = said + rest
+    chunks = [whole[start : start + cut] for start in range(0, len(whole), cut)]
+    assert joined(said, chunks) == whole
+
+
+@given(words=st.lists(st.text(alphabet="ab", min_size=1, max_size=4), min_size=2, max_size=6))
+def test_white_space_at_the_seam_comes_once(words: list[str]) -> None:
+    said = " ".join(words[:-1]) + " "
+    assert joined(said, [" " + words[-1]]) == " ".join(words)
