@@ -42,9 +42,8 @@ def estimate_cost(
     prices = _prices(facts, access_method=access_method, profile=profile, region=region) if facts else None
     if prices is None:
         return None
-    written_for_an_hour = _hour_cache_tokens(usage.get("cacheDetails"))
     written = _tokens(usage, "cacheWriteInputTokens", "cache_write_tokens")
-    written_for_an_hour = min(written_for_an_hour, written)
+    written_for_an_hour = min(written, _hour_cache_tokens(usage.get("cacheDetails")))
     cache_read = prices.input if prices.cache_read is None else prices.cache_read
     cache_write = prices.input if prices.cache_write is None else prices.cache_write
     total = (
