@@ -52,8 +52,9 @@ def decode_record(data: Any, *, default_id: str) -> BedrockConverseRequest:
     """A record of a batch as a request.
 
     Args:
-        data: `{"recordId": …, "modelInput": {…}}`, or the fields of the request beside its id. Fields are
-            spelled as Converse spells them or in snake_case; bytes are base64 text.
+        data: `{"recordId": …, "modelInput": {…}}` (further members are passed over), or the fields of the
+            request beside its id. Fields are spelled as Converse spells them or in snake_case; bytes are
+            base64 text.
         default_id: the request's id where the record has none.
 
     Raises:
@@ -65,7 +66,8 @@ def decode_record(data: Any, *, default_id: str) -> BedrockConverseRequest:
     fields = {key: value for key, value in data.items() if key not in _ID_FIELDS}
     if _MODEL_INPUT in fields:
         model_input = fields.pop(_MODEL_INPUT)
-        problems += [f"{key}: unknown field beside modelInput" for key in fields]
+        # Whatever else stands there: a line of failed.jsonl is a record as well.
+        problems += [f"{key}: belongs into modelInput" for key in fields if key in _FIELD_OF]
         if not isinstance(model_input, dict):
             raise InvalidRequest([*problems, f"modelInput: must be an object (got {_kind(model_input)})"])
         fields = model_input

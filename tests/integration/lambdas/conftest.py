@@ -1,4 +1,4 @@
-"""The functions as they are deployed, in process: S3, DynamoDB and Step Functions by moto, Bedrock by FakeBedrock."""
+"""The functions as they are deployed, in process, with FakeBedrock for Bedrock and moto for the rest."""
 
 from __future__ import annotations
 
@@ -83,7 +83,10 @@ def deployed(fake_bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch) -> Iter
             TableName=TABLE,
             BillingMode="PAY_PER_REQUEST",
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+            KeySchema=[
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
         )
         boto3.client("stepfunctions").create_state_machine(
             name="Batch", definition=json.dumps(_MACHINE), roleArn="arn:aws:iam::123456789012:role/any"
@@ -126,7 +129,9 @@ class StateMachine:
 
     def put(self, lines: Iterable[Any], *, key: str = "input/file.jsonl", bucket: str = BUCKET) -> str:
         """An input file; a line that is bytes goes in as it is. Its URI."""
-        body = b"".join(line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n" for line in lines)
+        body = b"".join(
+            line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n" for line in lines
+        )
         boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
         return f"s3://{bucket}/{key}"
 

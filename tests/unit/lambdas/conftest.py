@@ -1,0 +1,34 @@
+"""The environment that the functions are deployed with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from lambdas.shared import settings
+
+ENVIRONMENT = {
+    "LLMMANAGER_MODELS": json.dumps(["Nova Lite", "Nova Micro"]),
+    "LLMMANAGER_REGIONS": json.dumps(["us-east-1", "us-west-2"]),
+    "LLMMANAGER_TABLE": "catalog",
+    "LLMMANAGER_BUCKET": "batches",
+    "LLMMANAGER_INPUT_BUCKETS": json.dumps(["inputs"]),
+    "LLMMANAGER_BATCH_STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:Batch",
+    "LLMMANAGER_WORKER_CONCURRENCY": "32",
+    "LLMMANAGER_SHARD_SIZE": "500",
+}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """A sound environment, to change variables in."""
+    readers = (settings.model_settings, settings.batch_settings, settings.batch_state_machine_arn)
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    for reader in readers:
+        reader.cache_clear()
+    yield monkeypatch
+    for reader in readers:
+        reader.cache_clear()

@@ -1,0 +1,205 @@
+"""JSON to requests, and back."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.shared.codec import (
+    InvalidRequest,
+    decode_record,
+    decode_request,
+    encode_record,
+    encode_response,
+    last_error,
+    record_id,
+)
+from lambdas.shared.json_text import dump, parse
+from llmmanager import BedrockConverseRequest, BedrockResponse
+
+MESSAGES = [{"role": "user", "content": [{"text": "What is the capital of France?"}]}]
+PICTURE = b"\x89PNG and more"
+BLOCKS = st.one_of(
+    st.builds(lambda text: {"text": text}, st.text(min_size=1)),
+    st.builds(
+        lambda data: {"image": {"format": "png", "source": {"bytes": data}}},
+        st.binary(min_size=1, max_size=30),
+    ),
+)
+REQUESTS = st.builds(
+    BedrockConverseRequest,
+    request_id=st.text(min_size=1, max_size=20),
+    messages=st.builds(
+        lambda texts: [{"role": "user", "content": texts}], st.lists(BLOCKS, min_size=1, max_size=3)
+    ),
+    system=st.none() | st.just([{"text": "Be brief."}]),
+    inference_config=st.none() | st.fixed_dictionaries({"maxTokens": st.integers(1, 1000)}),
+    request_metadata=st.none() | st.just({"bytes": "not base64", "team": "a"}),
+    additional_model_request_fields=st.none() | st.just({"bytes": "not base64 either", "top_k": 5}),
+    priority=st.integers(0, 5),
+    service_tier=st.none() | st.just({"type": "flex"}),
+)
+
+
+def reasons_of(data, *, record=True):
+    with pytest.raises(InvalidRequest) as refused:
+        decode_record(data, default_id="line-1") if record else decode_request(data)
+    return refused.value.reasons
+
+
+@given(REQUESTS)
+def test_a_request_survives_the_way_through_json(request_):
+    data = parse(dump(encode_record(request_)))
+
+    assert decode_record(data, default_id="line-1") == request_
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"recordId": "a", "modelInput": {"messages": MESSAGES, "inferenceConfig": {"maxTokens": 9}}},
+        {"recordId": "a", "modelInput": {"messages": MESSAGES, "inference_config": {"maxTokens": 9}}},
+        {"recordId": "a", "messages": MESSAGES, "inferenceConfig": {"maxTokens": 9}},
+        {"request_id": "a", "messages": MESSAGES, "inference_config": {"maxTokens": 9}},
+        {"requestId": "a", "messages": MESSAGES, "inference_config": {"maxTokens": 9}, "system": None},
+    ],
+)
+def test_every_spelling_of_a_record_is_the_same_request(data):
+    request = decode_record(data, default_id="line-1")
+
+    assert request == BedrockConverseRequest(
+        request_id="a", messages=MESSAGES, inference_config={"maxTokens": 9}
+    )
+
+
+def test_base64_becomes_bytes_where_converse_has_bytes_and_nowhere_else():
+    text = base64.b64encode(PICTURE).decode()
+    content = [
+        {"text": "Compare"},
+        {"image": {"format": "png", "source": {"bytes": text}}},
+    ]
+    request = decode_request(
+        {"messages": [{"role": "user", "content": content}], "requestMetadata": {"bytes": "plain"}}
+    )
+
+    assert request.messages[0]["content"][1]["image"]["source"]["bytes"] == PICTURE
+    assert request.request_metadata == {"bytes": "plain"}
+
+
+def test_a_record_without_an_id_takes_the_one_it_is_given():
+    assert decode_record({"messages": MESSAGES}, default_id="line-7").request_id == "line-7"
+
+
+def test_all_problems_are_listed_each_with_its_field():
+    content = [{"image": {"format": "bmp", "source": {"bytes": "no base64!"}}}]
+    reasons = reasons_of(
+        {
+            "recordId": 7,
+            "messages": [{"role": "user", "content": content}],
+            "temprature": 1,
+            "inference_config": {"maxTokens": 0},
+            "priority": -1,
+        }
+    )
+
+    for field in (
+        "recordId",
+        "temprature",
+        "messages[0].content[0].image.source.bytes",
+        "messages[0].content[0].image.format",
+        "inferenceConfig.maxTokens",
+        "priority",
+    ):
+        assert [reason for reason in reasons if reason.startswith(f"{field}: ")], (field, reasons)
+    assert len([reason for reason in reasons if "source.bytes" in reason]) == 1
+
+
+@pytest.mark.parametrize("data", [None, 3, "text", [], [MESSAGES], True])
+def test_a_record_that_is_no_object_is_refused(data):
+    assert reasons_of(data)[0].startswith("record: must be a JSON object")
+
+
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        ({}, "messages"),
+        ({"messages": []}, "messages"),
+        ({"messages": MESSAGES, "modelId": "amazon.nova-lite-v1:0"}, "modelId"),
+        ({"messages": MESSAGES, "inferenceConfig": {}, "inference_config": {}}, "inference_config"),
+        ({"modelInput": []}, "modelInput"),
+        ({"modelInput": {"messages": MESSAGES}, "messages": MESSAGES}, "messages"),
+        ({"recordId": "", "messages": MESSAGES}, "recordId"),
+        ({"recordId": "a" * 513, "messages": MESSAGES}, "recordId"),
+        ({"recordId": "a", "request_id": "b", "messages": MESSAGES}, "request_id"),
+        ({"messages": MESSAGES, "extraRequestFields": []}, "extraRequestFields"),
+        ({"messages": MESSAGES, "priority": True}, "priority"),
+    ],
+)
+def test_a_wrong_field_is_named(data, field):
+    assert any(reason.startswith(f"{field}: ") for reason in reasons_of(data)), reasons_of(data)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["messages", "role", "content", "text", "modelInput", "recordId", "system", "bytes", "x"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=15,
+)
+
+
+@given(JSON)
+def test_whatever_json_comes_it_is_a_request_or_is_refused_with_reasons(data):
+    reasons = []
+    try:
+        request = decode_record(data, default_id="line-1")
+    except InvalidRequest as error:
+        request, reasons = None, error.reasons
+
+    assert all(isinstance(reason, str) for reason in reasons)
+    assert reasons if request is None else decode_record(encode_record(request), default_id="a") == request
+
+
+def test_the_id_of_a_bad_record_can_still_be_read():
+    assert record_id({"recordId": "a", "messages": 3}) == "a"
+    assert record_id({"recordId": 3}) is None
+    assert record_id([1]) is None
+
+
+def test_an_answer_is_encoded_with_its_usage_and_its_price():
+    usage = {"inputTokens": 1000, "outputTokens": 1000, "totalTokens": 2000}
+    content = [{"text": "Paris"}, {"image": {"format": "png", "source": {"bytes": PICTURE}}}]
+    response = BedrockResponse(
+        success=True,
+        response_data={"output": {"message": {"role": "assistant", "content": content}}, "usage": usage},
+        model_used="amazon.nova-lite-v1:0",
+        region_used="us-east-1",
+        access_method="on_demand",
+        total_duration_ms=12.5,
+    )
+
+    encoded = json.loads(json.dumps(encode_response(response)))
+
+    assert encoded["usage"] == usage
+    assert encoded["estimatedCostUsd"] > 0
+    assert (encoded["model"], encoded["region"]) == ("amazon.nova-lite-v1:0", "us-east-1")
+    blocks = encoded["modelOutput"]["output"]["message"]["content"]
+    assert base64.b64decode(blocks[1]["image"]["source"]["bytes"]) == PICTURE
+
+
+def test_a_failure_without_attempts_tells_its_own_error():
+    response = BedrockResponse(success=False, error=ValueError("no time"))
+
+    assert last_error(response) == {"type": "ValueError", "code": None, "message": "no time"}
+    assert encode_response(response)["estimatedCostUsd"] is None

@@ -1,0 +1,76 @@
+"""JSON from outside, read strictly."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.shared.json_text import MAX_DEPTH, InvalidJson, dump, dump_line, parse
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(JSON)
+def test_what_was_dumped_is_parsed_back(value):
+    assert parse(dump(value)) == value
+
+
+@given(JSON)
+def test_a_dumped_line_is_one_line(value):
+    line = dump_line(value)
+
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
+
+
+def test_text_that_utf_8_cannot_hold_is_dumped_all_the_same():
+    assert parse(dump({"text": "\ud800 and é"})) == {"text": "\ud800 and é"}
+
+
+def test_other_scripts_are_dumped_as_they_are():
+    assert "質問".encode() in dump({"text": "質問"})
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"", "not JSON"),
+        (b"{", "not JSON"),
+        (b"\xff", "not UTF-8"),
+        (b'{"a": 1} {"b": 2}', "not JSON"),
+        (b'{"messages": [], "messages": []}', "'messages' is given twice"),
+        (b'{"a": {"b": 1, "b": 2}}', "'b' is given twice"),
+        (b'{"temperature": NaN}', "NaN"),
+        (b"[-Infinity]", "-Infinity"),
+        (b"1e999", "beyond a double"),
+        (b"9" * 5000, "not JSON"),
+        (b"[" * 100_000, "nested"),
+        (b"[" * (MAX_DEPTH + 2) + b"]" * (MAX_DEPTH + 2), "nested"),
+        (b'{"a":' * 400 + b"1" + b"}" * 400, "nested"),
+        ("[1,]", "not JSON"),
+        ('"\ud800', "not JSON"),
+    ],
+)
+def test_what_is_not_sound_json_is_refused_with_a_reason(text, says):
+    with pytest.raises(InvalidJson, match=says):
+        parse(text)
+
+
+def test_nesting_up_to_the_limit_is_read():
+    assert parse("[" * MAX_DEPTH + "]" * MAX_DEPTH) == json.loads("[" * MAX_DEPTH + "]" * MAX_DEPTH)
+
+
+@given(st.binary() | st.text())
+def test_any_text_is_parsed_or_refused(text):
+    try:
+        value = parse(text)
+    except InvalidJson:
+        return
+    assert parse(dump(value)) == value

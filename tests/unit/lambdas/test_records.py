@@ -1,0 +1,159 @@
+"""Lines of a batch file, and what is made of them."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.batch.plan import FIRST_SHARD_SIZE, MAX_SHARD_BYTES, cut_shards
+from lambdas.batch.records import Record, Rejected, read_records, split_lines
+
+MESSAGES = [{"role": "user", "content": [{"text": "Hello"}]}]
+LIMIT = 1000
+
+
+def chunked(text, cuts):
+    ends = sorted(cut % (len(text) + 1) for cut in cuts)
+    return [text[start:end] for start, end in zip([0, *ends], [*ends, len(text)], strict=True)]
+
+
+def read(*lines, **options):
+    return list(read_records([b"\n".join(lines)], **options))
+
+
+def record(**fields):
+    return json.dumps({"messages": MESSAGES, **fields}).encode()
+
+
+@given(
+    st.lists(st.binary(max_size=30).map(lambda line: line.replace(b"\n", b"").rstrip(b"\r")), min_size=1),
+    st.sampled_from([b"\n", b"\r\n"]),
+    st.lists(st.integers(0, 10_000), max_size=20),
+    st.booleans(),
+    st.booleans(),
+)
+def test_lines_are_the_same_wherever_the_chunks_are_cut(lines, ending, cuts, mark, last_line_ends):
+    lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
+    text = ending.join(lines) + (ending if last_line_ends else b"")
+    text = b"\xef\xbb\xbf" + text if mark else text
+
+    found = list(split_lines(chunked(text, cuts), max_bytes=LIMIT))
+
+    # An empty last line and no last line are the same; so is a mark with nothing after it.
+    while lines and not lines[-1]:
+        lines.pop()
+    while found and not found[-1]:
+        found.pop()
+    assert found == lines
+
+
+@given(st.integers(1, 50), st.lists(st.integers(0, 10_000), max_size=10))
+def test_a_line_beyond_the_limit_is_passed_over_and_the_next_is_read(limit, cuts):
+    text = b"a" * (limit + 1) + b"\n" + b"b" * limit + b"\n" + b"c" * (limit * 3)
+
+    assert list(split_lines(chunked(text, cuts), max_bytes=limit)) == [None, b"b" * limit, None]
+
+
+def test_a_line_much_longer_than_the_limit_is_never_held():
+    chunk = b"x" * 100_000
+    tracemalloc.start()
+    try:
+        lines = list(split_lines([chunk] * 1000 + [b"\nend"], max_bytes=200_000))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert lines == [None, b"end"]
+    assert peak < 1_000_000
+
+
+def test_blank_lines_count_and_are_no_records():
+    entries = read(record(), b"", b"   ", record())
+
+    assert [(entry.line, entry.request.request_id) for entry in entries] == [(1, "line-1"), (4, "line-4")]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"{", "record: not JSON"),
+        (b'"text"', "record: must be a JSON object"),
+        (b'{"messages": NaN}', "record: not JSON: NaN"),
+        (b"\xff\xfe", "record: not UTF-8"),
+        (b"x" * (LIMIT + 1), f"record: must be at most {LIMIT} bytes"),
+        (b'{"recordId": "b"}', "messages: "),
+    ],
+)
+def test_a_bad_line_is_rejected_by_its_number_and_the_others_are_read(line, reason):
+    first, bad, last = read(record(recordId="a"), line, record(recordId="c"), max_line_bytes=LIMIT)
+
+    assert isinstance(bad, Rejected)
+    assert bad.line == 2
+    assert bad.reasons[0].startswith(reason)
+    assert isinstance(first, Record)
+    assert isinstance(last, Record)
+
+
+def test_a_rejected_line_names_its_record_where_that_can_be_read():
+    with_id, without = read(b'{"recordId": "b"}', b"{")
+
+    assert with_id.to_json()["recordId"] == "b"
+    assert "recordId" not in without.to_json()
+
+
+def test_an_id_used_before_is_rejected_also_when_it_was_made_from_a_line():
+    entries = read(record(recordId="a"), record(recordId="a"), record(recordId="line-4"), record())
+
+    assert [type(entry) for entry in entries] == [Record, Rejected, Record, Rejected]
+    assert "earlier line" in entries[1].reasons[0]
+
+
+def test_a_rejected_record_does_not_use_up_its_id():
+    bad, good = read(b'{"recordId": "a"}', record(recordId="a"))
+
+    assert isinstance(bad, Rejected)
+    assert isinstance(good, Record)
+
+
+def test_an_id_may_be_text_that_utf_8_cannot_hold():
+    (entry,) = read(rb'{"recordId": "\ud800", "messages": [{"role": "user", "content": [{"text": "a"}]}]}')
+
+    assert entry.request.request_id == "\ud800"
+
+
+@given(st.lists(st.integers(1, 50)), st.integers(1, 60), st.integers(1, 5))
+def test_shards_hold_every_line_in_order_and_no_more_than_they_may(sizes, shard_size, spread):
+    lines = [b"x" * size for size in sizes]
+
+    shards = list(cut_shards(lines, shard_size=shard_size, spread=spread))
+
+    assert [line for shard in shards for line in shard] == lines
+    assert all(0 < len(shard) <= shard_size for shard in shards)
+
+
+@pytest.mark.parametrize("regions", [1, 2, 3, 5])
+def test_a_small_batch_is_shared_by_as_many_workers_as_there_are_regions(regions):
+    lines = [b"x"] * (FIRST_SHARD_SIZE * regions)
+
+    assert len(list(cut_shards(lines, shard_size=500, spread=regions))) == regions
+
+
+def test_a_large_batch_has_few_more_shards_than_it_must_have():
+    shards = list(cut_shards([b"x"] * 100_000, shard_size=500, spread=3))
+
+    assert 200 <= len(shards) <= 215
+    assert max(map(len, shards)) == 500
+
+
+def test_a_shard_is_bounded_in_bytes_but_takes_one_line_of_any_size():
+    large, small = b"x" * (MAX_SHARD_BYTES + 1), b"y"
+
+    assert [len(shard) for shard in cut_shards([small, large, small, small], shard_size=9, spread=1)] == [
+        1,
+        1,
+        2,
+    ]

@@ -1,0 +1,89 @@
+"""The environment as typed settings."""
+
+from __future__ import annotations
+
+import pytest
+
+from lambdas.shared.settings import (
+    SettingsError,
+    batch_settings,
+    batch_state_machine_arn,
+    model_settings,
+)
+
+READERS = {
+    "LLMMANAGER_MODELS": model_settings,
+    "LLMMANAGER_REGIONS": model_settings,
+    "LLMMANAGER_TABLE": model_settings,
+    "LLMMANAGER_BUCKET": batch_settings,
+    "LLMMANAGER_INPUT_BUCKETS": batch_settings,
+    "LLMMANAGER_WORKER_CONCURRENCY": batch_settings,
+    "LLMMANAGER_SHARD_SIZE": batch_settings,
+    "LLMMANAGER_BATCH_STATE_MACHINE_ARN": batch_state_machine_arn,
+}
+
+
+def test_a_sound_environment_is_read_as_it_stands(environment):
+    models, batch = model_settings(), batch_settings()
+
+    assert (models.models, models.regions, models.table) == (
+        ("Nova Lite", "Nova Micro"),
+        ("us-east-1", "us-west-2"),
+        "catalog",
+    )
+    assert (batch.bucket, batch.input_buckets) == ("batches", ("inputs",))
+    assert (batch.shard_size, batch.worker_concurrency) == (500, 32)
+    assert batch_state_machine_arn().endswith(":stateMachine:Batch")
+
+
+def test_the_environment_is_read_once(environment):
+    before = model_settings()
+    environment.setenv("LLMMANAGER_TABLE", "another")
+
+    assert model_settings() is before
+
+
+@pytest.mark.parametrize("name", sorted(set(READERS) - {"LLMMANAGER_INPUT_BUCKETS"}))
+@pytest.mark.parametrize("value", [None, "", "  "])
+def test_a_missing_variable_is_named(environment, name, value):
+    if value is None:
+        environment.delenv(name)
+    else:
+        environment.setenv(name, value)
+
+    with pytest.raises(SettingsError, match=name):
+        READERS[name]()
+
+
+def test_no_input_buckets_are_the_default(environment):
+    environment.delenv("LLMMANAGER_INPUT_BUCKETS")
+
+    assert batch_settings().input_buckets == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LLMMANAGER_MODELS", "Nova Lite"),
+        ("LLMMANAGER_MODELS", "[]"),
+        ("LLMMANAGER_MODELS", '{"a": 1}'),
+        ("LLMMANAGER_MODELS", '[""]'),
+        ("LLMMANAGER_MODELS", '["Nova Lite", "Nova Lite"]'),
+        ("LLMMANAGER_MODELS", "[1]"),
+        ("LLMMANAGER_REGIONS", '["us-east"]'),
+        ("LLMMANAGER_REGIONS", '["US-EAST-1"]'),
+        ("LLMMANAGER_BUCKET", "s3://batches"),
+        ("LLMMANAGER_INPUT_BUCKETS", '["a/b"]'),
+        ("LLMMANAGER_SHARD_SIZE", "0"),
+        ("LLMMANAGER_SHARD_SIZE", "many"),
+        ("LLMMANAGER_SHARD_SIZE", "1.5"),
+        ("LLMMANAGER_WORKER_CONCURRENCY", "-1"),
+        ("LLMMANAGER_WORKER_CONCURRENCY", "٣"),
+        ("LLMMANAGER_BATCH_STATE_MACHINE_ARN", "Batch"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_the_name_of_its_variable(environment, name, value):
+    environment.setenv(name, value)
+
+    with pytest.raises(SettingsError, match=name):
+        READERS[name]()
