@@ -48,7 +48,7 @@ class OpenAIBackend:
             raise ServiceError(
                 "ModelErrorException", message, fields={"originalStatusCode": error.code}
             ) from error
-        except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise ServiceError("ModelErrorException", f"The backend failed: {error!r}") from error
 
 

@@ -86,10 +86,12 @@ class CallLog:
             return changed
 
     def end(self, call: Call, *, status: int | None, error_code: str = "") -> None:
-        """Note how `call` ended."""
-        ended = self.update(call, status=status, error_code=error_code, ended_at=time.monotonic())
+        """Note how `call` ended; only the first end counts."""
         with self._lock:
+            if call.number not in self._open:
+                return
             self._open.discard(call.number)
+        ended = self.update(call, status=status, error_code=error_code, ended_at=time.monotonic())
         if self._on_end is not None:
             self._on_end(ended)
 

@@ -55,13 +55,7 @@ class FakeBedrock:
         on_call: Callable[[Call], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        for name, value in (
-            ("window_seconds", window_seconds),
-            ("page_size", page_size),
-            ("log_limit", log_limit),
-        ):
-            if value <= 0:
-                raise ValueError(f"{name} must be more than 0, not {value!r}")
+        _check_positive(window_seconds=window_seconds, page_size=page_size, log_limit=log_limit)
         if bool(backend_url) != bool(backend_model):
             raise ValueError("backend_url and backend_model are given together or not at all")
         self._default_region = default_region
@@ -72,19 +66,21 @@ class FakeBedrock:
         self._rules = RuleBook(seed=seed)
         self._quotas = QuotaLedger(window_seconds=window_seconds, clock=clock)
         self._cache = PromptCache(clock)
-        catalog = catalog or FakeCatalog.bundled()
+        self._service = self._make_service(catalog or FakeCatalog.bundled(), page_size)
+        self._server = HttpServer(self._handle, port=port)
+
+    def _make_service(self, catalog: FakeCatalog, page_size: int) -> Service:
         runtime = Runtime(
             rules=self._rules, quotas=self._quotas, cache=self._cache, log=self._log, think=self._think
         )
-        self._service = Service(
+        return Service(
             catalog=catalog,
             control_plane=ControlPlane(catalog, page_size=page_size),
             runtime=runtime,
             rules=self._rules,
             log=self._log,
-            default_region=default_region,
+            default_region=self._default_region,
         )
-        self._server = HttpServer(self._handle, port=port)
 
     def start(self) -> FakeBedrock:
         """Listen. Raises OSError when the port is taken."""

@@ -38,9 +38,7 @@ class Scope:
     operation: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("region", "model"):
-            if not isinstance(getattr(self, name), str):
-                raise ValueError(f"{name} must be a string")
+        _check_texts(region=self.region, model=self.model)
         if self.access not in _ACCESS:
             raise ValueError(f"access must be one of {', '.join(_ACCESS[1:])}, not {self.access!r}")
         if self.operation not in _OPERATIONS:
@@ -82,10 +80,15 @@ class Fault(Scope):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _check_texts(error=self.error, message=self.message)
         if [bool(self.error), self.hang, self.reset].count(True) != 1:
             raise ValueError("a fault needs exactly one of error, hang and reset")
-        if self.status and not 400 <= self.status <= 599:
-            raise ValueError(f"status must be from 400 to 599, not {self.status!r}")
+        if self.status and self.status not in range(400, 600):
+            raise ValueError(f"status must be a whole number from 400 to 599, not {self.status!r}")
+        if not isinstance(self.headers, Mapping) or not isinstance(self.fields, Mapping):
+            raise ValueError("headers and fields must be objects")
+        if any(not str(part).isprintable() for header in self.headers.items() for part in header):
+            raise ValueError("headers must be printable text")
         _check_number("share", self.share, most=1)
         _check_number("count", self.count, whole=True)
         _check_number("delay", self.delay)
@@ -158,6 +161,12 @@ def _names(selector: str, model: str) -> bool:
     if selector.endswith("."):
         return model.startswith(selector)
     return fnmatchcase(model, selector) if "*" in selector else model == selector
+
+
+def _check_texts(**values: Any) -> None:
+    for name, value in values.items():
+        if not isinstance(value, str):
+            raise ValueError(f"{name} must be a string, not {value!r}")
 
 
 def _check_number(name: str, value: Any, *, most: float | None = None, whole: bool = False) -> None:

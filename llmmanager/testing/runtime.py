@@ -133,30 +133,34 @@ class Runtime:
     async def _frames(
         self, call: Call, turn: _Turn, stop: StreamBreak | None, pause: float
     ) -> AsyncGenerator[bytes, None]:
-        error_code: str | None = "disconnected"
-        chunks = 0
+        """The frames; the log has the call's end before the client has the last of them."""
+        deltas = 0
         try:
             for kind, payload in _events(call.body, turn):
                 is_delta = kind == "contentBlockDelta"
-                if stop is not None and (kind == "messageStop" or (is_delta and chunks >= stop.after_chunks)):
-                    await asyncio.sleep(stop.delay)
-                    if stop.error is not None:
-                        error_code = stop.error.code
-                        yield event_stream.exception(stop.error.code, stop.error.body)
-                        return
-                    if stop.hang:
-                        error_code = None
-                        raise NeverAnswer(lambda: self._log.end(call, status=200, error_code="hang"))
-                    error_code = "reset"
-                    raise DropConnection
-                if is_delta and chunks:
+                is_over = kind == "messageStop" or (is_delta and stop and deltas >= stop.after_chunks)
+                if stop is not None and is_over:
+                    yield await self._broken(call, stop)
+                    return
+                if is_delta and deltas:
                     await asyncio.sleep(pause)
-                chunks += is_delta
+                deltas += is_delta
+                if kind == "metadata":
+                    self._log.end(call, status=200)
                 yield event_stream.event(kind, payload)
-            error_code = ""
-        finally:
-            if error_code is not None:
-                self._log.end(call, status=200, error_code=error_code)
+        except (GeneratorExit, asyncio.CancelledError):
+            self._log.end(call, status=200, error_code="disconnected")
+            raise
+
+    async def _broken(self, call: Call, stop: StreamBreak) -> bytes:
+        """The frame with which a stream ends early. Raises where it ends without one."""
+        await asyncio.sleep(stop.delay)
+        if stop.hang:
+            raise NeverAnswer(lambda: self._log.end(call, status=200, error_code="hang"))
+        self._log.end(call, status=200, error_code=stop.error.code if stop.error else "reset")
+        if stop.error is None:
+            raise DropConnection
+        return event_stream.exception(stop.error.code, stop.error.body)
 
 
 def _events(body: Mapping[str, Any], turn: _Turn) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -33,6 +33,7 @@ class SchemaSampler:
     def __init__(self, root: Any, prompt: str = "") -> None:
         self._root = root
         self._words: list[str] = _NAME.findall(prompt) or _WORD.findall(prompt)[-1:] or ["example"]
+        self._spoken = {word.lower() for word in _WORD.findall(prompt)}
         self._numbers = [float(number) for number in _NUMBER.findall(prompt)]
 
     def sample(self) -> Any:
@@ -93,8 +94,7 @@ class SchemaSampler:
         """The value that the prompt names, else the first."""
         if not values:
             raise ValueError("the schema has an empty enum")
-        named = {word.lower() for word in self._words}
-        return next((value for value in values if str(value).lower() in named), values[0])
+        return next((value for value in values if str(value).lower() in self._spoken), values[0])
 
     def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
         properties, required = schema.get("properties", {}), schema.get("required", [])

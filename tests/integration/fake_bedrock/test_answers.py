@@ -1,0 +1,283 @@
+"""What the model says: the same for the same request, within the limits it was given."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from llmmanager.testing import FakeBedrock
+
+WEATHER = {
+    "toolSpec": {
+        "name": "get_weather",
+        "description": "Look up the current weather of a city",
+        "inputSchema": {
+            "json": {
+                "type": "object",
+                "properties": {
+                    "city": {"type": "string"},
+                    "days": {"type": "integer", "minimum": 1, "maximum": 7},
+                    "unit": {"enum": ["celsius", "fahrenheit"]},
+                },
+                "required": ["city", "unit"],
+            }
+        },
+    }
+}
+CLOCK = {"toolSpec": {"name": "readClock", "inputSchema": {"json": {"type": "object", "properties": {}}}}}
+QUESTION = "What is the weather in New York over the next 3 days, in fahrenheit?"
+
+
+def user(*blocks: Any) -> dict[str, Any]:
+    return {"role": "user", "content": list(blocks)}
+
+
+def said(answer: Any) -> str:
+    return "".join(block["text"] for block in answer["output"]["message"]["content"])
+
+
+def test_the_same_request_gets_the_same_answer_and_another_one_another(ask: Any) -> None:
+    assert said(ask("Tell me about bees")) == said(ask("Tell me about bees", region="us-west-2"))
+    assert said(ask("Tell me about bees")) != said(ask("Tell me about wasps"))
+    assert "bees" in said(ask("Tell me about bees")).lower()
+
+
+@pytest.mark.parametrize("most", [1, 2, 7, 20])
+def test_max_tokens_cuts_the_answer(ask: Any, most: int) -> None:
+    answer = ask(inferenceConfig={"maxTokens": most})
+    assert answer["stopReason"] == "max_tokens"
+    assert answer["usage"]["outputTokens"] == most
+    assert said(ask()).startswith(said(answer))
+
+
+def test_a_stop_sequence_ends_the_answer_before_itself(catalog: Any) -> None:
+    with FakeBedrock(catalog, responder=lambda call: "one, two, three") as bedrock:
+        answer = bedrock.client().converse(
+            modelId="acme.talk-v1:0",
+            messages=[user({"text": "Count"})],
+            inferenceConfig={"stopSequences": ["three", ", two"]},
+            additionalModelResponseFieldPaths=["/stop_sequence"],
+        )
+    assert said(answer) == "one"
+    assert answer["stopReason"] == "stop_sequence"
+    assert answer["additionalModelResponseFields"] == {"stop_sequence": ", two"}
+
+
+def test_a_prefill_is_continued_without_being_repeated(ask: Any) -> None:
+    whole = said(ask("Tell me about bees"))
+    for end in (1, 10, len(whole) // 2, len(whole)):
+        start = whole[:end].rstrip()
+        answer = ask(
+            messages=[
+                user({"text": "Tell me about bees"}),
+                {"role": "assistant", "content": [{"text": start}]},
+            ]
+        )
+        assert start + said(answer) == whole
+
+
+def test_a_prefill_of_another_mind_is_continued_too(ask: Any) -> None:
+    start = {"role": "assistant", "content": [{"text": "Wasps, on the other hand,"}]}
+    rest = said(ask(messages=[user({"text": "Tell me about bees"}), start]))
+    assert rest
+    assert not rest.startswith("Wasps")
+
+
+def test_a_tools_report_is_continued_as_it_began(ask: Any) -> None:
+    call = {"toolUse": {"toolUseId": "one", "name": "get_weather", "input": {}}}
+    result = {"toolResult": {"toolUseId": "one", "content": [{"text": "sunny"}]}}
+    messages = [user({"text": QUESTION}), {"role": "assistant", "content": [call]}, user(result)]
+    whole = said(ask(messages=messages, toolConfig={"tools": [WEATHER]}))
+    start = {"role": "assistant", "content": [{"text": whole[:12]}]}
+    rest = said(ask(messages=[*messages, start], toolConfig={"tools": [WEATHER]}))
+    assert whole[:12] + rest == whole
+
+
+def test_a_prompt_that_asks_for_it_gets_a_tool_call_that_fits_the_schema(ask: Any) -> None:
+    answer = ask(QUESTION, toolConfig={"tools": [CLOCK, WEATHER]})
+    assert answer["stopReason"] == "tool_use"
+    (block,) = answer["output"]["message"]["content"]
+    assert block["toolUse"]["name"] == "get_weather"
+    assert block["toolUse"]["input"] == {"city": "New York", "days": 3, "unit": "fahrenheit"}
+    again = ask(QUESTION, toolConfig={"tools": [CLOCK, WEATHER]})
+    assert again["output"] == answer["output"]
+
+
+def test_a_prompt_that_does_not_ask_gets_text(ask: Any) -> None:
+    assert (
+        ask("Hello there", toolConfig={"tools": [WEATHER], "toolChoice": {"auto": {}}})["stopReason"]
+        == "end_turn"
+    )
+
+
+@pytest.mark.parametrize(
+    ("choice", "name"), [({"any": {}}, "get_weather"), ({"tool": {"name": "readClock"}}, "readClock")]
+)
+def test_a_forced_tool_is_called_whatever_the_prompt(ask: Any, choice: Any, name: str) -> None:
+    answer = ask("Hello", toolConfig={"tools": [WEATHER, CLOCK], "toolChoice": choice})
+    assert answer["output"]["message"]["content"][0]["toolUse"]["name"] == name
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        ({"content": [{"text": "12 degrees"}]}, "get_weather returned: 12 degrees"),
+        ({"content": [{"json": {"degrees": 12}}]}, 'get_weather returned: {"degrees": 12}'),
+        ({"content": [{"text": "no such city"}], "status": "error"}, "get_weather failed with: no such city"),
+        ({"content": []}, "get_weather returned: nothing to read"),
+    ],
+)
+def test_after_a_tools_result_the_model_answers_in_text(ask: Any, result: Any, words: str) -> None:
+    first = ask(QUESTION, toolConfig={"tools": [WEATHER]})["output"]["message"]
+    tool_use_id = first["content"][0]["toolUse"]["toolUseId"]
+    answer = ask(
+        messages=[
+            user({"text": QUESTION}),
+            first,
+            user({"toolResult": {"toolUseId": tool_use_id, **result}}),
+        ],
+        toolConfig={"tools": [WEATHER]},
+    )
+    assert answer["stopReason"] == "end_turn"
+    assert words in said(answer)
+
+
+def test_a_tool_call_that_does_not_fit_max_tokens_is_not_made(ask: Any) -> None:
+    answer = ask(QUESTION, toolConfig={"tools": [WEATHER]}, inferenceConfig={"maxTokens": 3})
+    assert answer["stopReason"] == "max_tokens"
+    assert answer["usage"]["outputTokens"] <= 3
+
+
+def output_format(schema: Any) -> dict[str, Any]:
+    definition = {"schema": schema if isinstance(schema, str) else json.dumps(schema), "name": "answer"}
+    return {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": definition}}}
+
+
+def test_structured_output_is_json_of_the_schema(ask: Any) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "count": {"type": "integer", "minimum": 2}},
+        "required": ["name", "count"],
+        "additionalProperties": False,
+    }
+    answer = json.loads(said(ask("How many bees does Maya have?", outputConfig=output_format(schema))))
+    assert answer == {"name": "Maya", "count": 2}
+
+
+@pytest.mark.parametrize(
+    "schema", ["not json", {"type": "strange"}, {"$ref": "#/nowhere"}, {"enum": []}, "7"]
+)
+def test_a_schema_that_nothing_satisfies_is_refused(ask: Any, refusal: Any, schema: Any) -> None:
+    code, status, message = refusal(ask, outputConfig=output_format(schema))
+    assert (code, status) == ("ValidationException", 400)
+    assert "schema" in message
+
+
+def test_a_responder_dictates_the_answer_or_leaves_it(catalog: Any) -> None:
+    def responder(call: Any) -> str | None:
+        return f"You said: {call.prompt}" if "please" in call.prompt else None
+
+    with FakeBedrock(catalog, responder=responder) as bedrock:
+        client = bedrock.client()
+        dictated = client.converse(modelId="acme.talk-v1:0", messages=[user({"text": "Say it, please"})])
+        left = client.converse(modelId="acme.talk-v1:0", messages=[user({"text": "Say it"})])
+    assert said(dictated) == "You said: Say it, please"
+    assert said(left) not in ("", "You said: Say it")
+
+
+def test_a_responder_that_fails_is_an_internal_error_that_names_it(catalog: Any, refusal: Any) -> None:
+    with FakeBedrock(catalog, responder=lambda call: {}["missing"]) as bedrock:
+        code, status, message = refusal(
+            bedrock.client().converse, modelId="acme.talk-v1:0", messages=[user({"text": "Hi"})]
+        )
+    assert (code, status) == ("InternalServerException", 500)
+    assert "KeyError('missing')" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [("a", 1), ("abcd", 1), ("abcde", 2), ("x" * 400, 100), ("\u00e4\u20ac\U0001f41d!", 1)],
+)
+def test_tokens_are_counted_from_text(ask: Any, text: str, tokens: int) -> None:
+    assert ask(text)["usage"]["inputTokens"] == tokens
+
+
+RICH: dict[str, Any] = {
+    "system": [{"text": "Be brief and kind."}],
+    "messages": [
+        user(
+            {"text": "What do you see?"},
+            {"image": {"format": "png", "source": {"bytes": b"png" * 5000}}},
+            {"document": {"format": "pdf", "name": "paper", "source": {"bytes": b"pdf" * 5000}}},
+            {"document": {"format": "txt", "name": "notes", "source": {"text": "Bees " * 100}}},
+        )
+    ],
+    "toolConfig": {"tools": [WEATHER]},
+}
+
+
+def test_count_tokens_converse_and_the_stream_agree(client: Any) -> None:
+    counted = client.count_tokens(modelId="acme.talk-v1:0", input={"converse": RICH})["inputTokens"]
+    usage = client.converse(modelId="acme.talk-v1:0", **RICH)["usage"]
+    events = list(client.converse_stream(modelId="acme.talk-v1:0", **RICH)["stream"])
+    assert counted == usage["inputTokens"] == events[-1]["metadata"]["usage"]["inputTokens"]
+    assert usage == events[-1]["metadata"]["usage"]
+    assert 4600 < counted < 5000
+
+
+def test_a_native_request_is_counted_too(client: Any, refusal: Any) -> None:
+    body = json.dumps({"messages": [{"role": "user", "content": "x" * 400}]}).encode()
+    count = client.count_tokens(modelId="acme.talk-v1:0", input={"invokeModel": {"body": body}})
+    assert count["inputTokens"] == -(-len(body) // 4)
+    refused = refusal(
+        client.count_tokens, modelId="acme.embed", input={"converse": {"messages": [user({"text": "Hi"})]}}
+    )
+    assert refused[0] == "ValidationException"
+
+
+def cached(blocks: int = 1) -> dict[str, Any]:
+    return user({"text": "long " * 20 * blocks}, {"cachePoint": {"type": "default"}}, {"text": "short?"})
+
+
+def test_a_cached_prefix_is_written_once_and_read_after(client: Any, ask: Any) -> None:
+    counts = [ask(messages=[cached()])["usage"] for _ in range(2)]
+    total = client.count_tokens(modelId="acme.talk-v1:0", input={"converse": {"messages": [cached()]}})
+    for usage in counts:
+        assert (
+            usage["inputTokens"] + usage["cacheReadInputTokens"] + usage["cacheWriteInputTokens"]
+            == total["inputTokens"]
+        )
+    assert [usage["cacheWriteInputTokens"] for usage in counts] == [25, 0]
+    assert [usage["cacheReadInputTokens"] for usage in counts] == [0, 25]
+    assert counts[0]["totalTokens"] == total["inputTokens"] + counts[0]["outputTokens"]
+
+
+def test_a_cache_belongs_to_its_region_and_a_longer_prefix_reads_the_shorter(ask: Any) -> None:
+    ask(messages=[cached()])
+    assert ask(messages=[cached()], region="us-west-2")["usage"]["cacheReadInputTokens"] == 0
+    longer = user(*cached()["content"], {"cachePoint": {"type": "default"}})
+    usage = ask(messages=[longer])["usage"]
+    assert (usage["cacheReadInputTokens"], usage["cacheWriteInputTokens"]) == (25, 2)
+
+
+def test_a_prefix_that_is_too_short_is_not_cached(ask: Any) -> None:
+    short = user({"text": "short"}, {"cachePoint": {"type": "default"}}, {"text": "and on"})
+    usage = [ask(messages=[short])["usage"] for _ in range(2)][1]
+    assert (usage["cacheReadInputTokens"], usage["cacheWriteInputTokens"]) == (0, 0)
+
+
+def test_what_the_request_chose_is_echoed(ask: Any) -> None:
+    answer = ask(performanceConfig={"latency": "standard"}, serviceTier={"type": "flex"})
+    assert answer["performanceConfig"] == {"latency": "standard"}
+    assert answer["serviceTier"] == {"type": "flex"}
+
+
+def test_the_log_holds_the_body_as_it_came(bedrock: FakeBedrock, ask: Any) -> None:
+    ask(messages=[user({"text": "See"}, {"image": {"format": "png", "source": {"bytes": b"png"}}})])
+    (call,) = bedrock.calls
+    image = call.body["messages"][0]["content"][1]["image"]
+    assert base64.b64decode(image["source"]["bytes"]) == b"png"
+    assert call.prompt == "See"

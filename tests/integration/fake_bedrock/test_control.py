@@ -1,0 +1,199 @@
+"""Telling FakeBedrock what to do from another process: endpoints, config file, command."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from llmmanager.testing import FakeBedrock
+from llmmanager.testing.__main__ import main
+
+
+def tell(url: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else None
+    request = urllib.request.Request(f"{url}/_fake/{path}", data=data, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def test_rules_put_in_force_over_http_hold(bedrock: FakeBedrock, ask: Any, refusal: Any) -> None:
+    rules = {
+        "faults": [{"error": "ThrottlingException", "region": "us-east-1", "count": 1}],
+        "quotas": [{"requests_per_minute": 0, "model": "acme.plain"}],
+        "latencies": [{"seconds": [0.0, 0.01], "per_chunk": 0.0}],
+        "denied": [{"model": "acme.fixed"}],
+        "closed_regions": ["us-west-2"],
+        "rejected_credentials": {"AKIASTALE": "ExpiredTokenException"},
+    }
+    status, answer = tell(bedrock.endpoint_url, "POST", "rules", rules)
+    assert status == 200
+    assert len(answer["faults"]) == 1
+    assert refusal(ask)[0] == "ThrottlingException"
+    ask()
+    assert refusal(ask, modelId="acme.plain")[0] == "ThrottlingException"
+    assert refusal(ask, modelId="acme.fixed")[0] == "AccessDeniedException"
+    assert refusal(ask, region="us-west-2")[0] == "OptInRequired"
+    stale = boto3.client(
+        "bedrock-runtime",
+        region_name="us-east-1",
+        endpoint_url=bedrock.endpoint_url,
+        aws_access_key_id="AKIASTALE",
+        aws_secret_access_key="x",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    request: Any = {"modelId": "acme.talk-v1:0", "messages": [{"role": "user", "content": [{"text": "Hi"}]}]}
+    assert refusal(stale.converse, **request)[0] == "ExpiredTokenException"
+
+
+def test_faults_are_listed_and_taken_out_over_http(bedrock: FakeBedrock, ask: Any) -> None:
+    url = bedrock.endpoint_url
+    _, answer = tell(url, "POST", "rules", {"faults": [{"hang": True}, {"reset": True}]})
+    first, second = answer["faults"]
+    assert tell(url, "GET", "faults")[1][str(first)]["hang"] is True
+    assert tell(url, "DELETE", f"faults/{first}") == (200, {})
+    assert list(tell(url, "GET", "faults")[1]) == [str(second)]
+    assert tell(url, "DELETE", "faults") == (200, {})
+    ask()
+
+
+def test_calls_health_and_reset_over_http(bedrock: FakeBedrock, ask: Any) -> None:
+    url = bedrock.endpoint_url
+    ask()
+    ask()
+    calls = tell(url, "GET", "calls")[1]["calls"]
+    assert [call["operation"] for call in calls] == ["Converse", "Converse"]
+    assert [call["number"] for call in tell(url, "GET", "calls?after=1")[1]["calls"]] == [2]
+    assert tell(url, "GET", "health") == (200, {"status": "ok", "in_flight": 0})
+    bedrock.set_quota(requests_per_minute=0)
+    assert tell(url, "DELETE", "quotas")[0] == 200
+    ask()
+    assert tell(url, "POST", "reset")[0] == 200
+    assert bedrock.calls == ()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "named"),
+    [
+        ("POST", "rules", b"{", 400, ""),
+        ("POST", "rules", [], 400, "must be an object"),
+        ("POST", "rules", {"faults": {}}, 400, "faults must be a list"),
+        ("POST", "rules", {"faults": [{"error": "X"}, {"error": "X", "share": 2}]}, 400, "faults[1]: share"),
+        ("POST", "rules", {"faults": [{"mistake": "X"}]}, 400, "faults[0].mistake is unknown"),
+        ("POST", "rules", {"faults": ["X"]}, 400, "faults[0] must be an object"),
+        ("POST", "rules", {"closed_regions": [1]}, 400, "closed_regions"),
+        ("POST", "rules", {"rejected_credentials": ["A"]}, 400, "rejected_credentials"),
+        ("POST", "rules", {"seed": 1}, 400, "seed can be set at the start only"),
+        ("POST", "rules", {"colour": "red"}, 400, "colour is unknown"),
+        ("DELETE", "faults/99", None, 404, "faults/99"),
+        ("DELETE", "faults/x", None, 400, ""),
+        ("GET", "calls?after=x", None, 400, ""),
+        ("GET", "nothing", None, 404, "nothing"),
+    ],
+)
+def test_a_command_that_makes_no_sense_changes_nothing_and_says_why(
+    bedrock: FakeBedrock, method: str, path: str, body: Any, status: int, named: str
+) -> None:
+    answered, answer = tell(bedrock.endpoint_url, method, path, body)
+    assert answered == status
+    assert named in answer["message"]
+    assert bedrock.faults == {}
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "llmmanager.testing", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_command_prints_where_it_listens_and_ends_cleanly(number: signal.Signals) -> None:
+    with start("--port", "0", "--quiet") as process:
+        assert process.stdout is not None
+        line = process.stdout.readline().strip()
+        assert line.startswith("FakeBedrock listening on http://127.0.0.1:")
+        assert tell(line.rpartition(" ")[2], "GET", "health")[0] == 200
+        process.send_signal(number)
+        rest = process.communicate(timeout=20)
+    assert rest == ("", "")
+    assert process.returncode == 0
+
+
+def test_the_command_reads_its_settings_from_a_file_and_tells_its_calls(tmp_path: Path) -> None:
+    config = tmp_path / "bedrock.json"
+    config.write_text(
+        json.dumps(
+            {
+                "default_region": "eu-west-1",
+                "seed": 3,
+                "models": [{"model_id": "acme.talk", "on_demand": ["eu-west-1"]}],
+                "faults": [{"error": "ModelNotReadyException", "count": 1}],
+            }
+        )
+    )
+    with start("--config", str(config)) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip().rpartition(" ")[2]
+        request = urllib.request.Request(
+            f"{url}/model/acme.talk/converse",
+            data=b'{"messages": [{"role": "user", "content": [{"text": "Hi"}]}]}',
+            headers={"Authorization": "Bearer anyone"},
+        )
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(request, timeout=10)
+        caught.value.close()
+        with urllib.request.urlopen(request, timeout=10) as response:
+            assert response.status == 200
+        process.terminate()
+        told = process.communicate(timeout=20)[0].splitlines()
+    assert told[0].startswith("Converse eu-west-1 acme.talk 429 ModelNotReadyException ")
+    assert told[1].startswith("Converse eu-west-1 acme.talk 200 ok ")
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ("{", "Expecting"),
+        ("[]", "must hold a JSON object"),
+        ('{"colour": 1}', "colour is unknown"),
+        ('{"port": "http"}', "port must be int"),
+        ('{"seed": true}', "seed must be int"),
+        ('{"window_seconds": 0}', "window_seconds must be more than 0"),
+        ('{"models": [{"name": "Talk"}]}', "models[0]"),
+        ('{"quotas": [{"tokens": 1}]}', "quotas[0].tokens is unknown"),
+        ('{"backend_model": "llama"}', "backend_url"),
+    ],
+)
+def test_the_command_refuses_settings_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], settings: str, named: str
+) -> None:
+    config = tmp_path / "bedrock.json"
+    config.write_text(settings)
+    assert main(["--config", str(config)]) == 2
+    assert named in capsys.readouterr().err
+
+
+def test_the_command_refuses_a_file_that_is_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--config", str(tmp_path / "none.json")]) == 2
+    assert "none.json" in capsys.readouterr().err

@@ -1,0 +1,165 @@
+"""Latency, many calls at once, and the log of them."""
+
+from __future__ import annotations
+
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from llmmanager.testing import FakeBedrock
+
+
+def wait_until(condition: Any) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "this never came true"
+        time.sleep(0.01)
+
+
+def took(bedrock: FakeBedrock) -> float:
+    call = bedrock.calls[-1]
+    assert call.ended_at is not None
+    return call.ended_at - call.started_at
+
+
+def test_hundreds_of_calls_wait_at_the_same_time(bedrock: FakeBedrock) -> None:
+    bedrock.set_latency(60)
+    body = '{"messages": [{"role": "user", "content": [{"text": "Hi"}]}]}'
+    request = (
+        "POST /model/acme.talk-v1%3A0/converse HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer anyone\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n{body}"
+    )
+    address = ("127.0.0.1", int(bedrock.endpoint_url.rpartition(":")[2]))
+    links = [socket.create_connection(address, timeout=30) for _ in range(400)]
+    try:
+        for link in links:
+            link.sendall(request.encode())
+        wait_until(lambda: bedrock.in_flight == 400)
+        assert bedrock.peak_in_flight == 400
+        assert all(call.in_flight for call in bedrock.calls)
+    finally:
+        for link in links:
+            link.close()
+
+
+def test_a_hundred_boto3_calls_in_parallel_are_all_answered(bedrock: FakeBedrock, client: Any) -> None:
+    bedrock.set_latency(0.2)
+
+    def converse(number: int) -> int:
+        answer = client.converse(
+            modelId="acme.talk-v1:0", messages=[{"role": "user", "content": [{"text": f"Number {number}"}]}]
+        )
+        return int(answer["ResponseMetadata"]["HTTPStatusCode"])
+
+    with ThreadPoolExecutor(100) as pool:
+        assert set(pool.map(converse, range(100))) == {200}
+    assert len({call.body["messages"][0]["content"][0]["text"] for call in bedrock.calls}) == 100
+    assert bedrock.peak_in_flight > 1
+    assert bedrock.in_flight == 0
+
+
+def test_latency_is_spent_on_the_answer_and_shows_in_its_metrics(bedrock: FakeBedrock, ask: Any) -> None:
+    bedrock.set_latency(0.1)
+    assert ask()["metrics"]["latencyMs"] >= 100
+    assert took(bedrock) >= 0.1
+
+
+def test_the_last_latency_that_covers_a_call_wins(bedrock: FakeBedrock, ask: Any) -> None:
+    bedrock.set_latency(60)
+    bedrock.set_latency(0.1, region="us-west-2")
+    bedrock.set_latency(0, model="acme.plain")
+    ask(modelId="acme.plain")
+    ask(region="us-west-2")
+    assert 0.1 <= took(bedrock) < 60
+
+
+def test_a_range_is_drawn_from_the_seed(catalog: Any) -> None:
+    def latencies() -> list[float]:
+        with FakeBedrock(catalog, seed=7) as bedrock:
+            bedrock.set_latency((0.02, 0.08))
+            for _ in range(4):
+                bedrock.client().converse(
+                    modelId="acme.talk-v1:0", messages=[{"role": "user", "content": [{"text": "Hi"}]}]
+                )
+            return [(call.ended_at or 0) - call.started_at for call in bedrock.calls]
+
+    assert all(seconds >= 0.02 for seconds in latencies())
+
+
+def test_a_stream_has_a_first_token_and_a_pace(bedrock: FakeBedrock, client: Any) -> None:
+    bedrock.set_latency(60, first_token=0.1, per_chunk=0.02)
+    events = client.converse_stream(
+        modelId="acme.talk-v1:0",
+        messages=[{"role": "user", "content": [{"text": "Hi"}]}],
+        inferenceConfig={"maxTokens": 10},
+    )["stream"]
+    deltas = sum("contentBlockDelta" in event for event in events)
+    assert took(bedrock) >= 0.1 + 0.02 * (deltas - 1)
+
+
+@pytest.mark.parametrize(
+    "latency", [{"seconds": -1}, {"seconds": (2, 1)}, {"per_chunk": (1, 2, 3)}, {"first_token": "soon"}]
+)
+def test_a_latency_that_makes_no_sense_is_refused_by_name(bedrock: FakeBedrock, latency: Any) -> None:
+    with pytest.raises(ValueError, match=next(iter(latency))):
+        bedrock.set_latency(**latency)
+
+
+def test_the_log_tells_when_and_how_each_call_went(bedrock: FakeBedrock, ask: Any, refusal: Any) -> None:
+    before = time.monotonic()
+    ask(modelId="us.acme.talk-v1:0")
+    refusal(ask, modelId="nobody.knows")
+    good, bad = bedrock.calls
+    assert good.ended_at is not None
+    assert before <= good.started_at <= good.ended_at <= time.monotonic()
+    assert (good.number, good.operation, good.region) == (1, "Converse", "us-east-1")
+    assert (good.invoked_id, good.model_id, good.access_method) == (
+        "us.acme.talk-v1:0",
+        "acme.talk-v1:0",
+        "geo",
+    )
+    assert (good.status, good.error_code, good.access_key_id) == (200, "", "testing")
+    assert (bad.model_id, bad.access_method, bad.status) == ("", "", 400)
+
+
+def test_the_log_keeps_the_last_calls_only(catalog: Any) -> None:
+    with FakeBedrock(catalog, log_limit=3) as bedrock:
+        for _ in range(5):
+            bedrock.client("bedrock").list_foundation_models()
+        assert [call.number for call in bedrock.calls] == [3, 4, 5]
+
+
+def test_the_end_of_every_call_can_be_listened_to(catalog: Any) -> None:
+    heard: list[Any] = []
+    with FakeBedrock(catalog, on_call=heard.append) as bedrock:
+        bedrock.client("bedrock").list_foundation_models()
+        assert heard == list(bedrock.calls)
+
+
+def test_a_reset_forgets_rules_calls_and_quotas(bedrock: FakeBedrock, ask: Any, refusal: Any) -> None:
+    bedrock.set_quota(requests_per_minute=0)
+    bedrock.close_region("us-east-1")
+    bedrock.deny("acme.talk-v1:0")
+    bedrock.set_latency(60)
+    refusal(ask)
+    bedrock.reset()
+    assert bedrock.calls == ()
+    ask()
+
+
+def test_stopping_breaks_what_is_in_flight(catalog: Any) -> None:
+    bedrock = FakeBedrock(catalog).start()
+    bedrock.set_latency(60)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(
+            bedrock.client().converse,
+            modelId="acme.talk-v1:0",
+            messages=[{"role": "user", "content": [{"text": "Hi"}]}],
+        )
+        wait_until(lambda: bedrock.in_flight == 1)
+        bedrock.stop()
+        assert running.exception(timeout=30) is not None
+    assert bedrock.calls[-1].error_code == "reset"
