@@ -23,7 +23,7 @@ _SOURCES: Final = ("lambdas", "llmmanager")
 # The library's test doubles stay at home, like everything that Python writes itself.
 _LEFT_OUT: Final = frozenset({"testing", "__pycache__"})
 _LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
-_PURE_TAG = re.compile(r"py(2\.py)?3-none-any|py2-none-any")
+_PURE_TAG = re.compile(r"py\d(\.py\d)*-none-any")
 # Installers write these for the machine they run on: shipped, they would change the hash of equal assets.
 _INSTALL_RECORDS: Final = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"})
 
@@ -70,7 +70,8 @@ def _copy_distribution(name: str, version: str, target: Path) -> None:
 def _check_pure(name: str, distribution: metadata.Distribution) -> None:
     wheel = distribution.read_text("WHEEL") or ""
     tags = re.findall(r"^Tag: (\S+)$", wheel, re.MULTILINE)
-    if "Root-Is-Purelib: true" not in wheel or not tags or not all(map(_PURE_TAG.fullmatch, tags)):
+    pure = "Root-Is-Purelib: true" in wheel and all(map(_PURE_TAG.fullmatch, tags))
+    if not (pure and any("py3" in tag for tag in tags)):
         raise AssetError(
             f"{name} is not pure Python (wheel tags: {', '.join(tags) or 'none'}) and may not run on Lambda; "
             "take it out of requirements/lambda.in"

@@ -26,6 +26,7 @@ from aws_cdk import Fn
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from infra.model_targets import is_described, ways_in
 from llmmanager.bedrock.catalog.entries import AccessMethod, Catalog
 from llmmanager.bedrock.catalog.names import ResolvedModel
 
@@ -77,12 +78,10 @@ def invoke_statements(
     profiles: dict[tuple[str, str], list[str]] = {}
     unknown: list[Statement] = []
     for model in models:
-        if not _is_described(model, catalog):
+        if not is_described(model, catalog):
             unknown += _passed_through(model, regions)
             continue
-        for access in (access for region in regions for access in catalog.access(model.model_id, region)):
-            if model.pinned_invoke_id not in (None, access.invoke_id):
-                continue
+        for access in ways_in(model, regions, catalog=catalog):
             if access.inference_profile_id is None:
                 on_demand.append(_model_arn(access.model_id, access.region))
             else:
@@ -159,11 +158,6 @@ def _to_cdk(statement: Statement) -> iam.PolicyStatement:
 
 def _substituted(text: str) -> str:
     return Fn.sub(text) if "${" in text else text
-
-
-def _is_described(model: ResolvedModel, catalog: Catalog) -> bool:
-    pinned = model.pinned_invoke_id
-    return model.known and (pinned is None or pinned in catalog.profile_ids())
 
 
 def _through_profile(model_id: str, profile_id: str, sources: Sequence[str]) -> list[Statement]:

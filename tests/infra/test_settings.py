@@ -1,0 +1,176 @@
+"""What a deployment can be told, and how it is told that it was told nonsense."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.settings import DEFAULTS, LOG_RETENTION_DAYS, DeploymentSettings, SettingsError
+
+CDK_JSON = json.loads((Path(__file__).resolve().parents[2] / "cdk.json").read_text())
+
+
+def settings(**context: object) -> DeploymentSettings:
+    return DeploymentSettings.from_context(context)
+
+
+def test_cdk_json_offers_every_setting_with_its_default() -> None:
+    ours = {key: value for key, value in CDK_JSON["context"].items() if not key.startswith("@")}
+    assert ours == DEFAULTS
+
+
+def test_the_defaults_are_three_living_models_in_three_regions() -> None:
+    deployed = settings()
+    assert [model.model_id for model in deployed.models] == [
+        "amazon.nova-lite-v1:0",
+        "amazon.nova-micro-v1:0",
+        "anthropic.claude-haiku-4-5-20251001-v1:0",
+    ]
+    assert deployed.regions == ("us-east-1", "us-west-2", "eu-central-1")
+    assert deployed.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "read"),
+    [
+        ("regions", "us-east-1, eu-west-1", ("us-east-1", "eu-west-1")),
+        ("regions", '["us-east-1"]', ("us-east-1",)),
+        ("input_buckets", "", ()),
+        ("input_buckets", "my-prompts,other.prompts", ("my-prompts", "other.prompts")),
+        ("map_concurrency", " 25 ", 25),
+        ("map_concurrency", 1000, 1000),
+        ("log_retention_days", "3653", 3653),
+        ("refresh_schedule", " cron(0 6 ? * MON-FRI *) ", "cron(0 6 ? * MON-FRI *)"),
+        ("removal_policy", "destroy", "destroy"),
+        ("bedrock_endpoint_url", "http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
+        ("bedrock_endpoint_url", "https://bedrock.example.com", "https://bedrock.example.com"),
+    ],
+)
+def test_a_value_from_the_command_line_is_read_as_one_from_cdk_json(
+    key: str, text: object, read: Any
+) -> None:
+    assert getattr(settings(**{key: text}), key) == read
+
+
+def test_models_on_the_command_line_are_separated_by_commas_or_json() -> None:
+    by_commas = settings(models="nova lite, amazon.nova-micro-v1:0")
+    by_json = settings(models='["nova lite", "amazon.nova-micro-v1:0"]')
+    assert by_commas.models == by_json.models
+    assert [model.requested for model in by_commas.models] == ["nova lite", "amazon.nova-micro-v1:0"]
+
+
+BAD = [
+    ("models", "", "at least one model name"),
+    ("models", [], "at least one model name"),
+    ("models", 7, "at least one model name"),
+    ("models", ["Nova Lite", 7], "at least one model name"),
+    ("models", '["Nova Lite"', "at least one model name"),
+    ("models", "Nova Lite,,Nova Micro", "none of them empty"),
+    ("models", "Nova Lite,Nova Lite", "each of them once"),
+    ("models", "Nova Light", '"Nova Lite"'),
+    ("models", "Claude 3 Opus", "no region offers it any more"),
+    ("models", "Claude 3 Haiku", "none of the regions (us-east-1, us-west-2, eu-central-1) offers it"),
+    ("models", "apac.amazon.nova-lite-v1:0", "none of the regions"),
+    ("regions", "", "at least one AWS region"),
+    ("regions", None, "at least one AWS region"),
+    ("regions", {"us-east-1": True}, "at least one AWS region"),
+    ("regions", "US-EAST-1", "at least one AWS region"),
+    ("regions", "us-east", "at least one AWS region"),
+    ("regions", "us-east-1a", "at least one AWS region"),
+    ("regions", "us-east-1,us-east-1", "each of them once"),
+    ("regions", "us-east-1,us-esat-1", "nearest: us-west-1, us-east-1"),
+    ("refresh_schedule", "6 hours", "rate(6 hours)"),
+    ("refresh_schedule", 6, "rate(6 hours)"),
+    ("map_concurrency", 0, "a whole number from 1 to 10000"),
+    ("map_concurrency", -1, "a whole number from 1 to 10000"),
+    ("map_concurrency", 10_001, "a whole number from 1 to 10000"),
+    ("map_concurrency", 2.5, "a whole number from 1 to 10000"),
+    ("map_concurrency", True, "a whole number from 1 to 10000"),
+    ("map_concurrency", "ten", "a whole number from 1 to 10000"),
+    ("map_concurrency", "", "a whole number from 1 to 10000"),
+    ("map_concurrency", "１０", "a whole number from 1 to 10000"),
+    ("map_concurrency", None, "a whole number from 1 to 10000"),
+    ("map_concurrency", [10], "a whole number from 1 to 10000"),
+    ("worker_concurrency", 513, "a whole number from 1 to 512"),
+    ("shard_size", 0, "a whole number from 1 to 10000"),
+    ("worker_timeout_seconds", 901, "a whole number from 30 to 900"),
+    ("worker_timeout_seconds", 29, "a whole number from 30 to 900"),
+    ("batch_expiry_days", 0, "a whole number from 1 to 3650"),
+    ("api_rate_limit", 0, "a whole number from 1 to 10000"),
+    ("api_burst_limit", 5001, "a whole number from 1 to 5000"),
+    ("log_retention_days", 31, "CloudWatch Logs keeps"),
+    ("log_retention_days", "for ever", "a whole number"),
+    ("removal_policy", "delete", '"retain" or "destroy"'),
+    ("removal_policy", False, '"retain" or "destroy"'),
+    ("input_buckets", "s3://prompts", "names of S3 buckets"),
+    ("input_buckets", "Prompts", "names of S3 buckets"),
+    ("input_buckets", "ab", "names of S3 buckets"),
+    ("input_buckets", "a..b", "names of S3 buckets"),
+    ("input_buckets", "192.168.0.1", "names of S3 buckets"),
+    ("input_buckets", "prompts/*", "names of S3 buckets"),
+    ("input_buckets", 7, "names of S3 buckets"),
+    ("bedrock_endpoint_url", "127.0.0.1:8080", "an http:// or https:// address"),
+    ("bedrock_endpoint_url", "ftp://127.0.0.1", "an http:// or https:// address"),
+    ("bedrock_endpoint_url", "http://", "an http:// or https:// address"),
+    ("bedrock_endpoint_url", "http://127.0.0.1:99999", "an http:// or https:// address"),
+    ("bedrock_endpoint_url", "http://user:pass@127.0.0.1", "an http:// or https:// address"),
+    ("bedrock_endpoint_url", "http://127.0.0.1/path", "an http:// or https:// address"),
+    ("bedrock_endpoint_url", None, "an http:// or https:// address"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "takes"), BAD)
+def test_a_bad_value_is_refused_with_its_key_and_what_the_key_takes(
+    key: str, value: object, takes: str
+) -> None:
+    with pytest.raises(SettingsError) as refused:
+        settings(**{key: value})
+    assert refused.value.key == key
+    assert f'Context key "{key}" is ' in str(refused.value)
+    assert takes in str(refused.value)
+
+
+def test_every_setting_has_a_bad_value_that_is_refused() -> None:
+    assert {key for key, _, _ in BAD} == set(DEFAULTS)
+
+
+@pytest.mark.parametrize(
+    ("misspelt", "meant"),
+    [
+        ("region", "regions"),
+        ("model", "models"),
+        ("log_retention", "log_retention_days"),
+        ("shardsize", "shard_size"),
+    ],
+)
+def test_a_misspelt_key_is_refused_rather_than_ignored(misspelt: str, meant: str) -> None:
+    with pytest.raises(SettingsError, match=f'there is no such key; is "{meant}" meant'):
+        settings(**{misspelt: "us-east-1"})
+
+
+def test_keys_of_others_in_the_context_are_left_alone() -> None:
+    assert (
+        settings(**{"@aws-cdk/core:checkSecretUsage": True, "owner": "team-a", "aws:cdk:x": {}}) == settings()
+    )
+
+
+def test_every_retention_of_cloudwatch_is_taken() -> None:
+    from aws_cdk import aws_logs
+
+    assert len(LOG_RETENTION_DAYS) == len(set(aws_logs.RetentionDays) - {aws_logs.RetentionDays.INFINITE})
+    for days in LOG_RETENTION_DAYS:
+        assert settings(log_retention_days=days).log_retention_days == days
+
+
+def test_an_id_that_no_data_knows_is_deployed_with_a_warning() -> None:
+    deployed = settings(models=["newvendor.new-model-v1:0"])
+    assert deployed.models[0].pinned_invoke_id == "newvendor.new-model-v1:0"
+    assert ["newvendor.new-model-v1:0" in warning for warning in deployed.warnings] == [True]
+
+
+def test_a_region_where_no_model_can_be_called_is_deployed_with_a_warning() -> None:
+    deployed = settings(models=["us.amazon.nova-micro-v1:0"], regions="us-east-1,eu-west-1")
+    assert deployed.warnings == ("No configured model can be called in eu-west-1, as far as is known",)
