@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import boto3
 import pytest
 
 from llmmanager.testing import Fault
@@ -42,8 +43,6 @@ def test_records_can_come_with_the_state_machines_input(machine, deployed, recor
 
 
 def test_a_file_in_another_bucket_that_is_allowed_is_read(machine, deployed, records):
-    import boto3
-
     boto3.client("s3").create_bucket(Bucket="bucket-of-another-team")
     uri = machine.put(records(2), bucket="bucket-of-another-team")
 

@@ -1,0 +1,172 @@
+"""What a plan refuses, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+
+import boto3
+import pytest
+
+from lambdas.batch import plan
+from lambdas.batch import records as batch_records
+from lambdas.batch.batch_input import InvalidBatch
+from lambdas.batch.object_writer import PART_BYTES, ObjectWriter
+
+
+def objects(machine, prefix="batches/"):
+    return {key: machine.read(key) for key in machine.keys(prefix)}
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ("text", "must be a JSON object"),
+        (None, "must be a JSON object"),
+        ([], "must be a JSON object"),
+        ({}, "either inputS3Uri or requests"),
+        ({"inputS3Uri": "s3://batches-of-the-test/a", "requests": [{}]}, "either inputS3Uri or requests"),
+        ({"inputS3Url": "s3://batches-of-the-test/a"}, "inputS3Url: unknown field"),
+        ({"requests": []}, "requests: must be a list of at least one"),
+        ({"requests": {"a": 1}}, "requests: must be a list of at least one"),
+        ({"inputS3Uri": 3}, "inputS3Uri: must be s3://bucket/key"),
+        ({"inputS3Uri": "https://example.org/a"}, "inputS3Uri: must be s3://bucket/key"),
+        ({"inputS3Uri": "s3://batches-of-the-test"}, "inputS3Uri: must be s3://bucket/key"),
+        ({"inputS3Uri": "s3://batches-of-the-test/"}, "inputS3Uri: must be s3://bucket/key"),
+        (
+            {"inputS3Uri": "s3://someone-elses/a"},
+            "batches read from batches-of-the-test, bucket-of-another-team",
+        ),
+        ({"inputS3Uri": "s3://batches-of-the-test/nothing-here"}, "does not exist or may not be read"),
+        ({"inputS3Uri": "s3://bucket-of-another-team/nothing"}, "does not exist or may not be read"),
+        ({"requests": [{}], "models": ["Nova Pro"]}, "models: 'Nova Pro' is not configured; Nova Lite, Nova"),
+        ({"requests": [{}], "models": []}, "models: must be a list of at least one string"),
+        ({"requests": [{}], "models": "Nova Lite"}, "models: must be a list"),
+        ({"requests": [{}], "regions": ["eu-west-1"]}, "regions: 'eu-west-1' is not configured"),
+        ({"requests": [{}], "regions": [None]}, "regions: must be a list"),
+        ({"requests": [{}], "batchId": "../other"}, "batchId: must be 1 to 80"),
+        ({"requests": [{}], "batchId": ""}, "batchId: must be 1 to 80"),
+        ({"requests": [{}], "batchId": "a" * 81}, "batchId: must be 1 to 80"),
+        ({"requests": [{}], "batchId": 7}, "batchId: must be 1 to 80"),
+    ],
+)
+def test_an_input_that_cannot_be_run_is_refused_in_words_for_its_sender(machine, data, says):
+    with pytest.raises(InvalidBatch, match=says):
+        machine.plan(data)
+
+    assert machine.keys() == []
+
+
+@pytest.mark.parametrize("lines", [[], [b"\n \r\n"], [b"\xef\xbb\xbf"]])
+def test_a_file_without_records_is_refused(machine, lines):
+    uri = machine.put(lines)
+
+    with pytest.raises(InvalidBatch, match=f"{uri} holds no records"):
+        machine.plan({"inputS3Uri": uri})
+
+
+def test_a_batch_is_named_after_its_execution_unless_it_has_a_name(machine, records):
+    machine.plan({"requests": records(1)}, name="execution-1")
+    named_after_execution = machine.planned
+    machine.plan({"requests": records(1), "batchId": "my-batch"}, name="execution-2")
+
+    assert named_after_execution["batchId"] == "execution-1"
+    assert machine.planned["batchId"] == "my-batch"
+
+
+def test_what_the_map_is_given_is_what_it_needs(machine, records):
+    shards = machine.plan({"requests": records(45), "models": ["Nova Micro"]})
+
+    assert machine.planned == {
+        "batchId": "batch-1",
+        "bucket": "batches-of-the-test",
+        "manifestKey": "batches/batch-1/manifest.json",
+        "shardCount": 3,
+        "records": 45,
+        "rejected": 0,
+    }
+    assert [shard["shard"] for shard in shards] == [0, 1, 2]
+    assert [shard["records"] for shard in shards] == [20, 20, 5]
+    assert [shard["regions"][0] for shard in shards] == ["us-east-1", "us-west-2", "eu-central-1"]
+    assert all(sorted(shard["regions"]) == sorted(shards[0]["regions"]) for shard in shards)
+    assert {tuple(shard["models"]) for shard in shards} == {("Nova Micro",)}
+
+
+def test_a_plan_that_is_run_again_only_repeats_itself(machine, records):
+    data = {"inputS3Uri": machine.put([*records(45), b"bad\n"])}
+    first_shards, first = machine.plan(data), objects(machine)
+
+    assert machine.plan(data) == first_shards
+    assert objects(machine) == first
+
+
+def test_a_batch_is_taken_up_again_by_another_execution_under_its_id(machine, deployed, records):
+    data = {"inputS3Uri": machine.put(records(45)), "batchId": "my-batch"}
+    first, *_ = machine.plan(data, name="execution-1")
+    machine.run_shard(first)
+    asked = len(deployed.calls)
+
+    summary = machine.run(data, name="execution-2")
+
+    assert summary["answered"] == 45
+    assert len(deployed.calls) == asked + 25
+
+
+@pytest.mark.parametrize(
+    "change", [lambda lines: lines[:30], lambda lines: [*lines, lines[0] | {"recordId": "a"}]]
+)
+def test_an_id_that_stands_for_another_input_is_refused(machine, records, change):
+    machine.plan({"inputS3Uri": machine.put(records(45)), "batchId": "my-batch"})
+    before = objects(machine)
+
+    with pytest.raises(InvalidBatch, match="my-batch was planned before from another input"):
+        machine.plan({"inputS3Uri": machine.put(change(records(45))), "batchId": "my-batch"})
+
+    assert objects(machine) == before
+
+
+def test_records_larger_than_what_s3_sends_at_once_are_read(machine, records):
+    large = records(3)
+    for record in large:
+        record["modelInput"]["messages"][0]["content"][0]["text"] = "word " * 500_000
+
+    (shard,) = machine.plan({"inputS3Uri": machine.put(large)})
+
+    kept = [json.loads(line) for line in machine.read(shard["key"]).splitlines()]
+    assert kept == large
+
+
+def test_a_line_beyond_the_limit_is_rejected_and_the_others_planned(machine, records, monkeypatch):
+    monkeypatch.setattr(
+        plan, "read_records", lambda chunks: batch_records.read_records(chunks, max_line_bytes=300)
+    )
+    one, two = records(2)
+    uri = machine.put([one, b"x" * 3_000_000 + b"\n", two])
+
+    (shard,) = machine.plan({"inputS3Uri": uri})
+
+    assert shard["records"] == 2
+    assert machine.lines("rejected.jsonl") == [{"line": 2, "reasons": ["record: must be at most 300 bytes"]}]
+
+
+def test_a_long_object_is_written_in_parts_and_read_back_whole(machine):
+    pieces = [bytes([number]) * 3_000_000 for number in range(8)]
+
+    with ObjectWriter("batches-of-the-test", "long") as writer:
+        for piece in pieces:
+            writer.write(piece)
+
+    assert sum(map(len, pieces)) > 2 * PART_BYTES
+    assert machine.read("long") == b"".join(pieces)
+
+
+def test_an_object_that_is_given_up_leaves_nothing_behind(machine):
+    def write_and_fail():
+        with ObjectWriter("batches-of-the-test", "given-up") as writer:
+            writer.write(b"x" * (PART_BYTES + 1))
+            raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError, match="no more"):
+        write_and_fail()
+
+    assert machine.keys() == []
+    assert "Uploads" not in boto3.client("s3").list_multipart_uploads(Bucket="batches-of-the-test")

@@ -1,0 +1,200 @@
+"""A worker that is cut short, and the one that goes on after it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+
+import pytest
+from botocore.exceptions import ClientError
+
+from lambdas.batch import worker
+from lambdas.batch.storage import BatchStorage
+from lambdas.batch.worker import Budget, NoProgress, PartWriter
+from lambdas.shared.json_text import dump_line
+from llmmanager import Deadline
+from llmmanager.testing import Fault
+
+ENOUGH = 900.0
+
+
+class Killed(BaseException):
+    """Not an Exception: nothing in a function gets to see its end coming."""
+
+
+@pytest.fixture
+def small_parts(monkeypatch):
+    monkeypatch.setattr(worker, "PART_RESULTS", 5)
+
+
+@pytest.fixture
+def shard(machine, records):
+    """The one shard of a batch of twenty records."""
+    (item,) = machine.plan({"inputS3Uri": machine.put(records(20)), "regions": ["us-east-1"]})
+    return item
+
+
+def budget(*, start, end):
+    return Budget(start_until=Deadline.after(start), end=Deadline.after(end))
+
+
+def in_parts(machine, item):
+    storage = BatchStorage(item["bucket"], item["batchId"])
+    lines = [line for part in storage.parts(item["shard"]) for line in storage.read(part.key).splitlines()]
+    return [json.loads(line)["recordId"] for line in lines]
+
+
+def times_asked(bedrock):
+    return Counter(call.prompt for call in bedrock.calls)
+
+
+def test_a_worker_that_is_killed_is_followed_by_one_that_asks_nothing_again(
+    machine, deployed, shard, small_parts, monkeypatch
+):
+    write = BatchStorage.add_part
+
+    def write_once_then_die(self, *args, **kwargs):
+        if kwargs["number"] > 1:
+            raise Killed
+        return write(self, *args, **kwargs)
+
+    monkeypatch.setattr(BatchStorage, "add_part", write_once_then_die)
+    with pytest.raises(Killed):
+        machine.run_shard(shard)
+    monkeypatch.setattr(BatchStorage, "add_part", write)
+    kept = in_parts(machine, shard)
+    machine.run_shard(shard)
+    summary = machine.collect()
+
+    assert len(kept) == 5
+    assert summary["answered"] == 20
+    assert len({line["recordId"] for line in machine.lines("results.jsonl")}) == 20
+    asked = times_asked(deployed)
+    assert all(asked[f"Question {number.removeprefix('record-')}?"] == 1 for number in kept)
+
+
+def test_what_there_was_no_time_for_is_left_to_the_next_invocation(machine, deployed, records):
+    deployed.set_latency(0.1)
+    (item,) = machine.plan({"inputS3Uri": machine.put(records(100)), "regions": ["us-east-1"]})[-1:]
+
+    first = worker.run_shard(item, budget(start=0.3, end=ENOUGH))
+    second = worker.run_shard(item, budget(start=ENOUGH, end=ENOUGH))
+
+    assert not first["done"]
+    assert second == {"done": True, "answered": item["records"], "failed": 0}
+    assert set(times_asked(deployed).values()) == {1}
+    assert len(in_parts(machine, item)) == len(set(in_parts(machine, item))) == item["records"]
+
+
+def test_a_request_that_ran_out_of_the_invocations_time_is_not_failed_but_run_again(machine, deployed, shard):
+    deployed.add_fault(Fault(hang=True, count=1))
+
+    first = worker.run_shard(shard, budget(start=1.0, end=2.0))
+    second = worker.run_shard(shard, budget(start=ENOUGH, end=ENOUGH))
+
+    assert first == {"done": False, "answered": 19, "failed": 0}
+    assert second == {"done": True, "answered": 20, "failed": 0}
+
+
+def test_an_invocation_that_gets_nowhere_raises_instead_of_asking_for_another(machine, deployed, shard):
+    with pytest.raises(NoProgress, match="shard 0"):
+        worker.run_shard(shard, budget(start=-1, end=ENOUGH))
+
+    assert not deployed.calls
+
+
+def test_a_failed_record_is_not_run_again_by_the_next_invocation(machine, deployed, shard):
+    deployed.add_fault(Fault(error="AccessDeniedException"))
+    machine.run_shard(shard)
+    asked = len(deployed.calls)
+
+    assert machine.run_shard(shard)["failed"] == 20
+    assert len(deployed.calls) == asked
+
+
+def test_results_that_s3_does_not_take_go_out_with_the_next_part(
+    machine, deployed, shard, small_parts, monkeypatch
+):
+    write = BatchStorage.add_part
+    refusals = iter([True])
+
+    def refuse_once(self, *args, **kwargs):
+        if next(refusals, False):
+            raise ClientError({"Error": {"Code": "SlowDown", "Message": "later"}}, "PutObject")
+        return write(self, *args, **kwargs)
+
+    monkeypatch.setattr(BatchStorage, "add_part", refuse_once)
+    first = worker.run_shard(shard, budget(start=ENOUGH, end=ENOUGH))
+    second = worker.run_shard(shard, budget(start=ENOUGH, end=ENOUGH))
+
+    assert second["answered"] == 20
+    assert 5 <= first["answered"] <= 20
+    assert set(times_asked(deployed).values()) == {1}
+
+
+def test_a_worker_whose_results_s3_never_takes_raises(machine, deployed, shard, monkeypatch):
+    def refuse(self, *args, **kwargs):
+        raise ClientError({"Error": {"Code": "SlowDown", "Message": "later"}}, "PutObject")
+
+    monkeypatch.setattr(BatchStorage, "add_part", refuse)
+
+    with pytest.raises(ClientError):
+        machine.run_shard(shard)
+
+
+def test_two_workers_on_one_shard_never_overwrite_each_other(machine, deployed, shard):
+    storage = BatchStorage(shard["bucket"], shard["batchId"])
+    one, other = PartWriter(storage, 0), PartWriter(storage, 0)
+
+    for writer, name in ((one, "record-0"), (other, "record-1")):
+        writer.add({"recordId": name, "status": "answered"})
+        writer.flush()
+
+    assert sorted(in_parts(machine, shard)) == ["record-0", "record-1"]
+
+
+def test_an_answer_goes_before_a_failure_and_the_first_answer_before_a_second(machine, deployed, shard):
+    machine.run_shard(shard)
+    storage = BatchStorage(shard["bucket"], shard["batchId"])
+    (part,) = list(storage.parts(0))
+    answered = [json.loads(line) for line in storage.read(part.key).splitlines()]
+    failure = {"recordId": "record-0", "status": "failed", "attempts": 1, "error": None, "modelInput": {}}
+    second = {**answered[1], "region": "another-region-1"}
+    for number, result in enumerate((failure, second), start=2):
+        storage.add_part(
+            0,
+            [dump_line(result)],
+            number=number,
+            answered=int(result["status"] == "answered"),
+            failed=int(result["status"] == "failed"),
+        )
+
+    summary = machine.collect()
+
+    assert (summary["answered"], summary["failed"]) == (20, 0)
+    assert "another-region-1" not in summary["byRegion"]
+
+
+def test_credentials_that_aws_refuses_fail_the_records_and_say_so(machine, deployed, shard):
+    deployed.reject_credentials(os.environ["AWS_ACCESS_KEY_ID"], error="UnrecognizedClientException")
+
+    assert machine.run_shard(shard)["failed"] == 20
+    machine.collect()
+    assert {line["error"]["code"] for line in machine.lines("failed.jsonl")} == {
+        "UnrecognizedClientException"
+    }
+
+
+@pytest.mark.parametrize(
+    ("seconds", "starts", "ends"), [(900, 650, 890), (60, 25, 50), (10, 4, 8), (0.1, 0.04, 0.08)]
+)
+def test_an_invocations_time_leaves_room_for_a_whole_request_and_for_the_last_part(seconds, starts, ends):
+    class Context:
+        def get_remaining_time_in_millis(self):
+            return int(seconds * 1000)
+
+    given = Budget.of(Context())
+
+    assert given.start_until.remaining() == pytest.approx(starts, abs=1)
+    assert given.end.at - given.start_until.at == pytest.approx(ends - starts, abs=1e-3)
