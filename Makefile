@@ -2,7 +2,8 @@
 PYTHON ?= python3
 PORT ?= 4566
 export PYTHON
-export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 1
+# Node.js releases past their end that jsii still runs on, and would warn of at every synth.
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 18,20
 
 RUN = .venv/bin/python -m
 

@@ -11,7 +11,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from infra.local.processes import DUMMY_CREDENTIALS, REGION
+from infra.local.processes import DUMMY_CREDENTIALS, REGION, LocalRunError
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,18 @@ class Answer:
     status: int
     headers: dict[str, str]
     body: Any
+
+    def expect(self, status: int) -> Any:
+        """The body.
+
+        Raises:
+            LocalRunError: another status came back.
+        """
+        if self.status != status:
+            raise LocalRunError(
+                f"the API answered {self.status}, not {status}: {json.dumps(self.body)[:2000]}"
+            )
+        return self.body
 
 
 class ApiClient:

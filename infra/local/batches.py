@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.local.api import Answer
 from infra.local.processes import LocalRunError
 from infra.local.stack import Stack
 
@@ -25,22 +24,9 @@ class BatchResult:
     rejected: list[dict[str, Any]]
 
 
-def expect(answer: Answer, status: int) -> Any:
-    """The answer's body.
-
-    Raises:
-        LocalRunError: another status came back.
-    """
-    if answer.status != status:
-        raise LocalRunError(
-            f"the API answered {answer.status}, not {status}: {json.dumps(answer.body)[:2000]}"
-        )
-    return answer.body
-
-
 def submit(stack: Stack, body: dict[str, Any]) -> str:
     """Start a batch through the API; its id."""
-    return str(expect(stack.api.post("/v1/batches", body), 202)["batchId"])
+    return str(stack.api.post("/v1/batches", body).expect(202)["batchId"])
 
 
 def follow(
@@ -57,7 +43,7 @@ def follow(
     """
     deadline = time.monotonic() + seconds
     while True:
-        state: dict[str, Any] = expect(stack.api.get(f"/v1/batches/{batch_id}"), 200)
+        state: dict[str, Any] = stack.api.get(f"/v1/batches/{batch_id}").expect(200)
         on_progress(state.get("progress") or {})
         if state["status"] != "running":
             return state

@@ -7,8 +7,9 @@ import sys
 import time
 from typing import Any
 
-from infra.local.batches import BatchResult, expect, fetch, follow, submit
+from infra.local.batches import BatchResult, fetch, follow, submit
 from infra.local.checks import Check, Trouble, agree, batch_checks
+from infra.local.model_access import catalog_regions, refresh
 from infra.local.processes import ROOT, LocalRunError
 from infra.local.report import batch_report, table
 from infra.local.running import LOCAL, LocalRun, running_stack
@@ -51,8 +52,8 @@ def show_model_access(run: LocalRun, steps: Steps) -> list[Check]:
     steps.say("\nModel access: one Step Functions execution asks Bedrock in every region")
     with steps.step("model access refreshed"):
         output = refresh(run.stack)
-    known = sorted(catalog_items(run.stack))
-    models = expect(run.stack.api.get("/v1/models"), 200)["models"]
+    known = sorted(catalog_regions(run.stack))
+    models = run.stack.api.get("/v1/models").expect(200)["models"]
     regions = sorted({region for model in models for region in model["regions"]})
     rows = [("model", *regions)]
     for model in models:
@@ -66,32 +67,6 @@ def show_model_access(run: LocalRun, steps: Steps) -> list[Check]:
     ]
 
 
-def refresh(stack: Stack) -> list[dict[str, Any]]:
-    """Run the refresh machine to its end; what it says of each region."""
-    states = stack.client("stepfunctions")
-    arn = states.start_execution(stateMachineArn=stack.refresh_machine_arn)["executionArn"]
-    deadline = time.monotonic() + 120
-    while (execution := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
-        if time.monotonic() > deadline:
-            raise LocalRunError("the refresh of model access still runs after 120 s")
-        time.sleep(0.1)
-    if execution["status"] != "SUCCEEDED":
-        raise LocalRunError(f"the refresh of model access ended as {execution['status']}: {execution}")
-    output: list[dict[str, Any]] = json.loads(execution["output"])
-    return output
-
-
-def catalog_items(stack: Stack) -> list[str]:
-    """The regions whose models the table knows."""
-    answer = stack.client("dynamodb").query(
-        TableName=stack.table,
-        KeyConditionExpression="pk = :catalog",
-        ExpressionAttributeValues={":catalog": {"S": "catalog"}},
-        ConsistentRead=True,
-    )
-    return [item["sk"]["S"] for item in answer["Items"]]
-
-
 def show_one_request(run: LocalRun, steps: Steps) -> list[Check]:
     """One question through the HTTP API."""
     steps.say("\nOne request: POST /v1/converse, signed with SigV4")
@@ -101,7 +76,7 @@ def show_one_request(run: LocalRun, steps: Steps) -> list[Check]:
         "inferenceConfig": {"maxTokens": 100},
     }
     with steps.step("answered"):
-        answer = expect(run.stack.api.post("/v1/converse", body), 200)
+        answer = run.stack.api.post("/v1/converse", body).expect(200)
     steps.say(f"    asked     {question}")
     steps.say(f"    answered  {answer['text']}")
     steps.say(f"    by        {answer['model']} in {answer['region']} ({answer['accessMethod']})")

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-from infra.local.demo import refresh
+from infra.local.model_access import refresh
 from infra.local.processes import DUMMY_CREDENTIALS, REGION, LocalRunError
 from infra.local.running import LocalRun, running_stack
 from infra.local.steps import Steps

@@ -1,0 +1,33 @@
+"""The deployed stack, once for all end-to-end tests, on free ports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from infra.local.running import LocalRun, running_stack
+from infra.local.stack import Stack
+from llmmanager.testing import FakeBedrock
+
+# Small, so that a few records already make several shards, and slow answers several invocations.
+SETTINGS = {"shard_size": "8", "worker_concurrency": "2", "worker_timeout_seconds": "30"}
+
+
+@pytest.fixture(scope="session")
+def run() -> Iterator[LocalRun]:
+    with running_stack(FakeBedrock(), context=SETTINGS) as running:
+        yield running
+
+
+@pytest.fixture
+def stack(run: LocalRun) -> Stack:
+    return run.stack
+
+
+@pytest.fixture
+def bedrock(run: LocalRun) -> Iterator[FakeBedrock]:
+    """FakeBedrock as new: no fault, no calls in its log."""
+    run.bedrock.reset()
+    yield run.bedrock
+    run.bedrock.reset()

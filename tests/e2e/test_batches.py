@@ -1,0 +1,163 @@
+"""Batches through the API and through Step Functions, to the files they leave in S3."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.local.batches import BatchResult, fetch, follow, submit
+from infra.local.stack import Stack
+from llmmanager.testing import FakeBedrock, Fault
+
+pytestmark = pytest.mark.e2e
+
+
+def record(name: str, text: str = "Say something.") -> dict[str, Any]:
+    return {"recordId": name, "modelInput": {"messages": [{"role": "user", "content": [{"text": text}]}]}}
+
+
+def records(number: int) -> list[dict[str, Any]]:
+    return [record(f"record-{index}", f"Question {index}?") for index in range(number)]
+
+
+def run_batch(stack: Stack, body: dict[str, Any], folder: Path) -> BatchResult:
+    batch_id = submit(stack, body)
+    state = follow(stack, batch_id)
+    assert state["status"] == "succeeded", state
+    assert state["results"]["summary"] == f"s3://{stack.bucket}/batches/{batch_id}/summary.json"
+    batch = fetch(stack, batch_id, folder)
+    assert state["summary"] == batch.summary
+    return batch
+
+
+def upload(stack: Stack, lines: list[str]) -> str:
+    key = f"inputs/{time.monotonic_ns()}.jsonl"
+    stack.client("s3").put_object(Bucket=stack.bucket, Key=key, Body="\n".join(lines).encode())
+    return f"s3://{stack.bucket}/{key}"
+
+
+def test_an_inline_batch_answers_every_record_once(
+    stack: Stack, bedrock: FakeBedrock, tmp_path: Path
+) -> None:
+    flat = {"request_id": "flat", "messages": [{"role": "user", "content": [{"text": "Flat?"}]}]}
+    batch = run_batch(stack, {"requests": [*records(3), flat]}, tmp_path)
+    assert sorted(line["recordId"] for line in batch.results) == ["flat", "record-0", "record-1", "record-2"]
+    assert all(line["status"] == "answered" and line["modelOutput"] for line in batch.results)
+    assert Counter(call.prompt for call in bedrock.calls) == Counter(
+        ["Flat?", "Question 0?", "Question 1?", "Question 2?"]
+    )
+    assert batch.summary["answered"] == batch.summary["attempts"] == 4
+
+
+def test_bad_lines_are_rejected_by_number_and_the_others_answered(
+    stack: Stack, bedrock: FakeBedrock, tmp_path: Path
+) -> None:
+    lines = [
+        json.dumps(record("good-1")),
+        "this is no JSON",
+        json.dumps(["no", "object"]),
+        json.dumps({"recordId": "no-messages", "modelInput": {}}),
+        json.dumps(record("good-1")),
+        json.dumps({"recordId": "typo", "modelInput": {**record("x")["modelInput"], "inferenceConfg": {}}}),
+        json.dumps(record("good-2")),
+    ]
+    batch = run_batch(stack, {"inputS3Uri": upload(stack, lines)}, tmp_path)
+    assert sorted(line["recordId"] for line in batch.results) == ["good-1", "good-2"]
+    assert [line["line"] for line in batch.rejected] == [2, 3, 4, 5, 6]
+    reasons = {line["line"]: " ".join(line["reasons"]) for line in batch.rejected}
+    assert "JSON" in reasons[2]
+    assert "object" in reasons[3]
+    assert "messages" in reasons[4]
+    assert "good-1" in reasons[5]
+    assert "inferenceConfg" in reasons[6]
+    assert (batch.summary["answered"], batch.summary["rejected"]) == (2, 5)
+
+
+def test_a_region_that_is_down_costs_no_record_its_answer(
+    stack: Stack, bedrock: FakeBedrock, tmp_path: Path
+) -> None:
+    bedrock.add_fault(Fault(error="ServiceUnavailableException", region="us-west-2", operation="Converse"))
+    batch = run_batch(stack, {"inputS3Uri": upload(stack, list(map(json.dumps, records(30))))}, tmp_path)
+    assert len(batch.results) == batch.summary["answered"] == 30
+    assert "us-west-2" not in batch.summary["byRegion"]
+    assert batch.summary["attempts"] == len(bedrock.calls) > 30
+
+
+def test_a_failed_record_can_be_submitted_again(stack: Stack, bedrock: FakeBedrock, tmp_path: Path) -> None:
+    bedrock.add_fault(Fault(error="ServiceUnavailableException", operation="Converse"))
+    batch = run_batch(stack, {"requests": [record("unlucky", "Once more?")]}, tmp_path / "first")
+    (failed,) = batch.failed
+    assert (failed["recordId"], failed["status"]) == ("unlucky", "failed")
+    assert failed["error"]["message"]
+    bedrock.reset()
+    again = [{key: failed[key] for key in ("recordId", "modelInput")}]
+    second = run_batch(stack, {"requests": again}, tmp_path / "second")
+    assert [(line["recordId"], line["status"]) for line in second.results] == [("unlucky", "answered")]
+    assert {call.prompt for call in bedrock.calls} == {"Once more?"}
+
+
+def test_a_worker_out_of_time_is_continued_and_nothing_is_asked_twice(
+    stack: Stack, bedrock: FakeBedrock, tmp_path: Path
+) -> None:
+    # Two at a time, and none starts after half of the worker's 30 s: eight do not fit into one invocation.
+    bedrock.set_latency(6.0, operation="Converse")
+    batch = run_batch(stack, {"requests": records(8)}, tmp_path)
+    assert batch.summary["answered"] == 8
+    assert Counter(call.prompt for call in bedrock.calls) == {f"Question {index}?": 1 for index in range(8)}
+    assert worker_runs(stack, batch.summary["batchId"]) == 2
+
+
+def worker_runs(stack: Stack, batch_id: str) -> int:
+    """How often a worker ran for this batch, over all its shards."""
+    states = stack.client("stepfunctions")
+    execution = stack.batch_machine_arn.replace(":stateMachine:", ":execution:") + f":{batch_id}"
+    (map_run,) = states.list_map_runs(executionArn=execution)["mapRuns"]
+    shards = states.list_executions(mapRunArn=map_run["mapRunArn"])["executions"]
+    histories = [
+        states.get_execution_history(executionArn=shard["executionArn"])["events"] for shard in shards
+    ]
+    return sum(event["type"] == "TaskSucceeded" for history in histories for event in history)
+
+
+def test_step_functions_runs_a_batch_without_the_api(
+    stack: Stack, bedrock: FakeBedrock, tmp_path: Path
+) -> None:
+    execution = run_execution(stack, {"requests": records(2)})
+    assert execution["status"] == "SUCCEEDED"
+    batch = fetch(stack, execution["name"], tmp_path)
+    assert batch.summary["batchId"] == execution["name"]
+    assert batch.summary["answered"] == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "named"),
+    [
+        ([], "object"),
+        ({"requests": []}, "requests"),
+        ({"inputS3Uri": "s3://somebody-elses/file"}, "somebody-elses"),
+    ],
+)
+def test_an_execution_that_makes_no_sense_fails_with_the_reason(
+    stack: Stack, bedrock: FakeBedrock, data: Any, named: str
+) -> None:
+    execution = run_execution(stack, data)
+    assert execution["status"] == "FAILED"
+    assert named in execution["cause"]
+    assert bedrock.calls == ()
+
+
+def run_execution(stack: Stack, data: Any) -> dict[str, Any]:
+    states = stack.client("stepfunctions")
+    arn = states.start_execution(stateMachineArn=stack.batch_machine_arn, input=json.dumps(data))[
+        "executionArn"
+    ]
+    deadline = time.monotonic() + 120
+    while (execution := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return execution

@@ -1,0 +1,43 @@
+"""The scheduled refresh of model access, to the table and from there to the API."""
+
+from __future__ import annotations
+
+import pytest
+
+from infra.local.model_access import catalog_regions, refresh
+from infra.local.stack import Stack
+from llmmanager.testing import FakeBedrock, Fault
+
+pytestmark = pytest.mark.e2e
+
+REGIONS = ["eu-central-1", "us-east-1", "us-west-2"]
+
+
+def test_a_refresh_fills_the_table_for_every_region(stack: Stack, bedrock: FakeBedrock) -> None:
+    output = refresh(stack)
+    assert sorted(item["region"] for item in output) == REGIONS
+    assert all(item["models"] > 0 for item in output)
+    assert sorted(catalog_regions(stack)) == REGIONS
+    assert {call.operation for call in bedrock.calls} == {"ListFoundationModels", "ListInferenceProfiles"}
+
+
+def test_a_region_that_fails_drops_no_other_and_keeps_what_was_known(
+    stack: Stack, bedrock: FakeBedrock
+) -> None:
+    refresh(stack)
+    bedrock.add_fault(
+        Fault(error="AccessDeniedException", region="us-west-2", operation="ListFoundationModels")
+    )
+    output = {item["region"]: item for item in refresh(stack)}
+    assert sorted(output) == REGIONS
+    assert "error" in output["us-west-2"]
+    assert [region for region in REGIONS if "error" not in output[region]] == ["eu-central-1", "us-east-1"]
+    assert sorted(catalog_regions(stack)) == REGIONS
+
+
+def test_the_schedule_starts_the_refresh_machine(stack: Stack) -> None:
+    scheduler = stack.client("scheduler")
+    (summary,) = scheduler.list_schedules()["Schedules"]
+    schedule = scheduler.get_schedule(Name=summary["Name"], GroupName=summary["GroupName"])
+    assert schedule["ScheduleExpression"] == "rate(6 hours)"
+    assert schedule["Target"]["Arn"] == stack.refresh_machine_arn
