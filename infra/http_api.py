@@ -76,7 +76,7 @@ class HttpApi(Construct):
     def _build_function(self, base: FunctionBase, batch_machine: StateMachine) -> PythonFunction:
         return PythonFunction(
             self,
-            "Function",
+            "Handler",
             base=base,
             handler="lambdas.http_api.handler.handler",
             timeout_seconds=_TIMEOUT_SECONDS,
@@ -117,9 +117,7 @@ class HttpApi(Construct):
         return api
 
     def _build_routes(self, function: PythonFunction) -> None:
-        integration = apigateway.LambdaIntegration(
-            function.function, allow_test_invoke=False, scope_permission_to_method=False
-        )
+        integration = apigateway.LambdaIntegration(function.function, scope_permission_to_method=False)
         for method, path in _ROUTES:
             self._api.root.resource_for_path(path).add_method(
                 method, integration, authorization_type=apigateway.AuthorizationType.IAM

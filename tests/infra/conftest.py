@@ -110,3 +110,24 @@ def asset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("asset")
     build_asset(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def varied(synthesise: Synthesise) -> SynthesisedStack:
+    """A small stack in which every setting has another value than its default."""
+    return synthesise(
+        models="Nova Micro",
+        regions="eu-west-2",
+        refresh_schedule="cron(0 6 * * ? *)",
+        map_concurrency="3",
+        worker_concurrency="8",
+        shard_size="50",
+        worker_timeout_seconds="120",
+        batch_expiry_days="7",
+        input_buckets="prompts-a,prompts-b",
+        api_rate_limit="5",
+        api_burst_limit="10",
+        log_retention_days="1",
+        removal_policy="destroy",
+        bedrock_endpoint_url="http://127.0.0.1:8080",
+    )

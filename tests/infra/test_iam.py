@@ -1,0 +1,240 @@
+"""Who may do what, to the last statement; and every wildcard with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+INVOKE = ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"]
+HAIKU = "anthropic.claude-haiku-4-5-20251001-v1:0"
+BATCH_FILES = "<BatchBucket.Arn>/batches/*"
+BATCH_EXECUTIONS = "arn:<partition>:states:us-east-1:123456789012:execution:<BatchMachine.Name>:*"
+
+LIST_BUCKET = (["s3:ListBucket"], ["<BatchBucket.Arn>"])
+READ_CATALOG = (["dynamodb:BatchGetItem"], ["<CatalogTable.Arn>"])
+WRITE_STATE_MACHINE_LOG = (
+    [
+        "logs:CreateLogDelivery",
+        "logs:DeleteLogDelivery",
+        "logs:DescribeLogGroups",
+        "logs:DescribeResourcePolicies",
+        "logs:GetLogDelivery",
+        "logs:ListLogDeliveries",
+        "logs:PutResourcePolicy",
+        "logs:UpdateLogDelivery",
+    ],
+    ["*"],
+)
+
+
+def write_log(owner: str) -> tuple[list[str], list[str]]:
+    return ["logs:CreateLogStream", "logs:PutLogEvents"], [f"<{owner}Logs.Arn>"]
+
+
+# What each role may do, beside invoking models: actions and resources.
+EXPECTED = {
+    "HttpApiHandlerRole": [
+        write_log("HttpApiHandler"),
+        READ_CATALOG,
+        (["states:StartExecution"], ["<BatchMachine>"]),
+        (["states:DescribeExecution"], [BATCH_EXECUTIONS.replace("<partition>", "aws")]),
+        (
+            ["s3:AbortMultipartUpload", "s3:PutObject"],
+            ["<BatchBucket.Arn>/batches/*/input.jsonl"],
+        ),
+        (
+            ["s3:GetObject"],
+            ["<BatchBucket.Arn>/batches/*/manifest.json", "<BatchBucket.Arn>/batches/*/summary.json"],
+        ),
+        LIST_BUCKET,
+    ],
+    "BatchPlanRole": [
+        write_log("BatchPlan"),
+        (["s3:GetObject"], ["<BatchBucket.Arn>/*"]),
+        (["s3:AbortMultipartUpload", "s3:PutObject"], [BATCH_FILES]),
+        LIST_BUCKET,
+    ],
+    "BatchWorkerRole": [
+        write_log("BatchWorker"),
+        (["s3:GetObject"], ["<BatchBucket.Arn>/*"]),
+        (["s3:AbortMultipartUpload", "s3:PutObject"], [BATCH_FILES]),
+        LIST_BUCKET,
+        READ_CATALOG,
+    ],
+    "BatchCollectRole": [
+        write_log("BatchCollect"),
+        (["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"], [BATCH_FILES]),
+        LIST_BUCKET,
+    ],
+    "BatchMachineRole": [
+        (
+            ["lambda:InvokeFunction"],
+            ["<BatchCollectFunction.Arn>", "<BatchPlanFunction.Arn>", "<BatchWorkerFunction.Arn>"],
+        ),
+        WRITE_STATE_MACHINE_LOG,
+        (["states:StartExecution"], ["<BatchMachine>"]),
+        (
+            ["states:DescribeExecution", "states:StopExecution"],
+            [BATCH_EXECUTIONS.replace("<partition>", "aws")],
+        ),
+        (["s3:GetObject"], ["<BatchBucket.Arn>/batches/*/manifest.json"]),
+    ],
+    "ModelAccessRefreshRole": [
+        write_log("ModelAccessRefresh"),
+        (["dynamodb:PutItem"], ["<CatalogTable.Arn>"]),
+        (["bedrock:ListFoundationModels", "bedrock:ListInferenceProfiles"], ["*"]),
+    ],
+    "ModelAccessRefreshMachineRole": [
+        (["lambda:InvokeFunction"], ["<ModelAccessRefreshFunction.Arn>"]),
+        WRITE_STATE_MACHINE_LOG,
+    ],
+    "ModelAccessScheduleRole": [(["states:StartExecution"], ["<ModelAccessRefreshMachine>"])],
+    "HttpApiCloudWatchRole": [],
+}
+
+# Every resource with a wildcard, and why it cannot be named more closely.
+WILDCARDS = {
+    "*": "listing models and profiles, and delivering a state machine's log, have no resource to name",
+    "<BatchBucket.Arn>/*": "an input may lie anywhere in the stack's own bucket",
+    BATCH_FILES: "batches and their files have names of their own",
+    "<BatchBucket.Arn>/batches/*/input.jsonl": "one in every batch",
+    "<BatchBucket.Arn>/batches/*/manifest.json": "one in every batch",
+    "<BatchBucket.Arn>/batches/*/summary.json": "one in every batch",
+    BATCH_EXECUTIONS.replace("<partition>", "aws"): "executions have names of their own",
+}
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def statements(stack: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every statement of every role's own policies, with the role's name."""
+    for policy in stack.of_type("AWS::IAM::Policy").values():
+        for role in policy["Roles"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                yield role.strip("<>"), statement
+
+
+def granted(stack: Any, role: str) -> list[tuple[list[str], list[str]]]:
+    return [
+        (sorted(as_list(statement["Action"])), sorted(as_list(statement["Resource"])))
+        for owner, statement in statements(stack)
+        if owner == role
+    ]
+
+
+def test_these_are_all_roles(stack: Any) -> None:
+    assert set(stack.of_type("AWS::IAM::Role")) == set(EXPECTED)
+
+
+@pytest.mark.parametrize("role", EXPECTED)
+def test_a_role_may_do_exactly_what_it_needs(stack: Any, role: str) -> None:
+    expected = [(sorted(actions), sorted(resources)) for actions, resources in EXPECTED[role]]
+    assert sorted(granted(stack, role)) == sorted(expected)
+
+
+def test_every_statement_allows_and_no_action_is_a_wildcard(stack: Any) -> None:
+    policies = [statement for _, statement in statements(stack)] + invoke_statements(stack)
+    for statement in policies:
+        assert statement["Effect"] == "Allow"
+        assert [action for action in as_list(statement["Action"]) if "*" in action] == []
+
+
+def test_every_wildcard_in_a_resource_has_a_reason(stack: Any) -> None:
+    found = {
+        resource
+        for _, statement in statements(stack)
+        for resource in as_list(statement["Resource"])
+        if "*" in resource
+    }
+    assert found == set(WILDCARDS)
+
+
+def test_models_are_listed_in_the_configured_regions_only(stack: Any) -> None:
+    (listing,) = (s for _, s in statements(stack) if "bedrock:ListFoundationModels" in s["Action"])
+    assert listing["Condition"] == {
+        "StringEquals": {"aws:RequestedRegion": ["us-east-1", "us-west-2", "eu-central-1"]}
+    }
+
+
+def invoke_statements(stack: Any) -> list[dict[str, Any]]:
+    policies = stack.of_type("AWS::IAM::ManagedPolicy").values()
+    return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
+
+
+def test_only_the_functions_that_call_models_may_invoke_them(stack: Any) -> None:
+    policies = [f"<{name}>" for name in stack.of_type("AWS::IAM::ManagedPolicy")]
+    managed = {
+        name: role["ManagedPolicyArns"]
+        for name, role in stack.of_type("AWS::IAM::Role").items()
+        if "ManagedPolicyArns" in role
+    }
+    assert managed == {
+        "HttpApiHandlerRole": policies,
+        "BatchWorkerRole": policies,
+        # API Gateway's account-wide role takes no other.
+        "HttpApiCloudWatchRole": [
+            "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
+        ],
+    }
+
+
+def test_the_models_of_one_small_deployment_are_allowed_to_the_letter(varied: Any) -> None:
+    # Nova Micro in eu-west-2: on demand, and through no profile.
+    assert invoke_statements(varied) == [
+        {
+            "Action": INVOKE,
+            "Effect": "Allow",
+            "Resource": "arn:aws:bedrock:eu-west-2::foundation-model/amazon.nova-micro-v1:0",
+        }
+    ]
+
+
+def test_profiles_reach_the_template_with_their_conditions(stack: Any) -> None:
+    account = "123456789012"
+    sources = ["us-east-1", "us-west-2", "eu-central-1"]
+    through = [f"arn:aws:bedrock:{r}:{account}:inference-profile/global.{HAIKU}" for r in sources]
+    expected = {
+        "Action": INVOKE,
+        "Condition": {
+            "StringEquals": {
+                "aws:RequestedRegion": ["unspecified"],
+                "bedrock:InferenceProfileArn": through,
+            }
+        },
+        "Effect": "Allow",
+        "Resource": f"arn:aws:bedrock:::foundation-model/{HAIKU}",
+    }
+    assert expected in invoke_statements(stack)
+
+
+def test_other_accounts_cannot_borrow_a_role_through_a_service(stack: Any) -> None:
+    for name, role in stack.of_type("AWS::IAM::Role").items():
+        (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+        service = trust["Principal"]["Service"]
+        if service in ("states.amazonaws.com", "scheduler.amazonaws.com"):
+            assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}, name
+        else:
+            # Lambda and API Gateway only act for the account whose role it is.
+            assert service in ("lambda.amazonaws.com", "apigateway.amazonaws.com")
+
+
+def test_input_buckets_can_be_read_by_the_planner_and_the_workers_and_not_written(varied: Any) -> None:
+    readers = {
+        role: as_list(statement["Action"])
+        for role, statement in statements(varied)
+        if any("prompts-" in resource for resource in as_list(statement["Resource"]))
+    }
+    assert readers == {"BatchPlanRole": ["s3:GetObject"], "BatchWorkerRole": ["s3:GetObject"]}
+    read = ["<BatchBucket.Arn>/*", "arn:aws:s3:::prompts-a/*", "arn:aws:s3:::prompts-b/*"]
+    assert (["s3:GetObject"], read) in granted(varied, "BatchPlanRole")
+
+
+def test_the_batches_files_are_called_as_the_functions_call_them() -> None:
+    from lambdas.batch import storage
+
+    assert storage.BatchStorage("b", "id").key(storage.INPUT) == "batches/id/input.jsonl"
+    assert (storage.MANIFEST, storage.SUMMARY) == ("manifest.json", "summary.json")

@@ -1,0 +1,213 @@
+"""What is deployed: functions, table, bucket, schedule, outputs."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+FUNCTIONS = {
+    "HttpApiHandlerFunction": ("lambdas.http_api.handler.handler", 29),
+    "BatchPlanFunction": ("lambdas.batch.plan.handler", 900),
+    "BatchWorkerFunction": ("lambdas.batch.worker.handler", 900),
+    "BatchCollectFunction": ("lambdas.batch.collect.handler", 900),
+    "ModelAccessRefreshFunction": ("lambdas.model_access.refresh.handler", 60),
+}
+
+
+def test_the_functions_have_their_handlers_and_time(stack: Any) -> None:
+    deployed = stack.of_type("AWS::Lambda::Function")
+    assert {name: (f["Handler"], f["Timeout"]) for name, f in deployed.items()} == FUNCTIONS
+
+
+@pytest.mark.parametrize("handler", [handler for handler, _ in FUNCTIONS.values()])
+def test_the_handlers_exist(handler: str) -> None:
+    module, _, name = handler.rpartition(".")
+    tree = ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text())
+    assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def test_the_functions_share_one_asset_runtime_and_architecture(stack: Any) -> None:
+    deployed = stack.of_type("AWS::Lambda::Function").values()
+    assert len({json.dumps(function["Code"]) for function in deployed}) == 1
+    assert {(function["Runtime"], *function["Architectures"]) for function in deployed} == {
+        ("python3.13", "arm64")
+    }
+
+
+def test_the_asset_in_the_assembly_is_the_one_that_is_built(stack: Any, asset: Path) -> None:
+    def contents(folder: Path) -> dict[str, bytes]:
+        return {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in folder.rglob("*")
+            if path.is_file()
+        }
+
+    (staged,) = stack.assembly.glob("asset.*")
+    assert contents(staged) == contents(asset)
+
+
+def test_every_function_is_told_what_the_settings_say(stack: Any) -> None:
+    common = {
+        "LLMMANAGER_MODELS": '["Nova Lite", "Nova Micro", "Claude Haiku 4.5"]',
+        "LLMMANAGER_REGIONS": '["us-east-1", "us-west-2", "eu-central-1"]',
+        "LLMMANAGER_TABLE": "<CatalogTable>",
+        "LLMMANAGER_BUCKET": "<BatchBucket>",
+        "LLMMANAGER_INPUT_BUCKETS": "[]",
+        "LLMMANAGER_WORKER_CONCURRENCY": "32",
+        "LLMMANAGER_SHARD_SIZE": "500",
+        "POWERTOOLS_SERVICE_NAME": "llmmanager",
+        "POWERTOOLS_LOG_LEVEL": "INFO",
+    }
+    for name, function in stack.of_type("AWS::Lambda::Function").items():
+        more = {"LLMMANAGER_BATCH_STATE_MACHINE_ARN": "<BatchMachine>"} if "HttpApi" in name else {}
+        assert function["Environment"]["Variables"] == {**common, **more}
+
+
+def test_every_function_has_a_role_and_a_log_group_of_its_own(stack: Any) -> None:
+    groups = stack.of_type("AWS::Logs::LogGroup")
+    for name, function in stack.of_type("AWS::Lambda::Function").items():
+        owner = name.removesuffix("Function")
+        assert function["Role"] == f"<{owner}Role.Arn>"
+        assert function["LoggingConfig"] == {"LogGroup": f"<{owner}Logs>"}
+        assert f"{owner}Logs" in groups
+
+
+def test_every_log_group_is_kept_as_long_as_the_settings_say(stack: Any) -> None:
+    assert set(stack.of_type("AWS::Logs::LogGroup")) == {
+        "HttpApiHandlerLogs",
+        "HttpApiAccessLogs",
+        "BatchPlanLogs",
+        "BatchWorkerLogs",
+        "BatchCollectLogs",
+        "BatchMachineLogs",
+        "ModelAccessRefreshLogs",
+        "ModelAccessRefreshMachineLogs",
+    }
+    for group in stack.of_type("AWS::Logs::LogGroup").values():
+        assert group == {"RetentionInDays": 30}
+
+
+def test_the_table_is_keyed_as_the_store_expects_and_protected(stack: Any) -> None:
+    assert stack.of_type("AWS::DynamoDB::Table") == {
+        "CatalogTable": {
+            "AttributeDefinitions": [
+                {"AttributeName": "pk", "AttributeType": "S"},
+                {"AttributeName": "sk", "AttributeType": "S"},
+            ],
+            "KeySchema": [
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+            "BillingMode": "PAY_PER_REQUEST",
+            "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
+            "SSESpecification": {"SSEEnabled": True},
+            "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": True},
+        }
+    }
+
+
+def test_the_bucket_is_private_encrypted_unversioned_and_forgets_batches(stack: Any) -> None:
+    (bucket,) = stack.of_type("AWS::S3::Bucket").values()
+    assert bucket == {
+        "BucketEncryption": {
+            "ServerSideEncryptionConfiguration": [
+                {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+            ]
+        },
+        "LifecycleConfiguration": {
+            "Rules": [
+                {"ExpirationInDays": 30, "Prefix": "batches/", "Status": "Enabled"},
+                {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1}, "Status": "Enabled"},
+            ]
+        },
+        "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
+        "PublicAccessBlockConfiguration": {
+            "BlockPublicAcls": True,
+            "BlockPublicPolicy": True,
+            "IgnorePublicAcls": True,
+            "RestrictPublicBuckets": True,
+        },
+    }
+
+
+def test_the_bucket_is_reached_over_tls_only(stack: Any) -> None:
+    (policy,) = stack.of_type("AWS::S3::BucketPolicy").values()
+    assert policy["PolicyDocument"]["Statement"] == [
+        {
+            "Action": "s3:*",
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            "Effect": "Deny",
+            "Principal": {"AWS": "*"},
+            "Resource": ["<BatchBucket.Arn>", "<BatchBucket.Arn>/*"],
+        }
+    ]
+
+
+def test_what_holds_data_outlives_the_stack_unless_told_otherwise(stack: Any, varied: Any) -> None:
+    for deployed, policy in ((stack, "Retain"), (varied, "Delete")):
+        for resource in deployed.resources.values():
+            if resource["Type"] in ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::Logs::LogGroup"):
+                assert resource["DeletionPolicy"] == policy
+
+
+def test_the_refresh_is_scheduled(stack: Any) -> None:
+    assert stack.of_type("AWS::Scheduler::Schedule") == {
+        "ModelAccessSchedule": {
+            "Description": "Refreshes the catalog of model access",
+            "FlexibleTimeWindow": {"Mode": "OFF"},
+            "ScheduleExpression": "rate(6 hours)",
+            "Target": {
+                "Arn": "<ModelAccessRefreshMachine>",
+                "Input": "{}",
+                "RoleArn": "<ModelAccessScheduleRole.Arn>",
+            },
+        }
+    }
+
+
+def test_the_outputs_name_what_users_need(stack: Any) -> None:
+    assert stack.outputs == {
+        "ApiUrl": "https://<HttpApi>.execute-api.us-east-1.<AWS::URLSuffix>/<HttpApiDeploymentStageprod>/",
+        "BatchBucketName": "<BatchBucket>",
+        "BatchStateMachineArn": "<BatchMachine>",
+        "RefreshStateMachineArn": "<ModelAccessRefreshMachine>",
+        "TableName": "<CatalogTable>",
+    }
+
+
+def test_no_resource_is_given_a_fixed_name(stack: Any) -> None:
+    keys = {"TableName", "BucketName", "RoleName", "StateMachineName", "LogGroupName", "ManagedPolicyName"}
+    named = [name for name, resource in stack.resources.items() if keys & set(resource.get("Properties", {}))]
+    assert named == []
+    assert not any("FunctionName" in function for function in stack.of_type("AWS::Lambda::Function").values())
+
+
+def test_settings_reach_what_they_are_about(varied: Any) -> None:
+    functions = varied.of_type("AWS::Lambda::Function")
+    variables = functions["HttpApiHandlerFunction"]["Environment"]["Variables"]
+    assert functions["BatchWorkerFunction"]["Timeout"] == 120
+    assert variables["LLMMANAGER_MODELS"] == '["Nova Micro"]'
+    assert variables["LLMMANAGER_REGIONS"] == '["eu-west-2"]'
+    assert variables["LLMMANAGER_INPUT_BUCKETS"] == '["prompts-a", "prompts-b"]'
+    assert variables["LLMMANAGER_WORKER_CONCURRENCY"] == "8"
+    assert variables["LLMMANAGER_SHARD_SIZE"] == "50"
+    assert variables["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] == "http://127.0.0.1:8080"
+    assert variables["AWS_ENDPOINT_URL_BEDROCK"] == "http://127.0.0.1:8080"
+    (bucket,) = varied.of_type("AWS::S3::Bucket").values()
+    assert bucket["LifecycleConfiguration"]["Rules"][0]["ExpirationInDays"] == 7
+    (schedule,) = varied.of_type("AWS::Scheduler::Schedule").values()
+    assert schedule["ScheduleExpression"] == "cron(0 6 * * ? *)"
+    assert {group["RetentionInDays"] for group in varied.of_type("AWS::Logs::LogGroup").values()} == {1}
+    assert varied.definition("BatchMachine")["States"]["RunShards"]["MaxConcurrency"] == 3
+    regions = varied.definition("ModelAccessRefreshMachine")["States"]["ConfiguredRegions"]["Result"]
+    assert regions == {"regions": ["eu-west-2"]}
+
+
+def test_synthesising_twice_gives_the_same_template(stack: Any, synthesise: Any) -> None:
+    assert synthesise().template == stack.template
