@@ -142,12 +142,16 @@ def wait_until(ready: Callable[[], bool], *, process: GuardedProcess, seconds: f
 
 @contextlib.contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP unwind the program as Ctrl-C does, so that it stops what it started."""
+    """Let SIGTERM and SIGHUP unwind the program as Ctrl-C does, so that it stops what it started.
+
+    Ctrl-C itself too: a shell starts what it puts in the background with SIGINT ignored.
+    """
 
     def unwind(number: int, _frame: object) -> None:
         raise SystemExit(128 + number)
 
-    previous = {number: signal.signal(number, unwind) for number in (signal.SIGTERM, signal.SIGHUP)}
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: unwind, signal.SIGHUP: unwind}
+    previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:

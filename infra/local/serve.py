@@ -24,26 +24,27 @@ The stack runs on 127.0.0.1 alone. Ctrl-C stops everything.
   Batch bucket          {bucket}
   Batch machine         {machine}
 
-Credentials (any will do; requests must be signed):
+Paste this once (any credentials will do, but requests must be signed):
 
   export AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY={secret} AWS_REGION={region}
   export AWS_ENDPOINT_URL={endpoint}
+  export API={api}
+  export BUCKET={bucket}
+  call() {{ curl -s --aws-sigv4 "aws:amz:$AWS_REGION:execute-api" \
+    --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" -H 'Content-Type: application/json' "$@"; echo; }}
 
 One request:
 
-  curl -s --aws-sigv4 aws:amz:{region}:execute-api --user {key}:{secret} \\
-    -H 'Content-Type: application/json' {api}/v1/converse \\
-    -d '{{"messages": [{{"role": "user", "content": [{{"text": "Hello!"}}]}}]}}'
+  call "$API/v1/converse" -d '{{"messages": [{{"role": "user", "content": [{{"text": "Hello!"}}]}}]}}'
 
 A batch, from the file to its results (aws is the AWS command line):
 
-  aws s3 cp examples/prompts.jsonl s3://{bucket}/inputs/prompts.jsonl
-  curl -s --aws-sigv4 aws:amz:{region}:execute-api --user {key}:{secret} \\
-    -H 'Content-Type: application/json' {api}/v1/batches \\
-    -d '{{"inputS3Uri": "s3://{bucket}/inputs/prompts.jsonl"}}'
-  aws s3 cp --recursive s3://{bucket}/batches/ .local/batches/
+  aws s3 cp examples/prompts.jsonl "s3://$BUCKET/inputs/prompts.jsonl"
+  call "$API/v1/batches" -d '{{"inputS3Uri": "s3://'"$BUCKET"'/inputs/prompts.jsonl"}}'
+  call "$API/v1/batches/THE-BATCH-ID"
+  aws s3 cp --recursive "s3://$BUCKET/batches/" .local/batches/
 
-The same from Python (with .venv/bin/python):
+From Python (.venv/bin/python):
 
   from infra.local.api import ApiClient
   api = ApiClient("{api}")
