@@ -12,56 +12,54 @@ from lambdas.batch import records as batch_records
 from lambdas.batch.batch_input import InvalidBatch
 from lambdas.batch.object_writer import PART_BYTES, ObjectWriter
 
+REFUSED = [
+    ("text", "must be a JSON object"),
+    (None, "must be a JSON object"),
+    ([], "must be a JSON object"),
+    ({}, "either inputS3Uri or requests"),
+    ({"inputS3Uri": "s3://batches-of-the-test/a", "requests": [{}]}, "either inputS3Uri or requests"),
+    ({"inputS3Url": "s3://batches-of-the-test/a"}, "inputS3Url: unknown field"),
+    ({"requests": []}, "requests: must be a list of at least one"),
+    ({"requests": {"a": 1}}, "requests: must be a list of at least one"),
+    ({"inputS3Uri": 3}, "inputS3Uri: must be s3://bucket/key"),
+    ({"inputS3Uri": "https://example.org/a"}, "inputS3Uri: must be s3://bucket/key"),
+    ({"inputS3Uri": "s3://batches-of-the-test"}, "inputS3Uri: must be s3://bucket/key"),
+    ({"inputS3Uri": "s3://batches-of-the-test/"}, "inputS3Uri: must be s3://bucket/key"),
+    (
+        {"inputS3Uri": "s3://someone-elses/a"},
+        "batches read from batches-of-the-test, bucket-of-another-team",
+    ),
+    ({"inputS3Uri": "s3://batches-of-the-test/nothing-here"}, "does not exist or may not be read"),
+    ({"inputS3Uri": "s3://bucket-of-another-team/nothing"}, "does not exist or may not be read"),
+    ({"requests": [{}], "models": ["Nova Pro"]}, "models: 'Nova Pro' is not configured; Nova Lite, Nova"),
+    ({"requests": [{}], "models": []}, "models: must be a list of at least one string"),
+    ({"requests": [{}], "models": "Nova Lite"}, "models: must be a list"),
+    ({"requests": [{}], "regions": ["eu-west-1"]}, "regions: 'eu-west-1' is not configured"),
+    ({"requests": [{}], "regions": [None]}, "regions: must be a list"),
+    ({"requests": [{}], "batchId": "../other"}, "batchId: must be 1 to 80"),
+    ({"requests": [{}], "batchId": ""}, "batchId: must be 1 to 80"),
+    ({"requests": [{}], "batchId": "a" * 81}, "batchId: must be 1 to 80"),
+    ({"requests": [{}], "batchId": 7}, "batchId: must be 1 to 80"),
+]
+
 
 def objects(machine, prefix="batches/"):
     return {key: machine.read(key) for key in machine.keys(prefix)}
 
 
-@pytest.mark.parametrize(
-    ("data", "says"),
-    [
-        ("text", "must be a JSON object"),
-        (None, "must be a JSON object"),
-        ([], "must be a JSON object"),
-        ({}, "either inputS3Uri or requests"),
-        ({"inputS3Uri": "s3://batches-of-the-test/a", "requests": [{}]}, "either inputS3Uri or requests"),
-        ({"inputS3Url": "s3://batches-of-the-test/a"}, "inputS3Url: unknown field"),
-        ({"requests": []}, "requests: must be a list of at least one"),
-        ({"requests": {"a": 1}}, "requests: must be a list of at least one"),
-        ({"inputS3Uri": 3}, "inputS3Uri: must be s3://bucket/key"),
-        ({"inputS3Uri": "https://example.org/a"}, "inputS3Uri: must be s3://bucket/key"),
-        ({"inputS3Uri": "s3://batches-of-the-test"}, "inputS3Uri: must be s3://bucket/key"),
-        ({"inputS3Uri": "s3://batches-of-the-test/"}, "inputS3Uri: must be s3://bucket/key"),
-        (
-            {"inputS3Uri": "s3://someone-elses/a"},
-            "batches read from batches-of-the-test, bucket-of-another-team",
-        ),
-        ({"inputS3Uri": "s3://batches-of-the-test/nothing-here"}, "does not exist or may not be read"),
-        ({"inputS3Uri": "s3://bucket-of-another-team/nothing"}, "does not exist or may not be read"),
-        ({"requests": [{}], "models": ["Nova Pro"]}, "models: 'Nova Pro' is not configured; Nova Lite, Nova"),
-        ({"requests": [{}], "models": []}, "models: must be a list of at least one string"),
-        ({"requests": [{}], "models": "Nova Lite"}, "models: must be a list"),
-        ({"requests": [{}], "regions": ["eu-west-1"]}, "regions: 'eu-west-1' is not configured"),
-        ({"requests": [{}], "regions": [None]}, "regions: must be a list"),
-        ({"requests": [{}], "batchId": "../other"}, "batchId: must be 1 to 80"),
-        ({"requests": [{}], "batchId": ""}, "batchId: must be 1 to 80"),
-        ({"requests": [{}], "batchId": "a" * 81}, "batchId: must be 1 to 80"),
-        ({"requests": [{}], "batchId": 7}, "batchId: must be 1 to 80"),
-    ],
-)
-def test_an_input_that_cannot_be_run_is_refused_in_words_for_its_sender(machine, data, says):
-    with pytest.raises(InvalidBatch, match=says):
-        machine.plan(data)
+def test_an_input_that_cannot_be_run_is_refused_in_words_for_its_sender(machine, subtests):
+    for data, says in REFUSED:
+        with subtests.test(data=data), pytest.raises(InvalidBatch, match=says):
+            machine.plan(data)
 
     assert machine.keys() == []
 
 
-@pytest.mark.parametrize("lines", [[], [b"\n \r\n"], [b"\xef\xbb\xbf"]])
-def test_a_file_without_records_is_refused(machine, lines):
-    uri = machine.put(lines)
-
-    with pytest.raises(InvalidBatch, match=f"{uri} holds no records"):
-        machine.plan({"inputS3Uri": uri})
+def test_a_file_without_records_is_refused(machine, subtests):
+    for lines in ([], [b"\n \r\n"], [b"\xef\xbb\xbf"]):
+        uri = machine.put(lines)
+        with subtests.test(lines=lines), pytest.raises(InvalidBatch, match=f"{uri} holds no records"):
+            machine.plan({"inputS3Uri": uri})
 
 
 def test_a_batch_is_named_after_its_execution_unless_it_has_a_name(machine, records):
@@ -111,15 +109,13 @@ def test_a_batch_is_taken_up_again_by_another_execution_under_its_id(machine, de
     assert len(deployed.calls) == asked + 25
 
 
-@pytest.mark.parametrize(
-    "change", [lambda lines: lines[:30], lambda lines: [*lines, lines[0] | {"recordId": "a"}]]
-)
-def test_an_id_that_stands_for_another_input_is_refused(machine, records, change):
+def test_an_id_that_stands_for_another_input_is_refused(machine, records, subtests):
     machine.plan({"inputS3Uri": machine.put(records(45)), "batchId": "my-batch"})
     before = objects(machine)
 
-    with pytest.raises(InvalidBatch, match="my-batch was planned before from another input"):
-        machine.plan({"inputS3Uri": machine.put(change(records(45))), "batchId": "my-batch"})
+    for other in (records(30), [*records(45), *records(1, first=99)], records(45, first=1)):
+        with subtests.test(), pytest.raises(InvalidBatch, match="my-batch was planned before from another"):
+            machine.plan({"inputS3Uri": machine.put(other), "batchId": "my-batch"})
 
     assert objects(machine) == before
 

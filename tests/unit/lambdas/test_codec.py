@@ -24,7 +24,7 @@ from llmmanager import BedrockConverseRequest, BedrockResponse
 MESSAGES = [{"role": "user", "content": [{"text": "What is the capital of France?"}]}]
 PICTURE = b"\x89PNG and more"
 BLOCKS = st.one_of(
-    st.builds(lambda text: {"text": text}, st.text(min_size=1)),
+    st.builds(lambda text: {"text": f"Say {text}"}, st.text()),
     st.builds(
         lambda data: {"image": {"format": "png", "source": {"bytes": data}}},
         st.binary(min_size=1, max_size=30),

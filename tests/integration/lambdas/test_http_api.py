@@ -1,0 +1,383 @@
+"""The HTTP API, from the proxy event to the answer."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+
+import boto3
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lambdas.http_api.handler import handler
+from lambdas.shared.observability import logger
+from llmmanager.testing import Fault
+
+MESSAGES = [{"role": "user", "content": [{"text": "What is the capital of France?"}]}]
+WRONG_REQUESTS = [
+    (
+        {"messages": MESSAGES, "models": ["GPT"]},
+        "models: 'GPT' is not configured; Nova Lite, Nova Micro are",
+    ),
+    ({"messages": MESSAGES, "regions": ["eu-west-1"]}, "regions: 'eu-west-1' is not configured"),
+    ({"messages": MESSAGES, "regions": []}, "regions: must be a list"),
+    ({"messages": MESSAGES, "stream": True}, "stream: unknown field"),
+    ({}, "messages: "),
+    ({"messages": []}, "messages: "),
+    ({"messages": [{"role": "robot", "content": []}]}, "messages[0].role: "),
+    ({"messages": MESSAGES, "inferenceConfig": {"maxTokens": "many"}}, "inferenceConfig.maxTokens: "),
+]
+NO_OBJECTS = [
+    None,
+    "",
+    "{",
+    "[]",
+    "null",
+    '"text"',
+    "NaN",
+    '{"messages": [], "messages": []}',
+    '{"temperature": 1e999}',
+    "[" * 100_000,
+    '{"a":' * 500 + "1" + "}" * 500,
+    '{"a": ' + "9" * 5000 + "}",
+]
+ROUTES = [
+    ("GET", "/", 404),
+    ("GET", None, 404),
+    ("GET", "/v1", 404),
+    ("POST", "/v2/converse", 404),
+    ("HEAD", "/nothing", 404),
+    ("GET", "/v1/batches/a/b", 404),
+    ("GET", "/v1/converse", 405),
+    ("HEAD", "/v1/models", 405),
+    ("DELETE", "/v1/batches/some-id", 405),
+    ("PUT", "/v1/batches", 405),
+    (None, "/v1/models", 405),
+    ("GET", "/v1/models/", 200),
+]
+WRONG_BATCHES = [
+    ({}, "body: must hold either requests or inputS3Uri"),
+    ({"requests": [{}], "inputS3Uri": "s3://batches-of-the-test/a"}, "body: must hold either"),
+    ({"requests": []}, "requests: must be a list of 1 to 10000"),
+    ({"requests": None}, "requests: must be a list of 1 to 10000"),
+    ({"requests": [{}] * 10_001}, "requests: must be a list of 1 to 10000"),
+    ({"requests": [{"messages": []}, 3]}, "requests[0].messages: "),
+    ({"requests": [{"messages": []}, 3]}, "requests[1].record: must be a JSON object"),
+    ({"requests": [{"messages": MESSAGES}], "models": ["GPT"]}, "models: 'GPT' is not configured"),
+    ({"requests": [{"messages": MESSAGES}], "regions": "us-east-1"}, "regions: must be a list"),
+    ({"requests": [{"messages": MESSAGES}], "batchId": "a"}, "batchId: unknown field"),
+    ({"inputS3Uri": None}, "inputS3Uri: must be s3://bucket/key"),
+    ({"inputS3Uri": "s3://someone-elses/a"}, "inputS3Uri: batches read from"),
+]
+
+
+@pytest.fixture
+def logged(monkeypatch, caplog):
+    """Gives all that was written to the log, by the functions and by what they use."""
+    written = io.StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", written)
+    return lambda: written.getvalue() + caplog.text
+
+
+@pytest.fixture
+def call(deployed, proxy_event, context):
+    """Sends a request; gives the status and the body of the answer."""
+
+    def send(method, path, body=None, *, seconds=29, **event):
+        context.seconds = seconds
+        answer = handler({**proxy_event(method, path, body), **event}, context)
+        kind = "application/json" if answer["statusCode"] < 400 else "application/problem+json"
+        assert answer["headers"]["Content-Type"] == kind
+        found = json.loads(answer["body"])
+        if answer["statusCode"] >= 400:
+            assert found["status"] == answer["statusCode"]
+            assert found["type"].startswith("urn:llmmanager:problem:")
+            assert {"title", "detail", "errors"} <= set(found)
+            assert "Traceback" not in answer["body"]
+        return answer["statusCode"], found
+
+    return send
+
+
+def test_a_question_is_answered_with_all_that_is_known_of_the_answer(call, deployed):
+    status, body = call("POST", "/v1/converse", {"messages": MESSAGES, "inferenceConfig": {"maxTokens": 20}})
+
+    assert status == 200
+    assert body["text"] == body["modelOutput"]["output"]["message"]["content"][0]["text"]
+    assert (body["model"], body["region"]) == ("amazon.nova-lite-v1:0", "us-east-1")
+    assert (body["accessMethod"], body["inferenceProfileId"]) == ("on_demand", None)
+    assert body["usage"]["outputTokens"] <= 20
+    assert body["estimatedCostUsd"] > 0
+    assert body["durationMs"] > 0
+    (attempt,) = body["attempts"]
+    assert attempt["success"]
+    assert set(attempt) == {"model", "region", "accessMethod", "durationMs", "success", "error"}
+    assert body["warnings"] == body["featuresDisabled"] == []
+
+
+def test_the_caller_chooses_among_the_models_and_regions_configured(call):
+    choice = {"models": ["Nova Micro"], "regions": ["eu-central-1", "us-west-2"]}
+
+    status, body = call("POST", "/v1/converse", {"messages": MESSAGES, **choice})
+
+    assert (status, body["model"], body["region"]) == (200, "amazon.nova-micro-v1:0", "eu-central-1")
+
+
+def test_another_region_answers_when_the_first_is_down_and_the_attempts_tell(call, deployed):
+    deployed.add_fault(Fault(region="us-east-1", error="ThrottlingException"))
+
+    status, body = call("POST", "/v1/converse", {"messages": MESSAGES})
+
+    assert (status, body["region"]) == (200, "us-west-2")
+    assert [attempt["success"] for attempt in body["attempts"]] == [False, True]
+    assert body["attempts"][0]["error"]["code"] == "ThrottlingException"
+
+
+def test_a_wrong_request_is_refused_by_field_before_any_call(call, deployed, subtests):
+    for body, names in WRONG_REQUESTS:
+        with subtests.test(names):
+            status, problem = call("POST", "/v1/converse", body)
+
+            assert (status, problem["type"]) == (400, "urn:llmmanager:problem:invalid-request")
+            assert any(error.startswith(names) for error in problem["errors"]), problem["errors"]
+    assert not deployed.calls
+
+
+def test_a_body_that_is_no_json_object_is_refused(call, subtests):
+    for body in NO_OBJECTS:
+        for path in ("/v1/converse", "/v1/batches"):
+            with subtests.test(path, body=str(body)[:20]):
+                status, problem = call("POST", path, body)
+
+                assert status == 400
+                assert problem["errors"][0].startswith("body: ")
+
+
+def test_a_body_in_base64_is_decoded(call):
+    body = base64.b64encode(json.dumps({"messages": MESSAGES}).encode()).decode()
+
+    assert call("POST", "/v1/converse", body, isBase64Encoded=True)[0] == 200
+
+
+def test_a_body_that_only_says_it_is_base64_is_refused(call):
+    for body in ("not base64!", "é", "/w=="):
+        assert call("POST", "/v1/converse", body, isBase64Encoded=True)[0] == 400
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "messages",
+                    "role",
+                    "content",
+                    "text",
+                    "system",
+                    "models",
+                    "requests",
+                    "inputS3Uri",
+                    "recordId",
+                    "x",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(["/v1/converse", "/v1/batches"]), JSON)
+def test_whatever_json_is_sent_the_answer_is_a_good_one_or_says_what_is_wrong(call, path, data):
+    status, _ = call("POST", path, json.dumps(data))
+
+    assert status in (200, 202, 400)
+
+
+def test_only_the_routes_there_are_are_answered(call, subtests):
+    for method, path, status in ROUTES:
+        with subtests.test(f"{method} {path}"):
+            assert call(method, path)[0] == status
+
+
+def test_a_wrong_method_is_told_the_right_one(proxy_event, context, deployed):
+    assert handler(proxy_event("GET", "/v1/converse"), context)["headers"]["Allow"] == "POST"
+
+
+def test_when_every_target_fails_the_caller_is_told_to_come_back(proxy_event, context, deployed, call):
+    deployed.add_fault(Fault(error="AccessDeniedException"))
+
+    answer = handler(proxy_event("POST", "/v1/converse", {"messages": MESSAGES}), context)
+    problem = json.loads(answer["body"])
+
+    assert answer["statusCode"] == 503
+    assert int(answer["headers"]["Retry-After"]) > 0
+    assert problem["type"] == "urn:llmmanager:problem:all-targets-failed"
+    assert len(problem["attempts"]) == len(problem["errors"]) == 6
+    assert "amazon.nova-lite-v1:0 in us-east-1: AccessDeniedException" in problem["errors"]
+
+
+def test_when_the_time_runs_out_that_is_what_the_caller_is_told(call, deployed):
+    deployed.add_fault(Fault(hang=True))
+
+    status, problem = call("POST", "/v1/converse", {"messages": MESSAGES}, seconds=1.5)
+
+    assert (status, problem["type"]) == (504, "urn:llmmanager:problem:deadline-exceeded")
+
+
+def test_bad_credentials_of_the_function_are_not_the_callers_fault(call, deployed):
+    deployed.reject_credentials(os.environ["AWS_ACCESS_KEY_ID"], error="UnrecognizedClientException")
+
+    status, problem = call("POST", "/v1/converse", {"messages": MESSAGES})
+
+    assert (status, problem["errors"]) == (502, [])
+
+
+def test_a_fault_of_the_deployment_is_logged_and_not_shown(call, cold_start, monkeypatch, logged):
+    monkeypatch.delenv("LLMMANAGER_TABLE")
+    cold_start()
+
+    status, problem = call("GET", "/v1/models")
+
+    assert (status, problem["requestId"]) == (500, "request-of-the-test")
+    assert "LLMMANAGER_TABLE" not in json.dumps(problem)
+    assert "SettingsError" in logged()
+
+
+def test_neither_prompts_nor_answers_are_logged(call, machine, deployed, logged):
+    secret = "the-launch-code-is-1234"
+    content = [{"role": "user", "content": [{"text": secret}]}]
+    _, body = call("POST", "/v1/converse", {"messages": content})
+    call("POST", "/v1/converse", {"messages": content, secret: secret})
+    machine.run({"requests": [{"messages": content}, {"messages": secret}]})
+
+    assert "planned" in logged()
+    assert secret not in logged()
+    assert body["text"] not in logged()
+
+
+# ---- batches
+
+
+def test_inline_records_become_a_file_and_an_execution(call, machine, records):
+    status, body = call("POST", "/v1/batches", {"requests": records(3), "models": ["Nova Micro"]})
+    name = body["batchId"]
+
+    assert status == 202
+    assert body == {"batchId": name, "status": "running", "links": {"self": f"/v1/batches/{name}"}}
+    (execution,) = boto3.client("stepfunctions").list_executions(
+        stateMachineArn=os.environ["LLMMANAGER_BATCH_STATE_MACHINE_ARN"]
+    )["executions"]
+    assert execution["name"] == name
+    described = boto3.client("stepfunctions").describe_execution(executionArn=execution["executionArn"])
+    summary = machine.run(json.loads(described["input"]), name=name)
+    assert (summary["answered"], summary["byModel"]) == (3, {"amazon.nova-micro-v1:0": 3})
+
+
+def test_more_records_than_step_functions_takes_as_input_can_be_sent(call, machine, records):
+    many = records(2000)
+    assert len(json.dumps(many)) > 256 * 1024
+
+    status, body = call("POST", "/v1/batches", {"requests": many})
+
+    assert status == 202
+    assert len(machine.lines("input.jsonl", batch=body["batchId"])) == 2000
+
+
+def test_good_records_run_although_others_are_bad(call, machine, records):
+    status, body = call("POST", "/v1/batches", {"requests": [{"messages": 1}, None, *records(1)]})
+    name = body["batchId"]
+    machine.run(
+        {"inputS3Uri": f"s3://{os.environ['LLMMANAGER_BUCKET']}/batches/{name}/input.jsonl"}, name=name
+    )
+
+    assert status == 202
+    assert [line["line"] for line in machine.lines("rejected.jsonl", batch=name)] == [1, 2]
+    assert len(machine.lines("results.jsonl", batch=name)) == 1
+
+
+def test_a_batch_that_could_not_run_is_refused_and_nothing_is_started(call, machine, subtests):
+    for body, names in WRONG_BATCHES:
+        with subtests.test(names):
+            status, problem = call("POST", "/v1/batches", body)
+
+            assert status == 400
+            assert any(error.startswith(names) for error in problem["errors"]), problem["errors"]
+    assert machine.keys() == []
+
+
+def test_the_reasons_for_refusing_many_records_are_not_listed_without_end(call):
+    _, problem = call("POST", "/v1/batches", {"requests": [3] * 500})
+
+    assert len(problem["errors"]) == 101
+    assert problem["errors"][-1] == "requests: 400 more problems"
+
+
+def test_a_running_batch_shows_how_far_it_has_come(call, machine, records):
+    _, body = call("POST", "/v1/batches", {"requests": [*records(60), {"messages": 1}]})
+    name = body["batchId"]
+    before = call("GET", f"/v1/batches/{name}")
+    first, *_ = machine.plan(
+        {"inputS3Uri": f"s3://batches-of-the-test/batches/{name}/input.jsonl"}, name=name
+    )
+    machine.run_shard(first)
+
+    after = call("GET", f"/v1/batches/{name}")
+
+    unknown_yet = {"records": None, "answered": 0, "failed": 0, "rejected": None}
+    assert before == (200, {"batchId": name, "status": "running", "progress": unknown_yet})
+    assert after[1]["progress"] == {"records": 61, "answered": 20, "failed": 0, "rejected": 1}
+
+
+def test_a_finished_batch_shows_its_summary_and_where_its_results_are(call, machine, records):
+    summary = machine.run({"requests": records(2)}, name="run-by-hand")
+
+    status, body = call("GET", "/v1/batches/run-by-hand")
+
+    assert (status, body["status"], body["summary"]) == (200, "succeeded", summary)
+    assert body["progress"] == {"records": 2, "answered": 2, "failed": 0, "rejected": 0}
+    for uri in body["results"].values():
+        machine.read(uri.removeprefix("s3://batches-of-the-test/"))
+
+
+def test_a_batch_that_nobody_knows_is_not_found(call):
+    for name in ("unknown", "a" * 81, "a%2Fb", "ä"):
+        assert call("GET", f"/v1/batches/{name}")[0] == 404
+
+
+def test_a_batch_that_was_stopped_says_so(call, records):
+    _, body = call("POST", "/v1/batches", {"requests": records(1)})
+    arn = os.environ["LLMMANAGER_BATCH_STATE_MACHINE_ARN"].replace(":stateMachine:", ":execution:")
+    boto3.client("stepfunctions").stop_execution(
+        executionArn=f"{arn}:{body['batchId']}",
+        cause=json.dumps({"errorMessage": "no such file", "stackTrace": ["here"]}),
+    )
+
+    status, body = call("GET", f"/v1/batches/{body['batchId']}")
+
+    assert (status, body["status"]) == (200, "stopped")
+    assert "error" in body
+    assert "stackTrace" not in json.dumps(body)
+
+
+# ---- models
+
+
+def test_the_configured_models_are_listed_with_the_way_in_to_each_region(call):
+    status, body = call("GET", "/v1/models")
+
+    assert status == 200
+    assert [model["name"] for model in body["models"]] == ["Nova Lite", "Nova Micro"]
+    lite = body["models"][0]
+    assert lite["modelId"] == "amazon.nova-lite-v1:0"
+    assert lite["regions"]["us-east-1"] == {"accessMethod": "on_demand", "inferenceProfileId": None}
+    assert set(body["refreshedAt"]) == {"us-east-1", "us-west-2", "eu-central-1"}
+    assert set(body["refreshedAt"].values()) == {None}

