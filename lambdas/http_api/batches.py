@@ -94,7 +94,8 @@ def get(batch_id: str) -> tuple[int, Any]:
     if execution is None:
         raise not_found(f"batch {batch_id}")
     found = {"batchId": batch_id, "status": status, "progress": _progress(storage)}
-    return 200, found if status == "running" else {**found, "error": _reason(execution)}
+    ended_badly = status not in ("running", "succeeded")
+    return 200, {**found, "error": _reason(execution)} if ended_badly else found
 
 
 def _check_members(body: Mapping[str, Any]) -> None:

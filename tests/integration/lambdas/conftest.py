@@ -63,8 +63,16 @@ def cold_start() -> Any:
     return forget_what_is_kept
 
 
+@pytest.fixture(scope="session")
+def session() -> boto3.Session:
+    """One for all tests: a new one reads botocore's descriptions of the services again."""
+    return boto3.Session("testing", "testing", region_name="us-east-1")
+
+
 @pytest.fixture
-def deployed(fake_bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBedrock]:
+def deployed(
+    fake_bedrock: FakeBedrock, session: boto3.Session, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[FakeBedrock]:
     """The stack's environment, bucket, table and state machine; gives the Bedrock that they call."""
     for name, value in {
         "LLMMANAGER_MODELS": json.dumps(MODELS),
@@ -78,6 +86,7 @@ def deployed(fake_bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch) -> Iter
     }.items():
         monkeypatch.setenv(name, value)
     with mock_aws(config={"core": {"passthrough": {"urls": [f"{fake_bedrock.endpoint_url}.*"]}}}):
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
         boto3.client("s3").create_bucket(Bucket=BUCKET)
         boto3.client("dynamodb").create_table(
             TableName=TABLE,
