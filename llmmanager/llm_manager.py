@@ -221,14 +221,11 @@ class LLMManager:
         return list(self._targets.regions)
 
     def get_model_access_info(self, model_name: str, region: str) -> dict[str, Any] | None:
-        """How a model is called in a region, or None where it cannot be.
+        """How a model is called in a region; None where it cannot be, or where no model has the name.
 
         Returns:
             `model_id`, `access_method` (the preferred one), `region`, `access_methods`,
             `inference_profile_id`.
-
-        Raises:
-            ConfigurationError: no model has the name.
         """
         return self._catalog.get_model_access_info(model_name, region)
 

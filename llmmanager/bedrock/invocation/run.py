@@ -32,8 +32,8 @@ from llmmanager.bedrock.routing.route import Route
 R = TypeVar("R")
 Send = Callable[[Any, str, bytes, float | None], R]
 """(client, id to invoke, body, longest silence in seconds) -> what the target answered."""
-Contradiction = Callable[[ModelAccess], Sequence[ModelAccess]]
-"""Told of a way in that AWS refused; gives the other ways in that are known now."""
+Contradiction = Callable[[ModelAccess, float], Sequence[ModelAccess]]
+"""Told of a way in that AWS refused, and of the seconds left; the other ways in that are known now."""
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ class Run(Generic[R]):
             self._dropped[target.model_id] = (*self._dropped.get(target.model_id, ()), feature)
             return Next.DROP_FEATURE
         if decision.next is Next.OTHER_ACCESS_METHOD:
-            self._route.add_ways(target, self._machinery.contradicted(target))
+            self._route.add_ways(target, self._machinery.contradicted(target, self._deadline.remaining()))
             return decision.next if self._route.has_other_way(target) else decision.otherwise
         if decision.kind is Kind.EXPIRED_CREDENTIALS and not self._credentials_renewed:
             self._credentials_renewed = True

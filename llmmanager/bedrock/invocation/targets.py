@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -38,12 +39,13 @@ class Targets:
                     f"regions: {region!r} is not the name of an AWS region, such as 'us-east-1'",
                     {"regions": list(regions)},
                 )
+        catalog.add_regions(self.regions)
         self._catalog = catalog
         self._strategy = strategy
         self._models = _distinct_models([catalog.resolve(name) for name in _names("models", models)])
         self._places: dict[tuple[str, ...], tuple[Place, ...]] = {}
         self.warnings = tuple(warning for model in self._models for warning in model.warnings)
-        if not self.places():
+        if not self.places() and not self._looked_up():
             raise ConfigurationError(
                 f"none of the models can be called in {', '.join(self.regions)}: {'; '.join(self.gaps())}",
                 {"models": list(models), "regions": list(regions)},
@@ -64,14 +66,23 @@ class Targets:
             found = self._places[key] = tuple(place for place in ways if place)
         return found
 
-    def contradicted(self, target: ModelAccess) -> Place:
-        """Take note of a way in that AWS refused; the other ways in that are known now."""
-        if target.access_method is None:
-            return ()
-        self._catalog.learn(target.model_id, target.region, denied_method=target.access_method)
+    def contradicted(self, target: ModelAccess, remaining: float) -> Place:
+        """Take note of a way in that AWS refused; the other ways in that are known now.
+
+        Args:
+            remaining: seconds that Bedrock may take to be asked about the region.
+        """
+        ways: list[ModelAccess] = []
+        for model in self._models:
+            if target in self._ways(model, target.region):
+                ways += self._catalog.learn(
+                    model,
+                    target.region,
+                    denied_method=target.access_method,
+                    timeout=None if remaining == math.inf else remaining,
+                )
         self.forget()
-        others = self._catalog.access(target.model_id, target.region)
-        return tuple(way for way in others if way.access_method is not target.access_method)
+        return tuple(way for way in ways if way.invoke_id != target.invoke_id)
 
     def forget(self) -> None:
         """The catalog has changed: look targets up anew."""
@@ -85,19 +96,19 @@ class Targets:
             if missing:
                 sentences.append(
                     f"{model.requested!r} cannot be called in {', '.join(missing)} "
-                    f"({self._catalog.where(model.model_id)})"
+                    f"({self._catalog.where(model)})"
                 )
         return sentences
 
     def _ways(self, model: ResolvedModel, region: str) -> Place:
-        if model.region is not None and model.region != region:
-            return ()
-        if not model.known and model.pinned_invoke_id is not None:
-            return (ModelAccess(model.model_id, model.model_name, region, None, model.pinned_invoke_id),)
-        ways = tuple(self._catalog.access(model.model_id, region))
-        if model.pinned_invoke_id is not None:
-            ways = tuple(way for way in ways if way.invoke_id == model.pinned_invoke_id)
-        return ways
+        return self._catalog.access(model, region)
+
+    def _looked_up(self) -> bool:
+        """Nothing known offers a target: the store and Bedrock are asked before that is an error."""
+        if not self._catalog.ensure_access(self._models, self.regions):
+            return False
+        self.forget()
+        return True
 
 
 def _names(what: str, names: Sequence[str]) -> list[str]:

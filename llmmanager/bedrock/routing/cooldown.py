@@ -13,8 +13,11 @@ FAILURES_BEFORE_COOLDOWN = 3
 SHORTEST_SECONDS = 1.0
 LONGEST_SECONDS = 30.0
 QUOTA_SECONDS = 900.0
+NO_ACCESS_SECONDS = 300.0
 
 _COUNTED = frozenset({Kind.THROTTLE, Kind.UNAVAILABLE, Kind.TIMEOUT, Kind.UNREACHABLE})
+# Nothing that waiting for the next call would mend; but quotas are renewed and access is granted.
+_AT_ONCE = {Kind.QUOTA: QUOTA_SECONDS, Kind.ACCESS: NO_ACCESS_SECONDS, Kind.MODEL: NO_ACCESS_SECONDS}
 
 Key = tuple[str, str]
 """Model id and region."""
@@ -30,8 +33,9 @@ class Cooldowns:
     """Which targets are cooling down, shared by all calls of a manager. Thread-safe.
 
     A target cools after three transient failures in a row with no success between them (1 s, doubled by
-    each further failure, 30 s at most), and for 15 minutes at once when its daily quota is used up. A
-    cooling target is tried last, never left out, so that a wrong guess costs order and not answers.
+    each further failure, 30 s at most), and at once for 15 minutes when its daily quota is used up, for 5
+    when the model cannot be had there. A cooling target is tried last, never left out, so that a wrong
+    guess costs order and not answers.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -41,13 +45,13 @@ class Cooldowns:
 
     def failed(self, key: Key, decision: Decision) -> None:
         """Count a failure of the target."""
-        if decision.kind is not Kind.QUOTA and decision.kind not in _COUNTED:
+        if decision.kind not in _AT_ONCE and decision.kind not in _COUNTED:
             return
         with self._lock:
             health = self._health.setdefault(key, _Health())
             health.failures += 1
-            if decision.kind is Kind.QUOTA:
-                seconds = QUOTA_SECONDS
+            if decision.kind in _AT_ONCE:
+                seconds = _AT_ONCE[decision.kind]
             elif health.failures >= FAILURES_BEFORE_COOLDOWN:
                 doublings = min(health.failures - FAILURES_BEFORE_COOLDOWN, 10)
                 seconds = min(SHORTEST_SECONDS * 2**doublings, LONGEST_SECONDS)
