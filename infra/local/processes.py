@@ -14,8 +14,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from infra.local.guard import GRACE_SECONDS
-
 ROOT = Path(__file__).resolve().parents[2]
 GUARD = Path(__file__).with_name("guard.py")
 
@@ -115,7 +113,7 @@ class GuardedProcess:
         if self._guard.stdin is not None:
             with contextlib.suppress(OSError):
                 self._guard.stdin.close()
-        self._guard.wait(2 * GRACE_SECONDS + 5)
+        self._guard.wait()
 
     def command_and_log(self, lines: int = 30) -> str:
         """The command and the end of what it said, for a message to a user."""
