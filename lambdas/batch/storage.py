@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -110,10 +111,8 @@ class BatchStorage:
         Raises:
             NotThere: there is none.
         """
-        try:
+        with _missing_as_not_there(key):
             body: bytes = clients.s3().get_object(Bucket=self.bucket, Key=key)["Body"].read()
-        except ClientError as error:
-            raise _not_there(error) from error
         return body
 
     def put_input(self, requests: Iterable[Any]) -> None:
@@ -146,10 +145,9 @@ class BatchStorage:
         Raises:
             NotThere: the batch is not planned yet.
         """
-        try:
-            noted = clients.s3().head_object(Bucket=self.bucket, Key=self.key(MANIFEST))["Metadata"]
-        except ClientError as error:
-            raise _not_there(error) from error
+        key = self.key(MANIFEST)
+        with _missing_as_not_there(key):
+            noted = clients.s3().head_object(Bucket=self.bucket, Key=key)["Metadata"]
         started_at = datetime.fromisoformat(noted["started-at"])
         return Plan(int(noted["records"]), int(noted["rejected"]), started_at)
 
@@ -211,5 +209,11 @@ def stream(bucket: str, key: str) -> Iterator[bytes]:
     return chunks
 
 
-def _not_there(error: ClientError) -> Exception:
-    return NotThere() if error.response["Error"]["Code"] in _MISSING else error
+@contextmanager
+def _missing_as_not_there(key: str) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _MISSING:
+            raise
+        raise NotThere(f"there is no object {key}") from error
