@@ -71,6 +71,7 @@ class Batch(Construct):
                 worker=worker.arn,
                 collect=collect.arn,
                 map_concurrency=base.settings.map_concurrency,
+                partition=Stack.of(self).partition,
             ),
             invokes=[plan, worker, collect],
             settings=base.settings,
@@ -149,7 +150,9 @@ def allow_listing(function: PythonFunction, bucket: s3.IBucket) -> None:
     function.allow("s3:ListBucket", on=[bucket.bucket_arn])
 
 
-def _definition(*, plan: str, worker: str, collect: str, map_concurrency: int) -> dict[str, Any]:
+def _definition(
+    *, plan: str, worker: str, collect: str, map_concurrency: int, partition: str
+) -> dict[str, Any]:
     return {
         "Comment": "Plans a batch, answers its shards side by side, collects the results",
         "StartAt": "Plan",
@@ -172,7 +175,7 @@ def _definition(*, plan: str, worker: str, collect: str, map_concurrency: int) -
                 "Choices": [{"Variable": "$.shardCount", "NumericGreaterThan": 0, "Next": "RunShards"}],
                 "Default": "Collect",
             },
-            "RunShards": _run_shards(worker, map_concurrency),
+            "RunShards": _run_shards(worker, map_concurrency, partition=partition),
             "Collect": {
                 "Type": "Task",
                 "Resource": collect,
@@ -183,12 +186,12 @@ def _definition(*, plan: str, worker: str, collect: str, map_concurrency: int) -
     }
 
 
-def _run_shards(worker: str, map_concurrency: int) -> dict[str, Any]:
+def _run_shards(worker: str, map_concurrency: int, *, partition: str) -> dict[str, Any]:
     return {
         "Type": "Map",
         "Label": "Shards",
         "ItemReader": {
-            "Resource": "arn:aws:states:::s3:getObject",
+            "Resource": f"arn:{partition}:states:::s3:getObject",
             "ReaderConfig": {"InputType": "JSON"},
             "Parameters": {"Bucket.$": "$.bucket", "Key.$": "$.manifestKey"},
         },

@@ -64,7 +64,7 @@ def _copy_distribution(name: str, version: str, target: Path) -> None:
         raise AssetError(f"{name} is installed without a list of its files; {_remedy()}")
     for file in distribution.files:
         if _belongs_in_asset(PurePosixPath(file)):
-            _copy(Path(distribution.locate_file(file)), target / file)
+            _copy(Path(str(distribution.locate_file(file))), target / file)
 
 
 def _check_pure(name: str, distribution: metadata.Distribution) -> None:

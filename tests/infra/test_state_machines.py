@@ -1,0 +1,303 @@
+"""The state machines: parsed by an interpreter of Amazon States Language, and run by it."""
+
+from __future__ import annotations
+
+import ast
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from io import BytesIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+
+ROOT = Path(__file__).resolve().parents[2]
+MACHINES = ("BatchMachine", "ModelAccessRefreshMachine")
+
+Function = Callable[[Any], Any]
+
+
+class FakeLambda:
+    """Answers the interpreter's calls of Lambda with Python functions, by the end of their names."""
+
+    def __init__(self, functions: Mapping[str, Function]) -> None:
+        self._functions = functions
+        self.calls: list[tuple[str, Any]] = []
+
+    def invoke(self, *, FunctionName: str, Payload: bytes, **_: Any) -> dict[str, Any]:
+        name = FunctionName.rpartition(":")[2]
+        event = json.loads(Payload)
+        self.calls.append((name, event))
+        try:
+            answer = self._functions[name](event)
+        except Exception as error:
+            answer = {"errorType": type(error).__name__, "errorMessage": str(error)}
+            return {"StatusCode": 200, "FunctionError": "Unhandled", "Payload": body(answer)}
+        return {"StatusCode": 200, "Payload": body(answer)}
+
+    def events(self, name: str) -> list[Any]:
+        return [event for called, event in self.calls if called == name]
+
+
+def body(value: Any) -> BytesIO:
+    return BytesIO(json.dumps(value).encode())
+
+
+def asl(definition: Mapping[str, Any]) -> str:
+    """The definition as text. The interpreter wants a decimal point in a percentage; JSON has one number."""
+    return json.dumps(definition).replace('Percentage": 100,', 'Percentage": 100.0,')
+
+
+Run = Callable[..., tuple[dict[str, Any], FakeLambda]]
+
+
+@pytest.fixture
+def run(stack: Any, aws_credentials: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """Run a state machine on an input with these functions; what came of it, and the calls made."""
+    # Retries are counted, not waited for.
+    monkeypatch.setattr(retrier_decl, "time", SimpleNamespace(sleep=lambda _seconds: None))
+
+    def start(
+        machine: str, given: Any, functions: Mapping[str, Function]
+    ) -> tuple[dict[str, Any], FakeLambda]:
+        fake = FakeLambda(functions)
+        monkeypatch.setattr(lambda_eval_utils, "boto_client_for", lambda **_: fake)
+        client = boto3.client("stepfunctions", region_name="us-east-1")
+        arn = client.create_state_machine(
+            name=machine,
+            definition=asl(stack.definition(machine)),
+            roleArn="arn:aws:iam::123456789012:role/any",
+        )["stateMachineArn"]
+        execution = client.start_execution(stateMachineArn=arn, name="batch-1", input=json.dumps(given))
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            ended: dict[str, Any] = client.describe_execution(executionArn=execution["executionArn"])
+            if ended["status"] != "RUNNING":
+                return ended, fake
+            time.sleep(0.02)
+        raise AssertionError("the execution did not end")
+
+    with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
+        yield start
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_an_interpreter_takes_the_definition(stack: Any, machine: str) -> None:
+    program, _ = AmazonStateLanguageParser.parse(asl(stack.definition(machine)))
+    assert program is not None
+
+
+def scopes(definition: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The definition, and those of the maps inside it."""
+    yield definition
+    for state in definition["States"].values():
+        if "ItemProcessor" in state:
+            yield from scopes(state["ItemProcessor"])
+
+
+def states(definition: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for scope in scopes(definition):
+        yield from scope["States"].items()
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_every_state_can_be_reached_and_leads_somewhere(stack: Any, machine: str) -> None:
+    for scope in scopes(stack.definition(machine)):
+        successors = {scope["StartAt"]}
+        for name, state in scope["States"].items():
+            ways = [state.get("Next"), state.get("Default")]
+            ways += [way["Next"] for way in (*state.get("Choices", ()), *state.get("Catch", ()))]
+            successors |= {way for way in ways if way}
+            assert any(ways) or state.get("End") or state["Type"] in ("Fail", "Succeed"), name
+        assert successors == set(scope["States"])
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_every_function_call_survives_lambdas_own_faults(stack: Any, machine: str) -> None:
+    for name, state in states(stack.definition(machine)):
+        if state["Type"] != "Task":
+            continue
+        retried = [error for retrier in state["Retry"] for error in retrier["ErrorEquals"]]
+        assert "Lambda.TooManyRequestsException" in retried, name
+        # An error is counted by the first retrier that takes it, so the one for all errors stands last.
+        assert retried[-1] == "States.ALL"
+        assert retried.count("States.ALL") == 1
+
+
+def test_errors_that_are_not_retried_are_raised_by_the_functions(stack: Any) -> None:
+    defined = {
+        node.name
+        for path in (ROOT / "lambdas" / "batch").glob("*.py")
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef)
+    }
+    final = {
+        error
+        for _, state in states(stack.definition("BatchMachine"))
+        for retrier in state.get("Retry", ())
+        if retrier["MaxAttempts"] == 0
+        for error in retrier["ErrorEquals"]
+    }
+    assert final == {"InvalidBatch", "NoProgress"}
+    assert final <= defined
+
+
+def test_the_log_tells_steps_but_no_prompts(stack: Any) -> None:
+    for name, machine in stack.of_type("AWS::StepFunctions::StateMachine").items():
+        assert machine["LoggingConfiguration"] == {
+            "Destinations": [{"CloudWatchLogsLogGroup": {"LogGroupArn": f"<{name}Logs.Arn>"}}],
+            "IncludeExecutionData": False,
+            "Level": "ALL",
+        }
+
+
+def test_the_map_is_distributed_and_needs_nothing_that_only_aws_has(stack: Any) -> None:
+    shards = stack.definition("BatchMachine")["States"]["RunShards"]
+    assert shards["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+    assert shards["ItemReader"] == {
+        "Resource": "arn:aws:states:::s3:getObject",
+        "ReaderConfig": {"InputType": "JSON"},
+        "Parameters": {"Bucket.$": "$.bucket", "Key.$": "$.manifestKey"},
+    }
+    assert shards["MaxConcurrency"] == 10
+    assert not {"ItemBatcher", "ResultWriter"} & set(shards)
+
+
+def planned(shards: int) -> Function:
+    """A plan that has written a manifest of that many shards."""
+
+    def plan(event: Any) -> Any:
+        s3 = boto3.client("s3", region_name="us-east-1")
+        s3.create_bucket(Bucket="batches")
+        manifest = [{"batchId": "batch-1", "shard": number} for number in range(shards)]
+        s3.put_object(Bucket="batches", Key="manifest.json", Body=json.dumps(manifest).encode())
+        return {
+            "batchId": event["executionName"],
+            "bucket": "batches",
+            "manifestKey": "manifest.json",
+            "shardCount": shards,
+        }
+
+    return plan
+
+
+def batch(worker: Function, *, shards: int = 2) -> dict[str, Function]:
+    return {
+        "BatchPlanFunction": planned(shards),
+        "BatchWorkerFunction": worker,
+        "BatchCollectFunction": lambda event: {"collected": event},
+    }
+
+
+def test_a_batch_is_planned_mapped_and_collected(run: Run) -> None:
+    ended, calls = run("BatchMachine", {"requests": [1]}, batch(lambda item: {**item, "done": True}))
+    assert ended["status"] == "SUCCEEDED"
+    assert calls.events("BatchPlanFunction") == [{"executionName": "batch-1", "input": {"requests": [1]}}]
+    assert sorted(item["shard"] for item in calls.events("BatchWorkerFunction")) == [0, 1]
+    assert json.loads(ended["output"]) == {"collected": {**planned_output(), "shardCount": 2}}
+
+
+def planned_output() -> dict[str, Any]:
+    return {"batchId": "batch-1", "bucket": "batches", "manifestKey": "manifest.json"}
+
+
+def test_a_worker_that_is_not_done_goes_on_with_what_it_returned(run: Run) -> None:
+    def worker(item: Any) -> Any:
+        turn = item.get("turn", 0) + 1
+        return {**item, "turn": turn, "done": turn == 3}
+
+    ended, calls = run("BatchMachine", {}, batch(worker, shards=1))
+    assert ended["status"] == "SUCCEEDED"
+    assert [item.get("turn", 0) for item in calls.events("BatchWorkerFunction")] == [0, 1, 2]
+
+
+def test_a_shard_that_is_lost_does_not_stop_the_batch(run: Run) -> None:
+    class NoProgress(Exception):
+        pass
+
+    def worker(item: Any) -> Any:
+        if item["shard"] == 0:
+            raise NoProgress
+        return {**item, "done": True}
+
+    ended, calls = run("BatchMachine", {}, batch(worker, shards=3))
+    assert ended["status"] == "SUCCEEDED"
+    # What cannot go on is not tried again.
+    assert sorted(item["shard"] for item in calls.events("BatchWorkerFunction")) == [0, 1, 2]
+    assert len(calls.events("BatchCollectFunction")) == 1
+
+
+def test_a_worker_that_fails_is_run_again(run: Run) -> None:
+    failures = [RuntimeError("killed"), RuntimeError("killed")]
+
+    def worker(item: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return {**item, "done": True}
+
+    ended, calls = run("BatchMachine", {}, batch(worker, shards=1))
+    assert ended["status"] == "SUCCEEDED"
+    assert calls.events("BatchWorkerFunction") == 3 * [{"batchId": "batch-1", "shard": 0}]
+
+
+def test_a_batch_without_shards_is_collected_all_the_same(run: Run) -> None:
+    ended, calls = run("BatchMachine", {}, batch(lambda item: item, shards=0))
+    assert ended["status"] == "SUCCEEDED"
+    assert calls.events("BatchWorkerFunction") == []
+    assert len(calls.events("BatchCollectFunction")) == 1
+
+
+@pytest.mark.parametrize("given", [{}, [], "text", 7, None])
+def test_a_batch_that_cannot_be_planned_fails_at_once_with_the_reason(run: Run, given: Any) -> None:
+    class InvalidBatch(Exception):
+        pass
+
+    def plan(event: Any) -> Any:
+        raise InvalidBatch("requests: must be a list")
+
+    ended, calls = run("BatchMachine", given, {"BatchPlanFunction": plan})
+    assert ended["status"] == "FAILED"
+    assert ended["error"] == "InvalidBatch"
+    assert "requests: must be a list" in ended["cause"]
+    assert calls.events("BatchPlanFunction") == [{"executionName": "batch-1", "input": given}]
+
+
+def refreshed(event: Any) -> Any:
+    return {"region": event["region"], "models": 1}
+
+
+def test_the_configured_regions_are_refreshed(run: Run) -> None:
+    ended, _ = run("ModelAccessRefreshMachine", {}, {"ModelAccessRefreshFunction": refreshed})
+    assert json.loads(ended["output"]) == [
+        {"region": region, "models": 1} for region in ("us-east-1", "us-west-2", "eu-central-1")
+    ]
+
+
+def test_regions_in_the_input_are_refreshed_instead(run: Run) -> None:
+    ended, _ = run(
+        "ModelAccessRefreshMachine", {"regions": ["us-west-2"]}, {"ModelAccessRefreshFunction": refreshed}
+    )
+    assert json.loads(ended["output"]) == [{"region": "us-west-2", "models": 1}]
+
+
+def test_a_region_that_fails_is_named_and_drops_no_other(run: Run) -> None:
+    def refresh(event: Any) -> Any:
+        if event["region"] == "us-west-2":
+            raise RuntimeError("no access")
+        return refreshed(event)
+
+    ended, calls = run("ModelAccessRefreshMachine", {}, {"ModelAccessRefreshFunction": refresh})
+    assert ended["status"] == "SUCCEEDED"
+    first, failed, third = json.loads(ended["output"])
+    assert (first["models"], third["models"]) == (1, 1)
+    assert failed["region"] == "us-west-2"
+    assert failed["error"]["Error"] == "RuntimeError"
+    assert "no access" in failed["error"]["Cause"]
+    assert calls.events("ModelAccessRefreshFunction").count({"region": "us-west-2"}) == 3
