@@ -194,7 +194,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(["/v1/converse", "/v1/batches"]), JSON)
 def test_whatever_json_is_sent_the_answer_is_a_good_one_or_says_what_is_wrong(call, path, data):
     status, _ = call("POST", path, json.dumps(data))

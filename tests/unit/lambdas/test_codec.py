@@ -6,7 +6,7 @@ import base64
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lambdas.shared.codec import (
@@ -21,6 +21,8 @@ from lambdas.shared.codec import (
 from lambdas.shared.json_text import dump, parse
 from llmmanager import BedrockConverseRequest, BedrockResponse
 
+# However busy the machine is.
+PATIENTLY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 MESSAGES = [{"role": "user", "content": [{"text": "What is the capital of France?"}]}]
 PICTURE = b"\x89PNG and more"
 BLOCKS = st.one_of(
@@ -51,6 +53,7 @@ def reasons_of(data, *, record=True):
     return refused.value.reasons
 
 
+@PATIENTLY
 @given(REQUESTS)
 def test_a_request_survives_the_way_through_json(request_):
     data = parse(dump(encode_record(request_)))
@@ -159,6 +162,7 @@ JSON = st.recursive(
 )
 
 
+@PATIENTLY
 @given(JSON)
 def test_whatever_json_comes_it_is_a_request_or_is_refused_with_reasons(data):
     reasons = []

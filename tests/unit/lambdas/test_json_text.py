@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lambdas.shared.json_text import MAX_DEPTH, InvalidJson, dump, dump_line, parse
 
+# However busy the machine is.
+PATIENTLY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
@@ -17,11 +19,13 @@ JSON = st.recursive(
 )
 
 
+@PATIENTLY
 @given(JSON)
 def test_what_was_dumped_is_parsed_back(value):
     assert parse(dump(value)) == value
 
 
+@PATIENTLY
 @given(JSON)
 def test_a_dumped_line_is_one_line(value):
     line = dump_line(value)
@@ -67,6 +71,7 @@ def test_nesting_up_to_the_limit_is_read():
     assert parse("[" * MAX_DEPTH + "]" * MAX_DEPTH) == json.loads("[" * MAX_DEPTH + "]" * MAX_DEPTH)
 
 
+@PATIENTLY
 @given(st.binary() | st.text())
 def test_any_text_is_parsed_or_refused(text):
     try:

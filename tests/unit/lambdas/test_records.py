@@ -6,12 +6,14 @@ import json
 import tracemalloc
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lambdas.batch.plan import FIRST_SHARD_SIZE, MAX_SHARD_BYTES, cut_shards
 from lambdas.batch.records import Record, Rejected, read_records, split_lines
 
+# However busy the machine is.
+PATIENTLY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 MESSAGES = [{"role": "user", "content": [{"text": "Hello"}]}]
 LIMIT = 1000
 
@@ -29,6 +31,7 @@ def record(**fields):
     return json.dumps({"messages": MESSAGES, **fields}).encode()
 
 
+@PATIENTLY
 @given(
     st.lists(st.binary(max_size=30).map(lambda line: line.replace(b"\n", b"").rstrip(b"\r")), min_size=1),
     st.sampled_from([b"\n", b"\r\n"]),
@@ -51,6 +54,7 @@ def test_lines_are_the_same_wherever_the_chunks_are_cut(lines, ending, cuts, mar
     assert found == lines
 
 
+@PATIENTLY
 @given(st.integers(1, 50), st.lists(st.integers(0, 10_000), max_size=10))
 def test_a_line_beyond_the_limit_is_passed_over_and_the_next_is_read(limit, cuts):
     text = b"a" * (limit + 1) + b"\n" + b"b" * limit + b"\n" + b"c" * (limit * 3)
@@ -125,6 +129,7 @@ def test_an_id_may_be_text_that_utf_8_cannot_hold():
     assert entry.request.request_id == "\ud800"
 
 
+@PATIENTLY
 @given(st.lists(st.integers(1, 50)), st.integers(1, 60), st.integers(1, 5))
 def test_shards_hold_every_line_in_order_and_no_more_than_they_may(sizes, shard_size, spread):
     lines = [b"x" * size for size in sizes]
