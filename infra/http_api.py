@@ -148,7 +148,7 @@ class HttpApi(Construct):
         self._api.add_gateway_response(
             name,
             type=response_type,
-            # API Gateway takes this template whatever the caller accepts; the header tells what it makes.
+            # The template that API Gateway falls back on, with a content type other than its name says.
             templates={"application/json": _problem(detail)},
             response_headers={"Content-Type": f"'{_PROBLEM}'", **(headers or {})},
         )

@@ -46,7 +46,6 @@ LOG_RETENTION_DAYS: Final = (
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}", re.ASCII)
 _BUCKET = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d{1,9}", re.ASCII)
-_LIST_TAKES = "a list of names, as JSON or separated by commas"
 
 
 class SettingsError(ValueError):
@@ -178,7 +177,7 @@ class _Reader:
             raise SettingsError.takes(key, text, takes)
         return text.rstrip("/")
 
-    def names(self, key: str, takes: str = _LIST_TAKES) -> tuple[str, ...]:
+    def names(self, key: str, takes: str) -> tuple[str, ...]:
         value = self._context[key]
         items = _split(value) if isinstance(value, str) else value
         if not isinstance(items, (list, tuple)) or not all(isinstance(item, str) for item in items):
@@ -239,7 +238,7 @@ def _callable_somewhere(
     """The model, when one of the regions offers it or only AWS can tell."""
     if not is_described(model, catalog) or ways_in(model, regions, catalog=catalog):
         return model
-    offered = catalog.regions_of(model.model_id)
+    offered = [region for region in catalog.region_names if ways_in(model, [region], catalog=catalog)]
     where = f"it can be called in {', '.join(offered)}" if offered else "no region offers it any more"
     raise SettingsError(
         key, model.requested, f"none of the regions ({', '.join(regions)}) offers it; {where}"

@@ -73,7 +73,7 @@ BAD = [
     ("models", "Nova Light", '"Nova Lite"'),
     ("models", "Claude 3 Opus", "no region offers it any more"),
     ("models", "Claude 3 Haiku", "none of the regions (us-east-1, us-west-2, eu-central-1) offers it"),
-    ("models", "apac.amazon.nova-lite-v1:0", "none of the regions"),
+    ("models", "ca.amazon.nova-lite-v1:0", "it can be called in ca-central-1, ca-west-1"),
     ("regions", "", "at least one AWS region"),
     ("regions", None, "at least one AWS region"),
     ("regions", {"us-east-1": True}, "at least one AWS region"),
