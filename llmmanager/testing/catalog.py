@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from .errors import ServiceError, invalid
 
@@ -57,6 +57,17 @@ class FakeModel:
     structured_output: bool = True
     sampling: Sampling = "both"
     cache_min_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("on_demand", "input_modalities", "output_modalities", "customizations"):
+            if isinstance(getattr(self, name), str):
+                raise ValueError(f"{name} must be a list, not the string {getattr(self, name)!r}")
+        if not isinstance(self.profiles, Mapping):
+            raise ValueError("profiles must map a prefix to regions")
+        if self.sampling not in get_args(Sampling):
+            raise ValueError(
+                f"sampling must be one of {', '.join(get_args(Sampling))}, not {self.sampling!r}"
+            )
 
     @property
     def regions(self) -> frozenset[str]:

@@ -16,9 +16,12 @@ _MINUTES_A_DAY = 24 * 60
 
 @dataclass(slots=True)
 class _Charge:
+    """The tokens of one call. A call that no quota met is in no window and on no day."""
+
     at: float
     tokens: int
-    in_window: bool = True
+    in_window: bool = False
+    day_began: float | None = None
 
 
 @dataclass(slots=True)
@@ -29,10 +32,6 @@ class _Account:
     minute: deque[_Charge] = field(default_factory=deque)
     minute_tokens: int = 0
     day_tokens: int = 0
-
-    def spend(self, tokens: int) -> None:
-        self.minute_tokens += tokens
-        self.day_tokens += tokens
 
 
 class Reservation:
@@ -77,8 +76,10 @@ class QuotaLedger:
             self._check("requests_per_minute", call, len(account.minute) + 1, "Too many requests")
             self._check("tokens_per_minute", call, account.minute_tokens + tokens, "Too many tokens")
             if self._quotas:
+                charge.in_window, charge.day_began = True, account.day_began
                 account.minute.append(charge)
-                account.spend(tokens)
+                account.minute_tokens += tokens
+                account.day_tokens += tokens
             return Reservation(self, account, charge)
 
     def _check(self, name: str, call: Call, wanted: int, complaint: str) -> None:
@@ -104,5 +105,7 @@ class QuotaLedger:
         with self._lock:
             self._expire(account)
             if charge.in_window:
-                account.spend(tokens - charge.tokens)
-                charge.tokens = tokens
+                account.minute_tokens += tokens - charge.tokens
+            if charge.day_began == account.day_began:
+                account.day_tokens += tokens - charge.tokens
+            charge.tokens = tokens

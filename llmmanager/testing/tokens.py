@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .errors import ServiceError
+
 CHARS_PER_TOKEN = 4
 _MEDIA_TOKENS = {"image": 1600, "document": 3000, "video": 6000, "audio": 1000}
 _TTL_SECONDS = {"5m": 300.0, "1h": 3600.0}
@@ -58,11 +60,11 @@ def count_input(body: Mapping[str, Any]) -> InputCount:
 
 
 def count_native(body: str) -> int:
-    """Count a model's native request, as base64 of its body."""
+    """Count a model's native request, as base64 of its body. Raises ServiceError when it is no base64."""
     try:
         return max(1, text_tokens(base64.b64decode(body).decode("utf-8", "replace")))
-    except binascii.Error:
-        return 1
+    except binascii.Error as error:
+        raise ServiceError("SerializationException", f"The body is not base64: {error}") from None
 
 
 class PromptCache:

@@ -9,6 +9,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from llmmanager.testing import FakeBedrock, FakeCatalog, FakeModel
+from llmmanager.testing.pytest_plugin import fake_bedrock
+
+__all__ = ["fake_bedrock"]
 
 US = ("us-east-1", "us-west-2")
 EU = ("eu-central-1", "eu-west-1")

@@ -232,6 +232,10 @@ def test_a_native_request_is_counted_too(client: Any, refusal: Any) -> None:
     body = json.dumps({"messages": [{"role": "user", "content": "x" * 400}]}).encode()
     count = client.count_tokens(modelId="acme.talk-v1:0", input={"invokeModel": {"body": body}})
     assert count["inputTokens"] == -(-len(body) // 4)
+    assert (
+        client.count_tokens(modelId="acme.talk-v1:0", input={"invokeModel": {"body": b""}})["inputTokens"]
+        == 1
+    )
     refused = refusal(
         client.count_tokens, modelId="acme.embed", input={"converse": {"messages": [user({"text": "Hi"})]}}
     )

@@ -179,6 +179,11 @@ def test_the_command_reads_its_settings_from_a_file_and_tells_its_calls(tmp_path
         ('{"seed": true}', "seed must be int"),
         ('{"window_seconds": 0}', "window_seconds must be more than 0"),
         ('{"models": [{"name": "Talk"}]}', "models[0]"),
+        (
+            '{"models": [{"model_id": "a.b", "on_demand": "us-east-1"}]}',
+            "models[0]: on_demand must be a list",
+        ),
+        ('{"models": [{"model_id": "a.b", "sampling": "any"}]}', "models[0]: sampling must be one of"),
         ('{"quotas": [{"tokens": 1}]}', "quotas[0].tokens is unknown"),
         ('{"backend_model": "llama"}', "backend_url"),
     ],

@@ -167,6 +167,33 @@ def test_a_call_that_was_refused_takes_nothing(bedrock: FakeBedrock, ask: Any, r
     ask(PROMPT)
 
 
+def test_calls_before_the_first_quota_do_not_count(bedrock: FakeBedrock, ask: Any, refusal: Any) -> None:
+    ask(PROMPT)
+    bedrock.set_quota(tokens_per_minute=100, tokens_per_day=100)
+    ask(PROMPT, inferenceConfig={"maxTokens": 90})
+    assert refusal(ask, PROMPT, inferenceConfig={"maxTokens": 90})[1] == 429
+
+
+def test_a_call_longer_than_the_minute_is_still_settled_on_its_day(
+    catalog: FakeCatalog, clock: Clock, refusal: Any
+) -> None:
+    def slow(call: Any) -> str:
+        clock.now += 90
+        return "x" * 40
+
+    with FakeBedrock(catalog, clock=clock, responder=slow) as bedrock:
+        bedrock.set_quota(tokens_per_day=100 + USED)
+        client = bedrock.client()
+        request: Any = {
+            "modelId": "acme.talk-v1:0",
+            "messages": [{"role": "user", "content": [{"text": PROMPT}]}],
+            "inferenceConfig": {"maxTokens": 90},
+        }
+        client.converse(**request)
+        client.converse(**request)
+        assert "per day" in refusal(client.converse, **request)[2]
+
+
 def test_quotas_can_be_dropped(bedrock: FakeBedrock, ask: Any, refusal: Any) -> None:
     bedrock.set_quota(requests_per_minute=0)
     refusal(ask)

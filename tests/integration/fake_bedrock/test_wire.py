@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
 import json
 import socket
@@ -160,11 +161,20 @@ def test_an_operation_that_is_not_known_is_refused(connection: Any, path: str) -
     assert (response.status, response.headers["x-amzn-ErrorType"]) == (404, "UnknownOperationException")
 
 
-@pytest.mark.parametrize("body", ["{", "\xff\xfe", "[" * 100_000, '["list"]', '"text"', "7"])
+@pytest.mark.parametrize("body", ["{", "\xff\xfe", '["list"]', '"text"', "7"])
 def test_a_body_that_is_no_json_object_cannot_be_serialised(connection: Any, body: str) -> None:
     response, answer = post(connection, "/model/acme.talk-v1%3A0/converse", body.encode("latin-1"))
     assert (response.status, response.headers["x-amzn-ErrorType"]) == (400, "SerializationException")
     assert answer["message"]
+
+
+def test_a_body_nested_too_deeply_cannot_be_serialised(connection: Any) -> None:
+    gc.disable()  # a finalizer that runs at the depth of that recursion cannot do its work
+    try:
+        response, _ = post(connection, "/model/acme.talk-v1%3A0/converse", "[" * 100_000)
+    finally:
+        gc.enable()
+    assert (response.status, response.headers["x-amzn-ErrorType"]) == (400, "SerializationException")
 
 
 def test_one_connection_serves_many_requests(connection: Any, bedrock: FakeBedrock) -> None:
@@ -224,6 +234,20 @@ def test_the_environment_leads_any_boto3_client_here(
     )
     assert [call.operation for call in bedrock.calls] == ["ListInferenceProfiles", "Converse"]
     assert [call.region for call in bedrock.calls] == ["us-east-1", "us-west-2"]
+
+
+def test_the_fixture_gives_a_test_the_bedrock_of_today(fake_bedrock: FakeBedrock) -> None:
+    answer = boto3.client("bedrock-runtime").converse(
+        modelId="amazon.nova-micro-v1:0", messages=[{"role": "user", "content": [{"text": "Hello"}]}]
+    )
+    assert answer["output"]["message"]["content"]
+    assert fake_bedrock.calls[-1].model_id == "amazon.nova-micro-v1:0"
+
+
+def test_a_native_body_that_is_no_base64_cannot_be_counted(connection: Any) -> None:
+    body = json.dumps({"input": {"invokeModel": {"body": "abcde"}}})
+    response, _ = post(connection, "/model/acme.talk-v1%3A0/count-tokens", body)
+    assert response.headers["x-amzn-ErrorType"] == "SerializationException"
 
 
 def test_a_stopped_bedrock_frees_its_port_and_starts_again(catalog: FakeCatalog) -> None:
