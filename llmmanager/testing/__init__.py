@@ -1,4 +1,30 @@
-"""FakeBedrock: a wire-accurate Bedrock on loopback, for tests and for running without AWS."""
+"""FakeBedrock: a wire-accurate Bedrock on loopback, for tests and for running without AWS.
+
+In a test:
+
+    with FakeBedrock() as bedrock:
+        bedrock.add_fault(Fault(error="ThrottlingException", region="us-east-1", count=2))
+        bedrock.set_quota(tokens_per_minute=10_000, model="amazon.nova-lite-v1:0")
+        answer = bedrock.client(region="us-west-2").converse(modelId=…, messages=…)
+        assert bedrock.calls[0].status == 200
+
+`bedrock.environment` leads every boto3 client of a process here; the fixture `fake_bedrock` of
+`llmmanager.testing.pytest_plugin` sets it for one test. As a process of its own:
+
+    python -m llmmanager.testing --port 8080 --config bedrock.json
+
+where the file holds the options of FakeBedrock and its rules, all of them optional:
+
+    {"seed": 1, "window_seconds": 60, "backend_url": "http://127.0.0.1:11434/v1", "backend_model": "llama3.2",
+     "faults": [{"error": "ThrottlingException", "region": "us-east-1", "share": 0.2}],
+     "quotas": [{"tokens_per_minute": 10000, "access": "on_demand"}],
+     "latencies": [{"seconds": [0.2, 0.9], "per_chunk": 0.02}],
+     "denied": [{"model": "anthropic.*", "region": "eu-west-1"}],
+     "closed_regions": ["ap-east-1"],
+     "rejected_credentials": {"AKIASTALE": "ExpiredTokenException"}}
+
+A running one takes the same rules by `POST /_fake/rules`; `llmmanager.testing.control` lists the endpoints.
+"""
 
 from .call_log import Call
 from .catalog import FakeCatalog, FakeModel

@@ -114,14 +114,19 @@ def _tool_report(messages: list[dict[str, Any]], result: Mapping[str, Any]) -> s
         for block in message["content"]
         if "toolUse" in block
     }
-    said = [
+    said = result_texts(result)
+    name = names.get(result["toolUseId"], "the tool")
+    outcome = "failed with" if result.get("status") == "error" else "returned"
+    return f"{name} {outcome}: {' '.join(said) or 'nothing to read'}. That answers the question."
+
+
+def result_texts(result: Mapping[str, Any]) -> list[str]:
+    """What a tool's result says in text or JSON."""
+    return [
         block["text"] if "text" in block else json.dumps(block["json"], ensure_ascii=False)
         for block in result["content"]
         if "text" in block or "json" in block
     ]
-    name = names.get(result["toolUseId"], "the tool")
-    outcome = "failed with" if result.get("status") == "error" else "returned"
-    return f"{name} {outcome}: {' '.join(said) or 'nothing to read'}. That answers the question."
 
 
 def _continued(body: Mapping[str, Any], text: str) -> str:

@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .answers import Answer, counted
+from .answers import Answer, counted, result_texts
 from .errors import ServiceError, invalid
 
 _STOP_REASONS = {
@@ -88,6 +88,8 @@ def _content_parts(block: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"type": "text", "text": block["text"]}
     elif "image" in block:
         image = block["image"]
+        if "bytes" not in image["source"]:
+            raise invalid("An image in S3 cannot be handed on to the backend. Send its bytes.")
         url = f"data:image/{image['format']};base64,{image['source']['bytes']}"
         yield {"type": "image_url", "image_url": {"url": url}}
     elif "document" in block:
@@ -108,10 +110,8 @@ def _document_text(document: Mapping[str, Any]) -> str:
 
 
 def _tool_message(result: Mapping[str, Any]) -> dict[str, Any]:
-    said = [
-        block["text"] if "text" in block else json.dumps(block.get("json")) for block in result["content"]
-    ]
-    return {"role": "tool", "tool_call_id": result["toolUseId"], "content": "\n".join(said)}
+    text = "\n".join(result_texts(result))
+    return {"role": "tool", "tool_call_id": result["toolUseId"], "content": text}
 
 
 def _tool_call(use: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+_MOST_BYTES = 256 * 1024 * 1024
+
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
@@ -29,6 +31,7 @@ class Call:
     access_key_id: str = ""
     request_id: str = ""
     body: Any = None
+    body_bytes: int = 0
     ended_at: float | None = None
     status: int | None = None
     error_code: str = ""
@@ -37,6 +40,11 @@ class Call:
     def in_flight(self) -> bool:
         """Whether the answer is still to come."""
         return self.ended_at is None
+
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """What the model goes by in this call: its id, what was sent, and that without an ARN around it."""
+        return self.model_id, self.invoked_id, self.invoked_id.rpartition("/")[2]
 
     @property
     def prompt(self) -> str:
@@ -54,7 +62,7 @@ def prompt_of(messages: list[dict[str, Any]]) -> str:
 
 
 class CallLog:
-    """The last `limit` calls, safe to read from any thread."""
+    """The last `limit` calls, fewer when their bodies are large; safe to read from any thread."""
 
     def __init__(self, *, limit: int, on_end: Callable[[Call], None] | None = None) -> None:
         self._limit = limit
@@ -64,6 +72,7 @@ class CallLog:
         self._number = 0
         self._open: set[int] = set()
         self._peak = 0
+        self._body_bytes = 0
 
     def begin(self, **facts: Any) -> Call:
         """Note a call that has arrived."""
@@ -73,8 +82,9 @@ class CallLog:
             self._calls[call.number] = call
             self._open.add(call.number)
             self._peak = max(self._peak, len(self._open))
-            if len(self._calls) > self._limit:
-                del self._calls[next(iter(self._calls))]
+            self._body_bytes += call.body_bytes
+            while len(self._calls) > self._limit or (self._body_bytes > _MOST_BYTES and len(self._calls) > 1):
+                self._body_bytes -= self._calls.pop(next(iter(self._calls))).body_bytes
             return call
 
     def update(self, call: Call, **facts: Any) -> Call:
@@ -116,4 +126,5 @@ class CallLog:
         """Forget every call; those still running go on unlogged."""
         with self._lock:
             self._calls.clear()
+            self._body_bytes = 0
             self._peak = len(self._open)

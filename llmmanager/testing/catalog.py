@@ -62,8 +62,8 @@ class FakeModel:
         for name in ("on_demand", "input_modalities", "output_modalities", "customizations"):
             if isinstance(getattr(self, name), str):
                 raise ValueError(f"{name} must be a list, not the string {getattr(self, name)!r}")
-        if not isinstance(self.profiles, Mapping):
-            raise ValueError("profiles must map a prefix to regions")
+        if not isinstance(self.profiles, Mapping) or any(isinstance(r, str) for r in self.profiles.values()):
+            raise ValueError("profiles must map a prefix to its regions")
         if self.sampling not in get_args(Sampling):
             raise ValueError(
                 f"sampling must be one of {', '.join(get_args(Sampling))}, not {self.sampling!r}"

@@ -50,7 +50,7 @@ class Scope:
             self.region in ("", call.region)
             and self.access in ("", call.access_method)
             and self.operation in ("", call.operation)
-            and (not self.model or any(_names(self.model, name) for name in (call.model_id, call.invoked_id)))
+            and (not self.model or any(_names(self.model, name) for name in call.names))
         )
 
 

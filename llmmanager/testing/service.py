@@ -68,6 +68,7 @@ class Service:
             access_key_id=access_key_id,
             request_id=str(uuid.uuid4()),
             body=None if body is _UNREADABLE else body,
+            body_bytes=len(request.body),
         )
         try:
             return await self._serve(call, request, unreadable=body is _UNREADABLE)

@@ -16,6 +16,7 @@ from .errors import ServiceError
 CHARS_PER_TOKEN = 4
 _MEDIA_TOKENS = {"image": 1600, "document": 3000, "video": 6000, "audio": 1000}
 _TTL_SECONDS = {"5m": 300.0, "1h": 3600.0}
+_MANY_PREFIXES = 10_000
 
 
 @dataclass(frozen=True)
@@ -82,13 +83,14 @@ class PromptCache:
             return 0, 0
         now = self._clock()
         with self._lock:
-            self._expiry = {key: expiry for key, expiry in self._expiry.items() if expiry > now}
-            keys = [(model_id, region, point.digest) for point in points]
-            read = max(
-                (point.tokens for point, key in zip(points, keys, strict=True) if key in self._expiry),
-                default=0,
-            )
-            self._expiry.update((key, now + point.ttl) for point, key in zip(points, keys, strict=True))
+            if len(self._expiry) > _MANY_PREFIXES:
+                self._expiry = {key: expiry for key, expiry in self._expiry.items() if expiry > now}
+            read = 0
+            for point in points:
+                key = (model_id, region, point.digest)
+                if self._expiry.get(key, now) > now:
+                    read = point.tokens
+                self._expiry[key] = now + point.ttl
         return read, points[-1].tokens - read
 
     def clear(self) -> None:

@@ -232,6 +232,22 @@ def test_a_document_that_is_no_text_is_refused(ask: Any, refusal: Any) -> None:
     )
 
 
+def test_an_image_in_s3_is_refused(ask: Any, refusal: Any) -> None:
+    image = {"image": {"format": "png", "source": {"s3Location": {"uri": "s3://bucket/one.png"}}}}
+    assert "S3" in refusal(ask, messages=[user({"text": "Look"}, image)])[2]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [{"text": "# Sky"}, {"content": [{"text": "# Sky"}]}, {"bytes": b"# Sky"}],
+    ids=["text", "parts", "bytes"],
+)
+def test_a_document_reaches_the_backend_as_text(ask: Any, backend: Backend, source: Any) -> None:
+    document = {"document": {"format": "md", "name": "notes", "source": source}}
+    ask(messages=[user({"text": "Read"}, document)])
+    assert backend.asked[0]["messages"] == [{"role": "user", "content": "Read\nnotes:\n# Sky"}]
+
+
 def test_a_responder_goes_before_the_backend(catalog: Any, backend: Backend) -> None:
     with FakeBedrock(
         catalog, responder=lambda call: "mine", backend_url=backend.url, backend_model="llama"

@@ -183,6 +183,10 @@ def test_the_command_reads_its_settings_from_a_file_and_tells_its_calls(tmp_path
             '{"models": [{"model_id": "a.b", "on_demand": "us-east-1"}]}',
             "models[0]: on_demand must be a list",
         ),
+        (
+            '{"models": [{"model_id": "a.b", "profiles": {"us": "us-east-1"}}]}',
+            "models[0]: profiles must map",
+        ),
         ('{"models": [{"model_id": "a.b", "sampling": "any"}]}', "models[0]: sampling must be one of"),
         ('{"quotas": [{"tokens": 1}]}', "quotas[0].tokens is unknown"),
         ('{"backend_model": "llama"}', "backend_url"),

@@ -139,6 +139,11 @@ def test_a_fault_names_its_status_and_headers(bedrock: FakeBedrock, client: Any)
         ({"model": "acme.talk-v1:0"}, ("us.acme.talk-v1:0", "us-east-1"), ("acme.plain", "us-east-1")),
         ({"model": "us.acme.talk-v1:0"}, ("us.acme.talk-v1:0", "us-east-1"), ("acme.talk-v1:0", "us-east-1")),
         ({"model": "us."}, ("us.acme.profiled", "us-east-1"), ("acme.plain", "us-east-1")),
+        (
+            {"model": "us."},
+            ("arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.acme.profiled", "us-east-1"),
+            ("arn:aws:bedrock:us-east-1::foundation-model/acme.plain", "us-east-1"),
+        ),
         ({"model": "acme.*"}, ("global.acme.talk-v1:0", "eu-west-1"), ("anthropic.narrow", "us-east-1")),
         ({"access": "geo"}, ("eu.acme.talk-v1:0", "eu-west-1"), ("global.acme.talk-v1:0", "eu-west-1")),
         ({"access": "global"}, ("global.acme.talk-v1:0", "eu-west-1"), ("acme.talk-v1:0", "us-east-1")),

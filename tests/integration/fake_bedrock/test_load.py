@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from llmmanager.testing import FakeBedrock
+from llmmanager.testing import FakeBedrock, call_log
 
 
 def wait_until(condition: Any) -> None:
@@ -130,6 +130,17 @@ def test_the_log_keeps_the_last_calls_only(catalog: Any) -> None:
         for _ in range(5):
             bedrock.client("bedrock").list_foundation_models()
         assert [call.number for call in bedrock.calls] == [3, 4, 5]
+
+
+def test_the_log_lets_go_of_old_calls_with_large_bodies(
+    bedrock: FakeBedrock, ask: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call_log, "_MOST_BYTES", 5000)
+    for letter in "abc":
+        ask(letter * 2000)
+    assert [call.prompt[0] for call in bedrock.calls] == ["b", "c"]
+    ask("d" * 6000)
+    assert [call.prompt[0] for call in bedrock.calls] == ["d"]
 
 
 def test_the_end_of_every_call_can_be_listened_to(catalog: Any) -> None:
