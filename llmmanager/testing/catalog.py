@@ -40,6 +40,7 @@ class FakeModel:
     provider: str = ""
     input_modalities: Collection[str] = ("TEXT",)
     output_modalities: Collection[str] = ("TEXT",)
+    converse: bool = True
     streaming: bool = True
     customizations: Collection[str] = ()
     lifecycle: str = "ACTIVE"
@@ -77,7 +78,7 @@ class FakeModel:
     @property
     def is_chat(self) -> bool:
         """Whether Converse serves the model: text goes in and nothing but text comes out."""
-        return "TEXT" in self.input_modalities and set(self.output_modalities) == {"TEXT"}
+        return self.converse and "TEXT" in self.input_modalities and set(self.output_modalities) == {"TEXT"}
 
     def destinations(self, prefix: str, source: str) -> tuple[str, ...]:
         """The regions to which profile `prefix` routes from `source`; `("*",)` for a global profile."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .call_log import Call
@@ -137,14 +136,3 @@ class RuleBook:
 
 def _draw(rng: random.Random, value: float | tuple[float, float]) -> float:
     return rng.uniform(*value) if isinstance(value, tuple | list) else value
-
-
-def retry_headers(fault: Fault) -> Mapping[str, str]:
-    """The headers of a fault's answer: those it names, and its retry-after in both of AWS's ways."""
-    if fault.retry_after is None:
-        return fault.headers
-    return {
-        "Retry-After": f"{fault.retry_after:g}",
-        "x-amz-retry-after": str(round(fault.retry_after * 1000)),
-        **fault.headers,
-    }

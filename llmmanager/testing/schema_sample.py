@@ -21,7 +21,9 @@ _FORMATS: Mapping[str, str] = {
     "uuid": "6f1c2e6a-3b5d-4c8e-9a70-1d2b3c4d5e6f",
 }
 _PATTERN_GUESSES = ("0", "a", "A", "A1", "AB", "ABC", "USD", "abc", "en", "en-US", "a1", "1", "12", "123")
-_MAX_DEPTH = 12
+_MAX_DEPTH = 24
+# Below this depth only what a schema requires is filled in.
+_OPTIONAL_DEPTH = 3
 _NAME = re.compile(r"(?<![.!?]\s)(?<!^)\b[A-Z][\w-]+(?:\s+[A-Z][\w-]+)*")
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
@@ -98,10 +100,10 @@ class SchemaSampler:
 
     def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
         properties, required = schema.get("properties", {}), schema.get("required", [])
-        if depth > _MAX_DEPTH * 2:
+        if depth > _MAX_DEPTH:
             raise ValueError("the schema refers to itself without end")
         names = [*properties, *(name for name in required if name not in properties)]
-        wanted = [name for name in names if name in required or depth < 3]
+        wanted = [name for name in names if name in required or depth < _OPTIONAL_DEPTH]
         result = {
             name: self._sample(properties.get(name, schema.get("additionalProperties") or True), depth + 1)
             for name in wanted
@@ -113,7 +115,7 @@ class SchemaSampler:
     def _array(self, schema: Mapping[str, Any], depth: int) -> list[Any]:
         leading = [self._sample(item, depth + 1) for item in schema.get("prefixItems", [])]
         fewest, most = schema.get("minItems", 0), schema.get("maxItems", math.inf)
-        wanted = int(min(max(fewest, 1 if depth < 3 else 0), most))
+        wanted = int(min(max(fewest, 1 if depth < _OPTIONAL_DEPTH else 0), most))
         items = schema.get("items", True)
         while len(leading) < wanted and items is not False:
             item = self._sample(items, depth + 1)

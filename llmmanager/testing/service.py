@@ -16,7 +16,7 @@ from .catalog import FakeCatalog, Target
 from .control_plane import ControlPlane
 from .errors import ServiceError
 from .http_server import DropConnection, HttpRequest, HttpResponse, NeverAnswer, json_response
-from .rule_book import RuleBook, retry_headers
+from .rule_book import RuleBook
 from .rules import Fault
 from .runtime import Runtime, StreamBreak
 
@@ -153,8 +153,19 @@ class Service:
 
 def _error_of(fault: Fault) -> ServiceError:
     return ServiceError(
-        fault.error, fault.message, status=fault.status, headers=retry_headers(fault), fields=fault.fields
+        fault.error, fault.message, status=fault.status, headers=_retry_headers(fault), fields=fault.fields
     )
+
+
+def _retry_headers(fault: Fault) -> Mapping[str, str]:
+    """The headers of a fault's answer: those it names, and its retry-after in both of AWS's ways."""
+    if fault.retry_after is None:
+        return fault.headers
+    return {
+        "Retry-After": f"{fault.retry_after:g}",
+        "x-amz-retry-after": str(round(fault.retry_after * 1000)),
+        **fault.headers,
+    }
 
 
 def _break_of(fault: Fault | None) -> StreamBreak | None:

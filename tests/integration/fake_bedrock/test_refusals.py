@@ -148,6 +148,14 @@ def test_what_the_model_cannot_serve_is_refused(ask: Any, refusal: Any, request_
     assert message in said
 
 
+@pytest.mark.parametrize(
+    "model", ["cohere.rerank-v3-5:0", "amazon.titan-embed-text-v2:0", "amazon.nova-2-sonic-v1:0"]
+)
+def test_what_is_no_chat_model_is_refused(fake_bedrock: FakeBedrock, refusal: Any, model: str) -> None:
+    said = refusal(fake_bedrock.client().converse, modelId=model, messages=[user(TEXT)])[2]
+    assert said.startswith("This action doesn't support the model that you provided.")
+
+
 def test_an_image_in_a_tools_result_needs_a_model_that_reads_it(ask: Any, refusal: Any) -> None:
     result = {"toolResult": {"toolUseId": "one", "content": [IMAGE]}}
     request = {"toolConfig": TOOLS, "messages": [user(TEXT), CALLED, user(result)]}
