@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import urllib3
@@ -12,6 +13,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from infra.local.processes import DUMMY_CREDENTIALS, REGION, LocalRunError
+
+ROOT_USER = Credentials(DUMMY_CREDENTIALS["AWS_ACCESS_KEY_ID"], DUMMY_CREDENTIALS["AWS_SECRET_ACCESS_KEY"])
 
 
 @dataclass(frozen=True)
@@ -36,15 +39,21 @@ class Answer:
 
 
 class ApiClient:
-    """Calls one deployed API. Connections are kept; safe to use from several threads."""
+    """Calls one deployed API. Connections are kept; safe to use from several threads.
 
-    def __init__(self, base_url: str) -> None:
+    `certificate` is a file that tells what to trust an HTTPS address by; None for the usual authorities.
+    """
+
+    def __init__(
+        self, base_url: str, *, certificate: Path | None = None, credentials: Credentials = ROOT_USER
+    ) -> None:
         self.base_url = base_url.rstrip("/")
-        self._credentials = Credentials(
-            DUMMY_CREDENTIALS["AWS_ACCESS_KEY_ID"], DUMMY_CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
-        )
+        self._credentials = credentials
         self._http = urllib3.PoolManager(
-            timeout=urllib3.Timeout(connect=5, read=120), retries=False, maxsize=16
+            timeout=urllib3.Timeout(connect=5, read=120),
+            retries=False,
+            maxsize=16,
+            ca_certs=str(certificate) if certificate else None,
         )
 
     def get(self, path: str, *, signed: bool = True) -> Answer:

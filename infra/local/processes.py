@@ -17,12 +17,11 @@ from typing import Self
 ROOT = Path(__file__).resolve().parents[2]
 GUARD = Path(__file__).with_name("guard.py")
 
-# No service checks these; they only have to be there.
-DUMMY_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+# The emulator takes any; to one that checks permissions, these are the account's root user.
+DUMMY_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 
-_KEPT_FROM_AWS = {"AWS_CA_BUNDLE"}
 _DROPPED = {"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV"}
 
 
@@ -38,7 +37,7 @@ def clean_environment(**more: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name not in _DROPPED and (not name.startswith("AWS_") or name in _KEPT_FROM_AWS)
+        if name not in _DROPPED and not name.startswith("AWS_")
     }
     return {
         **kept,

@@ -67,11 +67,13 @@ def running_stack(
     *,
     port: int | None = None,
     context: Mapping[str, str] | None = None,
+    check_permissions: bool = False,
     steps: Steps | None = None,
 ) -> Iterator[LocalRun]:
     """Deploy the app to an emulator on `port` (None: a free one); everything ends with the block.
 
-    `bedrock` is started and stopped here; `context` goes over the settings in cdk.json.
+    `bedrock` is started and stopped here; `context` goes over the settings in cdk.json. With
+    `check_permissions`, every role may do what its policies allow and nothing else.
 
     Raises:
         LocalRunError: something does not start or deploy; the message says what and why.
@@ -83,7 +85,9 @@ def running_stack(
         started.enter_context(bedrock)
         settings = {"bedrock_endpoint_url": bedrock.endpoint_url, **(context or {})}
         with steps.step("AWS emulator started"):
-            emulator = started.enter_context(running_emulator(port=port, folder=folder))
+            emulator = started.enter_context(
+                running_emulator(port=port, folder=folder, check_permissions=check_permissions)
+            )
         synthesis = started.enter_context(synthesise(emulator, folder=folder, context=settings))
         with steps.step("account bootstrapped for the CDK"):
             bootstrap(emulator, folder=folder)

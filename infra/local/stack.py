@@ -23,7 +23,6 @@ from infra.local.processes import (
     GuardedProcess,
     LocalRunError,
     StrPath,
-    clean_environment,
 )
 
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
@@ -41,10 +40,11 @@ class Stack:
     table: str
     batch_machine_arn: str
     refresh_machine_arn: str
+    certificate: Path | None = None
 
     @cached_property
     def api(self) -> ApiClient:
-        return ApiClient(self.api_url)
+        return ApiClient(self.api_url, certificate=self.certificate)
 
     def client(self, service: str) -> Any:
         """A boto3 client of the emulator."""
@@ -54,7 +54,12 @@ class Stack:
             region_name=REGION,
         )
         # An empty dict of proxies keeps loopback calls off a proxy that the user's environment names.
-        return session.client(service, endpoint_url=self.endpoint_url, config=Config(proxies={}))
+        return session.client(
+            service,
+            endpoint_url=self.endpoint_url,
+            verify=str(self.certificate) if self.certificate else None,
+            config=Config(proxies={}),
+        )
 
 
 def synthesise(emulator: Emulator, *, folder: Path, context: Mapping[str, str]) -> GuardedProcess:
@@ -95,17 +100,16 @@ def finish(process: GuardedProcess) -> None:
 def _cdk(
     command: str, *arguments: StrPath, at: Emulator, folder: Path, directory: Path = ROOT
 ) -> GuardedProcess:
-    environment = clean_environment(
-        AWS_ENDPOINT_URL=at.endpoint_url,
-        CI="true",
-        NO_COLOR="1",
-        CDK_DISABLE_CLI_TELEMETRY="true",
-        CDK_DISABLE_VERSION_CHECK="1",
-    )
+    quiet = {
+        "CI": "true",
+        "NO_COLOR": "1",
+        "CDK_DISABLE_CLI_TELEMETRY": "true",
+        "CDK_DISABLE_VERSION_CHECK": "1",
+    }
     return GuardedProcess(
         [CDK, command, *arguments, "--no-notices"],
         log=folder / f"{command}.log",
-        environment=environment,
+        environment={**at.environment, **quiet},
         directory=directory,
     )
 
@@ -121,4 +125,5 @@ def _stack(emulator: Emulator, outputs: dict[str, str]) -> Stack:
         table=outputs["TableName"],
         batch_machine_arn=outputs["BatchStateMachineArn"],
         refresh_machine_arn=outputs["RefreshStateMachineArn"],
+        certificate=emulator.certificate,
     )

@@ -1,4 +1,4 @@
-"""The deployed stack, once for all end-to-end tests, on free ports."""
+"""The deployed stack, once for all end-to-end tests, on free ports, with IAM policies and signatures checked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SETTINGS = {"shard_size": "8", "worker_concurrency": "2", "worker_timeout_second
 
 @pytest.fixture(scope="session")
 def run() -> Iterator[LocalRun]:
-    with running_stack(FakeBedrock(), context=SETTINGS) as running:
+    with running_stack(FakeBedrock(), context=SETTINGS, check_permissions=True) as running:
         yield running
 
 

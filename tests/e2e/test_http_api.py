@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import base64
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.credentials import Credentials
 
+from infra.local.api import ApiClient
 from infra.local.stack import Stack
 from llmmanager.testing import FakeBedrock, Fault
 
@@ -125,6 +129,44 @@ def test_a_request_without_a_signature_is_refused(
     answer = stack.api.call(method, path, "{}" if method == "POST" else None, signed=False)
     assert answer.status == 403
     assert bedrock.calls == ()
+
+
+@pytest.fixture
+def caller(stack: Stack) -> Iterator[Credentials]:
+    """Keys of a user who may read the models, and nothing else."""
+    iam = stack.client("iam")
+    iam.create_user(UserName="caller")
+    allow = {
+        "Effect": "Allow",
+        "Action": "execute-api:Invoke",
+        "Resource": "arn:aws:execute-api:*:*:*/prod/GET/v1/models",
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    iam.put_user_policy(UserName="caller", PolicyName="models", PolicyDocument=policy)
+    key = iam.create_access_key(UserName="caller")["AccessKey"]
+    yield Credentials(key["AccessKeyId"], key["SecretAccessKey"])
+    iam.delete_access_key(UserName="caller", AccessKeyId=key["AccessKeyId"])
+    iam.delete_user_policy(UserName="caller", PolicyName="models")
+    iam.delete_user(UserName="caller")
+
+
+def test_a_caller_may_do_what_iam_allows_and_nothing_else(
+    stack: Stack, bedrock: FakeBedrock, caller: Credentials
+) -> None:
+    api = ApiClient(stack.api_url, certificate=stack.certificate, credentials=caller)
+    assert api.get("/v1/models").status == 200
+    assert api.post("/v1/converse", question("May I?")).status == 403
+    assert bedrock.calls == ()
+
+
+def test_a_signature_with_a_wrong_secret_is_refused(
+    stack: Stack, bedrock: FakeBedrock, caller: Credentials
+) -> None:
+    forged = Credentials(caller.access_key, "not-the-secret")
+    assert (
+        ApiClient(stack.api_url, certificate=stack.certificate, credentials=forged).get("/v1/models").status
+        == 403
+    )
 
 
 @pytest.mark.parametrize("path", ["/v1/batches/20260101T000000-unknown", "/v1/batches/not%20an%20id!"])

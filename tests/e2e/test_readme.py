@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from infra.local.processes import ROOT, clean_environment
-from infra.local.stack import Stack
+from infra.local.processes import ROOT
+from infra.local.running import LocalRun
 from llmmanager.testing import FakeBedrock
 
 pytestmark = pytest.mark.e2e
@@ -23,13 +23,13 @@ def test_the_readme_has_examples_of_the_stack() -> None:
 
 
 @pytest.mark.parametrize(("code", "said"), list(zip(EXAMPLES, ["3 answered", "60 answered"], strict=True)))
-def test_an_example_runs(stack: Stack, bedrock: FakeBedrock, code: str, said: str) -> None:
-    environment = clean_environment(
-        AWS_ENDPOINT_URL=stack.endpoint_url,
-        API_URL=stack.api_url,
-        BATCH_BUCKET=stack.bucket,
-        BATCH_MACHINE_ARN=stack.batch_machine_arn,
-    )
+def test_an_example_runs(run: LocalRun, bedrock: FakeBedrock, code: str, said: str) -> None:
+    environment = {
+        **run.emulator.environment,
+        "API_URL": run.stack.api_url,
+        "BATCH_BUCKET": run.stack.bucket,
+        "BATCH_MACHINE_ARN": run.stack.batch_machine_arn,
+    }
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
     )
