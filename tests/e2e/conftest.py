@@ -1,4 +1,4 @@
-"""The deployed stack, once for all end-to-end tests, on free ports, with IAM policies and signatures checked."""
+"""The deployed stack, once for all end-to-end tests: free ports, IAM policies and signatures checked."""
 
 from __future__ import annotations
 
