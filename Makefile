@@ -40,8 +40,9 @@ synth: setup ## write the CloudFormation template to cdk.out
 	node_modules/.bin/cdk synth --quiet
 
 deploy: setup ## deploy to the AWS account that your credentials name
-	@echo "Deploys to the account of your AWS credentials, in AWS_REGION. The account needs 'cdk bootstrap' once" \
-	      "(node_modules/.bin/cdk bootstrap) and access to the models in cdk.json. Nothing is called before you agree."
+	@echo "Deploys to the account of your AWS credentials, in AWS_REGION. The account needs, once," \
+	      "'node_modules/.bin/cdk bootstrap', and access to the models in cdk.json (see README.md, Deploy to AWS)." \
+	      "New permissions are shown, and wait for your yes."
 	node_modules/.bin/cdk deploy --require-approval broadening
 
 lock: ## resolve requirements/*.in and package.json again (needs uv)
