@@ -60,7 +60,7 @@ class Batch(Construct):
         super().__init__(scope, construct_id)
         self._base = base
         self._bucket = bucket
-        plan = self._build_plan()
+        plan = self._build_plan(table)
         worker = self._build_worker(table, invoke_models)
         collect = self._build_collect()
         self.state_machine = StateMachine(
@@ -78,10 +78,11 @@ class Batch(Construct):
         )
         self._allow_distributed_map()
 
-    def _build_plan(self) -> PythonFunction:
+    def _build_plan(self, table: dynamodb.ITable) -> PythonFunction:
         plan = self._build_function("Plan", "lambdas.batch.plan.handler", seconds=_LAMBDA_MAX_SECONDS)
         self._allow_reading_inputs(plan)
         self._allow_writing(plan)
+        plan.allow("dynamodb:BatchGetItem", on=[table.table_arn])
         return plan
 
     def _build_worker(self, table: dynamodb.ITable, invoke_models: InvokeModels) -> PythonFunction:

@@ -55,6 +55,7 @@ EXPECTED = {
         (["s3:GetObject"], ["<BatchBucket.Arn>/*"]),
         (["s3:AbortMultipartUpload", "s3:PutObject"], [BATCH_FILES]),
         LIST_BUCKET,
+        READ_CATALOG,
     ],
     "BatchWorkerRole": [
         write_log("BatchWorker"),
