@@ -76,9 +76,7 @@ class LLMManager:
         self._clients = ClientPool(
             auth_config, timeout=timeout, max_connections=max(max_connections, MAX_CONNECTIONS)
         )
-        self._catalog = unified_model_manager or UnifiedModelManager(
-            regions=regions, client_factory=self._clients.client
-        )
+        self._catalog = unified_model_manager or UnifiedModelManager(client_factory=self._clients.client)
         self._targets = Targets(self._catalog, models, regions, self._retry_config.retry_strategy)
         self._models = list(models)
         self._machinery = Machinery(

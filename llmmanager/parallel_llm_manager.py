@@ -50,7 +50,7 @@ class _Job:
     """One request of a run and what it shares with the others of that run."""
 
     request: BedrockConverseRequest
-    regions: int
+    regions: int | None
     deadline: Deadline
     gauge: Gauge
     validation: ResponseValidationConfig | None = None
@@ -167,13 +167,15 @@ class ParallelLLMManager:
         it. A failed request is yielded with `success=False`, never raised.
 
         Args:
-            target_regions_per_request: None for all regions.
+            target_regions_per_request: how many regions each request may use, balanced like in
+                `converse_parallel`; None for all of them in the manager's own order, which keeps a prompt
+                cache warm in the first.
             deadline: seconds from now, or a `Deadline`.
 
         Raises:
             ParallelConfigurationError: more target regions than there are.
         """
-        count = len(self._regions)
+        count = None
         if target_regions_per_request is not None:
             count = self._checked_count(target_regions_per_request)
         moment = Deadline.of(deadline)

@@ -297,7 +297,8 @@ class Run(Generic[R]):
         kind = DeadlineExceededError if out_of_time and not self.is_cancelled else RetryExhaustedError
         failure = kind(message, last_errors=errors, attempts=self.attempts)
         response = self.response(None, None, success=False)
-        failure.response = response if errors else replace(response, error=failure)
+        told = errors and kind is RetryExhaustedError
+        failure.response = response if told else replace(response, error=failure)
         failure.__cause__ = errors[-1] if errors else None
         return failure
 

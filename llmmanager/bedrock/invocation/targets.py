@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 
 from llmmanager.bedrock.catalog.entries import ModelAccess
@@ -13,7 +12,6 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationEr
 from llmmanager.bedrock.models.llm_manager_structures import RetryStrategy
 from llmmanager.bedrock.routing.route import in_order
 
-_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 Place = tuple[ModelAccess, ...]
 
 
@@ -33,12 +31,6 @@ class Targets:
         strategy: RetryStrategy,
     ) -> None:
         self.regions = _distinct(_names("regions", regions))
-        for region in self.regions:
-            if not _REGION.fullmatch(region):
-                raise ConfigurationError(
-                    f"regions: {region!r} is not the name of an AWS region, such as 'us-east-1'",
-                    {"regions": list(regions)},
-                )
         catalog.add_regions(self.regions)
         self._catalog = catalog
         self._strategy = strategy

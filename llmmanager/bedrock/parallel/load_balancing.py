@@ -29,10 +29,13 @@ class LoadBalancer:
         self._assigned = 0
 
     @contextmanager
-    def assigned(self, count: int) -> Iterator[list[str]]:
-        """The regions of one request, `count` of them; the first is held to be busy meanwhile."""
+    def assigned(self, count: int | None) -> Iterator[list[str]]:
+        """The regions of one request, `count` of them; the first is held to be busy meanwhile.
+
+        None stands for all of them in the configured order, without balancing.
+        """
         with self._lock:
-            regions = self._choose()[:count]
+            regions = self._regions if count is None else self._choose()[:count]
             self._assigned += 1
             self._in_flight[regions[0]] += 1
         try:

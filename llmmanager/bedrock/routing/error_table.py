@@ -44,6 +44,8 @@ RULES: tuple[Rule, ...] = (
     # A gateway's 400 or 424 can wrap what is really a shortage: the text tells, not the code.
     _rule(ANY, "too many tokens per day", *_OUT_OF_QUOTA),
     _rule(ANY, "bedrock is unable to process your request", *_UNAVAILABLE),
+    # A feature that the model lacks, said as if it were a matter of access.
+    Rule(ANY, "did not allow prompt caching", Decision(Next.DROP_FEATURE, Kind.FEATURE, ("cache_points",))),
     _rule("ThrottlingException", "", *_THROTTLED),
     _rule("TooManyRequestsException", "", *_THROTTLED),
     _rule("LimitExceededException", "", *_THROTTLED),
@@ -78,7 +80,6 @@ RULES: tuple[Rule, ...] = (
     _drop("doesn't support document", "documents"),
     _drop("doesn't support the document", "documents"),
     _drop("doesn't support guardrail", "guardrail"),
-    _drop("did not allow prompt caching", "cache_points"),
     _drop("doesn't support prompt caching", "cache_points"),
     _drop("doesn't support cachepoint", "cache_points"),
     _drop("cannot both be specified", "top_p"),

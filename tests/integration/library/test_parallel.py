@@ -291,3 +291,13 @@ def test_many_threads_share_one_manager_and_the_counters_stay_exact(
     assert stats["requests"] == 300
     assert stats["attempts"] == len(fake_bedrock.calls)
     assert sum(stats["throttles"].values()) == stats["retries"] == throttled
+
+
+def test_a_stream_of_requests_keeps_to_the_managers_order_of_regions(
+    fake_bedrock: FakeBedrock, make_parallel
+) -> None:
+    answers = make_parallel().iter_responses(requests(9))
+    assert [response.region_used for _, response in answers] == ["us-east-1"] * 9
+    fake_bedrock.reset()
+    spread = make_parallel().iter_responses(requests(9), target_regions_per_request=1)
+    assert len({response.region_used for _, response in spread}) == 3
