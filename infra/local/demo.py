@@ -94,8 +94,8 @@ def show_refusals(run: LocalRun, steps: Steps) -> list[Check]:
         ("not JSON", api.post("/v1/converse", "{not json"), 400),
         ("no signature", api.post("/v1/converse", {"messages": []}, signed=False), 403),
     ):
-        reason = answer.body if isinstance(answer.body, str) else answer.body.get("errors") or answer.body
-        steps.say(f"    {what:<13} {answer.status}  {json.dumps(reason)[:140]}")
+        reason = answer.body["errors"][0] if answer.body.get("errors") else answer.body["detail"]
+        steps.say(f"    {what:<13} {answer.status}  {reason}")
         checks.append(agree(f"{what}: refused", status, answer.status))
     checks.append(agree("calls of Bedrock for refused requests", 0, len(run.bedrock.calls) - calls_before))
     return checks
@@ -134,9 +134,8 @@ def run_batch(stack: Stack, steps: Steps) -> BatchResult:
 
     def tell(progress: dict[str, Any]) -> None:
         nonlocal last
-        counted = [(key, progress.get(key)) for key in ("answered", "failed", "rejected")]
-        line = ", ".join(f"{number} {key}" for key, number in counted if number is not None)
-        if line and line != last:
+        line = ", ".join(f"{progress.get(key)} {key}" for key in ("answered", "failed", "rejected"))
+        if progress.get("records") is not None and line != last:
             steps.say(f"    {line}")
             last = line
 

@@ -1,0 +1,138 @@
+"""The demo's checks hold for a batch that went well, and each notices what it is there for."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.local.batches import BatchResult
+from infra.local.checks import Check, Trouble, batch_checks
+from infra.local.report import batch_report
+from llmmanager.testing import Call
+
+GOOD, DENIED = "model-good", "model-denied"
+TROUBLE = Trouble(throttled_region="us-east-1", denied_model_id=DENIED)
+IDS = ["a", "b"]
+
+
+def result(record_id: str, region: str, attempts: int) -> dict[str, Any]:
+    return {
+        "recordId": record_id,
+        "status": "answered",
+        "modelOutput": {"output": {"message": {"content": [{"text": "Yes."}]}}},
+        "model": GOOD,
+        "region": region,
+        "attempts": attempts,
+        "usage": {"inputTokens": 6, "outputTokens": 4, "totalTokens": 10},
+        "featuresDisabled": [],
+    }
+
+
+def call(number: int, region: str, *, model: str = GOOD, error: str = "") -> Call:
+    return Call(
+        number=number,
+        operation="Converse",
+        region=region,
+        started_at=0.0,
+        ended_at=1.0,
+        model_id=model,
+        status=400 if error else 200,
+        error_code=error,
+    )
+
+
+def calls() -> list[Call]:
+    return [
+        call(1, "us-east-1", model=DENIED, error="AccessDeniedException"),
+        call(2, "us-east-1", error="ThrottlingException"),
+        call(3, "us-west-2"),
+        call(4, "eu-central-1"),
+    ]
+
+
+def batch() -> BatchResult:
+    summary = {
+        "records": 2,
+        "answered": 2,
+        "failed": 0,
+        "rejected": 0,
+        "byRegion": {"us-west-2": 1, "eu-central-1": 1},
+        "byModel": {GOOD: 2},
+        "attempts": 4,
+        "usage": {"inputTokens": 12, "outputTokens": 8, "totalTokens": 20},
+        "estimatedCostUsd": 0.00123,
+        "wallSeconds": 2.5,
+    }
+    results = [result("a", "us-west-2", 3), result("b", "eu-central-1", 1)]
+    return BatchResult(Path("results"), summary, results, [], [])
+
+
+def wrong(batch: BatchResult, calls: list[Call]) -> list[str]:
+    checks: list[Check] = list(batch_checks(batch, ids=IDS, calls=calls, trouble=TROUBLE))
+    return [check.claim for check in checks if not check.holds]
+
+
+def test_a_batch_that_went_well_passes_every_check() -> None:
+    assert wrong(batch(), calls()) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "noticed"),
+    [
+        ("answered", 3, "summary and results: answered"),
+        ("failed", 1, "summary and results: failed"),
+        ("rejected", 1, "summary and results: rejected"),
+        ("attempts", 5, "summary and Bedrock's log: attempts"),
+        ("byRegion", {"us-west-2": 2}, "summary and results: by region"),
+        ("byModel", {DENIED: 2}, "summary and results: by model"),
+        ("usage", {"totalTokens": 21}, "summary and results: tokens"),
+    ],
+)
+def test_a_summary_that_differs_from_the_results_is_noticed(field: str, value: Any, noticed: str) -> None:
+    told = batch()
+    told.summary[field] = value
+    assert wrong(told, calls()) == [noticed]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "noticed"),
+    [
+        ("recordId", "b", "every record has exactly one result"),
+        ("status", "failed", "every record is answered"),
+        ("modelOutput", {"output": {"message": {"content": []}}}, "every answer has text or a tool call"),
+        ("featuresDisabled", ["images"], "answers that left a part of the request out"),
+        ("attempts", 9, "results and Bedrock's log: attempts"),
+        ("region", "us-east-1", "results and Bedrock's log: answers by model and region"),
+    ],
+)
+def test_a_result_that_is_not_as_it_should_be_is_noticed(field: str, value: Any, noticed: str) -> None:
+    told = batch()
+    told.results[0][field] = value
+    assert noticed in wrong(told, calls())
+
+
+def test_a_bedrock_that_never_throttled_or_refused_shows_nothing() -> None:
+    quiet = copy.deepcopy(batch())
+    quiet.summary["attempts"], quiet.results[0]["attempts"] = 2, 1
+    assert wrong(quiet, calls()[2:]) == [
+        "us-east-1 throttled, and only it",
+        f"{DENIED} was refused, and only it",
+    ]
+
+
+def test_the_report_says_what_became_of_the_records_and_of_the_calls() -> None:
+    report = batch_report(batch(), calls=calls())
+    assert "2: 2 answered, 0 failed, 0 rejected" in report
+    assert "eu-central-1 1, us-west-2 1" in report
+    assert "4: answered 2, AccessDeniedException 1, ThrottlingException 1" in report
+    assert "12 in, 8 out" in report
+    assert "$0.001230" in report
+
+
+def test_a_cost_that_is_not_known_is_not_made_up() -> None:
+    told = batch()
+    told.summary["estimatedCostUsd"] = None
+    assert "unknown" in batch_report(told, calls=calls())

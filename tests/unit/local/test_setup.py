@@ -1,0 +1,78 @@
+"""`make setup` installs what is not current, once, and says what went wrong."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra.local import setup
+from infra.local.setup import Part, SetupError
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """A project of one part; the names of what was installed into it."""
+    log: list[str] = []
+
+    def install(part: Part) -> None:
+        part.folder.mkdir(exist_ok=True)
+        log.append(part.lock.read_text())
+
+    lock = tmp_path / "lock.txt"
+    lock.write_text("one")
+    monkeypatch.setattr(setup, "ROOT", tmp_path)
+    monkeypatch.setattr(setup, "PARTS", (Part(tmp_path / "environment", lock, install),))
+    return log
+
+
+def test_what_is_current_is_not_installed_again(installed: list[str]) -> None:
+    setup.setup()
+    setup.setup()
+    assert installed == ["one"]
+
+
+def test_a_changed_lock_is_installed(installed: list[str], tmp_path: Path) -> None:
+    setup.setup()
+    (tmp_path / "lock.txt").write_text("two")
+    setup.setup()
+    assert installed == ["one", "two"]
+
+
+def test_what_was_not_finished_is_installed_again(installed: list[str], tmp_path: Path) -> None:
+    setup.setup()
+    (tmp_path / "environment" / ".setup-stamp").unlink()
+    setup.setup()
+    assert installed == ["one", "one"]
+
+
+def test_a_moved_checkout_is_installed_again(installed: list[str], tmp_path: Path) -> None:
+    (part,) = setup.PARTS
+    moved = Part(tmp_path / "elsewhere", part.lock, part.install)
+    assert part.wanted_stamp() != moved.wanted_stamp()
+
+
+def test_a_failure_names_the_command_and_what_it_said() -> None:
+    command = [sys.executable, "-c", "print('no space left'); raise SystemExit(4)"]
+    with pytest.raises(SetupError, match=r"(?s)the packages could not.*no space left"):
+        setup.run(*command, what="the packages could not be installed")
+
+
+def test_a_python_that_is_too_old_is_refused_with_a_way_out(tmp_path: Path) -> None:
+    old = tmp_path / "python3"
+    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "Python 3.9.1"\nexit 1\n')
+    old.chmod(0o755)
+    done = subprocess.run(["make", "setup", f"PYTHON={old}"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "needs Python 3.11 or newer" in done.stderr
+    assert "Python 3.9.1" in done.stderr
+
+
+def test_a_machine_without_node_is_told_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SetupError, match=r"Node\.js 18 or newer with npm is needed"):
+        setup.install_node(Part(tmp_path, tmp_path / "package-lock.json", setup.install_node))
