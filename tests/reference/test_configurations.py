@@ -234,13 +234,6 @@ def test_every_exception_can_be_made_from_its_message_and_says_it(snippets) -> N
         assert str(space[name]("what happened")) == "what happened"
 
 
-def test_a_request_validation_error_lists_its_problems(manager) -> None:
-    with pytest.raises(RequestValidationError) as raised:
-        manager.converse([{"role": "user", "content": []}], inference_config={"maxTokens": 0})
-    assert isinstance(raised.value.validation_errors, list)
-    assert len(raised.value.validation_errors) == 2
-
-
 # ---- 27, 28: constants and enums
 
 
@@ -261,6 +254,34 @@ def test_the_constants_have_the_documented_values(snippets) -> None:
     assert list(documented) == list(homes)
     for name, value in documented.items():
         assert getattr(module, name) == getattr(space[homes[name]], name) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "file_format", "count", "size"),
+    [
+        ("image", "png", "MAX_IMAGES_PER_REQUEST", "MAX_IMAGE_SIZE_BYTES"),
+        ("document", "pdf", "MAX_DOCUMENTS_PER_REQUEST", "MAX_DOCUMENT_SIZE_BYTES"),
+        ("video", "mp4", "MAX_VIDEOS_PER_REQUEST", None),
+    ],
+)
+def test_the_content_limits_hold_and_are_checked_before_any_call(
+    snippets, fake_bedrock, manager, kind: str, file_format: str, count: str, size: str | None
+) -> None:
+    limits = snippets.run("27-constants")
+
+    def ask(number: int, content: bytes = b"x") -> None:
+        name = {"name": "a file"} if kind == "document" else {}
+        block = {kind: {"format": file_format, **name, "source": {"bytes": content}}}
+        manager.converse([{"role": "user", "content": [{"text": "Compare"}, *[block] * number]}])
+
+    ask(limits[count])
+    answered = len(fake_bedrock.calls)
+    with pytest.raises(RequestValidationError, match=str(limits[count])):
+        ask(limits[count] + 1)
+    if size is not None:
+        with pytest.raises(RequestValidationError, match=str(limits[size])):
+            ask(1, bytes(limits[size] + 1))
+    assert len(fake_bedrock.calls) == answered
 
 
 def test_the_api_field_names_are_those_of_converse(snippets) -> None:

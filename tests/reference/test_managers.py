@@ -242,6 +242,27 @@ def test_a_single_request_is_answered_by_the_underlying_manager(parallel_manager
     assert underlying.get_available_regions() == ["us-east-1", "us-west-2", "us-east-2"]
 
 
+def test_the_parallel_constructor_hands_on_what_it_is_given(fake_bedrock: FakeBedrock) -> None:
+    manager = ParallelLLMManager(
+        ["Nova Lite"],
+        ["us-east-1"],
+        AuthConfig(AuthenticationType.CREDENTIALS, access_key_id="AKIAPARALLEL", secret_access_key="secret"),
+        RetryConfig(max_retries=1, retry_delay=0.001),
+        ParallelProcessingConfig(max_concurrent_requests=1),
+        {"maxTokens": 7},
+        1,
+    )
+    fake_bedrock.add_fault(Fault(hang=True, count=1))
+    fake_bedrock.add_fault(Fault(error="ThrottlingException", count=1))
+    first, second = manager.converse_parallel(questions(2)).request_responses.values()
+    manager.close()
+    assert type(first.get_last_error()).__name__ == "ReadTimeoutError"
+    assert [attempt.success for attempt in second.attempts] == [False, True]
+    assert {call.access_key_id for call in fake_bedrock.calls} == {"AKIAPARALLEL"}
+    assert fake_bedrock.calls[-1].body["inferenceConfig"] == {"maxTokens": 7}
+    assert manager.get_underlying_llm_manager().get_retry_stats()["max_retries"] == 1
+
+
 def test_requests_in_parallel_can_be_given_by_position(fake_bedrock: FakeBedrock, parallel_manager) -> None:
     refusal = ValidationResult(success=False, error_message="no")
     config = ResponseValidationConfig(lambda _: refusal, 0)
