@@ -6,27 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llmmanager import BedrockConverseRequest, BedrockResponse
+from llmmanager.bedrock.invocation.request import CONVERSE_FIELDS
 from llmmanager.bedrock.invocation.request_validation import validate_request
 from llmmanager.bedrock.models.json_codec import decode_bytes, encode_bytes
 from llmmanager.bedrock.pricing import estimate_cost
 
-# Converse's own fields by the name they have in `BedrockConverseRequest`.
-_CONVERSE_FIELDS = {
-    "messages": "messages",
-    "system": "system",
-    "inference_config": "inferenceConfig",
-    "additional_model_request_fields": "additionalModelRequestFields",
-    "additional_model_response_field_paths": "additionalModelResponseFieldPaths",
-    "guardrail_config": "guardrailConfig",
-    "tool_config": "toolConfig",
-    "request_metadata": "requestMetadata",
-    "prompt_variables": "promptVariables",
-    "performance_config": "performanceConfig",
-    "service_tier": "serviceTier",
-    "output_config": "outputConfig",
-}
 _OWN_FIELDS = {"priority": "priority", "extra_request_fields": "extraRequestFields"}
-_FIELDS = _CONVERSE_FIELDS | _OWN_FIELDS
+_FIELDS = CONVERSE_FIELDS | _OWN_FIELDS
 _FIELD_OF = {spelling: name for name, camel in _FIELDS.items() for spelling in (name, camel)}
 _ID_FIELDS = ("recordId", "requestId", "record_id", "request_id")
 _MODEL_INPUT = "modelInput"
@@ -168,7 +154,7 @@ def _decode_fields(
     if not isinstance(fields.get("extra_request_fields", {}), dict):
         problems.append("extraRequestFields: must be an object")
     reported = {_path(problem) for problem in not_base64}
-    converse = {camel: fields[name] for name, camel in _CONVERSE_FIELDS.items() if name in fields}
+    converse = {camel: fields[name] for name, camel in CONVERSE_FIELDS.items() if name in fields}
     problems += [problem for problem in validate_request(converse) if _path(problem) not in reported]
     if problems:
         raise InvalidRequest(problems)

@@ -8,7 +8,7 @@ from typing import Any
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import RequestValidationError
 from llmmanager.bedrock.invocation.request_validation import validate_request
 
-_FIELDS = {
+CONVERSE_FIELDS = {
     "messages": "messages",
     "system": "system",
     "inference_config": "inferenceConfig",
@@ -22,8 +22,9 @@ _FIELDS = {
     "service_tier": "serviceTier",
     "output_config": "outputConfig",
 }
+"""Converse's own field by the name of the parameter that sets it."""
 
-PARAMETERS = frozenset({*_FIELDS, "extra_request_fields"})
+PARAMETERS = frozenset({*CONVERSE_FIELDS, "extra_request_fields"})
 """Names of the parameters of `LLMManager.converse` that describe the request."""
 
 
@@ -41,7 +42,9 @@ def build_request(
     Raises:
         RequestValidationError: with every problem at once in `validation_errors`.
     """
-    request = {field: parameters[name] for name, field in _FIELDS.items() if parameters.get(name) is not None}
+    request = {
+        field: parameters[name] for name, field in CONVERSE_FIELDS.items() if parameters.get(name) is not None
+    }
     given = request.get("inferenceConfig")
     if default_inference_config and (given is None or isinstance(given, Mapping)):
         request["inferenceConfig"] = {**default_inference_config, **(given or {})}
