@@ -126,7 +126,7 @@ class LLMManager:
             RetryExhaustedError: no target answered (`DeadlineExceededError`: in time).
         """
         return self._converse(
-            {name: value for name, value in locals().items() if name in PARAMETERS},
+            _of_request(locals()),
             response_validation_config,
             deadline=deadline,
         )
@@ -161,7 +161,7 @@ class LLMManager:
         """
         _check("response_validation_config", response_validation_config, ResponseValidationConfig)
         moment = Deadline.of(deadline)
-        parameters = {name: value for name, value in locals().items() if name in PARAMETERS}
+        parameters = _of_request(locals())
         return self._invoker.converse_stream(
             build_request(parameters, default_inference_config=self._default_inference_config, stream=True),
             deadline=moment,
@@ -287,6 +287,11 @@ class LLMManager:
     def close(self) -> None:
         """Close the connections; the manager can be used again afterwards."""
         self._clients.close()
+
+
+def _of_request(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a method's arguments that describe the request itself."""
+    return {name: value for name, value in arguments.items() if name in PARAMETERS}
 
 
 def _check(name: str, value: object, kind: type) -> None:
