@@ -1,0 +1,92 @@
+"""Where credentials come from, seen by which key signs the call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from llmmanager import AuthConfig, AuthenticationError, AuthenticationType
+from llmmanager.testing import FakeBedrock
+
+FILE = """
+[default]
+aws_access_key_id = key-of-default
+aws_secret_access_key = secret
+
+[team]
+aws_access_key_id = key-of-team
+aws_secret_access_key = secret
+"""
+EVERY_KEY = ("key-of-default", "key-of-team", "key-given", "key-of-environment")
+
+
+@pytest.fixture
+def credentials_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fake_bedrock: FakeBedrock) -> None:
+    path = tmp_path / "credentials"
+    path.write_text(FILE)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(path))
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+
+
+@pytest.fixture
+def signer(fake_bedrock: FakeBedrock, make_manager, ask):
+    """Finds out which of the known keys an AuthConfig signs with: the one whose refusal stops the call."""
+
+    def find(auth: AuthConfig | None) -> str | None:
+        for key in EVERY_KEY:
+            fake_bedrock.reset()
+            fake_bedrock.reject_credentials(key, error="InvalidClientTokenId")
+            try:
+                make_manager(auth_config=auth).converse(ask)
+            except AuthenticationError:
+                return key
+        return None
+
+    return find
+
+
+def test_a_profile_signs_with_its_own_key(credentials_file: None, signer) -> None:
+    assert signer(AuthConfig(AuthenticationType.PROFILE, profile_name="team")) == "key-of-team"
+
+
+def test_given_credentials_win_over_everything_else(
+    credentials_file: None, signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key-of-environment")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    auth = AuthConfig(
+        AuthenticationType.CREDENTIALS,
+        access_key_id="key-given",
+        secret_access_key="secret",
+        session_token="token",
+    )
+    assert signer(auth) == "key-given"
+
+
+@pytest.mark.parametrize("auth", [None, AuthConfig(), AuthConfig(AuthenticationType.AUTO)])
+def test_auto_takes_what_boto3_would(
+    credentials_file: None, signer, monkeypatch: pytest.MonkeyPatch, auth: AuthConfig | None
+) -> None:
+    assert signer(auth) == "key-of-default"
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key-of-environment")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    assert signer(auth) == "key-of-environment"
+
+
+def test_a_role_never_signs_with_somebodys_file(
+    credentials_file: None, make_manager, ask, fake_bedrock: FakeBedrock
+) -> None:
+    auth = AuthConfig(AuthenticationType.IAM_ROLE, region="us-east-1")
+    with pytest.raises(AuthenticationError):
+        make_manager(auth_config=auth).converse(ask)
+    assert fake_bedrock.calls == ()
+
+
+def test_a_role_signs_with_what_its_environment_hands_it(
+    credentials_file: None, signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key-of-environment")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    assert signer(AuthConfig(AuthenticationType.IAM_ROLE, region="us-east-1")) == "key-of-environment"
