@@ -61,7 +61,7 @@ def fetch(stack: Stack, batch_id: str, folder: Path) -> BatchResult:
         (folder / name).write_bytes(found["Body"].read())
     return BatchResult(
         folder=folder,
-        summary=json.loads((folder / "summary.json").read_text()),
+        summary=json.loads((folder / "summary.json").read_text("utf-8")),
         results=read_lines(folder / "results.jsonl"),
         failed=read_lines(folder / "failed.jsonl"),
         rejected=read_lines(folder / "rejected.jsonl"),
@@ -70,4 +70,4 @@ def fetch(stack: Stack, batch_id: str, folder: Path) -> BatchResult:
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """The objects of a JSON Lines file."""
-    return [json.loads(line) for line in path.read_text().split("\n") if line.strip()]
+    return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line.strip()]

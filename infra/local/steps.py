@@ -5,19 +5,15 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TextIO
 
 
-@dataclass
+@dataclass(frozen=True)
 class Steps:
-    """Prints a line a step, with its seconds, to `out`; with None it only measures.
-
-    `seconds` keeps each step's time by its title.
-    """
+    """Prints a line a step, with its seconds, to `out`; nothing with None."""
 
     out: TextIO | None = None
-    seconds: dict[str, float] = field(default_factory=dict)
 
     def say(self, text: str = "") -> None:
         """Print one line."""
@@ -29,5 +25,8 @@ class Steps:
         """Time the block, and print `title` and the seconds when it has succeeded."""
         started = time.monotonic()
         yield
-        self.seconds[title] = time.monotonic() - started
-        self.say(f"  {title:<58} {self.seconds[title]:6.1f} s")
+        self.tell(title, seconds=time.monotonic() - started)
+
+    def tell(self, title: str, *, seconds: float) -> None:
+        """Print what was done and how long it took."""
+        self.say(f"  {title:<58} {seconds:6.1f} s")

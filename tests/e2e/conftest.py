@@ -11,7 +11,14 @@ from infra.local.stack import Stack
 from llmmanager.testing import FakeBedrock
 
 # Small, so that a few records already make several shards, and slow answers several invocations.
-SETTINGS = {"shard_size": "8", "worker_concurrency": "2", "worker_timeout_seconds": "30"}
+SETTINGS = {
+    "models": "Nova Lite,Nova Micro,Claude Haiku 4.5",
+    "regions": "us-east-1,us-west-2,eu-central-1",
+    "refresh_schedule": "rate(6 hours)",
+    "shard_size": "8",
+    "worker_concurrency": "2",
+    "worker_timeout_seconds": "30",
+}
 
 
 @pytest.fixture(scope="session")
