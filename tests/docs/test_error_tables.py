@@ -1,0 +1,66 @@
+"""What the pages say of each error is what the library decides."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+from llmmanager.bedrock.routing.classification import classify
+from llmmanager.bedrock.routing.decision import Decision, Kind
+from llmmanager.bedrock.routing.error_table import ANY, CLIENT_RULES, RULES
+
+GUIDES = Path(__file__).resolve().parents[2] / "docs" / "guides"
+ERROR = re.compile(r"`(?P<code>\w+)`(?: “(?P<text>[^”]+)”)?")
+
+
+def rows(page: str, header: str) -> list[list[str]]:
+    """The rows of the table that starts with `header`, cell by cell."""
+    _, found, rest = (GUIDES / page).read_text("utf-8").partition(f"| {header} |")
+    assert found, f"{page} has no table with {header!r}"
+    table = rest.partition("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+
+
+def decided(code: str, text: str) -> Decision | None:
+    """What the library makes of a service's error, or of a client's of that class name."""
+    if code in CLIENT_RULES:
+        return CLIENT_RULES[code]
+    code = "SomethingException" if code == "any" else code
+    return classify(ClientError({"Error": {"Code": code, "Message": f"So: {text}."}}, "Converse"))
+
+
+DECISIONS = [
+    (match["code"], match["text"] or "", row)
+    for row in rows("failover-and-retries.md", "errors")
+    for match in ERROR.finditer(row[0])
+]
+DROPS = [
+    (match["code"], match["text"] or "", row)
+    for row in rows("feature-fallback.md", "refusal")
+    for match in ERROR.finditer(row[0])
+]
+
+
+@pytest.mark.parametrize(("code", "text", "row"), DECISIONS, ids=lambda value: str(value)[:60])
+def test_an_error_leads_to_what_the_page_says(code: str, text: str, row: list[str]) -> None:
+    decision = decided(code, text)
+    assert decision is not None
+    assert row[1:3] == [f"`{decision.next.value}`", "yes" if decision.transient else "no"]
+
+
+@pytest.mark.parametrize(("code", "text", "row"), DROPS, ids=lambda value: str(value)[:60])
+def test_a_refusal_drops_the_feature_that_the_page_says(code: str, text: str, row: list[str]) -> None:
+    decision = decided(code, text)
+    assert decision is not None
+    assert decision.kind is Kind.FEATURE
+    assert row[1] == f"`{decision.features[0]}`"
+
+
+def test_every_error_that_the_library_knows_is_on_a_page() -> None:
+    told = {(code, text) for code, text, _ in (*DECISIONS, *DROPS)}
+    known = {("any" if rule.code == ANY else rule.code, rule.text) for rule in RULES}
+    known |= {(name, "") for name in CLIENT_RULES}
+    assert told == known
