@@ -41,7 +41,7 @@ class LLMManager:
         unified_model_manager: a model catalog to share or with a store of its own.
         default_inference_config: Converse's `inferenceConfig`; a call's own values win field by field.
         timeout: longest silence of a target in seconds before the attempt counts as failed.
-        max_connections: connections kept a region; more threads than that wait for no one, but reconnect.
+        max_connections: connections kept a region, never fewer than 128; threads beyond that reconnect.
 
     Raises:
         ConfigurationError: a name, region or setting that cannot work.
@@ -71,13 +71,18 @@ class LLMManager:
             raise ConfigurationError(
                 f"timeout must be a number of seconds above 0 (got {timeout!r})", {"timeout": timeout}
             )
+        if isinstance(max_connections, bool) or not isinstance(max_connections, int) or max_connections < 1:
+            raise ConfigurationError(
+                f"max_connections must be an integer of at least 1 (got {max_connections!r})",
+                {"max_connections": max_connections},
+            )
         self._default_inference_config = dict(default_inference_config or {})
         self._retry_config = retry_config or RetryConfig()
         self._clients = ClientPool(
             auth_config, timeout=timeout, max_connections=max(max_connections, MAX_CONNECTIONS)
         )
         self._catalog = unified_model_manager or UnifiedModelManager(client_factory=self._clients.client)
-        self._targets = Targets(self._catalog, models, regions, self._retry_config.retry_strategy)
+        self._targets = Targets(self._catalog, models, regions, self._retry_config)
         self._models = list(models)
         self._machinery = Machinery(
             clients=self._clients,
@@ -159,7 +164,7 @@ class LLMManager:
         Raises:
             As `converse`; while iterating, nothing.
         """
-        _check("response_validation_config", response_validation_config, ResponseValidationConfig)
+        check_validation(response_validation_config)
         moment = Deadline.of(deadline)
         parameters = _of_request(locals())
         return self._invoker.converse_stream(
@@ -182,7 +187,15 @@ class LLMManager:
         Args:
             regions: some of the manager's regions, in the order wanted; None for all.
             cancelled: set by another thread to end the call before its next attempt or wait.
+
+        Raises:
+            ConfigurationError: not a `BedrockConverseRequest`; otherwise as `converse`.
         """
+        if not isinstance(request, BedrockConverseRequest):
+            raise ConfigurationError(
+                f"request must be a BedrockConverseRequest (got {type(request).__name__})",
+                {"request": type(request).__name__},
+            )
         return self._converse(
             request.to_converse_args(),
             response_validation_config,
@@ -201,7 +214,7 @@ class LLMManager:
         cancelled: threading.Event | None = None,
     ) -> BedrockResponse:
         moment = Deadline.of(deadline)
-        _check("response_validation_config", validation, ResponseValidationConfig)
+        check_validation(validation)
         return self._invoker.converse(
             build_request(parameters, default_inference_config=self._default_inference_config),
             deadline=moment,
@@ -287,6 +300,15 @@ class LLMManager:
     def close(self) -> None:
         """Close the connections; the manager can be used again afterwards."""
         self._clients.close()
+
+
+def check_validation(config: ResponseValidationConfig | None) -> None:
+    """Refuse what is no response validation.
+
+    Raises:
+        ConfigurationError: neither None nor a `ResponseValidationConfig`.
+    """
+    _check("response_validation_config", config, ResponseValidationConfig)
 
 
 def _of_request(arguments: Mapping[str, Any]) -> dict[str, Any]:

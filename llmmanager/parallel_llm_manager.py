@@ -33,7 +33,7 @@ from llmmanager.bedrock.parallel.executor import Executor
 from llmmanager.bedrock.parallel.failure_handling import FailureHandling
 from llmmanager.bedrock.parallel.gauge import Gauge
 from llmmanager.bedrock.parallel.load_balancing import LoadBalancer
-from llmmanager.llm_manager import LLMManager
+from llmmanager.llm_manager import LLMManager, check_validation
 
 __all__ = ["ParallelLLMManager"]
 
@@ -122,6 +122,7 @@ class ParallelLLMManager:
             ParallelExecutionError: a STOP strategy ended the run; `response` holds what was answered.
         """
         self._check_requests(requests)
+        check_validation(response_validation_config)
         count = self._checked_count(target_regions_per_request)
         started = time.monotonic()
         cancelled = threading.Event()
@@ -175,6 +176,7 @@ class ParallelLLMManager:
         Raises:
             ParallelConfigurationError: more target regions than there are.
         """
+        check_validation(response_validation_config)
         count = None
         if target_regions_per_request is not None:
             count = self._checked_count(target_regions_per_request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -109,18 +109,25 @@ class UnifiedModelManager:
                 error.invalid_config,
             ) from error
 
-    def access(self, model: str | ResolvedModel, region: str) -> tuple[ModelAccess, ...]:
+    def access(
+        self, model: str | ResolvedModel, region: str, *, order: Sequence[str] = tuple(AccessMethod)
+    ) -> tuple[ModelAccess, ...]:
         """The ways in to a model in a region, best first; empty when the catalog knows none.
 
-        On-demand comes before the geographic profile and that before the global one, and last what AWS
-        has refused before. Never asks Bedrock.
+        On-demand comes before the geographic profile and that before the global one, unless `order` has
+        them otherwise, and last what AWS has refused before. Never asks Bedrock.
 
         Raises:
             ConfigurationError: a name that nothing knows.
         """
         resolved = self._resolved(model)
         denied = self._denied.get((resolved.model_id, region), frozenset())
-        return tuple(sorted(self._ways_in(resolved, region), key=lambda way: way.access_method in denied))
+
+        def rank(way: ModelAccess) -> tuple[bool, int]:
+            method = way.access_method
+            return method in denied, order.index(method) if method in order else len(order)
+
+        return tuple(sorted(self._ways_in(resolved, region), key=rank))
 
     def ensure_access(
         self,

@@ -11,6 +11,7 @@ from typing import Any
 from llmmanager.bedrock.catalog.entries import ModelAccess
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import InvalidResponseError, RetryExhaustedError
 from llmmanager.bedrock.invocation import wire
+from llmmanager.bedrock.invocation.document_names import with_accepted_names
 from llmmanager.bedrock.invocation.run import Machinery, Run
 from llmmanager.bedrock.invocation.stream import AnswerStream, OpenStream, open_stream
 from llmmanager.bedrock.invocation.targets import Targets
@@ -45,13 +46,14 @@ class Invoker:
             RetryExhaustedError, DeadlineExceededError: no target answered.
             AuthenticationError, RequestValidationError, ConfigurationError: none would.
         """
+        request, renamed = with_accepted_names(request)
         run = Run(
             self._machinery,
-            self._targets.places(regions),
+            self._targets.required(regions),
             request=request,
             send=wire.converse,
             deadline=deadline,
-            warnings=self._targets.warnings,
+            warnings=[*self._targets.warnings, *renamed],
             cancelled=cancelled,
         )
         try:
@@ -74,13 +76,14 @@ class Invoker:
         Raises:
             As `converse`.
         """
+        request, renamed = with_accepted_names(request)
         run: Run[OpenStream] = Run(
             self._machinery,
-            self._targets.places(),
+            self._targets.required(),
             request=request,
             send=open_stream,
             deadline=deadline,
-            warnings=self._targets.warnings,
+            warnings=[*self._targets.warnings, *renamed],
         )
         judge = None if validation is None else partial(_judged, validation)
         try:

@@ -293,7 +293,8 @@ class Run(Generic[R]):
         errors = [attempt.error for attempt in self.attempts if attempt.error is not None]
         message = f"no answer after {len(self.attempts)} attempt(s): {reason}"
         if errors:
-            message += f"; last error: {errors[-1]}"
+            # botocore counts its own retries, which are off.
+            message += f"; last error: {str(errors[-1]).replace(' (reached max retries: 0)', '')}"
         kind = DeadlineExceededError if out_of_time and not self.is_cancelled else RetryExhaustedError
         failure = kind(message, last_errors=errors, attempts=self.attempts)
         response = self.response(None, None, success=False)

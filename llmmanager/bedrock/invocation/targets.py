@@ -9,7 +9,7 @@ from llmmanager.bedrock.catalog.entries import ModelAccess
 from llmmanager.bedrock.catalog.names import ResolvedModel
 from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
-from llmmanager.bedrock.models.llm_manager_structures import RetryStrategy
+from llmmanager.bedrock.models.llm_manager_structures import RetryConfig
 from llmmanager.bedrock.routing.route import in_order
 
 Place = tuple[ModelAccess, ...]
@@ -28,20 +28,17 @@ class Targets:
         catalog: UnifiedModelManager,
         models: Sequence[str],
         regions: Sequence[str],
-        strategy: RetryStrategy,
+        retry_config: RetryConfig,
     ) -> None:
         self.regions = _distinct(_names("regions", regions))
         catalog.add_regions(self.regions)
         self._catalog = catalog
-        self._strategy = strategy
+        self._strategy = retry_config.retry_strategy
+        self._access_order = retry_config.access_method_order
         self._models = _distinct_models([catalog.resolve(name) for name in _names("models", models)])
         self._places: dict[tuple[str, ...], tuple[Place, ...]] = {}
         self.warnings = tuple(warning for model in self._models for warning in model.warnings)
-        if not self.places() and not self._looked_up():
-            raise ConfigurationError(
-                f"none of the models can be called in {', '.join(self.regions)}: {'; '.join(self.gaps())}",
-                {"models": list(models), "regions": list(regions)},
-            )
+        self.required()
 
     def places(self, regions: Sequence[str] | None = None) -> tuple[Place, ...]:
         """The ways in for each model and region, in the order of the retry strategy.
@@ -56,6 +53,26 @@ class Targets:
             pairs = in_order(list(by_name), key, self._strategy)
             ways = (self._ways(by_name[name], region) for name, region in pairs)
             found = self._places[key] = tuple(place for place in ways if place)
+        return found
+
+    def required(self, regions: Sequence[str] | None = None) -> tuple[Place, ...]:
+        """Like `places`; when nothing known offers a target, the store and Bedrock are asked.
+
+        Raises:
+            ConfigurationError: there is no target; the message says where the models can be had.
+        """
+        found = self.places(regions)
+        if found:
+            return found
+        wanted = list(self.regions if regions is None else regions)
+        if self._catalog.ensure_access(self._models, wanted):
+            self.forget()
+            found = self.places(regions)
+        if not found:
+            raise ConfigurationError(
+                f"none of the models can be called in {', '.join(wanted)}: {'; '.join(self.gaps(wanted))}",
+                {"models": [model.requested for model in self._models], "regions": wanted},
+            )
         return found
 
     def contradicted(self, target: ModelAccess, remaining: float) -> Place:
@@ -80,11 +97,12 @@ class Targets:
         """The catalog has changed: look targets up anew."""
         self._places = {}
 
-    def gaps(self) -> list[str]:
+    def gaps(self, regions: Sequence[str] | None = None) -> list[str]:
         """One sentence for each model that cannot be called in some of the regions."""
         sentences = []
         for model in self._models:
-            missing = [region for region in self.regions if not self._ways(model, region)]
+            wanted = self.regions if regions is None else regions
+            missing = [region for region in wanted if not self._ways(model, region)]
             if missing:
                 sentences.append(
                     f"{model.requested!r} cannot be called in {', '.join(missing)} "
@@ -93,14 +111,7 @@ class Targets:
         return sentences
 
     def _ways(self, model: ResolvedModel, region: str) -> Place:
-        return self._catalog.access(model, region)
-
-    def _looked_up(self) -> bool:
-        """Nothing known offers a target: the store and Bedrock are asked before that is an error."""
-        if not self._catalog.ensure_access(self._models, self.regions):
-            return False
-        self.forget()
-        return True
+        return self._catalog.access(model, region, order=self._access_order)
 
 
 def _names(what: str, names: Sequence[str]) -> list[str]:

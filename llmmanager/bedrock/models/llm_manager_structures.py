@@ -24,6 +24,8 @@ __all__ = [
     "ValidationResult",
 ]
 
+ACCESS_METHODS = ("on_demand", "geographic_profile", "global_profile")
+
 
 class AuthenticationType(Enum):
     """Where credentials come from."""
@@ -97,6 +99,8 @@ class RetryConfig:
         enable_feature_fallback: drop the one feature a model refuses and ask again.
         retryable_errors: further AWS error codes or exception class names (or classes) that are
             transient for this caller.
+        access_method_order: which way in to a model in a region is preferred, of "on_demand",
+            "geographic_profile" and "global_profile"; one that is left out comes last.
 
     Raises:
         ConfigurationError: a value out of range.
@@ -109,6 +113,7 @@ class RetryConfig:
     retry_strategy: RetryStrategy = RetryStrategy.REGION_FIRST
     enable_feature_fallback: bool = True
     retryable_errors: tuple[str | type[BaseException], ...] = ()
+    access_method_order: tuple[str, ...] = field(default=ACCESS_METHODS, kw_only=True)
 
     def __post_init__(self) -> None:
         _require_number(self, "max_retries", minimum=0, integer=True)
@@ -121,6 +126,13 @@ class RetryConfig:
                 {"retry_strategy": self.retry_strategy},
             )
         object.__setattr__(self, "retryable_errors", tuple(self.retryable_errors))
+        object.__setattr__(self, "access_method_order", tuple(self.access_method_order))
+        unknown = [method for method in self.access_method_order if method not in ACCESS_METHODS]
+        if unknown:
+            raise ConfigurationError(
+                f"access_method_order must hold some of {', '.join(ACCESS_METHODS)} (got {unknown[0]!r})",
+                {"access_method_order": self.access_method_order},
+            )
         for error in self.retryable_errors:
             if not isinstance(error, str | type):
                 raise ConfigurationError(

@@ -13,6 +13,7 @@ from llmmanager import (
     AuthConfig,
     AuthenticationError,
     AuthenticationType,
+    BedrockConverseRequest,
     ConfigurationError,
     Deadline,
     LLMManager,
@@ -334,3 +335,29 @@ def test_the_statistics_count_what_happened(fake_bedrock, make_manager, ask) -> 
     assert stats["throttles"] == {f"{NOVA_LITE}@us-east-1": 2}
     assert stats["max_retries"] == 3
     assert stats["retry_strategy"] == "region_first"
+
+
+def test_a_preference_of_ones_own_changes_the_way_in(fake_bedrock, make_manager, ask) -> None:
+    manager = make_manager(
+        regions=("us-east-1",), retry={"access_method_order": ("geographic_profile", "on_demand")}
+    )
+    assert manager.converse(ask).inference_profile_id == "us.amazon.nova-lite-v1:0"
+    with pytest.raises(ConfigurationError, match="access_method_order"):
+        make_manager(retry={"access_method_order": ("by_boat",)})
+
+
+def test_a_document_goes_out_under_a_name_that_bedrock_takes(fake_bedrock, make_manager) -> None:
+    document = {"document": {"name": "Q3  report_v2.pdf", "format": "pdf", "source": {"bytes": b"%PDF-1.4"}}}
+    content = [{"text": "What does it say?"}, document]
+    response = make_manager().converse([{"role": "user", "content": content}])
+    sent = fake_bedrock.calls[0].body["messages"][0]["content"][1]["document"]["name"]
+    assert sent == "Q3 report-v2-pdf"
+    assert document["document"]["name"] == "Q3  report_v2.pdf"
+    assert any("Q3 report-v2-pdf" in warning for warning in response.get_warnings())
+
+
+def test_regions_in_which_no_model_can_be_had_are_a_configuration_error(make_manager, ask) -> None:
+    manager = make_manager(("Claude 3 Haiku",), ("us-east-1", "eu-west-3"))
+    request = BedrockConverseRequest(messages=ask)
+    with pytest.raises(ConfigurationError, match="eu-west-3"):
+        manager.converse_with_request(request, regions=["us-east-1"])
