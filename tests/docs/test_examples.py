@@ -21,7 +21,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 EXAMPLE = re.compile(
     r"^```python\n(?P<code>.*?)^```$(?:\s*^```text\n(?P<output>.*?)^```$)?", re.DOTALL | re.MULTILINE
 )
-# The pages of others: what they hold is theirs to test.
+# Tables and figures without examples have tests of their own.
 PAGES = [
     page
     for page in sorted(DOCS.rglob("*.md"))
