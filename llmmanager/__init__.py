@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from llmmanager.bedrock.exceptions.llm_manager_exceptions import (
         AuthenticationError,
         ConfigurationError,
+        DeadlineExceededError,
         LLMManagerError,
         RequestValidationError,
         RetryExhaustedError,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
         ParallelResponse,
     )
     from llmmanager.bedrock.models.streaming_response import StreamingResponse
+    from llmmanager.bedrock.pricing import estimate_cost
     from llmmanager.llm_manager import LLMManager
     from llmmanager.parallel_llm_manager import ParallelLLMManager
 
@@ -54,6 +56,7 @@ _HOMES = {
     "llmmanager.llm_manager": ("LLMManager",),
     "llmmanager.parallel_llm_manager": ("ParallelLLMManager",),
     "llmmanager.bedrock.catalog.unified_model_manager": ("UnifiedModelManager",),
+    "llmmanager.bedrock.pricing": ("estimate_cost",),
     f"{_MODELS}.bedrock_response": ("BedrockResponse",),
     f"{_MODELS}.deadline": ("Deadline",),
     f"{_MODELS}.llm_manager_structures": (
@@ -77,6 +80,7 @@ _HOMES = {
     f"{_EXCEPTIONS}.llm_manager_exceptions": (
         "AuthenticationError",
         "ConfigurationError",
+        "DeadlineExceededError",
         "LLMManagerError",
         "RequestValidationError",
         "RetryExhaustedError",
@@ -97,6 +101,7 @@ __all__ = [
     "BedrockResponse",
     "ConfigurationError",
     "Deadline",
+    "DeadlineExceededError",
     "FailureHandlingStrategy",
     "LLMManager",
     "LLMManagerError",
@@ -117,6 +122,7 @@ __all__ = [
     "StreamingResponse",
     "UnifiedModelManager",
     "ValidationResult",
+    "estimate_cost",
 ]
 
 

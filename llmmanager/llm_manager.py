@@ -238,7 +238,9 @@ class LLMManager:
             `model_id`, `access_method` (the preferred one), `region`, `access_methods`,
             `inference_profile_id`.
         """
-        return self._catalog.get_model_access_info(model_name, region)
+        return self._catalog.get_model_access_info(
+            model_name, region, order=self._retry_config.access_method_order
+        )
 
     def validate_configuration(self) -> dict[str, Any]:
         """Check models, regions and credentials without calling a model.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
-from llmmanager.bedrock.exceptions.llm_manager_exceptions import LLMManagerError
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import LLMManagerError, RetryExhaustedError
 from llmmanager.bedrock.exceptions.parallel_exceptions import (
     ParallelConfigurationError,
     ParallelExecutionError,
@@ -219,7 +219,9 @@ class ParallelLLMManager:
                 )
             except LLMManagerError as error:
                 recorded: BedrockResponse | None = getattr(error, "response", None)
-                failed = BedrockResponse(success=False, error=error) if recorded is None else recorded
+                failed = recorded or BedrockResponse(success=False)
+                if not isinstance(error, RetryExhaustedError):
+                    failed = replace(failed, error=error)
                 return replace(failed, total_duration_ms=(time.monotonic() - started) * 1000)
 
     def _queue(self, requests: Sequence[BedrockConverseRequest]) -> Sequence[BedrockConverseRequest]:

@@ -159,7 +159,14 @@ class CatalogLayers:
                 self._known = NameResolver(merged)
 
     def _load_stored(self) -> Mapping[str, RegionCatalog]:
-        return self._store.load_all(self._regions or None) if self._store is not None else {}
+        if self._store is None:
+            return {}
+        try:
+            return self._store.load_all(self._regions or None)
+        except Exception as error:
+            # A store can be anybody's own; what it cannot tell, the snapshot and Bedrock can.
+            _log.warning("The catalog's store could not be read: %s", error)
+            return {}
 
     def _save(self, offered: RegionCatalog) -> None:
         if self._store is None:

@@ -249,14 +249,16 @@ class UnifiedModelManager:
 
     # ---- questions; none of them asks Bedrock
 
-    def get_model_access_info(self, model_name: str, region: str) -> dict[str, Any] | None:
+    def get_model_access_info(
+        self, model_name: str, region: str, *, order: Sequence[str] = tuple(AccessMethod)
+    ) -> dict[str, Any] | None:
         """How a model is called in a region; None where there is no access or no such model.
 
         Returns:
             `model_id`, `region`, `access_method` (the preferred one), `access_methods` (all, preferred
             first) and `inference_profile_id` (the preferred profile, or None).
         """
-        ways = self._known_ways_in(model_name, region)
+        ways = self._known_ways_in(model_name, region, order)
         if not ways:
             return None
         methods = [str(way.access_method) for way in ways if way.access_method]
@@ -319,12 +321,14 @@ class UnifiedModelManager:
     def _resolved(self, model: str | ResolvedModel) -> ResolvedModel:
         return model if isinstance(model, ResolvedModel) else self._layers.names.resolve(model)
 
-    def _known_ways_in(self, name: str, region: str) -> tuple[ModelAccess, ...]:
+    def _known_ways_in(
+        self, name: str, region: str, order: Sequence[str] = tuple(AccessMethod)
+    ) -> tuple[ModelAccess, ...]:
         try:
             resolved = self._resolved(name)
         except ConfigurationError:
             return ()
-        return self.access(resolved, region) if resolved.known or resolved.region else ()
+        return self.access(resolved, region, order=order) if resolved.known or resolved.region else ()
 
     def _ways_in(self, resolved: ResolvedModel, region: str) -> tuple[ModelAccess, ...]:
         names = self._layers.names

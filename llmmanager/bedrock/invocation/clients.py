@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ MAX_CONNECTIONS = 128
 
 # Where a role's credentials can come from; a profile in a file is somebody's, not the machine's.
 _NOT_FROM_A_ROLE = (
+    "assume-role",
     "shared-credentials-file",
     "custom-process",
     "config-file",
@@ -52,6 +54,11 @@ class ClientPool:
         self._lock = threading.Lock()
         self._session: Session | None = None
         self._clients: dict[tuple[str, str, float], Any] = {}
+
+    @property
+    def auth_type(self) -> str:
+        """Where the credentials come from, as `AuthenticationType` has it."""
+        return self._auth.auth_type.value
 
     def client(self, service: str, region: str, *, remaining: float = math.inf) -> Any:
         """The client of `service` ("bedrock-runtime" or "bedrock") in `region`.
@@ -83,6 +90,8 @@ class ClientPool:
         Raises:
             AuthenticationError, ConfigurationError: the configured profile cannot be read.
         """
+        if os.environ.get("AWS_BEARER_TOKEN_BEDROCK"):
+            return True
         with self._lock, self._translated("any region"):
             return self._ensured_session().get_credentials() is not None
 
@@ -120,7 +129,7 @@ class ClientPool:
         except BotoCoreError as error:
             decision = classify(error)
             if decision is not None and decision.kind is Kind.CREDENTIALS:
-                raise AuthenticationError(str(error), self._auth.auth_type.value, region) from error
+                raise AuthenticationError(str(error), self.auth_type, region) from error
             raise ConfigurationError(str(error), {"region": region}) from error
 
     def _config(self, connect: float) -> Config:

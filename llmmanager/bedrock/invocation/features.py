@@ -171,7 +171,6 @@ _FEATURES: dict[str, tuple[Callable[[Request], bool], Callable[[Request], Reques
     "system": (lambda request: "system" in request, _fold_system),
     "images": (_has_block("image"), _drop_block("image")),
     "documents": (_has_block("document"), _drop_block("document")),
-    "video": (_has_block("video"), _drop_block("video")),
     "guardrail": _member("guardrailConfig"),
     "cache_points": (_has_cache_points, _drop_cache_points),
     # What is refused is the two together: either alone stays.

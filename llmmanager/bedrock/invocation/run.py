@@ -278,7 +278,9 @@ class Run(Generic[R]):
     def _give_up(self, target: ModelAccess, error: Exception, decision: Decision) -> NoReturn:
         response = self.response(None, None, success=False)
         if decision.kind in (Kind.CREDENTIALS, Kind.EXPIRED_CREDENTIALS):
-            raise AuthenticationError(str(error), region=target.region, response=response) from error
+            raise AuthenticationError(
+                str(error), self._machinery.clients.auth_type, target.region, response=response
+            ) from error
         if decision.kind is Kind.REQUEST:
             raise RequestValidationError(
                 f"Bedrock refused the request: {error}", [str(error)], [], response=response

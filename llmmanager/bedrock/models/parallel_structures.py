@@ -188,7 +188,6 @@ class ParallelResponse:
     total_duration_ms: float
     parallel_execution_stats: ParallelExecutionStats
     failed_requests: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
 
     def get_success_rate(self) -> float:
         """Share of requests answered, 0.0 to 1.0."""
@@ -222,5 +221,4 @@ class ParallelResponse:
             "total_duration_ms": self.total_duration_ms,
             "parallel_execution_stats": self.parallel_execution_stats.to_dict(),
             "failed_requests": list(self.failed_requests),
-            "warnings": list(self.warnings),
         }

@@ -62,8 +62,9 @@ class StreamingResponse:
             self.close()
 
     def close(self) -> None:
-        """Close the connection; what has come so far stays."""
+        """Close the connection; what has come so far stays, and nothing more comes."""
         self._source.close()
+        self._events = iter(())
 
     def __enter__(self) -> StreamingResponse:
         return self

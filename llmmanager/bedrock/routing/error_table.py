@@ -157,5 +157,7 @@ CLIENT_RULES: dict[str, Decision] = {
     # The rest of botocore's transport errors, by their base class.
     "HTTPClientError": Decision(Next.SAME_TARGET, Kind.UNAVAILABLE),
     "ConnectionError": Decision(Next.SAME_TARGET, Kind.UNAVAILABLE),
+    # What botocore refuses to send at all, whatever the target.
+    "BotoCoreError": Decision(Next.GIVE_UP, Kind.CONFIGURATION),
 }
 """Errors of the client side by the name of a botocore class, the most specific first in its MRO."""

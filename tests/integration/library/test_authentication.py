@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from llmmanager import AuthConfig, AuthenticationError, AuthenticationType
+from llmmanager import AuthConfig, AuthenticationError, AuthenticationType, BedrockConverseRequest
 from llmmanager.testing import FakeBedrock
 
 FILE = """
@@ -90,3 +90,32 @@ def test_a_role_signs_with_what_its_environment_hands_it(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key-of-environment")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     assert signer(AuthConfig(AuthenticationType.IAM_ROLE, region="us-east-1")) == "key-of-environment"
+
+
+def test_a_role_is_not_assumed_by_way_of_somebodys_profile(
+    credentials_file: None, make_manager, ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "config"
+    config.write_text("[default]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = team\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    with pytest.raises(AuthenticationError) as raised:
+        make_manager(auth_config=AuthConfig(AuthenticationType.IAM_ROLE, region="us-east-1")).converse(ask)
+    assert raised.value.auth_type == "iam_role"
+
+
+def test_refused_credentials_are_told_as_such_in_a_parallel_run(
+    fake_bedrock: FakeBedrock, make_parallel, ask
+) -> None:
+    fake_bedrock.reject_credentials("testing", error="InvalidClientTokenId")
+    result = make_parallel().converse_parallel([BedrockConverseRequest(request_id="a", messages=ask)])
+    assert isinstance(result.request_responses["a"].get_last_error(), AuthenticationError)
+    assert len(result.request_responses["a"].attempts) == 1
+
+
+def test_a_bedrock_api_key_counts_as_credentials(
+    credentials_file: None, make_manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_SHARED_CREDENTIALS_FILE")
+    assert make_manager().validate_configuration()["auth_status"] == "missing"
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "key")
+    assert make_manager().validate_configuration()["auth_status"] == "configured"

@@ -242,3 +242,12 @@ def test_a_continued_stream_counts_in_the_statistics(fake_bedrock: FakeBedrock, 
     manager.converse_stream(ask).get_full_content()
     stats = manager.get_retry_stats()
     assert (stats["requests"], stats["attempts"], stats["retries"], stats["failovers"]) == (1, 2, 1, 1)
+
+
+def test_a_stream_that_was_left_gives_nothing_more(make_manager, ask) -> None:
+    stream = make_manager().converse_stream(ask)
+    for _ in stream:
+        break
+    assert list(stream) == []
+    assert stream.get_full_content() == stream.get_content()
+    assert not stream.success
