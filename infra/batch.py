@@ -17,6 +17,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.log_group import removal_policy
+from infra.nag import acknowledge, acknowledge_wildcards
 from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, PythonFunction
 from infra.settings import DeploymentSettings
@@ -24,11 +25,12 @@ from infra.state_machine import LAMBDA_FAULTS, StateMachine
 
 BATCHES: Final = "batches/"
 _LAMBDA_MAX_SECONDS = 900
+_NAMED_BY_BATCHES: Final = "Batches, and so their files and executions, have names of their own"
 
 
 def build_batch_bucket(scope: Construct, settings: DeploymentSettings) -> s3.Bucket:
     """The bucket of all batches. What lies under `batches/` expires; other inputs are the user's."""
-    return s3.Bucket(
+    bucket = s3.Bucket(
         scope,
         "BatchBucket",
         block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
@@ -42,6 +44,13 @@ def build_batch_bucket(scope: Construct, settings: DeploymentSettings) -> s3.Buc
         ],
         removal_policy=removal_policy(settings),
     )
+    acknowledge(
+        bucket,
+        "AwsSolutions-S1",
+        because="Access logs would need a second bucket, which has none either; CloudTrail's data events "
+        "tell the same to those who want them",
+    )
+    return bucket
 
 
 class Batch(Construct):
@@ -100,7 +109,9 @@ class Batch(Construct):
         collect = self._build_function(
             "Collect", "lambdas.batch.collect.handler", seconds=_LAMBDA_MAX_SECONDS
         )
-        collect.allow("s3:GetObject", on=[self._bucket.arn_for_objects(f"{BATCHES}*")])
+        collect.allow(
+            "s3:GetObject", on=[self._bucket.arn_for_objects(f"{BATCHES}*")], because=_NAMED_BY_BATCHES
+        )
         self._allow_writing(collect)
         return collect
 
@@ -113,12 +124,16 @@ class Batch(Construct):
         """Read inputs: all of the stack's own bucket, and the buckets that the settings name."""
         partition = Stack.of(self).partition
         others = [f"arn:{partition}:s3:::{name}/*" for name in self._base.settings.input_buckets]
-        function.allow("s3:GetObject", on=[self._bucket.arn_for_objects("*"), *others])
+        function.allow(
+            "s3:GetObject",
+            on=[self._bucket.arn_for_objects("*"), *others],
+            because="An input may lie anywhere in the buckets for inputs",
+        )
 
     def _allow_writing(self, function: PythonFunction) -> None:
         """Write the batches' files. Long ones go up in parts, which end by PutObject or are given up."""
         objects = self._bucket.arn_for_objects(f"{BATCHES}*")
-        function.allow("s3:PutObject", "s3:AbortMultipartUpload", on=[objects])
+        function.allow("s3:PutObject", "s3:AbortMultipartUpload", on=[objects], because=_NAMED_BY_BATCHES)
         allow_listing(function, self._bucket)
 
     def _allow_distributed_map(self) -> None:
@@ -127,7 +142,8 @@ class Batch(Construct):
         A policy of its own, since the role's cannot name the machine that waits for the role.
         """
         machine = self.state_machine
-        iam.Policy(
+        manifests = self._bucket.arn_for_objects(f"{BATCHES}*/manifest.json")
+        policy = iam.Policy(
             self,
             "DistributedMapPolicy",
             roles=[machine.role],
@@ -139,10 +155,11 @@ class Batch(Construct):
                 ),
                 iam.PolicyStatement(
                     actions=["s3:GetObject"],
-                    resources=[self._bucket.arn_for_objects(f"{BATCHES}*/manifest.json")],
+                    resources=[manifests],
                 ),
             ],
         )
+        acknowledge_wildcards(policy, [machine.executions_arn, manifests], because=_NAMED_BY_BATCHES)
 
 
 def allow_listing(function: PythonFunction, bucket: s3.IBucket) -> None:

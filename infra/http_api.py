@@ -12,6 +12,7 @@ from constructs import Construct
 
 from infra.batch import BATCHES, allow_listing
 from infra.log_group import build_log_group
+from infra.nag import acknowledge
 from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, PythonFunction
 from infra.settings import DeploymentSettings
@@ -87,11 +88,13 @@ class HttpApi(Construct):
     def _allow_batches(self, function: PythonFunction, bucket: s3.IBucket, machine: StateMachine) -> None:
         """Submit batches and tell how they go, which takes no sight of prompts and answers in the bucket."""
         function.allow("states:StartExecution", on=[machine.arn])
-        function.allow("states:DescribeExecution", on=[machine.executions_arn])
+        function.allow(
+            "states:DescribeExecution", on=[machine.executions_arn], because="One execution a batch"
+        )
         submitted = bucket.arn_for_objects(f"{BATCHES}*/input.jsonl")
-        function.allow("s3:PutObject", "s3:AbortMultipartUpload", on=[submitted])
+        function.allow("s3:PutObject", "s3:AbortMultipartUpload", on=[submitted], because="One file a batch")
         told = [bucket.arn_for_objects(f"{BATCHES}*/{name}") for name in ("manifest.json", "summary.json")]
-        function.allow("s3:GetObject", on=told)
+        function.allow("s3:GetObject", on=told, because="One file of each name a batch")
         allow_listing(function, bucket)
 
     def _build_api(self, settings: DeploymentSettings) -> apigateway.RestApi:
@@ -114,6 +117,7 @@ class HttpApi(Construct):
         )
         # The stack has an output of its own for this.
         api.node.try_remove_child("Endpoint")
+        _acknowledge_findings(api)
         return api
 
     def _build_routes(self, function: PythonFunction) -> None:
@@ -152,6 +156,35 @@ class HttpApi(Construct):
             templates={"application/json": _problem(detail)},
             response_headers={"Content-Type": f"'{_PROBLEM}'", **(headers or {})},
         )
+
+
+def _acknowledge_findings(api: apigateway.RestApi) -> None:
+    acknowledge(
+        api, "AwsSolutions-COG4", because="Every method takes requests that IAM users and roles have signed"
+    )
+    acknowledge(
+        api,
+        "AwsSolutions-APIG2",
+        because="The function checks every field and lists all problems; the gateway could name the first",
+    )
+    acknowledge(
+        api,
+        "AwsSolutions-APIG3",
+        because="Callers without credentials of the account are turned away; a web ACL is 5 USD a month",
+    )
+    acknowledge(
+        api,
+        "AwsSolutions-APIG6",
+        "Serverless-APIGWXrayEnabled",
+        because="The access log has a line a request. API Gateway keeps execution logs for ever, in a group "
+        "that the stack could not delete",
+    )
+    managed = "arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
+    acknowledge(
+        api,
+        f"AwsSolutions-IAM4[Policy::{managed}]",
+        because="The account's role for API Gateway's logs takes no other policy",
+    )
 
 
 def _problem(detail: str | None) -> str:

@@ -72,6 +72,7 @@ class ModelAccess(Construct):
             "bedrock:ListInferenceProfiles",
             on=["*"],
             when={"StringEquals": {"aws:RequestedRegion": list(base.settings.regions)}},
+            because="Listing models and profiles has no resource to name",
         )
         return refresh
 

@@ -27,6 +27,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra.model_targets import is_described, ways_in
+from infra.nag import acknowledge_wildcards
 from llmmanager.bedrock.catalog.entries import AccessMethod, Catalog
 from llmmanager.bedrock.catalog.names import ResolvedModel
 
@@ -140,6 +141,16 @@ class InvokeModels(Construct):
             iam.ManagedPolicy(self, f"Policy{number}", statements=[_to_cdk(s) for s in statements])
             for number, statements in enumerate(packed, start=1)
         ]
+        acknowledge_wildcards(
+            self,
+            [
+                _substituted(arn)
+                for statements in packed
+                for statement in statements
+                for arn in statement.resources
+            ],
+            because="No data says where the profile of a model that is not described routes to",
+        )
 
     def grant(self, role: iam.Role) -> None:
         """Let the role invoke the models."""

@@ -12,6 +12,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from infra.log_group import build_log_group
+from infra.nag import acknowledge, acknowledge_wildcards
 from infra.python_function import PythonFunction
 from infra.settings import DeploymentSettings
 
@@ -63,6 +64,13 @@ class StateMachine(Construct):
                 level=sfn.LogLevel.ALL,
                 include_execution_data=False,
             ),
+        )
+        acknowledge_wildcards(self.role, ["*"], because="Delivering a log has no resource to name")
+        acknowledge(
+            self.machine,
+            "AwsSolutions-SF2",
+            "Serverless-StepFunctionStateMachineXray",
+            because="The execution's history and log tell every step; a trace of a map has one more for each",
         )
 
     @property

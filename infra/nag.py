@@ -1,0 +1,44 @@
+"""Findings of cdk-nag that are right as they are: each acknowledged where it arises, with its reason.
+
+The packs run in the tests (tests/infra/test_security.py), on everything below the construct that is given.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from aws_cdk import Acknowledgment, Stack, Validations
+from constructs import Construct
+
+
+def acknowledge(construct: Construct, *rules: str, because: str) -> None:
+    """Accept what these rules (`AwsSolutions-S1`) find at the construct and below it."""
+    for rule in rules:
+        pack = rule.partition("-")[0]
+        Validations.of(construct).acknowledge(Acknowledgment(id=f"{pack}::{rule}", reason=because))
+
+
+def acknowledge_wildcards(construct: Construct, resources: Iterable[str], *, because: str) -> None:
+    """Accept these wildcards, and no others, in the permissions granted at the construct and below it."""
+    for resource in resources:
+        name = _readable(Stack.of(construct).resolve(resource))
+        if "*" in name:
+            acknowledge(construct, f"AwsSolutions-IAM5[Resource::{name}]", because=because)
+
+
+def _readable(value: Any) -> str:
+    """A resource's ARN as cdk-nag writes it: references in angle brackets."""
+    match value:
+        case {"Ref": str(name)}:
+            return f"<{name}>"
+        case {"Fn::GetAtt": [str(name), str(attribute)]}:
+            return f"<{name}.{attribute}>"
+        case {"Fn::Join": [str(separator), list(parts)]}:
+            return separator.join(_readable(part) for part in parts)
+        case {"Fn::Sub": str(text)}:
+            return re.sub(r"\$\{([\w:.]+)\}", r"<\1>", text)
+        case str():
+            return value
+    raise TypeError(f"not an ARN: {value!r}")

@@ -1,0 +1,79 @@
+"""cdk-nag's AwsSolutions and Serverless packs and cfn-lint find nothing that is not acknowledged."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CONTEXT = json.loads((ROOT / "cdk.json").read_text())["context"]
+DEPLOYMENTS = {
+    "AsDelivered": {},
+    # What adds statements: buckets of others, and a model and a profile that no data describes.
+    "Further": {
+        "input_buckets": "prompts-a,prompts-b",
+        "models": "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc123def456,"
+        "eu.example.future-model-v1:0",
+        "removal_policy": "destroy",
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both deployments, synthesised under both packs."""
+    import aws_cdk as cdk
+    from cdk_nag import AwsSolutionsChecks, ServerlessChecks
+
+    from infra.settings import DeploymentSettings
+    from infra.stack import LlmManagerStack
+
+    directory = tmp_path_factory.mktemp("cdk.out")
+    app = cdk.App(context=CONTEXT, outdir=str(directory))
+    cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(), ServerlessChecks())
+    for name, context in DEPLOYMENTS.items():
+        LlmManagerStack(app, name, settings=DeploymentSettings.from_context({**CONTEXT, **context}))
+    try:
+        app.synth()
+    except RuntimeError as error:
+        # It names a report. The tests say what is in it.
+        if "Validation failed" not in str(error):
+            raise
+    return directory
+
+
+@pytest.fixture(scope="module")
+def packs(assembly: Path) -> dict[str, Any]:
+    """What each pack has found, by its name."""
+    reports = json.loads((assembly / "validation-report.json").read_text())["pluginReports"]
+    return {report["pluginName"]: report for report in reports}
+
+
+@pytest.mark.parametrize("pack", ["AwsSolutions", "Serverless"])
+def test_everything_that_cdk_nag_finds_is_acknowledged(packs: dict[str, Any], pack: str) -> None:
+    found = [
+        f"{violation['ruleName']} at {construct['constructPath']}"
+        for violation in packs[pack]["violations"]
+        for construct in violation["violatingConstructs"]
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_cfn_lint_finds_nothing(assembly: Path, name: str) -> None:
+    template = assembly / f"{name}.template.json"
+    # W3005: the CDK writes out dependencies that a reference has made already.
+    command = [
+        Path(sys.executable).with_name("cfn-lint"),
+        "--regions",
+        "us-east-1",
+        "--ignore-checks",
+        "W3005",
+    ]
+    done = subprocess.run([*command, "--", str(template)], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("", 0), done.stderr
