@@ -24,6 +24,12 @@ def step_functions() -> Any:
     return boto3.client("stepfunctions", config=_config(read_timeout=8))
 
 
+@cache
+def dynamodb() -> Any:
+    """The DynamoDB client."""
+    return boto3.client("dynamodb", config=_config(read_timeout=5))
+
+
 def _config(*, read_timeout: float, connections: int = 10) -> Config:
     return Config(
         connect_timeout=3,

@@ -93,6 +93,16 @@ def batch_state_machine_arn() -> str:
     return arn
 
 
+@cache
+def request_table() -> str:
+    """Name of the DynamoDB table that remembers requests by their idempotency keys.
+
+    Raises:
+        SettingsError: the variable is missing.
+    """
+    return _text("LLMMANAGER_REQUEST_TABLE")
+
+
 def _text(name: str) -> str:
     value = os.environ.get(name, "").strip()
     if not value:

@@ -13,13 +13,14 @@ import pytest
 from moto import mock_aws
 
 from lambdas.batch import collect, plan, worker
-from lambdas.shared import clients, manager, settings
+from lambdas.shared import clients, idempotency, manager, settings
 from llmmanager.testing import FakeBedrock
 
 MODELS = ("Nova Lite", "Nova Micro")
 REGIONS = ("us-east-1", "us-west-2", "eu-central-1")
 BUCKET = "batches-of-the-test"
 TABLE = "catalog-of-the-test"
+REQUEST_TABLE = "requests-of-the-test"
 STATE_MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:Batch"
 
 
@@ -48,7 +49,10 @@ def forget_what_is_kept() -> None:
         settings.model_settings,
         settings.batch_settings,
         settings.batch_state_machine_arn,
+        settings.request_table,
+        idempotency._store,
         clients.s3,
+        clients.dynamodb,
         clients.step_functions,
         manager.catalog,
         manager.llm_manager,
@@ -78,6 +82,7 @@ def deployed(
         "LLMMANAGER_MODELS": json.dumps(MODELS),
         "LLMMANAGER_REGIONS": json.dumps(REGIONS),
         "LLMMANAGER_TABLE": TABLE,
+        "LLMMANAGER_REQUEST_TABLE": REQUEST_TABLE,
         "LLMMANAGER_BUCKET": BUCKET,
         "LLMMANAGER_INPUT_BUCKETS": json.dumps(["bucket-of-another-team"]),
         "LLMMANAGER_BATCH_STATE_MACHINE_ARN": STATE_MACHINE,
@@ -96,6 +101,12 @@ def deployed(
                 {"AttributeName": "pk", "KeyType": "HASH"},
                 {"AttributeName": "sk", "KeyType": "RANGE"},
             ],
+        )
+        boto3.client("dynamodb").create_table(
+            TableName=REQUEST_TABLE,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         )
         boto3.client("stepfunctions").create_state_machine(
             name="Batch", definition=json.dumps(_MACHINE), roleArn="arn:aws:iam::123456789012:role/any"

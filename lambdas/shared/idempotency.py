@@ -1,0 +1,142 @@
+"""A request that comes twice is run once: the second one is given the first one's answer.
+
+Powertools' Idempotency keeps the records, one item a key in the request table. Its import takes about 100 ms, so
+it waits for the first request that carries a key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+from lambdas.shared import clients
+from lambdas.shared.json_text import dump
+from lambdas.shared.observability import logger
+from lambdas.shared.settings import batch_settings, request_table
+
+# How long a key is remembered.
+KEPT_SECONDS = 24 * 3600
+# DynamoDB takes 400 KB an item.
+MAX_ITEM_BYTES = 300_000
+
+T = TypeVar("T")
+
+
+class KeyReused(Exception):
+    """The key came with another request before."""
+
+
+class InProgress(Exception):
+    """The first request with this key is not answered yet."""
+
+
+class StoreUnavailable(Exception):
+    """Whether the key came before cannot be told, so the request was not run."""
+
+
+@dataclass(frozen=True)
+class Once(Generic[T]):
+    """An answer.
+
+    Attributes:
+        answer: what `work` returned, now or the first time.
+        replayed: whether it is the answer of an earlier request.
+    """
+
+    answer: T
+    replayed: bool
+
+
+def run_once(
+    key: tuple[str, ...], body: Mapping[str, Any], work: Callable[[], T], *, context: Any
+) -> Once[T]:
+    """Do the work, or give the answer of the request that came with this key before.
+
+    Of two at the same time only one works. A failure is not kept: with the same key again, the work is done
+    again. So it is when the function ended without a word, once its time (`context`) would have been over.
+
+    Args:
+        key: what tells the request from all others, such as the door, the caller, and the key that it gave.
+        body: the request; with the same key it must be the same.
+        work: returns JSON-ready data. What it raises passes through.
+        context: Lambda's, for the time that is left to the work.
+
+    Raises:
+        KeyReused, InProgress, StoreUnavailable: the work was not done.
+    """
+    from aws_lambda_powertools.utilities import idempotency
+    from aws_lambda_powertools.utilities.idempotency import exceptions
+
+    id_ = hashlib.sha256(json.dumps(key).encode()).hexdigest()
+    done: list[T] = []
+
+    def record(**_request: Any) -> dict[str, Any]:
+        done.append(work())
+        return _kept(id_, done[0])
+
+    once = idempotency.idempotent_function(
+        record,
+        data_keyword_argument="request",
+        persistence_store=_store(),
+        config=_config(context),
+        key_prefix="request",
+    )
+    try:
+        kept = once(request={"key": id_, "body": body})
+    except exceptions.IdempotencyValidationError:
+        raise KeyReused from None
+    except exceptions.IdempotencyAlreadyInProgressError:
+        raise InProgress from None
+    except (
+        exceptions.IdempotencyPersistenceLayerError,
+        exceptions.IdempotencyInconsistentStateError,
+    ) as error:
+        if not done:
+            raise StoreUnavailable from error
+        # The answer is there and paid for: its sender shall have it, even if a second one would not.
+        logger.warning("answer not kept", extra={"error_type": type(error.__cause__).__name__})
+        return Once(done[0], replayed=False)
+    return Once(done[0], replayed=False) if done else Once(_restored(kept), replayed=True)
+
+
+def _kept(id_: str, answer: Any) -> dict[str, Any]:
+    """The record of an answer; a large one lies in S3."""
+    # Powertools writes ASCII: what is no ASCII takes more room than in UTF-8.
+    if len(json.dumps(answer)) <= MAX_ITEM_BYTES:
+        return {"answer": answer}
+    key = f"requests/{id_}/answer.json"
+    clients.s3().put_object(Bucket=batch_settings().bucket, Key=key, Body=dump(answer))
+    return {"answerKey": key}
+
+
+def _restored(kept: Mapping[str, Any]) -> Any:
+    if "answer" in kept:
+        return kept["answer"]
+    stored = clients.s3().get_object(Bucket=batch_settings().bucket, Key=kept["answerKey"])
+    return json.loads(stored["Body"].read())
+
+
+def _config(context: Any) -> Any:
+    from aws_lambda_powertools.utilities.idempotency import IdempotencyConfig
+
+    return IdempotencyConfig(
+        event_key_jmespath="key",
+        payload_validation_jmespath="body",
+        raise_on_no_idempotency_key=True,
+        expires_after_seconds=KEPT_SECONDS,
+        hash_function="sha256",
+        lambda_context=context,
+    )
+
+
+@cache
+def _store() -> Any:
+    from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
+
+    return DynamoDBPersistenceLayer(
+        request_table(), key_attr="id", expiry_attr="expires_at", boto3_client=clients.dynamodb()
+    )
