@@ -1,0 +1,166 @@
+"""What AWS says, in its own words, and what follows: written down apart from the table that decides."""
+
+from __future__ import annotations
+
+import botocore.exceptions
+import pytest
+from botocore.eventstream import ParserError
+from botocore.exceptions import ClientError
+from urllib3.exceptions import ProtocolError
+
+from llmmanager.bedrock.routing.classification import classify
+from llmmanager.bedrock.routing.decision import Decision, Kind, Next
+
+AGAIN, REGION, MODEL, STOP = Next.SAME_TARGET, Next.OTHER_REGION, Next.OTHER_MODEL, Next.GIVE_UP
+WAY_IN, DROP = Next.OTHER_ACCESS_METHOD, Next.DROP_FEATURE
+VALIDATION, DENIED, NOT_FOUND = "ValidationException", "AccessDeniedException", "ResourceNotFoundException"
+
+MEANINGS = [
+    ("ThrottlingException", "Too many tokens, please wait before trying again.", AGAIN, Kind.THROTTLE),
+    ("ThrottlingException", "Too many tokens per day, please wait.", REGION, Kind.QUOTA),
+    (VALIDATION, "Too many tokens per day, please wait.", REGION, Kind.QUOTA),
+    ("TooManyRequestsException", "", AGAIN, Kind.THROTTLE),
+    ("LimitExceededException", "", AGAIN, Kind.THROTTLE),
+    ("ServiceQuotaExceededException", "", REGION, Kind.QUOTA),
+    ("ServiceUnavailableException", "Too many connections", AGAIN, Kind.UNAVAILABLE),
+    (VALIDATION, "Bedrock is unable to process your request.", AGAIN, Kind.UNAVAILABLE),
+    ("InternalServerException", "", AGAIN, Kind.UNAVAILABLE),
+    ("InternalFailure", "", AGAIN, Kind.UNAVAILABLE),
+    ("ModelNotReadyException", "", AGAIN, Kind.UNAVAILABLE),
+    ("ModelTimeoutException", "", REGION, Kind.TIMEOUT),
+    ("ModelErrorException", "", AGAIN, Kind.UNAVAILABLE),
+    ("ModelStreamErrorException", "", AGAIN, Kind.UNAVAILABLE),
+    (
+        VALIDATION,
+        "Invocation of x with on-demand throughput isn\u2019t supported.",
+        WAY_IN,
+        Kind.ACCESS_METHOD,
+    ),
+    (VALIDATION, "The provided model doesn't support on-demand throughput.", REGION, Kind.ACCESS),
+    (VALIDATION, "The provided model identifier is invalid.", REGION, Kind.MODEL),
+    (VALIDATION, "This action doesn't support the model that you provided.", MODEL, Kind.MODEL),
+    (VALIDATION, "Conversation blocks and tool result blocks cannot be provided", MODEL, Kind.REQUEST),
+    (VALIDATION, "Input is too long for requested model.", MODEL, Kind.REQUEST),
+    (VALIDATION, "prompt is too long: 210000 tokens > 200000 maximum", MODEL, Kind.REQUEST),
+    (VALIDATION, "A conversation must start with a user message.", STOP, Kind.REQUEST),
+    (VALIDATION, "Malformed input request: #/messages: required key not found", STOP, Kind.REQUEST),
+    (VALIDATION, "Operation not allowed", STOP, Kind.ACCESS),
+    (VALIDATION, "Something that nobody has seen yet", MODEL, Kind.REQUEST),
+    ("SerializationException", "", STOP, Kind.REQUEST),
+    (DENIED, "You don't have access to the model with the specified model ID.", REGION, Kind.ACCESS),
+    (DENIED, "User: x is not authorized to perform: bedrock:InvokeModel", MODEL, Kind.ACCESS),
+    (
+        DENIED,
+        "User: x is not authorized to perform: bedrock:InvokeModel on resource: y "
+        "with an explicit deny in a service control policy",
+        REGION,
+        Kind.ACCESS,
+    ),
+    (DENIED, "Model access is denied due to missing aws-marketplace:Subscribe", MODEL, Kind.ACCESS),
+    (DENIED, "Your AWS Marketplace subscription failed: INVALID_PAYMENT_INSTRUMENT", MODEL, Kind.ACCESS),
+    (DENIED, "This model is not available for this account.", MODEL, Kind.ACCESS),
+    (DENIED, "", REGION, Kind.ACCESS),
+    ("FTUFormNotFilled", "", MODEL, Kind.ACCESS),
+    ("BadCScoreException", "", MODEL, Kind.ACCESS),
+    ("MPAgreementBeingCreated", "", MODEL, Kind.ACCESS),
+    (NOT_FOUND, "This model version has reached the end of its life.", MODEL, Kind.MODEL),
+    (NOT_FOUND, "Access denied. This Model is marked by provider as Legacy", MODEL, Kind.MODEL),
+    (NOT_FOUND, "Model use case details have not been submitted for this account.", MODEL, Kind.ACCESS),
+    (NOT_FOUND, "Model not found.", REGION, Kind.MODEL),
+    ("ExpiredTokenException", "", STOP, Kind.EXPIRED_CREDENTIALS),
+    ("ExpiredToken", "", STOP, Kind.EXPIRED_CREDENTIALS),
+    ("RequestExpired", "", STOP, Kind.CREDENTIALS),
+    ("UnrecognizedClientException", "", STOP, Kind.CREDENTIALS),
+    ("InvalidClientTokenId", "", STOP, Kind.CREDENTIALS),
+    ("InvalidSignatureException", "", STOP, Kind.CREDENTIALS),
+    ("SignatureDoesNotMatch", "", STOP, Kind.CREDENTIALS),
+    ("MissingAuthenticationToken", "", STOP, Kind.CREDENTIALS),
+    ("MissingAuthenticationTokenException", "", STOP, Kind.CREDENTIALS),
+    ("IncompleteSignature", "", STOP, Kind.CREDENTIALS),
+    ("NotAuthorized", "", STOP, Kind.CREDENTIALS),
+    ("OptInRequired", "", REGION, Kind.ACCESS),
+]
+
+REFUSED_FEATURES = [
+    ("This model doesn't support tool use in streaming mode.", "tools"),
+    ("This model doesn't support tool use.", "tools"),
+    ("This model doesn't support the toolConfig.toolChoice.any field.", "tools"),
+    ("This model doesn't support system messages. Try again without one.", "system"),
+    ("This model doesn't support system prompts.", "system"),
+    ("This model doesn't support the image field.", "images"),
+    ("This model doesn't support images.", "images"),
+    ("This model doesn't support documents.", "documents"),
+    ("This model doesn't support the document content block.", "documents"),
+    ("This model doesn't support guardrails.", "guardrail"),
+    ("This model doesn't support prompt caching.", "cache_points"),
+    ("This model doesn't support cachePoint blocks.", "cache_points"),
+    ("You invoked an unsupported model or your request did not allow prompt caching.", "cache_points"),
+    ("`temperature` and `top_p` cannot both be specified for this model.", "top_p"),
+    ("`temperature` is deprecated for this model.", "sampling"),
+    ("The maximum tokens you requested exceeds the model limit of 8192.", "max_tokens"),
+    ("#: extraneous key [top_k] is not permitted", "additional_fields"),
+    ("top_k: Extra inputs are not permitted", "additional_fields"),
+]
+
+ON_THIS_SIDE = [
+    ("ReadTimeoutError", REGION, Kind.TIMEOUT),
+    ("ConnectTimeoutError", AGAIN, Kind.UNREACHABLE),
+    ("EndpointConnectionError", AGAIN, Kind.UNREACHABLE),
+    ("ConnectionClosedError", AGAIN, Kind.UNAVAILABLE),
+    ("ProxyConnectionError", AGAIN, Kind.UNAVAILABLE),
+    ("ResponseStreamingError", AGAIN, Kind.UNAVAILABLE),
+    ("HTTPClientError", AGAIN, Kind.UNAVAILABLE),
+    ("ConnectionError", AGAIN, Kind.UNAVAILABLE),
+    ("SSLError", STOP, Kind.CONFIGURATION),
+    ("NoCredentialsError", STOP, Kind.CREDENTIALS),
+    ("PartialCredentialsError", STOP, Kind.CREDENTIALS),
+    ("CredentialRetrievalError", STOP, Kind.CREDENTIALS),
+    ("ProfileNotFound", STOP, Kind.CREDENTIALS),
+    ("TokenRetrievalError", STOP, Kind.CREDENTIALS),
+    ("SSOTokenLoadError", STOP, Kind.CREDENTIALS),
+    ("SSOError", STOP, Kind.CREDENTIALS),
+    ("LoginRefreshRequired", STOP, Kind.CREDENTIALS),
+    ("NoAuthTokenError", STOP, Kind.CREDENTIALS),
+    ("NoRegionError", STOP, Kind.CONFIGURATION),
+    ("InvalidRegionError", STOP, Kind.CONFIGURATION),
+    ("UnknownEndpointError", STOP, Kind.CONFIGURATION),
+    ("EndpointVariantError", STOP, Kind.CONFIGURATION),
+    ("ParamValidationError", STOP, Kind.REQUEST),
+]
+
+
+def decided(code: str, message: str) -> Decision | None:
+    return classify(ClientError({"Error": {"Code": code, "Message": message}}, "Converse"))
+
+
+@pytest.mark.parametrize(("code", "message", "next_", "kind"), MEANINGS)
+def test_what_aws_says_is_understood(code: str, message: str, next_: Next, kind: Kind) -> None:
+    decision = decided(code, message)
+    assert decision is not None
+    assert (decision.next, decision.kind) == (next_, kind)
+
+
+@pytest.mark.parametrize(("message", "feature"), REFUSED_FEATURES)
+def test_a_refused_feature_is_recognised_and_without_it_the_next_model_is_left(
+    message: str, feature: str
+) -> None:
+    assert decided(VALIDATION, message) == Decision(DROP, Kind.FEATURE, (feature,), otherwise=MODEL)
+
+
+def test_no_other_way_in_leaves_the_next_region() -> None:
+    decision = decided(VALIDATION, "on-demand throughput isn\u2019t supported")
+    assert decision is not None
+    assert decision.otherwise is REGION
+
+
+@pytest.mark.parametrize(("name", "next_", "kind"), ON_THIS_SIDE)
+def test_what_botocore_says_is_understood(name: str, next_: Next, kind: Kind) -> None:
+    error = getattr(botocore.exceptions, name)
+    decision = classify(error.__new__(error))
+    assert decision is not None
+    assert (decision.next, decision.kind) == (next_, kind)
+
+
+@pytest.mark.parametrize("error", [ProtocolError("cut off"), ParserError("half a message")])
+def test_a_stream_that_breaks_on_its_way_may_be_asked_for_again(error: Exception) -> None:
+    assert classify(error) == Decision(AGAIN, Kind.UNAVAILABLE)
