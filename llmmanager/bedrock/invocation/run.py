@@ -81,6 +81,7 @@ class Run(Generic[R]):
         self._started = time.monotonic()
         self._route = Route(places, machinery.retry_config, machinery.cooldowns, deadline)
         self._decisions: list[Decision | None] = []
+        self._left_out: dict[str, tuple[str, ...]] = {}
         self._dropped: dict[str, tuple[str, ...]] = {}
         self._asked_in_full: set[str] = set()
         self._bodies: dict[tuple[str, ...], bytes] = {}
@@ -240,11 +241,16 @@ class Run(Generic[R]):
         return first_held(without(self._request, self._features_dropped(model_id)), decision.features)
 
     def _remembered(self, model_id: str) -> tuple[str, ...]:
-        """Features left out because the model refused them in an earlier call."""
+        """Features left out because the model refused them in an earlier call.
+
+        Looked up once a call: what other calls learn meanwhile must not be told of this one's answer.
+        """
         if model_id in self._asked_in_full or not self._machinery.retry_config.enable_feature_fallback:
             return ()
-        known = self._machinery.features.refused_by(model_id)
-        return tuple(feature for feature in known if first_held(self._request, (feature,)))
+        if model_id not in self._left_out:
+            known = self._machinery.features.refused_by(model_id)
+            self._left_out[model_id] = tuple(f for f in known if first_held(self._request, (f,)))
+        return self._left_out[model_id]
 
     def _features_dropped(self, model_id: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys((*self._remembered(model_id), *self._dropped.get(model_id, ()))))
