@@ -12,6 +12,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
     SSLError,
 )
+from botocore.parsers import ResponseParserError
 
 from llmmanager.bedrock.routing.classification import classify
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next
@@ -71,24 +72,61 @@ def test_an_error_means_what_the_table_says(code: str, message: str, next_: Next
 
 
 @pytest.mark.parametrize(
-    ("status", "next_"),
+    ("status", "next_", "kind"),
     [
-        (429, Next.SAME_TARGET),
-        (503, Next.SAME_TARGET),
-        (408, Next.OTHER_REGION),
-        (403, Next.OTHER_REGION),
-        (418, Next.OTHER_MODEL),
+        (429, Next.SAME_TARGET, Kind.THROTTLE),
+        (408, Next.OTHER_REGION, Kind.TIMEOUT),
+        (401, Next.OTHER_REGION, Kind.ACCESS),
+        (403, Next.OTHER_REGION, Kind.ACCESS),
+        (400, Next.OTHER_MODEL, Kind.REQUEST),
+        (499, Next.OTHER_MODEL, Kind.REQUEST),
+        (399, Next.SAME_TARGET, Kind.UNAVAILABLE),
+        (500, Next.SAME_TARGET, Kind.UNAVAILABLE),
+        (503, Next.SAME_TARGET, Kind.UNAVAILABLE),
     ],
 )
-def test_an_unknown_code_is_judged_by_its_status(status: int, next_: Next) -> None:
-    assert decided(service_error("SomethingNewException", status=status)).next is next_
+def test_an_unknown_code_is_judged_by_its_status(status: int, next_: Next, kind: Kind) -> None:
+    decision = decided(service_error("SomethingNewException", status=status))
+    assert (decision.next, decision.kind) == (next_, kind)
 
 
-def test_a_model_error_with_a_clients_status_inside_is_the_requests_fault() -> None:
-    assert decided(service_error("ModelErrorException", originalStatusCode=400)).next is Next.OTHER_MODEL
-    assert decided(service_error("ModelErrorException", originalStatusCode=429)).next is Next.SAME_TARGET
-    assert decided(service_error("ModelErrorException", originalStatusCode=500)).next is Next.SAME_TARGET
-    assert decided(service_error("ModelErrorException")).next is Next.SAME_TARGET
+@pytest.mark.parametrize(
+    ("response", "next_"),
+    [
+        ({"Error": {}}, Next.SAME_TARGET),
+        ({"Error": {"Code": "SomethingNewException"}, "ResponseMetadata": {}}, Next.SAME_TARGET),
+        ({"Error": {"Code": "ValidationException", "Message": None}}, Next.OTHER_MODEL),
+    ],
+)
+def test_a_service_that_says_little_is_understood_as_far_as_it_goes(
+    response: dict[str, object], next_: Next
+) -> None:
+    assert decided(ClientError(response, "Converse")).next is next_  # type: ignore[arg-type]
+
+
+def test_a_response_without_an_error_is_no_word_of_a_service() -> None:
+    error = ReadTimeoutError(endpoint_url="http://x")
+    error.response = {"Error": "text"}
+    assert decided(error).kind is Kind.TIMEOUT
+    assert classify(OSError()) is None
+
+
+def test_an_error_code_may_carry_a_link_to_its_documentation() -> None:
+    error = service_error("ThrottlingException:http://internal.amazon.com/coral/com.amazon.coral/")
+    assert decided(error).kind is Kind.THROTTLE
+
+
+@pytest.mark.parametrize("code", ["ModelErrorException", "ModelStreamErrorException"])
+def test_a_model_error_with_a_clients_status_inside_is_the_requests_fault(code: str) -> None:
+    refused = decided(service_error(code, originalStatusCode=400))
+    assert (refused.next, refused.kind) == (Next.OTHER_MODEL, Kind.REQUEST)
+    too_long = decided(service_error(code, "Malformed input request", originalStatusCode=400))
+    assert too_long.next is Next.GIVE_UP
+    assert decided(service_error(code, originalStatusCode=429)).next is Next.SAME_TARGET
+    assert decided(service_error(code, originalStatusCode=499)).next is Next.OTHER_MODEL
+    assert decided(service_error(code, originalStatusCode=500)).next is Next.SAME_TARGET
+    assert decided(service_error(code)).next is Next.SAME_TARGET
+    assert decided(service_error("InternalServerException", originalStatusCode=400)).transient
 
 
 @pytest.mark.parametrize(
@@ -114,6 +152,19 @@ def test_an_error_that_is_none_of_awss_is_not_decided_upon() -> None:
     assert classify(ConnectionError()) is None
 
 
+def test_what_the_caller_holds_for_transient_is_nothing_else() -> None:
+    assert decided(ReadTimeoutError(endpoint_url="http://x"), "SomethingElse", KeyError).kind is Kind.TIMEOUT
+
+
+def test_a_plain_error_of_the_callers_choice_is_transient() -> None:
+    assert decided(ZeroDivisionError(), ArithmeticError) == decided(ZeroDivisionError(), "ArithmeticError")
+    assert decided(ZeroDivisionError(), ArithmeticError) == Decision(Next.SAME_TARGET, Kind.UNAVAILABLE)
+
+
+def test_a_client_side_error_that_the_table_does_not_know_is_not_decided_upon() -> None:
+    assert classify(ResponseParserError()) is None
+
+
 @pytest.mark.parametrize("extra", ["ValidationException", "ClientError", ClientError])
 def test_the_caller_may_hold_further_errors_for_transient(extra: str | type[BaseException]) -> None:
     decision = decided(service_error("ValidationException", "Malformed input request"), extra)
@@ -127,6 +178,8 @@ def test_the_caller_may_hold_further_errors_for_transient(extra: str | type[Base
         ({"x-amz-retry-after": "1500", "retry-after": "9"}, 1.5),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "-1"}, None),
+        ({"x-amz-retry-after": "-1", "retry-after": "9"}, 9.0),
+        ({"retry-after": "0"}, 0.0),
         ({}, None),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,29 +40,67 @@ def test_a_success_forgets_the_failures() -> None:
     assert not cooldowns.any()
 
 
-def test_each_further_failure_doubles_the_time_up_to_half_a_minute() -> None:
+@pytest.mark.parametrize(
+    ("failures", "seconds"), [(3, 1), (4, 2), (5, 4), (6, 8), (7, 16), (8, 30), (99, 30)]
+)
+def test_how_long_a_target_cools_follows_from_its_failures_in_a_row(failures: int, seconds: float) -> None:
     clock = Clock()
     cooldowns = Cooldowns(clock)
-    for _ in range(30):
+    for _ in range(failures):
         cooldowns.failed(KEY, THROTTLED)
-    clock.now = 29.9
+    clock.now = seconds - 0.01
     assert cooldowns.cooling(KEY)
-    clock.now = 30.1
+    clock.now = seconds
     assert not cooldowns.cooling(KEY)
 
 
-def test_a_used_up_daily_quota_cools_at_once_and_for_long() -> None:
-    clock = Clock()
-    cooldowns = Cooldowns(clock)
-    cooldowns.failed(KEY, Decision(Next.OTHER_REGION, Kind.QUOTA))
-    clock.now = 800
+@pytest.mark.parametrize("kind", [Kind.THROTTLE, Kind.UNAVAILABLE, Kind.TIMEOUT, Kind.UNREACHABLE])
+def test_every_sort_of_transient_failure_of_a_target_counts(kind: Kind) -> None:
+    cooldowns = Cooldowns(Clock())
+    for _ in range(3):
+        cooldowns.failed(KEY, Decision(Next.SAME_TARGET, kind))
     assert cooldowns.cooling(KEY)
 
 
-def test_a_request_that_a_model_refuses_says_nothing_of_its_health() -> None:
+@pytest.mark.parametrize(
+    ("kind", "seconds"), [(Kind.QUOTA, 15 * 60), (Kind.ACCESS, 5 * 60), (Kind.MODEL, 5 * 60)]
+)
+def test_what_waiting_would_not_mend_cools_at_once(kind: Kind, seconds: float) -> None:
+    clock = Clock()
+    cooldowns = Cooldowns(clock)
+    cooldowns.failed(KEY, Decision(Next.OTHER_REGION, kind))
+    clock.now = seconds - 0.01
+    assert cooldowns.cooling(KEY)
+    clock.now = seconds
+    assert not cooldowns.cooling(KEY)
+
+
+def test_a_short_cooldown_never_cuts_a_long_one() -> None:
+    clock = Clock()
+    cooldowns = Cooldowns(clock)
+    cooldowns.failed(KEY, Decision(Next.OTHER_REGION, Kind.QUOTA))
+    for _ in range(5):
+        cooldowns.failed(KEY, THROTTLED)
+    clock.now = 899
+    assert cooldowns.cooling(KEY)
+
+
+def test_targets_cool_each_for_itself() -> None:
+    cooldowns = Cooldowns(Clock())
+    assert not cooldowns.any()
+    for _ in range(3):
+        cooldowns.failed(KEY, THROTTLED)
+    assert cooldowns.any()
+    cooldowns.succeeded(("model", "other region"))
+    assert cooldowns.cooling(KEY)
+    assert not cooldowns.cooling(("model", "other region"))
+
+
+@pytest.mark.parametrize("kind", [Kind.REQUEST, Kind.FEATURE, Kind.CREDENTIALS, Kind.INVALID_ANSWER])
+def test_what_is_not_the_targets_fault_says_nothing_of_its_health(kind: Kind) -> None:
     cooldowns = Cooldowns(Clock())
     for _ in range(10):
-        cooldowns.failed(KEY, Decision(Next.OTHER_MODEL, Kind.REQUEST))
+        cooldowns.failed(KEY, Decision(Next.OTHER_MODEL, kind))
     assert not cooldowns.any()
 
 
@@ -82,3 +121,22 @@ def test_a_wait_is_the_hint_within_the_cap_or_at_most_the_capped_backoff(
         assert wait == hint
     else:
         assert 0 <= wait <= ceiling(config, repetition) <= cap
+
+
+def test_the_longest_wait_grows_by_the_multiplier_up_to_the_cap() -> None:
+    config = RetryConfig(retry_delay=1.0, backoff_multiplier=3.0, max_retry_delay=20.0)
+    assert [ceiling(config, repetition) for repetition in (1, 2, 3, 4)] == [1.0, 3.0, 9.0, 20.0]
+
+
+def test_the_wait_is_spread_over_all_of_its_range() -> None:
+    config = RetryConfig(retry_delay=4.0)
+    rng = random.Random(1)
+    waits = [delay(config, 1, None, rng) for _ in range(300)]
+    assert min(waits) < 0.4
+    assert max(waits) > 3.6
+
+
+@pytest.mark.parametrize(("hint", "taken"), [(0.0, True), (5.0, True), (5.01, False), (-0.5, False)])
+def test_the_servers_hint_counts_from_nothing_to_the_cap(hint: float, taken: bool) -> None:
+    config = RetryConfig(retry_delay=2.0, max_retry_delay=5.0)
+    assert (delay(config, 1, hint, random.Random(3)) == hint) is taken
