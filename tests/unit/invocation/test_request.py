@@ -1,0 +1,116 @@
+"""From the parameters of a call to the Converse request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import RequestValidationError
+from llmmanager.bedrock.invocation.request import build_request
+
+MESSAGES = [{"role": "user", "content": [{"text": "Why?"}]}]
+
+
+def built(**parameters: Any) -> dict[str, Any]:
+    return build_request({"messages": MESSAGES, **parameters})
+
+
+def test_every_parameter_fills_the_field_of_its_name() -> None:
+    given = {
+        "system": [{"text": "Be brief."}],
+        "inference_config": {"maxTokens": 9},
+        "additional_model_request_fields": {"top_k": 5},
+        "additional_model_response_field_paths": ["/stop_sequence"],
+        "guardrail_config": {"guardrailIdentifier": "abc123", "guardrailVersion": "1"},
+        "tool_config": {"tools": [{"toolSpec": {"name": "t", "inputSchema": {"json": {"type": "object"}}}}]},
+        "request_metadata": {"team": "a"},
+        "performance_config": {"latency": "optimized"},
+        "service_tier": {"type": "flex"},
+        "output_config": {"effort": "low"},
+    }
+    assert built(**given) == {
+        "messages": MESSAGES,
+        "system": given["system"],
+        "inferenceConfig": given["inference_config"],
+        "additionalModelRequestFields": given["additional_model_request_fields"],
+        "additionalModelResponseFieldPaths": given["additional_model_response_field_paths"],
+        "guardrailConfig": given["guardrail_config"],
+        "toolConfig": given["tool_config"],
+        "requestMetadata": given["request_metadata"],
+        "performanceConfig": given["performance_config"],
+        "serviceTier": given["service_tier"],
+        "outputConfig": given["output_config"],
+    }
+
+
+def test_prompt_variables_may_be_plain_texts() -> None:
+    variables = {"name": "Ada", "place": {"text": "London"}}
+    assert built(prompt_variables=variables)["promptVariables"] == {
+        "name": {"text": "Ada"},
+        "place": {"text": "London"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "empty"),
+    [
+        ("system", []),
+        ("additional_model_response_field_paths", []),
+        ("request_metadata", {}),
+        ("prompt_variables", {}),
+    ],
+)
+def test_an_empty_optional_field_is_left_out(name: str, empty: object) -> None:
+    assert built(**{name: empty}) == {"messages": MESSAGES}
+
+
+@pytest.mark.parametrize("name", ["system", "request_metadata"])
+@pytest.mark.parametrize("wrong", ["", 0, False])
+def test_an_empty_value_of_the_wrong_kind_is_refused_all_the_same(name: str, wrong: object) -> None:
+    with pytest.raises(RequestValidationError):
+        built(**{name: wrong})
+
+
+def test_defaults_fill_what_the_call_leaves_open() -> None:
+    defaults = {"maxTokens": 50, "temperature": 0.1}
+    request = build_request(
+        {"messages": MESSAGES, "inference_config": {"temperature": 0.9}}, default_inference_config=defaults
+    )
+    assert request["inferenceConfig"] == {"maxTokens": 50, "temperature": 0.9}
+    assert (
+        build_request({"messages": MESSAGES}, default_inference_config=defaults)["inferenceConfig"]
+        == defaults
+    )
+    assert defaults == {"maxTokens": 50, "temperature": 0.1}
+
+
+def test_defaults_do_not_hide_a_configuration_of_the_wrong_kind() -> None:
+    with pytest.raises(RequestValidationError, match="inferenceConfig"):
+        build_request(
+            {"messages": MESSAGES, "inference_config": "hot"}, default_inference_config={"maxTokens": 5}
+        )
+
+
+def test_extra_fields_come_last_and_are_checked_like_the_others() -> None:
+    extra = {"inferenceConfig": {"maxTokens": 7}, "quantumConfig": {"qubits": 2}}
+    request = built(inference_config={"temperature": 0.5}, extra_request_fields=extra)
+    assert request == {"messages": MESSAGES, **extra}
+    with pytest.raises(RequestValidationError, match="maxTokens"):
+        built(extra_request_fields={"inferenceConfig": {"maxTokens": 0}})
+
+
+@pytest.mark.parametrize("wrong", [["x"], "x", 3])
+def test_extra_fields_that_are_no_dict_are_refused_by_their_name(wrong: object) -> None:
+    with pytest.raises(RequestValidationError) as raised:
+        built(extra_request_fields=wrong)
+    assert raised.value.validation_errors == [
+        f"extra_request_fields: must be a dict (got {type(wrong).__name__})"
+    ]
+
+
+def test_the_message_of_a_refusal_holds_every_problem() -> None:
+    with pytest.raises(RequestValidationError) as raised:
+        built(inference_config={"maxTokens": 0}, system="brief")
+    assert len(raised.value.validation_errors) == 2
+    assert all(problem in str(raised.value) for problem in raised.value.validation_errors)

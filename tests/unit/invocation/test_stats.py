@@ -1,0 +1,77 @@
+"""What is counted of a call."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from llmmanager.bedrock.invocation.stats import CallStats
+from llmmanager.bedrock.models.llm_manager_structures import RequestAttempt
+from llmmanager.bedrock.routing.decision import Decision, Kind, Next
+
+THROTTLED = Decision(Next.SAME_TARGET, Kind.THROTTLE)
+NO_ACCESS = Decision(Next.OTHER_REGION, Kind.ACCESS)
+DROPPED = Decision(Next.DROP_FEATURE, Kind.FEATURE)
+
+
+def counted(*steps: tuple[str, str, Decision | None]) -> dict[str, object]:
+    """The counters after one call of these (model, region, what was decided)."""
+    moment = datetime.now(UTC)
+    attempts = [
+        RequestAttempt(
+            model_id=model,
+            region=region,
+            access_method="on_demand",
+            attempt_number=number,
+            start_time=moment,
+            end_time=moment,
+            success=decision is None,
+            invoke_id=f"us.{model}",
+        )
+        for number, (model, region, decision) in enumerate(steps, start=1)
+    ]
+    stats = CallStats()
+    stats.count(attempts, [decision for _, _, decision in steps])
+    return stats.snapshot()
+
+
+@pytest.mark.parametrize(
+    ("steps", "attempts", "retries", "failovers", "fallbacks", "throttles"),
+    [
+        ([], 0, 0, 0, 0, {}),
+        ([("A", "1", None)], 1, 0, 0, 0, {}),
+        ([("A", "1", THROTTLED), ("A", "1", None)], 2, 1, 0, 0, {"us.A@1": 1}),
+        ([("A", "1", THROTTLED), ("A", "2", None)], 2, 1, 1, 0, {"us.A@1": 1}),
+        ([("A", "1", NO_ACCESS), ("B", "1", None)], 2, 0, 1, 0, {}),
+        ([("A", "1", DROPPED), ("A", "1", None)], 2, 0, 0, 1, {}),
+        ([("A", "1", DROPPED), ("A", "1", THROTTLED), ("A", "2", None)], 3, 1, 1, 1, {"us.A@1": 1}),
+        # What follows an answer that was refused later is counted from where it left off.
+        ([("A", "1", None), ("A", "1", THROTTLED), ("A", "2", None)], 3, 1, 1, 0, {"us.A@1": 1}),
+        # A failure with nothing after it is no retry, but it was a throttle.
+        ([("A", "1", THROTTLED), ("A", "2", THROTTLED)], 2, 1, 1, 0, {"us.A@1": 1, "us.A@2": 1}),
+    ],
+)
+def test_a_call_is_counted_by_what_followed_each_failure(
+    steps: list[tuple[str, str, Decision | None]],
+    attempts: int,
+    retries: int,
+    failovers: int,
+    fallbacks: int,
+    throttles: dict[str, int],
+) -> None:
+    assert counted(*steps) == {
+        "requests": 1,
+        "attempts": attempts,
+        "retries": retries,
+        "failovers": failovers,
+        "feature_fallbacks": fallbacks,
+        "throttles": throttles,
+    }
+
+
+def test_what_was_handed_out_does_not_change_any_more() -> None:
+    stats = CallStats()
+    before = stats.snapshot()
+    stats.count([], [])
+    assert (before["requests"], stats.snapshot()["requests"]) == (0, 1)
