@@ -15,6 +15,7 @@ from infra.log_group import build_log_group
 from infra.nag import acknowledge
 from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, PythonFunction
+from infra.request_table import allow_remembering
 from infra.settings import DeploymentSettings
 from infra.state_machine import StateMachine
 
@@ -57,6 +58,7 @@ class HttpApi(Construct):
         base: FunctionBase,
         bucket: s3.IBucket,
         table: dynamodb.ITable,
+        request_table: dynamodb.ITable,
         batch_machine: StateMachine,
         invoke_models: InvokeModels,
     ) -> None:
@@ -65,6 +67,7 @@ class HttpApi(Construct):
         invoke_models.grant(function.role)
         function.allow("dynamodb:BatchGetItem", on=[table.table_arn])
         self._allow_batches(function, bucket, batch_machine)
+        allow_remembering(function, request_table, bucket)
         self._api = self._build_api(base.settings)
         self._build_routes(function)
         self._build_gateway_responses()
@@ -87,9 +90,12 @@ class HttpApi(Construct):
 
     def _allow_batches(self, function: PythonFunction, bucket: s3.IBucket, machine: StateMachine) -> None:
         """Submit batches and tell how they go, which takes no sight of prompts and answers in the bucket."""
-        function.allow("states:StartExecution", on=[machine.arn])
+        function.allow("states:StartExecution", "states:ListExecutions", on=[machine.arn])
         function.allow(
-            "states:DescribeExecution", on=[machine.executions_arn], because="One execution a batch"
+            "states:DescribeExecution",
+            "states:StopExecution",
+            on=[machine.executions_arn],
+            because="One execution a batch",
         )
         submitted = bucket.arn_for_objects(f"{BATCHES}*/input.jsonl")
         function.allow("s3:PutObject", "s3:AbortMultipartUpload", on=[submitted], because="One file a batch")

@@ -15,6 +15,7 @@ from infra.http_api import HttpApi
 from infra.model_access import ModelAccess, build_catalog_table
 from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, shared_code
+from infra.request_table import build_request_table, expire_requests
 from infra.settings import DeploymentSettings
 from llmmanager.bedrock.catalog.entries import Catalog
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
@@ -29,6 +30,8 @@ class LlmManagerStack(Stack):
         super().__init__(scope, construct_id, **kwargs)
         table = build_catalog_table(self, settings)
         bucket = build_batch_bucket(self, settings)
+        request_table = build_request_table(self, settings)
+        expire_requests(bucket, settings)
         base = FunctionBase(
             settings=settings,
             code=shared_code(),
@@ -49,6 +52,7 @@ class LlmManagerStack(Stack):
             base=base,
             bucket=bucket,
             table=table,
+            request_table=request_table,
             batch_machine=batch.state_machine,
             invoke_models=invoke_models,
         )

@@ -14,6 +14,13 @@ BATCH_EXECUTIONS = "arn:<partition>:states:us-east-1:123456789012:execution:<Bat
 
 LIST_BUCKET = (["s3:ListBucket"], ["<BatchBucket.Arn>"])
 READ_CATALOG = (["dynamodb:BatchGetItem"], ["<CatalogTable.Arn>"])
+REMEMBER_REQUESTS = (
+    (
+        ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+        ["<RequestTable.Arn>"],
+    ),
+    (["s3:GetObject", "s3:PutObject"], ["<BatchBucket.Arn>/requests/*"]),
+)
 WRITE_STATE_MACHINE_LOG = (
     [
         "logs:CreateLogDelivery",
@@ -38,8 +45,11 @@ EXPECTED = {
     "HttpApiHandlerRole": [
         write_log("HttpApiHandler"),
         READ_CATALOG,
-        (["states:StartExecution"], ["<BatchMachine>"]),
-        (["states:DescribeExecution"], [BATCH_EXECUTIONS.replace("<partition>", "aws")]),
+        (["states:ListExecutions", "states:StartExecution"], ["<BatchMachine>"]),
+        (
+            ["states:DescribeExecution", "states:StopExecution"],
+            [BATCH_EXECUTIONS.replace("<partition>", "aws")],
+        ),
         (
             ["s3:AbortMultipartUpload", "s3:PutObject"],
             ["<BatchBucket.Arn>/batches/*/input.jsonl"],
@@ -49,6 +59,7 @@ EXPECTED = {
             ["<BatchBucket.Arn>/batches/*/manifest.json", "<BatchBucket.Arn>/batches/*/summary.json"],
         ),
         LIST_BUCKET,
+        *REMEMBER_REQUESTS,
     ],
     "BatchPlanRole": [
         write_log("BatchPlan"),
@@ -100,6 +111,7 @@ WILDCARDS = {
     "*": "listing models and profiles, and delivering a state machine's log, have no resource to name",
     "<BatchBucket.Arn>/*": "an input may lie anywhere in the stack's own bucket",
     BATCH_FILES: "batches and their files have names of their own",
+    "<BatchBucket.Arn>/requests/*": "requests have names of their own",
     "<BatchBucket.Arn>/batches/*/input.jsonl": "one in every batch",
     "<BatchBucket.Arn>/batches/*/manifest.json": "one in every batch",
     "<BatchBucket.Arn>/batches/*/summary.json": "one in every batch",

@@ -64,9 +64,14 @@ def test_every_function_is_told_what_the_settings_say(stack: Any) -> None:
         "POWERTOOLS_SERVICE_NAME": "llmmanager",
         "POWERTOOLS_LOG_LEVEL": "INFO",
     }
+    more = {
+        "HttpApiHandlerFunction": {
+            "LLMMANAGER_BATCH_STATE_MACHINE_ARN": "<BatchMachine>",
+            "LLMMANAGER_REQUEST_TABLE": "<RequestTable>",
+        }
+    }
     for name, function in stack.of_type("AWS::Lambda::Function").items():
-        more = {"LLMMANAGER_BATCH_STATE_MACHINE_ARN": "<BatchMachine>"} if "HttpApi" in name else {}
-        assert function["Environment"]["Variables"] == {**common, **more}
+        assert function["Environment"]["Variables"] == {**common, **more.get(name, {})}
 
 
 def test_every_function_has_a_role_and_a_log_group_of_its_own(stack: Any) -> None:
@@ -93,7 +98,13 @@ def test_every_log_group_is_kept_as_long_as_the_settings_say(stack: Any) -> None
         assert group == {"RetentionInDays": 30}
 
 
-def test_the_table_is_keyed_as_the_store_expects_and_protected(stack: Any) -> None:
+def test_the_tables_are_keyed_as_their_users_expect_and_protected(stack: Any) -> None:
+    protected = {
+        "BillingMode": "PAY_PER_REQUEST",
+        "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
+        "SSESpecification": {"SSEEnabled": True},
+        "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": True},
+    }
     assert stack.of_type("AWS::DynamoDB::Table") == {
         "CatalogTable": {
             "AttributeDefinitions": [
@@ -104,11 +115,13 @@ def test_the_table_is_keyed_as_the_store_expects_and_protected(stack: Any) -> No
                 {"AttributeName": "pk", "KeyType": "HASH"},
                 {"AttributeName": "sk", "KeyType": "RANGE"},
             ],
-            "BillingMode": "PAY_PER_REQUEST",
-            "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
-            "SSESpecification": {"SSEEnabled": True},
-            "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": True},
-        }
+            **protected,
+        },
+        "RequestTable": {
+            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+            **protected,
+        },
     }
 
 
@@ -124,6 +137,7 @@ def test_the_bucket_is_private_encrypted_unversioned_and_forgets_batches(stack: 
             "Rules": [
                 {"ExpirationInDays": 30, "Prefix": "batches/", "Status": "Enabled"},
                 {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1}, "Status": "Enabled"},
+                {"ExpirationInDays": 30, "Prefix": "requests/", "Status": "Enabled"},
             ]
         },
         "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
