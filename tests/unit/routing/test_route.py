@@ -198,3 +198,108 @@ def test_whatever_fails_the_route_ends_within_its_bounds(
         to_walk.failed(step.target, fault, fault.next)
     assert to_walk.next() is None
     assert transient <= max_retries + 1
+
+
+class Longest(random.Random):
+    """Takes the longest wait that is allowed."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return b
+
+
+def failed(to_walk: Route[Way], decision: Decision) -> tuple[Way, float]:
+    """Make the next attempt fail; its target and how long it was waited for."""
+    step = to_walk.next()
+    assert step is not None
+    to_walk.clock.now += step.delay  # type: ignore[attr-defined]
+    to_walk.failed(step.target, decision, decision.next)
+    return step.target, step.delay
+
+
+def test_waits_grow_from_round_to_round_and_each_place_waits_for_itself() -> None:
+    to_walk = route(places("A", "12"), retry_delay=1.0, backoff_multiplier=2.0, max_retry_delay=5.0)
+    to_walk.rng = Longest()
+    waits = [failed(to_walk, THROTTLED)[1] for _ in range(10)]
+    assert waits == pytest.approx([0, 0, 1, 0, 2, 0, 4, 0, 5, 0])
+
+
+@pytest.mark.parametrize("next_", [Next.DROP_FEATURE, Next.SAME_TARGET_NOW])
+def test_a_target_that_is_asked_otherwise_is_not_waited_for_again(next_: Next) -> None:
+    to_walk = route(places("A", "12"), retry_delay=50.0, max_retry_delay=60.0)
+    to_walk.rng = Longest()
+    failed(to_walk, THROTTLED)
+    failed(to_walk, NO_ACCESS)
+    step = to_walk.next()
+    assert step is not None
+    assert step.delay == pytest.approx(50)
+    to_walk.failed(step.target, Decision(next_, Kind.FEATURE), next_)
+    again = to_walk.next()
+    assert again is not None
+    assert (again.target, again.delay) == (step.target, 0)
+
+
+def test_the_end_of_a_route_says_why() -> None:
+    used_up = route(places("A", "1"), max_retries=1)
+    walk(used_up, THROTTLED, 9)
+    assert used_up.ended_by == "max_retries (1) used up"
+    nothing_left = route(places("A", "12"))
+    walk(nothing_left, NO_ACCESS, 9)
+    assert nothing_left.ended_by == "every target failed"
+    assert not nothing_left.out_of_time
+    too_late = route(places("A", "1"), deadline=Deadline(100.0))
+    assert too_late.next() is None
+    assert "deadline" in too_late.ended_by
+    assert too_late.out_of_time
+
+
+def test_a_place_without_a_way_in_is_no_place() -> None:
+    assert walk(route([(), (Way("A", "1"),), ()]), NO_ACCESS, 9) == ["A1"]
+    assert route([()]).next() is None
+
+
+def test_a_place_that_would_wait_past_the_deadline_leaves_the_others() -> None:
+    clock = Clock()
+    to_walk = route(places("A", "12"), clock=clock, deadline=Deadline(clock.now + 5), max_retry_delay=60.0)
+    for seconds in (30.0, 3.0):
+        hinted = Decision(Next.SAME_TARGET, Kind.THROTTLE, retry_after=seconds)
+        failed(to_walk, hinted)
+    step = to_walk.next()
+    assert step is not None
+    assert (step.target.region, step.delay) == ("2", 3.0)
+
+
+def test_ways_in_learnt_of_one_place_are_no_ways_into_another() -> None:
+    first, other = (Way("A", "1"), Way("A", "1", "profile")), (Way("A", "2"),)
+    to_walk = route([(first[0],), other, (Way("B", "1"),)])
+    assert not to_walk.has_other_way(first[0])
+    to_walk.add_ways(first[0], first)
+    assert to_walk.has_other_way(first[0])
+    assert not to_walk.has_other_way(other[0])
+    assert not to_walk.has_other_way(Way("B", "1"))
+    assert [failed(to_walk, WRONG_WAY)[0], failed(to_walk, NO_ACCESS)[0]] == list(first)
+    assert [failed(to_walk, NO_ACCESS)[0].model_id for _ in range(2)] == ["A", "B"]
+    assert to_walk.next() is None
+
+
+def test_a_model_that_is_out_is_out_of_the_next_round_too() -> None:
+    to_walk = route(places("AB", "12", RetryStrategy.MODEL_FIRST))
+    assert [failed(to_walk, THROTTLED)[0].model_id, failed(to_walk, THROTTLED)[0].model_id] == ["A", "B"]
+    assert failed(to_walk, WRONG_MODEL)[0] == Way("A", "2")
+    assert walk(to_walk, NO_ACCESS, 9) == ["B2", "B1"]
+
+
+def test_only_places_whose_preferred_way_in_is_wanted_are_kept() -> None:
+    profile_first = (Way("A", "1", "profile"), Way("A", "1"))
+    direct_first = (Way("A", "2"), Way("A", "2", "profile"))
+    to_walk = route([(Way("B", "1"),), (Way("B", "2", "profile"),), profile_first, direct_first])
+    for _ in range(2):
+        failed(to_walk, THROTTLED)
+    to_walk.keep(lambda way: way.way == "profile")
+    assert walk(to_walk, NO_ACCESS, 9) == ["A1", "B2"]
+
+
+def test_a_model_not_yet_tried_in_an_unreachable_region_comes_before_one_that_was() -> None:
+    to_walk = route(places("AB", "12"))
+    assert failed(to_walk, UNREACHABLE)[0] == Way("A", "1")
+    # B1 was never tried: it needs no wait, and comes before the one that was.
+    assert walk(to_walk, NO_ACCESS, 9) == ["A2", "B2", "B1", "A1"]
