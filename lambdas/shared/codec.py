@@ -96,7 +96,7 @@ def encode_response(response: BedrockResponse) -> dict[str, Any]:
         "inferenceProfileId": response.inference_profile_id,
         "attempts": [encode_attempt(attempt) for attempt in plain["attempts"]],
         "usage": _usage(response),
-        "estimatedCostUsd": _cost(response),
+        "estimatedCostUsd": estimated_cost(response),
         "durationMs": response.total_duration_ms,
         "warnings": response.get_warnings(),
         "featuresDisabled": response.get_disabled_features(),
@@ -127,7 +127,8 @@ def _usage(response: BedrockResponse) -> dict[str, Any] | None:
     return usage if isinstance(usage, dict) else None
 
 
-def _cost(response: BedrockResponse) -> float | None:
+def estimated_cost(response: BedrockResponse) -> float | None:
+    """The price of an answer in USD, or None where it is not known."""
     usage = _usage(response)
     if not response.model_used or not usage:
         return None

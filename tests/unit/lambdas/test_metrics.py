@@ -1,0 +1,160 @@
+"""What a call leaves in the log for CloudWatch to count."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from lambdas.shared.metrics import Tally, put_metrics, record_call, recorded
+from llmmanager import BedrockResponse, RequestAttempt, RequestValidationError, RetryExhaustedError
+
+LITE, MICRO = "amazon.nova-lite-v1:0", "amazon.nova-micro-v1:0"
+THROTTLED = ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, "Converse")
+
+
+def attempt(model: str, region: str, error: Exception | None = None) -> RequestAttempt:
+    moment = datetime.now(UTC)
+    return RequestAttempt(
+        model_id=model,
+        region=region,
+        access_method="on_demand",
+        attempt_number=1,
+        start_time=moment,
+        end_time=moment,
+        success=error is None,
+        error=error,
+    )
+
+
+def answer(*before: RequestAttempt, model: str = LITE, region: str = "us-east-1") -> BedrockResponse:
+    return BedrockResponse(
+        success=True,
+        response_data={
+            "output": {"message": {"role": "assistant", "content": [{"text": "the secret answer"}]}},
+            "usage": {"inputTokens": 1000, "outputTokens": 100, "totalTokens": 1100},
+        },
+        model_used=model,
+        region_used=region,
+        attempts=[*before, attempt(model, region)],
+    )
+
+
+def unanswered() -> BedrockResponse:
+    return BedrockResponse(success=False, attempts=[attempt(LITE, "us-east-1", THROTTLED)])
+
+
+@pytest.fixture
+def lines(capsys: pytest.CaptureFixture[str]) -> Any:
+    def read() -> list[dict[str, Any]]:
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    return read
+
+
+def test_an_answer_is_one_line_counted_by_target_and_in_total(lines: Any) -> None:
+    record_call(answer(), door="http")
+    (line,) = lines()
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    assert directive["Dimensions"] == [[], ["Model", "Region"]]
+    assert {metric["Name"] for metric in directive["Metrics"]} == {
+        "Requests",
+        "Attempts",
+        "InputTokens",
+        "OutputTokens",
+        "EstimatedCostUsd",
+    }
+    assert (line["Model"], line["Region"], line["door"]) == (LITE, "us-east-1", "http")
+    assert (line["Requests"], line["InputTokens"], line["OutputTokens"]) == (1, 1000, 100)
+    assert line["EstimatedCostUsd"] == pytest.approx(1000 * 0.06e-6 + 100 * 0.24e-6)
+
+
+def test_a_failover_is_counted_where_it_led_and_a_throttle_where_it_happened(lines: Any) -> None:
+    record_call(answer(attempt(LITE, "us-east-1", THROTTLED), region="us-west-2"), door="http")
+    by_region = {line["Region"]: line for line in lines()}
+    left, reached = by_region["us-east-1"], by_region["us-west-2"]
+    assert (left["Attempts"], left["Throttles"]) == (1, 1)
+    assert (reached["Attempts"], reached["Requests"], reached["Failovers"]) == (1, 1, 1)
+    assert "Requests" not in left
+    assert "Throttles" not in reached
+
+
+def test_a_second_attempt_at_the_same_target_is_no_failover(lines: Any) -> None:
+    record_call(answer(attempt(LITE, "us-east-1", THROTTLED)), door="http")
+    (line,) = lines()
+    assert line["Attempts"] == 2
+    assert "Failovers" not in line
+
+
+def test_what_no_target_answered_counts_in_total_only(lines: Any) -> None:
+    record_call(unanswered(), door="http")
+    attempts, request = lines()
+    assert attempts["Throttles"] == 1
+    assert (request["Requests"], request["Failures"]) == (1, 1)
+    assert request["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [[]]
+    assert "Model" not in request
+
+
+def test_a_worker_writes_one_line_a_target_for_all_its_records(lines: Any) -> None:
+    tally = Tally(door="batch")
+    for _ in range(50):
+        tally.add(answer())
+        tally.add(answer(model=MICRO))
+    assert lines() == []
+    tally.write()
+    assert {(line["Model"], line["Requests"]) for line in lines()} == {(LITE, 50), (MICRO, 50)}
+    tally.write()
+    assert lines() == []
+
+
+def test_the_caller_is_on_the_line_and_is_no_dimension(lines: Any) -> None:
+    record_call(answer(), door="http", caller="arn:aws:iam::123456789012:user/ada")
+    (line,) = lines()
+    assert line["caller"] == "arn:aws:iam::123456789012:user/ada"
+    assert "caller" not in str(line["_aws"])
+
+
+def test_no_word_of_an_answer_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    record_call(answer(), door="http")
+    assert "secret" not in capsys.readouterr().out
+
+
+def test_a_failed_call_is_recorded_and_raises_as_before(lines: Any) -> None:
+    failure = RetryExhaustedError("no answer")
+    failure.response = unanswered()
+
+    def call() -> BedrockResponse:
+        raise failure
+
+    with pytest.raises(RetryExhaustedError) as raised:
+        recorded(call, door="http")
+    assert raised.value is failure
+    assert [line.get("Failures") for line in lines()] == [None, 1]
+
+
+def test_a_request_refused_before_any_attempt_is_not_counted(lines: Any) -> None:
+    def call() -> BedrockResponse:
+        raise RequestValidationError("messages: must be a list", ["messages: must be a list"])
+
+    with pytest.raises(RequestValidationError):
+        recorded(call, door="http")
+    assert lines() == []
+
+
+def test_every_named_metric_of_a_line_is_a_number_on_it(lines: Any) -> None:
+    record_call(answer(attempt(MICRO, "eu-central-1", THROTTLED)), door="batch")
+    for line in lines():
+        for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
+            assert line[metric["Name"]] > 0
+
+
+def test_the_namespace_is_what_the_deployment_says(lines: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLMMANAGER_METRICS_NAMESPACE", "LLMManager/Test")
+    put_metrics({"CatalogAgeSeconds": 0}, by={"Region": "us-east-1"})
+    (line,) = lines()
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == "LLMManager/Test"
+    assert directive["Metrics"] == [{"Name": "CatalogAgeSeconds", "Unit": "Seconds"}]
