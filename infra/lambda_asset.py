@@ -17,7 +17,9 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 LOCK: Final = ROOT / "requirements" / "lambda.txt"
 
 # botocore describes over 400 services in 28 MB; these are the ones that the functions call.
-SERVICES: Final = frozenset({"bedrock", "bedrock-runtime", "dynamodb", "s3", "stepfunctions", "sts"})
+SERVICES: Final = frozenset(
+    {"bedrock", "bedrock-runtime", "dynamodb", "events", "s3", "sqs", "stepfunctions", "sts"}
+)
 
 _SOURCES: Final = ("lambdas", "llmmanager")
 # The library's test doubles stay at home, like everything that Python writes itself.

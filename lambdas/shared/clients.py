@@ -30,6 +30,18 @@ def dynamodb() -> Any:
     return boto3.client("dynamodb", config=_config(read_timeout=5))
 
 
+@cache
+def sqs(region: str | None = None) -> Any:
+    """The SQS client; of the function's own region without one."""
+    return boto3.client("sqs", region_name=region, config=_config(read_timeout=8))
+
+
+@cache
+def event_bridge() -> Any:
+    """The EventBridge client."""
+    return boto3.client("events", config=_config(read_timeout=8))
+
+
 def _config(*, read_timeout: float, connections: int = 10) -> Config:
     return Config(
         connect_timeout=3,

@@ -137,6 +137,9 @@ def _config(context: Any) -> Any:
 def _store() -> Any:
     from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
 
-    return DynamoDBPersistenceLayer(
+    store = DynamoDBPersistenceLayer(
         request_table(), key_attr="id", expiry_attr="expires_at", boto3_client=clients.dynamodb()
     )
+    # Left to its first use, two threads that are the first would find it half configured.
+    store.configure(_config(None))
+    return store

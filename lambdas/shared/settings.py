@@ -11,6 +11,7 @@ from functools import cache
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _STATE_MACHINE = re.compile(r"arn:[a-z-]+:states:[a-z0-9-]+:\d{12}:stateMachine:[^:]+")
+_QUEUE = re.compile(r"arn:[a-z-]+:sqs:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+")
 
 
 class SettingsError(Exception):
@@ -47,6 +48,25 @@ class BatchSettings:
     input_buckets: tuple[str, ...]
     shard_size: int
     worker_concurrency: int
+
+
+@dataclass(frozen=True)
+class EventSettings:
+    """Where the events door takes messages from, and where it tells what became of them.
+
+    Attributes:
+        event_bus: name of the bus that outcomes are published on.
+        request_queue_url: the queue that messages come from.
+        dead_letter_queue_url: where those go that can never work.
+        reply_queues: ARNs of the queues that a request may have its outcome sent to.
+        max_receives: how often the request queue hands a message over.
+    """
+
+    event_bus: str
+    request_queue_url: str
+    dead_letter_queue_url: str
+    reply_queues: tuple[str, ...]
+    max_receives: int
 
 
 @cache
@@ -101,6 +121,25 @@ def request_table() -> str:
         SettingsError: the variable is missing.
     """
     return _text("LLMMANAGER_REQUEST_TABLE")
+
+
+@cache
+def event_settings() -> EventSettings:
+    """Settings of the events door.
+
+    Raises:
+        SettingsError: a variable is missing or wrong.
+    """
+    reply_queues = _names("LLMMANAGER_REPLY_QUEUES", default="[]")
+    for arn in reply_queues:
+        _require(_QUEUE.fullmatch(arn), "LLMMANAGER_REPLY_QUEUES", "a JSON list of ARNs of queues", arn)
+    return EventSettings(
+        event_bus=_text("LLMMANAGER_EVENT_BUS"),
+        request_queue_url=_text("LLMMANAGER_REQUEST_QUEUE_URL"),
+        dead_letter_queue_url=_text("LLMMANAGER_DEAD_LETTER_QUEUE_URL"),
+        reply_queues=reply_queues,
+        max_receives=_count("LLMMANAGER_MAX_RECEIVES"),
+    )
 
 
 def _text(name: str) -> str:
