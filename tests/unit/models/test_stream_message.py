@@ -1,0 +1,156 @@
+"""The events of a stream become the response that Converse would have given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmmanager.bedrock.models.stream_message import StreamMessage
+
+
+def delta(index: int, **members: Any) -> dict[str, Any]:
+    return {"contentBlockDelta": {"contentBlockIndex": index, "delta": members}}
+
+
+def message_of(*events: dict[str, Any]) -> StreamMessage:
+    message = StreamMessage()
+    for event in events:
+        message.add(event)
+    return message
+
+
+def content_of(*events: dict[str, Any]) -> list[dict[str, Any]]:
+    response = message_of(*events).response()
+    assert response is not None
+    return list(response["output"]["message"]["content"])
+
+
+def test_nothing_has_come_before_any_content() -> None:
+    message = message_of({"messageStart": {"role": "assistant"}})
+    assert message.is_started
+    assert not message.ended
+    assert message.response() is None
+    assert message.last_index == 0
+    assert message.is_text_only
+    assert not StreamMessage().is_started
+
+
+def test_the_whole_message_has_what_converse_gives() -> None:
+    message = message_of(
+        {"messageStart": {"role": "assistant"}},
+        delta(0, text="Once "),
+        delta(0, text="upon"),
+        {"contentBlockStop": {"contentBlockIndex": 0}},
+        {"messageStop": {"stopReason": "end_turn"}},
+        {"metadata": {"usage": {"inputTokens": 3}, "metrics": {"latencyMs": 5}}},
+    )
+    assert message.ended
+    assert message.text == "Once upon"
+    assert message.response() == {
+        "output": {"message": {"role": "assistant", "content": [{"text": "Once upon"}]}},
+        "stopReason": "end_turn",
+        "usage": {"inputTokens": 3},
+        "metrics": {"latencyMs": 5},
+    }
+
+
+def test_an_answer_without_content_is_an_answer() -> None:
+    message = message_of({"messageStop": {"stopReason": "guardrail_intervened"}})
+    assert message.response() == {
+        "output": {"message": {"role": "assistant", "content": []}},
+        "stopReason": "guardrail_intervened",
+    }
+
+
+def test_a_text_tells_what_it_adds() -> None:
+    message = StreamMessage()
+    assert message.add(delta(0, text="Hm")) == "Hm"
+    assert message.add({"messageStop": {"stopReason": "end_turn"}}) is None
+
+
+def test_blocks_come_in_the_order_of_their_index() -> None:
+    events = [delta(2, text="c"), delta(0, text="a"), delta(1, text="b")]
+    assert content_of(*events) == [{"text": "a"}, {"text": "b"}, {"text": "c"}]
+    assert message_of(*events).text == "abc"
+    assert message_of(*events).last_index == 2
+
+
+def start_of_tool(index: int = 0) -> dict[str, Any]:
+    return {
+        "contentBlockStart": {
+            "contentBlockIndex": index,
+            "start": {"toolUse": {"toolUseId": "t1", "name": "clock"}},
+        }
+    }
+
+
+def test_a_tools_input_is_parsed_once_it_is_whole() -> None:
+    events = [
+        start_of_tool(),
+        delta(0, toolUse={"input": '{"zone": '}),
+        delta(0, toolUse={"input": '"CET"}'}),
+    ]
+    whole = {"toolUse": {"toolUseId": "t1", "name": "clock", "input": {"zone": "CET"}}}
+    assert content_of(*events) == [whole]
+    assert not message_of(*events).is_text_only
+    assert content_of(*events[:2])[0]["toolUse"]["input"] == '{"zone": '
+
+
+def test_a_tool_without_input_has_an_empty_one() -> None:
+    assert content_of(start_of_tool())[0]["toolUse"]["input"] == {}
+    assert content_of(start_of_tool(), delta(0, toolUse={}))[0]["toolUse"]["input"] == {}
+
+
+def test_reasoning_comes_together_with_its_signature() -> None:
+    content = content_of(
+        delta(0, reasoningContent={"text": "Let me "}),
+        delta(0, reasoningContent={"text": "think."}),
+        delta(0, reasoningContent={"signature": "abc"}),
+        delta(1, text="Paris."),
+    )
+    assert content == [
+        {"reasoningContent": {"reasoningText": {"text": "Let me think.", "signature": "abc"}}},
+        {"text": "Paris."},
+    ]
+
+
+def test_redacted_reasoning_stays_bytes() -> None:
+    events = [delta(0, reasoningContent={"redactedContent": part}) for part in (b"ab", b"c")]
+    assert content_of(*events) == [{"reasoningContent": {"redactedContent": b"abc"}}]
+    assert message_of(*events).text == ""
+
+
+def test_cited_text_stands_among_its_citations() -> None:
+    content = content_of(
+        delta(0, text="Water "),
+        delta(0, citation={"title": "one"}),
+        delta(0, text="boils."),
+        delta(0, citation={"title": "two"}),
+    )
+    assert content == [
+        {
+            "citationsContent": {
+                "content": [{"text": "Water boils."}],
+                "citations": [{"title": "one"}, {"title": "two"}],
+            }
+        }
+    ]
+
+
+def test_a_kind_of_content_that_is_not_known_is_kept() -> None:
+    content = content_of(
+        delta(0, hologram={"depth": 3}), delta(0, hologram={"width": 4}), delta(1, smell="rose")
+    )
+    assert content == [{"hologram": {"depth": 3, "width": 4}}, {"smell": {"content": "rose"}}]
+
+
+def test_an_event_that_is_not_known_changes_nothing() -> None:
+    assert message_of({"somethingNew": {"x": 1}}).response() is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.text(max_size=5)), max_size=20))
+def test_no_text_is_lost_whatever_the_pieces(pieces: list[tuple[int, str]]) -> None:
+    message = message_of(*(delta(index, text=text) for index, text in pieces))
+    assert message.text == "".join("".join(text for i, text in pieces if i == index) for index in range(4))
