@@ -11,25 +11,19 @@ twice goes on where the parts end, and no answer that was written is paid for ag
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from lambdas.batch.parts import PartWriter
 from lambdas.batch.results import ANSWERED, FAILED, result_of
 from lambdas.batch.storage import BatchStorage
 from lambdas.shared.codec import decode_record
-from lambdas.shared.json_text import dump_line
 from lambdas.shared.manager import REQUEST_SECONDS, Targets, parallel_manager
 from lambdas.shared.observability import logger
 from llmmanager import BedrockConverseRequest, Deadline
 
-PART_RESULTS = 25
-PART_SECONDS = 1.5
-PART_BYTES = 4_000_000
 # What it takes to write the last part and return.
 MARGIN_SECONDS = 10.0
 
@@ -81,17 +75,16 @@ def handler(item: dict[str, Any], context: Context) -> dict[str, Any]:
 def run_shard(item: dict[str, Any], budget: Budget) -> dict[str, Any]:
     """Run what is left of a shard; `{"done", "answered", "failed"}` of the shard as a whole."""
     storage = BatchStorage(item["bucket"], item["batchId"])
-    parts = PartWriter(storage, item["shard"])
-    finished_before = len(parts.statuses)
-    waiting = Waiting(storage.read(item["key"]), parts, budget)
     manager = parallel_manager(Targets(tuple(item["models"]), tuple(item["regions"])))
-    for request, response in manager.iter_responses(waiting.requests(), deadline=budget.end):
-        if not response.success and budget.start_until.remaining() <= 0:
-            # Perhaps it only ran out of this invocation's time: the next one gives it all the time there is.
-            waiting.left = True
-        else:
-            parts.add(result_of(request, response))
-    parts.flush()
+    with PartWriter(storage, item["shard"]) as parts:
+        finished_before = len(parts.statuses)
+        waiting = Waiting(storage.read(item["key"]), parts, budget)
+        for request, response in manager.iter_responses(waiting.requests(), deadline=budget.end):
+            if not response.success and budget.start_until.remaining() <= 0:
+                # Perhaps it only ran out of this invocation's time: the next one gives it all there is.
+                waiting.left = True
+            else:
+                parts.add(result_of(request, response))
     if waiting.left and len(parts.statuses) == finished_before:
         raise NoProgress(f"shard {item['shard']}: no record could be finished in the time of one invocation")
     statuses = list(parts.statuses.values())
@@ -100,72 +93,6 @@ def run_shard(item: dict[str, Any], budget: Budget) -> dict[str, Any]:
         "answered": statuses.count(ANSWERED),
         "failed": statuses.count(FAILED),
     }
-
-
-class PartWriter:
-    """The results of a shard: those that are in S3 already, and new ones on their way there.
-
-    A part that S3 does not take is kept and goes out with the next; `in_trouble` asks that no further
-    request be started meanwhile.
-
-    Attributes:
-        statuses: "answered" or "failed", by the id of every record that has a result.
-    """
-
-    def __init__(self, storage: BatchStorage, shard: int) -> None:
-        self.statuses: dict[str, str] = {}
-        self.in_trouble = False
-        self._storage = storage
-        self._shard = shard
-        self._next_number = 1
-        self._lines: list[bytes] = []
-        self._line_statuses: list[str] = []
-        self._oldest = 0.0
-        for part in storage.parts(shard):
-            self._next_number = part.number + 1
-            for line in BytesIO(storage.read(part.key)):
-                self._note(json.loads(line))
-
-    def add(self, result: dict[str, Any]) -> None:
-        """Take a result, and write a part when it is time to."""
-        if not self._lines:
-            self._oldest = time.monotonic()
-        self._note(result)
-        self._lines.append(dump_line(result))
-        self._line_statuses.append(result["status"])
-        if (
-            len(self._lines) >= PART_RESULTS
-            or time.monotonic() - self._oldest >= PART_SECONDS
-            or sum(map(len, self._lines)) >= PART_BYTES
-        ):
-            try:
-                self.flush()
-            except (BotoCoreError, ClientError) as error:
-                logger.warning("a part could not be written", extra={"error_type": type(error).__name__})
-                self.in_trouble = True
-
-    def flush(self) -> None:
-        """Write what has not been written.
-
-        Raises:
-            BotoCoreError, ClientError: S3 does not take it.
-        """
-        if not self._lines:
-            return
-        number = self._storage.add_part(
-            self._shard,
-            self._lines,
-            number=self._next_number,
-            answered=self._line_statuses.count(ANSWERED),
-            failed=self._line_statuses.count(FAILED),
-        )
-        self._next_number = number + 1
-        self._lines, self._line_statuses = [], []
-        self.in_trouble = False
-
-    def _note(self, result: dict[str, Any]) -> None:
-        if self.statuses.get(result["recordId"]) != ANSWERED:
-            self.statuses[result["recordId"]] = result["status"]
 
 
 class Waiting:

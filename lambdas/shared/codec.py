@@ -118,7 +118,8 @@ def encode_attempt(attempt: Mapping[str, Any]) -> dict[str, Any]:
 def last_error(response: BedrockResponse) -> dict[str, Any] | None:
     """Why a response failed as `{"type", "code", "message"}`, or None."""
     plain = response.to_dict()
-    errors = [attempt["error"] for attempt in plain["attempts"]] + [plain["error"]]
+    # An attempt's own error has the service's code; what the manager raised may sum several up.
+    errors = [plain["error"], *(attempt["error"] for attempt in plain["attempts"])]
     return next((error for error in reversed(errors) if error), None)
 
 

@@ -9,9 +9,10 @@ from collections import Counter
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.batch import worker
+from lambdas.batch import parts, worker
+from lambdas.batch.parts import PartWriter
 from lambdas.batch.storage import BatchStorage
-from lambdas.batch.worker import Budget, NoProgress, PartWriter
+from lambdas.batch.worker import Budget, NoProgress
 from lambdas.shared.json_text import dump_line
 from llmmanager import Deadline
 from llmmanager.testing import Fault
@@ -25,7 +26,7 @@ class Killed(BaseException):
 
 @pytest.fixture
 def small_parts(monkeypatch):
-    monkeypatch.setattr(worker, "PART_RESULTS", 5)
+    monkeypatch.setattr(parts, "PART_RESULTS", 5)
 
 
 @pytest.fixture

@@ -1,0 +1,110 @@
+"""The results of a shard on their way to S3, written as parts while the shard still runs."""
+
+from __future__ import annotations
+
+import json
+import threading
+from io import BytesIO
+from types import TracebackType
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lambdas.batch.results import ANSWERED
+from lambdas.batch.storage import BatchStorage
+from lambdas.shared.json_text import dump_line
+from lambdas.shared.observability import logger
+
+PART_RESULTS = 25
+PART_SECONDS = 1.5
+PART_BYTES = 4_000_000
+
+
+class PartWriter:
+    """The results of a shard: those that are in S3 already, and new ones on their way there.
+
+    A context manager. Inside the block a thread of its own writes what has come in every `PART_SECONDS`, so
+    that a worker that is killed while it waits for an answer takes no older result with it. The end of the
+    block writes the rest.
+
+    A part that S3 does not take is kept and goes out with the next; `in_trouble` asks that no further
+    request be started meanwhile.
+
+    Attributes:
+        statuses: "answered" or "failed", by the id of every record that has a result.
+    """
+
+    def __init__(self, storage: BatchStorage, shard: int) -> None:
+        self.statuses: dict[str, str] = {}
+        self.in_trouble = False
+        self._storage = storage
+        self._shard = shard
+        self._next_number = 1
+        self._lock = threading.Lock()
+        self._lines: list[bytes] = []
+        self._line_statuses: list[str] = []
+        self._ended = threading.Event()
+        self._clock = threading.Thread(target=self._write_in_time, name="parts", daemon=True)
+        for part in storage.parts(shard):
+            self._next_number = part.number + 1
+            for line in BytesIO(storage.read(part.key)):
+                self._note(json.loads(line))
+
+    def __enter__(self) -> PartWriter:
+        self._clock.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        self._clock.join()
+        self.flush()
+
+    def add(self, result: dict[str, Any]) -> None:
+        """Take a result, and write a part when enough have come."""
+        with self._lock:
+            self._note(result)
+            self._lines.append(dump_line(result))
+            self._line_statuses.append(result["status"])
+            full = len(self._lines) >= PART_RESULTS or sum(map(len, self._lines)) >= PART_BYTES
+        if full:
+            self._try_to_flush()
+
+    def flush(self) -> None:
+        """Write what has not been written.
+
+        Raises:
+            BotoCoreError, ClientError: S3 does not take it.
+        """
+        with self._lock:
+            if not self._lines:
+                return
+            number = self._storage.add_part(
+                self._shard,
+                self._lines,
+                number=self._next_number,
+                answered=self._line_statuses.count(ANSWERED),
+                failed=len(self._lines) - self._line_statuses.count(ANSWERED),
+            )
+            self._next_number = number + 1
+            self._lines, self._line_statuses = [], []
+            self.in_trouble = False
+
+    def _write_in_time(self) -> None:
+        while not self._ended.wait(PART_SECONDS):
+            self._try_to_flush()
+
+    def _try_to_flush(self) -> None:
+        try:
+            self.flush()
+        except (BotoCoreError, ClientError) as error:
+            logger.warning("a part could not be written", extra={"error_type": type(error).__name__})
+            self.in_trouble = True
+
+    def _note(self, result: dict[str, Any]) -> None:
+        if self.statuses.get(result["recordId"]) != ANSWERED:
+            self.statuses[result["recordId"]] = result["status"]
