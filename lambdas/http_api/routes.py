@@ -22,7 +22,7 @@ def answer(event: Mapping[str, Any], context: Any) -> tuple[int, Any]:
     methods: dict[str, Callable[[], tuple[int, Any]]]
     match path.strip("/").split("/"):
         case ["v1", "converse"]:
-            methods = {"POST": lambda: converse.post(body_of(event), context)}
+            methods = {"POST": lambda: converse.post(body_of(event), context, caller=caller_of(event))}
         case ["v1", "batches"]:
             methods = {"POST": lambda: batches.post(body_of(event))}
         case ["v1", "batches", batch_id]:
@@ -35,6 +35,12 @@ def answer(event: Mapping[str, Any], context: Any) -> tuple[int, Any]:
     if respond is None:
         raise method_not_allowed(", ".join(methods))
     return respond()
+
+
+def caller_of(event: Mapping[str, Any]) -> str | None:
+    """ARN of the identity that signed the request, as API Gateway has verified it."""
+    identity = (event.get("requestContext") or {}).get("identity") or {}
+    return identity.get("userArn") or None
 
 
 def body_of(event: Mapping[str, Any]) -> dict[str, Any]:

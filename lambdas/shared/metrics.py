@@ -40,7 +40,7 @@ _NOWHERE = ("", "")
 
 
 class Tally:
-    """Counts calls by model and region until `write` puts them into the log.
+    """Counts calls by model and region; used in a `with`, at whose end it writes them into the log.
 
     Args:
         door: how the requests came: "http", "batch", "events".
@@ -69,20 +69,20 @@ class Tally:
         counts[OUTPUT_TOKENS] += usage.get("outputTokens") or 0
         counts[COST] += estimated_cost(response) or 0
 
-    def write(self) -> None:
-        """A line a target; counting starts anew."""
+    def __enter__(self) -> Tally:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         for (model, region), counts in self._counts.items():
             where = {"Model": model, "Region": region} if model else {}
             values = {name: value for name, value in counts.items() if value}
             put_metrics(values, by=where, properties=self._properties)
-        self._counts.clear()
 
 
 def record_call(response: BedrockResponse, *, door: str, caller: str | None = None) -> None:
     """Count one call and write it down."""
-    tally = Tally(door=door, caller=caller)
-    tally.add(response)
-    tally.write()
+    with Tally(door=door, caller=caller) as tally:
+        tally.add(response)
 
 
 def recorded(call: Callable[[], BedrockResponse], *, door: str, caller: str | None = None) -> BedrockResponse:

@@ -1,10 +1,14 @@
-"""Logging: one JSON line an event, never with the text of a prompt or an answer."""
+"""Logging: one JSON line an event, without the text of a prompt or an answer unless a deployment wants it."""
 
 from __future__ import annotations
 
+import os
 import traceback
 
 from aws_lambda_powertools import Logger
+
+from lambdas.shared.codec import encode_request
+from llmmanager import BedrockConverseRequest, BedrockResponse
 
 logger = Logger()
 
@@ -19,3 +23,9 @@ def log_unexpected(error: Exception) -> None:
             "raised_at": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
         },
     )
+
+
+def log_payload(request: BedrockConverseRequest, response: BedrockResponse) -> None:
+    """Log what was asked and answered where the deployment's `log_payloads` is on; otherwise nothing."""
+    if os.environ.get("LLMMANAGER_LOG_PAYLOADS") == "true":
+        logger.info("payload", extra={"request": encode_request(request), "answer": response.get_content()})

@@ -99,15 +99,12 @@ def test_what_no_target_answered_counts_in_total_only(lines: Any) -> None:
 
 
 def test_a_worker_writes_one_line_a_target_for_all_its_records(lines: Any) -> None:
-    tally = Tally(door="batch")
-    for _ in range(50):
-        tally.add(answer())
-        tally.add(answer(model=MICRO))
-    assert lines() == []
-    tally.write()
+    with Tally(door="batch") as tally:
+        for _ in range(50):
+            tally.add(answer())
+            tally.add(answer(model=MICRO))
+        assert lines() == []
     assert {(line["Model"], line["Requests"]) for line in lines()} == {(LITE, 50), (MICRO, 50)}
-    tally.write()
-    assert lines() == []
 
 
 def test_the_caller_is_on_the_line_and_is_no_dimension(lines: Any) -> None:

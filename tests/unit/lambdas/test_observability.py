@@ -1,0 +1,33 @@
+"""What is logged of a request: nothing of its words, unless the deployment wants them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lambdas.shared import observability
+from llmmanager import BedrockConverseRequest, BedrockResponse
+
+REQUEST = BedrockConverseRequest(messages=[{"role": "user", "content": [{"text": "the question"}]}])
+RESPONSE = BedrockResponse(
+    success=True, response_data={"output": {"message": {"content": [{"text": "the answer"}]}}}
+)
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    lines: list[Any] = []
+    monkeypatch.setattr(observability.logger, "info", lambda message, extra: lines.append((message, extra)))
+    return lines
+
+
+def test_prompts_and_answers_are_not_logged(logged: list[Any]) -> None:
+    observability.log_payload(REQUEST, RESPONSE)
+    assert logged == []
+
+
+def test_they_are_where_a_deployment_asks_for_it(logged: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLMMANAGER_LOG_PAYLOADS", "true")
+    observability.log_payload(REQUEST, RESPONSE)
+    assert logged == [("payload", {"request": {"messages": REQUEST.messages}, "answer": "the answer"})]
