@@ -1,7 +1,7 @@
 """A request that comes twice is run once: the second one is given the first one's answer.
 
-Powertools' Idempotency keeps the records, one item a key in the request table. Importing it takes about 100 ms,
-which the first request with a key pays.
+Powertools' Idempotency keeps the records, one item a key in the request table. Its import takes about
+100 ms, so it waits for the first request with a key.
 """
 
 from __future__ import annotations

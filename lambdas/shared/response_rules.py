@@ -1,0 +1,125 @@
+"""What a caller wants of an answer, as JSON: rules that make the model be asked again when one is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lambdas.shared.codec import InvalidRequest
+from lambdas.shared.json_schema import schema_problems, violations
+from lambdas.shared.json_text import InvalidJson, parse
+from lambdas.shared.linear_regex import InvalidPattern, LinearRegex
+from llmmanager import BedrockResponse, ResponseValidationConfig, ValidationResult
+
+FIELD = "responseValidation"
+MAX_RETRIES = 5
+# Of an answer, to look for a pattern in: far more than a model writes.
+MAX_PATTERN_TEXT = 500_000
+_DEFAULT_RETRIES = 3
+_MAX_PHRASES = 100
+_RULES = ("jsonSchema", "mustContain", "mustNotContain", "pattern", "minLength")
+_MEMBERS = (*_RULES, "retries")
+
+
+def read_rules(data: Any) -> ResponseValidationConfig | None:
+    """The member `responseValidation` of a request or a batch; None where there is none.
+
+    Args:
+        data: `{"jsonSchema"?: schema of an answer that is JSON, "mustContain"?: [text], "mustNotContain"?:
+            [text], "pattern"?: found anywhere in the answer (see `LinearRegex`), "minLength"?: characters
+            without white space around, "retries"?: 0 to 5, how often the model is asked again (3)}`, with at
+            least one rule.
+
+    Raises:
+        InvalidRequest: with every problem it has.
+    """
+    if data is None:
+        return None
+    if not isinstance(data, dict):
+        raise InvalidRequest([f"{FIELD}: must be an object"])
+    problems = [
+        f"{FIELD}.{key[:80]}: unknown field; {', '.join(_MEMBERS)} are known"
+        for key in data
+        if key not in _MEMBERS
+    ]
+    if not any(data.get(rule) is not None for rule in _RULES):
+        problems.append(f"{FIELD}: must hold at least one of {', '.join(_RULES)}")
+    rules = {key: value for key, value in data.items() if value is not None}
+    problems += _problems(rules)
+    if problems:
+        raise InvalidRequest(problems)
+    return ResponseValidationConfig(
+        _Judge(rules), response_validation_retries=rules.get("retries", _DEFAULT_RETRIES)
+    )
+
+
+class _Judge:
+    """Says of an answer which rule it breaks first."""
+
+    def __init__(self, rules: Mapping[str, Any]) -> None:
+        self._rules = rules
+        self._pattern = LinearRegex(rules["pattern"]) if "pattern" in rules else None
+
+    def __call__(self, response: BedrockResponse) -> ValidationResult:
+        broken = self._broken(response.get_content() or "")
+        return ValidationResult(success=broken is None, error_message=broken)
+
+    def _broken(self, text: str) -> str | None:
+        rules = self._rules
+        if len(text.strip()) < rules.get("minLength", 0):
+            return f"minLength: the answer has less than {rules['minLength']} characters"
+        for number, phrase in enumerate(rules.get("mustContain", ())):
+            if phrase not in text:
+                return f"mustContain[{number}]: the answer does not contain it"
+        for number, phrase in enumerate(rules.get("mustNotContain", ())):
+            if phrase in text:
+                return f"mustNotContain[{number}]: the answer contains it"
+        if self._pattern is not None and not self._pattern.search(text[:MAX_PATTERN_TEXT]):
+            return "pattern: the answer does not match it"
+        return self._broken_schema(text) if "jsonSchema" in rules else None
+
+    def _broken_schema(self, text: str) -> str | None:
+        try:
+            value = parse(text)
+        except InvalidJson as error:
+            return f"jsonSchema: the answer is {error}"
+        violation = next(violations(value, self._rules["jsonSchema"]), None)
+        return violation and f"jsonSchema: {violation}"
+
+
+def _problems(rules: Mapping[str, Any]) -> list[str]:
+    problems = []
+    for name in ("mustContain", "mustNotContain"):
+        if name in rules and not _are_phrases(rules[name]):
+            problems.append(f"{FIELD}.{name}: must be a list of 1 to {_MAX_PHRASES} strings, none empty")
+    if "minLength" in rules and not _is_count(rules["minLength"], 1_000_000):
+        problems.append(f"{FIELD}.minLength: must be an integer from 0 to 1000000")
+    if "retries" in rules and not _is_count(rules["retries"], MAX_RETRIES):
+        problems.append(f"{FIELD}.retries: must be an integer from 0 to {MAX_RETRIES}")
+    if "pattern" in rules:
+        problems += _pattern_problems(rules["pattern"])
+    if "jsonSchema" in rules:
+        problems += schema_problems(rules["jsonSchema"], f"{FIELD}.jsonSchema")
+    return problems
+
+
+def _pattern_problems(pattern: Any) -> list[str]:
+    if not isinstance(pattern, str):
+        return [f"{FIELD}.pattern: must be a string"]
+    try:
+        LinearRegex(pattern)
+    except InvalidPattern as error:
+        return [f"{FIELD}.pattern: {error}"]
+    return []
+
+
+def _are_phrases(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and 0 < len(value) <= _MAX_PHRASES
+        and all(isinstance(phrase, str) and phrase for phrase in value)
+    )
+
+
+def _is_count(value: Any, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
