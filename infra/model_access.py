@@ -65,7 +65,8 @@ class ModelAccess(Construct):
             timeout_seconds=60,
             memory_mb=512,
         )
-        refresh.allow("dynamodb:PutItem", on=[table.table_arn])
+        # It reads what is stored only to tell its age when Bedrock cannot be asked.
+        refresh.allow("dynamodb:PutItem", "dynamodb:BatchGetItem", on=[table.table_arn])
         # Lists have no resource to name; the regions are what can be narrowed.
         refresh.allow(
             "bedrock:ListFoundationModels",

@@ -21,7 +21,8 @@ from lambdas.batch.results import ANSWERED, FAILED, result_of
 from lambdas.batch.storage import BatchStorage
 from lambdas.shared.codec import decode_record
 from lambdas.shared.manager import REQUEST_SECONDS, Targets, parallel_manager
-from lambdas.shared.observability import logger
+from lambdas.shared.metrics import Tally
+from lambdas.shared.observability import log_payload, logger
 from llmmanager import BedrockConverseRequest, Deadline
 
 # What it takes to write the last part and return.
@@ -76,7 +77,7 @@ def run_shard(item: dict[str, Any], budget: Budget) -> dict[str, Any]:
     """Run what is left of a shard; `{"done", "answered", "failed"}` of the shard as a whole."""
     storage = BatchStorage(item["bucket"], item["batchId"])
     manager = parallel_manager(Targets(tuple(item["models"]), tuple(item["regions"])))
-    with PartWriter(storage, item["shard"]) as parts:
+    with Tally(door="batch") as tally, PartWriter(storage, item["shard"]) as parts:
         finished_before = len(parts.statuses)
         waiting = Waiting(storage.read(item["key"]), parts, budget)
         for request, response in manager.iter_responses(waiting.requests(), deadline=budget.end):
@@ -84,6 +85,8 @@ def run_shard(item: dict[str, Any], budget: Budget) -> dict[str, Any]:
                 # Perhaps it only ran out of this invocation's time: the next one gives it all there is.
                 waiting.left = True
             else:
+                tally.add(response)
+                log_payload(request, response)
                 parts.add(result_of(request, response))
     if waiting.left and len(parts.statuses) == finished_before:
         raise NoProgress(f"shard {item['shard']}: no record could be finished in the time of one invocation")

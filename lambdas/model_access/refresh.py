@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
+from lambdas.shared.metrics import CATALOG_AGE, put_metrics
 from lambdas.shared.observability import logger
 from lambdas.shared.settings import model_settings
 from llmmanager.bedrock.catalog.bedrock_api import BedrockCatalogSource
 from llmmanager.bedrock.catalog.dynamodb_store import DynamoDBStore
+from llmmanager.bedrock.catalog.entries import RegionCatalog
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -23,8 +26,14 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     region = event.get("region")
     if not isinstance(region, str) or not region:
         raise ValueError(f"region: must be the name of an AWS region (got {region!r})")
-    offered = BedrockCatalogSource().fetch_region(region)
-    stored = DynamoDBStore(model_settings().table).save(offered)
+    store = DynamoDBStore(model_settings().table)
+    try:
+        offered = BedrockCatalogSource().fetch_region(region)
+        stored = store.save(offered)
+    except Exception:
+        _tell_age(region, store.load(region))
+        raise
+    _tell_age(region, offered)
     outcome = {
         "region": region,
         "models": len(offered.entries),
@@ -34,3 +43,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     }
     logger.info("refreshed", extra=outcome)
     return outcome
+
+
+def _tell_age(region: str, known: RegionCatalog | None) -> None:
+    """How old is what the functions go by; since 1970 where no refresh has come through yet."""
+    asked_at = known.version / 1000 if known else 0
+    age = max(0.0, datetime.now(UTC).timestamp() - asked_at)
+    put_metrics({CATALOG_AGE: round(age)}, by={"Region": region})

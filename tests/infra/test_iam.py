@@ -95,7 +95,7 @@ EXPECTED = {
     ],
     "ModelAccessRefreshRole": [
         write_log("ModelAccessRefresh"),
-        (["dynamodb:PutItem"], ["<CatalogTable.Arn>"]),
+        (["dynamodb:BatchGetItem", "dynamodb:PutItem"], ["<CatalogTable.Arn>"]),
         (["bedrock:ListFoundationModels", "bedrock:ListInferenceProfiles"], ["*"]),
     ],
     "ModelAccessRefreshMachineRole": [

@@ -42,3 +42,25 @@ def test_a_region_that_does_not_answer_raises_and_keeps_what_was_known(deployed,
 def test_an_event_without_a_region_is_refused(deployed, context, event):
     with pytest.raises(ValueError, match="region: must be"):
         refresh(event, context)
+
+
+def age_told(capsys):
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (line,) = [line for line in lines if "CatalogAgeSeconds" in line]
+    assert line["Region"] == "us-east-1"
+    return line["CatalogAgeSeconds"]
+
+
+def test_a_refresh_tells_that_the_region_is_as_new_as_can_be(deployed, context, capsys):
+    refresh({"region": "us-east-1"}, context)
+
+    assert age_told(capsys) < 60
+
+
+def test_a_failed_refresh_tells_that_the_region_was_never_asked(deployed, context, capsys):
+    deployed.add_fault(Fault(operation="ListFoundationModels", error="AccessDeniedException"))
+
+    with pytest.raises(Exception, match="AccessDenied"):
+        refresh({"region": "us-east-1"}, context)
+
+    assert age_told(capsys) > 365 * 86400
