@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import RequestValidationError
+
 _OPERATIONS = ("Converse", "ConverseStream")
 _ATTACHED = "_llmmanager_wire"
+# What json raises for a value that it cannot write.
+_NO_JSON = (TypeError, ValueError, RecursionError)
 
 
 class _Pending(threading.local):
@@ -30,9 +34,13 @@ def encode(request: Mapping[str, Any]) -> bytes:
     adds next, and spares walking the request a second time.
 
     Raises:
-        TypeError, ValueError: a value that JSON cannot hold.
+        RequestValidationError: a field holds what JSON cannot, where validation does not look.
     """
-    return json.dumps(request, default=_as_json, allow_nan=False, separators=(",", ":")).encode()
+    try:
+        return _json(request)
+    except _NO_JSON as error:
+        problems = list(_problems(request))
+        raise RequestValidationError(f"the request is not valid: {'; '.join(problems)}", problems) from error
 
 
 def converse(client: Any, invoke_id: str, body: bytes, read_timeout: float | None) -> dict[str, Any]:
@@ -65,6 +73,18 @@ def _called(
     finally:
         _pending.body = b"{}"
     return response
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, default=_as_json, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _problems(request: Mapping[str, Any]) -> Iterator[str]:
+    for field, value in request.items():
+        try:
+            _json(value)
+        except _NO_JSON as error:
+            yield f"{field}: must be plain data ({error})"
 
 
 def _as_json(value: object) -> object:

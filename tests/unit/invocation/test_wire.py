@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import RequestValidationError
 from llmmanager.bedrock.invocation.wire import encode
 
 
@@ -21,15 +22,27 @@ def test_decimals_are_the_numbers_that_they_stand_for() -> None:
     assert encoded == b'{"maxTokens":100,"temperature":0.25}'
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_number_that_json_has_not_is_refused(value: float) -> None:
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        encode({"temperature": value})
+def endless() -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    value["again"] = value
+    return value
 
 
-def test_what_json_cannot_hold_is_refused_by_the_name_of_its_type() -> None:
-    with pytest.raises(TypeError, match="set"):
-        encode({"messages": {1, 2}})
+def abyss() -> list[Any]:
+    value: list[Any] = []
+    for _ in range(100_000):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "value", [float("nan"), float("inf"), {1, 2}, {(1, 2): 3}, endless(), abyss(), object()]
+)
+def test_what_json_cannot_hold_is_refused_by_the_name_of_its_field(value: Any) -> None:
+    with pytest.raises(RequestValidationError) as raised:
+        encode({"messages": [], "quantumConfig": {"x": value}, "other": 1})
+    assert len(raised.value.validation_errors) == 1
+    assert raised.value.validation_errors[0].startswith("quantumConfig: must be plain data (")
 
 
 def test_text_of_any_language_arrives() -> None:

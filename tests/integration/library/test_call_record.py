@@ -1,0 +1,308 @@
+"""What a call tells of itself: its attempts, their decisions, its end and its causes."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from llmmanager import (
+    AuthenticationError,
+    BedrockConverseRequest,
+    BedrockResponse,
+    ConfigurationError,
+    LLMManager,
+    RequestValidationError,
+    ResponseValidationConfig,
+    RetryExhaustedError,
+    RetryStrategy,
+    ValidationResult,
+)
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import (
+    DeadlineExceededError,
+    InvalidResponseError,
+)
+from llmmanager.bedrock.invocation.request import build_request
+from llmmanager.bedrock.models.deadline import NEVER
+from llmmanager.testing import FakeBedrock, Fault
+
+NOVA_LITE = "amazon.nova-lite-v1:0"
+EAST, WEST = "us-east-1", "us-west-2"
+TOOLS = {"tools": [{"toolSpec": {"name": "clock", "inputSchema": {"json": {"type": "object"}}}}]}
+
+
+def never_valid(retries: int = 0, **settings: Any) -> ResponseValidationConfig:
+    return ResponseValidationConfig(
+        lambda _: ValidationResult(success=False, error_message="too plain"),
+        response_validation_retries=retries,
+        **settings,
+    )
+
+
+def test_attempts_are_numbered_timed_and_say_what_followed(
+    fake_bedrock: FakeBedrock, make_manager, ask
+) -> None:
+    fake_bedrock.add_fault(Fault(error="ThrottlingException", region=EAST, count=1))
+    fake_bedrock.add_fault(Fault(error="AccessDeniedException", region=WEST, count=1))
+    response = make_manager().converse(ask)
+    assert [attempt.attempt_number for attempt in response.attempts] == [1, 2, 3]
+    assert [attempt.decision for attempt in response.attempts] == ["same_target", "other_region", None]
+    assert [attempt.success for attempt in response.attempts] == [False, False, True]
+    assert {attempt.model_id for attempt in response.attempts} == {NOVA_LITE}
+    assert {attempt.invoke_id for attempt in response.attempts} == {NOVA_LITE}
+    assert {attempt.access_method for attempt in response.attempts} == {"on_demand"}
+    for before, after in zip(response.attempts, response.attempts[1:], strict=False):
+        assert before.start_time <= before.end_time <= after.start_time
+        assert before.start_time.utcoffset() == timedelta(0)
+    assert response.attempts[-1].error is None
+
+
+def test_the_duration_is_that_of_all_attempts_in_milliseconds(
+    fake_bedrock: FakeBedrock, make_manager, ask
+) -> None:
+    fake_bedrock.set_latency(0.2)
+    response = make_manager().converse(ask)
+    attempt = response.attempts[0]
+    took = (attempt.end_time - attempt.start_time).total_seconds() * 1000
+    assert took > 190
+    assert took - 50 < response.total_duration_ms < took + 5000
+
+
+def test_the_failure_of_a_call_is_caused_by_its_last_error(
+    fake_bedrock: FakeBedrock, make_manager, ask
+) -> None:
+    fake_bedrock.add_fault(Fault(error="AccessDeniedException", message="east is full", region=EAST))
+    fake_bedrock.add_fault(Fault(error="AccessDeniedException", message="west is shut", region=WEST))
+    with pytest.raises(RetryExhaustedError, match="west is shut") as raised:
+        make_manager().converse(ask)
+    assert ["full" in str(error) for error in raised.value.last_errors] == [True, False]
+    assert raised.value.__cause__ is raised.value.last_errors[-1]
+    assert raised.value.response.get_last_error() is raised.value.last_errors[-1]
+
+
+@pytest.mark.parametrize(
+    ("retries", "reason"), [(1, r"after 2 attempt\(s\): max_retries \(1\) used up"), (0, "max_retries")]
+)
+def test_the_message_of_a_failure_says_how_often_and_why(
+    fake_bedrock: FakeBedrock, make_manager, ask, retries: int, reason: str
+) -> None:
+    fake_bedrock.add_fault(Fault(error="ThrottlingException"))
+    with pytest.raises(RetryExhaustedError, match=reason):
+        make_manager(retry={"max_retries": retries}).converse(ask)
+
+
+def test_when_every_target_is_out_the_message_says_so(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+    fake_bedrock.deny(NOVA_LITE)
+    with pytest.raises(RetryExhaustedError, match="every target failed"):
+        make_manager().converse(ask)
+
+
+def test_an_account_on_hold_ends_the_call_at_once(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+    fake_bedrock.add_fault(Fault(error="ValidationException", message="Operation not allowed"))
+    with pytest.raises(RetryExhaustedError, match="no target would accept the request") as raised:
+        make_manager().converse(ask)
+    assert len(raised.value.attempts) == len(fake_bedrock.calls) == 1
+    assert raised.value.attempts[0].decision == "give_up"
+
+
+def test_a_value_that_json_cannot_hold_is_refused_before_any_call(
+    fake_bedrock: FakeBedrock, make_manager, ask
+) -> None:
+    with pytest.raises(RequestValidationError):
+        make_manager().converse(ask, extra_request_fields={"quantumConfig": {1, 2}})
+    assert fake_bedrock.calls == ()
+
+
+def test_a_request_that_json_cannot_hold_fails_alone_in_a_run(
+    fake_bedrock: FakeBedrock, make_parallel, ask
+) -> None:
+    unknown = [{"role": "user", "content": [{"text": "hi"}, {"hologram": {1, 2}}]}]
+    requests = [BedrockConverseRequest(messages=ask), BedrockConverseRequest(messages=unknown)]
+    result = make_parallel().converse_parallel(requests)
+    responses = list(result.request_responses.values())
+    assert [response.success for response in responses] == [True, False]
+    assert "messages: must be plain data" in str(responses[1].get_last_error())
+
+
+def test_what_is_no_error_of_aws_is_raised_as_it_is(make_manager, ask, monkeypatch) -> None:
+    manager = make_manager()
+
+    def broken(**_: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("llmmanager.bedrock.invocation.wire._fill_in", broken)
+    with pytest.raises(ZeroDivisionError):
+        manager.converse(ask)
+
+
+def test_an_invalid_answer_is_an_attempt_that_failed(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+    response = make_manager().converse(ask, response_validation_config=never_valid(1))
+    assert [attempt.decision for attempt in response.attempts] == [
+        "same_target",
+        "other_region",
+        "other_region",
+    ]
+    assert [type(error) for error in response.get_all_errors()] == [InvalidResponseError] * 3
+    assert [error["attempt"] for error in response.get_validation_errors()] == [1, 2, 3]
+    assert [attempt.region for attempt in response.attempts] == [EAST, EAST, WEST]
+
+
+def test_answers_refused_in_one_call_count_in_the_statistics(
+    fake_bedrock: FakeBedrock, make_manager, ask
+) -> None:
+    manager = make_manager()
+    manager.converse(ask, response_validation_config=never_valid(1))
+    stats = manager.get_retry_stats()
+    counters = ("requests", "attempts", "retries", "failovers")
+    assert [stats[name] for name in counters] == [1, 3, 2, 1]
+
+
+def test_an_error_on_asking_again_leaves_the_last_answer(
+    fake_bedrock: FakeBedrock, make_manager, ask
+) -> None:
+    seen: list[BedrockResponse] = []
+
+    def check(response: BedrockResponse) -> ValidationResult:
+        seen.append(response)
+        fake_bedrock.add_fault(Fault(error="AccessDeniedException", message="shut"))
+        return ValidationResult(success=False)
+
+    response = make_manager().converse(ask, response_validation_config=ResponseValidationConfig(check))
+    assert len(seen) == 1
+    assert not response.success
+    assert response.get_content() == seen[0].get_content()
+    assert response.get_validation_errors()[0]["error_message"] == "the answer is not valid"
+    assert "shut" in str(response.get_last_error())
+    assert [attempt.region for attempt in response.attempts] == [EAST, EAST, WEST]
+
+
+def test_a_delay_that_would_outlast_the_deadline_is_not_begun(
+    fake_bedrock: FakeBedrock, make_manager, ask
+) -> None:
+    config = never_valid(3, response_validation_delay=60.0)
+    response = make_manager().converse(ask, response_validation_config=config, deadline=20)
+    assert not response.success
+    assert len(fake_bedrock.calls) == 1
+    assert isinstance(response.get_last_error(), InvalidResponseError)
+
+
+def test_a_feature_refused_again_after_it_was_restored_is_dropped_once_more(
+    fake_bedrock: FakeBedrock, make_manager, ask
+) -> None:
+    refused = "This model doesn't support tool use."
+    manager = make_manager(regions=(EAST,))
+    fake_bedrock.add_fault(Fault(error="ValidationException", message=refused, count=1))
+    manager.converse(ask, tool_config=TOOLS)
+    fake_bedrock.add_fault(Fault(error="ValidationException", message="Something is missing.", count=1))
+    fake_bedrock.add_fault(Fault(error="ValidationException", message=refused, count=1))
+    response = manager.converse(ask, tool_config=TOOLS)
+    assert [attempt.decision for attempt in response.attempts] == ["same_target_now", "drop_feature", None]
+    assert response.features_disabled == ["tools"]
+
+
+def test_a_request_that_stays_wrong_without_memory_goes_to_the_next_model(
+    fake_bedrock: FakeBedrock, make_manager, ask
+) -> None:
+    manager = make_manager(("Nova Lite", "Nova Micro"), (EAST,))
+    fake_bedrock.add_fault(
+        Fault(error="ValidationException", message="This model doesn't support tool use.", count=1)
+    )
+    manager.converse(ask, tool_config=TOOLS)
+    fake_bedrock.add_fault(
+        Fault(error="ValidationException", message="Something is missing.", model=NOVA_LITE)
+    )
+    response = manager.converse(ask, tool_config=TOOLS)
+    assert [attempt.decision for attempt in response.attempts] == ["same_target_now", "other_model", None]
+    assert response.model_used == "amazon.nova-micro-v1:0"
+
+
+def test_features_that_are_refused_one_after_the_other_are_all_dropped(
+    fake_bedrock: FakeBedrock, make_manager, ask
+) -> None:
+    for message in ("This model doesn't support tool use.", "This model doesn't support system messages."):
+        fake_bedrock.add_fault(Fault(error="ValidationException", message=message, count=1))
+    manager = make_manager(regions=(EAST,))
+    arguments = {"tool_config": TOOLS, "system": [{"text": "Be brief."}]}
+    first, second = manager.converse(ask, **arguments), manager.converse(ask, **arguments)
+    assert first.features_disabled == second.features_disabled == ["tools", "system"]
+    assert (len(first.attempts), len(second.attempts)) == (3, 1)
+    assert [NOVA_LITE in warning for warning in first.get_warnings()] == [True, True]
+
+
+def test_on_demand_refused_without_another_way_in_goes_to_the_next_region(
+    fake_bedrock: FakeBedrock, make_manager, ask
+) -> None:
+    message = "Invocation with on-demand throughput isn\u2019t supported."
+    fake_bedrock.add_fault(Fault(error="ValidationException", message=message, region=EAST))
+    manager = make_manager(("gpt-oss-20b",), (EAST, WEST))
+    response = manager.converse(ask)
+    assert response.region_used == WEST
+    assert response.attempts[-2].decision == "other_region"
+
+
+def test_expired_credentials_are_read_from_where_they_are_now(
+    fake_bedrock: FakeBedrock, make_manager, ask, monkeypatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOLD")
+    manager = make_manager()
+    assert manager.converse(ask).success
+    fake_bedrock.reject_credentials("AKIAOLD", error="ExpiredTokenException")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIANEW")
+    response = manager.converse(ask)
+    assert [attempt.decision for attempt in response.attempts] == ["same_target_now", None]
+    assert {attempt.region for attempt in response.attempts} == {EAST}
+
+
+def test_credentials_are_renewed_once_in_a_call(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+    fake_bedrock.add_fault(Fault(error="ExpiredTokenException"))
+    with pytest.raises(AuthenticationError) as raised:
+        make_manager().converse(ask)
+    assert [attempt.decision for attempt in raised.value.response.attempts] == ["same_target_now", "give_up"]
+
+
+def test_a_deadline_that_passes_between_attempts_is_told_with_them(
+    fake_bedrock: FakeBedrock, make_manager, ask
+) -> None:
+    fake_bedrock.add_fault(Fault(error="ThrottlingException", delay=0.4))
+    with pytest.raises(DeadlineExceededError, match="deadline") as raised:
+        make_manager(retry={"retry_strategy": RetryStrategy.REGION_FIRST}).converse(ask, deadline=0.6)
+    response = raised.value.response
+    assert 1 <= len(response.attempts) <= 2
+    assert not response.success
+    assert isinstance(response.get_last_error(), DeadlineExceededError)
+
+
+def test_a_model_or_region_named_twice_is_called_once(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+    fake_bedrock.deny(NOVA_LITE)
+    with pytest.raises(RetryExhaustedError) as raised:
+        make_manager(("Nova Lite", NOVA_LITE, "nova-lite"), (EAST, WEST, EAST)).converse(ask)
+    assert [attempt.region for attempt in raised.value.attempts] == [EAST, WEST]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"models": "Nova Lite"}, "models must be a list"),
+        ({"models": [None]}, "models must hold names only"),
+        ({"models": [" "]}, "models must hold names only"),
+        ({"regions": "us-east-1"}, "regions must be a list"),
+        ({"regions": {"us-east-1"}}, "regions must be a list"),
+        ({"regions": [3]}, "regions must hold names only"),
+    ],
+)
+def test_names_are_taken_from_lists_of_names_only(
+    fake_bedrock: FakeBedrock, arguments: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=named):
+        LLMManager(**{"models": ["Nova Lite"], "regions": [EAST], **arguments})
+
+
+def test_a_cancelled_wait_ends_the_call_and_says_so(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+    fake_bedrock.add_fault(Fault(error="ThrottlingException", retry_after=20))
+    cancelled = threading.Event()
+    manager = make_manager(regions=(EAST,), retry={"max_retry_delay": 30.0})
+    threading.Timer(0.3, cancelled.set).start()
+    with pytest.raises(RetryExhaustedError, match=r"after 1 attempt\(s\): cancelled"):
+        manager._invoker.converse(build_request({"messages": ask}), deadline=NEVER, cancelled=cancelled)
