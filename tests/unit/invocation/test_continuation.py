@@ -60,3 +60,43 @@ def test_a_model_that_starts_over_repeats_nothing(said: str, rest: str, cut: int
 def test_white_space_at_the_seam_comes_once(words: list[str]) -> None:
     said = " ".join(words[:-1]) + " "
     assert joined(said, [" " + words[-1]]) == " ".join(words)
+
+
+def test_a_beginning_of_several_blocks_goes_on_in_its_last_text() -> None:
+    first, last = {"text": "One."}, {"text": "Two"}
+    beginning = {"role": "assistant", "content": [first, last]}
+    asked = continued({"messages": [QUESTION, beginning]}, " and")
+    assert asked["messages"][-1]["content"] == [first, {"text": "Two and"}]
+
+
+def test_a_beginning_that_does_not_end_in_text_is_followed_by_what_was_said() -> None:
+    reasoning = {"reasoningContent": {"reasoningText": {"text": "Hm."}}}
+    for content in ([reasoning], [{"text": "One."}, reasoning]):
+        asked = continued({"messages": [QUESTION, {"role": "assistant", "content": content}]}, "Paris")
+        assert asked["messages"][-1]["content"] == [*content, {"text": "Paris"}]
+
+
+def test_without_max_tokens_nothing_bounds_the_rest() -> None:
+    assert "inferenceConfig" not in continued({"messages": [QUESTION]}, "said")
+    config = {"temperature": 0.5}
+    asked = continued({"messages": [QUESTION], "inferenceConfig": config}, "said")
+    assert asked["inferenceConfig"] == config
+
+
+def test_a_short_beginning_may_come_again_as_part_of_the_text() -> None:
+    fifteen, sixteen = "a" * 15, "a" * 16
+    assert joined(fifteen, [fifteen]) == fifteen * 2
+    assert joined(sixteen, [sixteen, "b"]) == sixteen + "b"
+
+
+def test_text_passes_at_once_when_nothing_can_repeat() -> None:
+    seam = Seam("said")
+    assert [seam.pass_on("sa"), seam.pass_on("id"), seam.rest()] == ["sa", "id", ""]
+
+
+def test_held_back_text_is_given_out_once_at_the_end() -> None:
+    seam = Seam("Once upon a time there was")
+    assert seam.pass_on("Once") == ""
+    assert [seam.rest(), seam.rest()] == ["Once", ""]
+    assert seam.pass_on(" upon") == " upon"
+    assert seam.rest() == ""
