@@ -29,6 +29,8 @@ DEFAULTS: Final[Mapping[str, object]] = {
     "worker_timeout_seconds": 900,
     "batch_expiry_days": 30,
     "input_buckets": [],
+    "event_concurrency": 10,
+    "reply_queues": [],
     "api_rate_limit": 100,
     "api_burst_limit": 200,
     "log_retention_days": 30,
@@ -45,6 +47,7 @@ LOG_RETENTION_DAYS: Final = (
 
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}", re.ASCII)
 _BUCKET = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
+_QUEUE = re.compile(r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,80}", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d{1,9}", re.ASCII)
 
 
@@ -75,6 +78,8 @@ class DeploymentSettings:
         worker_timeout_seconds: how long one worker invocation may last before it is continued by another.
         batch_expiry_days: after how many days a batch's files are deleted.
         input_buckets: buckets, besides the stack's own, that batches may read from.
+        event_concurrency: invocations of the events function that the request queue makes at once.
+        reply_queues: ARNs of queues that a request by event may have its outcome sent to.
         api_rate_limit, api_burst_limit: requests a second, and at once, that the HTTP API lets through.
         log_retention_days: one of `LOG_RETENTION_DAYS`.
         removal_policy: "retain" or "destroy": what becomes of table, bucket and logs with the stack. A bucket
@@ -92,6 +97,8 @@ class DeploymentSettings:
     worker_timeout_seconds: int
     batch_expiry_days: int
     input_buckets: tuple[str, ...]
+    event_concurrency: int
+    reply_queues: tuple[str, ...]
     api_rate_limit: int
     api_burst_limit: int
     log_retention_days: int
@@ -120,6 +127,8 @@ class DeploymentSettings:
             worker_timeout_seconds=read.integer("worker_timeout_seconds", low=30, high=900),
             batch_expiry_days=read.integer("batch_expiry_days", low=1, high=3650),
             input_buckets=read.buckets("input_buckets"),
+            event_concurrency=read.integer("event_concurrency", low=2, high=1000),
+            reply_queues=read.queues("reply_queues"),
             api_rate_limit=read.integer("api_rate_limit", low=1, high=10_000),
             api_burst_limit=read.integer("api_burst_limit", low=1, high=5_000),
             log_retention_days=read.log_retention("log_retention_days"),
@@ -209,6 +218,17 @@ class _Reader:
         takes = "names of S3 buckets (3 to 63 of a-z, 0-9, - and .; no s3://), as JSON or separated by commas"
         names = self.names(key, takes)
         wrong = [name for name in names if not _BUCKET.fullmatch(name) or _is_ip_address(name)]
+        if wrong:
+            raise SettingsError.takes(key, ", ".join(wrong), takes)
+        return names
+
+    def queues(self, key: str) -> tuple[str, ...]:
+        takes = (
+            'ARNs of SQS standard queues, such as "arn:aws:sqs:us-east-1:123456789012:answers", '
+            "as JSON or separated by commas"
+        )
+        names = self.names(key, takes)
+        wrong = [name for name in names if not _QUEUE.fullmatch(name)]
         if wrong:
             raise SettingsError.takes(key, ", ".join(wrong), takes)
         return names

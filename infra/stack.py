@@ -7,10 +7,12 @@ from typing import Any
 
 from aws_cdk import Annotations, CfnOutput, Stack
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_events as events
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.batch import Batch, build_batch_bucket
+from infra.events import EventsDoor, build_event_bus
 from infra.http_api import HttpApi
 from infra.model_access import ModelAccess, build_catalog_table
 from infra.permissions import InvokeModels
@@ -32,10 +34,11 @@ class LlmManagerStack(Stack):
         bucket = build_batch_bucket(self, settings)
         request_table = build_request_table(self, settings)
         expire_requests(bucket, settings)
+        bus = build_event_bus(self)
         base = FunctionBase(
             settings=settings,
             code=shared_code(),
-            environment=_environment(settings, table=table, bucket=bucket),
+            environment=_environment(settings, table=table, bucket=bucket, bus=bus),
         )
         invoke_models = InvokeModels(
             self,
@@ -46,6 +49,17 @@ class LlmManagerStack(Stack):
         )
         model_access = ModelAccess(self, "ModelAccess", base=base, table=table)
         batch = Batch(self, "Batch", base=base, bucket=bucket, table=table, invoke_models=invoke_models)
+        door = EventsDoor(
+            self,
+            "Events",
+            base=base,
+            bucket=bucket,
+            bus=bus,
+            table=table,
+            request_table=request_table,
+            batch_machine=batch.state_machine,
+            invoke_models=invoke_models,
+        )
         http_api = HttpApi(
             self,
             "HttpApi",
@@ -62,6 +76,13 @@ class LlmManagerStack(Stack):
         self._output("BatchBucketName", bucket.bucket_name, "Bucket that holds the batches")
         self._output("BatchStateMachineArn", batch.state_machine.arn, "Runs a batch")
         self._output("RefreshStateMachineArn", model_access.state_machine.arn, "Refreshes the catalog")
+        self._output("EventBusName", bus.event_bus_name, "Bus for requests and for what became of them")
+        self._output("RequestQueueUrl", door.request_queue.queue_url, "Queue for requests")
+        self._output("RequestTopicArn", door.topic.topic_arn, "Topic for requests")
+        self._output("DeadLetterQueueUrl", door.dead_letter_queue.queue_url, "Requests that did not work")
+        self._output(
+            "EventsFunctionName", door.function.function.function_name, "Answers a request it is invoked with"
+        )
         self._output("TableName", table.table_name, "Table that holds the catalog")
 
     def _output(self, name: str, value: str, description: str) -> None:
@@ -69,7 +90,7 @@ class LlmManagerStack(Stack):
 
 
 def _environment(
-    settings: DeploymentSettings, *, table: dynamodb.ITable, bucket: s3.IBucket
+    settings: DeploymentSettings, *, table: dynamodb.ITable, bucket: s3.IBucket, bus: events.IEventBus
 ) -> dict[str, str]:
     """What every function is told."""
     environment = {
@@ -78,6 +99,7 @@ def _environment(
         "LLMMANAGER_TABLE": table.table_name,
         "LLMMANAGER_BUCKET": bucket.bucket_name,
         "LLMMANAGER_INPUT_BUCKETS": json.dumps(settings.input_buckets),
+        "LLMMANAGER_EVENT_BUS": bus.event_bus_name,
         "LLMMANAGER_WORKER_CONCURRENCY": str(settings.worker_concurrency),
         "LLMMANAGER_SHARD_SIZE": str(settings.shard_size),
         "POWERTOOLS_SERVICE_NAME": "llmmanager",

@@ -125,6 +125,8 @@ def varied(synthesise: Synthesise) -> SynthesisedStack:
         worker_timeout_seconds="120",
         batch_expiry_days="7",
         input_buckets="prompts-a,prompts-b",
+        event_concurrency="2",
+        reply_queues="arn:aws:sqs:eu-west-2:123456789012:answers",
         api_rate_limit="5",
         api_burst_limit="10",
         log_retention_days="1",

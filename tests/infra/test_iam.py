@@ -61,6 +61,25 @@ EXPECTED = {
         LIST_BUCKET,
         *REMEMBER_REQUESTS,
     ],
+    "EventsHandlerRole": [
+        write_log("EventsHandler"),
+        READ_CATALOG,
+        (
+            [
+                "sqs:ChangeMessageVisibility",
+                "sqs:DeleteMessage",
+                "sqs:GetQueueAttributes",
+                "sqs:GetQueueUrl",
+                "sqs:ReceiveMessage",
+            ],
+            ["<EventsRequestQueue.Arn>"],
+        ),
+        (["sqs:SendMessage"], ["<EventsDeadLetterQueue.Arn>"]),
+        (["events:PutEvents"], ["<EventBus.Arn>"]),
+        (["states:StartExecution"], ["<BatchMachine>"]),
+        LIST_BUCKET,
+        *REMEMBER_REQUESTS,
+    ],
     "BatchPlanRole": [
         write_log("BatchPlan"),
         (["s3:GetObject"], ["<BatchBucket.Arn>/*"]),
@@ -187,6 +206,7 @@ def test_only_the_functions_that_call_models_may_invoke_them(stack: Any) -> None
     }
     assert managed == {
         "HttpApiHandlerRole": policies,
+        "EventsHandlerRole": policies,
         "BatchWorkerRole": policies,
         # API Gateway's account-wide role takes no other.
         "HttpApiCloudWatchRole": [

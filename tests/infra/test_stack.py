@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 FUNCTIONS = {
     "HttpApiHandlerFunction": ("lambdas.http_api.handler.handler", 29),
+    "EventsHandlerFunction": ("lambdas.events.handler.handler", 300),
     "BatchPlanFunction": ("lambdas.batch.plan.handler", 900),
     "BatchWorkerFunction": ("lambdas.batch.worker.handler", 900),
     "BatchCollectFunction": ("lambdas.batch.collect.handler", 900),
@@ -59,6 +60,7 @@ def test_every_function_is_told_what_the_settings_say(stack: Any) -> None:
         "LLMMANAGER_TABLE": "<CatalogTable>",
         "LLMMANAGER_BUCKET": "<BatchBucket>",
         "LLMMANAGER_INPUT_BUCKETS": "[]",
+        "LLMMANAGER_EVENT_BUS": "<EventBus>",
         "LLMMANAGER_WORKER_CONCURRENCY": "32",
         "LLMMANAGER_SHARD_SIZE": "500",
         "POWERTOOLS_SERVICE_NAME": "llmmanager",
@@ -68,7 +70,15 @@ def test_every_function_is_told_what_the_settings_say(stack: Any) -> None:
         "HttpApiHandlerFunction": {
             "LLMMANAGER_BATCH_STATE_MACHINE_ARN": "<BatchMachine>",
             "LLMMANAGER_REQUEST_TABLE": "<RequestTable>",
-        }
+        },
+        "EventsHandlerFunction": {
+            "LLMMANAGER_BATCH_STATE_MACHINE_ARN": "<BatchMachine>",
+            "LLMMANAGER_REQUEST_TABLE": "<RequestTable>",
+            "LLMMANAGER_REQUEST_QUEUE_URL": "<EventsRequestQueue>",
+            "LLMMANAGER_DEAD_LETTER_QUEUE_URL": "<EventsDeadLetterQueue>",
+            "LLMMANAGER_REPLY_QUEUES": "[]",
+            "LLMMANAGER_MAX_RECEIVES": "5",
+        },
     }
     for name, function in stack.of_type("AWS::Lambda::Function").items():
         assert function["Environment"]["Variables"] == {**common, **more.get(name, {})}
@@ -87,6 +97,7 @@ def test_every_log_group_is_kept_as_long_as_the_settings_say(stack: Any) -> None
     assert set(stack.of_type("AWS::Logs::LogGroup")) == {
         "HttpApiHandlerLogs",
         "HttpApiAccessLogs",
+        "EventsHandlerLogs",
         "BatchPlanLogs",
         "BatchWorkerLogs",
         "BatchCollectLogs",
@@ -140,6 +151,7 @@ def test_the_bucket_is_private_encrypted_unversioned_and_forgets_batches(stack: 
                 {"ExpirationInDays": 30, "Prefix": "requests/", "Status": "Enabled"},
             ]
         },
+        "NotificationConfiguration": {"EventBridgeConfiguration": {"EventBridgeEnabled": True}},
         "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
         "PublicAccessBlockConfiguration": {
             "BlockPublicAcls": True,
@@ -192,6 +204,11 @@ def test_the_outputs_name_what_users_need(stack: Any) -> None:
         "BatchStateMachineArn": "<BatchMachine>",
         "RefreshStateMachineArn": "<ModelAccessRefreshMachine>",
         "TableName": "<CatalogTable>",
+        "EventBusName": "<EventBus>",
+        "RequestQueueUrl": "<EventsRequestQueue>",
+        "RequestTopicArn": "<EventsRequestTopic>",
+        "DeadLetterQueueUrl": "<EventsDeadLetterQueue>",
+        "EventsFunctionName": "<EventsHandlerFunction>",
     }
 
 

@@ -23,6 +23,7 @@ CARRIED = {
     "urllib3",
 }
 HANDLERS = [
+    "lambdas.events.handler",
     "lambdas.http_api.handler",
     "lambdas.batch.plan",
     "lambdas.batch.worker",

@@ -1,0 +1,185 @@
+"""The events door: one queue that EventBridge, SNS, S3 and senders of messages reach, one function behind it.
+
+own bus, rule "LLM Request" ─┐
+topic ───────────────────────┤
+bucket, inbox/*.jsonl ───────┼─► request queue ─► function ─► answers: own bus, reply queues, bucket
+senders, HTTP API ───────────┘        └─► dead-letter queue ◄─┘ what can never work, with the reason
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+from aws_cdk import Duration
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda_event_sources as event_sources
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.batch import allow_listing
+from infra.nag import acknowledge
+from infra.permissions import InvokeModels
+from infra.python_function import FunctionBase, PythonFunction
+from infra.request_table import allow_remembering
+from infra.state_machine import StateMachine
+
+_TIMEOUT_SECONDS: Final = 300
+# AWS asks for six times: the messages of a function that is throttled wait for it.
+_VISIBILITY_SECONDS: Final = 6 * _TIMEOUT_SECONDS
+_MAX_RECEIVES: Final = 5
+_BATCH_SIZE: Final = 10
+# A message that is moved to the dead-letter queue keeps its age: it must be kept longer there.
+_KEPT_DAYS: Final = 4
+_KEPT_DEAD_DAYS: Final = 14
+
+
+def build_event_bus(scope: Construct) -> events.EventBus:
+    """The stack's own bus: requests come in by it, and outcomes go out."""
+    return events.EventBus(scope, "EventBus", description="Requests to models, and what became of them")
+
+
+class EventsDoor(Construct):
+    """Requests by event and message, answered by event and message."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        base: FunctionBase,
+        bucket: s3.Bucket,
+        bus: events.EventBus,
+        table: dynamodb.ITable,
+        request_table: dynamodb.ITable,
+        batch_machine: StateMachine,
+        invoke_models: InvokeModels,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.dead_letter_queue = self._build_queue("DeadLetterQueue", kept_days=_KEPT_DEAD_DAYS)
+        self.request_queue = self._build_queue(
+            "RequestQueue",
+            kept_days=_KEPT_DAYS,
+            visibility_timeout=Duration.seconds(_VISIBILITY_SECONDS),
+            dead_letter_queue=sqs.DeadLetterQueue(
+                queue=self.dead_letter_queue, max_receive_count=_MAX_RECEIVES
+            ),
+        )
+        acknowledge(
+            self.dead_letter_queue,
+            "Serverless-SQSRedrivePolicy",
+            because="It is where messages of the other queue end",
+        )
+        self.topic = self._build_topic()
+        self._build_rules(bus, bucket)
+        self.function = self._build_function(base, batch_machine)
+        invoke_models.grant(self.function.role)
+        self.function.allow("dynamodb:BatchGetItem", on=[table.table_arn])
+        self.function.allow("states:StartExecution", on=[batch_machine.arn])
+        allow_remembering(self.function, request_table, bucket)
+        allow_listing(self.function, bucket)
+        self._allow_replies(bus, base.settings.reply_queues)
+
+    def _build_queue(
+        self,
+        name: str,
+        *,
+        kept_days: int,
+        visibility_timeout: Duration | None = None,
+        dead_letter_queue: sqs.DeadLetterQueue | None = None,
+    ) -> sqs.Queue:
+        return sqs.Queue(
+            self,
+            name,
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=Duration.days(kept_days),
+            visibility_timeout=visibility_timeout,
+            dead_letter_queue=dead_letter_queue,
+        )
+
+    def _build_topic(self) -> sns.Topic:
+        key = kms.Alias.from_alias_name(self, "TopicKey", "alias/aws/sns")
+        topic = sns.Topic(self, "RequestTopic", enforce_ssl=True, master_key=key)
+        topic.add_subscription(
+            subscriptions.SqsSubscription(self.request_queue, dead_letter_queue=self.dead_letter_queue)
+        )
+        return topic
+
+    def _build_rules(self, bus: events.EventBus, bucket: s3.Bucket) -> None:
+        target = targets.SqsQueue(self.request_queue, dead_letter_queue=self.dead_letter_queue)
+        events.Rule(
+            self,
+            "Requests",
+            event_bus=bus,
+            description="Requests to models",
+            event_pattern=events.EventPattern(detail_type=["LLM Request"]),
+            targets=[target],
+        )
+        # S3 tells the account's default bus and no other.
+        events.Rule(
+            self,
+            "Inbox",
+            description="Batch files put under inbox/",
+            event_pattern=events.EventPattern(
+                source=["aws.s3"],
+                detail_type=["Object Created"],
+                detail={
+                    "bucket": {"name": [bucket.bucket_name]},
+                    "object": {"key": [{"wildcard": "inbox/*.jsonl"}]},
+                },
+            ),
+            targets=[target],
+        )
+        # Not event_bridge_enabled: it brings a function of the CDK's that may change every bucket.
+        resource = bucket.node.default_child
+        assert isinstance(resource, s3.CfnBucket)
+        resource.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
+            event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(
+                event_bridge_enabled=True
+            )
+        )
+
+    def _build_function(self, base: FunctionBase, batch_machine: StateMachine) -> PythonFunction:
+        function = PythonFunction(
+            self,
+            "Handler",
+            base=base,
+            handler="lambdas.events.handler.handler",
+            timeout_seconds=_TIMEOUT_SECONDS,
+            memory_mb=1024,
+            environment={
+                "LLMMANAGER_BATCH_STATE_MACHINE_ARN": batch_machine.arn,
+                "LLMMANAGER_REQUEST_QUEUE_URL": self.request_queue.queue_url,
+                "LLMMANAGER_DEAD_LETTER_QUEUE_URL": self.dead_letter_queue.queue_url,
+                "LLMMANAGER_REPLY_QUEUES": json.dumps(base.settings.reply_queues),
+                "LLMMANAGER_MAX_RECEIVES": str(_MAX_RECEIVES),
+            },
+        )
+        acknowledge(
+            function,
+            "Serverless-LambdaEventSourceMappingDestination",
+            because="A queue's mapping takes none; the queue has a dead-letter queue",
+        )
+        function.function.add_event_source(
+            event_sources.SqsEventSource(
+                self.request_queue,
+                batch_size=_BATCH_SIZE,
+                max_concurrency=base.settings.event_concurrency,
+                report_batch_item_failures=True,
+            )
+        )
+        return function
+
+    def _allow_replies(self, bus: events.EventBus, reply_queues: Sequence[str]) -> None:
+        self.function.allow("events:PutEvents", on=[bus.event_bus_arn])
+        self.function.allow("sqs:SendMessage", on=[self.dead_letter_queue.queue_arn])
+        if reply_queues:
+            self.function.allow("sqs:GetQueueUrl", "sqs:SendMessage", on=reply_queues)

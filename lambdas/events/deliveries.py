@@ -1,0 +1,158 @@
+"""Messages of the request queue: answered, or put off, or given up for good with a word about why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lambdas.events import replies
+from lambdas.events.envelopes import Asked, Dropped, Job, Stored, read_text
+from lambdas.events.inbox import start_batch
+from lambdas.events.process import Outcome, answer_once, as_problem, load
+from lambdas.http_api.problems import Problem
+from lambdas.shared import clients
+from lambdas.shared.codec import InvalidRequest
+from lambdas.shared.idempotency import InProgress, run_once
+from lambdas.shared.observability import log_unexpected, logger
+from lambdas.shared.settings import event_settings
+
+# 5 s, 20 s, 80 s, 320 s: longer in all than a lost function's claim on a request lasts.
+_FIRST_PAUSE_SECONDS = 5
+_PAUSE_FACTOR = 4
+_MAX_PAUSE_SECONDS = 900
+_MAX_REASON_LENGTH = 1000
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message as a queue's event source hands it over.
+
+    Attributes:
+        receives: how many times it was handed over, this time included.
+    """
+
+    id: str
+    text: str
+    receipt: str
+    receives: int
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Message:
+        """The message in a record of the event."""
+        receives = int(record["attributes"]["ApproximateReceiveCount"])
+        return cls(record["messageId"], record["body"], record["receiptHandle"], receives)
+
+
+def deliver(message: Message, context: Any) -> bool:
+    """Do what the message asks for; whether the queue may forget it.
+
+    What can never work is told as a failure, and the message put into the dead-letter queue with the reason.
+    So is what did not work the last time that the queue would have handed it over; before, it is put off.
+    """
+    try:
+        return _deliver(message, context)
+    except InProgress:
+        logger.info("message in progress", extra={"message_id": message.id})
+    except Exception as error:
+        # Giving it up failed as well: the queue's own redrive is left.
+        log_unexpected(error)
+    _put_off(message)
+    return False
+
+
+def _deliver(message: Message, context: Any) -> bool:
+    job: Job | None = None
+    try:
+        job = read_text(message.text, message_id=message.id)
+        _run(job, message, context)
+    except InProgress:
+        raise
+    except Exception as error:
+        problem = as_problem(error, reference=message.id)
+        final = problem.status < 500 or message.receives >= event_settings().max_receives
+        logger.info(
+            "message failed",
+            extra={
+                "message_id": message.id,
+                "problem": problem.slug,
+                "receives": message.receives,
+                "final": final,
+            },
+        )
+        if not final:
+            _put_off(message)
+            return False
+        _give_up(message, job, problem, context)
+    return True
+
+
+def _run(job: Job, message: Message, context: Any) -> None:
+    if isinstance(job, Dropped):
+        start_batch(job)
+        return
+    request = load(job) if isinstance(job, Stored) else job
+    address = _address(job, message)
+    outcome = Outcome(request.request_id, answer=answer_once(request, context))
+    _once(("answered", *request.key), lambda: replies.send(outcome, address), context)
+
+
+def _address(job: Job | None, message: Message) -> replies.Address:
+    if isinstance(job, Stored):
+        return replies.stored_address(job.request_id)
+    return replies.address_of(job, message_id=message.id)
+
+
+def _give_up(message: Message, job: Job | None, problem: Problem, context: Any) -> None:
+    try:
+        address = _address(job, message)
+    except InvalidRequest:
+        # The queue that it names is the problem.
+        address = _address(None, message)
+    request_id = job.request_id if isinstance(job, Asked | Stored) else message.id
+
+    def tell() -> None:
+        replies.send(Outcome(request_id, problem=problem), address)
+        _bury(message, request_id, problem)
+
+    # Not by the request's key: sent again out of the dead-letter queue, it may fail again.
+    _once(("failed", message.id), tell, context)
+
+
+def _once(key: tuple[str, ...], work: Any, context: Any) -> None:
+    def done() -> dict[str, Any]:
+        work()
+        return {}
+
+    run_once(("events", *key), {}, done, context=context)
+
+
+def _bury(message: Message, request_id: str, problem: Problem) -> None:
+    reason = "; ".join(problem.errors) or problem.detail
+    told = {
+        "problem": problem.slug,
+        "reason": reason[:_MAX_REASON_LENGTH],
+        "requestId": request_id,
+        "messageId": message.id,
+    }
+    clients.sqs().send_message(
+        QueueUrl=event_settings().dead_letter_queue_url,
+        MessageBody=message.text,
+        MessageAttributes={
+            name: {"DataType": "String", "StringValue": value.encode("ascii", "backslashreplace").decode()}
+            for name, value in told.items()
+        },
+    )
+
+
+def _put_off(message: Message) -> None:
+    """Have the message handed over again after a pause; the queue's own is as long as many functions run."""
+    pause = _FIRST_PAUSE_SECONDS * _PAUSE_FACTOR ** (message.receives - 1)
+    try:
+        clients.sqs().change_message_visibility(
+            QueueUrl=event_settings().request_queue_url,
+            ReceiptHandle=message.receipt,
+            VisibilityTimeout=min(pause, _MAX_PAUSE_SECONDS),
+        )
+    except Exception as error:
+        log_unexpected(error)

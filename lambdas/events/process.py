@@ -1,0 +1,105 @@
+"""One request of an event, answered: the same steps, whoever sent it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lambdas.events.envelopes import Asked, Stored, asked
+from lambdas.http_api.problems import Problem, internal_error, problem_of
+from lambdas.shared import clients
+from lambdas.shared.codec import InvalidRequest, decode_record, encode_response
+from lambdas.shared.idempotency import InProgress, KeyReused, run_once
+from lambdas.shared.json_text import InvalidJson, parse
+from lambdas.shared.manager import choose_targets, llm_manager
+from lambdas.shared.observability import log_unexpected
+from lambdas.shared.settings import batch_settings
+
+# What it takes, when the model is done, to keep the answer and to send it.
+MARGIN_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a request: an answer, or the problem instead of one."""
+
+    request_id: str
+    answer: dict[str, Any] | None = None
+    problem: Problem | None = None
+
+    @property
+    def status(self) -> str:
+        """`answered` or `failed`."""
+        return "failed" if self.answer is None else "answered"
+
+    def to_json(self) -> dict[str, Any]:
+        """The outcome as every reply tells it."""
+        told = {"requestId": self.request_id, "status": self.status}
+        if self.problem is not None:
+            return {**told, "error": self.problem.document()}
+        return {**told, "answer": self.answer}
+
+
+def load(stored: Stored) -> Asked:
+    """The request that lies in the bucket.
+
+    Raises:
+        InvalidRequest: what lies there is none.
+    """
+    found = clients.s3().get_object(Bucket=batch_settings().bucket, Key=stored.request_key)
+    try:
+        data = parse(found["Body"].read())
+    except InvalidJson as error:
+        raise InvalidRequest([f"request: {error}"]) from None
+    if not isinstance(data, dict):
+        raise InvalidRequest(["request: must be a JSON object"])
+    return asked(data, request_id=stored.request_id)
+
+
+def answer(request: Asked, context: Any) -> dict[str, Any]:
+    """The answer, in the form of `POST /v1/converse`.
+
+    Raises:
+        InvalidRequest: it cannot be made.
+        LLMManagerError: nothing answered it.
+    """
+    targets = choose_targets(request.models, request.regions)
+    converse = decode_record(request.record, default_id=request.request_id)
+    response = llm_manager(targets).converse_with_request(
+        converse, deadline=context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
+    )
+    return {"text": response.get_content(), **encode_response(response)}
+
+
+def answer_once(request: Asked, context: Any) -> dict[str, Any]:
+    """The answer; that of an earlier delivery, if there was one.
+
+    Raises:
+        InvalidRequest, LLMManagerError: as `answer`.
+        KeyReused, InProgress, StoreUnavailable: it was not run.
+    """
+    body = {"record": request.record, "models": request.models, "regions": request.regions}
+    once = run_once(("events", *request.key), body, lambda: answer(request, context), context=context)
+    return once.answer
+
+
+def as_problem(error: Exception, *, reference: str) -> Problem:
+    """What an error means to the sender of a request.
+
+    Args:
+        reference: what the log can be searched for when nobody foresaw the error.
+    """
+    match error:
+        case KeyReused():
+            return Problem(
+                409, "idempotency-key-reused", "The idempotencyKey came with another request before."
+            )
+        case InProgress():
+            return Problem(
+                409, "in-progress", "The first request with this idempotencyKey is not answered yet."
+            )
+    problem = problem_of(error)
+    if problem is None:
+        log_unexpected(error)
+        problem = internal_error(reference)
+    return problem

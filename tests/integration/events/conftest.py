@@ -1,0 +1,204 @@
+"""The events function as it is deployed, in process, with FakeBedrock for Bedrock and moto for the rest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from lambdas.events import handler as door
+from lambdas.events import replies
+from lambdas.shared import clients, idempotency, manager, settings
+from llmmanager.testing import FakeBedrock
+
+ACCOUNT = "123456789012"
+BUCKET = "bucket-of-the-test"
+STATE_MACHINE = f"arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:Batch"
+
+
+@dataclass
+class Context:
+    """What Lambda hands to a function."""
+
+    seconds: float = 300
+    function_name: str = "function-of-the-test"
+    memory_limit_in_mb: int = 1024
+    invoked_function_arn: str = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:function-of-the-test"
+    aws_request_id: str = "invocation-of-the-test"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.seconds * 1000)
+
+
+def forget_what_is_kept() -> None:
+    """What an execution environment keeps between invocations."""
+    for kept in (
+        settings.model_settings,
+        settings.batch_settings,
+        settings.batch_state_machine_arn,
+        settings.request_table,
+        settings.event_settings,
+        idempotency._store,
+        clients.s3,
+        clients.sqs,
+        clients.dynamodb,
+        clients.event_bridge,
+        clients.step_functions,
+        manager.catalog,
+        manager.llm_manager,
+        door._make_clients,
+        replies._queue_url,
+    ):
+        kept.cache_clear()
+
+
+class Door:
+    """Hands messages to the function as the queue does, and looks at what it did."""
+
+    bucket = BUCKET
+    context = Context()
+
+    def __init__(self) -> None:
+        sqs = boto3.client("sqs")
+        self.urls = {
+            name: sqs.create_queue(QueueName=name)["QueueUrl"]
+            for name in ("requests", "dead", "published", "answers")
+        }
+
+    def forget(self) -> None:
+        """Make the next invocation the first of its execution environment."""
+        forget_what_is_kept()
+
+    def arn(self, queue: str) -> str:
+        return f"arn:aws:sqs:us-east-1:{ACCOUNT}:{queue}"
+
+    def receive(self, *bodies: Any, receives: int = 1) -> dict[str, Any]:
+        """The event for messages that were sent to the request queue; a body that is text goes as it is."""
+        sqs = boto3.client("sqs")
+        for body in bodies:
+            text = body if isinstance(body, str) else json.dumps(body)
+            sqs.send_message(QueueUrl=self.urls["requests"], MessageBody=text)
+        received = sqs.receive_message(QueueUrl=self.urls["requests"], MaxNumberOfMessages=10)["Messages"]
+        return {
+            "Records": [
+                {
+                    "messageId": message["MessageId"],
+                    "receiptHandle": message["ReceiptHandle"],
+                    "body": message["Body"],
+                    "attributes": {"ApproximateReceiveCount": str(receives)},
+                    "messageAttributes": {},
+                    "eventSource": "aws:sqs",
+                    "eventSourceARN": self.arn("requests"),
+                    "awsRegion": "us-east-1",
+                }
+                for message in received
+            ]
+        }
+
+    def deliver(self, event: dict[str, Any]) -> list[str]:
+        """The ids of the messages that the queue shall keep."""
+        response = door.handler(event, self.context)
+        return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
+
+    def invoke(self, event: Any) -> dict[str, Any]:
+        return door.handler(event, self.context)
+
+    def messages(self, queue: str) -> list[dict[str, Any]]:
+        """All that a queue holds; they are gone from it afterwards."""
+        sqs = boto3.client("sqs")
+        found: list[dict[str, Any]] = []
+        while True:
+            received = sqs.receive_message(
+                QueueUrl=self.urls[queue], MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+            ).get("Messages", [])
+            if not received:
+                return found
+            for message in received:
+                sqs.delete_message(QueueUrl=self.urls[queue], ReceiptHandle=message["ReceiptHandle"])
+            found += received
+
+    def published(self) -> list[dict[str, Any]]:
+        """The events on the bus since the last look."""
+        return [json.loads(message["Body"]) for message in self.messages("published")]
+
+    def put(self, key: str, value: Any) -> None:
+        body = value if isinstance(value, bytes) else json.dumps(value).encode()
+        boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=body)
+
+    def read(self, key: str) -> Any:
+        return json.loads(boto3.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read())
+
+    def batches(self) -> dict[str, Any]:
+        """Inputs of the started batches by their names."""
+        states = boto3.client("stepfunctions")
+        listed = states.list_executions(stateMachineArn=STATE_MACHINE)["executions"]
+        return {
+            execution["name"]: json.loads(
+                states.describe_execution(executionArn=execution["executionArn"])["input"]
+            )
+            for execution in listed
+        }
+
+
+@pytest.fixture(scope="session")
+def session() -> boto3.Session:
+    """One for all tests: a new one reads botocore's descriptions of the services again."""
+    return boto3.Session("testing", "testing", region_name="us-east-1")
+
+
+@pytest.fixture
+def deployed(
+    fake_bedrock: FakeBedrock, session: boto3.Session, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Door]:
+    """The stack's environment and what stands around the function."""
+    with mock_aws(config={"core": {"passthrough": {"urls": [f"{fake_bedrock.endpoint_url}.*"]}}}):
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
+        events_door = Door()
+        for name, value in {
+            "LLMMANAGER_MODELS": json.dumps(["Nova Lite", "Nova Micro"]),
+            "LLMMANAGER_REGIONS": json.dumps(["us-east-1", "us-west-2"]),
+            "LLMMANAGER_TABLE": "catalog",
+            "LLMMANAGER_REQUEST_TABLE": "requests",
+            "LLMMANAGER_BUCKET": BUCKET,
+            "LLMMANAGER_BATCH_STATE_MACHINE_ARN": STATE_MACHINE,
+            "LLMMANAGER_WORKER_CONCURRENCY": "8",
+            "LLMMANAGER_SHARD_SIZE": "500",
+            "LLMMANAGER_EVENT_BUS": "bus",
+            "LLMMANAGER_REQUEST_QUEUE_URL": events_door.urls["requests"],
+            "LLMMANAGER_DEAD_LETTER_QUEUE_URL": events_door.urls["dead"],
+            "LLMMANAGER_REPLY_QUEUES": json.dumps([events_door.arn("answers")]),
+            "LLMMANAGER_MAX_RECEIVES": "5",
+        }.items():
+            monkeypatch.setenv(name, value)
+        _build_surroundings(events_door)
+        forget_what_is_kept()
+        yield events_door
+        forget_what_is_kept()
+
+
+def _build_surroundings(events_door: Door) -> None:
+    boto3.client("s3").create_bucket(Bucket=BUCKET)
+    for table, keys in (("catalog", ("pk", "sk")), ("requests", ("id",))):
+        boto3.client("dynamodb").create_table(
+            TableName=table,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+            KeySchema=[
+                {"AttributeName": key, "KeyType": kind}
+                for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
+            ],
+        )
+    machine = {"StartAt": "Plan", "States": {"Plan": {"Type": "Pass", "End": True}}}
+    boto3.client("stepfunctions").create_state_machine(
+        name="Batch", definition=json.dumps(machine), roleArn=f"arn:aws:iam::{ACCOUNT}:role/any"
+    )
+    bus = boto3.client("events")
+    bus.create_event_bus(Name="bus")
+    bus.put_rule(Name="all", EventBusName="bus", EventPattern=json.dumps({"source": ["llmmanager"]}))
+    targets = [{"Id": "published", "Arn": events_door.arn("published")}]
+    bus.put_targets(Rule="all", EventBusName="bus", Targets=targets)

@@ -1,0 +1,71 @@
+"""The function invoked with a request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lambdas.events import handler as door
+from llmmanager.testing import FakeBedrock, Fault
+
+
+def question(**more: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": [{"text": "What is a door?"}]}], **more}
+
+
+def test_a_request_is_answered_by_what_the_invocation_returns(
+    deployed: Any, fake_bedrock: FakeBedrock
+) -> None:
+    outcome = deployed.invoke(question(requestId="mine"))
+    assert (outcome["requestId"], outcome["status"]) == ("mine", "answered")
+    assert outcome["answer"]["text"]
+    assert deployed.published() == []
+
+
+def test_the_same_request_twice_is_two_requests_unless_it_has_a_key(
+    deployed: Any, fake_bedrock: FakeBedrock
+) -> None:
+    for _ in range(2):
+        deployed.invoke(question())
+    assert len(fake_bedrock.calls) == 2
+    first, second = (deployed.invoke(question(idempotencyKey="k")) for _ in range(2))
+    assert first == second
+    assert len(fake_bedrock.calls) == 3
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        ({}, "messages"),
+        ([], "message: must be a JSON object"),
+        (None, "message: must be a JSON object"),
+        ("text", "message: must be a JSON object"),
+        (question(replyTo="queue"), "replyTo: an invocation is answered by what it returns"),
+        ({"requestId": "x", "requestKey": "requests/x/request.json"}, "an invocation takes a request"),
+        (question(models=["Nova Imaginary"]), "Nova Imaginary"),
+    ],
+)
+def test_what_is_no_request_is_told_so(
+    deployed: Any, fake_bedrock: FakeBedrock, event: Any, reason: str
+) -> None:
+    outcome = deployed.invoke(event)
+    assert outcome["status"] == "failed"
+    assert any(reason in error for error in outcome["error"]["errors"])
+    assert fake_bedrock.calls == ()
+
+
+def test_a_bedrock_that_is_down_is_told_with_every_attempt(deployed: Any, fake_bedrock: FakeBedrock) -> None:
+    fake_bedrock.add_fault(Fault(error="ServiceUnavailableException"))
+    error = deployed.invoke(question())["error"]
+    assert (error["status"], error["type"]) == (503, "urn:llmmanager:problem:all-targets-failed")
+    assert error["attempts"]
+
+
+def test_an_answer_beyond_what_lambda_returns_lies_in_the_bucket(
+    deployed: Any, fake_bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "_MAX_RETURNED_BYTES", 300)
+    outcome = deployed.invoke(question())
+    key = outcome["resultS3Uri"].removeprefix(f"s3://{deployed.bucket}/")
+    assert deployed.read(key)["answer"]["text"]
