@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-
-from botocore.exceptions import ClientError
 
 from lambdas.batch.batch_input import InvalidBatch, read_uri
 from lambdas.batch.records import Record, Rejected, read_records
@@ -22,6 +19,9 @@ from lambdas.batch.storage import (
     BatchStorage,
     NotThere,
 )
+from lambdas.http_api.calls import Answer, Call
+from lambdas.http_api.executions import latest
+from lambdas.http_api.once import once
 from lambdas.http_api.problems import not_found
 from lambdas.shared import clients
 from lambdas.shared.codec import InvalidRequest
@@ -34,24 +34,20 @@ MAX_INLINE_RECORDS = 10_000
 MAX_REASONS = 100
 
 _MEMBERS = ("requests", "inputS3Uri", "models", "regions")
-_STATUS = {
-    "RUNNING": "running",
-    "PENDING_REDRIVE": "running",
-    "SUCCEEDED": "succeeded",
-    "FAILED": "failed",
-    "TIMED_OUT": "timed_out",
-    "ABORTED": "stopped",
-}
-_UNKNOWN_EXECUTION = {"ExecutionDoesNotExist", "InvalidArn"}
 
 
-def post(body: dict[str, Any]) -> tuple[int, Any]:
+def post(call: Call) -> Answer:
     """Start a batch over inline records or over a file in S3.
 
     Raises:
         InvalidRequest: it could not be run.
     """
+    body = call.body()
     _check_members(body)
+    return once(call, "batches", body, lambda: _start(body))
+
+
+def _start(body: Mapping[str, Any]) -> Answer:
     choose_targets(body.get("models"), body.get("regions"))
     storage = BatchStorage(batch_settings().bucket, _new_id())
     if "requests" in body:
@@ -67,14 +63,11 @@ def post(body: dict[str, Any]) -> tuple[int, Any]:
         name=storage.batch_id,
         input=dump({"batchId": storage.batch_id, "inputS3Uri": uri, **chosen}).decode("utf-8"),
     )
-    return 202, {
-        "batchId": storage.batch_id,
-        "status": "running",
-        "links": {"self": f"/v1/batches/{storage.batch_id}"},
-    }
+    link = f"/v1/batches/{storage.batch_id}"
+    return Answer(202, {"batchId": storage.batch_id, "status": "running", "links": {"self": link}})
 
 
-def get(batch_id: str) -> tuple[int, Any]:
+def get(batch_id: str) -> Answer:
     """How a batch goes, and where its results are.
 
     The summary is asked for whenever no execution of that name is running: a batch can be taken up again by
@@ -84,18 +77,18 @@ def get(batch_id: str) -> tuple[int, Any]:
         Problem: there is no such batch.
     """
     if not BATCH_ID.fullmatch(batch_id):
-        raise not_found(f"batch {batch_id}")
+        raise not_found(f"batch {batch_id[:80]}")
     storage = BatchStorage(batch_settings().bucket, batch_id)
-    execution = _execution(batch_id)
-    status = _STATUS.get(execution["status"], "running") if execution else None
+    execution = latest(batch_id)
+    status = execution.status if execution else None
     summary = _summary(storage) if status != "running" else None
     if summary is not None:
-        return 200, _finished(storage, summary)
+        return Answer(200, _finished(storage, summary))
     if execution is None:
         raise not_found(f"batch {batch_id}")
     found = {"batchId": batch_id, "status": status, "progress": _progress(storage)}
     ended_badly = status not in ("running", "succeeded")
-    return 200, {**found, "error": _reason(execution)} if ended_badly else found
+    return Answer(200, {**found, "error": execution.reason} if ended_badly else found)
 
 
 def _check_members(body: Mapping[str, Any]) -> None:
@@ -138,17 +131,6 @@ def _new_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:16]}"
 
 
-def _execution(batch_id: str) -> dict[str, Any] | None:
-    arn = batch_state_machine_arn().replace(":stateMachine:", ":execution:") + f":{batch_id}"
-    try:
-        execution: dict[str, Any] = clients.step_functions().describe_execution(executionArn=arn)
-    except ClientError as error:
-        if error.response["Error"]["Code"] in _UNKNOWN_EXECUTION:
-            return None
-        raise
-    return execution
-
-
 def _summary(storage: BatchStorage) -> dict[str, Any] | None:
     try:
         return storage.summary()
@@ -185,12 +167,3 @@ def _progress(storage: BatchStorage) -> dict[str, int | None]:
         "failed": sum(part.failed for part in parts),
         "rejected": plan.rejected,
     }
-
-
-def _reason(execution: Mapping[str, Any]) -> str:
-    """Why an execution ended without a summary. A function's failure comes as JSON with its stack trace."""
-    cause = execution.get("cause") or execution.get("error") or "no reason was given"
-    try:
-        return str(json.loads(cause)["errorMessage"])
-    except (ValueError, TypeError, KeyError):
-        return str(cause)

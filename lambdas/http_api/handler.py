@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
+from lambdas.http_api.calls import Answer, Call
+from lambdas.http_api.large_answers import MAX_BODY_BYTES, put_aside
 from lambdas.http_api.problems import Problem, internal_error, problem_of
 from lambdas.http_api.routes import answer
 from lambdas.shared.json_text import dump
@@ -15,26 +16,29 @@ from lambdas.shared.observability import log_unexpected, logger
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer one request."""
     try:
-        status, body = answer(event, context)
+        return _response(answer(Call(event, context)))
     except Exception as error:
         problem = problem_of(error)
         if problem is None:
             log_unexpected(error)
             problem = internal_error(context.aws_request_id)
         return _problem(problem)
-    return _response(status, body)
 
 
 def _problem(problem: Problem) -> dict[str, Any]:
     logger.info("problem", extra={"status": problem.status, "problem": problem.slug})
     headers = {"Content-Type": "application/problem+json", **problem.headers}
-    return _response(problem.status, problem.document(), headers)
+    return _response(Answer(problem.status, problem.document(), headers))
 
 
-def _response(status: int, body: Any, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+def _response(found: Answer) -> dict[str, Any]:
+    body = dump(found.body)
+    if len(body) > MAX_BODY_BYTES:
+        found = put_aside(body)
+        body = dump(found.body)
     return {
-        "statusCode": status,
-        "headers": {"Content-Type": "application/json", **(headers or {})},
-        "body": dump(body).decode("utf-8"),
+        "statusCode": found.status,
+        "headers": {"Content-Type": "application/json", **found.headers},
+        "body": body.decode("utf-8"),
         "isBase64Encoded": False,
     }

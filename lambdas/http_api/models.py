@@ -1,22 +1,90 @@
-"""GET /v1/models: what can be called where, as the catalog has it now."""
+"""GET /v1/models, GET /v1/models/{name}/access and GET /v1/health: what can be called where, as known now."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from lambdas.http_api.calls import Answer, Call
+from lambdas.http_api.problems import not_found
+from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.manager import catalog
 from lambdas.shared.settings import model_settings
 
 
-def get() -> tuple[int, Any]:
+def get() -> Answer:
     """The configured models in the configured regions."""
     settings = model_settings()
+    status = _status()
+    return Answer(
+        200,
+        {
+            "models": [_model(name) for name in settings.models],
+            "refreshedAt": {
+                region: status.get(region, {}).get("refreshed_at") for region in settings.regions
+            },
+        },
+    )
+
+
+def access(call: Call, name: str) -> Answer:
+    """Every way in to one model, configured or not, in the configured regions or one of them.
+
+    Raises:
+        InvalidRequest: the region is not configured.
+        Problem: no such model can be called there.
+    """
+    regions = model_settings().regions
+    wanted = call.query("region")
+    if wanted is not None and wanted not in regions:
+        raise InvalidRequest([f"region: {wanted!r:.100} is not configured; {', '.join(regions)} are"])
+    _status()
+    found = {
+        region: catalog().get_model_access_info(name, region)
+        for region in (regions if wanted is None else (wanted,))
+    }
+    model_id = next((info["model_id"] for info in found.values() if info), None)
+    if model_id is None and name not in model_settings().models:
+        raise not_found(f"model {name[:200]} that can be called in {', '.join(found)}")
+    return Answer(
+        200,
+        {
+            "name": name,
+            "modelId": model_id,
+            "regions": {region: info and _access(info) for region, info in found.items()},
+        },
+    )
+
+
+def health() -> Answer:
+    """That the API answers, what it would call, and how old its knowledge of that is."""
+    settings = model_settings()
+    status = _status()
+    return Answer(
+        200,
+        {
+            "status": "ok",
+            "models": list(settings.models),
+            "regions": list(settings.regions),
+            "accessDataAgeSeconds": {
+                region: status.get(region, {}).get("age_seconds") for region in settings.regions
+            },
+        },
+    )
+
+
+def _status() -> dict[str, Any]:
+    """How old what is known of each region is, once all that is stored is read."""
     known = catalog()
     known.load_cached_data()
-    status = known.get_cache_status()["regions"]
-    return 200, {
-        "models": [_model(name) for name in settings.models],
-        "refreshedAt": {region: status.get(region, {}).get("refreshed_at") for region in settings.regions},
+    regions: dict[str, Any] = known.get_cache_status()["regions"]
+    return regions
+
+
+def _access(info: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "accessMethod": info["access_method"],
+        "accessMethods": info["access_methods"],
+        "inferenceProfileId": info["inference_profile_id"],
     }
 
 

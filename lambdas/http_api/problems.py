@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from lambdas.shared.codec import InvalidRequest, encode_response
-from llmmanager import AuthenticationError, RequestValidationError, RetryExhaustedError
+from llmmanager import AuthenticationError, BedrockResponse, RequestValidationError, RetryExhaustedError
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import DeadlineExceededError
 
 _RETRY_AFTER_SECONDS = 5
@@ -61,6 +61,17 @@ def not_found(what: str) -> Problem:
 def method_not_allowed(allowed: str) -> Problem:
     """405."""
     return Problem(405, "method-not-allowed", f"This takes {allowed}.", headers={"Allow": allowed})
+
+
+def answer_refused(response: BedrockResponse) -> Problem:
+    """502: models answered, and no answer keeps the caller's rules."""
+    return Problem(
+        502,
+        "answer-refused",
+        "No answer kept the rules of responseValidation.",
+        errors=[str(error["error_message"]) for error in response.get_validation_errors()],
+        more={"attempts": encode_response(response)["attempts"]},
+    )
 
 
 def problem_of(error: Exception) -> Problem | None:

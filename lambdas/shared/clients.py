@@ -15,7 +15,9 @@ S3_CONNECTIONS = 16
 @cache
 def s3() -> Any:
     """The S3 client."""
-    return boto3.client("s3", config=_config(read_timeout=30, connections=S3_CONNECTIONS))
+    # botocore still presigns links as Signature Version 2 by default, which most regions refuse.
+    signing = Config(signature_version="s3v4")
+    return boto3.client("s3", config=_config(read_timeout=30, connections=S3_CONNECTIONS).merge(signing))
 
 
 @cache

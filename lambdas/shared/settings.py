@@ -142,6 +142,12 @@ def event_settings() -> EventSettings:
     )
 
 
+@cache
+def request_queue_url() -> str | None:
+    """URL of the queue for requests that are answered later; None where there is none."""
+    return os.environ.get("LLMMANAGER_REQUEST_QUEUE_URL", "").strip() or None
+
+
 def _text(name: str) -> str:
     value = os.environ.get(name, "").strip()
     if not value:

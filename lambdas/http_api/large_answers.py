@@ -1,0 +1,24 @@
+"""Answers that Lambda does not carry: they wait in the bucket, and the caller is shown the way there."""
+
+from __future__ import annotations
+
+import uuid
+
+from lambdas.http_api.calls import Answer
+from lambdas.shared import clients
+from lambdas.shared.settings import batch_settings
+
+# Lambda takes 6 MB, of JSON that holds the body as a string: quotes and backslashes in it count double.
+MAX_BODY_BYTES = 2_900_000
+LINK_SECONDS = 900
+
+
+def put_aside(body: bytes) -> Answer:
+    """Keep a large answer, and send the caller to it by a link that is good for `LINK_SECONDS`."""
+    bucket, key = batch_settings().bucket, f"requests/{uuid.uuid4().hex}/result.json"
+    clients.s3().put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
+    link = clients.s3().generate_presigned_url(
+        "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=LINK_SECONDS
+    )
+    told = {"resultUrl": link, "expiresInSeconds": LINK_SECONDS, "bytes": len(body)}
+    return Answer(303, told, {"Location": link})

@@ -1,0 +1,76 @@
+"""Requests that are answered later: taken by POST /v1/converse, told of by GET /v1/requests/{id}."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lambdas.http_api.calls import Answer, Call
+from lambdas.http_api.problems import not_found
+from lambdas.shared import clients
+from lambdas.shared.json_text import dump
+from lambdas.shared.settings import batch_settings, request_queue_url
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
+_MISSING = {"NoSuchKey", "404", "NotFound"}
+
+
+def is_preferred(call: Call) -> bool:
+    """Whether the caller would rather have the answer later, and there is a queue to have it so."""
+    wishes = (call.header("Prefer") or "").lower().split(",")
+    return "respond-async" in {wish.partition(";")[0].strip() for wish in wishes} and bool(
+        request_queue_url()
+    )
+
+
+def submit(body: Mapping[str, Any], *, caller: str) -> Answer:
+    """Keep a request, which must be a good one, and queue it."""
+    id_ = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:16]}"
+    key = _key(id_, "request")
+    clients.s3().put_object(
+        Bucket=batch_settings().bucket, Key=key, Body=dump(body), ContentType="application/json"
+    )
+    message = {"requestId": id_, "requestKey": key, "caller": caller}
+    clients.sqs().send_message(QueueUrl=request_queue_url(), MessageBody=json.dumps(message))
+    link = f"/v1/requests/{id_}"
+    return Answer(
+        202,
+        {"requestId": id_, "status": "pending", "links": {"self": link}},
+        {"Location": link, "Preference-Applied": "respond-async"},
+    )
+
+
+def get(id_: str) -> Answer:
+    """A request's outcome: the answer, or the problem instead of one; `pending` before there is either.
+
+    Raises:
+        Problem: there is no such request.
+    """
+    if not _ID.fullmatch(id_):
+        raise not_found(f"request {id_[:80]}")
+    outcome = _read(_key(id_, "result"))
+    if outcome is not None:
+        return Answer(200, json.loads(outcome))
+    if _read(_key(id_, "request")) is None:
+        raise not_found(f"request {id_}")
+    return Answer(200, {"requestId": id_, "status": "pending", "links": {"self": f"/v1/requests/{id_}"}})
+
+
+def _key(id_: str, name: str) -> str:
+    return f"requests/{id_}/{name}.json"
+
+
+def _read(key: str) -> bytes | None:
+    try:
+        body: bytes = clients.s3().get_object(Bucket=batch_settings().bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _MISSING:
+            return None
+        raise
+    return body

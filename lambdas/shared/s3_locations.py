@@ -1,0 +1,46 @@
+"""Files in S3 that a request names: Bedrock fetches them as this deployment, not as its caller."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lambdas.shared.settings import batch_settings
+
+INPUTS = "inputs/"
+
+_URI = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
+
+
+def location_problems(fields: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the files that a request's fields name (`s3Location`, at any depth).
+
+    They may lie in the deployment's own bucket under `inputs/`, and in the configured input buckets.
+    """
+    return [problem for name, value in fields.items() for problem in _problems(value, name)]
+
+
+def _problems(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _problems(item, f"{path}[{number}]")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            at = f"{path}.{key[:80]}"
+            if key in ("s3Location", "s3_location") and isinstance(item, dict):
+                yield from _uri_problems(item.get("uri"), f"{at}.uri")
+            else:
+                yield from _problems(item, at)
+
+
+def _uri_problems(uri: Any, path: str) -> Iterator[str]:
+    settings = batch_settings()
+    match = _URI.fullmatch(uri) if isinstance(uri, str) else None
+    if match is None:
+        yield f"{path}: must be s3://bucket/key"
+    elif match[1] not in settings.input_buckets and not (
+        match[1] == settings.bucket and match[2].startswith(INPUTS)
+    ):
+        allowed = ", ".join([f"{settings.bucket}/{INPUTS}", *settings.input_buckets])
+        yield f"{path}: files are read from {allowed}; more are allowed with the setting input_buckets"

@@ -1,0 +1,393 @@
+"""The HTTP API beyond a question and its answer: keys, later answers, rules, executions, access, health."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from datetime import datetime
+
+import boto3
+import pytest
+import urllib3
+
+from lambdas.http_api import large_answers, requests
+from lambdas.http_api.handler import handler
+from lambdas.shared import clients, settings
+from llmmanager.testing import Fault
+
+MESSAGES = [{"role": "user", "content": [{"text": "What is the capital of France?"}]}]
+QUESTION = {"messages": MESSAGES}
+ROLE = "arn:aws:sts::123456789012:assumed-role"
+
+
+@pytest.fixture
+def call(deployed, proxy_event, context):
+    """Sends a request; gives status, body and headers of the answer."""
+
+    def send(method, path, body=None, *, headers=None, query=None, caller="arn:aws:iam::1:user/ada"):
+        event = proxy_event(method, path, body)
+        event["headers"] = headers or {}
+        event["queryStringParameters"] = query
+        event["requestContext"]["identity"] = {"userArn": caller}
+        answer = handler(event, context)
+        return answer["statusCode"], json.loads(answer["body"]), answer["headers"]
+
+    return send
+
+
+@pytest.fixture
+def queue(deployed, monkeypatch):
+    """The request queue; gives its messages."""
+    url = boto3.client("sqs").create_queue(QueueName="requests")["QueueUrl"]
+    monkeypatch.setenv("LLMMANAGER_REQUEST_QUEUE_URL", url)
+    for kept in (settings.request_queue_url, clients.sqs):
+        kept.cache_clear()
+    yield lambda: [
+        json.loads(message["Body"])
+        for message in boto3.client("sqs").receive_message(QueueUrl=url).get("Messages", ())
+    ]
+    for kept in (settings.request_queue_url, clients.sqs):
+        kept.cache_clear()
+
+
+# ---- Idempotency-Key
+
+
+def test_a_question_sent_twice_is_asked_once(call, deployed):
+    first = call("POST", "/v1/converse", QUESTION, headers={"Idempotency-Key": "k"})
+    second = call("POST", "/v1/converse", QUESTION, headers={"idempotency-key": "k"})
+
+    assert first[0] == second[0] == 200
+    assert first[1] == second[1]
+    assert "Idempotent-Replay" not in first[2]
+    assert second[2]["Idempotent-Replay"] == "true"
+    assert len(deployed.calls) == 1
+
+
+def test_a_batch_sent_twice_is_started_once(call, machine, records):
+    body = {"requests": records(2)}
+
+    first = call("POST", "/v1/batches", body, headers={"Idempotency-Key": "k"})
+    second = call("POST", "/v1/batches", body, headers={"Idempotency-Key": "k"})
+
+    assert (first[0], second[0]) == (202, 202)
+    assert first[1] == second[1]
+    assert len(call("GET", "/v1/batches")[1]["batches"]) == 1
+
+
+def test_another_body_under_the_same_key_is_refused(call, deployed):
+    call("POST", "/v1/converse", QUESTION, headers={"Idempotency-Key": "k"})
+
+    body = {**QUESTION, "inferenceConfig": {"maxTokens": 5}}
+    status, problem, _ = call("POST", "/v1/converse", body, headers={"Idempotency-Key": "k"})
+
+    assert (status, problem["type"]) == (422, "urn:llmmanager:problem:idempotency-key-reused")
+    assert len(deployed.calls) == 1
+
+
+def test_of_two_at_once_one_is_told_to_come_back(call, deployed):
+    deployed.add_fault(Fault(error="ThrottlingException", delay=0.5, count=1))
+    answers = []
+
+    def send():
+        answers.append(call("POST", "/v1/converse", QUESTION, headers={"Idempotency-Key": "k"}))
+
+    threads = [threading.Thread(target=send) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(status for status, *_ in answers) == [200, 409, 409, 409]
+    assert all("Retry-After" in headers for status, _, headers in answers if status == 409)
+    # One that was throttled, one that was answered.
+    assert len(deployed.calls) == 2
+
+
+def test_a_failure_is_not_kept(call, deployed):
+    deployed.add_fault(Fault(error="AccessDeniedException", count=6))
+
+    assert call("POST", "/v1/converse", QUESTION, headers={"Idempotency-Key": "k"})[0] == 503
+    status, _, headers = call("POST", "/v1/converse", QUESTION, headers={"Idempotency-Key": "k"})
+
+    assert status == 200
+    assert "Idempotent-Replay" not in headers
+
+
+def test_callers_do_not_see_each_others_answers_but_a_roles_sessions_do(call, deployed):
+    for caller in (
+        "arn:aws:iam::1:user/ada",
+        "arn:aws:iam::1:user/bob",
+        f"{ROLE}/app/one",
+        f"{ROLE}/app/two",
+    ):
+        call("POST", "/v1/converse", QUESTION, headers={"Idempotency-Key": "k"}, caller=caller)
+
+    assert len(deployed.calls) == 3
+
+
+@pytest.mark.parametrize("key", ["", "a" * 256, "a\nb"])
+def test_a_key_that_is_none_is_refused(call, deployed, key):
+    status, problem, _ = call("POST", "/v1/converse", QUESTION, headers={"Idempotency-Key": key})
+
+    assert status == 400
+    assert problem["errors"][0].startswith("Idempotency-Key: ")
+    assert not deployed.calls
+
+
+def test_without_the_table_a_request_with_a_key_is_not_made(call, deployed):
+    boto3.client("dynamodb").delete_table(TableName=os.environ["LLMMANAGER_REQUEST_TABLE"])
+
+    status, problem, headers = call("POST", "/v1/converse", QUESTION, headers={"Idempotency-Key": "k"})
+
+    assert (status, problem["type"]) == (503, "urn:llmmanager:problem:store-unavailable")
+    assert headers["Retry-After"]
+    assert not deployed.calls
+
+
+# ---- answered later
+
+
+@pytest.mark.parametrize("prefer", ["respond-async", "wait=5, Respond-Async; x=1"])
+def test_a_request_that_is_answered_later_is_kept_and_queued(call, queue, machine, deployed, prefer):
+    status, body, headers = call("POST", "/v1/converse", QUESTION, headers={"prefer": prefer})
+    id_ = body["requestId"]
+
+    assert (status, body["status"], headers["Preference-Applied"]) == (202, "pending", "respond-async")
+    assert headers["Location"] == body["links"]["self"] == f"/v1/requests/{id_}"
+    key = f"requests/{id_}/request.json"
+    assert queue() == [{"requestId": id_, "requestKey": key, "caller": "arn:aws:iam::1:user/ada"}]
+    assert json.loads(machine.read(key)) == QUESTION
+    assert call("GET", f"/v1/requests/{id_}")[:2] == (200, body)
+    assert not deployed.calls
+
+
+def test_the_outcome_is_given_when_there_is_one(call, queue):
+    _, body, _ = call("POST", "/v1/converse", QUESTION, headers={"Prefer": "respond-async"})
+    outcome = {"requestId": body["requestId"], "status": "answered", "answer": {"text": "Paris"}}
+    boto3.client("s3").put_object(
+        Bucket=os.environ["LLMMANAGER_BUCKET"],
+        Key=f"requests/{body['requestId']}/result.json",
+        Body=json.dumps(outcome),
+    )
+
+    assert call("GET", body["links"]["self"])[:2] == (200, outcome)
+
+
+def test_a_bad_request_is_refused_at_once_even_if_it_may_be_answered_later(call, queue):
+    assert call("POST", "/v1/converse", {}, headers={"Prefer": "respond-async"})[0] == 400
+    assert queue() == []
+
+
+def test_a_request_sent_twice_is_queued_once(call, queue):
+    headers = {"Prefer": "respond-async", "Idempotency-Key": "k"}
+
+    assert (
+        call("POST", "/v1/converse", QUESTION, headers=headers)[1]
+        == (call("POST", "/v1/converse", QUESTION, headers=headers)[1])
+    )
+    assert len(queue()) == 1
+
+
+def test_without_a_queue_the_answer_comes_at_once(call):
+    assert call("POST", "/v1/converse", QUESTION, headers={"Prefer": "respond-async"})[0] == 200
+
+
+@pytest.mark.parametrize("id_", ["unknown", "a%2Fb", "a" * 81, "ü"])
+def test_an_unknown_request_is_not_found(call, id_):
+    assert call("GET", f"/v1/requests/{id_}")[0] == 404
+
+
+# ---- what a body may hold
+
+
+def test_an_answer_that_breaks_a_rule_is_asked_for_again(call, deployed):
+    rules = {"mustContain": ["no model would say this"], "retries": 1}
+
+    status, problem, _ = call("POST", "/v1/converse", {**QUESTION, "responseValidation": rules})
+
+    assert (status, problem["type"]) == (502, "urn:llmmanager:problem:answer-refused")
+    assert len(problem["attempts"]) == len(deployed.calls) > 1
+    assert problem["errors"][0] == "mustContain[0]: the answer does not contain it"
+
+
+def test_an_answer_that_keeps_the_rules_is_given(call, deployed):
+    status, *_ = call("POST", "/v1/converse", {**QUESTION, "responseValidation": {"minLength": 1}})
+
+    assert (status, len(deployed.calls)) == (200, 1)
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"responseValidation": {"pattern": "(a+)+("}}, "responseValidation.pattern: "),
+        ({"aws_secret_access_key": "x"}, "aws_secret_access_key: credentials"),
+        ({"Authorization": "Bearer x"}, "Authorization: credentials"),
+        ({"x-api-key": "x"}, "x-api-key: credentials"),
+    ],
+)
+def test_what_a_body_may_not_hold_is_refused_by_field(call, deployed, more, field):
+    status, problem, _ = call("POST", "/v1/converse", {**QUESTION, **more})
+
+    assert status == 400
+    assert problem["errors"][0].startswith(field)
+    assert not deployed.calls
+
+
+@pytest.mark.parametrize(
+    ("uri", "taken"),
+    [
+        ("s3://bucket-of-another-team/a.png", True),
+        ("s3://batches-of-the-test/inputs/a.png", True),
+        ("s3://batches-of-the-test/requests/a.png", False),
+        ("s3://someone-elses/a.png", False),
+    ],
+)
+def test_files_are_read_from_configured_buckets_only(call, uri, taken):
+    image = {"image": {"format": "png", "source": {"s3Location": {"uri": uri}}}}
+    body = {"messages": [{"role": "user", "content": [image, {"text": "What is it?"}]}]}
+
+    _, found, _ = call("POST", "/v1/validate", body)
+
+    assert found["valid"] is taken
+    place = "messages[0].content[0].image.source.s3Location.uri: "
+    assert taken or found["errors"][0].startswith(place)
+
+
+def test_a_body_is_checked_without_calling_a_model(call, deployed):
+    assert call("POST", "/v1/validate", QUESTION)[:2] == (200, {"valid": True, "errors": []})
+    status, found, _ = call(
+        "POST", "/v1/validate", {"models": ["GPT"], "responseValidation": {}, "messages": 1}
+    )
+
+    assert (status, found["valid"]) == (200, False)
+    assert [error.split(":")[0] for error in found["errors"]] == ["models", "responseValidation", "messages"]
+    assert call("POST", "/v1/validate", "no json")[0] == 400
+    assert not deployed.calls
+
+
+# ---- executions
+
+
+def described(name):
+    arn = os.environ["LLMMANAGER_BATCH_STATE_MACHINE_ARN"].replace(":stateMachine:", ":execution:")
+    return boto3.client("stepfunctions").describe_execution(executionArn=f"{arn}:{name}")
+
+
+@pytest.fixture
+def batch(call, machine, records):
+    """A batch that runs; its id."""
+    return call("POST", "/v1/batches", {"requests": records(2)})[1]["batchId"]
+
+
+def test_a_batch_is_stopped_and_taken_up_again_under_its_own_id(call, batch):
+    assert call("POST", f"/v1/batches/{batch}/resume")[0] == 409
+    status, stopped, _ = call("POST", f"/v1/batches/{batch}/stop")
+    assert (status, stopped["status"]) == (200, "stopped")
+    assert call("GET", f"/v1/batches/{batch}")[1]["status"] == "stopped"
+    assert call("POST", f"/v1/batches/{batch}/stop")[0] == 200
+
+    status, resumed, _ = call("POST", f"/v1/batches/{batch}/resume")
+
+    assert (status, resumed["batchId"], resumed["status"]) == (202, batch, "running")
+    assert call("GET", f"/v1/batches/{batch}")[1]["status"] == "running"
+    assert described(f"{batch}--r2")["input"] == described(batch)["input"]
+    assert call("POST", f"/v1/batches/{batch}/resume")[0] == 409
+    call("POST", f"/v1/batches/{batch}/stop")
+    assert call("POST", f"/v1/batches/{batch}/resume")[0] == 202
+    assert described(f"{batch}--r3")["status"] == "RUNNING"
+
+
+@pytest.mark.parametrize("action", ["stop", "resume"])
+@pytest.mark.parametrize("id_", ["unknown", "no id", "a" * 81])
+def test_an_unknown_batch_is_neither_stopped_nor_taken_up(call, machine, action, id_):
+    assert call("POST", f"/v1/batches/{id_}/{action}")[0] == 404
+
+
+def test_batches_are_listed_newest_first_page_by_page(call, machine, records):
+    ids = [call("POST", "/v1/batches", {"requests": records(1)})[1]["batchId"] for _ in range(3)]
+
+    first = call("GET", "/v1/batches", query={"limit": "2"})[1]
+    rest = call("GET", "/v1/batches", query={"limit": "2", "nextToken": first["nextToken"]})[1]
+
+    assert [len(first["batches"]), len(rest["batches"])] == [2, 1]
+    listed = [*first["batches"], *rest["batches"]]
+    assert {entry["batchId"] for entry in listed} == set(ids)
+    assert "nextToken" not in rest
+    for entry in listed:
+        assert entry["links"]["self"] == f"/v1/batches/{entry['batchId']}"
+        assert datetime.fromisoformat(entry["startedAt"]).tzinfo
+
+
+@pytest.mark.parametrize(
+    "query", [{"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"limit": "٣"}, {"nextToken": "x"}]
+)
+def test_a_list_that_cannot_be_given_is_refused_by_parameter(call, machine, query):
+    status, problem, _ = call("GET", "/v1/batches", query=query)
+
+    assert status == 400
+    assert problem["errors"][0].startswith(f"{next(iter(query))}: ")
+
+
+# ---- access and health
+
+
+def test_every_way_in_to_a_model_is_told(call):
+    status, body, _ = call("GET", "/v1/models/Claude%20Haiku%204.5/access")
+
+    assert status == 200
+    assert body["modelId"] == "anthropic.claude-haiku-4-5-20251001-v1:0"
+    ways = body["regions"]["us-east-1"]
+    assert ways["accessMethods"] == ["geographic_profile", "global_profile"]
+    assert ways["accessMethod"] == ways["accessMethods"][0]
+    assert ways["inferenceProfileId"].startswith("us.")
+
+
+def test_access_can_be_asked_for_in_one_region(call):
+    status, body, _ = call("GET", "/v1/models/Nova Lite/access", query={"region": "us-west-2"})
+
+    assert (status, list(body["regions"])) == (200, ["us-west-2"])
+
+
+def test_a_region_or_model_that_is_not_there_is_told(call):
+    assert call("GET", "/v1/models/Nova Lite/access", query={"region": "eu-west-9"})[0] == 400
+    assert call("GET", "/v1/models/GPT/access")[0] == 404
+    assert call("GET", "/v1/models//access")[0] == 404
+
+
+def test_the_api_tells_that_it_lives_and_how_old_its_knowledge_is(call):
+    status, body, _ = call("GET", "/v1/health")
+
+    assert (status, body["status"], body["models"]) == (200, "ok", ["Nova Lite", "Nova Micro"])
+    assert set(body["accessDataAgeSeconds"]) == set(body["regions"])
+
+
+# ---- large answers
+
+
+def test_an_answer_too_large_for_lambda_is_shown_the_way_to(call, machine, monkeypatch):
+    monkeypatch.setattr("lambdas.http_api.handler.MAX_BODY_BYTES", 100)
+
+    status, body, headers = call("POST", "/v1/converse", QUESTION)
+
+    assert status == 303
+    assert headers["Location"] == body["resultUrl"]
+    assert body["expiresInSeconds"] == large_answers.LINK_SECONDS
+    url = urllib3.util.parse_url(body["resultUrl"])
+    assert "X-Amz-Expires=900" in url.query
+    (key,) = machine.keys("requests/")
+    assert url.path.endswith(key)
+    assert json.loads(machine.read(key))["text"]
+
+
+def test_what_is_just_small_enough_fits_into_what_lambda_takes(call, machine, monkeypatch):
+    worst = '"' * (large_answers.MAX_BODY_BYTES // 2 - 1)
+    body = json.dumps(worst)
+    assert len(body) <= large_answers.MAX_BODY_BYTES
+    assert len(json.dumps({"body": body})) < 6_291_456
+
+
+def test_ids_of_requests_are_not_guessed(queue, deployed):
+    ids = {requests.submit({}, caller="").body["requestId"] for _ in range(20)}
+    assert len(ids) == 20
