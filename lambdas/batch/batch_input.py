@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lambdas.batch import options
+from lambdas.batch.options import Options
 from lambdas.batch.storage import BATCH_ID, INPUT, BatchStorage
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.manager import Targets, choose_targets
 from lambdas.shared.settings import BatchSettings
 
 _S3_URI = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
-_MEMBERS = ("batchId", "inputS3Uri", "requests", "models", "regions")
+_S3_FOLDER = re.compile(r"s3://([^/]+)/(.+/)", re.DOTALL)
+_INPUTS = ("inputS3Uri", "prefix", "requests")
+_MEMBERS = ("batchId", *_INPUTS, "models", "regions", *options.MEMBERS)
 
 
 class InvalidBatch(Exception):
@@ -25,7 +29,7 @@ class Batch:
     """What was asked for, found to make sense.
 
     Attributes:
-        bucket, key: where the input lies.
+        bucket, key: where the input lies; a key that ends in a slash stands for all .jsonl files below.
         requests: the records, when they came inline; they are then first written to `bucket` and `key`.
     """
 
@@ -34,10 +38,19 @@ class Batch:
     key: str
     requests: Sequence[Any] | None
     targets: Targets
+    options: Options
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether the input is all files below a prefix."""
+        return self.key.endswith("/")
 
 
-def read_batch(data: Any, *, default_id: Any, settings: BatchSettings) -> Batch:
+def read_batch(data: Any, *, execution: Any, settings: BatchSettings) -> Batch:
     """The state machine's input as a batch.
+
+    Args:
+        execution: the name of the execution, which names a batch that has no name of its own.
 
     Raises:
         InvalidBatch: it is not one that can be run.
@@ -47,23 +60,37 @@ def read_batch(data: Any, *, default_id: Any, settings: BatchSettings) -> Batch:
     unknown = [key for key in data if key not in _MEMBERS]
     if unknown:
         raise InvalidBatch(f"{unknown[0]}: unknown field; {', '.join(_MEMBERS)} are known")
-    batch_id = default_id if data.get("batchId") is None else data["batchId"]
+    batch_id = execution if data.get("batchId") is None else data["batchId"]
     if not isinstance(batch_id, str) or not BATCH_ID.fullmatch(batch_id):
         raise InvalidBatch(f"batchId: must be 1 to 80 letters, digits, - and _ (got {batch_id!r:.100})")
     try:
         targets = choose_targets(data.get("models"), data.get("regions"))
-    except InvalidRequest as error:
+        chosen = options.read_options(data, run=str(execution))
+    except (InvalidRequest, ValueError) as error:
         raise InvalidBatch(str(error)) from None
     storage = BatchStorage(settings.bucket, batch_id)
-    uri, requests = data.get("inputS3Uri"), data.get("requests")
-    if (uri is None) == (requests is None):
-        raise InvalidBatch("input: must hold either inputS3Uri or requests")
-    if uri is not None:
-        bucket, key = read_uri(uri, settings)
-        return Batch(storage, bucket, key, None, targets)
+    bucket, key = _input_place(data, storage, settings)
+    return Batch(storage, bucket, key, data.get("requests"), targets, chosen)
+
+
+def _input_place(data: Mapping[str, Any], storage: BatchStorage, settings: BatchSettings) -> tuple[str, str]:
+    given = [name for name in _INPUTS if data.get(name) is not None]
+    if len(given) != 1:
+        raise InvalidBatch(f"input: must hold one of {', '.join(_INPUTS)}")
+    if given == ["inputS3Uri"]:
+        bucket, key = read_uri(data["inputS3Uri"], settings)
+        if key.endswith("/"):
+            raise InvalidBatch("inputS3Uri: must name one file; prefix takes what ends in a slash")
+        return bucket, key
+    if given == ["prefix"]:
+        bucket, key = _read_folder(data["prefix"], settings)
+        if bucket == storage.bucket and storage.key("").startswith(key):
+            raise InvalidBatch(f"prefix: must not hold the batch's own files, which are at {storage.uri('')}")
+        return bucket, key
+    requests = data["requests"]
     if not isinstance(requests, list) or not requests:
         raise InvalidBatch("requests: must be a list of at least one record")
-    return Batch(storage, settings.bucket, storage.key(INPUT), requests, targets)
+    return storage.bucket, storage.key(INPUT)
 
 
 def read_uri(uri: Any, settings: BatchSettings) -> tuple[str, str]:
@@ -72,14 +99,24 @@ def read_uri(uri: Any, settings: BatchSettings) -> tuple[str, str]:
     Raises:
         InvalidBatch: not an S3 URI, or in a bucket that batches do not read from.
     """
-    match = _S3_URI.fullmatch(uri) if isinstance(uri, str) else None
+    return _place("inputS3Uri", uri, _S3_URI, takes="s3://bucket/key", settings=settings)
+
+
+def _read_folder(uri: Any, settings: BatchSettings) -> tuple[str, str]:
+    return _place("prefix", uri, _S3_FOLDER, takes="s3://bucket/prefix/", settings=settings)
+
+
+def _place(
+    name: str, uri: Any, form: re.Pattern[str], *, takes: str, settings: BatchSettings
+) -> tuple[str, str]:
+    match = form.fullmatch(uri) if isinstance(uri, str) else None
     if match is None:
-        raise InvalidBatch(f"inputS3Uri: must be s3://bucket/key (got {uri!r:.200})")
+        raise InvalidBatch(f"{name}: must be {takes} (got {uri!r:.200})")
     bucket, key = match.groups()
     allowed = (settings.bucket, *settings.input_buckets)
     if bucket not in allowed:
         raise InvalidBatch(
-            f"inputS3Uri: batches read from {', '.join(allowed)} (got bucket {bucket!r}); "
+            f"{name}: batches read from {', '.join(allowed)} (got bucket {bucket!r}); "
             "more are allowed with the setting input_buckets"
         )
     return bucket, key

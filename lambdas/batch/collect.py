@@ -1,28 +1,33 @@
 """The last step of a batch: all results in two files, each record once, and what it came to.
 
 An answered result goes before a failed one of the same record, and an earlier one before a later. A record
-that is in a shard and in none of its parts was lost with its worker; it fails here, so that every record of
-the input is in exactly one of results.jsonl, failed.jsonl and rejected.jsonl.
+that is in a shard and in none of its parts was lost with its worker, or the batch was ended before it was
+run; it fails here, so that every record of the input is in exactly one of results.jsonl, failed.jsonl and
+rejected.jsonl.
 """
 
 from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
 
-from lambdas.batch.results import ANSWERED, FAILED, lost_result
+from lambdas.batch.results import ANSWERED, FAILED, missed_result
 from lambdas.batch.storage import FAILED_RESULTS, RESULTS, BatchStorage, Part
 from lambdas.batch.summary import Totals
 from lambdas.shared.clients import S3_CONNECTIONS
 from lambdas.shared.json_text import dump_line
 from lambdas.shared.observability import logger
 
-LOST = "the worker of this record's shard failed before the record was finished"
+LOST = {
+    "type": "RecordLost",
+    "code": None,
+    "message": "the worker of this record's shard failed before the record was finished",
+}
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -37,6 +42,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 def collect(storage: BatchStorage) -> dict[str, Any]:
     """Write results.jsonl, failed.jsonl and summary.json; doing it again writes the same."""
     plan = storage.plan()
+    options = storage.options()
+    early_end = storage.early_end(options.run)
     totals = Totals()
     with (
         ThreadPoolExecutor(S3_CONNECTIONS) as pool,
@@ -46,10 +53,12 @@ def collect(storage: BatchStorage) -> dict[str, Any]:
         reader = _Reader(storage, pool)
         for item in storage.manifest():
             parts = list(storage.parts(item["shard"]))
-            for result in _shard_results(storage.read(item["key"]), parts, reader):
+            shard = storage.read(item["key"])
+            found = _shard_results(shard, parts, reader, missed=early_end or LOST)
+            for result in _in_order_of(shard, found) if options.in_input_order else found:
                 totals.add(result)
                 (results if result["status"] == ANSWERED else failed).write(dump_line(result))
-    summary = totals.summary(storage.batch_id, plan, ended_at=datetime.now(UTC))
+    summary = totals.summary(storage.batch_id, plan, ended_at=datetime.now(UTC), early_end=early_end)
     storage.put_summary(summary)
     return summary
 
@@ -72,8 +81,10 @@ class _Reader:
             yield from _lines(coming.popleft().result())
 
 
-def _shard_results(shard: bytes, parts: Sequence[Part], reader: _Reader) -> Iterator[dict[str, Any]]:
-    """One result for each record of a shard."""
+def _shard_results(
+    shard: bytes, parts: Sequence[Part], reader: _Reader, *, missed: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """One result for each record of a shard; `missed` is the error of one that is in no part."""
     missing = {record["recordId"] for record in _lines(shard)}
     for status, holding in (
         (ANSWERED, [part for part in parts if part.answered]),
@@ -84,7 +95,15 @@ def _shard_results(shard: bytes, parts: Sequence[Part], reader: _Reader) -> Iter
                 missing.remove(result["recordId"])
                 yield result
     if missing:
-        yield from (lost_result(record, LOST) for record in _lines(shard) if record["recordId"] in missing)
+        yield from (
+            missed_result(record, missed) for record in _lines(shard) if record["recordId"] in missing
+        )
+
+
+def _in_order_of(shard: bytes, results: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The results of a shard in the order of its records; holds them all."""
+    found = {result["recordId"]: result for result in results}
+    return (found[record["recordId"]] for record in _lines(shard))
 
 
 def _lines(body: bytes) -> Iterator[dict[str, Any]]:

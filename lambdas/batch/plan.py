@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError
 
 from lambdas.batch.batch_input import Batch, InvalidBatch, read_batch
 from lambdas.batch.object_writer import ObjectWriter
-from lambdas.batch.records import Record, Rejected, read_records
-from lambdas.batch.storage import MANIFEST, REJECTED, BatchStorage, NotThere, Plan, stream
+from lambdas.batch.records import InputFile, Record, Rejected, read_files
+from lambdas.batch.storage import MANIFEST, REJECTED, BatchStorage, NotThere, Plan, keys_below, stream
 from lambdas.shared.codec import encode_record
 from lambdas.shared.json_text import dump_line
 from lambdas.shared.manager import Targets
@@ -32,7 +32,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     Raises:
         InvalidBatch: the input cannot be run.
     """
-    batch = read_batch(event.get("input"), default_id=event.get("executionName"), settings=batch_settings())
+    batch = read_batch(event.get("input"), execution=event.get("executionName"), settings=batch_settings())
     logger.append_keys(batch_id=batch.storage.batch_id)
     planned = plan(batch, shard_size=batch_settings().shard_size)
     logger.info("planned", extra={key: planned[key] for key in ("records", "rejected", "shardCount")})
@@ -56,14 +56,15 @@ def plan(batch: Batch, *, shard_size: int) -> dict[str, Any]:
     counts = {"records": 0, "rejected": 0}
     manifest = []
     with storage.writer(REJECTED) as rejected:
-        lines = _sound_lines(read_records(_open(batch.bucket, batch.key)), rejected, counts)
+        lines = _sound_lines(read_files(_files(batch)), rejected, counts)
         for shard, body in enumerate(cut_shards(lines, shard_size=shard_size, spread=len(targets.regions))):
             _keep_shard(storage, shard, b"".join(body), again=earlier is not None)
             manifest.append(_shard_item(storage, shard, records=len(body), targets=targets))
-    if not counts["records"]:
-        raise InvalidBatch(f"s3://{batch.bucket}/{batch.key} holds no records")
+        if not counts["records"]:
+            raise InvalidBatch(f"s3://{batch.bucket}/{batch.key} holds no records")
     if earlier and earlier.records != counts["records"]:
         raise _other_input(storage)
+    storage.put_options(batch.options)
     storage.put_manifest(manifest, Plan(**counts, started_at=started_at))
     return {
         "batchId": storage.batch_id,
@@ -98,12 +99,21 @@ def _room(cut: int, shard_size: int, spread: int) -> int:
     return min(shard_size, FIRST_SHARD_SIZE << rounds)
 
 
-def _open(bucket: str, key: str) -> Iterator[bytes]:
+def _files(batch: Batch) -> Iterator[InputFile]:
+    """The input, one file or in the order of their keys all that lie below a prefix, each opened in turn."""
+    place = f"s3://{batch.bucket}/{batch.key}"
     try:
-        return stream(bucket, key)
+        if not batch.is_folder:
+            yield InputFile(stream(batch.bucket, batch.key))
+            return
+        for key in keys_below(batch.bucket, batch.key):
+            if key.endswith(".jsonl"):
+                place = f"s3://{batch.bucket}/{key}"
+                yield InputFile(stream(batch.bucket, key), place, f"{key.removeprefix(batch.key)}-")
     except ClientError as error:
         if error.response["Error"]["Code"] in _UNREADABLE:
-            raise InvalidBatch(f"inputS3Uri: s3://{bucket}/{key} does not exist or may not be read") from None
+            field = "prefix" if batch.is_folder else "inputS3Uri"
+            raise InvalidBatch(f"{field}: {place} does not exist or may not be read") from None
         raise
 
 

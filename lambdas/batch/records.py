@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lambdas.shared.codec import InvalidRequest, decode_record, record_id
@@ -36,36 +36,62 @@ class Rejected:
     Attributes:
         line: its number, from 1.
         record_id: the id that it gave, where one can be read.
+        file: the URI of its file, where the batch has several.
     """
 
     line: int
     record_id: str | None
     reasons: tuple[str, ...]
+    file: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The line about it in `rejected.jsonl`."""
         named = {"recordId": self.record_id} if self.record_id is not None else {}
-        return {"line": self.line, **named, "reasons": list(self.reasons)}
+        filed = {"file": self.file} if self.file is not None else {}
+        return {**filed, "line": self.line, **named, "reasons": list(self.reasons)}
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file of records.
+
+    Attributes:
+        chunks: its bytes, cut anywhere.
+        name: its URI, for what is said about its lines; None where it is the only one.
+        id_prefix: begins the id of every record that has none of its own.
+    """
+
+    chunks: Iterable[bytes]
+    name: str | None = None
+    id_prefix: str = ""
 
 
 def read_records(
     chunks: Iterable[bytes], *, max_line_bytes: int = MAX_LINE_BYTES
 ) -> Iterator[Record | Rejected]:
-    """Every line of a JSON Lines text that is not blank, as a record or as the reasons why it is none.
+    """`read_files` of one file."""
+    return read_files([InputFile(chunks)], max_line_bytes=max_line_bytes)
+
+
+def read_files(
+    files: Iterable[InputFile], *, max_line_bytes: int = MAX_LINE_BYTES
+) -> Iterator[Record | Rejected]:
+    """Every line of JSON Lines files that is not blank, as a record or as the reasons why it is none.
 
     A record without an id is named after its line. An id used by an earlier line is refused. Memory holds one
     line and about 100 bytes an id.
 
     Args:
-        chunks: the text as bytes, cut anywhere.
         max_line_bytes: a longer line is rejected, and never held as a whole.
     """
     seen: set[bytes] = set()
-    for number, line in enumerate(split_lines(chunks, max_bytes=max_line_bytes), start=1):
-        if line is None:
-            yield Rejected(number, None, (f"record: must be at most {max_line_bytes} bytes",))
-        elif line.strip():
-            yield _read(number, line, seen)
+    for file in files:
+        for number, line in enumerate(split_lines(file.chunks, max_bytes=max_line_bytes), start=1):
+            if line is None:
+                yield Rejected(number, None, (f"record: must be at most {max_line_bytes} bytes",), file.name)
+            elif line.strip():
+                entry = _read(number, line, seen, file.id_prefix)
+                yield replace(entry, file=file.name) if isinstance(entry, Rejected) else entry
 
 
 def split_lines(chunks: Iterable[bytes], *, max_bytes: int) -> Iterator[bytes | None]:
@@ -104,11 +130,11 @@ def split_lines(chunks: Iterable[bytes], *, max_bytes: int) -> Iterator[bytes | 
         yield line()
 
 
-def _read(number: int, line: bytes, seen: set[bytes]) -> Record | Rejected:
+def _read(number: int, line: bytes, seen: set[bytes], id_prefix: str) -> Record | Rejected:
     data = None
     try:
         data = parse(line)
-        request = decode_record(data, default_id=f"line-{number}")
+        request = decode_record(data, default_id=f"{id_prefix}line-{number}")
     except InvalidJson as error:
         return Rejected(number, None, (f"record: {error}",))
     except InvalidRequest as error:

@@ -24,16 +24,17 @@ def result_of(request: BedrockConverseRequest, response: BedrockResponse) -> dic
     return result
 
 
-def lost_result(record: dict[str, Any], reason: str) -> dict[str, Any]:
+def missed_result(record: dict[str, Any], error: dict[str, Any]) -> dict[str, Any]:
     """The result of a record that no worker finished.
 
     Args:
         record: as it stands in its shard.
+        error: why, as `{"type", "code", "message"}`.
     """
     return {
         "recordId": record["recordId"],
         "status": FAILED,
         "attempts": 0,
-        "error": {"type": "RecordLost", "code": None, "message": reason},
+        "error": error,
         "modelInput": record["modelInput"],
     }

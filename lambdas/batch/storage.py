@@ -1,9 +1,11 @@
 """Where everything of a batch lies in S3.
 
     batches/{batchId}/input.jsonl                          the requests, when they came inline
+                      options.json                         how it is run
                       manifest.json                        the shards, as Step Functions maps over them
                       shards/00000.jsonl                   the records of a shard
                       results/00000/000001-a24-f1.jsonl    results of a shard, 24 answered and 1 failed
+                      ended/{execution}.json               why that run was ended before all was run
                       rejected.jsonl                       lines of the input that are no records
                       results.jsonl, failed.jsonl          the results of all shards
                       summary.json                         what the batch came to
@@ -25,11 +27,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lambdas.batch.object_writer import ObjectWriter
+from lambdas.batch.options import Options
 from lambdas.shared import clients
 from lambdas.shared.json_text import dump, dump_line
 
 INPUT = "input.jsonl"
 MANIFEST = "manifest.json"
+OPTIONS = "options.json"
 REJECTED = "rejected.jsonl"
 RESULTS = "results.jsonl"
 FAILED_RESULTS = "failed.jsonl"
@@ -151,6 +155,26 @@ class BatchStorage:
         started_at = datetime.fromisoformat(noted["started-at"])
         return Plan(int(noted["records"]), int(noted["rejected"]), started_at)
 
+    def put_options(self, options: Options) -> None:
+        """Keep how the batch is run."""
+        self.put(self.key(OPTIONS), dump(options.to_json()))
+
+    def options(self) -> Options:
+        """How the batch is run."""
+        return Options(**json.loads(self.read(self.key(OPTIONS))))
+
+    def put_early_end(self, run: str, error: Mapping[str, Any]) -> None:
+        """Note that a run of the batch is ended before all was run; `error` is what the rest fails with."""
+        self.put(self.key(f"ended/{run}.json"), dump(error))
+
+    def early_end(self, run: str) -> dict[str, Any] | None:
+        """What was noted so, or None."""
+        try:
+            error: dict[str, Any] = json.loads(self.read(self.key(f"ended/{run}.json")))
+        except NotThere:
+            return None
+        return error
+
     def put_summary(self, summary: Mapping[str, Any]) -> None:
         """Write the summary."""
         self.put(self.key(SUMMARY), dump(summary))
@@ -207,6 +231,17 @@ def stream(bucket: str, key: str) -> Iterator[bytes]:
     body = clients.s3().get_object(Bucket=bucket, Key=key)["Body"]
     chunks: Iterator[bytes] = body.iter_chunks(_CHUNK_BYTES)
     return chunks
+
+
+def keys_below(bucket: str, prefix: str) -> Iterator[str]:
+    """The keys that begin so, in their order.
+
+    Raises:
+        ClientError: there is no such bucket, or it may not be listed.
+    """
+    pages = clients.s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    for page in pages:
+        yield from (listed["Key"] for listed in page.get("Contents", ()))
 
 
 @contextmanager

@@ -41,15 +41,22 @@ class Totals:
             self.cost += result["estimatedCostUsd"]
             self.priced += 1
 
-    def summary(self, batch_id: str, plan: Plan, *, ended_at: datetime) -> dict[str, Any]:
+    def summary(
+        self, batch_id: str, plan: Plan, *, ended_at: datetime, early_end: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         """The totals as `summary.json` has them.
 
         `records` counts every line of the input: answered, failed and rejected ones. The cost is that of the
         answers whose price is known; `answersWithoutPrice` tells how many it leaves out.
+
+        Args:
+            early_end: why not all was run, as `{"type", "message", …}`.
         """
+        reason = {"reason": early_end["message"]} if early_end else {}
         return {
             "batchId": batch_id,
-            "status": "succeeded",
+            "status": "stopped" if early_end else "succeeded",
+            **reason,
             "records": self.answered + self.failed + plan.rejected,
             "answered": self.answered,
             "failed": self.failed,

@@ -16,14 +16,17 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Protocol
 
+from lambdas.batch.early_end import EarlyEnd
+from lambdas.batch.options import Options
 from lambdas.batch.parts import PartWriter
 from lambdas.batch.results import ANSWERED, FAILED, result_of
 from lambdas.batch.storage import BatchStorage
 from lambdas.shared.codec import decode_record
+from lambdas.shared.health import cooldowns
 from lambdas.shared.manager import REQUEST_SECONDS, Targets, parallel_manager
 from lambdas.shared.metrics import Tally
 from lambdas.shared.observability import log_payload, logger
-from llmmanager import BedrockConverseRequest, Deadline
+from llmmanager import BedrockConverseRequest, BedrockResponse, Deadline
 
 # What it takes to write the last part and return.
 MARGIN_SECONDS = 10.0
@@ -68,6 +71,7 @@ def handler(item: dict[str, Any], context: Context) -> dict[str, Any]:
         NoProgress: not one record could be finished in this invocation.
     """
     logger.append_keys(batch_id=item["batchId"], shard=item["shard"])
+    cooldowns().learn()
     outcome = run_shard(item, Budget.of(context))
     logger.info("shard run", extra=outcome)
     return {**item, **outcome}
@@ -76,11 +80,12 @@ def handler(item: dict[str, Any], context: Context) -> dict[str, Any]:
 def run_shard(item: dict[str, Any], budget: Budget) -> dict[str, Any]:
     """Run what is left of a shard; `{"done", "answered", "failed"}` of the shard as a whole."""
     storage = BatchStorage(item["bucket"], item["batchId"])
-    manager = parallel_manager(Targets(tuple(item["models"]), tuple(item["regions"])))
+    options = storage.options()
+    early_end = EarlyEnd(storage, options, records=item["records"])
     with Tally(door="batch") as tally, PartWriter(storage, item["shard"]) as parts:
         finished_before = len(parts.statuses)
-        waiting = Waiting(storage.read(item["key"]), parts, budget)
-        for request, response in manager.iter_responses(waiting.requests(), deadline=budget.end):
+        waiting = Waiting(storage.read(item["key"]), parts, budget, early_end)
+        for request, response in _responses(item, options, waiting.requests(), deadline=budget.end):
             if not response.success and budget.start_until.remaining() <= 0:
                 # Perhaps it only ran out of this invocation's time: the next one gives it all there is.
                 waiting.left = True
@@ -88,6 +93,7 @@ def run_shard(item: dict[str, Any], budget: Budget) -> dict[str, Any]:
                 tally.add(response)
                 log_payload(request, response)
                 parts.add(result_of(request, response))
+                early_end.note(success=response.success)
     if waiting.left and len(parts.statuses) == finished_before:
         raise NoProgress(f"shard {item['shard']}: no record could be finished in the time of one invocation")
     statuses = list(parts.statuses.values())
@@ -98,6 +104,19 @@ def run_shard(item: dict[str, Any], budget: Budget) -> dict[str, Any]:
     }
 
 
+def _responses(
+    item: dict[str, Any],
+    options: Options,
+    requests: Iterator[BedrockConverseRequest],
+    *,
+    deadline: Deadline,
+) -> Iterator[tuple[BedrockConverseRequest, BedrockResponse]]:
+    targets = Targets(tuple(item["models"]), tuple(item["regions"]))
+    return parallel_manager(targets, options.retry_strategy).iter_responses(
+        requests, response_validation_config=options.rules(), deadline=deadline
+    )
+
+
 class Waiting:
     """The records of a shard that have no result yet, handed out while there is time to start them.
 
@@ -105,19 +124,27 @@ class Waiting:
         left: whether some were not run to their end.
     """
 
-    def __init__(self, shard: bytes, parts: PartWriter, budget: Budget) -> None:
+    def __init__(self, shard: bytes, parts: PartWriter, budget: Budget, early_end: EarlyEnd) -> None:
         self.left = False
         self._shard = shard
         self._parts = parts
         self._budget = budget
+        self._early_end = early_end
 
     def requests(self) -> Iterator[BedrockConverseRequest]:
-        """Each record once, as a request."""
-        for line in BytesIO(self._shard):
+        """Each record once, as a request; those of a lower `priority` number first."""
+        for line in sorted(BytesIO(self._shard), key=_priority):
             record = json.loads(line)
             if record["recordId"] in self._parts.statuses:
                 continue
+            if self._early_end.due():
+                return
             if self._parts.in_trouble or self._budget.start_until.remaining() <= 0:
                 self.left = True
                 return
             yield decode_record(record, default_id=record["recordId"])
+
+
+def _priority(line: bytes) -> int:
+    priority: int = json.loads(line)["modelInput"].get("priority", 0)
+    return priority

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Any
 
 from lambdas.shared.codec import InvalidRequest
+from lambdas.shared.health import cooldowns
 from lambdas.shared.settings import batch_settings, model_settings
 from llmmanager import (
     ConfigurationError,
@@ -15,6 +16,7 @@ from llmmanager import (
     ParallelLLMManager,
     ParallelProcessingConfig,
     RetryConfig,
+    RetryStrategy,
     UnifiedModelManager,
 )
 from llmmanager.bedrock.catalog.dynamodb_store import DynamoDBStore
@@ -71,21 +73,28 @@ def catalog() -> UnifiedModelManager:
 @lru_cache(_KEPT)
 def llm_manager(targets: Targets) -> LLMManager:
     """The manager for single requests."""
-    return LLMManager(list(targets.models), list(targets.regions), unified_model_manager=catalog())
+    return LLMManager(
+        list(targets.models), list(targets.regions), unified_model_manager=catalog(), cooldowns=cooldowns()
+    )
 
 
 @lru_cache(_KEPT)
-def parallel_manager(targets: Targets) -> ParallelLLMManager:
-    """The manager for a worker's requests."""
+def parallel_manager(targets: Targets, retry_strategy: str) -> ParallelLLMManager:
+    """The manager for a worker's requests.
+
+    Args:
+        retry_strategy: a value of `RetryStrategy`.
+    """
     return ParallelLLMManager(
         list(targets.models),
         list(targets.regions),
-        retry_config=_BATCH_RETRIES,
+        retry_config=replace(_BATCH_RETRIES, retry_strategy=RetryStrategy(retry_strategy)),
         parallel_config=ParallelProcessingConfig(
             max_concurrent_requests=batch_settings().worker_concurrency,
             request_timeout_seconds=REQUEST_SECONDS,
         ),
         unified_model_manager=catalog(),
+        cooldowns=cooldowns(),
     )
 
 

@@ -16,8 +16,11 @@ REFUSED = [
     ("text", "must be a JSON object"),
     (None, "must be a JSON object"),
     ([], "must be a JSON object"),
-    ({}, "either inputS3Uri or requests"),
-    ({"inputS3Uri": "s3://batches-of-the-test/a", "requests": [{}]}, "either inputS3Uri or requests"),
+    ({}, "must hold one of inputS3Uri, prefix, requests"),
+    (
+        {"inputS3Uri": "s3://batches-of-the-test/a", "requests": [{}]},
+        "must hold one of inputS3Uri, prefix, requests",
+    ),
     ({"inputS3Url": "s3://batches-of-the-test/a"}, "inputS3Url: unknown field"),
     ({"requests": []}, "requests: must be a list of at least one"),
     ({"requests": {"a": 1}}, "requests: must be a list of at least one"),
@@ -25,6 +28,28 @@ REFUSED = [
     ({"inputS3Uri": "https://example.org/a"}, "inputS3Uri: must be s3://bucket/key"),
     ({"inputS3Uri": "s3://batches-of-the-test"}, "inputS3Uri: must be s3://bucket/key"),
     ({"inputS3Uri": "s3://batches-of-the-test/"}, "inputS3Uri: must be s3://bucket/key"),
+    ({"inputS3Uri": "s3://batches-of-the-test/in/"}, "inputS3Uri: must name one file; prefix takes"),
+    ({"prefix": "s3://batches-of-the-test/in"}, "prefix: must be s3://bucket/prefix/"),
+    ({"prefix": "s3://batches-of-the-test/"}, "prefix: must be s3://bucket/prefix/"),
+    ({"prefix": ["s3://batches-of-the-test/in/"]}, "prefix: must be s3://bucket/prefix/"),
+    ({"prefix": "s3://someone-elses/in/"}, "prefix: batches read from batches-of-the-test"),
+    ({"prefix": "s3://batches-of-the-test/batches/"}, "prefix: must not hold the batch's own files"),
+    ({"prefix": "s3://bucket-of-another-team/in/"}, "prefix: .* does not exist or may not be read"),
+    ({"prefix": "s3://batches-of-the-test/in/"}, "in/ holds no records"),
+    ({"prefix": "s3://batches-of-the-test/in/", "requests": [{}]}, "must hold one of"),
+    ({"requests": [{}], "failureStrategy": "stop"}, 'failureStrategy: must be "continue"'),
+    ({"requests": [{}], "failureStrategy": {"stopOnThreshold": 1.5}}, 'stopOnThreshold": 0 to 1'),
+    ({"requests": [{}], "failureStrategy": {"stopOnThreshold": True}}, "failureStrategy: must be"),
+    ({"requests": [{}], "failureStrategy": ["continue"]}, "failureStrategy: must be"),
+    ({"requests": [{}], "deadlineSeconds": 0}, "deadlineSeconds: must be a number above 0"),
+    ({"requests": [{}], "deadlineSeconds": "60"}, "deadlineSeconds: must be a number above 0"),
+    ({"requests": [{}], "deadlineSeconds": True}, "deadlineSeconds: must be a number above 0"),
+    ({"requests": [{}], "deadlineSeconds": 1e300}, "deadlineSeconds: must be a number above 0"),
+    ({"requests": [{}], "retryStrategy": "REGION_FIRST"}, "'region_first' or 'model_first'"),
+    ({"requests": [{}], "retryStrategy": {}}, "'region_first' or 'model_first'"),
+    ({"requests": [{}], "resultOrder": "output"}, "resultOrder: must be 'input'"),
+    ({"requests": [{}], "responseValidation": {}}, "responseValidation: must hold at least one"),
+    ({"requests": [{}], "responseValidation": {"minLength": -1}}, "responseValidation.minLength"),
     (
         {"inputS3Uri": "s3://someone-elses/a"},
         "batches read from batches-of-the-test, bucket-of-another-team",
@@ -132,9 +157,7 @@ def test_records_larger_than_what_s3_sends_at_once_are_read(machine, records):
 
 
 def test_a_line_beyond_the_limit_is_rejected_and_the_others_planned(machine, records, monkeypatch):
-    monkeypatch.setattr(
-        plan, "read_records", lambda chunks: batch_records.read_records(chunks, max_line_bytes=300)
-    )
+    monkeypatch.setattr(plan, "read_files", lambda files: batch_records.read_files(files, max_line_bytes=300))
     one, two = records(2)
     uri = machine.put([one, b"x" * 3_000_000 + b"\n", two])
 

@@ -1,0 +1,102 @@
+"""How a batch is run, beyond what it asks of whom: said once at its start, kept in S3 for its functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from lambdas.shared.response_rules import read_rules
+from llmmanager import ResponseValidationConfig, RetryStrategy
+
+MEMBERS = ("failureStrategy", "deadlineSeconds", "retryStrategy", "responseValidation", "resultOrder")
+
+_MAX_DEADLINE_SECONDS = 365 * 24 * 3600
+_STRATEGIES = tuple(strategy.value for strategy in RetryStrategy)
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of one run of a batch; a batch that is started anew takes those of the new start.
+
+    Attributes:
+        run: the execution that runs it.
+        may_fail: the share of a shard's records that may fail before the batch is ended; None for all.
+        deadline: when no further record is started, as ISO 8601 text in UTC; None for never.
+        retry_strategy: "region_first" or "model_first".
+        response_validation: the rules for each answer, as they were given.
+        in_input_order: whether results are put into the order of the input.
+    """
+
+    run: str = ""
+    may_fail: float | None = None
+    deadline: str | None = None
+    retry_strategy: str = _STRATEGIES[0]
+    response_validation: Mapping[str, Any] | None = None
+    in_input_order: bool = False
+
+    def rules(self) -> ResponseValidationConfig | None:
+        """The check on each answer."""
+        return read_rules(self.response_validation)
+
+    def seconds_left(self) -> float | None:
+        """Seconds until the deadline, negative after it; None when there is none."""
+        if self.deadline is None:
+            return None
+        return (datetime.fromisoformat(self.deadline) - datetime.now(UTC)).total_seconds()
+
+    def to_json(self) -> dict[str, Any]:
+        """What `Options(**data)` reads back."""
+        return asdict(self)
+
+
+def read_options(data: Mapping[str, Any], *, run: str) -> Options:
+    """The options in a batch's start input; a member that is null is as one left out.
+
+    Raises:
+        ValueError: one has a value that it does not take; the message names it.
+        InvalidRequest: the rules for answers are none.
+    """
+    read_rules(data.get("responseValidation"))
+    return Options(
+        run=run,
+        may_fail=_may_fail(data.get("failureStrategy")),
+        deadline=_deadline(data.get("deadlineSeconds")),
+        retry_strategy=_one_of("retryStrategy", data.get("retryStrategy"), _STRATEGIES) or _STRATEGIES[0],
+        response_validation=data.get("responseValidation"),
+        in_input_order=_one_of("resultOrder", data.get("resultOrder"), ("input",)) is not None,
+    )
+
+
+def _may_fail(strategy: Any) -> float | None:
+    if strategy in (None, "continue"):
+        return None
+    if strategy == "stopOnFirstFailure":
+        return 0.0
+    if isinstance(strategy, dict) and list(strategy) == ["stopOnThreshold"]:
+        share = strategy["stopOnThreshold"]
+        if isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share <= 1:
+            return float(share)
+    raise ValueError(
+        'failureStrategy: must be "continue", "stopOnFirstFailure" or {"stopOnThreshold": 0 to 1} '
+        f"(got {strategy!r:.100})"
+    )
+
+
+def _deadline(seconds: Any) -> str | None:
+    if seconds is None:
+        return None
+    sound = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not sound or not 0 < seconds <= _MAX_DEADLINE_SECONDS:
+        raise ValueError(
+            f"deadlineSeconds: must be a number above 0, at most {_MAX_DEADLINE_SECONDS} "
+            f"(got {seconds!r:.100})"
+        )
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+
+
+def _one_of(name: str, value: Any, known: tuple[str, ...]) -> str | None:
+    if value is None or (isinstance(value, str) and value in known):
+        return value
+    raise ValueError(f"{name}: must be {' or '.join(map(repr, known))} (got {value!r:.100})")

@@ -1,0 +1,183 @@
+"""What a batch's start input can ask for beyond its records."""
+
+from __future__ import annotations
+
+import json
+
+import boto3
+import pytest
+
+from lambdas.batch import early_end
+from llmmanager.testing import Fault
+
+# With nowhere else to go, a refused call is a failed record.
+ONE_TARGET = {"models": ["Nova Lite"], "regions": ["us-east-1"]}
+
+
+def ids(lines):
+    return [line["recordId"] for line in lines]
+
+
+def unnamed(record):
+    return {"modelInput": record["modelInput"]}
+
+
+def test_a_prefix_stands_for_all_files_below_it_in_the_order_of_their_keys(machine, deployed, records):
+    batch = records(5)
+    machine.put(batch[2:4], key="in/b.jsonl")
+    machine.put(batch[:2], key="in/a/first.jsonl")
+    machine.put(batch[4:], key="in/c.jsonl")
+    machine.put([b"no records\n"], key="in/notes.txt")
+    machine.put([b"no records\n"], key="inside.jsonl")
+
+    summary = machine.run({"prefix": "s3://batches-of-the-test/in/", "resultOrder": "input"})
+
+    assert (summary["answered"], summary["rejected"]) == (5, 0)
+    assert ids(machine.lines("results.jsonl")) == ids(batch)
+
+
+def test_a_rejected_line_below_a_prefix_is_told_by_its_file_and_number(machine, deployed, records):
+    one, two, three = records(3)
+    machine.put([one, b"{not json}\n"], key="in/a.jsonl")
+    machine.put([b"\n", one, unnamed(two)], key="in/b.jsonl")
+    machine.put([b"\n", b"\n", unnamed(three)], key="in/c.jsonl")
+
+    machine.run({"prefix": "s3://batches-of-the-test/in/"})
+
+    assert [(line["file"], line["line"]) for line in machine.lines("rejected.jsonl")] == [
+        ("s3://batches-of-the-test/in/a.jsonl", 2),
+        ("s3://batches-of-the-test/in/b.jsonl", 2),
+    ]
+    assert sorted(ids(machine.lines("results.jsonl"))) == [
+        "b.jsonl-line-3",
+        "c.jsonl-line-3",
+        one["recordId"],
+    ]
+
+
+def test_a_prefix_in_another_bucket_is_read(machine, deployed, records):
+    boto3.client("s3").create_bucket(Bucket="bucket-of-another-team")
+    machine.put(records(2), key="in/a.jsonl", bucket="bucket-of-another-team")
+
+    assert machine.run({"prefix": "s3://bucket-of-another-team/in/"})["answered"] == 2
+
+
+def test_results_and_failures_come_in_the_order_of_the_input(machine, deployed, records):
+    deployed.set_latency((0.0, 0.02))
+    deployed.add_fault(Fault(error="ValidationException", message="refused", share=0.3))
+    batch = records(80)
+
+    machine.run({"inputS3Uri": machine.put(batch), "resultOrder": "input"})
+
+    for name in ("results.jsonl", "failed.jsonl"):
+        found = ids(machine.lines(name))
+        assert found
+        assert found == [name for name in ids(batch) if name in set(found)]
+
+
+def test_records_of_a_lower_priority_number_are_asked_first(machine, deployed, records):
+    batch = records(20)
+    for number, record in enumerate(batch):
+        record["modelInput"]["priority"] = 20 - number
+
+    machine.run({"requests": batch, "regions": ["us-east-1"], "models": ["Nova Lite"]})
+
+    asked = [int(call.prompt.strip("Question ?")) for call in deployed.calls]
+    # Eight are under way at once, and come in any order among themselves.
+    assert all(abs(number - (19 - place)) < 16 for place, number in enumerate(asked))
+    assert set(asked[:8]) <= set(range(4, 20))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "second"),
+    [("region_first", ("nova-lite", "us-west-2")), ("model_first", ("nova-micro", "us-east-1"))],
+)
+def test_the_retry_strategy_says_where_a_failed_call_goes_next(machine, deployed, records, strategy, second):
+    deployed.add_fault(Fault(error="ServiceUnavailableException", count=1))
+    data = {"requests": records(1), "regions": ["us-east-1", "us-west-2"], "retryStrategy": strategy}
+
+    machine.run(data)
+
+    _, call = deployed.calls
+    assert second[0] in call.model_id
+    assert call.region == second[1]
+
+
+def test_an_answer_that_breaks_a_rule_is_asked_for_again_and_fails_in_the_end(machine, deployed, records):
+    rules = {"mustContain": ["what no answer says"], "retries": 1}
+
+    summary = machine.run({"requests": records(2), "responseValidation": rules, **ONE_TARGET})
+
+    assert (summary["answered"], summary["failed"]) == (0, 2)
+    assert len(deployed.calls) == 4
+    assert "mustContain" in json.dumps(machine.lines("failed.jsonl")[0])
+
+
+def test_answers_that_keep_the_rules_are_taken(machine, deployed, records):
+    summary = machine.run({"requests": records(2), "responseValidation": {"minLength": 1}})
+
+    assert (summary["answered"], summary["attempts"]) == (2, 2)
+
+
+def test_the_first_failure_ends_the_batch_where_that_is_asked_for(machine, deployed, records, monkeypatch):
+    monkeypatch.setattr(early_end, "LOOK_SECONDS", 0)
+    deployed.add_fault(Fault(error="ValidationException", message="refused", count=1))
+
+    data = {"inputS3Uri": machine.put(records(100)), "failureStrategy": "stopOnFirstFailure", **ONE_TARGET}
+
+    summary = machine.run(data)
+
+    failed = machine.lines("failed.jsonl")
+    assert summary["status"] == "stopped"
+    assert "failureStrategy" in summary["reason"]
+    assert len(deployed.calls) < 20
+    assert summary["answered"] + summary["failed"] == 100
+    kinds = [line["error"]["type"] for line in failed]
+    assert kinds.count("StoppedOnFailure") == 100 - len(deployed.calls)
+
+
+def test_failures_up_to_the_threshold_are_borne_and_one_more_ends_the_batch(machine, deployed, records):
+    data = {"requests": records(20), "failureStrategy": {"stopOnThreshold": 0.2}, **ONE_TARGET}
+
+    deployed.add_fault(Fault(error="ValidationException", message="refused", count=4))
+    borne = machine.run(data, name="borne")
+    deployed.add_fault(Fault(error="ValidationException", message="refused", count=20))
+    ended = machine.run(data, name="ended")
+
+    assert (borne["status"], borne["answered"], borne["failed"]) == ("succeeded", 16, 4)
+    assert (ended["status"], ended["answered"], ended["failed"]) == ("stopped", 0, 20)
+
+
+def test_a_batch_ended_by_its_failures_goes_on_when_it_is_started_anew(machine, deployed, records):
+    data = {
+        "batchId": "batch-1",
+        "inputS3Uri": machine.put(records(60)),
+        "failureStrategy": "stopOnFirstFailure",
+        **ONE_TARGET,
+    }
+    deployed.add_fault(Fault(error="ValidationException", message="refused", count=1))
+    machine.run(data, name="first")
+    asked = len(deployed.calls)
+
+    summary = machine.run(data, name="second")
+
+    assert (summary["status"], summary["answered"], summary["failed"]) == ("succeeded", 59, 1)
+    assert asked < 60 == len(deployed.calls)
+
+
+def test_after_the_deadline_nothing_starts_and_what_was_not_run_is_told(machine, deployed, records):
+    deployed.set_latency(0.3)
+    data = {"inputS3Uri": machine.put(records(200)), "batchId": "batch-1", "deadlineSeconds": 1}
+
+    summary = machine.run(data, name="first")
+
+    failed = machine.lines("failed.jsonl")
+    assert summary["status"] == "stopped"
+    assert summary["answered"] == len(deployed.calls) < 200
+    assert {line["error"]["type"] for line in failed} == {"DeadlinePassed"}
+    assert len(failed) == 200 - summary["answered"]
+
+    deployed.set_latency(0)
+    again = machine.run({**data, "deadlineSeconds": 900}, name="second")
+    assert (again["status"], again["answered"]) == ("succeeded", 200)
+    assert len(deployed.calls) == 200
