@@ -23,6 +23,7 @@ from llmmanager.bedrock.models.llm_manager_structures import (
 )
 from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
 from llmmanager.bedrock.models.streaming_response import StreamingResponse
+from llmmanager.bedrock.routing.cooldown import Cooldowns
 
 __all__ = ["LLMManager"]
 
@@ -42,6 +43,8 @@ class LLMManager:
         default_inference_config: Converse's `inferenceConfig`; a call's own values win field by field.
         timeout: longest silence of a target in seconds before the attempt counts as failed.
         max_connections: connections kept a region, never fewer than 128; threads beyond that reconnect.
+        cooldowns: which targets are left alone for a while; to share between managers, or with a board
+            between processes.
 
     Raises:
         ConfigurationError: a name, region or setting that cannot work.
@@ -58,10 +61,12 @@ class LLMManager:
         timeout: float = LLMManagerConfig.DEFAULT_TIMEOUT,
         *,
         max_connections: int = MAX_CONNECTIONS,
+        cooldowns: Cooldowns | None = None,
     ) -> None:
         _check("auth_config", auth_config, AuthConfig)
         _check("retry_config", retry_config, RetryConfig)
         _check("unified_model_manager", unified_model_manager, UnifiedModelManager)
+        _check("cooldowns", cooldowns, Cooldowns)
         _check("default_inference_config", default_inference_config, Mapping)
         if (
             isinstance(timeout, bool)
@@ -89,6 +94,7 @@ class LLMManager:
             retry_config=self._retry_config,
             timeout=timeout,
             contradicted=self._targets.contradicted,
+            cooldowns=cooldowns or Cooldowns(),
         )
         self._invoker = Invoker(self._machinery, self._targets)
 

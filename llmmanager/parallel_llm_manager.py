@@ -33,6 +33,7 @@ from llmmanager.bedrock.parallel.executor import Executor
 from llmmanager.bedrock.parallel.failure_handling import FailureHandling
 from llmmanager.bedrock.parallel.gauge import Gauge
 from llmmanager.bedrock.parallel.load_balancing import LoadBalancer
+from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.llm_manager import LLMManager, check_validation
 
 __all__ = ["ParallelLLMManager"]
@@ -79,6 +80,7 @@ class ParallelLLMManager:
         timeout: float = LLMManagerConfig.DEFAULT_TIMEOUT,
         *,
         unified_model_manager: UnifiedModelManager | None = None,
+        cooldowns: Cooldowns | None = None,
     ) -> None:
         if parallel_config is not None and not isinstance(parallel_config, ParallelProcessingConfig):
             raise ParallelConfigurationError(
@@ -96,6 +98,7 @@ class ParallelLLMManager:
             default_inference_config=default_inference_config,
             timeout=timeout,
             max_connections=self._config.max_concurrent_requests,
+            cooldowns=cooldowns,
         )
         self._regions = self._manager.get_available_regions()
         self._balancer = LoadBalancer(self._regions, self._config.load_balancing_strategy)

@@ -13,7 +13,7 @@ from moto import mock_aws
 
 from lambdas.events import handler as door
 from lambdas.events import replies
-from lambdas.shared import clients, idempotency, manager, settings
+from lambdas.shared import clients, health, idempotency, manager, settings
 from llmmanager.testing import FakeBedrock
 
 ACCOUNT = "123456789012"
@@ -44,6 +44,7 @@ def forget_what_is_kept() -> None:
         settings.request_table,
         settings.event_settings,
         idempotency._store,
+        health.cooldowns,
         clients.s3,
         clients.sqs,
         clients.dynamodb,

@@ -26,7 +26,7 @@ import requests
 from moto import mock_aws
 
 from lambdas.batch import collect, plan, worker
-from lambdas.shared import clients, manager, settings
+from lambdas.shared import clients, health, manager, settings
 from llmmanager.testing import FakeBedrock
 
 ROOT = Path(__file__).parents[3]
@@ -165,6 +165,7 @@ def forget_what_is_kept() -> None:
     for kept in (
         settings.model_settings,
         settings.batch_settings,
+        health.cooldowns,
         clients.s3,
         manager.catalog,
         manager.llm_manager,

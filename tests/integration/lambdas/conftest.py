@@ -13,7 +13,7 @@ import pytest
 from moto import mock_aws
 
 from lambdas.batch import collect, plan, worker
-from lambdas.shared import clients, idempotency, manager, settings
+from lambdas.shared import clients, health, idempotency, manager, settings
 from llmmanager.testing import FakeBedrock
 
 MODELS = ("Nova Lite", "Nova Micro")
@@ -51,6 +51,7 @@ def forget_what_is_kept() -> None:
         settings.batch_state_machine_arn,
         settings.request_table,
         idempotency._store,
+        health.cooldowns,
         clients.s3,
         clients.dynamodb,
         clients.step_functions,

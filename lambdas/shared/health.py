@@ -1,0 +1,96 @@
+"""Which targets cool down, shared by all functions through the catalog's table.
+
+An item has `pk` = "health", `sk` = "model@region", `until` (N, seconds since 1970) and the same, rounded up,
+as `expires_at`, by which DynamoDB deletes it some time later; readers go by `until`.
+
+Powertools' circuit breaker is not used: it wraps one dependency and refuses calls while that is down. Here
+a target that cools is tried last and never refused, which only the route of a call can decide; and the
+breaker looks up its state before calls that go well, where this table is left alone.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from lambdas.shared.settings import model_settings
+from llmmanager.bedrock.routing.cooldown import Cooldowns, Key
+
+_PARTITION = "health"
+
+
+@cache
+def cooldowns() -> Cooldowns:
+    """The cooldowns of this process, with a board that all processes share."""
+    return Cooldowns(board=HealthBoard(model_settings().table))
+
+
+class HealthBoard:
+    """A `Board` in a DynamoDB table with the keys `pk` and `sk`, both strings."""
+
+    def __init__(self, table_name: str) -> None:
+        self._table = table_name
+        self._making_a_client = threading.Lock()
+        self._known_client: Any = None
+
+    def publish(self, key: Key, until: float) -> None:
+        """See `Board`. A shorter time than is known already changes nothing.
+
+        Raises:
+            BotoCoreError, ClientError: the table cannot be written.
+        """
+        client = self._client()
+        moment = {"N": f"{until:.3f}"}
+        item = {
+            "pk": {"S": _PARTITION},
+            "sk": {"S": "@".join(key)},
+            "until": moment,
+            "expires_at": {"N": str(math.ceil(until))},
+        }
+        try:
+            client.put_item(
+                TableName=self._table,
+                Item=item,
+                ConditionExpression="attribute_not_exists(pk) OR #until < :until",
+                ExpressionAttributeNames={"#until": "until"},
+                ExpressionAttributeValues={":until": moment},
+            )
+        except client.exceptions.ConditionalCheckFailedException:
+            return
+
+    def read(self) -> Mapping[Key, float]:
+        """See `Board`.
+
+        Raises:
+            BotoCoreError, ClientError: the table cannot be read.
+        """
+        answer = self._client().query(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": _PARTITION}},
+        )
+        return {_key(item): float(item["until"]["N"]) for item in answer["Items"]}
+
+    def _client(self) -> Any:
+        with self._making_a_client:
+            if self._known_client is None:
+                self._known_client = _new_client()
+            return self._known_client
+
+
+def _key(item: Mapping[str, Any]) -> Key:
+    model, _, region = item["sk"]["S"].rpartition("@")
+    return model, region
+
+
+def _new_client() -> Any:
+    # Health is a hint: better to go without it than to wait for it.
+    config = Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 1})
+    # Made on a thread of its own, for which boto3's shared session is not safe.
+    return boto3.Session().client("dynamodb", config=config)
