@@ -30,7 +30,7 @@ from llmmanager.bedrock.routing.decision import Decision, Kind, Next
 from llmmanager.bedrock.routing.route import Route
 
 R = TypeVar("R")
-Send = Callable[[Any, str, bytes, float | None], R]
+Send = Callable[[Any, str, bytes, float], R]
 """(client, id to invoke, body, longest silence in seconds) -> what the target answered."""
 Contradiction = Callable[[ModelAccess, float], Sequence[ModelAccess]]
 """Told of a way in that AWS refused, and of the seconds left; the other ways in that are known now."""

@@ -61,7 +61,7 @@ class OpenStream:
         self._raw.close()
 
 
-def open_stream(client: Any, invoke_id: str, body: bytes, read_timeout: float | None) -> OpenStream:
+def open_stream(client: Any, invoke_id: str, body: bytes, read_timeout: float) -> OpenStream:
     """Call ConverseStream and wait for its first content."""
     return OpenStream(wire.converse_stream(client, invoke_id, body, read_timeout))
 

@@ -21,7 +21,7 @@ class _Pending(threading.local):
     """What the event handler of the thread's current call is to send."""
 
     body: bytes = b"{}"
-    read_timeout: float | None = None
+    read_timeout: float = 60.0
 
 
 _pending = _Pending()
@@ -43,12 +43,12 @@ def encode(request: Mapping[str, Any]) -> bytes:
         raise RequestValidationError(f"the request is not valid: {'; '.join(problems)}", problems) from error
 
 
-def converse(client: Any, invoke_id: str, body: bytes, read_timeout: float | None) -> dict[str, Any]:
+def converse(client: Any, invoke_id: str, body: bytes, read_timeout: float) -> dict[str, Any]:
     """Call Converse and return its response without botocore's metadata.
 
     Args:
         body: from `encode`.
-        read_timeout: longest silence in seconds; None for the client's own.
+        read_timeout: longest silence in seconds.
 
     Raises:
         botocore.exceptions.ClientError, BotoCoreError: as botocore raises them.
@@ -58,14 +58,12 @@ def converse(client: Any, invoke_id: str, body: bytes, read_timeout: float | Non
     return response
 
 
-def converse_stream(client: Any, invoke_id: str, body: bytes, read_timeout: float | None) -> Any:
+def converse_stream(client: Any, invoke_id: str, body: bytes, read_timeout: float) -> Any:
     """Call ConverseStream and return its event stream; arguments and errors as in `converse`."""
     return _called(client, client.converse_stream, invoke_id, body, read_timeout)["stream"]
 
 
-def _called(
-    client: Any, operation: Any, invoke_id: str, body: bytes, read_timeout: float | None
-) -> dict[str, Any]:
+def _called(client: Any, operation: Any, invoke_id: str, body: bytes, read_timeout: float) -> dict[str, Any]:
     _attach(client)
     _pending.body, _pending.read_timeout = body, read_timeout
     try:
@@ -107,5 +105,4 @@ def _attach(client: Any) -> None:
 
 def _fill_in(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
     params["body"] = _pending.body
-    if _pending.read_timeout is not None:
-        context["read_timeout"] = _pending.read_timeout
+    context["read_timeout"] = _pending.read_timeout

@@ -59,6 +59,11 @@ def test_attempts_are_numbered_timed_and_say_what_followed(
     assert response.attempts[-1].error is None
 
 
+def test_the_data_of_an_answer_are_bedrocks_and_nothing_else(make_manager, ask) -> None:
+    data = make_manager().converse(ask).response_data
+    assert set(data) == {"output", "stopReason", "usage", "metrics"}
+
+
 def test_the_duration_is_that_of_all_attempts_in_milliseconds(
     fake_bedrock: FakeBedrock, make_manager, ask
 ) -> None:
