@@ -1,0 +1,109 @@
+"""What each source sends, and that nothing else makes the decoder fall over."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.events.envelopes import Asked, Dropped, Stored, read, read_text
+from lambdas.events.inbox import batch_id
+from lambdas.shared.codec import InvalidRequest
+
+GOLDEN = Path(__file__).parent / "golden"
+RECORD = {
+    "messages": [{"role": "user", "content": [{"text": "Is order 7 late?"}]}],
+    "inferenceConfig": {"maxTokens": 50},
+}
+DECODED = {
+    "sqs-request.json": Asked(
+        request_id="order-7",
+        key=("message", "059f36b4-87a3-44ab-83d2-661975830a7d"),
+        record={"requestId": "order-7", **RECORD},
+        models=["Nova Lite"],
+        reply_to="arn:aws:sqs:us-east-1:123456789012:answers",
+    ),
+    "sqs-stored-request.json": Stored("3f2a77"),
+    "sqs-sns-notification.json": Asked(
+        request_id="22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
+        key=("message", "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324"),
+        record=RECORD,
+    ),
+    "sqs-eventbridge-event.json": Asked(
+        request_id="17793124-05d4-b198-2fde-7ededc63b103",
+        key=("event", "17793124-05d4-b198-2fde-7ededc63b103"),
+        record=RECORD,
+        regions=["us-west-2"],
+    ),
+    "sqs-s3-object-created.json": Dropped(
+        "bucket-of-the-stack", "inbox/monday/prompts.jsonl", "b1946ac92492d2347c6235b4d2611184"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DECODED)
+def test_what_a_source_sends_is_decoded(name: str) -> None:
+    (record,) = json.loads((GOLDEN / name).read_text())["Records"]
+    assert read_text(record["body"], message_id=record["messageId"]) == DECODED[name]
+
+
+def test_every_golden_event_is_decoded() -> None:
+    assert {path.name for path in GOLDEN.iterdir()} == set(DECODED)
+
+
+def test_the_callers_own_key_tells_requests_apart_whatever_brings_them() -> None:
+    asked = [read({"idempotencyKey": "k"}, message_id=id_) for id_ in ("one", "two")]
+    assert [job.key for job in asked if isinstance(job, Asked)] == [("caller", "k")] * 2
+
+
+# fmt: off
+names = st.sampled_from([
+    "Type", "TopicArn", "MessageId", "Message", "detail-type", "detail", "source", "id", "bucket", "object",
+    "key", "name", "etag", "requestId", "requestKey", "idempotencyKey", "replyTo", "models", "record_id",
+])
+# fmt: on
+values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.text(max_size=20),
+    st.sampled_from(["Notification", "LLM Request", "aws.s3", "Object Created", "inbox/a.jsonl", "{}", "[]"]),
+)
+documents = st.recursive(
+    values, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names | st.text(max_size=5), inner)
+)
+
+
+def reasons(text: str) -> list[str] | None:
+    """Why the text is no job; None when it is one."""
+    try:
+        job = read_text(text, message_id="m")
+    except InvalidRequest as error:
+        return error.reasons
+    return None if isinstance(job, Asked | Stored | Dropped) else []
+
+
+@given(documents)
+def test_any_json_is_a_job_or_is_refused_with_reasons(document: Any) -> None:
+    assert reasons(json.dumps(document)) != []
+
+
+@given(st.text())
+def test_any_text_is_a_job_or_is_refused_with_reasons(text: str) -> None:
+    assert reasons(text) != []
+
+
+@given(st.text(min_size=1), st.text(min_size=1), st.text())
+def test_a_batchs_id_is_a_name_for_step_functions_and_tells_contents_apart(
+    stem: str, version: str, other: str
+) -> None:
+    id_ = batch_id(Dropped("b", f"inbox/{stem}.jsonl", version))
+    assert len(id_) <= 80
+    assert id_.isascii()
+    assert id_.replace("-", "").isalnum()
+    assert id_ == batch_id(Dropped("b", f"inbox/{stem}.jsonl", version))
+    assert (id_ == batch_id(Dropped("b", f"inbox/{stem}.jsonl", other))) == (version == other)
