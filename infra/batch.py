@@ -90,6 +90,7 @@ class Batch(Construct):
     def _build_plan(self, table: dynamodb.ITable) -> PythonFunction:
         plan = self._build_function("Plan", "lambdas.batch.plan.handler", seconds=_LAMBDA_MAX_SECONDS)
         self._allow_reading_inputs(plan)
+        self._allow_listing_inputs(plan)
         self._allow_writing(plan)
         plan.allow("dynamodb:BatchGetItem", on=[table.table_arn])
         return plan
@@ -129,6 +130,13 @@ class Batch(Construct):
             on=[self._bucket.arn_for_objects("*"), *others],
             because="An input may lie anywhere in the buckets for inputs",
         )
+
+    def _allow_listing_inputs(self, function: PythonFunction) -> None:
+        """List the buckets that the settings name, for inputs that are all files below a prefix."""
+        partition = Stack.of(self).partition
+        others = [f"arn:{partition}:s3:::{name}" for name in self._base.settings.input_buckets]
+        if others:
+            function.allow("s3:ListBucket", on=others)
 
     def _allow_writing(self, function: PythonFunction) -> None:
         """Write the batches' files. Long ones go up in parts, which end by PutObject or are given up."""

@@ -14,6 +14,7 @@ BATCH_EXECUTIONS = "arn:<partition>:states:us-east-1:123456789012:execution:<Bat
 
 LIST_BUCKET = (["s3:ListBucket"], ["<BatchBucket.Arn>"])
 READ_CATALOG = (["dynamodb:BatchGetItem"], ["<CatalogTable.Arn>"])
+SHARE_HEALTH = (["dynamodb:PutItem", "dynamodb:Query"], ["<CatalogTable.Arn>"])
 REMEMBER_REQUESTS = (
     (
         ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
@@ -45,6 +46,7 @@ EXPECTED = {
     "HttpApiHandlerRole": [
         write_log("HttpApiHandler"),
         READ_CATALOG,
+        SHARE_HEALTH,
         (["states:ListExecutions", "states:StartExecution"], ["<BatchMachine>"]),
         (
             ["states:DescribeExecution", "states:StopExecution"],
@@ -64,6 +66,7 @@ EXPECTED = {
     "EventsHandlerRole": [
         write_log("EventsHandler"),
         READ_CATALOG,
+        SHARE_HEALTH,
         (
             [
                 "sqs:ChangeMessageVisibility",
@@ -93,6 +96,7 @@ EXPECTED = {
         (["s3:AbortMultipartUpload", "s3:PutObject"], [BATCH_FILES]),
         LIST_BUCKET,
         READ_CATALOG,
+        SHARE_HEALTH,
     ],
     "BatchCollectRole": [
         write_log("BatchCollect"),
@@ -185,6 +189,21 @@ def test_every_wildcard_in_a_resource_has_a_reason(stack: Any) -> None:
     assert found == set(WILDCARDS)
 
 
+def test_who_calls_models_writes_to_the_catalogs_table_only_what_is_about_health(stack: Any) -> None:
+    writers = {
+        role: statement.get("Condition")
+        for role, statement in statements(stack)
+        if "dynamodb:PutItem" in statement["Action"] and statement["Resource"] == "<CatalogTable.Arn>"
+    }
+    of_health = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["health"]}}
+    assert writers == {
+        "BatchWorkerRole": of_health,
+        "EventsHandlerRole": of_health,
+        "HttpApiHandlerRole": of_health,
+        "ModelAccessRefreshRole": None,
+    }
+
+
 def test_models_are_listed_in_the_configured_regions_only(stack: Any) -> None:
     (listing,) = (s for _, s in statements(stack) if "bedrock:ListFoundationModels" in s["Action"])
     assert listing["Condition"] == {
@@ -256,12 +275,18 @@ def test_other_accounts_cannot_borrow_a_role_through_a_service(stack: Any) -> No
 
 
 def test_input_buckets_can_be_read_by_the_planner_and_the_workers_and_not_written(varied: Any) -> None:
-    readers = {
-        role: as_list(statement["Action"])
+    readers = sorted(
+        (role, as_list(statement["Action"]))
         for role, statement in statements(varied)
         if any("prompts-" in resource for resource in as_list(statement["Resource"]))
-    }
-    assert readers == {"BatchPlanRole": ["s3:GetObject"], "BatchWorkerRole": ["s3:GetObject"]}
+    )
+    assert readers == [
+        ("BatchPlanRole", ["s3:GetObject"]),
+        ("BatchPlanRole", ["s3:ListBucket"]),
+        ("BatchWorkerRole", ["s3:GetObject"]),
+    ]
+    listed = ["<BatchBucket.Arn>", "arn:aws:s3:::prompts-a", "arn:aws:s3:::prompts-b"]
+    assert (["s3:ListBucket"], listed) in granted(varied, "BatchPlanRole")
     read = ["<BatchBucket.Arn>/*", "arn:aws:s3:::prompts-a/*", "arn:aws:s3:::prompts-b/*"]
     assert (["s3:GetObject"], read) in granted(varied, "BatchPlanRole")
 
