@@ -17,6 +17,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.log_group import removal_policy
+from infra.model_access import allow_sharing_health
 from infra.nag import acknowledge, acknowledge_wildcards
 from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, PythonFunction
@@ -103,6 +104,7 @@ class Batch(Construct):
         self._allow_reading_inputs(worker)
         self._allow_writing(worker)
         worker.allow("dynamodb:BatchGetItem", on=[table.table_arn])
+        allow_sharing_health(worker, table)
         invoke_models.grant(worker.role)
         return worker
 

@@ -25,6 +25,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.batch import allow_listing
+from infra.model_access import allow_sharing_health
 from infra.nag import acknowledge
 from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, PythonFunction
@@ -82,6 +83,7 @@ class EventsDoor(Construct):
         self.function = self._build_function(base, batch_machine)
         invoke_models.grant(self.function.role)
         self.function.allow("dynamodb:BatchGetItem", on=[table.table_arn])
+        allow_sharing_health(self.function, table)
         self.function.allow("states:StartExecution", on=[batch_machine.arn])
         allow_remembering(self.function, request_table, bucket)
         allow_listing(self.function, bucket)

@@ -12,6 +12,7 @@ from constructs import Construct
 
 from infra.batch import BATCHES, allow_listing
 from infra.log_group import build_log_group
+from infra.model_access import allow_sharing_health
 from infra.nag import acknowledge
 from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, PythonFunction
@@ -66,6 +67,7 @@ class HttpApi(Construct):
         function = self._build_function(base, batch_machine)
         invoke_models.grant(function.role)
         function.allow("dynamodb:BatchGetItem", on=[table.table_arn])
+        allow_sharing_health(function, table)
         self._allow_batches(function, bucket, batch_machine)
         allow_remembering(function, request_table, bucket)
         self._api = self._build_api(base.settings)

@@ -39,6 +39,16 @@ def build_catalog_table(scope: Construct, settings: DeploymentSettings) -> dynam
     )
 
 
+def allow_sharing_health(function: PythonFunction, table: dynamodb.ITable) -> None:
+    """Tell and hear which targets cool down: the items of one partition, and not the catalog's."""
+    function.allow(
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        on=[table.table_arn],
+        when={"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["health"]}},
+    )
+
+
 class ModelAccess(Construct):
     """Keeps the catalog in the table as new as the schedule says."""
 
