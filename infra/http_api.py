@@ -1,13 +1,18 @@
-"""The HTTP API: a regional REST API, IAM authorization on every method, one function behind it."""
+"""The HTTP API: a regional REST API, IAM authorization on every method, one function behind it.
+
+With the setting `api_auth: "api_key"`, a signed request must also carry an API key, which has a usage plan.
+"""
 
 from __future__ import annotations
 
 import json
 from typing import Any, Final
 
+from aws_cdk import Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.batch import BATCHES, allow_listing
@@ -22,12 +27,21 @@ from infra.state_machine import StateMachine
 
 # API Gateway gives up on an integration after 29 s.
 _TIMEOUT_SECONDS = 29
+# The part of the stack's own bucket that requests may name files in.
+_INPUTS = "inputs/"
 
 _ROUTES: Final = (
     ("POST", "/v1/converse"),
+    ("POST", "/v1/validate"),
+    ("GET", "/v1/requests/{requestId}"),
+    ("GET", "/v1/batches"),
     ("POST", "/v1/batches"),
     ("GET", "/v1/batches/{batchId}"),
+    ("POST", "/v1/batches/{batchId}/stop"),
+    ("POST", "/v1/batches/{batchId}/resume"),
     ("GET", "/v1/models"),
+    ("GET", "/v1/models/{name}/access"),
+    ("GET", "/v1/health"),
     # What is none of them reaches the function too, for an answer that says so.
     ("ANY", "/{proxy+}"),
 )
@@ -61,17 +75,22 @@ class HttpApi(Construct):
         table: dynamodb.ITable,
         request_table: dynamodb.ITable,
         batch_machine: StateMachine,
+        request_queue: sqs.IQueue,
         invoke_models: InvokeModels,
     ) -> None:
         super().__init__(scope, construct_id)
-        function = self._build_function(base, batch_machine)
+        function = self._build_function(base, batch_machine, request_queue)
         invoke_models.grant(function.role)
         function.allow("dynamodb:BatchGetItem", on=[table.table_arn])
         allow_sharing_health(function, table)
         self._allow_batches(function, bucket, batch_machine)
         allow_remembering(function, request_table, bucket)
+        function.allow("sqs:SendMessage", on=[request_queue.queue_arn])
+        self._allow_files(function, bucket, base.settings)
         self._api = self._build_api(base.settings)
-        self._build_routes(function)
+        self._build_routes(function, key_required=base.settings.api_auth == "api_key")
+        if base.settings.api_auth == "api_key":
+            self._build_usage_plan(base.settings)
         self._build_gateway_responses()
 
     @property
@@ -79,7 +98,9 @@ class HttpApi(Construct):
         """The stage's URL, with a slash at its end."""
         return self._api.url
 
-    def _build_function(self, base: FunctionBase, batch_machine: StateMachine) -> PythonFunction:
+    def _build_function(
+        self, base: FunctionBase, batch_machine: StateMachine, request_queue: sqs.IQueue
+    ) -> PythonFunction:
         return PythonFunction(
             self,
             "Handler",
@@ -87,7 +108,10 @@ class HttpApi(Construct):
             handler="lambdas.http_api.handler.handler",
             timeout_seconds=_TIMEOUT_SECONDS,
             memory_mb=1024,
-            environment={"LLMMANAGER_BATCH_STATE_MACHINE_ARN": batch_machine.arn},
+            environment={
+                "LLMMANAGER_BATCH_STATE_MACHINE_ARN": batch_machine.arn,
+                "LLMMANAGER_REQUEST_QUEUE_URL": request_queue.queue_url,
+            },
         )
 
     def _allow_batches(self, function: PythonFunction, bucket: s3.IBucket, machine: StateMachine) -> None:
@@ -104,6 +128,18 @@ class HttpApi(Construct):
         told = [bucket.arn_for_objects(f"{BATCHES}*/{name}") for name in ("manifest.json", "summary.json")]
         function.allow("s3:GetObject", on=told, because="One file of each name a batch")
         allow_listing(function, bucket)
+
+    def _allow_files(
+        self, function: PythonFunction, bucket: s3.IBucket, settings: DeploymentSettings
+    ) -> None:
+        """Read the files that requests name (s3Location): Bedrock fetches them as its caller."""
+        partition = Stack.of(self).partition
+        others = [f"arn:{partition}:s3:::{name}/*" for name in settings.input_buckets]
+        function.allow(
+            "s3:GetObject",
+            on=[bucket.arn_for_objects(f"{_INPUTS}*"), *others],
+            because="A file may lie anywhere in the places for inputs",
+        )
 
     def _build_api(self, settings: DeploymentSettings) -> apigateway.RestApi:
         api = apigateway.RestApi(
@@ -128,12 +164,28 @@ class HttpApi(Construct):
         _acknowledge_findings(api)
         return api
 
-    def _build_routes(self, function: PythonFunction) -> None:
+    def _build_routes(self, function: PythonFunction, *, key_required: bool) -> None:
         integration = apigateway.LambdaIntegration(function.function, scope_permission_to_method=False)
         for method, path in _ROUTES:
             self._api.root.resource_for_path(path).add_method(
-                method, integration, authorization_type=apigateway.AuthorizationType.IAM
+                method,
+                integration,
+                authorization_type=apigateway.AuthorizationType.IAM,
+                api_key_required=key_required,
             )
+
+    def _build_usage_plan(self, settings: DeploymentSettings) -> None:
+        """A plan that every API key has a share in, and a first key. A key limits; the signature admits."""
+        plan = self._api.add_usage_plan(
+            "UsagePlan",
+            description="What the holder of one API key may use",
+            throttle=apigateway.ThrottleSettings(
+                rate_limit=settings.api_rate_limit, burst_limit=settings.api_burst_limit
+            ),
+            quota=apigateway.QuotaSettings(limit=settings.api_daily_quota, period=apigateway.Period.DAY),
+        )
+        plan.add_api_stage(stage=self._api.deployment_stage)
+        plan.add_api_key(self._api.add_api_key("Key", description="The first key"))
 
     def _build_gateway_responses(self) -> None:
         """Errors that never reach the function, in the form of those that it answers with."""

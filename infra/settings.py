@@ -31,6 +31,8 @@ DEFAULTS: Final[Mapping[str, object]] = {
     "input_buckets": [],
     "event_concurrency": 10,
     "reply_queues": [],
+    "api_auth": "iam",
+    "api_daily_quota": 100_000,
     "api_rate_limit": 100,
     "api_burst_limit": 200,
     "log_retention_days": 30,
@@ -80,6 +82,8 @@ class DeploymentSettings:
         input_buckets: buckets, besides the stack's own, that batches may read from.
         event_concurrency: invocations of the events function that the request queue makes at once.
         reply_queues: ARNs of queues that a request by event may have its outcome sent to.
+        api_auth: "iam" for signed requests, "api_key" for signed requests that carry an API key as well.
+        api_daily_quota: requests a day of one API key.
         api_rate_limit, api_burst_limit: requests a second, and at once, that the HTTP API lets through.
         log_retention_days: one of `LOG_RETENTION_DAYS`.
         removal_policy: "retain" or "destroy": what becomes of table, bucket and logs with the stack. A bucket
@@ -99,6 +103,8 @@ class DeploymentSettings:
     input_buckets: tuple[str, ...]
     event_concurrency: int
     reply_queues: tuple[str, ...]
+    api_auth: str
+    api_daily_quota: int
     api_rate_limit: int
     api_burst_limit: int
     log_retention_days: int
@@ -129,6 +135,8 @@ class DeploymentSettings:
             input_buckets=read.buckets("input_buckets"),
             event_concurrency=read.integer("event_concurrency", low=2, high=1000),
             reply_queues=read.queues("reply_queues"),
+            api_auth=read.choice("api_auth", ("iam", "api_key")),
+            api_daily_quota=read.integer("api_daily_quota", low=1, high=100_000_000),
             api_rate_limit=read.integer("api_rate_limit", low=1, high=10_000),
             api_burst_limit=read.integer("api_burst_limit", low=1, high=5_000),
             log_retention_days=read.log_retention("log_retention_days"),

@@ -68,6 +68,7 @@ class LlmManagerStack(Stack):
             table=table,
             request_table=request_table,
             batch_machine=batch.state_machine,
+            request_queue=door.request_queue,
             invoke_models=invoke_models,
         )
         for number, warning in enumerate(settings.warnings):

@@ -127,6 +127,8 @@ def varied(synthesise: Synthesise) -> SynthesisedStack:
         input_buckets="prompts-a,prompts-b",
         event_concurrency="2",
         reply_queues="arn:aws:sqs:eu-west-2:123456789012:answers",
+        api_auth="api_key",
+        api_daily_quota="1000",
         api_rate_limit="5",
         api_burst_limit="10",
         log_retention_days="1",

@@ -7,9 +7,16 @@ from typing import Any
 
 ROUTES = {
     "POST /v1/converse",
+    "POST /v1/validate",
+    "GET /v1/requests/{requestId}",
+    "GET /v1/batches",
     "POST /v1/batches",
     "GET /v1/batches/{batchId}",
+    "POST /v1/batches/{batchId}/stop",
+    "POST /v1/batches/{batchId}/resume",
     "GET /v1/models",
+    "GET /v1/models/{name}/access",
+    "GET /v1/health",
     "ANY /{proxy+}",
 }
 
@@ -34,6 +41,26 @@ def test_these_are_all_routes(stack: Any) -> None:
 def test_every_method_takes_signed_requests_only(stack: Any) -> None:
     for name, method in stack.of_type("AWS::ApiGateway::Method").items():
         assert method["AuthorizationType"] == "AWS_IAM", name
+
+
+def test_no_method_takes_an_api_key_unless_it_is_set(stack: Any) -> None:
+    assert not any(m["ApiKeyRequired"] for m in stack.of_type("AWS::ApiGateway::Method").values())
+    assert stack.of_type("AWS::ApiGateway::UsagePlan") == stack.of_type("AWS::ApiGateway::ApiKey") == {}
+
+
+def test_with_api_keys_every_method_takes_one_beside_the_signature(varied: Any) -> None:
+    for method in varied.of_type("AWS::ApiGateway::Method").values():
+        assert (method["AuthorizationType"], method["ApiKeyRequired"]) == ("AWS_IAM", True)
+
+
+def test_api_keys_have_a_plan_with_throttle_and_quota(varied: Any) -> None:
+    (plan,) = varied.of_type("AWS::ApiGateway::UsagePlan").values()
+    (stage,) = plan["ApiStages"]
+    assert stage["Stage"].startswith("<HttpApiDeploymentStageprod")
+    assert plan["Throttle"] == {"RateLimit": 5, "BurstLimit": 10}
+    assert plan["Quota"] == {"Limit": 1000, "Period": "DAY"}
+    (key,) = varied.of_type("AWS::ApiGateway::UsagePlanKey").values()
+    assert key["KeyType"] == "API_KEY"
 
 
 def test_every_method_is_answered_by_the_one_function(stack: Any) -> None:

@@ -104,6 +104,8 @@ BAD = [
     ("worker_timeout_seconds", 901, "a whole number from 30 to 900"),
     ("worker_timeout_seconds", 29, "a whole number from 30 to 900"),
     ("batch_expiry_days", 0, "a whole number from 1 to 3650"),
+    ("api_auth", "none", '"iam" or "api_key"'),
+    ("api_daily_quota", 0, "a whole number from 1 to 100000000"),
     ("api_rate_limit", 0, "a whole number from 1 to 10000"),
     ("api_burst_limit", 5001, "a whole number from 1 to 5000"),
     ("log_retention_days", 31, "CloudWatch Logs keeps"),
