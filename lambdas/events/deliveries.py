@@ -22,6 +22,8 @@ _FIRST_PAUSE_SECONDS = 5
 _PAUSE_FACTOR = 4
 _MAX_PAUSE_SECONDS = 900
 _MAX_REASON_LENGTH = 1000
+# The sender's own rules say how often a model is asked anew; each time is paid for.
+_FINAL_PROBLEMS = {"answer-refused"}
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def _deliver(message: Message, context: Any) -> bool:
         raise
     except Exception as error:
         problem = as_problem(error, reference=message.id)
-        final = problem.status < 500 or message.receives >= event_settings().max_receives
+        final = _is_final(problem) or message.receives >= event_settings().max_receives
         logger.info(
             "message failed",
             extra={
@@ -85,6 +87,10 @@ def _deliver(message: Message, context: Any) -> bool:
             return False
         _give_up(message, job, problem, context)
     return True
+
+
+def _is_final(problem: Problem) -> bool:
+    return problem.status < 500 or problem.slug in _FINAL_PROBLEMS
 
 
 def _run(job: Job, message: Message, context: Any) -> None:

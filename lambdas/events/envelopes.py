@@ -12,11 +12,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.shared.codec import InvalidRequest, record_id
+from lambdas.shared.codec import MAX_ID_LENGTH, InvalidRequest
 from lambdas.shared.json_text import InvalidJson, parse
 
 INBOX = "inbox/"
@@ -24,8 +24,9 @@ DETAIL_TYPE = "LLM Request"
 MAX_KEY_LENGTH = 256
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
-# What a request in an event may say beside what it asks of a model.
-_OWN_MEMBERS = ("models", "regions", "replyTo", "idempotencyKey")
+_ID_MEMBERS = ("requestId", "request_id")
+# What a request in an event may say beside what `POST /v1/converse` takes.
+_OWN_MEMBERS = (*_ID_MEMBERS, "replyTo", "idempotencyKey")
 
 
 @dataclass(frozen=True)
@@ -35,24 +36,28 @@ class Asked:
     Attributes:
         request_id: its own, or that of what brought it.
         key: the same for every delivery of the same request.
-        record: the request as the codec reads it.
-        models, regions: what it chooses of those configured, unchecked; None for all.
+        body: what `POST /v1/converse` would be sent, unchecked.
         reply_to: the queue that wants the outcome as well, unchecked.
+        caller: who sent it, where that is known.
     """
 
     request_id: str
     key: tuple[str, ...]
-    record: Mapping[str, Any]
-    models: Any = None
-    regions: Any = None
+    body: Mapping[str, Any]
     reply_to: Any = None
+    caller: str | None = None
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A request that the HTTP API has put into the bucket."""
+    """A request that the HTTP API has put into the bucket.
+
+    Attributes:
+        caller: who sent it to the API.
+    """
 
     request_id: str
+    caller: str | None = None
 
     @property
     def request_key(self) -> str:
@@ -104,15 +109,6 @@ def read(data: Any, *, message_id: str) -> Job:
     return _asked(data, default_id=message_id, source="message")
 
 
-def asked(data: Mapping[str, Any], *, request_id: str) -> Asked:
-    """A request that is known by `request_id`, from its JSON.
-
-    Raises:
-        InvalidRequest: it names itself, or its own key, wrongly.
-    """
-    return _asked(data, default_id=request_id, source="request")
-
-
 def _notification(data: Mapping[str, Any]) -> Job:
     id_, text = data.get("MessageId"), data.get("Message")
     if not isinstance(id_, str) or not isinstance(text, str):
@@ -152,7 +148,8 @@ def _stored(data: Mapping[str, Any]) -> Stored:
     id_ = data.get("requestId")
     if not isinstance(id_, str) or not _REQUEST_ID.fullmatch(id_):
         raise InvalidRequest(["requestId: must be 1 to 80 letters, digits, - and _"])
-    stored = Stored(id_)
+    caller = data.get("caller")
+    stored = Stored(id_, caller if isinstance(caller, str) else None)
     # The key is not believed: who may send a message may not read the whole bucket by it.
     if data["requestKey"] != stored.request_key:
         raise InvalidRequest([f"requestKey: must be {stored.request_key}"])
@@ -160,15 +157,21 @@ def _stored(data: Mapping[str, Any]) -> Stored:
 
 
 def _asked(data: Mapping[str, Any], *, default_id: str, source: str) -> Asked:
-    record = {key: value for key, value in data.items() if key not in _OWN_MEMBERS}
-    key = data.get("idempotencyKey")
-    if key is not None and not (isinstance(key, str) and 0 < len(key) <= MAX_KEY_LENGTH):
-        raise InvalidRequest([f"idempotencyKey: must be a string of 1 to {MAX_KEY_LENGTH} characters"])
+    key = _text(data, ("idempotencyKey",), MAX_KEY_LENGTH)
     return Asked(
-        request_id=record_id(data) or default_id,
+        request_id=_text(data, _ID_MEMBERS, MAX_ID_LENGTH) or default_id,
         key=("caller", key) if key is not None else (source, default_id),
-        record=record,
-        models=data.get("models"),
-        regions=data.get("regions"),
+        body={member: value for member, value in data.items() if member not in _OWN_MEMBERS},
         reply_to=data.get("replyTo"),
     )
+
+
+def _text(data: Mapping[str, Any], names: Sequence[str], max_length: int) -> str | None:
+    """The member that has one of these names, or None."""
+    given = [name for name in names if data.get(name) is not None]
+    if len(given) > 1:
+        raise InvalidRequest([f"{given[1]}: given twice, also as {given[0]}"])
+    value = data[given[0]] if given else None
+    if value is None or (isinstance(value, str) and 0 < len(value) <= max_length):
+        return value
+    raise InvalidRequest([f"{given[0]}: must be a string of 1 to {max_length} characters"])

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.events.envelopes import Asked, Stored, asked
-from lambdas.http_api.problems import Problem, internal_error, problem_of
+from lambdas.events.envelopes import Asked, Stored
+from lambdas.http_api.converse import read_question
+from lambdas.http_api.problems import Problem, answer_refused, internal_error, problem_of
 from lambdas.shared import clients
-from lambdas.shared.codec import InvalidRequest, decode_record, encode_response
+from lambdas.shared.codec import InvalidRequest, encode_response
 from lambdas.shared.idempotency import InProgress, KeyReused, run_once
 from lambdas.shared.json_text import InvalidJson, parse
-from lambdas.shared.manager import choose_targets, llm_manager
+from lambdas.shared.manager import llm_manager
+from lambdas.shared.metrics import recorded
 from lambdas.shared.observability import log_unexpected
 from lambdas.shared.settings import batch_settings
 
@@ -48,39 +50,45 @@ def load(stored: Stored) -> Asked:
     """
     found = clients.s3().get_object(Bucket=batch_settings().bucket, Key=stored.request_key)
     try:
-        data = parse(found["Body"].read())
+        body = parse(found["Body"].read())
     except InvalidJson as error:
         raise InvalidRequest([f"request: {error}"]) from None
-    if not isinstance(data, dict):
+    if not isinstance(body, dict):
         raise InvalidRequest(["request: must be a JSON object"])
-    return asked(data, request_id=stored.request_id)
+    return Asked(stored.request_id, ("request", stored.request_id), body, caller=stored.caller)
 
 
-def answer(request: Asked, context: Any) -> dict[str, Any]:
+def answer(asked: Asked, context: Any) -> dict[str, Any]:
     """The answer, in the form of `POST /v1/converse`.
 
     Raises:
         InvalidRequest: it cannot be made.
-        LLMManagerError: nothing answered it.
+        Problem, LLMManagerError: nothing answered it, or nothing as it must be.
     """
-    targets = choose_targets(request.models, request.regions)
-    converse = decode_record(request.record, default_id=request.request_id)
-    response = llm_manager(targets).converse_with_request(
-        converse, deadline=context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
+    question = read_question(asked.body)
+    seconds = context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
+    response = recorded(
+        lambda: llm_manager(question.targets).converse_with_request(
+            question.request, question.rules, deadline=seconds
+        ),
+        door="events",
+        caller=asked.caller,
     )
+    if not response.success:
+        raise answer_refused(response)
     return {"text": response.get_content(), **encode_response(response)}
 
 
-def answer_once(request: Asked, context: Any) -> dict[str, Any]:
+def answer_once(asked: Asked, context: Any) -> dict[str, Any]:
     """The answer; that of an earlier delivery, if there was one.
 
     Raises:
-        InvalidRequest, LLMManagerError: as `answer`.
+        InvalidRequest, Problem, LLMManagerError: as `answer`.
         KeyReused, InProgress, StoreUnavailable: it was not run.
     """
-    body = {"record": request.record, "models": request.models, "regions": request.regions}
-    once = run_once(("events", *request.key), body, lambda: answer(request, context), context=context)
-    return once.answer
+    return run_once(
+        ("events", *asked.key), asked.body, lambda: answer(asked, context), context=context
+    ).answer
 
 
 def as_problem(error: Exception, *, reference: str) -> Problem:

@@ -72,6 +72,14 @@ def test_a_request_may_choose_among_models_and_regions(deployed: Any, fake_bedro
     assert fake_bedrock.calls[0].region == "us-west-2"
 
 
+def test_an_answer_against_the_callers_rules_is_a_failure(deployed: Any, fake_bedrock: FakeBedrock) -> None:
+    body = question(responseValidation={"mustContain": ["a word that nobody says"], "retries": 0})
+    assert deployed.deliver(deployed.receive(body)) == []
+    (told,) = deployed.published()
+    assert told["detail"]["status"] == "failed"
+    assert len(deployed.messages("dead")) == 1
+
+
 def test_messages_of_one_delivery_are_answered_each_by_itself(
     deployed: Any, fake_bedrock: FakeBedrock
 ) -> None:
@@ -111,8 +119,7 @@ def test_a_delivery_while_another_one_is_being_answered_waits(
         kept.extend(deployed.deliver(delivery))
         return {}
 
-    body = {"record": question(), "models": None, "regions": None}
-    run_once(("events", "caller", "k"), body, meanwhile, context=deployed.context)
+    run_once(("events", "caller", "k"), question(), meanwhile, context=deployed.context)
 
     assert kept == [delivery["Records"][0]["messageId"]]
     assert fake_bedrock.calls == ()
@@ -136,6 +143,8 @@ POISON: list[tuple[Any, str]] = [
     (question(models=["Nova Imaginary"]), "Nova Imaginary"),
     (question(regions=["mars-north-1"]), "mars-north-1"),
     (question(replyTo="arn:aws:sqs:us-east-1:123456789012:stranger"), "replyTo: must be ARN or URL"),
+    (question(responseValidation={"retries": 99}), "responseValidation"),
+    (question(request_id="a", requestId="b"), "request_id: given twice"),
     (question(replyTo=7), "replyTo: must be ARN or URL"),
     (question(idempotencyKey=""), "idempotencyKey: must be a string"),
     (question(requestId=7), "requestId: must be a string"),

@@ -23,21 +23,19 @@ DECODED = {
     "sqs-request.json": Asked(
         request_id="order-7",
         key=("message", "059f36b4-87a3-44ab-83d2-661975830a7d"),
-        record={"requestId": "order-7", **RECORD},
-        models=["Nova Lite"],
+        body={**RECORD, "models": ["Nova Lite"]},
         reply_to="arn:aws:sqs:us-east-1:123456789012:answers",
     ),
-    "sqs-stored-request.json": Stored("3f2a77"),
+    "sqs-stored-request.json": Stored("3f2a77", caller="arn:aws:iam::123456789012:user/someone"),
     "sqs-sns-notification.json": Asked(
         request_id="22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
         key=("message", "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324"),
-        record=RECORD,
+        body=RECORD,
     ),
     "sqs-eventbridge-event.json": Asked(
         request_id="17793124-05d4-b198-2fde-7ededc63b103",
         key=("event", "17793124-05d4-b198-2fde-7ededc63b103"),
-        record=RECORD,
-        regions=["us-west-2"],
+        body={**RECORD, "regions": ["us-west-2"]},
     ),
     "sqs-s3-object-created.json": Dropped(
         "bucket-of-the-stack", "inbox/monday/prompts.jsonl", "b1946ac92492d2347c6235b4d2611184"
