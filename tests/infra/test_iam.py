@@ -62,6 +62,8 @@ EXPECTED = {
         ),
         LIST_BUCKET,
         *REMEMBER_REQUESTS,
+        (["sqs:SendMessage"], ["<EventsRequestQueue.Arn>"]),
+        (["s3:GetObject"], ["<BatchBucket.Arn>/inputs/*"]),
     ],
     "EventsHandlerRole": [
         write_log("EventsHandler"),
@@ -134,6 +136,7 @@ WILDCARDS = {
     "*": "listing models and profiles, and delivering a state machine's log, have no resource to name",
     "<BatchBucket.Arn>/*": "an input may lie anywhere in the stack's own bucket",
     BATCH_FILES: "batches and their files have names of their own",
+    "<BatchBucket.Arn>/inputs/*": "files that requests name have names of their own",
     "<BatchBucket.Arn>/requests/*": "requests have names of their own",
     "<BatchBucket.Arn>/batches/*/input.jsonl": "one in every batch",
     "<BatchBucket.Arn>/batches/*/manifest.json": "one in every batch",
