@@ -18,6 +18,8 @@ _S3_URI = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
 _S3_FOLDER = re.compile(r"s3://([^/]+)/(.+/)", re.DOTALL)
 _INPUTS = ("inputS3Uri", "prefix", "requests")
 _MEMBERS = ("batchId", *_INPUTS, "models", "regions", *options.MEMBERS)
+# A state machine that starts another one is told to put this into its input, for the console to link them.
+_FROM_STEP_FUNCTIONS = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
 
 
 class InvalidBatch(Exception):
@@ -57,7 +59,7 @@ def read_batch(data: Any, *, execution: Any, settings: BatchSettings) -> Batch:
     """
     if not isinstance(data, dict):
         raise InvalidBatch("the input must be a JSON object")
-    unknown = [key for key in data if key not in _MEMBERS]
+    unknown = [key for key in data if key not in (*_MEMBERS, _FROM_STEP_FUNCTIONS)]
     if unknown:
         raise InvalidBatch(f"{unknown[0]}: unknown field; {', '.join(_MEMBERS)} are known")
     batch_id = execution if data.get("batchId") is None else data["batchId"]

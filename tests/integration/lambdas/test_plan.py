@@ -96,6 +96,14 @@ def test_a_batch_is_named_after_its_execution_unless_it_has_a_name(machine, reco
     assert machine.planned["batchId"] == "my-batch"
 
 
+def test_what_step_functions_adds_to_the_input_of_a_nested_execution_is_passed_over(machine, records):
+    started_by = {"AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "arn:aws:states:us-east-1:123456789012:a"}
+
+    machine.plan({"requests": records(1), **started_by})
+
+    assert machine.planned["records"] == 1
+
+
 def test_what_the_map_is_given_is_what_it_needs(machine, records):
     shards = machine.plan({"requests": records(45), "models": ["Nova Micro"]})
 
