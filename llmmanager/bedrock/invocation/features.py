@@ -58,8 +58,8 @@ def first_held(request: Request, features: Iterable[str]) -> str | None:
     return next((feature for feature in features if feature in _FEATURES and holds(request, feature)), None)
 
 
-def _less(request: Request, *keys: str) -> dict[str, Any]:
-    return {key: value for key, value in request.items() if key not in keys}
+def _less(request: Request, left_out: str) -> dict[str, Any]:
+    return {key: value for key, value in request.items() if key != left_out}
 
 
 def _has_block(*kinds: str) -> Callable[[Request], bool]:
@@ -162,8 +162,8 @@ def _drop_cache_points(request: Request) -> Request:
     return result
 
 
-def _member(*keys: str) -> tuple[Callable[[Request], bool], Callable[[Request], Request]]:
-    return lambda request: any(key in request for key in keys), lambda request: _less(request, *keys)
+def _member(key: str) -> tuple[Callable[[Request], bool], Callable[[Request], Request]]:
+    return lambda request: key in request, lambda request: _less(request, key)
 
 
 _FEATURES: dict[str, tuple[Callable[[Request], bool], Callable[[Request], Request]]] = {

@@ -124,10 +124,10 @@ def _valid_answer(run: Run[dict[str, Any]], validation: ResponseValidationConfig
     while True:
         try:
             target, data = run.answer()
-        except RetryExhaustedError as error:
+        except RetryExhaustedError:
             if last is None:
                 raise
-            return replace(run.response(*last, success=False), error=_unless_told(run, error))
+            return run.response(*last, success=False)
         while True:
             last = (target, data)
             response = run.response(target, data, success=True)
@@ -146,11 +146,6 @@ def _valid_answer(run: Run[dict[str, Any]], validation: ResponseValidationConfig
             if repeated is None:
                 break
             data = repeated
-
-
-def _unless_told(run: Run[dict[str, Any]], error: Exception) -> Exception | None:
-    """The last attempt's own error tells why; only when there is none does the run's."""
-    return None if run.attempts and run.attempts[-1].error is not None else error
 
 
 def _verdict(validation: ResponseValidationConfig, response: BedrockResponse) -> ValidationResult:

@@ -131,8 +131,6 @@ class AnswerStream:
         self._final = self._judge(response) if self._judge is not None and complete else response
 
     def _events_of_one_target(self) -> Iterator[Event]:
-        if self._deadline.at != float("inf"):
-            self._stream.limit_silence(min(self._timeout, self._deadline.remaining()))
         for event in self._stream:
             for placed in self._placed(event):
                 self._message.add(placed)

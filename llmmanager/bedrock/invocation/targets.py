@@ -115,7 +115,7 @@ class Targets:
 
 
 def _names(what: str, names: Sequence[str]) -> list[str]:
-    if isinstance(names, str) or not isinstance(names, list | tuple) or not names:
+    if not isinstance(names, list | tuple) or not names:
         raise ConfigurationError(f"{what} must be a list of at least one name (got {names!r})", {what: names})
     for name in names:
         if not isinstance(name, str) or not name.strip():

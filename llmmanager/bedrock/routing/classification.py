@@ -30,7 +30,7 @@ def classify(error: Exception, extra_retryable: Iterable[str | type[BaseExceptio
             return Decision(Next.SAME_TARGET, Kind.UNAVAILABLE, retry_after=retry_after)
     if response:
         return replace(_service_decision(code, response), retry_after=retry_after)
-    if not type(error).__module__.startswith(("botocore", "boto3", "urllib3", _STREAMS)):
+    if not type(error).__module__.startswith(("botocore", "urllib3", _STREAMS)):
         return None
     return next((CLIENT_RULES[name] for name in names if name in CLIENT_RULES), None)
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from llmmanager import (
+    AuthConfig,
     AuthenticationError,
+    AuthenticationType,
     BedrockConverseRequest,
     BedrockResponse,
     ConfigurationError,
@@ -110,6 +115,44 @@ def test_an_account_on_hold_ends_the_call_at_once(fake_bedrock: FakeBedrock, mak
         make_manager().converse(ask)
     assert len(raised.value.attempts) == len(fake_bedrock.calls) == 1
     assert raised.value.attempts[0].decision == "give_up"
+
+
+@pytest.fixture
+def plain_server() -> Iterator[str]:
+    """The address of a server that answers whatever comes with plain text."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with connection:
+                        connection.recv(65536)
+                        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def test_an_endpoint_that_speaks_no_tls_is_a_configuration_error(
+    fake_bedrock: FakeBedrock, make_manager, ask, monkeypatch, plain_server: str
+) -> None:
+    for name, value in fake_bedrock.environment.items():
+        if value.startswith("http://"):
+            monkeypatch.setenv(name, f"https://{plain_server}")
+    with pytest.raises(ConfigurationError, match="SSL"):
+        make_manager().converse(ask)
+
+
+def test_a_profile_name_counts_for_profiles_only(make_manager, ask) -> None:
+    auth = AuthConfig(
+        AuthenticationType.CREDENTIALS,
+        profile_name="nobody",
+        access_key_id="testing",
+        secret_access_key="testing",
+    )
+    assert make_manager(auth_config=auth).converse(ask).success
 
 
 def test_a_value_that_json_cannot_hold_is_refused_before_any_call(
@@ -289,11 +332,11 @@ def test_a_model_or_region_named_twice_is_called_once(fake_bedrock: FakeBedrock,
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ({"models": "Nova Lite"}, "models must be a list"),
+        ({"models": "Nova Lite"}, "^models must be a list"),
         ({"models": [None]}, "models must hold names only"),
         ({"models": [" "]}, "models must hold names only"),
-        ({"regions": "us-east-1"}, "regions must be a list"),
-        ({"regions": {"us-east-1"}}, "regions must be a list"),
+        ({"regions": "us-east-1"}, "^regions must be a list"),
+        ({"regions": {"us-east-1"}}, "^regions must be a list"),
         ({"regions": [3]}, "regions must hold names only"),
     ],
 )

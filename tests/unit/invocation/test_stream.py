@@ -184,6 +184,7 @@ def test_what_was_held_back_as_a_possible_repetition_comes_before_the_end(end: E
     events = list(answer_of(call))
     assert texts(events) == beginning + "Once upon"
     assert events[-len(end) :] == end
+    assert text("") not in events
 
 
 def test_content_that_is_not_text_passes_in_a_continuation() -> None:
