@@ -58,12 +58,15 @@ EXPECTED = {
         ),
         (
             ["s3:GetObject"],
-            ["<BatchBucket.Arn>/batches/*/manifest.json", "<BatchBucket.Arn>/batches/*/summary.json"],
+            [
+                "<BatchBucket.Arn>/batches/*/manifest.json",
+                "<BatchBucket.Arn>/batches/*/summary.json",
+                "<BatchBucket.Arn>/inputs/*",
+            ],
         ),
         LIST_BUCKET,
         *REMEMBER_REQUESTS,
         (["sqs:SendMessage"], ["<EventsRequestQueue.Arn>"]),
-        (["s3:GetObject"], ["<BatchBucket.Arn>/inputs/*"]),
     ],
     "EventsHandlerRole": [
         write_log("EventsHandler"),
@@ -81,6 +84,7 @@ EXPECTED = {
         ),
         (["sqs:SendMessage"], ["<EventsDeadLetterQueue.Arn>"]),
         (["events:PutEvents"], ["<EventBus.Arn>"]),
+        (["s3:GetObject"], ["<BatchBucket.Arn>/inputs/*"]),
         (["states:StartExecution"], ["<BatchMachine>"]),
         LIST_BUCKET,
         *REMEMBER_REQUESTS,
