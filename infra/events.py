@@ -25,6 +25,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.batch import allow_listing
+from infra.input_files import allow_input_files
 from infra.model_access import allow_sharing_health
 from infra.nag import acknowledge
 from infra.permissions import InvokeModels
@@ -86,6 +87,7 @@ class EventsDoor(Construct):
         allow_sharing_health(self.function, table)
         self.function.allow("states:StartExecution", on=[batch_machine.arn])
         allow_remembering(self.function, request_table, bucket)
+        allow_input_files(self.function, bucket, base.settings)
         allow_listing(self.function, bucket)
         self._allow_replies(bus, base.settings.reply_queues)
 

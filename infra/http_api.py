@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from aws_cdk import Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
@@ -16,6 +15,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.batch import BATCHES, allow_listing
+from infra.input_files import allow_input_files
 from infra.log_group import build_log_group
 from infra.model_access import allow_sharing_health
 from infra.nag import acknowledge
@@ -28,7 +28,6 @@ from infra.state_machine import StateMachine
 # API Gateway gives up on an integration after 29 s.
 _TIMEOUT_SECONDS = 29
 # The part of the stack's own bucket that requests may name files in.
-_INPUTS = "inputs/"
 
 _ROUTES: Final = (
     ("POST", "/v1/converse"),
@@ -79,15 +78,15 @@ class HttpApi(Construct):
         invoke_models: InvokeModels,
     ) -> None:
         super().__init__(scope, construct_id)
-        function = self._build_function(base, batch_machine, request_queue)
+        self.handler = function = self._build_function(base, batch_machine, request_queue)
         invoke_models.grant(function.role)
         function.allow("dynamodb:BatchGetItem", on=[table.table_arn])
         allow_sharing_health(function, table)
         self._allow_batches(function, bucket, batch_machine)
         allow_remembering(function, request_table, bucket)
         function.allow("sqs:SendMessage", on=[request_queue.queue_arn])
-        self._allow_files(function, bucket, base.settings)
-        self._api = self._build_api(base.settings)
+        allow_input_files(function, bucket, base.settings)
+        self.api = self._build_api(base.settings)
         self._build_routes(function, key_required=base.settings.api_auth == "api_key")
         if base.settings.api_auth == "api_key":
             self._build_usage_plan(base.settings)
@@ -96,7 +95,7 @@ class HttpApi(Construct):
     @property
     def url(self) -> str:
         """The stage's URL, with a slash at its end."""
-        return self._api.url
+        return self.api.url
 
     def _build_function(
         self, base: FunctionBase, batch_machine: StateMachine, request_queue: sqs.IQueue
@@ -129,18 +128,6 @@ class HttpApi(Construct):
         function.allow("s3:GetObject", on=told, because="One file of each name a batch")
         allow_listing(function, bucket)
 
-    def _allow_files(
-        self, function: PythonFunction, bucket: s3.IBucket, settings: DeploymentSettings
-    ) -> None:
-        """Read the files that requests name (s3Location): Bedrock fetches them as its caller."""
-        partition = Stack.of(self).partition
-        others = [f"arn:{partition}:s3:::{name}/*" for name in settings.input_buckets]
-        function.allow(
-            "s3:GetObject",
-            on=[bucket.arn_for_objects(f"{_INPUTS}*"), *others],
-            because="A file may lie anywhere in the places for inputs",
-        )
-
     def _build_api(self, settings: DeploymentSettings) -> apigateway.RestApi:
         api = apigateway.RestApi(
             self,
@@ -167,7 +154,7 @@ class HttpApi(Construct):
     def _build_routes(self, function: PythonFunction, *, key_required: bool) -> None:
         integration = apigateway.LambdaIntegration(function.function, scope_permission_to_method=False)
         for method, path in _ROUTES:
-            self._api.root.resource_for_path(path).add_method(
+            self.api.root.resource_for_path(path).add_method(
                 method,
                 integration,
                 authorization_type=apigateway.AuthorizationType.IAM,
@@ -176,7 +163,7 @@ class HttpApi(Construct):
 
     def _build_usage_plan(self, settings: DeploymentSettings) -> None:
         """A plan that every API key has a share in, and a first key. A key limits; the signature admits."""
-        plan = self._api.add_usage_plan(
+        plan = self.api.add_usage_plan(
             "UsagePlan",
             description="What the holder of one API key may use",
             throttle=apigateway.ThrottleSettings(
@@ -184,8 +171,8 @@ class HttpApi(Construct):
             ),
             quota=apigateway.QuotaSettings(limit=settings.api_daily_quota, period=apigateway.Period.DAY),
         )
-        plan.add_api_stage(stage=self._api.deployment_stage)
-        plan.add_api_key(self._api.add_api_key("Key", description="The first key"))
+        plan.add_api_stage(stage=self.api.deployment_stage)
+        plan.add_api_key(self.api.add_api_key("Key", description="The first key"))
 
     def _build_gateway_responses(self) -> None:
         """Errors that never reach the function, in the form of those that it answers with."""
@@ -209,7 +196,7 @@ class HttpApi(Construct):
         detail: str | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
-        self._api.add_gateway_response(
+        self.api.add_gateway_response(
             name,
             type=response_type,
             # The template that API Gateway falls back on, with a content type other than its name says.

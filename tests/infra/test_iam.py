@@ -291,6 +291,7 @@ def test_input_buckets_can_be_read_by_the_planner_and_the_workers_and_not_writte
         ("BatchPlanRole", ["s3:GetObject"]),
         ("BatchPlanRole", ["s3:ListBucket"]),
         ("BatchWorkerRole", ["s3:GetObject"]),
+        ("EventsHandlerRole", ["s3:GetObject"]),
         ("HttpApiHandlerRole", ["s3:GetObject"]),
     ]
     listed = ["<BatchBucket.Arn>", "arn:aws:s3:::prompts-a", "arn:aws:s3:::prompts-b"]

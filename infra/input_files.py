@@ -1,0 +1,24 @@
+"""The files that a request may name: in the stack's own bucket under `inputs/`, or in an input bucket."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aws_cdk import Stack
+from aws_cdk import aws_s3 as s3
+
+from infra.python_function import PythonFunction
+from infra.settings import DeploymentSettings
+
+_INPUTS: Final = "inputs/"
+
+
+def allow_input_files(function: PythonFunction, bucket: s3.IBucket, settings: DeploymentSettings) -> None:
+    """Read the files that requests name (s3Location): Bedrock fetches them as its caller."""
+    partition = Stack.of(function).partition
+    others = [f"arn:{partition}:s3:::{name}/*" for name in settings.input_buckets]
+    function.allow(
+        "s3:GetObject",
+        on=[bucket.arn_for_objects(f"{_INPUTS}*"), *others],
+        because="A file may lie anywhere in the places for inputs",
+    )
