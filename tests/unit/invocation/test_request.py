@@ -114,3 +114,15 @@ def test_the_message_of_a_refusal_holds_every_problem() -> None:
         built(inference_config={"maxTokens": 0}, system="brief")
     assert len(raised.value.validation_errors) == 2
     assert all(problem in str(raised.value) for problem in raised.value.validation_errors)
+
+
+def test_what_only_a_stream_takes_is_taken_for_a_stream_only() -> None:
+    guardrail = {
+        "guardrailIdentifier": "abc123",
+        "guardrailVersion": "1",
+        "streamProcessingMode": "async",
+    }
+    with pytest.raises(RequestValidationError, match="streamProcessingMode"):
+        built(guardrail_config=guardrail)
+    request = build_request({"messages": MESSAGES, "guardrail_config": guardrail}, stream=True)
+    assert request["guardrailConfig"] == guardrail

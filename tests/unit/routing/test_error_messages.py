@@ -8,6 +8,7 @@ from botocore.eventstream import ParserError
 from botocore.exceptions import ClientError
 from urllib3.exceptions import ProtocolError
 
+from llmmanager.bedrock.invocation.stream import ConnectionClosedError
 from llmmanager.bedrock.routing.classification import classify
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next
 
@@ -161,6 +162,8 @@ def test_what_botocore_says_is_understood(name: str, next_: Next, kind: Kind) ->
     assert (decision.next, decision.kind) == (next_, kind)
 
 
-@pytest.mark.parametrize("error", [ProtocolError("cut off"), ParserError("half a message")])
+@pytest.mark.parametrize(
+    "error", [ProtocolError("cut off"), ParserError("half a message"), ConnectionClosedError("by the server")]
+)
 def test_a_stream_that_breaks_on_its_way_may_be_asked_for_again(error: Exception) -> None:
     assert classify(error) == Decision(AGAIN, Kind.UNAVAILABLE)

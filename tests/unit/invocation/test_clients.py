@@ -1,0 +1,67 @@
+"""How the clients of a manager are set up."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+
+from llmmanager.bedrock.invocation.clients import ClientPool
+from llmmanager.bedrock.models.llm_manager_structures import AuthConfig, AuthenticationType
+
+pytestmark = pytest.mark.usefixtures("aws_credentials")
+
+
+@pytest.mark.parametrize(
+    ("timeout", "remaining", "connect"),
+    [
+        (60, float("inf"), 3.0),
+        (60, 3.0, 3.0),
+        (60, 2.9, 0.5),
+        (60, -1.0, 0.5),
+        (1, 60.0, 1.0),
+        (0.2, 1.0, 0.2),
+    ],
+)
+def test_a_connection_is_waited_for_briefly_and_more_so_near_the_deadline(
+    timeout: float, remaining: float, connect: float
+) -> None:
+    pool = ClientPool(timeout=timeout)
+    config = pool.client("bedrock-runtime", "us-east-1", remaining=remaining).meta.config
+    assert (config.connect_timeout, config.read_timeout) == (connect, timeout)
+    pool.close()
+
+
+def test_botocore_neither_retries_nor_runs_out_of_connections() -> None:
+    pool = ClientPool(timeout=5, max_connections=200)
+    config = pool.client("bedrock-runtime", "us-east-1").meta.config
+    assert config.retries["total_max_attempts"] == 1
+    assert config.max_pool_connections == 200
+    assert "llmmanager" in config.user_agent_extra
+    pool.close()
+
+
+def test_a_client_is_kept_until_the_session_is_renewed_or_closed() -> None:
+    pool = ClientPool(timeout=5)
+    first = pool.client("bedrock-runtime", "us-east-1")
+    assert pool.client("bedrock-runtime", "us-east-1") is first
+    assert pool.client("bedrock", "us-east-1") is not first
+    assert pool.client("bedrock-runtime", "us-west-2") is not first
+    pool.renew()
+    second = pool.client("bedrock-runtime", "us-east-1")
+    assert second is not first
+    pool.close()
+    assert pool.client("bedrock-runtime", "us-east-1") is not second
+    pool.close()
+
+
+def test_a_role_takes_no_credentials_from_an_old_boto_file(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "boto"
+    file.write_text("[Credentials]\naws_access_key_id = somebodys\naws_secret_access_key = key\n")
+    monkeypatch.setenv("BOTO_CONFIG", str(file))
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    assert ClientPool(timeout=5).has_credentials()
+    assert not ClientPool(AuthConfig(AuthenticationType.IAM_ROLE), timeout=5).has_credentials()
