@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
 
 ROUTES = {
     "POST /v1/converse",
@@ -128,3 +132,33 @@ def test_a_change_of_the_errors_is_deployed(stack: Any) -> None:
     depends_on = " ".join(deployment["DependsOn"])
     for response in stack.of_type("AWS::ApiGateway::GatewayResponse"):
         assert response in depends_on
+
+
+def test_the_document_tells_exactly_the_routes_that_are_deployed(stack: Any) -> None:
+    documented = {
+        f"{method.upper()} {path}"
+        for path, operations in json.loads(DOCUMENT.read_text())["paths"].items()
+        for method in operations
+    }
+    assert documented == ROUTES - {"ANY /{proxy+}"}
+
+
+def test_the_document_asks_for_the_signature_that_is_deployed(stack: Any) -> None:
+    document = json.loads(DOCUMENT.read_text())
+    (requirement,) = document["security"]
+    schemes = document["components"]["securitySchemes"]
+    assert {schemes[name]["x-amazon-apigateway-authtype"] for name in requirement} == {"awsSigv4"}
+    assert not any("security" in op for path in document["paths"].values() for op in path.values())
+
+
+def test_the_document_asks_for_the_path_parameters_that_are_deployed(stack: Any) -> None:
+    document = json.loads(DOCUMENT.read_text())
+    shared = document["components"]["parameters"]
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            named = [
+                shared[parameter["$ref"].rpartition("/")[2]] if "$ref" in parameter else parameter
+                for parameter in operation.get("parameters", ())
+            ]
+            in_path = {parameter["name"] for parameter in named if parameter["in"] == "path"}
+            assert in_path == set(re.findall(r"\{(\w+)\}", path)), path
