@@ -71,7 +71,7 @@ class Batch(Construct):
         self._base = base
         self._bucket = bucket
         plan = self._build_plan(table)
-        worker = self._build_worker(table, invoke_models)
+        self.worker = worker = self._build_worker(table, invoke_models)
         collect = self._build_collect()
         self.state_machine = StateMachine(
             self,

@@ -36,6 +36,10 @@ DEFAULTS: Final[Mapping[str, object]] = {
     "api_rate_limit": 100,
     "api_burst_limit": 200,
     "log_retention_days": 30,
+    "log_payloads": False,
+    "alarm_email": "",
+    "alarm_topic_arn": "",
+    "dashboard": True,
     "removal_policy": "retain",
     "bedrock_endpoint_url": "",
 }
@@ -50,6 +54,8 @@ LOG_RETENTION_DAYS: Final = (
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}", re.ASCII)
 _BUCKET = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 _QUEUE = re.compile(r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,80}", re.ASCII)
+_TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}", re.ASCII)
+_EMAIL = re.compile(r"[^@\s,]+@[^@\s,]+\.[^@\s,.]+", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d{1,9}", re.ASCII)
 
 
@@ -86,6 +92,9 @@ class DeploymentSettings:
         api_daily_quota: requests a day of one API key.
         api_rate_limit, api_burst_limit: requests a second, and at once, that the HTTP API lets through.
         log_retention_days: one of `LOG_RETENTION_DAYS`.
+        log_payloads: whether prompts and answers are logged.
+        alarm_email, alarm_topic_arn: who hears of alarms; "" for nobody. The topic is preferred.
+        dashboard: whether there is one.
         removal_policy: "retain" or "destroy": what becomes of table, bucket and logs with the stack. A bucket
             that still holds files is never deleted.
         bedrock_endpoint_url: where Bedrock is, "" for AWS's own endpoints.
@@ -108,6 +117,10 @@ class DeploymentSettings:
     api_rate_limit: int
     api_burst_limit: int
     log_retention_days: int
+    log_payloads: bool
+    alarm_email: str
+    alarm_topic_arn: str
+    dashboard: bool
     removal_policy: str
     bedrock_endpoint_url: str
     warnings: tuple[str, ...] = ()
@@ -140,6 +153,10 @@ class DeploymentSettings:
             api_rate_limit=read.integer("api_rate_limit", low=1, high=10_000),
             api_burst_limit=read.integer("api_burst_limit", low=1, high=5_000),
             log_retention_days=read.log_retention("log_retention_days"),
+            log_payloads=read.flag("log_payloads"),
+            alarm_email=read.match("alarm_email", _EMAIL, 'an e-mail address, or "" for none'),
+            alarm_topic_arn=read.match("alarm_topic_arn", _TOPIC, 'the ARN of an SNS topic, or "" for none'),
+            dashboard=read.flag("dashboard"),
             removal_policy=read.choice("removal_policy", ("retain", "destroy")),
             bedrock_endpoint_url=read.url("bedrock_endpoint_url"),
             warnings=_warnings(models, regions),
@@ -173,6 +190,21 @@ class _Reader:
         if not isinstance(value, str):
             raise SettingsError.takes(key, value, takes)
         return value.strip()
+
+    def flag(self, key: str) -> bool:
+        value = self._context[key]
+        if isinstance(value, bool):
+            return value
+        text = self.text(key, "true or false").lower()
+        if text not in ("true", "false"):
+            raise SettingsError.takes(key, value, "true or false")
+        return text == "true"
+
+    def match(self, key: str, pattern: re.Pattern[str], takes: str) -> str:
+        text = self.text(key, takes)
+        if text and not pattern.fullmatch(text):
+            raise SettingsError.takes(key, text, takes)
+        return text
 
     def choice(self, key: str, choices: tuple[str, ...]) -> str:
         takes = " or ".join(f'"{choice}"' for choice in choices)

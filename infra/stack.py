@@ -15,6 +15,7 @@ from infra.batch import Batch, build_batch_bucket
 from infra.events import EventsDoor, build_event_bus
 from infra.http_api import HttpApi
 from infra.model_access import ModelAccess, build_catalog_table
+from infra.observability import Observability
 from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, shared_code
 from infra.request_table import build_request_table, expire_requests
@@ -35,10 +36,12 @@ class LlmManagerStack(Stack):
         request_table = build_request_table(self, settings)
         expire_requests(bucket, settings)
         bus = build_event_bus(self)
+        # Two stacks in one account must not add up.
+        namespace = f"LLMManager/{self.stack_name}"
         base = FunctionBase(
             settings=settings,
             code=shared_code(),
-            environment=_environment(settings, table=table, bucket=bucket, bus=bus),
+            environment=_environment(settings, table=table, bucket=bucket, bus=bus, namespace=namespace),
         )
         invoke_models = InvokeModels(
             self,
@@ -71,6 +74,15 @@ class LlmManagerStack(Stack):
             request_queue=door.request_queue,
             invoke_models=invoke_models,
         )
+        Observability(
+            self,
+            "Observability",
+            settings=settings,
+            namespace=namespace,
+            http_api=http_api,
+            batch=batch,
+            dead_letter_queue=door.dead_letter_queue,
+        )
         for number, warning in enumerate(settings.warnings):
             Annotations.of(self).add_warning_v2(f"llmmanager:settings-{number}", warning)
         self._output("ApiUrl", http_api.url, "Base URL of the HTTP API; its requests are signed (SigV4)")
@@ -91,7 +103,12 @@ class LlmManagerStack(Stack):
 
 
 def _environment(
-    settings: DeploymentSettings, *, table: dynamodb.ITable, bucket: s3.IBucket, bus: events.IEventBus
+    settings: DeploymentSettings,
+    *,
+    table: dynamodb.ITable,
+    bucket: s3.IBucket,
+    bus: events.IEventBus,
+    namespace: str,
 ) -> dict[str, str]:
     """What every function is told."""
     environment = {
@@ -103,6 +120,8 @@ def _environment(
         "LLMMANAGER_EVENT_BUS": bus.event_bus_name,
         "LLMMANAGER_WORKER_CONCURRENCY": str(settings.worker_concurrency),
         "LLMMANAGER_SHARD_SIZE": str(settings.shard_size),
+        "LLMMANAGER_METRICS_NAMESPACE": namespace,
+        "LLMMANAGER_LOG_PAYLOADS": str(settings.log_payloads).lower(),
         "POWERTOOLS_SERVICE_NAME": "llmmanager",
         "POWERTOOLS_LOG_LEVEL": "INFO",
     }

@@ -12,6 +12,8 @@ from lambdas.http_api.once import once
 from lambdas.http_api.problems import answer_refused
 from lambdas.shared.codec import InvalidRequest, decode_request, encode_response
 from lambdas.shared.manager import Targets, choose_targets, llm_manager
+from lambdas.shared.metrics import recorded
+from lambdas.shared.observability import log_payload
 from lambdas.shared.response_rules import FIELD, read_rules
 from lambdas.shared.s3_locations import location_problems
 from llmmanager import BedrockConverseRequest, ResponseValidationConfig
@@ -42,7 +44,7 @@ def post(call: Call) -> Answer:
     question = read_question(body)
     if requests.is_preferred(call):
         return once(call, "requests", body, lambda: requests.submit(body, caller=call.caller))
-    return once(call, "converse", body, lambda: _answer(question, call.context))
+    return once(call, "converse", body, lambda: _answer(question, call))
 
 
 def validate(call: Call) -> Answer:
@@ -82,12 +84,15 @@ def read_question(body: Mapping[str, Any]) -> Question:
     return Question(request, targets, rules)
 
 
-def _answer(question: Question, context: Any) -> Answer:
-    response = llm_manager(question.targets).converse_with_request(
-        question.request,
-        question.rules,
-        deadline=context.get_remaining_time_in_millis() / 1000 - _MARGIN_SECONDS,
+def _answer(question: Question, call: Call) -> Answer:
+    deadline = call.context.get_remaining_time_in_millis() / 1000 - _MARGIN_SECONDS
+    manager = llm_manager(question.targets)
+    response = recorded(
+        lambda: manager.converse_with_request(question.request, question.rules, deadline=deadline),
+        door="http",
+        caller=call.caller,
     )
+    log_payload(question.request, response)
     if not response.success:
         raise answer_refused(response)
     return Answer(200, {"text": response.get_content(), **encode_response(response)})

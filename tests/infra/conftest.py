@@ -132,6 +132,10 @@ def varied(synthesise: Synthesise) -> SynthesisedStack:
         api_rate_limit="5",
         api_burst_limit="10",
         log_retention_days="1",
+        log_payloads="true",
+        alarm_email="ops@example.com",
+        alarm_topic_arn="arn:aws:sns:eu-west-2:123456789012:on-call",
+        dashboard="false",
         removal_policy="destroy",
         bedrock_endpoint_url="http://127.0.0.1:8080",
     )

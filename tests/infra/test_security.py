@@ -20,6 +20,7 @@ DEPLOYMENTS = {
         "models": "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc123def456,"
         "eu.example.future-model-v1:0",
         "removal_policy": "destroy",
+        "alarm_email": "ops@example.com",
     },
 }
 
@@ -42,7 +43,7 @@ def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
         app.synth()
     except RuntimeError as error:
         # It names a report. The tests say what is in it.
-        if "Validation failed" not in str(error):
+        if "ValidationFailed" not in str(error):
             raise
     return directory
 

@@ -63,6 +63,8 @@ def test_every_function_is_told_what_the_settings_say(stack: Any) -> None:
         "LLMMANAGER_EVENT_BUS": "<EventBus>",
         "LLMMANAGER_WORKER_CONCURRENCY": "32",
         "LLMMANAGER_SHARD_SIZE": "500",
+        "LLMMANAGER_METRICS_NAMESPACE": "LLMManager/LlmManager",
+        "LLMMANAGER_LOG_PAYLOADS": "false",
         "POWERTOOLS_SERVICE_NAME": "llmmanager",
         "POWERTOOLS_LOG_LEVEL": "INFO",
     }

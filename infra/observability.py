@@ -1,0 +1,156 @@
+"""What to look at and when to be called: one dashboard, and ten alarm metrics at most.
+
+Both fit what CloudWatch gives an account for nothing: three dashboards, ten alarm metrics.
+"""
+
+from __future__ import annotations
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.batch import Batch
+from infra.http_api import HttpApi
+from infra.nag import acknowledge
+from infra.settings import DeploymentSettings
+
+# A refresh that fails keeps the last known good: a day of it harms nothing, and a fault shows itself.
+_STALE_SECONDS = 86_400
+# API Gateway gives up after 29 s.
+_SLOW_MS = 25_000
+
+
+class Observability(Construct):
+    """Alarms and dashboard over the doors of a stack."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: DeploymentSettings,
+        namespace: str,
+        http_api: HttpApi,
+        batch: Batch,
+        dead_letter_queue: sqs.IQueue,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._namespace = namespace
+        self._topic = self._build_topic(settings)
+        worker = batch.worker.function
+        self._http_errors = http_api.api.metric_server_error(statistic="Sum")
+        self._http_p99 = http_api.api.metric_latency(statistic="p99")
+        machine = batch.state_machine.machine
+        self._batches_lost = cloudwatch.MathExpression(
+            expression="failed + late",
+            label="Batches failed or timed out",
+            using_metrics={"failed": machine.metric_failed(), "late": machine.metric_timed_out()},
+            period=Duration.minutes(5),
+        )
+        self._worker_errors = worker.metric_errors()
+        self._throttles = cloudwatch.MathExpression(
+            expression="http + worker",
+            label="Invocations throttled",
+            using_metrics={
+                "http": http_api.handler.function.metric_throttles(),
+                "worker": worker.metric_throttles(),
+            },
+            period=Duration.minutes(5),
+        )
+        self._dead_letters = dead_letter_queue.metric_approximate_number_of_messages_visible(
+            statistic="Maximum"
+        )
+        self._build_alarms()
+        if settings.dashboard:
+            self._build_dashboard()
+
+    def _build_topic(self, settings: DeploymentSettings) -> sns.ITopic | None:
+        if settings.alarm_topic_arn:
+            return sns.Topic.from_topic_arn(self, "GivenTopic", settings.alarm_topic_arn)
+        if not settings.alarm_email:
+            return None
+        topic = sns.Topic(self, "Alarms", enforce_ssl=True)
+        topic.add_subscription(subscriptions.EmailSubscription(settings.alarm_email))
+        acknowledge(
+            topic,
+            "Serverless-SNSRedrivePolicy",
+            because="A mail that cannot be delivered is no loss: the alarm itself stays to be seen",
+        )
+        return topic
+
+    def _build_alarms(self) -> None:
+        self._alarm("HttpErrors", self._http_errors, 5, "The HTTP API answered 5XX five times in 5 minutes")
+        self._alarm("HttpSlow", self._http_p99, _SLOW_MS, "1 % of the HTTP API's answers take over 25 s", 3)
+        self._alarm("BatchesLost", self._batches_lost, 1, "A batch failed or timed out")
+        self._alarm("WorkerErrors", self._worker_errors, 5, "A batch worker raised five times in 5 minutes")
+        self._alarm("Throttles", self._throttles, 1, "Lambda's concurrency of the account is used up", 3)
+        self._alarm("DeadLetters", self._dead_letters, 1, "Requests by event ended in the dead-letter queue")
+        self._alarm("Unanswered", self._own("Failures"), 5, "No target answered, five times in 5 minutes", 2)
+        age = self._own("CatalogAgeSeconds", statistic="Maximum")
+        self._alarm(
+            "CatalogStale", age, _STALE_SECONDS, "A region's model access was not refreshed for a day"
+        )
+
+    def _alarm(
+        self,
+        name: str,
+        metric: cloudwatch.IMetric,
+        threshold: float,
+        description: str,
+        periods: int = 1,
+    ) -> None:
+        alarm = cloudwatch.Alarm(
+            self,
+            name,
+            metric=metric,
+            threshold=threshold,
+            evaluation_periods=periods,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            # Without requests there are no metrics, and nothing is wrong.
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            alarm_description=f"{description}. What to do: docs/operations.md, {name}",
+        )
+        if self._topic is not None:
+            alarm.add_alarm_action(actions.SnsAction(self._topic))
+
+    def _own(self, name: str, *, statistic: str = "Sum") -> cloudwatch.Metric:
+        """A metric that the functions write, in total."""
+        return cloudwatch.Metric(namespace=self._namespace, metric_name=name, statistic=statistic)
+
+    def _by_target(self, name: str) -> cloudwatch.MathExpression:
+        search = f'{{"{self._namespace}",Model,Region}} MetricName="{name}"'
+        return cloudwatch.MathExpression(
+            expression=f"SEARCH('{search}', 'Sum', 300)", label="", using_metrics={}
+        )
+
+    def _build_dashboard(self) -> None:
+        rows: list[list[tuple[str, list[cloudwatch.IMetric]]]] = [
+            [
+                ("Requests", [self._own("Requests"), self._own("Failures"), self._own("Failovers")]),
+                ("Requests by model and region", [self._by_target("Requests")]),
+                ("Throttles by model and region", [self._by_target("Throttles")]),
+            ],
+            [
+                ("Tokens", [self._own("InputTokens"), self._own("OutputTokens")]),
+                ("Estimated cost in USD", [self._own("EstimatedCostUsd")]),
+                ("Estimated cost by model and region", [self._by_target("EstimatedCostUsd")]),
+            ],
+            [
+                ("HTTP: 5XX", [self._http_errors]),
+                ("HTTP: slowest 1 %, ms", [self._http_p99]),
+                ("Batches and queues", [self._batches_lost, self._worker_errors, self._dead_letters]),
+            ],
+        ]
+        cloudwatch.Dashboard(
+            self,
+            "Dashboard",
+            default_interval=Duration.days(1),
+            widgets=[
+                [cloudwatch.GraphWidget(title=title, left=metrics, width=8) for title, metrics in row]
+                for row in rows
+            ],
+        )

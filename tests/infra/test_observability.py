@@ -1,0 +1,106 @@
+"""Alarms and dashboard: within what an account has for nothing, and heard by whom the settings name."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ALARMS = {
+    "HttpErrors",
+    "HttpSlow",
+    "BatchesLost",
+    "WorkerErrors",
+    "Throttles",
+    "DeadLetters",
+    "Unanswered",
+    "CatalogStale",
+}
+
+
+def alarms(stack: Any) -> dict[str, dict[str, Any]]:
+    found = stack.of_type("AWS::CloudWatch::Alarm").items()
+    return {name.removeprefix("Observability"): alarm for name, alarm in found}
+
+
+def test_these_are_all_alarms(stack: Any) -> None:
+    assert set(alarms(stack)) == ALARMS
+
+
+def test_alarms_and_dashboard_are_within_what_is_free(stack: Any) -> None:
+    watched = sum(
+        len([metric for metric in alarm.get("Metrics", [{"MetricStat": {}}]) if "MetricStat" in metric])
+        for alarm in alarms(stack).values()
+    )
+    assert watched <= 10
+    assert len(stack.of_type("AWS::CloudWatch::Dashboard")) == 1
+
+
+def test_every_alarm_says_what_happened_and_where_to_read_what_to_do(stack: Any) -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    for name, alarm in alarms(stack).items():
+        assert alarm["AlarmDescription"].endswith(f"docs/operations.md, {name}")
+        assert f"| `{name}` |" in page
+
+
+def test_silence_is_no_alarm(stack: Any) -> None:
+    assert {alarm["TreatMissingData"] for alarm in alarms(stack).values()} == {"notBreaching"}
+
+
+def test_alarms_watch_the_metrics_that_the_functions_write(stack: Any) -> None:
+    from lambdas.shared import metrics
+
+    own = {
+        alarm["MetricName"]: alarm["Namespace"]
+        for alarm in alarms(stack).values()
+        if str(alarm.get("Namespace", "")).startswith("LLMManager")
+    }
+    assert own == dict.fromkeys((metrics.FAILURES, metrics.CATALOG_AGE), "LLMManager/LlmManager")
+    for function in stack.of_type("AWS::Lambda::Function").values():
+        variables = function["Environment"]["Variables"]
+        assert variables["LLMMANAGER_METRICS_NAMESPACE"] == "LLMManager/LlmManager"
+
+
+def test_the_dashboard_shows_metrics_that_the_functions_write(stack: Any) -> None:
+    from lambdas.shared import metrics
+
+    (dashboard,) = stack.of_type("AWS::CloudWatch::Dashboard").values()
+    body = dashboard["DashboardBody"]
+    shown = set(re.findall(r'"LLMManager/LlmManager","(\w+)"', body))
+    shown |= set(re.findall(r'MetricName=\\+"(\w+)\\+"', body))
+    known = {value for value in vars(metrics).values() if isinstance(value, str)}
+    assert shown
+    assert shown <= known
+
+
+def test_by_default_nobody_is_called(stack: Any) -> None:
+    assert stack.of_type("AWS::SNS::Subscription").keys() & {"ObservabilityAlarms"} == set()
+    assert all("AlarmActions" not in alarm for alarm in alarms(stack).values())
+
+
+def test_a_given_topic_hears_of_every_alarm_and_no_other_is_made(varied: Any) -> None:
+    topic = "arn:aws:sns:eu-west-2:123456789012:on-call"
+    assert {json.dumps(alarm["AlarmActions"]) for alarm in alarms(varied).values()} == {json.dumps([topic])}
+    assert "ObservabilityAlarms" not in varied.of_type("AWS::SNS::Topic")
+    assert varied.of_type("AWS::CloudWatch::Dashboard") == {}
+
+
+def test_an_address_gets_a_topic(synthesise: Any) -> None:
+    stack = synthesise(alarm_email="ops@example.com")
+    assert "ObservabilityAlarms" in stack.of_type("AWS::SNS::Topic")
+    endpoints = [sub.get("Endpoint") for sub in stack.of_type("AWS::SNS::Subscription").values()]
+    assert "ops@example.com" in endpoints
+    assert all(alarm["AlarmActions"] == ["<ObservabilityAlarms>"] for alarm in alarms(stack).values())
+
+
+@pytest.mark.parametrize(("which", "value"), [("stack", "false"), ("varied", "true")])
+def test_payloads_are_logged_where_the_setting_says_so(
+    which: str, value: str, request: pytest.FixtureRequest
+) -> None:
+    functions = request.getfixturevalue(which).of_type("AWS::Lambda::Function").values()
+    logged = {function["Environment"]["Variables"]["LLMMANAGER_LOG_PAYLOADS"] for function in functions}
+    assert logged == {value}
