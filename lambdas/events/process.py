@@ -14,7 +14,7 @@ from lambdas.shared.idempotency import InProgress, KeyReused, run_once
 from lambdas.shared.json_text import InvalidJson, parse
 from lambdas.shared.manager import llm_manager
 from lambdas.shared.metrics import recorded
-from lambdas.shared.observability import log_unexpected
+from lambdas.shared.observability import log_payload, log_unexpected
 from lambdas.shared.settings import batch_settings
 
 # What it takes, when the model is done, to keep the answer and to send it.
@@ -74,6 +74,7 @@ def answer(asked: Asked, context: Any) -> dict[str, Any]:
         door="events",
         caller=asked.caller,
     )
+    log_payload(question.request, response)
     if not response.success:
         raise answer_refused(response)
     return {"text": response.get_content(), **encode_response(response)}

@@ -154,6 +154,19 @@ def test_a_file_in_the_inbox_becomes_a_batch(door: EventsDoor, bedrock: FakeBedr
     assert sorted(call.prompt for call in bedrock.calls) == ["Dropped 0", "Dropped 1", "Dropped 2"]
 
 
+def test_a_request_that_waits_in_the_bucket_is_answered_there(door: EventsDoor, bedrock: FakeBedrock) -> None:
+    id_ = uuid.uuid4().hex
+    key = f"requests/{id_}/request.json"
+    body = json.dumps(question("Later", models=["Nova Micro"])).encode()
+    door.stack.client("s3").put_object(Bucket=door.stack.bucket, Key=key, Body=body)
+    door.send({"requestId": id_, "requestKey": key})
+    told = door.outcome(id_)
+    kept = door.stack.client("s3").get_object(Bucket=door.stack.bucket, Key=f"requests/{id_}/result.json")
+    assert json.load(kept["Body"]) == told["detail"]
+    assert door.stack.api.get(f"/v1/requests/{id_}").expect(200)["answer"] == told["detail"]["answer"]
+    assert [call.prompt for call in bedrock.calls] == ["Later"]
+
+
 def test_an_invocation_returns_the_answer(door: EventsDoor, bedrock: FakeBedrock) -> None:
     response = door.stack.client("lambda").invoke(
         FunctionName=door.outputs["EventsFunctionName"],
