@@ -27,7 +27,6 @@ from infra.state_machine import StateMachine
 
 # API Gateway gives up on an integration after 29 s.
 _TIMEOUT_SECONDS = 29
-# The part of the stack's own bucket that requests may name files in.
 
 _ROUTES: Final = (
     ("POST", "/v1/converse"),

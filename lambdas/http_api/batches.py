@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from lambdas.batch import options
 from lambdas.batch.batch_input import InvalidBatch, read_uri
 from lambdas.batch.records import Record, Rejected, read_records
 from lambdas.batch.storage import (
@@ -33,7 +34,11 @@ from lambdas.shared.settings import batch_settings, batch_state_machine_arn
 MAX_INLINE_RECORDS = 10_000
 MAX_REASONS = 100
 
-_MEMBERS = ("requests", "inputS3Uri", "models", "regions")
+# What Step Functions takes of an input, with room for what is added.
+MAX_OPTIONS_BYTES = 200_000
+
+_CHOICES = ("models", "regions", *options.MEMBERS)
+_MEMBERS = ("requests", "inputS3Uri", *_CHOICES)
 
 
 def post(call: Call) -> Answer:
@@ -48,7 +53,7 @@ def post(call: Call) -> Answer:
 
 
 def _start(body: Mapping[str, Any]) -> Answer:
-    choose_targets(body.get("models"), body.get("regions"))
+    chosen = _checked_choices(body)
     storage = BatchStorage(batch_settings().bucket, _new_id())
     if "requests" in body:
         _check_inline(body["requests"])
@@ -57,7 +62,6 @@ def _start(body: Mapping[str, Any]) -> Answer:
         uri = storage.uri(INPUT)
     else:
         uri = _checked_uri(body["inputS3Uri"])
-    chosen = {key: body[key] for key in ("models", "regions") if body.get(key) is not None}
     clients.step_functions().start_execution(
         stateMachineArn=batch_state_machine_arn(),
         name=storage.batch_id,
@@ -99,6 +103,19 @@ def _check_members(body: Mapping[str, Any]) -> None:
         problems.append("body: must hold either requests or inputS3Uri")
     if problems:
         raise InvalidRequest(problems)
+
+
+def _checked_choices(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What the batch's start is told beside its input."""
+    choose_targets(body.get("models"), body.get("regions"))
+    try:
+        options.read_options(body, run="")
+    except ValueError as error:
+        raise InvalidRequest([str(error)]) from None
+    chosen = {key: body[key] for key in _CHOICES if body.get(key) is not None}
+    if len(dump(chosen)) > MAX_OPTIONS_BYTES:
+        raise InvalidRequest([f"body: all but requests must be at most {MAX_OPTIONS_BYTES} bytes"])
+    return chosen
 
 
 def _check_inline(requests: Any) -> None:

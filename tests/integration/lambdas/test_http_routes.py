@@ -267,6 +267,43 @@ def test_a_body_is_checked_without_calling_a_model(call, deployed):
     assert not deployed.calls
 
 
+# ---- a batch's options
+
+OPTIONS = {
+    "responseValidation": {"minLength": 1},
+    "failureStrategy": {"stopOnThreshold": 0.5},
+    "deadlineSeconds": 60,
+    "retryStrategy": "model_first",
+    "resultOrder": "input",
+}
+
+
+def test_a_batch_is_started_with_the_options_that_it_was_sent_with(call, machine, records):
+    status, body, _ = call("POST", "/v1/batches", {"requests": records(1), **OPTIONS})
+
+    assert status == 202
+    assert json.loads(described(body["batchId"])["input"]).items() >= OPTIONS.items()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"responseValidation": {"retries": 9}},
+        {"failureStrategy": "never"},
+        {"deadlineSeconds": 0},
+        {"retryStrategy": "any"},
+        {"resultOrder": "random"},
+        {"models": ["Nova Lite"], "responseValidation": {"jsonSchema": {"const": "a" * 250_000}}},
+    ],
+)
+def test_options_that_a_batch_does_not_take_are_refused_at_once(call, machine, records, wrong):
+    status, problem, _ = call("POST", "/v1/batches", {"requests": records(1), **wrong})
+
+    assert status == 400
+    assert problem["errors"][0].split(":")[0].split(".")[0] in {*wrong, "body"}
+    assert machine.keys() == []
+
+
 # ---- executions
 
 
