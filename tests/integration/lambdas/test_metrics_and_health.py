@@ -1,0 +1,82 @@
+"""What the doors leave in the log for CloudWatch, and what one process tells the next through the table."""
+
+from __future__ import annotations
+
+import json
+
+import boto3
+
+from lambdas.http_api.handler import handler as http
+from lambdas.shared import health
+from llmmanager.testing import Fault
+
+QUESTION = {"messages": [{"role": "user", "content": [{"text": "A question that nobody else reads?"}]}]}
+
+
+def metric_lines(capsys):
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    return [line for line in lines if "_aws" in line]
+
+
+def test_an_answer_over_http_is_counted_for_its_caller(deployed, context, proxy_event, capsys):
+    event = proxy_event("POST", "/v1/converse", QUESTION)
+    event["requestContext"]["identity"] = {"userArn": "arn:aws:iam::123456789012:user/ada"}
+
+    assert http(event, context)["statusCode"] == 200
+
+    (line,) = metric_lines(capsys)
+    assert (line["door"], line["caller"]) == ("http", "arn:aws:iam::123456789012:user/ada")
+    assert (line["Requests"], line["Attempts"], line["Region"]) == (1, 1, "us-east-1")
+    assert line["InputTokens"] > 0
+
+
+def test_a_shard_is_counted_by_target_and_not_by_record(machine, records, capsys):
+    machine.run({"requests": records(40)})
+
+    lines = metric_lines(capsys)
+    assert sum(line["Requests"] for line in lines) == 40
+    assert {line["door"] for line in lines} == {"batch"}
+    assert len(lines) == len({(line["Model"], line["Region"]) for line in lines})
+
+
+def test_no_prompt_reaches_the_log(deployed, context, proxy_event, capfd):
+    http(proxy_event("POST", "/v1/converse", QUESTION), context)
+    printed = capfd.readouterr()
+    assert "nobody else reads" not in printed.out + printed.err
+
+
+def test_a_worker_in_a_new_process_starts_where_another_has_found_a_region_healthy(
+    deployed, machine, records, cold_start
+):
+    for model in ("amazon.nova-lite-v1:0", "amazon.nova-micro-v1:0"):
+        health.HealthBoard("catalog-of-the-test").publish((model, "us-east-1"), 4_000_000_000)
+    cold_start()
+
+    machine.run({"requests": records(5), "regions": ["us-east-1", "us-west-2"]})
+
+    assert {call.region for call in deployed.calls} == {"us-west-2"}
+
+
+def test_work_that_goes_well_leaves_nothing_about_health_in_the_table(machine, records):
+    machine.run({"requests": records(20)})
+    items = boto3.client("dynamodb").scan(TableName="catalog-of-the-test")["Items"]
+    assert [item for item in items if item["pk"]["S"] == "health"] == []
+
+
+def test_a_daily_quota_that_is_used_up_is_told_to_the_others(deployed, machine, records):
+    deployed.add_fault(
+        Fault(
+            operation="Converse",
+            region="us-east-1",
+            error="ThrottlingException",
+            message="Too many tokens per day, please wait before trying again.",
+        )
+    )
+    told = health.cooldowns()
+    told._in_background = lambda work: work()
+
+    machine.run({"requests": records(3), "regions": ["us-east-1", "us-west-2"]})
+
+    found = health.HealthBoard("catalog-of-the-test").read()
+    assert found
+    assert {region for _, region in found} == {"us-east-1"}
