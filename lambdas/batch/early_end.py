@@ -6,8 +6,11 @@ import math
 import time
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from lambdas.batch.options import Options
 from lambdas.batch.storage import BatchStorage
+from lambdas.shared.observability import logger
 
 # How often a worker looks whether another one has ended the batch.
 LOOK_SECONDS = 1.5
@@ -35,9 +38,18 @@ class EarlyEnd:
         self._failed += not success
 
     def due(self) -> bool:
-        """Whether no further record is to be started."""
-        if self._ended:
-            return True
+        """Whether no further record is to be started.
+
+        S3 failing here must not cost the answers that are under way, so it is only logged.
+        """
+        if not self._ended:
+            try:
+                self._find_out()
+            except (BotoCoreError, ClientError) as error:
+                logger.warning("the end of a batch is not shared", extra={"error_type": type(error).__name__})
+        return self._ended
+
+    def _find_out(self) -> None:
         may_fail = self._options.may_fail
         if time.monotonic() >= self._deadline:
             self._end("DeadlinePassed", "the batch's deadline passed before the record was started")
@@ -50,9 +62,8 @@ class EarlyEnd:
         elif time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + LOOK_SECONDS
             self._ended = self._storage.early_end(self._options.run) is not None
-        return self._ended
 
     def _end(self, kind: str, message: str) -> None:
         error: dict[str, Any] = {"type": kind, "code": None, "message": message}
-        self._storage.put_early_end(self._options.run, error)
         self._ended = True
+        self._storage.put_early_end(self._options.run, error)

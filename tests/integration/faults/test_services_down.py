@@ -99,6 +99,23 @@ def test_s3_failing_for_as_long_as_a_worker_retries(machine, aws, bedrock, put, 
     assert_all_answered(machine, machine.collect(), batch)
 
 
+def test_s3_failing_while_a_batch_is_ended_costs_no_answer_that_is_under_way(
+    machine, aws, bedrock, put, records
+):
+    bedrock.set_latency(0.05)
+    bedrock.add_fault(Fault(error="ValidationException", message="refused", count=1))
+    data = {"inputS3Uri": put(records(20)), "models": ["Nova Lite"], "regions": ["us-east-1"]}
+    (item,) = machine.plan({**data, "failureStrategy": "stopOnFirstFailure"})
+    aws.refuse("s3", path="/ended/")
+
+    machine.run_shard(item)
+    aws.recover()
+    summary = machine.collect()
+
+    assert summary["answered"] == len(bedrock.calls) - 1 < 19
+    assert summary["answered"] + summary["failed"] == 20
+
+
 @pytest.mark.parametrize("killed_at", ["put", "put_manifest"])
 def test_a_plan_killed_on_its_way(machine, bedrock, put, records, monkeypatch, killed_at):
     batch = records(100)

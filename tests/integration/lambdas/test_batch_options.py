@@ -121,6 +121,7 @@ def test_answers_that_keep_the_rules_are_taken(machine, deployed, records):
 
 def test_the_first_failure_ends_the_batch_where_that_is_asked_for(machine, deployed, records, monkeypatch):
     monkeypatch.setattr(early_end, "LOOK_SECONDS", 0)
+    deployed.set_latency(0.05)
     deployed.add_fault(Fault(error="ValidationException", message="refused", count=1))
 
     data = {"inputS3Uri": machine.put(records(100)), "failureStrategy": "stopOnFirstFailure", **ONE_TARGET}
