@@ -1,0 +1,169 @@
+"""Batches that are stopped and started anew, and batches that are a step of another state machine."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.local.batches import fetch
+from infra.local.stack import Stack
+from llmmanager.testing import FakeBedrock
+
+pytestmark = pytest.mark.e2e
+
+
+def records(number: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "recordId": f"record-{index}",
+            "modelInput": {"messages": [{"role": "user", "content": [{"text": f"Question {index}?"}]}]},
+        }
+        for index in range(number)
+    ]
+
+
+def until(holds: Callable[[], object], *, seconds: float = 120) -> None:
+    give_up = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+
+
+def ended(stack: Stack, arn: str) -> dict[str, Any]:
+    """What became of an execution."""
+    states = stack.client("stepfunctions")
+    until(lambda: states.describe_execution(executionArn=arn)["status"] != "RUNNING")
+    execution: dict[str, Any] = states.describe_execution(executionArn=arn)
+    return execution
+
+
+def quiet(bedrock: FakeBedrock) -> bool:
+    """Whether nothing is called for some seconds."""
+    before = len(bedrock.calls)
+    time.sleep(3)
+    return len(bedrock.calls) == before and not any(call.in_flight for call in bedrock.calls)
+
+
+def run(stack: Stack, name: str, data: dict[str, Any]) -> str:
+    """Start an execution; its ARN."""
+    arn: str = stack.client("stepfunctions").start_execution(
+        stateMachineArn=stack.batch_machine_arn, name=name, input=json.dumps(data)
+    )["executionArn"]
+    return arn
+
+
+def test_a_batch_that_ended_in_the_middle_is_resumed_and_pays_for_no_answer_twice(
+    stack: Stack, bedrock: FakeBedrock, tmp_path: Path
+) -> None:
+    bedrock.set_latency(3.0, operation="Converse")
+    batch_id = f"resumed-{time.time_ns()}"
+    data = {"batchId": batch_id, "requests": records(20), "regions": ["us-east-1"]}
+    first = ended(stack, run(stack, f"{batch_id}-1", {**data, "deadlineSeconds": 8}))
+    before = json.loads(first["output"])
+    failed = fetch(stack, batch_id, tmp_path / "first").failed
+    bedrock.set_latency(0.0, operation="Converse")
+
+    after = json.loads(ended(stack, run(stack, f"{batch_id}-2", data))["output"])
+
+    assert before["status"] == "stopped"
+    assert len(failed) == 20 - before["answered"] > 0
+    assert {line["error"]["type"] for line in failed} == {"DeadlinePassed"}
+    assert (after["status"], after["answered"]) == ("succeeded", 20)
+    results = fetch(stack, batch_id, tmp_path / "second").results
+    assert sorted(line["recordId"] for line in results) == sorted(r["recordId"] for r in records(20))
+    assert Counter(call.prompt for call in bedrock.calls) == {f"Question {index}?": 1 for index in range(20)}
+
+
+def test_a_batch_that_was_stopped_is_resumed_and_pays_for_no_answer_twice(
+    stack: Stack, bedrock: FakeBedrock
+) -> None:
+    bedrock.set_latency(1.0, operation="Converse")
+    batch_id = f"stopped-{time.time_ns()}"
+    data = {"batchId": batch_id, "requests": records(20), "regions": ["us-east-1"]}
+    stopped = run(stack, f"{batch_id}-1", data)
+    until(lambda: bedrock.calls)
+    stack.client("stepfunctions").stop_execution(executionArn=stopped)
+    # A function that runs is not stopped but ends by itself, and on the emulator a shard's loop does so too.
+    until(lambda: quiet(bedrock))
+
+    resumed = ended(stack, run(stack, f"{batch_id}-2", data))
+
+    assert ended(stack, stopped)["status"] == "ABORTED"
+    assert json.loads(resumed["output"])["answered"] == 20
+    assert Counter(call.prompt for call in bedrock.calls) == {f"Question {index}?": 1 for index in range(20)}
+
+
+def test_another_state_machine_runs_a_batch_as_one_of_its_steps(
+    stack: Stack, bedrock: FakeBedrock, tmp_path: Path
+) -> None:
+    states, iam = stack.client("stepfunctions"), stack.client("iam")
+    name = f"nesting-{time.time_ns()}"
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "states.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+            }
+        ],
+    }
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    execution_arns = stack.batch_machine_arn.replace(":stateMachine:", ":execution:") + ":*"
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": "states:StartExecution",
+                "Resource": stack.batch_machine_arn,
+            },
+            {
+                "Effect": "Allow",
+                "Action": ["states:DescribeExecution", "states:StopExecution"],
+                "Resource": execution_arns,
+            },
+            {
+                "Effect": "Allow",
+                "Action": ["events:PutTargets", "events:PutRule", "events:DescribeRule"],
+                "Resource": "arn:aws:events:*:*:rule/StepFunctionsGetEventsForStepFunctionsExecutionRule",
+            },
+        ],
+    }
+    iam.put_role_policy(RoleName=name, PolicyName="RunBatches", PolicyDocument=json.dumps(policy))
+    outer = {
+        "StartAt": "AskTheModels",
+        "States": {
+            "AskTheModels": {
+                "Type": "Task",
+                "Resource": "arn:aws:states:::states:startExecution.sync:2",
+                "Parameters": {
+                    "StateMachineArn": stack.batch_machine_arn,
+                    "Input": {
+                        "requests.$": "$.requests",
+                        "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID.$": "$$.Execution.Id",
+                    },
+                },
+                "ResultSelector": {"summary.$": "$.Output"},
+                "ResultPath": "$.batch",
+                "End": True,
+            }
+        },
+    }
+    machine = states.create_state_machine(name=name, roleArn=role, definition=json.dumps(outer))
+    started = states.start_execution(
+        stateMachineArn=machine["stateMachineArn"], input=json.dumps({"requests": records(3)})
+    )
+
+    execution = ended(stack, started["executionArn"])
+
+    assert execution["status"] == "SUCCEEDED", execution
+    summary = json.loads(execution["output"])["batch"]["summary"]
+    assert (summary["status"], summary["answered"]) == ("succeeded", 3)
+    assert len(fetch(stack, summary["batchId"], tmp_path).results) == 3
