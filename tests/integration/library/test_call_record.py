@@ -347,6 +347,13 @@ def test_names_are_taken_from_lists_of_names_only(
         LLMManager(**{"models": ["Nova Lite"], "regions": [EAST], **arguments})
 
 
+def test_of_an_id_that_the_catalog_does_not_know_no_way_in_is_told(make_manager, ask) -> None:
+    manager = make_manager((f"arn:aws:bedrock:{EAST}:123456789012:provisioned-model/abcdefghijkl",), (EAST,))
+    with pytest.raises(RetryExhaustedError) as raised:
+        manager.converse(ask)
+    assert [attempt.access_method for attempt in raised.value.attempts] == [None]
+
+
 def test_a_cancelled_wait_ends_the_call_and_says_so(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
     fake_bedrock.add_fault(Fault(error="ThrottlingException", retry_after=20))
     cancelled = threading.Event()

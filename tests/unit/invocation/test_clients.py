@@ -6,6 +6,7 @@ import pathlib
 
 import pytest
 
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
 from llmmanager.bedrock.invocation.clients import ClientPool
 from llmmanager.bedrock.models.llm_manager_structures import AuthConfig, AuthenticationType
 
@@ -53,6 +54,11 @@ def test_a_client_is_kept_until_the_session_is_renewed_or_closed() -> None:
     pool.close()
     assert pool.client("bedrock-runtime", "us-east-1") is not second
     pool.close()
+
+
+def test_a_region_that_cannot_be_one_is_no_matter_of_credentials() -> None:
+    with pytest.raises(ConfigurationError, match="not a region"):
+        ClientPool(timeout=5).client("bedrock-runtime", "not a region")
 
 
 def test_a_role_takes_no_credentials_from_an_old_boto_file(
