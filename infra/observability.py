@@ -45,22 +45,11 @@ class Observability(Construct):
         self._http_errors = http_api.api.metric_server_error(statistic="Sum")
         self._http_p99 = http_api.api.metric_latency(statistic="p99")
         machine = batch.state_machine.machine
-        self._batches_lost = cloudwatch.MathExpression(
-            expression="failed + late",
-            label="Batches failed or timed out",
-            using_metrics={"failed": machine.metric_failed(), "late": machine.metric_timed_out()},
-            period=Duration.minutes(5),
-        )
+        self._batches_failed = machine.metric_failed()
+        self._batches_late = machine.metric_timed_out()
         self._worker_errors = worker.metric_errors()
-        self._throttles = cloudwatch.MathExpression(
-            expression="http + worker",
-            label="Invocations throttled",
-            using_metrics={
-                "http": http_api.handler.function.metric_throttles(),
-                "worker": worker.metric_throttles(),
-            },
-            period=Duration.minutes(5),
-        )
+        self._http_throttles = http_api.handler.function.metric_throttles()
+        self._worker_throttles = worker.metric_throttles()
         self._dead_letters = dead_letter_queue.metric_approximate_number_of_messages_visible(
             statistic="Maximum"
         )
@@ -85,9 +74,12 @@ class Observability(Construct):
     def _build_alarms(self) -> None:
         self._alarm("HttpErrors", self._http_errors, 5, "The HTTP API answered 5XX five times in 5 minutes")
         self._alarm("HttpSlow", self._http_p99, _SLOW_MS, "1 % of the HTTP API's answers take over 25 s", 3)
-        self._alarm("BatchesLost", self._batches_lost, 1, "A batch failed or timed out")
+        self._alarm("BatchFailed", self._batches_failed, 1, "A batch failed")
+        self._alarm("BatchTimedOut", self._batches_late, 1, "A batch timed out")
         self._alarm("WorkerErrors", self._worker_errors, 5, "A batch worker raised five times in 5 minutes")
-        self._alarm("Throttles", self._throttles, 1, "Lambda's concurrency of the account is used up", 3)
+        full = "Lambda's concurrency of the account is used up"
+        self._alarm("HttpThrottles", self._http_throttles, 1, full, 3)
+        self._alarm("WorkerThrottles", self._worker_throttles, 1, full, 3)
         self._alarm("DeadLetters", self._dead_letters, 1, "Requests by event ended in the dead-letter queue")
         self._alarm("Unanswered", self._own("Failures"), 5, "No target answered, five times in 5 minutes", 2)
         age = self._own("CatalogAgeSeconds", statistic="Maximum")
@@ -142,7 +134,7 @@ class Observability(Construct):
             [
                 ("HTTP: 5XX", [self._http_errors]),
                 ("HTTP: slowest 1 %, ms", [self._http_p99]),
-                ("Batches and queues", [self._batches_lost, self._worker_errors, self._dead_letters]),
+                ("Batches and queues", [self._batches_failed, self._worker_errors, self._dead_letters]),
             ],
         ]
         cloudwatch.Dashboard(

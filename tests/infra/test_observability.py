@@ -13,9 +13,11 @@ ROOT = Path(__file__).resolve().parents[2]
 ALARMS = {
     "HttpErrors",
     "HttpSlow",
-    "BatchesLost",
+    "BatchFailed",
+    "BatchTimedOut",
     "WorkerErrors",
-    "Throttles",
+    "HttpThrottles",
+    "WorkerThrottles",
     "DeadLetters",
     "Unanswered",
     "CatalogStale",
