@@ -15,13 +15,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.batch.storage import BATCH_ID
+from lambdas.batch.storage import BATCH_ID, BatchStorage, NotThere
 from lambdas.http_api.calls import Answer, Call
 from lambdas.http_api.problems import Problem, not_found
 from lambdas.shared import clients
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.json_text import dump
-from lambdas.shared.settings import batch_state_machine_arn
+from lambdas.shared.settings import batch_settings, batch_state_machine_arn
 
 MAX_LISTED = 100
 MAX_RESUMES = 50
@@ -116,13 +116,13 @@ def stop(batch_id: str) -> Answer:
 
 
 def resume(batch_id: str) -> Answer:
-    """Take up a batch that was stopped, failed or timed out: what is answered is not asked again.
+    """Take up a batch that was stopped, failed, timed out or ended early; what is answered stays.
 
     Raises:
         Problem: there is no such batch, or nothing to take up.
     """
     execution = _known(batch_id)
-    if execution.status in ("running", "succeeded"):
+    if execution.status == "running" or (execution.status == "succeeded" and not _ended_early(batch_id)):
         raise Problem(409, "batch-not-resumable", f"Batch {batch_id} is {execution.status}.")
     name = _name(batch_id, execution.number + 1)
     if len(name) > _MAX_NAME or execution.number >= MAX_RESUMES:
@@ -144,6 +144,14 @@ def _known(batch_id: str) -> Execution:
     if execution is None:
         raise not_found(f"batch {batch_id[:80]}")
     return execution
+
+
+def _ended_early(batch_id: str) -> bool:
+    """Whether a deadline or failures ended the batch before all its records were run."""
+    try:
+        return bool(BatchStorage(batch_settings().bucket, batch_id).summary()["status"] == "stopped")
+    except NotThere:
+        return False
 
 
 def _about(batch_id: str, status: str) -> dict[str, Any]:

@@ -85,6 +85,8 @@ def problem_of(error: Exception) -> Problem | None:
             return _invalid_request(error.validation_errors or [error.message])
         case DeadlineExceededError():
             return _unanswered(504, "deadline-exceeded", "No model answered in time.", error)
+        case RetryExhaustedError() if reasons := _refusals(error):
+            return _invalid_request(reasons)
         case RetryExhaustedError():
             return _unanswered(503, "all-targets-failed", "No model answered in any region.", error)
         case AuthenticationError():
@@ -102,6 +104,15 @@ def internal_error(request_id: str) -> Problem:
 
 def _invalid_request(errors: Sequence[str]) -> Problem:
     return Problem(400, "invalid-request", "The request cannot be made as it is.", errors=errors)
+
+
+def _refusals(error: RetryExhaustedError) -> list[str]:
+    """Why Bedrock found the request invalid, where that is all that every target said; else nothing."""
+    attempts = encode_response(error.response)["attempts"] if error.response is not None else []
+    failures = [attempt["error"] or {} for attempt in attempts]
+    if any(failure.get("code") != "ValidationException" for failure in failures):
+        return []
+    return list(dict.fromkeys(str(failure.get("message")) for failure in failures))
 
 
 def _unanswered(status: int, slug: str, detail: str, error: RetryExhaustedError) -> Problem:

@@ -307,6 +307,15 @@ def test_options_that_a_batch_does_not_take_are_refused_at_once(call, machine, r
 # ---- executions
 
 
+def test_a_request_that_every_target_finds_invalid_is_the_callers_to_mend(call, deployed):
+    deployed.add_fault(Fault(error="ValidationException", message="temperature is not for this model"))
+
+    status, problem, _ = call("POST", "/v1/converse", QUESTION)
+
+    assert (status, problem["type"]) == (400, "urn:llmmanager:problem:invalid-request")
+    assert "temperature is not for this model" in problem["errors"][0]
+
+
 def described(name):
     arn = os.environ["LLMMANAGER_BATCH_STATE_MACHINE_ARN"].replace(":stateMachine:", ":execution:")
     return boto3.client("stepfunctions").describe_execution(executionArn=f"{arn}:{name}")
