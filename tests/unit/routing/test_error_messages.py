@@ -127,6 +127,7 @@ ON_THIS_SIDE = [
     ("UnknownEndpointError", STOP, Kind.CONFIGURATION),
     ("EndpointVariantError", STOP, Kind.CONFIGURATION),
     ("ParamValidationError", STOP, Kind.REQUEST),
+    ("DataNotFoundError", STOP, Kind.CONFIGURATION),
 ]
 
 
@@ -146,6 +147,13 @@ def test_a_refused_feature_is_recognised_and_without_it_the_next_model_is_left(
     message: str, feature: str
 ) -> None:
     assert decided(VALIDATION, message) == Decision(DROP, Kind.FEATURE, (feature,), otherwise=MODEL)
+
+
+def test_a_model_that_is_not_ready_is_no_throttle_though_its_status_says_so() -> None:
+    response = {"Error": {"Code": "ModelNotReadyException"}, "ResponseMetadata": {"HTTPStatusCode": 429}}
+    decision = classify(ClientError(response, "Converse"))  # type: ignore[arg-type]
+    assert decision is not None
+    assert (decision.next, decision.kind) == (AGAIN, Kind.UNAVAILABLE)
 
 
 def test_no_other_way_in_leaves_the_next_region() -> None:
