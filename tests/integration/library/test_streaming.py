@@ -202,8 +202,8 @@ def test_closing_ends_the_stream(fake_bedrock: FakeBedrock, make_manager, ask) -
 
 
 def test_the_deadline_ends_a_dripping_stream(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
-    fake_bedrock.set_latency(0.0, per_chunk=0.1)
-    stream = make_manager().converse_stream(ask, deadline=0.45)
+    fake_bedrock.set_latency(0.0, per_chunk=0.5)
+    stream = make_manager().converse_stream(ask, deadline=1.7)
     assert stream.get_full_content()
     assert not stream.success
     assert isinstance(stream.get_last_error(), DeadlineExceededError)
@@ -251,3 +251,18 @@ def test_a_stream_that_was_left_gives_nothing_more(make_manager, ask) -> None:
     assert list(stream) == []
     assert stream.get_full_content() == stream.get_content()
     assert not stream.success
+
+
+def test_a_feature_refused_in_the_middle_of_an_answer_leads_to_the_next_region(
+    fake_bedrock: FakeBedrock, make_manager, ask, whole: str
+) -> None:
+    refused = "This model doesn't support tool use in streaming mode."
+    fake_bedrock.add_fault(
+        Fault(error="validationException", message=refused, region="us-east-1", after_chunks=2)
+    )
+    stream = make_manager().converse_stream(ask)
+    assert stream.get_full_content() == whole
+    assert [(attempt.region, attempt.decision) for attempt in stream.attempts] == [
+        ("us-east-1", "other_region"),
+        ("us-west-2", None),
+    ]
