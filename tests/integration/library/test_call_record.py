@@ -347,6 +347,13 @@ def test_names_are_taken_from_lists_of_names_only(
         LLMManager(**{"models": ["Nova Lite"], "regions": [EAST], **arguments})
 
 
+def test_bedrock_is_asked_about_the_regions_of_the_manager_only(
+    fake_bedrock: FakeBedrock, make_manager
+) -> None:
+    make_manager(regions=(EAST, WEST)).refresh_model_data()
+    assert {call.region for call in fake_bedrock.calls} == {EAST, WEST}
+
+
 def test_of_an_id_that_the_catalog_does_not_know_no_way_in_is_told(make_manager, ask) -> None:
     manager = make_manager((f"arn:aws:bedrock:{EAST}:123456789012:provisioned-model/abcdefghijkl",), (EAST,))
     with pytest.raises(RetryExhaustedError) as raised:

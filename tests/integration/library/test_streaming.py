@@ -207,6 +207,7 @@ def test_the_deadline_ends_a_dripping_stream(fake_bedrock: FakeBedrock, make_man
     assert stream.get_full_content()
     assert not stream.success
     assert isinstance(stream.get_last_error(), DeadlineExceededError)
+    assert stream.attempts[-1].decision == "give_up"
     assert len(fake_bedrock.calls) == 1
 
 

@@ -1,0 +1,70 @@
+"""A limit is the last value that is still taken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from llmmanager.bedrock.invocation.request_validation import validate_request
+
+
+def request(**fields: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": [{"text": "Why?"}]}], **fields}
+
+
+def tool(name: str) -> dict[str, Any]:
+    return {"tools": [{"toolSpec": {"name": name, "inputSchema": {"json": {"type": "object"}}}}]}
+
+
+@pytest.mark.parametrize(
+    ("within", "beyond"),
+    [
+        (
+            {"inferenceConfig": {"stopSequences": ["x"] * 2500}},
+            {"inferenceConfig": {"stopSequences": ["x"] * 2501}},
+        ),
+        ({"inferenceConfig": {"temperature": 1}}, {"inferenceConfig": {"temperature": 1.01}}),
+        ({"inferenceConfig": {"temperature": 0}}, {"inferenceConfig": {"temperature": -0.01}}),
+        (
+            {"additionalModelResponseFieldPaths": ["/a"] * 10},
+            {"additionalModelResponseFieldPaths": ["/a"] * 11},
+        ),
+        (
+            {"additionalModelResponseFieldPaths": ["/" + "a" * 255]},
+            {"additionalModelResponseFieldPaths": ["/" + "a" * 256]},
+        ),
+        (
+            {"additionalModelRequestFields": {"n": 2**1024 - 1}},
+            {"additionalModelRequestFields": {"n": 2**1024}},
+        ),
+        ({"toolConfig": tool("t" * 64)}, {"toolConfig": tool("t" * 65)}),
+    ],
+)
+def test_a_limit_is_taken_and_what_lies_beyond_is_not(within: dict[str, Any], beyond: dict[str, Any]) -> None:
+    assert validate_request(request(**within)) == []
+    assert len(validate_request(request(**beyond))) == 1
+
+
+def test_a_lifetime_of_the_cache_that_aws_adds_next_is_taken() -> None:
+    point = {"cachePoint": {"type": "default", "ttl": "2h"}}
+    assert validate_request(request(system=[{"text": "Be brief."}, point])) == []
+
+
+def test_what_is_not_said_to_be_a_stream_is_none() -> None:
+    guardrail = {"guardrailIdentifier": "abc", "guardrailVersion": "1", "streamProcessingMode": "sync"}
+    assert len(validate_request(request(guardrailConfig=guardrail))) == 1
+    assert validate_request(request(guardrailConfig=guardrail), stream=True) == []
+
+
+def test_a_long_value_is_not_repeated_in_full() -> None:
+    (problem,) = validate_request({"messages": [{"role": "x" * 5000, "content": [{"text": "Why?"}]}]})
+    assert len(problem) < 200
+    assert "x" * 40 + "..." in problem
+
+
+def test_a_thousand_problems_are_listed_and_no_more() -> None:
+    wrong = [{"text": 3}] * 1500
+    problems = validate_request({"messages": [{"role": "user", "content": wrong}]})
+    assert len(problems) == 1001
+    assert "1000" in problems[-1]
