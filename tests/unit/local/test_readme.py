@@ -11,6 +11,8 @@ README = (ROOT / "README.md").read_text()
 
 
 def plain(value: object) -> str:
+    if isinstance(value, bool):
+        return json.dumps(value)
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
