@@ -26,7 +26,7 @@ local: setup ## the same stack left running on 127.0.0.1 (PORT=4566, BACKEND_URL
 	@$(RUN) infra.local.serve --port $(PORT)
 
 test: setup lint ## every check: ruff, mypy, unit, integration, infrastructure and end-to-end tests
-	$(RUN) pytest
+	$(RUN) pytest -n 2 --dist loadfile
 
 lint: setup ## ruff and mypy alone
 	.venv/bin/ruff check .
