@@ -267,3 +267,16 @@ def test_a_feature_refused_in_the_middle_of_an_answer_leads_to_the_next_region(
         ("us-east-1", "other_region"),
         ("us-west-2", None),
     ]
+
+
+def test_a_stream_lost_after_a_failover_counts_each_failure_for_itself(
+    fake_bedrock: FakeBedrock, make_manager, ask, whole: str
+) -> None:
+    fake_bedrock.add_fault(Fault(error="ThrottlingException", region="us-east-1", count=1))
+    fake_bedrock.add_fault(Fault(reset=True, region="us-west-2", after_chunks=2, count=1))
+    manager = make_manager()
+    assert manager.converse_stream(ask).get_full_content() == whole
+    stats = manager.get_retry_stats()
+    counters = ("requests", "attempts", "retries", "failovers")
+    assert [stats[name] for name in counters] == [1, 3, 2, 2]
+    assert stats["throttles"] == {"amazon.nova-lite-v1:0@us-east-1": 1}

@@ -68,3 +68,10 @@ def test_a_thousand_problems_are_listed_and_no_more() -> None:
     problems = validate_request({"messages": [{"role": "user", "content": wrong}]})
     assert len(problems) == 1001
     assert "1000" in problems[-1]
+
+
+def test_a_number_of_many_digits_is_called_by_its_type() -> None:
+    (short,) = validate_request(request(inferenceConfig={"maxTokens": -3}))
+    (long,) = validate_request(request(inferenceConfig={"maxTokens": -(2**5000)}))
+    assert "(got -3)" in short
+    assert "(got int)" in long
