@@ -290,6 +290,20 @@ def test_on_demand_refused_without_another_way_in_goes_to_the_next_region(
     assert response.attempts[-2].decision == "other_region"
 
 
+def test_a_way_in_that_is_closed_for_one_model_stays_open_for_the_others(
+    fake_bedrock: FakeBedrock, make_manager, ask
+) -> None:
+    message = "Invocation with on-demand throughput isn\u2019t supported."
+    fake_bedrock.add_fault(
+        Fault(error="ValidationException", message=message, model=NOVA_LITE, access="on_demand")
+    )
+    manager = make_manager(("Nova Lite", "Nova Pro"), (EAST,))
+    assert manager.converse(ask).access_method == "geographic_profile"
+    fake_bedrock.deny(NOVA_LITE)
+    other = manager.converse(ask)
+    assert (other.model_used, other.access_method) == ("amazon.nova-pro-v1:0", "on_demand")
+
+
 def test_expired_credentials_are_read_from_where_they_are_now(
     fake_bedrock: FakeBedrock, make_manager, ask, monkeypatch
 ) -> None:

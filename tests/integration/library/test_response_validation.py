@@ -70,6 +70,7 @@ def test_an_exception_in_the_validation_is_an_invalid_answer(make_manager, ask) 
     response = make_manager(regions=("us-east-1",)).converse(ask, response_validation_config=config)
     assert not response.success
     assert "KeyError" in response.get_validation_errors()[0]["error_message"]
+    assert response.get_validation_errors()[0]["error_details"] == {"exception": "KeyError"}
 
 
 def test_a_validation_that_returns_something_else_is_an_invalid_answer(make_manager, ask) -> None:

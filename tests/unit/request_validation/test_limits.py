@@ -46,8 +46,9 @@ def test_a_limit_is_taken_and_what_lies_beyond_is_not(within: dict[str, Any], be
     assert len(validate_request(request(**beyond))) == 1
 
 
-def test_a_lifetime_of_the_cache_that_aws_adds_next_is_taken() -> None:
-    point = {"cachePoint": {"type": "default", "ttl": "2h"}}
+@pytest.mark.parametrize("members", [{"type": "default", "ttl": "2h"}, {"type": "persistent"}])
+def test_a_sort_of_cache_that_aws_adds_next_is_taken(members: dict[str, str]) -> None:
+    point = {"cachePoint": members}
     assert validate_request(request(system=[{"text": "Be brief."}, point])) == []
 
 
