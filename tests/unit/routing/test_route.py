@@ -303,3 +303,19 @@ def test_a_model_not_yet_tried_in_an_unreachable_region_comes_before_one_that_wa
     assert failed(to_walk, UNREACHABLE)[0] == Way("A", "1")
     # B1 was never tried: it needs no wait, and comes before the one that was.
     assert walk(to_walk, NO_ACCESS, 9) == ["A2", "B2", "B1", "A1"]
+
+
+@pytest.mark.parametrize(
+    "kind", [Kind.THROTTLE, Kind.UNAVAILABLE, Kind.TIMEOUT, Kind.UNREACHABLE, Kind.INVALID_ANSWER]
+)
+def test_every_sort_of_transient_failure_counts_against_max_retries(kind: Kind) -> None:
+    decision = Decision(Next.OTHER_REGION, kind)
+    assert walk(route(places("A", "1234"), max_retries=1), decision, 9) == ["A1", "A2"]
+
+
+@pytest.mark.parametrize(
+    "kind", [Kind.QUOTA, Kind.ACCESS, Kind.ACCESS_METHOD, Kind.MODEL, Kind.REQUEST, Kind.FEATURE]
+)
+def test_what_can_never_work_counts_against_nothing(kind: Kind) -> None:
+    decision = Decision(Next.OTHER_REGION, kind)
+    assert walk(route(places("A", "1234"), max_retries=0), decision, 9) == ["A1", "A2", "A3", "A4"]
