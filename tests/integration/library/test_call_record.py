@@ -375,6 +375,27 @@ def test_of_an_id_that_the_catalog_does_not_know_no_way_in_is_told(make_manager,
     assert [attempt.access_method for attempt in raised.value.attempts] == [None]
 
 
+@pytest.mark.parametrize("wrong", [0, -1, True, 1.5, "8"])
+def test_a_number_of_connections_that_is_none_is_refused(make_manager, wrong: object) -> None:
+    with pytest.raises(ConfigurationError, match="max_connections"):
+        make_manager(max_connections=wrong)
+
+
+def test_a_profile_that_cannot_be_read_makes_the_configuration_invalid(make_manager) -> None:
+    manager = make_manager(auth_config=AuthConfig(AuthenticationType.PROFILE, profile_name="nobody"))
+    result = manager.validate_configuration()
+    assert (result["valid"], result["auth_status"]) == (False, "missing")
+    assert "nobody" in result["errors"][0]
+
+
+def test_a_streamed_answer_that_is_valid_stays_a_success(make_manager, ask) -> None:
+    config = ResponseValidationConfig(lambda _: ValidationResult(success=True))
+    stream = make_manager().converse_stream(ask, response_validation_config=config)
+    assert stream.get_full_content()
+    assert stream.success
+    assert not stream.had_validation_failures()
+
+
 def test_a_cancelled_wait_ends_the_call_and_says_so(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
     fake_bedrock.add_fault(Fault(error="ThrottlingException", retry_after=20))
     cancelled = threading.Event()

@@ -1,0 +1,73 @@
+"""The command, called as a function."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+from llmmanager.testing.__main__ import main
+
+
+@pytest.fixture(autouse=True)
+def signals() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def test_it_serves_and_tells_each_call_until_it_is_told_to_end(capsys: pytest.CaptureFixture[str]) -> None:
+    port = free_port()
+
+    def call_and_end() -> None:
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/foundation-models", timeout=5)
+            except urllib.error.HTTPError:
+                break
+            except OSError:
+                time.sleep(0.05)
+            else:
+                break
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    caller = threading.Thread(target=call_and_end)
+    caller.start()
+    assert main(["--port", str(port)]) == 0
+    caller.join()
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == f"FakeBedrock listening on http://127.0.0.1:{port}"
+    assert any(line.startswith("ListFoundationModels") for line in printed[1:])
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[]", "must hold a JSON object"),
+        ("{", "fake-bedrock: "),
+        (json.dumps({"colour": "red"}), "colour is unknown"),
+    ],
+)
+def test_settings_that_are_wrong_end_it_at_once(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], text: str, told: str
+) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text(text)
+    assert main(["--config", str(file)]) == 2
+    assert told in capsys.readouterr().err
