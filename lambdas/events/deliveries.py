@@ -10,11 +10,11 @@ from lambdas.events import replies
 from lambdas.events.envelopes import Asked, Dropped, Job, Stored, read_text
 from lambdas.events.inbox import start_batch
 from lambdas.events.process import Outcome, answer_once, as_problem, load
-from lambdas.http_api.problems import Problem
 from lambdas.shared import clients
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.idempotency import InProgress, run_once
 from lambdas.shared.observability import log_unexpected, logger
+from lambdas.shared.problems import Problem
 from lambdas.shared.settings import event_settings
 
 # 5 s, 20 s, 80 s, 320 s: longer in all than a lost function's claim on a request lasts.

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambdas.events.envelopes import Asked, Stored
-from lambdas.http_api.converse import read_question
-from lambdas.http_api.problems import Problem, answer_refused, internal_error, problem_of
 from lambdas.shared import clients
-from lambdas.shared.codec import InvalidRequest, encode_response
+from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.idempotency import InProgress, KeyReused, run_once
 from lambdas.shared.json_text import InvalidJson, parse
-from lambdas.shared.manager import llm_manager
-from lambdas.shared.metrics import recorded
-from lambdas.shared.observability import log_payload, log_unexpected
+from lambdas.shared.observability import log_unexpected
+from lambdas.shared.problems import Problem, internal_error, problem_of
+from lambdas.shared.question import ask, read_question
 from lambdas.shared.settings import batch_settings
 
 # What it takes, when the model is done, to keep the answer and to send it.
@@ -67,17 +65,7 @@ def answer(asked: Asked, context: Any) -> dict[str, Any]:
     """
     question = read_question(asked.body)
     seconds = context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
-    response = recorded(
-        lambda: llm_manager(question.targets).converse_with_request(
-            question.request, question.rules, deadline=seconds
-        ),
-        door="events",
-        caller=asked.caller,
-    )
-    log_payload(question.request, response)
-    if not response.success:
-        raise answer_refused(response)
-    return {"text": response.get_content(), **encode_response(response)}
+    return ask(question, seconds=seconds, door="events", caller=asked.caller)
 
 
 def answer_once(asked: Asked, context: Any) -> dict[str, Any]:

@@ -23,11 +23,11 @@ from lambdas.batch.storage import (
 from lambdas.http_api.calls import Answer, Call
 from lambdas.http_api.executions import latest
 from lambdas.http_api.once import once
-from lambdas.http_api.problems import not_found
 from lambdas.shared import clients
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.json_text import dump, dump_line
 from lambdas.shared.manager import choose_targets
+from lambdas.shared.problems import not_found
 from lambdas.shared.settings import batch_settings, batch_state_machine_arn
 
 # About as many as fit into the 6 MB that a function is sent; a file in S3 may hold any number.

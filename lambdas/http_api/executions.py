@@ -17,10 +17,10 @@ from botocore.exceptions import ClientError
 
 from lambdas.batch.storage import BATCH_ID, BatchStorage, NotThere
 from lambdas.http_api.calls import Answer, Call
-from lambdas.http_api.problems import Problem, not_found
 from lambdas.shared import clients
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.json_text import dump
+from lambdas.shared.problems import Problem, not_found
 from lambdas.shared.settings import batch_settings, batch_state_machine_arn
 
 MAX_LISTED = 100

@@ -6,10 +6,10 @@ from typing import Any
 
 from lambdas.http_api.calls import Answer, Call
 from lambdas.http_api.large_answers import MAX_BODY_BYTES, put_aside
-from lambdas.http_api.problems import Problem, internal_error, problem_of
 from lambdas.http_api.routes import answer
 from lambdas.shared.json_text import dump
 from lambdas.shared.observability import log_unexpected, logger
+from lambdas.shared.problems import Problem, internal_error, problem_of
 
 
 @logger.inject_lambda_context(clear_state=True)

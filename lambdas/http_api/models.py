@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from lambdas.http_api.calls import Answer, Call
-from lambdas.http_api.problems import not_found
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.manager import catalog
+from lambdas.shared.problems import not_found
 from lambdas.shared.settings import model_settings
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lambdas.http_api.calls import Answer, Call
-from lambdas.http_api.problems import Problem
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.idempotency import InProgress, KeyReused, StoreUnavailable, run_once
+from lambdas.shared.problems import Problem
 
 HEADER = "Idempotency-Key"
 MAX_KEY_LENGTH = 255

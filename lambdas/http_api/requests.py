@@ -12,9 +12,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lambdas.http_api.calls import Answer, Call
-from lambdas.http_api.problems import not_found
 from lambdas.shared import clients
 from lambdas.shared.json_text import dump
+from lambdas.shared.problems import not_found
 from lambdas.shared.settings import batch_settings, request_queue_url
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,80}")

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from lambdas.http_api import batches, converse, executions, models, requests
 from lambdas.http_api.calls import Answer, Call
-from lambdas.http_api.problems import method_not_allowed, not_found
+from lambdas.shared.problems import method_not_allowed, not_found
 
 _Methods = dict[str, Callable[[], Answer]]
 

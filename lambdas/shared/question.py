@@ -1,0 +1,75 @@
+"""One request to a model: read out of a body, and asked. The same for every door that answers single ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lambdas.shared.codec import InvalidRequest, decode_request, encode_response
+from lambdas.shared.manager import Targets, choose_targets, llm_manager
+from lambdas.shared.metrics import recorded
+from lambdas.shared.observability import log_payload
+from lambdas.shared.problems import answer_refused
+from lambdas.shared.response_rules import FIELD, read_rules
+from lambdas.shared.s3_locations import location_problems
+from llmmanager import BedrockConverseRequest, ResponseValidationConfig
+
+
+@dataclass(frozen=True)
+class Question:
+    """A body that can be sent to a model."""
+
+    request: BedrockConverseRequest
+    targets: Targets
+    rules: ResponseValidationConfig | None
+
+
+def read_question(body: Mapping[str, Any]) -> Question:
+    """A body as a question.
+
+    Raises:
+        InvalidRequest: with every problem that it has.
+    """
+    own = ("models", "regions", FIELD)
+    fields = {key: value for key, value in body.items() if key not in own}
+    problems: list[str] = []
+    read = (
+        lambda: choose_targets(body.get("models"), body.get("regions")),
+        lambda: read_rules(body.get(FIELD)),
+        lambda: decode_request(fields),
+    )
+    parts: list[Any] = []
+    for part in read:
+        try:
+            parts.append(part())
+        except InvalidRequest as error:
+            problems += error.reasons
+    problems += location_problems(fields)
+    if problems:
+        raise InvalidRequest(problems)
+    targets, rules, request = parts
+    return Question(request, targets, rules)
+
+
+def ask(question: Question, *, seconds: float, door: str, caller: str | None) -> dict[str, Any]:
+    """The answer, as the doors give it.
+
+    Args:
+        seconds: by when there must be one.
+        door, caller: how the question came, and whose it is: for the metrics.
+
+    Raises:
+        Problem, LLMManagerError: nothing answered it, or nothing as it must be.
+    """
+    response = recorded(
+        lambda: llm_manager(question.targets).converse_with_request(
+            question.request, question.rules, deadline=seconds
+        ),
+        door=door,
+        caller=caller,
+    )
+    log_payload(question.request, response)
+    if not response.success:
+        raise answer_refused(response)
+    return {"text": response.get_content(), **encode_response(response)}
