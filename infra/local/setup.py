@@ -1,5 +1,7 @@
 """Install what the project needs, once: .venv, .venv-emulator and node_modules, each from its lock.
 
+With `--bench`, what `make bench` measures LLMManager against instead, each in an environment of its own.
+
 Runs on the machine's own Python with nothing installed. A stamp in each folder names the lock it was made
 from, so a second run finds nothing to do; a file lock lets two runs at once wait for each other.
 """
@@ -13,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,10 +101,15 @@ def install_node(part: Part) -> None:
     run(npm, "ci", "--no-audit", "--no-fund", what="the packages of package-lock.json could not be installed")
 
 
+BENCHMARKED = ("library", "original", "litellm", "langchain", "plot")
 PARTS = (
     Part(ROOT / ".venv", ROOT / "requirements" / "dev.txt", install_python),
     Part(ROOT / ".venv-emulator", ROOT / "requirements" / "emulator.txt", install_python),
     Part(ROOT / "node_modules", ROOT / "package-lock.json", install_node),
+)
+BENCH_PARTS = tuple(
+    Part(ROOT / f".venv-bench-{name}", ROOT / "requirements" / f"bench-{name}.txt", install_python)
+    for name in BENCHMARKED
 )
 
 
@@ -110,18 +117,18 @@ def bring_up_to_date(part: Part) -> None:
     started = time.monotonic()
     part.install(part)
     part.stamp.write_text(part.wanted_stamp())
-    print(f"  {part.folder.name:<14} {time.monotonic() - started:5.1f} s", flush=True)
+    print(f"  {part.folder.name:<20} {time.monotonic() - started:5.1f} s", flush=True)
 
 
-def setup() -> None:
+def setup(parts: Sequence[Part] = PARTS) -> None:
     """Install every part that is not current."""
-    if all(part.current() for part in PARTS):
+    if all(part.current() for part in parts):
         return
     lock_file = ROOT / ".local" / "setup.lock"
     lock_file.parent.mkdir(exist_ok=True)
     with lock_file.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        stale = [part for part in PARTS if not part.current()]
+        stale = [part for part in parts if not part.current()]
         if not stale:
             return
         print(f"Installing {', '.join(part.folder.name for part in stale)} ...", flush=True)
@@ -143,7 +150,7 @@ def lock() -> None:
     uv = shutil.which("uv")
     if not uv:
         raise SetupError("uv resolves the locks, and is not on PATH (pip install uv).")
-    for name in ("lambda", "dev", "emulator"):
+    for name in ("lambda", "dev", "emulator", *(f"bench-{name}" for name in BENCHMARKED)):
         source = f"requirements/{name}.in"
         options = ("--quiet", "--generate-hashes", "--no-header", "--universal", "--python-version", "3.11")
         run(
@@ -161,7 +168,10 @@ def lock() -> None:
 
 if __name__ == "__main__":
     try:
-        lock() if sys.argv[1:] == ["--lock"] else setup()
+        if sys.argv[1:] == ["--lock"]:
+            lock()
+        else:
+            setup(BENCH_PARTS if sys.argv[1:] == ["--bench"] else PARTS)
     except SetupError as error:
         sys.exit(f"setup: {error}")
     except KeyboardInterrupt:
