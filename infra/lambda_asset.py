@@ -1,14 +1,18 @@
 """The code that every function carries: built by copying what is installed, without network or Docker.
 
 The locked distributions are all pure Python, so what runs here runs on any platform and any Python that
-they support. Each is checked: its version against the lock, its wheel for compiled code.
+they support. Each is checked: its version against the lock, its wheel for compiled code. What no function
+imports or reads stays behind: Lambda unpacks all of it at a cold start.
 """
 
 from __future__ import annotations
 
+import gzip
+import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatch
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -16,7 +20,8 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parent.parent
 LOCK: Final = ROOT / "requirements" / "lambda.txt"
 
-# botocore describes over 400 services in 28 MB; these are the ones that the functions call.
+# botocore describes over 400 services in 28 MB; these are the ones that the functions call. A role's
+# credentials come by way of sts.
 SERVICES: Final = frozenset(
     {"bedrock", "bedrock-runtime", "dynamodb", "events", "s3", "sqs", "stepfunctions", "sts"}
 )
@@ -24,6 +29,22 @@ SERVICES: Final = frozenset(
 _SOURCES: Final = ("lambdas", "llmmanager")
 # The library's test doubles stay at home, like everything that Python writes itself.
 _LEFT_OUT: Final = frozenset({"testing", "__pycache__"})
+# Of the folders in these folders, the ones that are needed.
+_ONLY: Final[Mapping[str, frozenset[str]]] = {
+    "botocore/data": SERVICES,
+    "aws_lambda_powertools/utilities": frozenset({"idempotency", "jmespath_utils", "typing"}),
+}
+# boto3's resources, documentation's examples, another door to HTTP, notes for type checkers, time zones.
+_NEVER_READ: Final = (
+    "boto3/data/*",
+    "boto3/examples/*",
+    "botocore/data/*/examples-1.json",
+    "aws_lambda_powertools/event_handler/*",
+    "*.pyi",
+    "dateutil/zoneinfo/*.tar.gz",
+)
+# Read whole for every client, and most of it is about other services.
+_ENDPOINTS: Final = PurePosixPath("botocore/data/endpoints.json")
 _LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
 _PURE_TAG = re.compile(r"py\d(\.py\d)*-none-any")
 # Installers write these for the machine they run on: shipped, they would change the hash of equal assets.
@@ -67,6 +88,25 @@ def _copy_distribution(name: str, version: str, target: Path) -> None:
     for file in distribution.files:
         if _belongs_in_asset(PurePosixPath(file)):
             _copy(Path(str(distribution.locate_file(file))), target / file)
+    if (target / _ENDPOINTS).is_file():
+        _cut_endpoints(target / _ENDPOINTS, _endpoint_prefixes(target / "botocore" / "data"))
+
+
+def _cut_endpoints(file: Path, services: frozenset[str]) -> None:
+    """Leave what is said of partitions and regions, and of these services, by their endpoints' prefixes."""
+    known = json.loads(file.read_text(encoding="utf-8"))
+    for partition in known["partitions"]:
+        partition["services"] = {
+            name: endpoints for name, endpoints in partition["services"].items() if name in services
+        }
+    file.write_text(json.dumps(known, separators=(",", ":")), encoding="utf-8")
+
+
+def _endpoint_prefixes(data: Path) -> frozenset[str]:
+    descriptions = (
+        json.loads(gzip.decompress(file.read_bytes())) for file in data.rglob("service-2.json.gz")
+    )
+    return frozenset(description["metadata"]["endpointPrefix"] for description in descriptions)
 
 
 def _check_pure(name: str, distribution: metadata.Distribution) -> None:
@@ -86,8 +126,10 @@ def _belongs_in_asset(file: PurePosixPath) -> bool:
         return False
     if file.parts[0].endswith(".dist-info"):
         return file.name not in _INSTALL_RECORDS
-    in_service_data = file.parts[:2] in (("botocore", "data"), ("boto3", "data")) and len(file.parts) > 3
-    return not in_service_data or file.parts[2] in SERVICES
+    if any(fnmatch(file.as_posix(), pattern) for pattern in _NEVER_READ):
+        return False
+    only = _ONLY.get("/".join(file.parts[:2]))
+    return only is None or len(file.parts) == 3 or file.parts[2] in only
 
 
 def _source_files(folder: Path) -> Iterator[Path]:

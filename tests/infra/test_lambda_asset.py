@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import os
@@ -77,8 +78,82 @@ def test_the_asset_describes_only_the_services_that_are_called(asset: Path) -> N
     }
 
 
+# Runs where all of botocore is, and where the asset alone is: where each client sends, and how it signs.
+DESTINATIONS = """
+import botocore.session
+session = botocore.session.Session()
+session.set_credentials("a", "b")
+destinations = {}
+for service in services:
+    for region in ("us-east-1", "eu-west-2", "cn-north-1", "us-gov-west-1", "us-iso-east-1", "mars-north-1"):
+        meta = session.create_client(service, region_name=region).meta
+        signing = [meta.config.signature_version, meta.service_model.signing_name, meta.region_name]
+        destinations[f"{service} in {region}"] = [meta.endpoint_url, *signing]
+"""
+
+
+def test_clients_of_the_asset_go_where_clients_of_all_of_botocore_go(asset: Path) -> None:
+    known: dict[str, object] = {"services": sorted(SERVICES)}
+    exec(DESTINATIONS, known)
+    code = f"import json\nservices = {sorted(SERVICES)!r}\n{DESTINATIONS}\nprint(json.dumps(destinations))"
+    assert json.loads(run_with_only(asset, code)) == known["destinations"]
+
+
+def test_the_endpoints_of_the_asset_are_those_of_the_services_that_are_called(asset: Path) -> None:
+    endpoints = json.loads((asset / "botocore" / "data" / "endpoints.json").read_text())
+    described = {name for partition in endpoints["partitions"] for name in partition["services"]}
+    # Of bedrock-runtime, endpoints.json has nothing to say.
+    assert described == {"bedrock", "dynamodb", "events", "s3", "sqs", "states", "sts"}
+
+
+def test_every_import_of_the_functions_is_in_the_asset_however_late_it_is_made(
+    asset: Path,
+) -> None:
+    imported = {
+        name
+        for folder in ("lambdas", "llmmanager")
+        for path in (asset / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in imported_names(node)
+    }
+    assert "aws_lambda_powertools.utilities.idempotency:DynamoDBPersistenceLayer" in imported
+    code = f"""
+import importlib
+for name in {sorted(imported)!r}:
+    module, _, attribute = name.partition(":")
+    found = importlib.import_module(module)
+    if attribute and not hasattr(found, attribute):
+        importlib.import_module(f"{{module}}.{{attribute}}")
+"""
+    run_with_only(asset, code, AWS_REGION="us-east-1")
+
+
+def imported_names(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        return [f"{node.module}:{alias.name}" for alias in node.names]
+    return []
+
+
+def test_what_powertools_imports_of_itself_is_in_the_asset(asset: Path) -> None:
+    missing = set()
+    for path in (asset / "aws_lambda_powertools").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            for name in imported_names(node):
+                if name.startswith("aws_lambda_powertools.") and not is_there(asset, name.partition(":")[0]):
+                    missing.add(name)
+    # Of pydantic's models, which the asset does not hold either.
+    assert missing == {"aws_lambda_powertools.event_handler.openapi.compat:_model_dump"}
+
+
+def is_there(asset: Path, module: str) -> bool:
+    path = asset.joinpath(*module.split("."))
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
 def test_the_asset_is_small(asset: Path) -> None:
-    assert sum(path.stat().st_size for path in asset.rglob("*") if path.is_file()) < 12 * MEGABYTE
+    assert sum(path.stat().st_size for path in asset.rglob("*") if path.is_file()) < 6 * MEGABYTE
 
 
 def test_every_file_can_be_read_by_lambdas_user_whatever_the_umask(tmp_path: Path) -> None:
