@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,18 +60,26 @@ class ApiClient:
     def get(self, path: str, *, signed: bool = True) -> Answer:
         return self.call("GET", path, signed=signed)
 
-    def post(self, path: str, body: Any, *, signed: bool = True) -> Answer:
+    def post(
+        self, path: str, body: Any, *, headers: Mapping[str, str] | None = None, signed: bool = True
+    ) -> Answer:
         """POST `body`: text and bytes as they are, anything else as JSON."""
-        return self.call(
-            "POST", path, body if isinstance(body, str | bytes) else json.dumps(body), signed=signed
-        )
+        data = body if isinstance(body, str | bytes) else json.dumps(body)
+        return self.call("POST", path, data, headers=headers, signed=signed)
 
-    def call(self, method: str, path: str, data: str | bytes | None = None, *, signed: bool = True) -> Answer:
-        """Send one request. `path` begins with a slash, as in "/v1/models"."""
+    def call(
+        self,
+        method: str,
+        path: str,
+        data: str | bytes | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        signed: bool = True,
+    ) -> Answer:
+        """Send one request. `path` begins with a slash, as in "/v1/models"; `headers` go over our own."""
         payload = data.encode() if isinstance(data, str) else data
-        request = AWSRequest(
-            method, self.base_url + path, headers={"Content-Type": "application/json"}, data=payload
-        )
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        request = AWSRequest(method, self.base_url + path, headers=sent, data=payload)
         if signed:
             SigV4Auth(self._credentials, "execute-api", REGION).add_auth(request)
         answer = self._http.request(method, request.url, body=payload, headers=dict(request.headers.items()))

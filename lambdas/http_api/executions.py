@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -34,7 +35,8 @@ _STATUS = {
     "TIMED_OUT": "timed_out",
     "ABORTED": "stopped",
 }
-_RESUMED = re.compile(r"--r\d{1,2}$")
+_RESUMED = re.compile(r"(.+)--r(\d{1,2})", re.ASCII)
+_LOOKS_AT_ONCE = 10
 _MAX_NAME = 80
 _UNKNOWN = {"ExecutionDoesNotExist", "InvalidArn"}
 _BAD_TOKEN = {"InvalidToken", "ValidationException"}
@@ -77,7 +79,9 @@ def latest(batch_id: str) -> Execution | None:
 
 
 def recent(call: Call) -> Answer:
-    """The batches started last, newest first; one that was taken up again stands there once for each time.
+    """The batches whose newest execution started last, newest first.
+
+    A page may hold fewer than `limit`: what a newer execution took up again is left out of it.
 
     Raises:
         InvalidRequest: `limit` or `nextToken` is wrong.
@@ -96,7 +100,7 @@ def recent(call: Call) -> Answer:
             raise InvalidRequest(["nextToken: must be one that this list gave"]) from None
         raise
     more = {"nextToken": listed["nextToken"]} if listed.get("nextToken") else {}
-    return Answer(200, {"batches": [_listed(item) for item in listed["executions"]], **more})
+    return Answer(200, {"batches": _listed(listed["executions"]), **more})
 
 
 def stop(batch_id: str) -> Answer:
@@ -162,6 +166,12 @@ def _name(batch_id: str, number: int) -> str:
     return batch_id if number == 1 else f"{batch_id}--r{number}"
 
 
+def _of_batch(name: str) -> tuple[str, int]:
+    """The batch that an execution of this name runs, and the how manieth of its executions it is."""
+    resumed = _RESUMED.fullmatch(name)
+    return (resumed[1], int(resumed[2])) if resumed else (name, 1)
+
+
 def _described(batch_id: str, number: int) -> dict[str, Any] | None:
     name = _name(batch_id, number)
     arn = batch_state_machine_arn().replace(":stateMachine:", ":execution:") + f":{name}"
@@ -176,13 +186,27 @@ def _described(batch_id: str, number: int) -> dict[str, Any] | None:
     return found
 
 
-def _listed(item: Mapping[str, Any]) -> dict[str, Any]:
-    batch_id = _RESUMED.sub("", item["name"])
-    return {
-        **_about(batch_id, _STATUS.get(item["status"], "running")),
-        "startedAt": _time(item.get("startDate")),
-        "endedAt": _time(item.get("stopDate")),
-    }
+def _listed(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Executions as batches, without those that a newer one, on this page or one before, took up again."""
+    names = {item["name"] for item in items}
+
+    def is_newest(item: Mapping[str, Any]) -> bool:
+        batch_id, number = _of_batch(item["name"])
+        if item["status"] == "RUNNING":
+            return True
+        return _name(batch_id, number + 1) not in names and _described(batch_id, number + 1) is None
+
+    with ThreadPoolExecutor(_LOOKS_AT_ONCE) as pool:
+        newest = list(pool.map(is_newest, items))
+    return [
+        {
+            **_about(_of_batch(item["name"])[0], _STATUS.get(item["status"], "running")),
+            "startedAt": _time(item.get("startDate")),
+            "endedAt": _time(item.get("stopDate")),
+        }
+        for item, is_kept in zip(items, newest, strict=True)
+        if is_kept
+    ]
 
 
 def _time(value: datetime | None) -> str | None:

@@ -366,6 +366,25 @@ def test_batches_are_listed_newest_first_page_by_page(call, machine, records):
         assert datetime.fromisoformat(entry["startedAt"]).tzinfo
 
 
+def test_a_batch_that_was_taken_up_again_is_listed_once_as_it_goes_now(call, machine, records):
+    ids = [call("POST", "/v1/batches", {"requests": records(1)})[1]["batchId"] for _ in range(3)]
+    for action in ("stop", "resume", "stop", "resume"):
+        call("POST", f"/v1/batches/{ids[0]}/{action}")
+    call("POST", f"/v1/batches/{ids[1]}/stop")
+    call("POST", f"/v1/batches/{ids[1]}/resume")
+    call("POST", f"/v1/batches/{ids[1]}/stop")
+    call("POST", f"/v1/batches/{ids[2]}/stop")
+
+    for limit in ("1", "2", "3", "100"):
+        listed, token = [], {}
+        while token is not None:
+            page = call("GET", "/v1/batches", query={"limit": limit, **token})[1]
+            assert len(page["batches"]) <= int(limit)
+            listed += [(entry["batchId"], entry["status"]) for entry in page["batches"]]
+            token = {"nextToken": page["nextToken"]} if "nextToken" in page else None
+        assert sorted(listed) == sorted([(ids[0], "running"), (ids[1], "stopped"), (ids[2], "stopped")])
+
+
 @pytest.mark.parametrize(
     "query", [{"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"limit": "٣"}, {"nextToken": "x"}]
 )
