@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -12,15 +16,17 @@ from lambdas.batch.batch_input import Batch, InvalidBatch, read_batch
 from lambdas.batch.object_writer import ObjectWriter
 from lambdas.batch.records import InputFile, Record, Rejected, read_files
 from lambdas.batch.storage import MANIFEST, REJECTED, BatchStorage, NotThere, Plan, keys_below, stream
-from lambdas.shared.codec import encode_record
 from lambdas.shared.json_text import dump_line
 from lambdas.shared.manager import Targets
 from lambdas.shared.observability import logger
 from lambdas.shared.settings import batch_settings
 
 MAX_SHARD_BYTES = 32_000_000
-# Shards grow as they are cut (see `_room`), so that a small batch is shared by several workers too.
-FIRST_SHARD_SIZE = 20
+# Shards grow as they are cut (see `_room`), so that a small batch is shared by several workers too. The first
+# ones keep a worker's calls, as many as it makes at once by default, busy once.
+FIRST_SHARD_SIZE = 32
+# Shards on their way to S3 while the next one is read: as many more are held in memory.
+_WRITERS = 3
 
 _UNREADABLE = {"NoSuchKey", "NoSuchBucket", "AccessDenied", "403", "404"}
 
@@ -55,10 +61,10 @@ def plan(batch: Batch, *, shard_size: int) -> dict[str, Any]:
         storage.put_input(batch.requests)
     counts = {"records": 0, "rejected": 0}
     manifest = []
-    with storage.writer(REJECTED) as rejected:
+    with storage.writer(REJECTED) as rejected, _beside() as keep:
         lines = _sound_lines(read_files(_files(batch)), rejected, counts)
         for shard, body in enumerate(cut_shards(lines, shard_size=shard_size, spread=len(targets.regions))):
-            _keep_shard(storage, shard, b"".join(body), again=earlier is not None)
+            keep(partial(_keep_shard, storage, shard, b"".join(body), again=earlier is not None))
             manifest.append(_shard_item(storage, shard, records=len(body), targets=targets))
         if not counts["records"]:
             raise InvalidBatch(f"s3://{batch.bucket}/{batch.key} holds no records")
@@ -124,6 +130,22 @@ def _earlier_plan(storage: BatchStorage) -> Plan | None:
         return None
 
 
+@contextmanager
+def _beside() -> Iterator[Callable[[Callable[[], None]], None]]:
+    """Runs what it is given on other threads, a few at once; what is raised there is raised here, later."""
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        under_way: deque[Future[None]] = deque()
+
+        def start(work: Callable[[], None]) -> None:
+            if len(under_way) == _WRITERS:
+                under_way.popleft().result()
+            under_way.append(pool.submit(work))
+
+        yield start
+        while under_way:
+            under_way.popleft().result()
+
+
 def _keep_shard(storage: BatchStorage, shard: int, body: bytes, *, again: bool) -> None:
     """Write a shard, or see that it was written before just so: results are told apart by their ids alone."""
     key = storage.shard_key(shard)
@@ -154,7 +176,7 @@ def _sound_lines(
             counts["rejected"] += 1
             rejected.write(dump_line(entry.to_json()))
         else:
-            yield dump_line(encode_record(entry.request))
+            yield entry.to_line()
 
 
 def _shard_item(storage: BatchStorage, shard: int, *, records: int, targets: Targets) -> Mapping[str, Any]:

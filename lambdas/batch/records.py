@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lambdas.shared.codec import InvalidRequest, decode_record, record_id
-from lambdas.shared.json_text import InvalidJson, parse
+from lambdas.batch.id_set import IdSet
+from lambdas.shared.codec import InvalidRequest, decode_record, encode_record, is_encoded, record_id
+from lambdas.shared.json_text import InvalidJson, dump_line, parse
 from llmmanager import BedrockConverseRequest
 
 # What Bedrock takes inline in one request; larger files are named by their place in S3 (`s3Location`).
 MAX_LINE_BYTES = 25_000_000
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_DIGEST_BYTES = 12
 
 
 @dataclass(frozen=True)
@@ -23,10 +22,16 @@ class Record:
 
     Attributes:
         line: its number, from 1.
+        text: the line, if it is spelled as a shard's lines are.
     """
 
     line: int
     request: BedrockConverseRequest
+    text: bytes | None = None
+
+    def to_line(self) -> bytes:
+        """The record as a line of a shard."""
+        return dump_line(encode_record(self.request)) if self.text is None else self.text + b"\n"
 
 
 @dataclass(frozen=True)
@@ -79,12 +84,12 @@ def read_files(
     """Every line of JSON Lines files that is not blank, as a record or as the reasons why it is none.
 
     A record without an id is named after its line. An id used by an earlier line is refused. Memory holds one
-    line and about 100 bytes an id.
+    line and an `IdSet`.
 
     Args:
         max_line_bytes: a longer line is rejected, and never held as a whole.
     """
-    seen: set[bytes] = set()
+    seen = IdSet()
     for file in files:
         for number, line in enumerate(split_lines(file.chunks, max_bytes=max_line_bytes), start=1):
             if line is None:
@@ -130,7 +135,7 @@ def split_lines(chunks: Iterable[bytes], *, max_bytes: int) -> Iterator[bytes | 
         yield line()
 
 
-def _read(number: int, line: bytes, seen: set[bytes], id_prefix: str) -> Record | Rejected:
+def _read(number: int, line: bytes, seen: IdSet, id_prefix: str) -> Record | Rejected:
     data = None
     try:
         data = parse(line)
@@ -139,13 +144,7 @@ def _read(number: int, line: bytes, seen: set[bytes], id_prefix: str) -> Record 
         return Rejected(number, None, (f"record: {error}",))
     except InvalidRequest as error:
         return Rejected(number, record_id(data), tuple(error.reasons))
-    digest = _digest(str(request.request_id))
-    if digest in seen:
+    if not seen.add(str(request.request_id)):
         reason = f"recordId: {request.request_id!r} is the id of an earlier line as well"
         return Rejected(number, request.request_id, (reason,))
-    seen.add(digest)
-    return Record(number, request)
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest()
+    return Record(number, request, line.strip() if is_encoded(data) else None)

@@ -146,5 +146,5 @@ class Waiting:
 
 
 def _priority(line: bytes) -> int:
-    priority: int = json.loads(line)["modelInput"].get("priority", 0)
-    return priority
+    priority: int | None = json.loads(line)["modelInput"].get("priority")
+    return priority or 0

@@ -16,6 +16,8 @@ _FIELDS = CONVERSE_FIELDS | _OWN_FIELDS
 _FIELD_OF = {spelling: name for name, camel in _FIELDS.items() for spelling in (name, camel)}
 _ID_FIELDS = ("recordId", "requestId", "record_id", "request_id")
 _MODEL_INPUT = "modelInput"
+_RECORD_FIELDS = {"recordId", _MODEL_INPUT}
+_REQUEST_FIELDS = set(_FIELDS.values())
 # Free-form members such as requestMetadata may hold a key called "bytes" that means something else.
 _FIELDS_WITH_BYTES = ("messages", "system", "extra_request_fields")
 
@@ -77,6 +79,15 @@ def record_id(data: Any) -> str | None:
 def encode_record(request: BedrockConverseRequest) -> dict[str, Any]:
     """The record that `decode_record` reads back as the same request."""
     return {"recordId": request.request_id, _MODEL_INPUT: encode_request(request)}
+
+
+def is_encoded(record: Mapping[str, Any]) -> bool:
+    """Whether a sound record is spelled as `encode_record` spells it, but for members that are null."""
+    return (
+        record.keys() == _RECORD_FIELDS
+        and record["recordId"] is not None
+        and record[_MODEL_INPUT].keys() <= _REQUEST_FIELDS
+    )
 
 
 def encode_request(request: BedrockConverseRequest) -> dict[str, Any]:

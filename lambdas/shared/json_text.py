@@ -24,12 +24,8 @@ def parse(text: str | bytes) -> Any:
         InvalidJson: the text is none of that.
     """
     try:
-        value = json.loads(
-            text if isinstance(text, str) else text.decode("utf-8"),
-            object_pairs_hook=_object,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-        )
+        decoded = text if isinstance(text, str) else text.decode("utf-8")
+        value = _DECODER.decode(decoded)
     except UnicodeDecodeError as error:
         raise InvalidJson(f"not UTF-8 (byte {error.start})") from None
     except json.JSONDecodeError as error:
@@ -39,7 +35,8 @@ def parse(text: str | bytes) -> Any:
     except ValueError as error:
         # Only a hook of ours, or an integer of more digits than Python converts, ends here.
         raise InvalidJson(f"not JSON: {error}") from None
-    if _deeper_than(value, MAX_DEPTH):
+    # Few brackets cannot be nested deeply, and counting them is cheaper than a walk.
+    if decoded.count("{") + decoded.count("[") > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):
         raise InvalidJson(_TOO_DEEP)
     return value
 
@@ -47,9 +44,9 @@ def parse(text: str | bytes) -> Any:
 def dump(value: Any) -> bytes:
     """Compact UTF-8 JSON. Text that UTF-8 cannot hold (a lone surrogate) makes it all ASCII escapes."""
     try:
-        return _dumps(value, ensure_ascii=False).encode("utf-8")
+        return _UNICODE.encode(value).encode("utf-8")
     except UnicodeEncodeError:
-        return _dumps(value, ensure_ascii=True).encode("ascii")
+        return _ASCII.encode(value).encode("ascii")
 
 
 def dump_line(value: Any) -> bytes:
@@ -58,10 +55,9 @@ def dump_line(value: Any) -> bytes:
 
 
 _TOO_DEEP = f"not JSON that can be used: nested more than {MAX_DEPTH} levels deep"
-
-
-def _dumps(value: Any, *, ensure_ascii: bool) -> str:
-    return json.dumps(value, ensure_ascii=ensure_ascii, separators=(",", ":"), allow_nan=False)
+_COMPACT = (",", ":")
+_UNICODE = json.JSONEncoder(ensure_ascii=False, separators=_COMPACT, allow_nan=False)
+_ASCII = json.JSONEncoder(ensure_ascii=True, separators=_COMPACT, allow_nan=False)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -96,3 +92,6 @@ def _deeper_than(value: Any, limit: int) -> bool:
         if not level:
             return False
     return True
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite)

@@ -30,7 +30,7 @@ def test_every_record_is_answered_once_and_the_summary_adds_up(machine, deployed
 
 
 def test_all_regions_share_a_small_batch(machine, deployed, records):
-    summary = machine.run({"inputS3Uri": machine.put(records(60))})
+    summary = machine.run({"inputS3Uri": machine.put(records(96))})
 
     assert set(summary["byRegion"]) == {"us-east-1", "us-west-2", "eu-central-1"}
 
@@ -141,10 +141,10 @@ def test_a_lost_shard_fails_its_records_and_no_others(machine, deployed, records
     summary = machine.collect()
 
     failed = machine.lines("failed.jsonl")
-    assert ids(failed) == ids(records(20))
+    assert ids(failed) == ids(records(32))
     assert {line["error"]["type"] for line in failed} == {"RecordLost"}
     assert failed[0]["modelInput"]["messages"]
-    assert (summary["records"], summary["answered"], summary["failed"]) == (60, 40, 20)
+    assert (summary["records"], summary["answered"], summary["failed"]) == (60, 28, 32)
 
 
 def test_collecting_twice_gives_the_same_files(machine, deployed, records):

@@ -105,18 +105,18 @@ def test_what_step_functions_adds_to_the_input_of_a_nested_execution_is_passed_o
 
 
 def test_what_the_map_is_given_is_what_it_needs(machine, records):
-    shards = machine.plan({"requests": records(45), "models": ["Nova Micro"]})
+    shards = machine.plan({"requests": records(69), "models": ["Nova Micro"]})
 
     assert machine.planned == {
         "batchId": "batch-1",
         "bucket": "batches-of-the-test",
         "manifestKey": "batches/batch-1/manifest.json",
         "shardCount": 3,
-        "records": 45,
+        "records": 69,
         "rejected": 0,
     }
     assert [shard["shard"] for shard in shards] == [0, 1, 2]
-    assert [shard["records"] for shard in shards] == [20, 20, 5]
+    assert [shard["records"] for shard in shards] == [32, 32, 5]
     assert [shard["regions"][0] for shard in shards] == ["us-east-1", "us-west-2", "eu-central-1"]
     assert all(sorted(shard["regions"]) == sorted(shards[0]["regions"]) for shard in shards)
     assert {tuple(shard["models"]) for shard in shards} == {("Nova Micro",)}
@@ -139,7 +139,7 @@ def test_a_batch_is_taken_up_again_by_another_execution_under_its_id(machine, de
     summary = machine.run(data, name="execution-2")
 
     assert summary["answered"] == 45
-    assert len(deployed.calls) == asked + 25
+    assert len(deployed.calls) == asked + 13
 
 
 def test_an_id_that_stands_for_another_input_is_refused(machine, records, subtests):

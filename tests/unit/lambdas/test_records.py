@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from lambdas.batch.plan import FIRST_SHARD_SIZE, MAX_SHARD_BYTES, cut_shards
 from lambdas.batch.records import Record, Rejected, read_records, split_lines
+from lambdas.shared.codec import decode_record
 
 # However busy the machine is.
 PATIENTLY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -127,6 +128,27 @@ def test_an_id_may_be_text_that_utf_8_cannot_hold():
     (entry,) = read(rb'{"recordId": "\ud800", "messages": [{"role": "user", "content": [{"text": "a"}]}]}')
 
     assert entry.request.request_id == "\ud800"
+
+
+@pytest.mark.parametrize(
+    ("fields", "stands"),
+    [
+        ({"recordId": "a", "modelInput": {"messages": MESSAGES, "priority": None}}, True),
+        ({"modelInput": {"messages": MESSAGES}}, False),
+        ({"recordId": None, "modelInput": {"messages": MESSAGES}}, False),
+        ({"recordId": "a", "modelInput": {"messages": MESSAGES, "inference_config": None}}, False),
+        ({"recordId": "a", "modelInput": {"messages": MESSAGES}, "error": None}, False),
+        ({"recordId": "a", "messages": MESSAGES}, False),
+    ],
+)
+def test_a_shard_has_a_record_as_it_stands_if_it_is_spelled_as_workers_read_it(fields, stands):
+    line = json.dumps(fields).encode()
+
+    (entry,) = read(b" " + line + b"\r")
+    written = entry.to_line()
+
+    assert (written == line + b"\n") is stands
+    assert decode_record(json.loads(written), default_id="none") == entry.request
 
 
 @PATIENTLY
