@@ -1,0 +1,109 @@
+"""What the HTTP function adds to boto3: to a warm call, to a cold start; and what it carries.
+
+python -m tests.benchmarks.http_door
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import boto3
+
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.http_function import HttpFunction, http_function
+from tests.benchmarks.table import print_figures
+
+# boto3 as its users have it.
+INSTALLED = Path(boto3.__file__).parent.parent
+# The catalog of all configured regions, before the first answer.
+FIRST_READS = 1
+
+
+def figures(*, short: bool) -> list[Figure]:
+    """Measure; `short` takes fewer calls, to see that it works."""
+    with http_function() as function:
+        return [
+            *warm(function, calls=20 if short else 500),
+            cold(function, rounds=1 if short else 11, compiled=True),
+            cold(function, rounds=1 if short else 11, compiled=False),
+            carried(function),
+        ]
+
+
+def warm(function: HttpFunction, *, calls: int) -> list[Figure]:
+    """A handler that has answered before, and boto3's converse() in the same process, in turn."""
+    before = function.table_calls()
+    rounds = function.run("beside-boto3", str(calls))
+    after = function.table_calls()
+    own = [ours["seconds"] - bare["seconds"] for ours, bare in rounds]
+    return [
+        Figure(
+            what="HTTP door, warm: our own time a request",
+            value=1000 * statistics.median(own),
+            unit="ms",
+            bar=5,
+            stretch=2,
+            parts=medians({"handler": [turn[0] for turn in rounds], "boto3": [turn[1] for turn in rounds]}),
+            note="the handler's time less that of boto3's converse() just after it; median",
+        ),
+        Figure(
+            what="HTTP door, warm: reads of the table, once the first request is answered",
+            value=sum(after.values()) - sum(before.values()) - FIRST_READS,
+            unit="calls",
+            bar=0,
+            note=f"over {calls} requests; the catalog is read once, before the first answer",
+        ),
+    ]
+
+
+def cold(function: HttpFunction, *, rounds: int, compiled: bool) -> Figure:
+    """From before the import to the first answer, in fresh processes that take turns."""
+    folder = INSTALLED if compiled else function.asset
+    sides = {
+        "handler": lambda: function.run("first", compiled=compiled),
+        "boto3": lambda: function.run("first-of-boto3", folder=folder, compiled=compiled),
+    }
+    for run in sides.values():
+        run()
+    taken = [{name: run()[0] for name, run in sides.items()} for _ in range(rounds)]
+    parts = medians({name: [turn[name] for turn in taken] for name in sides})
+    return Figure(
+        what=f"HTTP door, cold: import to first answer, {'with' if compiled else 'without'} byte code",
+        value=parts["handler ms"] / parts["boto3 ms"],
+        unit="x boto3",
+        bar=1.5,
+        stretch=1.2,
+        parts=parts,
+        note="boto3 as it is installed, one client, the same call"
+        if compiled
+        else "what is carried is compiled at each start, as on Lambda; boto3 out of the same folder",
+    )
+
+
+def medians(sides: Mapping[str, Sequence[Mapping[str, float]]]) -> dict[str, float]:
+    """Milliseconds of each side, of the clock and of the CPU."""
+    return {
+        f"{name} {unit}": 1000 * statistics.median(turn[key] for turn in turns)
+        for name, turns in sides.items()
+        for key, unit in (("seconds", "ms"), ("cpuSeconds", "CPU ms"))
+    }
+
+
+def carried(function: HttpFunction) -> Figure:
+    """What Lambda unpacks."""
+    sizes = [path.stat().st_size for path in function.asset.rglob("*") if path.is_file()]
+    return Figure(
+        what="What every function carries, unzipped",
+        value=sum(sizes) / 1_000_000,
+        unit="MB",
+        bar=12,
+        stretch=6,
+        parts={"files": len(sizes)},
+        note="boto3 included, cut to the services that are called",
+    )
+
+
+if __name__ == "__main__":
+    print_figures(figures(short=False))
