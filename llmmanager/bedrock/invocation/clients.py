@@ -92,7 +92,7 @@ class ClientPool:
         """
         if os.environ.get("AWS_BEARER_TOKEN_BEDROCK"):
             return True
-        with self._lock, self._translated("any region"):
+        with self._lock, self._translated(None):
             return self._ensured_session().get_credentials() is not None
 
     def renew(self) -> None:
@@ -120,7 +120,7 @@ class ClientPool:
         return self._session
 
     @contextmanager
-    def _translated(self, region: str) -> Iterator[None]:
+    def _translated(self, region: str | None) -> Iterator[None]:
         """What botocore refuses before any call, as this library's errors."""
         from botocore.exceptions import BotoCoreError
 

@@ -71,7 +71,7 @@ def _blocks(request: Request) -> Iterable[Block]:
         for block in message["content"]:
             yield block
             if "toolResult" in block:
-                yield from block["toolResult"].get("content", ())
+                yield from block["toolResult"]["content"]
 
 
 def _map_blocks(request: Request, change: Callable[[Block], Block | None]) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def _map_blocks(request: Request, change: Callable[[Block], Block | None]) -> di
         for block in blocks:
             if "toolResult" in block:
                 result = block["toolResult"]
-                block = {**block, "toolResult": {**result, "content": content(result.get("content", ()))}}
+                block = {**block, "toolResult": {**result, "content": content(result["content"])}}
             changed = change(block)
             if changed is not None:
                 kept.append(changed)
@@ -108,7 +108,7 @@ def _tool_block_as_text(block: Block) -> Block:
     if "toolResult" in block:
         parts = [
             part["text"] if "text" in part else json.dumps(part.get("json", _OMITTED), default=str)
-            for part in block["toolResult"].get("content", ())
+            for part in block["toolResult"]["content"]
         ]
         return {"text": f"[tool result: {' '.join(parts)}]"}
     return block

@@ -123,29 +123,22 @@ def _valid_answer(run: Run[dict[str, Any]], validation: ResponseValidationConfig
     last: tuple[ModelAccess, dict[str, Any]] | None = None
     while True:
         try:
-            target, data = run.answer()
+            last = run.answer()
         except RetryExhaustedError:
             if last is None:
                 raise
             return run.response(*last, success=False)
-        while True:
-            last = (target, data)
-            response = run.response(target, data, success=True)
-            verdict = _verdict(validation, response)
-            if verdict.success:
-                return response
-            run.validation_errors.append(_validation_error(verdict, len(run.attempts)))
-            again = questions_left > 0
-            run.refuse_answer(target, InvalidResponseError(str(verdict.error_message)), final=not again)
-            if not again:
-                break
-            if not run.wait(validation.response_validation_delay):
-                return run.response(*last, success=False)
-            questions_left -= 1
-            repeated = run.ask_again(target)
-            if repeated is None:
-                break
-            data = repeated
+        target, data = last
+        response = run.response(target, data, success=True)
+        verdict = _verdict(validation, response)
+        if verdict.success:
+            return response
+        run.validation_errors.append(_validation_error(verdict, len(run.attempts)))
+        again = questions_left > 0
+        run.refuse_answer(target, InvalidResponseError(str(verdict.error_message)), final=not again)
+        if again and not run.wait(validation.response_validation_delay):
+            return run.response(target, data, success=False)
+        questions_left -= 1
 
 
 def _verdict(validation: ResponseValidationConfig, response: BedrockResponse) -> ValidationResult:

@@ -102,10 +102,6 @@ class Run(Generic[R]):
                 return step.target, raw  # type: ignore[return-value]
         raise self._exhausted()
 
-    def ask_again(self, target: ModelAccess) -> R | None:
-        """Call the target that has just answered once more; None when it failed this time."""
-        return self._attempt(target)[1]
-
     def refuse_answer(self, target: ModelAccess, error: Exception, *, final: bool) -> None:
         """The answer just received is not valid; when `final`, the target is not asked again."""
         decision = Decision(Next.OTHER_REGION if final else Next.SAME_TARGET, Kind.INVALID_ANSWER)
@@ -163,17 +159,21 @@ class Run(Generic[R]):
         self, target: ModelAccess | None, data: dict[str, Any] | None, *, success: bool
     ) -> BedrockResponse:
         """What the caller gets to see of the call as it stands now."""
-        dropped = self._features_dropped(target.model_id) if target is not None else ()
+        model = target.model_id if target else None
+        dropped = self._features_dropped(model) if model else ()
         return BedrockResponse(
             success=success,
             response_data=data,
-            model_used=target.model_id if target else None,
+            model_used=model,
             region_used=target.region if target else None,
             access_method=_method(target) if target else None,
             inference_profile_id=target.inference_profile_id if target else None,
             attempts=list(self.attempts),
             total_duration_ms=(time.monotonic() - self._started) * 1000,
-            warnings=[*self.warnings, *(_feature_warning(target, feature) for feature in dropped)],
+            warnings=[
+                *self.warnings,
+                *(f"{model} does not take {feature}: asked without" for feature in dropped),
+            ],
             features_disabled=list(dropped),
             validation_errors=list(self.validation_errors),
         )
@@ -314,7 +314,3 @@ class Run(Generic[R]):
 
 def _method(target: ModelAccess) -> str | None:
     return str(target.access_method) if target.access_method is not None else None
-
-
-def _feature_warning(target: ModelAccess | None, feature: str) -> str:
-    return f"{target.model_id if target else 'the model'} does not take {feature}: asked without"
