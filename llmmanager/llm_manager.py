@@ -94,6 +94,7 @@ class LLMManager:
             retry_config=self._retry_config,
             timeout=timeout,
             contradicted=self._targets.contradicted,
+            look_again=self._targets.look_again,
             cooldowns=cooldowns or Cooldowns(),
         )
         self._invoker = Invoker(self._machinery, self._targets)

@@ -187,6 +187,17 @@ class UnifiedModelManager:
         self._layers.look_up_unless(has_another, [region], ask=self._ask_api, timeout=timeout)
         return self.access(resolved, region)
 
+    def look_again(self, *, timeout: float | None = None) -> None:
+        """AWS contradicts what is known: read the store and ask Bedrock about all configured regions.
+
+        Neither is done again within five minutes.
+
+        Args:
+            timeout: seconds to wait for Bedrock at most; 15 when not given.
+        """
+        regions = self._layers.regions_to_ask()
+        self._layers.look_up_unless(lambda: False, regions, ask=self._ask_api, timeout=timeout)
+
     def where(self, model: str | ResolvedModel) -> str:
         """A sentence on where a model can be had, for an error's text."""
         resolved = self._resolved(model)

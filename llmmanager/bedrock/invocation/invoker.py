@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ from llmmanager.bedrock.invocation import wire
 from llmmanager.bedrock.invocation.document_names import with_accepted_names
 from llmmanager.bedrock.invocation.run import Machinery, Run
 from llmmanager.bedrock.invocation.stream import AnswerStream, OpenStream, open_stream
-from llmmanager.bedrock.invocation.targets import Targets
+from llmmanager.bedrock.invocation.targets import Place, Targets
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.deadline import Deadline
 from llmmanager.bedrock.models.llm_manager_structures import ResponseValidationConfig, ValidationResult
@@ -49,7 +49,7 @@ class Invoker:
         request, renamed = with_accepted_names(request)
         run = Run(
             self._machinery,
-            self._targets.required(regions),
+            self._places(regions),
             request=request,
             send=wire.converse,
             deadline=deadline,
@@ -79,7 +79,7 @@ class Invoker:
         request, renamed = with_accepted_names(request)
         run: Run[OpenStream] = Run(
             self._machinery,
-            self._targets.required(),
+            self._places(None),
             request=request,
             send=open_stream,
             deadline=deadline,
@@ -94,6 +94,11 @@ class Invoker:
             run.count()
             raise
         return StreamingResponse(stream)
+
+    def _places(self, regions: Sequence[str] | None) -> Callable[[], tuple[Place, ...]]:
+        """The ways in for each model and region, as known whenever it is called; at first there are some."""
+        self._targets.required(regions)
+        return partial(self._targets.places, regions)
 
 
 def _judged(validation: ResponseValidationConfig, response: BedrockResponse) -> BedrockResponse:

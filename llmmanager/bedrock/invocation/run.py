@@ -34,6 +34,8 @@ Send = Callable[[Any, str, bytes, float], R]
 """(client, id to invoke, body, longest silence in seconds) -> what the target answered."""
 Contradiction = Callable[[ModelAccess, float], Sequence[ModelAccess]]
 """Told of a way in that AWS refused, and of the seconds left; the other ways in that are known now."""
+LookAgain = Callable[[float], None]
+"""AWS says that the last target is none: ask anew what there is; it may take so many seconds."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Machinery:
     retry_config: RetryConfig
     timeout: float
     contradicted: Contradiction
+    look_again: LookAgain
     features: FeatureMemory = field(default_factory=FeatureMemory)
     cooldowns: Cooldowns = field(default_factory=Cooldowns)
     stats: CallStats = field(default_factory=CallStats)
@@ -53,7 +56,8 @@ class Run(Generic[R]):
     """One call: its request, the targets left for it and what was tried.
 
     Args:
-        places: for each model and region in order, the ways in, the preferred one first.
+        places: for each model and region in order, the ways in, the preferred one first; asked again when
+            the catalog has learnt more during the call.
         request: a valid Converse request; it is never changed.
         warnings: what the caller should be told in any case.
         cancelled: set by another thread to end the call: no further attempt or wait starts.
@@ -62,7 +66,7 @@ class Run(Generic[R]):
     def __init__(
         self,
         machinery: Machinery,
-        places: Iterable[Sequence[ModelAccess]],
+        places: Callable[[], Iterable[Sequence[ModelAccess]]],
         *,
         request: Mapping[str, Any],
         send: Send[R],
@@ -79,7 +83,8 @@ class Run(Generic[R]):
         self._deadline = deadline
         self._cancelled = cancelled
         self._started = time.monotonic()
-        self._route = Route(places, machinery.retry_config, machinery.cooldowns, deadline)
+        self._places = places
+        self._route = Route(places(), machinery.retry_config, machinery.cooldowns, deadline)
         self._decisions: list[Decision | None] = []
         self._left_out: dict[str, tuple[str, ...]] = {}
         self._dropped: dict[str, tuple[str, ...]] = {}
@@ -224,6 +229,8 @@ class Run(Generic[R]):
         if decision.next is Next.OTHER_ACCESS_METHOD:
             self._route.add_ways(target, self._machinery.contradicted(target, self._deadline.remaining()))
             return decision.next if self._route.has_other_way(target) else decision.otherwise
+        if decision.kind is Kind.MODEL and self._route.is_last(target):
+            return self._where_else(target, decision.next)
         if decision.kind is Kind.EXPIRED_CREDENTIALS and not self._credentials_renewed:
             self._credentials_renewed = True
             self._machinery.clients.renew()
@@ -234,6 +241,18 @@ class Run(Generic[R]):
             self._asked_in_full.add(target.model_id)
             return Next.SAME_TARGET_NOW
         return decision.next
+
+    def _where_else(self, target: ModelAccess, next_: Next) -> Next:
+        """The last target is none, AWS says: before the call fails, ask what else there is.
+
+        Not so where access is refused: what Bedrock lists is the same for every account.
+        """
+        self._machinery.look_again(self._deadline.remaining())
+        places = list(self._places())
+        for ways in places:
+            self._route.add_ways(target, (way for way in ways if _place(way) == _place(target)))
+        self._route.add_places(places)
+        return Next.OTHER_ACCESS_METHOD if self._route.has_other_way(target) else next_
 
     def _droppable(self, model_id: str, decision: Decision) -> str | None:
         if not self._machinery.retry_config.enable_feature_fallback:
@@ -310,6 +329,10 @@ class Run(Generic[R]):
         failure.response = response if told else replace(response, error=failure)
         failure.__cause__ = errors[-1] if errors else None
         return failure
+
+
+def _place(target: ModelAccess) -> tuple[str, str]:
+    return (target.model_id, target.region)
 
 
 def _method(target: ModelAccess) -> str | None:

@@ -93,6 +93,15 @@ class Targets:
         self.forget()
         return tuple(way for way in ways if way.invoke_id != target.invoke_id)
 
+    def look_again(self, remaining: float) -> None:
+        """Hear anew what there is, unless that was done lately: AWS has contradicted what was known.
+
+        Args:
+            remaining: seconds that Bedrock may take to be asked.
+        """
+        self._catalog.look_again(timeout=None if remaining == math.inf else remaining)
+        self.forget()
+
     def forget(self) -> None:
         """The catalog has changed: look targets up anew."""
         self._places = {}

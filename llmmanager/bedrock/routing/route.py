@@ -139,6 +139,19 @@ class Route(Generic[T]):
             if place.key == key:
                 place.ways += [way for way in ways if way not in place.ways and way not in self._closed]
 
+    def add_places(self, places: Iterable[Sequence[T]]) -> None:
+        """Further models in further regions, learnt during the call: they come after all others."""
+        for ways in places:
+            place = _Place(list(ways))
+            if place.key not in self._order:
+                self._order[place.key] = len(self._order)
+                self._line.append(place)
+
+    def is_last(self, target: T) -> bool:
+        """Whether no other model or region is left."""
+        key = (target.model_id, target.region)
+        return all(place.key == key for place in (*self._line, *self._again))
+
     def keep(self, wanted: Callable[[T], bool]) -> None:
         """Leave out every place whose preferred way in is not wanted any more."""
         self._line = [place for place in self._line if wanted(place.ways[0])]
