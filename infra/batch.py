@@ -22,10 +22,11 @@ from infra.nag import acknowledge, acknowledge_wildcards
 from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, PythonFunction
 from infra.settings import DeploymentSettings
-from infra.state_machine import LAMBDA_FAULTS, StateMachine
+from infra.state_machine import LAMBDA_RETRIERS, StateMachine
 
 BATCHES: Final = "batches/"
 _LAMBDA_MAX_SECONDS = 900
+WORKER_MEMORY_MB: Final = 1024
 _NAMED_BY_BATCHES: Final = "Batches, and so their files and executions, have names of their own"
 
 
@@ -76,7 +77,7 @@ class Batch(Construct):
         self.state_machine = StateMachine(
             self,
             "Machine",
-            definition=_definition(
+            definition=batch_definition(
                 plan=plan.arn,
                 worker=worker.arn,
                 collect=collect.arn,
@@ -98,7 +99,10 @@ class Batch(Construct):
 
     def _build_worker(self, table: dynamodb.ITable, invoke_models: InvokeModels) -> PythonFunction:
         worker = self._build_function(
-            "Worker", "lambdas.batch.worker.handler", seconds=self._base.settings.worker_timeout_seconds
+            "Worker",
+            "lambdas.batch.worker.handler",
+            seconds=self._base.settings.worker_timeout_seconds,
+            reserved_concurrency=self._base.settings.batch_concurrency,
         )
         # Bedrock fetches the images and documents that a record names (s3Location) as its caller.
         self._allow_reading_inputs(worker)
@@ -118,9 +122,17 @@ class Batch(Construct):
         self._allow_writing(collect)
         return collect
 
-    def _build_function(self, name: str, handler: str, *, seconds: int) -> PythonFunction:
+    def _build_function(
+        self, name: str, handler: str, *, seconds: int, reserved_concurrency: int = 0
+    ) -> PythonFunction:
         return PythonFunction(
-            self, name, base=self._base, handler=handler, timeout_seconds=seconds, memory_mb=1024
+            self,
+            name,
+            base=self._base,
+            handler=handler,
+            timeout_seconds=seconds,
+            memory_mb=1024,
+            reserved_concurrency=reserved_concurrency,
         )
 
     def _allow_reading_inputs(self, function: PythonFunction) -> None:
@@ -178,9 +190,10 @@ def allow_listing(function: PythonFunction, bucket: s3.IBucket) -> None:
     function.allow("s3:ListBucket", on=[bucket.bucket_arn])
 
 
-def _definition(
+def batch_definition(
     *, plan: str, worker: str, collect: str, map_concurrency: int, partition: str
 ) -> dict[str, Any]:
+    """The state machine in Amazon States Language; `plan`, `worker` and `collect` are the functions' ARNs."""
     return {
         "Comment": "Plans a batch, answers its shards side by side, collects the results",
         "StartAt": "Plan",
@@ -274,4 +287,4 @@ def _retries(*final_errors: str, attempts: int) -> list[dict[str, Any]]:
         "BackoffRate": 4,
         "JitterStrategy": "FULL",
     }
-    return [*final, dict(LAMBDA_FAULTS), others]
+    return [*final, *map(dict, LAMBDA_RETRIERS), others]

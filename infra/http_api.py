@@ -106,6 +106,7 @@ class HttpApi(Construct):
             handler="lambdas.http_api.handler.handler",
             timeout_seconds=_TIMEOUT_SECONDS,
             memory_mb=1024,
+            reserved_concurrency=base.settings.http_concurrency,
             environment={
                 "LLMMANAGER_BATCH_STATE_MACHINE_ARN": batch_machine.arn,
                 "LLMMANAGER_REQUEST_QUEUE_URL": request_queue.queue_url,
@@ -186,18 +187,28 @@ class HttpApi(Construct):
         self._add_gateway_response(
             "Throttled", apigateway.ResponseType.THROTTLED, headers={"Retry-After": "'1'"}
         )
+        # Lambda has no room for the function. Left alone, that is a 500 or 504 without a word.
+        self._add_gateway_response(
+            "NotRun",
+            apigateway.ResponseType.INTEGRATION_FAILURE,
+            status=503,
+            detail="The API answers as many requests as it can at once; this one was not begun.",
+            headers={"Retry-After": "'2'"},
+        )
 
     def _add_gateway_response(
         self,
         name: str,
         response_type: apigateway.ResponseType,
         *,
+        status: int | None = None,
         detail: str | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
         self.api.add_gateway_response(
             name,
             type=response_type,
+            status_code=None if status is None else str(status),
             # The template that API Gateway falls back on, with a content type other than its name says.
             templates={"application/json": _problem(detail)},
             response_headers={"Content-Type": f"'{_PROBLEM}'", **(headers or {})},

@@ -17,7 +17,7 @@ from constructs import Construct
 from infra.log_group import removal_policy
 from infra.python_function import FunctionBase, PythonFunction
 from infra.settings import DeploymentSettings
-from infra.state_machine import LAMBDA_FAULTS, StateMachine, service_principal
+from infra.state_machine import LAMBDA_RETRIERS, StateMachine, service_principal
 
 _REGIONS_AT_ONCE = 10
 
@@ -140,7 +140,7 @@ def _refresh_region(refresh_arn: str) -> dict[str, Any]:
                 "Type": "Task",
                 "Resource": refresh_arn,
                 "Retry": [
-                    LAMBDA_FAULTS,
+                    *LAMBDA_RETRIERS,
                     {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 5, "MaxAttempts": 2, "BackoffRate": 2},
                 ],
                 "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "RegionFailed"}],

@@ -55,6 +55,7 @@ class PythonFunction(Construct):
         timeout_seconds: int,
         memory_mb: int,
         environment: Mapping[str, str] | None = None,
+        reserved_concurrency: int = 0,
     ) -> None:
         super().__init__(scope, construct_id)
         log_group = build_log_group(self, "Logs", base.settings)
@@ -73,6 +74,8 @@ class PythonFunction(Construct):
             environment={**base.environment, **(environment or {})},
             role=self.role,
             log_group=log_group,
+            # To Lambda, a reserve of 0 would be a function that never runs.
+            reserved_concurrent_executions=reserved_concurrency or None,
         )
         self._acknowledge_findings()
 

@@ -27,6 +27,7 @@ DEFAULTS: Final[Mapping[str, object]] = {
     "worker_concurrency": 32,
     "shard_size": 500,
     "worker_timeout_seconds": 900,
+    "batch_concurrency": 50,
     "batch_expiry_days": 30,
     "input_buckets": [],
     "event_concurrency": 10,
@@ -35,6 +36,7 @@ DEFAULTS: Final[Mapping[str, object]] = {
     "api_daily_quota": 100_000,
     "api_rate_limit": 100,
     "api_burst_limit": 200,
+    "http_concurrency": 100,
     "log_retention_days": 30,
     "log_payloads": False,
     "alarm_email": "",
@@ -84,6 +86,8 @@ class DeploymentSettings:
         worker_concurrency: Converse calls at once in one worker.
         shard_size: records in a shard, at most.
         worker_timeout_seconds: how long one worker invocation may last before it is continued by another.
+        batch_concurrency: invocations of the batch worker at once, over all batches, that Lambda keeps free
+            for it and lets it have; 0 for no reserve and no bound.
         batch_expiry_days: after how many days a batch's files are deleted.
         input_buckets: buckets, besides the stack's own, that batches may read from.
         event_concurrency: invocations of the events function that the request queue makes at once.
@@ -91,6 +95,7 @@ class DeploymentSettings:
         api_auth: "iam" for signed requests, "api_key" for signed requests that carry an API key as well.
         api_daily_quota: requests a day of one API key.
         api_rate_limit, api_burst_limit: requests a second, and at once, that the HTTP API lets through.
+        http_concurrency: the same of the HTTP API's function.
         log_retention_days: one of `LOG_RETENTION_DAYS`.
         log_payloads: whether prompts and answers are logged.
         alarm_email, alarm_topic_arn: who hears of alarms; "" for nobody. The topic is preferred.
@@ -108,6 +113,7 @@ class DeploymentSettings:
     worker_concurrency: int
     shard_size: int
     worker_timeout_seconds: int
+    batch_concurrency: int
     batch_expiry_days: int
     input_buckets: tuple[str, ...]
     event_concurrency: int
@@ -116,6 +122,7 @@ class DeploymentSettings:
     api_daily_quota: int
     api_rate_limit: int
     api_burst_limit: int
+    http_concurrency: int
     log_retention_days: int
     log_payloads: bool
     alarm_email: str
@@ -136,14 +143,16 @@ class DeploymentSettings:
         read = _Reader({**DEFAULTS, **context})
         regions = read.regions("regions")
         models = read.models("models", regions)
+        map_concurrency = read.integer("map_concurrency", low=1, high=10_000)
         return cls(
             models=models,
             regions=regions,
             refresh_schedule=read.schedule("refresh_schedule"),
-            map_concurrency=read.integer("map_concurrency", low=1, high=10_000),
+            map_concurrency=map_concurrency,
             worker_concurrency=read.integer("worker_concurrency", low=1, high=512),
             shard_size=read.integer("shard_size", low=1, high=10_000),
             worker_timeout_seconds=read.integer("worker_timeout_seconds", low=30, high=900),
+            batch_concurrency=read.batch_concurrency("batch_concurrency", shards=map_concurrency),
             batch_expiry_days=read.integer("batch_expiry_days", low=1, high=3650),
             input_buckets=read.buckets("input_buckets"),
             event_concurrency=read.integer("event_concurrency", low=2, high=1000),
@@ -152,6 +161,7 @@ class DeploymentSettings:
             api_daily_quota=read.integer("api_daily_quota", low=1, high=100_000_000),
             api_rate_limit=read.integer("api_rate_limit", low=1, high=10_000),
             api_burst_limit=read.integer("api_burst_limit", low=1, high=5_000),
+            http_concurrency=read.integer("http_concurrency", low=0, high=100_000),
             log_retention_days=read.log_retention("log_retention_days"),
             log_payloads=read.flag("log_payloads"),
             alarm_email=read.match("alarm_email", _EMAIL, 'an e-mail address, or "" for none'),
@@ -177,6 +187,15 @@ class _Reader:
         if not isinstance(text, int) or isinstance(text, bool) or not low <= text <= high:
             raise SettingsError.takes(key, value, f"a whole number from {low} to {high}")
         return text
+
+    def batch_concurrency(self, key: str, *, shards: int) -> int:
+        value = self.integer(key, low=0, high=100_000)
+        # Workers that are one batch's own would wait for each other.
+        if 0 < value < shards:
+            raise SettingsError.takes(
+                key, value, f"0 for no reserve, or at least what map_concurrency is ({shards})"
+            )
+        return value
 
     def log_retention(self, key: str) -> int:
         days = self.integer(key, low=1, high=LOG_RETENTION_DAYS[-1])

@@ -16,21 +16,31 @@ from infra.nag import acknowledge, acknowledge_wildcards
 from infra.python_function import PythonFunction
 from infra.settings import DeploymentSettings
 
-# Lambda's own passing faults: the function did not run, or nobody knows whether it did.
-LAMBDA_FAULTS: Final[Mapping[str, Any]] = {
-    "ErrorEquals": [
-        "Lambda.ClientExecutionTimeoutException",
-        "Lambda.ServiceException",
-        "Lambda.AWSLambdaException",
-        "Lambda.SdkClientException",
-        "Lambda.TooManyRequestsException",
-    ],
-    "IntervalSeconds": 2,
-    "BackoffRate": 2,
-    "MaxAttempts": 8,
-    "MaxDelaySeconds": 60,
-    "JitterStrategy": "FULL",
-}
+LAMBDA_RETRIERS: Final[Sequence[Mapping[str, Any]]] = (
+    # There was no room for the function. Other batches may take it for hours, and waiting costs nothing.
+    {
+        "ErrorEquals": ["Lambda.TooManyRequestsException"],
+        "IntervalSeconds": 2,
+        "BackoffRate": 2,
+        "MaxAttempts": 500,
+        "MaxDelaySeconds": 120,
+        "JitterStrategy": "FULL",
+    },
+    # Lambda's own passing faults: the function did not run, or nobody knows whether it did.
+    {
+        "ErrorEquals": [
+            "Lambda.ClientExecutionTimeoutException",
+            "Lambda.ServiceException",
+            "Lambda.AWSLambdaException",
+            "Lambda.SdkClientException",
+        ],
+        "IntervalSeconds": 2,
+        "BackoffRate": 2,
+        "MaxAttempts": 8,
+        "MaxDelaySeconds": 60,
+        "JitterStrategy": "FULL",
+    },
+)
 
 
 class StateMachine(Construct):

@@ -115,7 +115,13 @@ def test_the_stage_waits_for_the_role_that_lets_it_log(stack: Any) -> None:
 
 def test_errors_of_the_gateway_look_like_those_of_the_function(stack: Any) -> None:
     responses = {r["ResponseType"]: r for r in stack.of_type("AWS::ApiGateway::GatewayResponse").values()}
-    assert set(responses) == {"DEFAULT_4XX", "DEFAULT_5XX", "MISSING_AUTHENTICATION_TOKEN", "THROTTLED"}
+    assert set(responses) == {
+        "DEFAULT_4XX",
+        "DEFAULT_5XX",
+        "INTEGRATION_FAILURE",
+        "MISSING_AUTHENTICATION_TOKEN",
+        "THROTTLED",
+    }
     for response in responses.values():
         headers = response["ResponseParameters"]
         assert headers["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
@@ -125,6 +131,14 @@ def test_errors_of_the_gateway_look_like_those_of_the_function(stack: Any) -> No
         assert set(problem) == {"type", "title", "detail", "requestId"}
         assert problem["type"] == "urn:llmmanager:problem:gateway"
     assert responses["THROTTLED"]["ResponseParameters"]["gatewayresponse.header.Retry-After"] == "'1'"
+
+
+def test_a_request_that_lambda_has_no_room_for_is_told_to_come_back(stack: Any) -> None:
+    responses = {r["ResponseType"]: r for r in stack.of_type("AWS::ApiGateway::GatewayResponse").values()}
+    not_run = responses["INTEGRATION_FAILURE"]
+    assert not_run["StatusCode"] == "503"
+    assert not_run["ResponseParameters"]["gatewayresponse.header.Retry-After"] == "'2'"
+    assert [name for name, r in responses.items() if "StatusCode" in r] == ["INTEGRATION_FAILURE"]
 
 
 def test_a_change_of_the_errors_is_deployed(stack: Any) -> None:

@@ -41,7 +41,10 @@ def test_the_defaults_are_three_living_models_in_three_regions() -> None:
         ("input_buckets", "", ()),
         ("input_buckets", "my-prompts,other.prompts", ("my-prompts", "other.prompts")),
         ("map_concurrency", " 25 ", 25),
-        ("map_concurrency", 1000, 1000),
+        ("map_concurrency", 50, 50),
+        ("batch_concurrency", "0", 0),
+        ("batch_concurrency", "10", 10),
+        ("http_concurrency", "0", 0),
         ("log_retention_days", "3653", 3653),
         ("refresh_schedule", " cron(0 6 ? * MON-FRI *) ", "cron(0 6 ? * MON-FRI *)"),
         ("log_payloads", "True", True),
@@ -111,11 +114,14 @@ BAD = [
     ("shard_size", 0, "a whole number from 1 to 10000"),
     ("worker_timeout_seconds", 901, "a whole number from 30 to 900"),
     ("worker_timeout_seconds", 29, "a whole number from 30 to 900"),
+    ("batch_concurrency", 9, "0 for no reserve, or at least what map_concurrency is (10)"),
+    ("batch_concurrency", 100_001, "a whole number from 0 to 100000"),
     ("batch_expiry_days", 0, "a whole number from 1 to 3650"),
     ("api_auth", "none", '"iam" or "api_key"'),
     ("api_daily_quota", 0, "a whole number from 1 to 100000000"),
     ("api_rate_limit", 0, "a whole number from 1 to 10000"),
     ("api_burst_limit", 5001, "a whole number from 1 to 5000"),
+    ("http_concurrency", -1, "a whole number from 0 to 100000"),
     ("log_retention_days", 31, "CloudWatch Logs keeps"),
     ("log_retention_days", "for ever", "a whole number"),
     ("log_payloads", "yes", "true or false"),
@@ -152,6 +158,12 @@ def test_a_bad_value_is_refused_with_its_key_and_what_the_key_takes(
     assert refused.value.key == key
     assert f'Context key "{key}" is ' in str(refused.value)
     assert takes in str(refused.value)
+
+
+def test_a_batch_with_more_shards_at_once_than_there_are_workers_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r'"batch_concurrency" is 50: .* map_concurrency is \(51\)'):
+        settings(map_concurrency=51)
+    assert settings(map_concurrency=51, batch_concurrency=0).batch_concurrency == 0
 
 
 def test_every_setting_has_a_bad_value_that_is_refused() -> None:

@@ -80,11 +80,23 @@ def test_every_function_is_told_what_the_settings_say(stack: Any) -> None:
             "LLMMANAGER_REQUEST_QUEUE_URL": "<EventsRequestQueue>",
             "LLMMANAGER_DEAD_LETTER_QUEUE_URL": "<EventsDeadLetterQueue>",
             "LLMMANAGER_REPLY_QUEUES": "[]",
-            "LLMMANAGER_MAX_RECEIVES": "5",
+            "LLMMANAGER_MAX_TRIES": "5",
         },
     }
     for name, function in stack.of_type("AWS::Lambda::Function").items():
         assert function["Environment"]["Variables"] == {**common, **more.get(name, {})}
+
+
+def test_the_doors_have_room_of_their_own_in_lambda(stack: Any, varied: Any, synthesise: Any) -> None:
+    def reserved(deployed: Any) -> dict[str, int]:
+        functions = deployed.of_type("AWS::Lambda::Function").items()
+        return {
+            n: f["ReservedConcurrentExecutions"] for n, f in functions if "ReservedConcurrentExecutions" in f
+        }
+
+    assert reserved(stack) == {"HttpApiHandlerFunction": 100, "BatchWorkerFunction": 50}
+    assert reserved(varied) == {"HttpApiHandlerFunction": 20, "BatchWorkerFunction": 6}
+    assert reserved(synthesise(http_concurrency=0, batch_concurrency=0)) == {}
 
 
 def test_every_function_has_a_role_and_a_log_group_of_its_own(stack: Any) -> None:

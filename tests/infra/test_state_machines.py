@@ -126,6 +126,10 @@ def test_every_function_call_survives_lambdas_own_faults(stack: Any, machine: st
             continue
         retried = [error for retrier in state["Retry"] for error in retrier["ErrorEquals"]]
         assert "Lambda.TooManyRequestsException" in retried, name
+        # Other work may hold all of the function's room for hours; no other fault of Lambda's is so patient.
+        (waits,) = (r for r in state["Retry"] if "Lambda.TooManyRequestsException" in r["ErrorEquals"])
+        assert waits["ErrorEquals"] == ["Lambda.TooManyRequestsException"]
+        assert waits["MaxAttempts"] * waits["MaxDelaySeconds"] / 2 > 8 * 3600
         # An error is counted by the first retrier that takes it, so the one for all errors stands last.
         assert retried[-1] == "States.ALL"
         assert retried.count("States.ALL") == 1
