@@ -189,3 +189,13 @@ def test_a_feature_refused_that_is_not_there_is_no_endless_loop(
     with pytest.raises(RetryExhaustedError):
         make_manager().converse([{"role": "user", "content": [TEXT]}])
     assert len(fake_bedrock.calls) == 1
+
+
+def test_a_model_that_goes_on_refusing_what_it_no_longer_gets_is_left(
+    fake_bedrock: FakeBedrock, make_manager
+) -> None:
+    refuse(fake_bedrock, "This model doesn't support tool use.", None)
+    with pytest.raises(RetryExhaustedError) as raised:
+        make_manager().converse([{"role": "user", "content": [TEXT]}], tool_config=TOOLS)
+    assert [attempt.decision for attempt in raised.value.attempts] == ["drop_feature", "other_model"]
+    assert raised.value.response.success is False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llmmanager import BedrockResponse, ResponseValidationConfig, RetryExhaustedError, ValidationResult
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import InvalidResponseError
 from llmmanager.testing import FakeBedrock, Fault
 
 
@@ -77,6 +78,42 @@ def test_a_validation_that_returns_something_else_is_an_invalid_answer(make_mana
     config = ResponseValidationConfig(lambda _: True, response_validation_retries=0)  # type: ignore[arg-type, return-value]
     response = make_manager(regions=("us-east-1",)).converse(ask, response_validation_config=config)
     assert "bool" in response.get_validation_errors()[0]["error_message"]
+    assert not response.success
+
+
+def test_the_validation_is_shown_where_the_answer_comes_from(make_manager, ask) -> None:
+    seen: list[BedrockResponse] = []
+
+    def check(response: BedrockResponse) -> ValidationResult:
+        seen.append(response)
+        return ValidationResult(success=True)
+
+    response = make_manager().converse(ask, response_validation_config=ResponseValidationConfig(check))
+    assert seen == [response]
+    assert (seen[0].success, seen[0].region_used) == (True, "us-east-1")
+    assert seen[0].model_used == "amazon.nova-lite-v1:0"
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_what_ends_without_a_valid_answer_says_so_with_a_plain_false(make_manager, ask, retries: int) -> None:
+    config = ResponseValidationConfig(
+        lambda _: ValidationResult(success=False, error_message="no"),
+        response_validation_retries=retries,
+        response_validation_delay=30.0,
+    )
+    assert make_manager().converse(ask, response_validation_config=config, deadline=10).success is False
+
+
+def test_a_streamed_answer_that_is_not_valid_is_told_as_a_failure(make_manager, ask) -> None:
+    config = ResponseValidationConfig(lambda _: ValidationResult(success=False, error_message="too plain"))
+    stream = make_manager().converse_stream(ask, response_validation_config=config)
+    stream.get_full_content()
+    assert stream.success is False
+    assert stream.get_validation_errors() == [
+        {"error_message": "too plain", "error_details": None, "attempt": 1}
+    ]
+    assert isinstance(stream.get_last_error(), InvalidResponseError)
+    assert str(stream.get_last_error()) == "too plain"
 
 
 def test_errors_between_invalid_answers_do_not_hide_them(

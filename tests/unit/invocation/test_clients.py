@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import AuthenticationError, ConfigurationError
 from llmmanager.bedrock.invocation.clients import ClientPool
 from llmmanager.bedrock.models.llm_manager_structures import AuthConfig, AuthenticationType
 
@@ -71,3 +71,10 @@ def test_a_role_takes_no_credentials_from_an_old_boto_file(
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     assert ClientPool(timeout=5).has_credentials()
     assert not ClientPool(AuthConfig(AuthenticationType.IAM_ROLE), timeout=5).has_credentials()
+
+
+def test_a_profile_that_is_not_there_is_no_matter_of_a_region() -> None:
+    auth = AuthConfig(AuthenticationType.PROFILE, profile_name="nobody")
+    with pytest.raises(AuthenticationError, match="nobody") as raised:
+        ClientPool(auth, timeout=5).has_credentials()
+    assert raised.value.region is None

@@ -100,3 +100,12 @@ def test_held_back_text_is_given_out_once_at_the_end() -> None:
     assert [seam.rest(), seam.rest()] == ["Once", ""]
     assert seam.pass_on(" upon") == " upon"
     assert seam.rest() == ""
+
+
+def test_only_the_last_turn_of_a_longer_conversation_goes_on() -> None:
+    first = {"role": "assistant", "content": [{"text": "Yes?"}]}
+    again = {"role": "user", "content": [{"text": "Go on."}]}
+    begun = {"role": "assistant", "content": [{"text": "Once"}]}
+    asked = continued({"messages": [QUESTION, first, again, begun]}, " upon")
+    joined_turn = {"role": "assistant", "content": [{"text": "Once upon"}]}
+    assert asked["messages"] == [QUESTION, first, again, joined_turn]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -284,3 +285,15 @@ def test_a_verdict_is_asked_for_once_and_of_complete_answers_only() -> None:
     list(broken)
     broken.close()
     assert len(seen) == 1
+
+
+@pytest.mark.parametrize(("left", "bound"), [(5.0, 5.0), (0.2, 0.2), (0.0, 0.001), (-1.0, 0.001)])
+def test_the_connection_itself_is_told_how_long_it_may_be_silent(left: float, bound: float) -> None:
+    bounds: list[float] = []
+    socket = SimpleNamespace(settimeout=bounds.append)
+    connection = Connection([text("a")])
+    vars(connection)["_raw_stream"] = SimpleNamespace(
+        _fp=SimpleNamespace(fp=SimpleNamespace(raw=SimpleNamespace(_sock=socket)))
+    )
+    OpenStream(connection).limit_silence(left)
+    assert bounds == [bound]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -165,3 +166,25 @@ def test_without_the_board_each_process_goes_by_what_it_has_seen(
     assert cooldowns.cooling(KEY)
     assert "cannot be written" in caplog.text
     assert "cannot be read" in caplog.text
+
+
+def test_the_board_is_told_on_a_thread_that_no_exit_waits_for() -> None:
+    told = threading.Event()
+    threads: list[threading.Thread] = []
+
+    class Remembering(Board):
+        def publish(self, key: Key, until: float) -> None:
+            threads.append(threading.current_thread())
+            told.set()
+
+    Cooldowns(board=Remembering()).failed(KEY, QUOTA)
+    assert told.wait(30)
+    assert [(thread.name, thread.daemon) for thread in threads] == [("llmmanager-cooldowns", True)]
+
+
+def test_a_cooldown_that_is_just_over_is_not_heard_of(clock: Clock) -> None:
+    board = Board()
+    board.until[KEY] = clock.now + 1.7e9
+    cooldowns = process(board, clock)
+    cooldowns.learn()
+    assert not cooldowns.any()

@@ -1,0 +1,79 @@
+"""The targets of a manager, and what it learns of them during a call."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from llmmanager.bedrock.catalog.entries import AccessMethod, ModelAccess
+from llmmanager.bedrock.catalog.names import ResolvedModel
+from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
+from llmmanager.bedrock.invocation.targets import Targets
+from llmmanager.bedrock.models.llm_manager_structures import RetryConfig
+
+EAST, WEST = "us-east-1", "us-west-2"
+ZURICH, CAPE_TOWN = "eu-central-2", "af-south-1"
+
+
+class Catalog(UnifiedModelManager):
+    """The bundled snapshot, which Bedrock is never asked about; says what it was told to learn."""
+
+    def __init__(self) -> None:
+        super().__init__(ask_api=False)
+        self.timeouts: list[float | None] = []
+
+    def learn(
+        self,
+        model: str | ResolvedModel,
+        region: str,
+        *,
+        denied_method: Any,
+        timeout: float | None = None,
+    ) -> tuple[ModelAccess, ...]:
+        self.timeouts.append(timeout)
+        return super().learn(model, region, denied_method=denied_method, timeout=timeout)
+
+
+def targets(*models: str, regions: tuple[str, ...] = (EAST, WEST), catalog: Catalog | None = None) -> Targets:
+    return Targets(catalog or Catalog(), list(models), list(regions), RetryConfig())
+
+
+@pytest.mark.parametrize(("left", "asked_for"), [(2.5, 2.5), (math.inf, None)])
+def test_bedrock_is_asked_within_what_the_call_has_left(left: float, asked_for: float | None) -> None:
+    catalog = Catalog()
+    found = targets("Nova Lite", "Nova Pro", catalog=catalog)
+    found.contradicted(found.places()[0][0], left)
+    assert catalog.timeouts == [asked_for]
+
+
+def test_a_way_in_that_was_refused_goes_last_and_the_others_are_told() -> None:
+    found = targets("Nova Lite", regions=(EAST,))
+    refused = found.places()[0][0]
+    assert refused.access_method is AccessMethod.ON_DEMAND
+    others = found.contradicted(refused, math.inf)
+    assert others
+    assert refused.invoke_id not in {way.invoke_id for way in others}
+    assert found.places()[0] == (*others, refused)
+
+
+def test_a_refusal_concerns_a_model_named_by_its_profile_as_well() -> None:
+    found = targets("Nova Lite", "us.amazon.nova-lite-v1:0", regions=(EAST,))
+    refused = found.places()[1][0]
+    assert found.contradicted(refused, math.inf)
+
+
+def test_a_gap_names_the_regions_asked_for_and_where_the_model_can_be_had() -> None:
+    gaps = targets("Nova Lite", "Claude Haiku 4.5", regions=(EAST, ZURICH, CAPE_TOWN)).gaps([ZURICH])
+    assert len(gaps) == 1
+    assert gaps[0].startswith(f"'Nova Lite' cannot be called in {ZURICH} (Nova Lite (amazon.nova-lite-v1:0) ")
+    assert EAST in gaps[0]
+
+
+def test_a_model_without_any_target_is_told_with_every_region_that_lacks_it() -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        targets("Nova Lite", regions=(CAPE_TOWN, ZURICH))
+    lacking = f"{CAPE_TOWN}, {ZURICH}"
+    assert f"called in {lacking}: 'Nova Lite' cannot be called in {lacking} (" in raised.value.message
