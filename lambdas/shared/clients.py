@@ -1,15 +1,18 @@
-"""boto3 clients for the services around Bedrock, created at their first use and then kept."""
+"""Clients for the services around Bedrock, created at their first use and then kept."""
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 from typing import Any
 
-import boto3
 from botocore.config import Config
+from botocore.session import Session
 
 # Parts of a batch are read this many at once.
 S3_CONNECTIONS = 16
+
+_making_one = threading.Lock()
 
 
 @cache
@@ -17,34 +20,56 @@ def s3() -> Any:
     """The S3 client."""
     # botocore still presigns links as Signature Version 2 by default, which most regions refuse.
     signing = Config(signature_version="s3v4")
-    return boto3.client("s3", config=_config(read_timeout=30, connections=S3_CONNECTIONS).merge(signing))
+    return _client("s3", _patient(read_timeout=30, connections=S3_CONNECTIONS).merge(signing))
 
 
 @cache
 def step_functions() -> Any:
     """The Step Functions client."""
-    return boto3.client("stepfunctions", config=_config(read_timeout=8))
+    return _client("stepfunctions", _patient(read_timeout=8))
 
 
 @cache
 def dynamodb() -> Any:
     """The DynamoDB client."""
-    return boto3.client("dynamodb", config=_config(read_timeout=5))
+    return _client("dynamodb", _patient(read_timeout=5))
 
 
 @cache
 def sqs(region: str | None = None) -> Any:
     """The SQS client; of the function's own region without one."""
-    return boto3.client("sqs", region_name=region, config=_config(read_timeout=8))
+    return _client("sqs", _patient(read_timeout=8), region=region)
 
 
 @cache
 def event_bridge() -> Any:
     """The EventBridge client."""
-    return boto3.client("events", config=_config(read_timeout=8))
+    return _client("events", _patient(read_timeout=8))
 
 
-def _config(*, read_timeout: float, connections: int = 10) -> Config:
+@cache
+def _session() -> Session:
+    # botocore's alone: boto3 would take its import and two megabytes, and add nothing that is used here.
+    return Session()
+
+
+def new_hasty_dynamodb(*, read_timeout: float, attempts: int) -> Any:
+    """A DynamoDB client of the caller's own, for what is better done without than waited for.
+
+    Args:
+        read_timeout: in seconds; a connection is waited for one second.
+    """
+    retries = {"total_max_attempts": attempts}
+    return _client("dynamodb", Config(connect_timeout=1, read_timeout=read_timeout, retries=retries))
+
+
+def _client(service: str, config: Config, *, region: str | None = None) -> Any:
+    # A session is not for threads at once; the clients that it makes are.
+    with _making_one:
+        return _session().create_client(service, region_name=region, config=config)
+
+
+def _patient(*, read_timeout: float, connections: int = 10) -> Config:
     return Config(
         connect_timeout=3,
         read_timeout=read_timeout,

@@ -16,9 +16,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-import boto3
-from botocore.config import Config
-
+from lambdas.shared import clients
 from lambdas.shared.settings import model_settings
 from llmmanager.bedrock.routing.cooldown import Cooldowns, Key
 
@@ -80,17 +78,11 @@ class HealthBoard:
     def _client(self) -> Any:
         with self._making_a_client:
             if self._known_client is None:
-                self._known_client = _new_client()
+                # Health is a hint.
+                self._known_client = clients.new_hasty_dynamodb(read_timeout=1, attempts=1)
             return self._known_client
 
 
 def _key(item: Mapping[str, Any]) -> Key:
     model, _, region = item["sk"]["S"].rpartition("@")
     return model, region
-
-
-def _new_client() -> Any:
-    # Health is a hint: better to go without it than to wait for it.
-    config = Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 1})
-    # Made on a thread of its own, for which boto3's shared session is not safe.
-    return boto3.Session().client("dynamodb", config=config)

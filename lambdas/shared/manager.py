@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Any
 
+from lambdas.shared import clients
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.health import cooldowns
 from lambdas.shared.settings import batch_settings, model_settings
@@ -65,8 +66,10 @@ def choose_targets(models: Any, regions: Any) -> Targets:
 def catalog() -> UnifiedModelManager:
     """The catalog of model access, backed by the table; Bedrock is asked by the scheduled refresh."""
     settings = model_settings()
+    # There is a layer below the table.
+    client = clients.new_hasty_dynamodb(read_timeout=2, attempts=2)
     return UnifiedModelManager(
-        regions=list(settings.regions), store=DynamoDBStore(settings.table), ask_api=False
+        regions=list(settings.regions), store=DynamoDBStore(settings.table, client=client), ask_api=False
     )
 
 
