@@ -26,7 +26,9 @@ from infra.state_machine import LAMBDA_RETRIERS, StateMachine
 
 BATCHES: Final = "batches/"
 _LAMBDA_MAX_SECONDS = 900
-WORKER_MEMORY_MB: Final = 1024
+# The largest shard takes 210 MB with all of its calls under way, a usual one 90 MB. More memory is more CPU too,
+# for which a worker that waits for models has no use.
+WORKER_MEMORY_MB: Final = 512
 _NAMED_BY_BATCHES: Final = "Batches, and so their files and executions, have names of their own"
 
 
@@ -102,6 +104,7 @@ class Batch(Construct):
             "Worker",
             "lambdas.batch.worker.handler",
             seconds=self._base.settings.worker_timeout_seconds,
+            memory_mb=WORKER_MEMORY_MB,
             reserved_concurrency=self._base.settings.batch_concurrency,
         )
         # Bedrock fetches the images and documents that a record names (s3Location) as its caller.
@@ -123,7 +126,13 @@ class Batch(Construct):
         return collect
 
     def _build_function(
-        self, name: str, handler: str, *, seconds: int, reserved_concurrency: int = 0
+        self,
+        name: str,
+        handler: str,
+        *,
+        seconds: int,
+        memory_mb: int = 1024,
+        reserved_concurrency: int = 0,
     ) -> PythonFunction:
         return PythonFunction(
             self,
@@ -131,7 +140,7 @@ class Batch(Construct):
             base=self._base,
             handler=handler,
             timeout_seconds=seconds,
-            memory_mb=1024,
+            memory_mb=memory_mb,
             reserved_concurrency=reserved_concurrency,
         )
 
