@@ -60,7 +60,7 @@ class Seam:
 
     def rest(self) -> str:
         """What was held back when the stream ended."""
-        held, self._held = (self._held, "") if self._open else ("", "")
+        held = self._held if self._open else ""
         self._open = False
         return held
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -30,7 +32,7 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import (
     InvalidResponseError,
 )
 from llmmanager.bedrock.invocation.request import build_request
-from llmmanager.bedrock.models.deadline import NEVER
+from llmmanager.bedrock.models.deadline import NEVER, Deadline
 from llmmanager.testing import FakeBedrock, Fault
 
 NOVA_LITE = "amazon.nova-lite-v1:0"
@@ -99,8 +101,9 @@ def test_the_message_of_a_failure_says_how_often_and_why(
     fake_bedrock: FakeBedrock, make_manager, ask, retries: int, reason: str
 ) -> None:
     fake_bedrock.add_fault(Fault(error="ThrottlingException"))
-    with pytest.raises(RetryExhaustedError, match=reason):
+    with pytest.raises(RetryExhaustedError, match=reason) as raised:
         make_manager(retry={"max_retries": retries}).converse(ask)
+    assert "the Converse operation: " in str(raised.value)
 
 
 def test_when_every_target_is_out_the_message_says_so(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
@@ -403,3 +406,23 @@ def test_a_cancelled_wait_ends_the_call_and_says_so(fake_bedrock: FakeBedrock, m
     threading.Timer(0.3, cancelled.set).start()
     with pytest.raises(RetryExhaustedError, match=r"after 1 attempt\(s\): cancelled"):
         manager._invoker.converse(build_request({"messages": ask}), deadline=NEVER, cancelled=cancelled)
+
+
+@dataclass(frozen=True)
+class Left(Deadline):
+    """A deadline that is always the same time away."""
+
+    seconds: float = 0.0
+
+    def remaining(self) -> float:
+        return self.seconds
+
+
+@pytest.mark.parametrize(("left", "kind"), [(0.0, DeadlineExceededError), (0.9, RetryExhaustedError)])
+def test_a_call_is_out_of_time_when_nothing_is_left_of_it(
+    fake_bedrock: FakeBedrock, make_manager, ask, left: float, kind: type[Exception]
+) -> None:
+    fake_bedrock.deny(NOVA_LITE)
+    with pytest.raises(RetryExhaustedError) as raised:
+        make_manager()._invoker.converse(build_request({"messages": ask}), deadline=Left(math.inf, left))
+    assert type(raised.value) is kind

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -102,6 +103,15 @@ def test_a_stream_lost_later_is_continued_without_repeating_anything(
     assert fake_bedrock.calls[1].body["messages"][-1]["role"] == "assistant"
     blocks = stream.response_data["output"]["message"]["content"]
     assert "".join(block["text"] for block in blocks) == whole
+
+
+def test_an_attempt_lasts_until_its_stream_is_lost(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+    fake_bedrock.add_fault(Fault(reset=True, region="us-east-1", after_chunks=2))
+    stream = make_manager().converse_stream(ask)
+    begun = datetime.now(UTC)
+    list(stream)
+    lost, answered = stream.attempts
+    assert begun <= lost.end_time <= answered.start_time
 
 
 def test_a_continuation_keeps_to_max_tokens(fake_bedrock: FakeBedrock, make_manager, ask) -> None:

@@ -297,3 +297,23 @@ def test_the_connection_itself_is_told_how_long_it_may_be_silent(left: float, bo
     )
     OpenStream(connection).limit_silence(left)
     assert bounds == [bound]
+
+
+class Left(Deadline):
+    """A deadline that is always the same time away."""
+
+    def remaining(self) -> float:
+        return self.at
+
+
+@pytest.mark.parametrize(
+    ("left", "told"), [(0.0, (DeadlineExceededError, "by this side")), (0.9, (OSError, "cable cut"))]
+)
+def test_a_stream_that_breaks_is_out_of_time_when_nothing_is_left(
+    left: float, told: tuple[type[Exception], str]
+) -> None:
+    call = Call([[START, text("Once"), LOST]], Next.GIVE_UP)
+    list(answer_of(call, Left(left)))
+    kind, words = told
+    assert type(call.lost[0]) is kind
+    assert words in str(call.lost[0])

@@ -450,6 +450,31 @@ REFUSED: dict[str, tuple[Any, str]] = {
         asking(serviceTier={"type": "Flex"}),
         'serviceTier.type: must be one of priority, default, flex, reserved (got "Flex")',
     ),
+    "a configuration that is a number": (
+        asking(inferenceConfig=5),
+        "inferenceConfig: must be a dict (got 5)",
+    ),
+    "an image that is a number": (
+        asking({"text": "a"}, {"image": {"format": 5, "source": {"bytes": b"png"}}}),
+        "messages[0].content[1].image.format: must be one of png, jpeg, gif, webp (got 5)",
+    ),
+    "bytes that are a number": (
+        asking({"text": "a"}, image(5)),
+        "messages[0].content[1].image.source.bytes: must be 1 to 3750000 raw bytes, as bytes, "
+        "bytearray or memoryview (got 5)",
+    ),
+    "a source that is a number": (
+        asking({"text": "a"}, {"video": {"format": "mp4", "source": 5}}),
+        "messages[0].content[1].video.source: must be a dict with exactly one of bytes, s3Location (got 5)",
+    ),
+    "metadata that are a number": (
+        asking(requestMetadata=5),
+        "requestMetadata: must be a dict of 1 to 16 entries (got 5)",
+    ),
+    "a field spelled with a dash": (
+        asking(inferenceConfig={"max-tokens": 5}),
+        'inferenceConfig["max-tokens"]: must be spelled "maxTokens"',
+    ),
     "an effort too long": (
         asking(outputConfig={"effort": "e" * 17}),
         "outputConfig.effort: must be a string of at most 16 characters (got 17 characters)",
@@ -462,6 +487,18 @@ def test_a_wrong_request_gets_one_sentence_that_names_the_field_and_what_it_take
     request_: Any, problem: str
 ) -> None:
     assert only_problem(request_) == problem
+
+
+def test_a_document_that_holds_itself_is_refused_where_it_does() -> None:
+    endless: Json = {"a": [1]}
+    endless["a"].append(endless)
+    problem = only_problem(asking(additionalModelRequestFields=endless))
+    assert problem == "additionalModelRequestFields.a[1]: must not contain itself"
+
+
+def test_the_largest_number_of_tokens_is_taken() -> None:
+    assert validate_request(asking(inferenceConfig={"maxTokens": 2**31 - 1})) == []
+    assert validate_request(asking(inferenceConfig={"maxTokens": 2**31})) != []
 
 
 def test_the_stream_mode_of_a_guardrail_is_for_streams_only() -> None:
