@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from importlib import metadata
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 LOCK: Final = ROOT / "requirements" / "lambda.txt"
@@ -43,8 +43,6 @@ _NEVER_READ: Final = (
     "*.pyi",
     "dateutil/zoneinfo/*.tar.gz",
 )
-# Read whole for every client, and most of it is about other services.
-_ENDPOINTS: Final = PurePosixPath("botocore/data/endpoints.json")
 _LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
 _PURE_TAG = re.compile(r"py\d(\.py\d)*-none-any")
 # Installers write these for the machine they run on: shipped, they would change the hash of equal assets.
@@ -65,6 +63,7 @@ def build_asset(target: Path) -> None:
     """
     for name, version in locked_distributions():
         _copy_distribution(name, version, target)
+    _cut_service_data(target / "botocore" / "data")
     for source in _SOURCES:
         for path in _source_files(ROOT / source):
             _copy(path, target / path.relative_to(ROOT))
@@ -88,25 +87,40 @@ def _copy_distribution(name: str, version: str, target: Path) -> None:
     for file in distribution.files:
         if _belongs_in_asset(PurePosixPath(file)):
             _copy(Path(str(distribution.locate_file(file))), target / file)
-    if (target / _ENDPOINTS).is_file():
-        _cut_endpoints(target / _ENDPOINTS, _endpoint_prefixes(target / "botocore" / "data"))
 
 
-def _cut_endpoints(file: Path, services: frozenset[str]) -> None:
-    """Leave what is said of partitions and regions, and of these services, by their endpoints' prefixes."""
-    known = json.loads(file.read_text(encoding="utf-8"))
-    for partition in known["partitions"]:
-        partition["services"] = {
-            name: endpoints for name, endpoints in partition["services"].items() if name in services
-        }
-    file.write_text(json.dumps(known, separators=(",", ":")), encoding="utf-8")
+def _cut_service_data(data: Path) -> None:
+    """Leave of botocore's data what clients of these services read: every cold start parses it."""
+    prefixes = set()
+    for file in data.rglob("service-2.json.gz"):
+        description = _without_documentation(json.loads(gzip.decompress(file.read_bytes())))
+        prefixes.add(description["metadata"]["endpointPrefix"])
+        # Without the time, equal descriptions give equal files.
+        file.write_bytes(gzip.compress(_compact(description), mtime=0))
+    endpoints = data / "endpoints.json"
+    if endpoints.is_file():
+        known = json.loads(endpoints.read_bytes())
+        for partition in known["partitions"]:
+            services = partition["services"]
+            partition["services"] = {name: services[name] for name in services if name in prefixes}
+        endpoints.write_bytes(_compact(known))
 
 
-def _endpoint_prefixes(data: Path) -> frozenset[str]:
-    descriptions = (
-        json.loads(gzip.decompress(file.read_bytes())) for file in data.rglob("service-2.json.gz")
-    )
-    return frozenset(description["metadata"]["endpointPrefix"] for description in descriptions)
+def _without_documentation(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_documentation(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    # A member of that name is described by an object.
+    return {
+        key: _without_documentation(item)
+        for key, item in value.items()
+        if key != "documentation" or not isinstance(item, str)
+    }
+
+
+def _compact(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _check_pure(name: str, distribution: metadata.Distribution) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import gzip
 import hashlib
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import botocore
 import pytest
 
 from infra import lambda_asset
@@ -104,6 +107,26 @@ def test_the_endpoints_of_the_asset_are_those_of_the_services_that_are_called(as
     described = {name for partition in endpoints["partitions"] for name in partition["services"]}
     # Of bedrock-runtime, endpoints.json has nothing to say.
     assert described == {"bedrock", "dynamodb", "events", "s3", "sqs", "states", "sts"}
+
+
+def test_services_are_described_as_by_all_of_botocore_but_for_the_documentation(asset: Path) -> None:
+    whole = Path(botocore.__file__).parent / "data"
+    cut = sorted((asset / "botocore" / "data").rglob("service-2.json.gz"))
+    assert len(cut) >= len(SERVICES)
+    for file in cut:
+        full = described(whole / file.relative_to(asset / "botocore" / "data"))
+        assert undocumented(full) == undocumented(described(file)) == described(file)
+
+
+def described(file: Path) -> Any:
+    return json.loads(gzip.decompress(file.read_bytes()))
+
+
+def undocumented(value: Any) -> Any:
+    if isinstance(value, dict):
+        kept = {key for key, item in value.items() if key != "documentation" or isinstance(item, dict)}
+        return {key: undocumented(value[key]) for key in kept}
+    return [undocumented(item) for item in value] if isinstance(value, list) else value
 
 
 def test_every_import_of_the_functions_is_in_the_asset_however_late_it_is_made(
