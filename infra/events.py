@@ -36,11 +36,15 @@ from infra.state_machine import StateMachine
 _TIMEOUT_SECONDS: Final = 300
 # AWS asks for six times: the messages of a function that is throttled wait for it.
 _VISIBILITY_SECONDS: Final = 6 * _TIMEOUT_SECONDS
-_MAX_RECEIVES: Final = 5
+_MAX_TRIES: Final = 5
+# Once more than it is tried: to tell of a message that the function died of each time.
+_MAX_RECEIVES: Final = _MAX_TRIES + 1
 _BATCH_SIZE: Final = 10
 # A message that is moved to the dead-letter queue keeps its age: it must be kept longer there.
 _KEPT_DAYS: Final = 4
 _KEPT_DEAD_DAYS: Final = 14
+# How old a request is when its message is gone from the queue, and so is the function that took it last.
+REQUEST_LOST_SECONDS: Final = _KEPT_DAYS * 24 * 3600 + _TIMEOUT_SECONDS
 
 
 def build_event_bus(scope: Construct) -> events.EventBus:
@@ -164,7 +168,7 @@ class EventsDoor(Construct):
                 "LLMMANAGER_REQUEST_QUEUE_URL": self.request_queue.queue_url,
                 "LLMMANAGER_DEAD_LETTER_QUEUE_URL": self.dead_letter_queue.queue_url,
                 "LLMMANAGER_REPLY_QUEUES": json.dumps(base.settings.reply_queues),
-                "LLMMANAGER_MAX_RECEIVES": str(_MAX_RECEIVES),
+                "LLMMANAGER_MAX_TRIES": str(_MAX_TRIES),
             },
         )
         acknowledge(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from lambdas.events import replies
 from lambdas.events.envelopes import Asked, Dropped, Job, Stored, read_text
 from lambdas.events.inbox import start_batch
-from lambdas.events.process import Outcome, answer_once, as_problem, load
+from lambdas.events.process import Outcome, answer, answer_once, as_problem, load
 from lambdas.shared import clients
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.idempotency import InProgress, run_once
@@ -22,8 +25,10 @@ _FIRST_PAUSE_SECONDS = 5
 _PAUSE_FACTOR = 4
 _MAX_PAUSE_SECONDS = 900
 _MAX_REASON_LENGTH = 1000
-# The sender's own rules say how often a model is asked anew; each time is paid for.
-_FINAL_PROBLEMS = {"answer-refused"}
+_UNPRINTABLE = re.compile(r"[^\n\t -~]")
+# How often a request is tried that ends so: each time is paid for. The sender's own rules (of an answer)
+# say how often a model is asked anew; what ran out of time twice is too long, or Bedrock too slow.
+_TRIES = {"answer-refused": 1, "deadline-exceeded": 2}
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,9 @@ def deliver(message: Message, context: Any) -> bool:
     """Do what the message asks for; whether the queue may forget it.
 
     What can never work is told as a failure, and the message put into the dead-letter queue with the reason.
-    So is what did not work the last time that the queue would have handed it over; before, it is put off.
+    So is what did not work the last time that it is tried; before, it is put off. The queue hands a message
+    over once more than it is tried: of one that comes then, the function died each time, and telling that is
+    all that is done.
     """
     try:
         return _deliver(message, context)
@@ -72,7 +79,7 @@ def _deliver(message: Message, context: Any) -> bool:
         raise
     except Exception as error:
         problem = as_problem(error, reference=message.id)
-        final = _is_final(problem) or message.receives >= event_settings().max_receives
+        final = _is_final(problem, message)
         logger.info(
             "message failed",
             extra={
@@ -89,8 +96,9 @@ def _deliver(message: Message, context: Any) -> bool:
     return True
 
 
-def _is_final(problem: Problem) -> bool:
-    return problem.status < 500 or problem.slug in _FINAL_PROBLEMS
+def _is_final(problem: Problem, message: Message) -> bool:
+    most = event_settings().max_tries
+    return problem.status < 500 or message.receives >= min(_TRIES.get(problem.slug, most), most)
 
 
 def _run(job: Job, message: Message, context: Any) -> None:
@@ -99,8 +107,17 @@ def _run(job: Job, message: Message, context: Any) -> None:
         return
     request = load(job) if isinstance(job, Stored) else job
     address = _address(job, message)
-    outcome = Outcome(request.request_id, answer=answer_once(request, context))
+    # It may have been answered all the same, and another message of its invocation been the one to die of.
+    died = message.receives > event_settings().max_tries
+    found = answer_once(request, context, work=_never_ended if died else answer)
+    outcome = Outcome(request.request_id, answer=found)
     _once(("answered", *request.key), lambda: replies.send(outcome, address), context)
+
+
+def _never_ended(_asked: Asked, _context: Any) -> dict[str, Any]:
+    tries = event_settings().max_tries
+    detail = f"The function ended without a word each of the {tries} times that it was to answer this."
+    raise Problem(500, "never-ended", detail)
 
 
 def _address(job: Job | None, message: Message) -> replies.Address:
@@ -141,14 +158,22 @@ def _bury(message: Message, request_id: str, problem: Problem) -> None:
         "requestId": request_id,
         "messageId": message.id,
     }
-    clients.sqs().send_message(
-        QueueUrl=event_settings().dead_letter_queue_url,
-        MessageBody=message.text,
-        MessageAttributes={
-            name: {"DataType": "String", "StringValue": value.encode("ascii", "backslashreplace").decode()}
-            for name, value in told.items()
-        },
-    )
+    attributes = {
+        name: {"DataType": "String", "StringValue": _printable(value)} for name, value in told.items()
+    }
+    grave = {"QueueUrl": event_settings().dead_letter_queue_url, "MessageBody": message.text}
+    try:
+        clients.sqs().send_message(**grave, MessageAttributes=attributes)
+    except ClientError as error:
+        # Attributes count toward the most that a message may have, and the sender may have used it up.
+        told["error"] = error.response["Error"]["Code"]
+        logger.info("buried without the reason", extra=told)
+        clients.sqs().send_message(**grave)
+
+
+def _printable(text: str) -> str:
+    """What SQS takes as an attribute's value: it refuses control characters and nothing at all."""
+    return _UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], text) or "-"
 
 
 def _put_off(message: Message) -> None:

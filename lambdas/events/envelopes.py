@@ -22,6 +22,7 @@ from lambdas.shared.json_text import InvalidJson, parse
 INBOX = "inbox/"
 DETAIL_TYPE = "LLM Request"
 MAX_KEY_LENGTH = 256
+_MAX_OBJECT_KEY_LENGTH = 1024
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _ID_MEMBERS = ("requestId", "request_id")
@@ -138,7 +139,7 @@ def _dropped(detail: Mapping[str, Any]) -> Dropped:
     match detail:
         case {"bucket": {"name": str(bucket)}, "object": {"key": str(key), **more}}:
             version = more.get("version-id") or more.get("etag") or more.get("sequencer")
-            if not key.startswith(INBOX) or not key.endswith(".jsonl"):
+            if not key.startswith(INBOX) or not key.endswith(".jsonl") or len(key) > _MAX_OBJECT_KEY_LENGTH:
                 raise InvalidRequest([f"detail.object.key: must be {INBOX}*.jsonl (got {key!r:.200})"])
             return Dropped(bucket, key, str(version))
     raise InvalidRequest(["detail: must name bucket.name and object.key"])

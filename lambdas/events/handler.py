@@ -9,7 +9,7 @@ from typing import Any
 
 from lambdas.events import replies
 from lambdas.events.deliveries import Message, deliver
-from lambdas.events.envelopes import Asked, read
+from lambdas.events.envelopes import Asked, read_text
 from lambdas.events.process import Outcome, answer, answer_once, as_problem
 from lambdas.shared import clients
 from lambdas.shared.codec import InvalidRequest
@@ -22,10 +22,9 @@ _MAX_RETURNED_BYTES = 5_000_000
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: Any, context: Any) -> dict[str, Any]:
     """Messages of the queue: which of them it must hand over again. A request: its outcome."""
-    records = event.get("Records") if isinstance(event, dict) else None
-    if records is None:
+    if not _is_of_a_queue(event):
         return invoke(event, context)
-    messages = [Message.of(record) for record in records]
+    messages = [Message.of(record) for record in event["Records"]]
     _make_clients()
     # The function waits for Bedrock most of the time, and as well for ten answers as for one.
     with ThreadPoolExecutor(max_workers=max(1, len(messages))) as pool:
@@ -37,6 +36,13 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
             if not is_done
         ]
     }
+
+
+def _is_of_a_queue(event: Any) -> bool:
+    records = event.get("Records") if isinstance(event, dict) else None
+    return isinstance(records, list) and all(
+        isinstance(record, dict) and record.get("eventSource") == "aws:sqs" for record in records
+    )
 
 
 @cache
@@ -51,7 +57,8 @@ def invoke(event: Any, context: Any) -> dict[str, Any]:
     request_id = str(context.aws_request_id)
     address = replies.address_of(None, message_id=request_id)
     try:
-        request = read(event, message_id=request_id)
+        # As text, for what Lambda lets through and a queue's message may not hold: NaN, endless nesting.
+        request = read_text(_text(event), message_id=request_id)
         if not isinstance(request, Asked):
             raise InvalidRequest(["message: an invocation takes a request"])
         if request.reply_to is not None:
@@ -63,3 +70,10 @@ def invoke(event: Any, context: Any) -> dict[str, Any]:
         outcome = Outcome(request_id, problem=as_problem(error, reference=request_id))
     returned: dict[str, Any] = json.loads(replies.fitting(outcome, address, max_bytes=_MAX_RETURNED_BYTES))
     return returned
+
+
+def _text(event: Any) -> str:
+    try:
+        return json.dumps(event)
+    except RecursionError:
+        raise InvalidRequest(["message: not JSON that can be used: nested too deep"]) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,9 +45,13 @@ def load(stored: Stored) -> Asked:
     """The request that lies in the bucket.
 
     Raises:
-        InvalidRequest: what lies there is none.
+        InvalidRequest: what lies there is none, or nothing does.
     """
-    found = clients.s3().get_object(Bucket=batch_settings().bucket, Key=stored.request_key)
+    s3 = clients.s3()
+    try:
+        found = s3.get_object(Bucket=batch_settings().bucket, Key=stored.request_key)
+    except s3.exceptions.NoSuchKey:
+        raise InvalidRequest([f"requestKey: there is no {stored.request_key} (any more)"]) from None
     try:
         body = parse(found["Body"].read())
     except InvalidJson as error:
@@ -68,16 +73,17 @@ def answer(asked: Asked, context: Any) -> dict[str, Any]:
     return ask(question, seconds=seconds, door="events", caller=asked.caller)
 
 
-def answer_once(asked: Asked, context: Any) -> dict[str, Any]:
+def answer_once(asked: Asked, context: Any, *, work: Callable[[Asked, Any], dict[str, Any]] = answer) -> Any:
     """The answer; that of an earlier delivery, if there was one.
 
+    Args:
+        work: what else to do where there was none.
+
     Raises:
-        InvalidRequest, Problem, LLMManagerError: as `answer`.
+        InvalidRequest, Problem, LLMManagerError: as `work`.
         KeyReused, InProgress, StoreUnavailable: it was not run.
     """
-    return run_once(
-        ("events", *asked.key), asked.body, lambda: answer(asked, context), context=context
-    ).answer
+    return run_once(("events", *asked.key), asked.body, lambda: work(asked, context), context=context).answer
 
 
 def as_problem(error: Exception, *, reference: str) -> Problem:

@@ -91,15 +91,18 @@ def run_once(
         raise KeyReused from None
     except exceptions.IdempotencyAlreadyInProgressError:
         raise InProgress from None
-    except (
-        exceptions.IdempotencyPersistenceLayerError,
-        exceptions.IdempotencyInconsistentStateError,
-    ) as error:
-        if not done:
+    except Exception as error:
+        if done:
+            # The answer is there and paid for: its sender shall have it, even if a second one would not.
+            logger.warning("answer not kept", extra={"error_type": type(error.__cause__ or error).__name__})
+            return Once(done[0], replayed=False)
+        unavailable = (
+            exceptions.IdempotencyPersistenceLayerError,
+            exceptions.IdempotencyInconsistentStateError,
+        )
+        if isinstance(error, unavailable):
             raise StoreUnavailable from error
-        # The answer is there and paid for: its sender shall have it, even if a second one would not.
-        logger.warning("answer not kept", extra={"error_type": type(error.__cause__).__name__})
-        return Once(done[0], replayed=False)
+        raise
     return Once(done[0], replayed=False) if done else Once(_restored(kept), replayed=True)
 
 

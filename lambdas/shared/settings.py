@@ -59,14 +59,14 @@ class EventSettings:
         request_queue_url: the queue that messages come from.
         dead_letter_queue_url: where those go that can never work.
         reply_queues: ARNs of the queues that a request may have its outcome sent to.
-        max_receives: how often the request queue hands a message over.
+        max_tries: how often what a message asks for is tried; the queue hands it over once more than that.
     """
 
     event_bus: str
     request_queue_url: str
     dead_letter_queue_url: str
     reply_queues: tuple[str, ...]
-    max_receives: int
+    max_tries: int
 
 
 @cache
@@ -138,14 +138,34 @@ def event_settings() -> EventSettings:
         request_queue_url=_text("LLMMANAGER_REQUEST_QUEUE_URL"),
         dead_letter_queue_url=_text("LLMMANAGER_DEAD_LETTER_QUEUE_URL"),
         reply_queues=reply_queues,
-        max_receives=_count("LLMMANAGER_MAX_RECEIVES"),
+        max_tries=_count("LLMMANAGER_MAX_TRIES"),
     )
+
+
+@cache
+def event_bus() -> str:
+    """Name of the bus that outcomes are published on.
+
+    Raises:
+        SettingsError: the variable is missing.
+    """
+    return _text("LLMMANAGER_EVENT_BUS")
 
 
 @cache
 def request_queue_url() -> str | None:
     """URL of the queue for requests that are answered later; None where there is none."""
     return os.environ.get("LLMMANAGER_REQUEST_QUEUE_URL", "").strip() or None
+
+
+@cache
+def request_lost_seconds() -> int:
+    """How old a request is, in seconds, when nothing will work at it any more.
+
+    Raises:
+        SettingsError: the variable is missing or wrong.
+    """
+    return _count("LLMMANAGER_REQUEST_LOST_SECONDS")
 
 
 def _text(name: str) -> str:

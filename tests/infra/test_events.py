@@ -24,7 +24,8 @@ def test_a_message_stays_hidden_for_six_times_the_functions_time_and_ends_in_the
     assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
     assert queue["RedrivePolicy"] == {
         "deadLetterTargetArn": "<EventsDeadLetterQueue.Arn>",
-        "maxReceiveCount": int(function["Environment"]["Variables"]["LLMMANAGER_MAX_RECEIVES"]),
+        # Once more than it is tried, to tell of what the function died of each time.
+        "maxReceiveCount": int(function["Environment"]["Variables"]["LLMMANAGER_MAX_TRIES"]) + 1,
     }
 
 

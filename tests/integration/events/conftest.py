@@ -65,9 +65,9 @@ class Door:
     context = Context()
 
     def __init__(self) -> None:
-        sqs = boto3.client("sqs")
+        self.sqs = boto3.client("sqs")
         self.urls = {
-            name: sqs.create_queue(QueueName=name)["QueueUrl"]
+            name: self.sqs.create_queue(QueueName=name)["QueueUrl"]
             for name in ("requests", "dead", "published", "answers")
         }
 
@@ -80,11 +80,11 @@ class Door:
 
     def receive(self, *bodies: Any, receives: int = 1) -> dict[str, Any]:
         """The event for messages that were sent to the request queue; a body that is text goes as it is."""
-        sqs = boto3.client("sqs")
         for body in bodies:
             text = body if isinstance(body, str) else json.dumps(body)
-            sqs.send_message(QueueUrl=self.urls["requests"], MessageBody=text)
-        received = sqs.receive_message(QueueUrl=self.urls["requests"], MaxNumberOfMessages=10)["Messages"]
+            self.sqs.send_message(QueueUrl=self.urls["requests"], MessageBody=text)
+        url = self.urls["requests"]
+        received = self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
         return {
             "Records": [
                 {
@@ -111,16 +111,15 @@ class Door:
 
     def messages(self, queue: str) -> list[dict[str, Any]]:
         """All that a queue holds; they are gone from it afterwards."""
-        sqs = boto3.client("sqs")
         found: list[dict[str, Any]] = []
         while True:
-            received = sqs.receive_message(
+            received = self.sqs.receive_message(
                 QueueUrl=self.urls[queue], MaxNumberOfMessages=10, MessageAttributeNames=["All"]
             ).get("Messages", [])
             if not received:
                 return found
             for message in received:
-                sqs.delete_message(QueueUrl=self.urls[queue], ReceiptHandle=message["ReceiptHandle"])
+                self.sqs.delete_message(QueueUrl=self.urls[queue], ReceiptHandle=message["ReceiptHandle"])
             found += received
 
     def published(self) -> list[dict[str, Any]]:
@@ -133,6 +132,11 @@ class Door:
 
     def read(self, key: str) -> Any:
         return json.loads(boto3.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read())
+
+    def batch(self, name: str) -> dict[str, Any]:
+        """What is known of the batch of this name."""
+        execution = f"{STATE_MACHINE.replace(':stateMachine:', ':execution:')}:{name}"
+        return boto3.client("stepfunctions").describe_execution(executionArn=execution)
 
     def batches(self) -> dict[str, Any]:
         """Inputs of the started batches by their names."""
@@ -173,7 +177,7 @@ def deployed(
             "LLMMANAGER_REQUEST_QUEUE_URL": events_door.urls["requests"],
             "LLMMANAGER_DEAD_LETTER_QUEUE_URL": events_door.urls["dead"],
             "LLMMANAGER_REPLY_QUEUES": json.dumps([events_door.arn("answers")]),
-            "LLMMANAGER_MAX_RECEIVES": "5",
+            "LLMMANAGER_MAX_TRIES": "5",
         }.items():
             monkeypatch.setenv(name, value)
         _build_surroundings(events_door)

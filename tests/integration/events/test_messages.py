@@ -154,7 +154,9 @@ POISON: list[tuple[Any, str]] = [
     (event("text"), "detail: must be an object"),
     ({"requestId": "../x", "requestKey": "x"}, "requestId: must be 1 to 80"),
     ({"requestId": "x", "requestKey": "batches/b/results.jsonl"}, "requestKey: must be requests/x/"),
+    ({"requestId": "x", "requestKey": "requests/x/request.json"}, "requestKey: there is no requests/x/"),
     (dropped("inbox/x.jsonl", bucket="somebody-elses"), "somebody-elses"),
+    (dropped(f"inbox/{'x' * 1018}.jsonl"), "detail.object.key: must be inbox/*.jsonl"),
     (dropped("inputs/x.jsonl"), "detail.object.key: must be inbox/*.jsonl"),
 ]
 

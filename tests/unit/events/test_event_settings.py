@@ -13,7 +13,7 @@ ENVIRONMENT = {
     "LLMMANAGER_REQUEST_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/requests",
     "LLMMANAGER_DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/dead",
     "LLMMANAGER_REPLY_QUEUES": '["arn:aws:sqs:us-east-1:123456789012:answers"]',
-    "LLMMANAGER_MAX_RECEIVES": "5",
+    "LLMMANAGER_MAX_TRIES": "5",
 }
 
 
@@ -28,7 +28,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]
 
 def test_a_sound_environment_is_read_as_it_stands(environment: pytest.MonkeyPatch) -> None:
     settings = event_settings()
-    assert (settings.event_bus, settings.max_receives) == ("bus", 5)
+    assert (settings.event_bus, settings.max_tries) == ("bus", 5)
     assert settings.reply_queues == ("arn:aws:sqs:us-east-1:123456789012:answers",)
 
 
@@ -50,7 +50,7 @@ def test_a_missing_variable_is_named(environment: pytest.MonkeyPatch, name: str)
         ("LLMMANAGER_REPLY_QUEUES", "answers"),
         ("LLMMANAGER_REPLY_QUEUES", '["answers"]'),
         ("LLMMANAGER_REPLY_QUEUES", '["arn:aws:sqs:us-east-1:123456789012:answers.fifo"]'),
-        ("LLMMANAGER_MAX_RECEIVES", "0"),
+        ("LLMMANAGER_MAX_TRIES", "0"),
     ],
 )
 def test_a_wrong_value_is_refused_with_the_name_of_its_variable(
