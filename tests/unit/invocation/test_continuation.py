@@ -109,3 +109,8 @@ def test_only_the_last_turn_of_a_longer_conversation_goes_on() -> None:
     asked = continued({"messages": [QUESTION, first, again, begun]}, " upon")
     joined_turn = {"role": "assistant", "content": [{"text": "Once upon"}]}
     assert asked["messages"] == [QUESTION, first, again, joined_turn]
+
+
+def test_after_a_short_beginning_without_white_space_nothing_is_held_back() -> None:
+    for chunk in ("a", "ab", "X", "XX", " "):
+        assert Seam("abc").pass_on(chunk) == chunk
