@@ -15,6 +15,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.batch import BATCHES, allow_listing
+from infra.events import REQUEST_LOST_SECONDS
 from infra.input_files import allow_input_files
 from infra.log_group import build_log_group
 from infra.model_access import allow_sharing_health
@@ -87,8 +88,7 @@ class HttpApi(Construct):
         allow_input_files(function, bucket, base.settings)
         self.api = self._build_api(base.settings)
         self._build_routes(function, key_required=base.settings.api_auth == "api_key")
-        if base.settings.api_auth == "api_key":
-            self._build_usage_plan(base.settings)
+        self.api_key = self._build_usage_plan(base.settings) if base.settings.api_auth == "api_key" else None
         self._build_gateway_responses()
 
     @property
@@ -110,6 +110,7 @@ class HttpApi(Construct):
             environment={
                 "LLMMANAGER_BATCH_STATE_MACHINE_ARN": batch_machine.arn,
                 "LLMMANAGER_REQUEST_QUEUE_URL": request_queue.queue_url,
+                "LLMMANAGER_REQUEST_LOST_SECONDS": str(REQUEST_LOST_SECONDS),
             },
         )
 
@@ -161,7 +162,7 @@ class HttpApi(Construct):
                 api_key_required=key_required,
             )
 
-    def _build_usage_plan(self, settings: DeploymentSettings) -> None:
+    def _build_usage_plan(self, settings: DeploymentSettings) -> apigateway.IApiKey:
         """A plan that every API key has a share in, and a first key. A key limits; the signature admits."""
         plan = self.api.add_usage_plan(
             "UsagePlan",
@@ -172,7 +173,9 @@ class HttpApi(Construct):
             quota=apigateway.QuotaSettings(limit=settings.api_daily_quota, period=apigateway.Period.DAY),
         )
         plan.add_api_stage(stage=self.api.deployment_stage)
-        plan.add_api_key(self.api.add_api_key("Key", description="The first key"))
+        key = self.api.add_api_key("Key", description="The first key")
+        plan.add_api_key(key)
+        return key
 
     def _build_gateway_responses(self) -> None:
         """Errors that never reach the function, in the form of those that it answers with."""

@@ -86,6 +86,10 @@ class LlmManagerStack(Stack):
         for number, warning in enumerate(settings.warnings):
             Annotations.of(self).add_warning_v2(f"llmmanager:settings-{number}", warning)
         self._output("ApiUrl", http_api.url, "Base URL of the HTTP API; its requests are signed (SigV4)")
+        if http_api.api_key is not None:
+            self._output(
+                "ApiKeyId", http_api.api_key.key_id, "Id of the API's first key; its value is not shown"
+            )
         self._output("BatchBucketName", bucket.bucket_name, "Bucket that holds the batches")
         self._output("BatchStateMachineArn", batch.state_machine.arn, "Runs a batch")
         self._output("RefreshStateMachineArn", model_access.state_machine.arn, "Refreshes the catalog")

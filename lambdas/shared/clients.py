@@ -18,8 +18,10 @@ _making_one = threading.Lock()
 @cache
 def s3() -> Any:
     """The S3 client."""
-    # botocore still presigns links as Signature Version 2 by default, which most regions refuse.
-    signing = Config(signature_version="s3v4")
+    # Left alone, botocore presigns links as Signature Version 2, which most regions refuse, and for the
+    # global host, which sends them to another one that their signature does not name.
+    own_host = {"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"}
+    signing = Config(signature_version="s3v4", s3=own_host)
     return _client("s3", _patient(read_timeout=30, connections=S3_CONNECTIONS).merge(signing))
 
 

@@ -67,6 +67,21 @@ def test_api_keys_have_a_plan_with_throttle_and_quota(varied: Any) -> None:
     assert key["KeyType"] == "API_KEY"
 
 
+def test_the_stack_tells_the_id_of_its_key_and_never_the_value(stack: Any, varied: Any) -> None:
+    (key,) = varied.of_type("AWS::ApiGateway::ApiKey")
+    assert varied.outputs["ApiKeyId"] == f"<{key}>"
+    assert "Value" not in varied.of_type("AWS::ApiGateway::ApiKey")[key]
+    assert "ApiKeyId" not in stack.outputs
+
+
+def test_a_request_is_lost_when_its_message_cannot_be_worked_at_any_more(stack: Any) -> None:
+    functions = stack.of_type("AWS::Lambda::Function")
+    queue = stack.of_type("AWS::SQS::Queue")["EventsRequestQueue"]
+    variables = functions["HttpApiHandlerFunction"]["Environment"]["Variables"]
+    oldest = queue["MessageRetentionPeriod"] + functions["EventsHandlerFunction"]["Timeout"]
+    assert int(variables["LLMMANAGER_REQUEST_LOST_SECONDS"]) == oldest
+
+
 def test_every_method_is_answered_by_the_one_function(stack: Any) -> None:
     for method in stack.of_type("AWS::ApiGateway::Method").values():
         assert method["Integration"]["Type"] == "AWS_PROXY"

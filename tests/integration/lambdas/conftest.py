@@ -49,6 +49,7 @@ def forget_what_is_kept() -> None:
         settings.model_settings,
         settings.batch_settings,
         settings.batch_state_machine_arn,
+        settings.request_lost_seconds,
         settings.request_table,
         idempotency._store,
         health.cooldowns,
@@ -87,6 +88,7 @@ def deployed(
         "LLMMANAGER_BUCKET": BUCKET,
         "LLMMANAGER_INPUT_BUCKETS": json.dumps(["bucket-of-another-team"]),
         "LLMMANAGER_BATCH_STATE_MACHINE_ARN": STATE_MACHINE,
+        "LLMMANAGER_REQUEST_LOST_SECONDS": "345900",
         "LLMMANAGER_WORKER_CONCURRENCY": "8",
         "LLMMANAGER_SHARD_SIZE": "500",
     }.items():

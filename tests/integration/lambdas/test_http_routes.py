@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import threading
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from urllib.parse import parse_qsl
 
 import boto3
 import pytest
+import requests as http
 import urllib3
 
 from lambdas.http_api import large_answers, requests
@@ -173,6 +176,23 @@ def test_the_outcome_is_given_when_there_is_one(call, queue):
     )
 
     assert call("GET", body["links"]["self"])[:2] == (200, outcome)
+
+
+def test_a_request_that_nothing_works_at_any_more_is_told_as_lost(call, queue, monkeypatch, cold_start):
+    _, body, _ = call("POST", "/v1/converse", QUESTION, headers={"Prefer": "respond-async"})
+    now = datetime.now(UTC)
+    kept = int(os.environ["LLMMANAGER_REQUEST_LOST_SECONDS"])
+
+    def asked_after(seconds):
+        monkeypatch.setattr(
+            requests, "datetime", SimpleNamespace(now=lambda _: now + timedelta(seconds=seconds))
+        )
+        return call("GET", body["links"]["self"])
+
+    assert asked_after(kept - 60)[1]["status"] == "pending"
+    status, found, _ = asked_after(kept + 60)
+    assert (status, found["requestId"], found["status"]) == (200, body["requestId"], "failed")
+    assert found["error"]["type"] == "urn:llmmanager:problem:lost"
 
 
 def test_a_bad_request_is_refused_at_once_even_if_it_may_be_answered_later(call, queue):
@@ -444,6 +464,33 @@ def test_an_answer_too_large_for_lambda_is_shown_the_way_to(call, machine, monke
     (key,) = machine.keys("requests/")
     assert url.path.endswith(key)
     assert json.loads(machine.read(key))["text"]
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "cn-north-1"])
+def test_the_link_leads_to_the_regions_own_host_and_is_good_for_a_quarter_of_an_hour(
+    deployed, cold_start, monkeypatch, region
+):
+    bucket = f"in-{region}"
+    monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+    monkeypatch.setenv("LLMMANAGER_BUCKET", bucket)
+    where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    boto3.client("s3", region_name=region).create_bucket(Bucket=bucket, **where)
+    cold_start()
+
+    url = urllib3.util.parse_url(large_answers.put_aside(b"{}").headers["Location"])
+
+    signed = dict(parse_qsl(url.query))
+    suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    assert (url.scheme, url.host) == ("https", f"{bucket}.s3.{region}.{suffix}")
+    assert signed["X-Amz-Algorithm"] == "AWS4-HMAC-SHA256"
+    assert signed["X-Amz-Expires"] == "900"
+    assert f"/{region}/s3/aws4_request" in signed["X-Amz-Credential"]
+
+
+def test_the_link_needs_nothing_but_itself(deployed):
+    link = large_answers.put_aside(b'{"text":"much"}').headers["Location"]
+
+    assert http.get(link, timeout=5).json() == {"text": "much"}
 
 
 def test_what_is_just_small_enough_fits_into_what_lambda_takes(call, machine, monkeypatch):
