@@ -73,6 +73,7 @@ def test_every_function_is_told_what_the_settings_say(stack: Any) -> None:
             "LLMMANAGER_BATCH_STATE_MACHINE_ARN": "<BatchMachine>",
             "LLMMANAGER_REQUEST_TABLE": "<RequestTable>",
             "LLMMANAGER_REQUEST_QUEUE_URL": "<EventsRequestQueue>",
+            "LLMMANAGER_REQUEST_LOST_SECONDS": "345900",
         },
         "EventsHandlerFunction": {
             "LLMMANAGER_BATCH_STATE_MACHINE_ARN": "<BatchMachine>",
