@@ -17,6 +17,7 @@ from functools import cache
 from typing import Any
 
 from lambdas.shared import clients
+from lambdas.shared.metrics import ALL_COOLING, put_metrics
 from lambdas.shared.settings import model_settings
 from llmmanager.bedrock.routing.cooldown import Cooldowns, Key
 
@@ -27,6 +28,16 @@ _PARTITION = "health"
 def cooldowns() -> Cooldowns:
     """The cooldowns of this process, with a board that all processes share."""
     return Cooldowns(board=HealthBoard(model_settings().table))
+
+
+def count_all_cooling(*, door: str) -> None:
+    """Write down how many calls have found each of their targets cooling since this was last done.
+
+    Of calls side by side, one counts for all: the sum is right.
+    """
+    calls = cooldowns().take_all_cooling()
+    if calls:
+        put_metrics({ALL_COOLING: calls}, by={}, properties={"door": door})
 
 
 class HealthBoard:

@@ -32,6 +32,7 @@ FAILURES: Final = "Failures"
 INPUT_TOKENS: Final = "InputTokens"
 OUTPUT_TOKENS: Final = "OutputTokens"
 COST: Final = "EstimatedCostUsd"
+ALL_COOLING: Final = "AllTargetsCooling"
 CATALOG_AGE: Final = "CatalogAgeSeconds"
 
 _UNITS: Final = {COST: "None", CATALOG_AGE: "Seconds"}

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambdas.shared.codec import InvalidRequest, decode_request, encode_response
+from lambdas.shared.health import count_all_cooling
 from lambdas.shared.manager import Targets, choose_targets, llm_manager
 from lambdas.shared.metrics import recorded
 from lambdas.shared.observability import log_payload
 from lambdas.shared.problems import answer_refused
-from lambdas.shared.response_rules import FIELD, read_rules
 from lambdas.shared.s3_locations import location_problems
 from llmmanager import BedrockConverseRequest, ResponseValidationConfig
+
+_RULES = "responseValidation"
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,12 @@ def read_question(body: Mapping[str, Any]) -> Question:
     Raises:
         InvalidRequest: with every problem that it has.
     """
-    own = ("models", "regions", FIELD)
+    own = ("models", "regions", _RULES)
     fields = {key: value for key, value in body.items() if key not in own}
     problems: list[str] = []
     read = (
         lambda: choose_targets(body.get("models"), body.get("regions")),
-        lambda: read_rules(body.get(FIELD)),
+        lambda: _read_rules(body.get(_RULES)),
         lambda: decode_request(fields),
     )
     parts: list[Any] = []
@@ -52,6 +54,15 @@ def read_question(body: Mapping[str, Any]) -> Question:
     return Question(request, targets, rules)
 
 
+def _read_rules(data: Any) -> ResponseValidationConfig | None:
+    if data is None:
+        return None
+    # Few requests have rules: a cold start does not wait for what reads them.
+    from lambdas.shared.response_rules import read_rules
+
+    return read_rules(data)
+
+
 def ask(question: Question, *, seconds: float, door: str, caller: str | None) -> dict[str, Any]:
     """The answer, as the doors give it.
 
@@ -62,13 +73,15 @@ def ask(question: Question, *, seconds: float, door: str, caller: str | None) ->
     Raises:
         Problem, LLMManagerError: nothing answered it, or nothing as it must be.
     """
-    response = recorded(
-        lambda: llm_manager(question.targets).converse_with_request(
-            question.request, question.rules, deadline=seconds
-        ),
-        door=door,
-        caller=caller,
-    )
+    manager = llm_manager(question.targets)
+    try:
+        response = recorded(
+            lambda: manager.converse_with_request(question.request, question.rules, deadline=seconds),
+            door=door,
+            caller=caller,
+        )
+    finally:
+        count_all_cooling(door=door)
     log_payload(question.request, response)
     if not response.success:
         raise answer_refused(response)

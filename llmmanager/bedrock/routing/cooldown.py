@@ -86,6 +86,7 @@ class Cooldowns:
         self._board = board
         self._in_background = in_background
         self._next_read = float("-inf")
+        self._all_cooling = 0
 
     def failed(self, key: Key, decision: Decision) -> None:
         """Count a failure of the target."""
@@ -150,6 +151,19 @@ class Cooldowns:
     def any(self) -> bool:
         """Whether any target has failed lately, here or elsewhere."""
         return bool(self._health or self._heard)
+
+    def note_all_cooling(self) -> None:
+        """Count a call that found each of its targets cooling."""
+        with self._lock:
+            self._all_cooling += 1
+
+    def take_all_cooling(self) -> int:
+        """How many calls have found each of their targets cooling since this was last asked."""
+        if not self._all_cooling:
+            return 0
+        with self._lock:
+            taken, self._all_cooling = self._all_cooling, 0
+        return taken
 
     @staticmethod
     def _publish(board: Board, key: Key, until: float) -> None:

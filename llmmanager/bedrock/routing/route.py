@@ -83,6 +83,8 @@ class Route(Generic[T]):
         line = [_Place(list(ways)) for ways in self.places if ways]
         if self.cooldowns.any():
             line.sort(key=lambda place: self.cooldowns.cooling(place.key))
+            if line and self.cooldowns.cooling(line[0].key):
+                self.cooldowns.note_all_cooling()
         self._order = {place.key: position for position, place in enumerate(line)}
         self._line = line
         self._again: list[_Place[T]] = []

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 
 import boto3
+import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import EndpointConnectionError
 
 from lambdas.http_api.handler import handler as http
 from lambdas.shared import health
+from llmmanager.bedrock.routing.decision import Decision, Kind, Next
 from llmmanager.testing import Fault
 
 QUESTION = {"messages": [{"role": "user", "content": [{"text": "A question that nobody else reads?"}]}]}
@@ -80,3 +84,67 @@ def test_a_daily_quota_that_is_used_up_is_told_to_the_others(deployed, machine, 
     found = health.HealthBoard("catalog-of-the-test").read()
     assert found
     assert {region for _, region in found} == {"us-east-1"}
+
+
+def test_a_call_that_finds_every_target_cooling_is_counted_and_answered(
+    deployed, context, proxy_event, capsys
+):
+    for model in ("amazon.nova-lite-v1:0", "amazon.nova-micro-v1:0"):
+        for region in ("us-east-1", "us-west-2", "eu-central-1"):
+            health.cooldowns().failed((model, region), Decision(Next.OTHER_REGION, Kind.QUOTA))
+
+    assert http(proxy_event("POST", "/v1/converse", QUESTION), context)["statusCode"] == 200
+    assert http(proxy_event("POST", "/v1/converse", QUESTION), context)["statusCode"] == 200
+
+    (line,) = [line for line in metric_lines(capsys) if "AllTargetsCooling" in line]
+    # The first answer has shown that a target is well again.
+    assert (line["AllTargetsCooling"], line["door"]) == (1, "http")
+    assert line["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [[]]
+
+
+@pytest.mark.parametrize("door", ["http", "events"])
+def test_answers_on_a_healthy_warm_path_neither_read_nor_write_about_health(
+    deployed, context, proxy_event, monkeypatch, door
+):
+    from lambdas.shared.question import ask, read_question
+
+    http(proxy_event("POST", "/v1/converse", QUESTION), context)
+    asked = []
+    original = BaseClient._make_api_call
+
+    def counted(self, operation, parameters):
+        if self.meta.service_model.service_name == "dynamodb":
+            asked.append(operation)
+        return original(self, operation, parameters)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", counted)
+    for _ in range(20):
+        if door == "http":
+            assert http(proxy_event("POST", "/v1/converse", QUESTION), context)["statusCode"] == 200
+        else:
+            assert ask(read_question(QUESTION), seconds=20, door="events", caller=None)["text"]
+
+    assert asked == []
+
+
+def test_a_table_that_fails_costs_no_answer(deployed, context, proxy_event, monkeypatch):
+    asked = []
+    original = BaseClient._make_api_call
+
+    def refused(self, operation, parameters):
+        if self.meta.service_model.service_name != "dynamodb":
+            return original(self, operation, parameters)
+        asked.append(operation)
+        raise EndpointConnectionError(endpoint_url="dynamodb")
+
+    http(proxy_event("POST", "/v1/converse", QUESTION), context)
+    monkeypatch.setattr(BaseClient, "_make_api_call", refused)
+    health.cooldowns()._in_background = lambda work: work()
+    deployed.add_fault(
+        Fault(region="us-east-1", error="ThrottlingException", message="Too many tokens per day")
+    )
+
+    for _ in range(5):
+        assert http(proxy_event("POST", "/v1/converse", QUESTION), context)["statusCode"] == 200
+
+    assert set(asked) == {"PutItem", "Query"}
