@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import unquote
 
-from lambdas.http_api import batches, converse, executions, models, requests
+from lambdas.http_api import converse
 from lambdas.http_api.calls import Answer, Call
 from lambdas.shared.problems import method_not_allowed, not_found
 
@@ -29,26 +29,40 @@ def answer(call: Call) -> Answer:
 
 
 def _methods(call: Call, path: str) -> _Methods | None:
+    # Most of what is sent is POST /v1/converse: a cold start does not wait for the modules of the others.
     match path.strip("/").split("/"):
         case ["v1", "converse"]:
             return {"POST": lambda: converse.post(call)}
         case ["v1", "validate"]:
             return {"POST": lambda: converse.validate(call)}
+        case ["v1", "batches", *which]:
+            return _batch_methods(call, which)
         case ["v1", "requests", id_]:
+            from lambdas.http_api import requests
+
             return {"GET": lambda: requests.get(id_)}
-        case ["v1", "batches"]:
-            return {"GET": lambda: executions.recent(call), "POST": lambda: batches.post(call)}
-        case ["v1", "batches", batch_id]:
-            return {"GET": lambda: batches.get(batch_id)}
-        case ["v1", "batches", batch_id, "stop"]:
-            return {"POST": lambda: executions.stop(batch_id)}
-        case ["v1", "batches", batch_id, "resume"]:
-            return {"POST": lambda: executions.resume(batch_id)}
-        case ["v1", "models"]:
-            return {"GET": models.get}
         # The ARN of a profile is a name too, and has a slash in it.
         case ["v1", "models", *name, "access"] if name:
+            from lambdas.http_api import models
+
             return {"GET": lambda: models.access(call, unquote("/".join(name)))}
-        case ["v1", "health"]:
-            return {"GET": models.health}
+        case ["v1", "models" | "health" as what]:
+            from lambdas.http_api import models
+
+            return {"GET": models.get if what == "models" else models.health}
+    return None
+
+
+def _batch_methods(call: Call, which: list[str]) -> _Methods | None:
+    from lambdas.http_api import batches, executions
+
+    match which:
+        case []:
+            return {"GET": lambda: executions.recent(call), "POST": lambda: batches.post(call)}
+        case [batch_id]:
+            return {"GET": lambda: batches.get(batch_id)}
+        case [batch_id, "stop"]:
+            return {"POST": lambda: executions.stop(batch_id)}
+        case [batch_id, "resume"]:
+            return {"POST": lambda: executions.resume(batch_id)}
     return None
