@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import AuthenticationError, ConfigurationError
-from llmmanager.bedrock.models.llm_manager_structures import AuthConfig, AuthenticationType
+from llmmanager.bedrock.invocation.sessions import new_session, user_agent
+from llmmanager.bedrock.models.llm_manager_structures import AuthConfig
 from llmmanager.bedrock.routing.classification import classify
 from llmmanager.bedrock.routing.decision import Kind
 
@@ -21,18 +22,6 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_SECONDS = 3.0
 HURRIED_CONNECT_TIMEOUT_SECONDS = 0.5
 MAX_CONNECTIONS = 128
-
-# Where a role's credentials can come from; a profile in a file is somebody's, not the machine's.
-_NOT_FROM_A_ROLE = (
-    "assume-role",
-    "shared-credentials-file",
-    "custom-process",
-    "config-file",
-    "ec2-credentials-file",
-    "boto-config",
-    "sso",
-    "login",
-)
 
 
 class ClientPool:
@@ -116,7 +105,7 @@ class ClientPool:
 
     def _ensured_session(self) -> Session:
         if self._session is None:
-            self._session = _new_session(self._auth)
+            self._session = new_session(self._auth)
         return self._session
 
     @contextmanager
@@ -142,22 +131,6 @@ class ClientPool:
             retries={"total_max_attempts": 1, "mode": "standard"},
             # The request was validated as a whole before; see request_validation.
             parameter_validation=False,
+            user_agent=user_agent(self._ensured_session()),
             user_agent_extra="llmmanager",
         )
-
-
-def _new_session(auth: AuthConfig) -> Session:
-    # botocore's session alone: boto3 would add its import and resources, and is not needed for clients.
-    from botocore.session import Session
-
-    is_profile = auth.auth_type is AuthenticationType.PROFILE
-    session = Session(profile=auth.profile_name if is_profile else None)
-    if auth.auth_type is AuthenticationType.CREDENTIALS:
-        session.set_credentials(auth.access_key_id, auth.secret_access_key, auth.session_token)
-    elif auth.auth_type is AuthenticationType.IAM_ROLE:
-        resolver = session.get_component("credential_provider")
-        for name in _NOT_FROM_A_ROLE:
-            resolver.remove(name)
-    if auth.region:
-        session.set_config_variable("region", auth.region)
-    return session

@@ -19,6 +19,8 @@ def with_accepted_names(request: Mapping[str, Any]) -> tuple[Mapping[str, Any], 
 
     What needs no change is shared with the original, which is never changed.
     """
+    if not any(_may_hold_document(block) for message in request["messages"] for block in message["content"]):
+        return request, []
     renamed: dict[str, str] = {}
     messages = [
         {**message, "content": [_block(block, renamed) for block in message["content"]]}
@@ -28,6 +30,10 @@ def with_accepted_names(request: Mapping[str, Any]) -> tuple[Mapping[str, Any], 
         return request, []
     warnings = [f"the document {name!r} was sent as {sent!r}" for name, sent in renamed.items()]
     return {**request, "messages": messages}, warnings
+
+
+def _may_hold_document(block: Mapping[str, Any]) -> bool:
+    return "document" in block or "toolResult" in block
 
 
 def _block(block: Mapping[str, Any], renamed: dict[str, str]) -> Mapping[str, Any]:

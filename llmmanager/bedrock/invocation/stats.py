@@ -21,22 +21,22 @@ class CallStats:
 
     def count(self, attempts: Sequence[RequestAttempt], decisions: Sequence[Decision | None]) -> None:
         """Add one call: its attempts, and what was decided after each (None after an answer)."""
-        counts: Counter[str] = Counter(requests=1, attempts=len(attempts))
-        throttles: Counter[str] = Counter()
-        for position, decision in enumerate(decisions):
-            if decision is None:
-                continue
-            if decision.kind is Kind.THROTTLE:
-                throttles[f"{attempts[position].invoke_id}@{attempts[position].region}"] += 1
-            if position + 1 == len(attempts):
-                break
-            here, there = attempts[position], attempts[position + 1]
-            counts["retries"] += decision.transient
-            counts["failovers"] += (here.model_id, here.region) != (there.model_id, there.region)
-            counts["feature_fallbacks"] += decision.kind is Kind.FEATURE
         with self._lock:
-            self._counts.update(counts)
-            self._throttles.update(throttles)
+            self._counts["requests"] += 1
+            self._counts["attempts"] += len(attempts)
+            for position, decision in enumerate(decisions):
+                if decision is not None:
+                    self._count_failure(attempts[position : position + 2], decision)
+
+    def _count_failure(self, attempts: Sequence[RequestAttempt], decision: Decision) -> None:
+        """Add a failed attempt, and what it led to where another one followed."""
+        here = attempts[0]
+        if decision.kind is Kind.THROTTLE:
+            self._throttles[f"{here.invoke_id}@{here.region}"] += 1
+        for there in attempts[1:]:
+            self._counts["retries"] += decision.transient
+            self._counts["failovers"] += (here.model_id, here.region) != (there.model_id, there.region)
+            self._counts["feature_fallbacks"] += decision.kind is Kind.FEATURE
 
     def snapshot(self) -> dict[str, Any]:
         """`requests`, `attempts`, `retries`, `failovers`, `feature_fallbacks`, `throttles` by target."""

@@ -92,6 +92,7 @@ class AnswerStream:
         self._message = StreamMessage()
         self._seam = Seam("")
         self._base_index = 0
+        self._is_continued = False
         self._error: Exception | None = None
         self._closed = False
         self._final: BedrockResponse | None = None
@@ -132,7 +133,7 @@ class AnswerStream:
 
     def _events_of_one_target(self) -> Iterator[Event]:
         for event in self._stream:
-            for placed in self._placed(event):
+            for placed in self._placed(event) if self._is_continued else (event,):
                 self._message.add(placed)
                 yield placed
             remaining = self._deadline.remaining()
@@ -144,7 +145,7 @@ class AnswerStream:
             raise ConnectionClosedError("the stream ended before the answer did")
 
     def _placed(self, event: Event) -> Iterator[Event]:
-        """The event as the caller sees it: after a failover, in line with what came before."""
+        """The event as the caller sees it after a failover: in line with what came before."""
         if "messageStart" in event and self._message.is_started:
             return
         if "contentBlockStop" in event or "messageStop" in event:
@@ -184,6 +185,7 @@ class AnswerStream:
             f"the stream broke after {len(said)} characters ({error}) and was continued in "
             f"{self._target.region}; usage covers the continuation only"
         )
+        self._is_continued = True
         self._seam = Seam(said)
         self._base_index = self._message.last_index
         return True

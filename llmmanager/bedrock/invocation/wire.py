@@ -74,7 +74,7 @@ def _called(client: Any, operation: Any, invoke_id: str, body: bytes, read_timeo
 
 
 def _json(value: object) -> bytes:
-    return json.dumps(value, default=_as_json, allow_nan=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def _problems(request: Mapping[str, Any]) -> Iterator[str]:
@@ -91,6 +91,9 @@ def _as_json(value: object) -> object:
     if isinstance(value, Decimal):  # what DynamoDB and strict JSON readers give for a number
         return int(value) if value == value.to_integral_value() else float(value)
     raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+_ENCODER = json.JSONEncoder(default=_as_json, allow_nan=False, separators=(",", ":"))
 
 
 def _attach(client: Any) -> None:

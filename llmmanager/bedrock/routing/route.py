@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from llmmanager.bedrock.models.deadline import NEVER, Deadline
@@ -28,6 +28,9 @@ class Target(Protocol):
 
 
 T = TypeVar("T", bound=Target)
+
+# One for all calls: to seed a generator costs a system call.
+_RNG = random.Random()
 
 
 def in_order(
@@ -73,7 +76,7 @@ class Route(Generic[T]):
     config: RetryConfig
     cooldowns: Cooldowns
     deadline: Deadline = NEVER
-    rng: random.Random = field(default_factory=random.Random)
+    rng: random.Random = _RNG
     clock: Callable[[], float] = time.monotonic
     transient_failures: int = 0
     ended_by: str = "every target failed"

@@ -1,0 +1,67 @@
+"""botocore's session as this library uses it: credentials as configured, nothing read in vain."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import TYPE_CHECKING
+
+from llmmanager.bedrock.models.llm_manager_structures import AuthConfig, AuthenticationType
+
+if TYPE_CHECKING:
+    from botocore.session import Session
+
+# Where a role's credentials can come from; a profile in a file is somebody's, not the machine's.
+_NOT_FROM_A_ROLE = (
+    "assume-role",
+    "shared-credentials-file",
+    "custom-process",
+    "config-file",
+    "ec2-credentials-file",
+    "boto-config",
+    "sso",
+    "login",
+)
+
+
+def new_session(auth: AuthConfig) -> Session:
+    """A session with these credentials, from which clients are made."""
+    # botocore's session alone: boto3 would add its import and resources, and is not needed for clients.
+    from botocore.session import Session
+
+    from llmmanager.bedrock.invocation.event_parser import ParserFactory
+
+    is_profile = auth.auth_type is AuthenticationType.PROFILE
+    session = Session(profile=auth.profile_name if is_profile else None)
+    if auth.auth_type is AuthenticationType.CREDENTIALS:
+        session.set_credentials(auth.access_key_id, auth.secret_access_key, auth.session_token)
+    elif auth.auth_type is AuthenticationType.IAM_ROLE:
+        resolver = session.get_component("credential_provider")
+        for name in _NOT_FROM_A_ROLE:
+            resolver.remove(name)
+    if auth.region:
+        session.set_config_variable("region", auth.region)
+    session.register_component("response_parser_factory", ParserFactory())
+    session.get_component("data_loader").list_available_services = _every_service
+    return session
+
+
+def user_agent(session: Session) -> str:
+    """To be given to clients as a whole, since botocore would put its own together anew, twice a call."""
+    app_id = session.get_config_variable("user_agent_appid")
+    base: str = session.user_agent()
+    return f"{base} app/{app_id}" if app_id else base
+
+
+class _Everything(Container[str]):
+    """What holds any name."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+def _every_service(type_name: str) -> Container[str]:  # noqa: ARG001
+    """In place of a list for which botocore looks into the folder of each of some 400 services, twice.
+
+    A service that does not exist is found out by its missing files a moment later.
+    """
+    return _Everything()
