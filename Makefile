@@ -33,8 +33,9 @@ lint: setup ## ruff and mypy alone
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-bench: setup ## measure, and print the figures
-	$(RUN) tests.benchmarks.run
+bench: setup ## measure beside boto3 and others, write docs/benchmarks (SHORT=1: only see that it runs)
+	@$(PYTHON) infra/local/setup.py --bench
+	$(RUN) tests.benchmarks.run $(if $(SHORT),--short)
 
 synth: setup ## write the CloudFormation template to cdk.out
 	node_modules/.bin/cdk synth --quiet

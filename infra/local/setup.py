@@ -120,8 +120,9 @@ def bring_up_to_date(part: Part) -> None:
     print(f"  {part.folder.name:<20} {time.monotonic() - started:5.1f} s", flush=True)
 
 
-def setup(parts: Sequence[Part] = PARTS) -> None:
-    """Install every part that is not current."""
+def setup(parts: Sequence[Part] | None = None) -> None:
+    """Install every part (all of `PARTS` when None) that is not current."""
+    parts = PARTS if parts is None else parts
     if all(part.current() for part in parts):
         return
     lock_file = ROOT / ".local" / "setup.lock"
@@ -150,7 +151,7 @@ def lock() -> None:
     uv = shutil.which("uv")
     if not uv:
         raise SetupError("uv resolves the locks, and is not on PATH (pip install uv).")
-    for name in ("lambda", "dev", "emulator", *(f"bench-{name}" for name in BENCHMARKED)):
+    for name in ("lambda", "dev", "mutation", "emulator", *(f"bench-{name}" for name in BENCHMARKED)):
         source = f"requirements/{name}.in"
         options = ("--quiet", "--generate-hashes", "--no-header", "--universal", "--python-version", "3.11")
         run(

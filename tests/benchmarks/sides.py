@@ -55,10 +55,15 @@ RIVALS = (
 
 
 class Bench:
-    """Starts sides against one FakeBedrock; a context manager."""
+    """Starts sides against one FakeBedrock; a context manager.
 
-    def __init__(self, fake: Fake) -> None:
+    Args:
+        endpoints: further `AWS_ENDPOINT_URL_<service>` that sides need.
+    """
+
+    def __init__(self, fake: Fake, **endpoints: str) -> None:
         self.fake = fake
+        self._endpoints = {f"AWS_ENDPOINT_URL_{service}": url for service, url in endpoints.items()}
         self._home = tempfile.TemporaryDirectory(prefix="llmmanager-bench-")
 
     def __enter__(self) -> Bench:
@@ -76,6 +81,7 @@ class Bench:
             # LiteLLM would fetch its table of prices from the internet.
             "LITELLM_LOCAL_MODEL_COST_MAP": "True",
             **self.fake.environment,
+            **self._endpoints,
         }
 
     def arguments(self, **changes: Any) -> str:
@@ -158,9 +164,13 @@ class Worker:
 def in_turn(
     workers: Sequence[Worker], measure: str, *, turns: int, **arguments: Any
 ) -> list[dict[str, float]]:
-    """Let the workers measure turn by turn; for each the median of each figure."""
+    """Let the workers measure turn by turn; for each the median of each figure.
+
+    Each turn begins with another worker, so that none always comes after the same one.
+    """
     taken: list[list[dict[str, float]]] = [[] for _ in workers]
-    for _ in range(turns):
-        for worker, mine in zip(workers, taken, strict=True):
-            mine.append(worker.measure(measure, **arguments))
+    for turn in range(turns):
+        for place in range(len(workers)):
+            one = (turn + place) % len(workers)
+            taken[one].append(workers[one].measure(measure, **arguments))
     return [{key: median(turn[key] for turn in mine) for key in mine[0]} for mine in taken]

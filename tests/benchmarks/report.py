@@ -1,0 +1,121 @@
+"""What a run found, as docs/benchmarks/ and as the small table in the README."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.sides import ROOT, WORKERS
+from tests.benchmarks.table import markdown, markdown_table, number
+
+RATIO = "x boto3"
+README_BLOCK = re.compile(r"(?<=<!-- benchmarks -->\n).*?(?=<!-- /benchmarks -->)", re.DOTALL)
+# What the README shows, of the section on the library.
+MAIN_FIGURES = ("import", "cold start", "converse(), home region", "first token", "at a time")
+INTRODUCTION = """# Benchmarks
+
+Measured by `make bench` on {date}: {machine}; {versions}.
+
+Each figure in "x boto3" is LLMManager's time over bare boto3's in the same run: both sides take turns, each
+in an interpreter of its own, so that a machine that slows down slows down both, and the median of {rounds}
+rounds is told. Below 1 LLMManager takes less. Absolute times hold for this machine only. Bedrock is
+FakeBedrock in a process of its own on the same machine; it answers at once where no latency is named. *bar*
+is what a figure must not exceed, *stretch* what would be better still.
+"""
+NOTES = {
+    "rivals": """Every library has an environment of its own, with the versions pinned in
+`requirements/bench-*.txt`; what each side does stands in `tests/benchmarks/workers/`. ChatBedrockConverse
+calls one region and does not fail over; the others know all three. bestehorn-llmmanager's catalog is in its
+file when it starts.
+""",
+}
+TITLES = {
+    "library": "The library beside bare boto3",
+    "rivals": "What one would use instead",
+    "http_door": "The HTTP API",
+    "load": "The HTTP API under load",
+    "batch": "Batches",
+}
+PICTURES = {"library": "LLMManager's time, x bare boto3's", "rivals": "Time, x bare boto3's"}
+
+
+def write(sections: Mapping[str, Sequence[Figure]], *, rounds: int) -> Path:
+    """Write the page with its plots, and the README's table; the page's path."""
+    folder = ROOT / "docs" / "benchmarks"
+    folder.mkdir(exist_ok=True)
+    for name in PICTURES.keys() & sections.keys():
+        draw(folder / f"{name}.svg", picture(name, sections[name]))
+    page = folder / "README.md"
+    page.write_text(markdown_page(sections, introduction=introduction(rounds)), "utf-8")
+    readme = ROOT / "README.md"
+    text = readme.read_text("utf-8")
+    readme.write_text(README_BLOCK.sub(lambda _: short_table(sections["library"]), text), "utf-8")
+    return page
+
+
+def introduction(rounds: int) -> str:
+    """What was measured, where, when and of which versions."""
+    cpus = re.findall(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text("utf-8"), re.MULTILINE)
+    return INTRODUCTION.format(
+        date=f"{datetime.now(UTC):%Y-%m-%d}",
+        machine=f"{len(cpus) or '?'} CPUs ({cpus[0] if cpus else platform.machine()}), {platform.system()}",
+        versions=", ".join(versions()),
+        rounds=rounds,
+    )
+
+
+def versions() -> Iterable[str]:
+    """Python's version, and those that the lock files of the benchmarks pin."""
+    yield f"Python {platform.python_version()}"
+    for source in sorted((ROOT / "requirements").glob("bench-*.in")):
+        if source.stem != "bench-plot":
+            first = re.search(r"^([\w-]+)==(\S+)", source.read_text("utf-8"), re.MULTILINE)
+            if first:
+                yield f"{first[1]} {first[2]}"
+
+
+def markdown_page(sections: Mapping[str, Sequence[Figure]], *, introduction: str) -> str:
+    """All figures, a section each."""
+    parts = [introduction]
+    for name, figures in sections.items():
+        parts.append(f"## {TITLES[name]}\n")
+        parts += [NOTES[name]] if NOTES.get(name) else []
+        parts += [f"![{TITLES[name]}]({name}.svg)\n"] if name in PICTURES else []
+        parts.append(markdown(figures))
+    return "\n".join(parts)
+
+
+def short_table(figures: Iterable[Figure]) -> str:
+    """The main ratios, for the README."""
+    rows = [
+        (figure.what, number(figure.value))
+        for figure in figures
+        if figure.unit == RATIO and any(name in figure.what for name in MAIN_FIGURES)
+    ]
+    return "\n" + markdown_table(("", RATIO), rows) + "\n"
+
+
+def picture(name: str, figures: Iterable[Figure]) -> dict[str, object]:
+    """The ratios for plot.py; those of several libraries by task ("task: library")."""
+    groups: dict[str, dict[str, float]] = {}
+    for figure in figures:
+        if figure.unit == RATIO:
+            task, _, side = figure.what.rpartition(": ") if name == "rivals" else ("", "", figure.what)
+            groups.setdefault(task, {})[side] = figure.value
+    return {
+        "title": TITLES[name],
+        "unit": f"{PICTURES[name]} (left of 1 is faster)",
+        "groups": [{"name": task, "bars": bars} for task, bars in groups.items()],
+    }
+
+
+def draw(path: Path, picture: Mapping[str, object]) -> None:
+    """Let the environment that has a plotting library draw an SVG file."""
+    python = ROOT / ".venv-bench-plot" / "bin" / "python"
+    subprocess.run([python, WORKERS / "plot.py", path], input=json.dumps(picture), text=True, check=True)

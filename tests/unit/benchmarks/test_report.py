@@ -1,0 +1,75 @@
+"""Figures become tables that tell whether their bars are met."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.benchmarks import report
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.table import cells, markdown, markdown_table, number, print_figures
+
+FIGURE = Figure(
+    what="import", value=0.0712, unit="x boto3", bar=0.25, stretch=0.1, parts={"LLMManager ms": 49.5}
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, ""), (0, "0"), (3.0, "3"), (0.07123, "0.0712"), (1234.5, "1,234"), (0.00005, "0.00005")],
+)
+def test_a_number_has_three_digits_and_no_exponent(value: float | None, text: str) -> None:
+    assert number(value) == text
+
+
+@pytest.mark.parametrize(("value", "met"), [(0.1, "stretch"), (0.11, "yes"), (0.25, "yes"), (0.2501, "NO")])
+def test_a_figure_says_which_of_its_bars_it_meets(value: float, met: str) -> None:
+    assert cells(Figure(what="import", value=value, unit="x boto3", bar=0.25, stretch=0.1))[4] == met
+
+
+def test_a_figure_without_a_bar_is_not_judged() -> None:
+    assert cells(Figure(what="size", value=12, unit="MB"))[2:5] == ("", "", "")
+
+
+def test_markdown_has_one_line_a_figure_and_no_empty_column() -> None:
+    assert markdown([FIGURE]) == (
+        "| what | figure | bar | stretch | met | made of |\n"
+        "| --- | --- | --- | --- | --- | --- |\n"
+        "| import | 0.0712 x boto3 | 0.25 | 0.1 | stretch | LLMManager ms 49.5 |\n"
+    )
+
+
+def test_what_would_break_a_markdown_table_is_escaped() -> None:
+    assert markdown_table(("a",), [("x | y\nz",)]).splitlines()[-1] == r"| x \| y z |"
+
+
+def test_printed_figures_stand_below_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    print_figures([FIGURE, Figure(what="a longer name", value=1, unit="MB")])
+    head, first, second = capsys.readouterr().out.splitlines()
+    assert head.index("figure") == first.index("0.0712") == second.index("1 MB")
+
+
+def test_a_page_has_a_section_for_each_module_and_the_plots_of_those_that_have_one() -> None:
+    page = report.markdown_page({"library": [FIGURE], "batch": []}, introduction="# Benchmarks\n")
+    assert "## The library beside bare boto3" in page
+    assert "(library.svg)" in page
+    assert "(batch.svg)" not in page
+
+
+def test_a_picture_groups_libraries_by_task_and_holds_ratios_alone() -> None:
+    compared = Figure(what="one call: LiteLLM", value=2.0, unit="x boto3")
+    absolute = Figure(what="memory", value=1, unit="MB")
+    assert report.picture("rivals", [compared, absolute])["groups"] == [
+        {"name": "one call", "bars": {"LiteLLM": 2.0}}
+    ]
+
+
+def test_the_readme_has_a_place_for_the_main_ratios() -> None:
+    readme = (report.ROOT / "README.md").read_text("utf-8")
+    assert len(report.README_BLOCK.findall(readme)) == 1
+    assert "0.0712" in report.short_table([FIGURE])
+
+
+def test_the_versions_told_are_those_that_are_installed() -> None:
+    told = list(report.versions())
+    assert any(version.startswith("boto3 ") for version in told)
+    assert any(version.startswith("litellm ") for version in told)
