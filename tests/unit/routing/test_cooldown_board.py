@@ -188,3 +188,14 @@ def test_a_cooldown_that_is_just_over_is_not_heard_of(clock: Clock) -> None:
     cooldowns = process(board, clock)
     cooldowns.learn()
     assert not cooldowns.any()
+
+
+def test_failures_that_come_at_once_are_told_when_they_say_much_more_than_before(clock: Clock) -> None:
+    board = Board()
+    cooldowns = process(board, clock)
+    told = []
+    for _ in range(9):
+        fail(cooldowns, 1)
+        told.append(board.writes)
+    # They cool for 0, 0, 1, 2, 4, 8, 16, 30 and 30 seconds.
+    assert told == [0, 0, 0, 0, 1, 1, 2, 2, 2]
