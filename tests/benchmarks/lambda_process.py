@@ -1,6 +1,7 @@
 """A script for `python -I -S`: the HTTP function as Lambda runs it, out of its asset and nothing else.
 
-    lambda_process.py FOLDER serve                  every line on stdin is an event; handles one at a time
+    lambda_process.py FOLDER serve                  asks what each line on stdin asks, a JSON string
+    lambda_process.py FOLDER serve-boto3            the same with boto3 alone
     lambda_process.py FOLDER first                  from before the handler's import to its first answer
     lambda_process.py FOLDER first-of-boto3         the same call with boto3 alone
     lambda_process.py FOLDER beside-boto3 CALLS     a warm handler and boto3's converse() in turn
@@ -16,15 +17,7 @@ import time
 from types import SimpleNamespace
 
 MODEL_ID = "amazon.nova-lite-v1:0"
-MESSAGES = [{"role": "user", "content": [{"text": "What is the capital of France?"}]}]
-EVENT = {
-    "httpMethod": "POST",
-    "path": "/v1/converse",
-    "headers": {"Content-Type": "application/json"},
-    "body": json.dumps({"messages": MESSAGES}),
-    "isBase64Encoded": False,
-    "requestContext": {"identity": {"userArn": "arn:aws:iam::123456789012:user/benchmark"}},
-}
+QUESTION = "What is the capital of France?"
 CONTEXT = SimpleNamespace(
     function_name="benchmark",
     memory_limit_in_mb=1024,
@@ -40,56 +33,61 @@ def main():
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     command, *arguments = sys.argv[2:]
     commands = {
-        "serve": serve,
-        "first": first,
-        "first-of-boto3": first_of_boto3,
+        "serve": lambda: serve(ask_handler),
+        "serve-boto3": lambda: serve(boto3_asker()),
+        "first": lambda: [timed(lambda: ask_handler(QUESTION))],
+        "first-of-boto3": lambda: [timed(lambda: boto3_asker()(QUESTION))],
         "beside-boto3": beside_boto3,
     }
     for result in commands[command](*arguments):
         results.write(json.dumps(result) + "\n")
 
 
-def serve():
-    handle(EVENT)
+def serve(ask):
+    ask(QUESTION)
     yield "ready"
     for line in sys.stdin:
-        event = json.loads(line)
-        yield {"started": time.monotonic(), **timed(lambda: handle(event))}  # noqa: B023
-
-
-def first():
-    yield timed(lambda: handle(EVENT))
-
-
-def first_of_boto3():
-    def work():
-        import boto3
-
-        boto3.client("bedrock-runtime").converse(modelId=MODEL_ID, messages=MESSAGES)
-
-    yield timed(work)
+        question, started, error = json.loads(line), time.monotonic(), None
+        try:
+            taken = timed(lambda: ask(question))  # noqa: B023
+        except Exception as raised:
+            taken, error = {}, repr(raised)
+        yield {"started": started, "error": error, **taken}
 
 
 def beside_boto3(calls):
+    sides = (ask_handler, boto3_asker())
+    for ask in sides * 20:
+        ask(QUESTION)
+    for _ in range(int(calls)):
+        yield [timed(lambda: ask(QUESTION)) for ask in sides]  # noqa: B023
+
+
+def ask_handler(question):
+    from lambdas.http_api.handler import handler
+
+    event = {
+        "httpMethod": "POST",
+        "path": "/v1/converse",
+        "headers": {"Content-Type": "application/json"},
+        "body": json.dumps({"messages": messages(question)}),
+        "isBase64Encoded": False,
+        "requestContext": {"identity": {"userArn": "arn:aws:iam::123456789012:user/benchmark"}},
+    }
+    answer = handler(event, CONTEXT)
+    if answer["statusCode"] != 200:
+        raise RuntimeError(f"{answer['statusCode']}: {answer['body']}")
+
+
+def boto3_asker():
     import boto3
 
     client = boto3.client("bedrock-runtime")
-    sides = (
-        lambda: handle(EVENT),
-        lambda: client.converse(modelId=MODEL_ID, messages=MESSAGES),
-    )
-    for side in sides * 20:
-        side()
-    for _ in range(int(calls)):
-        yield [timed(side) for side in sides]
+    return lambda question: client.converse(modelId=MODEL_ID, messages=messages(question))
 
 
-def handle(event):
-    from lambdas.http_api.handler import handler
-
-    answer = handler(event, CONTEXT)
-    if answer["statusCode"] != 200:
-        raise SystemExit(f"{answer['statusCode']}: {answer['body']}")
+def messages(question):
+    return [{"role": "user", "content": [{"text": question}]}]
 
 
 def timed(work):
