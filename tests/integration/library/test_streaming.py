@@ -290,3 +290,12 @@ def test_a_stream_lost_after_a_failover_counts_each_failure_for_itself(
     counters = ("requests", "attempts", "retries", "failovers")
     assert [stats[name] for name in counters] == [1, 3, 2, 2]
     assert stats["throttles"] == {"amazon.nova-lite-v1:0@us-east-1": 1}
+
+
+def test_a_stream_tells_of_a_document_that_was_renamed(fake_bedrock: FakeBedrock, make_manager) -> None:
+    document = {"name": "report.pdf", "format": "pdf", "source": {"bytes": b"%PDF-1.4"}}
+    content = [{"text": "What does it say?"}, {"document": document}]
+    stream = make_manager().converse_stream([{"role": "user", "content": content}])
+    assert stream.get_full_content()
+    assert stream.get_warnings() == ["the document 'report.pdf' was sent as 'report-pdf'"]
+    assert fake_bedrock.calls[0].body["messages"][0]["content"][1]["document"]["name"] == "report-pdf"

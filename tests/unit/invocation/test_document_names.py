@@ -1,0 +1,70 @@
+"""Documents under names that Bedrock takes."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from llmmanager.bedrock.invocation.document_names import with_accepted_names
+
+TEXT = {"text": "What does it say?"}
+
+
+def document(name: str) -> dict[str, Any]:
+    return {"document": {"name": name, "format": "pdf", "source": {"bytes": b"%PDF"}}}
+
+
+def result(*content: dict[str, Any]) -> dict[str, Any]:
+    return {"toolResult": {"toolUseId": "t1", "content": list(content), "status": "success"}}
+
+
+def asking(*content: dict[str, Any]) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": list(content)}], "system": [TEXT]}
+
+
+@pytest.mark.parametrize(
+    ("name", "sent"),
+    [
+        ("report.pdf", "report-pdf"),
+        ("Q3  report_v2", "Q3 report-v2"),
+        ("tab\tand\nline", "tab and line"),
+        ("Zürich", "Z-rich"),
+        ("..", "--"),
+    ],
+)
+def test_a_name_that_bedrock_refuses_is_changed_and_told(name: str, sent: str) -> None:
+    request = asking(TEXT, document(name))
+    before = copy.deepcopy(request)
+    changed, warnings = with_accepted_names(request)
+    assert changed == asking(TEXT, document(sent))
+    assert warnings == [f"the document {name!r} was sent as {sent!r}"]
+    assert request == before
+
+
+def test_a_document_that_a_tool_brought_is_renamed_where_it_is() -> None:
+    changed, warnings = with_accepted_names(asking(result(TEXT, document("a.pdf")), TEXT))
+    assert changed == asking(result(TEXT, document("a-pdf")), TEXT)
+    assert warnings == ["the document 'a.pdf' was sent as 'a-pdf'"]
+
+
+@pytest.mark.parametrize("name", ["report", "Q3 report (final) [2]", "a-b"])
+def test_names_that_bedrock_takes_leave_the_request_as_it_is(name: str) -> None:
+    for request in (asking(TEXT, document(name)), asking(result(document(name))), asking(TEXT)):
+        assert with_accepted_names(request) == (request, [])
+        assert with_accepted_names(request)[0] is request
+
+
+def test_each_renamed_document_is_told_once() -> None:
+    request = asking(document("a.pdf"), document("fine"), document("b.pdf"), result(document("a.pdf")))
+    changed, warnings = with_accepted_names(request)
+    assert [block["document"]["name"] for block in changed["messages"][0]["content"][:3]] == [
+        "a-pdf",
+        "fine",
+        "b-pdf",
+    ]
+    assert warnings == [
+        "the document 'a.pdf' was sent as 'a-pdf'",
+        "the document 'b.pdf' was sent as 'b-pdf'",
+    ]
