@@ -1,0 +1,45 @@
+"""The cost model knows the state machine that is deployed."""
+
+from __future__ import annotations
+
+import pytest
+
+from infra.batch import WORKER_MEMORY_MB
+from infra.settings import DEFAULTS
+from llmmanager.bedrock.batch_cost import BatchStack, estimate_batch_cost
+from tests.benchmarks.batch import transitions
+
+
+@pytest.mark.parametrize(("records", "latency"), [(1, 0), (300, 1), (20_000, 3), (2_000, 100)])
+def test_it_counts_the_transitions_of_the_deployed_definition(records: int, latency: float) -> None:
+    cost = estimate_batch_cost(
+        "Nova Lite", records=records, input_tokens=100, output_tokens=100, latency_seconds=latency
+    )
+
+    # A shard that takes several workers enters two states more for each.
+    runs = round(cost.count("invocations")) - 2
+    shards = _shards(records)
+    extra = transitions(1, invocations=2) - transitions(1)
+    assert cost.count("state transitions") == transitions(shards) + extra * (runs - shards)
+
+
+def test_its_defaults_are_those_of_the_stack() -> None:
+    stack = BatchStack()
+
+    for name in (
+        "shard_size",
+        "worker_concurrency",
+        "map_concurrency",
+        "worker_timeout_seconds",
+        "batch_expiry_days",
+    ):
+        assert getattr(stack, name) == DEFAULTS[name]
+    assert stack.regions == len(DEFAULTS["regions"])  # type: ignore[arg-type]
+    assert stack.worker_memory_mb == WORKER_MEMORY_MB
+
+
+def _shards(records: int) -> int:
+    cost = estimate_batch_cost(
+        "Nova Lite", records=records, input_tokens=1, output_tokens=1, latency_seconds=0
+    )
+    return round(cost.count("invocations")) - 2

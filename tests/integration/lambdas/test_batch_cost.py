@@ -1,0 +1,71 @@
+"""The cost model counts what a real run of a batch asks of the services."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from botocore.client import BaseClient
+
+from lambdas.batch import early_end, parts
+from llmmanager.bedrock.batch_cost import BatchStack, estimate_batch_cost
+
+RECORDS = 300
+# S3's operations by the price that a request has.
+GETS = ("GetObject", "HeadObject")
+PUTS = ("PutObject", "ListObjectsV2", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload")
+
+
+@pytest.fixture
+def asked(monkeypatch) -> Counter[str]:
+    """Counts the calls of every client by operation, in this thread and all others."""
+    counted: Counter[str] = Counter()
+    call = BaseClient._make_api_call
+
+    def count(client, operation_name, *arguments):
+        counted[operation_name] += 1
+        return call(client, operation_name, *arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", count)
+    return counted
+
+
+def test_a_run_makes_the_requests_that_the_model_counts(machine, records, asked, monkeypatch):
+    # What the clock has a worker do takes none of the requests of calls that take no time.
+    monkeypatch.setattr(parts, "PART_SECONDS", 3600)
+    monkeypatch.setattr(early_end, "LOOK_SECONDS", 3600)
+    uri = machine.put(records(RECORDS))
+    asked.clear()
+    items = machine.plan({"inputS3Uri": uri})
+    asked["GetObject"] -= 1  # the test's own look at the manifest
+    invocations = [machine.run_shard(item) for item in items]
+    summary = machine.collect()
+
+    cost = estimate_batch_cost(
+        "Nova Lite",
+        records=RECORDS,
+        input_tokens=round(summary["usage"]["inputTokens"] / RECORDS),
+        output_tokens=round(summary["usage"]["outputTokens"] / RECORDS),
+        latency_seconds=0,
+        stack=BatchStack(regions=3, shard_size=500),
+    )
+    assert sum(asked[name] for name in PUTS) == cost.count("PUT and LIST requests")
+    # And Step Functions reads the manifest.
+    assert sum(asked[name] for name in GETS) + 1 == cost.count("GET requests")
+    assert 2 + len(invocations) == cost.count("invocations")
+    # A third of the records went to eu-central-1, where the model's profile costs 1.3 times as much.
+    assert summary["estimatedCostUsd"] == pytest.approx(cost.tokens_usd * 1.1, rel=0.03)
+
+
+def test_a_run_reads_the_table_no_more_than_the_model_counts(machine, records, asked):
+    uri = machine.put(records(RECORDS))
+    asked.clear()
+    items = machine.plan({"inputS3Uri": uri})
+    for item in items:
+        machine.run_shard(item)
+    machine.collect()
+
+    # Here all functions are one process, which reads the catalog once.
+    assert asked["BatchGetItem"] <= 1
+    assert asked["Query"] <= len(items)
+    assert asked["PutItem"] == 0

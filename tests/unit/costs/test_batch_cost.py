@@ -1,0 +1,181 @@
+"""What a batch costs follows from its records and settings, by the stack's own rules."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.batch import early_end, object_writer, parts, plan, worker
+from lambdas.shared import manager
+from llmmanager import ConfigurationError, estimate_cost
+from llmmanager.bedrock import batch_cost
+from llmmanager.bedrock.batch_cost import BatchCost, BatchStack, estimate_batch_cost, shard_sizes
+
+
+def estimate(
+    records: int = 100_000, *, model: str = "Nova Lite", latency: float = 3.0, **stack: int
+) -> BatchCost:
+    return estimate_batch_cost(
+        model,
+        records=records,
+        input_tokens=500,
+        output_tokens=200,
+        latency_seconds=latency,
+        stack=BatchStack(**stack),
+    )
+
+
+@given(records=st.integers(1, 5_000), shard_size=st.integers(1, 700), regions=st.integers(1, 5))
+def test_the_shards_are_those_that_a_plan_cuts(records: int, shard_size: int, regions: int) -> None:
+    cut = plan.cut_shards([b"x"] * records, shard_size=shard_size, spread=regions)
+
+    assert shard_sizes(records, shard_size=shard_size, regions=regions) == Counter(map(len, cut))
+
+
+def test_the_constants_are_those_of_the_functions() -> None:
+    assert batch_cost.FIRST_SHARD_SIZE == plan.FIRST_SHARD_SIZE
+    assert (batch_cost.PART_RESULTS, batch_cost.PART_SECONDS) == (parts.PART_RESULTS, parts.PART_SECONDS)
+    assert batch_cost.LOOK_SECONDS == early_end.LOOK_SECONDS
+    assert batch_cost.WRITER_PART_BYTES == object_writer.PART_BYTES
+    assert batch_cost.MARGIN_SECONDS == worker.MARGIN_SECONDS
+    assert batch_cost.REQUEST_SECONDS == manager.REQUEST_SECONDS
+
+
+def test_a_large_batch_takes_few_transitions_and_little_lambda_time() -> None:
+    cost = estimate(100_000)
+
+    assert cost.count("state transitions") / 100 <= 12
+    # One invocation of 512 MB a record of 3 s would take 1,500 a thousand.
+    assert cost.count("GB-seconds") / 100 <= 1_500 / 15
+
+
+def test_each_line_costs_its_count_at_the_list_price() -> None:
+    cost = estimate(1_000)
+
+    prices = {line.what: line.usd / line.count for line in cost.lines}
+    assert prices["state transitions"] == pytest.approx(25e-6)
+    assert prices["GB-seconds"] == pytest.approx(1.33334e-5)
+    assert cost.total_usd == pytest.approx(sum(line.usd for line in cost.lines) + (cost.tokens_usd or 0))
+
+
+def test_tokens_cost_what_the_catalog_says_and_half_in_bedrocks_own_batches() -> None:
+    cost = estimate(1_000)
+
+    usage = {"inputTokens": 500_000, "outputTokens": 200_000}
+    assert cost.tokens_usd == estimate_cost("amazon.nova-lite-v1:0", usage)
+    assert cost.batch_tokens_usd == pytest.approx((cost.tokens_usd or 0) / 2)
+
+
+def test_a_profile_that_is_named_has_its_own_price() -> None:
+    assert (estimate(model="eu.amazon.nova-lite-v1:0").tokens_usd or 0) > (estimate().tokens_usd or 0)
+
+
+def test_a_model_without_batch_inference_has_no_price_for_it() -> None:
+    assert estimate(model="Claude Sonnet 4.6").batch_tokens_usd is None
+
+
+def test_a_model_without_a_known_price_leaves_the_total_unknown() -> None:
+    arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc"
+    cost = estimate(model=arn)
+
+    assert (cost.tokens_usd, cost.batch_tokens_usd, cost.total_usd) == (None, None, None)
+    assert cost.services_usd > 0
+    assert "unknown" in str(cost)
+
+
+def test_larger_shards_take_fewer_transitions() -> None:
+    assert estimate(shard_size=1_000).count("state transitions") < estimate().count("state transitions")
+
+
+def test_more_calls_at_once_in_a_worker_take_less_lambda_time_until_its_cpu_is_the_limit() -> None:
+    slower, faster = estimate(worker_concurrency=16), estimate(worker_concurrency=64)
+
+    assert faster.count("GB-seconds") < slower.count("GB-seconds") / 2
+    assert estimate(worker_concurrency=500, latency=0.001).count("GB-seconds") > 0
+
+
+def test_a_wider_map_ends_earlier_and_costs_the_same_lambda_time() -> None:
+    narrow, wide = estimate(map_concurrency=10), estimate(map_concurrency=100)
+
+    assert wide.seconds < narrow.seconds / 3
+    assert wide.count("GB-seconds") == narrow.count("GB-seconds")
+
+
+def test_a_shard_that_outlasts_a_worker_is_gone_on_with_by_another() -> None:
+    short, long = estimate(500, latency=1), estimate(500, latency=200)
+
+    assert long.count("invocations") > short.count("invocations")
+    assert long.count("state transitions") - short.count("state transitions") == 2 * (
+        long.count("invocations") - short.count("invocations")
+    )
+
+
+@given(
+    records=st.integers(1, 10**8),
+    latency=st.floats(0, 240),
+    shard_size=st.integers(1, 10_000),
+    concurrency=st.integers(1, 512),
+)
+def test_no_batch_is_free_or_takes_no_time(
+    records: int, latency: float, shard_size: int, concurrency: int
+) -> None:
+    cost = estimate_batch_cost(
+        "Nova Lite",
+        records=records,
+        input_tokens=0,
+        output_tokens=0,
+        latency_seconds=latency,
+        stack=BatchStack(shard_size=shard_size, worker_concurrency=concurrency),
+    )
+
+    assert cost.tokens_usd == 0
+    assert all(line.count > 0 and line.usd > 0 for line in cost.lines)
+    assert cost.seconds >= latency
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, True, "10"])
+def test_a_number_of_records_that_cannot_be_is_refused_by_name(wrong: object) -> None:
+    with pytest.raises(ConfigurationError, match="records must be a whole number"):
+        estimate(wrong)  # type: ignore[arg-type]
+
+
+def test_a_setting_that_cannot_be_is_refused_by_name() -> None:
+    with pytest.raises(ConfigurationError, match="worker_concurrency"):
+        BatchStack(worker_concurrency=0)
+
+
+@pytest.mark.parametrize("wrong", [-1, 240.1, float("nan"), "3"])
+def test_a_latency_that_no_call_can_have_is_refused(wrong: object) -> None:
+    with pytest.raises(ConfigurationError, match="latency_seconds"):
+        estimate(latency=wrong)  # type: ignore[arg-type]
+
+
+def test_a_model_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ConfigurationError):
+        estimate(model="Nova Heavy")
+
+
+def test_the_command_prints_every_line_and_the_time(capsys: pytest.CaptureFixture[str]) -> None:
+    assert batch_cost.main(["--records", "1000", "--worker-concurrency", "64"]) == 0
+
+    printed = capsys.readouterr().out
+    assert all(line.what in printed for line in estimate(1_000).lines)
+    assert "Bedrock's own batch inference" in printed
+
+
+def test_the_command_says_what_cannot_be(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        batch_cost.main(["--records", "0"])
+
+    assert "records must be" in capsys.readouterr().err
+
+
+def test_the_library_does_not_load_it_by_itself() -> None:
+    loaded = "'llmmanager.bedrock.batch_cost' in sys.modules"
+    code = f"import sys, llmmanager; llmmanager.LLMManager; sys.exit({loaded})"
+    subprocess.run([sys.executable, "-c", code], check=True)
