@@ -111,9 +111,9 @@ def _without_documentation(value: Any) -> Any:
         return [_without_documentation(item) for item in value]
     if not isinstance(value, dict):
         return value
-    # A member of that name is described by an object.
+    # A member of that name is described by an object. botocore itself reads a client's own parameters.
     return {
-        key: _without_documentation(item)
+        key: item if key == "clientContextParams" else _without_documentation(item)
         for key, item in value.items()
         if key != "documentation" or not isinstance(item, str)
     }
