@@ -11,7 +11,7 @@ from infra.local.batches import BatchResult, fetch, follow, submit
 from infra.local.checks import Check, Trouble, agree, batch_checks
 from infra.local.model_access import catalog_regions, refresh
 from infra.local.processes import ROOT, LocalRunError
-from infra.local.report import batch_report, table
+from infra.local.report import batch_report, cost_report, table
 from infra.local.running import LOCAL, LocalRun, running_stack
 from infra.local.stack import Stack
 from infra.local.steps import Steps
@@ -119,7 +119,11 @@ def show_batch(run: LocalRun, steps: Steps) -> list[Check]:
     calls = run.bedrock.calls[before:]
     steps.say("\nWhat came of it")
     steps.say(batch_report(batch, calls=calls))
-    steps.say(f"  Files: {batch.folder.relative_to(ROOT)}/ (summary, results, failed, rejected)")
+    steps.say(
+        "\nWhat it would cost on AWS, if every record were answered at the first attempt (docs/costs.md)"
+    )
+    steps.say(cost_report(batch))
+    steps.say(f"\n  Files: {batch.folder.relative_to(ROOT)}/ (summary, results, failed, rejected)")
     return list(batch_checks(batch, ids=ids, calls=calls, trouble=TROUBLE))
 
 

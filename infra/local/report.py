@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from infra.local.batches import BatchResult
+from llmmanager.bedrock.batch_cost import BatchCost, estimate_batch_cost
 from llmmanager.testing import Call
 
 
@@ -40,6 +41,32 @@ def batch_report(batch: BatchResult, *, calls: Sequence[Call]) -> str:
             ("Wall time", f"{summary['wallSeconds']:.1f} s"),
         ]
     )
+
+
+def cost_on_aws(batch: BatchResult, *, records: int | None = None) -> BatchCost:
+    """What a batch would cost on AWS, or one of so many records that are like its own on average."""
+    summary = batch.summary
+    answered = [result for result in batch.results if result["status"] == "answered"]
+    return estimate_batch_cost(
+        max(summary["byModel"], key=summary["byModel"].__getitem__),
+        records=records or summary["records"],
+        input_tokens=round(summary["usage"]["inputTokens"] / len(answered)),
+        output_tokens=round(summary["usage"]["outputTokens"] / len(answered)),
+        latency_seconds=sum(result["durationMs"] for result in answered) / len(answered) / 1000,
+    )
+
+
+def cost_report(batch: BatchResult) -> str:
+    """What a batch would cost on AWS, line by line, beside a million records like its own."""
+    million = cost_on_aws(batch, records=1_000_000)
+    rows = [("", "this batch", "a million such records")]
+    for mine, large in zip(cost_on_aws(batch).rows(), million.rows(), strict=True):
+        rows.append((mine[0], _dollars(mine[1]), _dollars(large[1])))
+    return table(rows)
+
+
+def _dollars(usd: float | None) -> str:
+    return "unknown" if usd is None else f"${usd:,.6f}" if usd < 1 else f"${usd:,.2f}"
 
 
 def _outcome(summary: dict[str, Any]) -> str:

@@ -120,15 +120,17 @@ class BatchCost:
         """How many of what one line counts."""
         return next(line.count for line in self.lines if line.what == what)
 
-    def __str__(self) -> str:
-        rows = [(line.service, f"{line.count:,.0f} {line.what}", line.usd) for line in self.lines]
-        tokens = [("Bedrock", "tokens, on demand", self.tokens_usd)]
-        if self.batch_tokens_usd is not None:
-            tokens.append(("", "(Bedrock's own batch inference: tokens)", self.batch_tokens_usd))
-        return "\n".join(
-            f"{service:<15} {what:<42} {'unknown' if usd is None else f'${usd:,.6f}':>16}"
-            for service, what, usd in [*rows, *tokens, ("Total", "", self.total_usd)]
-        )
+    def rows(self) -> list[tuple[str, float | None]]:
+        """Names and USD: the services, tokens on demand, the total, tokens in Bedrock's own batches."""
+        services: dict[str, float | None] = {}
+        for line in self.lines:
+            services[line.service] = (services.get(line.service) or 0.0) + line.usd
+        return [
+            *services.items(),
+            ("Tokens, on demand", self.tokens_usd),
+            ("In all", self.total_usd),
+            ("(tokens in Bedrock's own batches)", self.batch_tokens_usd),
+        ]
 
 
 def estimate_batch_cost(
@@ -333,7 +335,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except ConfigurationError as error:
         parser.error(str(error))
-    sys.stdout.write(f"{cost}\nTakes about {cost.seconds:,.0f} s, when no quota holds it up.\n")
+    for line in cost.lines:
+        sys.stdout.write(f"{line.service:<15} {line.count:>15,.0f} {line.what:<22} ${line.usd:,.6f}\n")
+    for name, usd in cost.rows():
+        sys.stdout.write(f"{name:<54} {'unknown' if usd is None else f'${usd:,.6f}'}\n")
+    sys.stdout.write(f"Takes about {cost.seconds:,.0f} s, when no quota holds it up.\n")
     return 0
 
 
