@@ -5,6 +5,8 @@ Both fit what CloudWatch gives an account for nothing: three dashboards, ten ala
 
 from __future__ import annotations
 
+import math
+
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
@@ -16,12 +18,26 @@ from constructs import Construct
 from infra.batch import Batch
 from infra.http_api import HttpApi
 from infra.nag import acknowledge
+from infra.schedule_expression import DAY_SECONDS, longest_pause_seconds
 from infra.settings import DeploymentSettings
 
 # A refresh that fails keeps the last known good: a day of it harms nothing, and a fault shows itself.
-_STALE_SECONDS = 86_400
+_STALE_SECONDS = DAY_SECONDS
+# CloudWatch looks back a week at most.
+_LONGEST_WATCH_DAYS = 7
+_Silence = cloudwatch.TreatMissingData
 # API Gateway gives up after 29 s.
 _SLOW_MS = 25_000
+
+
+def days_of_silence(schedule: str) -> int | None:
+    """After how many days without a word of a refresh something is wrong: two of the schedule's pauses.
+
+    None where that is longer than CloudWatch looks back, or not easily told.
+    """
+    pause = longest_pause_seconds(schedule)
+    days = math.ceil(max(DAY_SECONDS, 2 * pause) / DAY_SECONDS) if pause else None
+    return days if days and days <= _LONGEST_WATCH_DAYS else None
 
 
 class Observability(Construct):
@@ -50,10 +66,12 @@ class Observability(Construct):
         self._worker_errors = worker.metric_errors()
         self._http_throttles = http_api.handler.function.metric_throttles()
         self._worker_throttles = worker.metric_throttles()
+        self._all_cooling = self._own("AllTargetsCooling")
         self._dead_letters = dead_letter_queue.metric_approximate_number_of_messages_visible(
             statistic="Maximum"
         )
         self._build_alarms()
+        self._build_stale_alarm(settings.refresh_schedule)
         if settings.dashboard:
             self._build_dashboard()
 
@@ -77,14 +95,23 @@ class Observability(Construct):
         self._alarm("BatchFailed", self._batches_failed, 1, "A batch failed")
         self._alarm("BatchTimedOut", self._batches_late, 1, "A batch timed out")
         self._alarm("WorkerErrors", self._worker_errors, 5, "A batch worker raised five times in 5 minutes")
-        full = "Lambda's concurrency of the account is used up"
+        full = "Lambda runs as many of the HTTP API's function as it may"
         self._alarm("HttpThrottles", self._http_throttles, 1, full, 3)
-        self._alarm("WorkerThrottles", self._worker_throttles, 1, full, 3)
         self._alarm("DeadLetters", self._dead_letters, 1, "Requests by event ended in the dead-letter queue")
         self._alarm("Unanswered", self._own("Failures"), 5, "No target answered, five times in 5 minutes", 2)
-        age = self._own("CatalogAgeSeconds", statistic="Maximum")
+        unwell = "Requests found no healthy target to begin with, five times in 5 minutes"
+        self._alarm("AllTargetsCooling", self._all_cooling, 5, unwell, 2)
+
+    def _build_stale_alarm(self, schedule: str) -> None:
+        """Every refresh tells the age, also one that fails; where nobody tells it, none ran."""
+        days = days_of_silence(schedule)
         self._alarm(
-            "CatalogStale", age, _STALE_SECONDS, "A region's model access was not refreshed for a day"
+            "CatalogStale",
+            self._own("CatalogAgeSeconds", statistic="Maximum").with_(period=Duration.days(1)),
+            _STALE_SECONDS,
+            "A region's model access was not refreshed for a day, or no refresh ran",
+            days or 1,
+            silence=_Silence.BREACHING if days else _Silence.NOT_BREACHING,
         )
 
     def _alarm(
@@ -94,6 +121,9 @@ class Observability(Construct):
         threshold: float,
         description: str,
         periods: int = 1,
+        *,
+        # Without requests there are no metrics, and nothing is wrong.
+        silence: _Silence = _Silence.NOT_BREACHING,
     ) -> None:
         alarm = cloudwatch.Alarm(
             self,
@@ -102,8 +132,7 @@ class Observability(Construct):
             threshold=threshold,
             evaluation_periods=periods,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-            # Without requests there are no metrics, and nothing is wrong.
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            treat_missing_data=silence,
             alarm_description=f"{description}. What to do: docs/operations.md, {name}",
         )
         if self._topic is not None:
@@ -120,11 +149,17 @@ class Observability(Construct):
         )
 
     def _build_dashboard(self) -> None:
+        batches: list[cloudwatch.IMetric] = [
+            self._batches_failed,
+            self._worker_errors,
+            self._worker_throttles,
+            self._dead_letters,
+        ]
         rows: list[list[tuple[str, list[cloudwatch.IMetric]]]] = [
             [
                 ("Requests", [self._own("Requests"), self._own("Failures"), self._own("Failovers")]),
                 ("Requests by model and region", [self._by_target("Requests")]),
-                ("Throttles by model and region", [self._by_target("Throttles")]),
+                ("Throttles by model and region", [self._by_target("Throttles"), self._all_cooling]),
             ],
             [
                 ("Tokens", [self._own("InputTokens"), self._own("OutputTokens")]),
@@ -134,7 +169,7 @@ class Observability(Construct):
             [
                 ("HTTP: 5XX", [self._http_errors]),
                 ("HTTP: slowest 1 %, ms", [self._http_p99]),
-                ("Batches and queues", [self._batches_failed, self._worker_errors, self._dead_letters]),
+                ("Batches and queues", batches),
             ],
         ]
         cloudwatch.Dashboard(

@@ -10,6 +10,8 @@ SCHEDULE_TAKES = (
     "one of the two days is ?)"
 )
 
+DAY_SECONDS = 86_400
+
 _RATE = re.compile(r"rate\((?:1 (?:minute|hour|day)|(?!0|1 )\d{1,6} (?:minutes|hours|days))\)", re.ASCII)
 _CRON = re.compile(r"cron\(([^()]*)\)")
 # Lowest and highest number of each field, and the names that stand for numbers in it.
@@ -35,6 +37,15 @@ def is_recurring_schedule(text: str) -> bool:
     if (fields[_DAY_OF_MONTH] == "?") == (fields[_DAY_OF_WEEK] == "?"):
         return False
     return all(_is_cron_field(index, field) for index, field in enumerate(fields))
+
+
+def longest_pause_seconds(text: str) -> int | None:
+    """How long it is between two runs of a recurring schedule; None where that cannot easily be told."""
+    rate = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", text)
+    if rate:
+        return int(rate[1]) * {"minute": 60, "hour": 3600, "day": DAY_SECONDS}[rate[2]]
+    days = text.removeprefix("cron(").removesuffix(")").split()[_DAY_OF_MONTH:]
+    return DAY_SECONDS if all(field in ("*", "?") for field in days) else None
 
 
 def _is_cron_field(index: int, field: str) -> bool:

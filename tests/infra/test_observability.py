@@ -17,7 +17,7 @@ ALARMS = {
     "BatchTimedOut",
     "WorkerErrors",
     "HttpThrottles",
-    "WorkerThrottles",
+    "AllTargetsCooling",
     "DeadLetters",
     "Unanswered",
     "CatalogStale",
@@ -49,8 +49,47 @@ def test_every_alarm_says_what_happened_and_where_to_read_what_to_do(stack: Any)
         assert f"| `{name}` |" in page
 
 
-def test_silence_is_no_alarm(stack: Any) -> None:
-    assert {alarm["TreatMissingData"] for alarm in alarms(stack).values()} == {"notBreaching"}
+def test_silence_is_no_alarm_but_of_the_refresh(stack: Any) -> None:
+    silence = {name: alarm["TreatMissingData"] for name, alarm in alarms(stack).items()}
+    assert silence.pop("CatalogStale") == "breaching"
+    assert set(silence.values()) == {"notBreaching"}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "days"),
+    [
+        ("rate(1 minute)", 1),
+        ("rate(6 hours)", 1),
+        ("rate(12 hours)", 1),
+        ("rate(13 hours)", 2),
+        ("rate(1 day)", 2),
+        ("rate(3 days)", 6),
+        ("rate(4 days)", None),
+        ("cron(0 6 * * ? *)", 2),
+        ("cron(0/15 8-18 ? * * *)", 2),
+        ("cron(0 6 ? * MON *)", None),
+        ("cron(0 6 1 * ? *)", None),
+        ("cron(0 6 * 1-6 ? *)", None),
+    ],
+)
+def test_a_refresh_that_never_runs_is_noticed_after_two_of_its_pauses(
+    schedule: str, days: int | None
+) -> None:
+    from infra.observability import days_of_silence
+
+    assert days_of_silence(schedule) == days
+
+
+def test_a_refresh_too_rare_to_be_watched_for_is_not(synthesise: Any) -> None:
+    alarm = alarms(synthesise(refresh_schedule="rate(30 days)"))["CatalogStale"]
+    assert (alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == (1, "notBreaching")
+
+
+def test_the_alarm_of_the_refresh_looks_back_over_days(stack: Any, varied: Any) -> None:
+    for deployed, days in ((stack, 1), (varied, 2)):
+        alarm = alarms(deployed)["CatalogStale"]
+        assert (alarm["Period"], alarm["EvaluationPeriods"]) == (86_400, days)
+        assert (alarm["Statistic"], alarm["Threshold"]) == ("Maximum", 86_400)
 
 
 def test_alarms_watch_the_metrics_that_the_functions_write(stack: Any) -> None:
@@ -61,7 +100,9 @@ def test_alarms_watch_the_metrics_that_the_functions_write(stack: Any) -> None:
         for alarm in alarms(stack).values()
         if str(alarm.get("Namespace", "")).startswith("LLMManager")
     }
-    assert own == dict.fromkeys((metrics.FAILURES, metrics.CATALOG_AGE), "LLMManager/LlmManager")
+    assert own == dict.fromkeys(
+        (metrics.FAILURES, metrics.CATALOG_AGE, metrics.ALL_COOLING), "LLMManager/LlmManager"
+    )
     for function in stack.of_type("AWS::Lambda::Function").values():
         variables = function["Environment"]["Variables"]
         assert variables["LLMMANAGER_METRICS_NAMESPACE"] == "LLMManager/LlmManager"
