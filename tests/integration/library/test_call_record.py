@@ -325,6 +325,7 @@ def test_credentials_are_renewed_once_in_a_call(fake_bedrock: FakeBedrock, make_
     with pytest.raises(AuthenticationError) as raised:
         make_manager().converse(ask)
     assert [attempt.decision for attempt in raised.value.response.attempts] == ["same_target_now", "give_up"]
+    assert raised.value.response.success is False
 
 
 def test_a_deadline_that_passes_between_attempts_is_told_with_them(

@@ -101,7 +101,10 @@ def test_what_ends_without_a_valid_answer_says_so_with_a_plain_false(make_manage
         response_validation_retries=retries,
         response_validation_delay=30.0,
     )
-    assert make_manager().converse(ask, response_validation_config=config, deadline=10).success is False
+    response = make_manager().converse(ask, response_validation_config=config, deadline=10)
+    assert response.success is False
+    assert response.get_content()
+    assert response.region_used is not None
 
 
 def test_a_streamed_answer_that_is_not_valid_is_told_as_a_failure(make_manager, ask) -> None:

@@ -103,12 +103,11 @@ def test_held_back_text_is_given_out_once_at_the_end() -> None:
 
 
 def test_only_the_last_turn_of_a_longer_conversation_goes_on() -> None:
-    first = {"role": "assistant", "content": [{"text": "Yes?"}]}
     again = {"role": "user", "content": [{"text": "Go on."}]}
     begun = {"role": "assistant", "content": [{"text": "Once"}]}
-    asked = continued({"messages": [QUESTION, first, again, begun]}, " upon")
+    asked = continued({"messages": [QUESTION, again, begun]}, " upon")
     joined_turn = {"role": "assistant", "content": [{"text": "Once upon"}]}
-    assert asked["messages"] == [QUESTION, first, again, joined_turn]
+    assert asked["messages"] == [QUESTION, again, joined_turn]
 
 
 def test_after_a_short_beginning_without_white_space_nothing_is_held_back() -> None:

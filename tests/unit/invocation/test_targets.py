@@ -36,6 +36,9 @@ class Catalog(UnifiedModelManager):
         self.timeouts.append(timeout)
         return super().learn(model, region, denied_method=denied_method, timeout=timeout)
 
+    def look_again(self, *, timeout: float | None = None) -> None:
+        self.timeouts.append(timeout)
+
 
 def targets(*models: str, regions: tuple[str, ...] = (EAST, WEST), catalog: Catalog | None = None) -> Targets:
     return Targets(catalog or Catalog(), list(models), list(regions), RetryConfig())
@@ -46,7 +49,8 @@ def test_bedrock_is_asked_within_what_the_call_has_left(left: float, asked_for: 
     catalog = Catalog()
     found = targets("Nova Lite", "Nova Pro", catalog=catalog)
     found.contradicted(found.places()[0][0], left)
-    assert catalog.timeouts == [asked_for]
+    found.look_again(left)
+    assert catalog.timeouts == [asked_for, asked_for]
 
 
 def test_a_way_in_that_was_refused_goes_last_and_the_others_are_told() -> None:
