@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from lambdas.shared.codec import estimated_cost
+from lambdas.shared.traces import send_attempts
 from llmmanager import BedrockResponse
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import LLMManagerError
 from llmmanager.bedrock.routing.classification import classify
@@ -81,9 +82,10 @@ class Tally:
 
 
 def record_call(response: BedrockResponse, *, door: str, caller: str | None = None) -> None:
-    """Count one call and write it down."""
+    """Count one call and write it down, and tell X-Ray of its attempts where it traces."""
     with Tally(door=door, caller=caller) as tally:
         tally.add(response)
+    send_attempts(response.attempts)
 
 
 def recorded(call: Callable[[], BedrockResponse], *, door: str, caller: str | None = None) -> BedrockResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import boto3
 import pytest
@@ -148,3 +149,20 @@ def test_a_table_that_fails_costs_no_answer(deployed, context, proxy_event, monk
         assert http(proxy_event("POST", "/v1/converse", QUESTION), context)["statusCode"] == 200
 
     assert set(asked) == {"PutItem", "Query"}
+
+
+def test_an_answer_after_a_throttle_is_two_subsegments_for_x_ray(deployed, context, proxy_event, monkeypatch):
+    deployed.add_fault(Fault(region="us-east-1", error="ThrottlingException"))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(("127.0.0.1", 0))
+        daemon.settimeout(10)
+        monkeypatch.setenv("AWS_XRAY_DAEMON_ADDRESS", f"127.0.0.1:{daemon.getsockname()[1]}")
+        monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-67000000-0123456789abcdef01234567;Parent=53;Sampled=1")
+        assert http(proxy_event("POST", "/v1/converse", QUESTION), context)["statusCode"] == 200
+        told = [json.loads(daemon.recv(65_536).partition(b"\n")[2]) for _ in range(2)]
+
+    assert [(one["annotations"]["region"], one.get("throttle")) for one in told] == [
+        ("us-east-1", True),
+        ("us-west-2", None),
+    ]
+    assert "nobody else reads" not in json.dumps(told)
