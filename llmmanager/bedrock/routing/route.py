@@ -29,8 +29,9 @@ class Target(Protocol):
 
 T = TypeVar("T", bound=Target)
 
-# One for all calls: to seed a generator costs a system call.
-_RNG = random.Random()
+# One for all calls: to seed a generator costs a system call. Not one with a state, which forked processes
+# would share, and with it their jitter.
+_RNG = random.SystemRandom()
 
 
 def in_order(
