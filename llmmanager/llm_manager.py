@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError, LLMManagerError
@@ -21,9 +21,11 @@ from llmmanager.bedrock.models.llm_manager_structures import (
     ResponseValidationConfig,
     RetryConfig,
 )
-from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
 from llmmanager.bedrock.models.streaming_response import StreamingResponse
 from llmmanager.bedrock.routing.cooldown import Cooldowns
+
+if TYPE_CHECKING:
+    from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
 
 __all__ = ["LLMManager"]
 
@@ -198,6 +200,8 @@ class LLMManager:
         Raises:
             ConfigurationError: not a `BedrockConverseRequest`; otherwise as `converse`.
         """
+        from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
+
         if not isinstance(request, BedrockConverseRequest):
             raise ConfigurationError(
                 f"request must be a BedrockConverseRequest (got {type(request).__name__})",

@@ -7,14 +7,16 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmmanager.bedrock.catalog.entries import ModelEntry, RegionCatalog, order_profiles
 from llmmanager.bedrock.catalog.facts import facts_of, is_conversational
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 ClientFactory = Callable[[str, str], Any]
 """Makes a boto3 client from a service's name and a region."""
@@ -67,6 +69,8 @@ class BedrockCatalogSource:
         wanted = list(dict.fromkeys(regions))
         if not wanted:
             return FetchResult({}, {})
+        from concurrent.futures import ThreadPoolExecutor, wait
+
         pool = ThreadPoolExecutor(min(_MOST_AT_ONCE, len(wanted)), "llmmanager-catalog")
         asked = {region: pool.submit(self.fetch_region, region) for region in wanted}
         wait(asked.values(), timeout)

@@ -6,7 +6,6 @@ dashes, dots, the date and the version suffix. Nothing is ever taken for somethi
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
@@ -152,6 +151,8 @@ class NameResolver:
         )
 
     def _nearest(self, text: str) -> str:
+        import difflib  # for errors only
+
         known = {name.lower(): name for name in (*self._models, *aliases(), *self._models.values())}
         near = difflib.get_close_matches(text.lower(), known, n=_NEAREST, cutoff=0.4)
         return ", ".join(f'"{known[name]}"' for name in near) or "none"

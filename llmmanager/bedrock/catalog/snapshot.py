@@ -25,6 +25,8 @@ class Snapshot(Mapping[str, RegionCatalog]):
 
     def __init__(self, models: Mapping[str, Mapping[str, Any]]) -> None:
         self._models = {id_: row for id_, row in models.items() if _usable(id_, row)}
+        # In the order of preference, with the regions that each can be called from.
+        self._profiles = {id_: _profiles(id_, row) for id_, row in self._models.items()}
         self._regions: dict[str, RegionCatalog] = {}
         # Most regions offer a model in the same way as some other, and share its entry.
         self._made: dict[tuple[str, bool, tuple[str, ...]], ModelEntry] = {}
@@ -53,10 +55,8 @@ class Snapshot(Mapping[str, RegionCatalog]):
         entries = {}
         for model_id, row in self._models.items():
             on_demand = _ON_DEMAND in row["inference_types"].get(region, ())
-            sources = row.get("inferenceProfile", {})
-            profiles = order_profiles(
-                f"{prefix.lower()}.{model_id}" for prefix, regions in sources.items() if region in regions
-            )
+            sources = self._profiles[model_id]
+            profiles = tuple([profile for profile, regions in sources if region in regions])
             if on_demand or profiles:
                 key = (model_id, on_demand, profiles)
                 if key not in self._made:
@@ -96,6 +96,12 @@ def _entry(
         on_demand=on_demand,
         profiles=profiles,
     )
+
+
+def _profiles(model_id: str, row: Mapping[str, Any]) -> list[tuple[str, frozenset[str]]]:
+    sources = row.get("inferenceProfile", {})
+    regions = {f"{prefix.lower()}.{model_id}": frozenset(sources[prefix]) for prefix in sources}
+    return [(profile, regions[profile]) for profile in order_profiles(regions)]
 
 
 def _usable(model_id: str, row: Mapping[str, Any]) -> bool:

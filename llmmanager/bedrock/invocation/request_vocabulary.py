@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
@@ -45,7 +44,6 @@ class Leaf:
             problems.add(path, f"must be {self.takes} (got {self.shows(value)})")
 
 
-@dataclass(frozen=True)
 class Text(Leaf):
     """A string of `low` to `high` characters; `pattern` must match all of it and `like` says it in words.
 
@@ -53,16 +51,20 @@ class Text(Leaf):
     prompt, and problems end up in logs.
     """
 
-    low: int = 0
-    high: int | None = None
-    pattern: str | None = None
-    like: str | None = None
-    private: bool = False
-    _matches: re.Pattern[str] | None = field(init=False, repr=False, default=None)
-
-    def __post_init__(self) -> None:
-        if self.pattern is not None:
-            object.__setattr__(self, "_matches", re.compile(self.pattern, re.ASCII))
+    def __init__(
+        self,
+        low: int = 0,
+        high: int | None = None,
+        pattern: str | None = None,
+        like: str | None = None,
+        *,
+        private: bool = False,
+    ) -> None:
+        self.low = low
+        self.high = high
+        self.pattern = pattern
+        self.like = like
+        self.private = private
 
     @property
     def takes(self) -> str:
@@ -75,7 +77,7 @@ class Text(Leaf):
             isinstance(value, str)
             and self.low <= len(value)
             and (self.high is None or len(value) <= self.high)
-            and (self._matches is None or self._matches.fullmatch(value) is not None)
+            and (self.pattern is None or re.fullmatch(self.pattern, value, re.ASCII) is not None)
         )
 
     def shows(self, value: object) -> str:
@@ -106,12 +108,12 @@ class Choice(Leaf):
         return quote(value) if isinstance(value, str) else kind(value)
 
 
-@dataclass(frozen=True)
 class Integer(Leaf):
     """An int (not a bool) in a range."""
 
-    low: int
-    high: int = MAX_INTEGER
+    def __init__(self, low: int, high: int = MAX_INTEGER) -> None:
+        self.low = low
+        self.high = high
 
     @property
     def takes(self) -> str:
@@ -121,12 +123,12 @@ class Integer(Leaf):
         return isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
 
 
-@dataclass(frozen=True)
 class Number(Leaf):
     """An int, float or Decimal (not a bool, not NaN) in a range."""
 
-    low: float
-    high: float
+    def __init__(self, low: float, high: float) -> None:
+        self.low = low
+        self.high = high
 
     @property
     def takes(self) -> str:
@@ -147,12 +149,12 @@ class Flag(Leaf):
         return isinstance(value, bool)
 
 
-@dataclass(frozen=True)
 class Blob(Leaf):
     """Raw bytes of a size in a range. The bytes are measured where they are."""
 
-    low: int = 0
-    high: int | None = None
+    def __init__(self, low: int = 0, high: int | None = None) -> None:
+        self.low = low
+        self.high = high
 
     @property
     def takes(self) -> str:
@@ -169,11 +171,11 @@ class Blob(Leaf):
         return kind(value) if size is None else f"{size} bytes"
 
 
-@dataclass(frozen=True)
 class Absent:
     """A member that must not be given here."""
 
-    because: str
+    def __init__(self, because: str) -> None:
+        self.because = because
 
     def check(self, value: object, path: Path, problems: Problems) -> None:
         """Report the member, whatever it holds."""
@@ -237,14 +239,14 @@ class _JsonWalk:
                 self.problems.add(path, f"takes only strings as keys (got {kind(key)})")
 
 
-@dataclass(frozen=True)
 class ListOf:
     """A list (or tuple) of `low` to `high` items; `of` names them."""
 
-    item: Shape
-    of: str
-    low: int = 0
-    high: int | None = None
+    def __init__(self, item: Shape, of: str, low: int = 0, high: int | None = None) -> None:
+        self.item = item
+        self.of = of
+        self.low = low
+        self.high = high
 
     def check(self, value: object, path: Path, problems: Problems) -> None:
         """Report a wrong type or length, and what is wrong with each item."""
@@ -261,14 +263,14 @@ class ListOf:
         return " ".join(("a list of", *_range(self.low, self.high), self.of))
 
 
-@dataclass(frozen=True)
 class MapOf:
     """A dict of `low` to `high` entries whose keys the caller chooses."""
 
-    key: Text
-    value: Shape
-    low: int = 0
-    high: int | None = None
+    def __init__(self, key: Text, value: Shape, low: int = 0, high: int | None = None) -> None:
+        self.key = key
+        self.value = value
+        self.low = low
+        self.high = high
 
     def check(self, value: object, path: Path, problems: Problems) -> None:
         """Report a wrong type or size, and what is wrong with each key and value."""

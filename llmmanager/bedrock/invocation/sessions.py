@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
 from typing import TYPE_CHECKING
 
 from llmmanager.bedrock.models.llm_manager_structures import AuthConfig, AuthenticationType
@@ -28,6 +27,7 @@ def new_session(auth: AuthConfig) -> Session:
     # botocore's session alone: boto3 would add its import and resources, and is not needed for clients.
     from botocore.session import Session
 
+    from llmmanager.bedrock.invocation.botocore_data import read_sparingly
     from llmmanager.bedrock.invocation.event_parser import ParserFactory
 
     is_profile = auth.auth_type is AuthenticationType.PROFILE
@@ -41,7 +41,7 @@ def new_session(auth: AuthConfig) -> Session:
     if auth.region:
         session.set_config_variable("region", auth.region)
     session.register_component("response_parser_factory", ParserFactory())
-    session.get_component("data_loader").list_available_services = _every_service
+    read_sparingly(session.get_component("data_loader"))
     return session
 
 
@@ -50,18 +50,3 @@ def user_agent(session: Session) -> str:
     app_id = session.get_config_variable("user_agent_appid")
     base: str = session.user_agent()
     return f"{base} app/{app_id}" if app_id else base
-
-
-class _Everything(Container[str]):
-    """What holds any name."""
-
-    def __contains__(self, name: object) -> bool:
-        return True
-
-
-def _every_service(type_name: str) -> Container[str]:  # noqa: ARG001
-    """In place of a list for which botocore looks into the folder of each of some 400 services, twice.
-
-    A service that does not exist is found out by its missing files a moment later.
-    """
-    return _Everything()

@@ -1,0 +1,93 @@
+"""The short cut for text gives what botocore's own parser gives."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from botocore.parsers import EventStreamJSONParser, ResponseParserFactory
+from botocore.session import Session
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmmanager.bedrock.invocation.event_parser import ParserFactory
+
+MODEL = Session().get_service_model("bedrock-runtime")
+SHAPE = MODEL.operation_model("ConverseStream").output_shape.members["stream"]
+OURS = ParserFactory().create_parser("rest-json")._event_stream_parser
+THEIRS = ResponseParserFactory().create_parser("rest-json")._event_stream_parser
+
+
+def event(body: object, kind: str = "contentBlockDelta") -> dict[str, Any]:
+    payload = body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = {":event-type": kind, ":message-type": "event", ":content-type": "application/json"}
+    return {"status_code": 200, "headers": headers, "body": payload}
+
+
+def told(parser: EventStreamJSONParser, response: dict[str, Any]) -> object:
+    try:
+        return parser.parse(response, SHAPE)
+    except Exception as error:
+        return type(error)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=5,
+)
+
+
+@given(st.text(), st.integers(0, 99), st.text(max_size=20))
+def test_a_chunk_of_text_is_parsed_alike_padding_left_out(text: str, index: int, padding: str) -> None:
+    response = event({"contentBlockIndex": index, "delta": {"text": text}, "p": padding})
+    expected = {"contentBlockDelta": {"delta": {"text": text}, "contentBlockIndex": index}}
+    assert told(OURS, response) == told(THEIRS, response) == expected
+
+
+@given(st.dictionaries(st.sampled_from(["contentBlockIndex", "delta", "p"]), JSON))
+def test_an_odd_delta_is_left_to_botocore(body: dict[str, Any]) -> None:
+    assert told(OURS, event(body)) == told(THEIRS, event(body))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"contentBlockIndex": 0, "delta": {"toolUse": {"input": "{"}}},
+        {"contentBlockIndex": 0, "delta": {"reasoningContent": {"redactedContent": "AAEC"}}},
+        {"contentBlockIndex": 0, "delta": {"text": "a", "__type": "x"}},
+        {"contentBlockIndex": 0, "delta": {"hologram": {}}},
+        {"contentBlockIndex": 0, "delta": {"text": None}},
+        {"delta": {"text": "a"}},
+        [],
+        b"",
+        b"{",
+        b"\xff",
+    ],
+)
+def test_what_is_no_plain_text_is_left_to_botocore(body: object) -> None:
+    assert told(OURS, event(body)) == told(THEIRS, event(body))
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("messageStart", {"role": "assistant"}),
+        ("messageStop", {"stopReason": "end_turn"}),
+        ("metadata", {"usage": {"inputTokens": 1, "outputTokens": 2, "totalTokens": 3}, "metrics": {}}),
+        ("somethingNew", {"contentBlockIndex": 0, "delta": {"text": "a"}}),
+    ],
+)
+def test_other_events_are_parsed_alike(kind: str, body: dict[str, Any]) -> None:
+    assert told(OURS, event(body, kind)) == told(THEIRS, event(body, kind))
+
+
+def test_text_does_not_take_the_walk_along_the_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def walk(*_: Any) -> None:
+        raise AssertionError("walked")
+
+    monkeypatch.setattr(EventStreamJSONParser, "parse", walk)
+    assert OURS.parse(event({"contentBlockIndex": 0, "delta": {"text": "a"}}), SHAPE)
+    with pytest.raises(AssertionError, match="walked"):
+        OURS.parse(event({"role": "assistant"}, "messageStart"), SHAPE)
