@@ -176,9 +176,11 @@ def many_slow(bench: Bench, size: Size) -> Figure:
     concurrency, seconds = 200, []
     ideal = size.slow_requests / concurrency
     for _ in range(size.rounds):
-        bench.fake.reset(latency=1.0)
+        bench.fake.reset()
         with bench.running(LLMMANAGER) as [worker]:
             worker.measure("prepare_many", concurrency=concurrency)
+            worker.measure("many", count=concurrency)
+            bench.fake.reset(latency=1.0)
             seconds.append(worker.measure("many", count=size.slow_requests)["seconds"])
     return Figure(
         what=f"{size.slow_requests:,} requests of 1 s, {concurrency} at a time",
@@ -187,7 +189,6 @@ def many_slow(bench: Bench, size: Size) -> Figure:
         bar=1.3,
         stretch=1.1,
         parts={"LLMManager s": median(seconds), "ideal s": ideal},
-        note="clients and connections are made within",
     )
 
 
@@ -218,9 +219,9 @@ def regions_down(bench: Bench, size: Size) -> Iterator[Figure]:
             bench.fake.reset(latency=LATENCY)
             for case, address in first.items():
                 addresses = {**dict.fromkeys(REGIONS, bench.fake.address), REGIONS[0]: address}
-                with bench.running(SEVERAL_ADDRESSES, addresses=addresses) as [worker]:
-                    count = 1 if case == "silent" else size.turns
-                    found[case].append(worker.measure("calls", count=count)["seconds"])
+                for _ in range(1 if case == "silent" else size.fresh):
+                    with bench.running(SEVERAL_ADDRESSES, addresses=addresses) as [worker]:
+                        found[case].append(worker.measure("calls", count=1)["seconds"])
     seconds = {case: median(taken) for case, taken in found.items()}
     for case, unit, reference in (
         ("refused", "x an answer's time", LATENCY),

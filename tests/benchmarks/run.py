@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from tests.benchmarks.figures import Figure
 from tests.benchmarks.table import print_figures
 
 # Modules beside this one, each with `figures(*, short) -> list[Figure]`, in the order of the page.
-BENCHMARKS = ("library", "rivals", "http_door", "batch")
+BENCHMARKS = ("library", "rivals", "http_door", "load", "batch")
 ROUNDS = 3
 
 
@@ -47,7 +48,7 @@ def measure(name: str, *, short: bool, rounds: int) -> list[Figure]:
     module = import_module(f"tests.benchmarks.{name}")
     extra = {"rounds": rounds} if name in report.PICTURES else {}
     figures: list[Figure] = module.figures(short=short, **extra)
-    return figures
+    return [replace(figure, bar=None, stretch=None) for figure in figures] if short else figures
 
 
 def _parser() -> argparse.ArgumentParser:
