@@ -107,15 +107,15 @@ def _cut_service_data(data: Path) -> None:
 
 
 def _without_documentation(value: Any) -> Any:
+    """Documentation that says nothing, for botocore asks some of it to be there."""
     if isinstance(value, list):
         return [_without_documentation(item) for item in value]
     if not isinstance(value, dict):
         return value
-    # A member of that name is described by an object. botocore itself reads a client's own parameters.
+    # A member of that name is described by an object.
     return {
-        key: item if key == "clientContextParams" else _without_documentation(item)
+        key: "" if key == "documentation" and isinstance(item, str) else _without_documentation(item)
         for key, item in value.items()
-        if key != "documentation" or not isinstance(item, str)
     }
 
 

@@ -81,24 +81,50 @@ def test_the_asset_describes_only_the_services_that_are_called(asset: Path) -> N
     }
 
 
-# Runs where all of botocore is, and where the asset alone is: where each client sends, and how it signs.
+# Runs where all of botocore is, and where the asset alone is: where requests go, and how they are signed.
 DESTINATIONS = """
 import botocore.session
 session = botocore.session.Session()
 session.set_credentials("a", "b")
 destinations = {}
-for service in services:
+
+class NotSent(Exception):
+    pass
+
+def note(request, **_):
+    signature = str(request.headers["Authorization"]).split(",")[0]
+    destinations[f"{service} in {region}"] = [request.url, signature]
+    raise NotSent
+
+for service, (operation, arguments) in operations.items():
     for region in ("us-east-1", "eu-west-2", "cn-north-1", "us-gov-west-1", "us-iso-east-1", "mars-north-1"):
-        meta = session.create_client(service, region_name=region).meta
-        signing = [meta.config.signature_version, meta.service_model.signing_name, meta.region_name]
-        destinations[f"{service} in {region}"] = [meta.endpoint_url, *signing]
+        client = session.create_client(service, region_name=region)
+        client.meta.events.register("before-send", note)
+        try:
+            getattr(client, operation)(**arguments)
+        except NotSent:
+            pass
 """
+OPERATIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "bedrock": ("list_foundation_models", {}),
+    "bedrock-runtime": (
+        "converse",
+        {"modelId": "some", "messages": [{"role": "user", "content": [{"text": "a"}]}]},
+    ),
+    "dynamodb": ("query", {"TableName": "some", "KeyConditionExpression": "pk = :pk"}),
+    "events": ("put_events", {"Entries": [{"Source": "some"}]}),
+    "s3": ("get_object", {"Bucket": "some-bucket", "Key": "some/key"}),
+    "sqs": ("send_message", {"QueueUrl": "https://queues.example/some", "MessageBody": "a"}),
+    "stepfunctions": ("list_state_machines", {}),
+    "sts": ("get_caller_identity", {}),
+}
 
 
-def test_clients_of_the_asset_go_where_clients_of_all_of_botocore_go(asset: Path) -> None:
-    known: dict[str, object] = {"services": sorted(SERVICES)}
+def test_requests_of_the_asset_go_where_those_of_all_of_botocore_go(asset: Path) -> None:
+    known: dict[str, Any] = {"operations": OPERATIONS}
     exec(DESTINATIONS, known)
-    code = f"import json\nservices = {sorted(SERVICES)!r}\n{DESTINATIONS}\nprint(json.dumps(destinations))"
+    assert len(known["destinations"]) == 6 * len(SERVICES)
+    code = f"import json\noperations = {OPERATIONS!r}\n{DESTINATIONS}\nprint(json.dumps(destinations))"
     assert json.loads(run_with_only(asset, code)) == known["destinations"]
 
 
@@ -115,7 +141,7 @@ def test_services_are_described_as_by_all_of_botocore_but_for_the_documentation(
     assert len(cut) >= len(SERVICES)
     for file in cut:
         full = described(whole / file.relative_to(asset / "botocore" / "data"))
-        assert undocumented(full) == undocumented(described(file)) == described(file)
+        assert described(file) == undocumented(full)
 
 
 def described(file: Path) -> Any:
@@ -123,10 +149,14 @@ def described(file: Path) -> Any:
 
 
 def undocumented(value: Any) -> Any:
-    if isinstance(value, dict):
-        kept = {key for key, item in value.items() if key != "documentation" or isinstance(item, dict)}
-        return {key: undocumented(value[key]) for key in kept}
-    return [undocumented(item) for item in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [undocumented(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    documented = isinstance(value.get("documentation"), str)
+    return {key: undocumented(item) for key, item in value.items()} | (
+        {"documentation": ""} if documented else {}
+    )
 
 
 def test_every_import_of_the_functions_is_in_the_asset_however_late_it_is_made(
