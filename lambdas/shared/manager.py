@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lambdas.shared import clients
 from lambdas.shared.codec import InvalidRequest
@@ -14,13 +14,15 @@ from lambdas.shared.settings import batch_settings, model_settings
 from llmmanager import (
     ConfigurationError,
     LLMManager,
-    ParallelLLMManager,
     ParallelProcessingConfig,
     RetryConfig,
     RetryStrategy,
     UnifiedModelManager,
 )
 from llmmanager.bedrock.catalog.dynamodb_store import DynamoDBStore
+
+if TYPE_CHECKING:
+    from llmmanager import ParallelLLMManager
 
 # One for each order of the regions is the usual need.
 _KEPT = 8
@@ -88,6 +90,9 @@ def parallel_manager(targets: Targets, retry_strategy: str) -> ParallelLLMManage
     Args:
         retry_strategy: a value of `RetryStrategy`.
     """
+    # Only workers need it.
+    from llmmanager import ParallelLLMManager
+
     return ParallelLLMManager(
         list(targets.models),
         list(targets.regions),

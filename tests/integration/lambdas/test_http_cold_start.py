@@ -1,0 +1,105 @@
+"""What an execution environment of the HTTP function loads and makes until it has answered two requests."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from llmmanager.testing import FakeBedrock
+
+# Each costs a cold start its import, and waits for the first request that needs it.
+LATER = (
+    "aws_lambda_powertools.event_handler",
+    "aws_lambda_powertools.utilities.idempotency",
+    "boto3",
+    "lambdas.batch",
+    "lambdas.http_api.batches",
+    "lambdas.http_api.executions",
+    "lambdas.http_api.models",
+    "lambdas.shared.json_schema",
+    "lambdas.shared.linear_regex",
+    "lambdas.shared.response_rules",
+    "llmmanager.parallel_llm_manager",
+    "multiprocessing",
+    "pydantic",
+    "s3transfer",
+)
+# A fresh interpreter that notes what sessions and clients are made, and answers two requests.
+PROBE = """
+import json, sys
+from types import SimpleNamespace
+import botocore.session
+
+made = {"sessions": 0, "clients": []}
+
+class Session(botocore.session.Session):
+    def __init__(self, *arguments, **more):
+        made["sessions"] += 1
+        super().__init__(*arguments, **more)
+
+    def create_client(self, service_name, *arguments, **more):
+        made["clients"].append(service_name)
+        return super().create_client(service_name, *arguments, **more)
+
+botocore.session.Session = Session
+from lambdas.http_api.handler import handler
+
+messages = [{"role": "user", "content": [{"text": "What is the capital of France?"}]}]
+event = {"httpMethod": "POST", "path": "/v1/converse", "body": json.dumps({"messages": messages})}
+context = SimpleNamespace(
+    function_name="f", memory_limit_in_mb=1, invoked_function_arn="arn", aws_request_id="id",
+    get_remaining_time_in_millis=lambda: 20_000,
+)
+statuses = [handler(event, context)["statusCode"] for _ in range(2)]
+print()
+print(json.dumps({"statuses": statuses, "modules": sorted(sys.modules), **made}))
+"""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """An execution environment after two requests."""
+
+    statuses: list[int]
+    modules: list[str]
+    sessions: int
+    clients: list[str]
+
+
+@pytest.fixture
+def environment(fake_bedrock: FakeBedrock) -> Environment:
+    settings = {
+        "LLMMANAGER_MODELS": json.dumps(["Nova Lite"]),
+        "LLMMANAGER_REGIONS": json.dumps(["us-east-1", "us-west-2", "eu-central-1"]),
+        "LLMMANAGER_TABLE": "catalog",
+        "LLMMANAGER_BUCKET": "batches",
+        # Nothing listens there: what the catalog knows from the start has to do.
+        "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:9",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "PATH": os.environ["PATH"],
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE],
+        cwd=Path(__file__).resolve().parents[3],
+        env={**fake_bedrock.environment, **settings},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return Environment(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_a_cold_start_loads_and_makes_only_what_a_converse_request_needs(environment: Environment):
+    assert environment.statuses == [200, 200]
+    assert [name for name in LATER if name in environment.modules] == []
+    # One for the catalog, one for the first region; the second request makes none.
+    assert sorted(environment.clients) == ["bedrock-runtime", "dynamodb"]
+    # The functions' own and the library's.
+    assert environment.sessions == 2
