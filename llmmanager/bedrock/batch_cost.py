@@ -35,7 +35,7 @@ READ_UNIT_USD = 0.125 / 1_000_000
 BATCH_PRICE_SHARE = 0.5
 
 # The stack's own constants; tests hold them to lambdas/batch and infra/batch.py.
-FIRST_SHARD_SIZE = 32
+FIRST_SHARD_SIZE, MAX_SHARD_BYTES = 32, 32_000_000
 PART_RESULTS, PART_SECONDS = 25, 1.5
 LOOK_SECONDS = 3.0
 WRITER_PART_BYTES = 8 * 1024 * 1024
@@ -201,7 +201,9 @@ class _Work:
     sizes: Mapping[int, int] = field(init=False)
 
     def __post_init__(self) -> None:
-        sizes = shard_sizes(self.records, shard_size=self.stack.shard_size, regions=self.stack.regions)
+        # Large records fill a shard before there are many of them.
+        most = min(self.stack.shard_size, max(1, MAX_SHARD_BYTES // self._record_bytes))
+        sizes = shard_sizes(self.records, shard_size=most, regions=self.stack.regions)
         object.__setattr__(self, "sizes", sizes)
 
     def lines(self) -> Iterator[CostLine]:
@@ -269,17 +271,24 @@ class _Work:
         """How often a shard's workers look whether the batch is ended early."""
         return self._invocations(size) + int(self._run_seconds(size) / LOOK_SECONDS)
 
+    def _read_again(self, size: int) -> float:
+        """Each further worker of a shard reads what the ones before it wrote."""
+        return (self._invocations(size) - 1) * self._parts(size) / 2
+
     def _gets(self, shards: int, runs: float) -> float:
         # Plan: is there an older one, and the input. Step Functions: the manifest. Worker: options and shard;
         # collect: plan, options, an early end, the manifest, and each shard and part.
-        read_by_workers = 2 * runs + self._over_shards(self._looks)
+        read_by_workers = 2 * runs + self._over_shards(self._looks) + self._over_shards(self._read_again)
         return 2 + 1 + read_by_workers + 4 + shards + self._over_shards(self._parts)
 
     def _gb_months(self) -> float:
         """Shards, parts and results, for as long as they are kept."""
-        record = RECORD_BYTES + self.input_tokens * BYTES_PER_TOKEN
         months = self.stack.batch_expiry_days / 30
-        return self.records * (record + 2 * self._result_bytes) / 1e9 * months
+        return self.records * (self._record_bytes + 2 * self._result_bytes) / 1e9 * months
+
+    @property
+    def _record_bytes(self) -> int:
+        return RECORD_BYTES + self.input_tokens * BYTES_PER_TOKEN
 
     @property
     def _result_bytes(self) -> int:

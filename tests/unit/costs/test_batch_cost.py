@@ -39,6 +39,7 @@ def test_the_shards_are_those_that_a_plan_cuts(records: int, shard_size: int, re
 
 def test_the_constants_are_those_of_the_functions() -> None:
     assert batch_cost.FIRST_SHARD_SIZE == plan.FIRST_SHARD_SIZE
+    assert batch_cost.MAX_SHARD_BYTES == plan.MAX_SHARD_BYTES
     assert (batch_cost.PART_RESULTS, batch_cost.PART_SECONDS) == (parts.PART_RESULTS, parts.PART_SECONDS)
     assert batch_cost.LOOK_SECONDS == early_end.LOOK_SECONDS
     assert batch_cost.WRITER_PART_BYTES == object_writer.PART_BYTES
@@ -52,6 +53,17 @@ def test_a_large_batch_takes_few_transitions_and_little_lambda_time() -> None:
     assert cost.count("state transitions") / 100 <= 12
     # One invocation of 512 MB a record of 3 s would take 1,500 a thousand.
     assert cost.count("GB-seconds") / 100 <= 1_500 / 15
+
+
+def test_large_records_fill_a_shard_before_there_are_many_of_them() -> None:
+    tokens = 100_000
+    cost = estimate_batch_cost(
+        "Nova Lite", records=1_000, input_tokens=tokens, output_tokens=10, latency_seconds=3
+    )
+
+    record = b"x" * (batch_cost.RECORD_BYTES + tokens * batch_cost.BYTES_PER_TOKEN)
+    shards = sum(1 for _ in plan.cut_shards([record] * 1_000, shard_size=500, spread=3))
+    assert cost.count("invocations") == 2 + shards
 
 
 def test_each_line_costs_its_count_at_the_list_price() -> None:
