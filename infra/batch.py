@@ -26,8 +26,8 @@ from infra.state_machine import LAMBDA_RETRIERS, StateMachine
 
 BATCHES: Final = "batches/"
 _LAMBDA_MAX_SECONDS = 900
-# The largest shard takes 210 MB with all of its calls under way, a usual one 90 MB. More memory is more CPU too,
-# for which a worker that waits for models has no use.
+# The largest shard takes 210 MB with all of its calls under way, a usual one 90 MB. More memory is more CPU
+# too, for which a worker that waits for models has no use.
 WORKER_MEMORY_MB: Final = 512
 _NAMED_BY_BATCHES: Final = "Batches, and so their files and executions, have names of their own"
 

@@ -74,10 +74,15 @@ class PythonFunction(Construct):
             environment={**base.environment, **(environment or {})},
             role=self.role,
             log_group=log_group,
+            tracing=lambda_.Tracing.ACTIVE if base.settings.tracing else None,
             # To Lambda, a reserve of 0 would be a function that never runs.
             reserved_concurrent_executions=reserved_concurrency or None,
         )
         self._acknowledge_findings()
+        if base.settings.tracing:
+            acknowledge_wildcards(self.role, ["*"], because="A trace has no resource to name")
+        else:
+            acknowledge(self, "Serverless-LambdaTracing", because="The setting tracing is off: it costs")
 
     @property
     def arn(self) -> str:
@@ -112,11 +117,5 @@ class PythonFunction(Construct):
         acknowledge(
             self,
             "Serverless-LambdaDLQ",
-            because="A function's own dead-letter queue takes asynchronous invocations; there are none",
-        )
-        acknowledge(
-            self,
-            "Serverless-LambdaTracing",
-            because="Every answer lists its attempts; X-Ray sees calls to Bedrock only through an SDK that "
-            "adds 160 ms to a cold start",
+            because="It takes asynchronous invocations: only the end of a batch is one, and stands in S3 too",
         )

@@ -11,7 +11,8 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from infra.batch import Batch, build_batch_bucket
+from infra.batch import BATCHES, Batch, build_batch_bucket
+from infra.batch_end import BatchEnd
 from infra.events import EventsDoor, build_event_bus
 from infra.http_api import HttpApi
 from infra.model_access import ModelAccess, build_catalog_table
@@ -52,6 +53,15 @@ class LlmManagerStack(Stack):
         )
         model_access = ModelAccess(self, "ModelAccess", base=base, table=table)
         batch = Batch(self, "Batch", base=base, bucket=bucket, table=table, invoke_models=invoke_models)
+        BatchEnd(
+            self,
+            "BatchEnd",
+            base=base,
+            batches=bucket,
+            prefix=BATCHES,
+            bus=bus,
+            machine=batch.state_machine,
+        )
         door = EventsDoor(
             self,
             "Events",

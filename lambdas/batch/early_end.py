@@ -1,9 +1,10 @@
-"""A batch that is ended before all of its records were run: at its deadline, or when too many fail."""
+"""A batch that is ended before all of its records were run: stopped, at its deadline, when too many fail."""
 
 from __future__ import annotations
 
 import math
 import time
+from types import TracebackType
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -12,30 +13,47 @@ from lambdas.batch.options import Options
 from lambdas.batch.storage import BatchStorage
 from lambdas.shared.observability import logger
 
-# How often a worker looks whether another one has ended the batch.
-LOOK_SECONDS = 1.5
+# How often a worker looks whether another one, or whoever stopped the execution, has ended the batch.
+LOOK_SECONDS = 3.0
 
 
 class EarlyEnd:
     """Says to a worker when to start no further record, and tells the other workers and the last step.
 
-    Failures are counted over what one invocation of a worker runs, and set against its shard's records.
+    A context manager, so that failures that were not shared yet are shared at its end. They count for the
+    whole batch, from the start of the execution that runs it.
     """
 
-    def __init__(self, storage: BatchStorage, options: Options, *, records: int) -> None:
+    def __init__(self, storage: BatchStorage, options: Options, *, run: str, shard: int) -> None:
         self._storage = storage
-        self._options = options
-        self._records = records
-        self._failed = 0
+        self._run = run
+        self._shard = shard
+        self._may_fail = options.may_fail
+        self._records = 0
+        self._failed_here = self._shared_here = self._failed_elsewhere = 0
         self._ended = False
         left = options.seconds_left()
         self._deadline = math.inf if left is None else time.monotonic() + left
-        # Without a rule for an end there is none, and nothing to look for.
-        self._next_look = math.inf if options.may_fail is None else -math.inf
+        self._next_look = -math.inf
+        if self._may_fail is not None:
+            plan = storage.plan()
+            self._records = plan.records - plan.rejected
+            self._failed_here = self._shared_here = storage.failures(run).get(shard, 0)
+
+    def __enter__(self) -> EarlyEnd:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._try(self._share_failures)
 
     def note(self, *, success: bool) -> None:
         """Take note of one outcome."""
-        self._failed += not success
+        self._failed_here += not success
 
     def due(self) -> bool:
         """Whether no further record is to be started.
@@ -43,27 +61,44 @@ class EarlyEnd:
         S3 failing here must not cost the answers that are under way, so it is only logged.
         """
         if not self._ended:
-            try:
-                self._find_out()
-            except (BotoCoreError, ClientError) as error:
-                logger.warning("the end of a batch is not shared", extra={"error_type": type(error).__name__})
+            self._try(self._find_out)
         return self._ended
 
+    def _try(self, work: Any) -> None:
+        try:
+            work()
+        except (BotoCoreError, ClientError) as error:
+            logger.warning("the end of a batch is not shared", extra={"error_type": type(error).__name__})
+
     def _find_out(self) -> None:
-        may_fail = self._options.may_fail
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + LOOK_SECONDS
+            self._look()
+        failed = self._failed_here + self._failed_elsewhere
+        if self._ended:
+            return
         if time.monotonic() >= self._deadline:
             self._end("DeadlinePassed", "the batch's deadline passed before the record was started")
-        elif may_fail is not None and self._failed > may_fail * self._records:
+        elif self._may_fail is not None and failed > self._may_fail * self._records:
             self._end(
                 "StoppedOnFailure",
                 f"the batch was stopped by its failureStrategy before the record was started: "
-                f"{self._failed} of {self._records} records of a shard had failed",
+                f"{failed} of its {self._records} records had failed",
             )
-        elif time.monotonic() >= self._next_look:
-            self._next_look = time.monotonic() + LOOK_SECONDS
-            self._ended = self._storage.early_end(self._options.run) is not None
+
+    def _look(self) -> None:
+        self._ended = self._storage.early_end(self._run) is not None
+        if self._may_fail is not None:
+            self._share_failures()
+            failures = self._storage.failures(self._run)
+            self._failed_elsewhere = sum(failures.values()) - failures.get(self._shard, 0)
+
+    def _share_failures(self) -> None:
+        if self._may_fail is not None and self._failed_here > self._shared_here:
+            self._storage.put_failures(self._run, self._shard, self._failed_here)
+            self._shared_here = self._failed_here
 
     def _end(self, kind: str, message: str) -> None:
         error: dict[str, Any] = {"type": kind, "code": None, "message": message}
         self._ended = True
-        self._storage.put_early_end(self._options.run, error)
+        self._storage.put_early_end(self._run, error)

@@ -10,7 +10,15 @@ from typing import Any
 from lambdas.shared.response_rules import read_rules
 from llmmanager import ResponseValidationConfig, RetryStrategy
 
-MEMBERS = ("failureStrategy", "deadlineSeconds", "retryStrategy", "responseValidation", "resultOrder")
+MEMBERS = (
+    "failureStrategy",
+    "deadlineSeconds",
+    "retryStrategy",
+    "responseValidation",
+    "resultOrder",
+    "priority",
+)
+LOWEST_PRIORITY = 9
 
 _MAX_DEADLINE_SECONDS = 365 * 24 * 3600
 _STRATEGIES = tuple(strategy.value for strategy in RetryStrategy)
@@ -22,11 +30,12 @@ class Options:
 
     Attributes:
         run: the execution that runs it.
-        may_fail: the share of a shard's records that may fail before the batch is ended; None for all.
+        may_fail: the share of the batch's records that may fail before it is ended; None for all.
         deadline: when no further record is started, as ISO 8601 text in UTC; None for never.
         retry_strategy: "region_first" or "model_first".
         response_validation: the rules for each answer, as they were given.
         in_input_order: whether results are put into the order of the input.
+        priority: 0 to `LOWEST_PRIORITY`; each step down halves the calls that a worker makes at once.
     """
 
     run: str = ""
@@ -35,6 +44,7 @@ class Options:
     retry_strategy: str = _STRATEGIES[0]
     response_validation: Mapping[str, Any] | None = None
     in_input_order: bool = False
+    priority: int = 0
 
     def rules(self) -> ResponseValidationConfig | None:
         """The check on each answer."""
@@ -45,6 +55,10 @@ class Options:
         if self.deadline is None:
             return None
         return (datetime.fromisoformat(self.deadline) - datetime.now(UTC)).total_seconds()
+
+    def calls_at_once(self, most: int) -> int:
+        """How many calls a worker makes at once that may make `most`."""
+        return max(1, most >> self.priority)
 
     def to_json(self) -> dict[str, Any]:
         """What `Options(**data)` reads back."""
@@ -66,6 +80,7 @@ def read_options(data: Mapping[str, Any], *, run: str) -> Options:
         retry_strategy=_one_of("retryStrategy", data.get("retryStrategy"), _STRATEGIES) or _STRATEGIES[0],
         response_validation=data.get("responseValidation"),
         in_input_order=_one_of("resultOrder", data.get("resultOrder"), ("input",)) is not None,
+        priority=_priority(data.get("priority")),
     )
 
 
@@ -82,6 +97,16 @@ def _may_fail(strategy: Any) -> float | None:
         'failureStrategy: must be "continue", "stopOnFirstFailure" or {"stopOnThreshold": 0 to 1} '
         f"(got {strategy!r:.100})"
     )
+
+
+def _priority(level: Any) -> int:
+    if level is None:
+        return 0
+    if not isinstance(level, int) or isinstance(level, bool) or not 0 <= level <= LOWEST_PRIORITY:
+        raise ValueError(
+            f"priority: must be an integer from 0, the highest, to {LOWEST_PRIORITY} (got {level!r:.100})"
+        )
+    return level
 
 
 def _deadline(seconds: Any) -> str | None:

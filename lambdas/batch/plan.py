@@ -17,7 +17,6 @@ from lambdas.batch.object_writer import ObjectWriter
 from lambdas.batch.records import InputFile, Record, Rejected, read_files
 from lambdas.batch.storage import MANIFEST, REJECTED, BatchStorage, NotThere, Plan, keys_below, stream
 from lambdas.shared.json_text import dump_line
-from lambdas.shared.manager import Targets
 from lambdas.shared.observability import logger
 from lambdas.shared.settings import batch_settings
 
@@ -65,7 +64,7 @@ def plan(batch: Batch, *, shard_size: int) -> dict[str, Any]:
         lines = _sound_lines(read_files(_files(batch)), rejected, counts)
         for shard, body in enumerate(cut_shards(lines, shard_size=shard_size, spread=len(targets.regions))):
             keep(partial(_keep_shard, storage, shard, b"".join(body), again=earlier is not None))
-            manifest.append(_shard_item(storage, shard, records=len(body), targets=targets))
+            manifest.append(_shard_item(batch, shard, records=len(body)))
         if not counts["records"]:
             raise InvalidBatch(f"s3://{batch.bucket}/{batch.key} holds no records")
     if earlier and earlier.records != counts["records"]:
@@ -179,14 +178,16 @@ def _sound_lines(
             yield entry.to_line()
 
 
-def _shard_item(storage: BatchStorage, shard: int, *, records: int, targets: Targets) -> Mapping[str, Any]:
-    first = shard % len(targets.regions)
+def _shard_item(batch: Batch, shard: int, *, records: int) -> Mapping[str, Any]:
+    storage, regions = batch.storage, batch.targets.regions
+    first = shard % len(regions)
     return {
         "batchId": storage.batch_id,
+        "run": batch.options.run,
         "bucket": storage.bucket,
         "shard": shard,
         "key": storage.shard_key(shard),
         "records": records,
-        "models": list(targets.models),
-        "regions": [*targets.regions[first:], *targets.regions[:first]],
+        "models": list(batch.targets.models),
+        "regions": [*regions[first:], *regions[:first]],
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,10 +10,13 @@ from typing import Any
 from lambdas.batch.id_set import IdSet
 from lambdas.shared.codec import InvalidRequest, decode_record, encode_record, is_encoded, record_id
 from lambdas.shared.json_text import InvalidJson, dump_line, parse
+from lambdas.shared.s3_locations import location_problems
 from llmmanager import BedrockConverseRequest
 
 # What Bedrock takes inline in one request; larger files are named by their place in S3 (`s3Location`).
 MAX_LINE_BYTES = 25_000_000
+# A key of this name is spelled in one of these ways, or with an escape.
+_LOCATION = re.compile(rb"s3Location|s3_location|\\u")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -140,6 +144,7 @@ def _read(number: int, line: bytes, seen: IdSet, id_prefix: str) -> Record | Rej
     try:
         data = parse(line)
         request = decode_record(data, default_id=f"{id_prefix}line-{number}")
+        _check_locations(line, data)
     except InvalidJson as error:
         return Rejected(number, None, (f"record: {error}",))
     except InvalidRequest as error:
@@ -148,3 +153,9 @@ def _read(number: int, line: bytes, seen: IdSet, id_prefix: str) -> Record | Rej
         reason = f"recordId: {request.request_id!r} is the id of an earlier line as well"
         return Rejected(number, request.request_id, (reason,))
     return Record(number, request, line.strip() if is_encoded(data) else None)
+
+
+def _check_locations(line: bytes, data: dict[str, Any]) -> None:
+    # Most records name no file, and need not be walked through.
+    if _LOCATION.search(line) and (problems := location_problems(data.get("modelInput", data))):
+        raise InvalidRequest(problems)

@@ -6,6 +6,8 @@
                       shards/00000.jsonl                   the records of a shard
                       results/00000/000001-a24-f1.jsonl    results of a shard, 24 answered and 1 failed
                       ended/{execution}.json               why that run was ended before all was run
+                      failures/{execution}/00000           of a shard in that run: a byte a failure
+                      told/{execution}.json                the event that told of that run's end
                       rejected.jsonl                       lines of the input that are no records
                       results.jsonl, failed.jsonl          the results of all shards
                       summary.json                         what the batch came to
@@ -174,6 +176,33 @@ class BatchStorage:
         except NotThere:
             return None
         return error
+
+    def put_failures(self, run: str, shard: int, count: int) -> None:
+        """Note how many records of a shard have failed in a run: by the length of an object, so that one
+        listing tells it of all shards."""
+        self.put(self.key(f"failures/{run}/{shard:05d}"), b"." * count)
+
+    def failures(self, run: str) -> dict[int, int]:
+        """What was noted so, by shard; shards without a failure are left out."""
+        prefix = self.key(f"failures/{run}/")
+        pages = clients.s3().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        return {
+            int(listed["Key"].removeprefix(prefix)): listed["Size"]
+            for page in pages
+            for listed in page.get("Contents", ())
+        }
+
+    def put_told(self, run: str, event: Mapping[str, Any]) -> None:
+        """Note the event that told of a run's end."""
+        self.put(self.key(f"told/{run}.json"), dump(event))
+
+    def is_told(self, run: str) -> bool:
+        """Whether one was noted."""
+        try:
+            self.read(self.key(f"told/{run}.json"))
+        except NotThere:
+            return False
+        return True
 
     def put_summary(self, summary: Mapping[str, Any]) -> None:
         """Write the summary."""

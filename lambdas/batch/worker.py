@@ -26,6 +26,7 @@ from lambdas.shared.health import cooldowns
 from lambdas.shared.manager import REQUEST_SECONDS, Targets, parallel_manager
 from lambdas.shared.metrics import Tally
 from lambdas.shared.observability import log_payload, logger
+from lambdas.shared.settings import batch_settings
 from llmmanager import BedrockConverseRequest, BedrockResponse, Deadline
 
 # What it takes to write the last part and return.
@@ -81,8 +82,11 @@ def run_shard(item: dict[str, Any], budget: Budget) -> dict[str, Any]:
     """Run what is left of a shard; `{"done", "answered", "failed"}` of the shard as a whole."""
     storage = BatchStorage(item["bucket"], item["batchId"])
     options = storage.options()
-    early_end = EarlyEnd(storage, options, records=item["records"])
-    with Tally(door="batch") as tally, PartWriter(storage, item["shard"]) as parts:
+    with (
+        Tally(door="batch") as tally,
+        PartWriter(storage, item["shard"]) as parts,
+        EarlyEnd(storage, options, run=item["run"], shard=item["shard"]) as early_end,
+    ):
         finished_before = len(parts.statuses)
         waiting = Waiting(storage.read(item["key"]), parts, budget, early_end)
         for request, response in _responses(item, options, waiting.requests(), deadline=budget.end):
@@ -112,7 +116,8 @@ def _responses(
     deadline: Deadline,
 ) -> Iterator[tuple[BedrockConverseRequest, BedrockResponse]]:
     targets = Targets(tuple(item["models"]), tuple(item["regions"]))
-    return parallel_manager(targets, options.retry_strategy).iter_responses(
+    calls_at_once = options.calls_at_once(batch_settings().worker_concurrency)
+    return parallel_manager(targets, options.retry_strategy, calls_at_once=calls_at_once).iter_responses(
         requests, response_validation_config=options.rules(), deadline=deadline
     )
 

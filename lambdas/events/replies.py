@@ -13,9 +13,9 @@ from lambdas.events.envelopes import Asked, Job
 from lambdas.events.process import Outcome
 from lambdas.shared import clients
 from lambdas.shared.codec import InvalidRequest
+from lambdas.shared.event_bus import publish
 from lambdas.shared.settings import batch_settings, event_settings
 
-SOURCE = "llmmanager"
 # EventBridge and SQS take 256 KiB with everything around it.
 MAX_REPLY_BYTES = 200_000
 
@@ -33,10 +33,6 @@ class Address:
     result_key: str
     keep: bool = False
     queue: str | None = None
-
-
-class NotPublished(Exception):
-    """The event bus did not take the event."""
 
 
 def address_of(job: Job | None, *, message_id: str) -> Address:
@@ -62,7 +58,7 @@ def send(outcome: Outcome, address: Address) -> None:
         NotPublished, ClientError: not all know it.
     """
     text = fitting(outcome, address, max_bytes=MAX_REPLY_BYTES)
-    _publish("LLM Answer" if outcome.problem is None else "LLM Failure", text)
+    publish("LLM Answer" if outcome.problem is None else "LLM Failure", text)
     if address.queue is not None:
         clients.sqs(_region(address.queue)).send_message(QueueUrl=_queue_url(address.queue), MessageBody=text)
 
@@ -81,18 +77,6 @@ def fitting(outcome: Outcome, address: Address, *, max_bytes: int) -> str:
         return text
     uri = f"s3://{bucket}/{address.result_key}"
     return json.dumps({"requestId": told["requestId"], "status": told["status"], "resultS3Uri": uri})
-
-
-def _publish(detail_type: str, detail: str) -> None:
-    entry = {
-        "EventBusName": event_settings().event_bus,
-        "Source": SOURCE,
-        "DetailType": detail_type,
-        "Detail": detail,
-    }
-    result = clients.event_bridge().put_events(Entries=[entry])
-    if result.get("FailedEntryCount"):
-        raise NotPublished(result["Entries"][0].get("ErrorCode"))
 
 
 def _reply_queue(reply_to: Any) -> str | None:

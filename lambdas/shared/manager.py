@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lambdas.shared import clients
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.health import cooldowns
-from lambdas.shared.settings import batch_settings, model_settings
+from lambdas.shared.settings import model_settings
 from llmmanager import (
     ConfigurationError,
     LLMManager,
@@ -84,7 +84,7 @@ def llm_manager(targets: Targets) -> LLMManager:
 
 
 @lru_cache(_KEPT)
-def parallel_manager(targets: Targets, retry_strategy: str) -> ParallelLLMManager:
+def parallel_manager(targets: Targets, retry_strategy: str, *, calls_at_once: int) -> ParallelLLMManager:
     """The manager for a worker's requests.
 
     Args:
@@ -98,7 +98,7 @@ def parallel_manager(targets: Targets, retry_strategy: str) -> ParallelLLMManage
         list(targets.regions),
         retry_config=replace(_BATCH_RETRIES, retry_strategy=RetryStrategy(retry_strategy)),
         parallel_config=ParallelProcessingConfig(
-            max_concurrent_requests=batch_settings().worker_concurrency,
+            max_concurrent_requests=calls_at_once,
             request_timeout_seconds=REQUEST_SECONDS,
         ),
         unified_model_manager=catalog(),

@@ -55,14 +55,12 @@ class EventSettings:
     """Where the events door takes messages from, and where it tells what became of them.
 
     Attributes:
-        event_bus: name of the bus that outcomes are published on.
         request_queue_url: the queue that messages come from.
         dead_letter_queue_url: where those go that can never work.
         reply_queues: ARNs of the queues that a request may have its outcome sent to.
         max_tries: how often what a message asks for is tried; the queue hands it over once more than that.
     """
 
-    event_bus: str
     request_queue_url: str
     dead_letter_queue_url: str
     reply_queues: tuple[str, ...]
@@ -134,7 +132,6 @@ def event_settings() -> EventSettings:
     for arn in reply_queues:
         _require(_QUEUE.fullmatch(arn), "LLMMANAGER_REPLY_QUEUES", "a JSON list of ARNs of queues", arn)
     return EventSettings(
-        event_bus=_text("LLMMANAGER_EVENT_BUS"),
         request_queue_url=_text("LLMMANAGER_REQUEST_QUEUE_URL"),
         dead_letter_queue_url=_text("LLMMANAGER_DEAD_LETTER_QUEUE_URL"),
         reply_queues=reply_queues,

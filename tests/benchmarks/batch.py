@@ -1,6 +1,6 @@
 """What a batch costs around its model calls: planning it, state transitions, the workers' time.
 
-S3 and DynamoDB are the emulator, Bedrock is FakeBedrock; each is a process of its own, and so is each function.
+S3 and DynamoDB are the emulator, Bedrock is FakeBedrock; each is a process of its own, as is each function.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def transition_figure(shards: list[dict[str, Any]], records: int) -> Figure:
         unit="",
         bar=12,
         parts={"shards": len(shards)},
-        note=f"the deployed definition walked over the plan of {records:,} records, each start counted as one",
+        note=f"the deployed definition walked over the plan of {records:,} records; a start counts as one",
     )
 
 

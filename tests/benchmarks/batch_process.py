@@ -70,7 +70,7 @@ def run_worker() -> Any:
 
 
 def peak_mb() -> float:
-    """The most memory that this process held. `getrusage` would count its parent's before the start as well."""
+    """The most memory that this process held; `getrusage` would count its parent's before the start too."""
     with open("/proc/self/status") as status:
         (line,) = (line for line in status if line.startswith("VmHWM:"))
     return int(line.split()[1]) / 1024

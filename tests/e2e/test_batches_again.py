@@ -1,4 +1,4 @@
-"""Batches that are stopped and started anew, and batches that are a step of another state machine."""
+"""Batches that are stopped and started anew, that give way to others, that are a step of a state machine."""
 
 from __future__ import annotations
 
@@ -80,23 +80,48 @@ def test_a_batch_that_ended_in_the_middle_is_resumed_and_pays_for_no_answer_twic
     assert Counter(call.prompt for call in bedrock.calls) == {f"Question {index}?": 1 for index in range(20)}
 
 
-def test_a_batch_that_was_stopped_is_resumed_and_pays_for_no_answer_twice(
+def test_a_batch_that_is_stopped_calls_no_model_any_more_and_is_resumed_without_paying_twice(
     stack: Stack, bedrock: FakeBedrock
 ) -> None:
     bedrock.set_latency(1.0, operation="Converse")
     batch_id = f"stopped-{time.time_ns()}"
-    data = {"batchId": batch_id, "requests": records(20), "regions": ["us-east-1"]}
+    # Two calls at once in each of some shards: far more than could be answered while the test waits.
+    data = {"batchId": batch_id, "requests": records(80), "regions": ["us-east-1"]}
     stopped = run(stack, f"{batch_id}-1", data)
     until(lambda: bedrock.calls)
     stack.client("stepfunctions").stop_execution(executionArn=stopped)
-    # A function that runs is not stopped but ends by itself, and on the emulator a shard's loop does so too.
-    until(lambda: quiet(bedrock))
+    until(lambda: quiet(bedrock), seconds=30)
+    asked = len(bedrock.calls)
 
     resumed = ended(stack, run(stack, f"{batch_id}-2", data))
 
     assert ended(stack, stopped)["status"] == "ABORTED"
-    assert json.loads(resumed["output"])["answered"] == 20
-    assert Counter(call.prompt for call in bedrock.calls) == {f"Question {index}?": 1 for index in range(20)}
+    assert asked < 80
+    assert json.loads(resumed["output"])["answered"] == 80
+    assert Counter(call.prompt for call in bedrock.calls) == {f"Question {index}?": 1 for index in range(80)}
+
+
+def most_at_once(bedrock: FakeBedrock) -> int:
+    """How many calls were under way at one moment."""
+    calls = bedrock.calls
+    return max(sum(other.started_at <= call.started_at < other.ended_at for other in calls) for call in calls)
+
+
+def test_a_batch_of_a_lower_priority_makes_half_as_many_calls_at_once(
+    stack: Stack, bedrock: FakeBedrock
+) -> None:
+    bedrock.set_latency(0.5, operation="Converse")
+    data = {"requests": records(8), "regions": ["us-east-1"]}
+    answered, at_once = [], []
+    for priority in (0, 1):
+        execution = run(stack, f"priority-{priority}-{time.time_ns()}", {**data, "priority": priority})
+        answered.append(json.loads(ended(stack, execution)["output"])["answered"])
+        at_once.append(most_at_once(bedrock))
+        bedrock.reset()
+        bedrock.set_latency(0.5, operation="Converse")
+
+    assert answered == [8, 8]
+    assert at_once == [2, 1]
 
 
 def test_another_state_machine_runs_a_batch_as_one_of_its_steps(

@@ -109,6 +109,25 @@ EXPECTED = {
         (["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"], [BATCH_FILES]),
         LIST_BUCKET,
     ],
+    "BatchEndFunctionRole": [
+        write_log("BatchEndFunction"),
+        (
+            ["s3:GetObject"],
+            [
+                "<BatchBucket.Arn>/batches/*/ended/*.json",
+                "<BatchBucket.Arn>/batches/*/manifest.json",
+                "<BatchBucket.Arn>/batches/*/summary.json",
+                "<BatchBucket.Arn>/batches/*/told/*.json",
+            ],
+        ),
+        (
+            ["s3:PutObject"],
+            ["<BatchBucket.Arn>/batches/*/ended/*.json", "<BatchBucket.Arn>/batches/*/told/*.json"],
+        ),
+        LIST_BUCKET,
+        (["states:DescribeExecution"], [BATCH_EXECUTIONS.replace("<partition>", "aws")]),
+        (["events:PutEvents"], ["<EventBus.Arn>"]),
+    ],
     "BatchMachineRole": [
         (
             ["lambda:InvokeFunction"],
@@ -145,6 +164,8 @@ WILDCARDS = {
     "<BatchBucket.Arn>/batches/*/input.jsonl": "one in every batch",
     "<BatchBucket.Arn>/batches/*/manifest.json": "one in every batch",
     "<BatchBucket.Arn>/batches/*/summary.json": "one in every batch",
+    "<BatchBucket.Arn>/batches/*/ended/*.json": "one for every execution",
+    "<BatchBucket.Arn>/batches/*/told/*.json": "one for every execution",
     BATCH_EXECUTIONS.replace("<partition>", "aws"): "executions have names of their own",
 }
 
@@ -305,3 +326,29 @@ def test_the_batches_files_are_called_as_the_functions_call_them() -> None:
 
     assert storage.BatchStorage("b", "id").key(storage.INPUT) == "batches/id/input.jsonl"
     assert (storage.MANIFEST, storage.SUMMARY) == ("manifest.json", "summary.json")
+
+
+def test_traces_are_written_where_the_setting_says_so_and_by_whom_it_concerns(
+    stack: Any, varied: Any
+) -> None:
+    def tracing(deployed: Any) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for role, statement in statements(deployed):
+            actions = [action for action in as_list(statement["Action"]) if action.startswith("xray:")]
+            if actions:
+                assert as_list(statement["Resource"]) == ["*"]
+                found[role] = sorted(actions)
+        return found
+
+    sends = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+    samples = ["xray:GetSamplingRules", "xray:GetSamplingTargets", *sends]
+    assert tracing(stack) == {}
+    told = tracing(varied)
+    machines = {"BatchMachineRole", "ModelAccessRefreshMachineRole"}
+    assert machines < set(told)
+    for role, actions in told.items():
+        assert actions == (samples if role in machines else sends)
+    functions = varied.of_type("AWS::Lambda::Function").values()
+    assert set(told) - machines == {
+        function["Role"].removeprefix("<").removesuffix(".Arn>") for function in functions
+    }

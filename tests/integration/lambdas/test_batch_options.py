@@ -8,6 +8,8 @@ import boto3
 import pytest
 
 from lambdas.batch import early_end
+from lambdas.batch.early_end import EarlyEnd
+from lambdas.batch.storage import BatchStorage
 from llmmanager.testing import Fault
 
 # With nowhere else to go, a refused call is a failed record.
@@ -147,6 +149,58 @@ def test_failures_up_to_the_threshold_are_borne_and_one_more_ends_the_batch(mach
 
     assert (borne["status"], borne["answered"], borne["failed"]) == ("succeeded", 16, 4)
     assert (ended["status"], ended["answered"], ended["failed"]) == ("stopped", 0, 20)
+
+
+def test_failures_count_for_the_whole_batch_and_not_for_a_shard(machine, deployed, records):
+    # 32 + 64 records, 20 failures: 63 % of the first shard, 21 % of all.
+    data = {"inputS3Uri": machine.put(records(96)), "regions": ["us-east-1"], "models": ["Nova Lite"]}
+
+    for share in (0.22, 0.2):
+        deployed.reset()
+        deployed.add_fault(Fault(error="ValidationException", message="refused", count=20))
+        summary = machine.run(
+            {**data, "failureStrategy": {"stopOnThreshold": share}}, name=f"share-{share * 100:.0f}"
+        )
+
+        assert summary["status"] == ("succeeded" if share > 20 / 96 else "stopped")
+    assert "of its 96 records had failed" in summary["reason"]
+
+
+def test_failures_count_over_all_invocations_of_a_shards_worker(machine, deployed, records):
+    (item,) = machine.plan({"requests": records(10), "failureStrategy": {"stopOnThreshold": 0.4}})
+    storage = BatchStorage(item["bucket"], item["batchId"])
+
+    due = []
+    for _ in range(2):
+        with EarlyEnd(storage, storage.options(), run=item["run"], shard=0) as end:
+            for success in (False, True, False, False):
+                end.note(success=success)
+            due.append(end.due())
+
+    assert due == [False, True]
+
+
+def test_another_worker_hears_of_failures_in_other_shards(machine, deployed, records, monkeypatch):
+    data = {"inputS3Uri": machine.put(records(96)), "failureStrategy": {"stopOnThreshold": 0.3}, **ONE_TARGET}
+    first, second = machine.plan(data)
+    deployed.add_fault(Fault(error="ValidationException", message="refused", count=29))
+    machine.run_shard(first)
+
+    machine.run_shard(second)
+
+    assert len(deployed.calls) == 32
+
+
+@pytest.mark.parametrize(("priority", "at_once"), [(0, 8), (1, 4), (2, 2), (3, 1), (9, 1)])
+def test_each_step_down_in_priority_halves_the_calls_at_once(machine, deployed, records, priority, at_once):
+    deployed.set_latency(0.2)
+
+    machine.run({"requests": records(16), "priority": priority, **ONE_TARGET})
+
+    calls = deployed.calls
+    under_way = [sum(a.started_at <= b.started_at < a.ended_at for a in calls) for b in calls]
+    assert len(calls) == 16
+    assert max(under_way) == at_once
 
 
 def test_a_batch_ended_by_its_failures_goes_on_when_it_is_started_anew(machine, deployed, records):

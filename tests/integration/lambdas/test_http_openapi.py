@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from http import HTTPStatus
 from pathlib import Path
@@ -11,7 +12,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -71,6 +72,11 @@ def gateway(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     return [answer["body"].encode()]
 
 
+def _operations() -> dict[str, Any]:
+    operations: dict[str, Any] = json.loads(DOCUMENT.read_text())["paths"]
+    return operations
+
+
 schema = schemathesis.openapi.from_wsgi("/openapi.json", gateway)
 # What a document of every deployment cannot know: the names configured in this one, and Bedrock's own shapes.
 OPAQUE = (
@@ -92,10 +98,44 @@ def map_body(context: Any, body: Any) -> Any:
     return {**sound, **{key: [name] for key, name in CONFIGURED.items() if key in sound}}
 
 
+ANY_NUMBER = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
+
+
 @schema.parametrize()
-@settings(max_examples=40, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, **ANY_NUMBER)
 def test_every_answer_is_a_documented_one(case, deployed):
     case.call_and_validate(checks=list(CHECKS))
+
+
+@pytest.mark.parametrize("path", ["/v1/converse", "/v1/batches", "/v1/validate"])
+def test_hundreds_of_bodies_that_the_document_allows_are_answered_as_it_says(path, deployed):
+    bodies = []
+
+    @given(schema[path]["POST"].as_strategy())
+    @settings(max_examples=300, **ANY_NUMBER)
+    def send(case):
+        bodies.append(case.body)
+        case.call_and_validate(checks=list(CHECKS))
+
+    send()
+    assert len(bodies) >= 300
+
+
+def test_every_status_of_the_gateways_own_is_documented_for_every_route():
+    document = json.loads(DOCUMENT.read_text())
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            answers = operation["responses"]
+            assert {"403", "405", "429", "500", "502", "503", "504"} <= set(answers), (method, path)
+            assert ("413" in answers) == ("requestBody" in operation), (method, path)
+
+
+@pytest.mark.parametrize(("path", "methods"), {path: set(ops) for path, ops in _operations().items()}.items())
+def test_every_other_method_of_a_path_is_answered_405(path, methods, proxy_event, context, deployed):
+    for method in {"get", "put", "post", "delete", "patch", "head", "options"} - methods:
+        answer = handler(proxy_event(method.upper(), re.sub(r"{\w+}", "any", path)), context)
+        assert answer["statusCode"] == 405
+        assert {name.strip().lower() for name in answer["headers"]["Allow"].split(",")} == methods
 
 
 def test_the_document_names_what_can_go_wrong_with_every_body():

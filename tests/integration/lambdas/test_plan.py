@@ -48,6 +48,10 @@ REFUSED = [
     ({"requests": [{}], "retryStrategy": "REGION_FIRST"}, "'region_first' or 'model_first'"),
     ({"requests": [{}], "retryStrategy": {}}, "'region_first' or 'model_first'"),
     ({"requests": [{}], "resultOrder": "output"}, "resultOrder: must be 'input'"),
+    ({"requests": [{}], "priority": 10}, "priority: must be an integer from 0, the highest, to 9"),
+    ({"requests": [{}], "priority": -1}, "priority: must be an integer from 0"),
+    ({"requests": [{}], "priority": True}, "priority: must be an integer from 0"),
+    ({"requests": [{}], "priority": "high"}, "priority: must be an integer from 0"),
     ({"requests": [{}], "responseValidation": {}}, "responseValidation: must hold at least one"),
     ({"requests": [{}], "responseValidation": {"minLength": -1}}, "responseValidation.minLength"),
     (

@@ -77,7 +77,7 @@ def test_a_worker_that_is_killed_is_followed_by_one_that_asks_nothing_again(
 
 def test_what_there_was_no_time_for_is_left_to_the_next_invocation(machine, deployed, records):
     deployed.set_latency(0.1)
-    (item,) = machine.plan({"inputS3Uri": machine.put(records(100)), "regions": ["us-east-1"]})[-1:]
+    (item,) = machine.plan({"inputS3Uri": machine.put(records(96)), "regions": ["us-east-1"]})[-1:]
 
     first = worker.run_shard(item, budget(start=0.3, end=ENOUGH))
     second = worker.run_shard(item, budget(start=ENOUGH, end=ENOUGH))

@@ -9,7 +9,6 @@ import pytest
 from lambdas.shared.settings import SettingsError, event_settings
 
 ENVIRONMENT = {
-    "LLMMANAGER_EVENT_BUS": "bus",
     "LLMMANAGER_REQUEST_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/requests",
     "LLMMANAGER_DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/dead",
     "LLMMANAGER_REPLY_QUEUES": '["arn:aws:sqs:us-east-1:123456789012:answers"]',
@@ -28,7 +27,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]
 
 def test_a_sound_environment_is_read_as_it_stands(environment: pytest.MonkeyPatch) -> None:
     settings = event_settings()
-    assert (settings.event_bus, settings.max_tries) == ("bus", 5)
+    assert settings.max_tries == 5
     assert settings.reply_queues == ("arn:aws:sqs:us-east-1:123456789012:answers",)
 
 

@@ -1,0 +1,119 @@
+"""What happens when a batch's execution has ended, in whatever way: its workers stop, the bus is told.
+
+Stopping an execution does not stop the functions that it has started: they look for the note left here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from lambdas.batch.storage import (
+    BATCH_ID,
+    FAILED_RESULTS,
+    REJECTED,
+    RESULTS,
+    SUMMARY,
+    BatchStorage,
+    NotThere,
+)
+from lambdas.shared import clients
+from lambdas.shared.event_bus import publish
+from lambdas.shared.observability import logger
+from lambdas.shared.settings import batch_settings
+
+DETAIL_TYPE = "Batch Finished"
+_SUCCEEDED = "SUCCEEDED"
+_STATUS = {"FAILED": "failed", "TIMED_OUT": "timed_out", "ABORTED": "stopped"}
+_COUNTS = ("records", "answered", "failed", "rejected")
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], _context: object) -> None:
+    """EventBridge's event `Step Functions Execution Status Change`, of an execution that has ended.
+
+    Raises:
+        NotPublished, ClientError: not all could be told; to be called again.
+    """
+    ended = event["detail"]
+    run = ended["name"]
+    storage = BatchStorage(batch_settings().bucket, _batch_id(ended))
+    logger.append_keys(batch_id=storage.batch_id)
+    if ended["status"] != _SUCCEEDED:
+        _stop_workers(storage, run)
+    if storage.is_told(run):
+        return
+    detail = _collected(storage) if ended["status"] == _SUCCEEDED else _cut_short(storage, ended)
+    told = {"batchId": storage.batch_id, "execution": run, **detail}
+    publish(DETAIL_TYPE, json.dumps(told))
+    storage.put_told(run, told)
+    logger.info("batch finished", extra={"status": told["status"]})
+
+
+def _batch_id(ended: Mapping[str, Any]) -> str:
+    """The id in the execution's input, which is left out of the event when it is long, or else its name."""
+    text = ended.get("input")
+    if text is None:
+        described = clients.step_functions().describe_execution(executionArn=ended["executionArn"])
+        text = described.get("input")
+    try:
+        id_ = json.loads(text)["batchId"]
+    except (ValueError, TypeError, KeyError):
+        id_ = None
+    # An id that the plan refused must not lead anywhere.
+    usable = isinstance(id_, str) and BATCH_ID.fullmatch(id_)
+    return id_ if usable else str(ended["name"])
+
+
+def _stop_workers(storage: BatchStorage, run: str) -> None:
+    if storage.early_end(run) is None:
+        message = "the batch's execution had ended before the record was started"
+        storage.put_early_end(run, {"type": "ExecutionEnded", "code": None, "message": message})
+
+
+def _collected(storage: BatchStorage) -> dict[str, Any]:
+    summary = storage.summary()
+    reason = {"reason": summary["reason"]} if "reason" in summary else {}
+    return {
+        "status": summary["status"],
+        **reason,
+        "counts": {name: summary[name] for name in _COUNTS},
+        "estimatedCostUsd": summary["estimatedCostUsd"],
+        "results": {
+            "results": storage.uri(RESULTS),
+            "failed": storage.uri(FAILED_RESULTS),
+            "rejected": storage.uri(REJECTED),
+            "summary": storage.uri(SUMMARY),
+        },
+    }
+
+
+def _cut_short(storage: BatchStorage, ended: Mapping[str, Any]) -> dict[str, Any]:
+    """How far the batch had come; its cost would take reading every answer."""
+    return {
+        "status": _STATUS[ended["status"]],
+        "reason": _reason(ended),
+        "counts": _counts(storage),
+        "estimatedCostUsd": None,
+        "results": None,
+    }
+
+
+def _counts(storage: BatchStorage) -> dict[str, int | None]:
+    try:
+        plan = storage.plan()
+    except NotThere:
+        return dict.fromkeys(_COUNTS)
+    parts = list(storage.parts())
+    answered, failed = sum(part.answered for part in parts), sum(part.failed for part in parts)
+    return {"records": plan.records, "answered": answered, "failed": failed, "rejected": plan.rejected}
+
+
+def _reason(ended: Mapping[str, Any]) -> str:
+    """Why an execution did not succeed. A function's failure comes as JSON with its stack trace."""
+    cause = ended.get("cause") or ended.get("error") or "no reason was given"
+    try:
+        return str(json.loads(cause)["errorMessage"])
+    except (ValueError, TypeError, KeyError):
+        return str(cause)

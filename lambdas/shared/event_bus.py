@@ -1,0 +1,26 @@
+"""Telling the stack's own event bus what became of something."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lambdas.shared import clients
+from lambdas.shared.settings import event_bus
+
+SOURCE: Final = "llmmanager"
+
+
+class NotPublished(Exception):
+    """The event bus did not take the event."""
+
+
+def publish(detail_type: str, detail: str) -> None:
+    """Put one event on the bus; `detail` is JSON text.
+
+    Raises:
+        NotPublished, ClientError: the bus did not take it.
+    """
+    entry = {"EventBusName": event_bus(), "Source": SOURCE, "DetailType": detail_type, "Detail": detail}
+    result = clients.event_bridge().put_events(Entries=[entry])
+    if result.get("FailedEntryCount"):
+        raise NotPublished(result["Entries"][0].get("ErrorCode"))

@@ -1,0 +1,180 @@
+"""What is told of a batch whose execution has ended, and what becomes of its workers."""
+
+from __future__ import annotations
+
+import json
+
+import boto3
+import pytest
+
+from lambdas.batch import early_end, finished
+from lambdas.shared import clients
+from lambdas.shared.event_bus import NotPublished
+
+EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:Batch:"
+
+
+@pytest.fixture
+def heard(deployed):
+    """What the bus was told since the last look."""
+    bus, sqs = boto3.client("events"), boto3.client("sqs")
+    queue = sqs.create_queue(QueueName="heard")["QueueUrl"]
+    arn = "arn:aws:sqs:us-east-1:123456789012:heard"
+    bus.create_event_bus(Name="bus-of-the-test")
+    rule = {"Name": "hear", "EventBusName": "bus-of-the-test"}
+    bus.put_rule(**rule, EventPattern=json.dumps({"source": ["llmmanager"]}))
+    bus.put_targets(Rule="hear", EventBusName="bus-of-the-test", Targets=[{"Id": "heard", "Arn": arn}])
+
+    def look():
+        found = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+        for message in found:
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return [json.loads(message["Body"]) for message in found]
+
+    return look
+
+
+def ended(name, status, data, **more):
+    """What Step Functions tells of an execution that has ended."""
+    detail = {
+        "executionArn": EXECUTION + name,
+        "name": name,
+        "status": status,
+        "input": json.dumps(data) if data is not None else None,
+        **more,
+    }
+    return {"source": "aws.states", "detail-type": "Step Functions Execution Status Change", "detail": detail}
+
+
+def tell(context, *args, **kwargs):
+    finished.handler(ended(*args, **kwargs), context)
+
+
+def test_a_batch_that_succeeded_is_told_with_its_counts_its_cost_and_its_files(
+    machine, context, heard, records
+):
+    data = {"batchId": "mine", "inputS3Uri": machine.put([*records(3), b"bad\n"])}
+    summary = machine.run(data, name="first")
+
+    tell(context, "first", "SUCCEEDED", data)
+
+    (event,) = heard()
+    assert (event["source"], event["detail-type"]) == ("llmmanager", "Batch Finished")
+    place = "s3://batches-of-the-test/batches/mine/"
+    assert event["detail"] == {
+        "batchId": "mine",
+        "execution": "first",
+        "status": "succeeded",
+        "counts": {"records": 4, "answered": 3, "failed": 0, "rejected": 1},
+        "estimatedCostUsd": summary["estimatedCostUsd"],
+        "results": {
+            "results": f"{place}results.jsonl",
+            "failed": f"{place}failed.jsonl",
+            "rejected": f"{place}rejected.jsonl",
+            "summary": f"{place}summary.json",
+        },
+    }
+
+
+def test_an_execution_is_told_once_however_often_its_end_is_heard_of(machine, context, heard, records):
+    machine.run({"requests": records(1)})
+
+    for _ in range(3):
+        tell(context, "batch-1", "SUCCEEDED", {"requests": records(1)})
+
+    assert len(heard()) == 1
+
+
+def test_what_the_bus_did_not_take_is_told_the_next_time(machine, context, heard, records, monkeypatch):
+    machine.run({"requests": records(1)})
+    refused = {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure"}]}
+    with monkeypatch.context() as patched:
+        patched.setattr(clients.event_bridge(), "put_events", lambda **_: refused)
+        with pytest.raises(NotPublished, match="InternalFailure"):
+            tell(context, "batch-1", "SUCCEEDED", {"requests": records(1)})
+
+    tell(context, "batch-1", "SUCCEEDED", {"requests": records(1)})
+
+    assert len(heard()) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "told"), [("ABORTED", "stopped"), ("FAILED", "failed"), ("TIMED_OUT", "timed_out")]
+)
+def test_a_batch_that_was_cut_short_is_told_with_how_far_it_had_come(
+    machine, context, heard, records, status, told
+):
+    data = {"batchId": "mine", "inputS3Uri": machine.put(records(40))}
+    first, _ = machine.plan(data, name="first")
+    machine.run_shard(first)
+
+    tell(context, "first", status, data, cause="because")
+
+    (event,) = heard()
+    assert event["detail"] == {
+        "batchId": "mine",
+        "execution": "first",
+        "status": told,
+        "reason": "because",
+        "counts": {"records": 40, "answered": 32, "failed": 0, "rejected": 0},
+        "estimatedCostUsd": None,
+        "results": None,
+    }
+
+
+def test_a_batch_that_could_not_be_planned_is_told_with_the_reason(machine, context, heard):
+    cause = json.dumps({"errorType": "InvalidBatch", "errorMessage": "requests: must be", "stackTrace": []})
+
+    for name, data in (("a", {"requests": []}), ("b", {"batchId": "../a"}), ("c", []), ("d", "text")):
+        tell(context, name, "FAILED", data, cause=cause)
+
+    told = [event["detail"] for event in heard()]
+    assert [detail["batchId"] for detail in told] == ["a", "b", "c", "d"]
+    assert {detail["reason"] for detail in told} == {"requests: must be"}
+    assert told[0]["counts"] == {"records": None, "answered": None, "failed": None, "rejected": None}
+
+
+def test_an_input_too_long_for_the_event_is_looked_up(machine, context, heard, records):
+    data = {"batchId": "mine", "requests": records(1)}
+    started = clients.step_functions().start_execution(
+        stateMachineArn="arn:aws:states:us-east-1:123456789012:stateMachine:Batch",
+        name="first",
+        input=json.dumps(data),
+    )
+    machine.run(data, name="first")
+
+    tell(context, "first", "SUCCEEDED", None, executionArn=started["executionArn"])
+
+    (event,) = heard()
+    assert event["detail"]["batchId"] == "mine"
+
+
+def test_the_workers_of_an_execution_that_was_stopped_start_nothing_any_more(
+    machine, deployed, context, heard, records, monkeypatch
+):
+    monkeypatch.setattr(early_end, "LOOK_SECONDS", 0)
+    data = {"batchId": "mine", "inputS3Uri": machine.put(records(96))}
+    items = machine.plan(data, name="first")
+    machine.run_shard(items[0])
+
+    tell(context, "first", "ABORTED", data)
+    left = [machine.run_shard(item) for item in items[1:]]
+
+    assert [(item["done"], item["answered"]) for item in left] == [(True, 0), (True, 0)]
+    assert len(deployed.calls) == 32
+
+
+def test_the_workers_of_the_execution_that_takes_the_batch_up_again_go_on(
+    machine, deployed, context, heard, records
+):
+    data = {"batchId": "mine", "inputS3Uri": machine.put(records(96))}
+    before = machine.plan(data, name="first")
+    machine.run_shard(before[0])
+    tell(context, "first", "ABORTED", data)
+
+    summary = machine.run(data, name="second")
+    late = machine.run_shard(before[1])
+
+    assert (summary["status"], summary["answered"]) == ("succeeded", 96)
+    assert late["answered"] == 32
+    assert len(deployed.calls) == 96
