@@ -139,6 +139,7 @@ class HttpApi(Construct):
             cloud_watch_role=True,
             deploy_options=apigateway.StageOptions(
                 stage_name="prod",
+                tracing_enabled=settings.tracing,
                 throttling_rate_limit=settings.api_rate_limit,
                 throttling_burst_limit=settings.api_burst_limit,
                 access_log_destination=apigateway.LogGroupLogDestination(
@@ -150,6 +151,8 @@ class HttpApi(Construct):
         # The stack has an output of its own for this.
         api.node.try_remove_child("Endpoint")
         _acknowledge_findings(api)
+        if not settings.tracing:
+            acknowledge(api, "Serverless-APIGWXrayEnabled", because="The setting tracing is off: it costs")
         return api
 
     def _build_routes(self, function: PythonFunction, *, key_required: bool) -> None:
@@ -235,7 +238,6 @@ def _acknowledge_findings(api: apigateway.RestApi) -> None:
     acknowledge(
         api,
         "AwsSolutions-APIG6",
-        "Serverless-APIGWXrayEnabled",
         because="The access log has a line a request. API Gateway keeps execution logs for ever, in a group "
         "that the stack could not delete",
     )

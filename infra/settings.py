@@ -39,6 +39,7 @@ DEFAULTS: Final[Mapping[str, object]] = {
     "http_concurrency": 100,
     "log_retention_days": 30,
     "log_payloads": False,
+    "tracing": False,
     "alarm_email": "",
     "alarm_topic_arn": "",
     "dashboard": True,
@@ -98,6 +99,7 @@ class DeploymentSettings:
         http_concurrency: the same of the HTTP API's function.
         log_retention_days: one of `LOG_RETENTION_DAYS`.
         log_payloads: whether prompts and answers are logged.
+        tracing: whether X-Ray traces what it samples of the API, the functions and the state machines.
         alarm_email, alarm_topic_arn: who hears of alarms; "" for nobody. The topic is preferred.
         dashboard: whether there is one.
         removal_policy: "retain" or "destroy": what becomes of table, bucket and logs with the stack. A bucket
@@ -125,6 +127,7 @@ class DeploymentSettings:
     http_concurrency: int
     log_retention_days: int
     log_payloads: bool
+    tracing: bool
     alarm_email: str
     alarm_topic_arn: str
     dashboard: bool
@@ -164,6 +167,7 @@ class DeploymentSettings:
             http_concurrency=read.integer("http_concurrency", low=0, high=100_000),
             log_retention_days=read.log_retention("log_retention_days"),
             log_payloads=read.flag("log_payloads"),
+            tracing=read.flag("tracing"),
             alarm_email=read.match("alarm_email", _EMAIL, 'an e-mail address, or "" for none'),
             alarm_topic_arn=read.match("alarm_topic_arn", _TOPIC, 'the ARN of an SNS topic, or "" for none'),
             dashboard=read.flag("dashboard"),

@@ -68,6 +68,7 @@ class StateMachine(Construct):
             # Not CDK's own to_json_string: jsii loses the nulls, and "ResultPath": null means something.
             definition_body=sfn.DefinitionBody.from_string(json.dumps(definition)),
             role=self.role,
+            tracing_enabled=settings.tracing,
             # Inputs and outputs can hold prompts, so the log tells the steps and not the data.
             logs=sfn.LogOptions(
                 destination=build_log_group(self, "Logs", settings),
@@ -75,13 +76,16 @@ class StateMachine(Construct):
                 include_execution_data=False,
             ),
         )
-        acknowledge_wildcards(self.role, ["*"], because="Delivering a log has no resource to name")
-        acknowledge(
-            self.machine,
-            "AwsSolutions-SF2",
-            "Serverless-StepFunctionStateMachineXray",
-            because="The execution's history and log tell every step; a trace of a map has one more for each",
+        acknowledge_wildcards(
+            self.role, ["*"], because="Delivering a log has no resource to name, and a trace has none"
         )
+        if not settings.tracing:
+            acknowledge(
+                self.machine,
+                "AwsSolutions-SF2",
+                "Serverless-StepFunctionStateMachineXray",
+                because="The setting tracing is off: it costs, and the history and the log tell every step",
+            )
 
     @property
     def arn(self) -> str:

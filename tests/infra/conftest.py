@@ -135,6 +135,7 @@ def varied(synthesise: Synthesise) -> SynthesisedStack:
         http_concurrency="20",
         log_retention_days="1",
         log_payloads="true",
+        tracing="true",
         alarm_email="ops@example.com",
         alarm_topic_arn="arn:aws:sns:eu-west-2:123456789012:on-call",
         dashboard="false",

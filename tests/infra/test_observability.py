@@ -140,6 +140,24 @@ def test_an_address_gets_a_topic(synthesise: Any) -> None:
     assert all(alarm["AlarmActions"] == ["<ObservabilityAlarms>"] for alarm in alarms(stack).values())
 
 
+def test_nothing_is_traced_by_default(stack: Any) -> None:
+    for function in stack.of_type("AWS::Lambda::Function").values():
+        assert "TracingConfig" not in function
+    for machine in stack.of_type("AWS::StepFunctions::StateMachine").values():
+        assert machine.get("TracingConfiguration", {}).get("Enabled", False) is False
+    (stage,) = stack.of_type("AWS::ApiGateway::Stage").values()
+    assert stage.get("TracingEnabled", False) is False
+
+
+def test_everything_is_traced_where_the_setting_says_so(varied: Any) -> None:
+    functions = varied.of_type("AWS::Lambda::Function").values()
+    assert {function["TracingConfig"]["Mode"] for function in functions} == {"Active"}
+    for machine in varied.of_type("AWS::StepFunctions::StateMachine").values():
+        assert machine["TracingConfiguration"] == {"Enabled": True}
+    (stage,) = varied.of_type("AWS::ApiGateway::Stage").values()
+    assert stage["TracingEnabled"] is True
+
+
 @pytest.mark.parametrize(("which", "value"), [("stack", "false"), ("varied", "true")])
 def test_payloads_are_logged_where_the_setting_says_so(
     which: str, value: str, request: pytest.FixtureRequest
@@ -147,3 +165,34 @@ def test_payloads_are_logged_where_the_setting_says_so(
     functions = request.getfixturevalue(which).of_type("AWS::Lambda::Function").values()
     logged = {function["Environment"]["Variables"]["LLMMANAGER_LOG_PAYLOADS"] for function in functions}
     assert logged == {value}
+
+
+def test_the_query_for_the_cost_of_a_caller_asks_for_what_stands_on_the_lines(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from lambdas.shared.metrics import Tally
+    from llmmanager import BedrockResponse
+
+    page = (ROOT / "docs" / "operations.md").read_text()
+    (query,) = re.findall(r"```\n(filter ispresent\(Requests\).*?)```", page, re.DOTALL)
+    usage = {"inputTokens": 1000, "outputTokens": 100}
+    answer = BedrockResponse(
+        success=True,
+        response_data={"usage": usage},
+        model_used="amazon.nova-lite-v1:0",
+        region_used="us-east-1",
+    )
+    with Tally(door="http", caller="arn:aws:iam::123456789012:user/ada") as tally:
+        tally.add(answer)
+    line = json.loads(capsys.readouterr().out)
+    asked = {*re.findall(r"sum\((\w+)\)", query), *re.findall(r"\bby (.*)", query)[0].split(", ")}
+    assert asked == {
+        "Requests",
+        "EstimatedCostUsd",
+        "InputTokens",
+        "OutputTokens",
+        "caller",
+        "Model",
+        "Region",
+    }
+    assert asked <= set(line)

@@ -21,6 +21,7 @@ DEPLOYMENTS = {
         "eu.example.future-model-v1:0",
         "removal_policy": "destroy",
         "alarm_email": "ops@example.com",
+        "tracing": True,
     },
 }
 

@@ -48,6 +48,7 @@ def test_the_defaults_are_three_living_models_in_three_regions() -> None:
         ("log_retention_days", "3653", 3653),
         ("refresh_schedule", " cron(0 6 ? * MON-FRI *) ", "cron(0 6 ? * MON-FRI *)"),
         ("log_payloads", "True", True),
+        ("tracing", "true", True),
         ("alarm_email", " ops@example.com ", "ops@example.com"),
         (
             "alarm_topic_arn",
@@ -126,6 +127,7 @@ BAD = [
     ("log_retention_days", "for ever", "a whole number"),
     ("log_payloads", "yes", "true or false"),
     ("log_payloads", 1, "true or false"),
+    ("tracing", "sometimes", "true or false"),
     ("alarm_email", "ops", "an e-mail address"),
     ("alarm_email", "a@example.com, b@example.com", "an e-mail address"),
     ("alarm_topic_arn", "calls", "the ARN of an SNS topic"),
