@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sections[name] = measure(name, short=options.short, rounds=options.rounds)
         print(f"\n{report.TITLES[name]} ({time.monotonic() - started:.0f} s)\n")
         print_figures(sections[name])
+        sys.stdout.flush()
     if options.short:
         with tempfile.TemporaryDirectory() as folder:
             for name in report.PICTURES.keys() & sections.keys():
