@@ -41,8 +41,6 @@ _ROUTES: Final = (
     ("GET", "/v1/models"),
     ("GET", "/v1/models/{name}/access"),
     ("GET", "/v1/health"),
-    # What is none of them reaches the function too, for an answer that says so.
-    ("ANY", "/{proxy+}"),
 )
 
 _ACCESS_LOG: Final = {
@@ -157,7 +155,10 @@ class HttpApi(Construct):
 
     def _build_routes(self, function: PythonFunction, *, key_required: bool) -> None:
         integration = apigateway.LambdaIntegration(function.function, scope_permission_to_method=False)
-        for method, path in _ROUTES:
+        # What is none of the routes reaches the function too, for an answer that says so: 405 or 404. Without
+        # a method for it, API Gateway speaks of a missing token.
+        others = [("ANY", path) for path in _known_paths()]
+        for method, path in (*_ROUTES, *others, ("ANY", "/{proxy+}")):
             self.api.root.resource_for_path(path).add_method(
                 method,
                 integration,
@@ -184,11 +185,10 @@ class HttpApi(Construct):
         """Errors that never reach the function, in the form of those that it answers with."""
         self._add_gateway_response("Default4xx", apigateway.ResponseType.DEFAULT_4_XX)
         self._add_gateway_response("Default5xx", apigateway.ResponseType.DEFAULT_5_XX)
-        # Said of a missing signature and of a method that a path does not have alike.
         self._add_gateway_response(
             "NotSigned",
             apigateway.ResponseType.MISSING_AUTHENTICATION_TOKEN,
-            detail="The request is not signed with AWS Signature Version 4, or the path has no such method.",
+            detail="The request is not signed with AWS Signature Version 4.",
         )
         self._add_gateway_response(
             "Throttled", apigateway.ResponseType.THROTTLED, headers={"Retry-After": "'1'"}
@@ -219,6 +219,15 @@ class HttpApi(Construct):
             templates={"application/json": _problem(detail)},
             response_headers={"Content-Type": f"'{_PROBLEM}'", **(headers or {})},
         )
+
+
+def _known_paths() -> list[str]:
+    """The paths of all routes and what is above them, in an order that does not change."""
+    known = {"/"}
+    for _, path in _ROUTES:
+        parts = path.split("/")
+        known |= {"/".join(parts[:end]) for end in range(2, len(parts) + 1)}
+    return sorted(known)
 
 
 def _acknowledge_findings(api: apigateway.RestApi) -> None:

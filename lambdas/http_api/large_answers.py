@@ -17,7 +17,7 @@ def put_aside(body: bytes) -> Answer:
     """Keep a large answer, and send the caller to it by a link that is good for `LINK_SECONDS`."""
     bucket, key = batch_settings().bucket, f"requests/{uuid.uuid4().hex}/result.json"
     clients.s3().put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
-    link = clients.s3().generate_presigned_url(
+    link = clients.s3_for_links().generate_presigned_url(
         "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=LINK_SECONDS
     )
     told = {"resultUrl": link, "expiresInSeconds": LINK_SECONDS, "bytes": len(body)}

@@ -18,11 +18,16 @@ _making_one = threading.Lock()
 @cache
 def s3() -> Any:
     """The S3 client."""
-    # Left alone, botocore presigns links as Signature Version 2, which most regions refuse, and for the
-    # global host, which sends them to another one that their signature does not name.
+    return _client("s3", _patient(read_timeout=30, connections=S3_CONNECTIONS))
+
+
+@cache
+def s3_for_links() -> Any:
+    """An S3 client to presign links with."""
+    # Left alone, botocore signs links as Signature Version 2, which most regions refuse, and for the global
+    # host, which sends them to another one that their signature does not name.
     own_host = {"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"}
-    signing = Config(signature_version="s3v4", s3=own_host)
-    return _client("s3", _patient(read_timeout=30, connections=S3_CONNECTIONS).merge(signing))
+    return _client("s3", Config(signature_version="s3v4", s3=own_host))
 
 
 @cache

@@ -159,7 +159,15 @@ def test_the_api_tells_that_it_lives(stack: Stack, bedrock: FakeBedrock) -> None
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/v1/converse"), ("DELETE", "/v1/batches/any")])
 def test_a_method_that_a_path_does_not_have_is_refused(stack: Stack, method: str, path: str) -> None:
-    assert stack.api.call(method, path).status in (403, 405)
+    answer = stack.api.call(method, path)
+    assert (answer.status, answer.body["type"]) == (405, "urn:llmmanager:problem:method-not-allowed")
+    assert answer.headers["allow"] in ("POST", "GET")
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/requests", "/v1/models/Nova%20Lite", "/v2/converse"])
+def test_a_path_that_is_no_route_is_a_404(stack: Stack, path: str) -> None:
+    answer = stack.api.get(path)
+    assert (answer.status, answer.body["type"]) == (404, "urn:llmmanager:problem:not-found")
 
 
 # ---- rules for answers
