@@ -199,3 +199,46 @@ def test_the_same_request_three_times_is_answered_once(door: EventsDoor, bedrock
     # What comes after them shows that they are done with.
     door.outcome(door.send(question("Last")))
     assert [call.prompt for call in bedrock.calls].count("Three times") == 1
+
+
+@pytest.fixture
+def paused(door: EventsDoor) -> Iterator[Callable[[], None]]:
+    """The queue hands nothing over to the function until this is called."""
+    lambda_ = door.stack.client("lambda")
+    (mapping,) = lambda_.list_event_source_mappings(FunctionName=door.outputs["EventsFunctionName"])[
+        "EventSourceMappings"
+    ]
+
+    def turn(*, on: bool) -> None:
+        lambda_.update_event_source_mapping(UUID=mapping["UUID"], Enabled=on)
+
+    turn(on=False)
+    yield lambda: turn(on=True)
+    turn(on=True)
+
+
+def test_a_request_that_the_function_died_of_each_time_ends_as_a_failure_and_may_be_sent_again(
+    door: EventsDoor, bedrock: FakeBedrock, paused: Callable[[], None]
+) -> None:
+    s3, sqs = door.stack.client("s3"), door.stack.client("sqs")
+    id_ = uuid.uuid4().hex
+    key = f"requests/{id_}/request.json"
+    s3.put_object(Bucket=door.stack.bucket, Key=key, Body=json.dumps(question("Deadly")).encode())
+    door.send({"requestId": id_, "requestKey": key})
+    # Five functions took it, and none said what became of it.
+    queue = {"QueueUrl": door.outputs["RequestQueueUrl"], "VisibilityTimeout": 0}
+    for _ in range(5):
+        eventually(lambda: sqs.receive_message(**queue).get("Messages"))
+    paused()
+
+    told = door.outcome(id_)
+
+    assert told["detail-type"] == "LLM Failure"
+    assert told["detail"]["error"]["type"] == "urn:llmmanager:problem:never-ended"
+    assert door.stack.api.get(f"/v1/requests/{id_}").expect(200)["status"] == "failed"
+    assert bedrock.calls == ()
+    dead = door.dead()
+    assert dead["MessageAttributes"]["problem"]["StringValue"] == "never-ended"
+    door.send(dead["Body"])
+    assert door.outcome(id_)["detail"]["status"] == "answered"
+    assert door.stack.api.get(f"/v1/requests/{id_}").expect(200)["status"] == "answered"
