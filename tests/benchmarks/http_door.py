@@ -40,7 +40,7 @@ def warm(function: HttpFunction, *, calls: int) -> list[Figure]:
     own = [ours["seconds"] - bare["seconds"] for ours, bare in rounds]
     return [
         Figure(
-            what="HTTP door, warm: our own time a request",
+            what="warm: our own time a request",
             value=1000 * statistics.median(own),
             unit="ms",
             bar=5,
@@ -49,7 +49,7 @@ def warm(function: HttpFunction, *, calls: int) -> list[Figure]:
             note="the handler's time less that of boto3's converse() just after it; median",
         ),
         Figure(
-            what="HTTP door, warm: reads of the table, once the first request is answered",
+            what="warm: reads of the table, once the first request is answered",
             value=sum(after.values()) - sum(before.values()) - FIRST_READS,
             unit="calls",
             bar=0,
@@ -70,7 +70,7 @@ def cold(function: HttpFunction, *, rounds: int, compiled: bool) -> Figure:
     taken = [{name: run()[0] for name, run in sides.items()} for _ in range(rounds)]
     parts = medians({name: [turn[name] for turn in taken] for name in sides})
     return Figure(
-        what=f"HTTP door, cold: import to first answer, {'with' if compiled else 'without'} byte code",
+        what=f"cold: import to first answer, {'with' if compiled else 'without'} byte code",
         value=parts["handler ms"] / parts["boto3 ms"],
         unit="x boto3",
         bar=1.5,
@@ -95,7 +95,7 @@ def carried(function: HttpFunction) -> Figure:
     """What Lambda unpacks."""
     sizes = [path.stat().st_size for path in function.asset.rglob("*") if path.is_file()]
     return Figure(
-        what="What every function carries, unzipped",
+        what="what every function carries, unzipped",
         value=sum(sizes) / 1_000_000,
         unit="MB",
         bar=12,

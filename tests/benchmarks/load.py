@@ -88,19 +88,20 @@ def figures(*, short: bool) -> list[Figure]:
         ours = run(function, "serve", load)
     return [
         Figure(
-            what=f"HTTP door under load: requests without an answer ({load})",
+            what="requests without an answer",
             value=ours.due - len(ours.served),
             unit="requests",
             bar=0,
-            parts={"answered": len(ours.served), "% of the machine's CPU time used": 100 * ours.busy},
+            parts={"answered": len(ours.served), "% of the machine's CPU time in use": 100 * ours.busy},
+            note=str(load),
         ),
         *(added(ours, bare, percent) for percent in (50, 99)),
         waiting(ours),
         Figure(
-            what="HTTP door under load: CPU time a request",
+            what="CPU time a request, p50",
             value=ours.percentile("cpu", 50),
             unit="ms",
-            parts={"p99": ours.percentile("cpu", 99), "boto3": bare.percentile("cpu", 50)},
+            parts={"p99 ms": ours.percentile("cpu", 99), "boto3 alone ms": bare.percentile("cpu", 50)},
         ),
     ]
 
@@ -108,25 +109,25 @@ def figures(*, short: bool) -> list[Figure]:
 def added(ours: Outcome, bare: Outcome, percent: int) -> Figure:
     """What the function adds to Bedrock's time, boto3's part included."""
     return Figure(
-        what=f"HTTP door under load: what it adds to Bedrock's time, p{percent}",
+        what=f"added to Bedrock's time, p{percent}",
         value=ours.percentile("own", percent),
         unit="ms",
         parts={
             "handler ms": ours.percentile("took", percent),
             "Bedrock ms": ours.percentile("bedrock", percent),
-            "boto3 alone adds": bare.percentile("own", percent),
+            "boto3 alone ms": bare.percentile("own", percent),
         },
-        note="of handler and boto3, each under the same load; Bedrock's time as FakeBedrock logged it",
+        note="boto3's part included; Bedrock's time is what FakeBedrock logged",
     )
 
 
 def waiting(ours: Outcome) -> Figure:
     """How long requests wait for a process."""
     return Figure(
-        what="HTTP door under load: from due to begun, p99",
+        what="from due to begun, p99",
         value=ours.percentile("waited", 99),
         unit="ms",
-        parts={"p50": ours.percentile("waited", 50)},
+        parts={"p50 ms": ours.percentile("waited", 50)},
     )
 
 

@@ -16,6 +16,7 @@ from tests.benchmarks.table import markdown, markdown_table, number
 
 RATIO = "x boto3"
 README_BLOCK = re.compile(r"(?<=<!-- benchmarks -->\n).*?(?=<!-- /benchmarks -->)", re.DOTALL)
+LOAD_BLOCK = re.compile(r"(?<=<!-- load -->\n).*?(?=<!-- /load -->)", re.DOTALL)
 # What the README shows, of the section on the library.
 MAIN_FIGURES = ("import", "cold start", "converse(), home region", "first token", "at a time")
 INTRODUCTION = """# Benchmarks
@@ -33,6 +34,13 @@ NOTES = {
 `requirements/bench-*.txt`; what each side does stands in `tests/benchmarks/workers/`. ChatBedrockConverse
 calls one region and does not fail over; the others know all three. bestehorn-llmmanager's catalog is in its
 file when it starts.
+""",
+    "http_door": """The function runs out of the folder that Lambda would unpack, and nothing else. Lambda
+keeps no byte code of what it unpacks: there a cold start is like the second figure.
+""",
+    "load": """Requests are due at fixed times; each process takes one at a time, as an execution environment
+of Lambda does, and has answered one before. FakeBedrock takes 100 ms for an answer. The processes,
+FakeBedrock and what sends the requests share the machine's cores.
 """,
 }
 TITLES = {
@@ -55,19 +63,25 @@ def write(sections: Mapping[str, Sequence[Figure]], *, rounds: int) -> Path:
     page.write_text(markdown_page(sections, introduction=introduction(rounds)), "utf-8")
     readme = ROOT / "README.md"
     text = readme.read_text("utf-8")
-    readme.write_text(README_BLOCK.sub(lambda _: short_table(sections["library"]), text), "utf-8")
+    text = README_BLOCK.sub(lambda _: short_table(sections["library"]), text)
+    readme.write_text(LOAD_BLOCK.sub(lambda _: load_table(sections["load"]), text), "utf-8")
     return page
 
 
 def introduction(rounds: int) -> str:
     """What was measured, where, when and of which versions."""
-    cpus = re.findall(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text("utf-8"), re.MULTILINE)
     return INTRODUCTION.format(
         date=f"{datetime.now(UTC):%Y-%m-%d}",
-        machine=f"{len(cpus) or '?'} CPUs ({cpus[0] if cpus else platform.machine()}), {platform.system()}",
+        machine=machine(),
         versions=", ".join(versions()),
         rounds=rounds,
     )
+
+
+def machine() -> str:
+    """Its CPUs and system."""
+    cpus = re.findall(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text("utf-8"), re.MULTILINE)
+    return f"{len(cpus) or '?'} CPUs ({cpus[0] if cpus else platform.machine()}), {platform.system()}"
 
 
 def versions() -> Iterable[str]:
@@ -99,6 +113,11 @@ def short_table(figures: Iterable[Figure]) -> str:
         if figure.unit == RATIO and any(name in figure.what for name in MAIN_FIGURES)
     ]
     return "\n" + markdown_table(("", RATIO), rows) + "\n"
+
+
+def load_table(figures: Iterable[Figure]) -> str:
+    """The figures under load and their machine, for the README: they are times, and hold for it alone."""
+    return f"\nOn {machine()}:\n\n{markdown(figures)}\n"
 
 
 def picture(name: str, figures: Iterable[Figure]) -> dict[str, object]:
