@@ -427,3 +427,19 @@ def test_a_call_is_out_of_time_when_nothing_is_left_of_it(
     with pytest.raises(RetryExhaustedError) as raised:
         make_manager()._invoker.converse(build_request({"messages": ask}), deadline=Left(math.inf, left))
     assert type(raised.value) is kind
+
+
+def test_a_connection_is_made_with_an_eye_on_what_the_deadline_leaves(make_manager, ask, monkeypatch) -> None:
+    manager = make_manager()
+    left: list[float] = []
+    client = manager._clients.client
+
+    def remembering(service: str, region: str, *, remaining: float = math.inf) -> Any:
+        left.append(remaining)
+        return client(service, region, remaining=remaining)
+
+    monkeypatch.setattr(manager._clients, "client", remembering)
+    manager.converse(ask, deadline=50)
+    manager.converse(ask)
+    assert 0 < left[0] <= 50
+    assert left[1] == math.inf

@@ -57,8 +57,9 @@ def test_a_client_is_kept_until_the_session_is_renewed_or_closed() -> None:
 
 
 def test_a_region_that_cannot_be_one_is_no_matter_of_credentials() -> None:
-    with pytest.raises(ConfigurationError, match="not a region"):
+    with pytest.raises(ConfigurationError, match="not a region") as raised:
         ClientPool(timeout=5).client("bedrock-runtime", "not a region")
+    assert raised.value.invalid_config == {"region": "not a region"}
 
 
 def test_a_role_takes_no_credentials_from_an_old_boto_file(

@@ -15,20 +15,24 @@ NO_ACCESS = Decision(Next.OTHER_REGION, Kind.ACCESS)
 DROPPED = Decision(Next.DROP_FEATURE, Kind.FEATURE)
 
 
+def attempt(model: str, region: str, number: int, decision: Decision | None) -> RequestAttempt:
+    moment = datetime.now(UTC)
+    return RequestAttempt(
+        model_id=model,
+        region=region,
+        access_method="on_demand",
+        attempt_number=number,
+        start_time=moment,
+        end_time=moment,
+        success=decision is None,
+        invoke_id=f"us.{model}",
+    )
+
+
 def counted(*steps: tuple[str, str, Decision | None]) -> dict[str, object]:
     """The counters after one call of these (model, region, what was decided)."""
-    moment = datetime.now(UTC)
     attempts = [
-        RequestAttempt(
-            model_id=model,
-            region=region,
-            access_method="on_demand",
-            attempt_number=number,
-            start_time=moment,
-            end_time=moment,
-            success=decision is None,
-            invoke_id=f"us.{model}",
-        )
+        attempt(model, region, number, decision)
         for number, (model, region, decision) in enumerate(steps, start=1)
     ]
     stats = CallStats()
@@ -50,6 +54,20 @@ def counted(*steps: tuple[str, str, Decision | None]) -> dict[str, object]:
         ([("A", "1", None), ("A", "1", THROTTLED), ("A", "2", None)], 3, 1, 1, 0, {"us.A@1": 1}),
         # A failure with nothing after it is no retry, but it was a throttle.
         ([("A", "1", THROTTLED), ("A", "2", THROTTLED)], 2, 1, 1, 0, {"us.A@1": 1, "us.A@2": 1}),
+        (
+            [
+                ("A", "1", THROTTLED),
+                ("A", "2", DROPPED),
+                ("A", "2", DROPPED),
+                ("A", "1", THROTTLED),
+                ("B", "1", None),
+            ],
+            5,
+            2,
+            3,
+            2,
+            {"us.A@1": 2},
+        ),
     ],
 )
 def test_a_call_is_counted_by_what_followed_each_failure(
@@ -75,3 +93,17 @@ def test_what_was_handed_out_does_not_change_any_more() -> None:
     before = stats.snapshot()
     stats.count([], [])
     assert (before["requests"], stats.snapshot()["requests"]) == (0, 1)
+
+
+def test_calls_add_up() -> None:
+    stats = CallStats()
+    for _ in range(3):
+        stats.count([attempt("A", "1", 1, THROTTLED), attempt("A", "2", 2, None)], [THROTTLED, None])
+    assert stats.snapshot() == {
+        "requests": 3,
+        "attempts": 6,
+        "retries": 3,
+        "failovers": 3,
+        "feature_fallbacks": 0,
+        "throttles": {"us.A@1": 3},
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -81,3 +82,43 @@ def test_a_model_without_any_target_is_told_with_every_region_that_lacks_it() ->
         targets("Nova Lite", regions=(CAPE_TOWN, ZURICH))
     lacking = f"{CAPE_TOWN}, {ZURICH}"
     assert f"called in {lacking}: 'Nova Lite' cannot be called in {lacking} (" in raised.value.message
+
+
+def regions_of(places: tuple[tuple[ModelAccess, ...], ...]) -> list[str]:
+    return [place[0].region for place in places]
+
+
+def test_some_of_the_regions_may_be_asked_for_in_an_order_of_their_own() -> None:
+    found = targets("Nova Lite")
+    assert regions_of(found.places()) == regions_of(found.required()) == [EAST, WEST]
+    assert regions_of(found.places([WEST])) == [WEST]
+    assert regions_of(found.required([WEST, EAST])) == [WEST, EAST]
+    assert found.places([WEST]) is found.places([WEST])
+
+
+class Forgetful(Catalog):
+    """Knows of no way in until Bedrock is asked; says about which regions it was."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.knows = False
+        self.asked: list[list[str]] = []
+
+    def access(self, *arguments: Any, **options: Any) -> tuple[ModelAccess, ...]:
+        return super().access(*arguments, **options) if self.knows else ()
+
+    def ensure_access(
+        self, models: Any, regions: Iterable[str] | None = None, *, timeout: float | None = None
+    ) -> bool:
+        self.asked.append(list(regions or ()))
+        self.knows = True
+        return True
+
+
+def test_where_nothing_is_known_bedrock_is_asked_about_the_regions_wanted() -> None:
+    catalog = Forgetful()
+    found = targets("Nova Lite", catalog=catalog)
+    catalog.knows = False
+    found.forget()
+    assert regions_of(found.required([WEST])) == [WEST]
+    assert catalog.asked == [[EAST, WEST], [WEST]]

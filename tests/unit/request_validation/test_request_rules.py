@@ -471,6 +471,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
         asking(requestMetadata=5),
         "requestMetadata: must be a dict of 1 to 16 entries (got 5)",
     ),
+    "metadata with white space beyond ASCII": (
+        asking(requestMetadata={"run": "a\u2003b"}),
+        f"requestMetadata.run: must be a string of at most 256 characters ({TAKEN}) (got 3 characters)",
+    ),
     "a field spelled with a dash": (
         asking(inferenceConfig={"max-tokens": 5}),
         'inferenceConfig["max-tokens"]: must be spelled "maxTokens"',
