@@ -116,11 +116,11 @@ class Door:
             received = self.sqs.receive_message(
                 QueueUrl=self.urls[queue], MaxNumberOfMessages=10, MessageAttributeNames=["All"]
             ).get("Messages", [])
-            if not received:
-                return found
             for message in received:
                 self.sqs.delete_message(QueueUrl=self.urls[queue], ReceiptHandle=message["ReceiptHandle"])
             found += received
+            if len(received) < 10:
+                return found
 
     def published(self) -> list[dict[str, Any]]:
         """The events on the bus since the last look."""
