@@ -16,6 +16,7 @@ from lambdas.shared.settings import BatchSettings
 
 _S3_URI = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
 _S3_FOLDER = re.compile(r"s3://([^/]+)/(.+/)", re.DOTALL)
+_MAX_KEY_BYTES = 1024
 _INPUTS = ("inputS3Uri", "prefix", "requests")
 _MEMBERS = ("batchId", *_INPUTS, "models", "regions", *options.MEMBERS)
 # A state machine that starts another one is told to put this into its input, for the console to link them.
@@ -58,10 +59,10 @@ def read_batch(data: Any, *, execution: Any, settings: BatchSettings) -> Batch:
         InvalidBatch: it is not one that can be run.
     """
     if not isinstance(data, dict):
-        raise InvalidBatch("the input must be a JSON object")
+        raise InvalidBatch("input: must be a JSON object")
     unknown = [key for key in data if key not in (*_MEMBERS, _FROM_STEP_FUNCTIONS)]
     if unknown:
-        raise InvalidBatch(f"{unknown[0]}: unknown field; {', '.join(_MEMBERS)} are known")
+        raise InvalidBatch(f"{unknown[0][:80]}: unknown field; {', '.join(_MEMBERS)} are known")
     batch_id = execution if data.get("batchId") is None else data["batchId"]
     if not isinstance(batch_id, str) or not BATCH_ID.fullmatch(batch_id):
         raise InvalidBatch(f"batchId: must be 1 to 80 letters, digits, - and _ (got {batch_id!r:.100})")
@@ -115,6 +116,8 @@ def _place(
     if match is None:
         raise InvalidBatch(f"{name}: must be {takes} (got {uri!r:.200})")
     bucket, key = match.groups()
+    if not _is_key(key):
+        raise InvalidBatch(f"{name}: the key must be at most {_MAX_KEY_BYTES} bytes of UTF-8")
     allowed = (settings.bucket, *settings.input_buckets)
     if bucket not in allowed:
         raise InvalidBatch(
@@ -122,3 +125,11 @@ def _place(
             "more are allowed with the setting input_buckets"
         )
     return bucket, key
+
+
+def _is_key(key: str) -> bool:
+    """Whether S3 can have an object of that key."""
+    try:
+        return len(key.encode("utf-8")) <= _MAX_KEY_BYTES
+    except UnicodeEncodeError:
+        return False

@@ -66,7 +66,7 @@ def plan(batch: Batch, *, shard_size: int) -> dict[str, Any]:
             keep(partial(_keep_shard, storage, shard, b"".join(body), again=earlier is not None))
             manifest.append(_shard_item(batch, shard, records=len(body)))
         if not counts["records"]:
-            raise InvalidBatch(f"s3://{batch.bucket}/{batch.key} holds no records")
+            raise InvalidBatch(f"{_field(batch)}: s3://{batch.bucket}/{batch.key} holds no records")
     if earlier and earlier.records != counts["records"]:
         raise _other_input(storage)
     storage.put_options(batch.options)
@@ -117,9 +117,13 @@ def _files(batch: Batch) -> Iterator[InputFile]:
                 yield InputFile(stream(batch.bucket, key), place, f"{key.removeprefix(batch.key)}-")
     except ClientError as error:
         if error.response["Error"]["Code"] in _UNREADABLE:
-            field = "prefix" if batch.is_folder else "inputS3Uri"
-            raise InvalidBatch(f"{field}: {place} does not exist or may not be read") from None
+            raise InvalidBatch(f"{_field(batch)}: {place} does not exist or may not be read") from None
         raise
+
+
+def _field(batch: Batch) -> str:
+    """The member that says where the input lies."""
+    return "prefix" if batch.is_folder else "inputS3Uri"
 
 
 def _earlier_plan(storage: BatchStorage) -> Plan | None:

@@ -101,6 +101,43 @@ def test_a_batch_that_is_stopped_calls_no_model_any_more_and_is_resumed_without_
     assert Counter(call.prompt for call in bedrock.calls) == {f"Question {index}?": 1 for index in range(80)}
 
 
+def test_the_bus_is_told_of_a_batch_that_succeeded_one_that_failed_and_one_that_was_stopped(
+    stack: Stack, bedrock: FakeBedrock
+) -> None:
+    states, sqs, events = stack.client("stepfunctions"), stack.client("sqs"), stack.client("events")
+    described = stack.client("cloudformation").describe_stacks(StackName="LlmManager")["Stacks"][0]
+    (bus,) = (out["OutputValue"] for out in described["Outputs"] if out["OutputKey"] == "EventBusName")
+    queue = sqs.create_queue(QueueName="finished")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    pattern = json.dumps({"source": ["llmmanager"], "detail-type": ["Batch Finished"]})
+    events.put_rule(Name="finished", EventBusName=bus, EventPattern=pattern)
+    events.put_targets(Rule="finished", EventBusName=bus, Targets=[{"Id": "finished", "Arn": arn}])
+    name = f"finished-{time.time_ns()}"
+    told: dict[str, Any] = {}
+
+    def heard() -> bool:
+        for message in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
+            detail = json.loads(message["Body"])["detail"]
+            told[detail["execution"]] = detail
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return {f"{name}-good", f"{name}-bad", f"{name}-stopped"} <= set(told)
+
+    ended(stack, run(stack, f"{name}-good", {"requests": records(2)}))
+    ended(stack, run(stack, f"{name}-bad", {"requests": []}))
+    bedrock.set_latency(1.0, operation="Converse")
+    states.stop_execution(
+        executionArn=run(stack, f"{name}-stopped", {"requests": records(8)}), cause="enough"
+    )
+    until(heard)
+
+    good, bad, stopped = (told[f"{name}-{end}"] for end in ("good", "bad", "stopped"))
+    assert (good["status"], good["counts"]["answered"], bad["status"]) == ("succeeded", 2, "failed")
+    assert good["results"]["results"].endswith(f"/batches/{name}-good/results.jsonl")
+    assert "requests" in bad["reason"]
+    assert stopped["status"] == "stopped"
+    until(lambda: quiet(bedrock))
+
+
 def most_at_once(bedrock: FakeBedrock) -> int:
     """How many calls were under way at one moment."""
     calls = bedrock.calls

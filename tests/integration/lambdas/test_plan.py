@@ -13,7 +13,7 @@ from lambdas.batch.batch_input import InvalidBatch
 from lambdas.batch.object_writer import PART_BYTES, ObjectWriter
 
 REFUSED = [
-    ("text", "must be a JSON object"),
+    ("text", "input: must be a JSON object"),
     (None, "must be a JSON object"),
     ([], "must be a JSON object"),
     ({}, "must hold one of inputS3Uri, prefix, requests"),
