@@ -6,11 +6,23 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from lambdas.shared.codec import InvalidRequest, encode_response
 from llmmanager import AuthenticationError, BedrockResponse, RequestValidationError, RetryExhaustedError
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import DeadlineExceededError
 
 _RETRY_AFTER_SECONDS = 5
+# How S3, Step Functions, SQS and DynamoDB say that they are asked too often, after the client's own retries.
+_THROTTLES = {
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+}
 
 
 class Problem(Exception):
@@ -92,6 +104,9 @@ def problem_of(error: Exception) -> Problem | None:
         case AuthenticationError():
             detail = "Bedrock does not accept this service's credentials."
             return Problem(502, "upstream-authentication", detail)
+        case ClientError() if error.response["Error"]["Code"] in _THROTTLES:
+            detail = "A service behind this one takes no more requests at the moment."
+            return Problem(503, "busy", detail, headers={"Retry-After": str(_RETRY_AFTER_SECONDS)})
     return None
 
 

@@ -13,6 +13,7 @@ import boto3
 import pytest
 import requests as http
 import urllib3
+from botocore.stub import Stubber
 
 from lambdas.http_api import large_answers, requests
 from lambdas.http_api.handler import handler
@@ -413,6 +414,16 @@ def test_a_list_that_cannot_be_given_is_refused_by_parameter(call, machine, quer
 
     assert status == 400
     assert problem["errors"][0].startswith(f"{next(iter(query))}: ")
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "TooManyRequestsException"])
+def test_a_service_that_is_asked_too_often_makes_the_caller_wait(call, machine, code):
+    with Stubber(clients.step_functions()) as step_functions:
+        step_functions.add_client_error("list_executions", service_error_code=code)
+        status, problem, headers = call("GET", "/v1/batches")
+
+    assert (status, problem["type"]) == (503, "urn:llmmanager:problem:busy")
+    assert int(headers["Retry-After"]) > 0
 
 
 # ---- access and health
