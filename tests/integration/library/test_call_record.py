@@ -31,6 +31,7 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import (
     DeadlineExceededError,
     InvalidResponseError,
 )
+from llmmanager.bedrock.invocation import wire
 from llmmanager.bedrock.invocation.request import build_request
 from llmmanager.bedrock.models.deadline import NEVER, Deadline
 from llmmanager.testing import FakeBedrock, Fault
@@ -443,3 +444,20 @@ def test_a_connection_is_made_with_an_eye_on_what_the_deadline_leaves(make_manag
     manager.converse(ask)
     assert 0 < left[0] <= 50
     assert left[1] == math.inf
+
+
+@pytest.mark.parametrize(("left", "silence"), [(0.25, 0.25), (90.0, 7.0)])
+def test_a_server_may_be_silent_for_the_timeout_or_what_the_deadline_leaves(
+    make_manager, ask, monkeypatch, left: float, silence: float
+) -> None:
+    allowed: list[float] = []
+    converse = wire.converse
+
+    def remembering(client: Any, invoke_id: str, body: bytes, read_timeout: float) -> dict[str, Any]:
+        allowed.append(read_timeout)
+        return converse(client, invoke_id, body, 30.0)
+
+    monkeypatch.setattr(wire, "converse", remembering)
+    manager = make_manager(timeout=7.0)
+    manager._invoker.converse(build_request({"messages": ask}), deadline=Left(math.inf, left))
+    assert allowed == [silence]
