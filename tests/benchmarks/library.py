@@ -43,7 +43,7 @@ class Size:
     remembered: int
 
 
-FULL = Size(rounds=3, fresh=5, turns=6, calls=60, requests=200, slow_requests=1_000, remembered=5_000)
+FULL = Size(rounds=3, fresh=5, turns=12, calls=30, requests=200, slow_requests=1_000, remembered=5_000)
 SHORT = Size(rounds=1, fresh=1, turns=1, calls=3, requests=20, slow_requests=200, remembered=50)
 
 
