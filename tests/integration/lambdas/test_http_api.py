@@ -334,7 +334,7 @@ def test_a_running_batch_shows_how_far_it_has_come(call, machine, records):
 
     unknown_yet = {"records": None, "answered": 0, "failed": 0, "rejected": None}
     assert before == (200, {"batchId": name, "status": "running", "progress": unknown_yet})
-    assert after[1]["progress"] == {"records": 61, "answered": 20, "failed": 0, "rejected": 1}
+    assert after[1]["progress"] == {"records": 61, "answered": 32, "failed": 0, "rejected": 1}
 
 
 def test_a_finished_batch_shows_its_summary_and_where_its_results_are(call, machine, records):
