@@ -34,7 +34,7 @@ class BatchEnd(Construct):
         super().__init__(scope, construct_id)
         function = PythonFunction(
             self,
-            "Function",
+            "Handler",
             base=base,
             handler="lambdas.batch.finished.handler",
             timeout_seconds=_TIMEOUT_SECONDS,

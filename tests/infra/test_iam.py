@@ -109,8 +109,8 @@ EXPECTED = {
         (["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"], [BATCH_FILES]),
         LIST_BUCKET,
     ],
-    "BatchEndFunctionRole": [
-        write_log("BatchEndFunction"),
+    "BatchEndHandlerRole": [
+        write_log("BatchEndHandler"),
         (
             ["s3:GetObject"],
             [

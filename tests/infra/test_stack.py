@@ -17,6 +17,7 @@ FUNCTIONS = {
     "BatchPlanFunction": ("lambdas.batch.plan.handler", 900),
     "BatchWorkerFunction": ("lambdas.batch.worker.handler", 900),
     "BatchCollectFunction": ("lambdas.batch.collect.handler", 900),
+    "BatchEndHandlerFunction": ("lambdas.batch.finished.handler", 60),
     "ModelAccessRefreshFunction": ("lambdas.model_access.refresh.handler", 60),
 }
 
@@ -117,6 +118,7 @@ def test_every_log_group_is_kept_as_long_as_the_settings_say(stack: Any) -> None
         "BatchPlanLogs",
         "BatchWorkerLogs",
         "BatchCollectLogs",
+        "BatchEndHandlerLogs",
         "BatchMachineLogs",
         "ModelAccessRefreshLogs",
         "ModelAccessRefreshMachineLogs",
