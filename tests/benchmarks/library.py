@@ -157,7 +157,7 @@ def many(bench: Bench, size: Size) -> Iterator[Figure]:
             with bench.running(LLMMANAGER, BOTO3) as workers:
                 in_turn(workers, "prepare_many", turns=1, concurrency=concurrency)
                 in_turn(workers, "many", turns=1, count=concurrency)
-                taken.append(in_turn(workers, "many", turns=3, count=size.requests))
+                taken.append(in_turn(workers, "many", turns=min(size.turns, 2), count=size.requests))
         ours, boto3 = _Rounds(taken).of("seconds")
         ideal = size.requests / concurrency * LATENCY
         yield ratio(

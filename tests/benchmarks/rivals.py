@@ -71,7 +71,7 @@ def many(bench: Bench, size: Size) -> list[list[float]]:
     def measured(workers: list[Worker]) -> list[float]:
         in_turn(workers, "prepare_many", turns=1, concurrency=CONCURRENCY)
         in_turn(workers, "many", turns=1, count=CONCURRENCY)
-        taken = in_turn(workers, "many", turns=min(size.turns, 3), count=size.requests)
+        taken = in_turn(workers, "many", turns=min(size.turns, 2), count=size.requests)
         return [figure["seconds"] for figure in taken]
 
     return [_with_workers(bench, measured, latency=LATENCY) for _ in range(size.rounds)]
