@@ -21,7 +21,7 @@ LOAD_BLOCK = re.compile(r"(?<=<!-- load -->\n).*?(?=<!-- /load -->)", re.DOTALL)
 MAIN_FIGURES = ("import", "cold start", "converse(), home region", "first token", "at a time")
 INTRODUCTION = """# Benchmarks
 
-Measured by `make bench` on {date}: {machine}; {versions}.
+Measured by `make bench` on {date}: {machine}, load average {load:.1f} before the start; {versions}.
 
 Each figure in "x boto3" is LLMManager's time over bare boto3's in the same run: both sides take turns, each
 in an interpreter of its own, so that a machine that slows down slows down both, and the median of {rounds}
@@ -53,14 +53,18 @@ TITLES = {
 PICTURES = {"library": "LLMManager's time, x bare boto3's", "rivals": "Time, x bare boto3's"}
 
 
-def write(sections: Mapping[str, Sequence[Figure]], *, rounds: int) -> Path:
-    """Write the page with its plots, and the README's table; the page's path."""
+def write(sections: Mapping[str, Sequence[Figure]], *, rounds: int, load: float) -> Path:
+    """Write the page with its plots, and the README's table; the page's path.
+
+    Args:
+        load: how many processes the machine ran or had waiting before all this started.
+    """
     folder = ROOT / "docs" / "benchmarks"
     folder.mkdir(exist_ok=True)
     for name in PICTURES.keys() & sections.keys():
         draw(folder / f"{name}.svg", picture(name, sections[name]))
     page = folder / "README.md"
-    page.write_text(markdown_page(sections, introduction=introduction(rounds)), "utf-8")
+    page.write_text(markdown_page(sections, introduction=introduction(rounds, load=load)), "utf-8")
     readme = ROOT / "README.md"
     text = readme.read_text("utf-8")
     text = README_BLOCK.sub(lambda _: short_table(sections["library"]), text)
@@ -68,13 +72,14 @@ def write(sections: Mapping[str, Sequence[Figure]], *, rounds: int) -> Path:
     return page
 
 
-def introduction(rounds: int) -> str:
+def introduction(rounds: int, *, load: float) -> str:
     """What was measured, where, when and of which versions."""
     return INTRODUCTION.format(
         date=f"{datetime.now(UTC):%Y-%m-%d}",
         machine=machine(),
         versions=", ".join(versions()),
         rounds=rounds,
+        load=load,
     )
 
 

@@ -7,6 +7,7 @@ judged.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -27,6 +28,7 @@ ROUNDS = 3
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and write when all was measured in full."""
     options = _parser().parse_args(arguments)
+    load = os.getloadavg()[0]
     sections = {}
     for name in options.only or BENCHMARKS:
         started = time.monotonic()
@@ -40,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 report.draw(Path(folder) / "plot.svg", report.picture(name, sections[name]))
         print("\nEverything ran. These figures are of a short form that only shows that it works.")
     elif not options.only:
-        print(f"\nWritten: {report.write(sections, rounds=options.rounds).parent.relative_to(report.ROOT)}/")
+        page = report.write(sections, rounds=options.rounds, load=load)
+        print(f"\nWritten: {page.parent.relative_to(report.ROOT)}/")
     return 0
 
 
