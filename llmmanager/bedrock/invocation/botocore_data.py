@@ -6,14 +6,12 @@ Imports botocore, and is itself imported with the first session only.
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Mapping
+from collections.abc import Container
 from typing import Any
 
 from botocore.loaders import JSONFileLoader, Loader
 
-_DATA = Loader.BUILTIN_DATA_PATH
-_HOST = "{service}.{region}.{dnsSuffix}"
-_FIPS_HOST = "{service}-fips.{region}.{dnsSuffix}"
+_ENDPOINTS = os.path.join(Loader.BUILTIN_DATA_PATH, "endpoints")
 
 
 def read_sparingly(loader: Loader) -> None:
@@ -26,43 +24,15 @@ def read_sparingly(loader: Loader) -> None:
 
 
 class _FileLoader(JSONFileLoader):  # type: ignore[misc]
-    """Makes the 1.2 MB of endpoints of all services up from the 7 KB of partitions.
+    """Leaves out the 1.2 MB of endpoints of all services.
 
-    What the file says of single services is history: their endpoints follow from the rules that each of
-    them has in a file of its own. Only the regions and host names of the partitions are still asked for.
+    Where a client calls and how it signs follows from the rules that its service has in a file of its own;
+    the large file is what came before these, and is asked about S3 only.
     """
 
     def load_file(self, file_path: str) -> Any:
         """The content of a data file, given without its suffix; None when there is none."""
-        if file_path == os.path.join(_DATA, "endpoints"):
-            known = super().load_file(os.path.join(_DATA, "partitions"))
-            if known is not None:
-                return {"partitions": [_partition(row) for row in known["partitions"]]}
-        return super().load_file(file_path)
-
-
-def _partition(row: Mapping[str, Any]) -> dict[str, Any]:
-    outputs = row["outputs"]
-    plain, dual = outputs["dnsSuffix"], outputs["dualStackDnsSuffix"]
-    variants = [{"tags": ["fips"], "dnsSuffix": plain, "hostname": _FIPS_HOST}]
-    if outputs["supportsDualStack"]:
-        variants += [
-            {"tags": ["dualstack", "fips"], "dnsSuffix": dual, "hostname": _FIPS_HOST},
-            {"tags": ["dualstack"], "dnsSuffix": dual, "hostname": _HOST},
-        ]
-    return {
-        "partition": row["id"],
-        "regions": row["regions"],
-        "regionRegex": row["regionRegex"],
-        "dnsSuffix": plain,
-        "defaults": {
-            "hostname": _HOST,
-            "protocols": ["https"],
-            "signatureVersions": ["v4"],
-            "variants": variants,
-        },
-        "services": {},
-    }
+        return {"partitions": []} if file_path == _ENDPOINTS else super().load_file(file_path)
 
 
 class _Everything(Container[str]):

@@ -83,10 +83,11 @@ def test_the_old_global_endpoint_of_sts_is_the_same(monkeypatch: pytest.MonkeyPa
 def test_endpoints_that_a_user_put_in_botocores_search_path_hold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "endpoints.json").write_text(json.dumps({"partitions": []}))
+    own = {"partitions": [], "version": "my own"}
+    (tmp_path / "endpoints.json").write_text(json.dumps(own))
     monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
     loader = new_session(AuthConfig()).get_component("data_loader")
-    assert loader.load_data("endpoints") == {"partitions": []}
+    assert loader.load_data("endpoints") == own
 
 
 def test_the_large_file_of_endpoints_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
