@@ -20,11 +20,17 @@ def figures(*, short: bool, rounds: int = FULL.rounds) -> list[Figure]:
     """For each task the ratio of every side to bare boto3."""
     size = SHORT if short else Size(**{**vars(FULL), "rounds": rounds})
     with fake_bedrock() as fake, fake_sts() as sts, Bench(fake, STS=sts) as bench:
-        # A cold start imports as well: that is enough to see that it works.
-        imports = [] if short else compared("import", lambda: fresh(bench.importing, size))
+        # The calls below start every side as well: that is enough to see that it works.
+        starts = (
+            []
+            if short
+            else [
+                *compared("import", lambda: fresh(bench.importing, size)),
+                *compared("cold start", lambda: fresh(bench.cold_start, size)),
+            ]
+        )
         return [
-            *imports,
-            *compared("cold start", lambda: fresh(bench.cold_start, size)),
+            *starts,
             *compared("converse()", lambda: single(bench, size)),
             *compared(
                 f"{size.requests} requests of {LATENCY} s, {CONCURRENCY} at a time", lambda: many(bench, size)
@@ -48,9 +54,8 @@ def compared(task: str, take: Callable[[], Sequence[Sequence[float]]]) -> Iterat
 
 def fresh(take: Callable[[Side], float], size: Size) -> list[list[float]]:
     """Seconds of something that happens once an interpreter."""
-    if size is not SHORT:
-        for side in SIDES:
-            take(side)
+    for side in SIDES:
+        take(side)
     return [[take(side) for side in SIDES] for _ in range(size.rounds)]
 
 
