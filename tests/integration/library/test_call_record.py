@@ -461,3 +461,20 @@ def test_a_server_may_be_silent_for_the_timeout_or_what_the_deadline_leaves(
     manager = make_manager(timeout=7.0)
     manager._invoker.converse(build_request({"messages": ask}), deadline=Left(math.inf, left))
     assert allowed == [silence]
+
+
+def test_a_call_that_nobody_cancels_waits_and_goes_on(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+    fake_bedrock.add_fault(Fault(error="ThrottlingException", count=1))
+    request = build_request({"messages": ask})
+    invoker = make_manager(regions=(EAST,))._invoker
+    assert invoker.converse(request, deadline=NEVER, cancelled=threading.Event()).success
+
+
+def test_a_call_that_was_cancelled_before_asks_nobody(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+    cancelled = threading.Event()
+    cancelled.set()
+    with pytest.raises(RetryExhaustedError, match="cancelled"):
+        make_manager()._invoker.converse(
+            build_request({"messages": ask}), deadline=NEVER, cancelled=cancelled
+        )
+    assert fake_bedrock.calls == ()

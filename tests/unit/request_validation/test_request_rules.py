@@ -561,3 +561,8 @@ def test_a_prompt_or_a_value_of_metadata_is_never_repeated_in_a_problem() -> Non
     )
     assert len(problems) == 8
     assert not any("secret" in problem for problem in problems)
+
+
+def test_a_block_with_a_name_that_is_no_string_is_told_with_that_name() -> None:
+    problems = validate_request(asking({"text": "a", 5: "b"}))  # type: ignore[dict-item]
+    assert problems[0].endswith('(got "text", 5)')

@@ -186,3 +186,8 @@ def test_the_caller_may_hold_further_errors_for_transient(extra: str | type[Base
 def test_the_servers_hint_is_read_from_its_headers(headers: dict[str, str], seconds: float | None) -> None:
     error = service_error("ThrottlingException", "Rate exceeded", 429, headers)
     assert decided(error).retry_after == seconds
+
+
+def test_what_the_caller_holds_for_transient_is_waited_for_as_the_server_asks() -> None:
+    error = service_error("MyException", headers={"retry-after": "3"})
+    assert decided(error, "MyException").retry_after == 3
