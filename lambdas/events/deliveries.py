@@ -116,7 +116,7 @@ def _run(job: Job, message: Message, context: Any) -> None:
 
 def _never_ended(_asked: Asked, _context: Any) -> dict[str, Any]:
     tries = event_settings().max_tries
-    detail = f"The function ended without a word each of the {tries} times that it was to answer this."
+    detail = f"Each of {tries} tries ended without a word: the function died, or could not tell the outcome."
     raise Problem(500, "never-ended", detail)
 
 
