@@ -95,7 +95,7 @@ def as_problem(error: Exception, *, reference: str) -> Problem:
     match error:
         case KeyReused():
             return Problem(
-                409, "idempotency-key-reused", "The idempotencyKey came with another request before."
+                422, "idempotency-key-reused", "The idempotencyKey came with another request before."
             )
         case InProgress():
             return Problem(
