@@ -464,7 +464,7 @@ def test_a_server_may_be_silent_for_the_timeout_or_what_the_deadline_leaves(
 
 
 def test_a_call_that_nobody_cancels_waits_and_goes_on(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
-    fake_bedrock.add_fault(Fault(error="ThrottlingException", count=1))
+    fake_bedrock.add_fault(Fault(error="ThrottlingException", count=1, retry_after=0.2))
     request = build_request({"messages": ask})
     invoker = make_manager(regions=(EAST,))._invoker
     assert invoker.converse(request, deadline=NEVER, cancelled=threading.Event()).success
@@ -478,3 +478,11 @@ def test_a_call_that_was_cancelled_before_asks_nobody(fake_bedrock: FakeBedrock,
             build_request({"messages": ask}), deadline=NEVER, cancelled=cancelled
         )
     assert fake_bedrock.calls == ()
+
+
+def test_an_error_that_the_caller_holds_for_transient_is_tried_again(
+    fake_bedrock: FakeBedrock, make_manager, ask
+) -> None:
+    fake_bedrock.add_fault(Fault(error="AccessDeniedException", count=1))
+    manager = make_manager(regions=(EAST,), retry={"retryable_errors": ("AccessDeniedException",)})
+    assert [attempt.decision for attempt in manager.converse(ask).attempts] == ["same_target", None]

@@ -122,3 +122,5 @@ def test_where_nothing_is_known_bedrock_is_asked_about_the_regions_wanted() -> N
     found.forget()
     assert regions_of(found.required([WEST])) == [WEST]
     assert catalog.asked == [[EAST, WEST], [WEST]]
+    found.required([WEST])
+    assert len(catalog.asked) == 2
