@@ -20,6 +20,7 @@ from lambdas.batch.storage import (
 )
 from lambdas.shared import clients
 from lambdas.shared.event_bus import publish
+from lambdas.shared.execution_end import reason_of
 from lambdas.shared.observability import logger
 from lambdas.shared.settings import batch_settings
 
@@ -93,7 +94,7 @@ def _cut_short(storage: BatchStorage, ended: Mapping[str, Any]) -> dict[str, Any
     """How far the batch had come; its cost would take reading every answer."""
     return {
         "status": _STATUS[ended["status"]],
-        "reason": _reason(ended),
+        "reason": reason_of(ended),
         "counts": _counts(storage),
         "estimatedCostUsd": None,
         "results": None,
@@ -108,12 +109,3 @@ def _counts(storage: BatchStorage) -> dict[str, int | None]:
     parts = list(storage.parts())
     answered, failed = sum(part.answered for part in parts), sum(part.failed for part in parts)
     return {"records": plan.records, "answered": answered, "failed": failed, "rejected": plan.rejected}
-
-
-def _reason(ended: Mapping[str, Any]) -> str:
-    """Why an execution did not succeed. A function's failure comes as JSON with its stack trace."""
-    cause = ended.get("cause") or ended.get("error") or "no reason was given"
-    try:
-        return str(json.loads(cause)["errorMessage"])
-    except (ValueError, TypeError, KeyError):
-        return str(cause)

@@ -20,6 +20,7 @@ from lambdas.batch.storage import BATCH_ID, BatchStorage, NotThere
 from lambdas.http_api.calls import Answer, Call
 from lambdas.shared import clients
 from lambdas.shared.codec import InvalidRequest
+from lambdas.shared.execution_end import reason_of
 from lambdas.shared.json_text import dump
 from lambdas.shared.problems import Problem, not_found
 from lambdas.shared.settings import batch_settings, batch_state_machine_arn
@@ -73,7 +74,7 @@ def latest(batch_id: str) -> Execution | None:
             number,
             _STATUS.get(described["status"], "running"),
             described.get("input", "{}"),
-            _reason(described),
+            reason_of(described),
         )
     return found
 
@@ -211,12 +212,3 @@ def _listed(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _time(value: datetime | None) -> str | None:
     return value.isoformat() if value is not None else None
-
-
-def _reason(described: Mapping[str, Any]) -> str:
-    """Why an execution ended without a summary. A function's failure comes as JSON with its stack trace."""
-    cause = described.get("cause") or described.get("error") or "no reason was given"
-    try:
-        return str(json.loads(cause)["errorMessage"])
-    except (ValueError, TypeError, KeyError):
-        return str(cause)
