@@ -1,0 +1,68 @@
+"""A worker that is killed in the middle of its shard: what Lambda does to one that runs out of memory."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.local.batches import fetch, follow, submit
+from infra.local.stack import Stack
+from llmmanager.testing import FakeBedrock
+
+pytestmark = pytest.mark.e2e
+
+RECORDS, AT_ONCE = 8, 2
+
+
+def question(number: int) -> dict[str, Any]:
+    text = f"Question {number}?"
+    return {
+        "recordId": f"record-{number}",
+        "modelInput": {"messages": [{"role": "user", "content": [{"text": text}]}]},
+    }
+
+
+def worker_processes(stack: Stack) -> list[int]:
+    """The processes in which this emulator runs workers now."""
+    endpoint = f"AWS_ENDPOINT_URL={stack.endpoint_url}".encode()
+    own = (endpoint, b"AWS_LAMBDA_FUNCTION_NAME=LlmManager-BatchWorker")
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (folder / "environ").read_bytes()
+        except OSError:
+            continue
+        if all(variable in environment for variable in own):
+            found.append(int(folder.name))
+    return found
+
+
+def test_a_killed_worker_is_replaced_and_every_record_answered_once(
+    stack: Stack, bedrock: FakeBedrock, tmp_path: Path
+) -> None:
+    bedrock.set_latency(1.5, operation="Converse")
+    batch_id = submit(stack, {"requests": [question(number) for number in range(RECORDS)]})
+    give_up = time.monotonic() + 60
+    while len(bedrock.calls) <= 3 * AT_ONCE:
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
+
+    killed = worker_processes(stack)
+    for process in killed:
+        os.kill(process, signal.SIGKILL)
+
+    state = follow(stack, batch_id)
+    batch = fetch(stack, batch_id, tmp_path)
+    assert killed
+    assert (state["status"], batch.summary["answered"], batch.summary["failed"]) == ("succeeded", RECORDS, 0)
+    assert sorted(line["recordId"] for line in batch.results) == [f"record-{n}" for n in range(RECORDS)]
+    asked = Counter(call.prompt for call in bedrock.calls)
+    assert set(asked) == {f"Question {number}?" for number in range(RECORDS)}
+    # Paid for again: what was under way, and the answers of the last 1.5 s, which were not written yet.
+    assert RECORDS < sum(asked.values()) <= RECORDS + 3 * AT_ONCE
