@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from urllib.parse import parse_qsl
@@ -90,21 +91,21 @@ def test_another_body_under_the_same_key_is_refused(call, deployed):
     assert len(deployed.calls) == 1
 
 
-def test_of_two_at_once_one_is_told_to_come_back(call, deployed):
-    deployed.add_fault(Fault(error="ThrottlingException", delay=0.5, count=1))
-    answers = []
+def test_while_the_first_is_under_way_others_are_told_to_come_back(call, deployed):
+    deployed.add_fault(Fault(error="ThrottlingException", delay=3, count=1))
 
     def send():
-        answers.append(call("POST", "/v1/converse", QUESTION, headers={"Idempotency-Key": "k"}))
+        return call("POST", "/v1/converse", QUESTION, headers={"Idempotency-Key": "k"})
 
-    threads = [threading.Thread(target=send) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(send)
+        while not deployed.calls:
+            time.sleep(0.01)
+        others = list(pool.map(lambda _: send(), range(3)))
 
-    assert sorted(status for status, *_ in answers) == [200, 409, 409, 409]
-    assert all("Retry-After" in headers for status, _, headers in answers if status == 409)
+    assert first.result()[0] == 200
+    assert [status for status, *_ in others] == [409, 409, 409]
+    assert all("Retry-After" in headers for *_, headers in others)
     # One that was throttled, one that was answered.
     assert len(deployed.calls) == 2
 
