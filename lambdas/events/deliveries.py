@@ -26,9 +26,9 @@ _PAUSE_FACTOR = 4
 _MAX_PAUSE_SECONDS = 900
 _MAX_REASON_LENGTH = 1000
 _UNPRINTABLE = re.compile(r"[^\n\t -~]")
-# How often a request is tried that ends so: each time is paid for. The sender's own rules (of an answer)
-# say how often a model is asked anew; what ran out of time twice is too long, or Bedrock too slow.
-_TRIES = {"answer-refused": 1, "deadline-exceeded": 2}
+# How often a request is tried that ends so: each time is paid for, and what ran out of time twice is too
+# long, or Bedrock too slow.
+_TRIES = {"deadline-exceeded": 2}
 
 
 @dataclass(frozen=True)

@@ -76,9 +76,9 @@ def method_not_allowed(allowed: str) -> Problem:
 
 
 def answer_refused(response: BedrockResponse) -> Problem:
-    """502: models answered, and no answer keeps the caller's rules."""
+    """422: models answered, and no answer keeps the caller's rules; to ask the same again is paid for again."""
     return Problem(
-        502,
+        422,
         "answer-refused",
         "No answer kept the rules of responseValidation.",
         errors=[str(error["error_message"]) for error in response.get_validation_errors()],

@@ -180,7 +180,7 @@ def test_an_answer_that_breaks_a_rule_is_asked_for_again_and_never_given(
     answer = stack.api.post(
         "/v1/converse", question("Rules?", models=["Nova Lite"], responseValidation=rules)
     )
-    assert (answer.status, answer.body["type"]) == (502, "urn:llmmanager:problem:answer-refused")
+    assert (answer.status, answer.body["type"]) == (422, "urn:llmmanager:problem:answer-refused")
     assert answer.body["errors"][0] == "mustContain[0]: the answer does not contain it"
     assert len(answer.body["attempts"]) == len(bedrock.calls) > 1
 

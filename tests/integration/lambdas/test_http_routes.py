@@ -229,7 +229,7 @@ def test_an_answer_that_breaks_a_rule_is_asked_for_again(call, deployed):
 
     status, problem, _ = call("POST", "/v1/converse", {**QUESTION, "responseValidation": rules})
 
-    assert (status, problem["type"]) == (502, "urn:llmmanager:problem:answer-refused")
+    assert (status, problem["type"]) == (422, "urn:llmmanager:problem:answer-refused")
     assert len(problem["attempts"]) == len(deployed.calls) > 1
     assert problem["errors"][0] == "mustContain[0]: the answer does not contain it"
 
