@@ -76,7 +76,7 @@ def method_not_allowed(allowed: str) -> Problem:
 
 
 def answer_refused(response: BedrockResponse) -> Problem:
-    """422: models answered, and no answer keeps the caller's rules; to ask the same again is paid for again."""
+    """422: models answered, and no answer keeps the caller's rules; asked again, it costs again."""
     return Problem(
         422,
         "answer-refused",
