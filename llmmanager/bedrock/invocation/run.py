@@ -248,10 +248,7 @@ class Run(Generic[R]):
         Not so where access is refused: what Bedrock lists is the same for every account.
         """
         self._machinery.look_again(self._deadline.remaining())
-        places = list(self._places())
-        for ways in places:
-            self._route.add_ways(target, (way for way in ways if _place(way) == _place(target)))
-        self._route.add_places(places)
+        self._route.add_places(self._places())
         return Next.OTHER_ACCESS_METHOD if self._route.has_other_way(target) else next_
 
     def _droppable(self, model_id: str, decision: Decision) -> str | None:
@@ -329,10 +326,6 @@ class Run(Generic[R]):
         failure.response = response if told else replace(response, error=failure)
         failure.__cause__ = errors[-1] if errors else None
         return failure
-
-
-def _place(target: ModelAccess) -> tuple[str, str]:
-    return (target.model_id, target.region)
 
 
 def _method(target: ModelAccess) -> str | None:

@@ -146,10 +146,12 @@ class Route(Generic[T]):
                 place.ways += [way for way in ways if way not in place.ways and way not in self._closed]
 
     def add_places(self, places: Iterable[Sequence[T]]) -> None:
-        """Further models in further regions, learnt during the call: they come after all others."""
+        """What was learnt during the call: further ways in to places that are left; further places, last."""
         for ways in places:
             place = _Place(list(ways))
-            if place.key not in self._order:
+            if place.key in self._order:
+                self.add_ways(ways[0], ways)
+            else:
                 self._order[place.key] = len(self._order)
                 self._line.append(place)
 
