@@ -14,29 +14,17 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
-from infra.log_group import removal_policy
 from infra.python_function import FunctionBase, PythonFunction
 from infra.settings import DeploymentSettings
 from infra.state_machine import LAMBDA_RETRIERS, StateMachine, service_principal
+from infra.table import build_table
 
 _REGIONS_AT_ONCE = 10
 
 
 def build_catalog_table(scope: Construct, settings: DeploymentSettings) -> dynamodb.Table:
     """The table that the catalog is kept in, one item a region."""
-    return dynamodb.Table(
-        scope,
-        "CatalogTable",
-        partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
-        sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
-        billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
-        encryption=dynamodb.TableEncryption.AWS_MANAGED,
-        point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
-            point_in_time_recovery_enabled=True
-        ),
-        time_to_live_attribute="expires_at",
-        removal_policy=removal_policy(settings),
-    )
+    return build_table(scope, "CatalogTable", settings=settings, partition_key="pk", sort_key="sk")
 
 
 def allow_sharing_health(function: PythonFunction, table: dynamodb.ITable) -> None:

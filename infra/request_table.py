@@ -9,27 +9,16 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from infra.log_group import removal_policy
 from infra.python_function import PythonFunction
 from infra.settings import DeploymentSettings
+from infra.table import build_table
 
 REQUESTS: Final = "requests/"
 
 
 def build_request_table(scope: Construct, settings: DeploymentSettings) -> dynamodb.Table:
     """The table that idempotency keys are kept in, one item a key."""
-    return dynamodb.Table(
-        scope,
-        "RequestTable",
-        partition_key=dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING),
-        billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
-        encryption=dynamodb.TableEncryption.AWS_MANAGED,
-        point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
-            point_in_time_recovery_enabled=True
-        ),
-        time_to_live_attribute="expires_at",
-        removal_policy=removal_policy(settings),
-    )
+    return build_table(scope, "RequestTable", settings=settings, partition_key="id")
 
 
 def expire_requests(bucket: s3.Bucket, settings: DeploymentSettings) -> None:
