@@ -40,8 +40,10 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
 
 def _is_of_a_queue(event: Any) -> bool:
     records = event.get("Records") if isinstance(event, dict) else None
-    return isinstance(records, list) and bool(records) and all(
-        isinstance(record, dict) and record.get("eventSource") == "aws:sqs" for record in records
+    return (
+        isinstance(records, list)
+        and bool(records)
+        and all(isinstance(record, dict) and record.get("eventSource") == "aws:sqs" for record in records)
     )
 
 
