@@ -25,7 +25,7 @@ DEFAULTS: Final[Mapping[str, object]] = {
     "refresh_schedule": "rate(6 hours)",
     "map_concurrency": 10,
     "worker_concurrency": 32,
-    "shard_size": 500,
+    "shard_size": 1_000,
     "worker_timeout_seconds": 900,
     "batch_concurrency": 50,
     "batch_expiry_days": 30,

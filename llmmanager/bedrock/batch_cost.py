@@ -68,7 +68,7 @@ class BatchStack:
     """
 
     regions: int = 3
-    shard_size: int = 500
+    shard_size: int = 1_000
     worker_concurrency: int = 32
     map_concurrency: int = 10
     worker_memory_mb: int = 512
