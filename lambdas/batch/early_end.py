@@ -79,7 +79,8 @@ class EarlyEnd:
             return
         if time.monotonic() >= self._deadline:
             self._end("DeadlinePassed", "the batch's deadline passed before the record was started")
-        elif self._may_fail is not None and failed > self._may_fail * self._records:
+        # Divided, and not multiplied: 29 of 100 are the very number 0.29, but 0.29 * 100 is less than 29.
+        elif self._may_fail is not None and failed / self._records > self._may_fail:
             self._end(
                 "StoppedOnFailure",
                 f"the batch was stopped by its failureStrategy before the record was started: "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -55,22 +55,25 @@ def plan(batch: Batch, *, shard_size: int) -> dict[str, Any]:
     """
     storage, targets = batch.storage, batch.targets
     earlier = _earlier_plan(storage)
+    as_before = [item["records"] for item in storage.manifest()] if earlier else []
     started_at = earlier.started_at if earlier else datetime.now(UTC)
-    if batch.requests is not None:
-        storage.put_input(batch.requests)
     counts = {"records": 0, "rejected": 0}
     manifest = []
     with storage.writer(REJECTED) as rejected, _beside() as keep:
         lines = _sound_lines(read_files(_files(batch)), rejected, counts)
-        for shard, body in enumerate(cut_shards(lines, shard_size=shard_size, spread=len(targets.regions))):
+        shards = cut_shards(lines, shard_size=shard_size, spread=len(targets.regions), as_before=as_before)
+        for shard, body in enumerate(shards):
             keep(partial(_keep_shard, storage, shard, b"".join(body), again=earlier is not None))
             manifest.append(_shard_item(batch, shard, records=len(body)))
-        if not counts["records"]:
+        found = Plan(**counts, started_at=started_at)
+        if not found.records:
             raise InvalidBatch(f"{_field(batch)}: s3://{batch.bucket}/{batch.key} holds no records")
-    if earlier and earlier.records != counts["records"]:
-        raise _other_input(storage)
+        if earlier not in (None, found):
+            raise _other_input(storage)
+    if batch.requests is not None:
+        storage.put_input(batch.requests)
     storage.put_options(batch.options)
-    storage.put_manifest(manifest, Plan(**counts, started_at=started_at))
+    storage.put_manifest(manifest, found)
     return {
         "batchId": storage.batch_id,
         "bucket": storage.bucket,
@@ -80,12 +83,19 @@ def plan(batch: Batch, *, shard_size: int) -> dict[str, Any]:
     }
 
 
-def cut_shards(lines: Iterable[bytes], *, shard_size: int, spread: int) -> Iterator[list[bytes]]:
-    """Lines in portions of at most `shard_size` lines and `MAX_SHARD_BYTES` (but at least one line)."""
+def cut_shards(
+    lines: Iterable[bytes], *, shard_size: int, spread: int, as_before: Sequence[int] = ()
+) -> Iterator[list[bytes]]:
+    """Lines in portions of at most `shard_size` lines and `MAX_SHARD_BYTES` (but at least one line).
+
+    Args:
+        as_before: how many lines the first shards have, whatever the other arguments are by now.
+    """
     shard: list[bytes] = []
     size = cut = 0
     for line in lines:
-        if shard and (len(shard) >= _room(cut, shard_size, spread) or size + len(line) > MAX_SHARD_BYTES):
+        room = as_before[cut] if cut < len(as_before) else _room(cut, shard_size, spread)
+        if shard and (len(shard) >= room or size + len(line) > MAX_SHARD_BYTES):
             yield shard
             shard, size, cut = [], 0, cut + 1
         shard.append(line)
@@ -106,6 +116,9 @@ def _room(cut: int, shard_size: int, spread: int) -> int:
 
 def _files(batch: Batch) -> Iterator[InputFile]:
     """The input, one file or in the order of their keys all that lie below a prefix, each opened in turn."""
+    if batch.requests is not None:
+        yield InputFile(map(dump_line, batch.requests))
+        return
     place = f"s3://{batch.bucket}/{batch.key}"
     try:
         if not batch.is_folder:
@@ -164,9 +177,7 @@ def _keep_shard(storage: BatchStorage, shard: int, body: bytes, *, again: bool) 
 
 
 def _other_input(storage: BatchStorage) -> InvalidBatch:
-    return InvalidBatch(
-        f"batchId: {storage.batch_id} was planned before from another input or shard size; use a new id"
-    )
+    return InvalidBatch(f"batchId: {storage.batch_id} was planned before from another input; use a new id")
 
 
 def _sound_lines(

@@ -8,7 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lambdas.batch.id_set import IdSet
-from lambdas.shared.codec import InvalidRequest, decode_record, encode_record, is_encoded, record_id
+from lambdas.shared.codec import (
+    MAX_ID_LENGTH,
+    InvalidRequest,
+    decode_record,
+    encode_record,
+    is_encoded,
+    record_id,
+)
 from lambdas.shared.json_text import InvalidJson, dump_line, parse
 from lambdas.shared.s3_locations import location_problems
 from llmmanager import BedrockConverseRequest
@@ -149,6 +156,9 @@ def _read(number: int, line: bytes, seen: IdSet, id_prefix: str) -> Record | Rej
         return Rejected(number, None, (f"record: {error}",))
     except InvalidRequest as error:
         return Rejected(number, record_id(data), tuple(error.reasons))
+    if len(str(request.request_id)) > MAX_ID_LENGTH:
+        reason = "recordId: must be given, for the name of its file is too long to make one of"
+        return Rejected(number, None, (reason,))
     if not seen.add(str(request.request_id)):
         reason = f"recordId: {request.request_id!r} is the id of an earlier line as well"
         return Rejected(number, request.request_id, (reason,))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import boto3
 import pytest
 
 from lambdas.batch import early_end
 from lambdas.batch.early_end import EarlyEnd
-from lambdas.batch.storage import BatchStorage
+from lambdas.batch.options import Options
+from lambdas.batch.storage import BatchStorage, Plan
 from llmmanager.testing import Fault
 
 # With nowhere else to go, a refused call is a failed record.
@@ -149,6 +151,20 @@ def test_failures_up_to_the_threshold_are_borne_and_one_more_ends_the_batch(mach
 
     assert (borne["status"], borne["answered"], borne["failed"]) == ("succeeded", 16, 4)
     assert (ended["status"], ended["answered"], ended["failed"]) == ("stopped", 0, 20)
+
+
+def test_a_share_that_is_just_reached_is_not_exceeded_however_numbers_are_rounded(machine):
+    storage = BatchStorage("batches-of-the-test", "batch-1")
+    storage.put_manifest([], Plan(records=100, rejected=0, started_at=datetime.now(UTC)))
+
+    for failures in range(101):
+        options = Options(run=f"run-{failures}", may_fail=failures / 100)
+        with EarlyEnd(storage, options, run=options.run, shard=0) as end:
+            for _ in range(failures):
+                end.note(success=False)
+            assert not end.due(), failures
+            end.note(success=False)
+            assert end.due(), failures
 
 
 def test_failures_count_for_the_whole_batch_and_not_for_a_shard(machine, deployed, records):

@@ -150,11 +150,43 @@ def test_an_id_that_stands_for_another_input_is_refused(machine, records, subtes
     machine.plan({"inputS3Uri": machine.put(records(45)), "batchId": "my-batch"})
     before = objects(machine)
 
-    for other in (records(30), [*records(45), *records(1, first=99)], records(45, first=1)):
+    for other in (
+        records(30),
+        [*records(45), *records(1, first=99)],
+        [*records(45), b"bad\n"],
+        [*records(32), *[b"bad\n"] * 13],
+        records(45, first=1),
+    ):
         with subtests.test(), pytest.raises(InvalidBatch, match="my-batch was planned before from another"):
             machine.plan({"inputS3Uri": machine.put(other), "batchId": "my-batch"})
 
     assert objects(machine) == before
+
+
+def test_records_that_are_refused_for_another_input_do_not_take_its_place(machine, records):
+    machine.plan({"requests": records(45), "batchId": "my-batch"})
+    before = objects(machine)
+
+    with pytest.raises(InvalidBatch, match="my-batch was planned before from another"):
+        machine.plan({"requests": records(45, first=1), "batchId": "my-batch"})
+
+    assert objects(machine) == before
+
+
+@pytest.mark.parametrize("shard_size", [20, 500, 2_000])
+def test_a_batch_goes_on_in_other_regions_and_after_the_shard_size_was_changed(
+    machine, deployed, records, cold_start, monkeypatch, shard_size
+):
+    data = {"inputS3Uri": machine.put(records(200)), "batchId": "my-batch"}
+    first, *_ = machine.plan(data, name="execution-1")
+    machine.run_shard(first)
+    monkeypatch.setenv("LLMMANAGER_SHARD_SIZE", str(shard_size))
+    cold_start()
+
+    summary = machine.run({**data, "regions": ["us-west-2"]}, name="execution-2")
+
+    assert summary["answered"] == len(deployed.calls) == 200
+    assert summary["byRegion"] == {"us-east-1": 32, "us-west-2": 168}
 
 
 def test_records_larger_than_what_s3_sends_at_once_are_read(machine, records):

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lambdas.batch.plan import FIRST_SHARD_SIZE, MAX_SHARD_BYTES, cut_shards
-from lambdas.batch.records import Record, Rejected, read_records, split_lines
+from lambdas.batch.records import InputFile, Record, Rejected, read_files, read_records, split_lines
 from lambdas.shared.codec import decode_record
 
 # However busy the machine is.
@@ -124,6 +124,20 @@ def test_a_rejected_record_does_not_use_up_its_id():
     assert isinstance(good, Record)
 
 
+def test_a_record_whose_file_has_too_long_a_name_to_name_it_after_must_have_an_id():
+    lines = b"\n".join([record(), record(recordId="a")])
+    without, named = read_files([InputFile([lines], "s3://bucket/in/file", id_prefix="x" * 507)])
+    (fits,) = read_files([InputFile([record()], id_prefix="x" * 506)])
+
+    assert without.to_json() == {
+        "file": "s3://bucket/in/file",
+        "line": 1,
+        "reasons": ["recordId: must be given, for the name of its file is too long to make one of"],
+    }
+    assert named.request.request_id == "a"
+    assert decode_record(json.loads(fits.to_line()), default_id="none") == fits.request
+
+
 def test_an_id_may_be_text_that_utf_8_cannot_hold():
     (entry,) = read(rb'{"recordId": "\ud800", "messages": [{"role": "user", "content": [{"text": "a"}]}]}')
 
@@ -160,6 +174,17 @@ def test_shards_hold_every_line_in_order_and_no_more_than_they_may(sizes, shard_
 
     assert [line for shard in shards for line in shard] == lines
     assert all(0 < len(shard) <= shard_size for shard in shards)
+
+
+@PATIENTLY
+@given(st.integers(0, 300), *[st.tuples(st.integers(1, 60), st.integers(1, 5))] * 2)
+def test_lines_are_cut_as_before_whatever_has_changed(count, before, now):
+    lines = [b"%d" % number for number in range(count)]
+    sizes = [len(shard) for shard in cut_shards(lines, shard_size=before[0], spread=before[1])]
+
+    again = cut_shards(lines, shard_size=now[0], spread=now[1], as_before=sizes)
+
+    assert [len(shard) for shard in again] == sizes
 
 
 @pytest.mark.parametrize("regions", [1, 2, 3, 5])
