@@ -331,6 +331,6 @@ def _of_request(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check(name: str, value: object, kind: type) -> None:
     if value is not None and not isinstance(value, kind):
-        raise ConfigurationError(
-            f"{name} must be a {kind.__name__} (got {type(value).__name__})", {name: value}
-        )
+        # Its type and never the value: a dict in place of an AuthConfig would hold the secrets.
+        given = type(value).__name__
+        raise ConfigurationError(f"{name} must be a {kind.__name__} (got {given})", {name: given})

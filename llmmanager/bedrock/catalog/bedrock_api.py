@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmmanager.bedrock.catalog.entries import ModelEntry, RegionCatalog, order_profiles
 from llmmanager.bedrock.catalog.facts import facts_of, is_conversational
+from llmmanager.bedrock.exceptions.safe_errors import safe_to_show
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -112,7 +113,7 @@ def _answer(future: Future[RegionCatalog], timeout: float | None) -> RegionCatal
     try:
         return future.result()
     except Exception as error:
-        return error
+        return safe_to_show(error)
 
 
 def _entries(

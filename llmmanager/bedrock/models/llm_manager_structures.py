@@ -58,7 +58,8 @@ class AuthConfig:
         region: home region of the session, used where no other region applies.
 
     Raises:
-        ConfigurationError: a field that the type needs is missing.
+        ConfigurationError: a field that the type needs is missing, or one is no text or holds white space
+            where a credential cannot; the message never shows what was given.
     """
 
     auth_type: AuthenticationType = AuthenticationType.AUTO
@@ -74,6 +75,15 @@ class AuthConfig:
                 f"auth_type must be an AuthenticationType (got {self.auth_type!r})",
                 {"auth_type": self.auth_type},
             )
+        for name in ("profile_name", "access_key_id", "secret_access_key", "session_token", "region"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str):
+                raise ConfigurationError(
+                    f"{name} must be a string (got {type(value).__name__})", {name: type(value).__name__}
+                )
+            # A line break that came along from a file ends in a header, and a header's error shows it all.
+            if value and name != "profile_name" and any(map(str.isspace, value)):
+                raise ConfigurationError(f"{name} must hold no white space", {name: "holds white space"})
         needed = {
             AuthenticationType.PROFILE: ("profile_name",),
             AuthenticationType.CREDENTIALS: ("access_key_id", "secret_access_key"),
@@ -125,8 +135,9 @@ class RetryConfig:
                 f"retry_strategy must be a RetryStrategy (got {self.retry_strategy!r})",
                 {"retry_strategy": self.retry_strategy},
             )
-        object.__setattr__(self, "retryable_errors", tuple(self.retryable_errors))
-        object.__setattr__(self, "access_method_order", tuple(self.access_method_order))
+        _require_flag(self, "enable_feature_fallback")
+        _require_tuple(self, "retryable_errors", "error codes or exception classes")
+        _require_tuple(self, "access_method_order", f"some of {', '.join(ACCESS_METHODS)}")
         unknown = [method for method in self.access_method_order if method not in ACCESS_METHODS]
         if unknown:
             raise ConfigurationError(
@@ -229,3 +240,17 @@ def _require_number(config: object, name: str, *, minimum: float, integer: bool 
         raise ConfigurationError(
             f"{name} must be {kind} of at least {minimum} (got {value!r})", {name: value}
         )
+
+
+def _require_flag(config: object, name: str) -> None:
+    value = getattr(config, name)
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name} must be True or False (got {value!r})", {name: value})
+
+
+def _require_tuple(config: object, name: str, of: str) -> None:
+    """A list will do, and becomes a tuple; not a text, whose letters would be taken for the items."""
+    value = getattr(config, name)
+    if not isinstance(value, list | tuple | set | frozenset):
+        raise ConfigurationError(f"{name} must be a list or tuple of {of} (got {value!r})", {name: value})
+    object.__setattr__(config, name, tuple(value))

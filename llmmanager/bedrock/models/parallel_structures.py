@@ -81,6 +81,12 @@ class BedrockConverseRequest:
                 "request_id",
                 self.request_id,
             )
+        if not _is_int(self.priority, 0):
+            raise ParallelConfigurationError(
+                f"priority must be an integer of at least 0 (got {self.priority!r})",
+                "priority",
+                self.priority,
+            )
 
     def to_converse_args(self) -> dict[str, Any]:
         """The keyword arguments of `LLMManager.converse` that this request sets."""
@@ -128,6 +134,11 @@ class ParallelProcessingConfig:
             ("load_balancing_strategy", LoadBalancingStrategy),
         ):
             self._require(name, f"a {kind.__name__}", isinstance(getattr(self, name), kind))
+        self._require(
+            "enable_request_prioritization",
+            "True or False",
+            isinstance(self.enable_request_prioritization, bool),
+        )
 
     def _require(self, name: str, takes: str, holds: bool) -> None:
         if not holds:

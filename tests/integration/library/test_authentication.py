@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 
 import pytest
 
-from llmmanager import AuthConfig, AuthenticationError, AuthenticationType, BedrockConverseRequest
+from llmmanager import (
+    AuthConfig,
+    AuthenticationError,
+    AuthenticationType,
+    BedrockConverseRequest,
+    ConfigurationError,
+    LLMManagerError,
+)
 from llmmanager.testing import FakeBedrock
 
 FILE = """
@@ -119,3 +127,23 @@ def test_a_bedrock_api_key_counts_as_credentials(
     assert make_manager().validate_configuration()["auth_status"] == "missing"
     monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "key")
     assert make_manager().validate_configuration()["auth_status"] == "configured"
+
+
+def test_credentials_with_a_line_break_are_refused_without_being_shown(
+    make_manager, ask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "hush\n")
+    manager = make_manager()
+    with pytest.raises(AuthenticationError, match="line break") as raised:
+        manager.converse(ask)
+    assert len(raised.value.response.attempts) == 1
+    with pytest.raises(LLMManagerError, match="line break") as refreshing:
+        manager.refresh_model_data()
+    told = [*traceback.format_exception(raised.value), *traceback.format_exception(refreshing.value)]
+    assert "hush" not in "".join(told) + caplog.text
+
+
+def test_what_is_no_auth_config_is_refused_without_being_shown(make_manager) -> None:
+    with pytest.raises(ConfigurationError, match="auth_config") as raised:
+        make_manager(auth_config={"secret_access_key": "hush"})
+    assert "hush" not in f"{raised.value} {raised.value.details}"

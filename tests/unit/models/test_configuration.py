@@ -33,6 +33,11 @@ from llmmanager import (
         ("max_retry_delay", float("inf")),
         ("retry_strategy", "region_first"),
         ("retryable_errors", (5,)),
+        ("retryable_errors", "ThrottlingException"),
+        ("retryable_errors", None),
+        ("access_method_order", "on_demand"),
+        ("access_method_order", ("by_foot",)),
+        ("enable_feature_fallback", "no"),
     ],
 )
 def test_a_bad_retry_setting_is_named(field: str, value: object) -> None:
@@ -52,6 +57,7 @@ def test_a_bad_retry_setting_is_named(field: str, value: object) -> None:
         ("failure_threshold", float("nan")),
         ("failure_handling_strategy", "continue"),
         ("load_balancing_strategy", None),
+        ("enable_request_prioritization", "yes"),
     ],
 )
 def test_a_bad_parallel_setting_is_named(field: str, value: object) -> None:
@@ -93,6 +99,34 @@ def test_secrets_do_not_show_in_a_repr() -> None:
     assert "tok'" not in repr(config)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("profile_name", 5),
+        ("region", ["us-east-1"]),
+        ("access_key_id", b"hush"),
+        ("secret_access_key", {"value": "hush"}),
+        ("access_key_id", "AKIA hush"),
+        ("secret_access_key", "hush\n"),
+        ("session_token", "hush\r\n"),
+    ],
+)
+def test_a_credential_that_cannot_be_one_is_named_and_not_shown(field: str, value: object) -> None:
+    given: dict[str, Any] = {"access_key_id": "AKIAX", "secret_access_key": "secret", field: value}
+    with pytest.raises(ConfigurationError, match=field) as raised:
+        AuthConfig(AuthenticationType.CREDENTIALS, **given)
+    assert "hush" not in f"{raised.value} {raised.value.details}"
+
+
+def test_a_name_of_a_profile_may_hold_spaces() -> None:
+    assert AuthConfig(AuthenticationType.PROFILE, profile_name="my team").profile_name == "my team"
+
+
+def test_a_list_of_errors_becomes_a_tuple() -> None:
+    config = RetryConfig(retryable_errors=["SlowDown"], access_method_order=["global_profile"])  # type: ignore[arg-type]
+    assert (config.retryable_errors, config.access_method_order) == (("SlowDown",), ("global_profile",))
+
+
 def test_a_validation_needs_a_callable() -> None:
     with pytest.raises(ConfigurationError, match="response_validation_function"):
         ResponseValidationConfig("check")  # type: ignore[arg-type]
@@ -103,6 +137,9 @@ def test_a_request_needs_messages_and_a_proper_id() -> None:
         BedrockConverseRequest()
     with pytest.raises(ParallelConfigurationError, match="request_id"):
         BedrockConverseRequest(request_id="", messages=[])
+    for priority in ("high", None, -1, True):
+        with pytest.raises(ParallelConfigurationError, match="priority"):
+            BedrockConverseRequest(messages=[], priority=priority)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("value", ["5", True, float("nan"), []])
