@@ -20,13 +20,12 @@ from lambdas.batch.storage import (
 )
 from lambdas.shared import clients
 from lambdas.shared.event_bus import publish
-from lambdas.shared.execution_end import reason_of
+from lambdas.shared.execution_end import reason_of, status_of
 from lambdas.shared.observability import logger
 from lambdas.shared.settings import batch_settings
 
 DETAIL_TYPE = "Batch Finished"
 _SUCCEEDED = "SUCCEEDED"
-_STATUS = {"FAILED": "failed", "TIMED_OUT": "timed_out", "ABORTED": "stopped"}
 _COUNTS = ("records", "answered", "failed", "rejected")
 
 
@@ -93,7 +92,7 @@ def _collected(storage: BatchStorage) -> dict[str, Any]:
 def _cut_short(storage: BatchStorage, ended: Mapping[str, Any]) -> dict[str, Any]:
     """How far the batch had come; its cost would take reading every answer."""
     return {
-        "status": _STATUS[ended["status"]],
+        "status": status_of(ended),
         "reason": reason_of(ended),
         "counts": _counts(storage),
         "estimatedCostUsd": None,

@@ -20,7 +20,7 @@ from lambdas.batch.storage import BATCH_ID, BatchStorage, NotThere
 from lambdas.http_api.calls import Answer, Call
 from lambdas.shared import clients
 from lambdas.shared.codec import InvalidRequest
-from lambdas.shared.execution_end import reason_of
+from lambdas.shared.execution_end import reason_of, status_of
 from lambdas.shared.json_text import dump
 from lambdas.shared.problems import Problem, not_found
 from lambdas.shared.settings import batch_settings, batch_state_machine_arn
@@ -28,14 +28,6 @@ from lambdas.shared.settings import batch_settings, batch_state_machine_arn
 MAX_LISTED = 100
 MAX_RESUMES = 50
 
-_STATUS = {
-    "RUNNING": "running",
-    "PENDING_REDRIVE": "running",
-    "SUCCEEDED": "succeeded",
-    "FAILED": "failed",
-    "TIMED_OUT": "timed_out",
-    "ABORTED": "stopped",
-}
 _RESUMED = re.compile(r"(.+)--r(\d{1,2})", re.ASCII)
 _LOOKS_AT_ONCE = 10
 _MAX_NAME = 80
@@ -72,7 +64,7 @@ def latest(batch_id: str) -> Execution | None:
             batch_id,
             described["executionArn"],
             number,
-            _STATUS.get(described["status"], "running"),
+            status_of(described),
             described.get("input", "{}"),
             reason_of(described),
         )
@@ -201,7 +193,7 @@ def _listed(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         newest = list(pool.map(is_newest, items))
     return [
         {
-            **_about(_of_batch(item["name"])[0], _STATUS.get(item["status"], "running")),
+            **_about(_of_batch(item["name"])[0], status_of(item)),
             "startedAt": _time(item.get("startDate")),
             "endedAt": _time(item.get("stopDate")),
         }

@@ -1,10 +1,21 @@
-"""Why an execution of the batch machine has ended."""
+"""How and why an execution of the batch machine has ended, in this project's words."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from typing import Any
+
+_STATUS = {"SUCCEEDED": "succeeded", "FAILED": "failed", "TIMED_OUT": "timed_out", "ABORTED": "stopped"}
+
+
+def status_of(execution: Mapping[str, Any]) -> str:
+    """`running`, `succeeded`, `failed`, `timed_out` or `stopped`.
+
+    Args:
+        execution: what Step Functions tells of it: a response of its API, or the detail of its event.
+    """
+    return _STATUS.get(execution["status"], "running")
 
 
 def reason_of(ended: Mapping[str, Any]) -> str:
