@@ -56,14 +56,13 @@ def build_request(
     for optional in ("system", "additionalModelResponseFieldPaths", "requestMetadata", "promptVariables"):
         if optional in request and not request[optional] and isinstance(request[optional], list | dict):
             del request[optional]
+    problems = []
     extra = parameters.get("extra_request_fields")
-    if extra is not None and not isinstance(extra, Mapping):
-        raise RequestValidationError(
-            "the request is not valid",
-            [f"extra_request_fields: must be a dict (got {type(extra).__name__})"],
-        )
-    request.update(extra or {})
-    problems = validate_request(request, stream=stream)
+    if isinstance(extra, Mapping):
+        request.update(extra)
+    elif extra is not None:
+        problems.append(f"extra_request_fields: must be a dict (got {type(extra).__name__})")
+    problems += validate_request(request, stream=stream)
     if problems:
         raise RequestValidationError(f"the request is not valid: {'; '.join(problems)}", problems)
     return request

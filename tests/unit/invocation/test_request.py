@@ -111,8 +111,8 @@ def test_extra_fields_that_are_no_dict_are_refused_by_their_name(wrong: object) 
 
 def test_the_message_of_a_refusal_holds_every_problem() -> None:
     with pytest.raises(RequestValidationError) as raised:
-        built(inference_config={"maxTokens": 0}, system="brief")
-    assert len(raised.value.validation_errors) == 2
+        built(inference_config={"maxTokens": 0}, system="brief", extra_request_fields=["x"])
+    assert len(raised.value.validation_errors) == 3
     assert all(problem in str(raised.value) for problem in raised.value.validation_errors)
 
 
