@@ -168,7 +168,8 @@ class ParallelLLMManager:
         """Answer a stream of requests in constant memory, yielding each as it completes.
 
         Requests are drawn one by one as others complete, and none after `deadline`; those under way end by
-        it. A failed request is yielded with `success=False`, never raised.
+        it. A failed request is yielded with `success=False`, never raised. When the iterator is left early,
+        what is under way makes no further attempt and is waited for.
 
         Args:
             target_regions_per_request: how many regions each request may use, balanced like in
@@ -185,8 +186,11 @@ class ParallelLLMManager:
             count = self._checked_count(target_regions_per_request)
         moment = Deadline.of(deadline)
         gauge = Gauge()
-        jobs = (_Job(request, count, moment, gauge, response_validation_config) for request in requests)
-        return self._completed(jobs, moment)
+        abandoned = threading.Event()
+        jobs = (
+            _Job(request, count, moment, gauge, response_validation_config, abandoned) for request in requests
+        )
+        return self._completed(jobs, moment, abandoned)
 
     def converse_with_request(self, request: BedrockConverseRequest) -> BedrockResponse:
         """Answer one request like `LLMManager.converse`, raising what it raises."""
@@ -202,9 +206,9 @@ class ParallelLLMManager:
         self._manager.close()
 
     def _completed(
-        self, jobs: Iterable[_Job], deadline: Deadline
+        self, jobs: Iterable[_Job], deadline: Deadline, abandoned: threading.Event
     ) -> Iterator[tuple[BedrockConverseRequest, BedrockResponse]]:
-        for job, response in self._executor.completed(jobs, deadline=deadline):
+        for job, response in self._executor.completed(jobs, deadline=deadline, stop=abandoned):
             yield job.request, response
 
     def _answer(self, job: _Job) -> BedrockResponse:

@@ -33,8 +33,8 @@ class Executor(Generic[T, R]):
         """Pairs of item and result as they complete.
 
         Items are drawn one by one, never more than `max_concurrent` ahead of the results taken, and none
-        after `deadline` or once `stop` is set. When the caller abandons the iterator, what runs is waited
-        for and nothing more is started.
+        after `deadline` or once `stop` is set. When the caller abandons the iterator, or is interrupted in
+        it, `stop` is set, what runs is waited for and nothing more is started.
         """
         pool = self._ensured_pool()
         done: queue.SimpleQueue[tuple[T, Future[R]]] = queue.SimpleQueue()
@@ -63,6 +63,8 @@ class Executor(Generic[T, R]):
                 yield item, future.result()
                 running += start_more()
         finally:
+            if running and stop is not None:
+                stop.set()
             for _ in range(running):
                 done.get()
 

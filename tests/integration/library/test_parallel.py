@@ -259,6 +259,16 @@ def test_a_stream_stops_drawing_at_the_deadline(fake_bedrock: FakeBedrock, make_
     assert len(answers) == len(drawn) < 100
 
 
+def test_a_stream_that_is_left_early_tries_nothing_again(fake_bedrock: FakeBedrock, make_parallel) -> None:
+    fake_bedrock.add_fault(Fault(error="ThrottlingException", retry_after=30, region="us-west-2"))
+    manager = make_parallel(regions=("us-east-1", "us-west-2"), parallel={"max_concurrent_requests": 2})
+    answers = manager.iter_responses(requests(2), target_regions_per_request=1)
+    first, _ = next(answers)
+    assert first.request_id == "r0"
+    answers.close()
+    assert sum(call.region == "us-west-2" for call in fake_bedrock.calls) <= 1
+
+
 def test_one_request_alone_raises_like_converse(fake_bedrock: FakeBedrock, make_parallel) -> None:
     manager = make_parallel()
     assert manager.converse_with_request(request(0)).success

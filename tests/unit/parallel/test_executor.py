@@ -76,6 +76,25 @@ def test_an_abandoned_run_leaves_nothing_running() -> None:
     executor.close()
 
 
+def test_what_runs_hears_that_its_caller_has_gone() -> None:
+    stop = threading.Event()
+    executor = Executor(lambda item: not item or stop.wait(60), 3)
+    results = executor.completed(range(50), stop=stop)
+    next(results)
+    with pytest.raises(KeyboardInterrupt):
+        results.throw(KeyboardInterrupt())  # type: ignore[attr-defined]
+    assert stop.is_set()
+    executor.close()
+
+
+def test_a_run_that_was_taken_to_its_end_is_not_stopped() -> None:
+    stop = threading.Event()
+    executor = Executor(lambda item: item, 3)
+    assert len(list(executor.completed(range(50), stop=stop))) == 50
+    assert not stop.is_set()
+    executor.close()
+
+
 def test_what_the_work_raises_reaches_the_caller() -> None:
     def work(item: int) -> int:
         raise ZeroDivisionError
