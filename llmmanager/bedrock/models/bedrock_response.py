@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from llmmanager.bedrock.models.json_codec import decode_bytes, encode_bytes
@@ -34,6 +36,9 @@ class RecordedError(Exception):
         super().__init__(message)
         self.error_type = error_type
         self.code = code
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(RecordedError, error_type=self.error_type, code=self.code), self.args
 
 
 @dataclass(frozen=True)
@@ -157,8 +162,14 @@ class BedrockResponse:
         }
 
     def to_json(self, indent: int | None = None) -> str:
-        """`to_dict()` as JSON text."""
-        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
+        """`to_dict()` as JSON text, which UTF-8 can hold whatever the answer is."""
+        described = self.to_dict()
+        text = json.dumps(described, indent=indent, ensure_ascii=False)
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # half a character, as an answer cut short may end with
+            return json.dumps(described, indent=indent)
+        return text
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> BedrockResponse:
@@ -240,4 +251,21 @@ def _attempt_from_dict(data: Mapping[str, Any]) -> RequestAttempt:
 
 def _json_safe(value: Any) -> Any:
     """A validation function may put anything into its details; what JSON cannot hold becomes its repr."""
-    return json.loads(json.dumps(encode_bytes(value), default=repr))
+    if isinstance(value, Mapping):
+        return {
+            key if isinstance(key, str) else _described(key): _json_safe(item) for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_json_safe(item) for item in value]
+    if isinstance(value, bytes | bytearray | memoryview):
+        return encode_bytes(value)
+    if value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return _described(value)
+
+
+def _described(value: Any) -> str:
+    try:
+        return repr(value)
+    except Exception:  # somebody else's class, which has other worries than its repr
+        return f"<{type(value).__name__}>"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmmanager import BedrockResponse, RequestAttempt
+from llmmanager.bedrock.models.bedrock_response import RecordedError
 from llmmanager.bedrock.models.json_codec import decode_bytes, encode_bytes
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -113,11 +116,39 @@ def test_a_response_survives_json_and_back(content: list[dict[str, object]], err
     assert [str(error) for error in after.get_all_errors()] == errors
 
 
-def test_details_that_json_cannot_hold_become_their_repr() -> None:
-    odd = BedrockResponse(
-        success=False, validation_errors=[{"error_message": "e", "error_details": {"x": {1, 2}}}]
-    )
-    assert odd.to_dict()["validation_errors"][0]["error_details"] == {"x": "{1, 2}"}
+class Rude:
+    """Somebody's class whose repr fails."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("details", "read_back"),
+    [
+        ({"x": {1, 2}}, {"x": "{1, 2}"}),
+        ({"score": float("nan"), "scores": (0.5, float("inf"))}, {"score": "nan", "scores": [0.5, "inf"]}),
+        ({("row", 1): b"\xff", 2: None}, {"('row', 1)": "/w==", "2": None}),
+        ({"x": Rude()}, {"x": "<Rude>"}),
+        ("no dict", "no dict"),
+    ],
+)
+def test_details_that_json_cannot_hold_become_their_repr(details: object, read_back: object) -> None:
+    odd = BedrockResponse(success=False, validation_errors=[{"error_message": "e", "error_details": details}])
+    told = json.loads(odd.to_json(), parse_constant=pytest.fail)
+    assert told["validation_errors"][0]["error_details"] == read_back
+
+
+def test_half_a_character_is_written_so_that_any_file_takes_it() -> None:
+    content = [{"text": "Zürich \ud83d"}]
+    cut = BedrockResponse(success=True, response_data={"output": {"message": {"content": content}}})
+    assert json.loads(cut.to_json().encode())["response_data"] == cut.response_data
+
+
+def test_a_response_read_back_can_be_copied_and_pickled() -> None:
+    recorded = BedrockResponse(success=False, error=RecordedError("m", error_type="T", code="C"))
+    for copied in (copy.deepcopy(recorded), pickle.loads(pickle.dumps(recorded))):
+        assert copied.to_dict() == recorded.to_dict()
 
 
 @given(json_values)
