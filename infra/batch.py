@@ -216,9 +216,19 @@ def batch_definition(
                 },
                 "Retry": _retries("InvalidBatch", attempts=1),
                 # The input may be anything at all: an error cannot be put into it, only in its place.
-                "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$", "Next": "PlanFailed"}],
+                "Catch": [
+                    {"ErrorEquals": ["InvalidBatch"], "ResultPath": "$", "Next": "ReadReason"},
+                    {"ErrorEquals": ["States.ALL"], "ResultPath": "$", "Next": "PlanFailed"},
+                ],
                 "Next": "AnyShards",
             },
+            # What a function raised comes as JSON with a stack trace: its sender is told the message alone.
+            "ReadReason": {
+                "Type": "Pass",
+                "Parameters": {"Error.$": "$.Error", "Cause.$": "States.StringToJson($.Cause)"},
+                "Next": "PlanRefused",
+            },
+            "PlanRefused": {"Type": "Fail", "ErrorPath": "$.Error", "CausePath": "$.Cause.errorMessage"},
             "PlanFailed": {"Type": "Fail", "ErrorPath": "$.Error", "CausePath": "$.Cause"},
             "AnyShards": {
                 "Type": "Choice",

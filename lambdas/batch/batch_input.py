@@ -17,6 +17,7 @@ from lambdas.shared.settings import BatchSettings
 _S3_URI = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
 _S3_FOLDER = re.compile(r"s3://([^/]+)/(.+/)", re.DOTALL)
 _MAX_KEY_BYTES = 1024
+_MAX_MESSAGE = 2_000
 _INPUTS = ("inputS3Uri", "prefix", "requests")
 _MEMBERS = ("batchId", *_INPUTS, "models", "regions", *options.MEMBERS)
 # A state machine that starts another one is told to put this into its input, for the console to link them.
@@ -24,7 +25,14 @@ _FROM_STEP_FUNCTIONS = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
 
 
 class InvalidBatch(Exception):
-    """The batch cannot be run as it was asked for; the message tells its sender why."""
+    """The batch cannot be run as it was asked for; the message tells its sender why.
+
+    Step Functions cuts the cause of an error at 32,768 characters, the JSON around the message included.
+    """
+
+    def __init__(self, message: str) -> None:
+        printable = message.encode("utf-8", "backslashreplace").decode("utf-8")
+        super().__init__(printable[:_MAX_MESSAGE])
 
 
 @dataclass(frozen=True)
@@ -121,7 +129,7 @@ def _place(
     allowed = (settings.bucket, *settings.input_buckets)
     if bucket not in allowed:
         raise InvalidBatch(
-            f"{name}: batches read from {', '.join(allowed)} (got bucket {bucket!r}); "
+            f"{name}: batches read from {', '.join(allowed)} (got bucket {bucket!r:.100}); "
             "more are allowed with the setting input_buckets"
         )
     return bucket, key

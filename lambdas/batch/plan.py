@@ -24,6 +24,8 @@ MAX_SHARD_BYTES = 32_000_000
 # Shards grow as they are cut (see `_room`), so that a small batch is shared by several workers too. The first
 # ones keep a worker's calls, as many as it makes at once by default, busy once.
 FIRST_SHARD_SIZE = 32
+# All shards' outputs together, `{},` each, are one state of Step Functions, which has 256 KiB.
+MAX_SHARDS = 80_000
 # Shards on their way to S3 while the next one is read: as many more are held in memory.
 _WRITERS = 3
 
@@ -65,6 +67,8 @@ def plan(batch: Batch, *, shard_size: int) -> dict[str, Any]:
         for shard, body in enumerate(shards):
             keep(partial(_keep_shard, storage, shard, b"".join(body), again=earlier is not None))
             manifest.append(_shard_item(batch, shard, records=len(body)))
+            if len(manifest) > MAX_SHARDS:
+                raise _too_many_shards(batch, shard_size)
         found = Plan(**counts, started_at=started_at)
         if not found.records:
             raise InvalidBatch(f"{_field(batch)}: s3://{batch.bucket}/{batch.key} holds no records")
@@ -178,6 +182,13 @@ def _keep_shard(storage: BatchStorage, shard: int, body: bytes, *, again: bool) 
 
 def _other_input(storage: BatchStorage) -> InvalidBatch:
     return InvalidBatch(f"batchId: {storage.batch_id} was planned before from another input; use a new id")
+
+
+def _too_many_shards(batch: Batch, shard_size: int) -> InvalidBatch:
+    return InvalidBatch(
+        f"{_field(batch)}: more than {MAX_SHARDS} shards; "
+        f"give fewer records, or raise the setting shard_size ({shard_size})"
+    )
 
 
 def _sound_lines(

@@ -268,9 +268,18 @@ def test_a_batch_that_cannot_be_planned_fails_at_once_with_the_reason(run: Run, 
 
     ended, calls = run("BatchMachine", given, {"BatchPlanFunction": plan})
     assert ended["status"] == "FAILED"
-    assert ended["error"] == "InvalidBatch"
-    assert "requests: must be a list" in ended["cause"]
+    assert (ended["error"], ended["cause"]) == ("InvalidBatch", "requests: must be a list")
     assert calls.events("BatchPlanFunction") == [{"executionName": "batch-1", "input": given}]
+
+
+def test_a_plan_that_fails_in_another_way_is_tried_again_and_fails_with_what_lambda_tells(run: Run) -> None:
+    def plan(event: Any) -> Any:
+        raise RuntimeError("no memory")
+
+    ended, calls = run("BatchMachine", {}, {"BatchPlanFunction": plan})
+    assert (ended["status"], ended["error"]) == ("FAILED", "RuntimeError")
+    assert json.loads(ended["cause"]) == {"errorType": "RuntimeError", "errorMessage": "no memory"}
+    assert len(calls.events("BatchPlanFunction")) == 2
 
 
 def refreshed(event: Any) -> Any:

@@ -91,6 +91,25 @@ def test_a_file_without_records_is_refused(machine, subtests):
             machine.plan({"inputS3Uri": uri})
 
 
+def test_a_reason_fits_into_step_functions_however_much_is_wrong(machine, records):
+    wrong = [{"models": [f"model-{number}" for number in range(5_000)]}, {"\ud800" * 200: 1}]
+
+    for data in wrong:
+        with pytest.raises(InvalidBatch, match=r"'model-0' is not configured|unknown field") as refused:
+            machine.plan({"requests": records(1), **data})
+
+        assert len(json.dumps(str(refused.value)).encode()) < 30_000
+        assert str(refused.value).encode()
+
+
+def test_more_shards_than_step_functions_can_map_over_are_refused(machine, records, monkeypatch):
+    monkeypatch.setattr(plan, "MAX_SHARDS", 2)
+    machine.plan({"inputS3Uri": machine.put(records(64))}, name="as-many")
+
+    with pytest.raises(InvalidBatch, match=r"more than 2 shards; .* raise the setting shard_size \(500\)"):
+        machine.plan({"inputS3Uri": machine.put(records(65))}, name="one-more")
+
+
 def test_a_batch_is_named_after_its_execution_unless_it_has_a_name(machine, records):
     machine.plan({"requests": records(1)}, name="execution-1")
     named_after_execution = machine.planned
