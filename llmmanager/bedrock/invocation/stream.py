@@ -20,7 +20,8 @@ from llmmanager.bedrock.models.stream_message import Event, StreamMessage
 from llmmanager.bedrock.routing.decision import Next
 
 Verdict = Callable[[BedrockResponse], BedrockResponse]
-_OPENING = ("messageStart",)
+# A tool call that is only announced is nothing that a caller could use, or miss.
+_OPENING = frozenset({"messageStart", "contentBlockStart"})
 
 
 class ConnectionClosedError(Exception):
@@ -37,7 +38,7 @@ class OpenStream:
         try:
             for event in self._iterator:
                 self._first.append(event)
-                if not set(event) <= set(_OPENING):
+                if not _OPENING.issuperset(event):
                     return
             raise ConnectionClosedError("the stream ended before any content")
         except BaseException:
@@ -106,6 +107,9 @@ class AnswerStream:
                 yield from self._events_of_one_target()
                 return
             except Exception as error:
+                if self._closed:
+                    # By another thread, which took the connection away from under this one.
+                    return
                 if self._message.ended:
                     # Only the usage was still to come: the answer is whole.
                     self._run.warnings.append(f"the stream broke after the answer had ended: {error}")
@@ -180,6 +184,9 @@ class AnswerStream:
             self._target, self._stream = self._run.answer()
         except LLMManagerError as exhausted:
             self._error = exhausted
+            return False
+        if self._closed:
+            self._stream.close()
             return False
         self._run.warnings.append(
             f"the stream broke after {len(said)} characters ({error}) and was continued in "

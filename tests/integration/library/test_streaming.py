@@ -141,6 +141,17 @@ def test_a_tool_call_cannot_be_continued(fake_bedrock: FakeBedrock, make_manager
     assert len(fake_bedrock.calls) == 1
 
 
+def test_a_tool_call_that_was_only_announced_is_asked_for_elsewhere(
+    fake_bedrock: FakeBedrock, make_manager, ask
+) -> None:
+    fake_bedrock.add_fault(Fault(reset=True, after_chunks=0, count=1))
+    stream = make_manager().converse_stream(ask, tool_config=TOOLS)
+    kinds = [kind for event in stream.events() for kind in event]
+    assert stream.success
+    assert stream.get_stop_reason() == "tool_use"
+    assert kinds.count("contentBlockStart") == 1
+
+
 def test_a_streamed_tool_call_comes_together(make_manager, ask) -> None:
     manager = make_manager()
     stream = manager.converse_stream(ask, tool_config=TOOLS)

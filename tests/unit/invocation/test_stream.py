@@ -113,12 +113,40 @@ def test_a_connection_counts_as_open_once_its_first_content_is_there() -> None:
     assert not connection.closed
 
 
-@pytest.mark.parametrize("events", [[], [START]])
+ANNOUNCED = {"contentBlockStart": {"contentBlockIndex": 0, "start": {"toolUse": {"name": "t"}}}}
+
+
+@pytest.mark.parametrize("events", [[], [START], [START, ANNOUNCED]])
 def test_a_connection_without_content_was_lost(events: Events) -> None:
     connection = Connection(events)
     with pytest.raises(ConnectionClosedError):
         OpenStream(connection)
     assert connection.closed
+
+
+def test_a_stream_that_another_thread_closes_ends_without_a_word() -> None:
+    call = Call([[START, text("a"), AttributeError("nothing to read from any more")], [START, text("b")]])
+    stream = answer_of(call)
+    events = iter(stream)
+    assert [next(events), next(events)] == [START, text("a")]
+    stream.close()
+    assert list(events) == []
+    assert (call.lost, call.counted) == ([], 1)
+
+
+def test_a_stream_that_is_closed_while_it_moves_on_ends_there() -> None:
+    call = Call([[START, text("a"), LOST], [START, text("b"), stop(), STOP]])
+    stream = answer_of(call)
+    moving_on = call.go_on_with
+
+    def closed_meanwhile(*arguments: Any) -> None:
+        moving_on(*arguments)
+        stream.close()
+
+    call.go_on_with = closed_meanwhile  # type: ignore[method-assign]
+    assert list(stream) == [START, text("a")]
+    assert [connection.closed for connection in call.connections] == [2, 1]
+    assert not stream.response().success
 
 
 def test_a_connection_that_breaks_before_its_content_is_closed() -> None:
