@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from llmmanager import BedrockConverseRequest, BedrockResponse
 from llmmanager.bedrock.invocation.request import CONVERSE_FIELDS
+from llmmanager.bedrock.invocation.request_problems import MAX_PROBLEMS
 from llmmanager.bedrock.invocation.request_validation import validate_request
 from llmmanager.bedrock.models.json_codec import decode_bytes, encode_bytes
 from llmmanager.bedrock.pricing import estimate_cost
@@ -22,18 +24,21 @@ _REQUEST_FIELDS = set(_FIELDS.values())
 _FIELDS_WITH_BYTES = ("messages", "system", "extra_request_fields")
 
 MAX_ID_LENGTH = 512
+# A body of 6 MB may have half a million problems, and name a place that is a hundred long keys deep.
+_MAX_REASONS_LENGTH = 500_000
 
 
 class InvalidRequest(Exception):
     """What was sent is not a request that can be made.
 
     Attributes:
-        reasons: every problem found, each led by the field it is about.
+        reasons: the problems found, each led by the field it is about; as many as an answer has room for, and
+            then that there are more.
     """
 
     def __init__(self, reasons: Sequence[str]) -> None:
-        super().__init__("; ".join(reasons))
-        self.reasons = list(reasons)
+        self.reasons = _listable(reasons)
+        super().__init__("; ".join(self.reasons))
 
 
 def decode_record(data: Any, *, default_id: str) -> BedrockConverseRequest:
@@ -132,6 +137,13 @@ def last_error(response: BedrockResponse) -> dict[str, Any] | None:
     # An attempt's own error has the service's code; what the manager raised may sum several up.
     errors = [plain["error"], *(attempt["error"] for attempt in plain["attempts"])]
     return next((error for error in reversed(errors) if error), None)
+
+
+def _listable(reasons: Sequence[str]) -> list[str]:
+    ends = accumulate(map(len, reasons[:MAX_PROBLEMS]))
+    kept = list(reasons[: sum(end <= _MAX_REASONS_LENGTH for end in ends)])
+    more = len(reasons) - len(kept)
+    return [*kept, f"request: has more problems than the {len(kept)} listed"] if more else kept
 
 
 def _usage(response: BedrockResponse) -> dict[str, Any] | None:

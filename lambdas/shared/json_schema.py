@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from lambdas.shared.linear_regex import InvalidPattern, LinearRegex
+from llmmanager.bedrock.invocation.request_problems import MAX_PROBLEMS
 
 _TYPES: Mapping[str, Callable[[Any], bool]] = {
     "object": lambda value: isinstance(value, dict),
@@ -25,13 +27,20 @@ _COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "m
 _COUNTED: Mapping[type, str] = {str: "Length", list: "Items", dict: "Properties"}
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _COMBINATIONS = ("allOf", "anyOf", "oneOf")
+# Reading one takes up to a hundredth of a second, and a body has room for a hundred thousand.
+_MAX_PATTERNS = 100
 _SINGLE = ("type", "enum", "const", "pattern", "properties", "required", "additionalProperties", "items")
 KEYWORDS = (*_SINGLE, *_COUNTS, *_BOUNDS, *_COMBINATIONS)
 
 
 def schema_problems(schema: Any, path: str) -> list[str]:
-    """What is wrong with a schema, each sentence led by the place below `path`."""
-    return list(_check(schema, path))
+    """What is wrong with a schema, each sentence led by the place below `path`.
+
+    Of more problems than anybody is told of, not all are looked for.
+    """
+    if _count_patterns(schema) > _MAX_PATTERNS:
+        return [f"{path}: must hold at most {_MAX_PATTERNS} patterns"]
+    return list(islice(_check(schema, path), MAX_PROBLEMS + 1))
 
 
 def violations(value: Any, schema: Any, path: str = "answer") -> Iterator[str]:
@@ -152,6 +161,15 @@ def _check_pattern(value: Any, at: str) -> Iterator[str]:
         LinearRegex(value)
     except InvalidPattern as error:
         yield f"{at}: {error}"
+
+
+def _count_patterns(value: Any) -> int:
+    """How many there may be at most: whatever is called `pattern` and is text, at any depth."""
+    if isinstance(value, list):
+        return sum(map(_count_patterns, value))
+    if isinstance(value, dict):
+        return isinstance(value.get("pattern"), str) + sum(map(_count_patterns, value.values()))
+    return 0
 
 
 def _is_type(name: Any) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from lambdas.shared.settings import batch_settings
+from llmmanager.bedrock.invocation.request_problems import MAX_PROBLEMS
 
 INPUTS = "inputs/"
 
@@ -16,9 +18,11 @@ _URI = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
 def location_problems(fields: Mapping[str, Any]) -> list[str]:
     """What is wrong with the files that a request's fields name (`s3Location`, at any depth).
 
-    They may lie in the deployment's own bucket under `inputs/`, and in the configured input buckets.
+    They may lie in the deployment's own bucket under `inputs/`, and in the configured input buckets. Of more
+    problems than anybody is told of, not all are looked for.
     """
-    return [problem for name, value in fields.items() for problem in _problems(value, name)]
+    found = (problem for name, value in fields.items() for problem in _problems(value, name))
+    return list(islice(found, MAX_PROBLEMS + 1))
 
 
 def _problems(value: Any, path: str) -> Iterator[str]:

@@ -139,3 +139,17 @@ def test_a_body_as_large_as_lambda_takes_is_answered_like_any_other(call, deploy
 
     assert status == 400
     assert len(text) < 10_000
+
+
+@pytest.mark.parametrize("deep", [False, True], ids=["many fields", "files named in deep places"])
+def test_a_body_with_very_many_problems_is_refused_like_any_other(call, deployed, deep):
+    wrong = {f"field{number}": 1 for number in range(20_000)}
+    if deep:
+        files = [{"s3Location": {}}] * 2_000
+        for _ in range(80):
+            files = {"\N{GRINNING FACE}" * 80: files}
+        wrong = {"additionalModelRequestFields": files}
+    status, text = call("POST", "/v1/converse", {**QUESTION, **wrong})
+
+    assert status == 400
+    assert "has more problems than the" in text

@@ -175,6 +175,15 @@ def test_whatever_json_comes_it_is_a_request_or_is_refused_with_reasons(data):
     assert reasons if request is None else decode_record(encode_record(request), default_id="a") == request
 
 
+@pytest.mark.parametrize(("length", "listed"), [(20, 1000), (5_000, 100)])
+def test_of_more_problems_than_an_answer_has_room_for_the_first_are_listed(length, listed):
+    reasons = [f"{number}".zfill(length) for number in range(3_000)]
+
+    found = InvalidRequest(reasons).reasons
+
+    assert found == [*reasons[:listed], f"request: has more problems than the {listed} listed"]
+
+
 def test_the_id_of_a_bad_record_can_still_be_read():
     assert record_id({"recordId": "a", "messages": 3}) == "a"
     assert record_id({"recordId": 3}) is None

@@ -112,6 +112,7 @@ def test_a_missing_member_is_named():
         ({"jsonSchema": {"properties": {"a": 1}}}, "responseValidation.jsonSchema.properties.a: "),
         ({"jsonSchema": {"items": {"pattern": "("}}}, "responseValidation.jsonSchema.items.pattern: "),
         ({"jsonSchema": {"items": {"pattern": 1}}}, "responseValidation.jsonSchema.items.pattern: "),
+        ({"jsonSchema": {"anyOf": [{"pattern": "a"}] * 101}}, "responseValidation.jsonSchema: "),
         ({"jsonSchema": {"anyOf": []}}, "responseValidation.jsonSchema.anyOf: "),
         ({"jsonSchema": {"anyOf": [1]}}, "responseValidation.jsonSchema.anyOf[0]: "),
     ],
