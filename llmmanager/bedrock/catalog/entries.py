@@ -134,7 +134,7 @@ class RegionCatalog:
                 entries={entry.model_id: entry for entry in entries},
                 refreshed_at=datetime.fromisoformat(moment).astimezone(UTC) if moment else None,
             )
-        except (AttributeError, KeyError, TypeError) as error:
+        except (AttributeError, KeyError, RecursionError, TypeError) as error:
             raise ValueError(f"not a region's catalog: {error!r}") from error
 
 

@@ -203,6 +203,8 @@ class UnifiedModelManager:
         resolved = self._resolved(model)
         regions = self._layers.catalog.regions_of(resolved.model_id)
         facts = facts_of(resolved.model_id)
+        if resolved.region:
+            return f"it lives in {resolved.region} and can be called there only"
         subject = f"{resolved.model_name} ({resolved.model_id})"
         if regions:
             ends = f"; its end of life was announced for {facts.eol_date}" if facts and facts.eol_date else ""
@@ -387,7 +389,7 @@ def _summary(errors: Mapping[str, Exception]) -> str:
 
 
 def _checked_regions(regions: Iterable[str]) -> tuple[str, ...]:
-    listed = [regions] if isinstance(regions, str) else list(regions)
+    listed = [regions] if isinstance(regions, str) or not isinstance(regions, Iterable) else list(regions)
     wrong = [region for region in listed if not isinstance(region, str) or not _REGION.fullmatch(region)]
     if wrong or isinstance(regions, str):
         raise ConfigurationError(

@@ -67,7 +67,17 @@ def test_a_moment_in_another_time_zone_is_read_as_utc():
 
 @pytest.mark.parametrize(
     "text",
-    ["", "null", "[]", "{}", '{"format": 2}', '{"format": 1, "region": "r", "models": [{}]}', "\x00", "7"],
+    [
+        "",
+        "null",
+        "[]",
+        "{}",
+        '{"format": 2}',
+        '{"format": 1, "region": "r", "models": [{}]}',
+        "\x00",
+        "7",
+        "[" * 100_000,
+    ],
 )
 def test_what_is_no_region_is_refused_as_a_value_error(text):
     with pytest.raises(ValueError, match=r"not a region's catalog|is not 1|Expecting|JSON"):

@@ -110,7 +110,8 @@ def test_where_says_which_regions_offer_a_model_and_that_one_is_retired(manager)
     assert "2026-09-10" in manager.where(HAIKU_3)
     assert "Claude 3 Opus" in manager.where("Claude 3 Opus")
     assert "retired" in manager.where("Claude 3 Opus")
-    assert "not in the catalog" in manager.where(APPLICATION)
+    assert "not in the catalog" in manager.where("acme.talk-v9:0")
+    assert "it lives in us-west-2" in manager.where(APPLICATION)
 
 
 def test_a_refused_way_in_goes_last_for_that_model_and_region_only(manager):
@@ -229,7 +230,7 @@ def test_store_and_directory_exclude_each_other(tmp_path):
         UnifiedModelManager(store=MemoryStore(), directory=tmp_path)
 
 
-@pytest.mark.parametrize("regions", ["us-east-1", ["us-east-1", "US East"], [None], ["us-east-1/x"], [""]])
+@pytest.mark.parametrize("regions", ["us-east-1", ["us-east-1", "US East"], [None], ["us-east-1/x"], [""], 5])
 def test_what_is_no_list_of_regions_is_refused(regions):
     with pytest.raises(ConfigurationError, match="regions takes a list of AWS region names"):
         UnifiedModelManager(regions=regions)
