@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import boto3
@@ -12,8 +11,6 @@ import pytest
 from moto import mock_aws
 
 from lambdas.events import handler as door
-from lambdas.events import replies
-from lambdas.shared import clients, health, idempotency, manager, settings
 from llmmanager.testing import FakeBedrock
 
 ACCOUNT = "123456789012"
@@ -21,59 +18,19 @@ BUCKET = "bucket-of-the-test"
 STATE_MACHINE = f"arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:Batch"
 
 
-@dataclass
-class Context:
-    """What Lambda hands to a function."""
-
-    seconds: float = 300
-    function_name: str = "function-of-the-test"
-    memory_limit_in_mb: int = 1024
-    invoked_function_arn: str = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:function-of-the-test"
-    aws_request_id: str = "invocation-of-the-test"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int(self.seconds * 1000)
-
-
-def forget_what_is_kept() -> None:
-    """What an execution environment keeps between invocations."""
-    for kept in (
-        settings.model_settings,
-        settings.batch_settings,
-        settings.batch_state_machine_arn,
-        settings.request_table,
-        settings.event_settings,
-        idempotency._store,
-        health.cooldowns,
-        clients.s3,
-        clients.sqs,
-        clients.dynamodb,
-        clients.event_bridge,
-        clients.step_functions,
-        manager.catalog,
-        manager.llm_manager,
-        door._make_clients,
-        replies._queue_url,
-    ):
-        kept.cache_clear()
-
-
 class Door:
     """Hands messages to the function as the queue does, and looks at what it did."""
 
     bucket = BUCKET
-    context = Context()
 
-    def __init__(self) -> None:
+    def __init__(self, context: Any, cold_start: Any) -> None:
+        self.context = context
+        self.forget = cold_start
         self.sqs = boto3.client("sqs")
         self.urls = {
             name: self.sqs.create_queue(QueueName=name)["QueueUrl"]
             for name in ("requests", "dead", "published", "answers")
         }
-
-    def forget(self) -> None:
-        """Make the next invocation the first of its execution environment."""
-        forget_what_is_kept()
 
     def arn(self, queue: str) -> str:
         return f"arn:aws:sqs:us-east-1:{ACCOUNT}:{queue}"
@@ -150,20 +107,18 @@ class Door:
         }
 
 
-@pytest.fixture(scope="session")
-def session() -> boto3.Session:
-    """One for all tests: a new one reads botocore's descriptions of the services again."""
-    return boto3.Session("testing", "testing", region_name="us-east-1")
-
-
 @pytest.fixture
 def deployed(
-    fake_bedrock: FakeBedrock, session: boto3.Session, monkeypatch: pytest.MonkeyPatch
+    fake_bedrock: FakeBedrock,
+    session: boto3.Session,
+    make_context: Any,
+    cold_start: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Door]:
     """The stack's environment and what stands around the function."""
     with mock_aws(config={"core": {"passthrough": {"urls": [f"{fake_bedrock.endpoint_url}.*"]}}}):
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
-        events_door = Door()
+        events_door = Door(make_context(300), cold_start)
         for name, value in {
             "LLMMANAGER_MODELS": json.dumps(["Nova Lite", "Nova Micro"]),
             "LLMMANAGER_REGIONS": json.dumps(["us-east-1", "us-west-2"]),
@@ -181,9 +136,9 @@ def deployed(
         }.items():
             monkeypatch.setenv(name, value)
         _build_surroundings(events_door)
-        forget_what_is_kept()
+        cold_start()
         yield events_door
-        forget_what_is_kept()
+        cold_start()
 
 
 def _build_surroundings(events_door: Door) -> None:

@@ -26,7 +26,6 @@ import requests
 from moto import mock_aws
 
 from lambdas.batch import collect, plan, worker
-from lambdas.shared import clients, health, manager, settings
 from llmmanager.testing import FakeBedrock
 
 ROOT = Path(__file__).parents[3]
@@ -147,33 +146,6 @@ class AwsServer:
         return None
 
 
-@dataclass
-class Context:
-    """What Lambda hands to a function."""
-
-    seconds: float = 900
-    function_name: str = "function-of-the-test"
-    memory_limit_in_mb: int = 1024
-    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:function-of-the-test"
-    aws_request_id: str = "request-of-the-test"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int(self.seconds * 1000)
-
-
-def forget_what_is_kept() -> None:
-    for kept in (
-        settings.model_settings,
-        settings.batch_settings,
-        health.cooldowns,
-        clients.s3,
-        manager.catalog,
-        manager.llm_manager,
-        manager.parallel_manager,
-    ):
-        kept.cache_clear()
-
-
 @pytest.fixture
 def bedrock() -> Iterator[FakeBedrock]:
     with FakeBedrock(log_limit=100_000) as fake:
@@ -181,7 +153,7 @@ def bedrock() -> Iterator[FakeBedrock]:
 
 
 @pytest.fixture
-def aws(bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsServer]:
+def aws(bedrock: FakeBedrock, cold_start: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsServer]:
     """The deployed stack's environment, bucket and table."""
     with (
         mock_aws(config={"core": {"passthrough": {"urls": [r"http://127\.0\.0\.1.*"]}}}),
@@ -210,15 +182,16 @@ def aws(bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsSe
                 {"AttributeName": "sk", "KeyType": "RANGE"},
             ],
         )
-        forget_what_is_kept()
+        cold_start()
         yield server
-        forget_what_is_kept()
+        cold_start()
 
 
 class StateMachine:
     """Does with the functions what the state machine does: retries, loops, goes on without a lost shard."""
 
-    def __init__(self) -> None:
+    def __init__(self, make_context: Any) -> None:
+        self._context = make_context
         self.planned: dict[str, Any] = {}
 
     def run(self, data: dict[str, Any], *, name: str = "batch-1", at_once: int = 3) -> dict[str, Any]:
@@ -229,15 +202,15 @@ class StateMachine:
         return self.collect()
 
     def plan(self, data: dict[str, Any], *, name: str = "batch-1") -> list[dict[str, Any]]:
-        self.planned = _retried(plan.handler, {"executionName": name, "input": data}, attempts=2)
+        self.planned = self._retried(plan.handler, {"executionName": name, "input": data}, attempts=2)
         return json.loads(self.read("manifest.json", batch=self.planned["batchId"]))
 
     def run_shard(self, item: dict[str, Any]) -> None:
         while not item.get("done"):
-            item = _retried(worker.handler, item, attempts=4)
+            item = self._retried(worker.handler, item, attempts=4)
 
     def collect(self) -> dict[str, Any]:
-        return _retried(collect.handler, self.planned, attempts=4)
+        return self._retried(collect.handler, self.planned, attempts=4)
 
     def start_worker(self, *items: dict[str, Any]) -> subprocess.Popen[bytes]:
         """A worker in a process of its own, which runs shards to their end unless it is killed."""
@@ -264,19 +237,18 @@ class StateMachine:
         body = boto3.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
         return [json.loads(line) for line in body.splitlines()]
 
-
-def _retried(function: Any, event: dict[str, Any], *, attempts: int) -> Any:
-    for _ in range(attempts - 1):
-        try:
-            return function(event, Context())
-        except Exception:
-            continue
-    return function(event, Context())
+    def _retried(self, function: Any, event: dict[str, Any], *, attempts: int) -> Any:
+        for _ in range(attempts - 1):
+            try:
+                return function(event, self._context())
+            except Exception:
+                continue
+        return function(event, self._context())
 
 
 @pytest.fixture
-def machine(aws: AwsServer) -> StateMachine:
-    return StateMachine()
+def machine(aws: AwsServer, make_context: Any) -> StateMachine:
+    return StateMachine(make_context)
 
 
 @pytest.fixture

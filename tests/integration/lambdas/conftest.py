@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +12,6 @@ import pytest
 from moto import mock_aws
 
 from lambdas.batch import collect, plan, worker
-from lambdas.shared import clients, health, idempotency, manager, settings
 from llmmanager.testing import FakeBedrock
 
 MODELS = ("Nova Lite", "Nova Micro")
@@ -24,63 +22,14 @@ REQUEST_TABLE = "requests-of-the-test"
 STATE_MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:Batch"
 
 
-@dataclass
-class Context:
-    """What Lambda hands to a function, with the time that a test gives it."""
-
-    seconds: float = 900
-    function_name: str = "function-of-the-test"
-    memory_limit_in_mb: int = 1024
-    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:function-of-the-test"
-    aws_request_id: str = "request-of-the-test"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int(self.seconds * 1000)
-
-
 @pytest.fixture
-def context() -> Context:
-    return Context()
-
-
-def forget_what_is_kept() -> None:
-    """What an execution environment keeps between invocations."""
-    for kept in (
-        settings.model_settings,
-        settings.batch_settings,
-        settings.batch_state_machine_arn,
-        settings.request_lost_seconds,
-        settings.request_table,
-        settings.event_bus,
-        idempotency._store,
-        health.cooldowns,
-        clients.s3,
-        clients.s3_for_links,
-        clients.dynamodb,
-        clients.step_functions,
-        clients.event_bridge,
-        manager.catalog,
-        manager.llm_manager,
-        manager.parallel_manager,
-    ):
-        kept.cache_clear()
-
-
-@pytest.fixture
-def cold_start() -> Any:
-    """Makes the next call the first of its execution environment."""
-    return forget_what_is_kept
-
-
-@pytest.fixture(scope="session")
-def session() -> boto3.Session:
-    """One for all tests: a new one reads botocore's descriptions of the services again."""
-    return boto3.Session("testing", "testing", region_name="us-east-1")
+def context(make_context: Any) -> Any:
+    return make_context()
 
 
 @pytest.fixture
 def deployed(
-    fake_bedrock: FakeBedrock, session: boto3.Session, monkeypatch: pytest.MonkeyPatch
+    fake_bedrock: FakeBedrock, session: boto3.Session, cold_start: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[FakeBedrock]:
     """The stack's environment, bucket, table and state machine; gives the Bedrock that they call."""
     for name, value in {
@@ -118,9 +67,9 @@ def deployed(
         boto3.client("stepfunctions").create_state_machine(
             name="Batch", definition=json.dumps(_MACHINE), roleArn="arn:aws:iam::123456789012:role/any"
         )
-        forget_what_is_kept()
+        cold_start()
         yield fake_bedrock
-        forget_what_is_kept()
+        cold_start()
 
 
 _MACHINE = {"StartAt": "Plan", "States": {"Plan": {"Type": "Pass", "End": True}}}
@@ -129,7 +78,8 @@ _MACHINE = {"StartAt": "Plan", "States": {"Plan": {"Type": "Pass", "End": True}}
 class StateMachine:
     """Does with the functions what the state machine does, one step at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, make_context: Any) -> None:
+        self._context = make_context
         self.planned: dict[str, Any] = {}
 
     def run(self, data: dict[str, Any], *, name: str = "batch-1") -> dict[str, Any]:
@@ -140,19 +90,19 @@ class StateMachine:
 
     def plan(self, data: dict[str, Any], *, name: str = "batch-1") -> list[dict[str, Any]]:
         """The shards that the map is given."""
-        self.planned = plan.handler({"executionName": name, "input": data}, Context())
+        self.planned = plan.handler({"executionName": name, "input": data}, self._context())
         return json.loads(self.read(self.planned["manifestKey"]))
 
     def run_shard(self, item: dict[str, Any], *, seconds: float = 900) -> dict[str, Any]:
         """A shard until it is done."""
         done = False
         while not done:
-            item = worker.handler(item, Context(seconds))
+            item = worker.handler(item, self._context(seconds))
             done = item["done"]
         return item
 
     def collect(self) -> dict[str, Any]:
-        return collect.handler(self.planned, Context())
+        return collect.handler(self.planned, self._context())
 
     def put(self, lines: Iterable[Any], *, key: str = "input/file.jsonl", bucket: str = BUCKET) -> str:
         """An input file; a line that is bytes goes in as it is. Its URI."""
@@ -175,8 +125,8 @@ class StateMachine:
 
 
 @pytest.fixture
-def machine(deployed: FakeBedrock) -> StateMachine:
-    return StateMachine()
+def machine(deployed: FakeBedrock, make_context: Any) -> StateMachine:
+    return StateMachine(make_context)
 
 
 @pytest.fixture
