@@ -89,20 +89,22 @@ def run_shard(item: dict[str, Any], budget: Budget) -> dict[str, Any]:
     ):
         finished_before = len(parts.statuses)
         waiting = Waiting(storage.read(item["key"]), parts, budget, early_end)
+        cut_short = False
         for request, response in _responses(item, options, waiting.requests(), deadline=budget.end):
             if not response.success and budget.start_until.remaining() <= 0:
                 # Perhaps it only ran out of this invocation's time: the next one gives it all there is.
-                waiting.left = True
+                cut_short = True
             else:
                 tally.add(response)
                 log_payload(request, response)
                 parts.add(result_of(request, response))
                 early_end.note(success=response.success)
-    if waiting.left and len(parts.statuses) == finished_before:
+    done = waiting.over and not cut_short
+    if not done and len(parts.statuses) == finished_before:
         raise NoProgress(f"shard {item['shard']}: no record could be finished in the time of one invocation")
     statuses = list(parts.statuses.values())
     return {
-        "done": not waiting.left,
+        "done": done,
         "answered": statuses.count(ANSWERED),
         "failed": statuses.count(FAILED),
     }
@@ -126,11 +128,11 @@ class Waiting:
     """The records of a shard that have no result yet, handed out while there is time to start them.
 
     Attributes:
-        left: whether some were not run to their end.
+        over: whether all were handed out that are to be run; not so where nobody asked for them in time.
     """
 
     def __init__(self, shard: bytes, parts: PartWriter, budget: Budget, early_end: EarlyEnd) -> None:
-        self.left = False
+        self.over = False
         self._shard = shard
         self._parts = parts
         self._budget = budget
@@ -143,11 +145,11 @@ class Waiting:
             if record["recordId"] in self._parts.statuses:
                 continue
             if self._early_end.due():
-                return
+                break
             if self._parts.in_trouble or self._budget.start_until.remaining() <= 0:
-                self.left = True
                 return
             yield decode_record(record, default_id=record["recordId"])
+        self.over = True
 
 
 def _priority(line: bytes) -> int:

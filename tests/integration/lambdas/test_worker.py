@@ -98,9 +98,10 @@ def test_a_request_that_ran_out_of_the_invocations_time_is_not_failed_but_run_ag
     assert second == {"done": True, "answered": 20, "failed": 0}
 
 
-def test_an_invocation_that_gets_nowhere_raises_instead_of_asking_for_another(machine, deployed, shard):
+@pytest.mark.parametrize("end", [ENOUGH, 0, -1])
+def test_an_invocation_that_gets_nowhere_raises_instead_of_asking_for_another(machine, deployed, shard, end):
     with pytest.raises(NoProgress, match="shard 0"):
-        worker.run_shard(shard, budget(start=-1, end=ENOUGH))
+        worker.run_shard(shard, budget(start=-1, end=end))
 
     assert not deployed.calls
 
