@@ -45,9 +45,13 @@ class Call:
     context: Any
 
     def header(self, name: str) -> str | None:
-        """A header's value, whatever the case of its name; None where it was not sent."""
-        headers = self.event.get("headers") or {}
-        return next((value for key, value in headers.items() if key.lower() == name.lower()), None)
+        """A header's value, whatever the case of its name; None where it was not sent.
+
+        The values of one that was sent more than once are listed with commas, as HTTP has it.
+        """
+        headers = {**(self.event.get("headers") or {}), **(self.event.get("multiValueHeaders") or {})}
+        value = next((value for key, value in headers.items() if key.lower() == name.lower()), None)
+        return ", ".join(value) if isinstance(value, list) else value
 
     def query(self, name: str) -> str | None:
         """A query parameter; the last one, where it was given twice."""
@@ -57,12 +61,23 @@ class Call:
     @property
     def caller(self) -> str:
         """Who signed the call: a user, a role whatever its session, or the holder of an API key."""
-        identity = self.event.get("requestContext", {}).get("identity") or {}
+        identity = self._request_context.get("identity") or {}
         arn = identity.get("userArn")
         if not arn:
             return str(identity.get("apiKeyId") or "")
         kind, _, name = str(arn).partition("/")
         return f"{kind}/{name.partition('/')[0]}" if kind.endswith(":assumed-role") else str(arn)
+
+    @property
+    def base(self) -> str:
+        """What an URL of the API has in front of a route's path: its stage, if any."""
+        path = str(self.event.get("path") or "")
+        full = str(self._request_context.get("path") or "")
+        return full.removesuffix(path) if full.endswith(path) else ""
+
+    @property
+    def _request_context(self) -> Mapping[str, Any]:
+        return self.event.get("requestContext") or {}
 
     def body(self) -> dict[str, Any]:
         """The JSON object that was sent.
@@ -73,6 +88,8 @@ class Call:
         text = self.event.get("body")
         if not text:
             raise InvalidRequest(["body: must be a JSON object (got nothing)"])
+        if not isinstance(text, str):
+            raise InvalidRequest(["body: must be text, as API Gateway passes it on"])
         try:
             body = parse(base64.b64decode(text, validate=True) if self.event.get("isBase64Encoded") else text)
         except InvalidJson as error:

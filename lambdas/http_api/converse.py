@@ -23,9 +23,11 @@ def post(call: Call) -> Answer:
     """
     body = call.body()
     question = read_question(body)
-    if requests.is_preferred(call):
-        return once(call, "requests", body, lambda: requests.submit(body, caller=call.caller))
-    return once(call, "converse", body, lambda: _answer(question, call))
+    later = requests.is_preferred(call)
+    # Now or later, it is the same request: neither comes beside the other.
+    return once(
+        call, "converse", body, lambda: requests.submit(body, call) if later else _answer(question, call)
+    )
 
 
 def validate(call: Call) -> Answer:

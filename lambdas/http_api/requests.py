@@ -30,20 +30,21 @@ def is_preferred(call: Call) -> bool:
     )
 
 
-def submit(body: Mapping[str, Any], *, caller: str) -> Answer:
-    """Keep a request, which must be a good one, and queue it."""
+def submit(body: Mapping[str, Any], call: Call) -> Answer:
+    """Keep the body of a call, which must be a good one, and queue it."""
     id_ = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:16]}"
     key = _key(id_, "request")
     clients.s3().put_object(
         Bucket=batch_settings().bucket, Key=key, Body=dump(body), ContentType="application/json"
     )
-    message = {"requestId": id_, "requestKey": key, "caller": caller}
+    message = {"requestId": id_, "requestKey": key, "caller": call.caller}
     clients.sqs().send_message(QueueUrl=request_queue_url(), MessageBody=json.dumps(message))
     link = f"/v1/requests/{id_}"
     return Answer(
         202,
         {"requestId": id_, "status": "pending", "links": {"self": link}},
-        {"Location": link, "Preference-Applied": "respond-async"},
+        # Followed as it is, where links begin at the API's URL, its stage included.
+        {"Location": call.base + link, "Preference-Applied": "respond-async"},
     )
 
 

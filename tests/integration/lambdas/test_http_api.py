@@ -167,6 +167,22 @@ def test_a_body_that_only_says_it_is_base64_is_refused(call):
         assert call("POST", "/v1/converse", body, isBase64Encoded=True)[0] == 400
 
 
+def test_a_body_that_is_no_text_is_refused(proxy_event, context, deployed):
+    for encoded in (True, False):
+        event = proxy_event("POST", "/v1/converse") | {
+            "body": {"messages": MESSAGES},
+            "isBase64Encoded": encoded,
+        }
+        assert handler(event, context)["statusCode"] == 400
+
+
+def test_what_api_gateway_leaves_empty_is_not_missed(proxy_event, context, deployed):
+    event = proxy_event("POST", "/v1/converse", {"messages": MESSAGES})
+    nothing = ("headers", "multiValueHeaders", "queryStringParameters", "pathParameters", "requestContext")
+
+    assert handler(event | dict.fromkeys(nothing), context)["statusCode"] == 200
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: (

@@ -17,6 +17,7 @@ import urllib3
 from botocore.stub import Stubber
 
 from lambdas.http_api import large_answers, requests
+from lambdas.http_api.calls import Call
 from lambdas.http_api.handler import handler
 from lambdas.shared import clients, settings
 from llmmanager.testing import Fault
@@ -166,6 +167,49 @@ def test_a_request_that_is_answered_later_is_kept_and_queued(call, queue, machin
     assert json.loads(machine.read(key)) == QUESTION
     assert call("GET", f"/v1/requests/{id_}")[:2] == (200, body)
     assert not deployed.calls
+
+
+@pytest.mark.parametrize(
+    ("full_path", "path", "location"),
+    [
+        ("/prod/v1/converse", "/v1/converse", "/prod/v1/requests/"),
+        ("/prod/v1/converse/", "/v1/converse/", "/prod/v1/requests/"),
+        ("/v1/converse", "/v1/converse", "/v1/requests/"),
+    ],
+)
+def test_location_leads_to_the_outcome_in_the_stage_that_was_called(
+    queue, proxy_event, context, full_path, path, location
+):
+    event = proxy_event("POST", path, QUESTION) | {"headers": {"Prefer": "respond-async"}}
+    event["requestContext"]["path"] = full_path
+
+    answer = handler(event, context)
+
+    assert answer["headers"]["Location"] == location + json.loads(answer["body"])["requestId"]
+
+
+def test_a_preference_counts_in_whichever_of_several_headers_it_stands(queue, proxy_event, context):
+    event = proxy_event("POST", "/v1/converse", QUESTION)
+    event["headers"] = {"prefer": "wait=10"}
+    event["multiValueHeaders"] = {"prefer": ["respond-async", "wait=10"]}
+
+    assert handler(event, context)["statusCode"] == 202
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "status"), [("respond-async", "", 202), ("", "respond-async", 200)]
+)
+def test_a_request_that_is_sent_again_with_another_preference_is_the_same(
+    call, queue, deployed, first, second, status
+):
+    answers = [
+        call("POST", "/v1/converse", QUESTION, headers={"Prefer": prefer, "Idempotency-Key": "k"})
+        for prefer in (first, second)
+    ]
+
+    assert [answer[0] for answer in answers] == [status, status]
+    assert answers[0][1] == answers[1][1]
+    assert len(deployed.calls) + len(queue()) == 1
 
 
 def test_the_outcome_is_given_when_there_is_one(call, queue):
@@ -513,5 +557,5 @@ def test_what_is_just_small_enough_fits_into_what_lambda_takes(call, machine, mo
 
 
 def test_ids_of_requests_are_not_guessed(queue, deployed):
-    ids = {requests.submit({}, caller="").body["requestId"] for _ in range(20)}
+    ids = {requests.submit({}, Call({}, None)).body["requestId"] for _ in range(20)}
     assert len(ids) == 20
