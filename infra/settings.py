@@ -62,6 +62,10 @@ _EMAIL = re.compile(r"[^@\s,]+@[^@\s,]+\.[^@\s,.]+", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d{1,9}", re.ASCII)
 
 
+# The functions' environment, 4 KB of JSON, holds all lists; what else is in it takes some 1.2 KB.
+_MAX_LISTS_CHARACTERS: Final = 2_800
+
+
 class SettingsError(ValueError):
     """A value in the CDK context cannot be used; the message names the key, the value and what it takes."""
 
@@ -134,6 +138,23 @@ class DeploymentSettings:
     removal_policy: str
     bedrock_endpoint_url: str
     warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        lists = {
+            "models": [model.requested for model in self.models],
+            "regions": self.regions,
+            "input_buckets": self.input_buckets,
+            "reply_queues": self.reply_queues,
+        }
+        taken = {key: len(json.dumps(json.dumps(names))) for key, names in lists.items()}
+        if sum(taken.values()) > _MAX_LISTS_CHARACTERS:
+            longest = max(taken, key=lambda key: taken[key])
+            raise SettingsError.takes(
+                longest,
+                lists[longest],
+                f"less: {', '.join(lists)} may be {_MAX_LISTS_CHARACTERS} characters of JSON together, "
+                f"for Lambda gives a function 4 KB of environment; they are {sum(taken.values())}",
+            )
 
     @classmethod
     def from_context(cls, context: Mapping[str, object]) -> DeploymentSettings:

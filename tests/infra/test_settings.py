@@ -168,6 +168,16 @@ def test_a_batch_with_more_shards_at_once_than_there_are_workers_is_refused() ->
     assert settings(map_concurrency=51, batch_concurrency=0).batch_concurrency == 0
 
 
+def test_lists_that_the_functions_environment_cannot_hold_are_refused() -> None:
+    buckets = [f"prompts-of-team-{number:03d}" for number in range(120)]
+    assert len(settings(input_buckets=buckets[:100]).input_buckets) == 100
+    with pytest.raises(
+        SettingsError, match=r'"input_buckets" is .*: it takes less: models, .* 4 KB'
+    ) as refused:
+        settings(input_buckets=buckets)
+    assert refused.value.key == "input_buckets"
+
+
 def test_every_setting_has_a_bad_value_that_is_refused() -> None:
     assert {key for key, _, _ in BAD} == set(DEFAULTS)
 
