@@ -17,8 +17,10 @@ STATUS: Mapping[str, int] = {
     "InternalServerException": 500,
     "InvalidClientTokenId": 403,
     "InvalidSignatureException": 403,
+    "LimitExceededException": 429,
     "MPAgreementBeingCreated": 403,
     "MissingAuthenticationToken": 403,
+    "MissingAuthenticationTokenException": 403,
     "ModelErrorException": 424,
     "ModelNotReadyException": 429,
     "ModelStreamErrorException": 424,
@@ -32,6 +34,7 @@ STATUS: Mapping[str, int] = {
     "ServiceUnavailableException": 503,
     "SignatureDoesNotMatch": 403,
     "ThrottlingException": 429,
+    "TooManyRequestsException": 429,
     "UnknownOperationException": 404,
     "UnrecognizedClientException": 403,
     "ValidationException": 400,
@@ -54,10 +57,12 @@ MESSAGE: Mapping[str, str] = {
         "The request signature we calculated does not match the signature you provided. Check your AWS "
         "Secret Access Key and signing method."
     ),
+    "LimitExceededException": "The limit on the number of requests was exceeded.",
     "MPAgreementBeingCreated": (
         "The AWS Marketplace subscription for this model is still being processed. Try again in 15 minutes."
     ),
     "MissingAuthenticationToken": "Missing Authentication Token",
+    "MissingAuthenticationTokenException": "Missing Authentication Token",
     "ModelErrorException": "The model encountered an unexpected error while processing the request.",
     "ModelNotReadyException": "Model is not ready for inference. Wait and try your request again.",
     "ModelStreamErrorException": "The model encountered an error while streaming the response.",
@@ -75,6 +80,7 @@ MESSAGE: Mapping[str, str] = {
         "The request signature we calculated does not match the signature you provided."
     ),
     "ThrottlingException": "Too many requests, please wait before trying again.",
+    "TooManyRequestsException": "Too many requests, please wait before trying again.",
     "UnknownOperationException": "The requested operation is not known to this service.",
     "UnrecognizedClientException": "The security token included in the request is invalid.",
     "ValidationException": "The request is not valid.",
@@ -97,13 +103,21 @@ class ServiceError(Exception):
 
     def __post_init__(self) -> None:
         self.message = self.message or MESSAGE.get(self.code, self.code)
-        self.status = self.status or STATUS.get(self.code, 400)
+        self.status = self.status or usual_status(self.code) or 400
         super().__init__(f"{self.code}: {self.message}")
 
     @property
     def body(self) -> dict[str, Any]:
         """The members of the error's JSON body."""
         return {"message": self.message, **self.fields}
+
+
+def usual_status(code: str) -> int:
+    """The HTTP status that an error's name usually comes with, 0 for one that is not known.
+
+    Streams spell the names of their errors in lower camel case.
+    """
+    return STATUS.get(code[:1].upper() + code[1:], 0)
 
 
 def invalid(message: str) -> ServiceError:

@@ -104,7 +104,9 @@ class FakeBedrock:
 
     @property
     def endpoint_url(self) -> str:
-        """Where it listens, for `endpoint_url` of a client."""
+        """Where it listens, for `endpoint_url` of a client. Raises RuntimeError before the first start."""
+        if not self._server.port:
+            raise RuntimeError("FakeBedrock has no port yet: call start(), or use it in a with block")
         return f"http://{HOST}:{self._server.port}"
 
     @property
@@ -225,6 +227,8 @@ class FakeBedrock:
 
     def _think_in_thread(self, call: Call, body: Mapping[str, Any]) -> Answer:
         dictated = self._responder(call) if self._responder is not None else None
+        if not isinstance(dictated, str | None):
+            raise TypeError(f"the responder must return a text or None, not {type(dictated).__name__}")
         if dictated is None and self._backend is not None:
             return self._backend.complete(body)
         return compose(body, dictated)

@@ -43,6 +43,8 @@ class RuleBook:
 
     def add_fault(self, fault: Fault) -> int:
         """Put `fault` in force; the handle takes it out again."""
+        if not isinstance(fault, Fault):
+            raise TypeError(f"a fault must be a Fault, not {fault!r}")
         with self._lock:
             handle, self._next_handle = self._next_handle, self._next_handle + 1
             self._faults[handle] = _FaultState(fault)

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
 from .call_log import Call
+from .errors import usual_status
 
 T = TypeVar("T")
 _ACCESS = ("", "on_demand", "geo", "global")
@@ -60,9 +61,10 @@ class Fault(Scope):
 
     Exactly one of `error` (the error's name), `hang` (take the request, never answer) and `reset` (close
     the connection) is given. `message`, `status` and further body members (`fields`) default to what the
-    error usually carries; `retry_after` (seconds) goes out as `Retry-After` and `x-amz-retry-after`.
-    `share` of the calls (0 to 1, drawn from the seed) and at most `count` of them are hit, after `delay`
-    seconds. `after_chunks` lets a stream run until that many content deltas are out, and then breaks it.
+    error usually carries, so that a name which Bedrock does not use needs its status; `retry_after`
+    (seconds) goes out as `Retry-After` and `x-amz-retry-after`. `share` of the calls (0 to 1, drawn from
+    the seed) and at most `count` of them are hit, after `delay` seconds. `after_chunks` lets a stream run
+    until that many content deltas are out, and then breaks it.
     """
 
     error: str = ""
@@ -94,6 +96,11 @@ class Fault(Scope):
         _check_number("delay", self.delay)
         _check_number("retry_after", self.retry_after)
         _check_number("after_chunks", self.after_chunks, whole=True)
+        if self.error and not self.status and not usual_status(self.error):
+            raise ValueError(
+                f"error {self.error!r} is none that Bedrock is known to answer; "
+                "if it is not misspelt, give its status"
+            )
 
     def covers(self, call: Call) -> bool:
         """Whether the fault can hit `call`; one that breaks a stream needs a stream."""

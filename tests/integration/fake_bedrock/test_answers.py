@@ -188,6 +188,17 @@ def test_a_responder_dictates_the_answer_or_leaves_it(catalog: Any) -> None:
     assert said(left) not in ("", "You said: Say it")
 
 
+def test_a_responder_that_returns_no_text_is_an_internal_error_that_says_so(
+    catalog: Any, refusal: Any
+) -> None:
+    with FakeBedrock(catalog, responder=lambda call: b"bytes") as bedrock:
+        code, _, message = refusal(
+            bedrock.client().converse, modelId="acme.talk-v1:0", messages=[user({"text": "Hi"})]
+        )
+    assert code == "InternalServerException"
+    assert "a text or None, not bytes" in message
+
+
 def test_a_responder_that_fails_is_an_internal_error_that_names_it(catalog: Any, refusal: Any) -> None:
     with FakeBedrock(catalog, responder=lambda call: {}["missing"]) as bedrock:
         code, status, message = refusal(

@@ -92,7 +92,7 @@ def test_calls_health_and_reset_over_http(bedrock: FakeBedrock, ask: Any) -> Non
         ("POST", "rules", b"{", 400, ""),
         ("POST", "rules", [], 400, "must be an object"),
         ("POST", "rules", {"faults": {}}, 400, "faults must be a list"),
-        ("POST", "rules", {"faults": [{"error": "X"}, {"error": "X", "share": 2}]}, 400, "faults[1]: share"),
+        ("POST", "rules", {"faults": [{"hang": True}, {"hang": True, "share": 2}]}, 400, "faults[1]: share"),
         ("POST", "rules", {"faults": [{"mistake": "X"}]}, 400, "faults[0].mistake is unknown"),
         ("POST", "rules", {"faults": ["X"]}, 400, "faults[0] must be an object"),
         ("POST", "rules", {"closed_regions": [1]}, 400, "closed_regions"),

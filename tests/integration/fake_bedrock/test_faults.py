@@ -279,11 +279,26 @@ def test_a_delayed_fault_is_in_flight_until_it_strikes(bedrock: FakeBedrock, ask
         ({"error": "X", "access": "local"}, "access"),
         ({"error": "X", "headers": {"a": "b\r\nc: d"}}, "headers"),
         ({"error": "X", "headers": ["a"]}, "headers"),
+        ({"error": "ThrotlingException"}, "ThrotlingException"),
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused_by_name(fields: Any, named: str) -> None:
     with pytest.raises(ValueError, match=named):
         Fault(**fields)
+
+
+def test_an_error_that_bedrock_does_not_use_comes_with_its_status(
+    bedrock: FakeBedrock, ask: Any, refusal: Any
+) -> None:
+    bedrock.add_fault(Fault(error="TeapotException", status=418))
+    assert refusal(ask)[:2] == ("TeapotException", 418)
+
+
+@pytest.mark.parametrize("no_fault", ["ThrottlingException", {"error": "ThrottlingException"}, None])
+def test_what_is_no_fault_is_refused_when_it_is_added(bedrock: FakeBedrock, no_fault: Any) -> None:
+    with pytest.raises(TypeError, match="a fault must be a Fault"):
+        bedrock.add_fault(no_fault)
+    assert bedrock.faults == {}
 
 
 def test_errors_are_json_with_the_message_alone(bedrock: FakeBedrock) -> None:

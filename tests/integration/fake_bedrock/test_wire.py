@@ -250,6 +250,14 @@ def test_a_native_body_that_is_no_base64_cannot_be_counted(connection: Any) -> N
     assert response.headers["x-amzn-ErrorType"] == "SerializationException"
 
 
+def test_a_bedrock_that_was_never_started_has_no_address(catalog: FakeCatalog) -> None:
+    idle = FakeBedrock(catalog)
+    for ask in (lambda: idle.endpoint_url, lambda: idle.environment, idle.client):
+        with pytest.raises(RuntimeError, match=r"call start\(\)"):
+            ask()
+    assert FakeBedrock(catalog, port=8123).endpoint_url == "http://127.0.0.1:8123"
+
+
 def test_a_stopped_bedrock_frees_its_port_and_starts_again(catalog: FakeCatalog) -> None:
     bedrock = FakeBedrock(catalog).start()
     url = bedrock.endpoint_url
