@@ -68,3 +68,8 @@ def test_each_renamed_document_is_told_once() -> None:
         "the document 'a.pdf' was sent as 'a-pdf'",
         "the document 'b.pdf' was sent as 'b-pdf'",
     ]
+
+
+@pytest.mark.parametrize("block", [document("a.pdf"), result(document("a.pdf"))])
+def test_a_document_is_found_where_there_is_nothing_else(block: dict[str, Any]) -> None:
+    assert len(with_accepted_names(asking(block))[1]) == 1

@@ -266,6 +266,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
         {"messages": [user({"text": "a"}), assistant({"text": "b"}, document())]},
         'messages[1].content[1].document: must be in a message of the user (got role "assistant")',
     ),
+    "an image of the system": (
+        {"messages": [{"role": "system", "content": [image()]}, user({"text": "a"})]},
+        'messages[0].content[0].image: must be in a message of the user (got role "system")',
+    ),
     "images beyond twenty": (
         {"messages": [user(*[image()] * 20), assistant(tool_use()), user(tool_result("call-1", image()))]},
         "messages: must hold at most 20 images, tool results included (got 21)",
