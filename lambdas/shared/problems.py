@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnection
 
 from lambdas.shared.codec import InvalidRequest, encode_response
+from lambdas.shared.observability import logger
 from llmmanager import AuthenticationError, BedrockResponse, RequestValidationError, RetryExhaustedError
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import DeadlineExceededError
 
@@ -104,9 +106,8 @@ def problem_of(error: Exception) -> Problem | None:
         case AuthenticationError():
             detail = "Bedrock does not accept this service's credentials."
             return Problem(502, "upstream-authentication", detail)
-        case ClientError() if error.response["Error"]["Code"] in _THROTTLES:
-            detail = "A service behind this one takes no more requests at the moment."
-            return Problem(503, "busy", detail, headers={"Retry-After": str(_RETRY_AFTER_SECONDS)})
+        case ClientError() | HTTPClientError() | NoConnection() if _will_pass(error):
+            return _busy(error)
     return None
 
 
@@ -115,6 +116,22 @@ def internal_error(request_id: str) -> Problem:
     return Problem(
         500, "internal-error", "Something went wrong on this side.", more={"requestId": request_id}
     )
+
+
+def _will_pass(error: ClientError | HTTPClientError | NoConnection) -> bool:
+    """Whether a service that was asked would rather be asked later; or it fails, or is not reached."""
+    if not isinstance(error, ClientError):
+        return True
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return error.response["Error"]["Code"] in _THROTTLES or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _busy(error: Exception) -> Problem:
+    # The caller is not told which service it is.
+    told = {"error_type": type(error).__name__, "operation": getattr(error, "operation_name", None)}
+    logger.warning("service failed", extra=told)
+    detail = "A service behind this one fails, or takes no more requests, at the moment."
+    return Problem(503, "busy", detail, headers={"Retry-After": str(_RETRY_AFTER_SECONDS)})
 
 
 def _invalid_request(errors: Sequence[str]) -> Problem:

@@ -14,6 +14,7 @@ import boto3
 import pytest
 import requests as http
 import urllib3
+from botocore.config import Config
 from botocore.stub import Stubber
 
 from lambdas.http_api import large_answers, requests
@@ -461,11 +462,30 @@ def test_a_list_that_cannot_be_given_is_refused_by_parameter(call, machine, quer
     assert problem["errors"][0].startswith(f"{next(iter(query))}: ")
 
 
-@pytest.mark.parametrize("code", ["ThrottlingException", "TooManyRequestsException"])
-def test_a_service_that_is_asked_too_often_makes_the_caller_wait(call, machine, code):
+@pytest.mark.parametrize(
+    ("code", "http_status"),
+    [
+        ("ThrottlingException", 400),
+        ("TooManyRequestsException", 400),
+        ("ServiceUnavailable", 503),
+        ("InternalFailure", 500),
+    ],
+)
+def test_a_service_that_fails_or_is_asked_too_often_makes_the_caller_wait(call, machine, code, http_status):
     with Stubber(clients.step_functions()) as step_functions:
-        step_functions.add_client_error("list_executions", service_error_code=code)
+        step_functions.add_client_error("list_executions", code, http_status_code=http_status)
         status, problem, headers = call("GET", "/v1/batches")
+
+    assert (status, problem["type"]) == (503, "urn:llmmanager:problem:busy")
+    assert int(headers["Retry-After"]) > 0
+
+
+def test_a_service_that_is_not_reached_makes_the_caller_wait(call, monkeypatch):
+    once = Config(retries={"total_max_attempts": 1})
+    unreachable = boto3.client("stepfunctions", endpoint_url="http://127.0.0.1:1", config=once)
+    monkeypatch.setattr(clients, "step_functions", lambda: unreachable)
+
+    status, problem, headers = call("GET", "/v1/batches")
 
     assert (status, problem["type"]) == (503, "urn:llmmanager:problem:busy")
     assert int(headers["Retry-After"]) > 0
