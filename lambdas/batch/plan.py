@@ -29,7 +29,8 @@ MAX_SHARDS = 80_000
 # Shards on their way to S3 while the next one is read: as many more are held in memory.
 _WRITERS = 3
 
-_UNREADABLE = {"NoSuchKey", "NoSuchBucket", "AccessDenied", "403", "404"}
+# The last is of an object that was archived.
+_UNREADABLE = {"NoSuchKey", "NoSuchBucket", "AccessDenied", "403", "404", "InvalidObjectState"}
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -71,7 +72,7 @@ def plan(batch: Batch, *, shard_size: int) -> dict[str, Any]:
                 raise _too_many_shards(batch, shard_size)
         found = Plan(**counts, started_at=started_at)
         if not found.records:
-            raise InvalidBatch(f"{_field(batch)}: s3://{batch.bucket}/{batch.key} holds no records")
+            raise _no_records(batch)
         if earlier not in (None, found):
             raise _other_input(storage)
     if batch.requests is not None:
@@ -182,6 +183,11 @@ def _keep_shard(storage: BatchStorage, shard: int, body: bytes, *, again: bool) 
 
 def _other_input(storage: BatchStorage) -> InvalidBatch:
     return InvalidBatch(f"batchId: {storage.batch_id} was planned before from another input; use a new id")
+
+
+def _no_records(batch: Batch) -> InvalidBatch:
+    files = " in .jsonl files" if batch.is_folder else ""
+    return InvalidBatch(f"{_field(batch)}: s3://{batch.bucket}/{batch.key} holds no records{files}")
 
 
 def _too_many_shards(batch: Batch, shard_size: int) -> InvalidBatch:

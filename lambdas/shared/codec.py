@@ -16,6 +16,10 @@ from llmmanager.bedrock.pricing import estimate_cost
 _OWN_FIELDS = {"priority": "priority", "extra_request_fields": "extraRequestFields"}
 _FIELDS = CONVERSE_FIELDS | _OWN_FIELDS
 _FIELD_OF = {spelling: name for name, camel in _FIELDS.items() for spelling in (name, camel)}
+# Where what stands beside a record's modelInput belongs; all else there is passed over.
+_BELONGS = dict.fromkeys(_FIELD_OF, "into modelInput") | dict.fromkeys(
+    ("models", "regions", "responseValidation"), "to the batch, for all of its records"
+)
 _ID_FIELDS = ("recordId", "requestId", "record_id", "request_id")
 _MODEL_INPUT = "modelInput"
 _RECORD_FIELDS = {"recordId", _MODEL_INPUT}
@@ -60,7 +64,7 @@ def decode_record(data: Any, *, default_id: str) -> BedrockConverseRequest:
     if _MODEL_INPUT in fields:
         model_input = fields.pop(_MODEL_INPUT)
         # Whatever else stands there: a line of failed.jsonl is a record as well.
-        problems += [f"{key}: belongs into modelInput" for key in fields if key in _FIELD_OF]
+        problems += [f"{key}: belongs {_BELONGS[key]}" for key in fields if key in _BELONGS]
         if not isinstance(model_input, dict):
             raise InvalidRequest([*problems, f"modelInput: must be an object (got {_kind(model_input)})"])
         fields = model_input

@@ -26,7 +26,8 @@ def reason_of(ended: Mapping[str, Any]) -> str:
     """
     cause = ended.get("cause") or ended.get("error") or "no reason was given"
     try:
-        # A function's failure comes as JSON with its stack trace.
-        return str(json.loads(cause)["errorMessage"])
+        # A function's failure comes as JSON with its stack trace; not every exception has a message.
+        failure = json.loads(cause)
+        return str(failure["errorMessage"] or failure["errorType"])
     except (ValueError, TypeError, KeyError):
         return str(cause)

@@ -134,6 +134,23 @@ def test_a_batch_that_could_not_be_planned_is_told_with_the_reason(machine, cont
     assert told[0]["counts"] == {"records": None, "answered": None, "failed": None, "rejected": None}
 
 
+@pytest.mark.parametrize(
+    ("cause", "reason"),
+    [
+        ('{"errorType": "MemoryError", "errorMessage": "", "stackTrace": ["at"]}', "MemoryError"),
+        ("requests: must be a list", "requests: must be a list"),
+        ('{"stackTrace": 1}', '{"stackTrace": 1}'),
+        ("[7]", "[7]"),
+        (None, "no reason was given"),
+    ],
+)
+def test_the_reason_is_told_in_whatever_form_step_functions_has_it(machine, context, heard, cause, reason):
+    tell(context, "a", "FAILED", {"requests": []}, cause=cause)
+
+    (event,) = heard()
+    assert event["detail"]["reason"] == reason
+
+
 def test_an_input_too_long_for_the_event_is_looked_up(machine, context, heard, records):
     data = {"batchId": "mine", "requests": records(1)}
     started = clients.step_functions().start_execution(

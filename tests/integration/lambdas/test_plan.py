@@ -35,7 +35,7 @@ REFUSED = [
     ({"prefix": "s3://someone-elses/in/"}, "prefix: batches read from batches-of-the-test"),
     ({"prefix": "s3://batches-of-the-test/batches/"}, "prefix: must not hold the batch's own files"),
     ({"prefix": "s3://bucket-of-another-team/in/"}, "prefix: .* does not exist or may not be read"),
-    ({"prefix": "s3://batches-of-the-test/in/"}, "in/ holds no records"),
+    ({"prefix": "s3://batches-of-the-test/in/"}, "in/ holds no records in .jsonl files"),
     ({"prefix": "s3://batches-of-the-test/in/", "requests": [{}]}, "must hold one of"),
     ({"requests": [{}], "failureStrategy": "stop"}, 'failureStrategy: must be "continue"'),
     ({"requests": [{}], "failureStrategy": {"stopOnThreshold": 1.5}}, 'stopOnThreshold": 0 to 1'),
@@ -82,6 +82,19 @@ def test_an_input_that_cannot_be_run_is_refused_in_words_for_its_sender(machine,
             machine.plan(data)
 
     assert machine.keys() == []
+
+
+def test_a_file_that_was_archived_is_refused(machine):
+    boto3.client("s3").put_object(
+        Bucket="batches-of-the-test", Key="in/old.jsonl", Body=b"{}", StorageClass="GLACIER"
+    )
+
+    for place in (
+        {"inputS3Uri": "s3://batches-of-the-test/in/old.jsonl"},
+        {"prefix": "s3://batches-of-the-test/in/"},
+    ):
+        with pytest.raises(InvalidBatch, match=r"in/old.jsonl does not exist or may not be read"):
+            machine.plan(place)
 
 
 def test_a_file_without_records_is_refused(machine, subtests):
