@@ -14,6 +14,7 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import (
     AuthenticationError,
     ConfigurationError,
     DeadlineExceededError,
+    LLMManagerError,
     RequestValidationError,
     RetryExhaustedError,
 )
@@ -193,8 +194,14 @@ class Run(Generic[R]):
         try:
             client = self._machinery.clients.client("bedrock-runtime", target.region, remaining=remaining)
             body = self._body(target.model_id)
+            # To make the client can take long, and to write a large request does.
+            remaining = self._deadline.remaining()
+            if remaining <= 0:
+                raise self._exhausted("the deadline passed before the target could be called")
             silence = min(self._machinery.timeout, remaining)
             raw = self._send(client, target.invoke_id, body, max(silence, 0.001))
+        except LLMManagerError:
+            raise
         except Exception as error:
             self._failed(target, error, self._decision(error), start)
             return False, None

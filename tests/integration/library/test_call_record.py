@@ -6,6 +6,7 @@ import contextlib
 import math
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -444,6 +445,23 @@ def test_a_connection_is_made_with_an_eye_on_what_the_deadline_leaves(make_manag
     manager.converse(ask)
     assert 0 < left[0] <= 50
     assert left[1] == math.inf
+
+
+def test_nobody_is_called_when_the_time_went_into_making_the_client(
+    fake_bedrock: FakeBedrock, make_manager, ask, monkeypatch
+) -> None:
+    manager = make_manager(retry={"retryable_errors": (Exception,)})
+    client = manager._clients.client
+
+    def slow(service: str, region: str, *, remaining: float) -> Any:
+        time.sleep(remaining)
+        return client(service, region)
+
+    monkeypatch.setattr(manager._clients, "client", slow)
+    with pytest.raises(DeadlineExceededError, match="before the target could be called") as raised:
+        manager.converse(ask, deadline=0.05)
+    assert raised.value.attempts == []
+    assert fake_bedrock.calls == ()
 
 
 @pytest.mark.parametrize(("left", "silence"), [(0.25, 0.25), (90.0, 7.0)])
