@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from llmmanager.bedrock.invocation.event_parser import ParserFactory
 from llmmanager.bedrock.invocation.sessions import new_session, user_agent
 from llmmanager.bedrock.models.llm_manager_structures import AuthConfig, AuthenticationType
 
@@ -56,3 +57,7 @@ def test_clients_name_the_application_where_it_has_a_name(monkeypatch: pytest.Mo
     assert plain == session.user_agent()
     monkeypatch.setenv("AWS_SDK_UA_APP_ID", "my-app")
     assert user_agent(new_session(AuthConfig())) == f"{plain} app/my-app"
+
+
+def test_a_streams_chunks_of_text_take_the_short_cut() -> None:
+    assert isinstance(new_session(AuthConfig()).get_component("response_parser_factory"), ParserFactory)

@@ -15,8 +15,7 @@ from llmmanager.bedrock.invocation.event_parser import ParserFactory
 
 MODEL = Session().get_service_model("bedrock-runtime")
 SHAPE = MODEL.operation_model("ConverseStream").output_shape.members["stream"]
-OURS = ParserFactory().create_parser("rest-json")._event_stream_parser
-THEIRS = ResponseParserFactory().create_parser("rest-json")._event_stream_parser
+OURS, THEIRS = ParserFactory(), ResponseParserFactory()
 
 
 def event(body: object, kind: str = "contentBlockDelta") -> dict[str, Any]:
@@ -25,9 +24,13 @@ def event(body: object, kind: str = "contentBlockDelta") -> dict[str, Any]:
     return {"status_code": 200, "headers": headers, "body": payload}
 
 
-def told(parser: EventStreamJSONParser, response: dict[str, Any]) -> object:
+def parse(factory: ResponseParserFactory, response: dict[str, Any]) -> Any:
+    return factory.create_parser("rest-json")._event_stream_parser.parse(response, SHAPE)
+
+
+def told(factory: ResponseParserFactory, response: dict[str, Any]) -> object:
     try:
-        return parser.parse(response, SHAPE)
+        return parse(factory, response)
     except Exception as error:
         return type(error)
 
@@ -88,6 +91,11 @@ def test_text_does_not_take_the_walk_along_the_shapes(monkeypatch: pytest.Monkey
         raise AssertionError("walked")
 
     monkeypatch.setattr(EventStreamJSONParser, "parse", walk)
-    assert OURS.parse(event({"contentBlockIndex": 0, "delta": {"text": "a"}}), SHAPE)
+    assert parse(OURS, event({"contentBlockIndex": 0, "delta": {"text": "a"}}))
     with pytest.raises(AssertionError, match="walked"):
-        OURS.parse(event({"role": "assistant"}, "messageStart"), SHAPE)
+        parse(OURS, event({"role": "assistant"}, "messageStart"))
+
+
+@pytest.mark.parametrize("protocol", ["json", "query", "ec2", "rest-xml"])
+def test_other_services_answers_are_parsed_by_botocores_own(protocol: str) -> None:
+    assert type(OURS.create_parser(protocol)) is type(THEIRS.create_parser(protocol))
