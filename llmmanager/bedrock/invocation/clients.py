@@ -115,7 +115,7 @@ class ClientPool:
 
         try:
             yield
-        except BotoCoreError as error:
+        except (BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is no URL
             decision = classify(error)
             if decision is not None and decision.kind is Kind.CREDENTIALS:
                 raise AuthenticationError(str(error), self.auth_type, region) from error

@@ -56,6 +56,14 @@ def test_a_client_is_kept_until_the_session_is_renewed_or_closed() -> None:
     pool.close()
 
 
+def test_an_endpoint_that_is_no_url_is_a_matter_of_configuration(
+    aws_credentials: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "bedrock.local")
+    with pytest.raises(ConfigurationError, match="bedrock.local"):
+        ClientPool(timeout=1).client("bedrock-runtime", "us-east-1")
+
+
 def test_a_region_that_cannot_be_one_is_no_matter_of_credentials() -> None:
     with pytest.raises(ConfigurationError, match="not a region") as raised:
         ClientPool(timeout=5).client("bedrock-runtime", "not a region")
