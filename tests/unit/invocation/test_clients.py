@@ -60,7 +60,7 @@ def test_an_endpoint_that_is_no_url_is_a_matter_of_configuration(
     aws_credentials: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "bedrock.local")
-    with pytest.raises(ConfigurationError, match="bedrock.local"):
+    with pytest.raises(ConfigurationError, match=r"bedrock\.local"):
         ClientPool(timeout=1).client("bedrock-runtime", "us-east-1")
 
 
