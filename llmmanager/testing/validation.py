@@ -100,7 +100,8 @@ def _check_features(model: FakeModel, body: Mapping[str, Any], *, streaming: boo
 
 
 def _check_content(model: FakeModel, messages: list[dict[str, Any]]) -> None:
-    images = documents = 0
+    images = 0
+    documents: list[str] = []
     for block, role, in_tool_result in _blocks(messages):
         for kind, modalities in _MODALITIES.items():
             refused = kind == "image" and in_tool_result and not model.tool_result_images
@@ -118,11 +119,16 @@ def _check_content(model: FakeModel, messages: list[dict[str, Any]]) -> None:
                 "consecutive whitespace character."
             )
         images += "image" in block
-        documents += "document" in block
+        if "document" in block:
+            documents.append(block["document"]["name"].casefold())
     if images > _MAX_IMAGES:
         raise refused_by_model(f"too many images: {images} > {_MAX_IMAGES} maximum")
-    if documents > _MAX_DOCUMENTS:
-        raise refused_by_model(f"too many documents: {documents} > {_MAX_DOCUMENTS} maximum")
+    if len(documents) > _MAX_DOCUMENTS:
+        raise refused_by_model(f"too many documents: {len(documents)} > {_MAX_DOCUMENTS} maximum")
+    if len(set(documents)) < len(documents):
+        raise invalid(
+            "Messages can't contain duplicate document names. Rename the document and retry your request."
+        )
     for message in messages:
         kinds = {kind for block in message["content"] for kind in block}
         if "document" in kinds and "text" not in kinds:

@@ -1,7 +1,9 @@
 """File names of documents as Bedrock takes them.
 
 Bedrock refuses a name with anything but letters, digits, single white space, hyphens, parentheses and
-square brackets (Converse's reference, DocumentBlock); programs name documents as they are called on disk.
+square brackets (Converse's reference, DocumentBlock), and the same name twice in a request ("Messages can't
+contain duplicate document names"); programs name documents as they are called on disk, and send a
+conversation again with every file that was ever attached to it.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from typing import Any
 
 _REFUSED = re.compile(r"[^a-zA-Z0-9\s\-()\[\]]")
 _WHITE_SPACE = re.compile(r"\s+")
+_LONGEST = 200
 
 
 def with_accepted_names(request: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
@@ -21,32 +24,49 @@ def with_accepted_names(request: Mapping[str, Any]) -> tuple[Mapping[str, Any], 
     """
     if not any(_may_hold_document(block) for message in request["messages"] for block in message["content"]):
         return request, []
-    renamed: dict[str, str] = {}
+    names = _Names()
     messages = [
-        {**message, "content": [_block(block, renamed) for block in message["content"]]}
+        {**message, "content": [_block(block, names) for block in message["content"]]}
         for message in request["messages"]
     ]
-    if not renamed:
+    if not names.warnings:
         return request, []
-    warnings = [f"the document {name!r} was sent as {sent!r}" for name, sent in renamed.items()]
-    return {**request, "messages": messages}, warnings
+    return {**request, "messages": messages}, names.warnings
+
+
+class _Names:
+    """The names of one request in the order of its documents, so that a longer conversation begins alike."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+        self._taken: set[str] = set()
+
+    def sent(self, name: str) -> str:
+        """What a document of this name is to be called."""
+        accepted = sent = _accepted(name)
+        number = 1
+        while sent.casefold() in self._taken:
+            number += 1
+            suffix = f" ({number})"
+            sent = accepted[: _LONGEST - len(suffix)].rstrip() + suffix
+        self._taken.add(sent.casefold())
+        if sent != name:
+            self.warnings.append(f"the document {name!r} was sent as {sent!r}")
+        return sent
 
 
 def _may_hold_document(block: Mapping[str, Any]) -> bool:
     return "document" in block or "toolResult" in block
 
 
-def _block(block: Mapping[str, Any], renamed: dict[str, str]) -> Mapping[str, Any]:
+def _block(block: Mapping[str, Any], names: _Names) -> Mapping[str, Any]:
     if "document" in block:
         document = block["document"]
-        sent = _accepted(document["name"])
-        if sent == document["name"]:
-            return block
-        renamed[document["name"]] = sent
-        return {**block, "document": {**document, "name": sent}}
+        sent = names.sent(document["name"])
+        return block if sent == document["name"] else {**block, "document": {**document, "name": sent}}
     if "toolResult" in block:
         result = block["toolResult"]
-        content = [_block(part, renamed) for part in result["content"]]
+        content = [_block(part, names) for part in result["content"]]
         return {**block, "toolResult": {**result, "content": content}}
     return block
 

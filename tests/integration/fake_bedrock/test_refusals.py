@@ -117,6 +117,10 @@ REFUSED = {
         "The document file name can only contain",
     ),
     "too many images": ({"messages": [user(TEXT, *[IMAGE] * 21)]}, "too many images: 21 > 20 maximum"),
+    "a document's name given twice": (
+        {"messages": [user(TEXT, DOCUMENT, DOCUMENT)]},
+        "Messages can't contain duplicate document names",
+    ),
     "too many documents": ({"messages": [user(TEXT, *[DOCUMENT] * 6)]}, "too many documents: 6 > 5 maximum"),
     "a tool's result without tools": (
         {"messages": [user(TEXT), CALLED, user(RESULT)]},

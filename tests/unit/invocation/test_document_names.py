@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -56,18 +57,43 @@ def test_names_that_bedrock_takes_leave_the_request_as_it_is(name: str) -> None:
         assert with_accepted_names(request)[0] is request
 
 
-def test_each_renamed_document_is_told_once() -> None:
-    request = asking(document("a.pdf"), document("fine"), document("b.pdf"), result(document("a.pdf")))
-    changed, warnings = with_accepted_names(request)
-    assert [block["document"]["name"] for block in changed["messages"][0]["content"][:3]] == [
-        "a-pdf",
-        "fine",
-        "b-pdf",
+def names_in(request: Mapping[str, Any]) -> list[str]:
+    return [
+        part["document"]["name"]
+        for message in request["messages"]
+        for block in message["content"]
+        for part in (block["toolResult"]["content"] if "toolResult" in block else [block])
+        if "document" in part
     ]
+
+
+@pytest.mark.parametrize(
+    ("names", "sent"),
+    [
+        (["a.pdf", "fine", "b.pdf"], ["a-pdf", "fine", "b-pdf"]),
+        (["report", "report", "Report"], ["report", "report (2)", "Report (3)"]),
+        (["日本.pdf", "中国.pdf"], ["---pdf", "---pdf (2)"]),
+        (["a (2)", "a", "a"], ["a (2)", "a", "a (3)"]),
+        (["x" * 200, "x" * 200], ["x" * 200, "x" * 196 + " (2)"]),
+    ],
+)
+def test_no_two_documents_go_out_under_one_name(names: list[str], sent: list[str]) -> None:
+    first, *others = [document(name) for name in names]
+    conversation = {"messages": [*asking(first)["messages"], *asking(TEXT, *others)["messages"]]}
+    before = copy.deepcopy(conversation)
+    changed, warnings = with_accepted_names(conversation)
+    assert names_in(changed) == sent
+    assert conversation == before
     assert warnings == [
-        "the document 'a.pdf' was sent as 'a-pdf'",
-        "the document 'b.pdf' was sent as 'b-pdf'",
+        f"the document {name!r} was sent as {new!r}"
+        for name, new in zip(names, sent, strict=True)
+        if name != new
     ]
+
+
+def test_a_document_of_a_tool_gives_way_to_one_of_the_same_name() -> None:
+    changed, _ = with_accepted_names(asking(document("report"), result(document("report"))))
+    assert names_in(changed) == ["report", "report (2)"]
 
 
 @pytest.mark.parametrize("block", [document("a.pdf"), result(document("a.pdf"))])
