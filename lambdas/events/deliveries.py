@@ -10,7 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lambdas.events import replies
-from lambdas.events.envelopes import Asked, Dropped, Job, Stored, read_text
+from lambdas.events.envelopes import OWN_OUTCOME, Asked, Dropped, Job, Stored, read_text
 from lambdas.events.inbox import start_batch
 from lambdas.events.process import Outcome, answer, answer_once, as_problem, load
 from lambdas.shared import clients
@@ -29,6 +29,8 @@ _UNPRINTABLE = re.compile(r"[^\n\t -~]")
 # How often a request is tried that ends so: each time is paid for, and what ran out of time twice is too
 # long, or Bedrock too slow.
 _TRIES = {"deadline-exceeded": 2}
+# What has been told already; told as a failure, an outcome that was led back here would come back for ever.
+_UNTOLD = {replies.NOT_TAKEN, OWN_OUTCOME}
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,10 @@ def _run(job: Job, message: Message, context: Any) -> None:
     died = message.receives > event_settings().max_tries
     found = answer_once(request, context, work=_never_ended if died else answer)
     outcome = Outcome(request.request_id, answer=found)
-    _once(("answered", *request.key), lambda: replies.send(outcome, address), context)
+    _once(("answered", *request.key), lambda: replies.tell_bus(outcome, address), context)
+    if address.queue is not None:
+        # By itself: while the queue does not take it, the bus is not told again and again.
+        _once(("replied", *request.key), lambda: replies.tell_queue(outcome, address), context)
 
 
 def _never_ended(_asked: Asked, _context: Any) -> dict[str, Any]:
@@ -135,11 +140,21 @@ def _give_up(message: Message, job: Job | None, problem: Problem, context: Any) 
     request_id = job.request_id if isinstance(job, Asked | Stored) else message.id
 
     def tell() -> None:
-        replies.send(Outcome(request_id, problem=problem), address)
+        if problem.slug not in _UNTOLD:
+            _tell_all(Outcome(request_id, problem=problem), address)
         _bury(message, request_id, problem)
 
     # Not by the request's key: sent again out of the dead-letter queue, it may fail again.
     _once(("failed", message.id), tell, context)
+
+
+def _tell_all(failure: Outcome, address: replies.Address) -> None:
+    replies.tell_bus(failure, address)
+    try:
+        replies.tell_queue(failure, address)
+    except Problem as problem:
+        # Nothing is tried again for that: the bus knows, and the dead-letter queue has the message.
+        logger.warning("failure not told", extra={"reply_queue": address.queue, "reason": problem.detail})
 
 
 def _once(key: tuple[str, ...], work: Any, context: Any) -> None:

@@ -14,18 +14,24 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from lambdas.shared.codec import MAX_ID_LENGTH, InvalidRequest
+from lambdas.shared.event_bus import SOURCE
 from lambdas.shared.json_text import InvalidJson, parse
+from lambdas.shared.problems import Problem
 
 INBOX = "inbox/"
 DETAIL_TYPE = "LLM Request"
 MAX_KEY_LENGTH = 256
+OWN_OUTCOME: Final = "own-outcome"
+_FILE_TYPE = "Object Created"
 _MAX_OBJECT_KEY_LENGTH = 1024
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _ID_MEMBERS = ("requestId", "request_id")
+# What this door tells of a request.
+_OUTCOME_MEMBERS = {"requestId", "status", "answer", "error", "resultS3Uri"}
 # What a request in an event may say beside what `POST /v1/converse` takes.
 _OWN_MEMBERS = (*_ID_MEMBERS, "replyTo", "idempotencyKey")
 
@@ -90,6 +96,7 @@ def read_text(text: str, *, message_id: str) -> Job:
 
     Raises:
         InvalidRequest: it describes none.
+        Problem: `OWN_OUTCOME`. A rule or a queue has led back what this stack has told.
     """
     try:
         return read(parse(text), message_id=message_id)
@@ -107,6 +114,8 @@ def read(data: Any, *, message_id: str) -> Job:
         return _event(data, message_id)
     if "requestKey" in data:
         return _stored(data)
+    if "status" in data and data.keys() <= _OUTCOME_MEMBERS:
+        raise _own_outcome()
     return _asked(data, default_id=message_id, source="message")
 
 
@@ -127,12 +136,20 @@ def _event(data: Mapping[str, Any], message_id: str) -> Job:
     detail = data.get("detail")
     if not isinstance(detail, dict):
         raise InvalidRequest(["detail: must be an object"])
-    if data.get("source") == "aws.s3":
+    is_file = data.get("source") == "aws.s3"
+    wanted = _FILE_TYPE if is_file else DETAIL_TYPE
+    if data["detail-type"] != wanted:
+        if data.get("source") == SOURCE:
+            raise _own_outcome()
+        raise InvalidRequest([f"detail-type: must be {wanted} (got {data['detail-type']!r:.80})"])
+    if is_file:
         return _dropped(detail)
-    if data["detail-type"] != DETAIL_TYPE:
-        raise InvalidRequest([f"detail-type: must be {DETAIL_TYPE} (got {data['detail-type']!r:.80})"])
     id_ = data.get("id")
     return _asked(detail, default_id=id_ if isinstance(id_, str) and id_ else message_id, source="event")
+
+
+def _own_outcome() -> Problem:
+    return Problem(400, OWN_OUTCOME, "This is what the stack has told of a request or batch, and no request.")
 
 
 def _dropped(detail: Mapping[str, Any]) -> Dropped:

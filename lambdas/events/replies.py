@@ -6,15 +6,20 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.events.envelopes import Asked, Job
 from lambdas.events.process import Outcome
 from lambdas.shared import clients
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.event_bus import publish
+from lambdas.shared.problems import Problem
 from lambdas.shared.settings import batch_settings, event_settings
+
+NOT_TAKEN: Final = "reply-not-taken"
 
 # EventBridge and SQS take 256 KiB with everything around it.
 MAX_REPLY_BYTES = 200_000
@@ -51,16 +56,31 @@ def stored_address(request_id: str) -> Address:
     return Address(f"requests/{request_id}/result.json", keep=True)
 
 
-def send(outcome: Outcome, address: Address) -> None:
-    """Tell the outcome to all who shall know.
+def tell_bus(outcome: Outcome, address: Address) -> None:
+    """Tell the outcome to all who listen.
 
     Raises:
         NotPublished, ClientError: not all know it.
     """
     text = fitting(outcome, address, max_bytes=MAX_REPLY_BYTES)
     publish("LLM Answer" if outcome.problem is None else "LLM Failure", text)
-    if address.queue is not None:
+
+
+def tell_queue(outcome: Outcome, address: Address) -> None:
+    """Tell the outcome to the queue that was asked for, if any was.
+
+    Raises:
+        Problem: `NOT_TAKEN`. Its queue may be gone, or not let this function send.
+    """
+    if address.queue is None:
+        return
+    text = fitting(outcome, address, max_bytes=MAX_REPLY_BYTES)
+    try:
         clients.sqs(_region(address.queue)).send_message(QueueUrl=_queue_url(address.queue), MessageBody=text)
+    except (BotoCoreError, ClientError) as error:
+        why = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+        detail = f"The queue of replyTo does not take the outcome, which the event bus was told: {why}."
+        raise Problem(502, NOT_TAKEN, detail) from error
 
 
 def fitting(outcome: Outcome, address: Address, *, max_bytes: int) -> str:

@@ -203,6 +203,40 @@ def test_a_service_that_fails_once_costs_a_delivery_and_no_second_call_of_a_mode
     assert len(fake_bedrock.calls) == 1
 
 
+def test_an_answer_is_told_once_though_the_reply_queue_takes_it_late(
+    deployed: Any, fake_bedrock: FakeBedrock, refuse: Refuse
+) -> None:
+    delivery = deployed.receive(question(replyTo=deployed.arn("answers")))
+    refuse(clients.sqs("us-east-1"), count=2)
+    assert [len(deployed.deliver(again(delivery, receives))) for receives in (1, 2, 3)] == [1, 1, 0]
+    assert [told["detail-type"] for told in deployed.published()] == ["LLM Answer"]
+    assert len(deployed.messages("answers")) == len(fake_bedrock.calls) == 1
+
+
+def test_an_answer_that_the_reply_queue_never_takes_is_no_failure(
+    deployed: Any, fake_bedrock: FakeBedrock, refuse: Refuse
+) -> None:
+    delivery = deployed.receive(question(replyTo=deployed.arn("answers")))
+    refuse(clients.sqs("us-east-1"), count=99, code="AccessDenied")
+    tries = [len(deployed.deliver(again(delivery, receives))) for receives in range(1, 6)]
+    assert tries == [1, 1, 1, 1, 0]
+    assert [told["detail-type"] for told in deployed.published()] == ["LLM Answer"]
+    (dead,) = deployed.messages("dead")
+    assert dead["MessageAttributes"]["problem"]["StringValue"] == "reply-not-taken"
+    assert "AccessDenied" in dead["MessageAttributes"]["reason"]["StringValue"]
+
+
+def test_a_failure_that_the_reply_queue_does_not_take_is_told_once_by_the_bus(
+    deployed: Any, refuse: Refuse
+) -> None:
+    delivery = deployed.receive(question(temprature=1, replyTo=deployed.arn("answers")))
+    refuse(clients.sqs("us-east-1"), count=99, code="AccessDenied")
+    assert deployed.deliver(delivery) == []
+    assert [told["detail-type"] for told in deployed.published()] == ["LLM Failure"]
+    (dead,) = deployed.messages("dead")
+    assert dead["MessageAttributes"]["problem"]["StringValue"] == "invalid-request"
+
+
 def test_a_message_without_room_for_a_reason_is_put_into_the_dead_letter_queue_as_it_is(
     deployed: Any, refuse: Refuse
 ) -> None:

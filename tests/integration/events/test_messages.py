@@ -158,6 +158,7 @@ POISON: list[tuple[Any, str]] = [
     (dropped("inbox/x.jsonl", bucket="somebody-elses"), "somebody-elses"),
     (dropped(f"inbox/{'x' * 1018}.jsonl"), "detail.object.key: must be inbox/*.jsonl"),
     (dropped("inputs/x.jsonl"), "detail.object.key: must be inbox/*.jsonl"),
+    (dropped("inbox/x.jsonl") | {"detail-type": "Object Deleted"}, "detail-type: must be Object Created"),
 ]
 
 
@@ -179,6 +180,19 @@ def test_what_can_never_work_goes_to_the_dead_letter_queue_with_the_reason(
     assert told["detail"]["requestId"] == attributes["requestId"]
     assert any(reason in error for error in told["detail"]["error"]["errors"])
     assert fake_bedrock.calls == ()
+
+
+OUTCOME = {"requestId": "r", "status": "failed", "error": {"title": "Bad Request"}}
+OWN_EVENT = event(OUTCOME) | {"source": "llmmanager", "detail-type": "LLM Failure"}
+BATCH_FINISHED = event({"batchId": "b"}) | {"source": "llmmanager", "detail-type": "Batch Finished"}
+
+
+@pytest.mark.parametrize("body", [OUTCOME, sns(OUTCOME), OWN_EVENT, sns(OWN_EVENT), BATCH_FINISHED])
+def test_an_outcome_that_is_led_back_is_put_aside_and_not_told_again(deployed: Any, body: Any) -> None:
+    assert deployed.deliver(deployed.receive(body)) == []
+    assert deployed.published() == []
+    (dead,) = deployed.messages("dead")
+    assert dead["MessageAttributes"]["problem"]["StringValue"] == "own-outcome"
 
 
 def test_a_passing_failure_is_put_off_and_then_answered(deployed: Any, fake_bedrock: FakeBedrock) -> None:
