@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 # Messages that are looked at and left alone come back after this.
 _HIDDEN_SECONDS = 300
@@ -70,12 +71,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--request-queue-url", required=True, help="the stack's output RequestQueueUrl")
     parser.add_argument("--problem", help="only messages with this problem, such as all-targets-failed")
     given = parser.parse_args(arguments)
-    moved, left = replay(
-        boto3.client("sqs"),
-        dead_letter_queue_url=given.dead_letter_queue_url,
-        request_queue_url=given.request_queue_url,
-        problem=given.problem,
-    )
+    try:
+        moved, left = replay(
+            boto3.client("sqs"),
+            dead_letter_queue_url=given.dead_letter_queue_url,
+            request_queue_url=given.request_queue_url,
+            problem=given.problem,
+        )
+    except (BotoCoreError, ClientError) as error:
+        # No region, no credentials, no such queue: what has been moved by then is in the request queue.
+        sys.stderr.write(f"{error}\n")
+        return 1
     sys.stdout.write(f"{moved} sent again, {left} left\n")
     return 0
 

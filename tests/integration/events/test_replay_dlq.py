@@ -65,3 +65,12 @@ def test_a_message_that_fails_again_meanwhile_is_left_for_the_next_time(
 def test_an_empty_queue_is_no_problem(deployed: Any, capsys: pytest.CaptureFixture[str]) -> None:
     run(deployed)
     assert capsys.readouterr().out == "0 sent again, 0 left\n"
+
+
+def test_what_aws_does_not_allow_is_said_without_a_stack_trace(
+    buried: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    urls = (buried.urls["dead"], f"{buried.urls['requests']}-that-never-was")
+
+    assert main(["--dead-letter-queue-url", urls[0], "--request-queue-url", urls[1]]) == 1
+    assert "queue does not exist" in capsys.readouterr().err
