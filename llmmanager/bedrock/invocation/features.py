@@ -12,6 +12,9 @@ Block = Mapping[str, Any]
 
 _OMITTED = "(omitted: this model does not take it)"
 
+# As the models that refuse them spell them.
+_SAMPLING_FIELDS = frozenset({"temperature", "top_p", "top_k"})
+
 # What was refused here is a value, not the feature: another value may be welcome in the next call.
 _NOT_REMEMBERED = frozenset({"max_tokens", "additional_fields"})
 
@@ -119,8 +122,8 @@ def _has_tools(request: Request) -> bool:
 
 
 def _fold_system(request: Request) -> Request:
-    """The system prompt becomes the beginning of the first user message."""
-    texts = [{"text": block["text"]} for block in request["system"] if "text" in block]
+    """The system prompt becomes the beginning of the first user message, what a guardrail minds included."""
+    texts = [block for block in request["system"] if "cachePoint" not in block]
     messages = list(request["messages"])
     first = messages[0]
     messages[0] = {**first, "content": [*texts, *first["content"]]}
@@ -142,6 +145,24 @@ def _drop_parameter(*names: str) -> Callable[[Request], Request]:
         return {**rest, "inferenceConfig": kept} if kept else rest
 
     return drop
+
+
+def _has_sampling(request: Request) -> bool:
+    return _has_parameter("temperature", "topP")(request) or not _SAMPLING_FIELDS.isdisjoint(
+        request.get("additionalModelRequestFields", ())
+    )
+
+
+def _drop_sampling(request: Request) -> Request:
+    """Both where Converse has them and where a model's own are: top_k is nowhere else."""
+    if "inferenceConfig" in request:
+        request = _drop_parameter("temperature", "topP")(request)
+    own = request.get("additionalModelRequestFields")
+    if not own:
+        return request
+    kept = {key: value for key, value in own.items() if key not in _SAMPLING_FIELDS}
+    rest = _less(request, "additionalModelRequestFields")
+    return {**rest, "additionalModelRequestFields": kept} if kept else rest
 
 
 def _has_cache_points(request: Request) -> bool:
@@ -175,7 +196,7 @@ _FEATURES: dict[str, tuple[Callable[[Request], bool], Callable[[Request], Reques
     "cache_points": (_has_cache_points, _drop_cache_points),
     # What is refused is the two together: either alone stays.
     "top_p": (_has_parameter("temperature", "topP", together=True), _drop_parameter("topP")),
-    "sampling": (_has_parameter("temperature", "topP"), _drop_parameter("temperature", "topP")),
+    "sampling": (_has_sampling, _drop_sampling),
     "max_tokens": (_has_parameter("maxTokens"), _drop_parameter("maxTokens")),
     "additional_fields": _member("additionalModelRequestFields"),
 }

@@ -12,6 +12,7 @@ from llmmanager.bedrock.invocation.features import FeatureMemory, first_held, ho
 TEXT = {"text": "What is this?"}
 IMAGE = {"image": {"format": "png", "source": {"bytes": b"x"}}}
 DOCUMENT = {"document": {"name": "notes", "format": "txt", "source": {"bytes": b"x"}}}
+GUARDED = {"guardContent": {"text": {"text": "Be brief."}}}
 POINT = {"cachePoint": {"type": "default"}}
 TOOL = {"toolSpec": {"name": "clock", "inputSchema": {"json": {}}}}
 
@@ -46,6 +47,7 @@ def content_without(feature: str, request: dict[str, Any]) -> list[dict[str, Any
         ),
         ("tools", asking(toolConfig={"tools": [TOOL]}), asking()),
         ("system", asking(system=[{"text": "Be brief."}, POINT]), asking({"text": "Be brief."}, TEXT)),
+        ("system", asking(system=[GUARDED, POINT]), asking(GUARDED, TEXT)),
         (
             "top_p",
             asking(inferenceConfig={"temperature": 0.1, "topP": 0.2, "maxTokens": 5}),
@@ -58,6 +60,18 @@ def content_without(feature: str, request: dict[str, Any]) -> list[dict[str, Any
             asking(inferenceConfig={"maxTokens": 5}),
         ),
         ("sampling", asking(inferenceConfig={"temperature": 0.1}), asking()),
+        ("sampling", asking(additionalModelRequestFields={"top_k": 5}), asking()),
+        (
+            "sampling",
+            asking(
+                inferenceConfig={"maxTokens": 5, "topP": 0.2},
+                additionalModelRequestFields={"top_k": 5, "thinking": {"type": "enabled"}},
+            ),
+            asking(
+                inferenceConfig={"maxTokens": 5},
+                additionalModelRequestFields={"thinking": {"type": "enabled"}},
+            ),
+        ),
         (
             "max_tokens",
             asking(inferenceConfig={"maxTokens": 5, "topP": 0.2}),
@@ -78,7 +92,7 @@ def test_only_the_feature_is_gone(feature: str, request_: dict[str, Any], left: 
     [
         ("top_p", asking(inferenceConfig={"topP": 0.2})),
         ("top_p", asking(inferenceConfig={"temperature": 0.2})),
-        ("sampling", asking(inferenceConfig={"maxTokens": 5})),
+        ("sampling", asking(inferenceConfig={"maxTokens": 5}, additionalModelRequestFields={"seed": 7})),
         ("max_tokens", asking()),
         ("tools", asking()),
         ("system", asking()),
