@@ -89,9 +89,7 @@ class StreamMessage:
             block.setdefault("citationsContent", {}).setdefault("citations", []).append(delta["citation"])
         else:
             for kind, member in delta.items():
-                block.setdefault(kind, {}).update(
-                    member if isinstance(member, Mapping) else {"content": member}
-                )
+                _add_other(block.setdefault(kind, {}), member)
         return None
 
 
@@ -103,6 +101,15 @@ def _add_reasoning(block: dict[str, Any], delta: Event) -> None:
     text["text"] += delta.get("text", "")
     if "signature" in delta:
         text["signature"] = delta["signature"]
+
+
+def _add_other(block: dict[str, Any], delta: Any) -> None:
+    if isinstance(delta, Mapping):
+        block.update(delta)
+    elif isinstance(delta, list):  # a tool's result comes as lists of its parts
+        block["content"] = [*block.get("content", ()), *delta]
+    else:
+        block["content"] = delta
 
 
 def _finished(block: Mapping[str, Any]) -> dict[str, Any]:

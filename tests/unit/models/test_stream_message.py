@@ -146,6 +146,11 @@ def test_a_kind_of_content_that_is_not_known_is_kept() -> None:
     assert content == [{"hologram": {"depth": 3, "width": 4}}, {"smell": {"content": "rose"}}]
 
 
+def test_the_parts_of_a_tools_result_are_all_kept() -> None:
+    content = content_of(delta(0, toolResult=[{"text": "a"}]), delta(0, toolResult=[{"json": {"b": 1}}]))
+    assert content == [{"toolResult": {"content": [{"text": "a"}, {"json": {"b": 1}}]}}]
+
+
 def test_an_event_that_is_not_known_changes_nothing() -> None:
     assert message_of({"somethingNew": {"x": 1}}).response() is None
 
