@@ -192,6 +192,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "a field that is None": (asking(system=None), "system: must be a list of system blocks (got None)"),
     "a name that is no string": (asking() | {1: 2}, "request: takes only strings as member names (got 1)"),
+    "a name further in that is no string": (
+        asking(inferenceConfig={1: 2}),
+        "inferenceConfig: takes only strings as member names (got 1)",
+    ),
     # Content blocks
     "a block that is a string": (
         {"messages": [{"role": "user", "content": ["Hello"]}]},
