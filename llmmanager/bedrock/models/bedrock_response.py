@@ -86,9 +86,17 @@ class BedrockResponse:
         return blocks if isinstance(blocks, list) else []
 
     def get_content(self) -> str | None:
-        """The answer's text, its blocks joined by newlines; None when it holds no text."""
-        texts = [block["text"] for block in self.get_content_blocks() if isinstance(block.get("text"), str)]
-        return "\n".join(texts) if texts else None
+        """The answer's text, its blocks joined by newlines; None when it holds no text.
+
+        Citations cut an answer in the middle of its sentences: with any, its blocks are joined as they are.
+        """
+        blocks = self.get_content_blocks()
+        parts = [
+            part for block in blocks for part in (block.get("citationsContent", {}).get("content") or [block])
+        ]
+        texts = [part["text"] for part in parts if isinstance(part.get("text"), str)]
+        separator = "" if any("citationsContent" in block for block in blocks) else "\n"
+        return separator.join(texts) if texts else None
 
     def get_usage(self) -> dict[str, int] | None:
         """Tokens counted by Bedrock, under its own keys and snake_case aliases; None without an answer."""

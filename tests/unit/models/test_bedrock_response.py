@@ -42,6 +42,13 @@ def test_the_text_blocks_are_joined() -> None:
     assert response({"text": "one"}, {"toolUse": {"input": {}}}, {"text": "two"}).get_content() == "one\ntwo"
 
 
+def test_cited_text_is_part_of_the_answer() -> None:
+    cited = {"content": [{"text": "Lakes are deep"}], "citations": [{"title": "Lakes"}]}
+    content = [{"text": "Well: "}, {"citationsContent": cited}, {"citationsContent": {}}, {"text": "."}]
+    response = BedrockResponse(success=True, response_data={"output": {"message": {"content": content}}})
+    assert response.get_content() == "Well: Lakes are deep."
+
+
 def test_an_answer_without_text_has_no_content() -> None:
     assert response({"toolUse": {"input": {}}}).get_content() is None
     assert BedrockResponse(success=False).get_content() is None
