@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack, Token
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_sns as sns
@@ -19,7 +19,7 @@ from infra.batch import Batch
 from infra.http_api import HttpApi
 from infra.nag import acknowledge
 from infra.schedule_expression import DAY_SECONDS, longest_pause_seconds
-from infra.settings import DeploymentSettings
+from infra.settings import DeploymentSettings, SettingsError
 
 # A refresh that fails keeps the last known good: a day of it harms nothing, and a fault shows itself.
 _STALE_SECONDS = DAY_SECONDS
@@ -77,6 +77,7 @@ class Observability(Construct):
 
     def _build_topic(self, settings: DeploymentSettings) -> sns.ITopic | None:
         if settings.alarm_topic_arn:
+            self._check_region(settings.alarm_topic_arn)
             return sns.Topic.from_topic_arn(self, "GivenTopic", settings.alarm_topic_arn)
         if not settings.alarm_email:
             return None
@@ -88,6 +89,12 @@ class Observability(Construct):
             because="A mail that cannot be delivered is no loss: the alarm itself stays to be seen",
         )
         return topic
+
+    def _check_region(self, topic_arn: str) -> None:
+        region = Stack.of(self).region
+        if not Token.is_unresolved(region) and topic_arn.split(":")[3] != region:
+            takes = f"a topic in the region that is deployed to ({region}): CloudWatch tells no other"
+            raise SettingsError.takes("alarm_topic_arn", topic_arn, takes)
 
     def _build_alarms(self) -> None:
         self._alarm("HttpErrors", self._http_errors, 5, "The HTTP API answered 5XX five times in 5 minutes")

@@ -11,11 +11,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run_app(outdir: Path, *, context: dict[str, object]) -> subprocess.CompletedProcess[str]:
+def run_app(
+    outdir: Path, *, context: dict[str, object], **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "app.py"],
         cwd=ROOT,
-        env={**os.environ, "CDK_OUTDIR": str(outdir), "CDK_CONTEXT_JSON": json.dumps(context)},
+        env={
+            **os.environ,
+            "CDK_OUTDIR": str(outdir),
+            "CDK_CONTEXT_JSON": json.dumps(context),
+            **environment,
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -35,3 +42,13 @@ def test_what_cannot_be_deployed_is_said_in_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("Context key \"regions\" is 'us-esat-1': ")
     assert "Traceback" not in done.stderr
+
+
+def test_a_topic_that_alarms_cannot_reach_is_refused_where_the_region_is_known(tmp_path: Path) -> None:
+    context: dict[str, object] = {"alarm_topic_arn": "arn:aws:sns:eu-west-2:123456789012:on-call"}
+    account = {"CDK_DEFAULT_ACCOUNT": "123456789012"}
+    here = run_app(tmp_path / "here", context=context, **account, CDK_DEFAULT_REGION="eu-west-2")
+    elsewhere = run_app(tmp_path / "elsewhere", context=context, **account, CDK_DEFAULT_REGION="us-east-1")
+    assert here.returncode == 0, here.stderr
+    assert elsewhere.returncode == 1
+    assert "a topic in the region that is deployed to (us-east-1)" in elsewhere.stderr.splitlines()[-1]
