@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from typing import Any, NoReturn
 
 # Far deeper than any Converse request; what walks the value after us is recursive.
@@ -32,9 +33,9 @@ def parse(text: str | bytes) -> Any:
         raise InvalidJson(f"not JSON: {error.msg} (character {error.pos})") from None
     except RecursionError:
         raise InvalidJson(_TOO_DEEP) from None
-    except ValueError as error:
-        # Only a hook of ours, or an integer of more digits than Python converts, ends here.
-        raise InvalidJson(f"not JSON: {error}") from None
+    except ValueError:
+        # What Python says of it is advice to programmers.
+        raise InvalidJson("not JSON that can be used: an integer of more than 4300 digits") from None
     # Few brackets cannot be nested deeply, and counting them is cheaper than a walk.
     if decoded.count("{") + decoded.count("[") > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):
         raise InvalidJson(_TOO_DEEP)
@@ -63,20 +64,19 @@ _ASCII = json.JSONEncoder(ensure_ascii=True, separators=_COMPACT, allow_nan=Fals
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"key {twice[:80]!r} is given twice")
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise InvalidJson(f"not JSON: key {twice[:80]!r} is given twice")
     return members
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")
+    raise InvalidJson(f"not JSON: {name} is not a JSON number")
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"{text[:80]} is beyond a double")
+        raise InvalidJson(f"not JSON: {text[:80]} is beyond a double")
     return number
 
 
