@@ -30,7 +30,9 @@ def answer(call: Call) -> Answer:
 
 def _methods(call: Call, path: str) -> _Methods | None:
     # Most of what is sent is POST /v1/converse: a cold start does not wait for the modules of the others.
-    match path.strip("/").split("/"):
+    # One slash at the end is as good as none to API Gateway. Any other spelling is another path to the
+    # policies that say who may call what, and so it is here.
+    match path.removeprefix("/").removesuffix("/").split("/"):
         case ["v1", "converse"]:
             return {"POST": lambda: converse.post(call)}
         case ["v1", "validate"]:

@@ -57,6 +57,8 @@ ROUTES = [
     ("PUT", "/v1/batches", 405),
     (None, "/v1/models", 405),
     ("GET", "/v1/models/", 200),
+    ("GET", "//v1/models", 404),
+    ("GET", "/v1/models//", 404),
 ]
 WRONG_BATCHES = [
     ({}, "body: must hold either requests or inputS3Uri"),
