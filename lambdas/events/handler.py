@@ -69,7 +69,10 @@ def invoke(event: Any, context: Any) -> dict[str, Any]:
         found = (answer_once if request.key[0] == "caller" else answer)(request, context)
         outcome = Outcome(request_id, answer=found)
     except Exception as error:
-        outcome = Outcome(request_id, problem=as_problem(error, reference=request_id))
+        problem = as_problem(error, reference=request_id)
+        # Who invokes without waiting is not told.
+        logger.info("invocation failed", extra={"problem": problem.slug})
+        outcome = Outcome(request_id, problem=problem)
     returned: dict[str, Any] = json.loads(replies.fitting(outcome, address, max_bytes=_MAX_RETURNED_BYTES))
     return returned
 

@@ -29,7 +29,7 @@ _FIELDS_WITH_BYTES = ("messages", "system", "extra_request_fields")
 
 MAX_ID_LENGTH = 512
 # A body of 6 MB may have half a million problems, and name a place that is a hundred long keys deep.
-_MAX_REASONS_LENGTH = 500_000
+_MAX_REASONS_LENGTH = 200_000
 
 
 class InvalidRequest(Exception):

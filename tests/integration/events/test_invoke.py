@@ -55,6 +55,14 @@ def test_what_is_no_request_is_told_so(
     assert fake_bedrock.calls == ()
 
 
+def test_an_invocation_that_fails_leaves_a_line_in_the_log(
+    deployed: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    deployed.invoke({})
+    (record,) = [record for record in caplog.records if record.message == "invocation failed"]
+    assert record.problem == "invalid-request"
+
+
 def test_a_bedrock_that_is_down_is_told_with_every_attempt(deployed: Any, fake_bedrock: FakeBedrock) -> None:
     fake_bedrock.add_fault(Fault(error="ServiceUnavailableException"))
     error = deployed.invoke(question())["error"]
