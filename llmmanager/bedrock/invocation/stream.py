@@ -177,9 +177,11 @@ class AnswerStream:
             error = DeadlineExceededError(f"the deadline passed in the middle of the answer ({error})")
         said = self._message.text
         next_ = self._run.broke_off(self._target, error)
-        if next_ is Next.GIVE_UP or not self._message.is_text_only or not said.strip():
+        if next_ is Next.GIVE_UP or not self._message.is_text_only:
             return False
-        self._run.go_on_with(continued(self._request, said), _takes_a_beginning)
+        # Some models begin with an empty chunk or a line break: then there is nothing to go on from.
+        if said.strip():
+            self._run.go_on_with(continued(self._request, said), _takes_a_beginning)
         try:
             self._target, self._stream = self._run.answer()
         except LLMManagerError as exhausted:

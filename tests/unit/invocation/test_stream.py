@@ -149,6 +149,16 @@ def test_a_stream_that_is_closed_while_it_moves_on_ends_there() -> None:
     assert not stream.response().success
 
 
+@pytest.mark.parametrize(("blank", "rest"), [("", "Lakes"), ("\n\n", "\n\nLakes"), ("\n", "Lakes")])
+def test_a_stream_that_has_said_nothing_yet_is_asked_for_as_before(blank: str, rest: str) -> None:
+    call = Call([[START, text(blank), LOST], [START, text(rest), stop(), STOP]])
+    stream = answer_of(call)
+    assert texts(stream) == blank + "Lakes"
+    stream.close()
+    assert stream.response().success
+    assert call.requests == []
+
+
 def test_a_connection_that_breaks_before_its_content_is_closed() -> None:
     connection = Connection([START, LOST])
     with pytest.raises(OSError, match="cable cut"):
@@ -240,7 +250,6 @@ def test_a_break_after_the_end_of_the_answer_costs_the_usage_only() -> None:
 @pytest.mark.parametrize(
     "came",
     [
-        [text("  \n")],
         [{"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"reasoningContent": {"text": "Hm"}}}}],
         [text("a"), {"contentBlockStart": {"contentBlockIndex": 1, "start": {"toolUse": {"name": "t"}}}}],
     ],
