@@ -40,6 +40,10 @@ class Scope:
 
     def __post_init__(self) -> None:
         _check_texts(region=self.region, model=self.model)
+        if any(map(str.isspace, self.model)):
+            raise ValueError(
+                f"model must be an id, a prefix or a pattern, not a display name ({self.model!r})"
+            )
         if self.access not in _ACCESS:
             raise ValueError(f"access must be one of {', '.join(_ACCESS[1:])}, not {self.access!r}")
         if self.operation not in _OPERATIONS:

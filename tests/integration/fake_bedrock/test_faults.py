@@ -280,6 +280,7 @@ def test_a_delayed_fault_is_in_flight_until_it_strikes(bedrock: FakeBedrock, ask
         ({"error": "X", "headers": {"a": "b\r\nc: d"}}, "headers"),
         ({"error": "X", "headers": ["a"]}, "headers"),
         ({"error": "ThrotlingException"}, "ThrotlingException"),
+        ({"hang": True, "model": "Nova Lite"}, "not a display name"),
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused_by_name(fields: Any, named: str) -> None:
