@@ -9,7 +9,7 @@ from typing import Any
 from lambdas.events.envelopes import Asked, Stored
 from lambdas.shared import clients
 from lambdas.shared.codec import InvalidRequest
-from lambdas.shared.idempotency import InProgress, KeyReused, run_once
+from lambdas.shared.idempotency import InProgress, KeyReused, StoreUnavailable, run_once
 from lambdas.shared.json_text import InvalidJson, parse
 from lambdas.shared.observability import log_unexpected
 from lambdas.shared.problems import Problem, internal_error, problem_of
@@ -100,6 +100,12 @@ def as_problem(error: Exception, *, reference: str) -> Problem:
         case InProgress():
             return Problem(
                 409, "in-progress", "The first request with this idempotencyKey is not answered yet."
+            )
+        case StoreUnavailable():
+            return Problem(
+                503,
+                "store-unavailable",
+                "Whether the request came before cannot be told, so it was not made.",
             )
     problem = problem_of(error)
     if problem is None:

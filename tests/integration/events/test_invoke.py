@@ -55,6 +55,16 @@ def test_what_is_no_request_is_told_so(
     assert fake_bedrock.calls == ()
 
 
+def test_a_key_that_cannot_be_looked_up_is_told_as_passing(
+    deployed: Any, fake_bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLMMANAGER_REQUEST_TABLE", "table-that-is-not-there")
+    deployed.forget()
+    error = deployed.invoke(question(idempotencyKey="k"))["error"]
+    assert (error["status"], error["type"]) == (503, "urn:llmmanager:problem:store-unavailable")
+    assert fake_bedrock.calls == ()
+
+
 def test_an_invocation_that_fails_leaves_a_line_in_the_log(
     deployed: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
