@@ -45,10 +45,18 @@ class Targets:
 
         Args:
             regions: some of the manager's regions, in the order wanted; None for all.
+
+        Raises:
+            ConfigurationError: none, or a region that is not the manager's.
         """
         key = tuple(self.regions if regions is None else regions)
         found = self._places.get(key)
         if found is None:
+            if not key or not set(key) <= set(self.regions):
+                raise ConfigurationError(
+                    f"regions must be some of {', '.join(self.regions)} (got {regions!r})",
+                    {"regions": regions},
+                )
             by_name = {model.requested: model for model in self._models}
             pairs = in_order(list(by_name), key, self._strategy)
             ways = (self._ways(by_name[name], region) for name, region in pairs)

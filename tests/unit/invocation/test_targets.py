@@ -96,6 +96,12 @@ def test_some_of_the_regions_may_be_asked_for_in_an_order_of_their_own() -> None
     assert found.places([WEST]) is found.places([WEST])
 
 
+@pytest.mark.parametrize("regions", [["eu-west-1"], [WEST, "eu-west-1"], [], WEST])
+def test_a_call_keeps_to_the_regions_of_its_manager(regions: Any) -> None:
+    with pytest.raises(ConfigurationError, match="regions must be some of us-east-1, us-west-2"):
+        targets("Nova Lite").required(regions)
+
+
 class Forgetful(Catalog):
     """Knows of no way in until Bedrock is asked; says about which regions it was."""
 
