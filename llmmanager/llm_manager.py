@@ -198,7 +198,8 @@ class LLMManager:
             cancelled: set by another thread to end the call before its next attempt or wait.
 
         Raises:
-            ConfigurationError: not a `BedrockConverseRequest`; otherwise as `converse`.
+            ConfigurationError: not a `BedrockConverseRequest`, or regions that are not the manager's;
+                otherwise as `converse`.
         """
         from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
 
@@ -207,6 +208,7 @@ class LLMManager:
                 f"request must be a BedrockConverseRequest (got {type(request).__name__})",
                 {"request": type(request).__name__},
             )
+        _check("regions", regions, Sequence)
         return self._converse(
             request.to_converse_args(),
             response_validation_config,

@@ -178,8 +178,14 @@ class ParallelLLMManager:
             deadline: seconds from now, or a `Deadline`.
 
         Raises:
-            ParallelConfigurationError: more target regions than there are.
+            ParallelConfigurationError: more target regions than there are, or nothing to draw requests from.
         """
+        if not isinstance(requests, Iterable):
+            raise ParallelConfigurationError(
+                f"requests must be an iterable of BedrockConverseRequest (got {type(requests).__name__})",
+                "requests",
+                requests,
+            )
         check_validation(response_validation_config)
         count = None
         if target_regions_per_request is not None:

@@ -12,6 +12,7 @@ import pytest
 from llmmanager import (
     BedrockConverseRequest,
     BedrockResponse,
+    ConfigurationError,
     FailureHandlingStrategy,
     LoadBalancingStrategy,
     ParallelConfigurationError,
@@ -257,6 +258,14 @@ def test_a_stream_stops_drawing_at_the_deadline(fake_bedrock: FakeBedrock, make_
     manager = make_parallel(parallel={"max_concurrent_requests": 2})
     answers = list(manager.iter_responses(source(), deadline=0.35))
     assert len(answers) == len(drawn) < 100
+
+
+def test_what_is_no_source_of_requests_or_regions_is_refused_by_name(make_parallel) -> None:
+    manager = make_parallel()
+    with pytest.raises(ParallelConfigurationError, match="requests must be an iterable"):
+        manager.iter_responses(None)
+    with pytest.raises(ConfigurationError, match="regions must be a Sequence"):
+        manager.get_underlying_llm_manager().converse_with_request(request(0), regions=3)
 
 
 def test_a_stream_that_is_left_early_tries_nothing_again(fake_bedrock: FakeBedrock, make_parallel) -> None:
