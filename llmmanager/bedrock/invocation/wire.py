@@ -56,6 +56,8 @@ def converse(client: Any, invoke_id: str, body: bytes, read_timeout: float) -> d
     """
     response = _called(client, client.converse, invoke_id, body, read_timeout)
     response.pop("ResponseMetadata", None)
+    if "output" not in response:
+        raise _no_answer()
     return response
 
 
@@ -77,6 +79,14 @@ def _called(client: Any, operation: Any, invoke_id: str, body: bytes, read_timeo
     finally:
         _pending.body = b"{}"
     return response
+
+
+def _no_answer() -> Exception:
+    """botocore takes a body that was cut off, or a proxy's page, for a response with nothing in it."""
+    from botocore.exceptions import ResponseStreamingError
+
+    error: Exception = ResponseStreamingError(error="what came is not an answer, or not a whole one")
+    return error
 
 
 def _json(value: object) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.server
 import math
 import socket
 import threading
@@ -148,6 +149,46 @@ def test_an_endpoint_that_speaks_no_tls_is_a_configuration_error(
             monkeypatch.setenv(name, f"https://{plain_server}")
     with pytest.raises(ConfigurationError, match="SSL"):
         make_manager().converse(ask)
+
+
+ANSWER = b'{"output": {"message": {"role": "assistant", "content": [{"text": "Paris"}]}}}'
+
+
+@pytest.fixture
+def half_answers() -> Iterator[list[bytes]]:
+    """What a server says with status 200 in place of an answer, one after the other; the first is its URL."""
+    replies: list[bytes] = []
+
+    class Cutting(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(ANSWER)))
+            self.end_headers()
+            self.wfile.write(replies.pop(0))
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Cutting) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        replies.append(f"http://127.0.0.1:{server.server_port}".encode())
+        yield replies
+        server.shutdown()
+        thread.join()
+
+
+def test_an_answer_that_was_cut_off_is_no_answer(
+    fake_bedrock: FakeBedrock, make_manager, ask, monkeypatch, half_answers: list[bytes]
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", half_answers.pop().decode())
+    half_answers += [ANSWER[:40], b"", b"<html>Sign in</html>", ANSWER]
+    response = make_manager().converse(ask)
+    assert response.get_content() == "Paris"
+    assert [attempt.decision for attempt in response.attempts] == ["same_target"] * 3 + [None]
+    assert "not an answer, or not a whole one" in str(response.get_last_error())
 
 
 def test_a_profile_name_counts_for_profiles_only(make_manager, ask) -> None:
