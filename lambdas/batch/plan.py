@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -29,6 +30,7 @@ MAX_SHARDS = 80_000
 # Shards on their way to S3 while the next one is read: as many more are held in memory.
 _WRITERS = 3
 
+_GZIP = b"\x1f\x8b\x08"
 # The last is of an object that was archived.
 _UNREADABLE = {"NoSuchKey", "NoSuchBucket", "AccessDenied", "403", "404", "InvalidObjectState"}
 
@@ -127,16 +129,25 @@ def _files(batch: Batch) -> Iterator[InputFile]:
     place = f"s3://{batch.bucket}/{batch.key}"
     try:
         if not batch.is_folder:
-            yield InputFile(stream(batch.bucket, batch.key))
+            yield InputFile(_plain(batch, stream(batch.bucket, batch.key), place))
             return
         for key in keys_below(batch.bucket, batch.key):
             if key.endswith(".jsonl"):
                 place = f"s3://{batch.bucket}/{key}"
-                yield InputFile(stream(batch.bucket, key), place, f"{key.removeprefix(batch.key)}-")
+                chunks = _plain(batch, stream(batch.bucket, key), place)
+                yield InputFile(chunks, place, f"{key.removeprefix(batch.key)}-")
     except ClientError as error:
         if error.response["Error"]["Code"] in _UNREADABLE:
             raise InvalidBatch(f"{_field(batch)}: {place} does not exist or may not be read") from None
         raise
+
+
+def _plain(batch: Batch, chunks: Iterator[bytes], place: str) -> Iterator[bytes]:
+    """The chunks as they are, of a file that is not compressed: each of its lines would be rejected."""
+    first = next(chunks, b"")
+    if first.startswith(_GZIP):
+        raise InvalidBatch(f"{_field(batch)}: {place} is compressed (gzip); a batch reads plain text")
+    return chain([first], chunks)
 
 
 def _field(batch: Batch) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import boto3
@@ -94,6 +95,16 @@ def test_a_file_that_was_archived_is_refused(machine):
         {"prefix": "s3://batches-of-the-test/in/"},
     ):
         with pytest.raises(InvalidBatch, match=r"in/old.jsonl does not exist or may not be read"):
+            machine.plan(place)
+
+
+def test_a_compressed_file_is_refused_and_its_lines_are_not_guessed_at(machine, records):
+    lines = [json.dumps(record).encode() for record in records(3)]
+    uri = machine.put([gzip.compress(b"\n".join(lines))], key="in/b.jsonl")
+    machine.put(records(3), key="in/a.jsonl")
+
+    for place in ({"inputS3Uri": uri}, {"prefix": "s3://batches-of-the-test/in/"}):
+        with pytest.raises(InvalidBatch, match=rf"{uri} is compressed \(gzip\)"):
             machine.plan(place)
 
 
