@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import AuthenticationError, ConfigurationError
 from llmmanager.bedrock.invocation.sessions import new_session, user_agent
-from llmmanager.bedrock.models.llm_manager_structures import AuthConfig
+from llmmanager.bedrock.models.llm_manager_structures import AuthConfig, AuthenticationType
 from llmmanager.bedrock.routing.classification import classify
 from llmmanager.bedrock.routing.decision import Kind
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_SECONDS = 3.0
 HURRIED_CONNECT_TIMEOUT_SECONDS = 0.5
 MAX_CONNECTIONS = 128
+
+_NAMED = frozenset({AuthenticationType.PROFILE, AuthenticationType.CREDENTIALS})
 
 
 class ClientPool:
@@ -79,7 +81,7 @@ class ClientPool:
         Raises:
             AuthenticationError, ConfigurationError: the configured profile cannot be read.
         """
-        if os.environ.get("AWS_BEARER_TOKEN_BEDROCK"):
+        if os.environ.get("AWS_BEARER_TOKEN_BEDROCK") and self._auth.auth_type not in _NAMED:
             return True
         with self._lock, self._translated(None):
             return self._ensured_session().get_credentials() is not None
@@ -133,4 +135,6 @@ class ClientPool:
             parameter_validation=False,
             user_agent=user_agent(self._ensured_session()),
             user_agent_extra="llmmanager",
+            # What a caller has named signs the call, not an API key that happens to be in the environment.
+            signature_version="v4" if self._auth.auth_type in _NAMED else None,
         )

@@ -129,6 +129,23 @@ def test_a_bedrock_api_key_counts_as_credentials(
     assert make_manager().validate_configuration()["auth_status"] == "configured"
 
 
+@pytest.mark.parametrize(
+    ("auth", "signed_with"),
+    [
+        (AuthConfig(AuthenticationType.PROFILE, profile_name="team"), "key-of-team"),
+        (
+            AuthConfig(AuthenticationType.CREDENTIALS, access_key_id="key-given", secret_access_key="secret"),
+            "key-given",
+        ),
+    ],
+)
+def test_an_api_key_in_the_environment_does_not_stand_in_for_what_was_named(
+    credentials_file: None, signer, monkeypatch: pytest.MonkeyPatch, auth: AuthConfig, signed_with: str
+) -> None:
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "key")
+    assert signer(auth) == signed_with
+
+
 def test_credentials_with_a_line_break_are_refused_without_being_shown(
     make_manager, ask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
