@@ -69,11 +69,24 @@ class Call:
         return f"{kind}/{name.partition('/')[0]}" if kind.endswith(":assumed-role") else str(arn)
 
     @property
+    def path(self) -> str:
+        """The path below the API's URL."""
+        path = str(self.event.get("path") or "/")
+        if path != self._request_context.get("path"):
+            return path
+        # Called by a domain of its own, whose mapping may put a path in front of what API Gateway matched.
+        rest = (self.event.get("pathParameters") or {}).get("proxy")
+        if rest is not None:
+            return f"/{rest}"
+        parts = str(self.event.get("resource") or path).strip("/").count("/") + 1
+        return "/" + "/".join(path.strip("/").split("/")[-parts:])
+
+    @property
     def base(self) -> str:
-        """What an URL of the API has in front of a route's path: its stage, if any."""
-        path = str(self.event.get("path") or "")
-        full = str(self._request_context.get("path") or "")
-        return full.removesuffix(path) if full.endswith(path) else ""
+        """The path of the API's URL: its stage, or what the mapping of a domain has put there."""
+        whole = str(self._request_context.get("path") or "").rstrip("/")
+        path = self.path.rstrip("/")
+        return whole.removesuffix(path) if whole.endswith(path) else ""
 
     @property
     def _request_context(self) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ def answer(call: Call) -> Answer:
     Raises:
         Problem, InvalidRequest, LLMManagerError: there is another answer than a good one.
     """
-    path = str(call.event.get("path") or "/")
+    path = call.path
     methods = _methods(call, path)
     if methods is None:
         raise not_found(f"resource {path[:200]}")

@@ -189,6 +189,33 @@ def test_location_leads_to_the_outcome_in_the_stage_that_was_called(
     assert answer["headers"]["Location"] == location + json.loads(answer["body"])["requestId"]
 
 
+@pytest.mark.parametrize("path", ["/v1/converse", "/llm/v1/converse", "/llm/prod/v1/converse/"])
+def test_a_domain_of_its_own_may_lead_to_the_api_by_a_path(queue, proxy_event, context, path):
+    event = proxy_event("POST", path, QUESTION)
+    event |= {"resource": "/v1/converse", "headers": {"Prefer": "respond-async"}}
+    event["requestContext"]["path"] = path
+
+    answer = handler(event, context)
+
+    assert answer["statusCode"] == 202
+    id_ = json.loads(answer["body"])["requestId"]
+    assert answer["headers"]["Location"] == f"{path.rstrip('/').removesuffix('/converse')}/requests/{id_}"
+
+
+@pytest.mark.parametrize(
+    ("rest", "status"),
+    [
+        ("v1/models/arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0/access", 200),
+        ("x/v1/models", 404),
+    ],
+)
+def test_what_is_below_the_path_of_a_domain_is_all_that_counts(deployed, proxy_event, context, rest, status):
+    event = proxy_event("GET", f"/llm/{rest}") | {"resource": "/{proxy+}", "pathParameters": {"proxy": rest}}
+    event["requestContext"]["path"] = event["path"]
+
+    assert handler(event, context)["statusCode"] == status
+
+
 def test_a_preference_counts_in_whichever_of_several_headers_it_stands(queue, proxy_event, context):
     event = proxy_event("POST", "/v1/converse", QUESTION)
     event["headers"] = {"prefer": "wait=10"}
