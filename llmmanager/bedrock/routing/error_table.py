@@ -134,9 +134,10 @@ CLIENT_RULES: dict[str, Decision] = {
     "ConnectTimeoutError": Decision(Next.SAME_TARGET, Kind.UNREACHABLE),
     "EndpointConnectionError": Decision(Next.SAME_TARGET, Kind.UNREACHABLE),
     "ConnectionClosedError": Decision(Next.SAME_TARGET, Kind.UNAVAILABLE),
-    # urllib3's and botocore's own words for a stream that broke.
+    # urllib3's and botocore's own words for a stream that broke, and for an answer that makes no sense.
     "ProtocolError": Decision(Next.SAME_TARGET, Kind.UNAVAILABLE),
     "ParserError": Decision(Next.SAME_TARGET, Kind.UNAVAILABLE),
+    "ResponseParserError": Decision(Next.SAME_TARGET, Kind.UNAVAILABLE),
     "ProxyConnectionError": Decision(Next.SAME_TARGET, Kind.UNAVAILABLE),
     "ResponseStreamingError": Decision(Next.SAME_TARGET, Kind.UNAVAILABLE),
     "SSLError": Decision(Next.GIVE_UP, Kind.CONFIGURATION),

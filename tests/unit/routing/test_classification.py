@@ -12,7 +12,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
     SSLError,
 )
-from botocore.parsers import ResponseParserError
+from urllib3.exceptions import LocationValueError
 
 from llmmanager.bedrock.routing.classification import classify
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next
@@ -162,7 +162,7 @@ def test_a_plain_error_of_the_callers_choice_is_transient() -> None:
 
 
 def test_a_client_side_error_that_the_table_does_not_know_is_not_decided_upon() -> None:
-    assert classify(ResponseParserError()) is None
+    assert classify(LocationValueError()) is None
 
 
 @pytest.mark.parametrize("extra", ["ValidationException", "ClientError", ClientError])

@@ -6,6 +6,7 @@ import botocore.exceptions
 import pytest
 from botocore.eventstream import ParserError
 from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 from urllib3.exceptions import ProtocolError
 
 from llmmanager.bedrock.invocation.stream import ConnectionClosedError
@@ -171,7 +172,13 @@ def test_what_botocore_says_is_understood(name: str, next_: Next, kind: Kind) ->
 
 
 @pytest.mark.parametrize(
-    "error", [ProtocolError("cut off"), ParserError("half a message"), ConnectionClosedError("by the server")]
+    "error",
+    [
+        ProtocolError("cut off"),
+        ParserError("half a message"),
+        ResponseParserError("no member set"),
+        ConnectionClosedError("by the server"),
+    ],
 )
 def test_a_stream_that_breaks_on_its_way_may_be_asked_for_again(error: Exception) -> None:
     assert classify(error) == Decision(AGAIN, Kind.UNAVAILABLE)
