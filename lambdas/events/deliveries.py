@@ -181,6 +181,8 @@ def _bury(message: Message, request_id: str, problem: Problem) -> None:
         clients.sqs().send_message(**grave, MessageAttributes=attributes)
     except ClientError as error:
         # Attributes count toward the most that a message may have, and the sender may have used it up.
+        # Nor does the log get the reason: it may quote what was sent.
+        del told["reason"]
         told["error"] = error.response["Error"]["Code"]
         logger.info("buried without the reason", extra=told)
         clients.sqs().send_message(**grave)

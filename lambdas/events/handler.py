@@ -73,7 +73,10 @@ def invoke(event: Any, context: Any) -> dict[str, Any]:
         # Who invokes without waiting is not told.
         logger.info("invocation failed", extra={"problem": problem.slug})
         outcome = Outcome(request_id, problem=problem)
-    returned: dict[str, Any] = json.loads(replies.fitting(outcome, address, max_bytes=_MAX_RETURNED_BYTES))
+    text = replies.fitting(outcome, address, max_bytes=_MAX_RETURNED_BYTES)
+    # Lambda's runtime writes UTF-8, and ends the process over what that cannot hold: a lone surrogate.
+    unicode = json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8", "replace")
+    returned: dict[str, Any] = json.loads(unicode)
     return returned
 
 

@@ -238,14 +238,18 @@ def test_a_failure_that_the_reply_queue_does_not_take_is_told_once_by_the_bus(
 
 
 def test_a_message_without_room_for_a_reason_is_put_into_the_dead_letter_queue_as_it_is(
-    deployed: Any, refuse: Refuse
+    deployed: Any, refuse: Refuse, caplog: pytest.LogCaptureFixture
 ) -> None:
-    delivery = deployed.receive("not json")
+    delivery = deployed.receive(question(models=["a secret"]))
     refuse(clients.sqs(), count=1, code="InvalidParameterValue")
     assert deployed.deliver(delivery) == []
     (dead,) = deployed.messages("dead")
-    assert dead["Body"] == "not json"
+    assert dead["Body"] == delivery["Records"][0]["body"]
     assert "MessageAttributes" not in dead
+    # The bus has the reason; the log has none, for it may quote what was sent.
+    assert "a secret" in deployed.published()[0]["detail"]["error"]["errors"][0]
+    assert caplog.records
+    assert not any("a secret" in str(vars(record)) for record in caplog.records)
 
 
 @pytest.mark.parametrize("name", ["\x00\x1f", "\ud800", "Ünïcode", "\U0001f600"])

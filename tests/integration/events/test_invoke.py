@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -63,6 +64,15 @@ def test_a_key_that_cannot_be_looked_up_is_told_as_passing(
     error = deployed.invoke(question(idempotencyKey="k"))["error"]
     assert (error["status"], error["type"]) == (503, "urn:llmmanager:problem:store-unavailable")
     assert fake_bedrock.calls == ()
+
+
+@pytest.mark.parametrize("more", [{}, {"\ud800": 1}], ids=["answered", "refused"])
+def test_what_is_returned_can_be_written_as_utf_8(
+    deployed: Any, fake_bedrock: FakeBedrock, more: dict[str, Any]
+) -> None:
+    outcome = deployed.invoke(question(requestId="r\ud800", **more))
+    json.dumps(outcome, ensure_ascii=False).encode("utf-8")
+    assert outcome["requestId"] == "r?"
 
 
 def test_an_invocation_that_fails_leaves_a_line_in_the_log(
