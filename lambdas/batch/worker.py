@@ -19,9 +19,9 @@ from typing import Any, Protocol
 from lambdas.batch.early_end import EarlyEnd
 from lambdas.batch.options import Options
 from lambdas.batch.parts import PartWriter
-from lambdas.batch.results import ANSWERED, FAILED, result_of
+from lambdas.batch.results import ANSWERED, FAILED, missed_result, result_of
 from lambdas.batch.storage import BatchStorage
-from lambdas.shared.codec import decode_record
+from lambdas.shared.codec import InvalidRequest, decode_record
 from lambdas.shared.health import cooldowns
 from lambdas.shared.manager import REQUEST_SECONDS, Targets, parallel_manager
 from lambdas.shared.metrics import Tally
@@ -148,7 +148,15 @@ class Waiting:
                 break
             if self._parts.in_trouble or self._budget.start_until.remaining() <= 0:
                 return
-            yield decode_record(record, default_id=record["recordId"])
+            try:
+                request = decode_record(record, default_id=record["recordId"])
+            except InvalidRequest as error:
+                # The plan took it, by the rules of an earlier deployment; the others are run nevertheless.
+                refused = {"type": "InvalidRequest", "code": None, "message": str(error)}
+                self._parts.add(missed_result(record, refused))
+                self._early_end.note(success=False)
+                continue
+            yield request
         self.over = True
 
 

@@ -115,6 +115,21 @@ def test_a_failed_record_is_not_run_again_by_the_next_invocation(machine, deploy
     assert len(deployed.calls) == asked
 
 
+def test_a_record_that_is_none_any_more_since_a_deployment_costs_no_other_its_answer(
+    machine, deployed, shard
+):
+    lines = [json.loads(line) for line in machine.read(shard["key"]).splitlines()]
+    lines[3]["modelInput"] = {"messages": "no list"}
+    machine.put(lines, key=shard["key"])
+
+    summary = machine.run_shard(shard) and machine.collect()
+
+    (failed,) = machine.lines("failed.jsonl")
+    assert (summary["answered"], summary["failed"], summary["attempts"]) == (19, 1, 19)
+    assert (failed["recordId"], failed["error"]["type"]) == (lines[3]["recordId"], "InvalidRequest")
+    assert failed["error"]["message"].startswith("messages: ")
+
+
 def test_results_that_s3_does_not_take_go_out_with_the_next_part(
     machine, deployed, shard, small_parts, monkeypatch
 ):
