@@ -33,6 +33,7 @@ STATUS: Mapping[str, int] = {
     "ServiceQuotaExceededException": 400,
     "ServiceUnavailableException": 503,
     "SignatureDoesNotMatch": 403,
+    "Throttling": 400,
     "ThrottlingException": 429,
     "TooManyRequestsException": 429,
     "UnknownOperationException": 404,
@@ -79,6 +80,7 @@ MESSAGE: Mapping[str, str] = {
     "SignatureDoesNotMatch": (
         "The request signature we calculated does not match the signature you provided."
     ),
+    "Throttling": "Rate exceeded",
     "ThrottlingException": "Too many requests, please wait before trying again.",
     "TooManyRequestsException": "Too many requests, please wait before trying again.",
     "UnknownOperationException": "The requested operation is not known to this service.",

@@ -1,4 +1,4 @@
-"""Errors of others that would show a secret to whoever reads the log."""
+"""Errors about credentials that others tell badly: with a secret in them, or as if they were others."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ def safe_to_show(error: Exception) -> Exception:
     """
     if _REFUSED_HEADER not in str(error):
         return error
+    return _no_credentials("they hold a line break or another character that no header can carry")
+
+
+def unreadable_credentials(error: OSError) -> Exception:
+    """For a file named in the environment, such as a web identity's token, that is read with each renewal."""
+    return _no_credentials(str(error))
+
+
+def _no_credentials(because: str) -> Exception:
     from botocore.exceptions import CredentialRetrievalError
 
-    told: Exception = CredentialRetrievalError(
-        provider="the configured source",
-        error_msg="they hold a line break or another character that no header can carry",
-    )
+    told: Exception = CredentialRetrievalError(provider="the configured source", error_msg=because)
     return told

@@ -12,6 +12,8 @@ from llmmanager.bedrock.routing.error_table import ANY, CLIENT_RULES, RULES
 _TIMEOUT_STATUS = 408
 _THROTTLE_STATUS = 429
 _STREAMS = "llmmanager.bedrock.invocation.stream"
+_OPERATIONS = ("Converse", "ConverseStream")
+_NO_CREDENTIALS = Decision(Next.GIVE_UP, Kind.CREDENTIALS)
 
 
 def classify(error: Exception, extra_retryable: Iterable[str | type[BaseException]] = ()) -> Decision | None:
@@ -29,10 +31,21 @@ def classify(error: Exception, extra_retryable: Iterable[str | type[BaseExceptio
         if isinstance(error, extra) if isinstance(extra, type) else extra == code or extra in names:
             return Decision(Next.SAME_TARGET, Kind.UNAVAILABLE, retry_after=retry_after)
     if response:
-        return replace(_service_decision(code, response), retry_after=retry_after)
+        decision = replace(_service_decision(code, response), retry_after=retry_after)
+        return decision if _is_about_bedrock(error, decision) else _NO_CREDENTIALS
     if not type(error).__module__.startswith(("botocore", "urllib3", _STREAMS)):
         return None
     return next((CLIENT_RULES[name] for name in names if name in CLIENT_RULES), None)
+
+
+def _is_about_bedrock(error: Exception, decision: Decision) -> bool:
+    """Whether Bedrock said it, or whoever hands out credentials but may do so in a moment.
+
+    A role that may not be assumed is refused by another service, in the middle of the call.
+    """
+    operation = getattr(error, "operation_name", None)
+    passes = decision.transient or decision.kind is Kind.EXPIRED_CREDENTIALS
+    return passes or operation is None or operation in _OPERATIONS
 
 
 def _service_response(error: Exception) -> Mapping[str, Any] | None:

@@ -47,6 +47,7 @@ RULES: tuple[Rule, ...] = (
     # A feature that the model lacks, said as if it were a matter of access.
     Rule(ANY, "did not allow prompt caching", Decision(Next.DROP_FEATURE, Kind.FEATURE, ("cache_points",))),
     _rule("ThrottlingException", "", *_THROTTLED),
+    _rule("Throttling", "", *_THROTTLED),
     _rule("TooManyRequestsException", "", *_THROTTLED),
     _rule("LimitExceededException", "", *_THROTTLED),
     _rule("ServiceQuotaExceededException", "", *_OUT_OF_QUOTA),

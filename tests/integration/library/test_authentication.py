@@ -146,6 +146,16 @@ def test_an_api_key_in_the_environment_does_not_stand_in_for_what_was_named(
     assert signer(auth) == signed_with
 
 
+def test_a_token_file_that_is_not_there_is_an_authentication_error(
+    credentials_file: None, make_manager, ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
+    with pytest.raises(AuthenticationError, match="No such file") as raised:
+        make_manager(auth_config=AuthConfig(AuthenticationType.IAM_ROLE)).converse(ask)
+    assert len(raised.value.response.attempts) == 1
+
+
 def test_credentials_with_a_line_break_are_refused_without_being_shown(
     make_manager, ask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -152,6 +152,24 @@ def test_an_error_that_is_none_of_awss_is_not_decided_upon() -> None:
     assert classify(ConnectionError()) is None
 
 
+@pytest.mark.parametrize(
+    ("code", "status", "decision"),
+    [
+        ("AccessDenied", 403, Decision(Next.GIVE_UP, Kind.CREDENTIALS)),
+        ("InvalidIdentityToken", 400, Decision(Next.GIVE_UP, Kind.CREDENTIALS)),
+        ("ResourceNotFoundException", 404, Decision(Next.GIVE_UP, Kind.CREDENTIALS)),
+        ("ExpiredTokenException", 400, Decision(Next.GIVE_UP, Kind.EXPIRED_CREDENTIALS)),
+        ("Throttling", 400, Decision(Next.SAME_TARGET, Kind.THROTTLE)),
+        ("InternalFailure", 500, Decision(Next.SAME_TARGET, Kind.UNAVAILABLE)),
+    ],
+)
+def test_what_the_giver_of_credentials_refuses_is_a_matter_of_credentials(
+    code: str, status: int, decision: Decision
+) -> None:
+    response = service_error(code, status=status).response
+    assert classify(ClientError(response, "AssumeRoleWithWebIdentity")) == decision  # type: ignore[arg-type]
+
+
 def test_what_the_caller_holds_for_transient_is_nothing_else() -> None:
     assert decided(ReadTimeoutError(endpoint_url="http://x"), "SomethingElse", KeyError).kind is Kind.TIMEOUT
 
