@@ -36,7 +36,6 @@ class Executor(Generic[T, R]):
         after `deadline` or once `stop` is set. When the caller abandons the iterator, or is interrupted in
         it, `stop` is set, what runs is waited for and nothing more is started.
         """
-        pool = self._ensured_pool()
         done: queue.SimpleQueue[tuple[T, Future[R]]] = queue.SimpleQueue()
         source = iter(items)
         running = 0
@@ -50,7 +49,7 @@ class Executor(Generic[T, R]):
                     item = next(source)
                 except StopIteration:
                     break
-                future = pool.submit(self._work, item)
+                future = self._submit(item)
                 future.add_done_callback(lambda finished, item=item: done.put((item, finished)))  # type: ignore[misc]
                 started += 1
             return started
@@ -69,14 +68,14 @@ class Executor(Generic[T, R]):
                 done.get()
 
     def close(self) -> None:
-        """End the threads; a later run starts new ones."""
+        """End the threads; what is started later, by a run that is under way too, gets new ones."""
         with self._lock:
             pool, self._pool = self._pool, None
         if pool is not None:
             pool.shutdown()
 
-    def _ensured_pool(self) -> ThreadPoolExecutor:
+    def _submit(self, item: T) -> Future[R]:
         with self._lock:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self._max_concurrent, thread_name_prefix="llmmanager")
-            return self._pool
+            return self._pool.submit(self._work, item)

@@ -95,6 +95,16 @@ def test_a_run_that_was_taken_to_its_end_is_not_stopped() -> None:
     executor.close()
 
 
+def test_a_run_outlasts_the_closing_of_its_threads() -> None:
+    executor = Executor(lambda item: item, 2)
+    taken = []
+    for item, _ in executor.completed(range(20)):
+        taken.append(item)
+        executor.close()
+    assert sorted(taken) == list(range(20))
+    executor.close()
+
+
 def test_what_the_work_raises_reaches_the_caller() -> None:
     def work(item: int) -> int:
         raise ZeroDivisionError
