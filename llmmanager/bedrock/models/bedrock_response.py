@@ -92,7 +92,9 @@ class BedrockResponse:
         """
         blocks = self.get_content_blocks()
         parts = [
-            part for block in blocks for part in (block.get("citationsContent", {}).get("content") or [block])
+            part
+            for block in blocks
+            for part in ((block.get("citationsContent") or {}).get("content") or [block])
         ]
         texts = [part["text"] for part in parts if isinstance(part.get("text"), str)]
         separator = "" if any("citationsContent" in block for block in blocks) else "\n"

@@ -44,7 +44,7 @@ def test_the_text_blocks_are_joined() -> None:
 
 def test_cited_text_is_part_of_the_answer() -> None:
     cited = {"content": [{"text": "Lakes are deep"}], "citations": [{"title": "Lakes"}]}
-    content = [{"text": "Well: "}, {"citationsContent": cited}, {"citationsContent": {}}, {"text": "."}]
+    content = [{"text": "Well: "}, {"citationsContent": cited}, {"citationsContent": None}, {"text": "."}]
     response = BedrockResponse(success=True, response_data={"output": {"message": {"content": content}}})
     assert response.get_content() == "Well: Lakes are deep."
 
