@@ -75,6 +75,7 @@ def names_in(request: Mapping[str, Any]) -> list[str]:
         (["日本.pdf", "中国.pdf"], ["---pdf", "---pdf (2)"]),
         (["a (2)", "a", "a"], ["a (2)", "a", "a (3)"]),
         (["x" * 200, "x" * 200], ["x" * 200, "x" * 196 + " (2)"]),
+        (["x" * 195 + " yyyy"] * 2, ["x" * 195 + " yyyy", "x" * 195 + " (2)"]),
     ],
 )
 def test_no_two_documents_go_out_under_one_name(names: list[str], sent: list[str]) -> None:
@@ -99,3 +100,9 @@ def test_a_document_of_a_tool_gives_way_to_one_of_the_same_name() -> None:
 @pytest.mark.parametrize("block", [document("a.pdf"), result(document("a.pdf"))])
 def test_a_document_is_found_where_there_is_nothing_else(block: dict[str, Any]) -> None:
     assert len(with_accepted_names(asking(block))[1]) == 1
+
+
+def test_a_block_that_keeps_its_name_is_shared_with_the_original() -> None:
+    fine = document("fine")
+    changed, _ = with_accepted_names(asking(fine, document("a.pdf")))
+    assert changed["messages"][0]["content"][0] is fine
