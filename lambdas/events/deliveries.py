@@ -112,11 +112,11 @@ def _run(job: Job, message: Message, context: Any) -> None:
     # It may have been answered all the same, and another message of its invocation been the one to die of.
     died = message.receives > event_settings().max_tries
     found = answer_once(request, context, work=_never_ended if died else answer)
-    outcome = Outcome(request.request_id, answer=found)
-    _once(("answered", *request.key), lambda: replies.tell_bus(outcome, address), context)
+    reply = replies.Reply(Outcome(request.request_id, answer=found), address)
+    _once(("answered", *request.key), reply.tell_bus, context)
     if address.queue is not None:
         # By itself: while the queue does not take it, the bus is not told again and again.
-        _once(("replied", *request.key), lambda: replies.tell_queue(outcome, address), context)
+        _once(("replied", *request.key), reply.tell_queue, context)
 
 
 def _never_ended(_asked: Asked, _context: Any) -> dict[str, Any]:
@@ -141,20 +141,22 @@ def _give_up(message: Message, job: Job | None, problem: Problem, context: Any) 
 
     def tell() -> None:
         if problem.slug not in _UNTOLD:
-            _tell_all(Outcome(request_id, problem=problem), address)
+            _tell_all(replies.Reply(Outcome(request_id, problem=problem), address))
         _bury(message, request_id, problem)
 
     # Not by the request's key: sent again out of the dead-letter queue, it may fail again.
     _once(("failed", message.id), tell, context)
 
 
-def _tell_all(failure: Outcome, address: replies.Address) -> None:
-    replies.tell_bus(failure, address)
+def _tell_all(failure: replies.Reply) -> None:
+    failure.tell_bus()
     try:
-        replies.tell_queue(failure, address)
+        failure.tell_queue()
     except Problem as problem:
         # Nothing is tried again for that: the bus knows, and the dead-letter queue has the message.
-        logger.warning("failure not told", extra={"reply_queue": address.queue, "reason": problem.detail})
+        logger.warning(
+            "failure not told", extra={"reply_queue": failure.address.queue, "reason": problem.detail}
+        )
 
 
 def _once(key: tuple[str, ...], work: Any, context: Any) -> None:

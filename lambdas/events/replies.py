@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -56,31 +56,42 @@ def stored_address(request_id: str) -> Address:
     return Address(f"requests/{request_id}/result.json", keep=True)
 
 
-def tell_bus(outcome: Outcome, address: Address) -> None:
-    """Tell the outcome to all who listen.
+@dataclass(frozen=True)
+class Reply:
+    """An outcome on its way to all who shall know."""
 
-    Raises:
-        NotPublished, ClientError: not all know it.
-    """
-    text = fitting(outcome, address, max_bytes=MAX_REPLY_BYTES)
-    publish("LLM Answer" if outcome.problem is None else "LLM Failure", text)
+    outcome: Outcome
+    address: Address
 
+    @cached_property
+    def _text(self) -> str:
+        return fitting(self.outcome, self.address, max_bytes=MAX_REPLY_BYTES)
 
-def tell_queue(outcome: Outcome, address: Address) -> None:
-    """Tell the outcome to the queue that was asked for, if any was.
+    def tell_bus(self) -> None:
+        """Tell it to all who listen.
 
-    Raises:
-        Problem: `NOT_TAKEN`. Its queue may be gone, or not let this function send.
-    """
-    if address.queue is None:
-        return
-    text = fitting(outcome, address, max_bytes=MAX_REPLY_BYTES)
-    try:
-        clients.sqs(_region(address.queue)).send_message(QueueUrl=_queue_url(address.queue), MessageBody=text)
-    except (BotoCoreError, ClientError) as error:
-        why = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-        detail = f"The queue of replyTo does not take the outcome, which the event bus was told: {why}."
-        raise Problem(502, NOT_TAKEN, detail) from error
+        Raises:
+            NotPublished, ClientError: not all know it.
+        """
+        publish("LLM Answer" if self.outcome.problem is None else "LLM Failure", self._text)
+
+    def tell_queue(self) -> None:
+        """Tell it to the queue that was asked for, if any was.
+
+        Raises:
+            Problem: `NOT_TAKEN`. Its queue may be gone, or not let this function send.
+            ClientError: it is large, and the bucket does not take it.
+        """
+        queue = self.address.queue
+        if queue is None:
+            return
+        text = self._text
+        try:
+            clients.sqs(_region(queue)).send_message(QueueUrl=_queue_url(queue), MessageBody=text)
+        except (BotoCoreError, ClientError) as error:
+            why = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+            detail = f"The queue of replyTo does not take the outcome, which the event bus was told: {why}."
+            raise Problem(502, NOT_TAKEN, detail) from error
 
 
 def fitting(outcome: Outcome, address: Address, *, max_bytes: int) -> str:

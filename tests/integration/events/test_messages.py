@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import boto3
 import pytest
 
 from lambdas.events import replies
@@ -276,6 +277,18 @@ def test_a_large_answer_lies_in_the_bucket(
     result = deployed.read(detail["resultS3Uri"].removeprefix(prefix))
     assert result["answer"]["text"]
     assert json.loads(deployed.messages("answers")[0]["Body"]) == detail
+
+
+def test_a_large_answer_is_put_into_the_bucket_once_though_bus_and_queue_are_told(
+    deployed: Any, fake_bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replies, "MAX_REPLY_BYTES", 300)
+    s3 = boto3.client("s3")
+    s3.put_bucket_versioning(Bucket=deployed.bucket, VersioningConfiguration={"Status": "Enabled"})
+    deployed.deliver(deployed.receive(question(replyTo=deployed.arn("answers"))))
+    assert len(deployed.messages("answers")) == len(deployed.published()) == 1
+    versions = s3.list_object_versions(Bucket=deployed.bucket)["Versions"]
+    assert len(versions) == 1
 
 
 def test_a_request_in_the_bucket_gets_its_result_beside_it(deployed: Any, fake_bedrock: FakeBedrock) -> None:
