@@ -25,7 +25,6 @@ from lambdas.shared.observability import logger
 from lambdas.shared.settings import batch_settings
 
 DETAIL_TYPE = "Batch Finished"
-_SUCCEEDED = "SUCCEEDED"
 _COUNTS = ("records", "answered", "failed", "rejected")
 
 
@@ -40,11 +39,12 @@ def handler(event: dict[str, Any], _context: object) -> None:
     run = ended["name"]
     storage = BatchStorage(batch_settings().bucket, _batch_id(ended))
     logger.append_keys(batch_id=storage.batch_id)
-    if ended["status"] != _SUCCEEDED:
+    succeeded = status_of(ended) == "succeeded"
+    if not succeeded:
         _stop_workers(storage, run)
     if storage.is_told(run):
         return
-    detail = _collected(storage) if ended["status"] == _SUCCEEDED else _cut_short(storage, ended)
+    detail = _collected(storage) if succeeded else _cut_short(storage, ended)
     told = {"batchId": storage.batch_id, "execution": run, **detail}
     publish(DETAIL_TYPE, json.dumps(told))
     storage.put_told(run, told)
