@@ -20,7 +20,7 @@ from botocore.stub import Stubber
 from lambdas.http_api import large_answers, requests
 from lambdas.http_api.calls import Call
 from lambdas.http_api.handler import handler
-from lambdas.shared import clients, settings
+from lambdas.shared import clients
 from llmmanager.testing import Fault
 
 MESSAGES = [{"role": "user", "content": [{"text": "What is the capital of France?"}]}]
@@ -44,18 +44,15 @@ def call(deployed, proxy_event, context):
 
 
 @pytest.fixture
-def queue(deployed, monkeypatch):
+def queue(deployed, cold_start, monkeypatch):
     """The request queue; gives its messages."""
     url = boto3.client("sqs").create_queue(QueueName="requests")["QueueUrl"]
     monkeypatch.setenv("LLMMANAGER_REQUEST_QUEUE_URL", url)
-    for kept in (settings.request_queue_url, clients.sqs):
-        kept.cache_clear()
-    yield lambda: [
+    cold_start()
+    return lambda: [
         json.loads(message["Body"])
         for message in boto3.client("sqs").receive_message(QueueUrl=url).get("Messages", ())
     ]
-    for kept in (settings.request_queue_url, clients.sqs):
-        kept.cache_clear()
 
 
 # ---- Idempotency-Key
