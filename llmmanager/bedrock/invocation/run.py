@@ -18,9 +18,9 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import (
     RequestValidationError,
     RetryExhaustedError,
 )
-from llmmanager.bedrock.invocation import wire
 from llmmanager.bedrock.invocation.clients import ClientPool
-from llmmanager.bedrock.invocation.features import FeatureMemory, first_held, without
+from llmmanager.bedrock.invocation.feature_fallback import FeatureFallback
+from llmmanager.bedrock.invocation.features import FeatureMemory
 from llmmanager.bedrock.invocation.stats import CallStats
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.deadline import Deadline
@@ -79,7 +79,9 @@ class Run(Generic[R]):
         self.warnings = list(warnings)
         self.validation_errors: list[dict[str, Any]] = []
         self._machinery = machinery
-        self._request = request
+        self._features = FeatureFallback(
+            machinery.features, request, enabled=machinery.retry_config.enable_feature_fallback
+        )
         self._send = send
         self._deadline = deadline
         self._cancelled = cancelled
@@ -87,10 +89,6 @@ class Run(Generic[R]):
         self._places = places
         self._route = Route(places(), machinery.retry_config, machinery.cooldowns, deadline)
         self._decisions: list[Decision | None] = []
-        self._left_out: dict[str, tuple[str, ...]] = {}
-        self._dropped: dict[str, tuple[str, ...]] = {}
-        self._asked_in_full: set[str] = set()
-        self._bodies: dict[tuple[str, ...], bytes] = {}
         self._credentials_renewed = False
 
     def answer(self) -> tuple[ModelAccess, R]:
@@ -141,8 +139,7 @@ class Run(Generic[R]):
 
     def go_on_with(self, request: Mapping[str, Any], wanted: Callable[[ModelAccess], bool]) -> None:
         """Ask something else from now on, and only of the targets that are wanted."""
-        self._request = request
-        self._bodies = {}
+        self._features.replace_request(request)
         self._route.keep(wanted)
 
     def wait(self, seconds: float) -> bool:
@@ -166,7 +163,7 @@ class Run(Generic[R]):
     ) -> BedrockResponse:
         """What the caller gets to see of the call as it stands now."""
         model = target.model_id if target else None
-        dropped = self._features_dropped(model) if model else ()
+        dropped = self._features.left_out(model) if model else ()
         return BedrockResponse(
             success=success,
             response_data=data,
@@ -193,7 +190,7 @@ class Run(Generic[R]):
         start = datetime.now(UTC)
         try:
             client = self._machinery.clients.client("bedrock-runtime", target.region, remaining=remaining)
-            body = self._body(target.model_id)
+            body = self._features.body(target.model_id)
             # To make the client can take long, and to write a large request does.
             remaining = self._deadline.remaining()
             if remaining <= 0:
@@ -207,8 +204,7 @@ class Run(Generic[R]):
             return False, None
         self._record(target, start, None, None)
         self._machinery.cooldowns.succeeded((target.model_id, target.region))
-        for feature in self._dropped.get(target.model_id, ()):
-            self._machinery.features.remember(target.model_id, feature)
+        self._features.answered(target.model_id)
         return True, raw
 
     def _decision(self, error: Exception) -> Decision:
@@ -228,11 +224,8 @@ class Run(Generic[R]):
     def _where_next(self, target: ModelAccess, decision: Decision) -> Next:
         """Resolve what depends on the call: is there a feature to drop, another way in, a new session?"""
         if decision.next is Next.DROP_FEATURE:
-            feature = self._droppable(target.model_id, decision)
-            if feature is None:
-                return decision.otherwise
-            self._dropped[target.model_id] = (*self._dropped.get(target.model_id, ()), feature)
-            return Next.DROP_FEATURE
+            dropped = self._features.drop(target.model_id, decision.features)
+            return Next.DROP_FEATURE if dropped else decision.otherwise
         if decision.next is Next.OTHER_ACCESS_METHOD:
             self._route.add_ways(target, self._machinery.contradicted(target, self._deadline.remaining()))
             return decision.next if self._route.has_other_way(target) else decision.otherwise
@@ -242,10 +235,8 @@ class Run(Generic[R]):
             self._credentials_renewed = True
             self._machinery.clients.renew()
             return Next.SAME_TARGET_NOW
-        if decision.kind is Kind.REQUEST and self._remembered(target.model_id):
-            # Perhaps what was dropped from memory is what this request cannot do without.
-            self._machinery.features.forget(target.model_id)
-            self._asked_in_full.add(target.model_id)
+        if decision.kind is Kind.REQUEST and self._features.restore(target.model_id):
+            # The request may be invalid without what was left out because of an earlier call.
             return Next.SAME_TARGET_NOW
         return decision.next
 
@@ -257,33 +248,6 @@ class Run(Generic[R]):
         self._machinery.look_again(self._deadline.remaining())
         self._route.add_places(self._places())
         return Next.OTHER_ACCESS_METHOD if self._route.has_other_way(target) else next_
-
-    def _droppable(self, model_id: str, decision: Decision) -> str | None:
-        if not self._machinery.retry_config.enable_feature_fallback:
-            return None
-        return first_held(without(self._request, self._features_dropped(model_id)), decision.features)
-
-    def _remembered(self, model_id: str) -> tuple[str, ...]:
-        """Features left out because the model refused them in an earlier call.
-
-        Looked up once a call: what other calls learn meanwhile must not be told of this one's answer.
-        """
-        if model_id in self._asked_in_full or not self._machinery.retry_config.enable_feature_fallback:
-            return ()
-        if model_id not in self._left_out:
-            known = self._machinery.features.refused_by(model_id)
-            self._left_out[model_id] = tuple(f for f in known if first_held(self._request, (f,)))
-        return self._left_out[model_id]
-
-    def _features_dropped(self, model_id: str) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*self._remembered(model_id), *self._dropped.get(model_id, ()))))
-
-    def _body(self, model_id: str) -> bytes:
-        dropped = self._features_dropped(model_id)
-        body = self._bodies.get(dropped)
-        if body is None:
-            body = self._bodies[dropped] = wire.encode(without(self._request, dropped))
-        return body
 
     def _record(
         self, target: ModelAccess, start: datetime, error: Exception | None, decision: Decision | None
