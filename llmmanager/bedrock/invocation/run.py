@@ -11,20 +11,18 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from llmmanager.bedrock.catalog.entries import ModelAccess
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import (
-    AuthenticationError,
-    ConfigurationError,
     DeadlineExceededError,
     LLMManagerError,
-    RequestValidationError,
     RetryExhaustedError,
 )
+from llmmanager.bedrock.invocation.call_record import CallRecord
 from llmmanager.bedrock.invocation.clients import ClientPool
 from llmmanager.bedrock.invocation.feature_fallback import FeatureFallback
 from llmmanager.bedrock.invocation.features import FeatureMemory
 from llmmanager.bedrock.invocation.stats import CallStats
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.deadline import Deadline
-from llmmanager.bedrock.models.llm_manager_structures import RequestAttempt, RetryConfig
+from llmmanager.bedrock.models.llm_manager_structures import RetryConfig
 from llmmanager.bedrock.routing.classification import classify
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next
@@ -75,9 +73,7 @@ class Run(Generic[R]):
         warnings: Iterable[str] = (),
         cancelled: threading.Event | None = None,
     ) -> None:
-        self.attempts: list[RequestAttempt] = []
-        self.warnings = list(warnings)
-        self.validation_errors: list[dict[str, Any]] = []
+        self.record = CallRecord(warnings)
         self._machinery = machinery
         self._features = FeatureFallback(
             machinery.features, request, enabled=machinery.retry_config.enable_feature_fallback
@@ -85,10 +81,8 @@ class Run(Generic[R]):
         self._send = send
         self._deadline = deadline
         self._cancelled = cancelled
-        self._started = time.monotonic()
         self._places = places
         self._route = Route(places(), machinery.retry_config, machinery.cooldowns, deadline)
-        self._decisions: list[Decision | None] = []
         self._credentials_renewed = False
 
     def answer(self) -> tuple[ModelAccess, R]:
@@ -109,10 +103,7 @@ class Run(Generic[R]):
     def refuse_answer(self, target: ModelAccess, error: Exception, *, final: bool) -> None:
         """The answer just received is not valid; when `final`, the target is not asked again."""
         decision = Decision(Next.OTHER_REGION if final else Next.SAME_TARGET, Kind.INVALID_ANSWER)
-        self.attempts[-1] = replace(
-            self.attempts[-1], success=False, error=error, decision=decision.next.value
-        )
-        self._decisions[-1] = decision
+        self.record.change_last_to_failure(error, decision, next_=decision.next)
         if final:
             self._route.failed(target, decision, decision.next)
 
@@ -129,10 +120,7 @@ class Run(Generic[R]):
         next_ = decision.next
         if next_ in (Next.DROP_FEATURE, Next.OTHER_ACCESS_METHOD):
             next_ = Next.OTHER_REGION
-        self.attempts[-1] = replace(
-            self.attempts[-1], success=False, error=error, decision=next_.value, end_time=datetime.now(UTC)
-        )
-        self._decisions[-1] = decision
+        self.record.change_last_to_failure(error, decision, next_=next_, ended_now=True)
         if next_ is not Next.GIVE_UP:
             self._route.failed(target, decision, next_)
         return next_
@@ -161,29 +149,13 @@ class Run(Generic[R]):
     def response(
         self, target: ModelAccess | None, data: dict[str, Any] | None, *, success: bool
     ) -> BedrockResponse:
-        """What the caller gets to see of the call as it stands now."""
-        model = target.model_id if target else None
-        dropped = self._features.left_out(model) if model else ()
-        return BedrockResponse(
-            success=success,
-            response_data=data,
-            model_used=model,
-            region_used=target.region if target else None,
-            access_method=_method(target) if target else None,
-            inference_profile_id=target.inference_profile_id if target else None,
-            attempts=list(self.attempts),
-            total_duration_ms=(time.monotonic() - self._started) * 1000,
-            warnings=[
-                *self.warnings,
-                *(f"{model} does not take {feature}: asked without" for feature in dropped),
-            ],
-            features_disabled=list(dropped),
-            validation_errors=list(self.validation_errors),
-        )
+        """Return the response of the call as it stands now."""
+        dropped = self._features.left_out(target.model_id) if target else ()
+        return self.record.response(target, data, success=success, features_dropped=dropped)
 
     def count(self) -> None:
         """Add the call to the manager's statistics; once, when it has ended."""
-        self._machinery.stats.count(self.attempts, self._decisions)
+        self.record.add_to(self._machinery.stats)
 
     def _attempt(self, target: ModelAccess) -> tuple[bool, R | None]:
         remaining = self._deadline.remaining()
@@ -202,7 +174,7 @@ class Run(Generic[R]):
         except Exception as error:
             self._failed(target, error, self._decision(error), start)
             return False, None
-        self._record(target, start, None, None)
+        self.record.add_success(target, start)
         self._machinery.cooldowns.succeeded((target.model_id, target.region))
         self._features.answered(target.model_id)
         return True, raw
@@ -216,9 +188,9 @@ class Run(Generic[R]):
 
     def _failed(self, target: ModelAccess, error: Exception, decision: Decision, start: datetime) -> None:
         next_ = self._where_next(target, decision)
-        self._record(target, start, error, replace(decision, next=next_))
+        self.record.add_failure(target, start, error=error, decision=replace(decision, next=next_))
         if next_ is Next.GIVE_UP:
-            self._give_up(target, error, decision)
+            self._give_up(error, decision)
         self._route.failed(target, decision, next_)
 
     def _where_next(self, target: ModelAccess, decision: Decision) -> Next:
@@ -249,55 +221,14 @@ class Run(Generic[R]):
         self._route.add_places(self._places())
         return Next.OTHER_ACCESS_METHOD if self._route.has_other_way(target) else next_
 
-    def _record(
-        self, target: ModelAccess, start: datetime, error: Exception | None, decision: Decision | None
-    ) -> None:
-        self._decisions.append(decision)
-        self.attempts.append(
-            RequestAttempt(
-                model_id=target.model_id,
-                region=target.region,
-                access_method=_method(target),
-                attempt_number=len(self.attempts) + 1,
-                start_time=start,
-                end_time=datetime.now(UTC),
-                success=error is None,
-                error=error,
-                invoke_id=target.invoke_id,
-                decision=decision.next.value if decision else None,
-            )
-        )
-
-    def _give_up(self, target: ModelAccess, error: Exception, decision: Decision) -> NoReturn:
-        response = self.response(None, None, success=False)
-        if decision.kind in (Kind.CREDENTIALS, Kind.EXPIRED_CREDENTIALS):
-            raise AuthenticationError(
-                str(error), self._machinery.clients.auth_type, target.region, response=response
-            ) from error
-        if decision.kind is Kind.REQUEST:
-            raise RequestValidationError(
-                f"Bedrock refused the request: {error}", [str(error)], [], response=response
-            ) from error
-        if decision.kind is Kind.CONFIGURATION:
-            raise ConfigurationError(str(error), {"region": target.region}) from error
+    def _give_up(self, error: Exception, decision: Decision) -> NoReturn:
+        auth_type = self._machinery.clients.auth_type
+        final = self.record.final_error(error, decision, auth_type=auth_type)
+        if final is not None:
+            raise final from error
         raise self._exhausted(f"no target would accept the request: {error}")
 
     def _exhausted(self, reason: str | None = None) -> RetryExhaustedError:
         reason = reason or ("cancelled" if self.is_cancelled else self._route.ended_by)
         out_of_time = self._deadline.remaining() <= 0 or self._route.out_of_time
-        errors = [attempt.error for attempt in self.attempts if attempt.error is not None]
-        message = f"no answer after {len(self.attempts)} attempt(s): {reason}"
-        if errors:
-            # botocore counts its own retries, which are off.
-            message += f"; last error: {str(errors[-1]).replace(' (reached max retries: 0)', '')}"
-        kind = DeadlineExceededError if out_of_time and not self.is_cancelled else RetryExhaustedError
-        failure = kind(message, last_errors=errors, attempts=self.attempts)
-        response = self.response(None, None, success=False)
-        told = errors and kind is RetryExhaustedError
-        failure.response = response if told else replace(response, error=failure)
-        failure.__cause__ = errors[-1] if errors else None
-        return failure
-
-
-def _method(target: ModelAccess) -> str | None:
-    return str(target.access_method) if target.access_method is not None else None
+        return self.record.exhausted(reason, out_of_time=out_of_time and not self.is_cancelled)
