@@ -7,7 +7,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 18,20
 
 RUN = .venv/bin/python -m
 
-.PHONY: help setup demo local test lint bench synth deploy lock clean
+.PHONY: help setup demo local test test-pythons lint bench mutation synth deploy lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -17,7 +17,7 @@ setup: ## install everything into .venv, .venv-emulator and node_modules (nothin
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "This needs Python 3.11 or newer, and $(PYTHON) is `$(PYTHON) --version 2>&1`." \
 	       "Name another one: make PYTHON=python3.13" >&2; exit 1; }
-	@$(PYTHON) infra/local/setup.py
+	@$(PYTHON) -m infra.local.setup
 
 demo: setup ## deploy to an emulator on this machine, run a batch through failures, show what came of it
 	@$(RUN) infra.local.demo
@@ -34,8 +34,12 @@ lint: setup ## ruff and mypy alone
 	.venv/bin/mypy
 
 bench: setup ## measure beside boto3 and others, write docs/benchmarks (SHORT=1: only see that it runs)
-	@$(PYTHON) infra/local/setup.py --bench
+	@$(PYTHON) -m infra.local.setup --bench
 	$(RUN) tests.benchmarks.run $(if $(SHORT),--short)
+
+mutation: setup ## test the tests: run mutation testing of the library's core (hours; see docs/mutation-testing.md)
+	@$(PYTHON) -m infra.local.setup --mutation
+	.venv-mutation/bin/mutmut run --max-children 2
 
 synth: setup ## write the CloudFormation template to cdk.out
 	node_modules/.bin/cdk synth --quiet
@@ -46,8 +50,8 @@ deploy: setup ## deploy to the AWS account that your credentials name
 	      "New permissions are shown, and wait for your yes."
 	node_modules/.bin/cdk deploy --require-approval broadening
 
-lock: ## resolve requirements/*.in and package.json again (needs uv)
-	@$(PYTHON) infra/local/setup.py --lock
+lock: ## resolve requirements/*.in and package.json again
+	@$(PYTHON) -m infra.local.setup --lock
 
 clean: ## remove what runs leave behind (the environments stay)
 	rm -rf .local cdk.out cdk.out.* .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import setup
-from infra.local.setup import Part, SetupError
+from infra.local import commands, setup
+from infra.local.commands import SetupError
+from infra.local.setup import Part
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -19,35 +20,37 @@ def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """A project of one part; the names of what was installed into it."""
     log: list[str] = []
 
-    def install(part: Part) -> None:
+    def install(part: Part) -> str:
         part.folder.mkdir(exist_ok=True)
         log.append(part.lock.read_text())
+        return "test"
 
     lock = tmp_path / "lock.txt"
     lock.write_text("one")
     monkeypatch.setattr(setup, "ROOT", tmp_path)
     monkeypatch.setattr(setup, "PARTS", (Part(tmp_path / "environment", lock, install),))
+    monkeypatch.setattr(setup, "UV", Part(tmp_path / "uv", lock, install))
     return log
 
 
 def test_what_is_current_is_not_installed_again(installed: list[str]) -> None:
     setup.setup()
     setup.setup()
-    assert installed == ["one"]
+    assert installed == ["one", "one"]  # uv and the environment
 
 
 def test_a_changed_lock_is_installed(installed: list[str], tmp_path: Path) -> None:
     setup.setup()
     (tmp_path / "lock.txt").write_text("two")
     setup.setup()
-    assert installed == ["one", "two"]
+    assert installed == ["one", "one", "two", "two"]
 
 
 def test_what_was_not_finished_is_installed_again(installed: list[str], tmp_path: Path) -> None:
     setup.setup()
     (tmp_path / "environment" / ".setup-stamp").unlink()
     setup.setup()
-    assert installed == ["one", "one"]
+    assert installed == ["one", "one", "one"]
 
 
 def test_a_moved_checkout_is_installed_again(installed: list[str], tmp_path: Path) -> None:
@@ -59,7 +62,7 @@ def test_a_moved_checkout_is_installed_again(installed: list[str], tmp_path: Pat
 def test_a_failure_names_the_command_and_what_it_said() -> None:
     command = [sys.executable, "-c", "print('no space left'); raise SystemExit(4)"]
     with pytest.raises(SetupError, match=r"(?s)the packages could not.*no space left"):
-        setup.run(*command, what="the packages could not be installed")
+        commands.run(*command, what="the packages could not be installed")
 
 
 def test_a_python_that_is_too_old_is_refused_with_a_way_out(tmp_path: Path) -> None:
@@ -70,6 +73,26 @@ def test_a_python_that_is_too_old_is_refused_with_a_way_out(tmp_path: Path) -> N
     assert done.returncode != 0
     assert "needs Python 3.11 or newer" in done.stderr
     assert "Python 3.9.1" in done.stderr
+
+
+def test_a_failure_reports_the_last_lines_of_long_output() -> None:
+    command = [sys.executable, "-c", "[print('line', n) for n in range(10_000)]; raise SystemExit(1)"]
+    with pytest.raises(SetupError) as raised:
+        commands.run(*command, what="it failed")
+    assert str(raised.value).endswith("line 9999")
+    assert len(str(raised.value)) < 5_000
+
+
+def test_without_uv_the_rest_is_still_installed(
+    installed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_part: Part) -> str:
+        raise SetupError("no such package")
+
+    monkeypatch.setattr(setup, "UV", Part(tmp_path / "uv", tmp_path / "lock.txt", fail))
+    setup.setup()
+    assert installed == ["one"]
+    assert "pip installs the rest" in capsys.readouterr().out
 
 
 def test_a_machine_without_node_is_told_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

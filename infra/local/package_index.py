@@ -1,0 +1,99 @@
+"""Where Python packages come from: pip's configuration, as options for uv."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+# Settings that may hold several values, and the uv option that takes one of them.
+_REPEATED_OPTIONS = {
+    "extra-index-url": "--index",
+    "find-links": "--find-links",
+    "trusted-host": "--allow-insecure-host",
+}
+_VARIABLES = {
+    "cert": ("SSL_CERT_FILE",),
+    "client-cert": ("SSL_CLIENT_CERT",),
+    "proxy": ("HTTP_PROXY", "HTTPS_PROXY"),
+    "timeout": ("UV_HTTP_TIMEOUT",),
+}
+# Where uv keeps its downloads does not change what is installed. Every other uv variable might.
+_KEPT_VARIABLES = ("UV_CACHE_DIR",)
+
+
+@dataclass(frozen=True)
+class UvSettings:
+    """How uv is called so that it uses the package index that pip is configured for.
+
+    Attributes:
+        options: command-line options of `uv pip install`.
+        variables: environment variables that uv needs in addition.
+    """
+
+    options: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment to run uv in, without settings of uv that pip would not see."""
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("UV_") or name in _KEPT_VARIABLES
+        }
+        return {**kept, "UV_PYTHON_DOWNLOADS": "never", **self.variables}
+
+
+def pip_configuration() -> dict[str, str]:
+    """Return the settings that pip of this Python uses to install, by their long option name.
+
+    Environment variables win over the section `install`, which wins over `global`, as in pip.
+    The result is empty when this Python has no pip.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    sections: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
+    for line in done.stdout.splitlines():
+        name, separator, value = line.partition("=")
+        section, _, option = name.partition(".")
+        if separator and section in sections:
+            sections[section][option] = _unquoted(value)
+    settings = {**sections["global"], **sections["install"], **sections[":env:"]}
+    if "default-timeout" in settings:
+        settings.setdefault("timeout", settings.pop("default-timeout"))
+    return settings
+
+
+def uv_settings(pip: Mapping[str, str]) -> UvSettings:
+    """Translate pip's settings into uv's.
+
+    Args:
+        pip: settings by their long option name, as `pip_configuration` returns them.
+    """
+    options = []
+    if pip.get("no-index", "").lower() in ("1", "true", "yes", "on"):
+        options.append("--no-index")
+    if "index-url" in pip:
+        options += ["--default-index", pip["index-url"]]
+    for name, option in _REPEATED_OPTIONS.items():
+        for value in pip.get(name, "").split():
+            options += [option, value]
+    variables = {
+        variable: pip[name] for name, wanted in _VARIABLES.items() if name in pip for variable in wanted
+    }
+    return UvSettings(tuple(options), variables)
+
+
+def _unquoted(value: str) -> str:
+    try:
+        return str(ast.literal_eval(value))
+    except (SyntaxError, ValueError):
+        return value
