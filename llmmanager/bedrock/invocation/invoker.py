@@ -138,7 +138,7 @@ def _valid_answer(run: Run[dict[str, Any]], validation: ResponseValidationConfig
         verdict = _verdict(validation, response)
         if verdict.success:
             return response
-        run.validation_errors.append(_validation_error(verdict, len(run.attempts)))
+        run.record.validation_errors.append(_validation_error(verdict, len(run.record.attempts)))
         again = questions_left > 0
         run.refuse_answer(target, InvalidResponseError(str(verdict.error_message)), final=not again)
         if again and not run.wait(validation.response_validation_delay):

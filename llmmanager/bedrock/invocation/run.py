@@ -11,20 +11,18 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from llmmanager.bedrock.catalog.entries import ModelAccess
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import (
-    AuthenticationError,
-    ConfigurationError,
     DeadlineExceededError,
     LLMManagerError,
-    RequestValidationError,
     RetryExhaustedError,
 )
-from llmmanager.bedrock.invocation import wire
+from llmmanager.bedrock.invocation.call_record import CallRecord
 from llmmanager.bedrock.invocation.clients import ClientPool
-from llmmanager.bedrock.invocation.features import FeatureMemory, first_held, without
+from llmmanager.bedrock.invocation.feature_fallback import FeatureFallback
+from llmmanager.bedrock.invocation.features import FeatureMemory
 from llmmanager.bedrock.invocation.stats import CallStats
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.deadline import Deadline
-from llmmanager.bedrock.models.llm_manager_structures import RequestAttempt, RetryConfig
+from llmmanager.bedrock.models.llm_manager_structures import RetryConfig
 from llmmanager.bedrock.routing.classification import classify
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next
@@ -75,22 +73,16 @@ class Run(Generic[R]):
         warnings: Iterable[str] = (),
         cancelled: threading.Event | None = None,
     ) -> None:
-        self.attempts: list[RequestAttempt] = []
-        self.warnings = list(warnings)
-        self.validation_errors: list[dict[str, Any]] = []
+        self.record = CallRecord(warnings)
         self._machinery = machinery
-        self._request = request
+        self._features = FeatureFallback(
+            machinery.features, request, enabled=machinery.retry_config.enable_feature_fallback
+        )
         self._send = send
         self._deadline = deadline
         self._cancelled = cancelled
-        self._started = time.monotonic()
         self._places = places
         self._route = Route(places(), machinery.retry_config, machinery.cooldowns, deadline)
-        self._decisions: list[Decision | None] = []
-        self._left_out: dict[str, tuple[str, ...]] = {}
-        self._dropped: dict[str, tuple[str, ...]] = {}
-        self._asked_in_full: set[str] = set()
-        self._bodies: dict[tuple[str, ...], bytes] = {}
         self._credentials_renewed = False
 
     def answer(self) -> tuple[ModelAccess, R]:
@@ -111,10 +103,7 @@ class Run(Generic[R]):
     def refuse_answer(self, target: ModelAccess, error: Exception, *, final: bool) -> None:
         """The answer just received is not valid; when `final`, the target is not asked again."""
         decision = Decision(Next.OTHER_REGION if final else Next.SAME_TARGET, Kind.INVALID_ANSWER)
-        self.attempts[-1] = replace(
-            self.attempts[-1], success=False, error=error, decision=decision.next.value
-        )
-        self._decisions[-1] = decision
+        self.record.change_last_to_failure(error, decision, next_=decision.next)
         if final:
             self._route.failed(target, decision, decision.next)
 
@@ -131,18 +120,14 @@ class Run(Generic[R]):
         next_ = decision.next
         if next_ in (Next.DROP_FEATURE, Next.OTHER_ACCESS_METHOD):
             next_ = Next.OTHER_REGION
-        self.attempts[-1] = replace(
-            self.attempts[-1], success=False, error=error, decision=next_.value, end_time=datetime.now(UTC)
-        )
-        self._decisions[-1] = decision
+        self.record.change_last_to_failure(error, decision, next_=next_, ended_now=True)
         if next_ is not Next.GIVE_UP:
             self._route.failed(target, decision, next_)
         return next_
 
     def go_on_with(self, request: Mapping[str, Any], wanted: Callable[[ModelAccess], bool]) -> None:
         """Ask something else from now on, and only of the targets that are wanted."""
-        self._request = request
-        self._bodies = {}
+        self._features.replace_request(request)
         self._route.keep(wanted)
 
     def wait(self, seconds: float) -> bool:
@@ -164,36 +149,20 @@ class Run(Generic[R]):
     def response(
         self, target: ModelAccess | None, data: dict[str, Any] | None, *, success: bool
     ) -> BedrockResponse:
-        """What the caller gets to see of the call as it stands now."""
-        model = target.model_id if target else None
-        dropped = self._features_dropped(model) if model else ()
-        return BedrockResponse(
-            success=success,
-            response_data=data,
-            model_used=model,
-            region_used=target.region if target else None,
-            access_method=_method(target) if target else None,
-            inference_profile_id=target.inference_profile_id if target else None,
-            attempts=list(self.attempts),
-            total_duration_ms=(time.monotonic() - self._started) * 1000,
-            warnings=[
-                *self.warnings,
-                *(f"{model} does not take {feature}: asked without" for feature in dropped),
-            ],
-            features_disabled=list(dropped),
-            validation_errors=list(self.validation_errors),
-        )
+        """Return the response of the call as it stands now."""
+        dropped = self._features.left_out(target.model_id) if target else ()
+        return self.record.response(target, data, success=success, features_dropped=dropped)
 
     def count(self) -> None:
         """Add the call to the manager's statistics; once, when it has ended."""
-        self._machinery.stats.count(self.attempts, self._decisions)
+        self.record.add_to(self._machinery.stats)
 
     def _attempt(self, target: ModelAccess) -> tuple[bool, R | None]:
         remaining = self._deadline.remaining()
         start = datetime.now(UTC)
         try:
             client = self._machinery.clients.client("bedrock-runtime", target.region, remaining=remaining)
-            body = self._body(target.model_id)
+            body = self._features.body(target.model_id)
             # To make the client can take long, and to write a large request does.
             remaining = self._deadline.remaining()
             if remaining <= 0:
@@ -205,10 +174,9 @@ class Run(Generic[R]):
         except Exception as error:
             self._failed(target, error, self._decision(error), start)
             return False, None
-        self._record(target, start, None, None)
+        self.record.add_success(target, start)
         self._machinery.cooldowns.succeeded((target.model_id, target.region))
-        for feature in self._dropped.get(target.model_id, ()):
-            self._machinery.features.remember(target.model_id, feature)
+        self._features.answered(target.model_id)
         return True, raw
 
     def _decision(self, error: Exception) -> Decision:
@@ -220,19 +188,16 @@ class Run(Generic[R]):
 
     def _failed(self, target: ModelAccess, error: Exception, decision: Decision, start: datetime) -> None:
         next_ = self._where_next(target, decision)
-        self._record(target, start, error, replace(decision, next=next_))
+        self.record.add_failure(target, start, error=error, decision=replace(decision, next=next_))
         if next_ is Next.GIVE_UP:
-            self._give_up(target, error, decision)
+            self._give_up(error, decision)
         self._route.failed(target, decision, next_)
 
     def _where_next(self, target: ModelAccess, decision: Decision) -> Next:
         """Resolve what depends on the call: is there a feature to drop, another way in, a new session?"""
         if decision.next is Next.DROP_FEATURE:
-            feature = self._droppable(target.model_id, decision)
-            if feature is None:
-                return decision.otherwise
-            self._dropped[target.model_id] = (*self._dropped.get(target.model_id, ()), feature)
-            return Next.DROP_FEATURE
+            dropped = self._features.drop(target.model_id, decision.features)
+            return Next.DROP_FEATURE if dropped else decision.otherwise
         if decision.next is Next.OTHER_ACCESS_METHOD:
             self._route.add_ways(target, self._machinery.contradicted(target, self._deadline.remaining()))
             return decision.next if self._route.has_other_way(target) else decision.otherwise
@@ -242,10 +207,8 @@ class Run(Generic[R]):
             self._credentials_renewed = True
             self._machinery.clients.renew()
             return Next.SAME_TARGET_NOW
-        if decision.kind is Kind.REQUEST and self._remembered(target.model_id):
-            # Perhaps what was dropped from memory is what this request cannot do without.
-            self._machinery.features.forget(target.model_id)
-            self._asked_in_full.add(target.model_id)
+        if decision.kind is Kind.REQUEST and self._features.restore(target.model_id):
+            # The request may be invalid without what was left out because of an earlier call.
             return Next.SAME_TARGET_NOW
         return decision.next
 
@@ -258,82 +221,14 @@ class Run(Generic[R]):
         self._route.add_places(self._places())
         return Next.OTHER_ACCESS_METHOD if self._route.has_other_way(target) else next_
 
-    def _droppable(self, model_id: str, decision: Decision) -> str | None:
-        if not self._machinery.retry_config.enable_feature_fallback:
-            return None
-        return first_held(without(self._request, self._features_dropped(model_id)), decision.features)
-
-    def _remembered(self, model_id: str) -> tuple[str, ...]:
-        """Features left out because the model refused them in an earlier call.
-
-        Looked up once a call: what other calls learn meanwhile must not be told of this one's answer.
-        """
-        if model_id in self._asked_in_full or not self._machinery.retry_config.enable_feature_fallback:
-            return ()
-        if model_id not in self._left_out:
-            known = self._machinery.features.refused_by(model_id)
-            self._left_out[model_id] = tuple(f for f in known if first_held(self._request, (f,)))
-        return self._left_out[model_id]
-
-    def _features_dropped(self, model_id: str) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*self._remembered(model_id), *self._dropped.get(model_id, ()))))
-
-    def _body(self, model_id: str) -> bytes:
-        dropped = self._features_dropped(model_id)
-        body = self._bodies.get(dropped)
-        if body is None:
-            body = self._bodies[dropped] = wire.encode(without(self._request, dropped))
-        return body
-
-    def _record(
-        self, target: ModelAccess, start: datetime, error: Exception | None, decision: Decision | None
-    ) -> None:
-        self._decisions.append(decision)
-        self.attempts.append(
-            RequestAttempt(
-                model_id=target.model_id,
-                region=target.region,
-                access_method=_method(target),
-                attempt_number=len(self.attempts) + 1,
-                start_time=start,
-                end_time=datetime.now(UTC),
-                success=error is None,
-                error=error,
-                invoke_id=target.invoke_id,
-                decision=decision.next.value if decision else None,
-            )
-        )
-
-    def _give_up(self, target: ModelAccess, error: Exception, decision: Decision) -> NoReturn:
-        response = self.response(None, None, success=False)
-        if decision.kind in (Kind.CREDENTIALS, Kind.EXPIRED_CREDENTIALS):
-            raise AuthenticationError(
-                str(error), self._machinery.clients.auth_type, target.region, response=response
-            ) from error
-        if decision.kind is Kind.REQUEST:
-            raise RequestValidationError(
-                f"Bedrock refused the request: {error}", [str(error)], [], response=response
-            ) from error
-        if decision.kind is Kind.CONFIGURATION:
-            raise ConfigurationError(str(error), {"region": target.region}) from error
+    def _give_up(self, error: Exception, decision: Decision) -> NoReturn:
+        auth_type = self._machinery.clients.auth_type
+        final = self.record.final_error(error, decision, auth_type=auth_type)
+        if final is not None:
+            raise final from error
         raise self._exhausted(f"no target would accept the request: {error}")
 
     def _exhausted(self, reason: str | None = None) -> RetryExhaustedError:
         reason = reason or ("cancelled" if self.is_cancelled else self._route.ended_by)
         out_of_time = self._deadline.remaining() <= 0 or self._route.out_of_time
-        errors = [attempt.error for attempt in self.attempts if attempt.error is not None]
-        message = f"no answer after {len(self.attempts)} attempt(s): {reason}"
-        if errors:
-            # botocore counts its own retries, which are off.
-            message += f"; last error: {str(errors[-1]).replace(' (reached max retries: 0)', '')}"
-        kind = DeadlineExceededError if out_of_time and not self.is_cancelled else RetryExhaustedError
-        failure = kind(message, last_errors=errors, attempts=self.attempts)
-        response = self.response(None, None, success=False)
-        told = errors and kind is RetryExhaustedError
-        failure.response = response if told else replace(response, error=failure)
-        failure.__cause__ = errors[-1] if errors else None
-        return failure
-
-
-def _method(target: ModelAccess) -> str | None:
-    return str(target.access_method) if target.access_method is not None else None
+        return self.record.exhausted(reason, out_of_time=out_of_time and not self.is_cancelled)

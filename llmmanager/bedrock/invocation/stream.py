@@ -112,7 +112,7 @@ class AnswerStream:
                     return
                 if self._message.ended:
                     # Only the usage was still to come: the answer is whole.
-                    self._run.warnings.append(f"the stream broke after the answer had ended: {error}")
+                    self._run.record.warnings.append(f"the stream broke after the answer had ended: {error}")
                     return
                 if not self._go_on_elsewhere(error):
                     return
@@ -190,7 +190,7 @@ class AnswerStream:
         if self._closed:
             self._stream.close()
             return False
-        self._run.warnings.append(
+        self._run.record.warnings.append(
             f"the stream broke after {len(said)} characters ({error}) and was continued in "
             f"{self._target.region}; usage covers the continuation only"
         )

@@ -10,6 +10,7 @@ import pytest
 
 from llmmanager.bedrock.catalog.entries import AccessMethod, ModelAccess
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import DeadlineExceededError, RetryExhaustedError
+from llmmanager.bedrock.invocation.call_record import CallRecord
 from llmmanager.bedrock.invocation.stream import AnswerStream, ConnectionClosedError, OpenStream
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.deadline import NEVER, Deadline
@@ -56,7 +57,7 @@ class Call:
         self.connections = [Connection(events) for events in connections]
         self._waiting = list(self.connections)
         self._next = next_
-        self.warnings: list[str] = []
+        self.record = CallRecord()
         self.requests: list[Mapping[str, Any]] = []
         self.lost: list[Exception] = []
         self.counted = 0
@@ -77,7 +78,10 @@ class Call:
 
     def response(self, target: ModelAccess, data: dict[str, Any] | None, *, success: bool) -> BedrockResponse:
         return BedrockResponse(
-            success=success, response_data=data, region_used=target.region, warnings=list(self.warnings)
+            success=success,
+            response_data=data,
+            region_used=target.region,
+            warnings=list(self.record.warnings),
         )
 
     def count(self) -> None:
@@ -190,8 +194,8 @@ def test_the_rest_comes_from_the_next_target_as_one_message(how: Events) -> None
     assert stream.response().success
     assert stream.response().region_used == "region-2"
     assert call.requests[0]["messages"][-1] == {"role": "assistant", "content": [{"text": "Once"}]}
-    assert "continued in region-2" in call.warnings[0]
-    assert "5 characters" in call.warnings[0]
+    assert "continued in region-2" in call.record.warnings[0]
+    assert "5 characters" in call.record.warnings[0]
     assert [connection.closed for connection in call.connections] == [1, 1]
 
 
@@ -244,7 +248,7 @@ def test_a_break_after_the_end_of_the_answer_costs_the_usage_only() -> None:
     stream.close()
     assert stream.response().success
     assert call.lost == []
-    assert "after the answer had ended" in call.warnings[0]
+    assert "after the answer had ended" in call.record.warnings[0]
 
 
 @pytest.mark.parametrize(

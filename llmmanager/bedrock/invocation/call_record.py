@@ -1,0 +1,163 @@
+"""The record of one call: its attempts, what was decided after each, and the response built from them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from llmmanager.bedrock.catalog.entries import ModelAccess
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import (
+    AuthenticationError,
+    ConfigurationError,
+    DeadlineExceededError,
+    LLMManagerError,
+    RequestValidationError,
+    RetryExhaustedError,
+)
+from llmmanager.bedrock.invocation.stats import CallStats
+from llmmanager.bedrock.models.bedrock_response import BedrockResponse
+from llmmanager.bedrock.models.llm_manager_structures import RequestAttempt
+from llmmanager.bedrock.routing.decision import Decision, Kind, Next
+
+
+class CallRecord:
+    """What one call has done so far.
+
+    Attributes:
+        attempts: every call of a target, in order.
+        warnings: the warnings of the response.
+        validation_errors: one dict for each invalid answer.
+    """
+
+    def __init__(self, warnings: Iterable[str] = ()) -> None:
+        self.attempts: list[RequestAttempt] = []
+        self.warnings = list(warnings)
+        self.validation_errors: list[dict[str, Any]] = []
+        self._decisions: list[Decision | None] = []
+        self._started = time.monotonic()
+
+    def add_success(self, target: ModelAccess, start: datetime) -> None:
+        """Add an attempt that the target answered."""
+        self._add(target, start, error=None, decision=None)
+
+    def add_failure(
+        self, target: ModelAccess, start: datetime, *, error: Exception, decision: Decision
+    ) -> None:
+        """Add a failed attempt, with what was decided after it."""
+        self._add(target, start, error=error, decision=decision)
+
+    def change_last_to_failure(
+        self, error: Exception, decision: Decision, *, next_: Next, ended_now: bool = False
+    ) -> None:
+        """Turn the last attempt, recorded as a success, into a failure.
+
+        Args:
+            next_: where the call goes from here.
+            ended_now: whether the attempt ended at this moment, later than recorded.
+        """
+        last = self.attempts[-1]
+        self.attempts[-1] = replace(
+            last,
+            success=False,
+            error=error,
+            decision=next_.value,
+            end_time=datetime.now(UTC) if ended_now else last.end_time,
+        )
+        self._decisions[-1] = decision
+
+    def response(
+        self,
+        target: ModelAccess | None,
+        data: dict[str, Any] | None,
+        *,
+        success: bool,
+        features_dropped: Sequence[str] = (),
+    ) -> BedrockResponse:
+        """Return the response of the call as it stands now.
+
+        Args:
+            target: the target that answered, or None.
+            data: its answer, or None.
+            features_dropped: the features that its request was sent without.
+        """
+        model = target.model_id if target else None
+        return BedrockResponse(
+            success=success,
+            response_data=data,
+            model_used=model,
+            region_used=target.region if target else None,
+            access_method=_access_method(target) if target else None,
+            inference_profile_id=target.inference_profile_id if target else None,
+            attempts=list(self.attempts),
+            total_duration_ms=(time.monotonic() - self._started) * 1000,
+            warnings=[
+                *self.warnings,
+                *(f"{model} does not take {feature}: asked without" for feature in features_dropped),
+            ],
+            features_disabled=list(features_dropped),
+            validation_errors=list(self.validation_errors),
+        )
+
+    def final_error(self, error: Exception, decision: Decision, *, auth_type: str) -> LLMManagerError | None:
+        """Return what to raise for an error that ends the call, or None when targets merely ran out."""
+        response = self.response(None, None, success=False)
+        if decision.kind in (Kind.CREDENTIALS, Kind.EXPIRED_CREDENTIALS):
+            region = self.attempts[-1].region
+            return AuthenticationError(str(error), auth_type, region, response=response)
+        if decision.kind is Kind.REQUEST:
+            return RequestValidationError(
+                f"Bedrock refused the request: {error}", [str(error)], [], response=response
+            )
+        if decision.kind is Kind.CONFIGURATION:
+            return ConfigurationError(str(error), {"region": self.attempts[-1].region})
+        return None
+
+    def exhausted(self, reason: str, *, out_of_time: bool) -> RetryExhaustedError:
+        """Return the error for a call without an answer: all attempts, and the response built from them.
+
+        Args:
+            reason: why no further attempt is made.
+            out_of_time: whether the deadline is the reason.
+        """
+        errors = [attempt.error for attempt in self.attempts if attempt.error is not None]
+        message = f"no answer after {len(self.attempts)} attempt(s): {reason}"
+        if errors:
+            # botocore counts its own retries, which are off.
+            message += f"; last error: {str(errors[-1]).replace(' (reached max retries: 0)', '')}"
+        kind = DeadlineExceededError if out_of_time else RetryExhaustedError
+        failure = kind(message, last_errors=errors, attempts=self.attempts)
+        response = self.response(None, None, success=False)
+        attempts_explain = errors and kind is RetryExhaustedError
+        failure.response = response if attempts_explain else replace(response, error=failure)
+        failure.__cause__ = errors[-1] if errors else None
+        return failure
+
+    def add_to(self, stats: CallStats) -> None:
+        """Add the call to the manager's statistics; once, when it has ended."""
+        stats.count(self.attempts, self._decisions)
+
+    def _add(
+        self, target: ModelAccess, start: datetime, *, error: Exception | None, decision: Decision | None
+    ) -> None:
+        self._decisions.append(decision)
+        self.attempts.append(
+            RequestAttempt(
+                model_id=target.model_id,
+                region=target.region,
+                access_method=_access_method(target),
+                attempt_number=len(self.attempts) + 1,
+                start_time=start,
+                end_time=datetime.now(UTC),
+                success=error is None,
+                error=error,
+                invoke_id=target.invoke_id,
+                decision=decision.next.value if decision else None,
+            )
+        )
+
+
+def _access_method(target: ModelAccess) -> str | None:
+    return str(target.access_method) if target.access_method is not None else None
