@@ -51,11 +51,12 @@ class _Job:
     """One request of a run and what it shares with the others of that run."""
 
     request: BedrockConverseRequest
-    regions: int | None
+    regions: int
     deadline: Deadline
     gauge: Gauge
     validation: ResponseValidationConfig | None = None
     cancelled: threading.Event | None = None
+    keep_region_order: bool = False
 
 
 class ParallelLLMManager:
@@ -164,18 +165,20 @@ class ParallelLLMManager:
         target_regions_per_request: int | None = None,
         response_validation_config: ResponseValidationConfig | None = None,
         deadline: float | Deadline | None = None,
+        keep_region_order: bool = False,
     ) -> Iterator[tuple[BedrockConverseRequest, BedrockResponse]]:
         """Answer a stream of requests in constant memory, yielding each as it completes.
 
-        Requests are drawn one by one as others complete, and none after `deadline`; those under way end by
-        it. A failed request is yielded with `success=False`, never raised. When the iterator is left early,
-        what is under way makes no further attempt and is waited for.
+        Load balancing spreads the requests over the regions as in `converse_parallel`. Requests are read
+        one by one as others complete, and none after `deadline`; running requests end by it. A failed
+        request is yielded with `success=False`, never raised. When the caller leaves the iterator early,
+        running requests make no further attempt and the iterator waits for them.
 
         Args:
-            target_regions_per_request: how many regions each request may use, balanced like in
-                `converse_parallel`; None for all of them in the manager's own order, which keeps a prompt
-                cache warm in the first.
+            target_regions_per_request: how many of the regions each request may use; None for all of them.
             deadline: seconds from now, or a `Deadline`.
+            keep_region_order: try the regions in the configured order for every request, without load
+                balancing. This keeps a prompt cache warm in the first region.
 
         Raises:
             ParallelConfigurationError: more target regions than there are, or nothing to draw requests from.
@@ -187,14 +190,15 @@ class ParallelLLMManager:
                 requests,
             )
         check_validation(response_validation_config)
-        count = None
+        count = len(self._regions)
         if target_regions_per_request is not None:
             count = self._checked_count(target_regions_per_request)
         moment = Deadline.of(deadline)
         gauge = Gauge()
         abandoned = threading.Event()
         jobs = (
-            _Job(request, count, moment, gauge, response_validation_config, abandoned) for request in requests
+            _Job(request, count, moment, gauge, response_validation_config, abandoned, keep_region_order)
+            for request in requests
         )
         return self._completed(jobs, moment, abandoned)
 
@@ -221,7 +225,8 @@ class ParallelLLMManager:
         """One request on one thread: its failure is its response."""
         limit = Deadline.after(self._config.request_timeout_seconds).earlier(job.deadline)
         started = time.monotonic()
-        with job.gauge.one_more(), self._balancer.assigned(job.regions) as regions:
+        chosen = self._balancer.assigned(job.regions, balanced=not job.keep_region_order)
+        with job.gauge.one_more(), chosen as regions:
             try:
                 return self._manager.converse_with_request(
                     job.request,

@@ -119,8 +119,12 @@ def _responses(
 ) -> Iterator[tuple[BedrockConverseRequest, BedrockResponse]]:
     targets = Targets(tuple(item["models"]), tuple(item["regions"]))
     calls_at_once = options.calls_at_once(batch_settings().worker_concurrency)
-    return parallel_manager(targets, options.retry_strategy, calls_at_once=calls_at_once).iter_responses(
-        requests, response_validation_config=options.rules(), deadline=deadline
+    manager = parallel_manager(targets, options.retry_strategy, calls_at_once=calls_at_once)
+    return manager.iter_responses(
+        requests,
+        response_validation_config=options.rules(),
+        deadline=deadline,
+        keep_region_order=True,  # a batch's `regions` are in order of preference
     )
 
 

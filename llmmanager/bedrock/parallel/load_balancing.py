@@ -29,13 +29,13 @@ class LoadBalancer:
         self._assigned = 0
 
     @contextmanager
-    def assigned(self, count: int | None) -> Iterator[list[str]]:
-        """The regions of one request, `count` of them; the first is held to be busy meanwhile.
+    def assigned(self, count: int, *, balanced: bool = True) -> Iterator[list[str]]:
+        """Yield `count` regions for one request, and count it as in flight in the first of them.
 
-        None stands for all of them in the configured order, without balancing.
+        With `balanced=False` the regions are in the configured order.
         """
         with self._lock:
-            regions = self._regions if count is None else self._choose()[:count]
+            regions = (self._choose() if balanced else self._regions)[:count]
             self._assigned += 1
             self._in_flight[regions[0]] += 1
         try:

@@ -215,3 +215,9 @@ def test_an_invocations_time_leaves_room_for_a_whole_request_and_for_the_last_pa
 
     assert given.start_until.remaining() == pytest.approx(starts, abs=1)
     assert given.end.at - given.start_until.at == pytest.approx(ends - starts, abs=1e-3)
+
+
+def test_a_batch_prefers_its_first_region_for_every_record(machine, deployed, records):
+    data = {"inputS3Uri": machine.put(records(12)), "regions": ["us-west-2", "us-east-1"]}
+
+    assert machine.run(data)["byRegion"] == {"us-west-2": 12}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -312,11 +313,45 @@ def test_many_threads_share_one_manager_and_the_counters_stay_exact(
     assert sum(stats["throttles"].values()) == stats["retries"] == throttled
 
 
-def test_a_stream_of_requests_keeps_to_the_managers_order_of_regions(
+@pytest.mark.parametrize("target_regions", [None, 1, 2, 3])
+def test_a_stream_of_requests_is_spread_over_the_regions_like_a_list(
+    fake_bedrock: FakeBedrock, make_parallel, target_regions: int | None
+) -> None:
+    spread = {"us-east-1": 20, "us-west-2": 20, "us-east-2": 20}
+    answers = make_parallel().iter_responses(requests(60), target_regions_per_request=target_regions)
+    assert Counter(response.region_used for _, response in answers) == spread
+    assert Counter(call.region for call in fake_bedrock.calls) == spread
+    listed = make_parallel().converse_parallel(requests(60))
+    assert listed.parallel_execution_stats.region_distribution == spread
+
+
+def test_a_stream_of_requests_follows_the_load_balancing_strategy(
     fake_bedrock: FakeBedrock, make_parallel
 ) -> None:
-    answers = make_parallel().iter_responses(requests(9))
+    one_at_a_time = {
+        "load_balancing_strategy": LoadBalancingStrategy.LEAST_LOADED,
+        "max_concurrent_requests": 1,
+    }
+    answers = make_parallel(parallel=one_at_a_time).iter_responses(requests(9))
+    assert {response.region_used for _, response in answers} == {"us-east-1"}
+
+
+def test_a_request_of_a_stream_may_use_every_region(fake_bedrock: FakeBedrock, make_parallel) -> None:
+    fake_bedrock.add_fault(Fault(error="AccessDeniedException"))
+    ((_, response),) = make_parallel().iter_responses([request(0)])
+    assert not response.success
+    assert [call.region for call in fake_bedrock.calls] == ["us-east-1", "us-west-2", "us-east-2"]
+
+
+def test_a_stream_of_requests_can_keep_to_the_configured_order_of_regions(
+    fake_bedrock: FakeBedrock, make_parallel
+) -> None:
+    answers = make_parallel().iter_responses(requests(9), keep_region_order=True)
     assert [response.region_used for _, response in answers] == ["us-east-1"] * 9
     fake_bedrock.reset()
-    spread = make_parallel().iter_responses(requests(9), target_regions_per_request=1)
-    assert len({response.region_used for _, response in spread}) == 3
+    fake_bedrock.add_fault(Fault(error="AccessDeniedException"))
+    failing = make_parallel().iter_responses(
+        [request(0)], keep_region_order=True, target_regions_per_request=2
+    )
+    assert [response.success for _, response in failing] == [False]
+    assert [call.region for call in fake_bedrock.calls] == ["us-east-1", "us-west-2"]
