@@ -26,6 +26,7 @@ where the file holds the options of FakeBedrock and its rules, all of them optio
 A running one takes the same rules by `POST /_fake/rules`; `llmmanager.testing.control` lists the endpoints.
 """
 
+from .billing import ModelUsage, TokenCount
 from .call_log import Call
 from .catalog import FakeCatalog, FakeModel
 from .errors import ServiceError
@@ -39,7 +40,9 @@ __all__ = [
     "FakeModel",
     "Fault",
     "Latency",
+    "ModelUsage",
     "Quota",
     "Scope",
     "ServiceError",
+    "TokenCount",
 ]

@@ -15,10 +15,12 @@ _MOST_BYTES = 256 * 1024 * 1024
 class Call:
     """One request to Bedrock.
 
-    `invoked_id` is the id or ARN as it was sent, `model_id` the model behind it (empty when none is),
+    `invoked_id` is the ID or ARN as it was sent, `model_id` the model it names (empty for an unknown one),
     `access_method` one of `on_demand`, `geo`, `global`. `started_at` and `ended_at` are seconds of
-    `time.monotonic()`. `status` stays None when no answer was sent; `error_code` is the error's name, or
-    `hang` or `reset`, or the error that broke a stream.
+    `time.monotonic()`. `status` stays None when no answer was sent; `error_code` is the error's name,
+    `hang`, `reset`, `disconnected` (the client left), or the error that broke a stream. `usage` are the
+    tokens billed for an answer, None when nothing was billed; `answer_lost` says that it was billed but did
+    not reach the caller whole.
     """
 
     number: int
@@ -35,6 +37,8 @@ class Call:
     ended_at: float | None = None
     status: int | None = None
     error_code: str = ""
+    usage: Mapping[str, int] | None = None
+    answer_lost: bool = False
 
     @property
     def in_flight(self) -> bool:

@@ -17,11 +17,11 @@ PREFIX = "/_fake/"
 
 
 def control(bedrock: FakeBedrock, request: HttpRequest) -> HttpResponse:
-    """The answer to a request under `/_fake/`.
+    """Answer a request under `/_fake/`.
 
-    `GET health`; `GET calls` (those after `?after=<number>`); `POST rules` (the rules of a config file,
-    answered with the faults' handles); `GET faults`; `DELETE faults` and `DELETE faults/<handle>`;
-    `DELETE quotas`; `POST reset`.
+    `GET health`; `GET calls` (those after `?after=<number>`); `GET usage` (what was billed); `POST rules`
+    (the rules of a config file, answered with the faults' handles); `GET faults`; `DELETE faults` and
+    `DELETE faults/<handle>`; `GET quotas`; `DELETE quotas`; `POST reset`.
     """
     words = request.path.removeprefix(PREFIX).split("/")
     try:
@@ -40,6 +40,12 @@ def _obey(bedrock: FakeBedrock, command: tuple[str, ...], request: HttpRequest) 
         case ("GET", "calls"):
             after = int(request.query.get("after", "0"))
             return {"calls": [dataclasses.asdict(call) for call in bedrock.calls if call.number > after]}
+        case ("GET", "usage"):
+            return {
+                "usage": [row.to_dict() for row in bedrock.usage()],
+                "billed": bedrock.billed.usage,
+                "delivered": bedrock.delivered.usage,
+            }
         case ("POST", "rules"):
             return {"faults": _rules(bedrock, request.body)}
         case ("GET", "faults"):
@@ -48,6 +54,9 @@ def _obey(bedrock: FakeBedrock, command: tuple[str, ...], request: HttpRequest) 
             bedrock.clear_faults()
         case ("DELETE", "faults", handle):
             bedrock.remove_fault(int(handle))
+        case ("GET", "quotas"):
+            quotas = [dataclasses.asdict(quota) for quota in bedrock.quotas]
+            return {"window_seconds": bedrock.window_seconds, "quotas": quotas}
         case ("DELETE", "quotas"):
             bedrock.clear_quotas()
         case ("POST", "reset"):
@@ -59,6 +68,7 @@ def _obey(bedrock: FakeBedrock, command: tuple[str, ...], request: HttpRequest) 
 
 def _rules(bedrock: FakeBedrock, body: bytes) -> list[int]:
     settings = json.loads(body)
-    if options := options_of(settings):
+    options = [name for name in options_of(settings) if name != "window_seconds"]
+    if options:
         raise ValueError(f"{', '.join(options)} can be set at the start only")
     return apply_rules(bedrock, settings)

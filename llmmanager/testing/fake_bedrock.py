@@ -11,6 +11,7 @@ from typing import Any
 
 from .answers import Answer, compose
 from .backend import OpenAIBackend
+from .billing import ModelUsage, TokenCount, UsageLedger
 from .call_log import Call, CallLog
 from .catalog import FakeCatalog
 from .clients import make_client
@@ -66,12 +67,18 @@ class FakeBedrock:
         self._rules = RuleBook(seed=seed)
         self._quotas = QuotaLedger(window_seconds=window_seconds, clock=clock)
         self._cache = PromptCache(clock)
+        self._usage = UsageLedger()
         self._service = self._make_service(catalog or FakeCatalog.bundled(), page_size)
         self._server = HttpServer(self._handle, port=port)
 
     def _make_service(self, catalog: FakeCatalog, page_size: int) -> Service:
         runtime = Runtime(
-            rules=self._rules, quotas=self._quotas, cache=self._cache, log=self._log, think=self._think
+            rules=self._rules,
+            quotas=self._quotas,
+            cache=self._cache,
+            usage=self._usage,
+            log=self._log,
+            think=self._think,
         )
         return Service(
             catalog=catalog,
@@ -111,13 +118,17 @@ class FakeBedrock:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Environment variables under which any boto3 client for Bedrock reaches this one."""
+        """Environment variables under which any boto3 client for Bedrock reaches this one.
+
+        `LLMMANAGER_QUOTA_WINDOW_SECONDS` is the length of the minute that quotas count in.
+        """
         return {
             "AWS_ENDPOINT_URL_BEDROCK": self.endpoint_url,
             "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": self.endpoint_url,
             "AWS_ACCESS_KEY_ID": "testing",
             "AWS_SECRET_ACCESS_KEY": "testing",
             "AWS_DEFAULT_REGION": self._default_region,
+            "LLMMANAGER_QUOTA_WINDOW_SECONDS": f"{self.window_seconds:g}",
         }
 
     def client(self, service: str = "bedrock-runtime", *, region: str = "", config: Any = None) -> Any:
@@ -165,6 +176,45 @@ class FakeBedrock:
         """Drop every quota and all that was counted."""
         self._quotas.clear()
 
+    @property
+    def window_seconds(self) -> float:
+        """The length of the minute that quotas count in."""
+        return self._quotas.window_seconds
+
+    def set_window(self, seconds: float) -> None:
+        """Change the length of the minute that quotas count in; a day has 1,440 of them."""
+        _check_positive(window_seconds=seconds)
+        self._quotas.window_seconds = seconds
+
+    @property
+    def quotas(self) -> tuple[Quota, ...]:
+        """The quotas in force, in the order in which they were set."""
+        return self._quotas.quotas()
+
+    def usage(self, **scope: str) -> tuple[ModelUsage, ...]:
+        """Return what was billed by model, region and access method, since the start or the last reset.
+
+        `scope` takes `model_id`, `region` and `access_method`; what is left out means all. An answer is
+        billed when it was generated, whether it arrived or not.
+        """
+        if unknown := set(scope) - {"model_id", "region", "access_method"}:
+            raise TypeError(f"usage() takes model_id, region and access_method, not {', '.join(unknown)}")
+        return tuple(
+            row
+            for row in self._usage.rows()
+            if all(getattr(row, name) == value for name, value in scope.items())
+        )
+
+    @property
+    def billed(self) -> TokenCount:
+        """All tokens that were billed, lost answers included."""
+        return sum((row.billed for row in self.usage()), TokenCount())
+
+    @property
+    def delivered(self) -> TokenCount:
+        """The tokens of all answers that reached their caller whole."""
+        return sum((row.delivered for row in self.usage()), TokenCount())
+
     def set_latency(
         self,
         seconds: float | tuple[float, float] = 0.0,
@@ -206,10 +256,11 @@ class FakeBedrock:
         return self._log.peak_in_flight
 
     def reset(self) -> None:
-        """Forget every rule, call, quota and cached prefix; connections stay open."""
+        """Forget every rule, call, quota, cached prefix and bill; connections stay open."""
         self._rules.clear()
         self._quotas.clear()
         self._cache.clear()
+        self._usage.clear()
         self._log.clear()
 
     async def _handle(self, request: HttpRequest) -> HttpResponse:

@@ -20,30 +20,42 @@ _MAX_HEAD = 64 * 1024
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """One request; `path` is still percent-encoded and header names are lower case."""
+    """One request; `path` is still percent-encoded and header names are lower case.
+
+    `client_left` says whether the client has closed the connection meanwhile.
+    """
 
     method: str
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+    client_left: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """One answer; a `body` that is a generator goes out in chunks as it comes."""
+    """One answer; a `body` that is a generator is sent in chunks as it comes.
+
+    `on_lost` is called when a body that is bytes could not be sent.
+    """
 
     status: int
     body: bytes | AsyncGenerator[bytes, None] = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    on_lost: Callable[[], None] | None = None
 
 
 def json_response(
-    answer: Any, *, status: int = 200, headers: Mapping[str, str] | None = None
+    answer: Any,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    on_lost: Callable[[], None] | None = None,
 ) -> HttpResponse:
-    """`answer` as JSON."""
+    """Return `answer` as JSON."""
     body = json.dumps(answer, separators=(",", ":")).encode()
-    return HttpResponse(status, body, {"Content-Type": "application/json", **(headers or {})})
+    return HttpResponse(status, body, {"Content-Type": "application/json", **(headers or {})}, on_lost)
 
 
 class DropConnection(Exception):
@@ -184,7 +196,8 @@ async def _read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWrit
     if headers.get("expect", "").lower() == "100-continue":
         writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     path, _, query = parts[1].partition("?")
-    return HttpRequest(parts[0], path, dict(parse_qsl(query)), headers, await _read_body(reader, headers))
+    body = await _read_body(reader, headers)
+    return HttpRequest(parts[0], path, dict(parse_qsl(query)), headers, body, reader.at_eof)
 
 
 async def _read_body(reader: asyncio.StreamReader, headers: Mapping[str, str]) -> bytes:
@@ -217,8 +230,13 @@ async def _write(writer: asyncio.StreamWriter, response: HttpResponse, *, keep_a
     body = response.body
     if isinstance(body, bytes):
         headers["Content-Length"] = str(len(body))
-        writer.write(_head(response.status, headers) + body)
-        await writer.drain()
+        try:
+            writer.write(_head(response.status, headers) + body)
+            await writer.drain()
+        except BaseException:
+            if response.on_lost is not None:
+                response.on_lost()
+            raise
         return True
     headers["Transfer-Encoding"] = "chunked"
     writer.write(_head(response.status, headers))

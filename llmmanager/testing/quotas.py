@@ -49,7 +49,7 @@ class QuotaLedger:
     """Admits calls under the quotas set; `window_seconds` is the length of Bedrock's minute."""
 
     def __init__(self, *, window_seconds: float, clock: Callable[[], float]) -> None:
-        self._window = window_seconds
+        self.window_seconds = window_seconds
         self._clock = clock
         self._lock = threading.Lock()
         self._quotas: list[Quota] = []
@@ -59,6 +59,11 @@ class QuotaLedger:
         """Set limits; the last quota that covers a call wins."""
         with self._lock:
             self._quotas.append(quota)
+
+    def quotas(self) -> tuple[Quota, ...]:
+        """The quotas set, in order."""
+        with self._lock:
+            return tuple(self._quotas)
 
     def clear(self) -> None:
         """Drop every quota and all that was counted."""
@@ -94,11 +99,11 @@ class QuotaLedger:
 
     def _expire(self, account: _Account) -> None:
         now = self._clock()
-        while account.minute and account.minute[0].at <= now - self._window:
+        while account.minute and account.minute[0].at <= now - self.window_seconds:
             charge = account.minute.popleft()
             charge.in_window = False
             account.minute_tokens -= charge.tokens
-        if now - account.day_began >= self._window * _MINUTES_A_DAY:
+        if now - account.day_began >= self.window_seconds * _MINUTES_A_DAY:
             account.day_began, account.day_tokens = now, 0
 
     def _settle(self, account: _Account, charge: _Charge, tokens: int) -> None:

@@ -23,6 +23,7 @@ _OPERATIONS = (
     "ListInferenceProfiles",
     "GetInferenceProfile",
 )
+_BILLED_OPERATIONS = ("Converse", "ConverseStream")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,8 @@ class Fault(Scope):
     error usually carries, so that a name which Bedrock does not use needs its status; `retry_after`
     (seconds) goes out as `Retry-After` and `x-amz-retry-after`. `share` of the calls (0 to 1, drawn from
     the seed) and at most `count` of them are hit, after `delay` seconds. `after_chunks` lets a stream run
-    until that many content deltas are out, and then breaks it.
+    until that many content deltas are out, and then breaks it. `billed` lets the model answer first, so that
+    the answer is paid for and lost: a connection that breaks on the way back, a proxy that gives up.
     """
 
     error: str = ""
@@ -83,6 +85,7 @@ class Fault(Scope):
     count: int | None = None
     delay: float = 0.0
     after_chunks: int | None = None
+    billed: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -100,6 +103,10 @@ class Fault(Scope):
         _check_number("delay", self.delay)
         _check_number("retry_after", self.retry_after)
         _check_number("after_chunks", self.after_chunks, whole=True)
+        if self.billed not in (True, False):
+            raise ValueError(f"billed must be true or false, not {self.billed!r}")
+        if self.billed and self.after_chunks is not None:
+            raise ValueError("a stream that breaks after_chunks is billed already: leave billed out")
         if self.error and not self.status and not usual_status(self.error):
             raise ValueError(
                 f"error {self.error!r} is none that Bedrock is known to answer; "
@@ -107,8 +114,10 @@ class Fault(Scope):
             )
 
     def covers(self, call: Call) -> bool:
-        """Whether the fault can hit `call`; one that breaks a stream needs a stream."""
-        return super().covers(call) and (self.after_chunks is None or call.operation == "ConverseStream")
+        """Whether the fault can hit `call`: only streams break after chunks, only answers are billed."""
+        if self.after_chunks is not None and call.operation != "ConverseStream":
+            return False
+        return super().covers(call) and (not self.billed or call.operation in _BILLED_OPERATIONS)
 
 
 @dataclass(frozen=True)

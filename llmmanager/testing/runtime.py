@@ -7,11 +7,12 @@ import json
 import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import event_stream
 from .answers import Answer
+from .billing import Bill, TokenCount, UsageLedger
 from .call_log import Call, CallLog
 from .catalog import Target
 from .errors import ServiceError, invalid
@@ -19,7 +20,7 @@ from .http_server import DropConnection, NeverAnswer
 from .quotas import QuotaLedger, Reservation
 from .rule_book import RuleBook
 from .shapes import check_shape
-from .tokens import PromptCache, count_input, count_native
+from .tokens import CHARS_PER_TOKEN, PromptCache, count_input, count_native
 from .validation import check_context, check_request
 
 # What a call reserves when neither it nor the model sets a maximum.
@@ -42,7 +43,8 @@ class _Turn:
     """An admitted call with its answer."""
 
     answer: Answer
-    usage: Mapping[str, int]
+    tokens: TokenCount
+    burndown: int
     reservation: Reservation
     started: float
 
@@ -51,8 +53,16 @@ class _Turn:
         return {"latencyMs": max(1, round((time.monotonic() - self.started) * 1000))}
 
 
+@dataclass(frozen=True)
+class Reply:
+    """The answer of Converse, and the bill for it."""
+
+    body: dict[str, Any]
+    bill: Bill
+
+
 class Runtime:
-    """Checks, admits and answers; `think` turns a call and its request into an answer."""
+    """Checks, admits, answers and bills; `think` turns a call and its request into an answer."""
 
     def __init__(
         self,
@@ -60,33 +70,40 @@ class Runtime:
         rules: RuleBook,
         quotas: QuotaLedger,
         cache: PromptCache,
+        usage: UsageLedger,
         log: CallLog,
         think: Callable[[Call, Mapping[str, Any]], Awaitable[Answer]],
     ) -> None:
         self._rules = rules
         self._quotas = quotas
         self._cache = cache
+        self._usage = usage
         self._log = log
         self._think = think
 
-    async def converse(self, call: Call, target: Target) -> dict[str, Any]:
-        """The answer of Converse."""
+    async def converse(self, call: Call, target: Target) -> Reply:
+        """Answer Converse."""
         turn = await self._turn(call, target, seconds=self._rules.latency_for(call).seconds)
-        return {
+        body = {
             "output": {"message": {"role": "assistant", "content": list(turn.answer.content)}},
             "stopReason": turn.answer.stop_reason,
-            "usage": turn.usage,
+            "usage": turn.tokens.usage,
             "metrics": turn.metrics,
             **_echoed(call.body, turn.answer),
         }
+        return Reply(body, self._bill(call, turn))
 
     async def converse_stream(
-        self, call: Call, target: Target, *, stop: StreamBreak | None
+        self, call: Call, target: Target, *, stop: StreamBreak | None, client_left: Callable[[], bool]
     ) -> AsyncGenerator[bytes, None]:
-        """The frames of ConverseStream, which break as `stop` says; they end the call in the log."""
+        """Return the frames of ConverseStream, which break as `stop` says; they end the call in the log."""
         latency = self._rules.latency_for(call)
         turn = await self._turn(call, target, seconds=latency.first_token)
-        return self._frames(call, turn, stop, latency.per_chunk)
+        return self._frames(call, turn, stop, latency.per_chunk, client_left)
+
+    async def lose_answer(self, call: Call, target: Target) -> None:
+        """Generate and bill an answer that the caller will not get."""
+        self._bill(call, await self._turn(call, target, seconds=0.0), lost=True)
 
     async def count_tokens(self, call: Call, target: Target) -> dict[str, Any]:
         """The answer of CountTokens."""
@@ -109,51 +126,86 @@ class Runtime:
         count = count_input(body)
         check_context(model, count.tokens)
         most = (body.get("inferenceConfig") or {}).get("maxTokens") or model.max_output_tokens
-        reservation = self._quotas.admit(call, count.tokens + (most or _USUAL_OUTPUT))
+        reserved = count.tokens + (most or _USUAL_OUTPUT)
+        reservation = self._quotas.admit(call, reserved)
+        self._usage.reserve(call, reserved)
         try:
             answer = await self._think(call, body)
             await asyncio.sleep(max(0.0, started + seconds - time.monotonic()))
         except BaseException:
-            reservation.settle(count.tokens)
+            self._settle(call, reservation, count.tokens)
             raise
         read, written = self._cache.use(
             count, model_id=model.model_id, region=call.region, least=model.cache_min_tokens or 0
         )
         tokens = count.tokens if answer.input_tokens is None else answer.input_tokens
-        usage = {
-            "inputTokens": max(0, tokens - read - written),
-            "outputTokens": answer.output_tokens,
-            "totalTokens": tokens + answer.output_tokens,
-            "cacheReadInputTokens": read,
-            "cacheWriteInputTokens": written,
-        }
-        reservation.settle(tokens - read + answer.output_tokens * model.burndown)
-        return _Turn(answer, usage, reservation, started)
+        counted = TokenCount(
+            input_tokens=max(0, tokens - read - written),
+            output_tokens=answer.output_tokens,
+            cache_read_tokens=read,
+            cache_write_tokens=written,
+        )
+        return _Turn(answer, counted, model.burndown, reservation, started)
+
+    def _bill(self, call: Call, turn: _Turn, *, output_tokens: int | None = None, lost: bool = False) -> Bill:
+        """End the quota reservation of a turn and bill it, with fewer output tokens if it broke off."""
+        tokens = turn.tokens
+        if output_tokens is not None:
+            tokens = replace(tokens, output_tokens=min(tokens.output_tokens, output_tokens))
+        used = tokens.input_tokens + tokens.cache_write_tokens + tokens.output_tokens * turn.burndown
+        self._settle(call, turn.reservation, used)
+        bill = self._usage.bill(call, tokens)
+        self._log.update(call, usage=tokens.usage)
+        if lost:
+            self._lose(call, bill)
+        return bill
+
+    def _lose(self, call: Call, bill: Bill) -> None:
+        bill.lose()
+        self._log.update(call, answer_lost=True)
+
+    def _settle(self, call: Call, reservation: Reservation, tokens: int) -> None:
+        reservation.settle(tokens)
+        self._usage.settle(call, tokens)
 
     async def _frames(
-        self, call: Call, turn: _Turn, stop: StreamBreak | None, pause: float
+        self,
+        call: Call,
+        turn: _Turn,
+        stop: StreamBreak | None,
+        pause: float,
+        client_left: Callable[[], bool],
     ) -> AsyncGenerator[bytes, None]:
-        """The frames; the log has the call's end before the client has the last of them."""
-        deltas = 0
+        """Yield the frames; the log has the call's end before the client has the last of them."""
+        deltas = chars = 0
+        bill: Bill | None = None
         try:
             for kind, payload in _events(call.body, turn):
                 is_delta = kind == "contentBlockDelta"
                 is_over = kind == "messageStop" or (is_delta and stop and deltas >= stop.after_chunks)
                 if stop is not None and is_over:
+                    bill = self._bill(call, turn, output_tokens=_tokens_of(chars), lost=True)
                     yield await self._broken(call, stop)
                     return
                 if is_delta and deltas:
                     await asyncio.sleep(pause)
-                deltas += is_delta
+                if client_left():
+                    raise DropConnection
+                if is_delta:
+                    deltas, chars = deltas + 1, chars + _delta_chars(payload)
                 if kind == "metadata":
+                    bill = self._bill(call, turn)
                     self._log.end(call, status=200)
                 yield event_stream.event(kind, payload)
-        except (GeneratorExit, asyncio.CancelledError):
+        except (GeneratorExit, asyncio.CancelledError, DropConnection):
+            if bill is None:
+                bill = self._bill(call, turn, output_tokens=_tokens_of(chars))
+            self._lose(call, bill)
             self._log.end(call, status=200, error_code="disconnected")
             raise
 
     async def _broken(self, call: Call, stop: StreamBreak) -> bytes:
-        """The frame with which a stream ends early. Raises where it ends without one."""
+        """Return the frame with which a stream ends early. Raises where it ends without one."""
         await asyncio.sleep(stop.delay)
         if stop.hang:
             raise NeverAnswer(lambda: self._log.end(call, status=200, error_code="hang"))
@@ -161,6 +213,15 @@ class Runtime:
         if stop.error is None:
             raise DropConnection
         return event_stream.exception(stop.error.code, stop.error.body)
+
+
+def _tokens_of(chars: int) -> int:
+    return -(-chars // CHARS_PER_TOKEN)
+
+
+def _delta_chars(payload: Mapping[str, Any]) -> int:
+    delta = payload["delta"]
+    return len(delta["text"] if "text" in delta else delta["toolUse"]["input"])
 
 
 def _events(body: Mapping[str, Any], turn: _Turn) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -180,7 +241,7 @@ def _events(body: Mapping[str, Any], turn: _Turn) -> Iterator[tuple[str, dict[st
     echoed = _echoed(body, turn.answer)
     extra = {name: echoed.pop(name) for name in ("additionalModelResponseFields",) if name in echoed}
     yield "messageStop", {"stopReason": turn.answer.stop_reason, **extra}
-    yield "metadata", {"usage": turn.usage, "metrics": turn.metrics, **echoed}
+    yield "metadata", {"usage": turn.tokens.usage, "metrics": turn.metrics, **echoed}
 
 
 def _echoed(body: Mapping[str, Any], answer: Answer) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,7 +18,7 @@ from .errors import ServiceError
 from .http_server import DropConnection, HttpRequest, HttpResponse, NeverAnswer, json_response
 from .rule_book import RuleBook
 from .rules import Fault
-from .runtime import Runtime, StreamBreak
+from .runtime import Reply, Runtime, StreamBreak
 
 _ROUTES = tuple(
     (method, re.compile(pattern), operation)
@@ -90,27 +90,45 @@ class Service:
         if not request.path.startswith("/model/"):
             await self._strike(call, self._rules.fault_for(call))
             return self._answered(call, await self._describe(call, request.query))
-        return await self._invoke(call, unreadable=unreadable)
+        return await self._invoke(call, request, unreadable=unreadable)
 
-    async def _invoke(self, call: Call, *, unreadable: bool) -> HttpResponse:
+    async def _invoke(self, call: Call, request: HttpRequest, *, unreadable: bool) -> HttpResponse:
         target = self._resolve(call)
         if isinstance(target, Target):
             call = self._log.update(call, model_id=target.model.model_id, access_method=target.access)
         fault = self._rules.fault_for(call)
-        if fault is None or fault.after_chunks is None:
+        if fault is not None and not fault.billed and fault.after_chunks is None:
             await self._strike(call, fault)
         if isinstance(target, ServiceError):
             raise target
         self._rules.check_access(call)
         if unreadable:
             raise ServiceError("SerializationException")
+        if fault is not None and fault.billed:
+            await self._runtime.lose_answer(call, target)
+            await self._strike(call, fault)
         if call.operation == "ConverseStream":
-            frames = await self._runtime.converse_stream(call, target, stop=_break_of(fault))
+            frames = await self._runtime.converse_stream(
+                call, target, stop=_break_of(fault), client_left=request.client_left
+            )
             headers = {"Content-Type": event_stream.CONTENT_TYPE, "x-amzn-RequestId": call.request_id}
             return HttpResponse(200, frames, headers)
         if call.operation == "Converse":
-            return self._answered(call, await self._runtime.converse(call, target))
+            return self._delivered(call, await self._runtime.converse(call, target), request)
         return self._answered(call, await self._runtime.count_tokens(call, target))
+
+    def _delivered(self, call: Call, reply: Reply, request: HttpRequest) -> HttpResponse:
+        """Return the answer of Converse. Raises DropConnection when the client did not wait for it."""
+
+        def lose() -> None:
+            reply.bill.lose()
+            self._log.update(call, answer_lost=True)
+
+        if request.client_left():
+            lose()
+            self._log.end(call, status=None, error_code="disconnected")
+            raise DropConnection
+        return self._answered(call, reply.body, on_lost=lose)
 
     async def _describe(self, call: Call, query: Mapping[str, str]) -> dict[str, Any]:
         await asyncio.sleep(self._rules.latency_for(call).seconds)
@@ -130,9 +148,11 @@ class Service:
         except ServiceError as error:
             return error
 
-    def _answered(self, call: Call, answer: Mapping[str, Any]) -> HttpResponse:
+    def _answered(
+        self, call: Call, answer: Mapping[str, Any], *, on_lost: Callable[[], None] | None = None
+    ) -> HttpResponse:
         self._log.end(call, status=200)
-        return json_response(answer, headers={"x-amzn-RequestId": call.request_id})
+        return json_response(answer, headers={"x-amzn-RequestId": call.request_id}, on_lost=on_lost)
 
     def _refused(self, call: Call, error: ServiceError) -> HttpResponse:
         self._log.end(call, status=error.status, error_code=error.code)

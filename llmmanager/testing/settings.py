@@ -55,11 +55,15 @@ def apply_rules(bedrock: FakeBedrock, settings: Any) -> list[int]:
     faults, quotas = _decoded(settings, "faults", Fault), _decoded(settings, "quotas", Quota)
     latencies, denied = _decoded(settings, "latencies", Latency), _decoded(settings, "denied", Scope)
     regions = _list(settings, "closed_regions")
-    credentials = settings.get("rejected_credentials", {})
+    credentials, window = settings.get("rejected_credentials", {}), settings.get("window_seconds")
+    if window is not None and window <= 0:
+        raise ValueError(f"window_seconds must be more than 0, not {window!r}")
     if not all(isinstance(region, str) for region in regions):
         raise ValueError("closed_regions must be a list of region names")
     if not isinstance(credentials, Mapping) or not all(isinstance(e, str) for e in credentials.values()):
         raise ValueError("rejected_credentials must map access key ids to names of errors")
+    if window is not None:
+        bedrock.set_window(window)
     for quota in quotas:
         bedrock.set_quota(**asdict(quota))
     for latency in latencies:

@@ -53,11 +53,14 @@ def run(example: Example, page: Path, variables: dict[str, Any]) -> None:
     exec(compile("\n" * example.line + example.code, str(page), "exec"), variables)
 
 
-def call_tests(variables: dict[str, Any], fixtures: dict[str, Any]) -> None:
-    """Call the test functions that a block has defined, as pytest would, and once."""
+def call_tests(variables: dict[str, Any], fake_bedrock: FakeBedrock) -> None:
+    """Call the test functions that a block has defined once, each with fresh fixtures as in pytest."""
     tests = [name for name in variables if name.startswith("test_")]
     for test in [variables.pop(name) for name in tests]:
-        test(**{name: fixtures[name] for name in inspect.signature(test).parameters})
+        fake_bedrock.reset()
+        with pytest.MonkeyPatch.context() as patches:
+            fixtures = {"fake_bedrock": fake_bedrock, "monkeypatch": patches}
+            test(**{name: fixtures[name] for name in inspect.signature(test).parameters})
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
@@ -72,11 +75,10 @@ def test_the_examples_of_a_page_run_in_order_and_print_what_it_shows(
     for name in FILES:
         Path(name).write_bytes(name.encode())
     variables: dict[str, Any] = {"__name__": "__main__"}
-    fixtures = {"fake_bedrock": fake_bedrock, "monkeypatch": monkeypatch}
     with patch.dict(os.environ):
         for example in examples_of(page):
             run(example, page, variables)
-            call_tests(variables, fixtures)
+            call_tests(variables, fake_bedrock)
             printed = capsys.readouterr().out
             if example.output is not None:
                 same = doctest.OutputChecker().check_output(example.output, printed, doctest.ELLIPSIS)

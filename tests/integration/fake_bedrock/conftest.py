@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -95,3 +96,16 @@ def refusal() -> Callable[..., tuple[str, int, str]]:
         return error["Code"], status, error["Message"]
 
     return refused
+
+
+@pytest.fixture
+def wait_until() -> Callable[[Callable[[], bool]], None]:
+    """Wait until a condition is true, at most 30 seconds."""
+
+    def wait(condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 30
+        while not condition():
+            assert time.monotonic() < deadline, "this never came true"
+            time.sleep(0.01)
+
+    return wait

@@ -12,20 +12,13 @@ import pytest
 from llmmanager.testing import FakeBedrock, call_log
 
 
-def wait_until(condition: Any) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "this never came true"
-        time.sleep(0.01)
-
-
 def took(bedrock: FakeBedrock) -> float:
     call = bedrock.calls[-1]
     assert call.ended_at is not None
     return call.ended_at - call.started_at
 
 
-def test_hundreds_of_calls_wait_at_the_same_time(bedrock: FakeBedrock) -> None:
+def test_hundreds_of_calls_wait_at_the_same_time(bedrock: FakeBedrock, wait_until: Any) -> None:
     bedrock.set_latency(60)
     body = '{"messages": [{"role": "user", "content": [{"text": "Hi"}]}]}'
     request = (
@@ -161,7 +154,7 @@ def test_a_reset_forgets_rules_calls_and_quotas(bedrock: FakeBedrock, ask: Any, 
     ask()
 
 
-def test_stopping_breaks_what_is_in_flight(catalog: Any) -> None:
+def test_stopping_breaks_what_is_in_flight(catalog: Any, wait_until: Any) -> None:
     bedrock = FakeBedrock(catalog).start()
     bedrock.set_latency(60)
     with ThreadPoolExecutor(1) as pool:

@@ -1,0 +1,146 @@
+"""What FakeBedrock bills: tokens by model, region and access method, lost answers included."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .call_log import Call
+
+_Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenCount:
+    """Tokens as Bedrock prices them; input excludes what was read from or written to the cache."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        """All four counts together."""
+        return self.input_tokens + self.output_tokens + self.cache_read_tokens + self.cache_write_tokens
+
+    @property
+    def usage(self) -> dict[str, int]:
+        """The counts under the names of Converse's `usage`."""
+        return {
+            "inputTokens": self.input_tokens,
+            "outputTokens": self.output_tokens,
+            "totalTokens": self.total_tokens,
+            "cacheReadInputTokens": self.cache_read_tokens,
+            "cacheWriteInputTokens": self.cache_write_tokens,
+        }
+
+    def __add__(self, other: TokenCount) -> TokenCount:
+        return self._combined(other, 1)
+
+    def __sub__(self, other: TokenCount) -> TokenCount:
+        return self._combined(other, -1)
+
+    def _combined(self, other: TokenCount, sign: int) -> TokenCount:
+        return TokenCount(
+            input_tokens=self.input_tokens + sign * other.input_tokens,
+            output_tokens=self.output_tokens + sign * other.output_tokens,
+            cache_read_tokens=self.cache_read_tokens + sign * other.cache_read_tokens,
+            cache_write_tokens=self.cache_write_tokens + sign * other.cache_write_tokens,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelUsage:
+    """What one model used in one region through one access method.
+
+    `answers` were generated and `billed`. `lost_answers` of them did not reach the caller whole: their tokens
+    are in `billed` and in `lost`. `reserved_tokens` is the sum of what calls reserved from the token quota
+    when they started, `settled_tokens` the sum of what they used up of it when they ended (output tokens
+    times the model's burndown; cache reads are free).
+    """
+
+    model_id: str
+    region: str
+    access_method: str
+    answers: int = 0
+    lost_answers: int = 0
+    billed: TokenCount = field(default_factory=TokenCount)
+    lost: TokenCount = field(default_factory=TokenCount)
+    reserved_tokens: int = 0
+    settled_tokens: int = 0
+
+    @property
+    def delivered(self) -> TokenCount:
+        """The tokens of the answers that reached the caller whole."""
+        return self.billed - self.lost
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON; token counts under the names of Converse's `usage`."""
+        counts = {name: getattr(self, name).usage for name in ("billed", "lost", "delivered")}
+        return {**asdict(self), **counts}
+
+
+class Bill:
+    """The tokens billed for one answer."""
+
+    def __init__(self, ledger: UsageLedger, key: _Key, tokens: TokenCount) -> None:
+        self._ledger, self._key = ledger, key
+        self.tokens = tokens
+        self.lost = False
+
+    def lose(self) -> None:
+        """Note that the answer did not reach the caller whole; only the first time counts."""
+        self._ledger._lose(self)
+
+
+class UsageLedger:
+    """Sums of what was billed and of what the quotas counted; safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rows: dict[_Key, dict[str, Any]] = {}
+
+    def reserve(self, call: Call, tokens: int) -> None:
+        """Count quota tokens that `call` reserved when it started."""
+        self._add(_key(call), reserved_tokens=tokens)
+
+    def settle(self, call: Call, tokens: int) -> None:
+        """Count quota tokens that `call` used when it ended."""
+        self._add(_key(call), settled_tokens=tokens)
+
+    def bill(self, call: Call, tokens: TokenCount) -> Bill:
+        """Bill an answer to `call`. It counts as delivered until `lose()` is called."""
+        self._add(_key(call), answers=1, billed=tokens)
+        return Bill(self, _key(call), tokens)
+
+    def rows(self) -> tuple[ModelUsage, ...]:
+        """The sums, sorted by model, region and access method."""
+        with self._lock:
+            return tuple(
+                ModelUsage(model_id=model_id, region=region, access_method=access, **row)
+                for (model_id, region, access), row in sorted(self._rows.items())
+            )
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._rows.clear()
+
+    def _lose(self, bill: Bill) -> None:
+        with self._lock:
+            if bill.lost:
+                return
+            bill.lost = True
+        self._add(bill._key, lost_answers=1, lost=bill.tokens)
+
+    def _add(self, key: _Key, **amounts: Any) -> None:
+        with self._lock:
+            row = self._rows.setdefault(key, {})
+            for name, amount in amounts.items():
+                row[name] = row[name] + amount if name in row else amount
+
+
+def _key(call: Call) -> _Key:
+    return call.model_id, call.region, call.access_method

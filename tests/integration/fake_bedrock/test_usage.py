@@ -1,0 +1,264 @@
+"""What FakeBedrock bills, whether the answer arrived or not."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectionClosedError, EventStreamError, ReadTimeoutError
+from urllib3.exceptions import HTTPError
+
+from llmmanager.testing import FakeBedrock, FakeCatalog, Fault, ModelUsage, TokenCount
+
+# A prompt of 10 tokens, an answer of 40 in 20 deltas; `acme.talk` burns 5 quota tokens an output token.
+PROMPT = "y" * 40
+ANSWER = "bumbles " * 20
+INPUT, OUTPUT, MAXIMUM = 10, 40, 1000
+REQUEST: dict[str, Any] = {
+    "modelId": "acme.talk-v1:0",
+    "messages": [{"role": "user", "content": [{"text": PROMPT}]}],
+}
+
+
+@pytest.fixture
+def bedrock(catalog: FakeCatalog) -> Any:
+    with FakeBedrock(catalog, responder=lambda call: ANSWER) as fake:
+        yield fake
+
+
+def only(bedrock: FakeBedrock) -> ModelUsage:
+    (row,) = bedrock.usage()
+    return row
+
+
+def read_all(client: Any) -> list[Any]:
+    return list(client.converse_stream(**REQUEST)["stream"])
+
+
+def test_answers_are_billed_by_model_region_and_access_method(bedrock: FakeBedrock, ask: Any) -> None:
+    ways = [
+        ("acme.plain", "us-west-2", "on_demand", "acme.plain"),
+        ("acme.talk-v1:0", "eu-west-1", "geo", "eu.acme.talk-v1:0"),
+        ("acme.talk-v1:0", "eu-west-1", "global", "global.acme.talk-v1:0"),
+        ("acme.talk-v1:0", "us-east-1", "on_demand", "acme.talk-v1:0"),
+    ]
+    answers = [ask(PROMPT, modelId=invoked, region=region) for _, region, _, invoked in ways for _ in "12"]
+    rows = bedrock.usage()
+    assert [(row.model_id, row.region, row.access_method) for row in rows] == [way[:3] for way in ways]
+    assert {(row.answers, row.lost_answers, row.billed.total_tokens) for row in rows} == {
+        (2, 0, 2 * (INPUT + OUTPUT))
+    }
+    assert bedrock.billed.total_tokens == sum(answer["usage"]["totalTokens"] for answer in answers)
+    assert [row.region for row in bedrock.usage(model_id="acme.plain")] == ["us-west-2"]
+    with pytest.raises(TypeError, match="not model"):
+        bedrock.usage(model="acme.plain")
+
+
+def test_converse_and_the_stream_bill_what_they_report(bedrock: FakeBedrock, client: Any, ask: Any) -> None:
+    reported = [ask(PROMPT)["usage"], read_all(client)[-1]["metadata"]["usage"]]
+    assert [call.usage for call in bedrock.calls] == reported
+    assert bedrock.delivered == bedrock.billed == TokenCount(input_tokens=2 * INPUT, output_tokens=2 * OUTPUT)
+
+
+def test_tokens_written_to_and_read_from_the_cache_are_billed_as_such(bedrock: FakeBedrock, ask: Any) -> None:
+    cached = [{"text": "z" * 80}, {"cachePoint": {"type": "default"}}, {"text": PROMPT}]
+    for _ in range(3):
+        ask(messages=[{"role": "user", "content": cached}])
+    row = only(bedrock)
+    assert row.billed == TokenCount(
+        input_tokens=3 * INPUT, output_tokens=3 * OUTPUT, cache_read_tokens=40, cache_write_tokens=20
+    )
+    assert row.settled_tokens == 3 * (INPUT + 5 * OUTPUT) + 20
+    assert row.reserved_tokens == 3 * (INPUT + 20 + MAXIMUM)
+
+
+@pytest.mark.parametrize(("most", "reserved"), [(None, MAXIMUM), (50, 50)])
+def test_reserved_and_settled_quota_tokens_are_reported(
+    bedrock: FakeBedrock, ask: Any, most: int | None, reserved: int
+) -> None:
+    ask(PROMPT, **({"inferenceConfig": {"maxTokens": most}} if most else {}))
+    row = only(bedrock)
+    assert (row.reserved_tokens, row.settled_tokens) == (INPUT + reserved, INPUT + 5 * OUTPUT)
+
+
+@pytest.mark.parametrize("operation", ["converse", "converse_stream"])
+@pytest.mark.parametrize(
+    ("fault", "error", "code"),
+    [
+        ({"reset": True}, ConnectionClosedError, "reset"),
+        ({"hang": True}, ReadTimeoutError, "hang"),
+        ({"error": "ModelTimeoutException"}, ClientError, "ModelTimeoutException"),
+    ],
+)
+def test_an_answer_that_is_generated_and_then_lost_is_billed(
+    bedrock: FakeBedrock, operation: str, fault: Any, error: type[Exception], code: str, wait_until: Any
+) -> None:
+    client = bedrock.client(config=Config(read_timeout=0.3))
+    bedrock.add_fault(Fault(**fault, billed=True))
+    with pytest.raises(error):
+        getattr(client, operation)(**REQUEST)
+    wait_until(lambda: not bedrock.in_flight)
+    row = only(bedrock)
+    assert (row.answers, row.lost_answers) == (1, 1)
+    assert row.billed == row.lost == TokenCount(input_tokens=INPUT, output_tokens=OUTPUT)
+    assert row.delivered == TokenCount()
+    call = bedrock.calls[-1]
+    assert (call.answer_lost, call.error_code) == (True, code)
+    assert call.usage == row.billed.usage
+
+
+def test_an_answer_that_its_caller_does_not_wait_for_is_billed(bedrock: FakeBedrock, wait_until: Any) -> None:
+    client = bedrock.client(config=Config(read_timeout=0.2))
+    bedrock.set_latency(0.8)
+    with pytest.raises(ReadTimeoutError):
+        client.converse(**REQUEST)
+    wait_until(lambda: not bedrock.in_flight)
+    call = bedrock.calls[-1]
+    assert (call.status, call.error_code, call.answer_lost) == (None, "disconnected", True)
+    assert bedrock.billed == TokenCount(input_tokens=INPUT, output_tokens=OUTPUT)
+    assert bedrock.delivered == TokenCount()
+
+
+@pytest.mark.parametrize(
+    "fault", [{"reset": True}, {"hang": True}, {"error": "modelStreamErrorException"}], ids=str
+)
+def test_a_stream_that_breaks_is_billed_up_to_the_break(
+    bedrock: FakeBedrock, fault: Any, wait_until: Any
+) -> None:
+    client = bedrock.client(config=Config(read_timeout=0.3))
+    bedrock.add_fault(Fault(**fault, after_chunks=5))
+    stream = client.converse_stream(**REQUEST)["stream"]
+    with pytest.raises((EventStreamError, HTTPError)):
+        list(stream)
+    stream.close()
+    wait_until(lambda: not bedrock.in_flight)
+    row = only(bedrock)
+    assert row.billed == row.lost == TokenCount(input_tokens=INPUT, output_tokens=OUTPUT // 4)
+    assert row.settled_tokens == INPUT + 5 * (OUTPUT // 4)
+
+
+def test_a_stream_that_its_caller_closes_is_billed_up_to_there(
+    bedrock: FakeBedrock, client: Any, wait_until: Any
+) -> None:
+    bedrock.set_latency(per_chunk=0.02)
+    stream = client.converse_stream(**REQUEST)["stream"]
+    for event in stream:
+        if "contentBlockDelta" in event:
+            break
+    stream.close()
+    wait_until(lambda: not bedrock.in_flight)
+    row = only(bedrock)
+    assert (row.answers, row.lost_answers) == (1, 1)
+    assert 0 < row.billed.output_tokens < OUTPUT
+    assert bedrock.calls[-1].error_code == "disconnected"
+
+
+def test_a_call_that_is_refused_bills_nothing(bedrock: FakeBedrock, ask: Any, refusal: Any) -> None:
+    bedrock.add_fault(Fault(error="ThrottlingException", count=1))
+    refusal(ask)
+    refusal(ask, inferenceConfig={"maxTokens": MAXIMUM + 1})
+    bedrock.set_quota(requests_per_minute=0)
+    refusal(ask)
+    assert bedrock.usage() == ()
+    assert {call.usage for call in bedrock.calls} == {None}
+
+
+def test_a_billed_fault_leaves_calls_without_an_answer_alone(bedrock: FakeBedrock, client: Any) -> None:
+    bedrock.add_fault(Fault(reset=True, billed=True))
+    client.count_tokens(modelId="acme.talk-v1:0", input={"converse": {"messages": REQUEST["messages"]}})
+    bedrock.client("bedrock").list_foundation_models()
+
+
+def test_a_stream_holds_its_reservation_until_it_ends(
+    bedrock: FakeBedrock, client: Any, ask: Any, refusal: Any
+) -> None:
+    bedrock.set_quota(tokens_per_minute=INPUT + MAXIMUM + 500)
+    bedrock.set_latency(per_chunk=0.05)
+    stream = client.converse_stream(**REQUEST)["stream"]
+    assert refusal(ask)[0] == "ThrottlingException"
+    assert list(stream)[-1]["metadata"]["usage"]["outputTokens"] == OUTPUT
+    ask()
+
+
+def test_many_threads_lose_no_token(bedrock: FakeBedrock) -> None:
+    client = bedrock.client()
+    bedrock.add_fault(Fault(error="ThrottlingException", share=0.3))
+
+    def run(_: int) -> int:
+        try:
+            return int(client.converse(**REQUEST)["usage"]["totalTokens"])
+        except ClientError:
+            return 0
+
+    with ThreadPoolExecutor(16) as pool:
+        reported = sum(pool.map(run, range(200)))
+    assert bedrock.billed.total_tokens == bedrock.delivered.total_tokens == reported
+
+
+def test_a_reset_forgets_the_bill(bedrock: FakeBedrock, ask: Any) -> None:
+    ask()
+    bedrock.reset()
+    assert bedrock.usage() == ()
+    assert bedrock.billed == TokenCount()
+
+
+@pytest.fixture
+def control(bedrock: FakeBedrock) -> Callable[..., Any]:
+    def call(path: str, body: Any = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(f"{bedrock.endpoint_url}/_fake/{path}", data, timeout=10) as answer:
+            return json.load(answer)
+
+    return call
+
+
+def test_usage_is_reported_over_http(bedrock: FakeBedrock, ask: Any, control: Any) -> None:
+    bedrock.add_fault(Fault(error="ServiceUnavailableException", billed=True, count=1))
+    with pytest.raises(ClientError):
+        ask(PROMPT)
+    usage = ask(PROMPT)["usage"]
+    doubled = {name: 2 * tokens for name, tokens in usage.items()}
+    assert control("usage") == {
+        "usage": [
+            {
+                "model_id": "acme.talk-v1:0",
+                "region": "us-east-1",
+                "access_method": "on_demand",
+                "answers": 2,
+                "lost_answers": 1,
+                "billed": doubled,
+                "lost": usage,
+                "delivered": usage,
+                "reserved_tokens": 2 * (INPUT + MAXIMUM),
+                "settled_tokens": 2 * (INPUT + 5 * OUTPUT),
+            }
+        ],
+        "billed": doubled,
+        "delivered": usage,
+    }
+
+
+def test_the_length_of_the_quotas_minute_is_exported_and_can_be_changed(
+    bedrock: FakeBedrock, control: Any
+) -> None:
+    assert bedrock.environment["LLMMANAGER_QUOTA_WINDOW_SECONDS"] == "60"
+    rules = {"window_seconds": 2.5, "quotas": [{"tokens_per_minute": 100, "model": "acme.plain"}]}
+    control("rules", rules)
+    assert bedrock.window_seconds == 2.5
+    assert bedrock.environment["LLMMANAGER_QUOTA_WINDOW_SECONDS"] == "2.5"
+    answer = control("quotas")
+    assert answer["window_seconds"] == 2.5
+    assert [(q["tokens_per_minute"], q["model"]) for q in answer["quotas"]] == [(100, "acme.plain")]
+    with pytest.raises(ValueError, match="window_seconds must be more than 0"):
+        bedrock.set_window(0)
+
+
+@pytest.mark.parametrize("fields", [{"billed": "yes"}, {"billed": True, "after_chunks": 3}])
+def test_a_billed_fault_that_makes_no_sense_is_refused(fields: Any) -> None:
+    with pytest.raises(ValueError, match="billed"):
+        Fault(reset=True, **fields)
