@@ -54,8 +54,8 @@ class LLMManager:
 
     def __init__(
         self,
-        models: list[str],
-        regions: list[str],
+        models: Sequence[str],
+        regions: Sequence[str],
         auth_config: AuthConfig | None = None,
         retry_config: RetryConfig | None = None,
         unified_model_manager: UnifiedModelManager | None = None,
@@ -103,7 +103,7 @@ class LLMManager:
 
     def converse(
         self,
-        messages: list[dict[str, Any]],
+        messages: str | list[dict[str, Any]],
         system: list[dict[str, Any]] | None = None,
         inference_config: dict[str, Any] | None = None,
         additional_model_request_fields: dict[str, Any] | None = None,
@@ -123,7 +123,7 @@ class LLMManager:
         """Answer one conversation turn.
 
         Args:
-            messages: as Bedrock's Converse takes them; bytes are given as bytes.
+            messages: as Bedrock's Converse takes them, bytes as bytes; or a string, the user's one text.
             system ... prompt_variables, performance_config, service_tier, output_config: the Converse
                 fields of the same name in camel case.
             response_validation_config: a check on the answer; an invalid one asks again.
@@ -147,7 +147,7 @@ class LLMManager:
 
     def converse_stream(
         self,
-        messages: list[dict[str, Any]],
+        messages: str | list[dict[str, Any]],
         system: list[dict[str, Any]] | None = None,
         inference_config: dict[str, Any] | None = None,
         additional_model_request_fields: dict[str, Any] | None = None,

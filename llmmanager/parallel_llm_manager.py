@@ -72,8 +72,8 @@ class ParallelLLMManager:
 
     def __init__(
         self,
-        models: list[str],
-        regions: list[str],
+        models: Sequence[str],
+        regions: Sequence[str],
         auth_config: AuthConfig | None = None,
         retry_config: RetryConfig | None = None,
         parallel_config: ParallelProcessingConfig | None = None,

@@ -11,6 +11,7 @@ from llmmanager.bedrock.invocation.request import CONVERSE_FIELDS
 from llmmanager.bedrock.invocation.request_problems import MAX_PROBLEMS
 from llmmanager.bedrock.invocation.request_validation import validate_request
 from llmmanager.bedrock.models.json_codec import decode_bytes, encode_bytes
+from llmmanager.bedrock.models.message_text import as_messages
 from llmmanager.bedrock.pricing import estimate_cost
 
 _OWN_FIELDS = {"priority": "priority", "extra_request_fields": "extraRequestFields"}
@@ -72,7 +73,9 @@ def decode_record(data: Any, *, default_id: str) -> BedrockConverseRequest:
 
 
 def decode_request(data: Mapping[str, Any]) -> BedrockConverseRequest:
-    """The fields of a Converse request, spelled as Converse spells them or in snake_case, as a request.
+    """Return the fields of a Converse request, spelled as in Converse or in snake_case, as a request.
+
+    `messages` may be a string: one text of the user.
 
     Raises:
         InvalidRequest: with every problem that it has.
@@ -175,6 +178,8 @@ def _decode_fields(
     data: Mapping[str, Any], request_id: str | None, problems: list[str]
 ) -> BedrockConverseRequest:
     fields, more = _named_fields(data)
+    if "messages" in fields:
+        fields["messages"] = as_messages(fields["messages"])
     not_base64 = _decode_blobs(fields)
     problems = [*problems, *more, *not_base64]
     priority = fields.get("priority", 0)

@@ -7,6 +7,7 @@ from typing import Any
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import RequestValidationError
 from llmmanager.bedrock.invocation.request_validation import validate_request
+from llmmanager.bedrock.models.message_text import as_messages
 
 CONVERSE_FIELDS = {
     "messages": "messages",
@@ -45,6 +46,8 @@ def build_request(
     request = {
         field: parameters[name] for name, field in CONVERSE_FIELDS.items() if parameters.get(name) is not None
     }
+    if "messages" in request:
+        request["messages"] = as_messages(request["messages"])
     given = request.get("inferenceConfig")
     if default_inference_config and (given is None or isinstance(given, Mapping)):
         request["inferenceConfig"] = {**default_inference_config, **(given or {})}

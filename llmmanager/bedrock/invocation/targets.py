@@ -19,8 +19,8 @@ class Targets:
     """Which targets there are, in which order.
 
     Raises:
-        ConfigurationError: models or regions are not lists of names, a name is unknown or ambiguous, or no
-            model can be called in any of the regions; the message says where it can be had.
+        ConfigurationError: models or regions are not sequences of names, a name is unknown or ambiguous, or
+            no model can be called in any of the regions; the message says where it can be had.
     """
 
     def __init__(
@@ -47,12 +47,15 @@ class Targets:
             regions: some of the manager's regions, in the order wanted; None for all.
 
         Raises:
-            ConfigurationError: none, or a region that is not the manager's.
+            ConfigurationError: no region, a string instead of a sequence, or a region that is not the
+                manager's.
         """
         key = tuple(self.regions if regions is None else regions)
         found = self._places.get(key)
         if found is None:
-            if not key or not set(key) <= set(self.regions):
+            if regions is not None:
+                _names("regions", regions)
+            if not set(key) <= set(self.regions):
                 raise ConfigurationError(
                     f"regions must be some of {', '.join(self.regions)} (got {regions!r})",
                     {"regions": regions},
@@ -132,8 +135,15 @@ class Targets:
 
 
 def _names(what: str, names: Sequence[str]) -> list[str]:
-    if not isinstance(names, list | tuple) or not names:
-        raise ConfigurationError(f"{what} must be a list of at least one name (got {names!r})", {what: names})
+    """Return the names as a list; raise ConfigurationError unless they are a sequence of names."""
+    if isinstance(names, str):
+        raise ConfigurationError(
+            f"{what} must be a list or tuple of names, not a string: write [{names!r}]", {what: names}
+        )
+    if not isinstance(names, Sequence) or isinstance(names, bytes | bytearray | memoryview) or not names:
+        raise ConfigurationError(
+            f"{what} must be a list or tuple of at least one name (got {names!r})", {what: names}
+        )
     for name in names:
         if not isinstance(name, str) or not name.strip():
             raise ConfigurationError(f"{what} must hold names only (got {name!r})", {what: list(names)})

@@ -9,6 +9,7 @@ from typing import Any
 
 from llmmanager.bedrock.exceptions.parallel_exceptions import ParallelConfigurationError
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
+from llmmanager.bedrock.models.message_text import as_messages
 
 __all__ = [
     "BedrockConverseRequest",
@@ -51,13 +52,14 @@ class BedrockConverseRequest:
 
     Attributes:
         request_id: names the request in the results; generated when not given.
-        messages ... prompt_variables: as the parameters of `LLMManager.converse`.
+        messages: as in `LLMManager.converse`; a string is kept as one message of the user.
+        system ... prompt_variables: as the parameters of `LLMManager.converse`.
         priority: 0 is the highest; orders the queue when prioritisation is on.
         performance_config, service_tier, output_config, extra_request_fields: as in `converse`.
     """
 
     request_id: str | None = None
-    messages: list[dict[str, Any]] = field(default_factory=_required_messages)
+    messages: str | list[dict[str, Any]] = field(default_factory=_required_messages)
     system: list[dict[str, Any]] | None = None
     inference_config: dict[str, Any] | None = None
     additional_model_request_fields: dict[str, Any] | None = None
@@ -73,6 +75,7 @@ class BedrockConverseRequest:
     extra_request_fields: dict[str, Any] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "messages", as_messages(self.messages))
         if self.request_id is None:
             object.__setattr__(self, "request_id", _new_request_id())
         elif not isinstance(self.request_id, str) or not self.request_id:

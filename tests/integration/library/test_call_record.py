@@ -393,15 +393,20 @@ def test_a_model_or_region_named_twice_is_called_once(fake_bedrock: FakeBedrock,
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ({"models": "Nova Lite"}, "^models must be a list"),
+        (
+            {"models": "Nova Lite"},
+            r"^models must be a list or tuple of names, not a string: write \['Nova Lite'\]",
+        ),
         ({"models": [None]}, "models must hold names only"),
         ({"models": [" "]}, "models must hold names only"),
-        ({"regions": "us-east-1"}, "^regions must be a list"),
-        ({"regions": {"us-east-1"}}, "^regions must be a list"),
+        ({"regions": "us-east-1"}, "^regions must be a list or tuple of names, not a string"),
+        ({"regions": {"us-east-1"}}, "^regions must be a list or tuple of at least one name"),
+        ({"regions": b"us-east-1"}, "^regions must be a list or tuple of at least one name"),
+        ({"regions": ()}, "^regions must be a list or tuple of at least one name"),
         ({"regions": [3]}, "regions must hold names only"),
     ],
 )
-def test_names_are_taken_from_lists_of_names_only(
+def test_names_are_taken_from_sequences_of_names_only(
     fake_bedrock: FakeBedrock, arguments: dict[str, Any], named: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=named):

@@ -219,3 +219,15 @@ def test_a_failure_without_attempts_tells_its_own_error():
 
     assert last_error(response) == {"type": "ValueError", "code": None, "message": "no time"}
     assert encode_response(response)["estimatedCostUsd"] is None
+
+
+def test_a_string_for_messages_is_one_text_of_the_user():
+    data = {"recordId": "a", "modelInput": {"messages": "What is the capital of France?"}}
+
+    assert decode_record(data, default_id="line-1") == BedrockConverseRequest("a", MESSAGES)
+    assert decode_request({"messages": "What is the capital of France?"}).messages == MESSAGES
+
+
+@pytest.mark.parametrize("blank", ["", " \n"])
+def test_a_blank_string_for_messages_is_refused(blank):
+    assert reasons_of({"messages": blank}) == ["messages[0].content[0].text: must not be blank"]

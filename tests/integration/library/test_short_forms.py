@@ -1,0 +1,72 @@
+"""Short forms of what a manager takes: a string for a conversation, any sequence of names."""
+
+from __future__ import annotations
+
+from collections import UserList
+from typing import Any
+
+import pytest
+
+from llmmanager import (
+    BedrockConverseRequest,
+    ConfigurationError,
+    LLMManager,
+    ParallelLLMManager,
+    RequestValidationError,
+)
+from llmmanager.testing import FakeBedrock
+
+ONE_USER_TEXT = [{"role": "user", "content": [{"text": "What is the capital of Peru?"}]}]
+TEXT = "What is the capital of Peru?"
+
+
+@pytest.fixture
+def manager(make_manager) -> LLMManager:
+    manager: LLMManager = make_manager()
+    return manager
+
+
+def test_a_string_is_sent_as_one_text_of_the_user(fake_bedrock: FakeBedrock, manager: LLMManager) -> None:
+    assert manager.converse(TEXT).success
+    assert "".join(manager.converse_stream(TEXT))
+    assert manager.converse_with_request(BedrockConverseRequest(messages=TEXT)).success
+    assert [call.body["messages"] for call in fake_bedrock.calls] == [ONE_USER_TEXT] * 3
+
+
+def test_a_request_keeps_a_string_as_the_message_that_is_sent(
+    fake_bedrock: FakeBedrock, make_parallel
+) -> None:
+    request = BedrockConverseRequest("a", TEXT)
+    assert request.messages == ONE_USER_TEXT
+    assert request == BedrockConverseRequest("a", ONE_USER_TEXT)
+    assert make_parallel().converse_parallel([request]).success
+    assert [call.body["messages"] for call in fake_bedrock.calls] == [ONE_USER_TEXT]
+
+
+@pytest.mark.parametrize("blank", ["", " \n"])
+def test_a_blank_string_is_refused_before_any_call(
+    fake_bedrock: FakeBedrock, manager: LLMManager, blank: str
+) -> None:
+    with pytest.raises(RequestValidationError) as raised:
+        manager.converse(blank)
+    assert raised.value.validation_errors == ["messages[0].content[0].text: must not be blank"]
+    assert not fake_bedrock.calls
+
+
+@pytest.mark.parametrize("kind", [tuple, UserList])
+@pytest.mark.parametrize("manager_class", [LLMManager, ParallelLLMManager])
+def test_names_may_stand_in_any_sequence(fake_bedrock: FakeBedrock, manager_class: Any, kind: Any) -> None:
+    manager = manager_class(models=kind(["Nova Lite"]), regions=kind(["us-east-1", "us-west-2"]))
+    single = manager if manager_class is LLMManager else manager.get_underlying_llm_manager()
+    assert single.get_available_models() == ["Nova Lite"]
+    assert single.get_available_regions() == ["us-east-1", "us-west-2"]
+    response = single.converse_with_request(
+        BedrockConverseRequest(messages=TEXT), regions=kind(["us-west-2"])
+    )
+    assert response.region_used == "us-west-2"
+    manager.close()
+
+
+def test_one_region_as_a_string_is_refused_with_the_right_form(manager: LLMManager) -> None:
+    with pytest.raises(ConfigurationError, match=r"not a string: write \['us-east-1'\]"):
+        manager.converse_with_request(BedrockConverseRequest(messages=TEXT), regions="us-east-1")
