@@ -53,11 +53,10 @@ class Targets:
         key = tuple(self.regions if regions is None else regions)
         found = self._places.get(key)
         if found is None:
-            if regions is not None:
-                _names("regions", regions)
-            if not set(key) <= set(self.regions):
+            if not key or not set(key) <= set(self.regions):
+                known = ", ".join(self.regions)
                 raise ConfigurationError(
-                    f"regions must be some of {', '.join(self.regions)} (got {regions!r})",
+                    f"regions must be some of {known}, as a list or tuple (got {regions!r})",
                     {"regions": regions},
                 )
             by_name = {model.requested: model for model in self._models}

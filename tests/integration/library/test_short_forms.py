@@ -67,6 +67,6 @@ def test_names_may_stand_in_any_sequence(fake_bedrock: FakeBedrock, manager_clas
     manager.close()
 
 
-def test_one_region_as_a_string_is_refused_with_the_right_form(manager: LLMManager) -> None:
-    with pytest.raises(ConfigurationError, match=r"not a string: write \['us-east-1'\]"):
+def test_one_region_of_a_call_as_a_string_is_refused_with_what_is_accepted(manager: LLMManager) -> None:
+    with pytest.raises(ConfigurationError, match=r"us-west-2, as a list or tuple \(got 'us-east-1'\)"):
         manager.converse_with_request(BedrockConverseRequest(messages=TEXT), regions="us-east-1")
