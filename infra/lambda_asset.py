@@ -11,6 +11,8 @@ import gzip
 import json
 import re
 import shutil
+import struct
+import zlib
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from importlib import metadata
@@ -45,8 +47,10 @@ _NEVER_READ: Final = (
 )
 _LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
 _PURE_TAG = re.compile(r"py\d(\.py\d)*-none-any")
+# Magic number, method deflate, no flags, no time, best compression, unknown operating system.
+_GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"
 # Installers write these for the machine they run on: shipped, they would change the hash of equal assets.
-_INSTALL_RECORDS: Final = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"})
+_INSTALL_RECORDS: Final = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_*.json")
 
 
 class AssetError(RuntimeError):
@@ -95,8 +99,7 @@ def _cut_service_data(data: Path) -> None:
     for file in data.rglob("service-2.json.gz"):
         description = _without_documentation(json.loads(gzip.decompress(file.read_bytes())))
         prefixes.add(description["metadata"]["endpointPrefix"])
-        # Without the time, equal descriptions give equal files.
-        file.write_bytes(gzip.compress(_compact(description), mtime=0))
+        file.write_bytes(_gzip(_compact(description)))
     endpoints = data / "endpoints.json"
     if endpoints.is_file():
         known = json.loads(endpoints.read_bytes())
@@ -119,6 +122,16 @@ def _without_documentation(value: Any) -> Any:
     }
 
 
+def _gzip(data: bytes) -> bytes:
+    """Compress to the gzip format, with equal bytes on every Python.
+
+    The header that the module `gzip` writes differs between versions of Python, and holds the time.
+    """
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    body = compressor.compress(data) + compressor.flush()
+    return _GZIP_HEADER + body + struct.pack("<II", zlib.crc32(data), len(data) & 0xFFFFFFFF)
+
+
 def _compact(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
@@ -139,7 +152,7 @@ def _belongs_in_asset(file: PurePosixPath) -> bool:
     if ".." in file.parts or "__pycache__" in file.parts or file.suffix == ".pyc":
         return False
     if file.parts[0].endswith(".dist-info"):
-        return file.name not in _INSTALL_RECORDS
+        return not any(fnmatch(file.name, pattern) for pattern in _INSTALL_RECORDS)
     if any(fnmatch(file.as_posix(), pattern) for pattern in _NEVER_READ):
         return False
     only = _ONLY.get("/".join(file.parts[:2]))

@@ -224,6 +224,30 @@ def test_the_same_sources_make_the_same_asset(asset: Path, tmp_path: Path) -> No
     assert digests(tmp_path) == digests(asset)
 
 
+def test_what_is_compressed_here_has_a_header_that_no_version_of_python_chooses(asset: Path) -> None:
+    """The module gzip writes another operating system from Python 3.12 to 3.13, and so other hashes."""
+    written = sorted((asset / "botocore" / "data").rglob("service-2.json.gz"))
+    assert {file.read_bytes()[:10].hex() for file in written} == {"1f8b08000000000002ff"}
+
+
+@pytest.mark.parametrize("size", [0, 1, 100_000])
+def test_what_is_compressed_here_is_a_sound_gzip_file(size: int) -> None:
+    data = os.urandom(size)
+    assert gzip.decompress(lambda_asset._gzip(data)) == data
+
+
+def test_records_that_an_installer_writes_for_its_machine_stay_behind(lock_one: Path, tmp_path: Path) -> None:
+    install(lock_one)
+    info = lock_one / "example-1.0.dist-info"
+    left = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
+    for name in left:
+        (info / name).write_text("{}")
+    with (info / "RECORD").open("a") as record:
+        record.writelines(f"{info.name}/{name},,\n" for name in left)
+    build_asset(tmp_path / "asset")
+    assert files(tmp_path / "asset") == ["example-1.0.dist-info/METADATA", "example.py"]
+
+
 def digests(folder: Path) -> dict[str, str]:
     return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files(folder)}
 
