@@ -11,7 +11,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from infra.log_group import build_log_group
+from infra.log_group import build_log_group, vended_log_group_name
 from infra.nag import acknowledge, acknowledge_wildcards
 from infra.python_function import PythonFunction
 from infra.settings import DeploymentSettings
@@ -71,7 +71,9 @@ class StateMachine(Construct):
             tracing_enabled=settings.tracing,
             # Inputs and outputs can hold prompts, so the log tells the steps and not the data.
             logs=sfn.LogOptions(
-                destination=build_log_group(self, "Logs", settings),
+                destination=build_log_group(
+                    self, "Logs", settings, log_group_name=vended_log_group_name(self, "states")
+                ),
                 level=sfn.LogLevel.ALL,
                 include_execution_data=False,
             ),
