@@ -16,10 +16,11 @@ from infra.stack import LlmManagerStack
 def main() -> None:
     """Synthesise the stack for the account and region that the CDK command line found, or for any."""
     app = cdk.App()
+    settings = DeploymentSettings.from_context(app.node.get_all_context())
     LlmManagerStack(
         app,
-        "LlmManager",
-        settings=DeploymentSettings.from_context(app.node.get_all_context()),
+        settings.stack_name,
+        settings=settings,
         env=cdk.Environment(
             account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION")
         ),

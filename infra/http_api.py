@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from aws_cdk import Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
@@ -131,6 +132,8 @@ class HttpApi(Construct):
         api = apigateway.RestApi(
             self,
             "Api",
+            # CloudWatch tells the metrics of APIs apart by this name alone.
+            rest_api_name=Stack.of(self).stack_name,
             description="Amazon Bedrock across models and regions",
             endpoint_types=[apigateway.EndpointType.REGIONAL],
             # The account's role that lets API Gateway write logs: without one, no stage with logs is made.

@@ -10,6 +10,7 @@ import math
 from aws_cdk import Duration, Stack, Token
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
@@ -20,6 +21,7 @@ from infra.http_api import HttpApi
 from infra.nag import acknowledge
 from infra.schedule_expression import DAY_SECONDS, longest_pause_seconds
 from infra.settings import DeploymentSettings, SettingsError
+from infra.state_machine import service_principal
 
 # A refresh that fails keeps the last known good: a day of it harms nothing, and a fault shows itself.
 _STALE_SECONDS = DAY_SECONDS
@@ -83,6 +85,15 @@ class Observability(Construct):
             return None
         topic = sns.Topic(self, "Alarms", enforce_ssl=True)
         topic.add_subscription(subscriptions.EmailSubscription(settings.alarm_email))
+        # A topic with a policy of its own does not have SNS's default one, which lets CloudWatch publish.
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="AlarmsOfThisAccount",
+                actions=["sns:Publish"],
+                principals=[service_principal(self, "cloudwatch.amazonaws.com")],
+                resources=[topic.topic_arn],
+            )
+        )
         acknowledge(
             topic,
             "Serverless-SNSRedrivePolicy",
@@ -182,6 +193,8 @@ class Observability(Construct):
         cloudwatch.Dashboard(
             self,
             "Dashboard",
+            # An account has one list of dashboards for all regions.
+            dashboard_name=f"{Stack.of(self).stack_name}-{Stack.of(self).region}",
             default_interval=Duration.days(1),
             widgets=[
                 [cloudwatch.GraphWidget(title=title, left=metrics, width=8) for title, metrics in row]

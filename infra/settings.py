@@ -20,6 +20,7 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationEr
 
 # cdk.json holds the same values, for users to change; these serve a synth without the CDK command line.
 DEFAULTS: Final[Mapping[str, object]] = {
+    "stack_name": "LlmManager",
     "models": ["Nova Lite", "Nova Micro", "Claude Haiku 4.5"],
     "regions": ["us-east-1", "us-west-2", "eu-central-1"],
     "refresh_schedule": "rate(6 hours)",
@@ -55,6 +56,8 @@ LOG_RETENTION_DAYS: Final = (
 # fmt: on
 
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}", re.ASCII)
+# What CloudFormation accepts.
+_STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}", re.ASCII)
 _BUCKET = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 _QUEUE = re.compile(r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,80}", re.ASCII)
 _TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}", re.ASCII)
@@ -84,6 +87,7 @@ class DeploymentSettings:
     """One deployment's settings, all of them good.
 
     Attributes:
+        stack_name: the name of the stack, from which the names of its resources are made.
         models: what `models` names, in order of preference.
         regions: the regions whose Bedrock is called, in order of preference.
         refresh_schedule: when the model catalog is refreshed (EventBridge Scheduler, UTC).
@@ -112,6 +116,7 @@ class DeploymentSettings:
         warnings: what the one who deploys should hear.
     """
 
+    stack_name: str
     models: tuple[ResolvedModel, ...]
     regions: tuple[str, ...]
     refresh_schedule: str
@@ -169,6 +174,7 @@ class DeploymentSettings:
         models = read.models("models", regions)
         map_concurrency = read.integer("map_concurrency", low=1, high=10_000)
         return cls(
+            stack_name=read.stack_name("stack_name"),
             models=models,
             regions=regions,
             refresh_schedule=read.schedule("refresh_schedule"),
@@ -248,6 +254,15 @@ class _Reader:
         text = self.text(key, takes)
         if text and not pattern.fullmatch(text):
             raise SettingsError.takes(key, text, takes)
+        return text
+
+    def stack_name(self, key: str) -> str:
+        takes = (
+            'a name of 1 to 128 letters, digits and "-" that begins with a letter, such as "LlmManager-dev"'
+        )
+        text = self.text(key, takes)
+        if not _STACK_NAME.fullmatch(text):
+            raise SettingsError.takes(key, self._context[key], takes)
         return text
 
     def choice(self, key: str, choices: tuple[str, ...]) -> str:

@@ -31,7 +31,7 @@ class LlmManagerStack(Stack):
     def __init__(
         self, scope: Construct, construct_id: str, *, settings: DeploymentSettings, **kwargs: Any
     ) -> None:
-        super().__init__(scope, construct_id, **kwargs)
+        super().__init__(scope, construct_id, stack_name=settings.stack_name, **kwargs)
         table = build_catalog_table(self, settings)
         bucket = build_batch_bucket(self, settings)
         request_table = build_request_table(self, settings)

@@ -67,7 +67,8 @@ def synthesise(emulator: Emulator, *, folder: Path, context: Mapping[str, str]) 
 
     `context` goes over what cdk.json says.
     """
-    options = [option for key, value in context.items() for option in ("--context", f"{key}={value}")]
+    settings = {"stack_name": STACK_NAME, **context}
+    options = [option for key, value in settings.items() for option in ("--context", f"{key}={value}")]
     return _cdk("synth", "--quiet", "--output", folder / "cdk.out", *options, at=emulator, folder=folder)
 
 
@@ -77,13 +78,13 @@ def bootstrap(emulator: Emulator, *, folder: Path) -> None:
     finish(_cdk("bootstrap", f"aws://{ACCOUNT}/{REGION}", at=emulator, folder=folder, directory=folder))
 
 
-def deploy(emulator: Emulator, *, folder: Path) -> Stack:
+def deploy(emulator: Emulator, *, folder: Path, stack_name: str = STACK_NAME) -> Stack:
     """Deploy what was synthesised to `folder`/cdk.out."""
     outputs = folder / "outputs.json"
     where = ("--app", folder / "cdk.out", "--outputs-file", outputs)
     how = ("--require-approval", "never", "--method", "direct", "--progress", "events")
-    finish(_cdk("deploy", STACK_NAME, *where, *how, at=emulator, folder=folder))
-    return _stack(emulator, json.loads(outputs.read_text())[STACK_NAME])
+    finish(_cdk("deploy", stack_name, *where, *how, at=emulator, folder=folder))
+    return _stack(emulator, json.loads(outputs.read_text())[stack_name])
 
 
 def finish(process: GuardedProcess) -> None:

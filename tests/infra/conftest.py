@@ -62,6 +62,8 @@ class SynthesisedStack:
                 return _PSEUDO.get(name, f"<{_name(name)}>")
             case {"Fn::GetAtt": [str(name), str(attribute)]}:
                 return f"<{_name(name)}.{attribute}>"
+            case {"Fn::Select": [int(index), {"Fn::Split": [str(separator), parts]}]}:
+                return f"{self._resolve(parts)}.split({separator!r})[{index}]"
             case {"Fn::Join": [str(separator), list(parts)]}:
                 return separator.join(self._resolve(part) for part in parts)
             case {"Fn::Sub": str(text)}:
@@ -87,11 +89,11 @@ def synthesise(tmp_path_factory: pytest.TempPathFactory) -> Synthesise:
     def run(**context: object) -> SynthesisedStack:
         given = {**json.loads((ROOT / "cdk.json").read_text())["context"], **context}
         app = cdk.App(context=given, outdir=str(tmp_path_factory.mktemp("cdk.out")))
-        LlmManagerStack(
-            app, "LlmManager", settings=DeploymentSettings.from_context(app.node.get_all_context())
-        )
+        settings = DeploymentSettings.from_context(app.node.get_all_context())
+        LlmManagerStack(app, settings.stack_name, settings=settings)
         assembly = app.synth()
-        return SynthesisedStack(assembly.get_stack_by_name("LlmManager").template, Path(assembly.directory))
+        template = assembly.get_stack_by_name(settings.stack_name).template
+        return SynthesisedStack(template, Path(assembly.directory))
 
     return run
 
@@ -116,6 +118,7 @@ def asset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def varied(synthesise: Synthesise) -> SynthesisedStack:
     """A small stack in which every setting has another value than its default."""
     return synthesise(
+        stack_name="llm-dev",
         models="Nova Micro",
         regions="eu-west-2",
         refresh_schedule="cron(0 6 * * ? *)",

@@ -37,6 +37,16 @@ def test_without_cdk_json_and_account_the_defaults_are_synthesised(tmp_path: Pat
     assert set(template["Outputs"]) >= {"ApiUrl", "BatchStateMachineArn"}
 
 
+def test_the_stack_is_called_what_the_setting_says(tmp_path: Path) -> None:
+    done = run_app(tmp_path, context={"stack_name": "LlmManager-dev"})
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    stacks = [
+        key for key, item in manifest["artifacts"].items() if item["type"] == "aws:cloudformation:stack"
+    ]
+    assert stacks == ["LlmManager-dev"]
+
+
 def test_what_cannot_be_deployed_is_said_in_one_line(tmp_path: Path) -> None:
     done = run_app(tmp_path, context={"regions": "us-esat-1"})
     assert done.returncode == 1

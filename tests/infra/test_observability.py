@@ -140,6 +140,22 @@ def test_an_address_gets_a_topic(synthesise: Any) -> None:
     assert all(alarm["AlarmActions"] == ["<ObservabilityAlarms>"] for alarm in alarms(stack).values())
 
 
+def test_the_topic_of_the_address_lets_alarms_of_this_account_publish(synthesise: Any) -> None:
+    stack = synthesise(alarm_email="ops@example.com")
+    statements = stack.of_type("AWS::SNS::TopicPolicy")["ObservabilityAlarmsPolicy"]["PolicyDocument"][
+        "Statement"
+    ]
+    (allowed,) = (statement for statement in statements if statement["Effect"] == "Allow")
+    assert allowed == {
+        "Sid": "AlarmsOfThisAccount",
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudwatch.amazonaws.com"},
+        "Action": "sns:Publish",
+        "Resource": "<ObservabilityAlarms>",
+        "Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}},
+    }
+
+
 def test_nothing_is_traced_by_default(stack: Any) -> None:
     for function in stack.of_type("AWS::Lambda::Function").values():
         assert "TracingConfig" not in function

@@ -36,6 +36,7 @@ def test_the_defaults_are_three_living_models_in_three_regions() -> None:
 @pytest.mark.parametrize(
     ("key", "text", "read"),
     [
+        ("stack_name", " LlmManager-dev ", "LlmManager-dev"),
         ("regions", "us-east-1, eu-west-1", ("us-east-1", "eu-west-1")),
         ("regions", '["us-east-1"]', ("us-east-1",)),
         ("input_buckets", "", ()),
@@ -75,6 +76,11 @@ def test_models_on_the_command_line_are_separated_by_commas_or_json() -> None:
 
 
 BAD = [
+    ("stack_name", "", "a name of 1 to 128 letters"),
+    ("stack_name", None, "a name of 1 to 128 letters"),
+    ("stack_name", "1st", "begins with a letter"),
+    ("stack_name", "llm_manager", 'letters, digits and "-"'),
+    ("stack_name", "a" * 129, "a name of 1 to 128 letters"),
     ("models", "", "at least one model name"),
     ("models", [], "at least one model name"),
     ("models", 7, "at least one model name"),

@@ -1,0 +1,116 @@
+"""Two stacks in one account and region, such as dev and prod: nothing that one is called is the other's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+# Properties that name a resource. Of other types, such a property refers to another resource.
+NAMES = {
+    "AWS::ApiGateway::ApiKey": "Name",
+    "AWS::ApiGateway::RestApi": "Name",
+    "AWS::ApiGateway::UsagePlan": "UsagePlanName",
+    "AWS::CloudWatch::Alarm": "AlarmName",
+    "AWS::CloudWatch::Dashboard": "DashboardName",
+    "AWS::DynamoDB::Table": "TableName",
+    "AWS::Events::EventBus": "Name",
+    "AWS::Events::Rule": "Name",
+    "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
+    "AWS::IAM::Role": "RoleName",
+    "AWS::Lambda::Function": "FunctionName",
+    "AWS::Logs::LogGroup": "LogGroupName",
+    "AWS::S3::Bucket": "BucketName",
+    "AWS::SNS::Topic": "TopicName",
+    "AWS::SQS::Queue": "QueueName",
+    "AWS::Scheduler::Schedule": "Name",
+    "AWS::StepFunctions::StateMachine": "StateMachineName",
+}
+# CloudFormation names what of these types has no name, with the stack's name in front.
+UNNAMED = {
+    "AWS::ApiGateway::Account",
+    "AWS::ApiGateway::Deployment",
+    "AWS::ApiGateway::GatewayResponse",
+    "AWS::ApiGateway::Method",
+    "AWS::ApiGateway::Resource",
+    "AWS::ApiGateway::Stage",
+    "AWS::ApiGateway::UsagePlanKey",
+    "AWS::IAM::Policy",
+    "AWS::Lambda::EventSourceMapping",
+    "AWS::Lambda::Permission",
+    "AWS::S3::BucketPolicy",
+    "AWS::SNS::Subscription",
+    "AWS::SNS::TopicPolicy",
+    "AWS::SQS::QueuePolicy",
+}
+STATEFUL = ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::Events::EventBus", "AWS::SQS::Queue")
+
+
+@pytest.fixture(scope="module")
+def stacks(synthesise: Any) -> tuple[Any, Any]:
+    """Two stacks with the same settings but for their names."""
+    same = {"alarm_email": "ops@example.com", "api_auth": "api_key"}
+    return synthesise(**same), synthesise(stack_name="LlmManager-dev", **same)
+
+
+def test_no_name_of_one_stack_is_a_name_of_the_other(stacks: tuple[Any, Any]) -> None:
+    first, second = ({(kind, name) for kind, name in names(stack)} for stack in stacks)
+    assert {kind for kind, _ in first} >= {"AWS::ApiGateway::RestApi", "AWS::Events::EventBus"}
+    assert first & second == set()
+
+
+def test_every_type_of_resource_is_known_to_have_a_name_or_none(stacks: tuple[Any, Any]) -> None:
+    types = {resource["Type"] for resource in stacks[0].resources.values()}
+    assert types - NAMES.keys() <= UNNAMED
+
+
+def test_an_alarm_watches_metrics_of_its_own_stack_only(stacks: tuple[Any, Any]) -> None:
+    first, second = (set(map(json.dumps, watched(stack))) for stack in stacks)
+    shared = [json.loads(metric) for metric in first & second]
+    # What a reference names is the stack's own.
+    assert [metric for metric in shared if not any("<" in str(dimension) for dimension in metric)] == []
+
+
+def test_the_stacks_export_nothing_by_a_name(stacks: tuple[Any, Any]) -> None:
+    for stack in stacks:
+        assert not any("Export" in output for output in stack.template["Outputs"].values())
+
+
+def test_what_holds_data_has_the_same_logical_ids_whatever_the_stack_is_called(
+    stacks: tuple[Any, Any],
+) -> None:
+    first, second = (
+        {key for key, resource in stack.template["Resources"].items() if resource["Type"] in STATEFUL}
+        for stack in stacks
+    )
+    assert first == second
+    # Another id would make CloudFormation replace the resource of a stack that is deployed.
+    assert first == {
+        "CatalogTableF8EA09BD",
+        "RequestTableC81DB378",
+        "BatchBucketD8765C94",
+        "EventBus7B8748AA",
+        "EventsDeadLetterQueueC3DB07E1",
+        "EventsRequestQueueAE070B06",
+    }
+    assert stacks[0].of_type("AWS::Events::EventBus")["EventBus"]["Name"] == "LlmManagerEventBus7CB5A38F"
+
+
+def names(stack: Any) -> Iterator[tuple[str, str]]:
+    """The names that the template gives, by the type of what they name."""
+    for resource in stack.resources.values():
+        name = resource.get("Properties", {}).get(NAMES.get(resource["Type"], ""))
+        if name is not None:
+            yield resource["Type"], name
+
+
+def watched(stack: Any) -> Iterator[list[Any]]:
+    """Namespace and dimensions of what the alarms watch."""
+    for alarm in stack.of_type("AWS::CloudWatch::Alarm").values():
+        metrics = [
+            query["MetricStat"]["Metric"] for query in alarm.get("Metrics", ()) if "MetricStat" in query
+        ]
+        for metric in metrics or [alarm]:
+            yield [metric["Namespace"], *sorted(d["Value"] for d in metric.get("Dimensions", ()))]
