@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import threading
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from typing import Any
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import RequestValidationError
 from llmmanager.bedrock.exceptions.safe_errors import safe_to_show, unreadable_credentials
+from llmmanager.bedrock.invocation.json_body import json_body
 
 _OPERATIONS = ("Converse", "ConverseStream")
 _ATTACHED = "_llmmanager_wire"
@@ -38,7 +36,7 @@ def encode(request: Mapping[str, Any]) -> bytes:
         RequestValidationError: a field holds what JSON cannot, where validation does not look.
     """
     try:
-        return _json(request)
+        return json_body(request)
     except _NO_JSON as error:
         problems = list(_problems(request))
         raise RequestValidationError(f"the request is not valid: {'; '.join(problems)}", problems) from error
@@ -91,27 +89,12 @@ def _no_answer() -> Exception:
     return error
 
 
-def _json(value: object) -> bytes:
-    return _ENCODER.encode(value).encode()
-
-
 def _problems(request: Mapping[str, Any]) -> Iterator[str]:
     for field, value in request.items():
         try:
-            _json(value)
+            json_body(value)
         except _NO_JSON as error:
             yield f"{field}: must be plain data ({error})"
-
-
-def _as_json(value: object) -> object:
-    if isinstance(value, bytes | bytearray | memoryview):
-        return base64.b64encode(value).decode("ascii")
-    if isinstance(value, Decimal):  # what DynamoDB and strict JSON readers give for a number
-        return int(value) if value == value.to_integral_value() else float(value)
-    raise TypeError(f"{type(value).__name__} is not JSON")
-
-
-_ENCODER = json.JSONEncoder(default=_as_json, allow_nan=False, separators=(",", ":"))
 
 
 def _attach(client: Any) -> None:
