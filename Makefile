@@ -28,6 +28,9 @@ local: setup ## the same stack left running on 127.0.0.1 (PORT=4566, BACKEND_URL
 test: setup lint ## every check: ruff, mypy, unit, integration, infrastructure and end-to-end tests
 	$(RUN) pytest -n 2 --dist loadfile
 
+test-pythons: setup ## import, unit tests and synth on every supported Python (3.11 to 3.14) of this machine
+	@$(RUN) infra.local.pythons
+
 lint: setup ## ruff and mypy alone
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from infra.local.commands import run
 
 # Settings that may hold several values, and the uv option that takes one of them.
 _REPEATED_OPTIONS = {
@@ -47,22 +48,26 @@ class UvSettings:
         return {**kept, "UV_PYTHON_DOWNLOADS": "never", **self.variables}
 
 
-def pip_configuration() -> dict[str, str]:
-    """Return the settings that pip of this Python uses to install, by their long option name.
+def pip_configuration(python: Path) -> dict[str, str]:
+    """Return the settings that pip uses to install, by their long option name.
 
     Environment variables win over the section `install`, which wins over `global`, as in pip.
-    The result is empty when this Python has no pip.
+
+    Args:
+        python: a Python that has pip.
+
+    Raises:
+        SetupError: pip cannot be asked.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
+    lines: list[str] = []
+    run(
+        *(python, "-m", "pip", "config", "list"),
+        what="pip's configuration cannot be read",
+        on_line=lines.append,
     )
     sections: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
-    for line in done.stdout.splitlines():
-        name, separator, value = line.partition("=")
+    for line in lines:
+        name, separator, value = line.strip().partition("=")
         section, _, option = name.partition(".")
         if separator and section in sections:
             sections[section][option] = _unquoted(value)

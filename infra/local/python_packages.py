@@ -57,10 +57,13 @@ def install_with_pip(environment: VirtualEnvironment) -> None:
 def install_with_uv(uv: Path, environment: VirtualEnvironment) -> None:
     """Create the environment and install its lock with uv, from the index that pip is configured for.
 
+    Args:
+        uv: path of uv, in the folder of a Python that has pip.
+
     Raises:
         SetupError: as `install_with_pip`.
     """
-    settings = uv_settings(pip_configuration())
+    settings = uv_settings(pip_configuration(uv.parent / "python"))
     run(
         *(uv, "venv", "--no-config", "--no-project", "--clear"),
         *("--python", sys.executable, environment.folder),
@@ -109,9 +112,8 @@ class _PipProgress:
     def __call__(self, line: str) -> None:
         now = self._clock()
         self._found += line.startswith("Collecting ")
-        installing = line.startswith("Installing collected packages")
-        if not installing and now - self._printed < _PROGRESS_EVERY_SECONDS:
-            return
-        self._printed = now
-        step = "unpacking" if installing else "downloading"
-        print(f"  {self._name}: {step}, {self._found} of at most {self._total} packages", flush=True)
+        if now - self._printed >= _PROGRESS_EVERY_SECONDS:
+            self._printed = now
+            print(f"  {self._name}: downloading, {self._found} of {self._total} packages", flush=True)
+        elif line.startswith("Installing collected packages") and self._total > 1:
+            print(f"  {self._name}: unpacking {self._found} packages", flush=True)

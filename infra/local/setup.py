@@ -144,6 +144,8 @@ def _bring_up_to_date(part: Part) -> None:
 def lock() -> None:
     """Resolve the requirements again with uv and the CDK command line with npm."""
     setup(PARTS[:1])
+    if not UV.current():
+        raise SetupError("uv resolves the locks, and could not be installed.")
     for name in LOCKS:
         source = f"requirements/{name}.in"
         run(
@@ -172,10 +174,13 @@ def main() -> None:
     choice.add_argument(
         "--mutation", action="store_true", help="what mutation testing needs, and nothing else"
     )
+    choice.add_argument("--environment", metavar="FOLDER", help="a second .venv, for this Python, in FOLDER")
     choice.add_argument("--lock", action="store_true", help="resolve the locks again")
     chosen = parser.parse_args()
     if chosen.lock:
         lock()
+    elif chosen.environment:
+        setup([python_part(chosen.environment, "dev")])
     else:
         setup(BENCH_PARTS if chosen.bench else MUTATION_PARTS if chosen.mutation else PARTS)
 

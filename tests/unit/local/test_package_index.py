@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from infra.local import setup
 from infra.local.package_index import pip_configuration, uv_settings
+
+PYTHON = setup.UV.folder / "bin" / "python"
 
 
 @pytest.fixture
@@ -22,7 +25,7 @@ def pip_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 def test_the_index_of_pips_configuration_file_is_used(pip_file: Path) -> None:
     pip_file.write_text("[global]\nindex-url = http://127.0.0.1:9/one\ntrusted-host = 127.0.0.1\n")
-    options = uv_settings(pip_configuration()).options
+    options = uv_settings(pip_configuration(PYTHON)).options
     assert options[options.index("--default-index") + 1] == "http://127.0.0.1:9/one"
     assert options[options.index("--allow-insecure-host") + 1] == "127.0.0.1"
 
@@ -34,17 +37,17 @@ def test_a_variable_wins_over_the_section_for_installing_and_that_over_the_globa
         "[global]\nindex-url = http://127.0.0.1:9/one\ntimeout = 7\n"
         "[install]\nindex-url = http://127.0.0.1:9/two\n"
     )
-    assert pip_configuration()["index-url"] == "http://127.0.0.1:9/two"
+    assert pip_configuration(PYTHON)["index-url"] == "http://127.0.0.1:9/two"
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/three")
-    assert pip_configuration()["index-url"] == "http://127.0.0.1:9/three"
-    assert uv_settings(pip_configuration()).variables["UV_HTTP_TIMEOUT"] == "7"
+    assert pip_configuration(PYTHON)["index-url"] == "http://127.0.0.1:9/three"
+    assert uv_settings(pip_configuration(PYTHON)).variables["UV_HTTP_TIMEOUT"] == "7"
 
 
 def test_several_values_of_one_setting_are_all_used(pip_file: Path) -> None:
     pip_file.write_text(
         "[global]\nextra-index-url =\n  http://127.0.0.1:9/a\n  http://127.0.0.1:9/b\nfind-links = /c /d\n"
     )
-    options = uv_settings(pip_configuration()).options
+    options = uv_settings(pip_configuration(PYTHON)).options
     assert [value for name, value in pairwise(options) if name == "--index"] == [
         "http://127.0.0.1:9/a",
         "http://127.0.0.1:9/b",
