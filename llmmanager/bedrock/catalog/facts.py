@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-_TABLE = Path(__file__).with_name("model_facts.json")
+_TABLE = os.path.join(os.path.dirname(__file__), "model_facts.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,5 +106,6 @@ def _names() -> Mapping[str, str]:
 
 @cache
 def _table() -> dict[str, Any]:
-    table: dict[str, Any] = json.loads(_TABLE.read_bytes())
+    with open(_TABLE, "rb") as file:
+        table: dict[str, Any] = json.load(file)
     return table

@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from llmmanager.bedrock.catalog.entries import ModelEntry, RegionCatalog, order_profiles
@@ -75,7 +75,8 @@ def load_snapshot() -> Snapshot:
         spec = importlib.util.find_spec(_PACKAGE)
         if spec is None or not spec.submodule_search_locations:
             raise FileNotFoundError(f"the package {_PACKAGE} is not installed")
-        return Snapshot(json.loads(Path(spec.submodule_search_locations[0], _FILE).read_bytes()))
+        with open(os.path.join(spec.submodule_search_locations[0], _FILE), "rb") as file:
+            return Snapshot(json.load(file))
     except (OSError, ValueError, AttributeError) as error:
         _log.warning("No bundled model data (%s): only Bedrock or a store can tell where models are", error)
         return Snapshot({})

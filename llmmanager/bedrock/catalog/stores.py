@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 import threading
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Protocol
 
 from llmmanager.bedrock.catalog.entries import RegionCatalog
@@ -65,21 +63,22 @@ class MemoryStore:
 
 
 class FileStore:
-    """One JSON file a region in a directory, which is made when first written to.
+    """Keeps each region in a JSON file of its own. The directory is created by the first write.
 
-    A reader never sees half a file. Versions are compared within a process; of two processes that
-    write the same region in the same moment, the last one stays.
+    A reader never sees a partly written file. Versions are compared within a process; when two processes
+    write the same region at the same moment, the last write stays.
     """
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
-        self._directory = Path(directory)
+        self._directory = os.fspath(directory)
         self._lock = threading.Lock()
 
     def load(self, region: str) -> RegionCatalog | None:
         """See `CatalogStore`."""
         path = self._path(region)
         try:
-            return RegionCatalog.from_json(path.read_bytes())
+            with open(path, "rb") as file:
+                return RegionCatalog.from_json(file.read())
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
@@ -89,8 +88,7 @@ class FileStore:
     def load_all(self, regions: Iterable[str] | None = None) -> dict[str, RegionCatalog]:
         """See `CatalogStore`."""
         if regions is None:
-            files = self._directory.glob(f"{_PREFIX}*.json")
-            regions = sorted(file.stem.removeprefix(_PREFIX) for file in files)
+            regions = self._stored_regions()
         loaded = {region: self.load(region) for region in regions}
         return {region: catalog for region, catalog in loaded.items() if catalog}
 
@@ -101,18 +99,32 @@ class FileStore:
             stored = self.load(catalog.region)
             if stored and stored.version >= catalog.version:
                 return False
-            self._directory.mkdir(parents=True, exist_ok=True)
+            os.makedirs(self._directory, exist_ok=True)
             _write_atomically(path, catalog.to_json())
             return True
 
-    def _path(self, region: str) -> Path:
+    def _stored_regions(self) -> list[str]:
+        try:
+            names = os.listdir(self._directory)
+        except FileNotFoundError:
+            return []
+        return sorted(
+            name.removeprefix(_PREFIX).removesuffix(".json")
+            for name in names
+            if name.startswith(_PREFIX) and name.endswith(".json")
+        )
+
+    def _path(self, region: str) -> str:
         if not region or os.path.basename(region) != region:
             raise ValueError(f"{region!r} is not the name of a region")
-        return self._directory / f"{_PREFIX}{region}.json"
+        return os.path.join(self._directory, f"{_PREFIX}{region}.json")
 
 
-def _write_atomically(path: Path, text: str) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+def _write_atomically(path: str, text: str) -> None:
+    import tempfile  # loads much that nothing else here needs: importing the library would take longer
+
+    folder, name = os.path.split(path)
+    handle, temporary = tempfile.mkstemp(dir=folder or ".", prefix=f".{name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-import secrets
+import os
 from decimal import Decimal
 
 # Stands where base64 goes until the JSON is written. No caller can know it, so no text of a request holds it.
-_PLACEHOLDER = secrets.token_hex(16)
+_PLACEHOLDER = os.urandom(16).hex()
 
 Buffer = bytes | bytearray | memoryview
 
