@@ -91,7 +91,7 @@ def ratio(
 def starts(bench: Bench, size: Size) -> Iterator[Figure]:
     """Import and cold start, each in fresh interpreters."""
     for what, take, bar, stretch in (
-        ("import", bench.importing, 0.25, 0.10),
+        ("import", bench.importing, 0.40, 0.25),
         ("cold start: import, three regions, first answer", bench.cold_start, 1.05, 0.85),
     ):
         ours, boto3 = _fresh(take, size)
@@ -236,7 +236,7 @@ def regions_down(bench: Bench, size: Size) -> Iterator[Figure]:
         )
 
 
-SEVERAL_ADDRESSES = Side("LLMManager", "side_regions", "library", "import llmmanager")
+SEVERAL_ADDRESSES = Side("LLMManager", "side_regions", "library", "from llmmanager import LLMManager")
 
 
 def catalog_calls(bench: Bench, size: Size) -> Figure:

@@ -43,10 +43,10 @@ class Side:
         return ROOT / f".venv-bench-{self.environment}" / "bin" / "python"
 
 
-LLMMANAGER = Side("LLMManager", "side_llmmanager", "library", "import llmmanager")
+LLMMANAGER = Side("LLMManager", "side_llmmanager", "library", "from llmmanager import LLMManager")
 BOTO3 = Side("boto3", "side_boto3", "library", "import boto3")
 RIVALS = (
-    Side("bestehorn-llmmanager", "side_original", "original", "import bestehorn_llmmanager"),
+    Side("bestehorn-llmmanager", "side_original", "original", "from bestehorn_llmmanager import LLMManager"),
     Side("LiteLLM Router", "side_litellm", "litellm", "from litellm import Router"),
     Side(
         "ChatBedrockConverse", "side_langchain", "langchain", "from langchain_aws import ChatBedrockConverse"
@@ -104,7 +104,7 @@ class Bench:
         return float(done.stdout.split()[-1])
 
     def importing(self, side: Side) -> float:
-        """Seconds of the import in a fresh interpreter."""
+        """Return the seconds that the import a user writes takes in a fresh interpreter."""
         return self.fresh_seconds(side, side.imports)
 
     def cold_start(self, side: Side) -> float:
