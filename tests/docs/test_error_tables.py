@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
+from llmmanager.bedrock.invocation.feature_table import find_feature, public_name
 from llmmanager.bedrock.routing.classification import classify
 from llmmanager.bedrock.routing.decision import Decision, Kind
+from llmmanager.bedrock.routing.error_rule import GAP
 from llmmanager.bedrock.routing.error_table import ANY, CLIENT_RULES, RULES
+from llmmanager.bedrock.routing.feature_refusals import NAMED_FIELDS
 
 GUIDES = Path(__file__).resolve().parents[2] / "docs" / "guides"
 ERROR = re.compile(r"`(?P<code>\w+)`(?: “(?P<text>[^”]+)”)?")
@@ -53,10 +56,13 @@ def test_an_error_leads_to_what_the_page_says(code: str, text: str, row: list[st
 
 @pytest.mark.parametrize(("code", "text", "row"), DROPS, ids=lambda value: str(value)[:60])
 def test_a_refusal_drops_the_feature_that_the_page_says(code: str, text: str, row: list[str]) -> None:
-    decision = decided(code, text)
-    assert decision is not None
-    assert decision.kind is Kind.FEATURE
-    assert row[1] == f"`{decision.features[0]}`"
+    code = ANY if code == "any" else code
+    message = text.replace(GAP, " x ")
+    rule = next(rule for rule in RULES if rule.matches(code, message))
+    assert (rule.code, rule.text, rule.decision.kind) == (code, text, Kind.FEATURE)
+    assert row[1] == ", ".join(f"`{public_name(key)}`" for key in rule.decision.features)
+    found = [find_feature(key) for key in rule.decision.features if key != NAMED_FIELDS]
+    assert {row[2]} >= {feature.feature_class.value for feature in found if feature}
 
 
 def test_every_error_that_the_library_knows_is_on_a_page() -> None:

@@ -75,6 +75,7 @@ class CallRecord:
         *,
         success: bool,
         features_dropped: Sequence[str] = (),
+        warnings: Sequence[str] = (),
     ) -> BedrockResponse:
         """Return the response of the call as it stands now.
 
@@ -82,6 +83,7 @@ class CallRecord:
             target: the target that answered, or None.
             data: its answer, or None.
             features_dropped: the features that its request was sent without.
+            warnings: further warnings, about this target.
         """
         model = target.model_id if target else None
         return BedrockResponse(
@@ -93,10 +95,7 @@ class CallRecord:
             inference_profile_id=target.inference_profile_id if target else None,
             attempts=list(self.attempts),
             total_duration_ms=(time.monotonic() - self._started) * 1000,
-            warnings=[
-                *self.warnings,
-                *(f"{model} does not take {feature}: asked without" for feature in features_dropped),
-            ],
+            warnings=[*self.warnings, *warnings],
             features_disabled=list(features_dropped),
             validation_errors=list(self.validation_errors),
         )

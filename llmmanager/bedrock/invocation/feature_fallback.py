@@ -3,86 +3,148 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from llmmanager.bedrock.invocation import wire
-from llmmanager.bedrock.invocation.features import FeatureMemory, first_held, without
+from llmmanager.bedrock.invocation.feature_memory import FeatureMemory, Refusal
+from llmmanager.bedrock.invocation.feature_table import FeatureClass, find_feature, leave_out, public_name
+
+
+@dataclass(frozen=True)
+class _Variant:
+    """The request without some features; `left_out` are the keys of those that it contained."""
+
+    request: Mapping[str, Any]
+    left_out: tuple[str, ...]
 
 
 class FeatureFallback:
     """The features that one call leaves out, and the request body without them.
 
     Args:
-        memory: the features that models refused in earlier calls of the manager.
+        memory: what the models refused in earlier calls of the manager.
         request: a valid Converse request; it is never changed.
+        operation: "Converse" or "ConverseStream".
         enabled: False sends every feature to every model.
     """
 
-    def __init__(self, memory: FeatureMemory, request: Mapping[str, Any], *, enabled: bool) -> None:
+    def __init__(
+        self, memory: FeatureMemory, request: Mapping[str, Any], *, operation: str, enabled: bool
+    ) -> None:
         self._memory = memory
         self._request = request
+        self._operation = operation
         self._enabled = enabled
-        self._remembered: dict[str, tuple[str, ...]] = {}
+        self._remembered: dict[str, tuple[Refusal, ...]] = {}
         self._refused: dict[str, tuple[str, ...]] = {}
-        self._sent_in_full: set[str] = set()
+        self._variants: dict[frozenset[str], _Variant] = {}
         self._bodies: dict[tuple[str, ...], bytes] = {}
 
     def body(self, model_id: str) -> bytes:
         """Return the request body for the model, without the features that it refuses."""
-        left_out = self.left_out(model_id)
-        body = self._bodies.get(left_out)
+        variant = self._variant(model_id)
+        body = self._bodies.get(variant.left_out)
         if body is None:
-            body = self._bodies[left_out] = wire.encode(without(self._request, left_out))
+            body = self._bodies[variant.left_out] = wire.encode(variant.request)
         return body
 
     def left_out(self, model_id: str) -> tuple[str, ...]:
-        """Return the features that the model's request does not contain any more."""
-        return tuple(dict.fromkeys((*self._left_out_from_memory(model_id), *self._refused.get(model_id, ()))))
+        """Return the names of the features that the model's request is sent without."""
+        return tuple(dict.fromkeys(public_name(key) for key in self._variant(model_id).left_out))
 
-    def drop(self, model_id: str, features: Sequence[str]) -> bool:
-        """Leave out the first of the features that the model's request contains.
+    def warnings(self, model_id: str) -> list[str]:
+        """Return a sentence for each feature that the model's request is sent without."""
+        found = ((key, find_feature(key)) for key in self._variant(model_id).left_out)
+        return [
+            f"{model_id} does not accept {public_name(key)}: {feature.instead}"
+            for key, feature in found
+            if feature is not None
+        ]
+
+    def content_left_out(self, model_id: str) -> int:
+        """Return how many features of the class "content" the model's request is sent without."""
+        found = map(find_feature, self._variant(model_id).left_out)
+        return sum(feature is not None and feature.feature_class is FeatureClass.CONTENT for feature in found)
+
+    def refuse(self, model_id: str, keys: Sequence[str]) -> FeatureClass | None:
+        """Leave out, from now on, the first of the features that the model's request contains.
 
         Returns:
-            False when the request contains none of them, or fallback is off.
+            The class of the feature. None when nothing is left out: the request contains none of them, the
+            feature is never left out, or fallback is off.
         """
         if not self._enabled:
-            return False
-        feature = first_held(without(self._request, self.left_out(model_id)), features)
-        if feature is None:
-            return False
-        self._refused[model_id] = (*self._refused.get(model_id, ()), feature)
-        return True
+            return None
+        sent = self._variant(model_id).request
+        for key in keys:
+            feature = find_feature(key)
+            if feature is None or not feature.is_in(sent):
+                continue
+            if feature.feature_class is FeatureClass.SAFETY:
+                return None
+            self._refused[model_id] = (*self._refused.get(model_id, ()), key)
+            if feature.feature_class is FeatureClass.CONTENT:
+                # Another model may answer this call: the next one shall not ask this model first.
+                self._remember(model_id, key)
+            return feature.feature_class
+        return None
 
     def restore(self, model_id: str) -> bool:
-        """Send again what was left out because of an earlier call, and forget that refusal.
+        """Send again what was left out because of an earlier call, and forget those refusals.
 
         Returns:
             False when nothing was left out because of an earlier call.
         """
-        if not self._left_out_from_memory(model_id):
+        left_out = self._variant(model_id).left_out
+        refusals = [refusal for refusal in self._from_memory(model_id) if refusal.feature in left_out]
+        if not refusals:
             return False
-        self._memory.forget(model_id)
-        self._sent_in_full.add(model_id)
+        self._memory.forget(model_id, refusals)
+        self._remembered[model_id] = ()
         return True
 
     def answered(self, model_id: str) -> None:
         """Remember the features that the model refused, now that it has answered without them."""
-        for feature in self._refused.get(model_id, ()):
-            self._memory.remember(model_id, feature)
+        for key in self._refused.get(model_id, ()):
+            self._remember(model_id, key)
 
     def replace_request(self, request: Mapping[str, Any]) -> None:
         """Send another request from now on, without the same features."""
         self._request = request
+        self._variants = {}
         self._bodies = {}
 
-    def _left_out_from_memory(self, model_id: str) -> tuple[str, ...]:
-        """Return the features that the model refused in an earlier call.
+    def _variant(self, model_id: str) -> _Variant:
+        remembered = (refusal.feature for refusal in self._from_memory(model_id))
+        keys = frozenset((*remembered, *self._refused.get(model_id, ())))
+        variant = self._variants.get(keys)
+        if variant is None:
+            variant = self._variants[keys] = _Variant(*leave_out(self._request, keys))
+        return variant
+
+    def _remember(self, model_id: str, key: str) -> None:
+        feature = find_feature(key)
+        if feature is not None and feature.is_remembered:
+            condition = feature.condition(self._request)
+            self._memory.remember(model_id, Refusal(self._operation, key, condition))
+
+    def _from_memory(self, model_id: str) -> tuple[Refusal, ...]:
+        """Return the refusals of earlier calls that hold for this request.
 
         Read once per call: a refusal that another call meets meanwhile must not be reported for this one.
         """
-        if model_id in self._sent_in_full or not self._enabled:
+        if not self._enabled:
             return ()
         if model_id not in self._remembered:
             known = self._memory.refused_by(model_id)
-            self._remembered[model_id] = tuple(f for f in known if first_held(self._request, (f,)))
+            self._remembered[model_id] = tuple(refusal for refusal in known if self._holds(refusal))
         return self._remembered[model_id]
+
+    def _holds(self, refusal: Refusal) -> bool:
+        feature = find_feature(refusal.feature)
+        return (
+            feature is not None
+            and refusal.operation == self._operation
+            and refusal.condition == feature.condition(self._request)
+        )

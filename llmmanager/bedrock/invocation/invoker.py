@@ -52,6 +52,7 @@ class Invoker:
             self._places(regions),
             request=request,
             send=wire.converse,
+            operation="Converse",
             deadline=deadline,
             warnings=[*self._targets.warnings, *renamed],
             cancelled=cancelled,
@@ -82,6 +83,7 @@ class Invoker:
             self._places(None),
             request=request,
             send=open_stream,
+            operation="ConverseStream",
             deadline=deadline,
             warnings=[*self._targets.warnings, *renamed],
         )

@@ -18,7 +18,8 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import (
 from llmmanager.bedrock.invocation.call_record import CallRecord
 from llmmanager.bedrock.invocation.clients import ClientPool
 from llmmanager.bedrock.invocation.feature_fallback import FeatureFallback
-from llmmanager.bedrock.invocation.features import FeatureMemory
+from llmmanager.bedrock.invocation.feature_memory import FeatureMemory
+from llmmanager.bedrock.invocation.feature_table import FeatureClass
 from llmmanager.bedrock.invocation.stats import CallStats
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.deadline import Deadline
@@ -58,6 +59,7 @@ class Run(Generic[R]):
         places: for each model and region in order, the ways in, the preferred one first; asked again when
             the catalog has learnt more during the call.
         request: a valid Converse request; it is never changed.
+        operation: "Converse" or "ConverseStream", whichever `send` calls.
         warnings: what the caller should be told in any case.
         cancelled: set by another thread to end the call: no further attempt or wait starts.
     """
@@ -69,6 +71,7 @@ class Run(Generic[R]):
         *,
         request: Mapping[str, Any],
         send: Send[R],
+        operation: str,
         deadline: Deadline,
         warnings: Iterable[str] = (),
         cancelled: threading.Event | None = None,
@@ -76,13 +79,22 @@ class Run(Generic[R]):
         self.record = CallRecord(warnings)
         self._machinery = machinery
         self._features = FeatureFallback(
-            machinery.features, request, enabled=machinery.retry_config.enable_feature_fallback
+            machinery.features,
+            request,
+            operation=operation,
+            enabled=machinery.retry_config.enable_feature_fallback,
         )
         self._send = send
         self._deadline = deadline
         self._cancelled = cancelled
         self._places = places
-        self._route = Route(places(), machinery.retry_config, machinery.cooldowns, deadline)
+        self._route = Route(
+            places(),
+            machinery.retry_config,
+            machinery.cooldowns,
+            deadline,
+            content_left_out=self._features.content_left_out,
+        )
         self._credentials_renewed = False
 
     def answer(self) -> tuple[ModelAccess, R]:
@@ -150,8 +162,15 @@ class Run(Generic[R]):
         self, target: ModelAccess | None, data: dict[str, Any] | None, *, success: bool
     ) -> BedrockResponse:
         """Return the response of the call as it stands now."""
-        dropped = self._features.left_out(target.model_id) if target else ()
-        return self.record.response(target, data, success=success, features_dropped=dropped)
+        if target is None:
+            return self.record.response(None, data, success=success)
+        return self.record.response(
+            target,
+            data,
+            success=success,
+            features_dropped=self._features.left_out(target.model_id),
+            warnings=self._features.warnings(target.model_id),
+        )
 
     def count(self) -> None:
         """Add the call to the manager's statistics; once, when it has ended."""
@@ -196,8 +215,7 @@ class Run(Generic[R]):
     def _where_next(self, target: ModelAccess, decision: Decision) -> Next:
         """Resolve what depends on the call: is there a feature to drop, another way in, a new session?"""
         if decision.next is Next.DROP_FEATURE:
-            dropped = self._features.drop(target.model_id, decision.features)
-            return Next.DROP_FEATURE if dropped else decision.otherwise
+            return self._after_refusal(target, decision)
         if decision.next is Next.OTHER_ACCESS_METHOD:
             self._route.add_ways(target, self._machinery.contradicted(target, self._deadline.remaining()))
             return decision.next if self._route.has_other_way(target) else decision.otherwise
@@ -211,6 +229,15 @@ class Run(Generic[R]):
             # The request may be invalid without what was left out because of an earlier call.
             return Next.SAME_TARGET_NOW
         return decision.next
+
+    def _after_refusal(self, target: ModelAccess, decision: Decision) -> Next:
+        """The model refuses a feature: where the call goes without it, or to a model that accepts it."""
+        dropped = self._features.refuse(target.model_id, decision.features)
+        if dropped is None:
+            return decision.otherwise
+        if dropped is FeatureClass.CONTENT and self._route.has_more_complete(target):
+            return Next.OTHER_MODEL_FIRST
+        return Next.DROP_FEATURE
 
     def _where_else(self, target: ModelAccess, next_: Next) -> Next:
         """The last target is none, AWS says: before the call fails, ask what else there is.

@@ -106,7 +106,8 @@ class RetryConfig:
         backoff_multiplier: growth of that delay with each round, at least 1.
         max_retry_delay: its ceiling in seconds, and the longest server hint that is honoured.
         retry_strategy: which target follows.
-        enable_feature_fallback: drop the one feature a model refuses and ask again.
+        enable_feature_fallback: leave out a tuning parameter that a model refuses; leave out content when no
+            other model accepts it. False leads to the next model instead. A guardrail is never left out.
         retryable_errors: further AWS error codes or exception class names (or classes) that are
             transient for this caller.
         access_method_order: which way in to a model in a region is preferred, of "on_demand",

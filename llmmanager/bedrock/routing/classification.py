@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next
-from llmmanager.bedrock.routing.error_table import ANY, CLIENT_RULES, RULES
+from llmmanager.bedrock.routing.error_table import CLIENT_RULES, RULES
+from llmmanager.bedrock.routing.feature_refusals import with_named_fields
 
 _TIMEOUT_STATUS = 408
 _THROTTLE_STATUS = 429
@@ -56,14 +57,16 @@ def _service_response(error: Exception) -> Mapping[str, Any] | None:
 
 
 def _service_decision(code: str, response: Mapping[str, Any]) -> Decision:
-    message = str(response["Error"].get("Message", "")).replace("\u2019", "'").lower()
+    original_message = str(response["Error"].get("Message", "")).replace("\u2019", "'")
+    message = original_message.lower().replace("does not support", "doesn't support")
     if code in ("ModelErrorException", "ModelStreamErrorException"):
         original = response.get("originalStatusCode")
         if isinstance(original, int) and original < 500 and original != _THROTTLE_STATUS:
             code = "ValidationException"
     for rule in RULES:
-        if rule.code in (code, ANY) and rule.text in message:
-            return rule.decision
+        if rule.matches(code, message):
+            features = with_named_fields(rule.decision.features, original_message)
+            return replace(rule.decision, features=features)
     return _by_status(response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
 
 

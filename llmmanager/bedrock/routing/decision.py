@@ -15,6 +15,8 @@ class Next(Enum):
     """The target is out for this call; the same model may do elsewhere."""
     OTHER_MODEL = "other_model"
     """The model is out for this call, in every region."""
+    OTHER_MODEL_FIRST = "other_model_first"
+    """The other models come first; if none of them answers, this model without what it refuses."""
     OTHER_ACCESS_METHOD = "other_access_method"
     """The same model in the same region, through its next access method."""
     DROP_FEATURE = "drop_feature"
@@ -54,8 +56,9 @@ class Decision:
     """What an error means for the call.
 
     Attributes:
-        features: for DROP_FEATURE, the features to drop, the first that the request holds.
-        otherwise: for DROP_FEATURE and OTHER_ACCESS_METHOD, where to go when there is none (left).
+        features: for DROP_FEATURE, what the model may refuse: the first of these that the request contains.
+        otherwise: for DROP_FEATURE and OTHER_ACCESS_METHOD, where to go when there is nothing (left) to
+            drop, and no other access method.
         retry_after: seconds that the server asked for, or None.
     """
 

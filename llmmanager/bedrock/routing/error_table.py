@@ -1,34 +1,22 @@
 """What each error of Converse and ConverseStream means, as data.
 
-The first row whose code matches and whose text is contained in the message decides (case is ignored and
-a typographic apostrophe counts as a plain one); a row without text is the default of its code. Gathered
-2026-11-22 from botocore 1.44.5's service model, AWS's troubleshooting page and public issue reports.
+The first row whose code matches and whose text is contained in the message decides (case is ignored, a
+typographic apostrophe counts as a plain one, and "does not support" as "doesn't support"); a row without
+text is the default of its code. Gathered 2026-11-22 from botocore 1.44.5's service model, AWS's
+troubleshooting page and public issue reports.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next
+from llmmanager.bedrock.routing.error_rule import ANY, Rule
+from llmmanager.bedrock.routing.feature_refusals import FEATURE_REFUSALS
 
-ANY = "*"
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One row: an AWS error code, a part of its message (lower case), and what follows."""
-
-    code: str
-    text: str
-    decision: Decision
+__all__ = ["ANY", "CLIENT_RULES", "RULES", "Rule"]
 
 
 def _rule(code: str, text: str, next_: Next, kind: Kind, otherwise: Next = Next.OTHER_MODEL) -> Rule:
     return Rule(code, text, Decision(next_, kind, otherwise=otherwise))
-
-
-def _drop(text: str, *features: str) -> Rule:
-    return Rule("ValidationException", text, Decision(Next.DROP_FEATURE, Kind.FEATURE, features))
 
 
 _THROTTLED = (Next.SAME_TARGET, Kind.THROTTLE)
@@ -44,8 +32,6 @@ RULES: tuple[Rule, ...] = (
     # A gateway's 400 or 424 can wrap what is really a shortage: the text tells, not the code.
     _rule(ANY, "too many tokens per day", *_OUT_OF_QUOTA),
     _rule(ANY, "bedrock is unable to process your request", *_UNAVAILABLE),
-    # A feature that the model lacks, said as if it were a matter of access.
-    Rule(ANY, "did not allow prompt caching", Decision(Next.DROP_FEATURE, Kind.FEATURE, ("cache_points",))),
     _rule("ThrottlingException", "", *_THROTTLED),
     _rule("Throttling", "", *_THROTTLED),
     _rule("TooManyRequestsException", "", *_THROTTLED),
@@ -70,26 +56,10 @@ RULES: tuple[Rule, ...] = (
     _rule("ValidationException", "doesn't support on-demand throughput", *_NO_ACCESS_HERE),
     _rule("ValidationException", "the provided model identifier is invalid", Next.OTHER_REGION, Kind.MODEL),
     _rule("ValidationException", "this action doesn't support the model", Next.OTHER_MODEL, Kind.MODEL),
-    # ValidationException: features
-    _drop("doesn't support tool use in streaming mode", "tools"),
-    _drop("doesn't support tool use", "tools"),
-    _drop("doesn't support the toolconfig", "tools"),
-    _drop("doesn't support system messages", "system"),
-    _drop("doesn't support system prompt", "system"),
-    _drop("doesn't support the image", "images"),
-    _drop("doesn't support image", "images"),
-    _drop("doesn't support document", "documents"),
-    _drop("doesn't support the document", "documents"),
-    _drop("doesn't support guardrail", "guardrail"),
-    _drop("doesn't support prompt caching", "cache_points"),
-    _drop("doesn't support cachepoint", "cache_points"),
-    _drop("cannot both be specified", "top_p"),
-    _drop("is deprecated for this model", "sampling"),
-    _drop("maximum tokens you requested exceed", "max_tokens"),
-    _drop("extraneous key", "additional_fields"),
-    _drop("extra inputs are not permitted", "additional_fields"),
-    _rule("ValidationException", "conversation blocks and tool result blocks cannot", *_NOT_THIS_MODEL),
+    *FEATURE_REFUSALS,
     # ValidationException: the request
+    # A guardrail belongs to a region.
+    _rule("ValidationException", "guardrail identifier", Next.OTHER_REGION, Kind.REQUEST),
     _rule("ValidationException", "input is too long", *_NOT_THIS_MODEL),
     _rule("ValidationException", "prompt is too long", *_NOT_THIS_MODEL),
     _rule("ValidationException", "a conversation must start with a user message", *_BAD_REQUEST),

@@ -34,6 +34,10 @@ T = TypeVar("T", bound=Target)
 _RNG = random.SystemRandom()
 
 
+def _complete(_model_id: str) -> int:
+    return 0
+
+
 def in_order(
     models: Sequence[str], regions: Sequence[str], strategy: RetryStrategy
 ) -> Iterable[tuple[str, str]]:
@@ -70,7 +74,12 @@ class Route(Generic[T]):
 
     Each round walks the places in order; a place that failed transiently stands in line again for the
     next round. The route ends when no place is left, `max_retries` is used up, or nothing more can start
-    before the deadline.
+    before the deadline. Before it ends, the models that were set aside are tried: those whose request would
+    be incomplete. That is no retry, so that each of them gets one attempt when `max_retries` is used up.
+
+    Attributes:
+        content_left_out: how many parts of the request's content a model would have to do without, by
+            model id. Models with fewer come first.
     """
 
     places: Iterable[Sequence[T]]
@@ -79,6 +88,7 @@ class Route(Generic[T]):
     deadline: Deadline = NEVER
     rng: random.Random = _RNG
     clock: Callable[[], float] = time.monotonic
+    content_left_out: Callable[[str], int] = _complete
     transient_failures: int = 0
     ended_by: str = "every target failed"
     out_of_time: bool = False
@@ -92,12 +102,21 @@ class Route(Generic[T]):
         self._order = {place.key: position for position, place in enumerate(line)}
         self._line = line
         self._again: list[_Place[T]] = []
+        self._aside: list[_Place[T]] = []
         self._closed: list[T] = []
         self._repetition = 0
+        self._most_failures = self.config.max_retries
+        self._set_aside(lambda place: self.content_left_out(place.key[0]) > 0)
 
     def next(self) -> Step[T] | None:
         """The attempt to make now, or None when the route has ended (`ended_by` says why)."""
-        if self.transient_failures > self.config.max_retries:
+        while (step := self._step()) is None and self._aside:
+            self._bring_back()
+        return step
+
+    def _step(self) -> Step[T] | None:
+        """The attempt to make now at one of the places in line."""
+        if self.transient_failures > self._most_failures:
             self.ended_by = f"max_retries ({self.config.max_retries}) used up"
             return None
         if not self._line:
@@ -132,6 +151,8 @@ class Route(Generic[T]):
             self._again.append(place)
             if decision.kind is Kind.UNREACHABLE:
                 self._postpone_region(target.region)
+        elif next_ is Next.OTHER_MODEL_FIRST:
+            self._set_aside(lambda place: place.key[0] == target.model_id)
         elif next_ is Next.OTHER_MODEL:
             self._line = [place for place in self._line if place.key[0] != target.model_id]
             self._again = [place for place in self._again if place.key[0] != target.model_id]
@@ -153,7 +174,8 @@ class Route(Generic[T]):
                 self.add_ways(ways[0], ways)
             else:
                 self._order[place.key] = len(self._order)
-                self._line.append(place)
+                incomplete = self.content_left_out(place.key[0]) > 0
+                (self._aside if incomplete else self._line).append(place)
 
     def is_last(self, target: T) -> bool:
         """Whether no other model or region is left."""
@@ -164,11 +186,39 @@ class Route(Generic[T]):
         """Leave out every place whose preferred way in is not wanted any more."""
         self._line = [place for place in self._line if wanted(place.ways[0])]
         self._again = [place for place in self._again if wanted(place.ways[0])]
+        self._aside = [place for place in self._aside if wanted(place.ways[0])]
+
+    def has_more_complete(self, target: T) -> bool:
+        """Whether another model comes first, since it may accept more of the request's content."""
+        model = target.model_id
+        others = (place for place in (*self._line, *self._again) if place.key[0] != model)
+        return any(True for _ in others) or any(
+            self._rank(place.key) < self._rank((model, target.region)) for place in self._aside
+        )
 
     def has_other_way(self, target: T) -> bool:
         """Whether the target's model can be had in its region through another access method."""
         key = (target.model_id, target.region)
         return any(place.key == key and len(place.ways) > 1 for place in self._line)
+
+    def _rank(self, key: tuple[str, str]) -> tuple[int, int]:
+        return (self.content_left_out(key[0]), self._order[key])
+
+    def _set_aside(self, chosen: Callable[[_Place[T]], bool]) -> None:
+        """Keep these places for the time when no other place is left."""
+        self._aside += [place for place in (*self._line, *self._again) if chosen(place)]
+        self._line = [place for place in self._line if not chosen(place)]
+        self._again = [place for place in self._again if not chosen(place)]
+
+    def _bring_back(self) -> None:
+        """Continue with the model, of those set aside, whose request is the most complete."""
+        model = min(self._aside, key=lambda place: self._rank(place.key)).key[0]
+        own = [place for place in self._aside if place.key[0] == model]
+        self._line = sorted(own, key=lambda place: (place.tried, self._order[place.key]))
+        self._again = []
+        self._aside = [place for place in self._aside if place.key[0] != model]
+        self._most_failures = max(self._most_failures, self.transient_failures)
+        self.ended_by, self.out_of_time = "every target failed", False
 
     def _start_next_round(self) -> None:
         self._line = sorted(self._again, key=lambda place: (place.tried, self._order[place.key]))

@@ -301,13 +301,14 @@ def test_a_request_that_stays_wrong_without_memory_goes_to_the_next_model(
 ) -> None:
     manager = make_manager(("Nova Lite", "Nova Micro"), (EAST,))
     fake_bedrock.add_fault(
-        Fault(error="ValidationException", message="This model doesn't support tool use.", count=1)
+        Fault(error="ValidationException", message="`temperature` is deprecated for this model.", count=1)
     )
-    manager.converse(ask, tool_config=TOOLS)
+    config = {"temperature": 0.5}
+    manager.converse(ask, inference_config=config)
     fake_bedrock.add_fault(
         Fault(error="ValidationException", message="Something is missing.", model=NOVA_LITE)
     )
-    response = manager.converse(ask, tool_config=TOOLS)
+    response = manager.converse(ask, inference_config=config)
     assert [attempt.decision for attempt in response.attempts] == ["same_target_now", "other_model", None]
     assert response.model_used == "amazon.nova-micro-v1:0"
 

@@ -41,7 +41,13 @@ MEANINGS = [
     (VALIDATION, "The provided model doesn't support on-demand throughput.", REGION, Kind.ACCESS),
     (VALIDATION, "The provided model identifier is invalid.", REGION, Kind.MODEL),
     (VALIDATION, "This action doesn't support the model that you provided.", MODEL, Kind.MODEL),
-    (VALIDATION, "Conversation blocks and tool result blocks cannot be provided", MODEL, Kind.REQUEST),
+    (VALIDATION, "The provided guardrail identifier is invalid.", REGION, Kind.REQUEST),
+    (
+        VALIDATION,
+        "The guardrail identifier or version provided in the request does not exist.",
+        REGION,
+        Kind.REQUEST,
+    ),
     (VALIDATION, "Input is too long for requested model.", MODEL, Kind.REQUEST),
     (VALIDATION, "prompt is too long: 210000 tokens > 200000 maximum", MODEL, Kind.REQUEST),
     (VALIDATION, "A conversation must start with a user message.", STOP, Kind.REQUEST),
@@ -83,27 +89,6 @@ MEANINGS = [
     ("OptInRequired", "", REGION, Kind.ACCESS),
 ]
 
-REFUSED_FEATURES = [
-    ("This model doesn't support tool use in streaming mode.", "tools"),
-    ("This model doesn't support tool use.", "tools"),
-    ("This model doesn't support the toolConfig.toolChoice.any field.", "tools"),
-    ("This model doesn't support system messages. Try again without one.", "system"),
-    ("This model doesn't support system prompts.", "system"),
-    ("This model doesn't support the image field.", "images"),
-    ("This model doesn't support images.", "images"),
-    ("This model doesn't support documents.", "documents"),
-    ("This model doesn't support the document content block.", "documents"),
-    ("This model doesn't support guardrails.", "guardrail"),
-    ("This model doesn't support prompt caching.", "cache_points"),
-    ("This model doesn't support cachePoint blocks.", "cache_points"),
-    ("You invoked an unsupported model or your request did not allow prompt caching.", "cache_points"),
-    ("`temperature` and `top_p` cannot both be specified for this model.", "top_p"),
-    ("`temperature` is deprecated for this model.", "sampling"),
-    ("The maximum tokens you requested exceeds the model limit of 8192.", "max_tokens"),
-    ("#: extraneous key [top_k] is not permitted", "additional_fields"),
-    ("top_k: Extra inputs are not permitted", "additional_fields"),
-]
-
 ON_THIS_SIDE = [
     ("ReadTimeoutError", REGION, Kind.TIMEOUT),
     ("ConnectTimeoutError", AGAIN, Kind.UNREACHABLE),
@@ -141,13 +126,6 @@ def test_what_aws_says_is_understood(code: str, message: str, next_: Next, kind:
     decision = decided(code, message)
     assert decision is not None
     assert (decision.next, decision.kind) == (next_, kind)
-
-
-@pytest.mark.parametrize(("message", "feature"), REFUSED_FEATURES)
-def test_a_refused_feature_is_recognised_and_without_it_the_next_model_is_left(
-    message: str, feature: str
-) -> None:
-    assert decided(VALIDATION, message) == Decision(DROP, Kind.FEATURE, (feature,), otherwise=MODEL)
 
 
 def test_a_model_that_is_not_ready_is_no_throttle_though_its_status_says_so() -> None:

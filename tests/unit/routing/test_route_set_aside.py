@@ -1,0 +1,164 @@
+"""Models that would get an incomplete request are tried after those that get all of it."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import dataclass
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmmanager.bedrock.models.deadline import NEVER, Deadline
+from llmmanager.bedrock.models.llm_manager_structures import RetryConfig
+from llmmanager.bedrock.routing.cooldown import Cooldowns
+from llmmanager.bedrock.routing.decision import Decision, Kind, Next
+from llmmanager.bedrock.routing.route import Route
+
+THROTTLED = Decision(Next.SAME_TARGET, Kind.THROTTLE)
+NO_ACCESS = Decision(Next.OTHER_REGION, Kind.ACCESS)
+WRONG_MODEL = Decision(Next.OTHER_MODEL, Kind.MODEL)
+REFUSED = Decision(Next.OTHER_MODEL_FIRST, Kind.FEATURE)
+
+
+@dataclass(frozen=True)
+class Way:
+    model_id: str
+    region: str
+    way: str = "on_demand"
+
+
+def route(
+    models: str, regions: str, left_out: Counter[str], *, deadline: Deadline = NEVER, max_retries: int = 100
+) -> Route[Way]:
+    return Route(
+        [(Way(model, region),) for model in models for region in regions],
+        RetryConfig(max_retries=max_retries),
+        Cooldowns(),
+        deadline,
+        random.Random(7),
+        lambda: 100.0,
+        left_out.__getitem__,
+    )
+
+
+def walk(to_walk: Route[Way], *decisions: Decision) -> list[str]:
+    """Make one attempt for each decision; the targets in the order in which they were tried."""
+    tried = []
+    for decision in decisions:
+        step = to_walk.next()
+        if step is None:
+            break
+        tried.append(f"{step.target.model_id}{step.target.region}")
+        to_walk.failed(step.target, decision, decision.next)
+    return tried
+
+
+def test_a_model_that_is_known_to_lose_content_comes_last_in_all_its_regions() -> None:
+    to_walk = route("ABC", "12", Counter(A=1))
+    assert walk(to_walk, *[NO_ACCESS] * 9) == ["B1", "B2", "C1", "C2", "A1", "A2"]
+
+
+def test_the_model_that_loses_the_least_is_the_first_of_those_that_lose_some() -> None:
+    to_walk = route("ABC", "1", Counter(A=2, B=1, C=1))
+    assert walk(to_walk, *[NO_ACCESS] * 9) == ["B1", "C1", "A1"]
+
+
+def test_a_model_that_refuses_content_waits_until_the_others_are_out() -> None:
+    left_out: Counter[str] = Counter()
+    to_walk = route("AB", "12", left_out)
+    assert walk(to_walk, THROTTLED) == ["A1"]
+    left_out["A"] += 1
+    assert walk(to_walk, REFUSED) == ["A2"]
+    assert walk(to_walk, *[NO_ACCESS] * 9) == ["B1", "B2", "A2", "A1"]
+
+
+def test_whether_another_model_comes_first_depends_on_what_it_loses_and_then_on_the_order() -> None:
+    left_out = Counter(B=1)
+    to_walk = route("AB", "1", left_out)
+    a, b = Way("A", "1"), Way("B", "1")
+    assert not to_walk.has_more_complete(a)
+    left_out["A"] = 1
+    assert not to_walk.has_more_complete(a)
+    left_out["A"] = 2
+    assert to_walk.has_more_complete(a)
+    assert walk(to_walk, REFUSED) == ["A1"]
+    assert not to_walk.has_more_complete(b)
+    left_out["B"] = 2
+    assert to_walk.has_more_complete(b)
+
+
+def test_a_model_that_is_only_waiting_for_its_retry_still_comes_first() -> None:
+    left_out: Counter[str] = Counter()
+    to_walk = route("AB", "1", left_out)
+    walk(to_walk, THROTTLED)
+    left_out["B"] = 1
+    assert to_walk.has_more_complete(Way("B", "1"))
+    assert walk(to_walk, REFUSED, THROTTLED) == ["B1", "A1"]
+
+
+def test_each_model_set_aside_gets_one_attempt_when_the_retries_are_used_up() -> None:
+    to_walk = route("ABC", "12", Counter(A=1, B=1), max_retries=1)
+    assert walk(to_walk, *[THROTTLED] * 9) == ["C1", "C2", "A1", "B1"]
+    assert to_walk.next() is None
+    assert to_walk.ended_by == "max_retries (1) used up"
+
+
+def test_a_model_set_aside_is_tried_when_the_others_would_wait_past_the_deadline() -> None:
+    to_walk = route("AB", "1", Counter(A=1), deadline=Deadline(105.0))
+    hinted = Decision(Next.SAME_TARGET, Kind.THROTTLE, retry_after=30.0)
+    assert walk(to_walk, hinted) == ["B1"]
+    assert walk(to_walk, NO_ACCESS) == ["A1"]
+    assert to_walk.next() is None
+    assert not to_walk.out_of_time
+
+
+def test_places_learnt_during_the_call_are_set_aside_too() -> None:
+    to_walk = route("A", "1", Counter(A=1))
+    to_walk.add_places([(Way("A", "2"),), (Way("B", "2"),)])
+    assert walk(to_walk, *[NO_ACCESS] * 9) == ["B2", "A1", "A2"]
+
+
+def test_only_places_that_are_wanted_are_kept_among_those_set_aside() -> None:
+    to_walk = route("AB", "12", Counter(A=1))
+    to_walk.keep(lambda way: way.region == "2")
+    assert walk(to_walk, *[NO_ACCESS] * 9) == ["B2", "A2"]
+
+
+@given(
+    models=st.integers(1, 4),
+    regions=st.integers(1, 3),
+    max_retries=st.integers(0, 4),
+    known=st.sets(st.sampled_from("ABCD")),
+    faults=st.lists(
+        st.sampled_from([THROTTLED, NO_ACCESS, WRONG_MODEL, REFUSED]), min_size=120, max_size=120
+    ),
+)
+def test_a_route_with_models_set_aside_ends_within_its_bounds(
+    models: int, regions: int, max_retries: int, known: set[str], faults: list[Decision]
+) -> None:
+    left_out = Counter(known)
+    to_walk = route("ABCD"[:models], "123"[:regions], left_out, max_retries=max_retries)
+    transient = 0
+    for fault in faults:
+        step = to_walk.next()
+        if step is None:
+            break
+        next_ = fault.next
+        if next_ is Next.OTHER_MODEL_FIRST:
+            left_out[step.target.model_id] += 1
+            if left_out[step.target.model_id] > 3:
+                next_ = Next.OTHER_MODEL
+            elif not to_walk.has_more_complete(step.target):
+                next_ = Next.DROP_FEATURE
+        transient += fault.transient
+        to_walk.failed(step.target, fault, next_)
+        following = to_walk.next()
+        if next_ is Next.OTHER_MODEL_FIRST and following is not None:
+            assert following.target.model_id != step.target.model_id
+        if next_ is Next.DROP_FEATURE:
+            assert following is not None
+            assert following.target == step.target
+    assert to_walk.next() is None
+    # One for each time that a model was brought back.
+    assert transient <= max_retries + 1 + 4 * models
