@@ -119,7 +119,7 @@ def test_a_record_that_is_none_any_more_since_a_deployment_costs_no_other_its_an
     machine, deployed, shard
 ):
     lines = [json.loads(line) for line in machine.read(shard["key"]).splitlines()]
-    lines[3]["modelInput"] = {"messages": "no list"}
+    lines[3]["modelInput"] = {"messages": {"role": "user"}}
     machine.put(lines, key=shard["key"])
 
     summary = machine.run_shard(shard) and machine.collect()

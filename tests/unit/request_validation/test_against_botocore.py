@@ -147,19 +147,32 @@ def from_shape(shape: BotocoreShape, name: str = "") -> st.SearchStrategy[Any]:
     raise AssertionError(shape.type_name)
 
 
+TOOL_CONFIG = {"tools": [{"toolSpec": {"name": "t", "inputSchema": {"json": {"type": "object"}}}}]}
+
+
 def abide(request: dict[str, Any]) -> dict[str, Any]:
-    """Make the conversation of a request that has the right shapes one that Bedrock would take."""
+    """Make the conversation of a request that has the right shapes one that Bedrock accepts."""
     left = {"image": 20, "document": 5, "video": 1}
     asked: list[str] = []
     for turn in request["messages"]:
         blocks = _within_limits(turn["content"], left)
         if turn["role"] == "assistant":
             blocks = [block for block in blocks if block.keys().isdisjoint({"image", "document"})]
-            asked = [block["toolUse"]["toolUseId"] for block in blocks if "toolUse" in block]
+            blocks = _with_distinct_uses(blocks)
+            asked = [use["toolUseId"] for use in _values(blocks, "toolUse") if "type" not in use]
         else:
-            blocks = [_answered(block, asked) for block in blocks]
+            blocks = [_said(block) for block in blocks]
+            results = [block for block in blocks if "toolResult" in block]
+            blocks = [block for block in blocks if "toolResult" not in block]
+            blocks += [_answer(id_, results) for id_ in asked]
         turn["content"] = [*blocks, {"text": "so it is"}]
+        if _values(turn["content"], "toolUse") or _values(turn["content"], "toolResult"):
+            request.setdefault("toolConfig", TOOL_CONFIG)
     return request
+
+
+def _values(blocks: list[dict[str, Any]], kind: str) -> list[Any]:
+    return [block[kind] for block in blocks if kind in block]
 
 
 def _within_limits(blocks: list[dict[str, Any]], left: dict[str, int]) -> list[dict[str, Any]]:
@@ -175,12 +188,20 @@ def _within_limits(blocks: list[dict[str, Any]], left: dict[str, int]) -> list[d
     return kept
 
 
-def _answered(block: dict[str, Any], asked: list[str]) -> dict[str, Any]:
-    if block.get("text", "said").strip() == "" or ("toolResult" in block and not asked):
-        return {"text": "said"}
-    if "toolResult" in block:
-        block["toolResult"]["toolUseId"] = asked[0]
-    return block
+def _with_distinct_uses(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    for number, use in enumerate(_values(blocks, "toolUse")):
+        use["toolUseId"] = f"{number}{use['toolUseId']}"[:64]
+    return blocks
+
+
+def _said(block: dict[str, Any]) -> dict[str, Any]:
+    return {"text": "said"} if block.get("text", "said").strip() == "" else block
+
+
+def _answer(id_: str, results: list[dict[str, Any]]) -> dict[str, Any]:
+    """A generated tool result, where there is one left, for the tool use of this id."""
+    result = results.pop()["toolResult"] if results else {"content": []}
+    return {"toolResult": {**result, "toolUseId": id_}}
 
 
 ANY_CONTENT = from_shape(REQUEST.members["messages"].member.members["content"])

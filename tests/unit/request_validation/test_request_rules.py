@@ -40,6 +40,10 @@ def tool_use(id_: Any = "call-1") -> Json:
     return {"toolUse": {"toolUseId": id_, "name": "get_weather", "input": {"city": "Rome"}}}
 
 
+def server_tool_use(id_: Any = "call-1") -> Json:
+    return {"toolUse": {**tool_use(id_)["toolUse"], "type": "server_tool_use"}}
+
+
 def tool_result(id_: Any = "call-1", *content: Json, **members: Any) -> Json:
     return {"toolResult": {"toolUseId": id_, "content": list(content or ({"text": "sunny"},)), **members}}
 
@@ -47,6 +51,12 @@ def tool_result(id_: Any = "call-1", *content: Json, **members: Any) -> Json:
 def tool(**members: Any) -> Json:
     spec = {"name": "get_weather", "inputSchema": {"json": {"type": "object"}}, **members}
     return {"tools": [{"toolSpec": spec}]}
+
+
+def answering(*results: Json, uses: tuple[Json, ...] = (), **fields: Any) -> Json:
+    """A conversation in which the user answers the assistant's tool uses with these results."""
+    turns = [user({"text": "?"}), assistant(*(uses or (tool_use(),))), user(*results)]
+    return {"messages": turns, "toolConfig": tool(), **fields}
 
 
 def only_problem(request: Any, *, stream: bool = False) -> str:
@@ -95,31 +105,43 @@ SOUND: dict[str, Json] = {
     "the largest image": asking(image(bytes(3_750_000))),
     "the largest document": asking({"text": "Sum up"}, document(bytes(4_500_000))),
     "the largest video": asking(video(bytes(25_000_000))),
-    "twenty images": {"messages": [user(*[image()] * 10), user(*[image()] * 10)]},
+    "twenty images": {"messages": [user(*[image()] * 10), assistant({"text": "?"}), user(*[image()] * 10)]},
     "five documents": asking({"text": "Compare"}, *[document()] * 5),
-    "a tool that was used": {
+    "a tool that was used": answering(
+        tool_result("call-2", {"json": {"sky": "blue"}}, image()),
+        tool_result("call-1"),
+        uses=(tool_use("call-1"), tool_use("call-2")),
+    ),
+    "a tool that is used again under the same id": answering(tool_result())
+    | {
         "messages": [
-            user({"text": "?"}),
-            assistant(tool_use("call-1"), tool_use("call-2")),
-            user(tool_result("call-2", {"json": {"sky": "blue"}}, image()), tool_result("call-1")),
+            *answering(tool_result())["messages"],
+            *[assistant(tool_use()), user(tool_result())],
         ]
     },
-    "tool results in two messages": {
+    "tool uses that nobody answers yet": {
+        "messages": [user({"text": "?"}), assistant(tool_use())],
+        "toolConfig": tool(),
+    },
+    "a system message before a tool result": answering(tool_result())
+    | {
         "messages": [
-            user({"text": "?"}),
-            assistant(tool_use("call-1")),
-            assistant(tool_use("call-2")),
-            user(tool_result("call-1")),
-            user(tool_result("call-2")),
+            *answering()["messages"][:2],
+            {"role": "system", "content": [{"text": "Be brief."}]},
+            user(tool_result()),
         ]
     },
-    "a tool result whose question was left out": {"messages": [user(tool_result("call-9"))]},
-    "an empty tool result": asking({"toolResult": {"toolUseId": "call-1", "content": []}}),
-    "a document in a tool result": asking(tool_result("call-1", document())),
+    "an empty tool result": answering({"toolResult": {"toolUseId": "call-1", "content": []}}),
+    "a document in a tool result": answering(tool_result("call-1", document())),
     "a server tool's result in the assistant's turn": {
-        "messages": [user({"text": "?"}), assistant(tool_use(), tool_result("call-1", image()))]
+        "messages": [
+            user({"text": "?"}),
+            assistant(server_tool_use(), tool_result("call-1", image()), {"text": "Done."}),
+            user({"text": "Thanks. And now?"}),
+        ],
+        "toolConfig": {"tools": [{"systemTool": {"name": "nova_grounding"}}]},
     },
-    "two user messages in a row": {"messages": [user({"text": "a"}), user({"text": "b"})]},
+    "five cache points": asking({"text": "x"}, *[{"cachePoint": {"type": "default"}}] * 5),
     "an assistant's prefill": {"messages": [user({"text": "a"}), assistant({"text": "{"})]},
     "a blank text of the assistant": {"messages": [user({"text": "a"}), assistant({"text": ""})]},
     "a system message first": {
@@ -145,6 +167,7 @@ BLOCKS = (
     "citationsContent, searchResult, toolAddition, toolRemoval"
 )
 FIRST = "messages[0].content[0]"
+RESULT = "messages[2].content[0].toolResult"
 
 REFUSED: dict[str, tuple[Any, str]] = {
     # The request and its messages
@@ -231,8 +254,8 @@ REFUSED: dict[str, tuple[Any, str]] = {
         "(got 3750001 bytes)",
     ),
     "an image too large in a tool result": (
-        asking(tool_result("call-1", image(bytes(3_750_001)))),
-        f"{FIRST}.toolResult.content[0].image.source.bytes: must be 1 to 3750000 raw bytes, as bytes, "
+        answering(tool_result("call-1", image(bytes(3_750_001)))),
+        f"{RESULT}.content[0].image.source.bytes: must be 1 to 3750000 raw bytes, as bytes, "
         "bytearray or memoryview (got 3750001 bytes)",
     ),
     "a document too large": (
@@ -275,7 +298,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
         'messages[0].content[0].image: must be in a message of the user (got role "system")',
     ),
     "images beyond twenty": (
-        {"messages": [user(*[image()] * 20), assistant(tool_use()), user(tool_result("call-1", image()))]},
+        answering(tool_result("call-1", *[image()] * 21)),
         "messages: must hold at most 20 images, tool results included (got 21)",
     ),
     "documents beyond five": (
@@ -283,12 +306,12 @@ REFUSED: dict[str, tuple[Any, str]] = {
         "messages: must hold at most 5 documents, tool results included (got 6)",
     ),
     "videos beyond one": (
-        {"messages": [user(video()), user(video())]},
+        asking(video(), video()),
         "messages: must hold at most 1 video, tool results included (got 2)",
     ),
     "a tool use id with a space": (
-        asking(tool_result("call 1")),
-        f"{FIRST}.toolResult.toolUseId: must be a string of 1 to 64 characters "
+        {"messages": [user({"text": "?"}), assistant(tool_use("call 1"))], "toolConfig": tool()},
+        "messages[1].content[0].toolUse.toolUseId: must be a string of 1 to 64 characters "
         '(letters, digits, _, ., : and -) (got "call 1")',
     ),
     "a tool input that is a string": (
@@ -296,35 +319,76 @@ REFUSED: dict[str, tuple[Any, str]] = {
             "messages": [
                 user({"text": "a"}),
                 assistant({"toolUse": {"toolUseId": "1", "name": "n", "input": "{}"}}),
-            ]
+            ],
+            "toolConfig": tool(),
         },
         "messages[1].content[0].toolUse.input: must be a JSON object, a dict (got str)",
     ),
     "a tool result in JSON that is a list": (
-        asking(tool_result("call-1", {"json": [1]})),
-        f"{FIRST}.toolResult.content[0].json: must be a JSON object, a dict (got list)",
+        answering(tool_result("call-1", {"json": [1]})),
+        f"{RESULT}.content[0].json: must be a JSON object, a dict (got list)",
     ),
     "a tool result with an unknown status": (
-        asking(tool_result(status="failed")),
-        f'{FIRST}.toolResult.status: must be one of success, error (got "failed")',
+        answering(tool_result(status="failed")),
+        f'{RESULT}.status: must be one of success, error (got "failed")',
     ),
-    "a tool result nobody asked for": (
-        {"messages": [user({"text": "a"}), assistant(tool_use("call-1")), user(tool_result("call-2"))]},
-        "messages[2].content[0].toolResult.toolUseId: must be the id of a toolUse in the assistant message "
+    "a tool result beyond the tool uses": (
+        answering(tool_result("call-1"), tool_result("call-2")),
+        "messages[2].content[1].toolResult.toolUseId: must be the id of a toolUse in the assistant message "
         "before it",
     ),
     "a tool result of an earlier turn": (
         {
             "messages": [
-                user({"text": "a"}),
-                assistant(tool_use("call-1")),
-                user(tool_result("call-1")),
+                *answering(tool_result("call-1"))["messages"],
                 assistant({"text": "b"}),
                 user(tool_result("call-1")),
-            ]
+            ],
+            "toolConfig": tool(),
         },
         "messages[4].content[0].toolResult.toolUseId: must be the id of a toolUse in the assistant message "
         "before it",
+    ),
+    "a tool result in the first message": (
+        asking(tool_result("call-9"), toolConfig=tool()),
+        f"{FIRST}.toolResult.toolUseId: must be the id of a toolUse in the assistant message before it",
+    ),
+    "a tool use without result": (
+        answering(tool_result("call-2"), uses=(tool_use("call-1"), tool_use("call-2"))),
+        "messages[2].content: must hold a toolResult for each toolUse of the message before it "
+        '(missing: "call-1")',
+    ),
+    "a tool use that is passed over": (
+        answering({"text": "Never mind."}),
+        "messages[2].content: must hold a toolResult for each toolUse of the message before it "
+        '(missing: "call-1")',
+    ),
+    "two tool uses with one id": (
+        {
+            "messages": [user({"text": "?"}), assistant(tool_use(), tool_use())],
+            "toolConfig": tool(),
+        },
+        "messages[1].content[1].toolUse.toolUseId: must not repeat the id of an earlier toolUse in the "
+        "message",
+    ),
+    "two tool results with one id": (
+        answering(tool_result(), tool_result()),
+        "messages[2].content[1].toolResult.toolUseId: must not repeat the id of an earlier toolResult in the "
+        "message",
+    ),
+    "tool blocks without toolConfig": (
+        {"messages": answering(tool_result())["messages"]},
+        "toolConfig: is required when messages hold toolUse or toolResult blocks",
+    ),
+    "two messages of the user in a row": (
+        {"messages": [user({"text": "a"}), user({"text": "b"})]},
+        "messages[1].role: must differ from the role of the message before it: user and assistant alternate "
+        '(got "user" twice)',
+    ),
+    "two messages of the assistant in a row": (
+        {"messages": [user({"text": "a"}), assistant({"text": "b"}), assistant({"text": "c"})]},
+        "messages[2].role: must differ from the role of the message before it: user and assistant alternate "
+        '(got "assistant" twice)',
     ),
     "a cache point without type": (asking({"cachePoint": {}}), f"{FIRST}.cachePoint.type: is required"),
     # Configuration
