@@ -185,10 +185,12 @@ def _decode_fields(
     priority = fields.get("priority", 0)
     if isinstance(priority, bool) or not isinstance(priority, int) or priority < 0:
         problems.append(f"priority: must be an integer of at least 0 (got {_kind(priority)})")
-    if not isinstance(fields.get("extra_request_fields", {}), dict):
+    extra = fields.get("extra_request_fields", {})
+    if not isinstance(extra, dict):
         problems.append("extraRequestFields: must be an object")
+        extra = {}
     reported = {_path(problem) for problem in not_base64}
-    converse = {camel: fields[name] for name, camel in CONVERSE_FIELDS.items() if name in fields}
+    converse = {camel: fields[name] for name, camel in CONVERSE_FIELDS.items() if name in fields} | extra
     problems += [problem for problem in validate_request(converse) if _path(problem) not in reported]
     if problems:
         raise InvalidRequest(problems)

@@ -231,3 +231,16 @@ def test_a_string_for_messages_is_one_text_of_the_user():
 @pytest.mark.parametrize("blank", ["", " \n"])
 def test_a_blank_string_for_messages_is_refused(blank):
     assert reasons_of({"messages": blank}) == ["messages[0].content[0].text: must not be blank"]
+
+
+def test_a_request_is_checked_together_with_its_extra_fields():
+    tools = {"tools": [{"toolSpec": {"name": "now", "inputSchema": {"json": {"type": "object"}}}}]}
+    use = {"toolUse": {"toolUseId": "t1", "name": "now", "input": {}}}
+    history = [*MESSAGES, {"role": "assistant", "content": [use]}]
+
+    request = decode_request({"messages": history, "extraRequestFields": {"toolConfig": tools}})
+
+    assert request.extra_request_fields == {"toolConfig": tools}
+    assert reasons_of({"messages": history, "extraRequestFields": {"toolConfig": {}}}) == [
+        "toolConfig.tools: is required"
+    ]
