@@ -1,4 +1,4 @@
-"""botocore's parser of streamed answers, with a short cut for text.
+"""botocore's parsers, which here keep content that botocore does not know, and take a short cut for text.
 
 Imports botocore, and is itself imported with the first session only.
 """
@@ -6,16 +6,43 @@ Imports botocore, and is itself imported with the first session only.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from botocore.parsers import EventStreamJSONParser, ResponseParserFactory, RestJSONParser
+from botocore.parsers import (
+    BaseJSONParser,
+    EventStreamJSONParser,
+    ResponseParserError,
+    ResponseParserFactory,
+    RestJSONParser,
+)
 
 
-class _EventParser(EventStreamJSONParser):  # type: ignore[misc]
-    """Spares a chunk of text, which is what nearly every event is, the walk along its shapes."""
+class _KeepUnknownMembers(BaseJSONParser):  # type: ignore[misc]
+    """Parses a union, such as a content block, without losing what a newer API puts there.
+
+    botocore replaces a member that it does not know by `SDK_UNKNOWN_MEMBER` and raises for a union that
+    has not exactly one member. Either would lose an answer that is paid for.
+    """
+
+    def _handle_structure(self, shape: Any, value: Any) -> Any:
+        if not shape.is_tagged_union or not isinstance(value, Mapping):
+            return super()._handle_structure(shape, value)
+        names = {member.serialization.get("name", name): name for name, member in shape.members.items()}
+        return {
+            names.get(key, key): self._parse_shape(shape.members[names[key]], member)
+            if key in names
+            else member
+            for key, member in value.items()
+            if member is not None and key != "__type"
+        }
+
+
+class _EventParser(_KeepUnknownMembers, EventStreamJSONParser):  # type: ignore[misc]
+    """Parses a chunk of text, which is what nearly every event is, without a walk along its shapes."""
 
     def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
-        """An event as botocore parses it: known members only."""
+        """Return an event as botocore parses it, with the content that botocore does not know."""
         if response["headers"].get(":event-type") == "contentBlockDelta":
             event = _text_event(response["body"])
             if event is not None:
@@ -24,20 +51,32 @@ class _EventParser(EventStreamJSONParser):  # type: ignore[misc]
         return parsed
 
 
-class _Parser(RestJSONParser):  # type: ignore[misc]
+class _Parser(_KeepUnknownMembers, RestJSONParser):  # type: ignore[misc]
     EVENT_STREAM_PARSER_CLS = _EventParser
+
+    def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
+        """Return a response as botocore parses it, with the content that botocore does not know.
+
+        Raises:
+            ResponseParserError: it has not the form of an answer, such as text in place of a list.
+        """
+        try:
+            parsed: dict[str, Any] = super().parse(response, shape)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ResponseParserError(f"Bedrock's answer has an unexpected form: {error}") from error
+        return parsed
 
 
 class ParserFactory(ResponseParserFactory):  # type: ignore[misc]
-    """Makes botocore's own parsers, but for the one that Bedrock's answers need."""
+    """Makes botocore's own parsers, except the one that parses Bedrock's answers."""
 
     def create_parser(self, protocol_name: str) -> Any:
-        """The parser of a protocol."""
+        """Return the parser of a protocol."""
         return _Parser() if protocol_name == "rest-json" else super().create_parser(protocol_name)
 
 
 def _text_event(body: bytes) -> dict[str, Any] | None:
-    """The event when it is a chunk of text, else None."""
+    """Return the event when it is a chunk of text, else None."""
     try:
         members = json.loads(body)
         index, delta = members["contentBlockIndex"], members["delta"]

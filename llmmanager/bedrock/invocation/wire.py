@@ -9,6 +9,7 @@ from typing import Any
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import RequestValidationError
 from llmmanager.bedrock.exceptions.safe_errors import safe_to_show, unreadable_credentials
 from llmmanager.bedrock.invocation.json_body import json_body
+from llmmanager.bedrock.models.answer_content import without_blank_text
 
 _OPERATIONS = ("Converse", "ConverseStream")
 _ATTACHED = "_llmmanager_wire"
@@ -43,7 +44,7 @@ def encode(request: Mapping[str, Any]) -> bytes:
 
 
 def converse(client: Any, invoke_id: str, body: bytes, read_timeout: float) -> dict[str, Any]:
-    """Call Converse and return its response without botocore's metadata.
+    """Call Converse and return its response without botocore's metadata and blank text blocks.
 
     Args:
         body: from `encode`.
@@ -54,8 +55,11 @@ def converse(client: Any, invoke_id: str, body: bytes, read_timeout: float) -> d
     """
     response = _called(client, client.converse, invoke_id, body, read_timeout)
     response.pop("ResponseMetadata", None)
-    if "output" not in response:
+    if not response.get("output"):
         raise _no_answer()
+    message = response["output"].get("message")
+    if message and message.get("content"):
+        message["content"] = without_blank_text(message["content"])
     return response
 
 

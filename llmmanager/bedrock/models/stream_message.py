@@ -6,7 +6,18 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from llmmanager.bedrock.models.answer_content import without_blank_text
+
 Event = Mapping[str, Any]
+
+_KNOWN_DELTAS = ("text", "toolUse", "toolResult", "reasoningContent", "citation", "image")
+_KNOWN_STARTS = ("toolUse", "toolResult", "image")
+
+
+def text_of(event: Event) -> str | None:
+    """Return the text that an event adds to the answer, or None."""
+    text = _member(_member(event, "contentBlockDelta"), "delta").get("text")
+    return text if isinstance(text, str) else None
 
 
 class StreamMessage:
@@ -14,26 +25,25 @@ class StreamMessage:
 
     def __init__(self) -> None:
         self._blocks: dict[int, dict[str, Any]] = {}
+        self._unknown: dict[int, list[dict[str, Any]]] = {}
         self._role = ""
         self._end: dict[str, Any] = {}
         self._metadata: dict[str, Any] = {}
 
     def add(self, event: Event) -> str | None:
-        """Take in one event; the text that it adds, if any."""
+        """Take in one event, and return the text that it adds, if any."""
         if "contentBlockDelta" in event:
-            delta = event["contentBlockDelta"]
-            return self._add_delta(delta["contentBlockIndex"], delta["delta"])
+            delta = _member(event, "contentBlockDelta")
+            return self._add_delta(_index(delta), _member(delta, "delta"))
         if "contentBlockStart" in event:
-            start = event["contentBlockStart"]
-            self._blocks[start["contentBlockIndex"]] = {
-                kind: dict(members) for kind, members in start["start"].items()
-            }
+            start = _member(event, "contentBlockStart")
+            self._add_start(_index(start), _member(start, "start"))
         elif "messageStart" in event:
-            self._role = event["messageStart"]["role"]
+            self._role = str(_member(event, "messageStart").get("role") or "assistant")
         elif "messageStop" in event:
-            self._end = dict(event["messageStop"])
+            self._end = {"stopReason": None, **_member(event, "messageStop")}
         elif "metadata" in event:
-            self._metadata = dict(event["metadata"])
+            self._metadata = dict(_member(event, "metadata"))
         return None
 
     @property
@@ -49,67 +59,127 @@ class StreamMessage:
     @property
     def text(self) -> str:
         """All text so far."""
-        return "".join(block["text"] for block in self._in_order() if isinstance(block.get("text"), str))
+        return "".join(
+            block["text"] for _, block in sorted(self._blocks.items()) if isinstance(block.get("text"), str)
+        )
 
     @property
     def is_text_only(self) -> bool:
-        """Whether nothing but text has come, so that it can be said back to a model."""
-        return all(set(block) == {"text"} for block in self._blocks.values())
+        """Whether nothing but text has come, so that it can be sent back to a model."""
+        return not self._unknown and all(set(block) == {"text"} for block in self._blocks.values())
 
     @property
     def last_index(self) -> int:
         """Index of the block that text was last added to; 0 before there is any."""
-        return max(self._blocks, default=0)
+        return max((*self._blocks, *self._unknown), default=0)
+
+    @property
+    def warnings(self) -> list[str]:
+        """A sentence for each kind of content that is not part of `response()`."""
+        left_out = [
+            kind for index in self._unknown if not self._is_whole(index) for kind in self._kinds(index)
+        ]
+        return [
+            f"the answer holds content of an unknown kind ({kind}), which was left out: its parts cannot be "
+            "put together"
+            for kind in dict.fromkeys(left_out)
+        ]
 
     def response(self) -> dict[str, Any] | None:
-        """The Converse response as far as it is known; None before any content."""
-        if not self._blocks and not self._end:
-            return None
-        content = [_finished(block) for block in self._in_order()]
-        return {
-            "output": {"message": {"role": self._role or "assistant", "content": content}},
-            **self._end,
-            **self._metadata,
-        }
+        """Return the Converse response as far as it is known; None before any content.
 
-    def _in_order(self) -> list[dict[str, Any]]:
-        return [self._blocks[index] for index in sorted(self._blocks)]
+        Blank text blocks are left out. Content of an unknown kind is kept when it came in one piece.
+        """
+        if not self._blocks and not self._unknown and not self._end:
+            return None
+        content = []
+        for index in sorted({*self._blocks, *self._unknown}):
+            if self._is_whole(index):
+                content.append(self._unknown[index][0])
+            else:
+                content.append(_finished(self._blocks.get(index, {})))
+        message = {"role": self._role or "assistant", "content": without_blank_text(content)}
+        return {"output": {"message": message}, **self._end, **self._metadata}
+
+    def _is_whole(self, index: int) -> bool:
+        """Whether the block is one piece of an unknown kind, which can be kept as it came."""
+        return index not in self._blocks and len(self._unknown[index]) == 1
+
+    def _kinds(self, index: int) -> list[str]:
+        return [str(kind) for piece in self._unknown[index] for kind in piece]
+
+    def _add_start(self, index: int, start: Event) -> None:
+        for kind, members in start.items():
+            if kind in _KNOWN_STARTS and isinstance(members, Mapping):
+                self._blocks.setdefault(index, {})[kind] = dict(members)
+            else:
+                self._unknown.setdefault(index, []).append({kind: members})
 
     def _add_delta(self, index: int, delta: Event) -> str | None:
-        block = self._blocks.setdefault(index, {})
-        if "text" in delta:
-            block["text"] = block.get("text", "") + delta["text"]
-            return str(delta["text"])
-        if "toolUse" in delta:
-            use = block.setdefault("toolUse", {})
-            use["input"] = use.get("input", "") + delta["toolUse"].get("input", "")
-        elif "reasoningContent" in delta:
-            _add_reasoning(block.setdefault("reasoningContent", {}), delta["reasoningContent"])
-        elif "citation" in delta:
-            block.setdefault("citationsContent", {}).setdefault("citations", []).append(delta["citation"])
-        else:
-            for kind, member in delta.items():
-                _add_other(block.setdefault(kind, {}), member)
-        return None
+        added = None
+        for kind, members in delta.items():
+            if kind not in _KNOWN_DELTAS:
+                self._unknown.setdefault(index, []).append({kind: members})
+                continue
+            block = self._blocks.setdefault(index, {})
+            if kind == "text":
+                added = str(members)
+                block["text"] = block.get("text", "") + added
+            elif kind == "toolUse":
+                use = block.setdefault("toolUse", {})
+                use["input"] = use.get("input", "") + str(_member(delta, kind).get("input") or "")
+            elif kind == "reasoningContent":
+                _add_reasoning(block.setdefault("reasoningContent", {}), _member(delta, kind))
+            elif kind == "citation":
+                block.setdefault("citationsContent", {}).setdefault("citations", []).append(members)
+            elif kind == "toolResult":
+                result = block.setdefault("toolResult", {})
+                _add_parts(result.setdefault("content", []), members)
+            else:
+                _add_image(block.setdefault("image", {}), _member(delta, kind))
+        return added
+
+
+def _member(value: Event, key: str) -> Mapping[str, Any]:
+    """The object under a key; empty where there is none."""
+    member = value.get(key) if isinstance(value, Mapping) else None
+    return member if isinstance(member, Mapping) else {}
+
+
+def _index(members: Event) -> int:
+    index = members.get("contentBlockIndex")
+    return index if isinstance(index, int) else 0
 
 
 def _add_reasoning(block: dict[str, Any], delta: Event) -> None:
+    """Every member can come in several deltas, a signature as well."""
     if "redactedContent" in delta:
         block["redactedContent"] = block.get("redactedContent", b"") + delta["redactedContent"]
-        return
-    text = block.setdefault("reasoningText", {"text": ""})
-    text["text"] += delta.get("text", "")
-    if "signature" in delta:
-        text["signature"] = delta["signature"]
+    for name in ("text", "signature"):
+        if name in delta:
+            reasoning = block.setdefault("reasoningText", {"text": ""})
+            reasoning[name] = reasoning.get(name, "") + delta[name]
 
 
-def _add_other(block: dict[str, Any], delta: Any) -> None:
-    if isinstance(delta, Mapping):
-        block.update(delta)
-    elif isinstance(delta, list):  # a tool's result comes as lists of its parts
-        block["content"] = [*block.get("content", ()), *delta]
-    else:
-        block["content"] = delta
+def _add_parts(parts: list[Any], more: Any) -> None:
+    """Add the parts of a tool's result; text that continues a text becomes one with it."""
+    for part in more if isinstance(more, list | tuple) else ():
+        if parts and _is_text(part) and _is_text(parts[-1]):
+            parts[-1] = {"text": parts[-1]["text"] + part["text"]}
+        else:
+            parts.append(part)
+
+
+def _is_text(part: Any) -> bool:
+    return isinstance(part, Mapping) and set(part) == {"text"} and isinstance(part["text"], str)
+
+
+def _add_image(block: dict[str, Any], delta: Event) -> None:
+    before = _member(block, "source").get("bytes")
+    more = _member(delta, "source").get("bytes")
+    block.update(delta)
+    if before and more:
+        block["source"] = {"bytes": before + more}
 
 
 def _finished(block: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,7 +195,7 @@ def _finished(block: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parsed(text: str) -> Any:
-    """A tool's input; what a broken stream left half said stays text."""
+    """A tool's input; what a broken stream cut in the middle stays text."""
     try:
         return json.loads(text) if text else {}
     except ValueError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -139,16 +140,84 @@ def test_cited_text_stands_among_its_citations() -> None:
     ]
 
 
-def test_a_kind_of_content_that_is_not_known_is_kept() -> None:
+def test_a_signature_that_comes_in_several_parts_is_whole() -> None:
     content = content_of(
-        delta(0, hologram={"depth": 3}), delta(0, hologram={"width": 4}), delta(1, smell="rose")
+        delta(0, reasoningContent={"text": "Hm."}),
+        delta(0, reasoningContent={"signature": "AAA"}),
+        delta(0, reasoningContent={"signature": "BBB"}),
     )
-    assert content == [{"hologram": {"depth": 3, "width": 4}}, {"smell": {"content": "rose"}}]
+    assert content == [{"reasoningContent": {"reasoningText": {"text": "Hm.", "signature": "AAABBB"}}}]
+
+
+def test_an_image_that_comes_in_several_parts_is_whole() -> None:
+    start = {"contentBlockStart": {"contentBlockIndex": 0, "start": {"image": {"format": "png"}}}}
+    parts = [delta(0, image={"source": {"bytes": part}}) for part in (b"ab", b"c")]
+    assert content_of(start, *parts) == [{"image": {"format": "png", "source": {"bytes": b"abc"}}}]
+
+
+def test_content_of_an_unknown_kind_that_comes_in_one_piece_is_kept_as_it_came() -> None:
+    scent = {"contentBlockStart": {"contentBlockIndex": 1, "start": {"scent": {"name": "rose"}}}}
+    message = message_of(delta(0, hologram={"depth": 3}), scent, delta(2, text="Look."))
+    data = message.response()
+    assert data is not None
+    assert data["output"]["message"]["content"] == [
+        {"hologram": {"depth": 3}},
+        {"scent": {"name": "rose"}},
+        {"text": "Look."},
+    ]
+    assert message.warnings == []
+    assert not message.is_text_only
+
+
+def test_content_of_an_unknown_kind_in_several_parts_is_left_out_with_a_warning() -> None:
+    message = message_of(
+        delta(0, hologram={"depth": 3}),
+        delta(0, hologram={"depth": 4}),
+        delta(1, text="Look."),
+        delta(1, gesture="wave"),
+    )
+    data = message.response()
+    assert data is not None
+    assert data["output"]["message"]["content"] == [{"text": "Look."}]
+    assert ["hologram" in warning or "gesture" in warning for warning in message.warnings] == [True, True]
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\n\n"])
+def test_blank_text_is_no_part_of_the_assembled_answer(blank: str) -> None:
+    whole = {"toolUse": {"toolUseId": "t1", "name": "clock", "input": {}}}
+    assert content_of(delta(0, text=blank), start_of_tool(1)) == [whole]
+    assert content_of(start_of_tool(), delta(1, text=blank), {"contentBlockStop": {}}) == [whole]
+
+
+def test_white_space_between_citations_stays() -> None:
+    cited = delta(0, text="Lakes"), delta(0, citation={"title": "a"})
+    content = content_of(*cited, delta(1, text=" "), delta(2, text=""), delta(3, text="are deep."))
+    assert content[1:] == [{"text": " "}, {"text": "are deep."}]
 
 
 def test_the_parts_of_a_tools_result_are_all_kept() -> None:
-    content = content_of(delta(0, toolResult=[{"text": "a"}]), delta(0, toolResult=[{"json": {"b": 1}}]))
-    assert content == [{"toolResult": {"content": [{"text": "a"}, {"json": {"b": 1}}]}}]
+    content = content_of(
+        delta(0, toolResult=[{"text": "a"}]),
+        delta(0, toolResult=[{"text": "b"}]),
+        delta(0, toolResult=[{"json": {"b": 1}}]),
+    )
+    assert content == [{"toolResult": {"content": [{"text": "ab"}, {"json": {"b": 1}}]}}]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=6,
+)
+EVENT_KINDS = ("messageStart", "contentBlockStart", "contentBlockDelta", "messageStop", "metadata", "new")
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(EVENT_KINDS), JSON, max_size=1), max_size=6))
+def test_events_of_an_unexpected_form_raise_nothing(events: list[dict[str, Any]]) -> None:
+    message = message_of(*events)
+    message.response()
+    assert isinstance(message.text, str)
+    assert isinstance(message.warnings, list)
 
 
 def test_an_event_that_is_not_known_changes_nothing() -> None:
