@@ -32,11 +32,19 @@ class ConfigurationError(LLMManagerError):
 
     Attributes:
         invalid_config: the offending settings by name, or None.
+        response: the failed response with its attempts, or None when no call was made.
     """
 
-    def __init__(self, message: str, invalid_config: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        invalid_config: Mapping[str, Any] | None = None,
+        *,
+        response: BedrockResponse | None = None,
+    ) -> None:
         super().__init__(message, {"invalid_config": dict(invalid_config)} if invalid_config else None)
         self.invalid_config = dict(invalid_config) if invalid_config is not None else None
+        self.response = response
 
 
 class AuthenticationError(LLMManagerError):

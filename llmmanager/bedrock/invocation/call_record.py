@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +17,7 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import (
     RequestValidationError,
     RetryExhaustedError,
 )
+from llmmanager.bedrock.invocation.attempt_usage import price_of, tokens_of, tokens_of_failure
 from llmmanager.bedrock.invocation.stats import CallStats
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.llm_manager_structures import RequestAttempt
@@ -39,20 +40,39 @@ class CallRecord:
         self._decisions: list[Decision | None] = []
         self._started = time.monotonic()
 
-    def add_success(self, target: ModelAccess, start: datetime) -> None:
-        """Add an attempt that the target answered."""
+    def add_success(self, target: ModelAccess, start: datetime, *, answer: Mapping[str, Any] | None) -> None:
+        """Add an attempt that the target answered.
+
+        Args:
+            answer: the Converse response; None for a stream, whose token counts come at its end.
+        """
         self._add(target, start, error=None, decision=None)
+        if answer is not None:
+            self.note_usage(target, answer)
 
     def add_failure(
         self, target: ModelAccess, start: datetime, *, error: Exception, decision: Decision
     ) -> None:
         """Add a failed attempt, with what was decided after it."""
         self._add(target, start, error=error, decision=decision)
+        usage = tokens_of_failure(error, decision)
+        if usage is not None:
+            self.attempts[-1] = replace(self.attempts[-1], usage=usage, estimated_cost_usd=0.0)
+
+    def note_usage(self, target: ModelAccess, answer: Mapping[str, Any]) -> None:
+        """Give the last attempt the tokens and the price of its answer.
+
+        Args:
+            answer: the Converse response, or a stream's `metadata` event.
+        """
+        self.attempts[-1] = replace(
+            self.attempts[-1], usage=tokens_of(answer), estimated_cost_usd=price_of(target, answer)
+        )
 
     def change_last_to_failure(
         self, error: Exception, decision: Decision, *, next_: Next, ended_now: bool = False
     ) -> None:
-        """Turn the last attempt, recorded as a success, into a failure.
+        """Turn the last attempt, recorded as a success, into a failure; the tokens it cost stay.
 
         Args:
             next_: where the call goes from here.
@@ -111,7 +131,7 @@ class CallRecord:
                 f"Bedrock refused the request: {error}", [str(error)], [], response=response
             )
         if decision.kind is Kind.CONFIGURATION:
-            return ConfigurationError(str(error), {"region": self.attempts[-1].region})
+            return ConfigurationError(str(error), {"region": self.attempts[-1].region}, response=response)
         return None
 
     def exhausted(self, reason: str, *, out_of_time: bool) -> RetryExhaustedError:

@@ -125,8 +125,12 @@ def _validation_error(verdict: ValidationResult, attempt: int) -> dict[str, Any]
 
 
 def _valid_answer(run: Run[dict[str, Any]], validation: ResponseValidationConfig) -> BedrockResponse:
-    """Ask until an answer passes: the same target first, then, while retries are left, the next."""
-    questions_left = validation.response_validation_retries
+    """Ask until an answer is valid or `response_validation_retries` are used up, over all targets together.
+
+    The target that gave an invalid answer is asked again. When it fails, the next target is asked; a failed
+    attempt is no answer and is not counted.
+    """
+    retries_left = validation.response_validation_retries
     last: tuple[ModelAccess, dict[str, Any]] | None = None
     while True:
         try:
@@ -135,17 +139,15 @@ def _valid_answer(run: Run[dict[str, Any]], validation: ResponseValidationConfig
             if last is None:
                 raise
             return run.response(*last, success=False)
-        target, data = last
-        response = run.response(target, data, success=True)
+        response = run.response(*last, success=True)
         verdict = _verdict(validation, response)
         if verdict.success:
             return response
         run.record.validation_errors.append(_validation_error(verdict, len(run.record.attempts)))
-        again = questions_left > 0
-        run.refuse_answer(target, InvalidResponseError(str(verdict.error_message)), final=not again)
-        if again and not run.wait(validation.response_validation_delay):
-            return run.response(target, data, success=False)
-        questions_left -= 1
+        run.refuse_answer(InvalidResponseError(str(verdict.error_message)), final=retries_left == 0)
+        if retries_left == 0 or not run.wait(validation.response_validation_delay):
+            return run.response(*last, success=False)
+        retries_left -= 1
 
 
 def _verdict(validation: ResponseValidationConfig, response: BedrockResponse) -> ValidationResult:

@@ -112,12 +112,10 @@ class Run(Generic[R]):
                 return step.target, raw  # type: ignore[return-value]
         raise self._exhausted()
 
-    def refuse_answer(self, target: ModelAccess, error: Exception, *, final: bool) -> None:
-        """The answer just received is not valid; when `final`, the target is not asked again."""
-        decision = Decision(Next.OTHER_REGION if final else Next.SAME_TARGET, Kind.INVALID_ANSWER)
+    def refuse_answer(self, error: Exception, *, final: bool) -> None:
+        """Record that the answer just received is invalid; when `final`, the call ends with it."""
+        decision = Decision(Next.GIVE_UP if final else Next.SAME_TARGET, Kind.INVALID_ANSWER)
         self.record.change_last_to_failure(error, decision, next_=decision.next)
-        if final:
-            self._route.failed(target, decision, decision.next)
 
     def broke_off(self, target: ModelAccess, error: Exception) -> Next:
         """The answer of the target was lost on its way; where the call can go from there.
@@ -193,7 +191,7 @@ class Run(Generic[R]):
         except Exception as error:
             self._failed(target, error, self._decision(error), start)
             return False, None
-        self.record.add_success(target, start)
+        self.record.add_success(target, start, answer=raw if isinstance(raw, Mapping) else None)
         self._machinery.cooldowns.succeeded((target.model_id, target.region))
         self._features.answered(target.model_id)
         return True, raw

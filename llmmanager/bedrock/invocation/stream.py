@@ -16,7 +16,7 @@ from llmmanager.bedrock.invocation.continuation import Seam, continued
 from llmmanager.bedrock.invocation.run import Run
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.deadline import Deadline
-from llmmanager.bedrock.models.stream_message import Event, StreamMessage
+from llmmanager.bedrock.models.stream_message import Event, StreamMessage, text_of
 from llmmanager.bedrock.routing.decision import Next
 
 Verdict = Callable[[BedrockResponse], BedrockResponse]
@@ -121,7 +121,7 @@ class AnswerStream:
         """The call as it stands now; `success` once the answer is complete."""
         if self._final is not None:
             return self._final
-        return self._run.response(self._target, self._message.response(), success=False)
+        return self._response(success=False)
 
     def close(self) -> None:
         """Close the connection and take the call into the statistics, once."""
@@ -131,14 +131,19 @@ class AnswerStream:
         self._stream.close()
         self._run.count()
         complete = self._message.ended
-        response = self._run.response(self._target, self._message.response(), success=complete)
-        response = replace(response, error=self._error)
+        response = replace(self._response(success=complete), error=self._error)
         self._final = self._judge(response) if self._judge is not None and complete else response
+
+    def _response(self, *, success: bool) -> BedrockResponse:
+        response = self._run.response(self._target, self._message.response(), success=success)
+        return replace(response, warnings=[*response.warnings, *self._message.warnings])
 
     def _events_of_one_target(self) -> Iterator[Event]:
         for event in self._stream:
             for placed in self._placed(event) if self._is_continued else (event,):
                 self._message.add(placed)
+                if "metadata" in placed:
+                    self._run.record.note_usage(self._target, placed["metadata"] or {})
                 yield placed
             remaining = self._deadline.remaining()
             if remaining <= 0 and not self._message.ended:
@@ -156,13 +161,13 @@ class AnswerStream:
             rest = self._seam.rest()
             if rest:
                 yield _text_delta(self._base_index, rest)
-        kind = next(iter(event))
+        kind = next(iter(event), "")
         if not kind.startswith("contentBlock"):
             yield event
             return
         members = dict(event[kind])
-        members["contentBlockIndex"] += self._base_index
-        text = members.get("delta", {}).get("text")
+        members["contentBlockIndex"] = (members.get("contentBlockIndex") or 0) + self._base_index
+        text = text_of(event)
         if text is None:
             yield {kind: members}
             return
@@ -192,7 +197,7 @@ class AnswerStream:
             return False
         self._run.record.warnings.append(
             f"the stream broke after {len(said)} characters ({error}) and was continued in "
-            f"{self._target.region}; usage covers the continuation only"
+            f"{self._target.region}; get_usage() covers the continuation only"
         )
         self._is_continued = True
         self._seam = Seam(said)

@@ -1,27 +1,19 @@
-"""What a call gives back: the answer, where it came from and every attempt made for it."""
+"""The response of a call: the answer, where it came from and every attempt made for it."""
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any
 
-from llmmanager.bedrock.models.json_codec import decode_bytes, encode_bytes
+from llmmanager.bedrock.models.json_codec import decode_bytes, json_safe
 from llmmanager.bedrock.models.llm_manager_structures import RequestAttempt
+from llmmanager.bedrock.models.usage import PaidTotals, token_counts
 
 __all__ = ["BedrockResponse", "RecordedError"]
-
-_USAGE_ALIASES = {
-    "inputTokens": "input_tokens",
-    "outputTokens": "output_tokens",
-    "totalTokens": "total_tokens",
-    "cacheReadInputTokens": "cache_read_tokens",
-    "cacheWriteInputTokens": "cache_write_tokens",
-}
 
 
 class RecordedError(Exception):
@@ -45,10 +37,14 @@ class RecordedError(Exception):
 class BedrockResponse:
     """One answer, or the record of why there is none.
 
+    It can be made by hand with the fields that are known. No accessor raises: what is missing, or is not in
+    the form that Bedrock gives, is returned as None (a list as empty).
+
     Attributes:
         success: an answer was received (and found valid, where a validation was asked for).
-        response_data: Bedrock's Converse response as it came, or None. After failed validation it is
-            the last, invalid answer.
+        response_data: Bedrock's Converse response without its blank text blocks, or None. A content block
+            that botocore does not know is kept as it came. After failed validation it is the last, invalid
+            answer.
         model_used: id of the model that answered, or None.
         region_used: region that was called.
         access_method: "on_demand", "geographic_profile" or "global_profile"; None where unknown.
@@ -58,7 +54,7 @@ class BedrockResponse:
         warnings: what the caller should know of: features dropped, names passed through.
         features_disabled: features dropped for this answer, e.g. "tools", "top_p".
         validation_errors: one dict (`error_message`, `error_details`, `attempt`) an invalid answer.
-        error: why there is no answer when no attempt tells, e.g. a deadline that had passed.
+        error: why there is no answer when no attempt shows it, e.g. a deadline that had passed.
     """
 
     success: bool
@@ -81,67 +77,91 @@ class BedrockResponse:
         return latency if isinstance(latency, int) else None
 
     def get_content_blocks(self) -> list[dict[str, Any]]:
-        """The answer's content blocks as Bedrock gave them; empty when there is none."""
+        """Return the answer's content blocks; empty when there is none."""
         blocks = self._member("output", "message", "content")
-        return blocks if isinstance(blocks, list) else []
+        return [block for block in blocks if isinstance(block, dict)] if isinstance(blocks, list) else []
 
     def get_content(self) -> str | None:
-        """The answer's text, its blocks joined by newlines; None when it holds no text.
+        """Return the answer's text, its blocks joined by newlines; None when it holds no text.
 
         Citations cut an answer in the middle of its sentences: with any, its blocks are joined as they are.
         """
         blocks = self.get_content_blocks()
-        parts = [
-            part
-            for block in blocks
-            for part in ((block.get("citationsContent") or {}).get("content") or [block])
-        ]
-        texts = [part["text"] for part in parts if isinstance(part.get("text"), str)]
+        texts = [part["text"] for part in _text_parts(blocks) if isinstance(part.get("text"), str)]
         separator = "" if any("citationsContent" in block for block in blocks) else "\n"
         return separator.join(texts) if texts else None
 
     def get_usage(self) -> dict[str, int] | None:
-        """Tokens counted by Bedrock, under its own keys and snake_case aliases; None without an answer."""
-        usage = self._member("usage")
-        if not isinstance(usage, dict):
-            return None
-        counts = {key: value for key, value in usage.items() if isinstance(value, int)}
-        for key, alias in _USAGE_ALIASES.items():
-            counts.setdefault(key, 0)
-            counts[alias] = counts[key]
-        return counts
+        """Return the tokens of the returned answer; None without an answer.
 
-    def get_metrics(self) -> dict[str, float | int | None]:
-        """`api_latency_ms`, `total_duration_ms`, `attempts_made`, `successful_attempt_number`."""
+        The counts stand under Bedrock's own keys and their snake_case aliases.
+        """
+        return token_counts(self._member("usage"))
+
+    def get_total_usage(self) -> dict[str, int] | None:
+        """Return the tokens of every answer of the call, valid or not, under the keys of `get_usage()`.
+
+        Attempts whose count is unknown are not part of it: `attempts_with_unknown_usage` says how many there
+        are. None when the tokens of no answer are known.
+        """
+        return self._totals().usage
+
+    @property
+    def estimated_cost_usd(self) -> float | None:
+        """What every answer of the call cost in USD, each at the price of its own model and access method.
+
+        None when no price is known. `attempts_with_unknown_usage` and `answers_without_price` say how many
+        answers it leaves out.
+        """
+        return self._totals().cost_usd
+
+    @property
+    def attempts_with_unknown_usage(self) -> int:
+        """How many attempts may have cost tokens that nothing reported: their answer was lost."""
+        return self._totals().unknown_usage
+
+    @property
+    def answers_without_price(self) -> int:
+        """How many answers have known tokens and an unknown price."""
+        return self._totals().without_price
+
+    def get_metrics(self) -> dict[str, float | int | None] | None:
+        """Return `api_latency_ms`, `total_duration_ms`, `attempts_made`, `successful_attempt_number`.
+
+        None when nothing of them is known.
+        """
+        attempts = self._attempts()
+        if self.response_data is None and self.total_duration_ms is None and not attempts:
+            return None
         return {
             "api_latency_ms": self.api_latency_ms,
             "total_duration_ms": self.total_duration_ms,
-            "attempts_made": len(self.attempts),
+            "attempts_made": len(attempts),
             "successful_attempt_number": next(
-                (attempt.attempt_number for attempt in reversed(self.attempts) if attempt.success), None
+                (attempt.attempt_number for attempt in reversed(attempts) if attempt.success), None
             ),
         }
 
     def get_stop_reason(self) -> str | None:
-        """Why generation stopped, e.g. "end_turn", "max_tokens", "tool_use"."""
+        """Return why generation stopped, e.g. "end_turn", "max_tokens", "tool_use"."""
         reason = self._member("stopReason")
         return reason if isinstance(reason, str) else None
 
     def get_warnings(self) -> list[str]:
-        """A copy of the warnings."""
-        return list(self.warnings)
+        """Return a copy of the warnings."""
+        return _as_list(self.warnings)
 
     def get_disabled_features(self) -> list[str]:
-        """A copy of the features dropped for this answer."""
-        return list(self.features_disabled)
+        """Return a copy of the features dropped for this answer."""
+        return _as_list(self.features_disabled)
 
     def get_all_errors(self) -> list[Exception]:
-        """The error of every failed attempt in order, then `error` if there is one."""
-        errors = [attempt.error for attempt in self.attempts if attempt.error is not None]
+        """Return the error of every failed attempt in order, then `error` if there is one."""
+        errors = [attempt.error for attempt in self._attempts() if attempt.error is not None]
         return [*errors, self.error] if self.error is not None else errors
 
     def get_last_error(self) -> Exception | None:
-        """The last of `get_all_errors()`, or None."""
+        """Return the last of `get_all_errors()`, or None."""
         errors = self.get_all_errors()
         return errors[-1] if errors else None
 
@@ -150,29 +170,37 @@ class BedrockResponse:
         return bool(self.validation_errors)
 
     def get_validation_errors(self) -> list[dict[str, Any]]:
-        """One dict an invalid answer: `error_message`, `error_details`, `attempt` (its number)."""
-        return [dict(error) for error in self.validation_errors]
+        """Return a dict for each invalid answer: `error_message`, `error_details`, `attempt` (its number)."""
+        return [dict(error) for error in _as_list(self.validation_errors) if isinstance(error, Mapping)]
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-safe dict: bytes as base64, times as ISO 8601, errors by type, code and message."""
-        return {
-            "success": self.success,
-            "response_data": encode_bytes(self.response_data),
-            "model_used": self.model_used,
-            "region_used": self.region_used,
-            "access_method": self.access_method,
-            "inference_profile_id": self.inference_profile_id,
-            "attempts": [_attempt_to_dict(attempt) for attempt in self.attempts],
-            "total_duration_ms": self.total_duration_ms,
-            "api_latency_ms": self.api_latency_ms,
-            "warnings": list(self.warnings),
-            "features_disabled": list(self.features_disabled),
-            "validation_errors": [_json_safe(error) for error in self.validation_errors],
-            "error": _error_to_dict(self.error),
-        }
+        """Return a JSON-safe dict: bytes as base64, times as ISO 8601, errors by type, code and message."""
+        totals = self._totals()
+        described: dict[str, Any] = json_safe(
+            {
+                "success": self.success,
+                "response_data": self.response_data,
+                "model_used": self.model_used,
+                "region_used": self.region_used,
+                "access_method": self.access_method,
+                "inference_profile_id": self.inference_profile_id,
+                "attempts": [_attempt_to_dict(attempt) for attempt in self._attempts()],
+                "total_duration_ms": self.total_duration_ms,
+                "api_latency_ms": self.api_latency_ms,
+                "total_usage": totals.usage,
+                "estimated_cost_usd": totals.cost_usd,
+                "attempts_with_unknown_usage": totals.unknown_usage,
+                "answers_without_price": totals.without_price,
+                "warnings": self.get_warnings(),
+                "features_disabled": self.get_disabled_features(),
+                "validation_errors": self.get_validation_errors(),
+                "error": _error_to_dict(self.error),
+            }
+        )
+        return described
 
     def to_json(self, indent: int | None = None) -> str:
-        """`to_dict()` as JSON text, which UTF-8 can hold whatever the answer is."""
+        """Return `to_dict()` as JSON text that UTF-8 can hold."""
         described = self.to_dict()
         text = json.dumps(described, indent=indent, ensure_ascii=False)
         try:
@@ -183,10 +211,10 @@ class BedrockResponse:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> BedrockResponse:
-        """The response that `to_dict()` described; errors come back as `RecordedError`."""
+        """Return the response that `to_dict()` described; errors come back as `RecordedError`."""
         return cls(
             success=data["success"],
-            response_data=decode_bytes(data.get("response_data")),
+            response_data=decode_bytes(data.get("response_data"), other_text="keep"),
             model_used=data.get("model_used"),
             region_used=data.get("region_used"),
             access_method=data.get("access_method"),
@@ -199,6 +227,12 @@ class BedrockResponse:
             error=_error_from_dict(data.get("error")),
         )
 
+    def _totals(self) -> PaidTotals:
+        return PaidTotals.of_call(self._attempts(), self.get_usage())
+
+    def _attempts(self) -> list[RequestAttempt]:
+        return [attempt for attempt in _as_list(self.attempts) if isinstance(attempt, RequestAttempt)]
+
     def _member(self, *keys: str) -> Any:
         value: Any = self.response_data
         for key in keys:
@@ -209,9 +243,11 @@ class BedrockResponse:
 def error_code(error: BaseException) -> str | None:
     """The AWS error code that an exception carries, or None."""
     response = getattr(error, "response", None)
-    code = (
-        response.get("Error", {}).get("Code") if isinstance(response, dict) else getattr(error, "code", None)
-    )
+    if isinstance(response, Mapping):
+        details = response.get("Error")
+        code = details.get("Code") if isinstance(details, Mapping) else None
+    else:
+        code = getattr(error, "code", None)
     return code if isinstance(code, str) else None
 
 
@@ -241,6 +277,8 @@ def _attempt_to_dict(attempt: RequestAttempt) -> dict[str, Any]:
         "success": attempt.success,
         "decision": attempt.decision,
         "error": _error_to_dict(attempt.error),
+        "usage": attempt.usage,
+        "estimated_cost_usd": attempt.estimated_cost_usd,
     }
 
 
@@ -256,26 +294,23 @@ def _attempt_from_dict(data: Mapping[str, Any]) -> RequestAttempt:
         error=_error_from_dict(data.get("error")),
         invoke_id=data.get("invoke_id"),
         decision=data.get("decision"),
+        # Responses stored by earlier versions have neither.
+        usage=token_counts(data.get("usage")),
+        estimated_cost_usd=data.get("estimated_cost_usd"),
     )
 
 
-def _json_safe(value: Any) -> Any:
-    """A validation function may put anything into its details; what JSON cannot hold becomes its repr."""
-    if isinstance(value, Mapping):
-        return {
-            key if isinstance(key, str) else _described(key): _json_safe(item) for key, item in value.items()
-        }
-    if isinstance(value, list | tuple):
-        return [_json_safe(item) for item in value]
-    if isinstance(value, bytes | bytearray | memoryview):
-        return encode_bytes(value)
-    if value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
-        return value
-    return _described(value)
+def _as_list(value: Any) -> list[Any]:
+    """A copy of a list, empty for anything else: the fields are not checked when a response is made."""
+    return list(value) if isinstance(value, list | tuple) else []
 
 
-def _described(value: Any) -> str:
-    try:
-        return repr(value)
-    except Exception:  # somebody else's class, which has other worries than its repr
-        return f"<{type(value).__name__}>"
+def _text_parts(blocks: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """The blocks that can hold text; for a block with citations, the parts of its text."""
+    for block in blocks:
+        cited = block.get("citationsContent")
+        parts = cited.get("content") if isinstance(cited, Mapping) else None
+        if isinstance(parts, list) and parts:
+            yield from (part for part in parts if isinstance(part, Mapping))
+        else:
+            yield block

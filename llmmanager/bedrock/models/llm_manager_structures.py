@@ -162,11 +162,12 @@ class ValidationResult:
     error_details: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as a JSON-ready dict."""
+        """Return the same as a dict."""
+        details = self.error_details
         return {
             "success": self.success,
             "error_message": self.error_message,
-            "error_details": dict(self.error_details) if self.error_details is not None else None,
+            "error_details": dict(details) if isinstance(details, Mapping) else details,
         }
 
 
@@ -177,8 +178,10 @@ class ResponseValidationConfig:
     Attributes:
         response_validation_function: takes the `BedrockResponse`, returns a `ValidationResult`. An
             exception in it counts as an invalid answer.
-        response_validation_retries: how often the model may be asked again, in all.
-        response_validation_delay: seconds before it is.
+        response_validation_retries: how often a model may be asked again after an invalid answer: N means
+            at most N + 1 answers, over all targets together. A failed attempt is no answer and does not
+            count.
+        response_validation_delay: seconds before a model is asked again.
 
     Raises:
         ConfigurationError: no callable, or a value out of range.
@@ -213,6 +216,11 @@ class RequestAttempt:
         error: what it answered otherwise, or None.
         invoke_id: the id that was invoked: the model's, or a profile's.
         decision: what followed from the error ("other_region", "drop_feature", ...), or None.
+        usage: the tokens of this call, under the keys of `BedrockResponse.get_usage()`. All counts are 0
+            when Bedrock refused the call, or when it was never sent. None when the count is unknown: the
+            call was sent and its answer was lost (timeout, cut connection, broken stream), or the answer
+            has no count (yet).
+        estimated_cost_usd: the price of these tokens in USD; None when it is unknown.
     """
 
     model_id: str
@@ -225,11 +233,19 @@ class RequestAttempt:
     error: Exception | None = None
     invoke_id: str | None = None
     decision: str | None = None
+    # Not part of the hash: a dict has none.
+    usage: dict[str, int] | None = field(default=None, hash=False)
+    estimated_cost_usd: float | None = None
 
     @property
     def duration_ms(self) -> float:
         """How long the call took, in milliseconds."""
         return (self.end_time - self.start_time) / timedelta(milliseconds=1)
+
+    @property
+    def usage_known(self) -> bool:
+        """Whether the tokens of this call are known; when not, they may have been paid all the same."""
+        return self.usage is not None
 
 
 def _require_number(config: object, name: str, *, minimum: float, integer: bool = False) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from llmmanager.bedrock.exceptions.parallel_exceptions import ParallelConfigurationError
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.message_text import as_messages
+from llmmanager.bedrock.models.usage import PaidTotals
 
 __all__ = [
     "BedrockConverseRequest",
@@ -167,14 +168,14 @@ class ParallelExecutionStats:
         Durations are in milliseconds and cover the requests that were started.
     """
 
-    total_requests: int
-    successful_requests: int
-    failed_requests_count: int
-    average_request_duration_ms: float
-    max_request_duration_ms: float
-    min_request_duration_ms: float
-    concurrent_executions: int
-    region_distribution: dict[str, int]
+    total_requests: int = 0
+    successful_requests: int = 0
+    failed_requests_count: int = 0
+    average_request_duration_ms: float = 0.0
+    max_request_duration_ms: float = 0.0
+    min_request_duration_ms: float = 0.0
+    concurrent_executions: int = 0
+    region_distribution: dict[str, int] = field(default_factory=dict)
 
     @property
     def success_rate(self) -> float:
@@ -182,7 +183,7 @@ class ParallelExecutionStats:
         return self.successful_requests / self.total_requests if self.total_requests else 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as a JSON-ready dict."""
+        """Return the same as a JSON-ready dict."""
         return dict(vars(self))
 
 
@@ -190,49 +191,93 @@ class ParallelExecutionStats:
 class ParallelResponse:
     """The results of many requests, in the order in which they were asked.
 
+    It can be made by hand with the fields that are known.
+
     Attributes:
         success: every request succeeded, or, under CONTINUE_ON_FAILURE, at least one did.
         request_responses: by request id.
+        total_duration_ms: wall time of the run, or None.
+        parallel_execution_stats: when missing, its counts are taken from `request_responses`.
         failed_requests: ids without an answer.
-        total_duration_ms: wall time of the run.
     """
 
     success: bool
-    request_responses: dict[str, BedrockResponse]
-    total_duration_ms: float
-    parallel_execution_stats: ParallelExecutionStats
+    request_responses: dict[str, BedrockResponse] = field(default_factory=dict)
+    total_duration_ms: float | None = None
+    parallel_execution_stats: ParallelExecutionStats = field(default_factory=ParallelExecutionStats)
     failed_requests: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        given = self.parallel_execution_stats
+        if not isinstance(given, ParallelExecutionStats) or given == ParallelExecutionStats():
+            answered = len(self.get_successful_responses())
+            failed = len(self.get_failed_responses())
+            stats = ParallelExecutionStats(
+                total_requests=answered + failed, successful_requests=answered, failed_requests_count=failed
+            )
+            object.__setattr__(self, "parallel_execution_stats", stats)
+
     def get_success_rate(self) -> float:
-        """Share of requests answered, 0.0 to 1.0."""
+        """Return the share of requests answered, 0.0 to 1.0."""
         return self.parallel_execution_stats.success_rate
 
     def get_successful_responses(self) -> dict[str, BedrockResponse]:
-        """The answered requests by id."""
-        return {key: value for key, value in self.request_responses.items() if value.success}
+        """Return the answered requests by id."""
+        return {key: value for key, value in self._responses().items() if value.success}
 
     def get_failed_responses(self) -> dict[str, BedrockResponse]:
-        """The failed requests by id, each with its attempts and errors."""
-        return {key: value for key, value in self.request_responses.items() if not value.success}
+        """Return the failed requests by id, each with its attempts and errors."""
+        return {key: value for key, value in self._responses().items() if not value.success}
 
     def get_response_by_id(self, request_id: str) -> BedrockResponse | None:
-        """The response of one request, or None."""
-        return self.request_responses.get(request_id)
+        """Return the response of one request, or None."""
+        return self._responses().get(request_id)
 
     def get_total_tokens_used(self) -> dict[str, int]:
-        """Token counts summed over all answers, under the keys of `BedrockResponse.get_usage()`."""
-        totals: dict[str, int] = {}
-        for response in self.request_responses.values():
-            for key, count in (response.get_usage() or {}).items():
-                totals[key] = totals.get(key, 0) + count
-        return totals
+        """Return the tokens of all answers, under the keys of `BedrockResponse.get_usage()`.
+
+        Every answer of every request counts, valid or not; empty when the tokens of none are known.
+        """
+        return self._totals().usage or {}
+
+    def get_total_usage(self) -> dict[str, int] | None:
+        """Return the same as `get_total_tokens_used()`, but None when the tokens of no answer are known."""
+        return self._totals().usage
+
+    @property
+    def estimated_cost_usd(self) -> float | None:
+        """What all answers of all requests cost in USD; None when no price is known."""
+        return self._totals().cost_usd
+
+    @property
+    def attempts_with_unknown_usage(self) -> int:
+        """How many attempts may have cost tokens that nothing reported: their answer was lost."""
+        return self._totals().unknown_usage
+
+    @property
+    def answers_without_price(self) -> int:
+        """How many answers have known tokens and an unknown price."""
+        return self._totals().without_price
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-safe dict of everything."""
+        """Return a JSON-safe dict of everything."""
+        totals = self._totals()
         return {
             "success": self.success,
-            "request_responses": {key: value.to_dict() for key, value in self.request_responses.items()},
+            "request_responses": {key: value.to_dict() for key, value in self._responses().items()},
             "total_duration_ms": self.total_duration_ms,
             "parallel_execution_stats": self.parallel_execution_stats.to_dict(),
-            "failed_requests": list(self.failed_requests),
+            "failed_requests": list(self.failed_requests) if isinstance(self.failed_requests, list) else [],
+            "total_usage": totals.usage,
+            "estimated_cost_usd": totals.cost_usd,
+            "attempts_with_unknown_usage": totals.unknown_usage,
+            "answers_without_price": totals.without_price,
         }
+
+    def _totals(self) -> PaidTotals:
+        return PaidTotals.of_calls(response._totals() for response in self._responses().values())
+
+    def _responses(self) -> dict[str, BedrockResponse]:
+        """The responses; a value of another kind, in a response made by hand, is left out."""
+        given = self.request_responses if isinstance(self.request_responses, dict) else {}
+        return {key: value for key, value in given.items() if isinstance(value, BedrockResponse)}

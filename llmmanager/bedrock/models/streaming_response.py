@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Protocol
 
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.llm_manager_structures import RequestAttempt
+from llmmanager.bedrock.models.stream_message import Event, text_of
 
 __all__ = ["StreamingResponse"]
-
-Event = Mapping[str, Any]
 
 
 class StreamSource(Protocol):
@@ -46,16 +45,14 @@ class StreamingResponse:
 
     def __iter__(self) -> Iterator[str]:
         for event in self.events():
-            text = event.get("contentBlockDelta", {}).get("delta", {}).get("text")
-            if text:
+            if text := text_of(event):
                 yield text
 
     def events(self) -> Iterator[Event]:
         """Bedrock's events as they come: messageStart, contentBlockDelta, ..., metadata."""
         try:
             for event in self._events:
-                text = event.get("contentBlockDelta", {}).get("delta", {}).get("text")
-                if text:
+                if text := text_of(event):
                     self._texts.append(text)
                 yield event
         finally:
@@ -143,12 +140,31 @@ class StreamingResponse:
         return list(self._texts)
 
     def get_usage(self) -> dict[str, int] | None:
-        """As in `BedrockResponse`; None until the stream has ended."""
+        """Return what `BedrockResponse` returns; None until the stream has ended."""
         return self.get_response().get_usage()
 
+    def get_total_usage(self) -> dict[str, int] | None:
+        """Return what `BedrockResponse` returns: the tokens of every part, a lost one only if it is known."""
+        return self.get_response().get_total_usage()
+
+    @property
+    def estimated_cost_usd(self) -> float | None:
+        """As in `BedrockResponse`."""
+        return self.get_response().estimated_cost_usd
+
+    @property
+    def attempts_with_unknown_usage(self) -> int:
+        """As in `BedrockResponse`. A part counts here until its tokens have come, at its end."""
+        return self.get_response().attempts_with_unknown_usage
+
+    @property
+    def answers_without_price(self) -> int:
+        """As in `BedrockResponse`."""
+        return self.get_response().answers_without_price
+
     def get_metrics(self) -> dict[str, float | int | None]:
-        """As in `BedrockResponse`, and `time_to_first_token_ms`."""
-        metrics = self.get_response().get_metrics()
+        """Return what `BedrockResponse` returns, and `time_to_first_token_ms`."""
+        metrics = self.get_response().get_metrics() or {}
         return {**metrics, "time_to_first_token_ms": self._source.time_to_first_token_ms}
 
     def get_stop_reason(self) -> str | None:

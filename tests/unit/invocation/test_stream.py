@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -67,6 +68,7 @@ class Call:
             raise RetryExhaustedError("no answer")
         number = len(self.connections) - len(self._waiting) + 1
         target = ModelAccess(MODEL, "Nova Lite", f"region-{number}", AccessMethod.ON_DEMAND, MODEL, None)
+        self.record.add_success(target, datetime.now(UTC), answer=None)
         return target, OpenStream(self._waiting.pop(0))
 
     def broke_off(self, target: ModelAccess, error: Exception) -> Next:

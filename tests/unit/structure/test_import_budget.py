@@ -72,7 +72,6 @@ def test_a_first_answer_loads_nothing_heavy(loaded_by_an_answer: set[str]) -> No
 def test_a_first_answer_loads_no_more_of_the_library_than_it_needs(loaded_by_an_answer: set[str]) -> None:
     unneeded = {
         "llmmanager.bedrock.parallel",
-        "llmmanager.bedrock.pricing",
         "llmmanager.bedrock.catalog.dynamodb_store",
         "llmmanager.bedrock.models.parallel_structures",
         "llmmanager.parallel_llm_manager",

@@ -1,0 +1,70 @@
+"""The tokens and the price of one attempt, as far as they are known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from llmmanager.bedrock.catalog.entries import ModelAccess
+from llmmanager.bedrock.models.usage import no_tokens, token_counts
+from llmmanager.bedrock.routing.decision import Decision, Kind
+
+_SERVER_ERROR = 500
+_NOT_SENT = {"EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError"}
+_PERHAPS_SENT = {"HTTPClientError", "IncompleteReadError"}
+_REFUSALS = {"ServiceUnavailableException"}
+_FAILED_AT_THE_ANSWER = {"InternalServerException", "ModelErrorException", "ModelTimeoutException"}
+_NOT_SENT_KINDS = (Kind.CREDENTIALS, Kind.EXPIRED_CREDENTIALS, Kind.CONFIGURATION)
+
+
+def tokens_of(answer: Mapping[str, Any]) -> dict[str, int] | None:
+    """Return the token counts of a Converse response, or of a stream's `metadata`; None if it has none."""
+    return token_counts(answer.get("usage"))
+
+
+def price_of(target: ModelAccess, answer: Mapping[str, Any]) -> float | None:
+    """Return the price in USD of the same answer from a target; None when it is unknown."""
+    if tokens_of(answer) is None:
+        return None
+    # With the first answer: a program that only imports the library does not wait for the price list.
+    from llmmanager.bedrock.pricing import estimate_cost
+
+    tier = answer.get("serviceTier")
+    return estimate_cost(
+        target.model_id,
+        answer["usage"],
+        access_method=str(target.access_method) if target.access_method is not None else None,
+        inference_profile_id=target.inference_profile_id,
+        region=target.region,
+        service_tier=tier.get("type") if isinstance(tier, Mapping) else None,
+    )
+
+
+def tokens_of_failure(error: Exception, decision: Decision) -> dict[str, int] | None:
+    """Return zero counts for a call that was refused or never sent; None when its tokens are unknown.
+
+    They are unknown when the call was sent and not answered, or not to the end, and when Bedrock reports
+    that it failed at the answer: any of these may be billed.
+    """
+    if decision.kind in _NOT_SENT_KINDS:
+        return no_tokens()
+    names = {cls.__name__ for cls in type(error).__mro__}
+    not_sent = names & _NOT_SENT or ("BotoCoreError" in names and not names & _PERHAPS_SENT)
+    return no_tokens() if not_sent or _is_refusal(error, names) else None
+
+
+def _is_refusal(error: Exception, names: set[str]) -> bool:
+    """Whether Bedrock refused the call before any work on it.
+
+    An error in the middle of a stream comes after tokens that were generated. Other server errors than
+    those of Bedrock come from something in between, such as a proxy that waited too long.
+    """
+    response = getattr(error, "response", None)
+    details = response.get("Error") if isinstance(response, Mapping) else None
+    if not isinstance(response, Mapping) or not isinstance(details, Mapping) or "EventStreamError" in names:
+        return False
+    code = str(details.get("Code") or "")
+    if code in _REFUSALS or code in _FAILED_AT_THE_ANSWER:
+        return code in _REFUSALS
+    status = int(code) if code.isdigit() else response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return bool(code) and not (isinstance(status, int) and status >= _SERVER_ERROR)
