@@ -15,6 +15,7 @@ from llmmanager.bedrock.invocation.document_names import with_accepted_names
 from llmmanager.bedrock.invocation.run import Machinery, Run
 from llmmanager.bedrock.invocation.stream import AnswerStream, OpenStream, open_stream
 from llmmanager.bedrock.invocation.targets import Place, Targets
+from llmmanager.bedrock.invocation.unknown_content import without_unknown_markers
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.deadline import Deadline
 from llmmanager.bedrock.models.llm_manager_structures import ResponseValidationConfig, ValidationResult
@@ -46,7 +47,7 @@ class Invoker:
             RetryExhaustedError, DeadlineExceededError: no target answered.
             AuthenticationError, RequestValidationError, ConfigurationError: none would.
         """
-        request, renamed = with_accepted_names(request)
+        request, changes = _sendable(request)
         run = Run(
             self._machinery,
             self._places(regions),
@@ -54,7 +55,7 @@ class Invoker:
             send=wire.converse,
             operation="Converse",
             deadline=deadline,
-            warnings=[*self._targets.warnings, *renamed],
+            warnings=[*self._targets.warnings, *changes],
             cancelled=cancelled,
         )
         try:
@@ -77,7 +78,7 @@ class Invoker:
         Raises:
             As `converse`.
         """
-        request, renamed = with_accepted_names(request)
+        request, changes = _sendable(request)
         run: Run[OpenStream] = Run(
             self._machinery,
             self._places(None),
@@ -85,7 +86,7 @@ class Invoker:
             send=open_stream,
             operation="ConverseStream",
             deadline=deadline,
-            warnings=[*self._targets.warnings, *renamed],
+            warnings=[*self._targets.warnings, *changes],
         )
         judge = None if validation is None else partial(_judged, validation)
         try:
@@ -101,6 +102,13 @@ class Invoker:
         """The ways in for each model and region, as known whenever it is called; at first there are some."""
         self._targets.required(regions)
         return partial(self._targets.places, regions)
+
+
+def _sendable(request: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
+    """Return the request in a form that Bedrock accepts, and a warning for each change."""
+    request, left_out = without_unknown_markers(request)
+    request, renamed = with_accepted_names(request)
+    return request, [*left_out, *renamed]
 
 
 def _judged(validation: ResponseValidationConfig, response: BedrockResponse) -> BedrockResponse:
