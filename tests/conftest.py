@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import socket
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
+
+from tests.loopback import loopback_only
 
 pytest_plugins = ["llmmanager.testing.pytest_plugin"]
 
@@ -17,20 +18,12 @@ os.environ["AWS_CONFIG_FILE"] = os.devnull
 os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 os.environ["JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION"] = "18,20"
 
-LOOPBACK = {"127.0.0.1", "::1", "localhost"}
-
 
 @pytest.fixture(autouse=True)
-def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refuse every connection that would leave this machine, with a word about which."""
-    connect = socket.socket.connect
-
-    def guarded(self: socket.socket, address: Any) -> None:
-        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in LOOPBACK:
-            raise RuntimeError(f"a test tried to reach {address[0]}:{address[1]}")
-        connect(self, address)
-
-    monkeypatch.setattr(socket.socket, "connect", guarded)
+def only_loopback() -> Iterator[None]:
+    """Refuse every connection that would leave this machine."""
+    with loopback_only():
+        yield
 
 
 @pytest.fixture

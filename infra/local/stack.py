@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,23 +23,44 @@ from infra.local.processes import (
     LocalRunError,
     StrPath,
 )
+from infra.outputs import stack_variables
 
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
 STACK_NAME = "LlmManager"
-_API_ID = re.compile(r"^https://(?P<id>[a-z0-9]+)\.execute-api\.[^/]+/(?P<stage>[^/]+)")
 
 
 @dataclass(frozen=True)
 class Stack:
-    """The deployed stack: where its parts are, and clients that reach them."""
+    """The deployed stack: where its parts are, and clients that reach them.
+
+    Attributes:
+        variables: the stack's outputs by the names in `infra.outputs`.
+        certificate: what to trust an emulator with HTTPS by; None for HTTP.
+    """
 
     endpoint_url: str
-    api_url: str
-    bucket: str
-    table: str
-    batch_machine_arn: str
-    refresh_machine_arn: str
+    variables: Mapping[str, str]
     certificate: Path | None = None
+
+    @property
+    def api_url(self) -> str:
+        return self.variables["API_URL"]
+
+    @property
+    def bucket(self) -> str:
+        return self.variables["BATCH_BUCKET"]
+
+    @property
+    def table(self) -> str:
+        return self.variables["TABLE_NAME"]
+
+    @property
+    def batch_machine_arn(self) -> str:
+        return self.variables["BATCH_MACHINE_ARN"]
+
+    @property
+    def refresh_machine_arn(self) -> str:
+        return self.variables["REFRESH_MACHINE_ARN"]
 
     @cached_property
     def api(self) -> ApiClient:
@@ -116,15 +136,8 @@ def _cdk(
 
 
 def _stack(emulator: Emulator, outputs: dict[str, str]) -> Stack:
-    match = _API_ID.match(outputs["ApiUrl"])
-    if not match:
-        raise LocalRunError(f"the stack's ApiUrl is no execute-api address: {outputs['ApiUrl']}")
-    return Stack(
-        endpoint_url=emulator.endpoint_url,
-        api_url=f"{emulator.endpoint_url}/restapis/{match['id']}/{match['stage']}/_user_request_",
-        bucket=outputs["BatchBucketName"],
-        table=outputs["TableName"],
-        batch_machine_arn=outputs["BatchStateMachineArn"],
-        refresh_machine_arn=outputs["RefreshStateMachineArn"],
-        certificate=emulator.certificate,
-    )
+    try:
+        variables = stack_variables(outputs, endpoint_url=emulator.endpoint_url)
+    except ValueError as error:
+        raise LocalRunError(str(error)) from error
+    return Stack(emulator.endpoint_url, variables, emulator.certificate)

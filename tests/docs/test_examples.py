@@ -2,95 +2,52 @@
 
 from __future__ import annotations
 
-import doctest
-import inspect
 import json
 import os
 import re
-from dataclasses import dataclass
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
 
 import pytest
 
 from llmmanager.testing import FakeBedrock
 from llmmanager.testing.settings import apply_rules, options_of
+from tests.docs.run_page import examples_of
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
-EXAMPLE = re.compile(
-    r"^```python\n(?P<code>.*?)^```$(?:\s*^```text\n(?P<output>.*?)^```$)?", re.DOTALL | re.MULTILINE
-)
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+# These pages need a deployed stack. tests/e2e runs their examples.
+DEPLOYMENT = {"batches.md", "events.md", "http-api.md", "operations.md"}
 # Tables and figures without examples have tests of their own.
 PAGES = [
     page
     for page in sorted(DOCS.rglob("*.md"))
-    if page.name != "reference-coverage.md" and "benchmarks" not in page.parts
+    if page.name not in {"reference-coverage.md", *DEPLOYMENT} and "benchmarks" not in page.parts
 ]
-FILES = ("image.png", "report.pdf", "clip.mp4", "question.wav")
+WITH_EXAMPLES = [page for page in PAGES if examples_of(page)]
 
 
-@dataclass(frozen=True)
-class Example:
-    """A Python block, and the output that the page shows right below it (None for none)."""
-
-    code: str
-    line: int
-    output: str | None
-
-
-def examples_of(page: Path) -> list[Example]:
-    """The Python blocks of a page in order."""
-    text = page.read_text("utf-8")
-    return [
-        Example(match["code"], text.count("\n", 0, match.start("code")), match["output"])
-        for match in EXAMPLE.finditer(text)
-    ]
-
-
-def run(example: Example, page: Path, variables: dict[str, Any]) -> None:
-    """Execute a block; a traceback shows the line of the page."""
-    exec(compile("\n" * example.line + example.code, str(page), "exec"), variables)
-
-
-def call_tests(variables: dict[str, Any], fake_bedrock: FakeBedrock) -> None:
-    """Call the test functions that a block has defined once, each with fresh fixtures as in pytest."""
-    tests = [name for name in variables if name.startswith("test_")]
-    for test in [variables.pop(name) for name in tests]:
-        fake_bedrock.reset()
-        with pytest.MonkeyPatch.context() as patches:
-            fixtures = {"fake_bedrock": fake_bedrock, "monkeypatch": patches}
-            test(**{name: fixtures[name] for name in inspect.signature(test).parameters})
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
-def test_the_examples_of_a_page_run_in_order_and_print_what_it_shows(
-    page: Path,
-    fake_bedrock: FakeBedrock,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: str(page.relative_to(DOCS)))
+def test_the_examples_of_a_page_run_twice_in_any_folder_and_print_what_it_shows(
+    page: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in FILES:
-        Path(name).write_bytes(name.encode())
-    variables: dict[str, Any] = {"__name__": "__main__"}
-    with patch.dict(os.environ):
-        for example in examples_of(page):
-            run(example, page, variables)
-            call_tests(variables, fake_bedrock)
-            printed = capsys.readouterr().out
-            if example.output is not None:
-                same = doctest.OutputChecker().check_output(example.output, printed, doctest.ELLIPSIS)
-                assert same, f"{page}:{example.line} shows\n{example.output}\nbut prints\n{printed}"
+    clean = {name: os.environ[name] for name in ("PATH", "HOME")}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.docs.run_page", str(page)],
+        cwd=tmp_path,
+        env={**clean, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_every_page_about_the_library_has_an_example() -> None:
-    about_the_deployment = {"batches.md", "events.md", "http-api.md", "operations.md"}
-    about_the_tests = {"mutation-testing.md"}
-    exempt = about_the_deployment | about_the_tests
-    without = [page.name for page in PAGES if not examples_of(page) and page.name not in exempt]
-    assert without == ["README.md", "api.md"]
+    without = {page.name for page in PAGES if page not in WITH_EXAMPLES}
+    assert without == {"README.md", "api.md", "mutation-testing.md"}
 
 
 def test_the_configuration_file_of_fake_bedrock_is_one_that_it_takes(fake_bedrock: FakeBedrock) -> None:

@@ -12,15 +12,17 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from infra.local.api import ApiClient
 from infra.local.processes import ROOT
+from tests.clean_shell import as_script, paste
 
 pytestmark = pytest.mark.e2e
 
+PYTHON_SHOWN = re.compile(r"with this Python:\n(?P<path>\S+)")
 MARK = "LLMMANAGER_E2E_MARK"
 LISTENING = "0A"
 LOOPBACK = {"0100007F", "00000000000000000000000001000000", "0000000000000000FFFF00000100007F"}
@@ -43,16 +45,20 @@ def start(module: str, *arguments: str, mark: str) -> subprocess.Popen[str]:
     )
 
 
-@pytest.fixture
-def local(mark: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """`make local` on a free port, and the port."""
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = start("infra.local.serve", "--port", str(port), mark=mark)
-    yield process, port
-    process.kill()
-    process.communicate()
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A running `make local`, and what it has printed."""
+
+    process: subprocess.Popen[str]
+    port: int
+    mark: str
+    printed: str
 
 
 def read_until(process: subprocess.Popen[str], text: str) -> str:
@@ -116,39 +122,89 @@ def test_the_demo_shows_its_table_and_leaves_nothing_behind(mark: str) -> None:
     assert_nothing_left(mark, process)
 
 
-def test_the_local_stack_serves_on_loopback_alone_until_ctrl_c(
-    local: tuple[subprocess.Popen[str], int], mark: str
-) -> None:
-    process, port = local
-    said = read_until(process, "Let Bedrock throttle")
-    (address,) = re.findall(r"HTTP API +(\S+)", said)
-    assert address.startswith(f"http://127.0.0.1:{port}/")
-    question = {"messages": [{"role": "user", "content": [{"text": "Hello"}]}]}
-    assert ApiClient(address).post("/v1/converse", question).expect(200)["text"]
+@pytest.fixture(scope="module")
+def serving() -> Iterator[Serving]:
+    """One `make local`, for the tests below; the last of them ends it."""
+    mark, port = uuid.uuid4().hex, free_port()
+    process = start("infra.local.serve", "--port", str(port), mark=mark)
+    yield Serving(process, port, mark, read_until(process, "events.md"))
+    process.kill()
+    process.communicate()
 
-    addresses = listening_addresses(marked_processes(mark))
+
+def commands_of(printed: str) -> str:
+    """The lines that a user pastes: those that are indented, below the steps."""
+    _, instructions = printed.split("Paste this first")
+    return "\n".join(line for line in instructions.splitlines() if line.startswith("    "))
+
+
+def test_what_the_local_stack_prints_can_be_pasted_in_any_folder_twice(
+    serving: Serving, tmp_path: Path
+) -> None:
+    commands = commands_of(serving.printed)
+    printed = paste(commands, commands, folder=tmp_path)
+    assert printed.count('"accessMethod"') >= 4  # the request, and once more with a region that throttles
+    assert printed.count("60 answered, 0 failed, 0 rejected") == 2
+    assert len((tmp_path / "batch-results" / "results.jsonl").read_text().splitlines()) == 60
+    assert printed.count("ThrottlingException") >= 2
+
+
+def test_the_settings_of_the_users_shell_do_not_reach_the_local_stack(
+    serving: Serving, tmp_path: Path
+) -> None:
+    nowhere = "http://127.0.0.1:9"
+    settings = {
+        "AWS_PROFILE": "production",
+        "AWS_SESSION_TOKEN": "of another account",
+        "AWS_BEARER_TOKEN_BEDROCK": "a key of another account",
+        "AWS_ENDPOINT_URL_S3": nowhere,
+        "AWS_CA_BUNDLE": "/missing",
+        "AWS_REGION": "eu-west-1",
+        "HTTP_PROXY": nowhere,
+        "http_proxy": nowhere,
+    }
+    commands = commands_of(serving.printed)
+    code = """
+import boto3, os
+from llmmanager import LLMManager
+buckets = [bucket["Name"] for bucket in boto3.client("s3").list_buckets()["Buckets"]]
+print(os.environ["BATCH_BUCKET"] in buckets, sorted(name for name in os.environ if "TOKEN" in name))
+message = {"role": "user", "content": [{"text": "Hello"}]}
+print(LLMManager(["Nova Lite"], ["us-east-1"]).converse([message]).success)
+"""
+    python = PYTHON_SHOWN.search(serving.printed)
+    assert python
+    printed = paste(commands, as_script(code, python=python["path"]), folder=tmp_path, environment=settings)
+    assert "True []\nTrue\n" in printed
+
+
+def test_the_local_stack_listens_on_loopback_alone(serving: Serving) -> None:
+    assert f"http://127.0.0.1:{serving.port}/" in serving.printed
+    addresses = listening_addresses(marked_processes(serving.mark))
     assert addresses
     assert addresses <= LOOPBACK
 
-    second = start("infra.local.serve", "--port", str(port), mark=mark)
+
+def test_a_port_that_is_taken_is_refused_in_a_sentence(serving: Serving, mark: str) -> None:
+    second = start("infra.local.serve", "--port", str(serving.port), mark=mark)
     refusal, _ = second.communicate(timeout=60)
     assert second.returncode == 1
-    assert f"port {port} is taken by another program; choose another one" in refusal
+    assert f"port {serving.port} is taken by another program; choose another one" in refusal
     assert "Traceback" not in refusal
 
-    process.send_signal(signal.SIGINT)
-    rest, _ = process.communicate(timeout=60)
-    assert process.returncode == 0
+
+def test_ctrl_c_ends_the_local_stack_and_all_that_it_started(serving: Serving) -> None:
+    serving.process.send_signal(signal.SIGINT)
+    rest, _ = serving.process.communicate(timeout=60)
+    assert serving.process.returncode == 0
     assert "Traceback" not in rest
-    assert_nothing_left(mark, process)
+    assert_nothing_left(serving.mark, serving.process)
     with socket.socket() as probe:
-        assert probe.connect_ex(("127.0.0.1", port)) != 0
+        assert probe.connect_ex(("127.0.0.1", serving.port)) != 0
 
 
-def test_a_run_that_is_killed_while_it_starts_leaves_no_process(
-    local: tuple[subprocess.Popen[str], int], mark: str
-) -> None:
-    process, _ = local
+def test_a_run_that_is_killed_while_it_starts_leaves_no_process(mark: str) -> None:
+    process = start("infra.local.serve", "--port", str(free_port()), mark=mark)
     read_until(process, "emulator started")
     assert len(marked_processes(mark)) > 1
     process.kill()
@@ -157,3 +213,4 @@ def test_a_run_that_is_killed_while_it_starts_leaves_no_process(
     while marked_processes(mark) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert marked_processes(mark) == []
+    process.communicate()

@@ -1,0 +1,89 @@
+"""Print the outputs of a deployed stack as shell variables, under the names that README and docs use.
+
+eval "$(python -m infra.outputs)"
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+VARIABLES = {
+    "ApiUrl": "API_URL",
+    "ApiKeyId": "API_KEY_ID",
+    "BatchBucketName": "BATCH_BUCKET",
+    "BatchStateMachineArn": "BATCH_MACHINE_ARN",
+    "RefreshStateMachineArn": "REFRESH_MACHINE_ARN",
+    "EventBusName": "EVENT_BUS_NAME",
+    "RequestQueueUrl": "REQUEST_QUEUE_URL",
+    "RequestTopicArn": "REQUEST_TOPIC_ARN",
+    "DeadLetterQueueUrl": "DEAD_LETTER_QUEUE_URL",
+    "EventsFunctionName": "EVENTS_FUNCTION_NAME",
+    "TableName": "TABLE_NAME",
+}
+_API = re.compile(r"https://(?P<id>[a-z0-9]+)\.execute-api\.[^/]+/(?P<stage>[^/]+)/?")
+
+
+def stack_variables(outputs: Mapping[str, str], *, endpoint_url: str = "") -> dict[str, str]:
+    """Return the value of each variable for a stack's outputs.
+
+    Args:
+        outputs: values by output name; outputs without a variable are left out.
+        endpoint_url: of the emulator that holds the stack; empty for AWS.
+
+    Raises:
+        ValueError: `endpoint_url` is given and ApiUrl is not an execute-api address.
+    """
+    found = {name: outputs[output] for output, name in VARIABLES.items() if output in outputs}
+    if "API_URL" in found:
+        found["API_URL"] = _api_url(found["API_URL"], endpoint_url)
+    return found
+
+
+def _api_url(output: str, endpoint_url: str) -> str:
+    """Return the URL that paths such as /v1/converse are appended to."""
+    if not endpoint_url:
+        return output.rstrip("/")
+    match = _API.fullmatch(output)
+    if match is None:
+        raise ValueError(f"the output ApiUrl is not an execute-api address: {output}")
+    # execute-api addresses lead to AWS. The emulator serves the same API below its own address.
+    return f"{endpoint_url}/restapis/{match['id']}/{match['stage']}/_user_request_"
+
+
+def export_lines(variables: Mapping[str, str]) -> list[str]:
+    """Return one `export` command for each variable, for sh, bash or zsh."""
+    return [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m infra.outputs", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("--stack-name", default="LlmManager", help="name of the stack (default LlmManager)")
+    parser.add_argument("--region", help="region of the stack (default: AWS_REGION, or your AWS profile's)")
+    given = parser.parse_args(arguments)
+    try:
+        session = boto3.Session(region_name=given.region or os.environ.get("AWS_REGION"))
+        stacks = session.client("cloudformation").describe_stacks(StackName=given.stack_name)["Stacks"]
+        outputs = {item["OutputKey"]: item["OutputValue"] for item in stacks[0].get("Outputs", [])}
+        variables = stack_variables(outputs, endpoint_url=os.environ.get("AWS_ENDPOINT_URL", ""))
+    except (BotoCoreError, ClientError, ValueError) as error:
+        sys.stderr.write(f"The outputs of stack {given.stack_name} cannot be read: {error}\n")
+        return 1
+    # boto3 reads AWS_DEFAULT_REGION, other SDKs read AWS_REGION.
+    regions = {"AWS_REGION": session.region_name, "AWS_DEFAULT_REGION": session.region_name}
+    sys.stdout.write("\n".join(export_lines({**regions, **variables})) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
