@@ -23,9 +23,7 @@ call() { curl -sS --aws-sigv4 "aws:amz:$AWS_REGION:execute-api" \
 --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" -H 'Content-Type: application/json' "$@"; echo; }
 """.strip()
 
-_ASK = """
-call "$API_URL/v1/converse" -d '{"messages": [{"role": "user", "content": [{"text": "Hello!"}]}]}'
-""".strip()
+_ASK = """call "$API_URL/v1/converse" -d '{"messages": "Hello!"}'"""
 
 _THROTTLE = f"""
 curl -sS "$AWS_ENDPOINT_URL_BEDROCK/_fake/rules" \
