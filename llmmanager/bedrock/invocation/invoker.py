@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -11,11 +11,10 @@ from typing import Any
 from llmmanager.bedrock.catalog.entries import ModelAccess
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import InvalidResponseError, RetryExhaustedError
 from llmmanager.bedrock.invocation import wire
-from llmmanager.bedrock.invocation.document_names import with_accepted_names
+from llmmanager.bedrock.invocation.request import ValidRequest
 from llmmanager.bedrock.invocation.run import Machinery, Run
 from llmmanager.bedrock.invocation.stream import AnswerStream, OpenStream, open_stream
 from llmmanager.bedrock.invocation.targets import Place, Targets
-from llmmanager.bedrock.invocation.unknown_content import without_unknown_markers
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.deadline import Deadline
 from llmmanager.bedrock.models.llm_manager_structures import ResponseValidationConfig, ValidationResult
@@ -31,14 +30,14 @@ class Invoker:
 
     def converse(
         self,
-        request: Mapping[str, Any],
+        request: ValidRequest,
         *,
         deadline: Deadline,
         regions: Sequence[str] | None = None,
         validation: ResponseValidationConfig | None = None,
         cancelled: threading.Event | None = None,
     ) -> BedrockResponse:
-        """Answer a valid Converse request.
+        """Answer a Converse request.
 
         Args:
             regions: the regions to use, in this order; None for all of the manager's.
@@ -47,15 +46,14 @@ class Invoker:
             RetryExhaustedError, DeadlineExceededError: no target answered.
             AuthenticationError, RequestValidationError, ConfigurationError: none would.
         """
-        request, changes = _sendable(request)
         run = Run(
             self._machinery,
             self._places(regions),
-            request=request,
+            request=request.fields,
             send=wire.converse,
             operation="Converse",
             deadline=deadline,
-            warnings=[*self._targets.warnings, *changes],
+            warnings=[*self._targets.warnings, *request.warnings],
             cancelled=cancelled,
         )
         try:
@@ -68,30 +66,29 @@ class Invoker:
 
     def converse_stream(
         self,
-        request: Mapping[str, Any],
+        request: ValidRequest,
         *,
         deadline: Deadline,
         validation: ResponseValidationConfig | None = None,
     ) -> StreamingResponse:
-        """Answer a valid Converse request as a stream; the first content has arrived when this returns.
+        """Answer a Converse request as a stream; the first content has arrived when this returns.
 
         Raises:
             As `converse`.
         """
-        request, changes = _sendable(request)
         run: Run[OpenStream] = Run(
             self._machinery,
             self._places(None),
-            request=request,
+            request=request.fields,
             send=open_stream,
             operation="ConverseStream",
             deadline=deadline,
-            warnings=[*self._targets.warnings, *changes],
+            warnings=[*self._targets.warnings, *request.warnings],
         )
         judge = None if validation is None else partial(_judged, validation)
         try:
             stream = AnswerStream(
-                run, request, deadline=deadline, timeout=self._machinery.timeout, judge=judge
+                run, request.fields, deadline=deadline, timeout=self._machinery.timeout, judge=judge
             )
         except BaseException:
             run.count()
@@ -102,13 +99,6 @@ class Invoker:
         """The ways in for each model and region, as known whenever it is called; at first there are some."""
         self._targets.required(regions)
         return partial(self._targets.places, regions)
-
-
-def _sendable(request: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
-    """Return the request in a form that Bedrock accepts, and a warning for each change."""
-    request, left_out = without_unknown_markers(request)
-    request, renamed = with_accepted_names(request)
-    return request, [*left_out, *renamed]
 
 
 def _judged(validation: ResponseValidationConfig, response: BedrockResponse) -> BedrockResponse:

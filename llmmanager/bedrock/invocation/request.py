@@ -1,12 +1,16 @@
-"""From the parameters of a call to the Converse request that goes on the wire."""
+"""Builds and validates the Converse request of a call from its parameters."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import RequestValidationError
+from llmmanager.bedrock.invocation.document_names import with_accepted_names
+from llmmanager.bedrock.invocation.request_blank_text import without_blank_text
 from llmmanager.bedrock.invocation.request_validation import validate_request
+from llmmanager.bedrock.invocation.unknown_content import without_unknown_markers
 from llmmanager.bedrock.models.message_text import as_messages
 
 CONVERSE_FIELDS = {
@@ -29,25 +33,64 @@ PARAMETERS = frozenset({*CONVERSE_FIELDS, "extra_request_fields"})
 """Names of the parameters of `LLMManager.converse` that describe the request."""
 
 
+@dataclass(frozen=True, slots=True)
+class ValidRequest:
+    """A Converse request that passed validation.
+
+    Attributes:
+        fields: the request as it is sent, without `modelId`.
+        warnings: what was changed in it so that Bedrock accepts it.
+    """
+
+    fields: Mapping[str, Any]
+    warnings: tuple[str, ...] = ()
+
+
 def build_request(
     parameters: Mapping[str, Any],
     *,
     default_inference_config: Mapping[str, Any] | None = None,
     stream: bool = False,
-) -> dict[str, Any]:
-    """The Converse request for the keyword parameters of `LLMManager.converse`.
+) -> ValidRequest:
+    """Return the Converse request for the keyword parameters of `LLMManager.converse`.
 
-    Nothing given is changed or copied but the outermost layer. Defaults of the manager yield to what the
-    call gives, field by field; `extra_request_fields` are merged last.
+    The parameters are not changed, and unchanged parts are shared with them. A field of
+    `default_inference_config` applies where the call does not set it; `extra_request_fields` are merged last.
 
     Raises:
         RequestValidationError: with every problem at once in `validation_errors`.
     """
+    request = _with_defaults(parameters, default_inference_config)
+    problems = []
+    extra = parameters.get("extra_request_fields")
+    if isinstance(extra, Mapping):
+        request.update(extra)
+    elif extra is not None:
+        problems.append(f"extra_request_fields: must be a dict (got {type(extra).__name__})")
+    if "messages" in request:
+        request["messages"] = as_messages(request["messages"])
+    problems += validate_request(request, stream=stream)
+    if problems:
+        raise RequestValidationError(f"the request is not valid: {'; '.join(problems)}", problems)
+    fields, warnings = _sendable(request)
+    return ValidRequest(fields, tuple(warnings))
+
+
+def _sendable(request: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
+    """Return the request in a form that Bedrock accepts, and a warning for each change."""
+    request, left_out = without_unknown_markers(request)
+    request, replaced = without_blank_text(request)
+    request, renamed = with_accepted_names(request)
+    return request, [*left_out, *replaced, *renamed]
+
+
+def _with_defaults(
+    parameters: Mapping[str, Any], default_inference_config: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return the fields that the parameters set, without those that are empty."""
     request = {
         field: parameters[name] for name, field in CONVERSE_FIELDS.items() if parameters.get(name) is not None
     }
-    if "messages" in request:
-        request["messages"] = as_messages(request["messages"])
     given = request.get("inferenceConfig")
     if default_inference_config and (given is None or isinstance(given, Mapping)):
         request["inferenceConfig"] = {**default_inference_config, **(given or {})}
@@ -59,13 +102,4 @@ def build_request(
     for optional in ("system", "additionalModelResponseFieldPaths", "requestMetadata", "promptVariables"):
         if optional in request and not request[optional] and isinstance(request[optional], list | dict):
             del request[optional]
-    problems = []
-    extra = parameters.get("extra_request_fields")
-    if isinstance(extra, Mapping):
-        request.update(extra)
-    elif extra is not None:
-        problems.append(f"extra_request_fields: must be a dict (got {type(extra).__name__})")
-    problems += validate_request(request, stream=stream)
-    if problems:
-        raise RequestValidationError(f"the request is not valid: {'; '.join(problems)}", problems)
     return request

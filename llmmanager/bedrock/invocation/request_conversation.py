@@ -33,11 +33,12 @@ class Block(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """One message: its path, its role and the content blocks that can be read."""
+    """One message: its path, its role, the content blocks that can be read, and whether its content is []."""
 
     path: Path
     role: object
     blocks: Sequence[Block]
+    is_empty: bool
 
 
 def check_conversation(request: Mapping[str, object], problems: Problems) -> None:
@@ -60,8 +61,12 @@ def read_turns(messages: object) -> list[Turn]:
     turns = []
     for index, message in enumerate(messages if isinstance(messages, (list, tuple)) else ()):
         known = message if isinstance(message, dict) else {}
+        content = known.get("content")
         here: Path = (_MESSAGES, index)
-        turns.append(Turn(here, known.get("role"), list(_blocks(known.get("content"), (here, "content")))))
+        blocks = list(_blocks(content, (here, "content")))
+        turns.append(
+            Turn(here, known.get("role"), blocks, isinstance(content, (list, tuple)) and not content)
+        )
     return turns
 
 
@@ -97,6 +102,8 @@ def _check_roles(turns: Sequence[Turn], problems: Problems) -> None:
 
 
 def _check_turn(turn: Turn, problems: Problems) -> None:
+    if turn.is_empty and turn.role != "assistant":
+        problems.add((turn.path, "content"), "must be a list of 1 or more content blocks (got 0)")
     types = {block.type for block in turn.blocks}
     if "document" in types and types.isdisjoint(("text", "guardContent")):
         problems.add((turn.path, "content"), "must hold a text block beside its document")

@@ -1,8 +1,8 @@
 """What a Converse request may hold: the shapes of botocore 1.44.5, narrowed where Bedrock itself is stricter.
 
-Narrower than botocore: messages and their content are not empty, JSON documents are objects, files have a
-largest size. Wider: members that are not listed pass (see `request_vocabulary`), and so do new values where
-AWS keeps adding them.
+Narrower than botocore: messages are not empty, JSON documents are objects, files have a largest size. Wider:
+members that are not listed are accepted (see `request_vocabulary`), and so are new values where AWS keeps
+adding them.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ CONTENT_BLOCK = Union(
 MESSAGE = Struct(
     {
         "role*": Choice("user", "assistant", "system"),
-        "content*": ListOf(CONTENT_BLOCK, "content blocks", 1),
+        "content*": ListOf(CONTENT_BLOCK, "content blocks"),
     }
 )
 SYSTEM_BLOCK = Union({"text": SOME_TEXT, "guardContent": GUARD_CONTENT, "cachePoint": CACHE_POINT})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -12,8 +13,8 @@ from llmmanager.bedrock.invocation.request import build_request
 MESSAGES = [{"role": "user", "content": [{"text": "Why?"}]}]
 
 
-def built(**parameters: Any) -> dict[str, Any]:
-    return build_request({"messages": MESSAGES, **parameters})
+def built(**parameters: Any) -> Mapping[str, Any]:
+    return build_request({"messages": MESSAGES, **parameters}).fields
 
 
 def test_every_parameter_fills_the_field_of_its_name() -> None:
@@ -76,10 +77,10 @@ def test_defaults_fill_what_the_call_leaves_open() -> None:
     defaults = {"maxTokens": 50, "temperature": 0.1}
     request = build_request(
         {"messages": MESSAGES, "inference_config": {"temperature": 0.9}}, default_inference_config=defaults
-    )
+    ).fields
     assert request["inferenceConfig"] == {"maxTokens": 50, "temperature": 0.9}
     assert (
-        build_request({"messages": MESSAGES}, default_inference_config=defaults)["inferenceConfig"]
+        build_request({"messages": MESSAGES}, default_inference_config=defaults).fields["inferenceConfig"]
         == defaults
     )
     assert defaults == {"maxTokens": 50, "temperature": 0.1}
@@ -125,4 +126,4 @@ def test_what_only_a_stream_takes_is_taken_for_a_stream_only() -> None:
     with pytest.raises(RequestValidationError, match="streamProcessingMode"):
         built(guardrail_config=guardrail)
     request = build_request({"messages": MESSAGES, "guardrail_config": guardrail}, stream=True)
-    assert request["guardrailConfig"] == guardrail
+    assert request.fields["guardrailConfig"] == guardrail

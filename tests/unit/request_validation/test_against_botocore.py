@@ -32,7 +32,6 @@ DELIBERATE = {
     "modelId: required",  # the target supplies it
     "messages: required",
     "messages: low",
-    "messages[].content: low",
     "modelId: pattern",
     "guardrailConfig.guardrailIdentifier: pattern",
 }

@@ -143,6 +143,9 @@ SOUND: dict[str, Json] = {
     },
     "five cache points": asking({"text": "x"}, *[{"cachePoint": {"type": "default"}}] * 5),
     "an assistant's prefill": {"messages": [user({"text": "a"}), assistant({"text": "{"})]},
+    "an empty message of the assistant": {
+        "messages": [user({"text": "a"}), assistant(), user({"text": "b"})]
+    },
     "a blank text of the assistant": {"messages": [user({"text": "a"}), assistant({"text": ""})]},
     "a system message first": {
         "messages": [{"role": "system", "content": [{"text": "x"}]}, user({"text": "a"})]
@@ -191,7 +194,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "no content": ({"messages": [{"role": "user"}]}, "messages[0].content: is required"),
     "content that is a string": (
         {"messages": [{"role": "user", "content": "Hello"}]},
-        "messages[0].content: must be a list of 1 or more content blocks (got str)",
+        "messages[0].content: must be a list of content blocks (got str)",
     ),
     "empty content": (
         {"messages": [user()]},
