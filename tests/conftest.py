@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+from llmmanager.testing import Call, FakeBedrock
+from llmmanager.testing.fake_bedrock import Responder
 from tests.loopback import loopback_only
+from tests.waiting import PATIENCE_SECONDS
 
 pytest_plugins = ["llmmanager.testing.pytest_plugin"]
 
@@ -17,6 +22,10 @@ os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 os.environ["AWS_CONFIG_FILE"] = os.devnull
 os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 os.environ["JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION"] = "18,20"
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any speed")
 
 
 @pytest.fixture(autouse=True)
@@ -32,3 +41,24 @@ def aws_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+
+
+@pytest.fixture
+def answer_with(fake_bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch) -> Callable[[Responder], None]:
+    """Let a function of the test answer the calls of FakeBedrock, each on a thread of its own."""
+    return lambda responder: monkeypatch.setattr(fake_bedrock, "_responder", responder)
+
+
+@pytest.fixture
+def meet(answer_with: Callable[[Responder], None]) -> Callable[[int], None]:
+    """Let FakeBedrock answer only when this many calls are waiting for an answer."""
+
+    def meet_at(calls: int) -> None:
+        barrier = threading.Barrier(calls, timeout=PATIENCE_SECONDS)
+
+        def wait_for_the_others(call: Call) -> None:
+            barrier.wait()
+
+        answer_with(wait_for_the_others)
+
+    return meet_at
