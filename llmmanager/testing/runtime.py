@@ -26,6 +26,8 @@ from .validation import check_context, check_request
 # What a call reserves when neither it nor the model sets a maximum.
 _USUAL_OUTPUT = 4096
 _TOOL_INPUT_CHARS = 16
+# How often a stream that pauses looks whether its client is still there.
+_LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,7 @@ class Runtime:
                     yield await self._broken(call, stop)
                     return
                 if is_delta and deltas:
-                    await asyncio.sleep(pause)
+                    await _sleep(pause, client_left)
                 if client_left():
                     raise DropConnection
                 if is_delta:
@@ -213,6 +215,13 @@ class Runtime:
         if stop.error is None:
             raise DropConnection
         return event_stream.exception(stop.error.code, stop.error.body)
+
+
+async def _sleep(seconds: float, client_left: Callable[[], bool]) -> None:
+    """Sleep, and return early when the client has left."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0 and not client_left():
+        await asyncio.sleep(min(left, _LOOK_SECONDS))
 
 
 def _tokens_of(chars: int) -> int:
