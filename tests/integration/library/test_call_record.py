@@ -7,7 +7,6 @@ import http.server
 import math
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -75,14 +74,12 @@ def test_the_data_of_an_answer_are_bedrocks_and_nothing_else(make_manager, ask) 
 
 
 def test_the_duration_is_that_of_all_attempts_in_milliseconds(
-    fake_bedrock: FakeBedrock, make_manager, ask
+    fake_bedrock: FakeBedrock, make_manager, ask, clock
 ) -> None:
-    fake_bedrock.set_latency(0.2)
-    response = make_manager().converse(ask)
-    attempt = response.attempts[0]
-    took = (attempt.end_time - attempt.start_time).total_seconds() * 1000
-    assert took > 190
-    assert took - 50 < response.total_duration_ms < took + 5000
+    fake_bedrock.add_fault(Fault(error="ThrottlingException", retry_after=0.05, count=1))
+    clock.seconds_per_call = 0.2
+    response = make_manager(regions=(EAST,)).converse(ask)
+    assert response.total_duration_ms == pytest.approx(450)
 
 
 def test_the_failure_of_a_call_is_caused_by_its_last_error(
@@ -269,10 +266,11 @@ def test_an_error_on_asking_again_leaves_the_last_answer(
 
 
 def test_a_delay_that_would_outlast_the_deadline_is_not_begun(
-    fake_bedrock: FakeBedrock, make_manager, ask
+    fake_bedrock: FakeBedrock, make_manager, ask, clock
 ) -> None:
     config = never_valid(3, response_validation_delay=60.0)
     response = make_manager().converse(ask, response_validation_config=config, deadline=20)
+    assert clock.sleeps == []
     assert not response.success
     assert len(fake_bedrock.calls) == 1
     assert isinstance(response.get_last_error(), InvalidResponseError)
@@ -368,14 +366,15 @@ def test_credentials_are_renewed_once_in_a_call(fake_bedrock: FakeBedrock, make_
     assert raised.value.response.success is False
 
 
-def test_a_deadline_that_passes_between_attempts_is_told_with_them(
-    fake_bedrock: FakeBedrock, make_manager, ask
+def test_a_deadline_that_passes_between_attempts_is_reported_with_them(
+    fake_bedrock: FakeBedrock, make_manager, ask, clock
 ) -> None:
-    fake_bedrock.add_fault(Fault(error="ThrottlingException", delay=0.4))
+    fake_bedrock.add_fault(Fault(error="ThrottlingException"))
+    clock.seconds_per_call = 0.4
     with pytest.raises(DeadlineExceededError, match="deadline") as raised:
         make_manager(retry={"retry_strategy": RetryStrategy.REGION_FIRST}).converse(ask, deadline=0.6)
     response = raised.value.response
-    assert 1 <= len(response.attempts) <= 2
+    assert len(response.attempts) == 2
     assert not response.success
     assert isinstance(response.get_last_error(), DeadlineExceededError)
 
@@ -445,13 +444,34 @@ def test_a_streamed_answer_that_is_valid_stays_a_success(make_manager, ask) -> N
     assert not stream.had_validation_failures()
 
 
-def test_a_cancelled_wait_ends_the_call_and_says_so(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+class Cancelled(threading.Event):
+    """An event that is waited for without real time, and may be set during a wait.
+
+    Attributes:
+        waits: seconds of each wait.
+    """
+
+    def __init__(self, *, during_a_wait: bool) -> None:
+        super().__init__()
+        self.waits: list[float | None] = []
+        self._during_a_wait = during_a_wait
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits.append(timeout)
+        if self._during_a_wait:
+            self.set()
+        return self.is_set()
+
+
+def test_a_cancelled_wait_ends_the_call_and_says_so(
+    fake_bedrock: FakeBedrock, make_manager, ask, clock
+) -> None:
     fake_bedrock.add_fault(Fault(error="ThrottlingException", retry_after=20))
-    cancelled = threading.Event()
+    cancelled = Cancelled(during_a_wait=True)
     manager = make_manager(regions=(EAST,), retry={"max_retry_delay": 30.0})
-    threading.Timer(0.3, cancelled.set).start()
     with pytest.raises(RetryExhaustedError, match=r"after 1 attempt\(s\): cancelled"):
         manager._invoker.converse(build_request({"messages": ask}), deadline=NEVER, cancelled=cancelled)
+    assert cancelled.waits == [pytest.approx(20)]
 
 
 @dataclass(frozen=True)
@@ -474,7 +494,9 @@ def test_a_call_is_out_of_time_when_nothing_is_left_of_it(
     assert type(raised.value) is kind
 
 
-def test_a_connection_is_made_with_an_eye_on_what_the_deadline_leaves(make_manager, ask, monkeypatch) -> None:
+def test_a_connection_is_made_with_an_eye_on_what_the_deadline_leaves(
+    make_manager, ask, monkeypatch, clock
+) -> None:
     manager = make_manager()
     left: list[float] = []
     client = manager._clients.client
@@ -486,18 +508,17 @@ def test_a_connection_is_made_with_an_eye_on_what_the_deadline_leaves(make_manag
     monkeypatch.setattr(manager._clients, "client", remembering)
     manager.converse(ask, deadline=50)
     manager.converse(ask)
-    assert 0 < left[0] <= 50
-    assert left[1] == math.inf
+    assert left == [pytest.approx(50), math.inf]
 
 
 def test_nobody_is_called_when_the_time_went_into_making_the_client(
-    fake_bedrock: FakeBedrock, make_manager, ask, monkeypatch
+    fake_bedrock: FakeBedrock, make_manager, ask, monkeypatch, clock
 ) -> None:
     manager = make_manager(retry={"retryable_errors": (Exception,)})
     client = manager._clients.client
 
     def slow(service: str, region: str, *, remaining: float) -> Any:
-        time.sleep(remaining)
+        clock.now += remaining
         return client(service, region)
 
     monkeypatch.setattr(manager._clients, "client", slow)
@@ -524,11 +545,15 @@ def test_a_server_may_be_silent_for_the_timeout_or_what_the_deadline_leaves(
     assert allowed == [silence]
 
 
-def test_a_call_that_nobody_cancels_waits_and_goes_on(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
-    fake_bedrock.add_fault(Fault(error="ThrottlingException", count=1, retry_after=0.2))
+def test_a_call_that_nobody_cancels_waits_and_goes_on(
+    fake_bedrock: FakeBedrock, make_manager, ask, clock
+) -> None:
+    fake_bedrock.add_fault(Fault(error="ThrottlingException", count=1, retry_after=20))
     request = build_request({"messages": ask})
     invoker = make_manager(regions=(EAST,))._invoker
-    assert invoker.converse(request, deadline=NEVER, cancelled=threading.Event()).success
+    cancelled = Cancelled(during_a_wait=False)
+    assert invoker.converse(request, deadline=NEVER, cancelled=cancelled).success
+    assert cancelled.waits == [pytest.approx(20)]
 
 
 def test_a_call_that_was_cancelled_before_asks_nobody(fake_bedrock: FakeBedrock, make_manager, ask) -> None:

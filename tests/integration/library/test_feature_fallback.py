@@ -350,7 +350,7 @@ def test_a_model_set_aside_gets_its_attempt_when_the_retries_are_used_up(
 
 
 def test_a_model_set_aside_is_used_before_the_deadline_passes(
-    fake_bedrock: FakeBedrock, make_manager
+    fake_bedrock: FakeBedrock, make_manager, clock
 ) -> None:
     refuse(fake_bedrock, NO_IMAGES, 1, LITE)
     fake_bedrock.add_fault(Fault(error="ThrottlingException", model=PRO, retry_after=60))

@@ -120,7 +120,9 @@ def test_the_validation_is_shown_where_the_answer_comes_from(make_manager, ask) 
 
 
 @pytest.mark.parametrize("retries", [0, 2])
-def test_what_ends_without_a_valid_answer_says_so_with_a_plain_false(make_manager, ask, retries: int) -> None:
+def test_what_ends_without_a_valid_answer_says_so_with_a_plain_false(
+    make_manager, ask, clock, retries: int
+) -> None:
     config = ResponseValidationConfig(
         lambda _: ValidationResult(success=False, error_message="no"),
         response_validation_retries=retries,
@@ -161,12 +163,13 @@ def test_a_call_without_any_answer_still_raises(fake_bedrock: FakeBedrock, make_
         make_manager().converse(ask, response_validation_config=valid_from(1))
 
 
-def test_the_deadline_ends_the_asking(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+def test_the_deadline_ends_the_asking(fake_bedrock: FakeBedrock, make_manager, ask, clock) -> None:
     config = ResponseValidationConfig(
         lambda _: ValidationResult(success=False, error_message="no"),
         response_validation_retries=100,
-        response_validation_delay=30.0,
+        response_validation_delay=8.0,
     )
     response = make_manager().converse(ask, response_validation_config=config, deadline=20)
     assert not response.success
-    assert len(fake_bedrock.calls) == 1
+    assert clock.sleeps == [8.0, 8.0]
+    assert len(fake_bedrock.calls) == 3
