@@ -1,4 +1,4 @@
-"""What must be true after the demo: summary, result file and Bedrock's own log tell the same story."""
+"""What must hold after the demo: the batch's summary, its result file and Bedrock's own log agree."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from llmmanager.testing import Call
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that must be so, and what was found."""
+    """A claim, whether it holds, and what was found."""
 
     claim: str
     holds: bool
@@ -22,69 +22,82 @@ class Check:
 
 @dataclass(frozen=True)
 class Trouble:
-    """What Bedrock was told to refuse while the batch ran."""
+    """The faults of Bedrock while the batch ran: a region that throttles, a model without access."""
 
     throttled_region: str
     denied_model_id: str
 
 
 def agree(claim: str, expected: object, found: object) -> Check:
-    """A check that two counts are the same."""
+    """Return a check that two values are the same."""
     return Check(claim, expected == found, f"{expected} and {found}")
 
 
 def batch_checks(
     batch: BatchResult, *, ids: Sequence[str], calls: Sequence[Call], trouble: Trouble
 ) -> Iterator[Check]:
-    """Every promise of a batch. `ids` are the records', `calls` what Bedrock received while it ran."""
-    converse = [call for call in calls if call.operation == "Converse"]
-    summary, results = batch.summary, batch.results
-    answered = [line for line in results if line["status"] == "answered"]
-    throttled = [call for call in converse if call.error_code == "ThrottlingException"]
-    refused = [call for call in converse if call.error_code == "AccessDeniedException"]
+    """Yield the checks of a batch.
 
-    yield agree(
-        "every record has exactly one result", sorted(ids), sorted(line["recordId"] for line in results)
-    )
+    Args:
+        ids: of the records.
+        calls: what Bedrock received while the batch ran.
+    """
+    converse = [call for call in calls if call.operation == "Converse"]
+    answered = [line for line in batch.results if line["status"] == "answered"]
+    yield from _record_checks(batch, ids, answered)
+    yield from _trouble_checks(converse, trouble)
+    yield from _summary_checks(batch, answered)
+    yield from _log_checks(batch, answered, converse)
+
+
+def _record_checks(
+    batch: BatchResult, ids: Sequence[str], answered: Sequence[dict[str, Any]]
+) -> Iterator[Check]:
+    found = sorted(line["recordId"] for line in batch.results)
+    yield agree("every record has exactly one result", sorted(ids), found)
     yield agree("every record is answered", len(ids), len(answered))
+    says = all(map(_says_something, answered))
+    yield Check("every answer has text or a tool call", says, f"{len(answered)} answers")
+    incomplete = sum(bool(line["featuresDisabled"]) for line in answered)
+    yield agree("no answer left out a part of its request", 0, incomplete)
+
+
+def _trouble_checks(converse: Sequence[Call], trouble: Trouble) -> Iterator[Check]:
+    throttled = [call for call in converse if call.error_code == "ThrottlingException"]
+    denied = [call for call in converse if call.error_code == "AccessDeniedException"]
     yield Check(
-        "every answer has text or a tool call",
-        all(map(_says_something, answered)),
-        f"{len(answered)} answers",
-    )
-    yield agree(
-        "answers that left a part of the request out",
-        0,
-        sum(bool(line["featuresDisabled"]) for line in answered),
-    )
-    yield Check(
-        f"{trouble.throttled_region} throttled, and only it",
+        f"calls were throttled in {trouble.throttled_region}, and only there",
         {call.region for call in throttled} == {trouble.throttled_region},
         f"{len(throttled)} throttled calls",
     )
     yield Check(
-        f"{trouble.denied_model_id} was refused, and only it",
-        {call.model_id for call in refused} == {trouble.denied_model_id},
-        f"{len(refused)} refused calls",
+        f"access was denied to {trouble.denied_model_id}, and only to it",
+        {call.model_id for call in denied} == {trouble.denied_model_id},
+        f"{len(denied)} denied calls",
     )
-    yield agree("summary and results: answered", summary["answered"], len(answered))
-    yield agree("summary and results: failed", summary["failed"], len(batch.failed))
-    yield agree("summary and results: rejected", summary["rejected"], len(batch.rejected))
+
+
+def _summary_checks(batch: BatchResult, answered: Sequence[dict[str, Any]]) -> Iterator[Check]:
+    summary, counted = batch.summary, "summary and results agree on the"
+    yield agree(f"{counted} answered records", summary["answered"], len(answered))
+    yield agree(f"{counted} failed records", summary["failed"], len(batch.failed))
+    yield agree(f"{counted} rejected lines", summary["rejected"], len(batch.rejected))
+    by_region = dict(Counter(line["region"] for line in answered))
+    yield agree(f"{counted} answers of each region", summary["byRegion"], by_region)
+    by_model = dict(Counter(line["model"] for line in answered))
+    yield agree(f"{counted} answers of each model", summary["byModel"], by_model)
+    yield agree(f"{counted} tokens", summary["usage"]["totalTokens"], _sum(answered, "totalTokens"))
+
+
+def _log_checks(
+    batch: BatchResult, answered: Sequence[dict[str, Any]], converse: Sequence[Call]
+) -> Iterator[Check]:
+    log = "Bedrock's log agree on the"
+    yield agree(f"summary and {log} number of calls", batch.summary["attempts"], len(converse))
+    attempts = sum(line["attempts"] for line in batch.results)
+    yield agree(f"results and {log} number of calls", attempts, len(converse))
     yield agree(
-        "summary and results: by region",
-        summary["byRegion"],
-        dict(Counter(line["region"] for line in answered)),
-    )
-    yield agree(
-        "summary and results: by model", summary["byModel"], dict(Counter(line["model"] for line in answered))
-    )
-    yield agree("summary and results: tokens", summary["usage"]["totalTokens"], _sum(answered, "totalTokens"))
-    yield agree("summary and Bedrock's log: attempts", summary["attempts"], len(converse))
-    yield agree(
-        "results and Bedrock's log: attempts", sum(line["attempts"] for line in results), len(converse)
-    )
-    yield agree(
-        "results and Bedrock's log: answers by model and region",
+        f"results and {log} answers of each model and region",
         Counter((line["model"], line["region"]) for line in answered),
         Counter((call.model_id, call.region) for call in converse if call.status == 200),
     )

@@ -1,4 +1,4 @@
-"""`make demo`: deploy the stack, send work through it while Bedrock misbehaves, check what came of it."""
+"""`make demo`: deploy the stack, send requests while Bedrock throttles and denies, and check the results."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from infra.local.steps import Steps
 from llmmanager.testing import FakeBedrock
 
 PROMPTS = ROOT / "examples" / "prompts.jsonl"
-# The demo's own, so that it shows the same whatever cdk.json says. The cheapest model is the first.
+# Not those of cdk.json, so that the demo always shows the same. The cheapest model is the first.
 REGIONS = ["us-east-1", "us-west-2", "eu-central-1"]
 SETTINGS = {
     "models": json.dumps(["Nova Micro", "Nova Lite", "Claude Haiku 4.5"]),
     "regions": json.dumps(REGIONS),
 }
 TROUBLE = Trouble(throttled_region="us-east-1", denied_model_id="amazon.nova-micro-v1:0")
-# Enough for a few of the records, so that the rest meets ThrottlingException there and moves on.
+# Enough for a few of the records: the others are throttled in that region and answered in the next.
 TOKENS_PER_MINUTE = 1_000
 THINKING_SECONDS = (0.3, 1.2)
 
@@ -35,7 +35,10 @@ def main() -> int:
     started = time.monotonic()
     bedrock = FakeBedrock()
     try:
-        steps.say("Starting: the CDK app of this checkout on an AWS emulator, FakeBedrock as its Bedrock")
+        steps.say("Starting: the CDK app of this checkout on an AWS emulator")
+        steps.say(
+            "FakeBedrock, a test double, stands in for Bedrock. It writes all answers: no model is called."
+        )
         with running_stack(bedrock, context=SETTINGS, steps=steps) as run:
             bedrock.set_latency(THINKING_SECONDS, operation="Converse")
             checks = [
@@ -53,7 +56,7 @@ def main() -> int:
 
 
 def show_model_access(run: LocalRun, steps: Steps) -> list[Check]:
-    """Run the refresh machine and read what it left in the table."""
+    """Run the refresh state machine and read the table that it fills."""
     steps.say("\nModel access: one Step Functions execution asks Bedrock in every region")
     with steps.step("model access refreshed"):
         output = refresh(run.stack)
@@ -65,7 +68,7 @@ def show_model_access(run: LocalRun, steps: Steps) -> list[Check]:
     failed = [item for item in output if "error" in item]
     return [
         Check("the refresh reached every region", not failed, json.dumps(failed)),
-        agree("regions in the table", sorted(REGIONS), sorted(catalog_regions(run.stack))),
+        agree("the catalog holds every region", sorted(REGIONS), sorted(catalog_regions(run.stack))),
     ]
 
 
@@ -81,14 +84,15 @@ def show_one_request(run: LocalRun, steps: Steps) -> list[Check]:
         answer = run.stack.api.post("/v1/converse", body).expect(200)
     steps.say(f"    asked     {question}")
     steps.say(f"    answered  {answer['text']}")
+    steps.say("              (written by FakeBedrock)")
     steps.say(f"    by        {answer['model']} in {answer['region']} ({answer['accessMethod']})")
     steps.say(f"    tokens    {answer['usage']['totalTokens']}, about ${answer['estimatedCostUsd']:.7f}")
     return [Check("one request is answered with text", bool(answer["text"]), repr(answer["text"]))]
 
 
 def show_refusals(run: LocalRun, steps: Steps) -> list[Check]:
-    """Requests that cannot work are refused before they cost anything."""
-    steps.say("\nBad requests: refused at the door, with the reason")
+    """Send invalid requests: they are rejected before they cost anything."""
+    steps.say("\nInvalid requests: rejected with the reason, before any call of Bedrock")
     calls_before = len(run.bedrock.calls)
     api, checks = run.stack.api, []
     for what, answer, status in (
@@ -98,27 +102,28 @@ def show_refusals(run: LocalRun, steps: Steps) -> list[Check]:
     ):
         reason = answer.body["errors"][0] if answer.body.get("errors") else answer.body["detail"]
         steps.say(f"    {what:<13} {answer.status}  {reason}")
-        checks.append(agree(f"{what}: refused", status, answer.status))
-    checks.append(agree("calls of Bedrock for refused requests", 0, len(run.bedrock.calls) - calls_before))
+        checks.append(agree(f"an invalid request ({what}) is rejected with {status}", status, answer.status))
+    calls = len(run.bedrock.calls) - calls_before
+    checks.append(agree("invalid requests cause no call of Bedrock", 0, calls))
     return checks
 
 
 def show_batch(run: LocalRun, steps: Steps) -> list[Check]:
-    """Run the example file as a batch while Bedrock throttles one region and refuses one model."""
+    """Run the example file as a batch while Bedrock throttles one region and denies one model."""
     ids = [record_id(line) for line in PROMPTS.read_text("utf-8").split("\n") if line]
     steps.say(f"\nA batch: {len(ids)} records of {PROMPTS.relative_to(ROOT)}, POST /v1/batches")
     steps.say(
-        f"    {TROUBLE.throttled_region} now throttles past {TOKENS_PER_MINUTE:,} tokens a minute a model"
+        f"    {TROUBLE.throttled_region} now throttles beyond {TOKENS_PER_MINUTE:,} tokens a minute and model"
     )
-    steps.say(f"    {TROUBLE.denied_model_id} is now refused in every region (AccessDeniedException)")
+    steps.say(f"    access to {TROUBLE.denied_model_id} is now denied in every region")
     run.bedrock.set_quota(tokens_per_minute=TOKENS_PER_MINUTE, region=TROUBLE.throttled_region)
     run.bedrock.deny(TROUBLE.denied_model_id)
     before = len(run.bedrock.calls)
     with steps.step("batch finished"):
         batch = run_batch(run.stack, steps)
     calls = run.bedrock.calls[before:]
-    steps.say("\nWhat came of it")
-    steps.say(batch_report(batch, calls=calls))
+    steps.say("\nThe results")
+    steps.say(batch_report(batch, calls=calls, trouble=TROUBLE))
     steps.say(
         "\nWhat it would cost on AWS, if every record were answered at the first attempt (docs/costs.md)"
     )
@@ -133,7 +138,7 @@ def record_id(line: str) -> str:
 
 
 def run_batch(stack: Stack, steps: Steps) -> BatchResult:
-    """Upload the example file, submit it, tell how it goes, fetch what came of it."""
+    """Upload the example file, submit it, report its progress, and fetch its results."""
     stack.client("s3").upload_file(str(PROMPTS), stack.bucket, "inputs/prompts.jsonl")
     batch_id = submit(stack, {"inputS3Uri": f"s3://{stack.bucket}/inputs/prompts.jsonl"})
     last = ""
@@ -152,10 +157,13 @@ def run_batch(stack: Stack, steps: Steps) -> BatchResult:
 
 
 def verdict(checks: list[Check], *, steps: Steps, seconds: float) -> int:
-    """Say what does not hold; 0 when everything does."""
+    """List all checks by name; return 0 when all hold."""
     wrong = [check for check in checks if not check.holds]
+    steps.say("\nChecks")
+    for number, check in enumerate(checks, start=1):
+        steps.say(f"  {number:>2}  {'ok    ' if check.holds else 'FAILED'}  {check.claim}")
     for check in wrong:
-        print(f"NOT SO: {check.claim} ({check.found})", file=sys.stderr)
+        print(f"FAILED: {check.claim} (found: {check.found})", file=sys.stderr)
     steps.say(f"\n{len(checks) - len(wrong)} of {len(checks)} checks hold; {seconds:.1f} s in all")
     return 1 if wrong else 0
 

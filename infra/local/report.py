@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from infra.local.batches import BatchResult
+from infra.local.checks import Trouble
 from llmmanager.bedrock.batch_cost import BatchCost, estimate_batch_cost
 from llmmanager.testing import Call
 
@@ -24,10 +25,12 @@ def counts(numbers: dict[str, int]) -> str:
     return ", ".join(f"{name} {number}" for name, number in ordered) or "none"
 
 
-def batch_report(batch: BatchResult, *, calls: Sequence[Call]) -> str:
-    """What came of a batch, and what Bedrock's own log says of it."""
+def batch_report(batch: BatchResult, *, calls: Sequence[Call], trouble: Trouble) -> str:
+    """Return a table of a batch's results, and of the calls that Bedrock's own log has of it."""
     summary = batch.summary
     outcomes = Counter(call.error_code or "answered" for call in calls if call.operation == "Converse")
+    denied, throttled = outcomes["AccessDeniedException"], outcomes["ThrottlingException"]
+    share = denied / summary["answered"] if summary["answered"] else 0.0
     usage = summary["usage"]
     cost = summary["estimatedCostUsd"]
     return table(
@@ -36,6 +39,14 @@ def batch_report(batch: BatchResult, *, calls: Sequence[Call]) -> str:
             ("By region", counts(summary["byRegion"])),
             ("By model", counts(summary["byModel"])),
             ("Calls of Bedrock", f"{summary['attempts']}: {counts(dict(outcomes))}"),
+            (
+                "  denied",
+                f"{share:.2f} per answer: each shows a worker that {trouble.denied_model_id} is denied",
+            ),
+            (
+                "  throttled",
+                f"{throttled}: each shows a worker that {trouble.throttled_region} has no quota left",
+            ),
             ("Tokens", f"{usage['inputTokens']:,} in, {usage['outputTokens']:,} out"),
             ("Estimated cost", "unknown" if cost is None else f"${cost:.6f}"),
             ("Wall time", f"{summary['wallSeconds']:.1f} s"),

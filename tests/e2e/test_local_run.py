@@ -111,12 +111,15 @@ def assert_nothing_left(mark: str, process: subprocess.Popen[str]) -> None:
     assert not list((ROOT / ".local").glob(f"run-{process.pid}-*"))
 
 
-def test_the_demo_shows_its_table_and_leaves_nothing_behind(mark: str) -> None:
+def test_the_demo_shows_its_results_and_checks_and_leaves_nothing_behind(mark: str) -> None:
     process = start("infra.local.demo", mark=mark)
     said, _ = process.communicate(timeout=240)
     assert process.returncode == 0, said
     assert re.search(r"Records +60: 60 answered, 0 failed, 0 rejected", said)
     assert re.search(r"Calls of Bedrock .*AccessDeniedException \d+.*ThrottlingException \d+", said)
+    assert "FakeBedrock, a test double, stands in for Bedrock. It writes all answers" in said
+    checks = re.findall(r"^ *(\d+)  ok      \S+", said, re.MULTILINE)
+    assert f"\n{len(checks)} of {len(checks)} checks hold" in said
     (folder,) = re.findall(r"Files: (\S+)", said)
     assert len((ROOT / folder / "results.jsonl").read_text().splitlines()) == 60
     assert_nothing_left(mark, process)

@@ -82,13 +82,13 @@ def test_a_batch_that_went_well_passes_every_check() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "noticed"),
     [
-        ("answered", 3, "summary and results: answered"),
-        ("failed", 1, "summary and results: failed"),
-        ("rejected", 1, "summary and results: rejected"),
-        ("attempts", 5, "summary and Bedrock's log: attempts"),
-        ("byRegion", {"us-west-2": 2}, "summary and results: by region"),
-        ("byModel", {DENIED: 2}, "summary and results: by model"),
-        ("usage", {"totalTokens": 21}, "summary and results: tokens"),
+        ("answered", 3, "summary and results agree on the answered records"),
+        ("failed", 1, "summary and results agree on the failed records"),
+        ("rejected", 1, "summary and results agree on the rejected lines"),
+        ("attempts", 5, "summary and Bedrock's log agree on the number of calls"),
+        ("byRegion", {"us-west-2": 2}, "summary and results agree on the answers of each region"),
+        ("byModel", {DENIED: 2}, "summary and results agree on the answers of each model"),
+        ("usage", {"totalTokens": 21}, "summary and results agree on the tokens"),
     ],
 )
 def test_a_summary_that_differs_from_the_results_is_noticed(field: str, value: Any, noticed: str) -> None:
@@ -103,9 +103,9 @@ def test_a_summary_that_differs_from_the_results_is_noticed(field: str, value: A
         ("recordId", "b", "every record has exactly one result"),
         ("status", "failed", "every record is answered"),
         ("modelOutput", {"output": {"message": {"content": []}}}, "every answer has text or a tool call"),
-        ("featuresDisabled", ["images"], "answers that left a part of the request out"),
-        ("attempts", 9, "results and Bedrock's log: attempts"),
-        ("region", "us-east-1", "results and Bedrock's log: answers by model and region"),
+        ("featuresDisabled", ["images"], "no answer left out a part of its request"),
+        ("attempts", 9, "results and Bedrock's log agree on the number of calls"),
+        ("region", "us-east-1", "results and Bedrock's log agree on the answers of each model and region"),
     ],
 )
 def test_a_result_that_is_not_as_it_should_be_is_noticed(field: str, value: Any, noticed: str) -> None:
@@ -118,13 +118,13 @@ def test_a_bedrock_that_never_throttled_or_refused_shows_nothing() -> None:
     quiet = copy.deepcopy(batch())
     quiet.summary["attempts"], quiet.results[0]["attempts"] = 2, 1
     assert wrong(quiet, calls()[2:]) == [
-        "us-east-1 throttled, and only it",
-        f"{DENIED} was refused, and only it",
+        "calls were throttled in us-east-1, and only there",
+        f"access was denied to {DENIED}, and only to it",
     ]
 
 
 def test_the_report_says_what_became_of_the_records_and_of_the_calls() -> None:
-    report = batch_report(batch(), calls=calls())
+    report = batch_report(batch(), calls=calls(), trouble=TROUBLE)
     assert "2: 2 answered, 0 failed, 0 rejected" in report
     assert "eu-central-1 1, us-west-2 1" in report
     assert "4: answered 2, AccessDeniedException 1, ThrottlingException 1" in report
@@ -132,7 +132,13 @@ def test_the_report_says_what_became_of_the_records_and_of_the_calls() -> None:
     assert "$0.001230" in report
 
 
+def test_the_report_says_what_the_denied_and_the_throttled_calls_are() -> None:
+    report = batch_report(batch(), calls=calls(), trouble=TROUBLE)
+    assert f"denied          0.50 per answer: each shows a worker that {DENIED} is denied" in report
+    assert "throttled       1: each shows a worker that us-east-1 has no quota left" in report
+
+
 def test_a_cost_that_is_not_known_is_not_made_up() -> None:
     told = batch()
     told.summary["estimatedCostUsd"] = None
-    assert "unknown" in batch_report(told, calls=calls())
+    assert "unknown" in batch_report(told, calls=calls(), trouble=TROUBLE)
