@@ -1,11 +1,12 @@
 """Which targets cool down, shared by all functions through the catalog's table.
 
-An item has `pk` = "health", `sk` = "model@region", `until` (N, seconds since 1970) and the same, rounded up,
-as `expires_at`, by which DynamoDB deletes it some time later; readers go by `until`.
+An item has `pk` = "health", `sk` = "what@region" (what: a model, an access method, or "*" for every model),
+`until` (N, seconds since 1970) and the same, rounded up, as `expires_at`, by which DynamoDB deletes it some
+time later; readers go by `until`.
 
 Powertools' circuit breaker is not used: it wraps one dependency and refuses calls while that is down. Here
 a target that cools is tried last and never refused, which only the route of a call can decide; and the
-breaker looks up its state before calls that go well, where this table is left alone.
+breaker looks up its state before calls that go well, where this table is not read.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from lambdas.shared.settings import model_settings
 from llmmanager.bedrock.routing.cooldown import Cooldowns, Key
 
 _PARTITION = "health"
+# Only a batch worker makes calls at once, and it has time.
+_PATIENCE_SECONDS = 1.0
 
 
 @cache
 def cooldowns() -> Cooldowns:
     """The cooldowns of this process, with a board that all processes share."""
-    return Cooldowns(board=HealthBoard(model_settings().table))
+    return Cooldowns(board=HealthBoard(model_settings().table), patience=_PATIENCE_SECONDS)
 
 
 def count_all_cooling(*, door: str) -> None:
@@ -95,5 +98,5 @@ class HealthBoard:
 
 
 def _key(item: Mapping[str, Any]) -> Key:
-    model, _, region = item["sk"]["S"].rpartition("@")
-    return model, region
+    what, _, region = item["sk"]["S"].rpartition("@")
+    return what, region

@@ -21,7 +21,7 @@ from llmmanager.bedrock.invocation.attempt_usage import price_of, tokens_of, tok
 from llmmanager.bedrock.invocation.stats import CallStats
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.llm_manager_structures import RequestAttempt
-from llmmanager.bedrock.routing.decision import Decision, Kind, Next
+from llmmanager.bedrock.routing.decision import CREDENTIALS_KINDS, Decision, Kind, Next
 
 
 class CallRecord:
@@ -123,9 +123,9 @@ class CallRecord:
     def final_error(self, error: Exception, decision: Decision, *, auth_type: str) -> LLMManagerError | None:
         """Return what to raise for an error that ends the call, or None when targets merely ran out."""
         response = self.response(None, None, success=False)
-        if decision.kind in (Kind.CREDENTIALS, Kind.EXPIRED_CREDENTIALS):
+        if decision.kind in CREDENTIALS_KINDS:
             region = self.attempts[-1].region
-            return AuthenticationError(str(error), auth_type, region, response=response)
+            return AuthenticationError(_in_words(error), auth_type, region, response=response)
         if decision.kind is Kind.REQUEST:
             return RequestValidationError(
                 f"Bedrock refused the request: {error}", [str(error)], [], response=response
@@ -133,6 +133,25 @@ class CallRecord:
         if decision.kind is Kind.CONFIGURATION:
             return ConfigurationError(str(error), {"region": self.attempts[-1].region}, response=response)
         return None
+
+    def credentials_error(self, *, auth_type: str) -> AuthenticationError | None:
+        """Return what to raise when every attempt was refused for its credentials, or None.
+
+        A region that the account has not enabled refuses good credentials: so it takes every region.
+        """
+        kinds = {decision.kind if decision else None for decision in self._decisions}
+        if not kinds or not kinds <= CREDENTIALS_KINDS:
+            return None
+        regions = list(dict.fromkeys(attempt.region for attempt in self.attempts))
+        last = self.attempts[-1].error
+        failure = AuthenticationError(
+            f"credentials refused in every region tried ({', '.join(regions)}): {_in_words(last)}",
+            auth_type,
+            regions[0],
+            response=self.response(None, None, success=False),
+        )
+        failure.__cause__ = last
+        return failure
 
     def exhausted(self, reason: str, *, out_of_time: bool) -> RetryExhaustedError:
         """Return the error for a call without an answer: all attempts, and the response built from them.
@@ -144,8 +163,7 @@ class CallRecord:
         errors = [attempt.error for attempt in self.attempts if attempt.error is not None]
         message = f"no answer after {len(self.attempts)} attempt(s): {reason}"
         if errors:
-            # botocore counts its own retries, which are off.
-            message += f"; last error: {str(errors[-1]).replace(' (reached max retries: 0)', '')}"
+            message += f"; last error: {_in_words(errors[-1])}"
         kind = DeadlineExceededError if out_of_time else RetryExhaustedError
         failure = kind(message, last_errors=errors, attempts=self.attempts)
         response = self.response(None, None, success=False)
@@ -176,6 +194,11 @@ class CallRecord:
                 decision=decision.next.value if decision else None,
             )
         )
+
+
+def _in_words(error: Exception | None) -> str:
+    # botocore counts its own retries, which are off.
+    return str(error).replace(" (reached max retries: 0)", "")
 
 
 def _access_method(target: ModelAccess) -> str | None:

@@ -13,10 +13,10 @@ from llmmanager.bedrock.catalog.entries import ModelAccess
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import (
     DeadlineExceededError,
     LLMManagerError,
-    RetryExhaustedError,
 )
 from llmmanager.bedrock.invocation.call_record import CallRecord
 from llmmanager.bedrock.invocation.clients import ClientPool
+from llmmanager.bedrock.invocation.decision_log import DecisionLog
 from llmmanager.bedrock.invocation.feature_fallback import FeatureFallback
 from llmmanager.bedrock.invocation.feature_memory import FeatureMemory
 from llmmanager.bedrock.invocation.feature_table import FeatureClass
@@ -26,7 +26,7 @@ from llmmanager.bedrock.models.deadline import Deadline
 from llmmanager.bedrock.models.llm_manager_structures import RetryConfig
 from llmmanager.bedrock.routing.classification import classify
 from llmmanager.bedrock.routing.cooldown import Cooldowns
-from llmmanager.bedrock.routing.decision import Decision, Kind, Next
+from llmmanager.bedrock.routing.decision import CREDENTIALS_KINDS, Decision, Kind, Next
 from llmmanager.bedrock.routing.route import Route
 
 R = TypeVar("R")
@@ -96,6 +96,8 @@ class Run(Generic[R]):
             content_left_out=self._features.content_left_out,
         )
         self._credentials_renewed = False
+        self._refusing_regions: set[str] = set()
+        self._log = DecisionLog()
 
     def answer(self) -> tuple[ModelAccess, R]:
         """Call targets until one answers.
@@ -107,6 +109,7 @@ class Run(Generic[R]):
         while (step := self._route.next()) is not None:
             if not self.wait(step.delay):
                 break
+            self._log.next_attempt(step.target, step.delay)
             answered, raw = self._attempt(step.target)
             if answered:
                 return step.target, raw  # type: ignore[return-value]
@@ -116,6 +119,7 @@ class Run(Generic[R]):
         """Record that the answer just received is invalid; when `final`, the call ends with it."""
         decision = Decision(Next.GIVE_UP if final else Next.SAME_TARGET, Kind.INVALID_ANSWER)
         self.record.change_last_to_failure(error, decision, next_=decision.next)
+        self._log.answer_refused(decision)
 
     def broke_off(self, target: ModelAccess, error: Exception) -> Next:
         """The answer of the target was lost on its way; where the call can go from there.
@@ -131,6 +135,7 @@ class Run(Generic[R]):
         if next_ in (Next.DROP_FEATURE, Next.OTHER_ACCESS_METHOD):
             next_ = Next.OTHER_REGION
         self.record.change_last_to_failure(error, decision, next_=next_, ended_now=True)
+        self._log_lost_answer(target, error, replace(decision, next=next_))
         if next_ is not Next.GIVE_UP:
             self._route.failed(target, decision, next_)
         return next_
@@ -175,26 +180,48 @@ class Run(Generic[R]):
         self.record.add_to(self._machinery.stats)
 
     def _attempt(self, target: ModelAccess) -> tuple[bool, R | None]:
-        remaining = self._deadline.remaining()
         start = datetime.now(UTC)
+        remaining = self._deadline.remaining()
         try:
             client = self._machinery.clients.client("bedrock-runtime", target.region, remaining=remaining)
             body = self._features.body(target.model_id)
-            # To make the client can take long, and to write a large request does.
-            remaining = self._deadline.remaining()
-            if remaining <= 0:
-                raise self._exhausted("the deadline passed before the target could be called")
-            silence = min(self._machinery.timeout, remaining)
-            raw = self._send(client, target.invoke_id, body, max(silence, 0.001))
         except LLMManagerError:
             raise
         except Exception as error:
             self._failed(target, error, self._decision(error), start)
             return False, None
+        with self._machinery.cooldowns.turn(
+            target, has_other=self._route.can_postpone(target), time_left=self._deadline.remaining()
+        ) as turn:
+            if not turn.may_call:
+                self._route.postpone(target)
+                return False, None
+            return self._call(target, client, body)
+
+    def _call(self, target: ModelAccess, client: Any, body: bytes) -> tuple[bool, R | None]:
+        # To make the client can take long, and to write a large request does.
+        remaining = self._deadline.remaining()
+        if remaining <= 0:
+            raise self._exhausted("the deadline passed before the target could be called")
+        start = datetime.now(UTC)
+        try:
+            raw = self._send(
+                client, target.invoke_id, body, max(min(self._machinery.timeout, remaining), 0.001)
+            )
+        except Exception as error:
+            self._failed(target, error, self._decision(error), start)
+            return False, None
         self.record.add_success(target, start, answer=raw if isinstance(raw, Mapping) else None)
-        self._machinery.cooldowns.succeeded((target.model_id, target.region))
+        self._log.attempt_succeeded(target, start)
+        self._machinery.cooldowns.attempt_succeeded(target)
+        for region in self._refusing_regions:
+            self._machinery.cooldowns.region_refused(region)
         self._features.answered(target.model_id)
         return True, raw
+
+    def _log_lost_answer(self, target: ModelAccess, error: Exception, decision: Decision) -> None:
+        start = self.record.attempts[-1].start_time
+        self._log.attempt_failed(target, start, error=error, decision=decision)
 
     def _decision(self, error: Exception) -> Decision:
         """What the error means; one that AWS and the transport have no part in is raised again."""
@@ -205,9 +232,13 @@ class Run(Generic[R]):
 
     def _failed(self, target: ModelAccess, error: Exception, decision: Decision, start: datetime) -> None:
         next_ = self._where_next(target, decision)
-        self.record.add_failure(target, start, error=error, decision=replace(decision, next=next_))
+        decided = replace(decision, next=next_)
+        self.record.add_failure(target, start, error=error, decision=decided)
+        self._log.attempt_failed(target, start, error=error, decision=decided)
         if next_ is Next.GIVE_UP:
             self._give_up(error, decision)
+        if decision.kind in CREDENTIALS_KINDS and next_ is Next.OTHER_REGION:
+            self._refusing_regions.add(target.region)
         self._route.failed(target, decision, next_)
 
     def _where_next(self, target: ModelAccess, decision: Decision) -> Next:
@@ -215,7 +246,8 @@ class Run(Generic[R]):
         if decision.next is Next.DROP_FEATURE:
             return self._after_refusal(target, decision)
         if decision.next is Next.OTHER_ACCESS_METHOD:
-            self._route.add_ways(target, self._machinery.contradicted(target, self._deadline.remaining()))
+            if decision.kind is Kind.ACCESS_METHOD:
+                self._route.add_ways(target, self._machinery.contradicted(target, self._deadline.remaining()))
             return decision.next if self._route.has_other_way(target) else decision.otherwise
         if decision.kind is Kind.MODEL and self._route.is_last(target):
             return self._where_else(target, decision.next)
@@ -233,6 +265,7 @@ class Run(Generic[R]):
         dropped = self._features.refuse(target.model_id, decision.features)
         if dropped is None:
             return decision.otherwise
+        self._log.feature_dropped(target, self._features.left_out(target.model_id))
         if dropped is FeatureClass.CONTENT and self._route.has_more_complete(target):
             return Next.OTHER_MODEL_FIRST
         return Next.DROP_FEATURE
@@ -253,7 +286,11 @@ class Run(Generic[R]):
             raise final from error
         raise self._exhausted(f"no target would accept the request: {error}")
 
-    def _exhausted(self, reason: str | None = None) -> RetryExhaustedError:
+    def _exhausted(self, reason: str | None = None) -> LLMManagerError:
         reason = reason or ("cancelled" if self.is_cancelled else self._route.ended_by)
         out_of_time = self._deadline.remaining() <= 0 or self._route.out_of_time
+        if not out_of_time and not self.is_cancelled:
+            refused = self.record.credentials_error(auth_type=self._machinery.clients.auth_type)
+            if refused is not None:
+                return refused
         return self.record.exhausted(reason, out_of_time=out_of_time and not self.is_cancelled)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next
+from llmmanager.bedrock.routing.denials import limit_to_resource
 from llmmanager.bedrock.routing.error_table import CLIENT_RULES, RULES
 from llmmanager.bedrock.routing.feature_refusals import with_named_fields
 
@@ -15,14 +16,20 @@ _THROTTLE_STATUS = 429
 _STREAMS = "llmmanager.bedrock.invocation.stream"
 _OPERATIONS = ("Converse", "ConverseStream")
 _NO_CREDENTIALS = Decision(Next.GIVE_UP, Kind.CREDENTIALS)
+_SSL_ERROR = "SSLError"
+# By name: to import the ssl module would slow down the import of this library.
+_BAD_CERTIFICATE = "SSLCertVerificationError"
+_UNVERIFIED = frozenset({_BAD_CERTIFICATE, "CertificateError", "FileNotFoundError"})
+# In OpenSSL's words: the second is said of an endpoint that speaks plain HTTP.
+_NO_TLS = ("certificate_verify_failed", "wrong_version_number")
 
 
 def classify(error: Exception, extra_retryable: Iterable[str | type[BaseException]] = ()) -> Decision | None:
-    """What `error` means, or None when it is no error of AWS or of the transport.
+    """Return what `error` means, or None when neither AWS nor the transport raised it.
 
     Args:
-        extra_retryable: error codes, exception class names or classes that the caller holds for
-            transient (`RetryConfig.retryable_errors`); they win over the table.
+        extra_retryable: error codes, exception class names or classes that are transient for the caller
+            (`RetryConfig.retryable_errors`); they take precedence over the table.
     """
     response = _service_response(error)
     code = _normalised(str(response["Error"].get("Code", ""))) if response else ""
@@ -33,24 +40,44 @@ def classify(error: Exception, extra_retryable: Iterable[str | type[BaseExceptio
             return Decision(Next.SAME_TARGET, Kind.UNAVAILABLE, retry_after=retry_after)
     if response:
         decision = replace(_service_decision(code, response), retry_after=retry_after)
-        return decision if _is_about_bedrock(error, decision) else _NO_CREDENTIALS
+        return decision if _is_from_bedrock(error) else _from_credentials_service(decision)
     if not type(error).__module__.startswith(("botocore", "urllib3", _STREAMS)):
         return None
+    if _SSL_ERROR in names and _cannot_be_trusted(error):
+        return CLIENT_RULES[_BAD_CERTIFICATE]
     return next((CLIENT_RULES[name] for name in names if name in CLIENT_RULES), None)
 
 
-def _is_about_bedrock(error: Exception, decision: Decision) -> bool:
-    """Whether Bedrock said it, or whoever hands out credentials but may do so in a moment.
-
-    A role that may not be assumed is refused by another service, in the middle of the call.
-    """
+def _is_from_bedrock(error: Exception) -> bool:
     operation = getattr(error, "operation_name", None)
-    passes = decision.transient or decision.kind is Kind.EXPIRED_CREDENTIALS
-    return passes or operation is None or operation in _OPERATIONS
+    return operation is None or operation in _OPERATIONS
+
+
+def _from_credentials_service(decision: Decision) -> Decision:
+    """Return what an error of STS or IAM Identity Center means: it is about the credentials, in all regions.
+
+    Refreshing credentials calls these services in the middle of a call. A transient error may pass.
+    """
+    if decision.transient:
+        return decision
+    return decision if decision.kind is Kind.EXPIRED_CREDENTIALS else _NO_CREDENTIALS
+
+
+def _cannot_be_trusted(error: Exception) -> bool:
+    """Whether TLS failed because a certificate cannot be verified, rather than because the connection ended.
+
+    botocore keeps urllib3's error in `kwargs`, which holds the one of the ssl module. A missing file of CA
+    certificates is a FileNotFoundError there.
+    """
+    cause = getattr(error, "kwargs", {}).get("error")
+    cause = cause if isinstance(cause, Exception) else error
+    related = (cause, cause.__cause__, cause.__context__, *cause.args)
+    names = {cls.__name__ for each in related for cls in type(each).__mro__}
+    return not _UNVERIFIED.isdisjoint(names) or any(words in str(error).lower() for words in _NO_TLS)
 
 
 def _service_response(error: Exception) -> Mapping[str, Any] | None:
-    """What botocore parsed of a service's error, or None when no service spoke."""
+    """Return what botocore parsed of a service's error, or None for any other error."""
     response = getattr(error, "response", None)
     spoke = isinstance(response, Mapping) and isinstance(response.get("Error"), Mapping)
     return response if spoke else None
@@ -66,7 +93,7 @@ def _service_decision(code: str, response: Mapping[str, Any]) -> Decision:
     for rule in RULES:
         if rule.matches(code, message):
             features = with_named_fields(rule.decision.features, original_message)
-            return replace(rule.decision, features=features)
+            return limit_to_resource(replace(rule.decision, features=features), original_message)
     return _by_status(response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
 
 

@@ -41,14 +41,29 @@ class Kind(Enum):
     REQUEST = "request"
     FEATURE = "feature"
     INVALID_ANSWER = "invalid_answer"
+    RESOURCE = "resource"
+    """A resource that the request names (a guardrail, a key, a bucket) may not be used."""
     CREDENTIALS = "credentials"
     EXPIRED_CREDENTIALS = "expired_credentials"
     CONFIGURATION = "configuration"
 
 
+class Scope(Enum):
+    """What an error is about: no other target is avoided because of it."""
+
+    ACCESS_METHOD = "access_method"
+    """One access method of the model in the region."""
+    ACCESS_METHOD_EVERYWHERE = "access_method_everywhere"
+    """One access method of the model in every region: a global profile without its model."""
+    MODEL_IN_REGION = "model_in_region"
+    REGION = "region"
+    """Every model in the region: the account has not enabled it, or a key is valid elsewhere."""
+
+
 TRANSIENT_KINDS = frozenset(
     {Kind.THROTTLE, Kind.UNAVAILABLE, Kind.TIMEOUT, Kind.UNREACHABLE, Kind.INVALID_ANSWER}
 )
+CREDENTIALS_KINDS = frozenset({Kind.CREDENTIALS, Kind.EXPIRED_CREDENTIALS})
 
 
 @dataclass(frozen=True)
@@ -60,6 +75,7 @@ class Decision:
         otherwise: for DROP_FEATURE and OTHER_ACCESS_METHOD, where to go when there is nothing (left) to
             drop, and no other access method.
         retry_after: seconds that the server asked for, or None.
+        scope: what the error is about.
     """
 
     next: Next
@@ -67,6 +83,7 @@ class Decision:
     features: tuple[str, ...] = ()
     otherwise: Next = Next.OTHER_MODEL
     retry_after: float | None = None
+    scope: Scope = Scope.MODEL_IN_REGION
 
     @property
     def transient(self) -> bool:

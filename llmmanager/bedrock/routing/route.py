@@ -6,31 +6,19 @@ import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from llmmanager.bedrock.models.deadline import NEVER, Deadline
 from llmmanager.bedrock.models.llm_manager_structures import RetryConfig, RetryStrategy
 from llmmanager.bedrock.routing.backoff import delay
 from llmmanager.bedrock.routing.cooldown import Cooldowns
-from llmmanager.bedrock.routing.decision import Decision, Kind, Next
-
-
-class Target(Protocol):
-    """One model in one region through one access method."""
-
-    @property
-    def model_id(self) -> str:
-        """The model's id."""
-
-    @property
-    def region(self) -> str:
-        """The region to call."""
-
+from llmmanager.bedrock.routing.decision import Decision, Kind, Next, Scope
+from llmmanager.bedrock.routing.keys import Target, narrowed
 
 T = TypeVar("T", bound=Target)
 
-# One for all calls: to seed a generator costs a system call. Not one with a state, which forked processes
-# would share, and with it their jitter.
+# One for all calls: to seed a generator costs a system call. Without a state, since forked processes would
+# share it and wait for the same times.
 _RNG = random.SystemRandom()
 
 
@@ -49,7 +37,7 @@ def in_order(
 
 @dataclass
 class _Place(Generic[T]):
-    """A model in a region, with the ways in that are left, the preferred one first."""
+    """A model in a region, with the access methods that are left, the preferred one first."""
 
     ways: list[T]
     not_before: float = 0.0
@@ -96,14 +84,17 @@ class Route(Generic[T]):
     def __post_init__(self) -> None:
         line = [_Place(list(ways)) for ways in self.places if ways]
         if self.cooldowns.any():
-            line.sort(key=lambda place: self.cooldowns.cooling(place.key))
-            if line and self.cooldowns.cooling(line[0].key):
+            for place in line:
+                place.ways.sort(key=self.cooldowns.is_cooling)
+            line.sort(key=lambda place: self.cooldowns.is_cooling(place.ways[0]))
+            if line and self.cooldowns.is_cooling(line[0].ways[0]):
                 self.cooldowns.note_all_cooling()
         self._order = {place.key: position for position, place in enumerate(line)}
         self._line = line
         self._again: list[_Place[T]] = []
         self._aside: list[_Place[T]] = []
         self._closed: list[T] = []
+        self._postponed: list[T] = []
         self._repetition = 0
         self._most_failures = self.config.max_retries
         self._set_aside(lambda place: self.content_left_out(place.key[0]) > 0)
@@ -134,14 +125,12 @@ class Route(Generic[T]):
     def failed(self, target: T, decision: Decision, next_: Next) -> None:
         """Take note of a failed attempt; `next_` is where the caller decided to go."""
         key = (target.model_id, target.region)
-        self.cooldowns.failed(key, decision)
+        self.cooldowns.attempt_failed(target, decision)
         if decision.transient:
             self.transient_failures += 1
         place = next(place for place in self._line if place.key == key)
         if next_ in (Next.DROP_FEATURE, Next.SAME_TARGET_NOW):
             place.not_before = 0.0
-        elif next_ is Next.OTHER_ACCESS_METHOD:
-            self._closed.append(place.ways.pop(0))
         elif next_ is Next.SAME_TARGET:
             self._line.remove(place)
             place.tried = True
@@ -153,11 +142,24 @@ class Route(Generic[T]):
                 self._postpone_region(target.region)
         elif next_ is Next.OTHER_MODEL_FIRST:
             self._set_aside(lambda place: place.key[0] == target.model_id)
-        elif next_ is Next.OTHER_MODEL:
-            self._line = [place for place in self._line if place.key[0] != target.model_id]
-            self._again = [place for place in self._again if place.key[0] != target.model_id]
         else:
+            self._leave(place, target, decision, next_)
+
+    def can_postpone(self, target: T) -> bool:
+        """Whether the call has another target to try before this one. A target is postponed once."""
+        return target not in self._postponed and (self.has_other_way(target) or len(self._line) > 1)
+
+    def postpone(self, target: T) -> None:
+        """Try the others first: the other access methods that are not in doubt, else the other places."""
+        place = next(place for place in self._line if place.ways[0] == target)
+        better = [way for way in place.ways if way != target and not self.cooldowns.is_better_last(way)]
+        if better:
+            self._postponed.append(target)
+            place.ways = [*better, *(way for way in place.ways if way not in better)]
+        else:
+            self._postponed += place.ways
             self._line.remove(place)
+            self._line.append(place)
 
     def add_ways(self, target: T, ways: Iterable[T]) -> None:
         """Further ways in to the target's model in its region, learnt during the call."""
@@ -219,6 +221,27 @@ class Route(Generic[T]):
         self._aside = [place for place in self._aside if place.key[0] != model]
         self._most_failures = max(self._most_failures, self.transient_failures)
         self.ended_by, self.out_of_time = "every target failed", False
+
+    def _leave(self, place: _Place[T], target: T, decision: Decision, next_: Next) -> None:
+        """Take out of the call what the decision is about."""
+        if narrowed(decision.scope, target) is Scope.ACCESS_METHOD_EVERYWHERE:
+            self._take_out(lambda way: way.invoke_id == target.invoke_id)
+        elif next_ is Next.OTHER_ACCESS_METHOD:
+            self._closed.append(place.ways.pop(0))
+        elif next_ is Next.OTHER_MODEL:
+            self._take_out(lambda way: way.model_id == target.model_id)
+        elif decision.scope is Scope.REGION:
+            self._take_out(lambda way: way.region == target.region)
+        else:
+            self._line.remove(place)
+
+    def _take_out(self, unwanted: Callable[[T], bool]) -> None:
+        for place in (*self._line, *self._again, *self._aside):
+            self._closed += [way for way in place.ways if unwanted(way)]
+            place.ways = [way for way in place.ways if not unwanted(way)]
+        self._line = [place for place in self._line if place.ways]
+        self._again = [place for place in self._again if place.ways]
+        self._aside = [place for place in self._aside if place.ways]
 
     def _start_next_round(self) -> None:
         self._line = sorted(self._again, key=lambda place: (place.tried, self._order[place.key]))

@@ -117,7 +117,10 @@ def test_refused_credentials_are_told_as_such_in_a_parallel_run(
     fake_bedrock.reject_credentials("testing", error="InvalidClientTokenId")
     result = make_parallel().converse_parallel([BedrockConverseRequest(request_id="a", messages=ask)])
     assert isinstance(result.request_responses["a"].get_last_error(), AuthenticationError)
-    assert len(result.request_responses["a"].attempts) == 1
+    assert [attempt.region for attempt in result.request_responses["a"].attempts] == [
+        "us-east-1",
+        "us-west-2",
+    ]
 
 
 def test_a_bedrock_api_key_counts_as_credentials(

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from llmmanager import LLMManagerError
-from llmmanager.bedrock.routing.decision import Next
+from llmmanager.bedrock.routing.decision import Kind, Next
 from llmmanager.bedrock.routing.error_table import ANY, RULES, Rule
 from llmmanager.testing import FakeBedrock, Fault
+from llmmanager.testing.errors import usual_status
 
 NOVA_LITE = "amazon.nova-lite-v1:0"
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 16
@@ -62,16 +63,18 @@ def test_the_decision_of_the_row_is_what_happens(fake_bedrock: FakeBedrock, make
     message = f"Sorry: {rule.text}." if rule.text else "Something else entirely."
     if "isn't" in message:
         message = message.replace("'", "\u2019")
-    fake_bedrock.add_fault(Fault(error=code, message=message, count=1))
+    status = 0 if usual_status(code) else 403
+    fake_bedrock.add_fault(Fault(error=code, message=message, status=status, count=1))
     manager = make_manager(("Nova Lite", "Nova Pro"))
     decision = rule.decision
-    if decision.next is Next.GIVE_UP and "ExpiredToken" not in code:
+    is_expired = decision.kind is Kind.EXPIRED_CREDENTIALS
+    if decision.next is Next.GIVE_UP and not is_expired:
         with pytest.raises(LLMManagerError):
             manager.converse(**EVERYTHING)
         assert called(fake_bedrock) == [ON_DEMAND_EAST]
         return
     response = manager.converse(**EVERYTHING)
-    expected = ON_DEMAND_EAST if "ExpiredToken" in code else FOLLOWED_BY[decision.next]
+    expected = ON_DEMAND_EAST if is_expired else FOLLOWED_BY[decision.next]
     assert called(fake_bedrock)[:2] == [ON_DEMAND_EAST, expected]
     assert response.success
     if decision.next is Next.SAME_TARGET:

@@ -200,14 +200,54 @@ def test_a_servers_retry_after_is_waited_for(fake_bedrock, make_manager, ask, cl
     assert clock.sleeps == [pytest.approx(7)]
 
 
-def test_bad_credentials_end_the_call_at_once(fake_bedrock, make_manager, ask) -> None:
-    fake_bedrock.add_fault(Fault(error="UnrecognizedClientException"))
-    with pytest.raises(AuthenticationError) as raised:
-        make_manager().converse(ask)
-    assert len(fake_bedrock.calls) == 1
+@pytest.mark.parametrize(
+    "error",
+    [
+        Fault(error="UnrecognizedClientException"),
+        Fault(error="InvalidClientTokenId"),
+        Fault(error="InvalidSignatureException"),
+        Fault(
+            error="AccessDeniedException",
+            message="Authentication failed: Please make sure your API Key is valid.",
+        ),
+    ],
+    ids=lambda fault: fault.error,
+)
+def test_credentials_that_every_region_refuses_are_an_authentication_error(
+    fake_bedrock, make_manager, ask, error
+) -> None:
+    fake_bedrock.add_fault(error)
+    with pytest.raises(AuthenticationError, match="every region tried") as raised:
+        make_manager(("Nova Lite", "Nova Micro")).converse(ask)
+    assert [call.region for call in fake_bedrock.calls] == ["us-east-1", "us-west-2"]
     assert raised.value.region == "us-east-1"
     assert raised.value.response is not None
-    assert len(raised.value.response.attempts) == 1
+    assert len(raised.value.response.attempts) == 2
+
+
+@pytest.mark.parametrize("strategy", RetryStrategy)
+@pytest.mark.parametrize("error", ["UnrecognizedClientException", "InvalidClientTokenId", "OptInRequired"])
+def test_a_region_that_is_not_enabled_is_left_with_all_its_models_and_tried_last_from_then_on(
+    fake_bedrock, make_manager, ask, strategy, error
+) -> None:
+    fake_bedrock.add_fault(Fault(error=error, region="ap-northeast-1"))
+    manager = make_manager(
+        ("Claude Sonnet 4.5", "Nova Lite"),
+        ("ap-northeast-1", "us-east-1"),
+        retry={"max_retries": 0, "retry_strategy": strategy},
+    )
+    first, second = manager.converse(ask), manager.converse(ask)
+    assert [attempt.region for attempt in first.attempts] == ["ap-northeast-1", "us-east-1"]
+    assert [attempt.region for attempt in second.attempts] == ["us-east-1"]
+
+
+def test_refused_credentials_in_one_region_and_another_error_in_the_rest_are_no_authentication_error(
+    fake_bedrock, make_manager, ask
+) -> None:
+    fake_bedrock.add_fault(Fault(error="UnrecognizedClientException", region="us-east-1"))
+    fake_bedrock.add_fault(Fault(error="ServiceUnavailableException", region="us-west-2"))
+    with pytest.raises(RetryExhaustedError):
+        make_manager().converse(ask)
 
 
 def test_expired_credentials_are_read_anew_once(fake_bedrock, make_manager, ask) -> None:

@@ -19,6 +19,8 @@ QUOTA = Decision(Next.OTHER_REGION, Kind.QUOTA)
 class Target:
     model_id: str
     region: str
+    invoke_id: str = "m"
+    access_method: str = "on_demand"
 
 
 A, B, ELSEWHERE = Target("m", "a"), Target("m", "b"), Target("m", "c")

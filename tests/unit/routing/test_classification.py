@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+
 import pytest
 from botocore.exceptions import (
     ClientError,
@@ -13,6 +15,7 @@ from botocore.exceptions import (
     SSLError,
 )
 from urllib3.exceptions import LocationValueError
+from urllib3.exceptions import SSLError as UrllibSSLError
 
 from llmmanager.bedrock.routing.classification import classify
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next
@@ -61,7 +64,7 @@ def decided(error: Exception, *extra: str | type[BaseException]) -> Decision:
             Next.OTHER_MODEL,
             Kind.MODEL,
         ),
-        ("com.amazon.coral.service#UnrecognizedClientException", "", Next.GIVE_UP, Kind.CREDENTIALS),
+        ("com.amazon.coral.service#UnrecognizedClientException", "", Next.OTHER_REGION, Kind.CREDENTIALS),
         ("OptInRequired", "", Next.OTHER_REGION, Kind.ACCESS),
         ("ValidationException", "Operation not allowed", Next.GIVE_UP, Kind.ACCESS),
     ],
@@ -136,7 +139,7 @@ def test_a_model_error_with_a_clients_status_inside_is_the_requests_fault(code: 
         (ConnectTimeoutError(endpoint_url="http://x"), Next.SAME_TARGET, Kind.UNREACHABLE),
         (EndpointConnectionError(endpoint_url="http://x"), Next.SAME_TARGET, Kind.UNREACHABLE),
         (NoCredentialsError(), Next.GIVE_UP, Kind.CREDENTIALS),
-        (SSLError(endpoint_url="http://x", error="bad"), Next.GIVE_UP, Kind.CONFIGURATION),
+        (SSLError(endpoint_url="http://x", error="bad"), Next.SAME_TARGET, Kind.UNAVAILABLE),
         (ParamValidationError(report="bad"), Next.GIVE_UP, Kind.REQUEST),
     ],
 )
@@ -145,6 +148,34 @@ def test_an_error_of_the_client_side_means_what_its_class_says(
 ) -> None:
     decision = decided(error)
     assert (decision.next, decision.kind) == (next_, kind)
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        ssl.SSLEOFError(8, "EOF occurred in violation of protocol (_ssl.c:2633)"),
+        ssl.SSLZeroReturnError(6, "TLS/SSL connection has been closed (EOF)"),
+        ssl.SSLError(1, "[SSL: SSLV3_ALERT_HANDSHAKE_FAILURE] sslv3 alert handshake failure"),
+        ConnectionResetError(104, "Connection reset by peer"),
+    ],
+)
+def test_a_tls_connection_that_ends_early_is_transient(cause: Exception) -> None:
+    error = SSLError(endpoint_url="https://x", error=UrllibSSLError(cause))
+    assert decided(error) == Decision(Next.SAME_TARGET, Kind.UNAVAILABLE)
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        ssl.SSLCertVerificationError(1, "self-signed certificate"),
+        ssl.SSLError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get issuer"),
+        ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"),
+        FileNotFoundError(2, "No such file or directory"),
+    ],
+)
+def test_a_certificate_that_cannot_be_verified_is_a_matter_of_configuration(cause: Exception) -> None:
+    error = SSLError(endpoint_url="https://x", error=UrllibSSLError(cause))
+    assert decided(error) == Decision(Next.GIVE_UP, Kind.CONFIGURATION)
 
 
 def test_an_error_that_is_none_of_awss_is_not_decided_upon() -> None:

@@ -7,7 +7,8 @@ import pytest
 from botocore.eventstream import ParserError
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
-from urllib3.exceptions import ProtocolError
+from urllib3.exceptions import DecodeError, ProtocolError
+from urllib3.exceptions import SSLError as BrokenTls
 
 from llmmanager.bedrock.invocation.stream import ConnectionClosedError
 from llmmanager.bedrock.routing.classification import classify
@@ -51,18 +52,87 @@ MEANINGS = [
     (VALIDATION, "Input is too long for requested model.", MODEL, Kind.REQUEST),
     (VALIDATION, "prompt is too long: 210000 tokens > 200000 maximum", MODEL, Kind.REQUEST),
     (VALIDATION, "A conversation must start with a user message.", STOP, Kind.REQUEST),
+    (
+        VALIDATION,
+        "A conversation must alternate between user and assistant roles. Make sure that it does.",
+        STOP,
+        Kind.REQUEST,
+    ),
+    (VALIDATION, 'roles must alternate between "user" and "assistant"', STOP, Kind.REQUEST),
+    (
+        VALIDATION,
+        "The toolConfig field must be defined when using toolUse and toolResult content blocks.",
+        STOP,
+        Kind.REQUEST,
+    ),
+    (
+        VALIDATION,
+        "Expected toolResult blocks at messages.2.content for the following Ids: tooluse_1",
+        STOP,
+        Kind.REQUEST,
+    ),
+    (
+        VALIDATION,
+        "The number of toolResult blocks at messages.2.content exceeds the number of toolUse blocks of "
+        "previous turn.",
+        STOP,
+        Kind.REQUEST,
+    ),
+    (
+        VALIDATION,
+        "The toolUse blocks at messages.1.content contain duplicate Ids: tooluse_1",
+        STOP,
+        Kind.REQUEST,
+    ),
+    (
+        VALIDATION,
+        "The text field in the ContentBlock object at messages.0.content.0 is blank. Add text to the text "
+        "field, and try again.",
+        STOP,
+        Kind.REQUEST,
+    ),
+    (
+        VALIDATION,
+        "The content field at messages.1.content.0.toolResult cannot be empty when status value is error.",
+        STOP,
+        Kind.REQUEST,
+    ),
+    (VALIDATION, "You can't include more than 5 documents in a request.", STOP, Kind.REQUEST),
+    (
+        VALIDATION,
+        "1 validation error detected: Value 'X Y' at 'toolConfig.tools.1.member.toolSpec.name' failed to "
+        "satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_-]+",
+        STOP,
+        Kind.REQUEST,
+    ),
+    (
+        VALIDATION,
+        "1 validation error detected: Value 'x' at 'modelId' failed to satisfy constraint: Member must ...",
+        MODEL,
+        Kind.MODEL,
+    ),
+    (
+        VALIDATION,
+        "The model returned the following errors: Malformed input request: #/system: expected minimum items",
+        MODEL,
+        Kind.REQUEST,
+    ),
     (VALIDATION, "Malformed input request: #/messages: required key not found", STOP, Kind.REQUEST),
     (VALIDATION, "Operation not allowed", STOP, Kind.ACCESS),
     (VALIDATION, "Something that nobody has seen yet", MODEL, Kind.REQUEST),
     ("SerializationException", "", STOP, Kind.REQUEST),
     (DENIED, "You don't have access to the model with the specified model ID.", REGION, Kind.ACCESS),
-    (DENIED, "User: x is not authorized to perform: bedrock:InvokeModel", MODEL, Kind.ACCESS),
+    (DENIED, "User: x is not authorized to perform: bedrock:InvokeModel", WAY_IN, Kind.ACCESS),
+    (DENIED, "Denied with an explicit deny in a service control policy", WAY_IN, Kind.ACCESS),
+    (DENIED, "User: x is not authorized to perform: kms:Decrypt on this resource", REGION, Kind.RESOURCE),
+    (DENIED, "Authentication failed: Please make sure your API Key is valid.", REGION, Kind.CREDENTIALS),
+    (DENIED, "Bearer Token has expired", STOP, Kind.EXPIRED_CREDENTIALS),
     (
         DENIED,
-        "User: x is not authorized to perform: bedrock:InvokeModel on resource: y "
-        "with an explicit deny in a service control policy",
+        "User: x is not authorized to perform: bedrock:CallWithBearerToken on resource: * because no "
+        "identity-based policy allows the bedrock:CallWithBearerToken action",
         REGION,
-        Kind.ACCESS,
+        Kind.CREDENTIALS,
     ),
     (DENIED, "Model access is denied due to missing aws-marketplace:Subscribe", MODEL, Kind.ACCESS),
     (DENIED, "Your AWS Marketplace subscription failed: INVALID_PAYMENT_INSTRUMENT", MODEL, Kind.ACCESS),
@@ -78,14 +148,14 @@ MEANINGS = [
     ("ExpiredTokenException", "", STOP, Kind.EXPIRED_CREDENTIALS),
     ("ExpiredToken", "", STOP, Kind.EXPIRED_CREDENTIALS),
     ("RequestExpired", "", STOP, Kind.CREDENTIALS),
-    ("UnrecognizedClientException", "", STOP, Kind.CREDENTIALS),
-    ("InvalidClientTokenId", "", STOP, Kind.CREDENTIALS),
-    ("InvalidSignatureException", "", STOP, Kind.CREDENTIALS),
-    ("SignatureDoesNotMatch", "", STOP, Kind.CREDENTIALS),
-    ("MissingAuthenticationToken", "", STOP, Kind.CREDENTIALS),
-    ("MissingAuthenticationTokenException", "", STOP, Kind.CREDENTIALS),
-    ("IncompleteSignature", "", STOP, Kind.CREDENTIALS),
-    ("NotAuthorized", "", STOP, Kind.CREDENTIALS),
+    ("UnrecognizedClientException", "", REGION, Kind.CREDENTIALS),
+    ("InvalidClientTokenId", "", REGION, Kind.CREDENTIALS),
+    ("InvalidSignatureException", "", REGION, Kind.CREDENTIALS),
+    ("SignatureDoesNotMatch", "", REGION, Kind.CREDENTIALS),
+    ("MissingAuthenticationToken", "", REGION, Kind.CREDENTIALS),
+    ("MissingAuthenticationTokenException", "", REGION, Kind.CREDENTIALS),
+    ("IncompleteSignature", "", REGION, Kind.CREDENTIALS),
+    ("NotAuthorized", "", REGION, Kind.CREDENTIALS),
     ("OptInRequired", "", REGION, Kind.ACCESS),
 ]
 
@@ -98,7 +168,8 @@ ON_THIS_SIDE = [
     ("ResponseStreamingError", AGAIN, Kind.UNAVAILABLE),
     ("HTTPClientError", AGAIN, Kind.UNAVAILABLE),
     ("ConnectionError", AGAIN, Kind.UNAVAILABLE),
-    ("SSLError", STOP, Kind.CONFIGURATION),
+    ("SSLError", AGAIN, Kind.UNAVAILABLE),
+    ("IncompleteReadError", AGAIN, Kind.UNAVAILABLE),
     ("NoCredentialsError", STOP, Kind.CREDENTIALS),
     ("PartialCredentialsError", STOP, Kind.CREDENTIALS),
     ("CredentialRetrievalError", STOP, Kind.CREDENTIALS),
@@ -106,7 +177,18 @@ ON_THIS_SIDE = [
     ("TokenRetrievalError", STOP, Kind.CREDENTIALS),
     ("SSOTokenLoadError", STOP, Kind.CREDENTIALS),
     ("SSOError", STOP, Kind.CREDENTIALS),
+    ("UnauthorizedSSOTokenError", STOP, Kind.CREDENTIALS),
+    ("LoginError", STOP, Kind.CREDENTIALS),
     ("LoginRefreshRequired", STOP, Kind.CREDENTIALS),
+    ("LoginInsufficientPermissions", STOP, Kind.CREDENTIALS),
+    ("LoginTokenLoadError", STOP, Kind.CREDENTIALS),
+    ("LoginAuthorizationCodeError", STOP, Kind.CREDENTIALS),
+    ("RefreshWithMFAUnsupportedError", STOP, Kind.CREDENTIALS),
+    ("MetadataRetrievalError", STOP, Kind.CREDENTIALS),
+    ("UnknownCredentialError", STOP, Kind.CREDENTIALS),
+    ("UnknownTokenProviderError", STOP, Kind.CREDENTIALS),
+    ("InvalidConfigError", STOP, Kind.CREDENTIALS),
+    ("InfiniteLoopConfigError", STOP, Kind.CREDENTIALS),
     ("NoAuthTokenError", STOP, Kind.CREDENTIALS),
     ("NoRegionError", STOP, Kind.CONFIGURATION),
     ("InvalidRegionError", STOP, Kind.CONFIGURATION),
@@ -153,6 +235,8 @@ def test_what_botocore_says_is_understood(name: str, next_: Next, kind: Kind) ->
     "error",
     [
         ProtocolError("cut off"),
+        DecodeError("not gzip"),
+        BrokenTls("EOF occurred in violation of protocol (_ssl.c:2633)"),
         ParserError("half a message"),
         ResponseParserError("no member set"),
         ConnectionClosedError("by the server"),

@@ -20,7 +20,11 @@ from llmmanager.bedrock.routing.route import Route, in_order
 class Way:
     model_id: str
     region: str
-    way: str = "on_demand"
+    access_method: str = "on_demand"
+
+    @property
+    def invoke_id(self) -> str:
+        return self.model_id if self.access_method == "on_demand" else f"{self.access_method}.{self.model_id}"
 
 
 class Clock:
@@ -294,7 +298,7 @@ def test_only_places_whose_preferred_way_in_is_wanted_are_kept() -> None:
     to_walk = route([(Way("B", "1"),), (Way("B", "2", "profile"),), profile_first, direct_first])
     for _ in range(2):
         failed(to_walk, THROTTLED)
-    to_walk.keep(lambda way: way.way == "profile")
+    to_walk.keep(lambda way: way.access_method == "profile")
     assert walk(to_walk, NO_ACCESS, 9) == ["A1", "B2"]
 
 

@@ -25,7 +25,11 @@ REFUSED = Decision(Next.OTHER_MODEL_FIRST, Kind.FEATURE)
 class Way:
     model_id: str
     region: str
-    way: str = "on_demand"
+    access_method: str = "on_demand"
+
+    @property
+    def invoke_id(self) -> str:
+        return self.model_id
 
 
 def route(

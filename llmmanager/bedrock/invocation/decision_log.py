@@ -1,0 +1,80 @@
+"""One log line for each decision of a call: which target, which error code, what next.
+
+Never the text of a message, an answer or an error: AWS quotes parts of the request in its errors.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+
+from llmmanager.bedrock.catalog.entries import ModelAccess
+from llmmanager.bedrock.routing.decision import Decision, Next
+
+_log = logging.getLogger("llmmanager.calls")
+
+
+class DecisionLog:
+    """Logs the decisions of one call.
+
+    INFO for failover and dropped features, DEBUG for attempts and retries.
+    """
+
+    def __init__(self) -> None:
+        self._failed: tuple[ModelAccess, str] | None = None
+        self._answered: ModelAccess | None = None
+
+    def next_attempt(self, target: ModelAccess, delay: float) -> None:
+        """The target is called next, after a delay in seconds."""
+        if self._failed is None:
+            return
+        before, error = self._failed
+        if target != before:
+            _log.info("failover from %s to %s after %s", _named(before), _named(target), error)
+        else:
+            _log.debug("retry of %s in %.3f s after %s", _named(target), delay, error)
+        self._failed = None
+
+    def feature_dropped(self, target: ModelAccess, features: tuple[str, ...]) -> None:
+        """The target is asked again without what it refused."""
+        _log.info("%s is asked again without %s", _named(target), ", ".join(features))
+
+    def attempt_failed(
+        self, target: ModelAccess, start: datetime, *, error: Exception, decision: Decision
+    ) -> None:
+        """The attempt failed; `decision.next` is where the call goes."""
+        code = error_code(error)
+        _log.debug(
+            "attempt at %s failed after %.3f s: %s (%s), next: %s",
+            _named(target),
+            (datetime.now(UTC) - start).total_seconds(),
+            code,
+            decision.kind.value,
+            decision.next.value,
+        )
+        self._failed = None if decision.next is Next.DROP_FEATURE else (target, code)
+
+    def attempt_succeeded(self, target: ModelAccess, start: datetime) -> None:
+        """The target answered."""
+        seconds = (datetime.now(UTC) - start).total_seconds()
+        _log.debug("attempt at %s answered after %.3f s", _named(target), seconds)
+        self._answered = target
+
+    def answer_refused(self, decision: Decision) -> None:
+        """The caller's response validation refused the last answer."""
+        if self._answered is not None:
+            _log.debug("answer of %s is invalid, next: %s", _named(self._answered), decision.next.value)
+            self._failed = (self._answered, "an invalid answer")
+
+
+def error_code(error: Exception) -> str:
+    """Return AWS's code of an error, or the name of its class."""
+    response = getattr(error, "response", None)
+    body = response.get("Error") if isinstance(response, dict) else None
+    code = body.get("Code") if isinstance(body, dict) else None
+    return str(code or type(error).__name__)
+
+
+def _named(target: ModelAccess) -> str:
+    method = f" ({target.access_method})" if target.access_method is not None else ""
+    return f"{target.model_id} in {target.region}{method}"
