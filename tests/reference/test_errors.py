@@ -53,7 +53,7 @@ def test_a_bad_request_prints_every_problem(handle: Handle, fake_bedrock, manage
 def test_credentials_that_aws_refuses_are_printed_as_such(handle: Handle, fake_bedrock, manager) -> None:
     fake_bedrock.add_fault(Fault(error="UnrecognizedClientException"))
     assert handle(manager).startswith("Authentication failed: ")
-    assert len(fake_bedrock.calls) == 1
+    assert [call.region for call in fake_bedrock.calls] == ["us-east-1", "us-west-2"]
 
 
 def test_no_credentials_at_all_are_printed_as_such(handle: Handle, manager, monkeypatch) -> None:
