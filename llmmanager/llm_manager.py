@@ -10,7 +10,7 @@ from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError, LLMManagerError
 from llmmanager.bedrock.invocation.clients import MAX_CONNECTIONS, ClientPool
 from llmmanager.bedrock.invocation.invoker import Invoker
-from llmmanager.bedrock.invocation.request import PARAMETERS, build_request
+from llmmanager.bedrock.invocation.request import PARAMETERS, ValidRequest, build_request
 from llmmanager.bedrock.invocation.run import Machinery
 from llmmanager.bedrock.invocation.targets import Targets
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
@@ -177,7 +177,7 @@ class LLMManager:
         moment = Deadline.of(deadline)
         parameters = _of_request(locals())
         return self._invoker.converse_stream(
-            build_request(parameters, default_inference_config=self._default_inference_config, stream=True),
+            self._build_request(parameters, stream=True),
             deadline=moment,
             validation=response_validation_config,
         )
@@ -229,11 +229,19 @@ class LLMManager:
         moment = Deadline.of(deadline)
         check_validation(validation)
         return self._invoker.converse(
-            build_request(parameters, default_inference_config=self._default_inference_config),
+            self._build_request(parameters),
             deadline=moment,
             regions=regions,
             validation=validation,
             cancelled=cancelled,
+        )
+
+    def _build_request(self, parameters: Mapping[str, Any], *, stream: bool = False) -> ValidRequest:
+        return build_request(
+            parameters,
+            model_ids=self._targets.model_ids,
+            default_inference_config=self._default_inference_config,
+            stream=stream,
         )
 
     def get_available_models(self) -> list[str]:

@@ -257,17 +257,18 @@ def test_the_constants_have_the_documented_values(snippets) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "file_format", "count", "size"),
+    ("model", "kind", "file_format", "count", "size"),
     [
-        ("image", "png", "MAX_IMAGES_PER_REQUEST", "MAX_IMAGE_SIZE_BYTES"),
-        ("document", "pdf", "MAX_DOCUMENTS_PER_REQUEST", "MAX_DOCUMENT_SIZE_BYTES"),
-        ("video", "mp4", "MAX_VIDEOS_PER_REQUEST", None),
+        ("Claude 3 Haiku", "image", "png", "MAX_IMAGES_PER_REQUEST", "MAX_IMAGE_SIZE_BYTES"),
+        ("Claude 3 Haiku", "document", "pdf", "MAX_DOCUMENTS_PER_REQUEST", "MAX_DOCUMENT_SIZE_BYTES"),
+        ("Nova Lite", "video", "mp4", "MAX_VIDEOS_PER_REQUEST", None),
     ],
 )
-def test_the_content_limits_hold_and_are_checked_before_any_call(
-    snippets, fake_bedrock, manager, kind: str, file_format: str, count: str, size: str | None
+def test_the_content_limits_hold_for_models_that_keep_them_and_are_checked_before_any_call(
+    snippets, claude_3_offered, model: str, kind: str, file_format: str, count: str, size: str | None
 ) -> None:
     limits = snippets.run("27-constants")
+    manager = LLMManager([model], ["us-east-1"])
 
     def ask(number: int, content: bytes = b"x") -> None:
         name = {"name": "a file"} if kind == "document" else {}
@@ -275,13 +276,14 @@ def test_the_content_limits_hold_and_are_checked_before_any_call(
         manager.converse([{"role": "user", "content": [{"text": "Compare"}, *[block] * number]}])
 
     ask(limits[count])
-    answered = len(fake_bedrock.calls)
+    answered = len(claude_3_offered.calls)
     with pytest.raises(RequestValidationError, match=str(limits[count])):
         ask(limits[count] + 1)
     if size is not None:
         with pytest.raises(RequestValidationError, match=str(limits[size])):
             ask(1, bytes(limits[size] + 1))
-    assert len(fake_bedrock.calls) == answered
+    assert len(claude_3_offered.calls) == answered
+    manager.close()
 
 
 def test_the_api_field_names_are_those_of_converse(snippets) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 from llmmanager.bedrock.catalog.entries import ModelAccess
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import InvalidResponseError, RetryExhaustedError
 from llmmanager.bedrock.invocation import wire
-from llmmanager.bedrock.invocation.request import ValidRequest
+from llmmanager.bedrock.invocation.request import ValidRequest, invalid
+from llmmanager.bedrock.invocation.request_media import with_models
 from llmmanager.bedrock.invocation.run import Machinery, Run
 from llmmanager.bedrock.invocation.stream import AnswerStream, OpenStream, open_stream
 from llmmanager.bedrock.invocation.targets import Place, Targets
@@ -48,7 +49,7 @@ class Invoker:
         """
         run = Run(
             self._machinery,
-            self._places(regions),
+            self._places(request, regions),
             request=request.fields,
             send=wire.converse,
             operation="Converse",
@@ -78,7 +79,7 @@ class Invoker:
         """
         run: Run[OpenStream] = Run(
             self._machinery,
-            self._places(None),
+            self._places(request, None),
             request=request.fields,
             send=open_stream,
             operation="ConverseStream",
@@ -95,10 +96,22 @@ class Invoker:
             raise
         return StreamingResponse(stream)
 
-    def _places(self, regions: Sequence[str] | None) -> Callable[[], tuple[Place, ...]]:
-        """The ways in for each model and region, as known whenever it is called; at first there are some."""
-        self._targets.required(regions)
-        return partial(self._targets.places, regions)
+    def _places(self, request: ValidRequest, regions: Sequence[str] | None) -> Callable[[], Sequence[Place]]:
+        """Return what looks up the access methods of each model and region that can answer the request.
+
+        Raises:
+            ConfigurationError: no model can be called in the regions.
+            RequestValidationError: every model that can be called there is passed over.
+        """
+        if not request.passed_over:
+            self._targets.required(regions)
+            return partial(self._targets.places, regions)
+        found = dict.fromkeys(place[0].model_id for place in self._targets.required(regions))
+        if found.keys() <= request.passed_over.keys():
+            raise invalid(with_models({model_id: request.passed_over[model_id] for model_id in found}))
+        return lambda: [
+            place for place in self._targets.places(regions) if place[0].model_id not in request.passed_over
+        ]
 
 
 def _judged(validation: ResponseValidationConfig, response: BedrockResponse) -> BedrockResponse:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import RequestValidationError
 from llmmanager.bedrock.invocation.document_names import with_accepted_names
 from llmmanager.bedrock.invocation.request_blank_text import without_blank_text
+from llmmanager.bedrock.invocation.request_media import exceeded_limits, media_files, with_models
 from llmmanager.bedrock.invocation.request_validation import validate_request
 from llmmanager.bedrock.invocation.unknown_content import without_unknown_markers
 from llmmanager.bedrock.models.message_text import as_messages
@@ -39,16 +40,19 @@ class ValidRequest:
 
     Attributes:
         fields: the request as it is sent, without `modelId`.
-        warnings: what was changed in it so that Bedrock accepts it.
+        warnings: what was changed in it so that Bedrock accepts it, and which models are passed over.
+        passed_over: the problems of the models that cannot answer it, by model id.
     """
 
     fields: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
+    passed_over: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def build_request(
     parameters: Mapping[str, Any],
     *,
+    model_ids: Collection[str] = (),
     default_inference_config: Mapping[str, Any] | None = None,
     stream: bool = False,
 ) -> ValidRequest:
@@ -57,8 +61,11 @@ def build_request(
     The parameters are not changed, and unchanged parts are shared with them. A field of
     `default_inference_config` applies where the call does not set it; `extra_request_fields` are merged last.
 
+    Args:
+        model_ids: the models that may answer; a model whose limits the request exceeds is passed over.
+
     Raises:
-        RequestValidationError: with every problem at once in `validation_errors`.
+        RequestValidationError: no model can answer; with every problem at once in `validation_errors`.
     """
     request = _with_defaults(parameters, default_inference_config)
     problems = []
@@ -70,10 +77,19 @@ def build_request(
     if "messages" in request:
         request["messages"] = as_messages(request["messages"])
     problems += validate_request(request, stream=stream)
+    passed_over = exceeded_limits(media_files(request.get("messages")), model_ids)
+    if passed_over and len(passed_over) == len(set(model_ids)):
+        problems += with_models(passed_over)
     if problems:
-        raise RequestValidationError(f"the request is not valid: {'; '.join(problems)}", problems)
+        raise invalid(problems)
     fields, warnings = _sendable(request)
-    return ValidRequest(fields, tuple(warnings))
+    warnings += [f"{model_id} was passed over: {'; '.join(found)}" for model_id, found in passed_over.items()]
+    return ValidRequest(fields, tuple(warnings), passed_over)
+
+
+def invalid(problems: Sequence[str]) -> RequestValidationError:
+    """Return the error for a request with these problems."""
+    return RequestValidationError(f"the request is not valid: {'; '.join(problems)}", problems)
 
 
 def _sendable(request: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:

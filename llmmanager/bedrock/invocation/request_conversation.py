@@ -7,7 +7,6 @@ the end, is left to the model.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -16,12 +15,6 @@ from llmmanager.bedrock.models.llm_manager_constants import ContentLimits
 
 _MESSAGES: Path = ((), "messages")
 _SERVER_TOOL = "server_tool_use"
-
-MEDIA_LIMITS = {
-    "image": ContentLimits.MAX_IMAGES_PER_REQUEST,
-    "document": ContentLimits.MAX_DOCUMENTS_PER_REQUEST,
-    "video": ContentLimits.MAX_VIDEOS_PER_REQUEST,
-}
 
 
 class Block(NamedTuple):
@@ -33,12 +26,11 @@ class Block(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """One message: its path, its role, the content blocks that can be read, and whether its content is []."""
+    """One message: its path, its role and the content blocks that can be read."""
 
     path: Path
     role: object
     blocks: Sequence[Block]
-    is_empty: bool
 
 
 def check_conversation(request: Mapping[str, object], problems: Problems) -> None:
@@ -53,7 +45,7 @@ def check_conversation(request: Mapping[str, object], problems: Problems) -> Non
     _check_tools(turns, problems)
     if "toolConfig" not in request and any(_tool_blocks(turn) for turn in turns):
         problems.add(((), "toolConfig"), "is required when messages hold toolUse or toolResult blocks")
-    _check_media_counts(turns, problems)
+    _check_document_count(turns, problems)
 
 
 def read_turns(messages: object) -> list[Turn]:
@@ -61,12 +53,8 @@ def read_turns(messages: object) -> list[Turn]:
     turns = []
     for index, message in enumerate(messages if isinstance(messages, (list, tuple)) else ()):
         known = message if isinstance(message, dict) else {}
-        content = known.get("content")
         here: Path = (_MESSAGES, index)
-        blocks = list(_blocks(content, (here, "content")))
-        turns.append(
-            Turn(here, known.get("role"), blocks, isinstance(content, (list, tuple)) and not content)
-        )
+        turns.append(Turn(here, known.get("role"), list(_blocks(known.get("content"), (here, "content")))))
     return turns
 
 
@@ -102,8 +90,6 @@ def _check_roles(turns: Sequence[Turn], problems: Problems) -> None:
 
 
 def _check_turn(turn: Turn, problems: Problems) -> None:
-    if turn.is_empty and turn.role != "assistant":
-        problems.add((turn.path, "content"), "must be a list of 1 or more content blocks (got 0)")
     types = {block.type for block in turn.blocks}
     if "document" in types and types.isdisjoint(("text", "guardContent")):
         problems.add((turn.path, "content"), "must hold a text block beside its document")
@@ -176,9 +162,8 @@ def _tool_blocks(turn: Turn) -> bool:
     return any(block.type in ("toolUse", "toolResult") for block in turn.blocks)
 
 
-def _check_media_counts(turns: Sequence[Turn], problems: Problems) -> None:
-    counts = Counter(block.type for turn in turns for block in with_tool_results(turn.blocks))
-    for type_, limit in MEDIA_LIMITS.items():
-        if counts[type_] > limit:
-            most = f"{limit} {type_}{'s' if limit > 1 else ''}"
-            problems.add(_MESSAGES, f"must hold at most {most}, tool results included (got {counts[type_]})")
+def _check_document_count(turns: Sequence[Turn], problems: Problems) -> None:
+    limit = ContentLimits.MAX_DOCUMENTS_PER_REQUEST
+    count = sum(block.type == "document" for turn in turns for block in with_tool_results(turn.blocks))
+    if count > limit:
+        problems.add(_MESSAGES, f"must hold at most {limit} documents, tool results included (got {count})")

@@ -1,12 +1,13 @@
 """What a Converse request may hold: the shapes of botocore 1.44.5, narrowed where Bedrock itself is stricter.
 
-Narrower than botocore: messages are not empty, JSON documents are objects, files have a largest size. Wider:
-members that are not listed are accepted (see `request_vocabulary`), and so are new values where AWS keeps
-adding them.
+Narrower than botocore: messages are not empty, JSON documents are objects. Wider: members that are not listed
+are accepted (see `request_vocabulary`), and so are new values where AWS keeps adding them. How large and how
+many files may be depends on the model (see `request_media`).
 """
 
 from __future__ import annotations
 
+from llmmanager.bedrock.invocation.request_problems import Path, Problems
 from llmmanager.bedrock.invocation.request_vocabulary import (
     Absent,
     Blob,
@@ -22,7 +23,6 @@ from llmmanager.bedrock.invocation.request_vocabulary import (
     Text,
     Union,
 )
-from llmmanager.bedrock.models.llm_manager_constants import ContentLimits
 
 ANY_TEXT = Text()
 SOME_TEXT = Text(1)
@@ -42,14 +42,11 @@ MEDIA_ERROR = Struct({"message": ANY_TEXT})
 CITATIONS_CONFIG = Struct({"enabled*": Flag()})
 
 
-def _file(max_bytes: int | None = None) -> Union:
-    return Union({"bytes": Blob(1, max_bytes), "s3Location": S3_LOCATION})
-
-
+FILE_SOURCE = Union({"bytes": Blob(1), "s3Location": S3_LOCATION})
 IMAGE = Struct(
     {
         "format*": Choice("png", "jpeg", "gif", "webp"),
-        "source*": _file(ContentLimits.MAX_IMAGE_SIZE_BYTES),
+        "source*": FILE_SOURCE,
         "error": MEDIA_ERROR,
     }
 )
@@ -59,7 +56,7 @@ DOCUMENT = Struct(
         "name*": Text(1, 200),
         "source*": Union(
             {
-                "bytes": Blob(1, ContentLimits.MAX_DOCUMENT_SIZE_BYTES),
+                "bytes": Blob(1),
                 "s3Location": S3_LOCATION,
                 "text": ANY_TEXT,
                 "content": ListOf(Union({"text": ANY_TEXT}), "content blocks"),
@@ -72,7 +69,7 @@ DOCUMENT = Struct(
 VIDEO = Struct(
     {
         "format*": Choice("mkv", "mov", "mp4", "webm", "flv", "mpeg", "mpg", "wmv", "three_gp"),
-        "source*": _file(ContentLimits.MAX_VIDEO_SIZE_BYTES),
+        "source*": FILE_SOURCE,
     }
 )
 # fmt: off
@@ -81,7 +78,7 @@ AUDIO_FORMAT = Choice(
     "webm",
 )
 # fmt: on
-AUDIO = Struct({"format*": AUDIO_FORMAT, "source*": _file(), "error": MEDIA_ERROR})
+AUDIO = Struct({"format*": AUDIO_FORMAT, "source*": FILE_SOURCE, "error": MEDIA_ERROR})
 SEARCH_RESULT = Struct(
     {
         "source*": ANY_TEXT,
@@ -181,12 +178,23 @@ CONTENT_BLOCK = Union(
         "toolRemoval": TOOL_REFERENCE,
     }
 )
-MESSAGE = Struct(
-    {
-        "role*": Choice("user", "assistant", "system"),
-        "content*": ListOf(CONTENT_BLOCK, "content blocks"),
-    }
-)
+ROLE = Choice("user", "assistant", "system")
+# A model may answer with nothing at all, and its message is sent back as history.
+ASSISTANT_MESSAGE = Struct({"role*": ROLE, "content*": ListOf(CONTENT_BLOCK, "content blocks")})
+
+
+class Message(Struct):
+    """One message. It holds at least one content block, unless it is the assistant's."""
+
+    def check(self, value: object, path: Path, problems: Problems) -> None:
+        """Report a wrong type, missing or misspelt members, and what is wrong with each known one."""
+        if isinstance(value, dict) and value.get("role") == "assistant":
+            ASSISTANT_MESSAGE.check(value, path, problems)
+        else:
+            super().check(value, path, problems)
+
+
+MESSAGE = Message({"role*": ROLE, "content*": ListOf(CONTENT_BLOCK, "content blocks", 1)})
 SYSTEM_BLOCK = Union({"text": SOME_TEXT, "guardContent": GUARD_CONTENT, "cachePoint": CACHE_POINT})
 
 INFERENCE_CONFIG = Struct(

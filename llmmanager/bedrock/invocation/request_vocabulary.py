@@ -161,13 +161,13 @@ class Blob(Leaf):
         return " ".join([*_range(self.low, self.high), "raw bytes, as bytes, bytearray or memoryview"])
 
     def accepts(self, value: object) -> bool:
-        size = _size(value)
+        size = size_of(value)
         return size is not None and self.low <= size and (self.high is None or size <= self.high)
 
     def shows(self, value: object) -> str:
         if isinstance(value, str):
             return "str: if it is base64, decode it first"
-        size = _size(value)
+        size = size_of(value)
         return kind(value) if size is None else f"{size} bytes"
 
 
@@ -369,7 +369,8 @@ def _plain(name: str) -> str:
     return name.replace("_", "").replace("-", "").casefold()
 
 
-def _size(value: object) -> int | None:
+def size_of(value: object) -> int | None:
+    """Return the size in bytes of a value that holds raw bytes; None for any other value."""
     if isinstance(value, (bytes, bytearray)):
         return len(value)
     return value.nbytes if isinstance(value, memoryview) else None

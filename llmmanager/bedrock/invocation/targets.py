@@ -40,6 +40,11 @@ class Targets:
         self.warnings = tuple(warning for model in self._models for warning in model.warnings)
         self.required()
 
+    @property
+    def model_ids(self) -> tuple[str, ...]:
+        """The ids of the models, in order."""
+        return tuple(model.model_id for model in self._models)
+
     def places(self, regions: Sequence[str] | None = None) -> tuple[Place, ...]:
         """The ways in for each model and region, in the order of the retry strategy.
 

@@ -166,9 +166,9 @@ class LLMManagerConfig:
 
 
 class ContentLimits:
-    """What Bedrock takes in one request: counts over all messages, sizes of one raw (not base64) file.
+    """The limits that AWS documents for one request: counts over all messages, sizes of one raw file.
 
-    Sizes are for inline bytes; a file in S3 is not measured.
+    AWS has lifted some of them for newer models; `catalog/media_limits.json` holds what applies to a model.
     """
 
     MAX_IMAGES_PER_REQUEST: Final[int] = 20

@@ -32,6 +32,7 @@ DELIBERATE = {
     "modelId: required",  # the target supplies it
     "messages: required",
     "messages: low",
+    "messages[].content: low",
     "modelId: pattern",
     "guardrailConfig.guardrailIdentifier: pattern",
 }

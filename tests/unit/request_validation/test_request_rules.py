@@ -102,10 +102,9 @@ SOUND: dict[str, Json] = {
     "a document named like a file": asking({"text": "Sum up"}, document()),
     "a document beside guarded text": asking({"guardContent": {"text": {"text": "Sum up"}}}, document()),
     "a document as text": asking({"text": "x"}, {"document": {"name": "n", "source": {"text": "long"}}}),
-    "the largest image": asking(image(bytes(3_750_000))),
-    "the largest document": asking({"text": "Sum up"}, document(bytes(4_500_000))),
-    "the largest video": asking(video(bytes(25_000_000))),
-    "twenty images": {"messages": [user(*[image()] * 10), assistant({"text": "?"}), user(*[image()] * 10)]},
+    "files as large and as many as a model may accept": asking(
+        {"text": "x"}, *[image(bytes(4_000_000))] * 29, document(bytes(6_000_000)), video(bytes(25_000_001))
+    ),
     "five documents": asking({"text": "Compare"}, *[document()] * 5),
     "a tool that was used": answering(
         tool_result("call-2", {"json": {"sky": "blue"}}, image()),
@@ -194,7 +193,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "no content": ({"messages": [{"role": "user"}]}, "messages[0].content: is required"),
     "content that is a string": (
         {"messages": [{"role": "user", "content": "Hello"}]},
-        "messages[0].content: must be a list of content blocks (got str)",
+        "messages[0].content: must be a list of 1 or more content blocks (got str)",
     ),
     "empty content": (
         {"messages": [user()]},
@@ -243,33 +242,13 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "an image without source": (asking({"image": {"format": "png"}}), f"{FIRST}.image.source: is required"),
     "an image in base64": (
         asking(image("iVBORw0KGgo=")),
-        f"{FIRST}.image.source.bytes: must be 1 to 3750000 raw bytes, as bytes, bytearray or memoryview "
+        f"{FIRST}.image.source.bytes: must be 1 or more raw bytes, as bytes, bytearray or memoryview "
         "(got str: if it is base64, decode it first)",
     ),
     "an image that is empty": (
         asking(image(b"")),
-        f"{FIRST}.image.source.bytes: must be 1 to 3750000 raw bytes, as bytes, bytearray or memoryview "
+        f"{FIRST}.image.source.bytes: must be 1 or more raw bytes, as bytes, bytearray or memoryview "
         "(got 0 bytes)",
-    ),
-    "an image too large": (
-        asking(image(memoryview(bytes(3_750_001)))),
-        f"{FIRST}.image.source.bytes: must be 1 to 3750000 raw bytes, as bytes, bytearray or memoryview "
-        "(got 3750001 bytes)",
-    ),
-    "an image too large in a tool result": (
-        answering(tool_result("call-1", image(bytes(3_750_001)))),
-        f"{RESULT}.content[0].image.source.bytes: must be 1 to 3750000 raw bytes, as bytes, "
-        "bytearray or memoryview (got 3750001 bytes)",
-    ),
-    "a document too large": (
-        asking(document(bytearray(4_500_001)), {"text": "a"}),
-        f"{FIRST}.document.source.bytes: must be 1 to 4500000 raw bytes, as bytes, bytearray or memoryview "
-        "(got 4500001 bytes)",
-    ),
-    "a video too large": (
-        asking(video(bytes(25_000_001))),
-        f"{FIRST}.video.source.bytes: must be 1 to 25000000 raw bytes, as bytes, bytearray or memoryview "
-        "(got 25000001 bytes)",
     ),
     "a wrong S3 address": (
         asking({"image": {"format": "png", "source": {"s3Location": {"uri": "https://bucket/key"}}}}),
@@ -300,17 +279,9 @@ REFUSED: dict[str, tuple[Any, str]] = {
         {"messages": [{"role": "system", "content": [image()]}, user({"text": "a"})]},
         'messages[0].content[0].image: must be in a message of the user (got role "system")',
     ),
-    "images beyond twenty": (
-        answering(tool_result("call-1", *[image()] * 21)),
-        "messages: must hold at most 20 images, tool results included (got 21)",
-    ),
     "documents beyond five": (
         asking({"text": "a"}, *[document()] * 6),
         "messages: must hold at most 5 documents, tool results included (got 6)",
-    ),
-    "videos beyond one": (
-        asking(video(), video()),
-        "messages: must hold at most 1 video, tool results included (got 2)",
     ),
     "a tool use id with a space": (
         {"messages": [user({"text": "?"}), assistant(tool_use("call 1"))], "toolConfig": tool()},
@@ -535,7 +506,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "bytes that are a number": (
         asking({"text": "a"}, image(5)),
-        "messages[0].content[1].image.source.bytes: must be 1 to 3750000 raw bytes, as bytes, "
+        "messages[0].content[1].image.source.bytes: must be 1 or more raw bytes, as bytes, "
         "bytearray or memoryview (got 5)",
     ),
     "a source that is a number": (

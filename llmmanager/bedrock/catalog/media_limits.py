@@ -1,0 +1,64 @@
+"""The library's own table of the images, documents and videos that a model accepts in one request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from llmmanager.bedrock.catalog.facts import facts_of
+
+_TABLE = Path(__file__).with_name("media_limits.json")
+
+
+@dataclass(frozen=True, slots=True)
+class MediaLimits:
+    """The limits of one model; None where no limit is known, so that AWS decides.
+
+    Attributes:
+        images, videos: how many there may be in all messages of a request.
+        image_bytes, document_bytes, video_bytes: the size of one raw file (not base64).
+        document_formats_of_any_size: formats such as "pdf" to which `document_bytes` does not apply.
+    """
+
+    images: int | None = None
+    image_bytes: int | None = None
+    document_bytes: int | None = None
+    document_formats_of_any_size: tuple[str, ...] = ()
+    videos: int | None = None
+    video_bytes: int | None = None
+
+    def largest(self, kind: str, file_format: object) -> int | None:
+        """Return the size limit in bytes of a file; None where there is none.
+
+        Args:
+            kind: "image", "document" or "video".
+            file_format: such as "pdf".
+        """
+        if kind == "document":
+            return None if file_format in self.document_formats_of_any_size else self.document_bytes
+        return self.image_bytes if kind == "image" else self.video_bytes
+
+    def most(self, kind: str) -> int | None:
+        """Return how many files of the kind a request may hold; None where there is no limit."""
+        return {"image": self.images, "video": self.videos}.get(kind)
+
+
+@cache
+def media_limits(model_id: str) -> MediaLimits:
+    """Return the limits of a model; none for a model that the library's table does not know."""
+    if facts_of(model_id) is None:
+        return MediaLimits()
+    family = next(row for row in _families() if model_id.startswith(tuple(row["prefixes"])))
+    limits = {name: value for name, value in family.items() if name != "prefixes"}
+    formats = tuple(limits.pop("document_formats_of_any_size", ()))
+    return MediaLimits(document_formats_of_any_size=formats, **limits)
+
+
+@cache
+def _families() -> Sequence[dict[str, Any]]:
+    families: Sequence[dict[str, Any]] = json.loads(_TABLE.read_bytes())["families"]
+    return families
