@@ -120,7 +120,7 @@ PARTS = {"tools": ("tool choice", "cache point in tools")}
 CONTENT = {"tools", "system", "image", "reasoning"}
 
 # Each example makes new connections; the unit tests of feature fallback try many more.
-few = settings(max_examples=15)
+few = settings(max_examples=15, deadline=None)
 refusals = st.lists(
     st.tuples(st.sampled_from(list(MODELS.values())), st.sampled_from(list(FEATURES))), max_size=12
 )
