@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from lambdas.shared.feature_switch import read_feature_fallback
 from lambdas.shared.response_rules import read_rules
 from llmmanager import ResponseValidationConfig, RetryStrategy
 
@@ -15,6 +16,7 @@ MEMBERS = (
     "deadlineSeconds",
     "retryStrategy",
     "responseValidation",
+    "featureFallback",
     "resultOrder",
     "priority",
 )
@@ -34,6 +36,7 @@ class Options:
         deadline: when no further record is started, as ISO 8601 text in UTC; None for never.
         retry_strategy: "region_first" or "model_first".
         response_validation: the rules for each answer, as they were given.
+        feature_fallback: whether features that a model refuses may be left out.
         in_input_order: whether results are put into the order of the input.
         priority: 0 to `LOWEST_PRIORITY`; each step down halves the calls that a worker makes at once.
     """
@@ -45,6 +48,7 @@ class Options:
     response_validation: Mapping[str, Any] | None = None
     in_input_order: bool = False
     priority: int = 0
+    feature_fallback: bool = True
 
     def rules(self) -> ResponseValidationConfig | None:
         """The check on each answer."""
@@ -70,7 +74,7 @@ def read_options(data: Mapping[str, Any], *, run: str) -> Options:
 
     Raises:
         ValueError: one has a value that it does not take; the message names it.
-        InvalidRequest: the rules for answers are none.
+        InvalidRequest: `responseValidation` or `featureFallback` is invalid.
     """
     read_rules(data.get("responseValidation"))
     return Options(
@@ -81,6 +85,7 @@ def read_options(data: Mapping[str, Any], *, run: str) -> Options:
         response_validation=data.get("responseValidation"),
         in_input_order=_one_of("resultOrder", data.get("resultOrder"), ("input",)) is not None,
         priority=_priority(data.get("priority")),
+        feature_fallback=read_feature_fallback(data.get("featureFallback")),
     )
 
 

@@ -119,7 +119,12 @@ def _responses(
 ) -> Iterator[tuple[BedrockConverseRequest, BedrockResponse]]:
     targets = Targets(tuple(item["models"]), tuple(item["regions"]))
     calls_at_once = options.calls_at_once(batch_settings().worker_concurrency)
-    manager = parallel_manager(targets, options.retry_strategy, calls_at_once=calls_at_once)
+    manager = parallel_manager(
+        targets,
+        options.retry_strategy,
+        calls_at_once=calls_at_once,
+        feature_fallback=options.feature_fallback,
+    )
     return manager.iter_responses(
         requests,
         response_validation_config=options.rules(),

@@ -56,7 +56,7 @@ def choose_targets(models: Any, regions: Any) -> Targets:
     if problems:
         raise InvalidRequest(problems)
     try:
-        llm_manager(targets)
+        llm_manager(targets, feature_fallback=True)
     except ConfigurationError as error:
         if models is None and regions is None:
             raise
@@ -76,19 +76,30 @@ def catalog() -> UnifiedModelManager:
 
 
 @lru_cache(_KEPT)
-def llm_manager(targets: Targets) -> LLMManager:
-    """The manager for single requests."""
+def llm_manager(targets: Targets, *, feature_fallback: bool) -> LLMManager:
+    """Return the manager for single requests.
+
+    Args:
+        feature_fallback: whether it leaves out content and tuning parameters that a model refuses.
+    """
     return LLMManager(
-        list(targets.models), list(targets.regions), unified_model_manager=catalog(), cooldowns=cooldowns()
+        list(targets.models),
+        list(targets.regions),
+        retry_config=RetryConfig(enable_feature_fallback=feature_fallback),
+        unified_model_manager=catalog(),
+        cooldowns=cooldowns(),
     )
 
 
 @lru_cache(_KEPT)
-def parallel_manager(targets: Targets, retry_strategy: str, *, calls_at_once: int) -> ParallelLLMManager:
-    """The manager for a worker's requests.
+def parallel_manager(
+    targets: Targets, retry_strategy: str, *, calls_at_once: int, feature_fallback: bool
+) -> ParallelLLMManager:
+    """Return the manager for a worker's requests.
 
     Args:
         retry_strategy: a value of `RetryStrategy`.
+        feature_fallback: as for `llm_manager`.
     """
     # Only workers need it.
     from llmmanager import ParallelLLMManager
@@ -96,7 +107,11 @@ def parallel_manager(targets: Targets, retry_strategy: str, *, calls_at_once: in
     return ParallelLLMManager(
         list(targets.models),
         list(targets.regions),
-        retry_config=replace(_BATCH_RETRIES, retry_strategy=RetryStrategy(retry_strategy)),
+        retry_config=replace(
+            _BATCH_RETRIES,
+            retry_strategy=RetryStrategy(retry_strategy),
+            enable_feature_fallback=feature_fallback,
+        ),
         parallel_config=ParallelProcessingConfig(
             max_concurrent_requests=calls_at_once,
             request_timeout_seconds=REQUEST_SECONDS,

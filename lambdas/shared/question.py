@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambdas.shared.codec import InvalidRequest, decode_request, encode_response
+from lambdas.shared.feature_switch import FIELD as FEATURE_FALLBACK
+from lambdas.shared.feature_switch import read_feature_fallback
 from lambdas.shared.health import count_all_cooling
 from lambdas.shared.manager import Targets, choose_targets, llm_manager
 from lambdas.shared.metrics import recorded
@@ -20,11 +22,17 @@ _RULES = "responseValidation"
 
 @dataclass(frozen=True)
 class Question:
-    """A body that can be sent to a model."""
+    """A body that can be sent to a model.
+
+    Attributes:
+        rules: the check on each answer, or None.
+        feature_fallback: whether features that a model refuses may be left out.
+    """
 
     request: BedrockConverseRequest
     targets: Targets
     rules: ResponseValidationConfig | None
+    feature_fallback: bool
 
 
 def read_question(body: Mapping[str, Any]) -> Question:
@@ -33,12 +41,13 @@ def read_question(body: Mapping[str, Any]) -> Question:
     Raises:
         InvalidRequest: with every problem that it has.
     """
-    own = ("models", "regions", _RULES)
+    own = ("models", "regions", _RULES, FEATURE_FALLBACK)
     fields = {key: value for key, value in body.items() if key not in own}
     problems: list[str] = []
     read = (
         lambda: choose_targets(body.get("models"), body.get("regions")),
         lambda: _read_rules(body.get(_RULES)),
+        lambda: read_feature_fallback(body.get(FEATURE_FALLBACK)),
         lambda: decode_request(fields),
     )
     parts: list[Any] = []
@@ -50,8 +59,8 @@ def read_question(body: Mapping[str, Any]) -> Question:
     problems += location_problems(fields)
     if problems:
         raise InvalidRequest(problems)
-    targets, rules, request = parts
-    return Question(request, targets, rules)
+    targets, rules, feature_fallback, request = parts
+    return Question(request, targets, rules, feature_fallback)
 
 
 def _read_rules(data: Any) -> ResponseValidationConfig | None:
@@ -73,7 +82,7 @@ def ask(question: Question, *, seconds: float, door: str, caller: str | None) ->
     Raises:
         Problem, LLMManagerError: nothing answered it, or nothing as it must be.
     """
-    manager = llm_manager(question.targets)
+    manager = llm_manager(question.targets, feature_fallback=question.feature_fallback)
     try:
         response = recorded(
             lambda: manager.converse_with_request(question.request, question.rules, deadline=seconds),

@@ -53,6 +53,7 @@ VALID: dict[str, Any] = {
     "models": ["Nova Lite"],
     "regions": ["us-west-2"],
     "responseValidation": {"minLength": 1, "mustNotContain": ["never"], "pattern": "[a-z]", "retries": 1},
+    "featureFallback": False,
 }
 
 scalars = (

@@ -81,6 +81,19 @@ def test_an_answer_against_the_callers_rules_is_a_failure(deployed: Any, fake_be
     assert len(deployed.messages("dead")) == 1
 
 
+def test_an_event_decides_whether_a_refused_feature_may_be_left_out(
+    deployed: Any, fake_bedrock: FakeBedrock
+) -> None:
+    refusal = "This model doesn't support the stopSequences field. Remove stopSequences and try again."
+    config = {"inferenceConfig": {"stopSequences": ["END"]}}
+    for number, switch in enumerate(({"featureFallback": False}, {})):
+        fake_bedrock.add_fault(Fault(error="ValidationException", message=refusal, count=1))
+        assert deployed.deliver(deployed.receive(question(str(number), **config, **switch))) == []
+    kept, left_out = (event["detail"]["answer"] for event in deployed.published())
+    assert (kept["featuresDisabled"], left_out["featuresDisabled"]) == ([], ["stop_sequences"])
+    assert kept["model"] != left_out["model"]
+
+
 def test_messages_of_one_delivery_are_answered_each_by_itself(
     deployed: Any, fake_bedrock: FakeBedrock
 ) -> None:
@@ -145,6 +158,7 @@ POISON: list[tuple[Any, str]] = [
     (question(regions=["mars-north-1"]), "mars-north-1"),
     (question(replyTo="arn:aws:sqs:us-east-1:123456789012:stranger"), "replyTo: must be ARN or URL"),
     (question(responseValidation={"retries": 99}), "responseValidation"),
+    (question(featureFallback="no"), "featureFallback: must be true or false"),
     (question(request_id="a", requestId="b"), "request_id: given twice"),
     (question(replyTo=7), "replyTo: must be ARN or URL"),
     (question(idempotencyKey=""), "idempotencyKey: must be a string"),

@@ -23,7 +23,8 @@ NAMES = itertools.count()
 NAMES_A_FIELD = re.compile(r".*: \S", re.DOTALL)
 KNOWN = (
     *("batchId", "inputS3Uri", "prefix", "requests", "models", "regions", "failureStrategy", "resultOrder"),
-    *("deadlineSeconds", "retryStrategy", "responseValidation", "priority", "messages", "modelInput"),
+    *("deadlineSeconds", "retryStrategy", "responseValidation", "featureFallback", "priority"),
+    *("messages", "modelInput"),
 )
 
 text = st.text(alphabet=st.characters(), max_size=30) | st.sampled_from(
@@ -48,6 +49,7 @@ GOOD_START = {
     "retryStrategy": "model_first",
     "resultOrder": "input",
     "priority": 3,
+    "featureFallback": False,
     "responseValidation": {"minLength": 1, "pattern": "a+", "jsonSchema": {"type": "object"}, "retries": 1},
 }
 PLACES = st.builds(

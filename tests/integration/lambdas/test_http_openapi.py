@@ -156,7 +156,10 @@ def test_the_document_knows_every_field_that_the_function_knows(name):
     from lambdas.shared import codec, response_rules
 
     known = {
-        "ConverseRequest": {*codec._FIELDS.values(), "models", "regions", "responseValidation"},
+        "ConverseRequest": {
+            *codec._FIELDS.values(),
+            *("models", "regions", "responseValidation", "featureFallback"),
+        },
         "BatchRequest": set(batches._MEMBERS),
         "ResponseValidation": set(response_rules._MEMBERS),
     }

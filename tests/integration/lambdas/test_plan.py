@@ -53,6 +53,8 @@ REFUSED = [
     ({"requests": [{}], "priority": -1}, "priority: must be an integer from 0"),
     ({"requests": [{}], "priority": True}, "priority: must be an integer from 0"),
     ({"requests": [{}], "priority": "high"}, "priority: must be an integer from 0"),
+    ({"requests": [{}], "featureFallback": "no"}, "featureFallback: must be true or false"),
+    ({"requests": [{}], "featureFallback": 0}, "featureFallback: must be true or false"),
     ({"requests": [{}], "responseValidation": {}}, "responseValidation: must hold at least one"),
     ({"requests": [{}], "responseValidation": {"minLength": -1}}, "responseValidation.minLength"),
     (

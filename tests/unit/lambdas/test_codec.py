@@ -138,6 +138,7 @@ def test_a_record_that_is_no_object_is_refused(data):
         ({"modelInput": {"messages": MESSAGES}, "models": ["Nova Lite"]}, "models"),
         ({"modelInput": {"messages": MESSAGES}, "regions": ["us-east-1"]}, "regions"),
         ({"modelInput": {"messages": MESSAGES}, "responseValidation": {}}, "responseValidation"),
+        ({"modelInput": {"messages": MESSAGES}, "featureFallback": False}, "featureFallback"),
         ({"recordId": "", "messages": MESSAGES}, "recordId"),
         ({"recordId": "a" * 513, "messages": MESSAGES}, "recordId"),
         ({"recordId": "a", "request_id": "b", "messages": MESSAGES}, "request_id"),
