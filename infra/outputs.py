@@ -6,11 +6,13 @@ eval "$(python -m infra.outputs)"
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -63,12 +65,19 @@ def export_lines(variables: Mapping[str, str]) -> list[str]:
     return [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
 
 
+def _configured_name() -> str:
+    context = json.loads((Path(__file__).resolve().parents[1] / "cdk.json").read_text("utf-8"))["context"]
+    return str(context["stack_name"])
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m infra.outputs", description=(__doc__ or "").split("\n")[0]
     )
-    parser.add_argument("--stack-name", default="LlmManager", help="name of the stack (default LlmManager)")
+    parser.add_argument(
+        "--stack-name", default=_configured_name(), help="name of the stack (default: that in cdk.json)"
+    )
     parser.add_argument("--region", help="region of the stack (default: AWS_REGION, or your AWS profile's)")
     given = parser.parse_args(arguments)
     try:
