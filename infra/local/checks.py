@@ -10,6 +10,9 @@ from typing import Any
 from infra.local.batches import BatchResult
 from llmmanager.testing import Call
 
+# Workers share what they learn about a denied model, so that few calls find it out.
+DENIED_PER_ANSWER = 0.3
+
 
 @dataclass(frozen=True)
 class Check:
@@ -45,7 +48,7 @@ def batch_checks(
     converse = [call for call in calls if call.operation == "Converse"]
     answered = [line for line in batch.results if line["status"] == "answered"]
     yield from _record_checks(batch, ids, answered)
-    yield from _trouble_checks(converse, trouble)
+    yield from _trouble_checks(converse, trouble, answers=len(answered))
     yield from _summary_checks(batch, answered)
     yield from _log_checks(batch, answered, converse)
 
@@ -62,7 +65,7 @@ def _record_checks(
     yield agree("no answer left out a part of its request", 0, incomplete)
 
 
-def _trouble_checks(converse: Sequence[Call], trouble: Trouble) -> Iterator[Check]:
+def _trouble_checks(converse: Sequence[Call], trouble: Trouble, *, answers: int) -> Iterator[Check]:
     throttled = [call for call in converse if call.error_code == "ThrottlingException"]
     denied = [call for call in converse if call.error_code == "AccessDeniedException"]
     yield Check(
@@ -74,6 +77,11 @@ def _trouble_checks(converse: Sequence[Call], trouble: Trouble) -> Iterator[Chec
         f"access was denied to {trouble.denied_model_id}, and only to it",
         {call.model_id for call in denied} == {trouble.denied_model_id},
         f"{len(denied)} denied calls",
+    )
+    yield Check(
+        f"at most {DENIED_PER_ANSWER} calls per answer were denied",
+        len(denied) <= DENIED_PER_ANSWER * answers,
+        f"{len(denied)} denied calls for {answers} answers",
     )
 
 

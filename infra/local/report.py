@@ -31,6 +31,7 @@ def batch_report(batch: BatchResult, *, calls: Sequence[Call], trouble: Trouble)
     outcomes = Counter(call.error_code or "answered" for call in calls if call.operation == "Converse")
     denied, throttled = outcomes["AccessDeniedException"], outcomes["ThrottlingException"]
     share = denied / summary["answered"] if summary["answered"] else 0.0
+    model, region = trouble.denied_model_id, trouble.throttled_region
     usage = summary["usage"]
     cost = summary["estimatedCostUsd"]
     return table(
@@ -39,14 +40,8 @@ def batch_report(batch: BatchResult, *, calls: Sequence[Call], trouble: Trouble)
             ("By region", counts(summary["byRegion"])),
             ("By model", counts(summary["byModel"])),
             ("Calls of Bedrock", f"{summary['attempts']}: {counts(dict(outcomes))}"),
-            (
-                "  denied",
-                f"{share:.2f} per answer: each shows a worker that {trouble.denied_model_id} is denied",
-            ),
-            (
-                "  throttled",
-                f"{throttled}: each shows a worker that {trouble.throttled_region} has no quota left",
-            ),
+            ("  denied", f"{denied}, {share:.2f} per answer: how workers learn that {model} is denied"),
+            ("  throttled", f"{throttled}: how workers learn that {region} has no quota left"),
             ("Tokens", f"{usage['inputTokens']:,} in, {usage['outputTokens']:,} out"),
             ("Estimated cost", "unknown" if cost is None else f"${cost:.6f}"),
             ("Wall time", f"{summary['wallSeconds']:.1f} s"),

@@ -15,7 +15,7 @@ from llmmanager.testing import Call
 
 GOOD, DENIED = "model-good", "model-denied"
 TROUBLE = Trouble(throttled_region="us-east-1", denied_model_id=DENIED)
-IDS = ["a", "b"]
+IDS = ["a", "b", "c", "d"]
 
 
 def result(record_id: str, region: str, attempts: int) -> dict[str, Any]:
@@ -50,23 +50,30 @@ def calls() -> list[Call]:
         call(2, "us-east-1", error="ThrottlingException"),
         call(3, "us-west-2"),
         call(4, "eu-central-1"),
+        call(5, "us-west-2"),
+        call(6, "eu-central-1"),
     ]
 
 
 def batch() -> BatchResult:
     summary = {
-        "records": 2,
-        "answered": 2,
+        "records": 4,
+        "answered": 4,
         "failed": 0,
         "rejected": 0,
-        "byRegion": {"us-west-2": 1, "eu-central-1": 1},
-        "byModel": {GOOD: 2},
-        "attempts": 4,
-        "usage": {"inputTokens": 12, "outputTokens": 8, "totalTokens": 20},
+        "byRegion": {"us-west-2": 2, "eu-central-1": 2},
+        "byModel": {GOOD: 4},
+        "attempts": 6,
+        "usage": {"inputTokens": 24, "outputTokens": 16, "totalTokens": 40},
         "estimatedCostUsd": 0.00123,
         "wallSeconds": 2.5,
     }
-    results = [result("a", "us-west-2", 3), result("b", "eu-central-1", 1)]
+    results = [
+        result("a", "us-west-2", 3),
+        result("b", "eu-central-1", 1),
+        result("c", "us-west-2", 1),
+        result("d", "eu-central-1", 1),
+    ]
     return BatchResult(Path("results"), summary, results, [], [])
 
 
@@ -114,9 +121,16 @@ def test_a_result_that_is_not_as_it_should_be_is_noticed(field: str, value: Any,
     assert noticed in wrong(told, calls())
 
 
+def test_many_denied_calls_for_few_answers_are_noticed() -> None:
+    noisy = batch()
+    noisy.summary["attempts"], noisy.results[0]["attempts"] = 7, 4
+    more = [*calls(), call(7, "us-west-2", model=DENIED, error="AccessDeniedException")]
+    assert wrong(noisy, more) == ["at most 0.3 calls per answer were denied"]
+
+
 def test_a_bedrock_that_never_throttled_or_refused_shows_nothing() -> None:
     quiet = copy.deepcopy(batch())
-    quiet.summary["attempts"], quiet.results[0]["attempts"] = 2, 1
+    quiet.summary["attempts"], quiet.results[0]["attempts"] = 4, 1
     assert wrong(quiet, calls()[2:]) == [
         "calls were throttled in us-east-1, and only there",
         f"access was denied to {DENIED}, and only to it",
@@ -125,17 +139,17 @@ def test_a_bedrock_that_never_throttled_or_refused_shows_nothing() -> None:
 
 def test_the_report_says_what_became_of_the_records_and_of_the_calls() -> None:
     report = batch_report(batch(), calls=calls(), trouble=TROUBLE)
-    assert "2: 2 answered, 0 failed, 0 rejected" in report
-    assert "eu-central-1 1, us-west-2 1" in report
-    assert "4: answered 2, AccessDeniedException 1, ThrottlingException 1" in report
-    assert "12 in, 8 out" in report
+    assert "4: 4 answered, 0 failed, 0 rejected" in report
+    assert "eu-central-1 2, us-west-2 2" in report
+    assert "6: answered 4, AccessDeniedException 1, ThrottlingException 1" in report
+    assert "24 in, 16 out" in report
     assert "$0.001230" in report
 
 
 def test_the_report_says_what_the_denied_and_the_throttled_calls_are() -> None:
     report = batch_report(batch(), calls=calls(), trouble=TROUBLE)
-    assert f"denied          0.50 per answer: each shows a worker that {DENIED} is denied" in report
-    assert "throttled       1: each shows a worker that us-east-1 has no quota left" in report
+    assert f"denied          1, 0.25 per answer: how workers learn that {DENIED} is denied" in report
+    assert "throttled       1: how workers learn that us-east-1 has no quota left" in report
 
 
 def test_a_cost_that_is_not_known_is_not_made_up() -> None:
