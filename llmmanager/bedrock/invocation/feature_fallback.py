@@ -77,13 +77,14 @@ class FeatureFallback:
         if not self._enabled:
             return None
         sent = self._variant(model_id).request
+        refused = self._refused.get(model_id, ())
         for key in keys:
             feature = find_feature(key)
-            if feature is None or not feature.is_in(sent):
+            if feature is None or key in refused or not feature.is_in(sent):
                 continue
             if feature.feature_class is FeatureClass.SAFETY:
                 return None
-            self._refused[model_id] = (*self._refused.get(model_id, ()), key)
+            self._refused[model_id] = (*refused, key)
             if feature.feature_class is FeatureClass.CONTENT:
                 # Another model may answer this call: the next one shall not ask this model first.
                 self._remember(model_id, key)

@@ -97,6 +97,7 @@ class Run(Generic[R]):
         )
         self._credentials_renewed = False
         self._refusing_regions: set[str] = set()
+        self._set_aside: set[str] = set()
         self._log = DecisionLog()
 
     def answer(self) -> tuple[ModelAccess, R]:
@@ -110,6 +111,9 @@ class Run(Generic[R]):
             if not self.wait(step.delay):
                 break
             self._log.next_attempt(step.target, step.delay)
+            if step.target.model_id in self._set_aside:
+                self._set_aside.remove(step.target.model_id)
+                self._log.feature_dropped(step.target, self._features.left_out(step.target.model_id))
             answered, raw = self._attempt(step.target)
             if answered:
                 return step.target, raw  # type: ignore[return-value]
@@ -265,9 +269,10 @@ class Run(Generic[R]):
         dropped = self._features.refuse(target.model_id, decision.features)
         if dropped is None:
             return decision.otherwise
-        self._log.feature_dropped(target, self._features.left_out(target.model_id))
         if dropped is FeatureClass.CONTENT and self._route.has_more_complete(target):
+            self._set_aside.add(target.model_id)
             return Next.OTHER_MODEL_FIRST
+        self._log.feature_dropped(target, self._features.left_out(target.model_id))
         return Next.DROP_FEATURE
 
     def _where_else(self, target: ModelAccess, next_: Next) -> Next:

@@ -466,6 +466,20 @@ def test_tool_turns_stay_as_text_without_tools(fake_bedrock: FakeBedrock, make_m
     assert "12:00" in texts[2]
 
 
+def test_content_is_logged_as_left_out_when_it_is_and_not_when_another_model_is_tried(
+    fake_bedrock: FakeBedrock, make_manager, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="llmmanager")
+    refuse(fake_bedrock, NO_IMAGES, 1, LITE)
+    make_manager(("Nova Lite", "Nova Pro")).converse([user(TEXT, IMAGE)])
+    assert "without images" not in caplog.text
+    for model in (LITE, PRO):
+        refuse(fake_bedrock, NO_IMAGES, 1, model)
+    make_manager(("Nova Lite", "Nova Pro")).converse([user(TEXT, IMAGE)])
+    (line,) = (record.getMessage() for record in caplog.records if "without images" in record.getMessage())
+    assert LITE in line
+
+
 # Safety
 
 
