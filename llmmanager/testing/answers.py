@@ -1,16 +1,16 @@
-"""The answers FakeBedrock makes up: plausible, and the same for the same request."""
+"""The answers that FakeBedrock makes up: the same for the same request."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
-import random
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from . import prose
 from .call_log import prompt_of
 from .errors import invalid
 from .schema_sample import SchemaSampler
@@ -25,24 +25,6 @@ _COMMON = frozenset(
         these they this use using was were what when where which while who why will with would write you your
         """,
     )
-)
-_OPENINGS = (
-    "Here is what matters about {0}.",
-    "Let me take {0} first.",
-    "There is a short answer on {0}, and a longer one.",
-    "{0} is best looked at from two sides.",
-)
-_MIDDLES = (
-    "The part that concerns {0} depends on {1}, and it helps to settle that before anything else.",
-    "In practice {0} and {1} are decided together, because a change in one shows up in the other.",
-    "Most questions about {0} turn out to be questions about {1}.",
-    "A good first step is to write down what is known of {0}, and only then to weigh {1}.",
-    "It is easy to overlook {0}, although {1} rests on it.",
-)
-_CLOSINGS = (
-    "If you tell me more about {0}, I can be more precise.",
-    "That is the core of it; the details of {0} can follow.",
-    "With that, {0} should be clear enough to act on.",
 )
 
 
@@ -94,17 +76,7 @@ def _full_text(body: Mapping[str, Any]) -> str:
     result = next((block["toolResult"] for block in messages[-1]["content"] if "toolResult" in block), None)
     if result is not None:
         return _tool_report(messages, result)
-    return _prose(prompt_of(messages), _seed(body))
-
-
-def _prose(prompt: str, seed: str) -> str:
-    rng = random.Random(seed)
-    words = list(dict.fromkeys(word for word in _WORD.findall(prompt) if word.lower() not in _COMMON))[:8]
-    topics = [*words, *("your question", "its context")[len(words) :]]
-    sentences = [rng.choice(_OPENINGS).format(topics[0])]
-    sentences += [template.format(*rng.sample(topics, 2)) for template in rng.sample(_MIDDLES, 3)]
-    sentences.append(rng.choice(_CLOSINGS).format(topics[-1]))
-    return " ".join(sentence[:1].upper() + sentence[1:] for sentence in sentences)
+    return prose.write(prompt_of(messages), _seed(body))
 
 
 def _tool_report(messages: list[dict[str, Any]], result: Mapping[str, Any]) -> str:
@@ -117,7 +89,8 @@ def _tool_report(messages: list[dict[str, Any]], result: Mapping[str, Any]) -> s
     said = result_texts(result)
     name = names.get(result["toolUseId"], "the tool")
     outcome = "failed with" if result.get("status") == "error" else "returned"
-    return f"{name} {outcome}: {' '.join(said) or 'nothing to read'}. That answers the question."
+    report = f"{name} {outcome}: {' '.join(said) or 'nothing to read'}."
+    return f"{prose.LABEL} {report} That answers the question."
 
 
 def result_texts(result: Mapping[str, Any]) -> list[str]:
@@ -194,7 +167,8 @@ def _limited_tool_call(block: dict[str, Any], most: int | None) -> Answer:
     answer = counted(Answer((block,), "tool_use"))
     if most is None or answer.output_tokens <= most:
         return answer
-    return counted(Answer(({"text": "I will look that up."[: most * CHARS_PER_TOKEN]},), "max_tokens"))
+    text = f"{prose.LABEL} I will look that up."
+    return counted(Answer(({"text": text[: most * CHARS_PER_TOKEN]},), "max_tokens"))
 
 
 def _seed(body: Mapping[str, Any]) -> str:
