@@ -20,7 +20,13 @@ def make_client(service: str, *, endpoint_url: str, region: str, config: Any = N
     """A client that sends each request once and can have hundreds in flight; `config` is merged last."""
     from botocore.config import Config
 
-    base = Config(retries={"total_max_attempts": 1, "mode": "standard"}, max_pool_connections=512)
+    # Without signature_version, boto3 may send AWS_BEARER_TOKEN_BEDROCK: only a signature names the region.
+    base = Config(
+        signature_version="v4",
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        max_pool_connections=512,
+        proxies={},
+    )
     with _LOCK:  # a Session is not safe to use from several threads
         return _session().client(
             service,

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -81,6 +82,7 @@ class HttpServer:
         self._handler = handler
         self._port = port
         self._connections: set[asyncio.Task[None]] = set()
+        self._servers: list[asyncio.Server] = []
         self._started = threading.Event()
         self._failure: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -106,6 +108,21 @@ class HttpServer:
             self._thread = None
             raise self._failure
 
+    def listen_tls(self, context: ssl.SSLContext) -> int:
+        """Listen for HTTPS too, until the next stop; the port. Raises RuntimeError when it does not run."""
+        if self._thread is None or self._loop is None:
+            raise RuntimeError("FakeBedrock is not running: call start(), or use it in a with block")
+
+        async def listen() -> int:
+            server = await asyncio.start_server(
+                self._serve_connection, HOST, 0, backlog=2048, limit=_MAX_HEAD, ssl=context
+            )
+            self._servers.append(server)
+            port: int = server.sockets[0].getsockname()[1]
+            return port
+
+        return asyncio.run_coroutine_threadsafe(listen(), self._loop).result()
+
     def stop(self) -> None:
         """Break every connection and wait for the thread to end."""
         thread, self._thread = self._thread, None
@@ -129,9 +146,11 @@ class HttpServer:
             self._serve_connection, HOST, self._port, backlog=2048, limit=_MAX_HEAD
         )
         self._port = server.sockets[0].getsockname()[1]
+        self._servers = [server]
         self._started.set()
         await self._stop.wait()
-        server.close()
+        for server in self._servers:
+            server.close()
         open_connections = list(self._connections)
         for task in open_connections:
             task.cancel()
