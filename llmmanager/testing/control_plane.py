@@ -7,8 +7,9 @@ import binascii
 from collections.abc import Mapping
 from typing import Any
 
-from .catalog import ACCOUNT_ID, FakeCatalog, FakeModel, Target
+from .catalog import ACCOUNT_ID, FakeCatalog
 from .errors import ServiceError, invalid
+from .models import FakeModel, Target
 
 _SINCE = "2026-01-01T00:00:00Z"
 _MOST_RESULTS = 1000

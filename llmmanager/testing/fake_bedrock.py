@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import tempfile
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -14,12 +18,16 @@ from .backend import OpenAIBackend
 from .billing import ModelUsage, TokenCount, UsageLedger
 from .call_log import Call, CallLog
 from .catalog import FakeCatalog
+from .certificate import make_server_context
 from .clients import make_client
 from .control import PREFIX as CONTROL_PREFIX
 from .control import control
 from .control_plane import ControlPlane
+from .environment import API_KEY, exports, variables
+from .errors import ServiceError
 from .http_server import HOST, HttpRequest, HttpResponse, HttpServer
 from .quotas import QuotaLedger
+from .resources import Guardrail, Resource, Resources
 from .rule_book import RuleBook
 from .rules import Fault, Latency, Quota, Scope
 from .runtime import Runtime
@@ -68,8 +76,12 @@ class FakeBedrock:
         self._quotas = QuotaLedger(window_seconds=window_seconds, clock=clock)
         self._cache = PromptCache(clock)
         self._usage = UsageLedger()
-        self._service = self._make_service(catalog or FakeCatalog.bundled(), page_size)
+        catalog = catalog or FakeCatalog.bundled()
+        self._resources = Resources(catalog)
+        self._service = self._make_service(catalog, page_size)
         self._server = HttpServer(self._handle, port=port)
+        self._tls_lock = threading.Lock()
+        self._tls: tuple[int, Path, tempfile.TemporaryDirectory[str]] | None = None
 
     def _make_service(self, catalog: FakeCatalog, page_size: int) -> Service:
         runtime = Runtime(
@@ -85,6 +97,7 @@ class FakeBedrock:
             control_plane=ControlPlane(catalog, page_size=page_size),
             runtime=runtime,
             rules=self._rules,
+            resources=self._resources,
             log=self._log,
             default_region=self._default_region,
         )
@@ -97,6 +110,10 @@ class FakeBedrock:
     def stop(self) -> None:
         """Break every connection and stop listening."""
         self._server.stop()
+        with self._tls_lock:
+            if self._tls is not None:
+                self._tls[2].cleanup()
+                self._tls = None
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
             self._threads = None
@@ -120,16 +137,44 @@ class FakeBedrock:
     def environment(self) -> dict[str, str]:
         """Environment variables under which any boto3 client for Bedrock reaches this one.
 
-        `LLMMANAGER_QUOTA_WINDOW_SECONDS` is the length of the minute that quotas count in.
+        `LLMMANAGER_QUOTA_WINDOW_SECONDS` is the length of the minute that quotas count in. While
+        `AWS_BEARER_TOKEN_BEDROCK` is set, boto3 sends that key instead of a signature and insists on HTTPS:
+        then the endpoint is `https_endpoint_url`, and `AWS_CA_BUNDLE` the certificate to trust. Such a
+        request names its region only if the key is a short-term one; else it counts for the default region.
         """
-        return {
-            "AWS_ENDPOINT_URL_BEDROCK": self.endpoint_url,
-            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": self.endpoint_url,
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_DEFAULT_REGION": self._default_region,
-            "LLMMANAGER_QUOTA_WINDOW_SECONDS": f"{self.window_seconds:g}",
-        }
+        api_key = API_KEY in os.environ
+        url = self.https_endpoint_url if api_key else self.endpoint_url
+        settings = variables(url, region=self._default_region, window_seconds=self.window_seconds)
+        return {**settings, "AWS_CA_BUNDLE": str(self.certificate)} if api_key else settings
+
+    @property
+    def shell_exports(self) -> str:
+        """The lines to paste into a shell, so that programs started there use this one."""
+        return exports(
+            variables(self.endpoint_url, region=self._default_region, window_seconds=self.window_seconds)
+        )
+
+    @property
+    def https_endpoint_url(self) -> str:
+        """Where it listens for HTTPS, with a certificate of its own. It begins to when this is first read."""
+        return f"https://{HOST}:{self._ensured_tls()[0]}"
+
+    @property
+    def certificate(self) -> Path:
+        """The file of the certificate by which to trust `https_endpoint_url`; removed by `stop()`."""
+        return self._ensured_tls()[1]
+
+    def _ensured_tls(self) -> tuple[int, Path]:
+        with self._tls_lock:
+            if self._tls is None:
+                folder = tempfile.TemporaryDirectory(prefix="fake-bedrock-")
+                try:
+                    context, certificate = make_server_context(Path(folder.name))
+                    self._tls = (self._server.listen_tls(context), certificate, folder)
+                except BaseException:
+                    folder.cleanup()
+                    raise
+            return self._tls[:2]
 
     def client(self, service: str = "bedrock-runtime", *, region: str = "", config: Any = None) -> Any:
         """A boto3 client of `bedrock-runtime` or `bedrock` in `region` that sends each request once."""
@@ -233,12 +278,32 @@ class FakeBedrock:
         self._rules.deny(Scope(model=model, **scope))
 
     def close_region(self, region: str) -> None:
-        """Treat `region` as one that the account has not opted in to."""
+        """Treat `region` as one that the account has not enabled."""
         self._rules.close_region(region)
 
-    def reject_credentials(self, access_key_id: str, *, error: str = "ExpiredTokenException") -> None:
-        """Answer `error` to whoever signs with `access_key_id`."""
-        self._rules.reject_credentials(access_key_id, error)
+    def enable_regions(self, *regions: str) -> None:
+        """Treat all regions but these as ones that the account has not enabled."""
+        self._rules.enable_regions(regions)
+
+    def reject_credentials(
+        self, access_key_id: str, *, error: str = "ExpiredTokenException", message: str = ""
+    ) -> None:
+        """Answer `error` to callers with this access key id or Bedrock API key."""
+        self._rules.reject_credentials(access_key_id, ServiceError(error, message))
+
+    def add_guardrail(
+        self, identifier: str, *, versions: Collection[str] = ("DRAFT", "1"), region: str = ""
+    ) -> None:
+        """Make a guardrail exist in `region`, everywhere when empty. abc123 and gr1 exist already."""
+        self._resources.add_guardrail(Guardrail(identifier=identifier, versions=versions, region=region))
+
+    def add_resource(self, arn: str, *, model: str = "", text: str = "") -> None:
+        """Let an ARN (an application inference profile, a prompt, …) stand for a model id or profile id.
+
+        `text` is a prompt's text with its variables as `{{name}}`. An ARN that was not added stands for
+        Nova Lite, or for the first model of its region without it.
+        """
+        self._resources.add(Resource(arn=arn, model=model, text=text))
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -256,7 +321,7 @@ class FakeBedrock:
         return self._log.peak_in_flight
 
     def reset(self) -> None:
-        """Forget every rule, call, quota, cached prefix and bill; connections stay open."""
+        """Forget every rule, call, quota, cached prefix and bill; models, guardrails and resources stay."""
         self._rules.clear()
         self._quotas.clear()
         self._cache.clear()

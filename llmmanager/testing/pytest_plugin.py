@@ -6,12 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from .environment import UNSET
 from .fake_bedrock import FakeBedrock
 
 
 @pytest.fixture
 def fake_bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBedrock]:
     """A FakeBedrock of the test's own; boto3 clients made during the test reach it by the environment."""
+    for name in UNSET:
+        monkeypatch.delenv(name, raising=False)
     with FakeBedrock() as bedrock:
         for name, value in bedrock.environment.items():
             monkeypatch.setenv(name, value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from .call_log import Call
@@ -38,7 +39,8 @@ class RuleBook:
         self._latencies: list[Latency] = []
         self._denials: list[Scope] = []
         self._closed_regions: set[str] = set()
-        self._bad_credentials: dict[str, str] = {}
+        self._enabled_regions: frozenset[str] | None = None
+        self._bad_credentials: dict[str, ServiceError] = {}
         self._draws = 0
 
     def add_fault(self, fault: Fault) -> int:
@@ -102,22 +104,31 @@ class RuleBook:
             self._denials.append(scope)
 
     def close_region(self, region: str) -> None:
-        """Answer OptInRequired in `region`."""
+        """Treat `region` as one that the account has not enabled."""
         with self._lock:
             self._closed_regions.add(region)
 
-    def reject_credentials(self, access_key_id: str, error: str) -> None:
-        """Answer `error` to whoever signs with `access_key_id`."""
+    def enable_regions(self, regions: Collection[str]) -> None:
+        """Treat all other regions as ones that the account has not enabled."""
         with self._lock:
-            self._bad_credentials[access_key_id] = error
+            self._enabled_regions = frozenset(regions)
+            self._closed_regions -= self._enabled_regions
+
+    def reject_credentials(self, key: str, error: ServiceError) -> None:
+        """Answer `error` to callers with the access key id or Bedrock API key `key`."""
+        with self._lock:
+            self._bad_credentials[key] = error
 
     def check_caller(self, call: Call) -> None:
         """Refuse a caller whose credentials or region are not accepted. Raises ServiceError."""
         with self._lock:
             if call.access_key_id in self._bad_credentials:
-                raise ServiceError(self._bad_credentials[call.access_key_id])
-            if call.region in self._closed_regions:
-                raise ServiceError("OptInRequired")
+                refusal = self._bad_credentials[call.access_key_id]
+                raise ServiceError(refusal.code, refusal.message)
+            enabled = self._enabled_regions is None or call.region in self._enabled_regions
+            if not enabled or call.region in self._closed_regions:
+                # A region that is not enabled does not know the account's credentials.
+                raise ServiceError("UnrecognizedClientException")
 
     def check_access(self, call: Call) -> None:
         """Refuse a call to a model that is denied. Raises ServiceError."""
@@ -132,6 +143,7 @@ class RuleBook:
             self._latencies.clear()
             self._denials.clear()
             self._closed_regions.clear()
+            self._enabled_regions = None
             self._bad_credentials.clear()
             self._draws = 0
 

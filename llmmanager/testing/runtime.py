@@ -14,9 +14,9 @@ from . import event_stream
 from .answers import Answer
 from .billing import Bill, TokenCount, UsageLedger
 from .call_log import Call, CallLog
-from .catalog import Target
 from .errors import ServiceError, invalid
 from .http_server import DropConnection, NeverAnswer
+from .models import Target
 from .quotas import QuotaLedger, Reservation
 from .rule_book import RuleBook
 from .shapes import check_shape
@@ -123,7 +123,6 @@ class Runtime:
     async def _turn(self, call: Call, target: Target, *, seconds: float) -> _Turn:
         started = time.monotonic()
         model, body = target.model, call.body
-        check_shape(f"{call.operation}Request", body)
         check_request(model, body, streaming=call.operation == "ConverseStream")
         count = count_input(body)
         check_context(model, count.tokens)

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import re
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
 from . import event_stream
 from .call_log import Call, CallLog
-from .catalog import FakeCatalog, Target
+from .catalog import FakeCatalog
 from .control_plane import ControlPlane
 from .errors import ServiceError
 from .http_server import DropConnection, HttpRequest, HttpResponse, NeverAnswer, json_response
+from .models import Target
+from .resources import Resource, Resources, render_prompt
 from .rule_book import RuleBook
 from .rules import Fault
 from .runtime import Reply, Runtime, StreamBreak
+from .shapes import check_shape
 
 _ROUTES = tuple(
     (method, re.compile(pattern), operation)
@@ -33,6 +38,7 @@ _ROUTES = tuple(
     )
 )
 _CREDENTIAL = re.compile(r"AWS4-\S+\s.*?Credential=([^/,\s]+)/\d{8}/([a-z0-9-]+)/[a-z0-9-]+/aws4_request")
+_KEY_REGION = re.compile(r"X-Amz-Credential=[^/&]+/\d{8}/([a-z0-9-]+)/bedrock/")
 _UNREADABLE = object()
 
 
@@ -46,6 +52,7 @@ class Service:
         control_plane: ControlPlane,
         runtime: Runtime,
         rules: RuleBook,
+        resources: Resources,
         log: CallLog,
         default_region: str,
     ) -> None:
@@ -53,6 +60,7 @@ class Service:
         self._control_plane = control_plane
         self._runtime = runtime
         self._rules = rules
+        self._resources = resources
         self._log = log
         self._default_region = default_region
 
@@ -93,7 +101,8 @@ class Service:
         return await self._invoke(call, request, unreadable=unreadable)
 
     async def _invoke(self, call: Call, request: HttpRequest, *, unreadable: bool) -> HttpResponse:
-        target = self._resolve(call)
+        resource = self._resources.find(call.invoked_id)
+        target = self._resolve(call, resource)
         if isinstance(target, Target):
             call = self._log.update(call, model_id=target.model.model_id, access_method=target.access)
         fault = self._rules.fault_for(call)
@@ -104,6 +113,8 @@ class Service:
         self._rules.check_access(call)
         if unreadable:
             raise ServiceError("SerializationException")
+        if call.operation != "CountTokens":
+            call = self._completed(call, resource)
         if fault is not None and fault.billed:
             await self._runtime.lose_answer(call, target)
             await self._strike(call, fault)
@@ -141,9 +152,20 @@ class Service:
             return control_plane.list_inference_profiles(call.region, query)
         return control_plane.get_inference_profile(call.region, call.invoked_id)
 
-    def _resolve(self, call: Call) -> Target | ServiceError:
-        """The target of `call`, or why it has none: a fault for its region still comes first."""
+    def _completed(self, call: Call, resource: Resource | None) -> Call:
+        """Return `call` with the request that its prompt stands for; the log keeps it as it came."""
+        if isinstance(call.body, Mapping):  # in Bedrock, this comes before the request's shape
+            self._resources.check_guardrail(call.body, region=call.region)
+        check_shape(f"{call.operation}Request", call.body)
+        if resource is None or not resource.is_prompt:
+            return call
+        return replace(call, body=render_prompt(resource, call.body))
+
+    def _resolve(self, call: Call, resource: Resource | None) -> Target | ServiceError:
+        """Return the target of `call`, or why it has none: a fault for its region still comes first."""
         try:
+            if resource is not None:
+                return self._resources.resolve(resource, region=call.region)
             return self._catalog.resolve(call.invoked_id, region=call.region)
         except ServiceError as error:
             return error
@@ -203,9 +225,25 @@ def _route(request: HttpRequest) -> tuple[str, str]:
 
 
 def _caller(request: HttpRequest) -> tuple[str, str]:
-    """The access key id and the region in the request's signature; both empty without one."""
-    match = _CREDENTIAL.match(request.headers.get("authorization", ""))
-    return (match[1], match[2]) if match else ("", "")
+    """Return who signed the request and for which region; both empty without a signature.
+
+    A Bedrock API key stands for its own caller, and only a short-term key names its region.
+    """
+    authorization = request.headers.get("authorization", "")
+    if match := _CREDENTIAL.match(authorization):
+        return match[1], match[2]
+    scheme, _, key = authorization.partition(" ")
+    return (key.strip(), _region_of_key(key.strip())) if scheme == "Bearer" else ("", "")
+
+
+def _region_of_key(api_key: str) -> str:
+    """Return the region of a short-term Bedrock API key, which is a presigned URL; empty for another key."""
+    try:
+        url = base64.b64decode(api_key.removeprefix("bedrock-api-key-")).decode()
+    except ValueError:
+        return ""
+    match = _KEY_REGION.search(unquote(url))
+    return match[1] if match else ""
 
 
 def _check_authorization(request: HttpRequest) -> None:

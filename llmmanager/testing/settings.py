@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .catalog import FakeCatalog, FakeModel
+from .catalog import FakeCatalog
+from .models import FakeModel
+from .resources import Guardrail, Resource
 from .rules import Fault, Latency, Quota, Scope, decode
 
 if TYPE_CHECKING:
@@ -23,7 +25,17 @@ _OPTIONS: Mapping[str, tuple[type, ...]] = {
     "backend_url": (str,),
     "backend_model": (str,),
 }
-_RULES = ("faults", "quotas", "latencies", "denied", "closed_regions", "rejected_credentials")
+_RULES = (
+    "faults",
+    "quotas",
+    "latencies",
+    "denied",
+    "closed_regions",
+    "enabled_regions",
+    "rejected_credentials",
+    "guardrails",
+    "resources",
+)
 
 
 def options_of(settings: Any) -> dict[str, Any]:
@@ -54,12 +66,12 @@ def apply_rules(bedrock: FakeBedrock, settings: Any) -> list[int]:
     """
     faults, quotas = _decoded(settings, "faults", Fault), _decoded(settings, "quotas", Quota)
     latencies, denied = _decoded(settings, "latencies", Latency), _decoded(settings, "denied", Scope)
-    regions = _list(settings, "closed_regions")
+    guardrails = _decoded(settings, "guardrails", Guardrail)
+    resources = _decoded(settings, "resources", Resource)
+    closed, enabled = _regions(settings, "closed_regions"), _regions(settings, "enabled_regions")
     credentials, window = settings.get("rejected_credentials", {}), settings.get("window_seconds")
     if window is not None and window <= 0:
         raise ValueError(f"window_seconds must be more than 0, not {window!r}")
-    if not all(isinstance(region, str) for region in regions):
-        raise ValueError("closed_regions must be a list of region names")
     if not isinstance(credentials, Mapping) or not all(isinstance(e, str) for e in credentials.values()):
         raise ValueError("rejected_credentials must map access key ids to names of errors")
     if window is not None:
@@ -70,7 +82,13 @@ def apply_rules(bedrock: FakeBedrock, settings: Any) -> list[int]:
         bedrock.set_latency(**asdict(latency))
     for scope in denied:
         bedrock.deny(**asdict(scope))
-    for region in regions:
+    for guardrail in guardrails:
+        bedrock.add_guardrail(**asdict(guardrail))
+    for resource in resources:
+        bedrock.add_resource(**asdict(resource))
+    if "enabled_regions" in settings:
+        bedrock.enable_regions(*enabled)
+    for region in closed:
         bedrock.close_region(region)
     for access_key_id, error in credentials.items():
         bedrock.reject_credentials(access_key_id, error=error)
@@ -79,6 +97,13 @@ def apply_rules(bedrock: FakeBedrock, settings: Any) -> list[int]:
 
 def _decoded(settings: Mapping[str, Any], name: str, kind: type[T]) -> list[T]:
     return [decode(kind, item, where=f"{name}[{index}]") for index, item in enumerate(_list(settings, name))]
+
+
+def _regions(settings: Mapping[str, Any], name: str) -> list[str]:
+    regions = _list(settings, name)
+    if not all(isinstance(region, str) for region in regions):
+        raise ValueError(f"{name} must be a list of region names")
+    return regions
 
 
 def _list(settings: Mapping[str, Any], name: str) -> list[Any]:

@@ -45,7 +45,9 @@ def catalog() -> FakeCatalog:
             structured_output=False,
             prefill=False,
             streaming=False,
+            stop_sequences=False,
         ),
+        FakeModel(model_id="acme.strict", on_demand=US, mixed_tool_turns=False, additional_fields=("top_k",)),
         FakeModel(
             model_id="acme.plain",
             on_demand=US,

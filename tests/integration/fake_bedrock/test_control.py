@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -47,7 +48,7 @@ def test_rules_put_in_force_over_http_hold(bedrock: FakeBedrock, ask: Any, refus
     ask()
     assert refusal(ask, modelId="acme.plain")[0] == "ThrottlingException"
     assert refusal(ask, modelId="acme.fixed")[0] == "AccessDeniedException"
-    assert refusal(ask, region="us-west-2")[0] == "OptInRequired"
+    assert refusal(ask, region="us-west-2")[0] == "UnrecognizedClientException"
     stale = boto3.client(
         "bedrock-runtime",
         region_name="us-east-1",
@@ -125,17 +126,75 @@ def start(*arguments: str) -> subprocess.Popen[str]:
     )
 
 
+def printed(process: subprocess.Popen[str]) -> list[str]:
+    """What the command prints before its first call: where it listens, and lines for a shell."""
+    assert process.stdout is not None
+    lines = [process.stdout.readline().rstrip("\n")]
+    while not lines[-1].startswith("export no_proxy="):
+        assert lines[-1] or len(lines) == 1, lines
+        lines.append(process.stdout.readline().rstrip("\n"))
+    return lines
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_command_prints_where_it_listens_and_ends_cleanly(number: signal.Signals) -> None:
     with start("--port", "0", "--quiet") as process:
-        assert process.stdout is not None
-        line = process.stdout.readline().strip()
+        line = printed(process)[0]
         assert line.startswith("FakeBedrock listening on http://127.0.0.1:")
         assert tell(line.rpartition(" ")[2], "GET", "health")[0] == 200
         process.send_signal(number)
         rest = process.communicate(timeout=20)
     assert rest == ("", "")
     assert process.returncode == 0
+
+
+PROGRAM = """
+import boto3
+answer = boto3.client("bedrock-runtime").converse(
+    modelId="amazon.nova-micro-v1:0", messages=[{"role": "user", "content": [{"text": "Hello"}]}]
+)
+boto3.client("bedrock", region_name="us-west-2").list_foundation_models()
+print(answer["usage"]["inputTokens"])
+"""
+HOSTILE = {
+    "AWS_BEARER_TOKEN_BEDROCK": "key",
+    "AWS_PROFILE": "missing",
+    "AWS_DEFAULT_PROFILE": "missing",
+    "AWS_SESSION_TOKEN": "stale",
+    "AWS_REGION": "eu-west-1",
+    "AWS_CONFIG_FILE": "/nowhere",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+    "AWS_USE_FIPS_ENDPOINT": "true",
+    "AWS_USE_DUALSTACK_ENDPOINT": "true",
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "http_proxy": "http://127.0.0.1:9",
+}
+
+
+@pytest.mark.parametrize("before", [{}, HOSTILE], ids=["clean", "hostile"])
+def test_what_the_command_prints_leads_a_shell_to_it_when_pasted(
+    before: dict[str, str], tmp_path: Path
+) -> None:
+    with start("--port", "0", "--quiet") as process:
+        address, *lines = printed(process)
+        program = f"{shlex.quote(sys.executable)} -c {shlex.quote(PROGRAM)}"
+        shell = subprocess.run(
+            ["/bin/sh", "-eu"],
+            input="\n".join((*lines, program)),
+            capture_output=True,
+            text=True,
+            env={"PATH": os.environ["PATH"], **before},
+            cwd=tmp_path,
+            timeout=60,
+        )
+        calls = tell(address.rpartition(" ")[2], "GET", "calls")[1]["calls"]
+        process.terminate()
+        process.communicate(timeout=20)
+    assert (shell.stdout, shell.stderr) == ("2\n", "")
+    assert [(call["operation"], call["region"], call["access_key_id"]) for call in calls] == [
+        ("Converse", "us-east-1", "testing"),
+        ("ListFoundationModels", "us-west-2", "testing"),
+    ]
 
 
 def test_the_command_reads_its_settings_from_a_file_and_tells_its_calls(tmp_path: Path) -> None:
@@ -151,8 +210,7 @@ def test_the_command_reads_its_settings_from_a_file_and_tells_its_calls(tmp_path
         )
     )
     with start("--config", str(config)) as process:
-        assert process.stdout is not None
-        url = process.stdout.readline().strip().rpartition(" ")[2]
+        url = printed(process)[0].rpartition(" ")[2]
         request = urllib.request.Request(
             f"{url}/model/acme.talk/converse",
             data=b'{"messages": [{"role": "user", "content": [{"text": "Hi"}]}]}',

@@ -32,6 +32,27 @@ def assistant(text: str) -> dict[str, Any]:
     return {"role": "assistant", "content": [{"text": text}]}
 
 
+def document(data: bytes, form: str = "txt") -> dict[str, Any]:
+    return {"document": {"format": form, "name": "notes", "source": {"bytes": data}}}
+
+
+def called(*ids: str, input: Any = None) -> dict[str, Any]:
+    calls = [{"toolUse": {"toolUseId": one, "name": "look", "input": input or {}}} for one in ids]
+    return {"role": "assistant", "content": calls}
+
+
+def result(*content: Any) -> dict[str, Any]:
+    return {"toolResult": {"toolUseId": "one", "content": list(content)}}
+
+
+def reasoning(text: str, **more: str) -> dict[str, Any]:
+    return {"reasoningContent": {"reasoningText": {"text": text, **more}}}
+
+
+def cache_point(ttl: str = "") -> dict[str, Any]:
+    return {"cachePoint": {"type": "default", **({"ttl": ttl} if ttl else {})}}
+
+
 REFUSED = {
     "an embedding model": (
         {"modelId": "acme.embed"},
@@ -116,12 +137,102 @@ REFUSED = {
         {"messages": [user(TEXT, {"document": {**DOCUMENT["document"], "name": "a_b.pdf"}})]},
         "The document file name can only contain",
     ),
-    "too many images": ({"messages": [user(TEXT, *[IMAGE] * 21)]}, "too many images: 21 > 20 maximum"),
+    "a document's name with a tab": (
+        {"messages": [user(TEXT, {"document": {**DOCUMENT["document"], "name": "my\tnotes"}})]},
+        "The document file name can only contain",
+    ),
+    "a document's name with an ideographic space": (
+        {"messages": [user(TEXT, {"document": {**DOCUMENT["document"], "name": "my\u3000notes"}})]},
+        "The document file name can only contain",
+    ),
+    "a document's name with two spaces in a row": (
+        {"messages": [user(TEXT, {"document": {**DOCUMENT["document"], "name": "my  notes"}})]},
+        "more than one consecutive whitespace character",
+    ),
     "a document's name given twice": (
         {"messages": [user(TEXT, DOCUMENT, DOCUMENT)]},
         "Messages can't contain duplicate document names",
     ),
-    "too many documents": ({"messages": [user(TEXT, *[DOCUMENT] * 6)]}, "too many documents: 6 > 5 maximum"),
+    "too many documents": (
+        {"messages": [user(TEXT, *[DOCUMENT] * 6)]},
+        "You can't include more than 5 documents in a request. Reduce the number of documents and retry",
+    ),
+    "a document of more than 4.5 MB": (
+        {"messages": [user(TEXT, document(b"x" * 4_500_001))]},
+        "The maximum document size is 4.5 MB. Reduce the size of your document and retry your request.",
+    ),
+    "a tool's input that is a string": (
+        {"toolConfig": TOOLS, "messages": [user(TEXT), called("one", input="{}"), user(RESULT)]},
+        "The format of the value at messages.1.content.0.toolUse.input is invalid. Provide a json object",
+    ),
+    "a tool's result in JSON that is a list": (
+        {"toolConfig": TOOLS, "messages": [user(TEXT), CALLED, user(result({"json": [1]}))]},
+        "The format of the value at messages.2.content.0.toolResult.content.0.json is invalid. Provide",
+    ),
+    "a tool's schema that is a string": (
+        {"toolConfig": {"tools": [{"toolSpec": {"name": "look", "inputSchema": {"json": "{}"}}}]}},
+        "The format of the value at toolConfig.tools.0.toolSpec.inputSchema.json is invalid.",
+    ),
+    "additional fields that are a list": (
+        {"additionalModelRequestFields": ["top_k"]},
+        "The format of the additionalModelRequestFields field is invalid.",
+    ),
+    "two calls of a tool with one id": (
+        {"toolConfig": TOOLS, "messages": [user(TEXT), called("one", "one"), user(RESULT)]},
+        "The toolUse blocks at messages.1.content contain duplicate Ids: one",
+    ),
+    "two results with one id": (
+        {"toolConfig": TOOLS, "messages": [user(TEXT), CALLED, user(RESULT, RESULT)]},
+        "The toolResult blocks at messages.2.content contain duplicate Ids: one",
+    ),
+    "an image of the assistant": (
+        {"messages": [user(TEXT), {"role": "assistant", "content": [IMAGE]}, user(TEXT)]},
+        "This model doesn't support the image field for assistant messages. Remove image and try again.",
+    ),
+    "a document of the assistant": (
+        {"messages": [user(TEXT), {"role": "assistant", "content": [TEXT, DOCUMENT]}, user(TEXT)]},
+        "This model doesn't support the document field for assistant messages.",
+    ),
+    "a tool call of the user": (
+        {"toolConfig": TOOLS, "messages": [user(*CALLED["content"])]},
+        "This model doesn't support the toolUse field for user messages.",
+    ),
+    "reasoning of the user": (
+        {"messages": [user(TEXT, reasoning("Hm", signature="x"))]},
+        "User messages cannot contain reasoning content.",
+    ),
+    "five cache points": (
+        {"messages": [user(*[TEXT, cache_point()] * 5)]},
+        "A maximum of 4 blocks with cache_control may be provided. Found 5.",
+    ),
+    "a cache point of an hour after one of five minutes": (
+        {"system": [TEXT, cache_point()], "messages": [user(TEXT, TEXT, cache_point("1h"))]},
+        "messages.0.content.1.cache_control.ttl: a ttl='1h' cache_control block must not come after a",
+    ),
+    "stop sequences": (
+        {"modelId": "acme.bare", "inferenceConfig": {"stopSequences": ["x"]}},
+        "This model doesn't support the stopSequences field. Remove stopSequences and try again.",
+    ),
+    "text beside a tool call": (
+        {
+            "modelId": "acme.strict",
+            "toolConfig": TOOLS,
+            "messages": [
+                user(TEXT),
+                {"role": "assistant", "content": [TEXT, *CALLED["content"]]},
+                user(RESULT),
+            ],
+        },
+        "messages.1.content: Conversation blocks and tool use blocks cannot be provided in the same turn.",
+    ),
+    "text beside a tool's result": (
+        {"modelId": "acme.strict", "toolConfig": TOOLS, "messages": [user(TEXT), CALLED, user(RESULT, TEXT)]},
+        "messages.2.content: Conversation blocks and tool result blocks cannot be provided in the same turn.",
+    ),
+    "an additional field that is unknown": (
+        {"modelId": "acme.strict", "additionalModelRequestFields": {"top_k": 5, "colour": "red"}},
+        "Malformed input request: #: extraneous key [colour] is not permitted, please reformat your input",
+    ),
     "a tool's result without tools": (
         {"messages": [user(TEXT), CALLED, user(RESULT)]},
         "The toolConfig field must be defined",
@@ -203,11 +314,32 @@ def test_a_model_can_be_denied_in_a_region(bedrock: FakeBedrock, ask: Any, refus
         ask(region="us-west-2")
 
 
-def test_a_region_can_be_closed(bedrock: FakeBedrock, ask: Any, refusal: Any) -> None:
+NOT_ENABLED = (
+    "UnrecognizedClientException",
+    403,
+    "The security token included in the request is invalid.",
+)
+
+
+def test_a_region_that_is_not_enabled_recognizes_no_client(
+    bedrock: FakeBedrock, ask: Any, refusal: Any
+) -> None:
     bedrock.close_region("us-east-1")
-    assert refusal(ask)[:2] == ("OptInRequired", 403)
-    assert refusal(bedrock.client("bedrock").list_foundation_models)[0] == "OptInRequired"
+    assert refusal(ask) == NOT_ENABLED
+    assert refusal(bedrock.client("bedrock").list_foundation_models) == NOT_ENABLED
     ask(region="us-west-2")
+
+
+def test_only_the_regions_that_were_enabled_recognize_a_client(
+    bedrock: FakeBedrock, ask: Any, refusal: Any
+) -> None:
+    bedrock.enable_regions("us-west-2", "eu-west-1")
+    assert refusal(ask) == NOT_ENABLED
+    ask(region="us-west-2")
+    bedrock.close_region("us-west-2")
+    assert refusal(ask, region="us-west-2") == NOT_ENABLED
+    bedrock.reset()
+    ask()
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ EVERYTHING: dict[str, Any] = {
     "inference_config": {"maxTokens": 99, "temperature": 0.5, "topP": 0.5},
     "tool_config": {"tools": [{"toolSpec": {"name": "t", "inputSchema": {"json": {"type": "object"}}}}]},
     "guardrail_config": {"guardrailIdentifier": "abc123", "guardrailVersion": "1"},
-    "additional_model_request_fields": {"top_k": 5},
+    "additional_model_request_fields": {"inferenceConfig": {"topK": 5}},
 }
 ON_DEMAND_EAST, ON_DEMAND_WEST = (NOVA_LITE, "us-east-1"), (NOVA_LITE, "us-west-2")
 PROFILE_EAST = (f"us.{NOVA_LITE}", "us-east-1")

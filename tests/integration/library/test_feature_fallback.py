@@ -12,6 +12,7 @@ from llmmanager import RetryExhaustedError
 from llmmanager.testing import FakeBedrock, Fault
 
 LITE, PRO, MICRO = "amazon.nova-lite-v1:0", "amazon.nova-pro-v1:0", "amazon.nova-micro-v1:0"
+LITE_2 = "amazon.nova-2-lite-v1:0"
 LLAMA = "meta.llama3-3-70b-instruct-v1:0"
 EAST, WEST = "us-east-1", "us-west-2"
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 32
@@ -270,9 +271,9 @@ def test_refused_content_moves_to_the_next_model_in_full(
     fake_bedrock: FakeBedrock, make_manager, message: str, feature: str, arguments: dict[str, Any], gone: str
 ) -> None:
     refuse(fake_bedrock, message, None, LITE)
-    response = make_manager(("Nova Lite", "Nova Pro")).converse(**{"messages": [user()]} | arguments)
+    response = make_manager(("Nova Lite", "Nova 2 Lite")).converse(**{"messages": [user()]} | arguments)
     first, second = fake_bedrock.calls[:2]
-    assert [first.model_id, second.model_id] == [LITE, PRO]
+    assert [first.model_id, second.model_id] == [LITE, LITE_2]
     assert second.body == first.body
     assert response.attempts[0].decision == "other_model_first"
     assert feature not in response.features_disabled

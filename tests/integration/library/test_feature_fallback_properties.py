@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmmanager import LLMManager, RequestAttempt, RetryConfig, RetryExhaustedError
-from llmmanager.testing import FakeBedrock, Fault
+from llmmanager.testing import FakeBedrock, FakeCatalog, FakeModel, Fault
 
 MODELS = {"Nova Lite": "amazon.nova-lite-v1:0", "Nova Pro": "amazon.nova-pro-v1:0"}
 POINT = {"cachePoint": {"type": "default"}}
@@ -40,6 +40,16 @@ REQUEST: dict[str, Any] = {
     "inference_config": {"temperature": 0.5, "topP": 0.5, "stopSequences": ["END"]},
     "additional_model_request_fields": {"top_k": 5, "seed": 7},
 }
+# Models that accept all of it, so that only the faults of a test refuse anything.
+ACCEPTING = [
+    FakeModel(
+        model_id=model_id,
+        on_demand=("us-east-1",),
+        input_modalities=("TEXT", "IMAGE"),
+        cache_min_tokens=1024,
+    )
+    for model_id in MODELS.values()
+]
 Body = dict[str, Any]
 
 
@@ -128,7 +138,7 @@ refusals = st.lists(
 
 @pytest.fixture(scope="module")
 def bedrock() -> Iterator[FakeBedrock]:
-    with FakeBedrock() as server, pytest.MonkeyPatch.context() as patch:
+    with FakeBedrock(FakeCatalog(*ACCEPTING)) as server, pytest.MonkeyPatch.context() as patch:
         for name, value in server.environment.items():
             patch.setenv(name, value)
         yield server
