@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import re
 
-LABEL = "[Test answer by FakeBedrock]"
+LABEL = "Test answer by FakeBedrock:"
 _READ_CHARS = 2000
 _MOST_WORDS = 10
 _QUOTED_WORDS = 8
