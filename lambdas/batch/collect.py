@@ -9,14 +9,14 @@ rejected.jsonl.
 from __future__ import annotations
 
 import json
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
 
-from lambdas.batch.results import ANSWERED, FAILED, missed_result
+from lambdas.batch.results import ANSWERED, FAILED, missed_result, with_earlier
 from lambdas.batch.storage import FAILED_RESULTS, RESULTS, BatchStorage, Part
 from lambdas.batch.summary import Totals
 from lambdas.shared.clients import S3_CONNECTIONS
@@ -54,7 +54,7 @@ def collect(storage: BatchStorage) -> dict[str, Any]:
         for item in storage.manifest():
             parts = list(storage.parts(item["shard"]))
             shard = storage.read(item["key"])
-            found = _shard_results(shard, parts, reader, missed=early_end or LOST)
+            found = _shard_results(shard, parts, reader, missed=early_end or LOST, totals=totals)
             for result in _in_order_of(shard, found) if options.in_input_order else found:
                 totals.add(result)
                 (results if result["status"] == ANSWERED else failed).write(dump_line(result))
@@ -82,22 +82,33 @@ class _Reader:
 
 
 def _shard_results(
-    shard: bytes, parts: Sequence[Part], reader: _Reader, *, missed: dict[str, Any]
+    shard: bytes, parts: Sequence[Part], reader: _Reader, *, missed: dict[str, Any], totals: Totals
 ) -> Iterator[dict[str, Any]]:
-    """One result for each record of a shard; `missed` is the error of one that is in no part."""
+    """One result for each record of a shard, with what its interrupted runs have cost.
+
+    Args:
+        missed: the error of a record that is in no part.
+        totals: what further results of a record have cost is added to it: they were paid for as well.
+    """
+    earlier = defaultdict(list)
+    for run in reader.results([part for part in parts if not part.answered and not part.failed]):
+        earlier[run["recordId"]].append(run)
     missing = {record["recordId"] for record in _lines(shard)}
     for status, holding in (
         (ANSWERED, [part for part in parts if part.answered]),
         (FAILED, [part for part in parts if part.failed]),
     ):
         for result in reader.results(holding):
-            if result["status"] == status and result["recordId"] in missing:
+            if result["status"] != status:
+                continue
+            if result["recordId"] in missing:
                 missing.remove(result["recordId"])
-                yield result
-    if missing:
-        yield from (
-            missed_result(record, missed) for record in _lines(shard) if record["recordId"] in missing
-        )
+                yield with_earlier(result, earlier[result["recordId"]])
+            else:
+                totals.add_cost(result)
+    for record in _lines(shard) if missing else ():
+        if record["recordId"] in missing:
+            yield with_earlier(missed_result(record, missed), earlier[record["recordId"]])
 
 
 def _in_order_of(shard: bytes, results: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:

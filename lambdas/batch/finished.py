@@ -80,6 +80,8 @@ def _collected(storage: BatchStorage) -> dict[str, Any]:
         **reason,
         "counts": {name: summary[name] for name in _COUNTS},
         "estimatedCostUsd": summary["estimatedCostUsd"],
+        # A summary written by an earlier version does not say.
+        "attemptsWithUnknownUsage": summary.get("attemptsWithUnknownUsage"),
         "results": {
             "results": storage.uri(RESULTS),
             "failed": storage.uri(FAILED_RESULTS),
@@ -96,6 +98,7 @@ def _cut_short(storage: BatchStorage, ended: Mapping[str, Any]) -> dict[str, Any
         "reason": reason_of(ended),
         "counts": _counts(storage),
         "estimatedCostUsd": None,
+        "attemptsWithUnknownUsage": None,
         "results": None,
     }
 

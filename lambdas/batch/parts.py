@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.batch.results import ANSWERED
+from lambdas.batch.results import ANSWERED, INTERRUPTED
 from lambdas.batch.storage import BatchStorage
 from lambdas.shared.json_text import dump_line
 from lambdas.shared.observability import logger
@@ -43,6 +43,7 @@ class PartWriter:
         self._lock = threading.Lock()
         self._lines: list[bytes] = []
         self._line_statuses: list[str] = []
+        self._interrupted: list[bytes] = []
         self._ended = threading.Event()
         self._clock = threading.Thread(target=self._write_in_time, name="parts", daemon=True)
         for part in storage.parts(shard):
@@ -67,6 +68,9 @@ class PartWriter:
     def add(self, result: dict[str, Any]) -> None:
         """Take a result, and write a part when enough have come."""
         with self._lock:
+            if result["status"] == INTERRUPTED:
+                self._interrupted.append(dump_line(result))
+                return
             self._note(result)
             self._lines.append(dump_line(result))
             self._line_statuses.append(result["status"])
@@ -81,18 +85,21 @@ class PartWriter:
             BotoCoreError, ClientError: S3 does not take it.
         """
         with self._lock:
-            if not self._lines:
-                return
-            number = self._storage.add_part(
-                self._shard,
-                self._lines,
-                number=self._next_number,
-                answered=self._line_statuses.count(ANSWERED),
-                failed=len(self._lines) - self._line_statuses.count(ANSWERED),
-            )
-            self._next_number = number + 1
-            self._lines, self._line_statuses = [], []
-            self.in_trouble = False
+            if self._lines:
+                answered = self._line_statuses.count(ANSWERED)
+                self._write(self._lines, answered=answered, failed=len(self._lines) - answered)
+                self._lines, self._line_statuses = [], []
+            if self._interrupted:
+                # In a part of their own, whose name says that it holds no result.
+                self._write(self._interrupted, answered=0, failed=0)
+                self._interrupted = []
+
+    def _write(self, lines: list[bytes], *, answered: int, failed: int) -> None:
+        number = self._storage.add_part(
+            self._shard, lines, number=self._next_number, answered=answered, failed=failed
+        )
+        self._next_number = number + 1
+        self.in_trouble = False
 
     def _write_in_time(self) -> None:
         while not self._ended.wait(PART_SECONDS):
@@ -106,5 +113,5 @@ class PartWriter:
             self.in_trouble = True
 
     def _note(self, result: dict[str, Any]) -> None:
-        if self.statuses.get(result["recordId"]) != ANSWERED:
+        if result["status"] != INTERRUPTED and self.statuses.get(result["recordId"]) != ANSWERED:
             self.statuses[result["recordId"]] = result["status"]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lambdas.shared.codec import encode_request, encode_response, last_error
+from lambdas.shared.codec import encode_request, encode_response, encode_totals, last_error
 from llmmanager import BedrockConverseRequest, BedrockResponse
 
 ANSWERED = "answered"
 FAILED = "failed"
+INTERRUPTED = "interrupted"
+"""The time of the invocation ran out: the record is run again, and what the attempts cost is kept."""
 
 
 def result_of(request: BedrockConverseRequest, response: BedrockResponse) -> dict[str, Any]:
-    """The result of a record that was run."""
+    """Return the result of a record that was run."""
     result = {
         "recordId": request.request_id,
         "status": ANSWERED if response.success else FAILED,
@@ -24,8 +27,18 @@ def result_of(request: BedrockConverseRequest, response: BedrockResponse) -> dic
     return result
 
 
+def interrupted_result(request: BedrockConverseRequest, response: BedrockResponse) -> dict[str, Any]:
+    """Return what is kept of a record that is run again: how much its attempts have cost."""
+    return {
+        "recordId": request.request_id,
+        "status": INTERRUPTED,
+        "attempts": len(response.attempts),
+        **encode_totals(response),
+    }
+
+
 def missed_result(record: dict[str, Any], error: dict[str, Any]) -> dict[str, Any]:
-    """The result of a record that no worker finished.
+    """Return the result of a record that no worker finished.
 
     Args:
         record: as it stands in its shard.
@@ -38,3 +51,29 @@ def missed_result(record: dict[str, Any], error: dict[str, Any]) -> dict[str, An
         "error": error,
         "modelInput": record["modelInput"],
     }
+
+
+def with_earlier(result: dict[str, Any], earlier: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a record's result with the attempts and the cost of its earlier, interrupted runs added."""
+    for run in earlier:
+        result = {
+            **result,
+            "attempts": result["attempts"] + run["attempts"],
+            "totalUsage": _sum_of_usage(result.get("totalUsage"), run["totalUsage"]),
+            "estimatedCostUsd": _sum_of(result.get("estimatedCostUsd"), run["estimatedCostUsd"]),
+            **{
+                name: result.get(name, 0) + run[name]
+                for name in ("attemptsWithUnknownUsage", "answersWithoutPrice")
+            },
+        }
+    return result
+
+
+def _sum_of(one: float | None, other: float | None) -> float | None:
+    return one if other is None else other if one is None else one + other
+
+
+def _sum_of_usage(one: Mapping[str, int] | None, other: Mapping[str, int] | None) -> Mapping[str, int] | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}

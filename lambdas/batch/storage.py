@@ -5,6 +5,7 @@
                       manifest.json                        the shards, as Step Functions maps over them
                       shards/00000.jsonl                   the records of a shard
                       results/00000/000001-a24-f1.jsonl    results of a shard, 24 answered and 1 failed
+                      results/00000/000002-a0-f0.jsonl     what interrupted records have cost that run again
                       ended/{execution}.json               why that run was ended before all was run
                       failures/{execution}/00000           of a shard in that run: a byte a failure
                       told/{execution}.json                the event that told of that run's end

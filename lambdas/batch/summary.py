@@ -1,4 +1,4 @@
-"""What a batch came to, added up result by result."""
+"""The summary of a batch, added up result by result."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ class Totals:
     failed: int = 0
     attempts: int = 0
     cost: float = 0.0
-    priced: int = 0
+    unknown_usage: int = 0
+    without_price: int = 0
     by_region: Counter[str] = field(default_factory=Counter)
     by_model: Counter[str] = field(default_factory=Counter)
     usage: Counter[str] = field(default_factory=Counter)
 
     def add(self, result: Mapping[str, Any]) -> None:
         """Count one result."""
+        self.add_cost(result)
         self.attempts += result["attempts"]
         if result["status"] != ANSWERED:
             self.failed += 1
@@ -34,20 +36,27 @@ class Totals:
         self.answered += 1
         self.by_region[result["region"]] += 1
         self.by_model[result["model"]] += 1
-        for name, tokens in (result["usage"] or {}).items():
+
+    def add_cost(self, result: Mapping[str, Any]) -> None:
+        """Count what a result cost, answered or not, and nothing else of it."""
+        # A part written by an earlier version has the usage and the cost of the answer alone.
+        usage = result.get("totalUsage") or result.get("usage") or {}
+        for name, tokens in usage.items():
             if isinstance(tokens, int):
                 self.usage[name] += tokens
-        if result["estimatedCostUsd"] is not None:
-            self.cost += result["estimatedCostUsd"]
-            self.priced += 1
+        cost = result.get("estimatedCostUsd")
+        self.cost += cost or 0
+        self.unknown_usage += result.get("attemptsWithUnknownUsage", 0)
+        self.without_price += result.get("answersWithoutPrice", int(bool(usage) and cost is None))
 
     def summary(
         self, batch_id: str, plan: Plan, *, ended_at: datetime, early_end: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """The totals as `summary.json` has them.
 
-        `records` counts every line of the input: answered, failed and rejected ones. The cost is that of the
-        answers whose price is known; `answersWithoutPrice` tells how many it leaves out.
+        `records` counts every line of the input: answered, failed and rejected ones. Usage and cost are those
+        of every answer that was paid for, valid or not. `answersWithoutPrice` says how many answers the cost
+        leaves out, `attemptsWithUnknownUsage` how many attempts may have cost tokens that nothing reported.
 
         Args:
             early_end: why not all was run, as `{"type", "message", …}`.
@@ -65,9 +74,14 @@ class Totals:
             "byModel": dict(self.by_model),
             "attempts": self.attempts,
             "usage": dict(self.usage),
-            "estimatedCostUsd": round(self.cost, 10) if self.priced or not self.answered else None,
-            "answersWithoutPrice": self.answered - self.priced,
+            "estimatedCostUsd": self._known_cost(),
+            "answersWithoutPrice": self.without_price,
+            "attemptsWithUnknownUsage": self.unknown_usage,
             "startedAt": plan.started_at.isoformat(),
             "endedAt": ended_at.isoformat(),
             "wallSeconds": round((ended_at - plan.started_at).total_seconds(), 3),
         }
+
+    def _known_cost(self) -> float | None:
+        is_unknown = not self.cost and (self.without_price or self.unknown_usage)
+        return None if is_unknown else round(self.cost, 10)

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from lambdas.batch.early_end import EarlyEnd
 from lambdas.batch.options import Options
 from lambdas.batch.parts import PartWriter
-from lambdas.batch.results import ANSWERED, FAILED, missed_result, result_of
+from lambdas.batch.results import ANSWERED, FAILED, interrupted_result, missed_result, result_of
 from lambdas.batch.storage import BatchStorage
 from lambdas.shared.codec import InvalidRequest, decode_record
 from lambdas.shared.health import cooldowns
@@ -91,9 +91,10 @@ def run_shard(item: dict[str, Any], budget: Budget) -> dict[str, Any]:
         waiting = Waiting(storage.read(item["key"]), parts, budget, early_end)
         cut_short = False
         for request, response in _responses(item, options, waiting.requests(), deadline=budget.end):
-            if not response.success and budget.start_until.remaining() <= 0:
-                # Perhaps it only ran out of this invocation's time: the next one gives it all there is.
+            if _is_interrupted(response, budget):
                 cut_short = True
+                tally.add_attempts(response)
+                parts.add(interrupted_result(request, response))
             else:
                 tally.add(response)
                 log_payload(request, response)
@@ -108,6 +109,16 @@ def run_shard(item: dict[str, Any], budget: Budget) -> dict[str, Any]:
         "answered": statuses.count(ANSWERED),
         "failed": statuses.count(FAILED),
     }
+
+
+def _is_interrupted(response: BedrockResponse, budget: Budget) -> bool:
+    """Whether a request perhaps only ran out of this invocation's time, so that the next one runs it again.
+
+    One that was answered, though against the rules, is not: asked again, it would cost more answers than
+    its rules allow.
+    """
+    out_of_time = budget.start_until.remaining() <= 0
+    return not response.success and out_of_time and not response.had_validation_failures()
 
 
 def _responses(

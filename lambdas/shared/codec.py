@@ -12,7 +12,7 @@ from llmmanager.bedrock.invocation.request_problems import MAX_PROBLEMS
 from llmmanager.bedrock.invocation.request_validation import validate_request
 from llmmanager.bedrock.models.json_codec import decode_bytes, encode_bytes
 from llmmanager.bedrock.models.message_text import as_messages
-from llmmanager.bedrock.pricing import estimate_cost
+from llmmanager.bedrock.models.usage import USAGE_ALIASES
 
 _OWN_FIELDS = {"priority": "priority", "extra_request_fields": "extraRequestFields"}
 _FIELDS = CONVERSE_FIELDS | _OWN_FIELDS
@@ -109,7 +109,7 @@ def encode_request(request: BedrockConverseRequest) -> dict[str, Any]:
 
 
 def encode_response(response: BedrockResponse) -> dict[str, Any]:
-    """What an answer is worth to a program: its content, where it came from, its usage and cost."""
+    """Return what a program needs of an answer: its content, where it came from, its usage and cost."""
     plain = response.to_dict()
     return {
         "modelOutput": plain["response_data"],
@@ -119,15 +119,25 @@ def encode_response(response: BedrockResponse) -> dict[str, Any]:
         "inferenceProfileId": response.inference_profile_id,
         "attempts": [encode_attempt(attempt) for attempt in plain["attempts"]],
         "usage": _usage(response),
-        "estimatedCostUsd": estimated_cost(response),
+        **encode_totals(response),
         "durationMs": response.total_duration_ms,
         "warnings": response.get_warnings(),
         "featuresDisabled": response.get_disabled_features(),
     }
 
 
+def encode_totals(response: BedrockResponse) -> dict[str, Any]:
+    """Return the tokens and the cost of every answer of the call, and how many of them are unknown."""
+    return {
+        "totalUsage": _bedrock_names(response.get_total_usage()),
+        "estimatedCostUsd": response.estimated_cost_usd,
+        "attemptsWithUnknownUsage": response.attempts_with_unknown_usage,
+        "answersWithoutPrice": response.answers_without_price,
+    }
+
+
 def encode_attempt(attempt: Mapping[str, Any]) -> dict[str, Any]:
-    """One attempt out of `BedrockResponse.to_dict()`."""
+    """Return one attempt out of `BedrockResponse.to_dict()`."""
     return {
         "model": attempt["model_id"],
         "region": attempt["region"],
@@ -135,6 +145,7 @@ def encode_attempt(attempt: Mapping[str, Any]) -> dict[str, Any]:
         "durationMs": attempt["duration_ms"],
         "success": attempt["success"],
         "error": attempt["error"],
+        "usage": _bedrock_names(attempt["usage"]),
     }
 
 
@@ -154,24 +165,17 @@ def _listable(reasons: Sequence[str]) -> list[str]:
 
 
 def _usage(response: BedrockResponse) -> dict[str, Any] | None:
-    usage = (response.response_data or {}).get("usage")
+    data = response.response_data
+    usage = data.get("usage") if isinstance(data, dict) else None
     return usage if isinstance(usage, dict) else None
 
 
-def estimated_cost(response: BedrockResponse) -> float | None:
-    """The price of an answer in USD, or None where it is not known."""
-    usage = _usage(response)
-    if not response.model_used or not usage:
+def _bedrock_names(usage: Mapping[str, int] | None) -> dict[str, int] | None:
+    """The counts under Bedrock's own names, without the library's further spellings of them."""
+    if usage is None:
         return None
-    tier = (response.response_data or {}).get("serviceTier") or {}
-    return estimate_cost(
-        response.model_used,
-        usage,
-        access_method=response.access_method,
-        inference_profile_id=response.inference_profile_id,
-        region=response.region_used,
-        service_tier=tier.get("type"),
-    )
+    spellings = USAGE_ALIASES.values()
+    return {name: count for name, count in usage.items() if name not in spellings}
 
 
 def _decode_fields(

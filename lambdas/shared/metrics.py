@@ -1,7 +1,8 @@
 """Metrics, as lines of the log that CloudWatch turns into metrics (embedded metric format).
 
-A line a model and region, which counts toward the totals as well; what no target answered counts toward
-the totals alone. Who called stands on the line and is no dimension: every new value of one is a metric
+A line for each model and region, which counts toward the totals as well; a request that no target answered
+counts toward the totals alone. Tokens and cost are those of every answer that was paid for, valid or not, at
+the target that gave it. Who called stands on the line and is no dimension: every new value of one is a metric
 with a price of its own. A counter that is zero is left out, for the same reason.
 
 Written here, in these few lines, and not with Powertools' Metrics: that keeps one set of dimensions at a
@@ -18,7 +19,6 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from lambdas.shared.codec import estimated_cost
 from lambdas.shared.traces import send_attempts
 from llmmanager import BedrockResponse
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import LLMManagerError
@@ -33,6 +33,7 @@ FAILURES: Final = "Failures"
 INPUT_TOKENS: Final = "InputTokens"
 OUTPUT_TOKENS: Final = "OutputTokens"
 COST: Final = "EstimatedCostUsd"
+UNKNOWN_USAGE: Final = "AttemptsWithUnknownUsage"
 ALL_COOLING: Final = "AllTargetsCooling"
 CATALOG_AGE: Final = "CatalogAgeSeconds"
 
@@ -55,21 +56,26 @@ class Tally:
 
     def add(self, response: BedrockResponse) -> None:
         """Count a call that has ended, answered or not."""
-        for attempt in response.attempts:
-            counts = self._counts[attempt.model_id, attempt.region]
-            counts[ATTEMPTS] += 1
-            decision = classify(attempt.error) if attempt.error else None
-            counts[THROTTLES] += decision is not None and decision.kind in _THROTTLED
+        self.add_attempts(response)
         answered = response.success and response.model_used and response.region_used
         place = (response.model_used or "", response.region_used or "") if answered else _NOWHERE
         counts = self._counts[place]
         counts[REQUESTS] += 1
         counts[FAILURES] += not response.success
         counts[FAILOVERS] += bool(answered) and _first_target(response) != place
-        usage = (response.response_data or {}).get("usage") or {}
-        counts[INPUT_TOKENS] += usage.get("inputTokens") or 0
-        counts[OUTPUT_TOKENS] += usage.get("outputTokens") or 0
-        counts[COST] += estimated_cost(response) or 0
+
+    def add_attempts(self, response: BedrockResponse) -> None:
+        """Count the attempts of a call that is not finished, such as one that is tried again later."""
+        for attempt in response.attempts:
+            counts = self._counts[attempt.model_id, attempt.region]
+            counts[ATTEMPTS] += 1
+            decision = classify(attempt.error) if attempt.error else None
+            counts[THROTTLES] += decision is not None and decision.kind in _THROTTLED
+            usage = attempt.usage or {}
+            counts[INPUT_TOKENS] += usage.get("inputTokens", 0)
+            counts[OUTPUT_TOKENS] += usage.get("outputTokens", 0)
+            counts[COST] += attempt.estimated_cost_usd or 0
+            counts[UNKNOWN_USAGE] += not attempt.usage_known
 
     def __enter__(self) -> Tally:
         return self

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
-from lambdas.shared.codec import InvalidRequest, encode_response
+from lambdas.shared.codec import InvalidRequest, encode_response, encode_totals
 from lambdas.shared.observability import logger
 from llmmanager import AuthenticationError, BedrockResponse, RequestValidationError, RetryExhaustedError
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import DeadlineExceededError
@@ -78,13 +78,13 @@ def method_not_allowed(allowed: str) -> Problem:
 
 
 def answer_refused(response: BedrockResponse) -> Problem:
-    """422: models answered, and no answer keeps the caller's rules; asked again, it costs again."""
+    """Return the problem (422) of a call whose answers all break the caller's rules; each was paid for."""
     return Problem(
         422,
         "answer-refused",
         "No answer kept the rules of responseValidation.",
         errors=[str(error["error_message"]) for error in response.get_validation_errors()],
-        more={"attempts": encode_response(response)["attempts"]},
+        more=_called(response),
     )
 
 
@@ -96,16 +96,16 @@ def problem_of(error: Exception) -> Problem | None:
         case InvalidRequest():
             return _invalid_request(error.reasons)
         case RequestValidationError():
-            return _invalid_request(error.validation_errors or [error.message])
+            return _invalid_request(error.validation_errors or [error.message], _spent(error.response))
         case DeadlineExceededError():
             return _unanswered(504, "deadline-exceeded", "No model answered in time.", error)
         case RetryExhaustedError() if reasons := _refusals(error):
-            return _invalid_request(reasons)
+            return _invalid_request(reasons, _spent(error.response))
         case RetryExhaustedError():
             return _unanswered(503, "all-targets-failed", "No model answered in any region.", error)
         case AuthenticationError():
             detail = "Bedrock does not accept this service's credentials."
-            return Problem(502, "upstream-authentication", detail)
+            return Problem(502, "upstream-authentication", detail, more=_spent(error.response))
         case ClientError() | HTTPClientError() | NoConnection() if _will_pass(error):
             return _busy(error)
     return None
@@ -134,8 +134,21 @@ def _busy(error: Exception) -> Problem:
     return Problem(503, "busy", detail, headers={"Retry-After": str(_RETRY_AFTER_SECONDS)})
 
 
-def _invalid_request(errors: Sequence[str]) -> Problem:
-    return Problem(400, "invalid-request", "The request cannot be made as it is.", errors=errors)
+def _invalid_request(errors: Sequence[str], more: Mapping[str, Any] | None = None) -> Problem:
+    return Problem(400, "invalid-request", "The request cannot be made as it is.", errors=errors, more=more)
+
+
+def _called(response: BedrockResponse) -> dict[str, Any]:
+    """What a problem says of the calls that were made: each attempt, and what they cost together."""
+    return {"attempts": encode_response(response)["attempts"], **encode_totals(response)}
+
+
+def _spent(response: BedrockResponse | None) -> dict[str, Any]:
+    """The same for a problem that has nothing to do with the calls; empty when they cost nothing."""
+    if response is None:
+        return {}
+    is_free = response.estimated_cost_usd == 0 and not response.attempts_with_unknown_usage
+    return {} if is_free or not response.attempts else _called(response)
 
 
 def _refusals(error: RetryExhaustedError) -> list[str]:
@@ -148,14 +161,14 @@ def _refusals(error: RetryExhaustedError) -> list[str]:
 
 
 def _unanswered(status: int, slug: str, detail: str, error: RetryExhaustedError) -> Problem:
-    attempts = encode_response(error.response)["attempts"] if error.response is not None else []
+    more = _called(error.response) if error.response is not None else {"attempts": []}
     return Problem(
         status,
         slug,
         detail,
-        errors=[_in_words(attempt) for attempt in attempts],
+        errors=[_in_words(attempt) for attempt in more["attempts"]],
         headers={"Retry-After": str(_RETRY_AFTER_SECONDS)},
-        more={"attempts": attempts},
+        more=more,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from llmmanager.bedrock.catalog.entries import AccessMethod
@@ -89,5 +89,8 @@ def _tokens(usage: Mapping[str, Any], *keys: str) -> int:
     return next((int(usage[key]) for key in keys if usage.get(key)), 0)
 
 
-def _hour_cache_tokens(details: Iterable[Mapping[str, Any]] | None) -> int:
-    return sum(int(detail.get("inputTokens", 0)) for detail in details or () if detail.get("ttl") == "1h")
+def _hour_cache_tokens(details: Any) -> int:
+    """The tokens written for an hour; what has not the form of Bedrock's `cacheDetails` counts as none."""
+    entries = [entry for entry in details if isinstance(entry, Mapping)] if isinstance(details, list) else []
+    counts = [entry.get("inputTokens") for entry in entries if entry.get("ttl") == "1h"]
+    return sum(count for count in counts if isinstance(count, int))

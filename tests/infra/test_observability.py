@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -187,17 +188,16 @@ def test_the_query_for_the_cost_of_a_caller_asks_for_what_stands_on_the_lines(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     from lambdas.shared.metrics import Tally
-    from llmmanager import BedrockResponse
+    from llmmanager import BedrockResponse, RequestAttempt
 
     page = (ROOT / "docs" / "operations.md").read_text()
-    (query,) = re.findall(r"```\n(filter ispresent\(Requests\).*?)```", page, re.DOTALL)
+    (query,) = re.findall(r"```\n(filter ispresent\(Attempts\).*?)```", page, re.DOTALL)
     usage = {"inputTokens": 1000, "outputTokens": 100}
-    answer = BedrockResponse(
-        success=True,
-        response_data={"usage": usage},
-        model_used="amazon.nova-lite-v1:0",
-        region_used="us-east-1",
+    model, region, moment = "amazon.nova-lite-v1:0", "us-east-1", datetime.now(UTC)
+    attempt = RequestAttempt(
+        model, region, "on_demand", 1, moment, moment, True, usage=usage, estimated_cost_usd=0.000084
     )
+    answer = BedrockResponse(True, {"usage": usage}, model, region, attempts=[attempt])
     with Tally(door="http", caller="arn:aws:iam::123456789012:user/ada") as tally:
         tally.add(answer)
     line = json.loads(capsys.readouterr().out)
@@ -211,4 +211,4 @@ def test_the_query_for_the_cost_of_a_caller_asks_for_what_stands_on_the_lines(
         "Model",
         "Region",
     }
-    assert asked <= set(line)
+    assert {"Attempts", *asked} <= set(line)

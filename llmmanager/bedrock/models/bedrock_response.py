@@ -228,7 +228,28 @@ class BedrockResponse:
         )
 
     def _totals(self) -> PaidTotals:
-        return PaidTotals.of_call(self._attempts(), self.get_usage())
+        attempts, usage = self._attempts(), self.get_usage()
+        if usage is None or any(attempt.usage_known for attempt in attempts):
+            return PaidTotals.of_attempts(attempts)
+        # Made by hand, or stored by a version whose attempts had no usage: one of them gave this answer.
+        unknown = max(0, len(attempts) - 1)
+        return PaidTotals.of_answer(usage, self._answer_cost(usage), unknown_usage=unknown)
+
+    def _answer_cost(self, usage: Mapping[str, int]) -> float | None:
+        # Only here: the models do not depend on the price list, and need it for no response of this version.
+        from llmmanager.bedrock.pricing import estimate_cost
+
+        if not isinstance(self.model_used, str):
+            return None
+        tier = self._member("serviceTier", "type")
+        return estimate_cost(
+            self.model_used,
+            {**usage, "cacheDetails": self._member("usage", "cacheDetails")},
+            access_method=_text_or_none(self.access_method),
+            inference_profile_id=_text_or_none(self.inference_profile_id),
+            region=_text_or_none(self.region_used),
+            service_tier=_text_or_none(tier),
+        )
 
     def _attempts(self) -> list[RequestAttempt]:
         return [attempt for attempt in _as_list(self.attempts) if isinstance(attempt, RequestAttempt)]
@@ -298,6 +319,10 @@ def _attempt_from_dict(data: Mapping[str, Any]) -> RequestAttempt:
         usage=token_counts(data.get("usage")),
         estimated_cost_usd=data.get("estimated_cost_usd"),
     )
+
+
+def _text_or_none(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _as_list(value: Any) -> list[Any]:

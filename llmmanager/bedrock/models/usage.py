@@ -59,22 +59,17 @@ class PaidTotals:
     without_price: int = 0
 
     @classmethod
-    def of_call(
-        cls, attempts: Sequence[RequestAttempt], answer_usage: Mapping[str, int] | None
-    ) -> PaidTotals:
-        """Return the totals of one call.
-
-        Args:
-            answer_usage: the returned answer's counts. They are used when no attempt has any, as in a
-                response that was made by hand or stored by an older version.
-        """
+    def of_attempts(cls, attempts: Sequence[RequestAttempt]) -> PaidTotals:
+        """Return the totals of one call."""
         known = [
             (attempt.usage, attempt.estimated_cost_usd) for attempt in attempts if attempt.usage is not None
         ]
-        unknown = len(attempts) - len(known)
-        if not known and answer_usage is not None:
-            known, unknown = [(dict(answer_usage), None)], max(0, unknown - 1)
-        return cls._of_known(known, unknown)
+        return cls._of_known(known, unknown=len(attempts) - len(known))
+
+    @classmethod
+    def of_answer(cls, usage: dict[str, int], cost_usd: float | None, *, unknown_usage: int) -> PaidTotals:
+        """Return the totals of a call of which only the returned answer is known."""
+        return cls._of_known([(usage, cost_usd)], unknown=unknown_usage)
 
     @classmethod
     def of_calls(cls, calls: Iterable[PaidTotals]) -> PaidTotals:
@@ -90,7 +85,7 @@ class PaidTotals:
         )
 
     @classmethod
-    def _of_known(cls, known: list[tuple[dict[str, int], float | None]], unknown: int) -> PaidTotals:
+    def _of_known(cls, known: list[tuple[dict[str, int], float | None]], *, unknown: int) -> PaidTotals:
         paid = [(usage, cost) for usage, cost in known if any(usage.values())]
         costs = [cost for _, cost in paid if cost is not None]
         cost_nothing = bool(known) and not paid and not unknown

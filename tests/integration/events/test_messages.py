@@ -94,6 +94,30 @@ def test_an_event_decides_whether_a_refused_feature_may_be_left_out(
     assert kept["model"] != left_out["model"]
 
 
+def test_a_failure_is_told_with_the_cost_of_every_answer_that_was_refused(
+    deployed: Any, fake_bedrock: FakeBedrock
+) -> None:
+    body = question(responseValidation={"mustContain": ["a word that nobody says"], "retries": 1})
+    deployed.deliver(deployed.receive(body))
+    (told,) = deployed.published()
+    error = told["detail"]["error"]
+    assert (told["detail-type"], len(fake_bedrock.calls)) == ("LLM Failure", 2)
+    assert error["totalUsage"] == fake_bedrock.delivered.usage
+    assert error["estimatedCostUsd"] > 0
+    assert error["attemptsWithUnknownUsage"] == 0
+
+
+def test_an_answer_is_told_with_the_attempts_whose_usage_is_unknown(
+    deployed: Any, fake_bedrock: FakeBedrock
+) -> None:
+    fake_bedrock.add_fault(Fault(reset=True, billed=True, count=1))
+    deployed.deliver(deployed.receive(question()))
+    (told,) = deployed.published()
+    answer = told["detail"]["answer"]
+    assert answer["totalUsage"] == answer["usage"] == fake_bedrock.delivered.usage
+    assert answer["attemptsWithUnknownUsage"] == 1
+
+
 def test_messages_of_one_delivery_are_answered_each_by_itself(
     deployed: Any, fake_bedrock: FakeBedrock
 ) -> None:

@@ -258,13 +258,16 @@ def test_a_parallel_run_sums_up_every_answer_of_every_request(
     assert result.to_dict()["total_usage"] == total
 
 
-def test_a_response_stored_by_an_earlier_version_has_the_tokens_of_its_answer(make_manager, ask) -> None:
-    stored = make_manager().converse(ask).to_dict()
+def test_a_response_stored_by_an_earlier_version_has_the_tokens_and_the_cost_of_its_answer(
+    make_manager, ask
+) -> None:
+    original = make_manager().converse(ask)
+    stored = original.to_dict()
     for name in ("total_usage", "estimated_cost_usd", "attempts_with_unknown_usage", "answers_without_price"):
         del stored[name]
     for attempt in stored["attempts"]:
         del attempt["usage"], attempt["estimated_cost_usd"]
     response = BedrockResponse.from_dict(stored)
     assert response.get_total_usage() == response.get_usage() is not None
-    assert response.estimated_cost_usd is None
-    assert (response.attempts_with_unknown_usage, response.answers_without_price) == (0, 1)
+    assert response.estimated_cost_usd == original.estimated_cost_usd is not None
+    assert (response.attempts_with_unknown_usage, response.answers_without_price) == (0, 0)

@@ -7,16 +7,27 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from lambdas.shared.metrics import Tally, put_metrics, record_call, recorded
 from llmmanager import BedrockResponse, RequestAttempt, RequestValidationError, RetryExhaustedError
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import InvalidResponseError
 
 LITE, MICRO = "amazon.nova-lite-v1:0", "amazon.nova-micro-v1:0"
 THROTTLED = ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, "Converse")
 
 
-def attempt(model: str, region: str, error: Exception | None = None) -> RequestAttempt:
+TOKENS = {"inputTokens": 1000, "outputTokens": 100, "totalTokens": 1100}
+
+
+def attempt(
+    model: str,
+    region: str,
+    error: Exception | None = None,
+    *,
+    usage: dict[str, int] | None = None,
+    cost: float | None = None,
+) -> RequestAttempt:
     moment = datetime.now(UTC)
     return RequestAttempt(
         model_id=model,
@@ -27,6 +38,8 @@ def attempt(model: str, region: str, error: Exception | None = None) -> RequestA
         end_time=moment,
         success=error is None,
         error=error,
+        usage={"inputTokens": 0} if usage is None and error is THROTTLED else usage,
+        estimated_cost_usd=cost,
     )
 
 
@@ -35,11 +48,11 @@ def answer(*before: RequestAttempt, model: str = LITE, region: str = "us-east-1"
         success=True,
         response_data={
             "output": {"message": {"role": "assistant", "content": [{"text": "the secret answer"}]}},
-            "usage": {"inputTokens": 1000, "outputTokens": 100, "totalTokens": 1100},
+            "usage": TOKENS,
         },
         model_used=model,
         region_used=region,
-        attempts=[*before, attempt(model, region)],
+        attempts=[*before, attempt(model, region, usage=TOKENS, cost=0.000084)],
     )
 
 
@@ -69,7 +82,31 @@ def test_an_answer_is_one_line_counted_by_target_and_in_total(lines: Any) -> Non
     }
     assert (line["Model"], line["Region"], line["door"]) == (LITE, "us-east-1", "http")
     assert (line["Requests"], line["InputTokens"], line["OutputTokens"]) == (1, 1000, 100)
-    assert line["EstimatedCostUsd"] == pytest.approx(1000 * 0.06e-6 + 100 * 0.24e-6)
+    assert line["EstimatedCostUsd"] == 0.000084
+
+
+def test_every_paid_answer_counts_at_the_target_that_gave_it(lines: Any) -> None:
+    invalid = attempt(MICRO, "us-west-2", InvalidResponseError("no"), usage=TOKENS, cost=0.5)
+    record_call(answer(invalid), door="http")
+    by_region = {line["Region"]: line for line in lines()}
+    assert (by_region["us-west-2"]["InputTokens"], by_region["us-west-2"]["EstimatedCostUsd"]) == (1000, 0.5)
+    assert (by_region["us-east-1"]["OutputTokens"], by_region["us-east-1"]["Requests"]) == (100, 1)
+
+
+def test_an_attempt_whose_answer_was_lost_is_counted_as_unknown_usage(lines: Any) -> None:
+    record_call(answer(attempt(LITE, "us-west-2", ReadTimeoutError(endpoint_url="x"))), door="http")
+    lost, answered = lines()
+    assert (lost["Region"], lost["AttemptsWithUnknownUsage"]) == ("us-west-2", 1)
+    assert "InputTokens" not in lost
+    assert "AttemptsWithUnknownUsage" not in answered
+
+
+def test_attempts_of_an_unfinished_call_are_no_request(lines: Any) -> None:
+    with Tally(door="batch") as tally:
+        tally.add_attempts(unanswered())
+    (line,) = lines()
+    assert (line["Attempts"], line["Throttles"]) == (1, 1)
+    assert "Requests" not in line
 
 
 def test_a_failover_is_counted_where_it_led_and_a_throttle_where_it_happened(lines: Any) -> None:

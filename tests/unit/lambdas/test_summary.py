@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from lambdas.batch.results import with_earlier
 from lambdas.batch.storage import Plan
 from lambdas.batch.summary import Totals
 
@@ -17,7 +18,10 @@ def answer(**fields):
         "region": "us-east-1",
         "model": "amazon.nova-lite-v1:0",
         "usage": {"inputTokens": 10, "outputTokens": 5, "cacheDetails": [{"ttl": "1h", "inputTokens": 3}]},
+        "totalUsage": {"inputTokens": 10, "outputTokens": 5},
         "estimatedCostUsd": 0.25,
+        "attemptsWithUnknownUsage": 0,
+        "answersWithoutPrice": 0,
         **fields,
     }
 
@@ -46,9 +50,56 @@ def test_tokens_and_costs_are_those_of_the_answers():
     assert summary["byRegion"] == {"us-east-1": 1, "us-west-2": 1}
 
 
+def test_answers_of_failed_records_are_paid_for_as_well():
+    failed = answer(status="failed", totalUsage={"inputTokens": 30, "outputTokens": 3}, estimatedCostUsd=1.5)
+    summary = summed(answer(), failed)
+
+    assert summary["usage"] == {"inputTokens": 40, "outputTokens": 8}
+    assert (summary["estimatedCostUsd"], summary["answered"]) == (1.75, 1)
+    assert summary["byModel"] == {"amazon.nova-lite-v1:0": 1}
+
+
 def test_a_cost_that_leaves_answers_out_says_how_many():
-    some = summed(answer(), answer(estimatedCostUsd=None, usage=None))
-    none = summed(answer(estimatedCostUsd=None))
+    some = summed(answer(), answer(estimatedCostUsd=None, answersWithoutPrice=1))
+    none = summed(answer(estimatedCostUsd=None, answersWithoutPrice=2))
 
     assert (some["estimatedCostUsd"], some["answersWithoutPrice"]) == (0.25, 1)
-    assert (none["estimatedCostUsd"], none["answersWithoutPrice"]) == (None, 1)
+    assert (none["estimatedCostUsd"], none["answersWithoutPrice"]) == (None, 2)
+
+
+def test_attempts_with_unknown_usage_are_added_up_and_never_cost_zero():
+    lost = {"status": "failed", "attempts": 2, "attemptsWithUnknownUsage": 2, "totalUsage": None}
+    some, none = summed(answer(), lost), summed(lost)
+
+    assert (some["attemptsWithUnknownUsage"], some["estimatedCostUsd"]) == (2, 0.25)
+    assert (none["attemptsWithUnknownUsage"], none["estimatedCostUsd"]) == (2, None)
+
+
+def test_a_result_of_an_earlier_version_is_counted_by_what_it_has():
+    old = {
+        name: value
+        for name, value in answer().items()
+        if name not in ("totalUsage", "attemptsWithUnknownUsage", "answersWithoutPrice")
+    }
+    summary = summed(old, {**old, "estimatedCostUsd": None}, {"status": "failed", "attempts": 1})
+
+    assert summary["usage"] == {"inputTokens": 20, "outputTokens": 10}
+    assert (summary["estimatedCostUsd"], summary["answersWithoutPrice"]) == (0.25, 1)
+
+
+def test_the_attempts_of_interrupted_runs_are_added_to_the_result_of_their_record():
+    run = {
+        "attempts": 2,
+        "totalUsage": {"inputTokens": 1, "outputTokens": 2},
+        "estimatedCostUsd": 0.5,
+        "attemptsWithUnknownUsage": 1,
+        "answersWithoutPrice": 0,
+    }
+    lost = {**run, "totalUsage": None, "estimatedCostUsd": None}
+    whole = with_earlier(answer(), [run, lost])
+    missed = with_earlier({"status": "failed", "attempts": 0}, [lost, run])
+
+    assert (whole["attempts"], whole["estimatedCostUsd"], whole["attemptsWithUnknownUsage"]) == (5, 0.75, 2)
+    assert whole["totalUsage"] == {"inputTokens": 11, "outputTokens": 7}
+    assert (missed["attempts"], missed["totalUsage"]) == (4, run["totalUsage"])
+    assert with_earlier(answer(), []) == answer()

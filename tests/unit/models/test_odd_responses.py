@@ -19,7 +19,7 @@ MOMENT = datetime(2026, 11, 22, tzinfo=UTC)
 KEYS = st.sampled_from(
     (
         *("output", "message", "content", "text", "usage", "inputTokens", "metrics", "latencyMs"),
-        *("stopReason", "citationsContent", "toolUse", "bytes", "source", "redactedContent"),
+        *("stopReason", "citationsContent", "toolUse", "bytes", "source", "redactedContent", "cacheDetails"),
     )
 )
 ODD = st.recursive(
@@ -47,6 +47,10 @@ RESPONSES = st.builds(
     BedrockResponse,
     success=st.booleans(),
     response_data=ODD,
+    model_used=st.none() | st.just("amazon.nova-lite-v1:0") | ODD,
+    region_used=ODD,
+    access_method=ODD,
+    inference_profile_id=ODD,
     attempts=st.lists(ATTEMPTS, max_size=2) | ODD,
     total_duration_ms=st.none() | st.floats(),
     warnings=ODD,
@@ -127,6 +131,15 @@ def test_data_of_another_form_holds_no_content_and_no_usage(data: Any) -> None:
     response = BedrockResponse(success=True, response_data=data)
     assert response.get_content() is response.get_usage() is None
     assert response.get_content_blocks() == []
+
+
+def test_an_answer_made_by_hand_is_priced_by_what_is_known_of_it() -> None:
+    usage = {"inputTokens": 1_000_000, "outputTokens": 0, "totalTokens": 1_000_000}
+    priced = BedrockResponse(True, {"usage": usage}, "amazon.nova-lite-v1:0", "us-east-1")
+    unpriced = BedrockResponse(True, {"usage": usage})
+    assert (priced.estimated_cost_usd, priced.answers_without_price) == (0.06, 0)
+    assert (unpriced.estimated_cost_usd, unpriced.answers_without_price) == (None, 1)
+    assert priced.get_total_usage() == unpriced.get_total_usage() == priced.get_usage()
 
 
 def test_a_parallel_response_made_by_hand_counts_the_responses_that_it_has() -> None:

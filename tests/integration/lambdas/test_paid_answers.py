@@ -1,0 +1,207 @@
+"""Every answer that was paid for is reported, over HTTP and in batches, and their number is limited."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from lambdas.batch import worker
+from lambdas.batch.storage import BatchStorage
+from lambdas.batch.worker import Budget
+from lambdas.http_api.handler import handler
+from lambdas.shared.json_text import dump_line
+from llmmanager import Deadline, estimate_cost
+from llmmanager.testing import Fault
+
+MESSAGES = [{"role": "user", "content": [{"text": "What is the capital of France?"}]}]
+NEVER_KEPT = {"mustContain": ["a text that no answer has"]}
+THREE_MODELS = json.dumps(["Nova Lite", "Nova Micro", "Nova Pro"])
+ACCESS_METHODS = {"on_demand": "on_demand", "geo": "geographic_profile", "global": "global_profile"}
+LOST = Fault(reset=True, billed=True, count=1)
+TIMED_OUT = Fault(error="ModelTimeoutException", billed=True, count=1)
+ONE_TARGET = {"models": ["Nova Lite"], "regions": ["us-east-1"]}
+
+
+def time_to_start(records):
+    """The budget of an invocation whose time is over once so many records have started."""
+    left = iter([1.0] * records)
+    return Budget(start_until=SimpleNamespace(remaining=lambda: next(left, -1.0)), end=Deadline.after(900))
+
+
+@pytest.fixture
+def call(deployed, proxy_event, context):
+    """Sends a request to /v1/converse; gives status and body of the answer."""
+
+    def send(**body):
+        answer = handler(proxy_event("POST", "/v1/converse", {"messages": MESSAGES, **body}), context)
+        return answer["statusCode"], json.loads(answer["body"])
+
+    return send
+
+
+@pytest.fixture
+def metrics(capsys):
+    """The sums of the metrics that were written, by name."""
+
+    def read():
+        sums = {}
+        for line in capsys.readouterr().out.splitlines():
+            if not line.startswith('{"_aws"'):
+                continue
+            written = json.loads(line)
+            for metric in written["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
+                sums[metric["Name"]] = sums.get(metric["Name"], 0) + written[metric["Name"]]
+        return sums
+
+    return read
+
+
+def price_of(bedrock):
+    return sum(
+        estimate_cost(
+            row.model_id,
+            row.delivered.usage,
+            access_method=ACCESS_METHODS[row.access_method],
+            region=row.region,
+        )
+        for row in bedrock.usage()
+    )
+
+
+@pytest.mark.parametrize(("retries", "answers"), [(0, 1), (1, 2), (None, 4)])
+def test_over_http_models_are_asked_one_time_more_than_the_retries_in_all(
+    deployed, monkeypatch, cold_start, call, retries, answers
+):
+    monkeypatch.setenv("LLMMANAGER_MODELS", THREE_MODELS)
+    cold_start()
+    rules = NEVER_KEPT if retries is None else {**NEVER_KEPT, "retries": retries}
+
+    status, problem = call(responseValidation=rules)
+
+    assert status == 422
+    assert len(deployed.calls) == len(problem["attempts"]) == answers
+
+
+def test_a_batch_asks_models_one_time_more_than_the_retries_for_each_record(
+    machine, deployed, monkeypatch, cold_start, records
+):
+    monkeypatch.setenv("LLMMANAGER_MODELS", THREE_MODELS)
+    cold_start()
+
+    machine.run({"requests": records(3), "responseValidation": {**NEVER_KEPT, "retries": 1}})
+
+    assert len(deployed.calls) == 3 * 2
+
+
+def test_answers_that_are_all_refused_are_reported_with_the_problem(deployed, call, metrics):
+    deployed.add_fault(LOST)
+
+    _, problem = call(responseValidation={**NEVER_KEPT, "retries": 2})
+
+    assert problem["totalUsage"] == deployed.delivered.usage
+    assert problem["estimatedCostUsd"] == pytest.approx(price_of(deployed))
+    assert (problem["attemptsWithUnknownUsage"], problem["answersWithoutPrice"]) == (1, 0)
+    assert [attempt["usage"] for attempt in problem["attempts"]] == [None] + 3 * [deployed.calls[-1].usage]
+    written = metrics()
+    assert written["InputTokens"] == deployed.delivered.input_tokens
+    assert written["OutputTokens"] == deployed.delivered.output_tokens
+    assert written["EstimatedCostUsd"] == pytest.approx(price_of(deployed))
+    assert (written["AttemptsWithUnknownUsage"], written["Failures"]) == (1, 1)
+
+
+def test_an_answer_is_given_with_the_cost_of_those_before_it(deployed, call):
+    deployed.add_fault(Fault(error="ThrottlingException", count=1))
+
+    status, answer = call()
+
+    assert status == 200
+    assert answer["usage"] == answer["totalUsage"] == deployed.delivered.usage
+    assert answer["estimatedCostUsd"] == pytest.approx(price_of(deployed))
+    assert answer["attempts"][0]["usage"]["totalTokens"] == answer["attemptsWithUnknownUsage"] == 0
+
+
+def test_a_request_whose_answers_were_all_lost_has_unknown_usage(deployed, call):
+    deployed.add_fault(Fault(reset=True, billed=True))
+
+    status, problem = call(**ONE_TARGET)
+
+    assert status == 503
+    assert problem["totalUsage"] is problem["estimatedCostUsd"] is None
+    assert problem["attemptsWithUnknownUsage"] == len(problem["attempts"]) > 0
+
+
+def test_a_batch_reports_every_answer_of_every_record(machine, deployed, records, metrics):
+    deployed.add_fault(LOST)
+
+    summary = machine.run({"requests": records(10), "responseValidation": {**NEVER_KEPT, "retries": 1}})
+
+    assert (summary["answered"], summary["failed"]) == (0, 10)
+    assert summary["usage"] == deployed.delivered.usage
+    assert summary["estimatedCostUsd"] == pytest.approx(price_of(deployed), abs=1e-9)
+    assert (summary["attemptsWithUnknownUsage"], summary["answersWithoutPrice"]) == (1, 0)
+    lines = machine.lines("failed.jsonl")
+    total = sum(line["totalUsage"]["totalTokens"] for line in lines)
+    assert total == deployed.delivered.total_tokens == 2 * sum(line["usage"]["totalTokens"] for line in lines)
+    assert sum(line["attemptsWithUnknownUsage"] for line in lines) == 1
+    written = metrics()
+    assert written["OutputTokens"] == deployed.delivered.output_tokens
+    assert written["EstimatedCostUsd"] == pytest.approx(price_of(deployed))
+
+
+def test_what_an_interrupted_run_of_a_record_has_cost_is_part_of_its_result(
+    machine, deployed, records, metrics
+):
+    (item,) = machine.plan({"requests": records(3), **ONE_TARGET})
+    deployed.add_fault(TIMED_OUT)
+
+    first = worker.run_shard(item, time_to_start(3))
+    machine.run_shard(item)
+    summary = machine.collect()
+
+    assert first == {"done": False, "answered": 2, "failed": 0}
+    assert (summary["answered"], summary["attempts"]) == (3, len(deployed.calls))
+    assert summary["attemptsWithUnknownUsage"] == 1
+    assert summary["usage"] == deployed.delivered.usage
+    assert sorted(line["attemptsWithUnknownUsage"] for line in machine.lines("results.jsonl")) == [0, 0, 1]
+    assert metrics()["AttemptsWithUnknownUsage"] == 1
+
+
+def test_a_record_that_was_interrupted_and_then_lost_keeps_its_attempts(machine, deployed, records):
+    (item,) = machine.plan({"requests": records(1), **ONE_TARGET})
+    deployed.add_fault(TIMED_OUT)
+    with pytest.raises(worker.NoProgress):
+        worker.run_shard(item, time_to_start(1))
+
+    summary = machine.collect()
+
+    (line,) = machine.lines("failed.jsonl")
+    assert line["error"]["type"] == "RecordLost"
+    assert line["attempts"] == line["attemptsWithUnknownUsage"] == summary["attemptsWithUnknownUsage"] == 1
+
+
+def test_a_record_whose_answers_were_all_refused_is_not_asked_again_by_the_next_invocation(
+    machine, deployed, records
+):
+    rules = {**NEVER_KEPT, "retries": 1}
+    (item,) = machine.plan({"requests": records(2), "responseValidation": rules, **ONE_TARGET})
+
+    outcome = worker.run_shard(item, time_to_start(2))
+
+    assert outcome == {"done": True, "answered": 0, "failed": 2}
+    assert len(deployed.calls) == 4
+
+
+def test_a_record_that_two_workers_answered_has_cost_both_answers(machine, deployed, records):
+    (item,) = machine.plan({"requests": records(2)})
+    machine.run_shard(item)
+    storage = BatchStorage(item["bucket"], item["batchId"])
+    (part,) = storage.parts(0)
+    line = json.loads(storage.read(part.key).splitlines()[0])
+    storage.add_part(0, [dump_line(line)], number=2, answered=1, failed=0)
+
+    summary = machine.collect()
+
+    assert summary["answered"] == 2
+    assert summary["usage"]["totalTokens"] == deployed.delivered.total_tokens + line["usage"]["totalTokens"]
