@@ -116,7 +116,8 @@ def test_the_demo_shows_its_results_and_checks_and_leaves_nothing_behind(mark: s
     said, _ = process.communicate(timeout=240)
     assert process.returncode == 0, said
     assert re.search(r"Records +60: 60 answered, 0 failed, 0 rejected", said)
-    assert re.search(r"Calls of Bedrock .*AccessDeniedException \d+.*ThrottlingException \d+", said)
+    assert re.search(r"^ +denied +\d+, 0\.\d\d per answer: ", said, re.MULTILINE)
+    assert re.search(r"^ +throttled +\d+: ", said, re.MULTILINE)
     assert "FakeBedrock, a test double, stands in for Bedrock. It writes all answers" in said
     checks = re.findall(r"^ *(\d+)  ok      \S+", said, re.MULTILINE)
     assert f"\n{len(checks)} of {len(checks)} checks hold" in said
