@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError, LLMManagerError
 from llmmanager.bedrock.invocation.clients import MAX_CONNECTIONS, ClientPool
+from llmmanager.bedrock.invocation.credentials import NO_CREDENTIALS
 from llmmanager.bedrock.invocation.invoker import Invoker
 from llmmanager.bedrock.invocation.request import PARAMETERS, ValidRequest, build_request
 from llmmanager.bedrock.invocation.run import Machinery
@@ -277,7 +278,7 @@ class LLMManager:
         auth_status = "configured"
         try:
             if not self._clients.has_credentials():
-                errors.append("no AWS credentials were found")
+                errors.append(NO_CREDENTIALS)
                 auth_status = "missing"
         except LLMManagerError as error:
             errors.append(str(error))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from llmmanager.bedrock.catalog.entries import ModelEntry, RegionCatalog, order_profiles
 from llmmanager.bedrock.catalog.facts import facts_of, is_conversational
 from llmmanager.bedrock.exceptions.safe_errors import safe_to_show
+from llmmanager.bedrock.forks import after_fork, new_lock
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -59,7 +60,8 @@ class BedrockCatalogSource:
         self._client_factory = client_factory or _own_session()
         self._sleep = sleep
         # boto3 sessions are not safe to make clients from in several threads.
-        self._making_a_client = threading.Lock()
+        self._lock = threading.Lock()
+        after_fork(self, new_lock)
 
     def fetch(self, regions: Iterable[str], *, timeout: float | None = None) -> FetchResult:
         """Ask all regions at once. A region that fails is in `errors`, and the others are not lost.
@@ -89,7 +91,7 @@ class BedrockCatalogSource:
             Exception: whatever boto3 raises, once an error that may pass has not passed.
         """
         asked_at = datetime.now(UTC)
-        with self._making_a_client:
+        with self._lock:
             client = self._client_factory("bedrock", region)
         models = self._persistently(lambda: client.list_foundation_models()["modelSummaries"])
         profiles = self._persistently(lambda: _system_profiles(client))

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from llmmanager.bedrock.catalog.entries import RegionCatalog
+from llmmanager.bedrock.forks import after_fork
 
 _PARTITION = "catalog"
 # The most keys that one BatchGetItem takes.
@@ -42,8 +43,14 @@ class DynamoDBStore:
     ) -> None:
         self._table = table_name
         self._given_client = client
-        self._making_a_client = threading.Lock()
         self._sleep = sleep
+        self._start_empty()
+        after_fork(self, DynamoDBStore._start_empty)
+
+    def _start_empty(self) -> None:
+        """Begin without a client of its own: a fork cannot use the connections of its parent."""
+        self._lock = threading.Lock()
+        self._own_client: Any = None
 
     def load(self, region: str) -> RegionCatalog | None:
         """See `CatalogStore`."""
@@ -109,10 +116,12 @@ class DynamoDBStore:
         return items
 
     def _client(self) -> Any:
-        with self._making_a_client:
-            if self._given_client is None:
-                self._given_client = _default_client()
+        if self._given_client is not None:
             return self._given_client
+        with self._lock:
+            if self._own_client is None:
+                self._own_client = _default_client()
+            return self._own_client
 
 
 def _key(region: str) -> dict[str, Any]:

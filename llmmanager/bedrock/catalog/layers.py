@@ -12,6 +12,7 @@ from llmmanager.bedrock.catalog.entries import Catalog, RegionCatalog
 from llmmanager.bedrock.catalog.names import NameResolver
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
 from llmmanager.bedrock.catalog.stores import CatalogStore
+from llmmanager.bedrock.forks import after_fork
 
 # However often something is missing, neither the store nor a region is asked again within this time,
 LOOK_UP_INTERVAL_SECONDS = 300.0
@@ -43,6 +44,10 @@ class CatalogLayers:
         self._known: NameResolver | None = None
         self._errors: Mapping[str, Exception] = {}
         self._not_before: dict[str, float] = {}
+        self._new_locks()
+        after_fork(self, CatalogLayers._new_locks)
+
+    def _new_locks(self) -> None:
         self._changing = threading.RLock()
         self._asking = threading.Lock()
 

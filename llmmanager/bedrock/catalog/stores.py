@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from llmmanager.bedrock.catalog.entries import RegionCatalog
+from llmmanager.bedrock.forks import after_fork, new_lock
 
 _PREFIX = "bedrock-catalog-"
 
@@ -41,6 +42,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._regions: dict[str, RegionCatalog] = {}
         self._lock = threading.Lock()
+        after_fork(self, new_lock)
 
     def load(self, region: str) -> RegionCatalog | None:
         """See `CatalogStore`."""
@@ -72,6 +74,7 @@ class FileStore:
     def __init__(self, directory: str | os.PathLike[str]) -> None:
         self._directory = os.fspath(directory)
         self._lock = threading.Lock()
+        after_fork(self, new_lock)
 
     def load(self, region: str) -> RegionCatalog | None:
         """See `CatalogStore`."""

@@ -22,6 +22,7 @@ from llmmanager.bedrock.catalog.layers import CatalogLayers
 from llmmanager.bedrock.catalog.names import ResolvedModel, UnknownNameError
 from llmmanager.bedrock.catalog.stores import CatalogStore, FileStore
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError, LLMManagerError
+from llmmanager.bedrock.forks import after_fork, new_lock
 
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 
@@ -67,7 +68,8 @@ class UnifiedModelManager:
         )
         self._ask_api = ask_api
         self._denied: dict[tuple[str, str], frozenset[AccessMethod | None]] = {}
-        self._remembering = threading.Lock()
+        self._lock = threading.Lock()
+        after_fork(self, new_lock)
 
     # ---- what the invocation loop needs
 
@@ -178,7 +180,7 @@ class UnifiedModelManager:
         resolved = self._resolved(model)
         method = None if denied_method is None else AccessMethod(denied_method)
         key = (resolved.model_id, region)
-        with self._remembering:
+        with self._lock:
             denied = self._denied[key] = self._denied.get(key, frozenset()) | {method}
 
         def has_another() -> bool:
@@ -240,7 +242,7 @@ class UnifiedModelManager:
             stored = self._layers.read_store()
             regions = tuple(region for region in regions if region not in stored)
         result = self._layers.ask(regions)
-        with self._remembering:
+        with self._lock:
             self._denied = {key: ways for key, ways in self._denied.items() if key[1] not in result.regions}
         if result.errors and not result.regions:
             raise LLMManagerError(

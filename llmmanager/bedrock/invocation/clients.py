@@ -1,19 +1,18 @@
-"""One session, one client a region and service: made when first needed, shared by all threads."""
+"""One session, one client for each region and service: made when first needed, shared by all threads."""
 
 from __future__ import annotations
 
 import math
-import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import AuthenticationError, ConfigurationError
+from llmmanager.bedrock.forks import after_fork
+from llmmanager.bedrock.invocation.credentials import NAMED, NO_CREDENTIALS, has_api_key
 from llmmanager.bedrock.invocation.sessions import new_session, user_agent
-from llmmanager.bedrock.models.llm_manager_structures import AuthConfig, AuthenticationType
+from llmmanager.bedrock.models.llm_manager_structures import AuthConfig
 from llmmanager.bedrock.routing.classification import classify
-from llmmanager.bedrock.routing.decision import Kind
+from llmmanager.bedrock.routing.decision import CREDENTIALS_KINDS, Kind
 
 if TYPE_CHECKING:
     from botocore.config import Config
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_SECONDS = 3.0
 HURRIED_CONNECT_TIMEOUT_SECONDS = 0.5
 MAX_CONNECTIONS = 128
-
-_NAMED = frozenset({AuthenticationType.PROFILE, AuthenticationType.CREDENTIALS})
 
 
 class ClientPool:
@@ -42,25 +39,30 @@ class ClientPool:
         self._auth = auth_config or AuthConfig()
         self._timeout = timeout
         self._max_connections = max_connections
+        self._start_empty()
+        after_fork(self, ClientPool._start_empty)
+
+    def _start_empty(self) -> None:
+        """Forget everything: a fork that used its parent's connections would read its parent's answers."""
         self._lock = threading.Lock()
         self._session: Session | None = None
         self._clients: dict[tuple[str, str, float], Any] = {}
 
     @property
     def auth_type(self) -> str:
-        """Where the credentials come from, as `AuthenticationType` has it."""
+        """Where the credentials come from: a value of `AuthenticationType`."""
         return self._auth.auth_type.value
 
     def client(self, service: str, region: str, *, remaining: float = math.inf) -> Any:
-        """The client of `service` ("bedrock-runtime" or "bedrock") in `region`.
+        """Return the client of `service` ("bedrock-runtime" or "bedrock") in `region`.
 
         Args:
             remaining: seconds until the caller's deadline. botocore sets the connect timeout by client,
-                not by call: close to a deadline a second client that connects in a hurry is used.
+                not by call: close to a deadline a second client with a shorter one is used.
 
         Raises:
-            AuthenticationError: the configured profile or credentials cannot be used.
-            ConfigurationError: no such region.
+            AuthenticationError: there are no credentials, or the configured ones cannot be used.
+            ConfigurationError: the region is invalid.
         """
         connect = CONNECT_TIMEOUT_SECONDS
         if remaining < CONNECT_TIMEOUT_SECONDS:
@@ -76,18 +78,23 @@ class ClientPool:
             return found
 
     def has_credentials(self) -> bool:
-        """Whether credentials can be found at all; whether AWS takes them, only a call shows.
+        """Whether credentials can be found and renewed; whether AWS accepts them, only a call shows.
 
         Raises:
-            AuthenticationError, ConfigurationError: the configured profile cannot be read.
+            AuthenticationError, ConfigurationError: the configured profile cannot be read, or its credentials
+                cannot be renewed.
         """
-        if os.environ.get("AWS_BEARER_TOKEN_BEDROCK") and self._auth.auth_type not in _NAMED:
+        if has_api_key(self._auth):
             return True
-        with self._lock, self._translated(None):
-            return self._ensured_session().get_credentials() is not None
+        with self._lock:
+            try:
+                credentials = self._ensured_session().get_credentials()
+                return credentials is not None and credentials.get_frozen_credentials() is not None
+            except Exception as error:
+                self._raise_translated(error, None)
 
     def renew(self) -> None:
-        """Forget the session, so that the next call reads its credentials anew."""
+        """Forget the session, so that the next call reads its credentials again."""
         with self._lock:
             self._session = None
             self._clients = {}
@@ -100,28 +107,33 @@ class ClientPool:
             client.close()
 
     def _new_client(self, service: str, region: str, connect: float) -> Any:
-        with self._translated(region):
-            return self._ensured_session().create_client(
-                service, region_name=region, config=self._config(connect)
-            )
+        try:
+            session = self._ensured_session()
+            client = session.create_client(service, region_name=region, config=self._config(connect))
+            if has_api_key(self._auth) or session.get_credentials() is not None:
+                return client
+        except Exception as error:
+            decision = classify(error)
+            if decision is not None and (decision.transient or decision.kind is Kind.EXPIRED_CREDENTIALS):
+                # The service that provides credentials may answer the next attempt.
+                raise
+            self._raise_translated(error, region)
+        raise AuthenticationError(NO_CREDENTIALS, self.auth_type, region)
 
     def _ensured_session(self) -> Session:
         if self._session is None:
             self._session = new_session(self._auth)
         return self._session
 
-    @contextmanager
-    def _translated(self, region: str | None) -> Iterator[None]:
-        """What botocore refuses before any call, as this library's errors."""
-        from botocore.exceptions import BotoCoreError
-
-        try:
-            yield
-        except (BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is no URL
-            decision = classify(error)
-            if decision is not None and decision.kind is Kind.CREDENTIALS:
-                raise AuthenticationError(str(error), self.auth_type, region) from error
+    def _raise_translated(self, error: Exception, region: str | None) -> NoReturn:
+        """Raise this library's error for one that botocore raises before any call."""
+        decision = classify(error)
+        if decision is not None and (decision.kind in CREDENTIALS_KINDS or decision.transient):
+            raise AuthenticationError(str(error), self.auth_type, region) from error
+        # ValueError: an endpoint that is not a URL. OSError: a config file that cannot be read.
+        if decision is not None or isinstance(error, ValueError | OSError):
             raise ConfigurationError(str(error), {"region": region}) from error
+        raise error
 
     def _config(self, connect: float) -> Config:
         from botocore.config import Config
@@ -135,6 +147,5 @@ class ClientPool:
             parameter_validation=False,
             user_agent=user_agent(self._ensured_session()),
             user_agent_extra="llmmanager",
-            # What a caller has named signs the call, not an API key that happens to be in the environment.
-            signature_version="v4" if self._auth.auth_type in _NAMED else None,
+            signature_version="v4" if self._auth.auth_type in NAMED else None,
         )

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Hashable, Iterable
 from typing import NamedTuple
 
+from llmmanager.bedrock.forks import after_fork, new_lock
+
 
 class Refusal(NamedTuple):
     """One refused feature, with all that the refusal depends on beside the model.
@@ -26,6 +28,7 @@ class FeatureMemory:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        after_fork(self, new_lock)
         self._refused: dict[str, tuple[Refusal, ...]] = {}
 
     def refused_by(self, model_id: str) -> tuple[Refusal, ...]:

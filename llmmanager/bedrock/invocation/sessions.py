@@ -1,4 +1,4 @@
-"""botocore's session as this library uses it: credentials as configured, nothing read in vain."""
+"""botocore's session as this library uses it: credentials as configured, and only the data that is needed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from llmmanager.bedrock.models.llm_manager_structures import AuthConfig, Authent
 if TYPE_CHECKING:
     from botocore.session import Session
 
-# Where a role's credentials can come from; a profile in a file is somebody's, not the machine's.
+# Where a role's credentials do not come from: a profile in a file belongs to a user, not to the machine.
 _NOT_FROM_A_ROLE = (
     "assume-role",
     "shared-credentials-file",
@@ -23,11 +23,12 @@ _NOT_FROM_A_ROLE = (
 
 
 def new_session(auth: AuthConfig) -> Session:
-    """A session with these credentials, from which clients are made."""
+    """Return a session with these credentials, from which clients are made."""
     # botocore's session alone: boto3 would add its import and resources, and is not needed for clients.
     from botocore.session import Session
 
     from llmmanager.bedrock.invocation.botocore_data import read_sparingly
+    from llmmanager.bedrock.invocation.credentials import guard
     from llmmanager.bedrock.invocation.event_parser import ParserFactory
 
     is_profile = auth.auth_type is AuthenticationType.PROFILE
@@ -38,6 +39,7 @@ def new_session(auth: AuthConfig) -> Session:
         resolver = session.get_component("credential_provider")
         for name in _NOT_FROM_A_ROLE:
             resolver.remove(name)
+    guard(session, auth)
     if auth.region:
         session.set_config_variable("region", auth.region)
     session.register_component("response_parser_factory", ParserFactory())
@@ -46,7 +48,7 @@ def new_session(auth: AuthConfig) -> Session:
 
 
 def user_agent(session: Session) -> str:
-    """To be given to clients as a whole, since botocore would put its own together anew, twice a call."""
+    """Return the user agent for clients. botocore would assemble its own twice in every call."""
     app_id = session.get_config_variable("user_agent_appid")
     base: str = session.user_agent()
     return f"{base} app/{app_id}" if app_id else base

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from llmmanager.bedrock.forks import after_fork, new_lock
 from llmmanager.bedrock.models.llm_manager_structures import RequestAttempt
 from llmmanager.bedrock.routing.decision import Decision, Kind
 
@@ -16,6 +17,7 @@ class CallStats:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        after_fork(self, new_lock)
         self._counts: Counter[str] = Counter()
         self._throttles: Counter[str] = Counter()
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import RequestValidationError
-from llmmanager.bedrock.exceptions.safe_errors import safe_to_show, unreadable_credentials
+from llmmanager.bedrock.exceptions.safe_errors import safe_to_show
 from llmmanager.bedrock.invocation.json_body import json_body
 from llmmanager.bedrock.models.answer_content import without_blank_text
 
@@ -73,8 +73,6 @@ def _called(client: Any, operation: Any, invoke_id: str, body: bytes, read_timeo
     _pending.body, _pending.read_timeout = body, read_timeout
     try:
         response: dict[str, Any] = operation(modelId=invoke_id)
-    except (FileNotFoundError, PermissionError) as error:
-        raise unreadable_credentials(error) from error
     except Exception as error:
         shown = safe_to_show(error)
         if shown is error:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
+from llmmanager.bedrock.forks import after_fork
 from llmmanager.bedrock.models.deadline import NEVER, Deadline
 
 T = TypeVar("T")
@@ -24,6 +25,11 @@ class Executor(Generic[T, R]):
     def __init__(self, work: Callable[[T], R], max_concurrent: int) -> None:
         self._work = work
         self._max_concurrent = max_concurrent
+        self._start_empty()
+        after_fork(self, Executor._start_empty)
+
+    def _start_empty(self) -> None:
+        """Begin without threads: those of a parent process do not run in its fork."""
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from llmmanager.bedrock.forks import after_fork, new_lock
 from llmmanager.bedrock.models.parallel_structures import LoadBalancingStrategy
 
 
@@ -25,6 +26,7 @@ class LoadBalancer:
         self._strategy = strategy
         self._rng = rng or random.Random()
         self._lock = threading.Lock()
+        after_fork(self, new_lock)
         self._in_flight: Counter[str] = Counter()
         self._assigned = 0
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from llmmanager.bedrock.forks import after_fork, new_lock
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next, Scope
 from llmmanager.bedrock.routing.keys import ALL, Key, Target, key_of, keys_of
 from llmmanager.bedrock.routing.probing import PATIENCE_SECONDS, Probes, Turn
@@ -96,6 +97,7 @@ class Cooldowns:
         self._last_read = float("-inf")
         self._all_cooling = 0
         self._probes = Probes(clock, self.is_cooling, patience)
+        after_fork(self, new_lock)
 
     def attempt_failed(self, target: Target, decision: Decision) -> None:
         """Count a failed call of the target against what the decision is about."""

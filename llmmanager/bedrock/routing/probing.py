@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from llmmanager.bedrock.forks import after_fork
 from llmmanager.bedrock.routing.decision import Decision, Kind
 from llmmanager.bedrock.routing.keys import Key, Target, key_of, keys_of
 
@@ -48,12 +49,13 @@ class Probes:
         self._clock = clock
         self._is_cooling = is_cooling
         self._patience = patience
-        self.forget_running()
+        self._start_empty()
+        after_fork(self, Probes._start_empty)
         self._certain: set[str] = set()
         self._doubts: dict[Key, str] = {}
 
-    def forget_running(self) -> None:
-        """Forget the probes under way: after a fork, their threads are in another process."""
+    def _start_empty(self) -> None:
+        """Begin without probes: those of a parent process do not run in its fork."""
         self._lock = threading.Lock()
         self._running: dict[Key, _Probe] = {}
 
