@@ -16,7 +16,9 @@ import uuid
 from pathlib import Path
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
+NEEDED = ("BATCH_BUCKET", "BATCH_MACHINE_ARN")
 RESULTS = ("results.jsonl", "failed.jsonl", "rejected.jsonl", "summary.json")
 
 
@@ -49,4 +51,9 @@ def main(file: str, folder: str = "batch-results") -> int:
 if __name__ == "__main__":
     if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
-    sys.exit(main(*sys.argv[1:]))
+    if missing := [name for name in NEEDED if name not in os.environ]:
+        sys.exit(f"{' and '.join(missing)} must be set to the outputs of the stack (python -m infra.outputs)")
+    try:
+        sys.exit(main(*sys.argv[1:]))
+    except (BotoCoreError, ClientError, OSError) as error:
+        sys.exit(f"The batch could not be run: {error}")

@@ -259,6 +259,15 @@ def test_bad_credentials_of_the_function_are_not_the_callers_fault(call, deploye
     assert (status, problem["errors"]) == (502, [])
 
 
+def test_a_region_that_the_account_has_not_enabled_fails_no_request(call, deployed):
+    deployed.add_fault(Fault(region="us-east-1", error="UnrecognizedClientException"))
+
+    answers = [call("POST", "/v1/converse", {"messages": MESSAGES}) for _ in range(3)]
+
+    assert [(status, answer["region"]) for status, answer in answers] == [(200, "us-west-2")] * 3
+    assert [call.region for call in deployed.calls].count("us-east-1") == 1
+
+
 def test_a_fault_of_the_deployment_is_logged_and_not_shown(call, cold_start, monkeypatch, logged):
     monkeypatch.delenv("LLMMANAGER_TABLE")
     cold_start()
