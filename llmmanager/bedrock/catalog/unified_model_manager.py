@@ -36,10 +36,8 @@ class UnifiedModelManager:
     Args:
         regions: the regions to ask Bedrock about; all known ones when not given.
         store: where the catalog is kept between processes.
-        client_factory: makes boto3 clients from a service's name and a region; a boto3 session
-            of its own when not given.
-        ask_api: False leaves Bedrock's API to `refresh_unified_data` (and to whoever refreshes the store),
-            except for a name that nothing knows.
+        client_factory: makes boto3 clients from a service's name and a region; by default from a new session.
+        ask_api: False asks Bedrock only in `refresh_unified_data` and for a name that is not known.
         directory: keeps the catalog in files there, instead of a store. Nothing is written otherwise.
 
     Raises:
