@@ -27,6 +27,7 @@ from .environment import API_KEY, exports, variables
 from .errors import ServiceError
 from .http_server import HOST, HttpRequest, HttpResponse, HttpServer
 from .quotas import QuotaLedger
+from .reasoning import reasoning_for, with_reasoning, without_reasoning_tokens
 from .resources import Guardrail, Resource, Resources
 from .rule_book import RuleBook
 from .rules import Fault, Latency, Quota, Scope
@@ -334,6 +335,13 @@ class FakeBedrock:
         return await self._service.handle(request)
 
     async def _think(self, call: Call, body: Mapping[str, Any]) -> Answer:
+        reasoning = reasoning_for(body)
+        if reasoning is None:
+            return await self._answer(call, body)
+        answer = await self._answer(call, without_reasoning_tokens(body, reasoning))
+        return with_reasoning(answer, reasoning)
+
+    async def _answer(self, call: Call, body: Mapping[str, Any]) -> Answer:
         if self._responder is None and self._backend is None:
             return compose(body)
         if self._threads is None:

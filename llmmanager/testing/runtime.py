@@ -228,8 +228,8 @@ def _tokens_of(chars: int) -> int:
 
 
 def _delta_chars(payload: Mapping[str, Any]) -> int:
-    delta = payload["delta"]
-    return len(delta["text"] if "text" in delta else delta["toolUse"]["input"])
+    delta = payload["delta"].get("reasoningContent", payload["delta"])
+    return len(delta["toolUse"]["input"] if "toolUse" in delta else delta.get("text", ""))
 
 
 def _events(body: Mapping[str, Any], turn: _Turn) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -242,14 +242,30 @@ def _events(body: Mapping[str, Any], turn: _Turn) -> Iterator[tuple[str, dict[st
             yield "contentBlockStart", {"start": {"toolUse": start}, **at}
             for part in re.findall(rf"(?s).{{1,{_TOOL_INPUT_CHARS}}}", json.dumps(call["input"])):
                 yield "contentBlockDelta", {"delta": {"toolUse": {"input": part}}, **at}
+        elif "reasoningContent" in block:
+            for delta in _reasoning_deltas(block["reasoningContent"]["reasoningText"]):
+                yield "contentBlockDelta", {"delta": {"reasoningContent": delta}, **at}
         else:
-            for part in re.findall(r"\s*\S+|\s+$", block["text"]):
+            for part in _words(block["text"]):
                 yield "contentBlockDelta", {"delta": {"text": part}, **at}
         yield "contentBlockStop", at
     echoed = _echoed(body, turn.answer)
     extra = {name: echoed.pop(name) for name in ("additionalModelResponseFields",) if name in echoed}
     yield "messageStop", {"stopReason": turn.answer.stop_reason, **extra}
     yield "metadata", {"usage": turn.tokens.usage, "metrics": turn.metrics, **echoed}
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\s*\S+|\s+$", text)
+
+
+def _reasoning_deltas(reasoning: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Yield the words of a reasoning text, then its signature in two parts, as Bedrock may send it."""
+    yield from ({"text": part} for part in _words(reasoning["text"]))
+    signature = reasoning["signature"]
+    half = len(signature) // 2
+    yield {"signature": signature[:half]}
+    yield {"signature": signature[half:]}
 
 
 def _echoed(body: Mapping[str, Any], answer: Answer) -> dict[str, Any]:

@@ -296,3 +296,56 @@ def test_the_log_holds_the_body_as_it_came(bedrock: FakeBedrock, ask: Any) -> No
     image = call.body["messages"][0]["content"][1]["image"]
     assert base64.b64decode(image["source"]["bytes"]) == b"png"
     assert call.prompt == "See"
+
+
+THINKING: Any = {"additionalModelRequestFields": {"thinking": {"type": "enabled", "budget_tokens": 1024}}}
+HAIKU = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
+
+
+def test_thinking_comes_before_the_answer_signed_and_counted(fake_bedrock: FakeBedrock) -> None:
+    client = fake_bedrock.client()
+    plain = client.converse(modelId=HAIKU, messages=[user({"text": "Tell me about bees"})])
+    answer = client.converse(modelId=HAIKU, messages=[user({"text": "Tell me about bees"})], **THINKING)
+    reasoning, text = answer["output"]["message"]["content"]
+    assert [text] == plain["output"]["message"]["content"]
+    thought = reasoning["reasoningContent"]["reasoningText"]
+    assert "bees" in thought["text"]
+    assert len(base64.b64decode(thought["signature"])) == 128
+    more = -(-len(thought["text"]) // 4)
+    assert answer["usage"]["outputTokens"] == plain["usage"]["outputTokens"] + more
+
+
+def test_thinking_is_streamed_with_its_signature_in_parts(fake_bedrock: FakeBedrock) -> None:
+    client = fake_bedrock.client()
+    request: Any = {"modelId": HAIKU, "messages": [user({"text": "Tell me about bees"})], **THINKING}
+    whole = client.converse(**request)
+    events = list(client.converse_stream(**request)["stream"])
+    deltas = [event["contentBlockDelta"] for event in events if "contentBlockDelta" in event]
+    first = [one["delta"]["reasoningContent"] for one in deltas if one["contentBlockIndex"] == 0]
+    thought = whole["output"]["message"]["content"][0]["reasoningContent"]["reasoningText"]
+    assert "".join(delta.get("text", "") for delta in first) == thought["text"]
+    signatures = [delta["signature"] for delta in first if "signature" in delta]
+    assert (len(signatures), "".join(signatures)) == (2, thought["signature"])
+    assert events[-1]["metadata"]["usage"] == whole["usage"]
+
+
+def test_a_tools_result_follows_an_answer_with_its_thinking(fake_bedrock: FakeBedrock) -> None:
+    client = fake_bedrock.client()
+    messages = [user({"text": QUESTION})]
+    request: Any = {"modelId": HAIKU, "toolConfig": {"tools": [WEATHER]}, **THINKING}
+    first = client.converse(messages=messages, **request)["output"]["message"]
+    call = first["content"][-1]["toolUse"]
+    result = {"toolResult": {"toolUseId": call["toolUseId"], "content": [{"text": "sunny"}]}}
+    second = client.converse(messages=[*messages, first, user(result)], **request)
+    assert second["stopReason"] == "end_turn"
+
+
+def test_thinking_takes_its_part_of_max_tokens() -> None:
+    with FakeBedrock(responder=lambda call: "x" * 10_000) as bedrock:
+        answer = bedrock.client().converse(
+            modelId=HAIKU,
+            messages=[user({"text": "Tell me about bees"})],
+            inferenceConfig={"maxTokens": 1025},
+            **THINKING,
+        )
+    assert (answer["stopReason"], answer["usage"]["outputTokens"]) == ("max_tokens", 1025)
