@@ -16,6 +16,7 @@ from .models import FakeModel, Target
 ACCOUNT_ID = "123456789012"
 _MODEL_ARN = re.compile(r"arn:aws[a-z-]*:bedrock:([a-z0-9-]+)::foundation-model/(.+)")
 _PROFILE_ARN = re.compile(r"arn:aws[a-z-]*:bedrock:([a-z0-9-]+):\d{12}:inference-profile/(.+)")
+NO_TOKEN_COUNT = "The provided model doesn't support counting tokens."
 _UNKNOWN_ID = "The provided model identifier is invalid."
 
 
@@ -65,6 +66,18 @@ class FakeCatalog:
                 "for more details.",
             )
         raise invalid(_UNKNOWN_ID)
+
+    def resolve_for_counting(self, modelid: str, *, region: str) -> Target:
+        """Return the target of CountTokens, which wants the id of a model, also where only profiles serve it.
+
+        Raises ServiceError as `resolve` does, and for a profile.
+        """
+        short_id, arn_kind = _without_arn(modelid, region)
+        model = self.models.get(short_id)
+        if model is not None and arn_kind != "profile" and not model.eol and region in model.regions:
+            return Target(model, short_id, "on_demand")
+        self.resolve(modelid, region=region)
+        raise invalid(NO_TOKEN_COUNT)
 
     def models_in(self, region: str) -> list[FakeModel]:
         """The models that ListFoundationModels shows in `region`, by id."""

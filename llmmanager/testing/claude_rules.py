@@ -1,4 +1,4 @@
-"""The rules of Claude's extended thinking, in the words of Anthropic's Messages API."""
+"""The rules of Claude for thinking and for tool calls, in the words of Anthropic's Messages API."""
 
 from __future__ import annotations
 
@@ -38,6 +38,18 @@ def check_thinking(model: FakeModel, body: Mapping[str, Any]) -> None:
     _check_sampling(body, fields, "" if mode == "enabled" else " or in adaptive mode")
     if mode == "enabled":
         _check_last_answer(body["messages"])
+
+
+def check_tool_ids(messages: list[dict[str, Any]]) -> None:
+    """Refuse an id that two tool calls of the conversation share. Raises ServiceError."""
+    seen: set[str] = set()
+    for turn, message in enumerate(messages):
+        for index, block in enumerate(message["content"]):
+            if "toolUse" not in block:
+                continue
+            if block["toolUse"]["toolUseId"] in seen:
+                raise refused_by_model(f"messages.{turn}.content.{index}: `tool_use` ids must be unique")
+            seen.add(block["toolUse"]["toolUseId"])
 
 
 def _check_mode(model: FakeModel, mode: str) -> None:

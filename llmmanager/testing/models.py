@@ -49,6 +49,7 @@ class FakeModel:
     output_modalities: Collection[str] = ("TEXT",)
     converse: bool = True
     streaming: bool = True
+    token_counting: bool = True
     customizations: Collection[str] = ()
     lifecycle: str = "ACTIVE"
     eol: bool = False

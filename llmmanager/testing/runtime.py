@@ -14,6 +14,7 @@ from . import event_stream
 from .answers import Answer
 from .billing import Bill, TokenCount, UsageLedger
 from .call_log import Call, CallLog
+from .catalog import NO_TOKEN_COUNT
 from .errors import ServiceError, invalid
 from .http_server import DropConnection, NeverAnswer
 from .models import Target
@@ -110,8 +111,8 @@ class Runtime:
     async def count_tokens(self, call: Call, target: Target) -> dict[str, Any]:
         """The answer of CountTokens."""
         check_shape("CountTokensRequest", call.body)
-        if not target.model.is_chat:
-            raise invalid("The provided model doesn't support counting tokens.")
+        if not target.model.is_chat or not target.model.token_counting:
+            raise invalid(NO_TOKEN_COUNT)
         asked = call.body["input"]
         if "converse" in asked:
             tokens = count_input(asked["converse"]).tokens

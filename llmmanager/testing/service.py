@@ -164,8 +164,10 @@ class Service:
     def _resolve(self, call: Call, resource: Resource | None) -> Target | ServiceError:
         """Return the target of `call`, or why it has none: a fault for its region still comes first."""
         try:
-            if resource is not None:
+            if resource is not None and call.operation != "CountTokens":
                 return self._resources.resolve(resource, region=call.region)
+            if call.operation == "CountTokens":
+                return self._catalog.resolve_for_counting(call.invoked_id, region=call.region)
             return self._catalog.resolve(call.invoked_id, region=call.region)
         except ServiceError as error:
             return error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .claude_rules import check_thinking
+from .claude_rules import check_thinking, check_tool_ids
 from .conversation_rules import check_conversation
 from .errors import invalid, refused_by_model
 from .model_rules import check_model
@@ -24,6 +24,7 @@ def check_request(model: FakeModel, body: Mapping[str, Any], *, streaming: bool)
     check_conversation(body)
     check_model(model, body, streaming=streaming)
     if model.is_claude:
+        check_tool_ids(body["messages"])
         check_thinking(model, body)
 
 

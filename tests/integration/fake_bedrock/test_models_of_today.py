@@ -299,6 +299,15 @@ REFUSED = {
         {"toolConfig": {"tools": [TOOL]}, "messages": [user(TEXT), assistant(CALL), user(RESULT, TEXT)]},
         "messages.2.content: Conversation blocks and tool result blocks cannot be provided in the same turn.",
     ),
+    "one id for two tool calls of Claude": (
+        HAIKU,
+        [],
+        {
+            "toolConfig": {"tools": [TOOL]},
+            "messages": [user(TEXT), assistant(CALL), user(RESULT), assistant(CALL), user(RESULT)],
+        },
+        CLAUDE_SAYS + "messages.3.content.0: `tool_use` ids must be unique",
+    ),
     "a forced tool for Llama": (
         LLAMA,
         [],
@@ -352,3 +361,22 @@ def test_an_hour_after_five_minutes_is_refused_where_it_stands(ask: Any, refusal
         f"{CLAUDE_SAYS}{name}.1.cache_control.ttl: a ttl='1h' cache_control block must not"
     )
     ask(HAIKU, TEXT, hour, TEXT, POINT)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [HAIKU, "us.anthropic.claude-sonnet-5", "anthropic.claude-sonnet-5", NOVA, "cohere.rerank-v3-5:0"],
+)
+def test_tokens_are_not_counted_for_profiles_and_for_models_that_cannot(
+    fake_bedrock: FakeBedrock, refusal: Any, model: str
+) -> None:
+    said = refusal(
+        fake_bedrock.client().count_tokens, modelId=model, input={"converse": {"messages": [user(TEXT)]}}
+    )[2]
+    assert said == "The provided model doesn't support counting tokens."
+
+
+def test_tokens_are_counted_for_a_model_that_only_profiles_serve(fake_bedrock: FakeBedrock) -> None:
+    model = HAIKU.removeprefix("us.")
+    answer = fake_bedrock.client().count_tokens(modelId=model, input={"converse": {"messages": [user(TEXT)]}})
+    assert answer["inputTokens"] == 4
