@@ -89,10 +89,7 @@ def _input_place(data: Mapping[str, Any], storage: BatchStorage, settings: Batch
     if len(given) != 1:
         raise InvalidBatch(f"input: must hold one of {', '.join(_INPUTS)}")
     if given == ["inputS3Uri"]:
-        bucket, key = read_uri(data["inputS3Uri"], settings)
-        if key.endswith("/"):
-            raise InvalidBatch("inputS3Uri: must name one file; prefix takes what ends in a slash")
-        return bucket, key
+        return read_uri(data["inputS3Uri"], settings)
     if given == ["prefix"]:
         bucket, key = _read_folder(data["prefix"], settings)
         if bucket == storage.bucket and storage.key("").startswith(key):
@@ -105,12 +102,17 @@ def _input_place(data: Mapping[str, Any], storage: BatchStorage, settings: Batch
 
 
 def read_uri(uri: Any, settings: BatchSettings) -> tuple[str, str]:
-    """Bucket and key of an input file.
+    """Return bucket and key of an input file.
 
     Raises:
-        InvalidBatch: not an S3 URI, or in a bucket that batches do not read from.
+        InvalidBatch: it is not the S3 URI of a file, or in a bucket that batches do not read from.
     """
-    return _place("inputS3Uri", uri, _S3_URI, takes="s3://bucket/key", settings=settings)
+    bucket, key = _place("inputS3Uri", uri, _S3_URI, takes="s3://bucket/key", settings=settings)
+    if key.endswith("/"):
+        raise InvalidBatch(
+            "inputS3Uri: must name one file; prefix takes what ends in a slash (state machine only)"
+        )
+    return bucket, key
 
 
 def _read_folder(uri: Any, settings: BatchSettings) -> tuple[str, str]:
