@@ -90,6 +90,7 @@ class Batch(Construct):
             settings=base.settings,
         )
         self._allow_distributed_map()
+        self._allow_describing_executions(plan)
 
     def _build_plan(self, table: dynamodb.ITable) -> PythonFunction:
         plan = self._build_function("Plan", "lambdas.batch.plan.handler", seconds=_LAMBDA_MAX_SECONDS)
@@ -192,6 +193,20 @@ class Batch(Construct):
         )
         acknowledge_wildcards(policy, [machine.executions_arn, manifests], because=_NAMED_BY_BATCHES)
 
+    def _allow_describing_executions(self, plan: PythonFunction) -> None:
+        """The plan asks whether another execution of its batch is running.
+
+        A policy of its own, since the function's cannot name the machine that waits for the function.
+        """
+        executions = self.state_machine.executions_arn
+        policy = iam.Policy(
+            self,
+            "PlanRunsPolicy",
+            roles=[plan.role],
+            statements=[iam.PolicyStatement(actions=["states:DescribeExecution"], resources=[executions])],
+        )
+        acknowledge_wildcards(policy, [executions], because=_NAMED_BY_BATCHES)
+
 
 def allow_listing(function: PythonFunction, bucket: s3.IBucket) -> None:
     """List the bucket. Without it, S3 calls a missing object forbidden; a condition on the prefix has the
@@ -212,6 +227,7 @@ def batch_definition(
                 "Resource": plan,
                 "Parameters": {
                     "executionName.$": "$$.Execution.Name",
+                    "executionId.$": "$$.Execution.Id",
                     "input.$": "$$.Execution.Input",
                 },
                 "Retry": _retries("InvalidBatch", attempts=1),

@@ -41,7 +41,7 @@ class BatchEnd(Construct):
             memory_mb=512,
         )
         each = "One file of each name a batch"
-        read = ("manifest.json", "summary.json", "ended/*.json", "told/*.json")
+        read = ("manifest.json", "summary.json", "runs/*.json", "ended/*.json", "told/*.json")
         function.allow(
             "s3:GetObject", on=[batches.arn_for_objects(f"{prefix}*/{name}") for name in read], because=each
         )

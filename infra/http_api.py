@@ -124,8 +124,12 @@ class HttpApi(Construct):
         )
         submitted = bucket.arn_for_objects(f"{BATCHES}*/input.jsonl")
         function.allow("s3:PutObject", "s3:AbortMultipartUpload", on=[submitted], because="One file a batch")
-        told = [bucket.arn_for_objects(f"{BATCHES}*/{name}") for name in ("manifest.json", "summary.json")]
-        function.allow("s3:GetObject", on=told, because="One file of each name a batch")
+        read = ("manifest.json", "summary.json", "runs/*.json")
+        function.allow(
+            "s3:GetObject",
+            on=[bucket.arn_for_objects(f"{BATCHES}*/{name}") for name in read],
+            because="One file of each name a batch",
+        )
         allow_listing(function, bucket)
 
     def _build_api(self, settings: DeploymentSettings) -> apigateway.RestApi:

@@ -9,8 +9,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from lambdas.batch.runs import batch_id_of, describe
 from lambdas.batch.storage import (
-    BATCH_ID,
     FAILED_RESULTS,
     REJECTED,
     RESULTS,
@@ -37,12 +37,12 @@ def handler(event: dict[str, Any], _context: object) -> None:
     """
     ended = event["detail"]
     run = ended["name"]
-    storage = BatchStorage(batch_settings().bucket, _batch_id(ended))
+    storage = BatchStorage(batch_settings().bucket, batch_id_of(_with_input(ended)))
     logger.append_keys(batch_id=storage.batch_id)
     succeeded = status_of(ended) == "succeeded"
     if not succeeded:
         _stop_workers(storage, run)
-    if storage.is_told(run):
+    if storage.is_told(run) or _runs_elsewhere(storage, ended):
         return
     detail = _collected(storage) if succeeded else _cut_short(storage, ended)
     told = {"batchId": storage.batch_id, "execution": run, **detail}
@@ -51,19 +51,23 @@ def handler(event: dict[str, Any], _context: object) -> None:
     logger.info("batch finished", extra={"status": told["status"]})
 
 
-def _batch_id(ended: Mapping[str, Any]) -> str:
-    """The id in the execution's input, which is left out of the event when it is long, or else its name."""
-    text = ended.get("input")
-    if text is None:
-        described = clients.step_functions().describe_execution(executionArn=ended["executionArn"])
-        text = described.get("input")
-    try:
-        id_ = json.loads(text)["batchId"]
-    except (ValueError, TypeError, KeyError):
-        id_ = None
-    # An id that the plan refused must not lead anywhere.
-    usable = isinstance(id_, str) and BATCH_ID.fullmatch(id_)
-    return id_ if usable else str(ended["name"])
+def _with_input(ended: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what is known of an execution with its input, which is left out of the event when it is long."""
+    if ended.get("input") is not None:
+        return ended
+    described: dict[str, Any] = clients.step_functions().describe_execution(
+        executionArn=ended["executionArn"]
+    )
+    return described
+
+
+def _runs_elsewhere(storage: BatchStorage, ended: Mapping[str, Any]) -> bool:
+    """Whether another execution is running the batch: the plan has refused this one, the batch continues."""
+    _, latest = storage.latest_run()
+    if latest is None or latest.execution == ended["name"]:
+        return False
+    other = describe(ended["executionArn"], latest.execution)
+    return other is not None and status_of(other) == "running"
 
 
 def _stop_workers(storage: BatchStorage, run: str) -> None:

@@ -16,7 +16,8 @@ from botocore.exceptions import ClientError
 from lambdas.batch.batch_input import Batch, InvalidBatch, read_batch
 from lambdas.batch.object_writer import ObjectWriter
 from lambdas.batch.records import InputFile, Record, Rejected, read_files
-from lambdas.batch.storage import MANIFEST, REJECTED, BatchStorage, NotThere, Plan, keys_below, stream
+from lambdas.batch.runs import BatchIsRunning, claim, describe
+from lambdas.batch.storage import MANIFEST, REJECTED, BatchStorage, NotThere, Plan, Run, keys_below, stream
 from lambdas.shared.json_text import dump_line
 from lambdas.shared.observability import logger
 from lambdas.shared.settings import batch_settings
@@ -37,23 +38,58 @@ _UNREADABLE = {"NoSuchKey", "NoSuchBucket", "AccessDenied", "403", "404", "Inval
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """`{"executionName", "input"}` to what the map over shards needs.
+    """Plan the batch of an execution.
+
+    Args:
+        event: `{"executionName", "executionId", "input"}`. Executions that an earlier version of the stack
+            has started send no `executionId`.
+
+    Returns:
+        What the map over shards needs.
 
     Raises:
-        InvalidBatch: the input cannot be run.
+        InvalidBatch: the input cannot be run, or another execution runs the batch.
     """
     batch = read_batch(event.get("input"), execution=event.get("executionName"), settings=batch_settings())
     logger.append_keys(batch_id=batch.storage.batch_id)
-    planned = plan(batch, shard_size=batch_settings().shard_size)
+    run = _claim(batch, event.get("executionId"))
+    try:
+        planned = plan(batch, shard_size=batch_settings().shard_size)
+    except InvalidBatch:
+        # A plan that runs again, on an input that has changed since, leaves the batch as it was planned.
+        if not _is_planned_by(run, batch.storage):
+            batch.storage.mark_refused(run)
+        raise
     logger.info("planned", extra={key: planned[key] for key in ("records", "rejected", "shardCount")})
     return planned
+
+
+def _claim(batch: Batch, execution_arn: str | None) -> Run:
+    def is_running(execution: str) -> bool:
+        described = describe(execution_arn, execution) if execution_arn else None
+        return described is not None and described["status"] == "RUNNING"
+
+    try:
+        return claim(batch.storage, batch.options.run, is_running=is_running)
+    except BatchIsRunning as error:
+        raise InvalidBatch(
+            f"batchId: {batch.storage.batch_id} is run by the execution {error.execution}; "
+            "stop it first, or wait until it has ended"
+        ) from None
+
+
+def _is_planned_by(run: Run, storage: BatchStorage) -> bool:
+    try:
+        return any(item["run"] == run.execution for item in storage.manifest())
+    except NotThere:
+        return False
 
 
 def plan(batch: Batch, *, shard_size: int) -> dict[str, Any]:
     """Write shards, rejected lines and manifest.
 
-    The same input always makes the same objects: a plan that is run again repeats itself, and a batch that is
-    started anew under its id goes on where it stopped.
+    The same input always makes the same objects: a plan that runs again repeats itself, and a batch that is
+    started again under its id continues where it stopped.
 
     Raises:
         InvalidBatch: the input cannot be read, holds nothing, or is another than the batch had before.

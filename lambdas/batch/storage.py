@@ -6,6 +6,7 @@
                       shards/00000.jsonl                   the records of a shard
                       results/00000/000001-a24-f1.jsonl    results of a shard, 24 answered and 1 failed
                       results/00000/000002-a0-f0.jsonl     what interrupted records have cost that run again
+                      runs/00001.json                      the execution that ran it first
                       ended/{execution}.json               why that run was ended before all was run
                       failures/{execution}/00000           of a shard in that run: a byte a failure
                       told/{execution}.json                the event that told of that run's end
@@ -23,7 +24,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -83,6 +84,21 @@ class Part:
     number: int
     answered: int
     failed: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """An execution that has claimed the batch.
+
+    Attributes:
+        number: from 1 for the first.
+        execution: its name.
+        refused: whether its plan refused the input, so that it changed nothing.
+    """
+
+    number: int
+    execution: str
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -166,6 +182,32 @@ class BatchStorage:
         """How the batch is run."""
         return Options(**json.loads(self.read(self.key(OPTIONS))))
 
+    def add_run(self, run: Run) -> bool:
+        """Write a new run, and return whether its number was free."""
+        return self._put_new(self._run_key(run.number), _encoded_run(run))
+
+    def mark_refused(self, run: Run) -> None:
+        """Write down that the plan of a run refused its input."""
+        self.put(self._run_key(run.number), _encoded_run(replace(run, refused=True)))
+
+    def latest_run(self) -> tuple[int, Run | None]:
+        """Return the number of runs, and the last one that was not refused; the last of all if all were."""
+        prefix = self.key("runs/")
+        keys = list(keys_below(self.bucket, prefix))
+        last: Run | None = None
+        for key in reversed(keys):
+            found = json.loads(self.read(key))
+            run = Run(
+                int(key.removeprefix(prefix).removesuffix(".json")), found["execution"], found["refused"]
+            )
+            if not run.refused:
+                return len(keys), run
+            last = last or run
+        return len(keys), last
+
+    def _run_key(self, number: int) -> str:
+        return self.key(f"runs/{number:05d}.json")
+
     def put_early_end(self, run: str, error: Mapping[str, Any]) -> None:
         """Note that a run of the batch is ended before all was run; `error` is what the rest fails with."""
         self.put(self.key(f"ended/{run}.json"), dump(error))
@@ -240,16 +282,23 @@ class BatchStorage:
         """
         while True:
             name = f"results/{shard:05d}/{number:06d}-a{answered}-f{failed}.jsonl"
-            try:
-                clients.s3().put_object(
-                    Bucket=self.bucket, Key=self.key(name), Body=b"".join(lines), IfNoneMatch="*"
-                )
-            except ClientError as error:
-                if error.response["Error"]["Code"] not in _TAKEN:
-                    raise
-                number += 1
-            else:
+            if self._put_new(self.key(name), b"".join(lines)):
                 return number
+            number += 1
+
+    def _put_new(self, key: str, body: bytes) -> bool:
+        """Write an object unless there is one of that key, and return whether it was written."""
+        try:
+            clients.s3().put_object(Bucket=self.bucket, Key=key, Body=body, IfNoneMatch="*")
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _TAKEN:
+                raise
+            return False
+        return True
+
+
+def _encoded_run(run: Run) -> bytes:
+    return dump({"execution": run.execution, "refused": run.refused})
 
 
 def stream(bucket: str, key: str) -> Iterator[bytes]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from lambdas.batch import options
@@ -20,15 +18,14 @@ from lambdas.batch.storage import (
     BatchStorage,
     NotThere,
 )
+from lambdas.http_api.batch_executions import Finder, start_execution
 from lambdas.http_api.calls import Answer, Call
-from lambdas.http_api.executions import latest
-from lambdas.http_api.once import once
-from lambdas.shared import clients
+from lambdas.http_api.once import FixedId, once
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.json_text import dump, dump_line
 from lambdas.shared.manager import choose_targets
 from lambdas.shared.problems import not_found
-from lambdas.shared.settings import batch_settings, batch_state_machine_arn
+from lambdas.shared.settings import batch_settings
 
 # About as many as fit into the 6 MB that a function is sent; a file in S3 may hold any number.
 MAX_INLINE_RECORDS = 10_000
@@ -38,7 +35,8 @@ MAX_REASONS = 100
 MAX_OPTIONS_BYTES = 200_000
 
 _CHOICES = ("models", "regions", *options.MEMBERS)
-_MEMBERS = ("requests", "inputS3Uri", *_CHOICES)
+_INPUTS = ("requests", "inputS3Uri")
+_MEMBERS = (*_INPUTS, *_CHOICES)
 
 
 def post(call: Call) -> Answer:
@@ -49,24 +47,23 @@ def post(call: Call) -> Answer:
     """
     body = call.body()
     _check_members(body)
-    return once(call, "batches", body, lambda: _start(body))
+    return once(call, "batches", body, lambda fixed_id: _start(body, fixed_id))
 
 
-def _start(body: Mapping[str, Any]) -> Answer:
+def _start(body: Mapping[str, Any], fixed_id: FixedId) -> Answer:
     chosen = _checked_choices(body)
-    storage = BatchStorage(batch_settings().bucket, _new_id())
-    if "requests" in body:
+    inline = _inputs(body) == ["requests"]
+    if inline:
         _check_inline(body["requests"])
+    uri = "" if inline else _checked_uri(body["inputS3Uri"])
+    storage = BatchStorage(batch_settings().bucket, fixed_id())
+    if inline:
         # Step Functions takes 256 KiB of input, so the records travel as a file.
         storage.put_input(body["requests"])
         uri = storage.uri(INPUT)
-    else:
-        uri = _checked_uri(body["inputS3Uri"])
-    clients.step_functions().start_execution(
-        stateMachineArn=batch_state_machine_arn(),
-        name=storage.batch_id,
-        input=dump({"batchId": storage.batch_id, "inputS3Uri": uri, **chosen}).decode("utf-8"),
-    )
+    data = {"batchId": storage.batch_id, "inputS3Uri": uri, **chosen}
+    # No other execution has this name: where it is taken, an earlier attempt has started the batch.
+    start_execution(storage.batch_id, dump(data).decode("utf-8"))
     link = f"/v1/batches/{storage.batch_id}"
     return Answer(202, {"batchId": storage.batch_id, "status": "running", "links": {"self": link}})
 
@@ -74,8 +71,8 @@ def _start(body: Mapping[str, Any]) -> Answer:
 def get(batch_id: str) -> Answer:
     """How a batch goes, and where its results are.
 
-    The summary is asked for whenever no execution of that name is running: a batch can be taken up again by
-    another execution, and its files outlive the 90 days that Step Functions remembers one.
+    The summary is read whenever no execution of the batch is running: a batch's files can outlive the 90 days
+    for which Step Functions remembers an execution.
 
     Raises:
         Problem: there is no such batch.
@@ -83,7 +80,7 @@ def get(batch_id: str) -> Answer:
     if not BATCH_ID.fullmatch(batch_id):
         raise not_found(f"batch {batch_id[:80]}")
     storage = BatchStorage(batch_settings().bucket, batch_id)
-    execution = latest(batch_id)
+    execution = Finder().latest(batch_id)
     status = execution.status if execution else None
     summary = _summary(storage) if status != "running" else None
     if summary is not None:
@@ -95,11 +92,17 @@ def get(batch_id: str) -> Answer:
     return Answer(200, {**found, "error": execution.reason} if ended_badly else found)
 
 
+def _inputs(body: Mapping[str, Any]) -> list[str]:
+    """Return which inputs a body has. A member that is null counts as missing, unless there is no other."""
+    given = [name for name in _INPUTS if name in body]
+    return [name for name in given if body[name] is not None] or given
+
+
 def _check_members(body: Mapping[str, Any]) -> None:
     problems = [
         f"{key[:80]}: unknown field; {', '.join(_MEMBERS)} are known" for key in body if key not in _MEMBERS
     ]
-    if ("requests" in body) == ("inputS3Uri" in body):
+    if len(_inputs(body)) != 1:
         problems.append("body: must hold either requests or inputS3Uri")
     if problems:
         raise InvalidRequest(problems)
@@ -142,10 +145,6 @@ def _checked_uri(uri: Any) -> str:
     except InvalidBatch as error:
         raise InvalidRequest([str(error)]) from None
     return f"s3://{bucket}/{key}"
-
-
-def _new_id() -> str:
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:16]}"
 
 
 def _summary(storage: BatchStorage) -> dict[str, Any] | None:

@@ -26,7 +26,10 @@ def post(call: Call) -> Answer:
     later = requests.is_preferred(call)
     # Now or later, it is the same request: neither comes beside the other.
     return once(
-        call, "converse", body, lambda: requests.submit(body, call) if later else _answer(question, call)
+        call,
+        "converse",
+        body,
+        lambda fixed_id: requests.submit(body, call, fixed_id()) if later else _answer(question, call),
     )
 
 

@@ -1,7 +1,8 @@
-"""The executions that run batches: found, listed, stopped, taken up again.
+"""List, stop and resume batches.
 
-A batch's first execution has the batch's id for its name. Step Functions remembers a name for 90 days, so the
-execution that takes it up again is called `{batchId}--r2`, the one after that `{batchId}--r3`.
+An execution that this API starts is called after its batch. The one that resumes it is called
+`{batchId}--r2`, the next one `{batchId}--r3`, for Step Functions remembers a name for 90 days. Executions
+that others start may have any name.
 """
 
 from __future__ import annotations
@@ -10,71 +11,38 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from lambdas.batch.storage import BATCH_ID, BatchStorage, NotThere
+from lambdas.http_api.batch_executions import (
+    LOOKS_AT_ONCE,
+    Execution,
+    Finder,
+    batch_ids,
+    next_number,
+    resume_name,
+    start_execution,
+)
 from lambdas.http_api.calls import Answer, Call
 from lambdas.shared import clients
 from lambdas.shared.codec import InvalidRequest
-from lambdas.shared.execution_end import reason_of, status_of
+from lambdas.shared.execution_end import status_of
 from lambdas.shared.json_text import dump
 from lambdas.shared.problems import Problem, not_found
 from lambdas.shared.settings import batch_settings, batch_state_machine_arn
 
 MAX_LISTED = 100
-MAX_RESUMES = 50
 
-_RESUMED = re.compile(r"(.+)--r(\d{1,2})", re.ASCII)
-_LOOKS_AT_ONCE = 10
-_MAX_NAME = 80
-_UNKNOWN = {"ExecutionDoesNotExist", "InvalidArn"}
 _BAD_TOKEN = {"InvalidToken", "ValidationException"}
-
-
-@dataclass(frozen=True)
-class Execution:
-    """One run of a batch.
-
-    Attributes:
-        number: 1 for the first.
-        status: running, succeeded, failed, stopped or timed_out.
-        reason: why it failed.
-    """
-
-    batch_id: str
-    arn: str
-    number: int
-    status: str
-    input: str
-    reason: str
-
-
-def latest(batch_id: str) -> Execution | None:
-    """The newest execution of a batch; None where none is remembered."""
-    found = None
-    for number in range(1, MAX_RESUMES + 1):
-        described = _described(batch_id, number)
-        if described is None:
-            return found
-        found = Execution(
-            batch_id,
-            described["executionArn"],
-            number,
-            status_of(described),
-            described.get("input", "{}"),
-            reason_of(described),
-        )
-    return found
 
 
 def recent(call: Call) -> Answer:
     """The batches whose newest execution started last, newest first.
 
-    A page may hold fewer than `limit`: what a newer execution took up again is left out of it.
+    A page may hold fewer than `limit`: executions that a newer one has resumed are left out.
 
     Raises:
         InvalidRequest: `limit` or `nextToken` is wrong.
@@ -102,42 +70,40 @@ def stop(batch_id: str) -> Answer:
     Raises:
         Problem: there is no such batch, or it has ended otherwise.
     """
-    execution = _known(batch_id)
-    if execution.status == "running":
+    finder = Finder()
+    execution = _known(batch_id, finder)
+    # Another one may have been started under the batch's id, and would run when this one has stopped.
+    running = finder.running(batch_id)
+    for each in running:
         clients.step_functions().stop_execution(
-            executionArn=execution.arn, error="Stopped", cause="Stopped through the HTTP API"
+            executionArn=each.arn, error="Stopped", cause="Stopped through the HTTP API"
         )
-    elif execution.status != "stopped":
+    if not running and execution.status != "stopped":
         raise Problem(409, "batch-ended", f"Batch {batch_id} is not running: it has {execution.status}.")
     return Answer(200, _about(batch_id, "stopped"))
 
 
 def resume(batch_id: str) -> Answer:
-    """Take up a batch that was stopped, failed, timed out or ended early; what is answered stays.
+    """Resume a batch that was stopped, failed, timed out or ended early; what is answered stays.
 
     Raises:
-        Problem: there is no such batch, or nothing to take up.
+        Problem: there is no such batch, or nothing to resume.
     """
-    execution = _known(batch_id)
-    if execution.status == "running" or (execution.status == "succeeded" and not _ended_early(batch_id)):
+    execution = _known(batch_id, Finder())
+    if execution.is_running or (execution.status == "succeeded" and not _ended_early(batch_id)):
         raise Problem(409, "batch-not-resumable", f"Batch {batch_id} is {execution.status}.")
-    name = _name(batch_id, execution.number + 1)
-    if len(name) > _MAX_NAME or execution.number >= MAX_RESUMES:
-        raise Problem(409, "batch-not-resumable", f"Batch {batch_id} has no name left for another execution.")
-    data = {**json.loads(execution.input), "batchId": batch_id}
-    try:
-        clients.step_functions().start_execution(
-            stateMachineArn=batch_state_machine_arn(), name=name, input=dump(data).decode("utf-8")
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
-            raise
-        raise Problem(409, "batch-not-resumable", f"Batch {batch_id} was just taken up again.") from None
+    data = dump({**json.loads(execution.input), "batchId": batch_id}).decode("utf-8")
+    number = next_number(batch_id)
+    # A name may be taken, by an execution of another batch, or by one that resumes this batch since a moment.
+    while not start_execution(resume_name(batch_id, number), data):
+        if _known(batch_id, Finder()).is_running:
+            raise Problem(409, "batch-not-resumable", f"Batch {batch_id} was just resumed.")
+        number += 1
     return Answer(202, _about(batch_id, "running"))
 
 
-def _known(batch_id: str) -> Execution:
-    execution = latest(batch_id) if BATCH_ID.fullmatch(batch_id) else None
+def _known(batch_id: str, finder: Finder) -> Execution:
+    execution = finder.latest(batch_id) if BATCH_ID.fullmatch(batch_id) else None
     if execution is None:
         raise not_found(f"batch {batch_id[:80]}")
     return execution
@@ -155,50 +121,20 @@ def _about(batch_id: str, status: str) -> dict[str, Any]:
     return {"batchId": batch_id, "status": status, "links": {"self": f"/v1/batches/{batch_id}"}}
 
 
-def _name(batch_id: str, number: int) -> str:
-    return batch_id if number == 1 else f"{batch_id}--r{number}"
-
-
-def _of_batch(name: str) -> tuple[str, int]:
-    """The batch that an execution of this name runs, and the how manieth of its executions it is."""
-    resumed = _RESUMED.fullmatch(name)
-    return (resumed[1], int(resumed[2])) if resumed else (name, 1)
-
-
-def _described(batch_id: str, number: int) -> dict[str, Any] | None:
-    name = _name(batch_id, number)
-    arn = batch_state_machine_arn().replace(":stateMachine:", ":execution:") + f":{name}"
-    if len(name) > _MAX_NAME:
-        return None
-    try:
-        found: dict[str, Any] = clients.step_functions().describe_execution(executionArn=arn)
-    except ClientError as error:
-        if error.response["Error"]["Code"] in _UNKNOWN:
-            return None
-        raise
-    return found
-
-
 def _listed(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Executions as batches, without those that a newer one, on this page or one before, took up again."""
-    names = {item["name"] for item in items}
-
-    def is_newest(item: Mapping[str, Any]) -> bool:
-        batch_id, number = _of_batch(item["name"])
-        if item["status"] == "RUNNING":
-            return True
-        return _name(batch_id, number + 1) not in names and _described(batch_id, number + 1) is None
-
-    with ThreadPoolExecutor(_LOOKS_AT_ONCE) as pool:
-        newest = list(pool.map(is_newest, items))
+    """Executions as batches, each batch once: with the execution that runs it, or ran it last."""
+    ids = batch_ids(items)
+    finder = Finder()
+    with ThreadPoolExecutor(LOOKS_AT_ONCE) as pool:
+        latest = list(pool.map(finder.latest, ids))
     return [
         {
-            **_about(_of_batch(item["name"])[0], status_of(item)),
+            **_about(batch_id, status_of(item)),
             "startedAt": _time(item.get("startDate")),
             "endedAt": _time(item.get("stopDate")),
         }
-        for item, is_kept in zip(items, newest, strict=True)
-        if is_kept
+        for item, batch_id, execution in zip(items, ids, latest, strict=True)
+        if execution is None or execution.arn == item["executionArn"]
     ]
 
 

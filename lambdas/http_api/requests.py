@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -30,9 +29,11 @@ def is_preferred(call: Call) -> bool:
     )
 
 
-def submit(body: Mapping[str, Any], call: Call) -> Answer:
-    """Keep the body of a call, which must be a good one, and queue it."""
-    id_ = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:16]}"
+def submit(body: Mapping[str, Any], call: Call, id_: str) -> Answer:
+    """Store the body of a call, which must be valid, and queue it as the request of this id.
+
+    Repeated with the same id, it is answered once all the same.
+    """
     key = _key(id_, "request")
     clients.s3().put_object(
         Bucket=batch_settings().bucket, Key=key, Body=dump(body), ContentType="application/json"

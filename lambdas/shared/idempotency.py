@@ -1,17 +1,23 @@
-"""A request that comes twice is run once: the second one is given the first one's answer.
+"""A request that is sent twice runs once: the second one gets the answer of the first one.
 
-Powertools' Idempotency keeps the records, one item a key in the request table. Its import takes about
-100 ms, so it waits for the first request with a key.
+Powertools' Idempotency keeps the records, one item a key in the request table. Its import takes about 100 ms,
+so it waits for the first request with a key.
+
+What a request starts elsewhere (an execution, a queued request) has an id that is fixed before it starts, in
+an item of its own: when the function ends without recording the answer, the next attempt uses the same id.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.shared import clients
 from lambdas.shared.json_text import dump
@@ -71,7 +77,7 @@ def run_once(
     from aws_lambda_powertools.utilities import idempotency
     from aws_lambda_powertools.utilities.idempotency import exceptions
 
-    id_ = hashlib.sha256(json.dumps(key).encode()).hexdigest()
+    id_ = _digest(key)
     done: list[T] = []
 
     def record(**_request: Any) -> dict[str, Any]:
@@ -104,6 +110,54 @@ def run_once(
             raise StoreUnavailable from error
         raise
     return Once(done[0], replayed=False) if done else Once(_restored(kept), replayed=True)
+
+
+def fixed_id(key: tuple[str, ...], body: Mapping[str, Any], proposed: str) -> str:
+    """Return the id for what a request starts: `proposed`, or the one that an earlier attempt has fixed.
+
+    Args:
+        key, body: as for `run_once`.
+
+    Raises:
+        KeyReused: the earlier attempt had another body, and may have started something.
+        StoreUnavailable: the id could not be fixed.
+    """
+    digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    item = {
+        "id": {"S": f"started#{_digest(key)}"},
+        "started": {"S": proposed},
+        "body": {"S": digest},
+        "expires_at": {"N": str(int(time.time()) + KEPT_SECONDS)},
+    }
+    try:
+        found = _put_unless_there(item)
+    except (BotoCoreError, ClientError) as error:
+        raise StoreUnavailable from error
+    if found["body"]["S"] != digest:
+        raise KeyReused
+    return str(found["started"]["S"])
+
+
+def _put_unless_there(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Put an item unless there is one that has not expired; the one that is there then."""
+    dynamodb = clients.dynamodb()
+    try:
+        dynamodb.put_item(
+            TableName=request_table(),
+            Item=item,
+            ConditionExpression="attribute_not_exists(id) OR expires_at < :now",
+            ExpressionAttributeValues={":now": {"N": str(int(time.time()))}},
+        )
+    except dynamodb.exceptions.ConditionalCheckFailedException:
+        there = dynamodb.get_item(TableName=request_table(), Key={"id": item["id"]}, ConsistentRead=True)
+        found: Mapping[str, Any] | None = there.get("Item")
+        # Deleted since, for it has expired.
+        return found if found is not None else _put_unless_there(item)
+    return item
+
+
+def _digest(key: tuple[str, ...]) -> str:
+    return hashlib.sha256(json.dumps(key).encode()).hexdigest()
 
 
 def _kept(id_: str, answer: Any) -> dict[str, Any]:

@@ -263,8 +263,9 @@ class _Work:
 
     def _puts(self, shards: int, runs: float) -> float:
         """Writes; asking what there is (LIST) costs the same."""
-        # Rejected, options, manifest and summary; results and failures; a list by each worker and by collect.
-        written = 4 + _writes(self.records * self._result_bytes) + 1
+        # The list of runs and the new run; rejected, options, manifest and summary; results and failures; a
+        # list by each worker and by collect.
+        written = 6 + _writes(self.records * self._result_bytes) + 1
         return written + shards + self._over_shards(self._parts) + runs + shards
 
     def _looks(self, size: int) -> int:

@@ -60,6 +60,7 @@ EXPECTED = {
             ["s3:GetObject"],
             [
                 "<BatchBucket.Arn>/batches/*/manifest.json",
+                "<BatchBucket.Arn>/batches/*/runs/*.json",
                 "<BatchBucket.Arn>/batches/*/summary.json",
                 "<BatchBucket.Arn>/inputs/*",
             ],
@@ -95,6 +96,7 @@ EXPECTED = {
         (["s3:AbortMultipartUpload", "s3:PutObject"], [BATCH_FILES]),
         LIST_BUCKET,
         READ_CATALOG,
+        (["states:DescribeExecution"], [BATCH_EXECUTIONS.replace("<partition>", "aws")]),
     ],
     "BatchWorkerRole": [
         write_log("BatchWorker"),
@@ -116,6 +118,7 @@ EXPECTED = {
             [
                 "<BatchBucket.Arn>/batches/*/ended/*.json",
                 "<BatchBucket.Arn>/batches/*/manifest.json",
+                "<BatchBucket.Arn>/batches/*/runs/*.json",
                 "<BatchBucket.Arn>/batches/*/summary.json",
                 "<BatchBucket.Arn>/batches/*/told/*.json",
             ],
@@ -164,6 +167,7 @@ WILDCARDS = {
     "<BatchBucket.Arn>/batches/*/input.jsonl": "one in every batch",
     "<BatchBucket.Arn>/batches/*/manifest.json": "one in every batch",
     "<BatchBucket.Arn>/batches/*/summary.json": "one in every batch",
+    "<BatchBucket.Arn>/batches/*/runs/*.json": "one for every execution",
     "<BatchBucket.Arn>/batches/*/ended/*.json": "one for every execution",
     "<BatchBucket.Arn>/batches/*/told/*.json": "one for every execution",
     BATCH_EXECUTIONS.replace("<partition>", "aws"): "executions have names of their own",

@@ -203,9 +203,14 @@ def batch(worker: Function, *, shards: int = 2) -> dict[str, Function]:
 def test_a_batch_is_planned_mapped_and_collected(run: Run) -> None:
     ended, calls = run("BatchMachine", {"requests": [1]}, batch(lambda item: {**item, "done": True}))
     assert ended["status"] == "SUCCEEDED"
-    assert calls.events("BatchPlanFunction") == [{"executionName": "batch-1", "input": {"requests": [1]}}]
+    assert calls.events("BatchPlanFunction") == [plan_event({"requests": [1]})]
     assert sorted(item["shard"] for item in calls.events("BatchWorkerFunction")) == [0, 1]
     assert json.loads(ended["output"]) == {"collected": {**planned_output(), "shardCount": 2}}
+
+
+def plan_event(given: Any) -> dict[str, Any]:
+    execution = "arn:aws:states:us-east-1:123456789012:execution:BatchMachine:batch-1"
+    return {"executionName": "batch-1", "executionId": execution, "input": given}
 
 
 def planned_output() -> dict[str, Any]:
@@ -269,7 +274,7 @@ def test_a_batch_that_cannot_be_planned_fails_at_once_with_the_reason(run: Run, 
     ended, calls = run("BatchMachine", given, {"BatchPlanFunction": plan})
     assert ended["status"] == "FAILED"
     assert (ended["error"], ended["cause"]) == ("InvalidBatch", "requests: must be a list")
-    assert calls.events("BatchPlanFunction") == [{"executionName": "batch-1", "input": given}]
+    assert calls.events("BatchPlanFunction") == [plan_event(given)]
 
 
 def test_a_plan_that_fails_in_another_way_is_tried_again_and_fails_with_what_lambda_tells(run: Run) -> None:

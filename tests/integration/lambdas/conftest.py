@@ -90,7 +90,9 @@ class StateMachine:
 
     def plan(self, data: dict[str, Any], *, name: str = "batch-1") -> list[dict[str, Any]]:
         """The shards that the map is given."""
-        self.planned = plan.handler({"executionName": name, "input": data}, self._context())
+        execution = f"{STATE_MACHINE.replace(':stateMachine:', ':execution:')}:{name}"
+        event = {"executionName": name, "executionId": execution, "input": data}
+        self.planned = plan.handler(event, self._context())
         return json.loads(self.read(self.planned["manifestKey"]))
 
     def run_shard(self, item: dict[str, Any], *, seconds: float = 900) -> dict[str, Any]:

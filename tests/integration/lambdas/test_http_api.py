@@ -72,7 +72,9 @@ WRONG_BATCHES = [
     ({"requests": [{"messages": MESSAGES}], "regions": "us-east-1"}, "regions: must be a list"),
     ({"requests": [{"messages": MESSAGES}], "batchId": "a"}, "batchId: unknown field"),
     ({"inputS3Uri": None}, "inputS3Uri: must be s3://bucket/key"),
+    ({"requests": None, "inputS3Uri": None}, "body: must hold either requests or inputS3Uri"),
     ({"inputS3Uri": "s3://someone-elses/a"}, "inputS3Uri: batches read from"),
+    ({"inputS3Uri": "s3://batches-of-the-test/inputs/"}, "inputS3Uri: must name one file"),
 ]
 
 
@@ -339,6 +341,15 @@ def test_a_batch_that_could_not_run_is_refused_and_nothing_is_started(call, mach
             assert status == 400
             assert any(error.startswith(names) for error in problem["errors"]), problem["errors"]
     assert machine.keys() == []
+
+
+@pytest.mark.parametrize("named", ["requests", "inputS3Uri"])
+def test_an_input_that_is_null_counts_as_missing(call, machine, records, named):
+    inputs = {"requests": records(1), "inputS3Uri": machine.put(records(1))}
+
+    status, body = call("POST", "/v1/batches", {**dict.fromkeys(inputs), named: inputs[named]})
+
+    assert (status, body["status"]) == (202, "running")
 
 
 def test_the_reasons_for_refusing_many_records_are_not_listed_without_end(call):

@@ -1,0 +1,173 @@
+"""Find the executions that run a batch, whatever their names are.
+
+A batch is found by what its executions have claimed (`lambdas.batch.runs`). An execution that has just
+started, or ended before its plan ran, has no claim: it is looked for among the executions that are running,
+by its name, and among the newest ones.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lambdas.batch.runs import batch_id_of, describe
+from lambdas.batch.storage import BatchStorage
+from lambdas.shared import clients
+from lambdas.shared.execution_end import reason_of, status_of
+from lambdas.shared.settings import batch_settings, batch_state_machine_arn
+
+# Executions without a claim are young, and so among the newest.
+_LOOKED_AT = 100
+LOOKS_AT_ONCE = 10
+_MAX_NAME = 80
+_KEPT_IDS = 5_000
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One run of a batch.
+
+    Attributes:
+        status: running, succeeded, failed, stopped or timed_out.
+        input: its input as JSON text.
+        reason: why it failed.
+    """
+
+    batch_id: str
+    arn: str
+    name: str
+    status: str
+    input: str
+    reason: str
+    started_at: datetime
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is running."""
+        return self.status == "running"
+
+
+class Finder:
+    """Finds executions for one request; what it has listed once it does not list again."""
+
+    def __init__(self) -> None:
+        self._listed: dict[str | None, dict[str, list[str]]] = {}
+        self._listing = threading.Lock()
+
+    def latest(self, batch_id: str) -> Execution | None:
+        """Return the execution that runs a batch, or else the last one that did, or None."""
+        claimed = self._claimed(batch_id)
+        if claimed is not None and claimed.is_running:
+            return claimed
+        found = [*([claimed] if claimed else _named(batch_id)), *self._with_status(batch_id, "RUNNING")]
+        if claimed is None:
+            found += self._with_status(batch_id, None)
+        return max(found, key=lambda execution: (execution.is_running, execution.started_at), default=None)
+
+    def running(self, batch_id: str) -> list[Execution]:
+        """Return all executions of a batch that are running: one, and those that its plan will refuse."""
+        claimed = self._claimed(batch_id)
+        found = [*([claimed] if claimed else _named(batch_id)), *self._with_status(batch_id, "RUNNING")]
+        return list({execution.arn: execution for execution in found if execution.is_running}.values())
+
+    def _claimed(self, batch_id: str) -> Execution | None:
+        _, run = BatchStorage(batch_settings().bucket, batch_id).latest_run()
+        return None if run is None else _execution(run.execution)
+
+    def _with_status(self, batch_id: str, status: str | None) -> Iterator[Execution]:
+        """The newest executions of a batch, of any status for None."""
+        with self._listing:
+            if status not in self._listed:
+                self._listed[status] = _names_by_batch(_newest(status))
+        for name in self._listed[status].get(batch_id, ()):
+            if execution := _execution(name):
+                yield execution
+
+
+def batch_ids(listed: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the ids of the batches that listed executions run, in their order."""
+    with ThreadPoolExecutor(LOOKS_AT_ONCE) as pool:
+        return list(pool.map(lambda item: _batch_id(item["name"]), listed))
+
+
+def next_number(batch_id: str) -> int:
+    """Return the number of the run that comes next."""
+    count, _ = BatchStorage(batch_settings().bucket, batch_id).latest_run()
+    return 1 + (count or len(list(_named(batch_id))))
+
+
+def resume_name(batch_id: str, number: int) -> str:
+    """Return a name for the execution that resumes a batch as its run of this number."""
+    end = f"--r{number}"
+    return batch_id[: _MAX_NAME - len(end)] + end
+
+
+def start_execution(name: str, data: str) -> bool:
+    """Start an execution with this input, and return whether its name was free.
+
+    While an execution of the same name and input is running, Step Functions answers as if it had just
+    started.
+    """
+    try:
+        clients.step_functions().start_execution(
+            stateMachineArn=batch_state_machine_arn(), name=name, input=data
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
+            raise
+        return False
+    return True
+
+
+def _execution(name: str) -> Execution | None:
+    described = describe(batch_state_machine_arn(), name)
+    if described is None:
+        return None
+    return Execution(
+        batch_id_of(described),
+        described["executionArn"],
+        name,
+        status_of(described),
+        described.get("input", "{}"),
+        reason_of(described),
+        described["startDate"],
+    )
+
+
+def _named(batch_id: str) -> Iterator[Execution]:
+    """The executions that are called after their batch."""
+    number = 1
+    while execution := _execution(batch_id if number == 1 else resume_name(batch_id, number)):
+        if execution.batch_id == batch_id:
+            yield execution
+        number += 1
+
+
+def _newest(status: str | None) -> list[dict[str, Any]]:
+    wanted = {} if status is None else {"statusFilter": status}
+    listed = clients.step_functions().list_executions(
+        stateMachineArn=batch_state_machine_arn(), maxResults=_LOOKED_AT, **wanted
+    )
+    executions: list[dict[str, Any]] = listed["executions"]
+    return executions
+
+
+def _names_by_batch(listed: list[dict[str, Any]]) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = {}
+    for item, batch_id in zip(listed, batch_ids(listed), strict=True):
+        names.setdefault(batch_id, []).append(item["name"])
+    return names
+
+
+@lru_cache(_KEPT_IDS)
+def _batch_id(name: str) -> str:
+    """The batch of an execution, which never changes."""
+    described = describe(batch_state_machine_arn(), name)
+    return name if described is None else batch_id_of(described)

@@ -1,0 +1,269 @@
+"""A batch and the executions that run it: found by the batch's id, and one at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import boto3
+import pytest
+from moto.stepfunctions.models import stepfunctions_backends
+
+from lambdas.batch import finished
+from lambdas.batch.batch_input import InvalidBatch
+from lambdas.batch.runs import BatchIsRunning, claim
+from lambdas.batch.storage import BatchStorage, Run
+from lambdas.http_api.handler import handler
+
+RECORDS = 40
+
+
+@pytest.fixture
+def call(deployed: Any, proxy_event: Any, context: Any) -> Any:
+    """Sends a request; gives status and body of the answer."""
+
+    def send(method: str, path: str, query: Any = None) -> tuple[int, Any]:
+        event = {**proxy_event(method, path), "queryStringParameters": query}
+        answer = handler(event, context)
+        return answer["statusCode"], json.loads(answer["body"])
+
+    return send
+
+
+class Execution:
+    """An execution that was started past the HTTP API."""
+
+    def __init__(self, name: str, data: dict[str, Any] | None = None) -> None:
+        self.machine = os.environ["LLMMANAGER_BATCH_STATE_MACHINE_ARN"]
+        self.name = name
+        self.arn = f"{self.machine.replace(':stateMachine:', ':execution:')}:{name}"
+        self._states = boto3.client("stepfunctions")
+        if data is not None:
+            self._states.start_execution(stateMachineArn=self.machine, name=name, input=json.dumps(data))
+
+    @property
+    def described(self) -> dict[str, Any]:
+        found: dict[str, Any] = self._states.describe_execution(executionArn=self.arn)
+        return found
+
+    @property
+    def status(self) -> str:
+        return str(self.described["status"])
+
+    def plan(self, machine: Any) -> list[dict[str, Any]]:
+        """What the execution's first step does; the shards."""
+        shards: list[dict[str, Any]] = machine.plan(json.loads(self.described["input"]), name=self.name)
+        return shards
+
+    def ends(self, status: str) -> None:
+        backend = stepfunctions_backends["123456789012"]["us-east-1"]
+        backend.describe_execution(self.arn).status = status
+
+
+@pytest.mark.parametrize("planned", [True, False])
+def test_a_batch_is_found_stopped_and_resumed_by_its_id_whatever_its_executions_are_called(
+    call, machine, records, planned
+):
+    uri = machine.put(records(RECORDS))
+    first = Execution("job", {"inputS3Uri": uri})
+    if planned:
+        first.plan(machine)
+    assert call("POST", "/v1/batches/job/stop")[0] == 200
+    again = Execution("job-again", {"inputS3Uri": uri, "batchId": "job"})
+    if planned:
+        again.plan(machine)
+
+    assert call("GET", "/v1/batches/job")[1]["status"] == "running"
+    assert call("POST", "/v1/batches/job/resume")[0] == 409
+    assert call("POST", "/v1/batches/job/stop") == (
+        200,
+        {"batchId": "job", "status": "stopped", "links": {"self": "/v1/batches/job"}},
+    )
+    assert again.status == "ABORTED"
+    assert call("GET", "/v1/batches/job")[1]["status"] == "stopped"
+    assert call("POST", "/v1/batches/job/resume")[0] == 202
+    resumed = Execution("job--r3" if planned else "job--r2")
+    assert resumed.status == "RUNNING"
+    assert json.loads(resumed.described["input"]) == {"inputS3Uri": uri, "batchId": "job"}
+    assert call("GET", "/v1/batches/job")[1]["status"] == "running"
+
+
+@pytest.mark.parametrize("planned", [True, False])
+def test_a_batch_whose_id_is_the_name_of_no_execution_is_found_all_the_same(call, machine, records, planned):
+    only = Execution("run-of-monday", {"inputS3Uri": machine.put(records(2)), "batchId": "nightly"})
+    if planned:
+        only.plan(machine)
+
+    assert call("GET", "/v1/batches/nightly")[1]["status"] == "running"
+    assert call("GET", "/v1/batches/run-of-monday")[0] == 404
+    assert call("POST", "/v1/batches/nightly/stop")[0] == 200
+    assert call("GET", "/v1/batches/nightly")[1]["status"] == "stopped"
+    assert call("POST", "/v1/batches/nightly/resume")[0] == 202
+
+
+def test_a_batch_is_listed_once_under_its_id_whatever_its_executions_are_called(call, machine, records):
+    uri = machine.put(records(2))
+    Execution("job", {"inputS3Uri": uri}).plan(machine)
+    call("POST", "/v1/batches/job/stop")
+    Execution("job-again", {"inputS3Uri": uri, "batchId": "job"}).plan(machine)
+
+    for limit in ("1", "10"):
+        listed: list[Any] = []
+        query: dict[str, str] | None = {"limit": limit}
+        while query is not None:
+            page = call("GET", "/v1/batches", query)[1]
+            listed += page["batches"]
+            query = {"limit": limit, "nextToken": page["nextToken"]} if "nextToken" in page else None
+        assert [(entry["batchId"], entry["status"]) for entry in listed] == [("job", "running")]
+
+
+def test_a_name_that_looks_like_a_resumed_batch_is_listed_as_it_is(call, machine, records):
+    uri = machine.put(records(2))
+    Execution("report--r2", {"inputS3Uri": uri})
+    Execution("report--r7", {"inputS3Uri": uri}).plan(machine)
+
+    listed = call("GET", "/v1/batches")[1]["batches"]
+
+    assert {entry["batchId"] for entry in listed} == {"report--r2", "report--r7"}
+    for entry in listed:
+        assert call("GET", entry["links"]["self"])[1]["status"] == "running"
+    assert call("GET", "/v1/batches/report")[0] == 404
+
+
+def test_a_batch_is_run_by_one_execution_at_a_time_and_paid_once(deployed, machine, records):
+    uri = machine.put(records(RECORDS))
+    first, second = (
+        Execution("job", {"inputS3Uri": uri}),
+        Execution("two", {"inputS3Uri": uri, "batchId": "job"}),
+    )
+    shards = first.plan(machine)
+
+    with pytest.raises(
+        InvalidBatch, match="batchId: job is run by the execution job; stop it first, or wait"
+    ):
+        second.plan(machine)
+
+    for shard in shards:
+        machine.run_shard(shard)
+    assert machine.collect()["answered"] == RECORDS
+    first.ends("SUCCEEDED")
+    # Now it may: there is nothing left to run.
+    third = Execution("three", {"inputS3Uri": uri, "batchId": "job"})
+    for shard in third.plan(machine):
+        machine.run_shard(shard)
+    asked = Counter(call.prompt for call in deployed.calls)
+    assert asked == {f"Question {number}?": 1 for number in range(RECORDS)}
+
+
+def test_a_batch_that_runs_since_before_an_upgrade_has_no_claim_and_is_respected(machine, records):
+    uri = machine.put(records(2))
+    Execution("job", {"inputS3Uri": uri})
+
+    with pytest.raises(InvalidBatch, match="is run by the execution job"):
+        Execution("two", {"inputS3Uri": uri, "batchId": "job"}).plan(machine)
+
+
+def test_a_plan_that_runs_again_keeps_the_claim_of_its_execution(machine, records):
+    first = Execution("job", {"inputS3Uri": machine.put(records(2))})
+
+    assert first.plan(machine) == first.plan(machine)
+    assert BatchStorage("batches-of-the-test", "job").latest_run() == (1, Run(1, "job"))
+
+
+def test_of_executions_that_claim_a_batch_together_one_gets_it(deployed):
+    storage = BatchStorage("batches-of-the-test", "job")
+    names = [f"run-{number}" for number in range(8)]
+
+    def try_to_claim(name: str) -> str | None:
+        try:
+            claim(storage, name, is_running=lambda other: other in names)
+        except BatchIsRunning as error:
+            return error.execution
+        return None
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        refused_for = list(pool.map(try_to_claim, names))
+
+    count, run = storage.latest_run()
+    assert (count, refused_for.count(None)) == (1, 1)
+    assert {other for other in refused_for if other is not None} == {run.execution if run else ""}
+
+
+def test_a_start_with_another_input_leaves_the_batch_to_be_resumed_with_its_own(call, machine, records):
+    uri = machine.put(records(3))
+    first = Execution("job", {"inputS3Uri": uri})
+    first.plan(machine)
+    first.ends("ABORTED")
+    other = Execution("other", {"inputS3Uri": machine.put(records(2), key="in/b.jsonl"), "batchId": "job"})
+    with pytest.raises(InvalidBatch, match="was planned before from another input"):
+        other.plan(machine)
+    other.ends("FAILED")
+
+    assert call("GET", "/v1/batches/job")[1]["status"] == "stopped"
+    assert call("POST", "/v1/batches/job/resume")[0] == 202
+    assert json.loads(Execution("job--r3").described["input"])["inputS3Uri"] == uri
+
+
+def test_a_batch_that_was_refused_can_be_resumed_when_its_file_is_there(call, machine, records):
+    data = {"inputS3Uri": "s3://batches-of-the-test/in/late.jsonl", "batchId": "late"}
+    first = Execution("first", data)
+    with pytest.raises(InvalidBatch, match="does not exist"):
+        first.plan(machine)
+    first.ends("FAILED")
+    assert call("GET", "/v1/batches/late")[1]["status"] == "failed"
+
+    machine.put(records(2), key="in/late.jsonl")
+    assert call("POST", "/v1/batches/late/resume")[0] == 202
+
+    assert len(Execution("late--r2").plan(machine)) == 1
+    assert call("GET", "/v1/batches/late")[1]["progress"]["records"] == 2
+
+
+def test_a_batch_is_resumed_past_names_that_others_have_taken(call, machine, records):
+    uri = machine.put(records(2))
+    name = "b" * 80
+    first = Execution(name, {"inputS3Uri": uri})
+    first.plan(machine)
+    first.ends("TIMED_OUT")
+    Execution(f"{'b' * 76}--r2", {"inputS3Uri": uri, "batchId": "another"})
+
+    assert call("POST", f"/v1/batches/{name}/resume")[0] == 202
+
+    assert Execution(f"{'b' * 76}--r3").status == "RUNNING"
+    assert call("GET", f"/v1/batches/{name}")[1]["status"] == "running"
+
+
+def test_stopping_a_batch_stops_what_was_started_beside_it_too(call, machine, records):
+    uri = machine.put(records(2))
+    first = Execution("job", {"inputS3Uri": uri})
+    first.plan(machine)
+    beside = Execution("beside", {"inputS3Uri": uri, "batchId": "job"})
+
+    assert call("POST", "/v1/batches/job/stop")[0] == 200
+
+    # It would have run the batch as soon as the first one had stopped.
+    assert (first.status, beside.status) == ("ABORTED", "ABORTED")
+
+
+def test_the_end_of_an_execution_that_was_refused_is_not_reported_as_the_batchs(
+    machine, records, context, monkeypatch
+):
+    published: list[str] = []
+    monkeypatch.setattr(
+        finished, "publish", lambda _, detail: published.append(json.loads(detail)["execution"])
+    )
+    uri = machine.put(records(2))
+    first = Execution("job", {"inputS3Uri": uri})
+    first.plan(machine)
+    second = Execution("two", {"inputS3Uri": uri, "batchId": "job"})
+    with pytest.raises(InvalidBatch):
+        second.plan(machine)
+    for execution, status in ((second, "FAILED"), (first, "ABORTED")):
+        execution.ends(status)
+        detail = {**execution.described, "input": execution.described["input"]}
+        finished.handler({"detail": json.loads(json.dumps(detail, default=str))}, context)
+
+    assert published == ["job"]
