@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.json_text import InvalidJson, parse
+
+# How long API Gateway waits for an answer, from when it has received the request.
+GATEWAY_SECONDS: Final = 29.0
+# A request that is older did not wait for a cold start: the clocks differ, or the event is a recorded one.
+_OLDEST_SECONDS: Final = 60.0
 
 # Fields that people put into a body who mean to sign in by it; compared without case, - and _.
 _CREDENTIALS = frozenset(
@@ -88,16 +94,33 @@ class Call:
         path = self.path.rstrip("/")
         return whole.removesuffix(path) if whole.endswith(path) else ""
 
+    def seconds_left(self) -> float:
+        """Return the seconds until API Gateway or Lambda ends the call.
+
+        API Gateway counts from the request, Lambda from the start of the handler: a cold start lies between.
+        A time of the request that is missing or cannot be right is ignored.
+        """
+        remaining: float = self.context.get_remaining_time_in_millis() / 1000
+        received = self._request_context.get("requestTimeEpoch")
+        if not isinstance(received, int | float) or isinstance(received, bool):
+            return remaining
+        waited = time.time() - received / 1000
+        return min(remaining, GATEWAY_SECONDS - waited) if 0 <= waited < _OLDEST_SECONDS else remaining
+
     @property
     def _request_context(self) -> Mapping[str, Any]:
         return self.event.get("requestContext") or {}
 
     def body(self) -> dict[str, Any]:
-        """The JSON object that was sent.
+        """Return the JSON object that was sent.
 
         Raises:
-            InvalidRequest: there is none, or it holds credentials.
+            InvalidRequest: there is none, it is compressed, or it holds credentials.
         """
+        encoding = (self.header("Content-Encoding") or "identity").strip()
+        if encoding.lower() != "identity":
+            # API Gateway has replaced the bytes that are not UTF-8: what it compressed is lost.
+            raise InvalidRequest([f"body: must not be compressed (got Content-Encoding {encoding[:80]})"])
         text = self.event.get("body")
         if not text:
             raise InvalidRequest(["body: must be a JSON object (got nothing)"])

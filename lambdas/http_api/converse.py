@@ -44,5 +44,5 @@ def validate(call: Call) -> Answer:
 
 
 def _answer(question: Question, call: Call) -> Answer:
-    seconds = call.context.get_remaining_time_in_millis() / 1000 - _MARGIN_SECONDS
+    seconds = call.seconds_left() - _MARGIN_SECONDS
     return Answer(200, ask(question, seconds=seconds, door="http", caller=call.caller))

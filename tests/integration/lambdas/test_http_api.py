@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import io
 import json
 import os
+import time
 
 import boto3
 import pytest
@@ -158,6 +160,48 @@ def test_a_body_that_is_no_json_object_is_refused(call, subtests):
 
                 assert status == 400
                 assert problem["errors"][0].startswith("body: ")
+
+
+def test_a_byte_order_mark_before_a_body_is_skipped(call):
+    body = "\ufeff" + json.dumps({"messages": MESSAGES})
+    encoded = base64.b64encode(body.encode()).decode()
+
+    assert call("POST", "/v1/converse", body)[0] == 200
+    assert call("POST", "/v1/converse", encoded, isBase64Encoded=True)[0] == 200
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+def test_a_compressed_body_is_refused_by_its_encoding(call, deployed, encoded):
+    packed = gzip.compress(json.dumps({"messages": MESSAGES}).encode())
+    # As API Gateway passes it on, unless it was told that some types are binary.
+    body = base64.b64encode(packed).decode() if encoded else packed.decode("utf-8", "replace")
+
+    status, problem = call(
+        "POST", "/v1/converse", body, headers={"content-encoding": "gzip"}, isBase64Encoded=encoded
+    )
+
+    assert status == 400
+    assert problem["errors"] == ["body: must not be compressed (got Content-Encoding gzip)"]
+    assert not deployed.calls
+
+
+def test_a_compressed_body_that_does_not_say_so_is_refused_by_what_it_is(call):
+    body = base64.b64encode(gzip.compress(b"{}")).decode()
+
+    _, problem = call("POST", "/v1/converse", body, isBase64Encoded=True)
+
+    assert problem["errors"] == ["body: not UTF-8 text: it is compressed (gzip)"]
+
+
+def test_a_request_whose_cold_start_took_all_the_time_is_not_paid_for(call, deployed):
+    received = round((time.time() - 28.5) * 1000)
+
+    status, problem = call(
+        "POST", "/v1/converse", {"messages": MESSAGES}, requestContext={"requestTimeEpoch": received}
+    )
+
+    assert (status, problem["type"]) == (504, "urn:llmmanager:problem:deadline-exceeded")
+    assert not deployed.calls
 
 
 def test_a_body_in_base64_is_decoded(call):
