@@ -21,6 +21,7 @@ from lambdas.batch.storage import MANIFEST, REJECTED, BatchStorage, NotThere, Pl
 from lambdas.shared.json_text import dump_line
 from lambdas.shared.observability import logger
 from lambdas.shared.settings import batch_settings
+from lambdas.shared.text_encoding import SIGNS_BYTES, foreign_format
 
 MAX_SHARD_BYTES = 32_000_000
 # Shards grow as they are cut (see `_room`), so that a small batch is shared by several workers too. The first
@@ -31,7 +32,6 @@ MAX_SHARDS = 80_000
 # Shards on their way to S3 while the next one is read: as many more are held in memory.
 _WRITERS = 3
 
-_GZIP = b"\x1f\x8b\x08"
 # The last is of an object that was archived.
 _UNREADABLE = {"NoSuchKey", "NoSuchBucket", "AccessDenied", "403", "404", "InvalidObjectState"}
 
@@ -179,10 +179,14 @@ def _files(batch: Batch) -> Iterator[InputFile]:
 
 
 def _plain(batch: Batch, chunks: Iterator[bytes], place: str) -> Iterator[bytes]:
-    """The chunks as they are, of a file that is not compressed: each of its lines would be rejected."""
-    first = next(chunks, b"")
-    if first.startswith(_GZIP):
-        raise InvalidBatch(f"{_field(batch)}: {place} is compressed (gzip); a batch reads plain text")
+    """The chunks as they are, of a file in UTF-8 that is not compressed: each line of another is rejected."""
+    first = b""
+    for chunk in chunks:
+        first += chunk
+        if len(first) >= SIGNS_BYTES:
+            break
+    if found := foreign_format(first[:SIGNS_BYTES]):
+        raise InvalidBatch(f"{_field(batch)}: {place} is {found}; a batch reads UTF-8 text, not compressed")
     return chain([first], chunks)
 
 

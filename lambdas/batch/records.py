@@ -18,13 +18,13 @@ from lambdas.shared.codec import (
 )
 from lambdas.shared.json_text import InvalidJson, dump_line, parse
 from lambdas.shared.s3_locations import location_problems
+from lambdas.shared.text_encoding import without_byte_order_mark
 from llmmanager import BedrockConverseRequest
 
 # What Bedrock takes inline in one request; larger files are named by their place in S3 (`s3Location`).
 MAX_LINE_BYTES = 25_000_000
 # A key of this name is spelled in one of these ways, or with an escape.
 _LOCATION = re.compile(rb"s3Location|s3_location|\\u")
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,9 @@ def read_files(
 
 
 def split_lines(chunks: Iterable[bytes], *, max_bytes: int) -> Iterator[bytes | None]:
-    """The lines of a text without their ends (LF or CRLF) and without a byte order mark at the start.
+    """The lines of a text without their ends (LF or CRLF) and without byte order marks at their starts.
+
+    A file that was joined from others can have one at the start of any line.
 
     Args:
         chunks: the text, cut anywhere.
@@ -119,13 +121,9 @@ def split_lines(chunks: Iterable[bytes], *, max_bytes: int) -> Iterator[bytes | 
     """
     pieces: list[bytes] = []
     size = 0
-    first = True
 
     def line() -> bytes | None:
-        whole = b"".join(pieces).removesuffix(b"\r")
-        if first:
-            whole = whole.removeprefix(_BYTE_ORDER_MARK)
-        return whole if size <= max_bytes else None
+        return without_byte_order_mark(b"".join(pieces).removesuffix(b"\r")) if size <= max_bytes else None
 
     for chunk in chunks:
         start = 0
@@ -140,7 +138,7 @@ def split_lines(chunks: Iterable[bytes], *, max_bytes: int) -> Iterator[bytes | 
             if end < 0:
                 break
             yield line()
-            pieces, size, first = [], 0, False
+            pieces, size = [], 0
             start = end + 1
     if size:
         yield line()

@@ -1,4 +1,4 @@
-"""JSON text from outside, read strictly; JSON text for outside, written so that everybody can read it."""
+"""Read JSON text from outside strictly, and write JSON text that any reader accepts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import math
 from collections import Counter
 from typing import Any, NoReturn
+
+from lambdas.shared.text_encoding import SIGNS_BYTES, foreign_format, without_byte_order_mark
 
 # Far deeper than any Converse request; what walks the value after us is recursive.
 MAX_DEPTH = 100
@@ -16,21 +18,21 @@ class InvalidJson(Exception):
 
 
 def parse(text: str | bytes) -> Any:
-    """The value that `text` (UTF-8 when bytes) describes.
+    """Return the value that `text` (UTF-8 when bytes) describes. A byte order mark in front is skipped.
 
     Stricter than `json.loads`: a key given twice, NaN, Infinity and numbers beyond a double are refused,
     and so is what is nested deeper than `MAX_DEPTH`.
 
     Raises:
-        InvalidJson: the text is none of that.
+        InvalidJson: the text is not JSON, or not of this kind.
     """
     try:
-        decoded = text if isinstance(text, str) else text.decode("utf-8")
+        decoded = without_byte_order_mark(text if isinstance(text, str) else text.decode("utf-8"))
         value = _DECODER.decode(decoded)
     except UnicodeDecodeError as error:
-        raise InvalidJson(f"not UTF-8 (byte {error.start})") from None
+        raise InvalidJson(_foreign(text) or f"not UTF-8 (byte {error.start})") from None
     except json.JSONDecodeError as error:
-        raise InvalidJson(f"not JSON: {error.msg} (character {error.pos})") from None
+        raise InvalidJson(_foreign(text) or f"not JSON: {error.msg} (character {error.pos})") from None
     except RecursionError:
         raise InvalidJson(_TOO_DEEP) from None
     except ValueError:
@@ -53,6 +55,13 @@ def dump(value: Any) -> bytes:
 def dump_line(value: Any) -> bytes:
     """`dump` and a newline: one line of a JSON Lines file."""
     return dump(value) + b"\n"
+
+
+def _foreign(text: str | bytes) -> str | None:
+    """What is wrong with a text that is compressed, or not in UTF-8."""
+    start = text[:SIGNS_BYTES]
+    found = foreign_format(start.encode("utf-8", "replace") if isinstance(start, str) else start)
+    return f"not UTF-8 text: it is {found}" if found else None
 
 
 _TOO_DEEP = f"not JSON that can be used: nested more than {MAX_DEPTH} levels deep"

@@ -59,6 +59,25 @@ def test_a_request_in_any_envelope_is_answered_on_the_bus(
     assert (answer["model"], answer["region"]) == (call.model_id, call.region)
 
 
+MARK = "\ufeff"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        MARK + json.dumps(question()),
+        MARK + json.dumps(sns(question())),
+        json.dumps({**sns(question()), "Message": MARK + json.dumps(question())}),
+        MARK + json.dumps(event(question())),
+    ],
+    ids=["SQS", "SNS", "in SNS", "EventBridge"],
+)
+def test_a_byte_order_mark_before_a_message_is_skipped(deployed: Any, text: str) -> None:
+    assert deployed.deliver(deployed.receive(text)) == []
+    (told,) = deployed.published()
+    assert told["detail"]["status"] == "answered"
+
+
 def test_a_request_in_snake_case_is_the_same(deployed: Any, fake_bedrock: FakeBedrock) -> None:
     body = {**question(), "request_id": "flat", "inference_config": {"maxTokens": 5}}
     assert deployed.deliver(deployed.receive(body)) == []

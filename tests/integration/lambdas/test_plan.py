@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import io
 import json
+import lzma
+import re
+import tarfile
+import zipfile
 
 import boto3
 import pytest
@@ -99,6 +105,69 @@ def test_a_file_that_was_archived_is_refused(machine):
     ):
         with pytest.raises(InvalidBatch, match=r"in/old.jsonl does not exist or may not be read"):
             machine.plan(place)
+
+
+def zipped(data: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("prompts.jsonl", data)
+    return packed.getvalue()
+
+
+def tarred(data: bytes) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        entry = tarfile.TarInfo("prompts.jsonl")
+        entry.size = len(data)
+        archive.addfile(entry, io.BytesIO(data))
+    return packed.getvalue()
+
+
+# What a file of records can be instead of UTF-8 text, and what the refusal calls it. Not every Python packs
+# zstd and LZ4: only the beginning of such a file is looked at.
+FOREIGN = {
+    "gzip": (gzip.compress, "compressed (gzip)"),
+    "zip": (zipped, "compressed (zip)"),
+    "bzip2": (bz2.compress, "compressed (bzip2)"),
+    "xz": (lzma.compress, "compressed (xz)"),
+    "lzma": (lambda data: lzma.compress(data, lzma.FORMAT_ALONE), "compressed (lzma)"),
+    "zstd": (lambda data: b"\x28\xb5\x2f\xfd" + data, "compressed (zstd)"),
+    "zstd, a frame to be skipped": (lambda data: b"\x50\x2a\x4d\x18" + data, "compressed (zstd)"),
+    "lz4": (lambda data: b"\x04\x22\x4d\x18" + data, "compressed (lz4)"),
+    "7z": (lambda data: b"7z\xbc\xaf\x27\x1c" + data, "compressed (7z)"),
+    "tar": (tarred, "a tar file"),
+    "Parquet": (lambda data: b"PAR1" + data, "a Parquet file"),
+    "UTF-16 of PowerShell": (lambda data: data.decode().encode("utf-16"), "UTF-16 text"),
+    "UTF-16, big endian": (lambda data: b"\xfe\xff" + data.decode().encode("utf-16-be"), "UTF-16 text"),
+    "UTF-16 without a mark": (lambda data: data.decode().encode("utf-16-le"), "UTF-16 text"),
+    "UTF-32": (lambda data: data.decode().encode("utf-32"), "UTF-32 text"),
+    "UTF-32 without a mark": (lambda data: data.decode().encode("utf-32-be"), "UTF-32 text"),
+    "zeros": (lambda data: b"ab\x00" + data, "binary data"),
+}
+
+
+@pytest.mark.parametrize("form", FOREIGN)
+def test_a_file_that_is_not_utf_8_text_is_refused_at_once_with_what_it_is(machine, records, form):
+    pack, named = FOREIGN[form]
+    lines = b"\n".join(json.dumps(record).encode() for record in records(3))
+    uri = machine.put([pack(lines)], key="in/b.jsonl")
+
+    with pytest.raises(
+        InvalidBatch, match=re.escape(f"inputS3Uri: {uri} is {named}; a batch reads UTF-8 text")
+    ):
+        machine.plan({"inputS3Uri": uri})
+
+    assert machine.keys("batches/") == ["batches/batch-1/runs/00001.json"]
+
+
+def test_a_byte_order_mark_at_the_start_of_any_line_is_skipped(machine, records):
+    mark = b"\xef\xbb\xbf"
+    lines = [mark + json.dumps(record).encode() + b"\r\n" for record in records(3)]
+
+    (shard,) = machine.plan({"inputS3Uri": machine.put([*lines, mark + b"\n", mark])})
+
+    assert (machine.planned["records"], machine.planned["rejected"]) == (3, 0)
+    assert mark not in machine.read(shard["key"])
 
 
 def test_a_compressed_file_is_refused_and_its_lines_are_not_guessed_at(machine, records):

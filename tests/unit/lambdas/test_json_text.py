@@ -38,6 +38,21 @@ def test_text_that_utf_8_cannot_hold_is_dumped_all_the_same():
     assert parse(dump({"text": "\ud800 and é"})) == {"text": "\ud800 and é"}
 
 
+@pytest.mark.parametrize("marks", [1, 2])
+def test_a_byte_order_mark_before_a_text_is_skipped(marks):
+    text = "\ufeff" * marks + '{"a": "\ufeff"}'
+
+    assert parse(text) == parse(text.encode()) == {"a": "\ufeff"}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name"), [("utf-16", "UTF-16"), ("utf-16-be", "UTF-16"), ("utf-32-le", "UTF-32")]
+)
+def test_a_text_that_is_not_utf_8_is_refused_with_its_encoding(encoding, name):
+    with pytest.raises(InvalidJson, match=f"not UTF-8 text: it is {name} text"):
+        parse('{"a": 1}'.encode(encoding))
+
+
 def test_other_scripts_are_dumped_as_they_are():
     assert "質問".encode() in dump({"text": "質問"})
 
