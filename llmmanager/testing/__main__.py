@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = options_of(settings)
         if options.port is not None:
             chosen["port"] = options.port
-        bedrock = FakeBedrock(**chosen, on_call=None if options.quiet else _tell)
+        bedrock = FakeBedrock(**chosen, on_call=None if options.quiet else _print_call)
         apply_rules(bedrock, settings)
         bedrock.start()
     except (OSError, ValueError) as error:
@@ -58,7 +58,7 @@ def _read(path: Path | None) -> dict[str, Any]:
     return settings
 
 
-def _tell(call: Call) -> None:
+def _print_call(call: Call) -> None:
     what = f"{call.operation or 'unknown'} {call.region} {call.invoked_id or '-'}"
     seconds = (call.ended_at or call.started_at) - call.started_at
     print(f"{what} {call.status or '-'} {call.error_code or 'ok'} {seconds:.3f} s", flush=True)

@@ -39,13 +39,12 @@ class Answer:
     output_tokens: int = 0
 
 
-def compose(body: Mapping[str, Any], dictated: str | None = None) -> Answer:
-    """The answer to a Converse request; `dictated` is its text, when someone else has thought of it."""
+def compose(body: Mapping[str, Any], text: str | None = None) -> Answer:
+    """Return the answer to a Converse request; `text`, if given, is what it says."""
     config = body.get("inferenceConfig") or {}
-    if dictated is None and (tool_call := _tool_call(body)) is not None:
+    if text is None and (tool_call := _tool_call(body)) is not None:
         return _limited_tool_call(tool_call, config.get("maxTokens"))
-    text = _continued(body, dictated if dictated is not None else _full_text(body))
-    return shape_text(text, config)
+    return shape_text(_continued(body, _full_text(body) if text is None else text), config)
 
 
 def shape_text(text: str, config: Mapping[str, Any]) -> Answer:
@@ -62,7 +61,7 @@ def shape_text(text: str, config: Mapping[str, Any]) -> Answer:
 
 
 def counted(answer: Answer) -> Answer:
-    """`answer` with its tokens counted from its content; even an empty turn costs one."""
+    """Return `answer` with its output tokens counted from its content, at least one."""
     text = "".join(block.get("text", "") for block in answer.content)
     calls = [block["toolUse"] for block in answer.content if "toolUse" in block]
     tokens = text_tokens(text) + sum(text_tokens(call["name"] + json.dumps(call["input"])) for call in calls)
@@ -94,7 +93,7 @@ def _tool_report(messages: list[dict[str, Any]], result: Mapping[str, Any]) -> s
 
 
 def result_texts(result: Mapping[str, Any]) -> list[str]:
-    """What a tool's result says in text or JSON."""
+    """Return the texts of a tool's result, its JSON as text."""
     return [
         block["text"] if "text" in block else json.dumps(block["json"], ensure_ascii=False)
         for block in result["content"]
@@ -103,7 +102,7 @@ def result_texts(result: Mapping[str, Any]) -> list[str]:
 
 
 def _continued(body: Mapping[str, Any], text: str) -> str:
-    """What follows a trailing assistant turn: the rest of `text` where it began with it, else `text`."""
+    """Return what follows a trailing assistant turn: the rest of `text` if the turn begins it."""
     last = body["messages"][-1]
     if last["role"] != "assistant":
         return text
@@ -125,7 +124,7 @@ def _schema_text(schema: str, prompt: str) -> str:
 
 
 def _tool_call(body: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The toolUse block that the request forces or, by the words of its prompt, asks for."""
+    """Return the toolUse block that the request forces, or that the words of its prompt ask for."""
     config, messages = body.get("toolConfig") or {}, body["messages"]
     specs = [tool["toolSpec"] for tool in config.get("tools", []) if "toolSpec" in tool]
     choice = config.get("toolChoice") or {"auto": {}}
@@ -172,11 +171,11 @@ def _limited_tool_call(block: dict[str, Any], most: int | None) -> Answer:
 
 
 def _seed(body: Mapping[str, Any]) -> str:
-    """What decides the answer: what was asked, not the settings."""
+    """Return what decides the answer: the conversation, not the settings."""
     return json.dumps([body.get("system"), _asked(body)], sort_keys=True)
 
 
 def _asked(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The conversation up to the assistant's own turn."""
+    """Return the conversation without a trailing assistant turn."""
     messages: list[dict[str, Any]] = body["messages"]
     return messages[:-1] if messages[-1]["role"] == "assistant" else messages

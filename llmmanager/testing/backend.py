@@ -28,11 +28,11 @@ class OpenAIBackend:
         self._url = url.rstrip("/") + "/chat/completions"
         self._model = model
         self._timeout = timeout
-        # The model runs on this machine or beside it: a proxy for the internet is not on the way.
+        # The model runs on this machine or next to it, so a proxy for the internet is not used.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def complete(self, body: Mapping[str, Any]) -> Answer:
-        """The model's answer to a Converse request. Raises ServiceError (ModelErrorException) without one."""
+        """Return the model's answer to a Converse request. Raises ServiceError (ModelErrorException)."""
         request = urllib.request.Request(
             self._url,
             data=json.dumps(_chat_request(body, self._model)).encode(),
@@ -89,7 +89,7 @@ def _content_parts(block: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     elif "image" in block:
         image = block["image"]
         if "bytes" not in image["source"]:
-            raise invalid("An image in S3 cannot be handed on to the backend. Send its bytes.")
+            raise invalid("An image in S3 cannot be passed on to the backend. Send its bytes.")
         url = f"data:image/{image['format']};base64,{image['source']['bytes']}"
         yield {"type": "image_url", "image_url": {"url": url}}
     elif "document" in block:

@@ -1,4 +1,4 @@
-"""What FakeBedrock received, and what became of it."""
+"""The calls that FakeBedrock received, and how they ended."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Call:
 
     @property
     def names(self) -> tuple[str, str, str]:
-        """What the model goes by in this call: its id, what was sent, and that without an ARN around it."""
+        """The names of the model in this call: its id, the id as sent, and that without its ARN."""
         return self.model_id, self.invoked_id, self.invoked_id.rpartition("/")[2]
 
     @property
@@ -58,7 +58,7 @@ class Call:
 
 
 def prompt_of(messages: list[dict[str, Any]]) -> str:
-    """The text blocks of the last user message, one a line."""
+    """Return the text blocks of the last user message, one a line."""
     for message in reversed(messages):
         if message.get("role") == "user":
             return "\n".join(block["text"] for block in message.get("content", []) if "text" in block)
@@ -79,7 +79,7 @@ class CallLog:
         self._body_bytes = 0
 
     def begin(self, **facts: Any) -> Call:
-        """Note a call that has arrived."""
+        """Add a call that has arrived."""
         with self._lock:
             self._number += 1
             call = Call(number=self._number, started_at=time.monotonic(), **facts)
@@ -92,7 +92,7 @@ class CallLog:
             return call
 
     def update(self, call: Call, **facts: Any) -> Call:
-        """Note what is learned of `call` while it runs."""
+        """Set fields of `call` while it runs."""
         with self._lock:
             changed = replace(self._calls.get(call.number, call), **facts)
             if call.number in self._calls:
@@ -100,7 +100,7 @@ class CallLog:
             return changed
 
     def end(self, call: Call, *, status: int | None, error_code: str = "") -> None:
-        """Note how `call` ended; only the first end counts."""
+        """Set how `call` ended; only the first end counts."""
         with self._lock:
             if call.number not in self._open:
                 return
@@ -127,7 +127,7 @@ class CallLog:
             return self._peak
 
     def clear(self) -> None:
-        """Forget every call; those still running go on unlogged."""
+        """Remove every call; those still running are no longer logged."""
         with self._lock:
             self._calls.clear()
             self._body_bytes = 0

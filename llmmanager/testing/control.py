@@ -1,4 +1,4 @@
-"""The endpoints under `/_fake/`, by which another process tells FakeBedrock what to do."""
+"""The endpoints under `/_fake/`, by which another process controls FakeBedrock."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def control(bedrock: FakeBedrock, request: HttpRequest) -> HttpResponse:
     """
     words = request.path.removeprefix(PREFIX).split("/")
     try:
-        answer = _obey(bedrock, (request.method, *words), request)
+        answer = _execute(bedrock, (request.method, *words), request)
     except LookupError:
-        return json_response({"message": f"there is no {request.method} {request.path}"}, status=404)
+        return json_response({"message": f"{request.method} {request.path} is unknown"}, status=404)
     except ValueError as error:
         return json_response({"message": str(error)}, status=400)
     return json_response(answer)
 
 
-def _obey(bedrock: FakeBedrock, command: tuple[str, ...], request: HttpRequest) -> Mapping[str, Any]:
+def _execute(bedrock: FakeBedrock, command: tuple[str, ...], request: HttpRequest) -> Mapping[str, Any]:
     match command:
         case ("GET", "health"):
             return {"status": "ok", "in_flight": bedrock.in_flight}

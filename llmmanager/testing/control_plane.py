@@ -1,4 +1,4 @@
-"""Answers of the `bedrock` service: which models and inference profiles there are in a region."""
+"""Answers of the `bedrock` service: the models and inference profiles of a region."""
 
 from __future__ import annotations
 

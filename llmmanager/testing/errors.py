@@ -1,4 +1,4 @@
-"""The errors Bedrock answers: HTTP status and usual words by name."""
+"""The errors of Bedrock: HTTP status and usual message by name."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ MESSAGE: Mapping[str, str] = {
 
 @dataclass(eq=False)
 class ServiceError(Exception):
-    """An error as it goes over the wire.
+    """An error as it is sent.
 
     `code` is the name in `x-amzn-ErrorType`; `fields` are further members of the body, such as
     `originalStatusCode`; `status` and `message` default to what the name usually comes with.
@@ -115,7 +115,7 @@ class ServiceError(Exception):
 
 
 def usual_status(code: str) -> int:
-    """The HTTP status that an error's name usually comes with, 0 for one that is not known.
+    """Return the usual HTTP status of an error's name, 0 for an unknown name.
 
     Streams spell the names of their errors in lower camel case.
     """
@@ -123,10 +123,10 @@ def usual_status(code: str) -> int:
 
 
 def invalid(message: str) -> ServiceError:
-    """A ValidationException that says `message`."""
+    """Return a ValidationException with `message`."""
     return ServiceError("ValidationException", message)
 
 
 def refused_by_model(message: str) -> ServiceError:
-    """A ValidationException that Bedrock hands on from the model itself."""
+    """Return a ValidationException that Bedrock passes on from the model itself."""
     return invalid(f"The model returned the following errors: {message}")

@@ -1,4 +1,4 @@
-"""FakeBedrock: a Bedrock on loopback, and the ways to tell it what to do."""
+"""FakeBedrock: a Bedrock on loopback, and the methods that control it."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ _THREADS = 64
 class FakeBedrock:
     """A Bedrock that listens on 127.0.0.1 between `start()` and `stop()`, or inside a `with` block.
 
-    `responder` may dictate the text of an answer, or leave it to FakeBedrock with None; it runs in a thread
-    and may raise ServiceError. With `backend_url` and `backend_model`, an OpenAI-compatible server answers
-    what the responder does not. `seed` decides shares and latency ranges, `window_seconds` is the length of
-    the minute that quotas count in, `page_size` the profiles on a page, `log_limit` the calls remembered;
-    `on_call` is told of each call that has ended. `clock` counts seconds for quotas and the prompt cache.
+    `responder` returns the text of an answer, or None to leave it to FakeBedrock; it runs in a thread and may
+    raise ServiceError. With `backend_url` and `backend_model`, an OpenAI-compatible server answers what the
+    responder does not. `seed` decides shares and latency ranges, `window_seconds` is the length of the minute
+    that quotas count in, `page_size` the number of profiles on a page, `log_limit` the number of calls kept.
+    `on_call` is called with each call that has ended. `clock` counts seconds for quotas and the prompt cache.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class FakeBedrock:
 
     @property
     def https_endpoint_url(self) -> str:
-        """Where it listens for HTTPS, with a certificate of its own. It begins to when this is first read."""
+        """Where it listens for HTTPS with its own certificate; it starts to when this is first read."""
         return f"https://{HOST}:{self._ensured_tls()[0]}"
 
     @property
@@ -184,20 +184,20 @@ class FakeBedrock:
         )
 
     def add_fault(self, fault: Fault) -> int:
-        """Put `fault` in force; the handle takes it out again. The first fault that hits a call wins."""
+        """Add `fault` and return its handle for `remove_fault`. The first fault that matches a call wins."""
         return self._rules.add_fault(fault)
 
     def remove_fault(self, handle: int) -> None:
-        """Take a fault out. Raises KeyError for a handle that is not in force."""
+        """Remove a fault. Raises KeyError for an unknown handle."""
         self._rules.remove_fault(handle)
 
     def clear_faults(self) -> None:
-        """Take every fault out."""
+        """Remove every fault."""
         self._rules.clear_faults()
 
     @property
     def faults(self) -> dict[int, Fault]:
-        """The faults in force by handle."""
+        """The active faults by handle."""
         return self._rules.faults()
 
     def set_quota(
@@ -208,7 +208,7 @@ class FakeBedrock:
         tokens_per_day: int | None = None,
         **scope: str,
     ) -> None:
-        """Limit every model, region and access in `scope` (fields of Scope), each on its own."""
+        """Limit every model, region and access method in `scope` (fields of Scope), each on its own."""
         self._quotas.add(
             Quota(
                 tokens_per_minute=tokens_per_minute,
@@ -219,7 +219,7 @@ class FakeBedrock:
         )
 
     def clear_quotas(self) -> None:
-        """Drop every quota and all that was counted."""
+        """Remove every quota and what was counted."""
         self._quotas.clear()
 
     @property
@@ -234,7 +234,7 @@ class FakeBedrock:
 
     @property
     def quotas(self) -> tuple[Quota, ...]:
-        """The quotas in force, in the order in which they were set."""
+        """The active quotas, in the order in which they were set."""
         return self._quotas.quotas()
 
     def usage(self, **scope: str) -> tuple[ModelUsage, ...]:
@@ -269,7 +269,7 @@ class FakeBedrock:
         per_chunk: float | tuple[float, float] = 0.0,
         **scope: str,
     ) -> None:
-        """Let answers in `scope` (fields of Scope) take this long; the last one set wins."""
+        """Set how long answers in `scope` (fields of Scope) take, in seconds; the last one set wins."""
         self._rules.add_latency(
             Latency(seconds=seconds, first_token=first_token, per_chunk=per_chunk, **scope)
         )
@@ -308,7 +308,7 @@ class FakeBedrock:
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        """What was received, by arrival; a later read shows how the calls went on."""
+        """The calls received, by arrival; reading it again shows their progress."""
         return self._log.snapshot()
 
     @property
@@ -350,12 +350,12 @@ class FakeBedrock:
         return await loop.run_in_executor(self._threads, self._think_in_thread, call, body)
 
     def _think_in_thread(self, call: Call, body: Mapping[str, Any]) -> Answer:
-        dictated = self._responder(call) if self._responder is not None else None
-        if not isinstance(dictated, str | None):
-            raise TypeError(f"the responder must return a text or None, not {type(dictated).__name__}")
-        if dictated is None and self._backend is not None:
+        text = self._responder(call) if self._responder is not None else None
+        if not isinstance(text, str | None):
+            raise TypeError(f"the responder must return a text or None, not {type(text).__name__}")
+        if text is None and self._backend is not None:
             return self._backend.complete(body)
-        return compose(body, dictated)
+        return compose(body, text)
 
 
 def _check_positive(**values: float) -> None:

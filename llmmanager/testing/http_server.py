@@ -64,7 +64,7 @@ class DropConnection(Exception):
 
 
 class NeverAnswer(Exception):
-    """Raised by a handler or a body: say nothing more, and call `left` when the client has gone."""
+    """Raised by a handler or a body: send nothing more, and call `left` when the client has gone."""
 
     def __init__(self, left: Callable[[], None]) -> None:
         super().__init__()
@@ -91,11 +91,11 @@ class HttpServer:
 
     @property
     def port(self) -> int:
-        """The port that is listened on; the one asked for before the start."""
+        """The port that it listens on; before the start, the one given."""
         return self._port
 
     def start(self) -> None:
-        """Listen; returns when connections are taken. Raises OSError when the port is not free."""
+        """Listen, and return when connections are accepted. Raises OSError when the port is not free."""
         if self._thread is not None:
             raise RuntimeError("the server is running already")
         self._started.clear()
@@ -172,7 +172,7 @@ class HttpServer:
             silence.left()
             _reset(writer)
         except asyncio.CancelledError:
-            _reset(writer)  # stop() is the only one who cancels, and it wants the task to end well
+            _reset(writer)  # only stop() cancels, and it waits for this task to end without an error
         finally:
             self._connections.discard(task)
             writer.close()
@@ -191,7 +191,7 @@ class HttpServer:
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    """Close so that the client sees a reset, not a polite end."""
+    """Close so that the client sees a reset instead of an orderly end."""
     sock = writer.get_extra_info("socket")
     if sock is not None and sock.fileno() >= 0:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

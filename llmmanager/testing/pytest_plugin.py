@@ -12,7 +12,7 @@ from .fake_bedrock import FakeBedrock
 
 @pytest.fixture
 def fake_bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBedrock]:
-    """A FakeBedrock of the test's own; boto3 clients made during the test reach it by the environment."""
+    """A FakeBedrock for one test; boto3 clients made during the test reach it by the environment."""
     for name in UNSET:
         monkeypatch.delenv(name, raising=False)
     with FakeBedrock() as bedrock:

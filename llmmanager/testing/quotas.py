@@ -16,7 +16,7 @@ _MINUTES_A_DAY = 24 * 60
 
 @dataclass(slots=True)
 class _Charge:
-    """The tokens of one call. A call that no quota met is in no window and on no day."""
+    """The tokens of one call; outside every window and day if no quota was set when it started."""
 
     at: float
     tokens: int
@@ -26,7 +26,7 @@ class _Charge:
 
 @dataclass(slots=True)
 class _Account:
-    """What one model, region and way of access has used."""
+    """What one model, region and access method has used."""
 
     day_began: float
     minute: deque[_Charge] = field(default_factory=deque)
@@ -35,7 +35,7 @@ class _Account:
 
 
 class Reservation:
-    """What one admitted call holds until it is settled."""
+    """What an admitted call has reserved until it is settled."""
 
     def __init__(self, ledger: QuotaLedger, account: _Account, charge: _Charge) -> None:
         self._ledger, self._account, self._charge = ledger, account, charge
@@ -46,7 +46,7 @@ class Reservation:
 
 
 class QuotaLedger:
-    """Admits calls under the quotas set; `window_seconds` is the length of Bedrock's minute."""
+    """Admits calls within the quotas; `window_seconds` is the length of a quota's minute."""
 
     def __init__(self, *, window_seconds: float, clock: Callable[[], float]) -> None:
         self.window_seconds = window_seconds
@@ -66,7 +66,7 @@ class QuotaLedger:
             return tuple(self._quotas)
 
     def clear(self) -> None:
-        """Drop every quota and all that was counted."""
+        """Remove every quota and what was counted."""
         with self._lock:
             self._quotas.clear()
             self._accounts.clear()

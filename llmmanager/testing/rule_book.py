@@ -1,4 +1,4 @@
-"""The rules in force, safe to change and to read from any thread."""
+"""The active rules; safe to change and to read from any thread."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _FaultState:
 
 
 class RuleBook:
-    """Faults, latencies, denials, closed regions and refused credentials."""
+    """Faults, latencies, denied models, enabled regions and rejected credentials."""
 
     def __init__(self, *, seed: int) -> None:
         self._seed = seed
@@ -44,7 +44,7 @@ class RuleBook:
         self._draws = 0
 
     def add_fault(self, fault: Fault) -> int:
-        """Put `fault` in force; the handle takes it out again."""
+        """Add `fault` and return its handle."""
         if not isinstance(fault, Fault):
             raise TypeError(f"a fault must be a Fault, not {fault!r}")
         with self._lock:
@@ -53,22 +53,22 @@ class RuleBook:
             return handle
 
     def remove_fault(self, handle: int) -> None:
-        """Take a fault out. Raises KeyError for a handle that is not in force."""
+        """Remove a fault. Raises KeyError for an unknown handle."""
         with self._lock:
             del self._faults[handle]
 
     def clear_faults(self) -> None:
-        """Take every fault out."""
+        """Remove every fault."""
         with self._lock:
             self._faults.clear()
 
     def faults(self) -> dict[int, Fault]:
-        """The faults in force by handle."""
+        """Return the active faults by handle."""
         with self._lock:
             return {handle: state.fault for handle, state in self._faults.items()}
 
     def fault_for(self, call: Call) -> Fault | None:
-        """The first fault in force that hits `call`, which uses up one of its count."""
+        """Return the first fault that matches `call`, and use up one of its count."""
         with self._lock:
             for handle, state in self._faults.items():
                 fault = state.fault
@@ -82,12 +82,12 @@ class RuleBook:
         return None
 
     def add_latency(self, latency: Latency) -> None:
-        """Put a latency in force; the last one that covers a call wins."""
+        """Add a latency; the last one that covers a call wins."""
         with self._lock:
             self._latencies.append(latency)
 
     def latency_for(self, call: Call) -> DrawnLatency:
-        """How long `call` takes."""
+        """Return how long `call` takes."""
         with self._lock:
             for latency in reversed(self._latencies):
                 if latency.covers(call):
@@ -137,7 +137,7 @@ class RuleBook:
                 raise ServiceError("AccessDeniedException")
 
     def clear(self) -> None:
-        """Take every rule out."""
+        """Remove every rule."""
         with self._lock:
             self._faults.clear()
             self._latencies.clear()

@@ -1,4 +1,4 @@
-"""What FakeBedrock can be told: faults, quotas, latencies, and where a model is denied."""
+"""The rules of FakeBedrock: faults, quotas, latencies, and the scope of each."""
 
 from __future__ import annotations
 
@@ -109,8 +109,7 @@ class Fault(Scope):
             raise ValueError("a stream that breaks after_chunks is billed already: leave billed out")
         if self.error and not self.status and not usual_status(self.error):
             raise ValueError(
-                f"error {self.error!r} is none that Bedrock is known to answer; "
-                "if it is not misspelt, give its status"
+                f"error {self.error!r} is not a known error of Bedrock; correct its name, or set its status"
             )
 
     def covers(self, call: Call) -> bool:
@@ -122,7 +121,7 @@ class Fault(Scope):
 
 @dataclass(frozen=True)
 class Quota(Scope):
-    """Limits that every model has in every region and way of access, each on its own.
+    """Limits of every model, region and access method, each on its own.
 
     A call takes its input and `maxTokens` (or the model's maximum) when it starts, and what it used when
     it ends. None leaves a limit as an earlier quota set it.
@@ -164,7 +163,7 @@ class Latency(Scope):
 
 
 def decode(kind: type[T], data: Any, *, where: str) -> T:
-    """The dataclass that JSON object `data` describes; ValueError names the place and the field in error."""
+    """Return the dataclass that a JSON object describes. ValueError names the place and the field."""
     if not isinstance(data, Mapping):
         raise ValueError(f"{where} must be an object")
     known = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A value that satisfies a JSON schema, with what a prompt says as its material."""
+"""A value that satisfies a JSON schema, made of the words and numbers of a prompt where they fit."""
 
 from __future__ import annotations
 

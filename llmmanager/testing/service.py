@@ -1,4 +1,4 @@
-"""Bedrock behind HTTP: who calls what where, and what comes back."""
+"""Bedrock's HTTP API: finds the operation, caller and target of a request, and answers it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Service:
         self._default_region = default_region
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
-        """The answer to `request`, an error included. Raises DropConnection or NeverAnswer when told to."""
+        """Answer `request`, errors included. Raises DropConnection or NeverAnswer for such faults."""
         operation, identifier = _route(request)
         access_key_id, region = _caller(request)
         body = _parsed(request.body)
@@ -87,7 +87,7 @@ class Service:
         except (DropConnection, asyncio.CancelledError):
             self._log.end(call, status=None, error_code="reset")
             raise
-        except Exception as error:  # what goes wrong in here must not look like a lost connection
+        except Exception as error:  # an error of FakeBedrock itself must not look like a lost connection
             return self._refused(call, ServiceError("InternalServerException", repr(error)))
 
     async def _serve(self, call: Call, request: HttpRequest, *, unreadable: bool) -> HttpResponse:
@@ -96,7 +96,7 @@ class Service:
         _check_authorization(request)
         self._rules.check_caller(call)
         if not request.path.startswith("/model/"):
-            await self._strike(call, self._rules.fault_for(call))
+            await self._apply_fault(call, self._rules.fault_for(call))
             return self._answered(call, await self._describe(call, request.query))
         return await self._invoke(call, request, unreadable=unreadable)
 
@@ -107,7 +107,7 @@ class Service:
             call = self._log.update(call, model_id=target.model.model_id, access_method=target.access)
         fault = self._rules.fault_for(call)
         if fault is not None and not fault.billed and fault.after_chunks is None:
-            await self._strike(call, fault)
+            await self._apply_fault(call, fault)
         if isinstance(target, ServiceError):
             raise target
         self._rules.check_access(call)
@@ -117,7 +117,7 @@ class Service:
             call = self._completed(call, resource)
         if fault is not None and fault.billed:
             await self._runtime.lose_answer(call, target)
-            await self._strike(call, fault)
+            await self._apply_fault(call, fault)
         if call.operation == "ConverseStream":
             frames = await self._runtime.converse_stream(
                 call, target, stop=_break_of(fault), client_left=request.client_left
@@ -162,7 +162,7 @@ class Service:
         return replace(call, body=render_prompt(resource, call.body))
 
     def _resolve(self, call: Call, resource: Resource | None) -> Target | ServiceError:
-        """Return the target of `call`, or why it has none: a fault for its region still comes first."""
+        """Return the target of `call`, or why it has none; a fault is checked before that error is raised."""
         try:
             if resource is not None and call.operation != "CountTokens":
                 return self._resources.resolve(resource, region=call.region)
@@ -183,7 +183,7 @@ class Service:
         headers = {"x-amzn-RequestId": call.request_id, "x-amzn-ErrorType": error.code, **error.headers}
         return json_response(error.body, status=error.status, headers=headers)
 
-    async def _strike(self, call: Call, fault: Fault | None) -> None:
+    async def _apply_fault(self, call: Call, fault: Fault | None) -> None:
         if fault is None:
             return
         if fault.delay:
@@ -202,7 +202,7 @@ def _error_of(fault: Fault) -> ServiceError:
 
 
 def _retry_headers(fault: Fault) -> Mapping[str, str]:
-    """The headers of a fault's answer: those it names, and its retry-after in both of AWS's ways."""
+    """Return the headers of a fault's answer: its own, and its retry-after in both forms of AWS."""
     if fault.retry_after is None:
         return fault.headers
     return {

@@ -1,4 +1,4 @@
-"""FakeBedrock's settings as JSON: what a config file and the control endpoint understand."""
+"""FakeBedrock's settings as JSON, in a config file and at the control endpoint."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _RULES = (
 
 
 def options_of(settings: Any) -> dict[str, Any]:
-    """The arguments of FakeBedrock in the object of a config file.
+    """Return the arguments of FakeBedrock in the object of a config file.
 
     Raises ValueError, which names the key, for one that is unknown or holds the wrong kind of value.
     """
@@ -59,9 +59,9 @@ def options_of(settings: Any) -> dict[str, Any]:
 
 
 def apply_rules(bedrock: FakeBedrock, settings: Any) -> list[int]:
-    """Put the rules of `settings` in force, all or none; the faults' handles.
+    """Add the rules of `settings`, all or none, and return the handles of the faults.
 
-    Raises ValueError, which names the place, for a rule that is wrong. Keys that are no rules are refused by
+    Raises ValueError, which names the place, for an invalid rule. Other keys than rules are refused by
     `options_of`.
     """
     faults, quotas = _decoded(settings, "faults", Fault), _decoded(settings, "quotas", Quota)

@@ -1,4 +1,4 @@
-"""Counting tokens: four characters each, fixed sums for media, and prefixes that are cached."""
+"""Token counts (four characters each, a fixed number for media) and cached prefixes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class InputCount:
 
 
 def text_tokens(text: str) -> int:
-    """The tokens of `text`: at least one, unless it is empty."""
+    """Return the tokens of `text`, at least one unless it is empty."""
     return -(-len(text) // CHARS_PER_TOKEN)
 
 
@@ -69,7 +69,7 @@ def count_native(body: str) -> int:
 
 
 class PromptCache:
-    """Which prefixes each model in each region has read before."""
+    """The prefixes that each model has cached in each region."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -77,7 +77,7 @@ class PromptCache:
         self._expiry: dict[tuple[str, str, str], float] = {}
 
     def use(self, count: InputCount, *, model_id: str, region: str, least: int) -> tuple[int, int]:
-        """The tokens read from the cache and those written to it; no prefix under `least` tokens is."""
+        """Return the tokens read from and written to the cache; no shorter prefix than `least` is cached."""
         points = [point for point in count.checkpoints if point.tokens >= least]
         if not points:
             return 0, 0
