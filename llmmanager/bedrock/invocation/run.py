@@ -77,6 +77,7 @@ class Run(Generic[R]):
         cancelled: threading.Event | None = None,
     ) -> None:
         self.record = CallRecord(warnings)
+        self._streaming = operation == "ConverseStream"
         self._machinery = machinery
         self._features = FeatureFallback(
             machinery.features,
@@ -94,6 +95,7 @@ class Run(Generic[R]):
             machinery.cooldowns,
             deadline,
             content_left_out=self._features.content_left_out,
+            streaming=self._streaming,
         )
         self._credentials_renewed = False
         self._refusing_regions: set[str] = set()
@@ -195,7 +197,10 @@ class Run(Generic[R]):
             self._failed(target, error, self._decision(error), start)
             return False, None
         with self._machinery.cooldowns.turn(
-            target, has_other=self._route.can_postpone(target), time_left=self._deadline.remaining()
+            target,
+            has_other=self._route.can_postpone(target),
+            time_left=self._deadline.remaining(),
+            streaming=self._streaming,
         ) as turn:
             if not turn.may_call:
                 self._route.postpone(target)
@@ -217,7 +222,7 @@ class Run(Generic[R]):
             return False, None
         self.record.add_success(target, start, answer=raw if isinstance(raw, Mapping) else None)
         self._log.attempt_succeeded(target, start)
-        self._machinery.cooldowns.attempt_succeeded(target)
+        self._machinery.cooldowns.attempt_succeeded(target, streaming=self._streaming)
         for region in self._refusing_regions:
             self._machinery.cooldowns.region_refused(region)
         self._features.answered(target.model_id)

@@ -99,39 +99,45 @@ class Cooldowns:
         self._probes = Probes(clock, self.is_cooling, patience)
         after_fork(self, new_lock)
 
-    def attempt_failed(self, target: Target, decision: Decision) -> None:
+    def attempt_failed(self, target: Target, decision: Decision, *, streaming: bool = False) -> None:
         """Count a failed call of the target against what the decision is about."""
-        self.failed(key_of(target, decision.scope), decision)
-        self._probes.failed(target, decision)
+        self.failed(key_of(target, decision.scope, streaming=streaming), decision)
+        self._probes.failed(target, decision, streaming=streaming)
 
-    def attempt_succeeded(self, target: Target) -> None:
-        """Forget the failures of everything that the target is part of."""
+    def attempt_succeeded(self, target: Target, *, streaming: bool = False) -> None:
+        """Forget the failures of everything that the call depended on."""
         if self.any():
-            for key in keys_of(target):
+            for key in keys_of(target, streaming=streaming):
                 self.succeeded(key)
-        self._probes.answered(target)
+        self._probes.answered(target, streaming=streaming)
 
     def region_refused(self, region: str) -> None:
         """The region refused credentials that another region accepts: the account has not enabled it."""
         self.failed((ALL, region), Decision(Next.OTHER_REGION, Kind.ACCESS, scope=Scope.REGION))
 
-    def turn(self, target: Target, *, has_other: bool, time_left: float) -> Turn:
+    def turn(self, target: Target, *, has_other: bool, time_left: float, streaming: bool = False) -> Turn:
         """Wait, if need be, until the target may be called; see `Probes.turn`."""
-        turn = self._probes.turn(target, has_other=has_other, time_left=time_left)
+        turn = self._probes.turn(target, has_other=has_other, time_left=time_left, streaming=streaming)
         if turn.is_probe and self._board is not None and self._probes.is_model_in_doubt(target.model_id):
             self.learn(READ_BEFORE_PROBE_SECONDS)
-            if has_other and self.is_cooling(target):
+            if has_other and self.is_cooling(target, streaming=streaming):
                 with turn:
                     return Turn.refused(self._probes)
         return turn
 
-    def is_better_last(self, target: Target) -> bool:
+    def is_better_last(self, target: Target, *, streaming: bool = False) -> bool:
         """Whether the target is cooling, or was denied and has not answered since."""
-        return self.is_cooling(target) or self._probes.is_in_doubt(target)
+        return self.is_cooling(target, streaming=streaming) or self._probes.is_in_doubt(
+            target, streaming=streaming
+        )
 
-    def is_cooling(self, target: Target) -> bool:
-        """Whether the target, or anything that it is part of, is better not called now."""
-        return self.any() and any(self.cooling(key) for key in keys_of(target))
+    def is_cooling(self, target: Target, *, streaming: bool = False) -> bool:
+        """Whether the target, or anything that a call of it depends on, is better not called now.
+
+        Args:
+            streaming: whether the call would be ConverseStream.
+        """
+        return self.any() and any(self.cooling(key) for key in keys_of(target, streaming=streaming))
 
     def failed(self, key: Key, decision: Decision) -> None:
         """Count a failure of what the key stands for."""

@@ -58,6 +58,8 @@ class Scope(Enum):
     MODEL_IN_REGION = "model_in_region"
     REGION = "region"
     """Every model in the region: the account has not enabled it, or a key is valid elsewhere."""
+    MODEL = "model"
+    """The model in every region."""
 
 
 TRANSIENT_KINDS = frozenset(

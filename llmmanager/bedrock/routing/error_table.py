@@ -28,7 +28,8 @@ _OUT_OF_QUOTA = (Next.OTHER_REGION, Kind.QUOTA)
 _NO_ACCESS_HERE = (Next.OTHER_REGION, Kind.ACCESS)
 # Bedrock names the resource that was denied; `denials` reads it from the message.
 _RESOURCE_DENIED = (Next.OTHER_ACCESS_METHOD, Kind.ACCESS, Next.OTHER_REGION)
-_NO_ACCESS = (Next.OTHER_MODEL, Kind.ACCESS)
+_NO_ACCESS = Decision(Next.OTHER_MODEL, Kind.ACCESS, scope=Scope.MODEL)
+_NO_SUCH_MODEL = Decision(Next.OTHER_MODEL, Kind.MODEL, scope=Scope.MODEL)
 _NOT_THIS_MODEL = (Next.OTHER_MODEL, Kind.REQUEST)
 _BAD_REQUEST = (Next.GIVE_UP, Kind.REQUEST)
 # A region that the account has not enabled refuses good credentials: the call ends when every region does.
@@ -63,7 +64,7 @@ RULES: tuple[Rule, ...] = (
     Rule("ValidationException", "on-demand throughput isn't supported", _NEEDS_PROFILE),
     _rule("ValidationException", "doesn't support on-demand throughput", *_NO_ACCESS_HERE),
     _rule("ValidationException", "the provided model identifier is invalid", Next.OTHER_REGION, Kind.MODEL),
-    _rule("ValidationException", "this action doesn't support the model", Next.OTHER_MODEL, Kind.MODEL),
+    Rule("ValidationException", "this action doesn't support the model", _NO_SUCH_MODEL),
     *FEATURE_REFUSALS,
     # ValidationException: the request
     # A guardrail belongs to a region.
@@ -81,7 +82,7 @@ RULES: tuple[Rule, ...] = (
     _rule("ValidationException", "is blank", *_BAD_REQUEST),
     _rule("ValidationException", "cannot be empty when status value is error", *_BAD_REQUEST),
     _rule("ValidationException", "include more than 5 documents", *_BAD_REQUEST),
-    _rule("ValidationException", "at 'modelid' failed to satisfy constraint", Next.OTHER_MODEL, Kind.MODEL),
+    Rule("ValidationException", "at 'modelid' failed to satisfy constraint", _NO_SUCH_MODEL),
     _rule("ValidationException", "failed to satisfy constraint", *_BAD_REQUEST),
     # The model's own schema: the next model may accept the request.
     _rule("ValidationException", "the model returned the following errors", *_NOT_THIS_MODEL),
@@ -91,21 +92,21 @@ RULES: tuple[Rule, ...] = (
     _rule("SerializationException", "", *_BAD_REQUEST),
     # AccessDeniedException
     _rule("AccessDeniedException", "don't have access to the model", *_NO_ACCESS_HERE),
-    _rule("AccessDeniedException", "aws-marketplace", *_NO_ACCESS),
-    _rule("AccessDeniedException", "invalid_payment_instrument", *_NO_ACCESS),
-    _rule("AccessDeniedException", "not available for this account", *_NO_ACCESS),
+    Rule("AccessDeniedException", "aws-marketplace", _NO_ACCESS),
+    Rule("AccessDeniedException", "invalid_payment_instrument", _NO_ACCESS),
+    Rule("AccessDeniedException", "not available for this account", _NO_ACCESS),
     Rule("AccessDeniedException", "not authorized to perform: bedrock:applyguardrail", _DENIED_GUARDRAIL),
     _rule("AccessDeniedException", "not authorized to perform: bedrock:", *_RESOURCE_DENIED),
     _rule("AccessDeniedException", "not authorized to perform:", Next.OTHER_REGION, Kind.RESOURCE),
     _rule("AccessDeniedException", "explicit deny in", *_RESOURCE_DENIED),
     _rule("AccessDeniedException", "", *_NO_ACCESS_HERE),
-    _rule("FTUFormNotFilled", "", *_NO_ACCESS),
-    _rule("BadCScoreException", "", *_NO_ACCESS),
-    _rule("MPAgreementBeingCreated", "", *_NO_ACCESS),
+    Rule("FTUFormNotFilled", "", _NO_ACCESS),
+    Rule("BadCScoreException", "", _NO_ACCESS),
+    Rule("MPAgreementBeingCreated", "", _NO_ACCESS),
     # ResourceNotFoundException
-    _rule("ResourceNotFoundException", "reached the end of its life", Next.OTHER_MODEL, Kind.MODEL),
-    _rule("ResourceNotFoundException", "marked by provider as legacy", Next.OTHER_MODEL, Kind.MODEL),
-    _rule("ResourceNotFoundException", "use case details have not been submitted", *_NO_ACCESS),
+    Rule("ResourceNotFoundException", "reached the end of its life", _NO_SUCH_MODEL),
+    Rule("ResourceNotFoundException", "marked by provider as legacy", _NO_SUCH_MODEL),
+    Rule("ResourceNotFoundException", "use case details have not been submitted", _NO_ACCESS),
     _rule("ResourceNotFoundException", "", Next.OTHER_REGION, Kind.MODEL),
     # Who is asking
     Rule("ExpiredTokenException", "", _EXPIRED_CREDENTIALS),

@@ -12,8 +12,8 @@ ALL = "*"
 Key = tuple[str, str]
 """What, and where.
 
-What: a model id, `invoked id|access method` for one access method of a model, or "*" for every model.
-Where: a region, or "*" for every region.
+What: a model id, `invoked id|access method` for one access method of a model (`…|stream` for streams through
+it, which are another permission), or "*" for every model. Where: a region, or "*" for every region.
 """
 
 
@@ -44,9 +44,9 @@ def narrowed(scope: Scope, target: Target) -> Scope:
     return scope
 
 
-def key_of(target: Target, scope: Scope) -> Key:
+def key_of(target: Target, scope: Scope, *, streaming: bool = False) -> Key:
     """Return the key of what a decision of this scope is about."""
-    access = f"{target.invoke_id}|{target.access_method}"
+    access = f"{target.invoke_id}|{target.access_method}{'|stream' if streaming else ''}"
     match narrowed(scope, target):
         case Scope.ACCESS_METHOD:
             return access, target.region
@@ -54,9 +54,11 @@ def key_of(target: Target, scope: Scope) -> Key:
             return access, ALL
         case Scope.REGION:
             return ALL, target.region
+        case Scope.MODEL:
+            return target.model_id, ALL
     return target.model_id, target.region
 
 
-def keys_of(target: Target) -> tuple[Key, ...]:
-    """Return the keys of everything that the target is part of."""
-    return tuple(key_of(target, scope) for scope in Scope)
+def keys_of(target: Target, *, streaming: bool = False) -> tuple[Key, ...]:
+    """Return the keys of everything that a call of the target depends on."""
+    return tuple(key_of(target, scope, streaming=streaming) for scope in Scope)

@@ -39,13 +39,11 @@ class Probes:
 
     Args:
         clock: seconds that only grow.
-        is_cooling: whether a target is better not called now.
+        is_cooling: `Cooldowns.is_cooling`.
         patience: seconds.
     """
 
-    def __init__(
-        self, clock: Callable[[], float], is_cooling: Callable[[Target], bool], patience: float
-    ) -> None:
+    def __init__(self, clock: Callable[[], float], is_cooling: Callable[..., bool], patience: float) -> None:
         self._clock = clock
         self._is_cooling = is_cooling
         self._patience = patience
@@ -59,9 +57,9 @@ class Probes:
         self._lock = threading.Lock()
         self._running: dict[Key, _Probe] = {}
 
-    def is_in_doubt(self, target: Target) -> bool:
+    def is_in_doubt(self, target: Target, *, streaming: bool = False) -> bool:
         """Whether the target was denied and has not answered since."""
-        return bool(self._doubts) and any(key in self._doubts for key in keys_of(target))
+        return bool(self._doubts) and any(key in self._doubts for key in keys_of(target, streaming=streaming))
 
     def is_model_in_doubt(self, model_id: str) -> bool:
         """Whether the model was denied anywhere and has not answered there since."""
@@ -70,54 +68,58 @@ class Probes:
         with self._lock:
             return model_id in self._doubts.values()
 
-    def answered(self, target: Target) -> None:
+    def answered(self, target: Target, *, streaming: bool = False) -> None:
         """The target answered: the access of its model is certain, and calls that wait for it go on."""
         if target.model_id in self._certain and not self._doubts:
             return
         with self._lock:
             self._certain.add(target.model_id)
-            for key in keys_of(target):
+            for key in keys_of(target, streaming=streaming):
                 self._doubts.pop(key, None)
             for probe in self._running.values():
                 if probe.target.model_id == target.model_id and not self.is_in_doubt(probe.target):
                     probe.ended.set()
 
-    def failed(self, target: Target, decision: Decision) -> None:
+    def failed(self, target: Target, decision: Decision, *, streaming: bool = False) -> None:
         """The call of the target failed: a throttle shows that there is access, a denial raises doubt."""
         if decision.kind in _ACCESSIBLE:
-            self.answered(target)
+            self.answered(target, streaming=streaming)
         elif decision.kind in _DOUBTFUL:
             with self._lock:
                 self._certain.discard(target.model_id)
-                self._doubts[key_of(target, decision.scope)] = target.model_id
+                key = key_of(target, decision.scope, streaming=streaming)
+                self._doubts[key] = target.model_id
 
-    def turn(self, target: Target, *, has_other: bool, time_left: float) -> Turn:
+    def turn(self, target: Target, *, has_other: bool, time_left: float, streaming: bool = False) -> Turn:
         """Wait, if need be, until the target may be called.
 
         Args:
             has_other: whether the call has another target that it could try first.
             time_left: seconds that the call has left.
+            streaming: whether the call is ConverseStream.
 
         Returns:
             A context manager to be left when the outcome of the call has been noted.
         """
-        if target.model_id in self._certain and not self.is_in_doubt(target):
+        if target.model_id in self._certain and not self.is_in_doubt(target, streaming=streaming):
             return Turn(self, None, may_call=True)
         until = self._clock() + min(self._patience, time_left * _SHARE_OF_TIME_LEFT)
         while True:
-            if has_other and self.is_model_in_doubt(target.model_id) and self._is_cooling(target):
+            cooling = self.is_model_in_doubt(target.model_id) and self._is_cooling(
+                target, streaming=streaming
+            )
+            if has_other and cooling:
                 return Turn.refused(self)
-            running = self._begin(target)
+            running = self._begin(target, streaming=streaming)
             if isinstance(running, Turn):
                 return running
-            if has_other and self.is_in_doubt(target):
+            if has_other and self.is_in_doubt(target, streaming=streaming):
                 return Turn.refused(self)
-            now = self._clock()
-            seconds = min(until, running.started + self._patience) - now
+            seconds = min(until, running.started + self._patience) - self._clock()
             if seconds <= 0:
                 return Turn(self, None, may_call=True)
             running.ended.wait(seconds)
-            if has_other and self.is_in_doubt(target):
+            if has_other and self.is_in_doubt(target, streaming=streaming):
                 return Turn.refused(self)
 
     def end(self, probe: _Probe) -> None:
@@ -128,10 +130,10 @@ class Probes:
                 del self._running[key]
         probe.ended.set()
 
-    def _begin(self, target: Target) -> _Probe | Turn:
+    def _begin(self, target: Target, *, streaming: bool) -> _Probe | Turn:
         """Start a probe of the target unless one is under way or none is needed."""
         with self._lock:
-            if target.model_id in self._certain and not self.is_in_doubt(target):
+            if target.model_id in self._certain and not self.is_in_doubt(target, streaming=streaming):
                 return Turn(self, None, may_call=True)
             running = self._running.get(_place(target))
             if running is not None:

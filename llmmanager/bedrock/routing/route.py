@@ -68,6 +68,7 @@ class Route(Generic[T]):
     Attributes:
         content_left_out: how many parts of the request's content a model would have to do without, by
             model id. Models with fewer come first.
+        streaming: whether the call is ConverseStream.
     """
 
     places: Iterable[Sequence[T]]
@@ -77,6 +78,7 @@ class Route(Generic[T]):
     rng: random.Random = _RNG
     clock: Callable[[], float] = time.monotonic
     content_left_out: Callable[[str], int] = _complete
+    streaming: bool = False
     transient_failures: int = 0
     ended_by: str = "every target failed"
     out_of_time: bool = False
@@ -85,9 +87,9 @@ class Route(Generic[T]):
         line = [_Place(list(ways)) for ways in self.places if ways]
         if self.cooldowns.any():
             for place in line:
-                place.ways.sort(key=self.cooldowns.is_cooling)
-            line.sort(key=lambda place: self.cooldowns.is_cooling(place.ways[0]))
-            if line and self.cooldowns.is_cooling(line[0].ways[0]):
+                place.ways.sort(key=self._is_cooling)
+            line.sort(key=lambda place: self._is_cooling(place.ways[0]))
+            if line and self._is_cooling(line[0].ways[0]):
                 self.cooldowns.note_all_cooling()
         self._order = {place.key: position for position, place in enumerate(line)}
         self._line = line
@@ -125,7 +127,7 @@ class Route(Generic[T]):
     def failed(self, target: T, decision: Decision, next_: Next) -> None:
         """Take note of a failed attempt; `next_` is where the caller decided to go."""
         key = (target.model_id, target.region)
-        self.cooldowns.attempt_failed(target, decision)
+        self.cooldowns.attempt_failed(target, decision, streaming=self.streaming)
         if decision.transient:
             self.transient_failures += 1
         place = next(place for place in self._line if place.key == key)
@@ -152,7 +154,11 @@ class Route(Generic[T]):
     def postpone(self, target: T) -> None:
         """Try the others first: the other access methods that are not in doubt, else the other places."""
         place = next(place for place in self._line if place.ways[0] == target)
-        better = [way for way in place.ways if way != target and not self.cooldowns.is_better_last(way)]
+        better = [
+            way
+            for way in place.ways
+            if way != target and not self.cooldowns.is_better_last(way, streaming=self.streaming)
+        ]
         if better:
             self._postponed.append(target)
             place.ways = [*better, *(way for way in place.ways if way not in better)]
@@ -221,6 +227,9 @@ class Route(Generic[T]):
         self._aside = [place for place in self._aside if place.key[0] != model]
         self._most_failures = max(self._most_failures, self.transient_failures)
         self.ended_by, self.out_of_time = "every target failed", False
+
+    def _is_cooling(self, target: T) -> bool:
+        return self.cooldowns.is_cooling(target, streaming=self.streaming)
 
     def _leave(self, place: _Place[T], target: T, decision: Decision, next_: Next) -> None:
         """Take out of the call what the decision is about."""

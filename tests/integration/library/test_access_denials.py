@@ -91,6 +91,42 @@ def test_a_denied_guardrail_leaves_the_region_and_not_the_model(fake_bedrock, ma
     assert manager.converse(ask).region_used == EAST
 
 
+def test_streams_denied_for_a_model_leave_its_other_calls_and_the_reverse(
+    fake_bedrock, make_manager, ask
+) -> None:
+    message = (
+        "User: u is not authorized to perform: bedrock:InvokeModelWithResponseStream on resource: "
+        f"arn:aws:bedrock:{EAST}::foundation-model/{LITE} because no identity-based policy allows it"
+    )
+    denied = Fault(error="AccessDeniedException", message=message, operation="ConverseStream", model=LITE)
+    fake_bedrock.add_fault(denied)
+    manager = make_manager(("Nova Lite", "Nova Pro"), (EAST,))
+    for _ in range(2):
+        with manager.converse_stream(ask) as stream:
+            assert "".join(stream)
+        assert manager.converse(ask).model_used == LITE
+    streamed = [call.invoked_id for call in fake_bedrock.calls if call.operation == "ConverseStream"]
+    assert streamed == [LITE, f"us.{LITE}", PRO, PRO]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Fault(error="AccessDeniedException", message="not authorized: aws-marketplace:Subscribe", model=LITE),
+        Fault(error="ResourceNotFoundException", message="It has reached the end of its life.", model=LITE),
+    ],
+    ids=lambda fault: fault.error,
+)
+def test_a_model_that_is_denied_in_every_region_costs_one_call(
+    fake_bedrock, make_manager, ask, error
+) -> None:
+    fake_bedrock.add_fault(error)
+    manager = make_manager(("Nova Lite", "Nova Pro"))
+    for _ in range(3):
+        assert manager.converse(ask).model_used == PRO
+    assert [call.invoked_id for call in fake_bedrock.calls] == [LITE, PRO, PRO, PRO]
+
+
 def requests(count: int, ask: list[dict]) -> list[BedrockConverseRequest]:
     return [BedrockConverseRequest(request_id=str(number), messages=ask) for number in range(count)]
 
