@@ -153,6 +153,11 @@ class CallRecord:
         failure.__cause__ = last
         return failure
 
+    def add_response_to(self, error: LLMManagerError) -> None:
+        """Give an error that ends the call the response, so that the attempts before it are reported."""
+        if self.attempts and getattr(error, "response", None) is None:
+            error.response = self.response(None, None, success=False)  # type: ignore[attr-defined]
+
     def exhausted(self, reason: str, *, out_of_time: bool) -> RetryExhaustedError:
         """Return the error for a call without an answer: all attempts, and the response built from them.
 

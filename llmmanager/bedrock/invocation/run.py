@@ -191,7 +191,8 @@ class Run(Generic[R]):
         try:
             client = self._machinery.clients.client("bedrock-runtime", target.region, remaining=remaining)
             body = self._features.body(target.model_id)
-        except LLMManagerError:
+        except LLMManagerError as error:
+            self.record.add_response_to(error)
             raise
         except Exception as error:
             self._failed(target, error, self._decision(error), start)

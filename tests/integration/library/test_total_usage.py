@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llmmanager import (
+    AuthenticationError,
     BedrockConverseRequest,
     BedrockResponse,
     ResponseValidationConfig,
@@ -237,6 +238,28 @@ def test_a_paid_answer_is_reported_when_the_credentials_fail_afterwards(
     assert_counted(fake_bedrock, response)
 
 
+def test_a_paid_answer_is_reported_when_no_client_can_be_made_for_the_next_region(
+    fake_bedrock: FakeBedrock, make_manager, ask, monkeypatch
+) -> None:
+    manager = make_manager()
+    make_client = manager._clients.client
+
+    def without_credentials_in_the_west(service: str, region: str, **arguments: Any) -> Any:
+        if region == "us-west-2":
+            raise AuthenticationError("the credentials are gone")
+        return make_client(service, region, **arguments)
+
+    def check(_: BedrockResponse) -> ValidationResult:
+        fake_bedrock.add_fault(Fault(error="ThrottlingException", region="us-east-1"))
+        return ValidationResult(success=False, error_message="no")
+
+    monkeypatch.setattr(manager._clients, "client", without_credentials_in_the_west)
+    with pytest.raises(AuthenticationError) as raised:
+        manager.converse(ask, response_validation_config=ResponseValidationConfig(check))
+    assert raised.value.response is not None
+    assert_counted(fake_bedrock, raised.value.response)
+
+
 def test_a_parallel_run_sums_up_every_answer_of_every_request(
     fake_bedrock: FakeBedrock, make_parallel, ask
 ) -> None:
@@ -249,6 +272,7 @@ def test_a_parallel_run_sums_up_every_answer_of_every_request(
     manager = make_parallel(MODELS, retry={"max_retries": 50})
     result = manager.converse_parallel(requests, response_validation_config=config)
     settled(fake_bedrock)
+    assert sum(row.answers - row.lost_answers for row in fake_bedrock.usage()) == 2 * len(requests)
     total = result.get_total_usage()
     assert total == result.get_total_tokens_used()
     assert total is not None
