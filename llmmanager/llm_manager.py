@@ -104,7 +104,7 @@ class LLMManager:
 
     def converse(
         self,
-        messages: str | list[dict[str, Any]],
+        messages: str | list[dict[str, Any]] | None,
         system: list[dict[str, Any]] | None = None,
         inference_config: dict[str, Any] | None = None,
         additional_model_request_fields: dict[str, Any] | None = None,
@@ -124,7 +124,8 @@ class LLMManager:
         """Answer one conversation turn.
 
         Args:
-            messages: as Bedrock's Converse takes them, bytes as bytes; or a string, the user's one text.
+            messages: as Bedrock's Converse takes them, bytes as bytes; or a string, the user's one text; or
+                None for a managed prompt.
             system ... prompt_variables, performance_config, service_tier, output_config: the Converse
                 fields of the same name in camel case.
             response_validation_config: a check on the answer; an invalid one asks again.
@@ -148,7 +149,7 @@ class LLMManager:
 
     def converse_stream(
         self,
-        messages: str | list[dict[str, Any]],
+        messages: str | list[dict[str, Any]] | None,
         system: list[dict[str, Any]] | None = None,
         inference_config: dict[str, Any] | None = None,
         additional_model_request_fields: dict[str, Any] | None = None,

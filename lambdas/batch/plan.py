@@ -19,6 +19,7 @@ from lambdas.batch.records import InputFile, Record, Rejected, read_files
 from lambdas.batch.runs import BatchIsRunning, claim, describe
 from lambdas.batch.storage import MANIFEST, REJECTED, BatchStorage, NotThere, Plan, Run, keys_below, stream
 from lambdas.shared.json_text import dump_line
+from lambdas.shared.manager import model_ids
 from lambdas.shared.observability import logger
 from lambdas.shared.settings import batch_settings
 from lambdas.shared.text_encoding import SIGNS_BYTES, foreign_format
@@ -159,19 +160,20 @@ def _room(cut: int, shard_size: int, spread: int) -> int:
 
 def _files(batch: Batch) -> Iterator[InputFile]:
     """The input, one file or in the order of their keys all that lie below a prefix, each opened in turn."""
+    models = model_ids(batch.targets)
     if batch.requests is not None:
-        yield InputFile(map(dump_line, batch.requests))
+        yield InputFile(map(dump_line, batch.requests), model_ids=models)
         return
     place = f"s3://{batch.bucket}/{batch.key}"
     try:
         if not batch.is_folder:
-            yield InputFile(_plain(batch, stream(batch.bucket, batch.key), place))
+            yield InputFile(_plain(batch, stream(batch.bucket, batch.key), place), model_ids=models)
             return
         for key in keys_below(batch.bucket, batch.key):
             if key.endswith(".jsonl"):
                 place = f"s3://{batch.bucket}/{key}"
                 chunks = _plain(batch, stream(batch.bucket, key), place)
-                yield InputFile(chunks, place, f"{key.removeprefix(batch.key)}-")
+                yield InputFile(chunks, place, f"{key.removeprefix(batch.key)}-", models)
     except ClientError as error:
         if error.response["Error"]["Code"] in _UNREADABLE:
             raise InvalidBatch(f"{_field(batch)}: {place} does not exist or may not be read") from None

@@ -75,18 +75,20 @@ class InputFile:
         chunks: its bytes, cut anywhere.
         name: its URI, for what is said about its lines; None where it is the only one.
         id_prefix: begins the id of every record that has none of its own.
+        model_ids: the models that may answer the records.
     """
 
     chunks: Iterable[bytes]
     name: str | None = None
     id_prefix: str = ""
+    model_ids: tuple[str, ...] = ()
 
 
 def read_records(
-    chunks: Iterable[bytes], *, max_line_bytes: int = MAX_LINE_BYTES
+    chunks: Iterable[bytes], *, max_line_bytes: int = MAX_LINE_BYTES, model_ids: tuple[str, ...] = ()
 ) -> Iterator[Record | Rejected]:
-    """`read_files` of one file."""
-    return read_files([InputFile(chunks)], max_line_bytes=max_line_bytes)
+    """Return what `read_files` returns for one file."""
+    return read_files([InputFile(chunks, model_ids=model_ids)], max_line_bytes=max_line_bytes)
 
 
 def read_files(
@@ -106,7 +108,7 @@ def read_files(
             if line is None:
                 yield Rejected(number, None, (f"record: must be at most {max_line_bytes} bytes",), file.name)
             elif line.strip():
-                entry = _read(number, line, seen, file.id_prefix)
+                entry = _read(number, line, seen, file)
                 yield replace(entry, file=file.name) if isinstance(entry, Rejected) else entry
 
 
@@ -144,11 +146,12 @@ def split_lines(chunks: Iterable[bytes], *, max_bytes: int) -> Iterator[bytes | 
         yield line()
 
 
-def _read(number: int, line: bytes, seen: IdSet, id_prefix: str) -> Record | Rejected:
+def _read(number: int, line: bytes, seen: IdSet, file: InputFile) -> Record | Rejected:
     data = None
     try:
         data = parse(line)
-        request = decode_record(data, default_id=f"{id_prefix}line-{number}")
+        default_id = f"{file.id_prefix}line-{number}"
+        request = decode_record(data, default_id=default_id, model_ids=file.model_ids)
         _check_locations(line, data)
     except InvalidJson as error:
         return Rejected(number, None, (f"record: {error}",))

@@ -23,7 +23,7 @@ from lambdas.batch.results import ANSWERED, FAILED, interrupted_result, missed_r
 from lambdas.batch.storage import BatchStorage
 from lambdas.shared.codec import InvalidRequest, decode_record
 from lambdas.shared.health import cooldowns
-from lambdas.shared.manager import REQUEST_SECONDS, Targets, parallel_manager
+from lambdas.shared.manager import REQUEST_SECONDS, Targets, model_ids, parallel_manager
 from lambdas.shared.metrics import Tally
 from lambdas.shared.observability import log_payload, logger
 from lambdas.shared.settings import batch_settings
@@ -88,7 +88,8 @@ def run_shard(item: dict[str, Any], budget: Budget) -> dict[str, Any]:
         EarlyEnd(storage, options, run=item["run"], shard=item["shard"]) as early_end,
     ):
         finished_before = len(parts.statuses)
-        waiting = Waiting(storage.read(item["key"]), parts, budget, early_end)
+        models = model_ids(_targets(item))
+        waiting = Waiting(storage.read(item["key"]), parts, budget, early_end, model_ids=models)
         cut_short = False
         for request, response in _responses(item, options, waiting.requests(), deadline=budget.end):
             if _is_interrupted(response, budget):
@@ -128,7 +129,7 @@ def _responses(
     *,
     deadline: Deadline,
 ) -> Iterator[tuple[BedrockConverseRequest, BedrockResponse]]:
-    targets = Targets(tuple(item["models"]), tuple(item["regions"]))
+    targets = _targets(item)
     calls_at_once = options.calls_at_once(batch_settings().worker_concurrency)
     manager = parallel_manager(
         targets,
@@ -144,6 +145,10 @@ def _responses(
     )
 
 
+def _targets(item: dict[str, Any]) -> Targets:
+    return Targets(tuple(item["models"]), tuple(item["regions"]))
+
+
 class Waiting:
     """The records of a shard that have no result yet, handed out while there is time to start them.
 
@@ -151,12 +156,21 @@ class Waiting:
         over: whether all were handed out that are to be run; not so where nobody asked for them in time.
     """
 
-    def __init__(self, shard: bytes, parts: PartWriter, budget: Budget, early_end: EarlyEnd) -> None:
+    def __init__(
+        self,
+        shard: bytes,
+        parts: PartWriter,
+        budget: Budget,
+        early_end: EarlyEnd,
+        *,
+        model_ids: tuple[str, ...] = (),
+    ) -> None:
         self.over = False
         self._shard = shard
         self._parts = parts
         self._budget = budget
         self._early_end = early_end
+        self._model_ids = model_ids
 
     def requests(self) -> Iterator[BedrockConverseRequest]:
         """Each record once, as a request; those of a lower `priority` number first."""
@@ -169,7 +183,7 @@ class Waiting:
             if self._parts.in_trouble or self._budget.start_until.remaining() <= 0:
                 return
             try:
-                request = decode_record(record, default_id=record["recordId"])
+                request = decode_record(record, default_id=record["recordId"], model_ids=self._model_ids)
             except InvalidRequest as error:
                 # The plan took it, by the rules of an earlier deployment; the others are run nevertheless.
                 refused = {"type": "InvalidRequest", "code": None, "message": str(error)}

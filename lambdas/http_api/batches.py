@@ -23,7 +23,7 @@ from lambdas.http_api.calls import Answer, Call
 from lambdas.http_api.once import FixedId, once
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.json_text import dump, dump_line
-from lambdas.shared.manager import choose_targets
+from lambdas.shared.manager import choose_targets, model_ids
 from lambdas.shared.problems import not_found
 from lambdas.shared.settings import batch_settings
 
@@ -54,7 +54,8 @@ def _start(body: Mapping[str, Any], fixed_id: FixedId) -> Answer:
     chosen = _checked_choices(body)
     inline = _inputs(body) == ["requests"]
     if inline:
-        _check_inline(body["requests"])
+        models = model_ids(choose_targets(body.get("models"), body.get("regions")))
+        _check_inline(body["requests"], model_ids=models)
     uri = "" if inline else _checked_uri(body["inputS3Uri"])
     storage = BatchStorage(batch_settings().bucket, fixed_id())
     if inline:
@@ -121,12 +122,12 @@ def _checked_choices(body: Mapping[str, Any]) -> dict[str, Any]:
     return chosen
 
 
-def _check_inline(requests: Any) -> None:
-    """Refuse what holds no record that could be run; single bad records are left for the plan to reject."""
+def _check_inline(requests: Any, *, model_ids: tuple[str, ...]) -> None:
+    """Raise InvalidRequest unless one record can be run; single invalid records are rejected by the plan."""
     if not isinstance(requests, list) or not 0 < len(requests) <= MAX_INLINE_RECORDS:
         raise InvalidRequest([f"requests: must be a list of 1 to {MAX_INLINE_RECORDS} records"])
     problems: list[str] = []
-    for entry in read_records(dump_line(request) for request in requests):
+    for entry in read_records(map(dump_line, requests), model_ids=model_ids):
         if isinstance(entry, Record):
             return
         problems += _reasons(entry)

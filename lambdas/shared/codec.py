@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
 from llmmanager import BedrockConverseRequest, BedrockResponse
-from llmmanager.bedrock.invocation.request import CONVERSE_FIELDS
+from llmmanager.bedrock.invocation.request import CONVERSE_FIELDS, check_request
 from llmmanager.bedrock.invocation.request_problems import MAX_PROBLEMS
-from llmmanager.bedrock.invocation.request_validation import validate_request
 from llmmanager.bedrock.models.json_codec import decode_bytes, encode_bytes
 from llmmanager.bedrock.models.message_text import as_messages
 from llmmanager.bedrock.models.usage import USAGE_ALIASES
@@ -46,14 +45,15 @@ class InvalidRequest(Exception):
         super().__init__("; ".join(self.reasons))
 
 
-def decode_record(data: Any, *, default_id: str) -> BedrockConverseRequest:
-    """A record of a batch as a request.
+def decode_record(data: Any, *, default_id: str, model_ids: Collection[str] = ()) -> BedrockConverseRequest:
+    """Return a record of a batch as a request.
 
     Args:
         data: `{"recordId": …, "modelInput": {…}}` (further members are passed over), or the fields of the
             request beside its id. Fields are spelled as Converse spells them or in snake_case; bytes are
             base64 text.
         default_id: the request's id where the record has none.
+        model_ids: the models that may answer; a record that exceeds the limits of all of them is refused.
 
     Raises:
         InvalidRequest: with every problem that the record has.
@@ -69,18 +69,21 @@ def decode_record(data: Any, *, default_id: str) -> BedrockConverseRequest:
         if not isinstance(model_input, dict):
             raise InvalidRequest([*problems, f"modelInput: must be an object (got {_kind(model_input)})"])
         fields = model_input
-    return _decode_fields(fields, id_ or default_id, problems)
+    return _decode_fields(fields, id_ or default_id, problems, model_ids=model_ids)
 
 
-def decode_request(data: Mapping[str, Any]) -> BedrockConverseRequest:
+def decode_request(data: Mapping[str, Any], *, model_ids: Collection[str] = ()) -> BedrockConverseRequest:
     """Return the fields of a Converse request, spelled as in Converse or in snake_case, as a request.
 
     `messages` may be a string: one text of the user.
 
+    Args:
+        model_ids: the models that may answer; a request that exceeds the limits of all of them is refused.
+
     Raises:
         InvalidRequest: with every problem that it has.
     """
-    return _decode_fields(data, None, [])
+    return _decode_fields(data, None, [], model_ids=model_ids)
 
 
 def record_id(data: Any) -> str | None:
@@ -179,7 +182,7 @@ def _bedrock_names(usage: Mapping[str, int] | None) -> dict[str, int] | None:
 
 
 def _decode_fields(
-    data: Mapping[str, Any], request_id: str | None, problems: list[str]
+    data: Mapping[str, Any], request_id: str | None, problems: list[str], *, model_ids: Collection[str]
 ) -> BedrockConverseRequest:
     fields, more = _named_fields(data)
     if "messages" in fields:
@@ -195,10 +198,11 @@ def _decode_fields(
         extra = {}
     reported = {_path(problem) for problem in not_base64}
     converse = {camel: fields[name] for name, camel in CONVERSE_FIELDS.items() if name in fields} | extra
-    problems += [problem for problem in validate_request(converse) if _path(problem) not in reported]
+    found, _ = check_request(converse, model_ids=model_ids)
+    problems += [problem for problem in found if _path(problem) not in reported]
     if problems:
         raise InvalidRequest(problems)
-    return BedrockConverseRequest(request_id=request_id, **fields)
+    return BedrockConverseRequest(request_id=request_id, **{"messages": None, **fields})
 
 
 def _decode_blobs(fields: dict[str, Any]) -> list[str]:

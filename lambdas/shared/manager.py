@@ -76,6 +76,12 @@ def catalog() -> UnifiedModelManager:
 
 
 @lru_cache(_KEPT)
+def model_ids(targets: Targets) -> tuple[str, ...]:
+    """Return the ids of the models that a request may use."""
+    return tuple(catalog().resolve(name).model_id for name in targets.models)
+
+
+@lru_cache(_KEPT)
 def llm_manager(targets: Targets, *, feature_fallback: bool) -> LLMManager:
     """Return the manager for single requests.
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from lambdas.shared.codec import InvalidRequest, decode_request, encode_response
 from lambdas.shared.feature_switch import FIELD as FEATURE_FALLBACK
 from lambdas.shared.feature_switch import read_feature_fallback
 from lambdas.shared.health import count_all_cooling
-from lambdas.shared.manager import Targets, choose_targets, llm_manager
+from lambdas.shared.manager import Targets, choose_targets, llm_manager, model_ids
 from lambdas.shared.metrics import recorded
 from lambdas.shared.observability import log_payload
 from lambdas.shared.problems import answer_refused
@@ -18,6 +18,7 @@ from lambdas.shared.s3_locations import location_problems
 from llmmanager import BedrockConverseRequest, ResponseValidationConfig
 
 _RULES = "responseValidation"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -44,23 +45,24 @@ def read_question(body: Mapping[str, Any]) -> Question:
     own = ("models", "regions", _RULES, FEATURE_FALLBACK)
     fields = {key: value for key, value in body.items() if key not in own}
     problems: list[str] = []
-    read = (
-        lambda: choose_targets(body.get("models"), body.get("regions")),
-        lambda: _read_rules(body.get(_RULES)),
-        lambda: read_feature_fallback(body.get(FEATURE_FALLBACK)),
-        lambda: decode_request(fields),
-    )
-    parts: list[Any] = []
-    for part in read:
-        try:
-            parts.append(part())
-        except InvalidRequest as error:
-            problems += error.reasons
+    targets = _read(lambda: choose_targets(body.get("models"), body.get("regions")), problems)
+    rules = _read(lambda: _read_rules(body.get(_RULES)), problems)
+    feature_fallback = _read(lambda: read_feature_fallback(body.get(FEATURE_FALLBACK)), problems)
+    models = model_ids(targets) if targets else ()
+    request = _read(lambda: decode_request(fields, model_ids=models), problems)
     problems += location_problems(fields)
-    if problems:
+    if problems or targets is None or request is None or feature_fallback is None:
         raise InvalidRequest(problems)
-    targets, rules, feature_fallback, request = parts
     return Question(request, targets, rules, feature_fallback)
+
+
+def _read(part: Callable[[], T], problems: list[str]) -> T | None:
+    """Return a part of the body; None, and its problems, when it is invalid."""
+    try:
+        return part()
+    except InvalidRequest as error:
+        problems += error.reasons
+        return None
 
 
 def _read_rules(data: Any) -> ResponseValidationConfig | None:

@@ -17,9 +17,9 @@ def continued(request: Mapping[str, Any], said: str) -> dict[str, Any]:
 
     Trailing white space is left out: models refuse an assistant turn that ends with it.
     """
-    messages = list(request["messages"])
+    messages = list(request.get("messages") or ())
     turn = {"text": said.rstrip()}
-    if messages[-1]["role"] == "assistant":
+    if messages and messages[-1]["role"] == "assistant":
         messages[-1] = {**messages[-1], "content": _joined(messages[-1]["content"], turn)}
     else:
         messages.append({"role": "assistant", "content": [turn]})

@@ -22,12 +22,12 @@ def with_accepted_names(request: Mapping[str, Any]) -> tuple[Mapping[str, Any], 
 
     What needs no change is shared with the original, which is never changed.
     """
-    if not any(_may_hold_document(block) for message in request["messages"] for block in message["content"]):
+    given = request.get("messages") or ()
+    if not any(_may_hold_document(block) for message in given for block in message["content"]):
         return request, []
     names = _Names()
     messages = [
-        {**message, "content": [_block(block, names) for block in message["content"]]}
-        for message in request["messages"]
+        {**message, "content": [_block(block, names) for block in message["content"]]} for message in given
     ]
     if not names.warnings:
         return request, []

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from llmmanager.bedrock.catalog.managed_prompts import is_managed_prompt, without_prompt_fields
 from llmmanager.bedrock.invocation import wire
 from llmmanager.bedrock.invocation.feature_memory import FeatureMemory, Refusal
 from llmmanager.bedrock.invocation.feature_table import FeatureClass, find_feature, leave_out, public_name
@@ -38,15 +39,16 @@ class FeatureFallback:
         self._enabled = enabled
         self._remembered: dict[str, tuple[Refusal, ...]] = {}
         self._refused: dict[str, tuple[str, ...]] = {}
-        self._variants: dict[frozenset[str], _Variant] = {}
-        self._bodies: dict[tuple[str, ...], bytes] = {}
+        self._variants: dict[tuple[bool, frozenset[str]], _Variant] = {}
+        self._bodies: dict[tuple[bool, tuple[str, ...]], bytes] = {}
 
     def body(self, model_id: str) -> bytes:
         """Return the request body for the model, without the features that it refuses."""
         variant = self._variant(model_id)
-        body = self._bodies.get(variant.left_out)
+        key = (is_managed_prompt(model_id), variant.left_out)
+        body = self._bodies.get(key)
         if body is None:
-            body = self._bodies[variant.left_out] = wire.encode(variant.request)
+            body = self._bodies[key] = wire.encode(variant.request)
         return body
 
     def left_out(self, model_id: str) -> tuple[str, ...]:
@@ -119,9 +121,11 @@ class FeatureFallback:
     def _variant(self, model_id: str) -> _Variant:
         remembered = (refusal.feature for refusal in self._from_memory(model_id))
         keys = frozenset((*remembered, *self._refused.get(model_id, ())))
-        variant = self._variants.get(keys)
+        is_prompt = is_managed_prompt(model_id)
+        variant = self._variants.get((is_prompt, keys))
         if variant is None:
-            variant = self._variants[keys] = _Variant(*leave_out(self._request, keys))
+            request = without_prompt_fields(self._request) if is_prompt else self._request
+            variant = self._variants[is_prompt, keys] = _Variant(*leave_out(request, keys))
         return variant
 
     def _remember(self, model_id: str, key: str) -> None:

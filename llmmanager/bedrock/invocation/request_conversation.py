@@ -33,17 +33,24 @@ class Turn(NamedTuple):
     blocks: Sequence[Block]
 
 
-def check_conversation(request: Mapping[str, object], problems: Problems) -> None:
+def check_conversation(
+    request: Mapping[str, object], problems: Problems, *, after_prompt: bool = False
+) -> None:
     """Report what a single field cannot show: how messages, tools and documents belong together.
 
     Values of the wrong type are skipped here, since the schema check has reported them.
+
+    Args:
+        after_prompt: the messages follow those of a managed prompt, which are not known and may define tools.
     """
     turns = read_turns(request.get("messages"))
-    _check_roles(turns, problems)
+    if not after_prompt:
+        _check_first_role(turns, problems)
+    _check_alternation(turns, problems)
     for turn in turns:
         _check_turn(turn, problems)
-    _check_tools(turns, problems)
-    if "toolConfig" not in request and any(_tool_blocks(turn) for turn in turns):
+    _check_tools(turns, problems, after_prompt=after_prompt)
+    if not after_prompt and "toolConfig" not in request and any(map(_has_tool_blocks, turns)):
         problems.add(((), "toolConfig"), "is required when messages hold toolUse or toolResult blocks")
     _check_document_count(turns, problems)
 
@@ -72,12 +79,15 @@ def _blocks(content: object, path: Path) -> Iterator[Block]:
             yield Block(((path, index), type_), type_, value)
 
 
-def _check_roles(turns: Sequence[Turn], problems: Problems) -> None:
+def _check_first_role(turns: Sequence[Turn], problems: Problems) -> None:
     first = next((turn for turn in turns if turn.role != "system"), None)
     if first is None and turns:
         problems.add(_MESSAGES, "must hold a message of the user")
     elif first is not None and first.role == "assistant":
         problems.add((first.path, "role"), 'must be "user", which begins a conversation (got "assistant")')
+
+
+def _check_alternation(turns: Sequence[Turn], problems: Problems) -> None:
     previous: object = None
     for turn in turns:
         if turn.role == previous and turn.role in ("user", "assistant"):
@@ -106,7 +116,7 @@ def is_blank(text: object) -> bool:
     return isinstance(text, str) and (not text or text.isspace())
 
 
-def _check_tools(turns: Sequence[Turn], problems: Problems) -> None:
+def _check_tools(turns: Sequence[Turn], problems: Problems, *, after_prompt: bool) -> None:
     """Report tool results without their tool uses, tool uses without results, and repeated ids."""
     previous: Turn | None = None
     for turn in turns:
@@ -116,7 +126,8 @@ def _check_tools(turns: Sequence[Turn], problems: Problems) -> None:
             _check_repeated(turn, "toolUse", problems)
         elif turn.role == "user":
             _check_repeated(turn, "toolResult", problems)
-            _check_results(turn, previous, problems)
+            if previous is not None or not after_prompt:
+                _check_results(turn, previous, problems)
         previous = turn
 
 
@@ -158,7 +169,7 @@ def _ids(turn: Turn, type_: str) -> Iterator[tuple[Block, str]]:
                 yield block, id_
 
 
-def _tool_blocks(turn: Turn) -> bool:
+def _has_tool_blocks(turn: Turn) -> bool:
     return any(block.type in ("toolUse", "toolResult") for block in turn.blocks)
 
 

@@ -7,6 +7,7 @@ many files may be depends on the model (see `request_media`).
 
 from __future__ import annotations
 
+from llmmanager.bedrock.catalog.managed_prompts import PROMPT_FIELDS
 from llmmanager.bedrock.invocation.request_problems import Path, Problems
 from llmmanager.bedrock.invocation.request_vocabulary import (
     Absent,
@@ -240,39 +241,47 @@ OUTPUT_CONFIG = Struct(
 )
 
 
-def _request(stream_processing_mode: Shape) -> Struct:
-    return Struct(
-        {
-            "modelId": Text(1, 2048),
-            "messages*": ListOf(MESSAGE, "messages", 1),
-            "system": ListOf(SYSTEM_BLOCK, "system blocks"),
-            "inferenceConfig": INFERENCE_CONFIG,
-            "toolConfig": TOOL_CONFIG,
-            "guardrailConfig": Struct(
-                {
-                    "guardrailIdentifier": Text(0, 2048),
-                    "guardrailVersion": Text(pattern=r"|[1-9][0-9]{0,7}|DRAFT", like="a number or DRAFT"),
-                    "trace": Choice("enabled", "disabled", "enabled_full"),
-                    "streamProcessingMode": stream_processing_mode,
-                }
-            ),
-            "additionalModelRequestFields": JSON_OBJECT,
-            "promptVariables": MapOf(ANY_TEXT, Union({"text": ANY_TEXT})),
-            "additionalModelResponseFieldPaths": ListOf(Text(1, 256), "paths", 0, 10),
-            "requestMetadata": MapOf(
-                Text(1, 256, METADATA, METADATA_LIKE, private=True),
-                Text(0, 256, METADATA, METADATA_LIKE, private=True),
-                1,
-                16,
-            ),
-            "performanceConfig": Struct({"latency": Choice("standard", "optimized")}),
-            "serviceTier": Struct(
-                {"type*": Choice("priority", "default", "flex", "reserved", open_ended=True)}
-            ),
-            "outputConfig": OUTPUT_CONFIG,
-        }
-    )
+def _members(stream_processing_mode: Shape) -> dict[str, Shape]:
+    return {
+        "modelId": Text(1, 2048),
+        "messages*": ListOf(MESSAGE, "messages", 1),
+        "system": ListOf(SYSTEM_BLOCK, "system blocks"),
+        "inferenceConfig": INFERENCE_CONFIG,
+        "toolConfig": TOOL_CONFIG,
+        "guardrailConfig": Struct(
+            {
+                "guardrailIdentifier": Text(0, 2048),
+                "guardrailVersion": Text(pattern=r"|[1-9][0-9]{0,7}|DRAFT", like="a number or DRAFT"),
+                "trace": Choice("enabled", "disabled", "enabled_full"),
+                "streamProcessingMode": stream_processing_mode,
+            }
+        ),
+        "additionalModelRequestFields": JSON_OBJECT,
+        "promptVariables": MapOf(ANY_TEXT, Union({"text": ANY_TEXT})),
+        "additionalModelResponseFieldPaths": ListOf(Text(1, 256), "paths", 0, 10),
+        "requestMetadata": MapOf(
+            Text(1, 256, METADATA, METADATA_LIKE, private=True),
+            Text(0, 256, METADATA, METADATA_LIKE, private=True),
+            1,
+            16,
+        ),
+        "performanceConfig": Struct({"latency": Choice("standard", "optimized")}),
+        "serviceTier": Struct({"type*": Choice("priority", "default", "flex", "reserved", open_ended=True)}),
+        "outputConfig": OUTPUT_CONFIG,
+    }
 
 
-CONVERSE_REQUEST = _request(Absent("it is for streamed requests"))
-CONVERSE_STREAM_REQUEST = _request(Choice("sync", "async"))
+def _after_prompt(members: dict[str, Shape]) -> Struct:
+    """Return the request for a managed prompt: its messages follow those of the prompt, or there are none."""
+    fixed = {name: Absent("the managed prompt defines it") for name in PROMPT_FIELDS}
+    others = {name: shape for name, shape in members.items() if name != "messages*"}
+    return Struct({"messages": ListOf(MESSAGE, "messages"), **others, **fixed})
+
+
+_CONVERSE = _members(Absent("it is for streamed requests"))
+_CONVERSE_STREAM = _members(Choice("sync", "async"))
+
+CONVERSE_REQUEST = Struct(_CONVERSE)
+CONVERSE_STREAM_REQUEST = Struct(_CONVERSE_STREAM)
+PROMPT_REQUEST = _after_prompt(_CONVERSE)
+PROMPT_STREAM_REQUEST = _after_prompt(_CONVERSE_STREAM)

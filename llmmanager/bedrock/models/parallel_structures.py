@@ -53,14 +53,15 @@ class BedrockConverseRequest:
 
     Attributes:
         request_id: names the request in the results; generated when not given.
-        messages: as in `LLMManager.converse`; a string is kept as one message of the user.
+        messages: as in `LLMManager.converse`; a string is kept as one message of the user, None is for a
+            managed prompt.
         system ... prompt_variables: as the parameters of `LLMManager.converse`.
         priority: 0 is the highest; orders the queue when prioritisation is on.
         performance_config, service_tier, output_config, extra_request_fields: as in `converse`.
     """
 
     request_id: str | None = None
-    messages: str | list[dict[str, Any]] = field(default_factory=_required_messages)
+    messages: str | list[dict[str, Any]] | None = field(default_factory=_required_messages)
     system: list[dict[str, Any]] | None = None
     inference_config: dict[str, Any] | None = None
     additional_model_request_fields: dict[str, Any] | None = None

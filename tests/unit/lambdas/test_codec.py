@@ -245,3 +245,31 @@ def test_a_request_is_checked_together_with_its_extra_fields():
     assert reasons_of({"messages": history, "extraRequestFields": {"toolConfig": {}}}) == [
         "toolConfig.tools: is required"
     ]
+
+
+PROMPT = "arn:aws:bedrock:us-east-1:111122223333:prompt/ABCDEFGHIJ:1"
+
+
+def test_a_record_for_a_managed_prompt_needs_no_messages():
+    data = {"recordId": "a", "modelInput": {"promptVariables": {"city": {"text": "Lima"}}}}
+
+    request = decode_record(data, default_id="line-1", model_ids=[PROMPT])
+
+    assert request == BedrockConverseRequest("a", None, prompt_variables={"city": {"text": "Lima"}})
+    assert decode_record(encode_record(request), default_id="line-1", model_ids=[PROMPT]) == request
+    assert reasons_of(data) == ["messages: is required"]
+
+
+def test_a_file_beyond_the_limit_of_every_model_is_refused_by_its_field():
+    source = {"bytes": base64.b64encode(bytes(3_750_001)).decode()}
+    content = [{"text": "What is this?"}, {"image": {"format": "png", "source": source}}]
+    data = {"messages": [{"role": "user", "content": content}]}
+    claude_3, nova = "anthropic.claude-3-haiku-20240307-v1:0", "amazon.nova-lite-v1:0"
+
+    assert decode_request(data, model_ids=[claude_3, nova]).messages
+    with pytest.raises(InvalidRequest) as refused:
+        decode_request(data, model_ids=[claude_3])
+    assert refused.value.reasons == [
+        "messages[0].content[1].image.source.bytes: must be at most 3750000 bytes (got 3750001 bytes), "
+        f"a limit of {claude_3}"
+    ]

@@ -1,0 +1,26 @@
+"""Prompts of Amazon Bedrock Prompt Management, which stand in the place of a model.
+
+Source: Amazon Bedrock user guide, "Test a prompt using Prompt management": the prompt holds its own messages,
+to which those of the request are appended, and the fields below cannot be sent beside it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+PROMPT_FIELDS = ("system", "inferenceConfig", "toolConfig", "additionalModelRequestFields")
+"""Fields of Converse that a managed prompt defines itself."""
+
+_ARN = re.compile(r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:[0-9]*:prompt/\S+")
+
+
+def is_managed_prompt(model_id: str) -> bool:
+    """Whether an id is the ARN of a managed prompt, or of one of its versions."""
+    return _ARN.fullmatch(model_id) is not None
+
+
+def without_prompt_fields(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the request without the fields that a managed prompt defines itself."""
+    return {name: value for name, value in request.items() if name not in PROMPT_FIELDS}
