@@ -25,6 +25,8 @@ def without_blank_text(request: Mapping[str, Any]) -> tuple[Mapping[str, Any], l
     conversation it is left out. The request is not changed, and unchanged parts are shared with it.
     """
     messages: Sequence[Message] = request.get("messages") or ()
+    if not any(map(_may_change, messages)):
+        return request, []
     kept: list[Message] = []
     warnings = []
     for index, message in enumerate(messages):
@@ -36,6 +38,16 @@ def without_blank_text(request: Mapping[str, Any]) -> tuple[Mapping[str, Any], l
             warnings.append(f'messages[{index}] of the assistant is empty and was sent as "{EMPTY_ANSWER}"')
         kept.append(message if content is message["content"] else {**message, "content": content})
     return (request if _are_same(kept, messages) else {**request, "messages": kept}), warnings
+
+
+def _may_change(message: Message) -> bool:
+    """Whether the message may hold blank text; quick, since most do not."""
+    content = message["content"]
+    if message["role"] == "assistant" and not content:
+        return True
+    return any(
+        "toolResult" in block or "cachePoint" in block or is_blank(block.get("text")) for block in content
+    )
 
 
 def _content(message: Message) -> Sequence[Mapping[str, Any]]:

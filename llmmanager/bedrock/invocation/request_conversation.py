@@ -7,7 +7,7 @@ the end, is left to the model.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from llmmanager.bedrock.invocation.request_problems import Path, Problems, quote
@@ -26,11 +26,12 @@ class Block(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """One message: its path, its role and the content blocks that can be read."""
+    """One message: its path, its role, the content blocks that can be read, and their types."""
 
     path: Path
     role: object
     blocks: Sequence[Block]
+    types: Set[str]
 
 
 def check_conversation(
@@ -46,13 +47,26 @@ def check_conversation(
     turns = read_turns(request.get("messages"))
     if not after_prompt:
         _check_first_role(turns, problems)
-    _check_alternation(turns, problems)
+    before: Turn | None = None
+    last_said: Turn | None = None
+    types: set[str] = set()
     for turn in turns:
-        _check_turn(turn, problems)
-    _check_tools(turns, problems, after_prompt=after_prompt)
-    if not after_prompt and "toolConfig" not in request and any(map(_has_tool_blocks, turns)):
+        if before is not None and turn.role == before.role and turn.role in ("user", "assistant"):
+            problems.add(
+                (turn.path, "role"),
+                "must differ from the role of the message before it: user and assistant alternate "
+                f'(got "{turn.role}" twice)',
+            )
+        _check_blocks(turn, problems)
+        if turn.role == "user" and not (after_prompt and last_said is None):
+            _check_results(turn, last_said, problems)
+        before = turn
+        last_said = last_said if turn.role == "system" else turn
+        types |= turn.types
+    if not after_prompt and "toolConfig" not in request and not types.isdisjoint(("toolUse", "toolResult")):
         problems.add(((), "toolConfig"), "is required when messages hold toolUse or toolResult blocks")
-    _check_document_count(turns, problems)
+    if not types.isdisjoint(("document", "toolResult")):
+        _check_document_count(turns, problems)
 
 
 def read_turns(messages: object) -> list[Turn]:
@@ -61,8 +75,19 @@ def read_turns(messages: object) -> list[Turn]:
     for index, message in enumerate(messages if isinstance(messages, (list, tuple)) else ()):
         known = message if isinstance(message, dict) else {}
         here: Path = (_MESSAGES, index)
-        turns.append(Turn(here, known.get("role"), list(_blocks(known.get("content"), (here, "content")))))
+        blocks = read_blocks(known.get("content"), (here, "content"))
+        turns.append(Turn(here, known.get("role"), blocks, {block.type for block in blocks}))
     return turns
+
+
+def read_blocks(content: object, path: Path) -> list[Block]:
+    """Return the members of content blocks; what is not a content block is left out."""
+    return [
+        Block(((path, index), type_), type_, value)
+        for index, block in enumerate(content if isinstance(content, (list, tuple)) else ())
+        if isinstance(block, dict)
+        for type_, value in block.items()
+    ]
 
 
 def with_tool_results(blocks: Sequence[Block]) -> Iterator[Block]:
@@ -70,13 +95,12 @@ def with_tool_results(blocks: Sequence[Block]) -> Iterator[Block]:
     for block in blocks:
         yield block
         if block.type == "toolResult" and isinstance(block.value, dict):
-            yield from _blocks(block.value.get("content"), (block.path, "content"))
+            yield from read_blocks(block.value.get("content"), (block.path, "content"))
 
 
-def _blocks(content: object, path: Path) -> Iterator[Block]:
-    for index, block in enumerate(content if isinstance(content, (list, tuple)) else ()):
-        for type_, value in block.items() if isinstance(block, dict) else ():
-            yield Block(((path, index), type_), type_, value)
+def is_blank(text: object) -> bool:
+    """Whether a value is a string without anything but white space."""
+    return isinstance(text, str) and (not text or text.isspace())
 
 
 def _check_first_role(turns: Sequence[Turn], problems: Problems) -> None:
@@ -87,48 +111,19 @@ def _check_first_role(turns: Sequence[Turn], problems: Problems) -> None:
         problems.add((first.path, "role"), 'must be "user", which begins a conversation (got "assistant")')
 
 
-def _check_alternation(turns: Sequence[Turn], problems: Problems) -> None:
-    previous: object = None
-    for turn in turns:
-        if turn.role == previous and turn.role in ("user", "assistant"):
-            problems.add(
-                (turn.path, "role"),
-                "must differ from the role of the message before it: user and assistant alternate "
-                f'(got "{turn.role}" twice)',
-            )
-        previous = turn.role
-
-
-def _check_turn(turn: Turn, problems: Problems) -> None:
-    types = {block.type for block in turn.blocks}
-    if "document" in types and types.isdisjoint(("text", "guardContent")):
+def _check_blocks(turn: Turn, problems: Problems) -> None:
+    if "document" in turn.types and "text" not in turn.types and "guardContent" not in turn.types:
         problems.add((turn.path, "content"), "must hold a text block beside its document")
-    for block in turn.blocks:
-        if turn.role == "user":
+    if turn.role == "user":
+        for block in turn.blocks:
             if block.type == "text" and is_blank(block.value):
                 problems.add(block.path, "must not be blank")
-        elif block.type in ("image", "document") and turn.role in ("assistant", "system"):
-            problems.add(block.path, f'must be in a message of the user (got role "{turn.role}")')
-
-
-def is_blank(text: object) -> bool:
-    """Whether a value is a string without anything but white space."""
-    return isinstance(text, str) and (not text or text.isspace())
-
-
-def _check_tools(turns: Sequence[Turn], problems: Problems, *, after_prompt: bool) -> None:
-    """Report tool results without their tool uses, tool uses without results, and repeated ids."""
-    previous: Turn | None = None
-    for turn in turns:
-        if turn.role == "system":
-            continue
-        if turn.role == "assistant":
-            _check_repeated(turn, "toolUse", problems)
-        elif turn.role == "user":
-            _check_repeated(turn, "toolResult", problems)
-            if previous is not None or not after_prompt:
-                _check_results(turn, previous, problems)
-        previous = turn
+    elif turn.role in ("assistant", "system"):
+        for block in turn.blocks:
+            if block.type in ("image", "document"):
+                problems.add(block.path, f'must be in a message of the user (got role "{turn.role}")')
+    if turn.role in ("user", "assistant"):
+        _check_repeated(turn, "toolResult" if turn.role == "user" else "toolUse", problems)
 
 
 def _check_repeated(turn: Turn, type_: str, problems: Problems) -> None:
@@ -142,6 +137,7 @@ def _check_repeated(turn: Turn, type_: str, problems: Problems) -> None:
 
 
 def _check_results(turn: Turn, previous: Turn | None, problems: Problems) -> None:
+    """Report tool results without their tool uses in the message before, and tool uses without results."""
     uses = list(_ids(previous, "toolUse")) if previous is not None and previous.role == "assistant" else []
     asked = {id_ for _, id_ in uses}
     answered = set()
@@ -162,15 +158,12 @@ def _check_results(turn: Turn, previous: Turn | None, problems: Problems) -> Non
 
 
 def _ids(turn: Turn, type_: str) -> Iterator[tuple[Block, str]]:
-    for block in turn.blocks:
+    """Yield the tool blocks of a type with their ids."""
+    for block in turn.blocks if type_ in turn.types else ():
         if block.type == type_ and isinstance(block.value, dict):
             id_ = block.value.get("toolUseId")
             if isinstance(id_, str):
                 yield block, id_
-
-
-def _has_tool_blocks(turn: Turn) -> bool:
-    return any(block.type in ("toolUse", "toolResult") for block in turn.blocks)
 
 
 def _check_document_count(turns: Sequence[Turn], problems: Problems) -> None:

@@ -29,12 +29,22 @@ def media_files(messages: object) -> list[MediaFile]:
     try:
         return [
             MediaFile(block.path, block.type, block.value.get("format"), _size(block.value.get("source")))
-            for turn in read_turns(messages)
+            for turn in (read_turns(messages) if _may_hold_files(messages) else ())
             for block in with_tool_results(turn.blocks)
             if block.type in _KINDS and isinstance(block.value, dict)
         ]
     except Exception:  # a value of some class may raise when it is read: `validate_request` reports it
         return []
+
+
+def _may_hold_files(messages: object) -> bool:
+    """Whether a content block is something else than text; quick, since most conversations are text."""
+    for message in messages if isinstance(messages, (list, tuple)) else ():
+        content = message.get("content") if isinstance(message, dict) else None
+        for block in content if isinstance(content, (list, tuple)) else ():
+            if isinstance(block, dict) and "text" not in block:
+                return True
+    return False
 
 
 def exceeded_limits(files: Sequence[MediaFile], model_ids: Iterable[str]) -> dict[str, list[str]]:

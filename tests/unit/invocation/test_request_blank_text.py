@@ -75,6 +75,11 @@ def test_blank_text_of_a_tool_is_left_out_of_its_result() -> None:
     assert warnings == []
 
 
+def test_blank_text_of_a_server_tool_is_left_out_as_well() -> None:
+    sent, _ = without_blank_text([QUESTION, assistant(TOOL_USE, result({"text": ""})), NEXT_QUESTION])
+    assert sent[1] == assistant(TOOL_USE, result())
+
+
 def test_reasoning_without_text_is_kept_for_its_signature() -> None:
     reasoning = {"reasoningContent": {"reasoningText": {"text": "", "signature": "c2ln"}}}
     history = [QUESTION, assistant(reasoning, {"text": "19 °C"}), NEXT_QUESTION]

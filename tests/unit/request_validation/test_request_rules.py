@@ -190,6 +190,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
         {"messages": [{"role": "bot", "content": [{"text": "a"}]}]},
         'messages[0].role: must be one of user, assistant, system (got "bot")',
     ),
+    "a role that is a list": (
+        {"messages": [{"role": ["user"], "content": [{"text": "a"}]}]},
+        "messages[0].role: must be one of user, assistant, system (got list)",
+    ),
     "no content": ({"messages": [{"role": "user"}]}, "messages[0].content: is required"),
     "content that is a string": (
         {"messages": [{"role": "user", "content": "Hello"}]},
