@@ -1,9 +1,9 @@
-"""File names of documents as Bedrock takes them.
+"""Document names that Bedrock accepts.
 
-Bedrock refuses a name with anything but letters, digits, single white space, hyphens, parentheses and
-square brackets (Converse's reference, DocumentBlock), and the same name twice in a request ("Messages can't
-contain duplicate document names"); programs name documents as they are called on disk, and send a
-conversation again with every file that was ever attached to it.
+Bedrock documents letters, digits, single white space, hyphens, parentheses and square brackets for a name
+(Converse's reference, DocumentBlock), and rejects the same name twice in a request ("Messages can't contain
+duplicate document names"). Programs use the names of files, and send a conversation again with every file
+that was attached to it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _LONGEST = 200
 
 
 def with_accepted_names(request: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
-    """The request with every document named as Bedrock takes it, and a warning for each renamed one.
+    """Return the request with document names that Bedrock accepts, and a warning for each renamed document.
 
-    What needs no change is shared with the original, which is never changed.
+    The request is not changed, and unchanged parts are shared with it.
     """
     given = request.get("messages") or ()
     if not any(_may_hold_document(block) for message in given for block in message["content"]):
@@ -42,7 +42,7 @@ class _Names:
         self._taken: set[str] = set()
 
     def sent(self, name: str) -> str:
-        """What a document of this name is to be called."""
+        """Return the name to send for a document of this name."""
         accepted = sent = _accepted(name)
         number = 1
         while sent.casefold() in self._taken:
