@@ -16,6 +16,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from infra.input_files import allow_decrypting_inputs
 from infra.log_group import removal_policy
 from infra.model_access import allow_sharing_health
 from infra.nag import acknowledge, acknowledge_wildcards
@@ -154,6 +155,7 @@ class Batch(Construct):
             on=[self._bucket.arn_for_objects("*"), *others],
             because="An input may lie anywhere in the buckets for inputs",
         )
+        allow_decrypting_inputs(function, self._base.settings)
 
     def _allow_listing_inputs(self, function: PythonFunction) -> None:
         """List the buckets that the settings name, for inputs that are all files below a prefix."""
@@ -272,6 +274,17 @@ def _run_shards(worker: str, map_concurrency: int, *, partition: str) -> dict[st
             "Parameters": {"Bucket.$": "$.bucket", "Key.$": "$.manifestKey"},
         },
         "MaxConcurrency": map_concurrency,
+        # Nothing has run when the manifest could not be read, which S3 answers with 503 at times.
+        "Retry": [
+            {
+                "ErrorEquals": ["States.ItemReaderFailed"],
+                "IntervalSeconds": 2,
+                "MaxAttempts": 5,
+                "BackoffRate": 2,
+                "MaxDelaySeconds": 30,
+                "JitterStrategy": "FULL",
+            }
+        ],
         # Even a child that ends in an error which no Catch can catch must not stop the others.
         "ToleratedFailurePercentage": 100,
         "ItemProcessor": _run_shard(worker),

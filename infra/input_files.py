@@ -22,3 +22,10 @@ def allow_input_files(function: PythonFunction, bucket: s3.IBucket, settings: De
         on=[bucket.arn_for_objects(f"{_INPUTS}*"), *others],
         because="A file may lie anywhere in the places for inputs",
     )
+    allow_decrypting_inputs(function, settings)
+
+
+def allow_decrypting_inputs(function: PythonFunction, settings: DeploymentSettings) -> None:
+    """Let S3 decrypt objects of the input buckets for the function, with the keys that the settings name."""
+    if settings.input_keys:
+        function.allow("kms:Decrypt", on=settings.input_keys, when={"StringLike": {"kms:ViaService": "s3.*"}})

@@ -29,6 +29,8 @@ _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}", re.ASCII)
 _STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}", re.ASCII)
 _BUCKET = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 _QUEUE = re.compile(r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,80}", re.ASCII)
+# An alias is no resource that a permission to decrypt can name.
+_KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]{1,128}", re.ASCII)
 _TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}", re.ASCII)
 _EMAIL = re.compile(r"[^@\s,]+@[^@\s,]+\.[^@\s,.]+", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d{1,9}", re.ASCII)
@@ -166,6 +168,17 @@ class ContextReader:
         takes = "names of S3 buckets (3 to 63 of a-z, 0-9, - and .; no s3://), as JSON or separated by commas"
         names = self.names(key, takes)
         wrong = [name for name in names if not _BUCKET.fullmatch(name) or _is_ip_address(name)]
+        if wrong:
+            raise SettingsError.takes(key, ", ".join(wrong), takes)
+        return names
+
+    def keys(self, key: str) -> tuple[str, ...]:
+        takes = (
+            'ARNs of KMS keys (no aliases), such as "arn:aws:kms:us-east-1:123456789012:key/1234abcd-…", '
+            "as JSON or separated by commas"
+        )
+        names = self.names(key, takes)
+        wrong = [name for name in names if not _KEY.fullmatch(name)]
         if wrong:
             raise SettingsError.takes(key, ", ".join(wrong), takes)
         return names

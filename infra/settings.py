@@ -29,6 +29,7 @@ DEFAULTS: Final[Mapping[str, object]] = {
     "batch_concurrency": 50,
     "batch_expiry_days": 30,
     "input_buckets": [],
+    "input_keys": [],
     "event_concurrency": 10,
     "reply_queues": [],
     "api_auth": "iam",
@@ -67,6 +68,7 @@ class DeploymentSettings:
             for it and lets it have; 0 for no reserve and no bound.
         batch_expiry_days: after how many days a batch's files are deleted.
         input_buckets: buckets, besides the stack's own, that batches may read from.
+        input_keys: ARNs of the KMS keys of customers that objects in these buckets are encrypted with.
         event_concurrency: invocations of the events function that the request queue makes at once.
         reply_queues: ARNs of queues that a request by event may have its outcome sent to.
         api_auth: "iam" for signed requests, "api_key" for signed requests that carry an API key as well.
@@ -95,6 +97,7 @@ class DeploymentSettings:
     batch_concurrency: int
     batch_expiry_days: int
     input_buckets: tuple[str, ...]
+    input_keys: tuple[str, ...]
     event_concurrency: int
     reply_queues: tuple[str, ...]
     api_auth: str
@@ -153,6 +156,7 @@ class DeploymentSettings:
             batch_concurrency=read.batch_concurrency("batch_concurrency", shards=map_concurrency),
             batch_expiry_days=read.integer("batch_expiry_days", low=1, high=3650),
             input_buckets=read.buckets("input_buckets"),
+            input_keys=read.keys("input_keys"),
             event_concurrency=read.integer("event_concurrency", low=2, high=1000),
             reply_queues=read.queues("reply_queues"),
             api_auth=read.choice("api_auth", ("iam", "api_key")),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from aws_cdk import Annotations, CfnOutput, Stack
+from aws_cdk import Annotations, CfnOutput, Stack, Token
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
 from aws_cdk import aws_s3 as s3
+from aws_cdk.region_info import RegionInfo
 from constructs import Construct
 
 from infra.batch import BATCHES, Batch, build_batch_bucket
@@ -20,7 +21,7 @@ from infra.observability import Observability
 from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, shared_code
 from infra.request_table import build_request_table, expire_requests
-from infra.settings import DeploymentSettings
+from infra.settings import DeploymentSettings, SettingsError
 from llmmanager.bedrock.catalog.entries import Catalog
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
 
@@ -32,6 +33,7 @@ class LlmManagerStack(Stack):
         self, scope: Construct, construct_id: str, *, settings: DeploymentSettings, **kwargs: Any
     ) -> None:
         super().__init__(scope, construct_id, stack_name=settings.stack_name, **kwargs)
+        _check_partition(self.region, settings)
         table = build_catalog_table(self, settings)
         bucket = build_batch_bucket(self, settings)
         request_table = build_request_table(self, settings)
@@ -114,6 +116,17 @@ class LlmManagerStack(Stack):
 
     def _output(self, name: str, value: str, description: str) -> None:
         CfnOutput(self, name, value=value, description=description)
+
+
+def _check_partition(region: str, settings: DeploymentSettings) -> None:
+    """Raise SettingsError for regions that do not accept the credentials of the region deployed to."""
+    partition = None if Token.is_unresolved(region) else RegionInfo.get(region).partition
+    if partition is None:
+        return
+    wrong = [name for name in settings.regions if RegionInfo.get(name).partition not in (partition, None)]
+    if wrong:
+        takes = f"regions of the partition that {region} belongs to ({partition}): credentials end there"
+        raise SettingsError.takes("regions", ", ".join(wrong), takes)
 
 
 def _environment(

@@ -129,6 +129,7 @@ def varied(synthesise: Synthesise) -> SynthesisedStack:
         batch_concurrency="6",
         batch_expiry_days="7",
         input_buckets="prompts-a,prompts-b",
+        input_keys="arn:aws:kms:eu-west-2:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
         event_concurrency="2",
         reply_queues="arn:aws:sqs:eu-west-2:123456789012:answers",
         api_auth="api_key",

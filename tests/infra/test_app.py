@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -52,6 +54,17 @@ def test_what_cannot_be_deployed_is_said_in_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("Context key \"regions\" is 'us-esat-1': ")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("region", ["cn-north-1", "us-gov-west-1"])
+def test_regions_of_another_partition_than_is_deployed_to_are_refused(tmp_path: Path, region: str) -> None:
+    account = {"CDK_DEFAULT_ACCOUNT": "123456789012", "CDK_DEFAULT_REGION": region}
+    done = run_app(tmp_path, context={"regions": "us-east-1,eu-central-1"}, **account)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(
+        "Context key \"regions\" is 'us-east-1, eu-central-1': it takes regions of the partition that "
+        f"{region} belongs to"
+    )
 
 
 def test_a_topic_that_alarms_cannot_reach_is_refused_where_the_region_is_known(tmp_path: Path) -> None:

@@ -325,6 +325,21 @@ def test_input_buckets_can_be_read_by_the_planner_and_the_workers_and_not_writte
     assert (["s3:GetObject"], read) in granted(varied, "BatchPlanRole")
 
 
+def test_keys_of_input_buckets_decrypt_through_s3_for_those_who_read_inputs(stack: Any, varied: Any) -> None:
+    key = "arn:aws:kms:eu-west-2:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    decrypting = [
+        (role, statement["Resource"], statement["Condition"])
+        for role, statement in statements(varied)
+        if statement["Action"] == "kms:Decrypt"
+    ]
+    through_s3 = {"StringLike": {"kms:ViaService": "s3.*"}}
+    assert sorted(decrypting) == [
+        (role, key, through_s3)
+        for role in ("BatchPlanRole", "BatchWorkerRole", "EventsHandlerRole", "HttpApiHandlerRole")
+    ]
+    assert not any("kms:Decrypt" in as_list(statement["Action"]) for _, statement in statements(stack))
+
+
 def test_the_batches_files_are_called_as_the_functions_call_them() -> None:
     from lambdas.batch import storage
 

@@ -17,6 +17,7 @@ DEPLOYMENTS = {
     # What adds statements: buckets of others, and a model and a profile that no data describes.
     "Further": {
         "input_buckets": "prompts-a,prompts-b",
+        "input_keys": "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
         "models": "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc123def456,"
         "eu.example.future-model-v1:0",
         "removal_policy": "destroy",

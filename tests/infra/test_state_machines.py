@@ -171,6 +171,9 @@ def test_the_map_is_distributed_and_needs_nothing_that_only_aws_has(stack: Any) 
         "Parameters": {"Bucket.$": "$.bucket", "Key.$": "$.manifestKey"},
     }
     assert shards["MaxConcurrency"] == 10
+    # S3 can answer 503 while Step Functions reads the manifest; nothing has run then.
+    (again,) = shards["Retry"]
+    assert (again["ErrorEquals"], again["MaxAttempts"]) == (["States.ItemReaderFailed"], 5)
     assert not {"ItemBatcher", "ResultWriter"} & set(shards)
 
 
