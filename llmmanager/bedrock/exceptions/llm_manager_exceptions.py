@@ -48,11 +48,11 @@ class ConfigurationError(LLMManagerError):
 
 
 class AuthenticationError(LLMManagerError):
-    """Credentials are missing, expired or refused. Raised at once: no other target would help.
+    """Credentials are missing, expired or cannot be read, or every region refused them.
 
     Attributes:
         auth_type: how the credentials were to be found (`AuthenticationType` value), or None.
-        region: the region whose call showed it, or None.
+        region: the first region whose call showed it, or None.
         response: the failed response with its attempts, or None when no call was made.
     """
 

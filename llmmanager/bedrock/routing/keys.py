@@ -46,12 +46,11 @@ def narrowed(scope: Scope, target: Target) -> Scope:
 
 def key_of(target: Target, scope: Scope, *, streaming: bool = False) -> Key:
     """Return the key of what a decision of this scope is about."""
-    access = f"{target.invoke_id}|{target.access_method}{'|stream' if streaming else ''}"
     match narrowed(scope, target):
         case Scope.ACCESS_METHOD:
-            return access, target.region
+            return _access(target, streaming=streaming), target.region
         case Scope.ACCESS_METHOD_EVERYWHERE:
-            return access, ALL
+            return _access(target, streaming=streaming), ALL
         case Scope.REGION:
             return ALL, target.region
         case Scope.MODEL:
@@ -61,4 +60,10 @@ def key_of(target: Target, scope: Scope, *, streaming: bool = False) -> Key:
 
 def keys_of(target: Target, *, streaming: bool = False) -> tuple[Key, ...]:
     """Return the keys of everything that a call of the target depends on."""
-    return tuple(key_of(target, scope, streaming=streaming) for scope in Scope)
+    access = _access(target, streaming=streaming)
+    model, region = target.model_id, target.region
+    return (access, region), (access, ALL), (model, region), (ALL, region), (model, ALL)
+
+
+def _access(target: Target, *, streaming: bool) -> str:
+    return f"{target.invoke_id}|{target.access_method}{'|stream' if streaming else ''}"

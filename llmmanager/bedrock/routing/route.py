@@ -88,8 +88,9 @@ class Route(Generic[T]):
         if self.cooldowns.any():
             for place in line:
                 place.ways.sort(key=self._is_cooling)
-            line.sort(key=lambda place: self._is_cooling(place.ways[0]))
-            if line and self._is_cooling(line[0].ways[0]):
+            cooling = {place.key: self._is_cooling(place.ways[0]) for place in line}
+            line.sort(key=lambda place: cooling[place.key])
+            if line and cooling[line[0].key]:
                 self.cooldowns.note_all_cooling()
         self._order = {place.key: position for position, place in enumerate(line)}
         self._line = line
