@@ -51,6 +51,7 @@ deploy: setup ## deploy to the AWS account that your credentials name
 	@echo "Deploys to the account of your AWS credentials, in AWS_REGION. The account needs, once," \
 	      "'node_modules/.bin/cdk bootstrap', and access to the models in cdk.json (see README.md, Deploy to AWS)." \
 	      "New permissions are shown, and wait for your yes."
+	@$(RUN) infra.credentials
 	node_modules/.bin/cdk deploy --require-approval broadening
 
 lock: ## resolve requirements/*.in and package.json again

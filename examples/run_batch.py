@@ -16,7 +16,7 @@ import uuid
 from pathlib import Path
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 NEEDED = ("BATCH_BUCKET", "BATCH_MACHINE_ARN")
 RESULTS = ("results.jsonl", "failed.jsonl", "rejected.jsonl", "summary.json")
@@ -55,5 +55,7 @@ if __name__ == "__main__":
         sys.exit(f"{' and '.join(missing)} must be set to the outputs of the stack (python -m infra.outputs)")
     try:
         sys.exit(main(*sys.argv[1:]))
+    except NoCredentialsError:
+        sys.exit("No AWS credentials were found: run `aws configure` or `aws login`, or set AWS_PROFILE.")
     except (BotoCoreError, ClientError, OSError) as error:
         sys.exit(f"The batch could not be run: {error}")

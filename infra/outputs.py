@@ -17,6 +17,8 @@ from pathlib import Path
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.credentials import in_one_line
+
 VARIABLES = {
     "ApiUrl": "API_URL",
     "ApiKeyId": "API_KEY_ID",
@@ -86,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outputs = {item["OutputKey"]: item["OutputValue"] for item in stacks[0].get("Outputs", [])}
         variables = stack_variables(outputs, endpoint_url=os.environ.get("AWS_ENDPOINT_URL", ""))
     except (BotoCoreError, ClientError, ValueError) as error:
-        sys.stderr.write(f"The outputs of stack {given.stack_name} cannot be read: {error}\n")
+        sys.stderr.write(f"The outputs of stack {given.stack_name} cannot be read: {in_one_line(error)}\n")
         return 1
     # boto3 reads AWS_DEFAULT_REGION, other SDKs read AWS_REGION.
     regions = {"AWS_REGION": session.region_name, "AWS_DEFAULT_REGION": session.region_name}

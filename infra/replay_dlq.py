@@ -18,6 +18,8 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.credentials import in_one_line
+
 # Messages that are looked at and left alone come back after this.
 _HIDDEN_SECONDS = 300
 
@@ -80,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except (BotoCoreError, ClientError) as error:
         # No region, no credentials, no such queue: what has been moved by then is in the request queue.
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{in_one_line(error)}\n")
         return 1
     sys.stdout.write(f"{moved} sent again, {left} left\n")
     return 0

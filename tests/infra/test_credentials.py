@@ -1,0 +1,65 @@
+"""Without AWS credentials, each command says in one line what to do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra.credentials import missing_credentials
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_credentials_that_are_there_are_enough(aws_credentials: None) -> None:
+    assert missing_credentials() is None
+
+
+def test_a_source_of_credentials_that_fails_is_named_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "config"
+    config.write_text("[default]\ncredential_process = /nowhere/to/be/found\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    line = missing_credentials()
+    assert line is not None
+    assert "/nowhere/to/be/found" in line
+    assert "aws login" in line
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["-m", "infra.credentials"],
+        ["-m", "infra.outputs"],
+        [
+            "-m",
+            "infra.replay_dlq",
+            "--dead-letter-queue-url",
+            "https://x/1/d",
+            "--request-queue-url",
+            "https://x/1/r",
+        ],
+        ["examples/run_batch.py", "examples/prompts.jsonl"],
+    ],
+    ids=lambda command: command[-1],
+)
+def test_without_credentials_a_command_prints_one_line_that_says_what_to_do(
+    command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_DEFAULT_REGION", "BATCH_BUCKET", "BATCH_MACHINE_ARN"):
+        monkeypatch.setenv(name, "us-east-1")
+    done = subprocess.run(
+        [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "aws configure" in line
+    assert "AWS_PROFILE" in line
+
+
+def test_make_deploy_checks_before_it_synthesises() -> None:
+    recipe = (ROOT / "Makefile").read_text().partition("\ndeploy:")[2].partition("\n\n")[0]
+    assert recipe.index("infra.credentials") < recipe.index("cdk deploy")
