@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from llmmanager import BedrockConverseRequest, RequestValidationError, RetryExhaustedError
@@ -61,3 +63,29 @@ def test_a_failed_model_is_not_replaced_by_one_that_was_passed_over(
     with pytest.raises(RetryExhaustedError):
         make_manager((CLAUDE_3, HAIKU_4_5), (REGION,)).converse(ASK)
     assert {call.model_id for call in fake_bedrock.calls if call.operation == "Converse"} == {HAIKU_4_5}
+
+
+def image(number: int, *, in_s3: bool = False) -> dict[str, Any]:
+    place = {"s3Location": {"uri": f"s3://bucket/{number}.png"}} if in_s3 else {"bytes": b"png"}
+    return {"image": {"format": "png", "source": place}}
+
+
+@pytest.mark.parametrize(
+    ("model", "blocks"),
+    [
+        ("Claude Haiku 4.5", [{"document": {**PDF["document"], "source": {"bytes": bytes(6_000_000)}}}]),
+        ("Claude Sonnet 5", [image(number) for number in range(29)]),
+        ("Nova 2 Lite", [image(number, in_s3=True) for number in range(25)]),
+        ("Claude Haiku 4.5", [{"image": {"format": "png", "source": {"bytes": bytes(3_932_160)}}}]),
+    ],
+    ids=["a PDF of 6 MB", "29 images", "25 images in S3", "an image of 5 MiB in base64"],
+)
+def test_what_aws_accepts_from_a_newer_model_is_sent(
+    fake_bedrock: FakeBedrock, make_manager, model: str, blocks: list[dict[str, Any]]
+) -> None:
+    messages = [{"role": "user", "content": [{"text": "What is this?"}, *blocks]}]
+    response = make_manager((model,), ("us-east-1",)).converse(messages)
+    assert response.success
+    assert response.warnings == []
+    assert response.features_disabled == []
+    assert len(fake_bedrock.calls) == 1
