@@ -22,6 +22,8 @@ os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 os.environ["AWS_CONFIG_FILE"] = os.devnull
 os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 os.environ["JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION"] = "18,20"
+# The CDK's own check of a template takes 7 s of each process: one test of app.py switches it on.
+os.environ["CDK_VALIDATION"] = "false"
 
 # How long an example takes depends on what else the machine does.
 settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

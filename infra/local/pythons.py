@@ -110,7 +110,7 @@ def check(interpreter: Interpreter) -> None:
     )
     with tempfile.TemporaryDirectory(prefix="llmmanager-synth-") as output:
         run(
-            *(ROOT / "node_modules" / ".bin" / "cdk", "synth", "--quiet"),
+            *(ROOT / "node_modules" / ".bin" / "cdk", "synth", "--quiet", "--no-validation"),
             *("--app", f"{python} app.py", "--output", output),
             what=f"Python {interpreter.version}: synth",
         )

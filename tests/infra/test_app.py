@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import PATIENCE_SECONDS
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -28,19 +30,26 @@ def run_app(
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE_SECONDS,
     )
 
 
-def test_without_cdk_json_and_account_the_defaults_are_synthesised(tmp_path: Path) -> None:
-    done = run_app(tmp_path, context={})
-    assert done.returncode == 0, done.stderr
+def test_without_cdk_json_and_account_the_defaults_are_synthesised_and_valid(tmp_path: Path) -> None:
+    done = run_app(tmp_path, context={}, CDK_VALIDATION="true")
+    assert (done.returncode, done.stderr) == (0, "")
     template = json.loads((tmp_path / "LlmManager.template.json").read_text())
     assert set(template["Outputs"]) >= {"ApiUrl", "BatchStateMachineArn"}
 
 
-def test_the_stack_is_called_what_the_setting_says(tmp_path: Path) -> None:
-    done = run_app(tmp_path, context={"stack_name": "LlmManager-dev"})
+TOPIC = {"alarm_topic_arn": "arn:aws:sns:eu-west-2:123456789012:on-call"}
+ACCOUNT = {"CDK_DEFAULT_ACCOUNT": "123456789012"}
+
+
+def test_the_stack_is_called_what_the_setting_says_and_alarms_reach_a_topic_of_its_region(
+    tmp_path: Path,
+) -> None:
+    context: dict[str, object] = {"stack_name": "LlmManager-dev", **TOPIC}
+    done = run_app(tmp_path, context=context, **ACCOUNT, CDK_DEFAULT_REGION="eu-west-2")
     assert done.returncode == 0, done.stderr
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     stacks = [
@@ -68,10 +77,6 @@ def test_regions_of_another_partition_than_is_deployed_to_are_refused(tmp_path: 
 
 
 def test_a_topic_that_alarms_cannot_reach_is_refused_where_the_region_is_known(tmp_path: Path) -> None:
-    context: dict[str, object] = {"alarm_topic_arn": "arn:aws:sns:eu-west-2:123456789012:on-call"}
-    account = {"CDK_DEFAULT_ACCOUNT": "123456789012"}
-    here = run_app(tmp_path / "here", context=context, **account, CDK_DEFAULT_REGION="eu-west-2")
-    elsewhere = run_app(tmp_path / "elsewhere", context=context, **account, CDK_DEFAULT_REGION="us-east-1")
-    assert here.returncode == 0, here.stderr
+    elsewhere = run_app(tmp_path, context=dict(TOPIC), **ACCOUNT, CDK_DEFAULT_REGION="us-east-1")
     assert elsewhere.returncode == 1
     assert "a topic in the region that is deployed to (us-east-1)" in elsewhere.stderr.splitlines()[-1]

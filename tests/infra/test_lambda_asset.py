@@ -17,6 +17,7 @@ import pytest
 
 from infra import lambda_asset
 from infra.lambda_asset import ROOT, SERVICES, AssetError, build_asset, locked_distributions
+from tests.waiting import PATIENCE_SECONDS
 
 MEGABYTE = 1_000_000
 # A Python that can import nothing but its standard library.
@@ -35,7 +36,7 @@ def run_with_only(asset: Path, code: str, **environment: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
