@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from llmmanager import Deadline
+
 PATIENCE_SECONDS = 300.0
 """Bounds every wait, so that a hang ends. No correct run comes near it on any machine."""
 
@@ -28,3 +30,17 @@ def wait_until(condition: Callable[[], object], what: str = "the condition") -> 
         assert time.monotonic() < give_up, f"{what} did not become true in {PATIENCE_SECONDS:.0f} s"
         time.sleep(0.01)
     return value
+
+
+class DeadlineWhen(Deadline):
+    """A deadline that is a minute away until a condition is true; then it has passed."""
+
+    def __init__(self, passed: Callable[[], object]) -> None:
+        object.__setattr__(self, "_passed", passed)
+
+    @property
+    def at(self) -> float:  # type: ignore[override]
+        return time.monotonic() + self.remaining()
+
+    def remaining(self) -> float:
+        return -1.0 if self._passed() else 60.0  # type: ignore[attr-defined]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +16,8 @@ from moto import mock_aws
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 MACHINES = ("BatchMachine", "ModelAccessRefreshMachine")
@@ -76,13 +77,12 @@ def run(stack: Any, aws_credentials: None, monkeypatch: pytest.MonkeyPatch) -> I
             roleArn="arn:aws:iam::123456789012:role/any",
         )["stateMachineArn"]
         execution = client.start_execution(stateMachineArn=arn, name="batch-1", input=json.dumps(given))
-        until = time.monotonic() + 20
-        while time.monotonic() < until:
-            ended: dict[str, Any] = client.describe_execution(executionArn=execution["executionArn"])
-            if ended["status"] != "RUNNING":
-                return ended, fake
-            time.sleep(0.02)
-        raise AssertionError("the execution did not end")
+
+        def ended() -> dict[str, Any] | None:
+            found: dict[str, Any] = client.describe_execution(executionArn=execution["executionArn"])
+            return found if found["status"] != "RUNNING" else None
+
+        return wait_until(ended, "the end of the execution"), fake
 
     with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
         yield start

@@ -16,6 +16,7 @@ from llmmanager.bedrock.catalog.snapshot import load_snapshot
 from llmmanager.bedrock.catalog.stores import FileStore, MemoryStore
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError, LLMManagerError
 from llmmanager.testing import FakeBedrock, FakeCatalog, FakeModel, Fault
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 EAST, WEST, PARIS = "us-east-1", "us-west-2", "eu-west-3"
 
@@ -128,10 +129,22 @@ def test_a_region_whose_client_cannot_be_made_is_a_failed_region(clients):
     assert str(result.errors[WEST]) == "no endpoint"
 
 
-def test_regions_are_asked_at_the_same_time(bedrock, clients):
-    bedrock.set_latency(0.3, operation="ListFoundationModels")
-    BedrockCatalogSource(clients).fetch([EAST, WEST, PARIS])
-    assert bedrock.peak_in_flight == 3
+def test_regions_are_asked_at_the_same_time(clients):
+    all_have_a_client = threading.Barrier(3, timeout=PATIENCE_SECONDS)
+
+    def factory(service, region):
+        client = clients(service, region)
+        list_models = client.list_foundation_models
+
+        def list_models_together():
+            all_have_a_client.wait()
+            return list_models()
+
+        client.list_foundation_models = list_models_together
+        return client
+
+    result = BedrockCatalogSource(factory).fetch([EAST, WEST, PARIS])
+    assert set(result.regions) == {EAST, WEST, PARIS}
 
 
 def test_a_throttle_is_waited_out(bedrock, clients):
@@ -231,9 +244,17 @@ def test_a_region_that_could_not_be_asked_is_asked_again_sooner(bedrock, clients
     assert asked(bedrock)[("ListFoundationModels", WEST)] == 2
 
 
-def test_a_region_that_hangs_is_not_waited_for_longer_than_allowed(bedrock, clients):
+def test_a_region_that_hangs_is_not_waited_for_longer_than_allowed(bedrock, clients, monkeypatch):
+    allowed = []
+
+    def wait_for_the_other(futures, timeout):
+        allowed.append(timeout)
+        wait_until(lambda: any(future.done() for future in futures))
+
+    monkeypatch.setattr("concurrent.futures.wait", wait_for_the_other)
     bedrock.add_fault(Fault(region=WEST, hang=True))
-    result = BedrockCatalogSource(clients).fetch([EAST, WEST], timeout=1.0)
+    result = BedrockCatalogSource(clients).fetch([EAST, WEST], timeout=7.0)
+    assert allowed == [7.0]
     assert set(result.regions) == {EAST}
     assert isinstance(result.errors[WEST], TimeoutError)
     bedrock.stop()

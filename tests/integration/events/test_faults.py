@@ -122,10 +122,12 @@ def test_a_request_that_the_function_died_of_once_is_answered_the_next_time(
 
 
 def test_a_request_that_runs_out_of_time_is_tried_once_more_and_then_a_failure(
-    deployed: Any, fake_bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch
+    deployed: Any, fake_bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch, clock: Any
 ) -> None:
-    fake_bedrock.set_latency(5)
-    monkeypatch.setattr(deployed, "context", replace(deployed.context, seconds=process.MARGIN_SECONDS + 0.3))
+    fake_bedrock.add_fault(Fault(hang=True))
+    clock.silent_regions = {"us-east-1"}
+    clock.seconds_per_call = 5
+    monkeypatch.setattr(deployed, "context", replace(deployed.context, seconds=process.MARGIN_SECONDS + 5))
     delivery = deployed.receive(question(regions=["us-east-1"], models=["Nova Lite"]))
 
     assert len(deployed.deliver(again(delivery, 1))) == 1

@@ -11,7 +11,6 @@ import math
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +26,7 @@ from moto import mock_aws
 
 from lambdas.batch import collect, plan, worker
 from llmmanager.testing import FakeBedrock
+from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[3]
 MODELS = ("Nova Lite", "Nova Micro")
@@ -82,7 +82,7 @@ class AwsServer:
                     f"https://{service}.us-east-1.amazonaws.com{self.path}",
                     headers={name: value for name, value in self.headers.items() if name != "Host"},
                     data=body,
-                    timeout=30,
+                    timeout=PATIENCE_SECONDS,
                     stream=True,
                 )
                 content = b"" if self.command == "HEAD" else answer.content
@@ -147,9 +147,14 @@ class AwsServer:
 
 
 @pytest.fixture
-def bedrock() -> Iterator[FakeBedrock]:
+def fake_bedrock() -> Iterator[FakeBedrock]:
     with FakeBedrock(log_limit=100_000) as fake:
         yield fake
+
+
+@pytest.fixture
+def bedrock(fake_bedrock: FakeBedrock) -> FakeBedrock:
+    return fake_bedrock
 
 
 @pytest.fixture
@@ -280,16 +285,3 @@ def records() -> Any:
         ]
 
     return make
-
-
-@pytest.fixture
-def until() -> Any:
-    """Waits until something holds."""
-
-    def wait(holds: Any, *, seconds: float = 60) -> None:
-        give_up = time.monotonic() + seconds
-        while not holds():
-            assert time.monotonic() < give_up
-            time.sleep(0.01)
-
-    return wait

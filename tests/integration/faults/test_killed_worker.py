@@ -7,11 +7,12 @@ from collections import Counter
 import pytest
 
 from llmmanager.testing import Fault
+from tests.waiting import wait_until
 
 
 @pytest.mark.parametrize("answers_written", [1, 26])
 def test_a_worker_killed_in_the_middle_loses_no_answer_that_was_written(
-    machine, bedrock, put, records, until, answers_written
+    machine, bedrock, put, records, answers_written
 ):
     bedrock.set_latency(0.1)
     # One record that is never answered keeps the worker from its end.
@@ -19,7 +20,7 @@ def test_a_worker_killed_in_the_middle_loses_no_answer_that_was_written(
     (item,) = machine.plan({"inputS3Uri": put(records(60)), "regions": ["us-east-1"]})[-1:]
 
     process = machine.start_worker(item)
-    until(lambda: len(machine.parts(item)) >= answers_written)
+    wait_until(lambda: len(machine.parts(item)) >= answers_written)
     process.kill()
     process.wait()
     kept = [result["recordId"] for result in machine.parts(item)]
@@ -31,13 +32,13 @@ def test_a_worker_killed_in_the_middle_loses_no_answer_that_was_written(
     assert all(asked[f"Question {name.removeprefix('record-')}?"] == 1 for name in kept)
 
 
-def test_an_answer_is_safe_while_the_next_one_is_still_awaited(machine, bedrock, put, records, until):
+def test_an_answer_is_safe_while_the_next_one_is_still_awaited(machine, bedrock, put, records):
     (item,) = machine.plan({"inputS3Uri": put(records(20)), "regions": ["us-east-1"]})
     bedrock.add_fault(Fault(hang=True, count=7))
 
     process = machine.start_worker(item)
     try:
-        until(lambda: len(machine.parts(item)) == 13)
+        wait_until(lambda: len(machine.parts(item)) == 13)
     finally:
         process.kill()
         process.wait()

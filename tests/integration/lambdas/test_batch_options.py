@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import UTC, datetime
 
 import boto3
 import pytest
 
-from lambdas.batch import early_end
 from lambdas.batch.early_end import EarlyEnd
 from lambdas.batch.options import Options
 from lambdas.batch.storage import BatchStorage, Plan
 from llmmanager.testing import Fault
+from tests.waiting import PATIENCE_SECONDS
 
 # With nowhere else to go, a refused call is a failed record.
 ONE_TARGET = {"models": ["Nova Lite"], "regions": ["us-east-1"]}
@@ -79,7 +80,8 @@ def test_results_and_failures_come_in_the_order_of_the_input(machine, deployed, 
         assert found == [name for name in ids(batch) if name in set(found)]
 
 
-def test_records_of_a_lower_priority_number_are_asked_first(machine, deployed, records):
+def test_records_of_a_lower_priority_number_are_asked_first(machine, deployed, records, monkeypatch):
+    monkeypatch.setenv("LLMMANAGER_WORKER_CONCURRENCY", "1")
     batch = records(20)
     for number, record in enumerate(batch):
         record["modelInput"]["priority"] = 20 - number
@@ -87,9 +89,7 @@ def test_records_of_a_lower_priority_number_are_asked_first(machine, deployed, r
     machine.run({"requests": batch, "regions": ["us-east-1"], "models": ["Nova Lite"]})
 
     asked = [int(call.prompt.strip("Question ?")) for call in deployed.calls]
-    # Eight are under way at once, and come in any order among themselves.
-    assert all(abs(number - (19 - place)) < 16 for place, number in enumerate(asked))
-    assert set(asked[:8]) <= set(range(4, 20))
+    assert asked == list(range(19, -1, -1))
 
 
 @pytest.mark.parametrize(
@@ -123,9 +123,26 @@ def test_answers_that_keep_the_rules_are_taken(machine, deployed, records):
     assert (summary["answered"], summary["attempts"]) == (2, 2)
 
 
-def test_the_first_failure_ends_the_batch_where_that_is_asked_for(machine, deployed, records, monkeypatch):
-    monkeypatch.setattr(early_end, "LOOK_SECONDS", 0)
-    deployed.set_latency(0.05)
+@pytest.fixture
+def answers_follow_the_failure(answer_with, monkeypatch):
+    """Let FakeBedrock answer only when the worker has taken note of a failure."""
+    noted, note = threading.Event(), EarlyEnd.note
+
+    def note_and_tell(self, *, success):
+        note(self, success=success)
+        if not success:
+            noted.set()
+
+    def wait_for_the_failure(_):
+        assert noted.wait(PATIENCE_SECONDS)
+
+    monkeypatch.setattr(EarlyEnd, "note", note_and_tell)
+    answer_with(wait_for_the_failure)
+
+
+def test_the_first_failure_ends_the_batch_where_that_is_asked_for(
+    machine, deployed, records, answers_follow_the_failure
+):
     deployed.add_fault(Fault(error="ValidationException", message="refused", count=1))
 
     data = {"inputS3Uri": machine.put(records(100)), "failureStrategy": "stopOnFirstFailure", **ONE_TARGET}
@@ -135,7 +152,7 @@ def test_the_first_failure_ends_the_batch_where_that_is_asked_for(machine, deplo
     failed = machine.lines("failed.jsonl")
     assert summary["status"] == "stopped"
     assert "failureStrategy" in summary["reason"]
-    assert len(deployed.calls) < 20
+    assert len(deployed.calls) == 8
     assert summary["answered"] + summary["failed"] == 100
     kinds = [line["error"]["type"] for line in failed]
     assert kinds.count("StoppedOnFailure") == 100 - len(deployed.calls)
@@ -208,15 +225,15 @@ def test_another_worker_hears_of_failures_in_other_shards(machine, deployed, rec
 
 
 @pytest.mark.parametrize(("priority", "at_once"), [(0, 8), (1, 4), (2, 2), (3, 1), (9, 1)])
-def test_each_step_down_in_priority_halves_the_calls_at_once(machine, deployed, records, priority, at_once):
-    deployed.set_latency(0.2)
+def test_each_step_down_in_priority_halves_the_calls_at_once(
+    machine, deployed, records, meet, priority, at_once
+):
+    meet(at_once)
 
     machine.run({"requests": records(16), "priority": priority, **ONE_TARGET})
 
-    calls = deployed.calls
-    under_way = [sum(a.started_at <= b.started_at < a.ended_at for a in calls) for b in calls]
-    assert len(calls) == 16
-    assert max(under_way) == at_once
+    assert len(deployed.calls) == 16
+    assert deployed.peak_in_flight == at_once
 
 
 def test_a_batch_ended_by_its_failures_goes_on_when_it_is_started_anew(machine, deployed, records):

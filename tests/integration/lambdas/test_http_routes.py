@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import time
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -22,6 +22,7 @@ from lambdas.http_api.calls import Call
 from lambdas.http_api.handler import handler
 from lambdas.shared import clients
 from llmmanager.testing import Fault
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 MESSAGES = [{"role": "user", "content": [{"text": "What is the capital of France?"}]}]
 QUESTION = {"messages": MESSAGES}
@@ -90,23 +91,27 @@ def test_another_body_under_the_same_key_is_refused(call, deployed):
     assert len(deployed.calls) == 1
 
 
-def test_while_the_first_is_under_way_others_are_told_to_come_back(call, deployed):
-    deployed.add_fault(Fault(error="ThrottlingException", delay=3, count=1))
+def test_while_the_first_is_under_way_others_are_told_to_come_back(call, deployed, answer_with):
+    answered = threading.Event()
+
+    def wait_for_the_others(_):
+        assert answered.wait(PATIENCE_SECONDS)
+
+    answer_with(wait_for_the_others)
 
     def send():
         return call("POST", "/v1/converse", QUESTION, headers={"Idempotency-Key": "k"})
 
     with ThreadPoolExecutor() as pool:
         first = pool.submit(send)
-        while not deployed.calls:
-            time.sleep(0.01)
+        wait_until(lambda: deployed.calls)
         others = list(pool.map(lambda _: send(), range(3)))
+        answered.set()
 
     assert first.result()[0] == 200
     assert [status for status, *_ in others] == [409, 409, 409]
     assert all("Retry-After" in headers for *_, headers in others)
-    # One that was throttled, one that was answered.
-    assert len(deployed.calls) == 2
+    assert len(deployed.calls) == 1
 
 
 def test_a_failure_is_not_kept(call, deployed):
@@ -590,7 +595,7 @@ def test_the_link_leads_to_the_regions_own_host_and_is_good_for_a_quarter_of_an_
 def test_the_link_needs_nothing_but_itself(deployed):
     link = large_answers.put_aside(b'{"text":"much"}').headers["Location"]
 
-    assert http.get(link, timeout=5).json() == {"text": "much"}
+    assert http.get(link, timeout=PATIENCE_SECONDS).json() == {"text": "much"}
 
 
 def test_what_is_just_small_enough_fits_into_what_lambda_takes(call, machine, monkeypatch):

@@ -14,6 +14,7 @@ from lambdas.http_api.handler import handler as http
 from lambdas.shared import health
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next
 from llmmanager.testing import Fault
+from tests.waiting import PATIENCE_SECONDS
 
 QUESTION = {"messages": [{"role": "user", "content": [{"text": "A question that nobody else reads?"}]}]}
 
@@ -155,7 +156,7 @@ def test_an_answer_after_a_throttle_is_two_subsegments_for_x_ray(deployed, conte
     deployed.add_fault(Fault(region="us-east-1", error="ThrottlingException"))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
         daemon.bind(("127.0.0.1", 0))
-        daemon.settimeout(10)
+        daemon.settimeout(PATIENCE_SECONDS)
         monkeypatch.setenv("AWS_XRAY_DAEMON_ADDRESS", f"127.0.0.1:{daemon.getsockname()[1]}")
         monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-67000000-0123456789abcdef01234567;Parent=53;Sampled=1")
         assert http(proxy_event("POST", "/v1/converse", QUESTION), context)["statusCode"] == 200

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import threading
 from collections import Counter
 
 import pytest
@@ -16,7 +18,9 @@ from lambdas.batch.worker import Budget, NoProgress
 from lambdas.shared import health
 from lambdas.shared.json_text import dump_line
 from llmmanager import Deadline
+from llmmanager.bedrock.invocation import wire
 from llmmanager.testing import Fault
+from tests.waiting import PATIENCE_SECONDS, SILENCE_SECONDS, DeadlineWhen, wait_until
 
 ENOUGH = 900.0
 
@@ -77,22 +81,39 @@ def test_a_worker_that_is_killed_is_followed_by_one_that_asks_nothing_again(
 
 
 def test_what_there_was_no_time_for_is_left_to_the_next_invocation(machine, deployed, records):
-    deployed.set_latency(0.1)
     (item,) = machine.plan({"inputS3Uri": machine.put(records(96)), "regions": ["us-east-1"]})[-1:]
 
-    first = worker.run_shard(item, budget(start=0.3, end=ENOUGH))
+    over = DeadlineWhen(lambda: len(deployed.calls) >= 30)
+    first = worker.run_shard(item, Budget(start_until=over, end=Deadline.after(ENOUGH)))
+    asked = len(deployed.calls)
     second = worker.run_shard(item, budget(start=ENOUGH, end=ENOUGH))
 
     assert not first["done"]
+    assert first["answered"] == asked < item["records"]
     assert second == {"done": True, "answered": item["records"], "failed": 0}
     assert set(times_asked(deployed).values()) == {1}
     assert len(in_parts(machine, item)) == len(set(in_parts(machine, item))) == item["records"]
 
 
-def test_a_request_that_ran_out_of_the_invocations_time_is_not_failed_but_run_again(machine, deployed, shard):
-    deployed.add_fault(Fault(hang=True, count=1))
+def test_a_request_that_ran_out_of_the_invocations_time_is_not_failed_but_run_again(
+    machine, deployed, shard, monkeypatch
+):
+    turn, over = itertools.count(), threading.Event()
+    converse = wire.converse
 
-    first = worker.run_shard(shard, budget(start=1.0, end=2.0))
+    def first_call_hangs(client, invoke_id, body, read_timeout):
+        if next(turn):
+            return converse(client, invoke_id, body, PATIENCE_SECONDS)
+        wait_until(lambda: sum(call.status == 200 for call in deployed.calls) == 19)
+        deployed.add_fault(Fault(hang=True, count=1))
+        try:
+            return converse(client, invoke_id, body, SILENCE_SECONDS)
+        finally:
+            over.set()
+
+    monkeypatch.setattr(wire, "converse", first_call_hangs)
+    end = DeadlineWhen(over.is_set)
+    first = worker.run_shard(shard, Budget(start_until=end, end=end))
     second = worker.run_shard(shard, budget(start=ENOUGH, end=ENOUGH))
 
     assert first == {"done": False, "answered": 19, "failed": 0}
