@@ -115,7 +115,7 @@ class HttpServer:
 
         async def listen() -> int:
             server = await asyncio.start_server(
-                self._serve_connection, HOST, 0, backlog=2048, limit=_MAX_HEAD, ssl=context
+                self._accept, HOST, 0, backlog=2048, limit=_MAX_HEAD, ssl=context
             )
             self._servers.append(server)
             port: int = server.sockets[0].getsockname()[1]
@@ -142,24 +142,38 @@ class HttpServer:
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(
-            self._serve_connection, HOST, self._port, backlog=2048, limit=_MAX_HEAD
-        )
+        server = await asyncio.start_server(self._accept, HOST, self._port, backlog=2048, limit=_MAX_HEAD)
         self._port = server.sockets[0].getsockname()[1]
         self._servers = [server]
         self._started.set()
         await self._stop.wait()
+        await self._end_connections()
+
+    async def _end_connections(self) -> None:
+        """Accept nothing more, end every connection and close its socket."""
+        assert self._loop is not None
+        for server in self._servers:
+            for listening in server.sockets:
+                self._loop.remove_reader(listening.fileno())
+        # asyncio leaves a socket open that it has just accepted if the server closes before its task begins.
+        await asyncio.sleep(0)
         for server in self._servers:
             server.close()
-        open_connections = list(self._connections)
-        for task in open_connections:
-            task.cancel()
-        await asyncio.gather(*open_connections, return_exceptions=True)
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in others:
+                task.cancel()
+            await asyncio.wait(others)
+            await asyncio.sleep(0)  # a cancelled accept may still call `_accept`
+        await asyncio.sleep(0)  # the closing itself
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve a new connection and close it in the end, even if `stop()` cancels it before it begins."""
+        task = asyncio.get_running_loop().create_task(self._serve_connection(reader, writer))
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+        task.add_done_callback(lambda _: writer.close())
 
     async def _serve_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
         try:
             while await self._serve_request(reader, writer):
                 pass
@@ -173,9 +187,6 @@ class HttpServer:
             _reset(writer)
         except asyncio.CancelledError:
             _reset(writer)  # only stop() cancels, and it waits for this task to end without an error
-        finally:
-            self._connections.discard(task)
-            writer.close()
 
     async def _serve_request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         try:

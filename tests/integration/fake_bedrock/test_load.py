@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -167,3 +169,18 @@ def test_stopping_breaks_what_is_in_flight(catalog: Any, wait_until: Any) -> Non
         bedrock.stop()
         assert running.exception(timeout=30) is not None
     assert bedrock.calls[-1].error_code == "reset"
+
+
+def test_stopping_closes_connections_that_were_just_accepted(catalog: Any) -> None:
+    with warnings.catch_warnings(record=True) as unclosed:
+        warnings.simplefilter("always", ResourceWarning)
+        for _ in range(20):
+            bedrock = FakeBedrock(catalog).start()
+            address = ("127.0.0.1", int(bedrock.endpoint_url.rpartition(":")[2]))
+            links = [socket.create_connection(address) for _ in range(3)]
+            bedrock.stop()
+            for link in links:
+                link.close()
+        del bedrock
+        gc.collect()
+    assert [str(warning.message) for warning in unclosed] == []
