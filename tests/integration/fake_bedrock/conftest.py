@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from llmmanager.testing import FakeBedrock, FakeCatalog, FakeModel
 from llmmanager.testing.pytest_plugin import fake_bedrock
+from tests.waiting import SILENCE_SECONDS
 
 __all__ = ["fake_bedrock"]
 
@@ -101,13 +101,10 @@ def refusal() -> Callable[..., tuple[str, int, str]]:
 
 
 @pytest.fixture
-def wait_until() -> Callable[[Callable[[], bool]], None]:
-    """Wait until a condition is true, at most 30 seconds."""
+def shorten_read_timeout() -> Callable[[Any], None]:
+    """Let a client that reads a stream give up soon, from now on."""
 
-    def wait(condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 30
-        while not condition():
-            assert time.monotonic() < deadline, "this never came true"
-            time.sleep(0.01)
+    def shorten(stream: Any) -> None:
+        stream._raw_stream._fp.fp.raw._sock.settimeout(SILENCE_SECONDS)
 
-    return wait
+    return shorten

@@ -13,6 +13,7 @@ import boto3
 import pytest
 
 from llmmanager.testing import FakeBedrock
+from tests.waiting import PATIENCE_SECONDS
 
 HELLO: Any = {
     "modelId": "acme.talk-v1:0",
@@ -103,7 +104,7 @@ def test_the_fixture_takes_an_api_key_out_of_the_environment(tmp_path: Path) -> 
         env=hostile,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_SECONDS,
     )
     assert run.returncode == 0, run.stdout + run.stderr
 

@@ -8,7 +8,6 @@ import pathlib
 import signal
 import socket
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from collections.abc import Iterator
 import pytest
 
 from llmmanager.testing.__main__ import main
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -34,17 +34,18 @@ def free_port() -> int:
 def test_it_serves_and_tells_each_call_until_it_is_told_to_end(capsys: pytest.CaptureFixture[str]) -> None:
     port = free_port()
 
+    def answered() -> bool:
+        url = f"http://127.0.0.1:{port}/foundation-models"
+        try:
+            urllib.request.urlopen(url, timeout=PATIENCE_SECONDS).close()
+        except urllib.error.HTTPError as error:
+            error.close()
+        except OSError:
+            return False
+        return True
+
     def call_and_end() -> None:
-        until = time.monotonic() + 20
-        while time.monotonic() < until:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/foundation-models", timeout=5)
-            except urllib.error.HTTPError:
-                break
-            except OSError:
-                time.sleep(0.05)
-            else:
-                break
+        wait_until(answered)
         os.kill(os.getpid(), signal.SIGTERM)
 
     caller = threading.Thread(target=call_and_end)

@@ -19,13 +19,14 @@ from botocore.config import Config
 
 from llmmanager.testing import FakeBedrock
 from llmmanager.testing.__main__ import main
+from tests.waiting import PATIENCE_SECONDS
 
 
 def tell(url: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
     data = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else None
     request = urllib.request.Request(f"{url}/_fake/{path}", data=data, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as response:
             return response.status, json.load(response)
     except urllib.error.HTTPError as error:
         with error:
@@ -143,7 +144,7 @@ def test_the_command_prints_where_it_listens_and_ends_cleanly(number: signal.Sig
         assert line.startswith("FakeBedrock listening on http://127.0.0.1:")
         assert tell(line.rpartition(" ")[2], "GET", "health")[0] == 200
         process.send_signal(number)
-        rest = process.communicate(timeout=20)
+        rest = process.communicate(timeout=PATIENCE_SECONDS)
     assert rest == ("", "")
     assert process.returncode == 0
 
@@ -185,11 +186,11 @@ def test_what_the_command_prints_leads_a_shell_to_it_when_pasted(
             text=True,
             env={"PATH": os.environ["PATH"], **before},
             cwd=tmp_path,
-            timeout=60,
+            timeout=PATIENCE_SECONDS,
         )
         calls = tell(address.rpartition(" ")[2], "GET", "calls")[1]["calls"]
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=PATIENCE_SECONDS)
     assert (shell.stdout, shell.stderr) == ("2\n", "")
     assert [(call["operation"], call["region"], call["access_key_id"]) for call in calls] == [
         ("Converse", "us-east-1", "testing"),
@@ -217,12 +218,12 @@ def test_the_command_reads_its_settings_from_a_file_and_tells_its_calls(tmp_path
             headers={"Authorization": "Bearer anyone"},
         )
         with pytest.raises(urllib.error.HTTPError) as caught:
-            urllib.request.urlopen(request, timeout=10)
+            urllib.request.urlopen(request, timeout=PATIENCE_SECONDS)
         caught.value.close()
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as response:
             assert response.status == 200
         process.terminate()
-        told = process.communicate(timeout=20)[0].splitlines()
+        told = process.communicate(timeout=PATIENCE_SECONDS)[0].splitlines()
     assert told[0].startswith("Converse eu-west-1 acme.talk 429 ModelNotReadyException ")
     assert told[1].startswith("Converse eu-west-1 acme.talk 200 ok ")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import socket
+import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from llmmanager.testing import FakeBedrock, call_log
+from llmmanager.testing import Call, FakeBedrock, call_log
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 
 def took(bedrock: FakeBedrock) -> float:
@@ -20,15 +22,15 @@ def took(bedrock: FakeBedrock) -> float:
     return call.ended_at - call.started_at
 
 
-def test_hundreds_of_calls_wait_at_the_same_time(bedrock: FakeBedrock, wait_until: Any) -> None:
-    bedrock.set_latency(60)
+def test_hundreds_of_calls_wait_at_the_same_time(bedrock: FakeBedrock) -> None:
+    bedrock.set_latency(PATIENCE_SECONDS)
     body = '{"messages": [{"role": "user", "content": [{"text": "Hi"}]}]}'
     request = (
         "POST /model/acme.talk-v1%3A0/converse HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer anyone\r\n"
         f"Content-Length: {len(body)}\r\n\r\n{body}"
     )
     address = ("127.0.0.1", int(bedrock.endpoint_url.rpartition(":")[2]))
-    links = [socket.create_connection(address, timeout=30) for _ in range(400)]
+    links = [socket.create_connection(address, timeout=PATIENCE_SECONDS) for _ in range(400)]
     try:
         for link in links:
             link.sendall(request.encode())
@@ -40,19 +42,24 @@ def test_hundreds_of_calls_wait_at_the_same_time(bedrock: FakeBedrock, wait_unti
             link.close()
 
 
-def test_a_hundred_boto3_calls_in_parallel_are_all_answered(bedrock: FakeBedrock, client: Any) -> None:
-    bedrock.set_latency(0.2)
+def test_a_hundred_boto3_calls_in_parallel_are_all_answered(catalog: Any) -> None:
+    ten_together = threading.Barrier(10, timeout=PATIENCE_SECONDS)
 
-    def converse(number: int) -> int:
-        answer = client.converse(
-            modelId="acme.talk-v1:0", messages=[{"role": "user", "content": [{"text": f"Number {number}"}]}]
-        )
-        return int(answer["ResponseMetadata"]["HTTPStatusCode"])
+    def answer_ten_together(_: Call) -> None:
+        ten_together.wait()
 
-    with ThreadPoolExecutor(100) as pool:
-        assert set(pool.map(converse, range(100))) == {200}
-    assert len({call.body["messages"][0]["content"][0]["text"] for call in bedrock.calls}) == 100
-    assert bedrock.peak_in_flight > 1
+    with FakeBedrock(catalog, responder=answer_ten_together) as bedrock:
+        client = bedrock.client()
+
+        def converse(number: int) -> int:
+            messages = [{"role": "user", "content": [{"text": f"Number {number}"}]}]
+            answer = client.converse(modelId="acme.talk-v1:0", messages=messages)
+            return int(answer["ResponseMetadata"]["HTTPStatusCode"])
+
+        with ThreadPoolExecutor(100) as pool:
+            assert set(pool.map(converse, range(100))) == {200}
+    assert len({call.prompt for call in bedrock.calls}) == 100
+    assert bedrock.peak_in_flight >= 10
     assert bedrock.in_flight == 0
 
 
@@ -63,12 +70,12 @@ def test_latency_is_spent_on_the_answer_and_shows_in_its_metrics(bedrock: FakeBe
 
 
 def test_the_last_latency_that_covers_a_call_wins(bedrock: FakeBedrock, ask: Any) -> None:
-    bedrock.set_latency(60)
+    bedrock.set_latency(PATIENCE_SECONDS)
     bedrock.set_latency(0.1, region="us-west-2")
     bedrock.set_latency(0, model="acme.plain")
     ask(modelId="acme.plain")
     ask(region="us-west-2")
-    assert 0.1 <= took(bedrock) < 60
+    assert 0.1 <= took(bedrock) < PATIENCE_SECONDS
 
 
 def test_a_range_is_drawn_from_the_seed(catalog: Any) -> None:
@@ -85,7 +92,7 @@ def test_a_range_is_drawn_from_the_seed(catalog: Any) -> None:
 
 
 def test_a_stream_has_a_first_token_and_a_pace(bedrock: FakeBedrock, client: Any) -> None:
-    bedrock.set_latency(60, first_token=0.1, per_chunk=0.02)
+    bedrock.set_latency(PATIENCE_SECONDS, first_token=0.1, per_chunk=0.02)
     events = client.converse_stream(
         modelId="acme.talk-v1:0",
         messages=[{"role": "user", "content": [{"text": "Hi"}]}],
@@ -149,16 +156,16 @@ def test_a_reset_forgets_rules_calls_and_quotas(bedrock: FakeBedrock, ask: Any, 
     bedrock.set_quota(requests_per_minute=0)
     bedrock.close_region("us-east-1")
     bedrock.deny("acme.talk-v1:0")
-    bedrock.set_latency(60)
+    bedrock.set_latency(PATIENCE_SECONDS)
     refusal(ask)
     bedrock.reset()
     assert bedrock.calls == ()
     ask()
 
 
-def test_stopping_breaks_what_is_in_flight(catalog: Any, wait_until: Any) -> None:
+def test_stopping_breaks_what_is_in_flight(catalog: Any) -> None:
     bedrock = FakeBedrock(catalog).start()
-    bedrock.set_latency(60)
+    bedrock.set_latency(PATIENCE_SECONDS)
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(
             bedrock.client().converse,
@@ -167,7 +174,7 @@ def test_stopping_breaks_what_is_in_flight(catalog: Any, wait_until: Any) -> Non
         )
         wait_until(lambda: bedrock.in_flight == 1)
         bedrock.stop()
-        assert running.exception(timeout=30) is not None
+        assert running.exception(timeout=PATIENCE_SECONDS) is not None
     assert bedrock.calls[-1].error_code == "reset"
 
 

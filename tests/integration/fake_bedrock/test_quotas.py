@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from llmmanager.testing import FakeBedrock, FakeCatalog, Fault
+from tests.waiting import PATIENCE_SECONDS
 
 
 class Clock:
@@ -66,10 +67,11 @@ def test_a_call_that_ended_costs_what_it_used_with_burndown(
 
 
 def test_what_is_reserved_counts_while_the_call_runs(catalog: FakeCatalog, refusal: Any) -> None:
-    go_on = threading.Event()
+    admitted, go_on = threading.Event(), threading.Event()
 
     def wait(call: Any) -> str:
-        go_on.wait(20)
+        admitted.set()
+        assert go_on.wait(PATIENCE_SECONDS)
         return "done"
 
     with FakeBedrock(catalog, responder=wait) as bedrock:
@@ -81,8 +83,7 @@ def test_what_is_reserved_counts_while_the_call_runs(catalog: FakeCatalog, refus
         }
         first = threading.Thread(target=client.converse, kwargs=request)
         first.start()
-        while not bedrock.in_flight:
-            pass
+        assert admitted.wait(PATIENCE_SECONDS)
         assert refusal(client.converse, **request) == TOO_MANY_TOKENS
         go_on.set()
         first.join()

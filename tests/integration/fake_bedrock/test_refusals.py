@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from llmmanager.testing import FakeBedrock
+from tests.waiting import PATIENCE_SECONDS
 
 TEXT = {"text": "What is this?"}
 IMAGE = {"image": {"format": "png", "source": {"bytes": b"png"}}}
@@ -414,7 +415,7 @@ MISSHAPEN = {
 def test_a_body_of_the_wrong_shape_is_refused_in_awss_words(
     bedrock: FakeBedrock, body: Any, code: str, message: str
 ) -> None:
-    link = http.client.HTTPConnection(bedrock.endpoint_url.removeprefix("http://"), timeout=10)
+    link = http.client.HTTPConnection(bedrock.endpoint_url.removeprefix("http://"), timeout=PATIENCE_SECONDS)
     link.request(
         "POST", "/model/acme.talk-v1:0/converse", json.dumps(body), {"Authorization": "Bearer anyone"}
     )

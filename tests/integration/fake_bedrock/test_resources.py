@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from llmmanager.testing import FakeBedrock
+from tests.waiting import PATIENCE_SECONDS
 
 PROMPT = "arn:aws:bedrock:us-east-1:111122223333:prompt/ABCDEFGHIJ:1"
 PROFILE = "arn:aws:bedrock:us-east-1:111122223333:application-inference-profile/a1b2c3d4e5f6"
@@ -148,7 +149,7 @@ def test_resources_come_from_settings_and_outlast_a_reset(
         "rejected_credentials": {"AKIASTALE": "ExpiredTokenException"},
     }
     request = urllib.request.Request(f"{bedrock.endpoint_url}/_fake/rules", json.dumps(rules).encode())
-    urllib.request.urlopen(request, timeout=10).close()
+    urllib.request.urlopen(request, timeout=PATIENCE_SECONDS).close()
     ask(modelId=PROFILE, **guardrail("def456"))
     assert bedrock.calls[-1].model_id == "acme.plain"
     assert refusal(ask, region="us-west-2")[0] == "UnrecognizedClientException"

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
-from botocore.config import Config
 from botocore.exceptions import EventStreamError
 from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
 from llmmanager.testing import FakeBedrock, Fault, ServiceError
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 PROMPT = [{"role": "user", "content": [{"text": "Tell me about bees and honey"}]}]
 WEATHER = {
@@ -149,12 +148,16 @@ def test_a_stream_that_loses_its_connection_has_delivered_what_it_sent(
     assert bedrock.calls[-1].error_code == "reset"
 
 
-def test_a_stream_that_falls_silent_leaves_the_client_waiting(bedrock: FakeBedrock) -> None:
-    client = bedrock.client(config=Config(read_timeout=0.3))
+def test_a_stream_that_falls_silent_leaves_the_client_waiting(
+    bedrock: FakeBedrock, client: Any, shorten_read_timeout: Any
+) -> None:
     bedrock.add_fault(Fault(hang=True, after_chunks=1))
-    names, error = collect(stream(client))
-    assert names == ["messageStart", "contentBlockDelta"]
-    assert isinstance(error, ReadTimeoutError)
+    events = iter(silent := stream(client))
+    assert [next(iter(next(events))) for _ in range(2)] == ["messageStart", "contentBlockDelta"]
+    shorten_read_timeout(silent)
+    with pytest.raises(ReadTimeoutError):
+        next(events)
+    silent.close()
 
 
 def test_a_fault_for_streams_leaves_converse_alone(bedrock: FakeBedrock, client: Any, ask: Any) -> None:
@@ -182,10 +185,9 @@ def test_a_responder_may_refuse_a_stream(catalog: Any, refusal: Any) -> None:
 
 
 def test_a_client_that_leaves_a_stream_is_noted(bedrock: FakeBedrock) -> None:
-    bedrock.set_latency(0, per_chunk=0.05)
+    bedrock.set_latency(0, per_chunk=PATIENCE_SECONDS)
     events = stream(bedrock.client())
     next(iter(events))
     events.close()
-    while bedrock.in_flight:
-        time.sleep(0.01)
+    wait_until(lambda: not bedrock.in_flight)
     assert bedrock.calls[-1].error_code == "disconnected"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, EventStreamError, ReadTimeoutError
 from urllib3.exceptions import HTTPError
 
-from llmmanager.testing import FakeBedrock, FakeCatalog, Fault, ModelUsage, TokenCount
+from llmmanager.testing import Call, FakeBedrock, FakeCatalog, Fault, ModelUsage, TokenCount
+from tests.waiting import PATIENCE_SECONDS, SILENCE_SECONDS, wait_until
 
 # A prompt of 10 tokens, an answer of 40 in 20 deltas; `acme.talk` burns 5 quota tokens an output token.
 PROMPT = "y" * 40
@@ -96,13 +98,14 @@ def test_reserved_and_settled_quota_tokens_are_reported(
     ],
 )
 def test_an_answer_that_is_generated_and_then_lost_is_billed(
-    bedrock: FakeBedrock, operation: str, fault: Any, error: type[Exception], code: str, wait_until: Any
+    bedrock: FakeBedrock, operation: str, fault: Any, error: type[Exception], code: str
 ) -> None:
-    client = bedrock.client(config=Config(read_timeout=0.3))
+    read_timeout = SILENCE_SECONDS if "hang" in fault else PATIENCE_SECONDS
+    client = bedrock.client(config=Config(read_timeout=read_timeout))
     bedrock.add_fault(Fault(**fault, billed=True))
     with pytest.raises(error):
         getattr(client, operation)(**REQUEST)
-    wait_until(lambda: not bedrock.in_flight)
+    wait_until(lambda: bedrock.calls and not bedrock.in_flight)
     row = only(bedrock)
     assert (row.answers, row.lost_answers) == (1, 1)
     assert row.billed == row.lost == TokenCount(input_tokens=INPUT, output_tokens=OUTPUT)
@@ -112,12 +115,19 @@ def test_an_answer_that_is_generated_and_then_lost_is_billed(
     assert call.usage == row.billed.usage
 
 
-def test_an_answer_that_its_caller_does_not_wait_for_is_billed(bedrock: FakeBedrock, wait_until: Any) -> None:
-    client = bedrock.client(config=Config(read_timeout=0.2))
-    bedrock.set_latency(0.8)
-    with pytest.raises(ReadTimeoutError):
-        client.converse(**REQUEST)
-    wait_until(lambda: not bedrock.in_flight)
+def test_an_answer_that_its_caller_does_not_wait_for_is_billed(catalog: FakeCatalog) -> None:
+    caller_left = threading.Event()
+
+    def answer_too_late(_: Call) -> str:
+        assert caller_left.wait(PATIENCE_SECONDS)
+        return ANSWER
+
+    with FakeBedrock(catalog, responder=answer_too_late) as bedrock:
+        client = bedrock.client(config=Config(read_timeout=SILENCE_SECONDS))
+        with pytest.raises(ReadTimeoutError):
+            client.converse(**REQUEST)
+        caller_left.set()
+        wait_until(lambda: bedrock.calls and not bedrock.in_flight)
     call = bedrock.calls[-1]
     assert (call.status, call.error_code, call.answer_lost) == (None, "disconnected", True)
     assert bedrock.billed == TokenCount(input_tokens=INPUT, output_tokens=OUTPUT)
@@ -128,13 +138,17 @@ def test_an_answer_that_its_caller_does_not_wait_for_is_billed(bedrock: FakeBedr
     "fault", [{"reset": True}, {"hang": True}, {"error": "modelStreamErrorException"}], ids=str
 )
 def test_a_stream_that_breaks_is_billed_up_to_the_break(
-    bedrock: FakeBedrock, fault: Any, wait_until: Any
+    bedrock: FakeBedrock, client: Any, fault: Any, shorten_read_timeout: Any
 ) -> None:
-    client = bedrock.client(config=Config(read_timeout=0.3))
     bedrock.add_fault(Fault(**fault, after_chunks=5))
     stream = client.converse_stream(**REQUEST)["stream"]
+    events = iter(stream)
+    for _ in range(1 + 5):
+        next(events)
+    if "hang" in fault:
+        shorten_read_timeout(stream)
     with pytest.raises((EventStreamError, HTTPError)):
-        list(stream)
+        next(events)
     stream.close()
     wait_until(lambda: not bedrock.in_flight)
     row = only(bedrock)
@@ -142,10 +156,8 @@ def test_a_stream_that_breaks_is_billed_up_to_the_break(
     assert row.settled_tokens == INPUT + 5 * (OUTPUT // 4)
 
 
-def test_a_stream_that_its_caller_closes_is_billed_up_to_there(
-    bedrock: FakeBedrock, client: Any, wait_until: Any
-) -> None:
-    bedrock.set_latency(per_chunk=0.02)
+def test_a_stream_that_its_caller_closes_is_billed_up_to_there(bedrock: FakeBedrock, client: Any) -> None:
+    bedrock.set_latency(per_chunk=PATIENCE_SECONDS)
     stream = client.converse_stream(**REQUEST)["stream"]
     for event in stream:
         if "contentBlockDelta" in event:
@@ -178,10 +190,12 @@ def test_a_stream_holds_its_reservation_until_it_ends(
     bedrock: FakeBedrock, client: Any, ask: Any, refusal: Any
 ) -> None:
     bedrock.set_quota(tokens_per_minute=INPUT + MAXIMUM + 500)
-    bedrock.set_latency(per_chunk=0.05)
+    bedrock.set_latency(per_chunk=PATIENCE_SECONDS, operation="ConverseStream")
     stream = client.converse_stream(**REQUEST)["stream"]
+    next(iter(stream))
     assert refusal(ask)[0] == "ThrottlingException"
-    assert list(stream)[-1]["metadata"]["usage"]["outputTokens"] == OUTPUT
+    stream.close()
+    wait_until(lambda: not bedrock.in_flight)
     ask()
 
 
@@ -211,7 +225,9 @@ def test_a_reset_forgets_the_bill(bedrock: FakeBedrock, ask: Any) -> None:
 def control(bedrock: FakeBedrock) -> Callable[..., Any]:
     def call(path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(f"{bedrock.endpoint_url}/_fake/{path}", data, timeout=10) as answer:
+        with urllib.request.urlopen(
+            f"{bedrock.endpoint_url}/_fake/{path}", data, timeout=PATIENCE_SECONDS
+        ) as answer:
             return json.load(answer)
 
     return call

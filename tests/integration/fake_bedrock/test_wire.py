@@ -14,6 +14,7 @@ import boto3
 import pytest
 
 from llmmanager.testing import FakeBedrock, FakeCatalog
+from tests.waiting import PATIENCE_SECONDS
 
 BODY = json.dumps({"messages": [{"role": "user", "content": [{"text": "Hello"}]}]})
 SIGNED = {
@@ -24,7 +25,7 @@ SIGNED = {
 
 @pytest.fixture
 def connection(bedrock: FakeBedrock) -> Any:
-    link = http.client.HTTPConnection(bedrock.endpoint_url.removeprefix("http://"), timeout=10)
+    link = http.client.HTTPConnection(bedrock.endpoint_url.removeprefix("http://"), timeout=PATIENCE_SECONDS)
     yield link
     link.close()
 
