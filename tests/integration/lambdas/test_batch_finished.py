@@ -67,6 +67,7 @@ def test_a_batch_that_succeeded_is_told_with_its_counts_its_cost_and_its_files(
         "status": "succeeded",
         "counts": {"records": 4, "answered": 3, "failed": 0, "rejected": 1},
         "estimatedCostUsd": summary["estimatedCostUsd"],
+        "attemptsWithUnknownUsage": 0,
         "results": {
             "results": f"{place}results.jsonl",
             "failed": f"{place}failed.jsonl",
@@ -118,6 +119,7 @@ def test_a_batch_that_was_cut_short_is_told_with_how_far_it_had_come(
         "reason": "because",
         "counts": {"records": 40, "answered": 32, "failed": 0, "rejected": 0},
         "estimatedCostUsd": None,
+        "attemptsWithUnknownUsage": None,
         "results": None,
     }
 

@@ -120,7 +120,8 @@ def test_a_question_is_answered_with_all_that_is_known_of_the_answer(call, deplo
     assert body["durationMs"] > 0
     (attempt,) = body["attempts"]
     assert attempt["success"]
-    assert set(attempt) == {"model", "region", "accessMethod", "durationMs", "success", "error"}
+    assert set(attempt) == {"model", "region", "accessMethod", "durationMs", "success", "error", "usage"}
+    assert attempt["usage"] == body["totalUsage"] == body["usage"]
     assert body["warnings"] == body["featuresDisabled"] == []
 
 
