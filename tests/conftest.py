@@ -14,7 +14,7 @@ from llmmanager.testing.fake_bedrock import Responder
 from tests.loopback import loopback_only
 from tests.waiting import PATIENCE_SECONDS
 
-pytest_plugins = ["llmmanager.testing.pytest_plugin"]
+pytest_plugins = ["llmmanager.testing.pytest_plugin", "tests.clock"]
 
 for _name in [name for name in os.environ if name.startswith("AWS_")]:
     del os.environ[_name]

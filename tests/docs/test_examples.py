@@ -14,6 +14,7 @@ import pytest
 from llmmanager.testing import FakeBedrock
 from llmmanager.testing.settings import apply_rules, options_of
 from tests.docs.run_page import examples_of
+from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -39,7 +40,7 @@ def test_the_examples_of_a_page_run_twice_in_any_folder_and_print_what_it_shows(
         env={**clean, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.credentials import missing_credentials
+from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,7 +53,12 @@ def test_without_credentials_a_command_prints_one_line_that_says_what_to_do(
     for name in ("AWS_DEFAULT_REGION", "BATCH_BUCKET", "BATCH_MACHINE_ARN"):
         monkeypatch.setenv(name, "us-east-1")
     done = subprocess.run(
-        [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
+        [sys.executable, *command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
     )
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()

@@ -165,11 +165,13 @@ def test_a_manager_can_be_made_by_position(fake_bedrock: FakeBedrock, messages) 
     assert fake_bedrock.calls[0].body["inferenceConfig"] == {"maxTokens": 7}
 
 
-def test_the_timeout_bounds_the_silence_of_a_target(fake_bedrock: FakeBedrock, messages) -> None:
+def test_the_timeout_bounds_the_silence_of_a_target(fake_bedrock: FakeBedrock, messages, clock) -> None:
     fake_bedrock.add_fault(Fault(hang=True, region="us-east-1"))
-    manager = LLMManager(["Nova Lite"], ["us-east-1", "us-west-2"], timeout=1)
+    clock.silent_regions = {"us-east-1"}
+    manager = LLMManager(["Nova Lite"], ["us-east-1", "us-west-2"], timeout=7)
     response = manager.converse(messages)
     manager.close()
+    assert clock.read_timeouts == [7, 7]
     assert [attempt.region for attempt in response.attempts] == ["us-east-1", "us-west-2"]
     assert type(response.attempts[0].error).__name__ == "ReadTimeoutError"
 
@@ -242,7 +244,7 @@ def test_a_single_request_is_answered_by_the_underlying_manager(parallel_manager
     assert underlying.get_available_regions() == ["us-east-1", "us-west-2", "us-east-2"]
 
 
-def test_the_parallel_constructor_hands_on_what_it_is_given(fake_bedrock: FakeBedrock) -> None:
+def test_the_parallel_constructor_hands_on_what_it_is_given(fake_bedrock: FakeBedrock, clock) -> None:
     manager = ParallelLLMManager(
         ["Nova Lite"],
         ["us-east-1"],
@@ -250,13 +252,15 @@ def test_the_parallel_constructor_hands_on_what_it_is_given(fake_bedrock: FakeBe
         RetryConfig(max_retries=1, retry_delay=0.001),
         ParallelProcessingConfig(max_concurrent_requests=1),
         {"maxTokens": 7},
-        1,
+        9,
     )
+    clock.silent_calls = {0}
     fake_bedrock.add_fault(Fault(hang=True, count=1))
     fake_bedrock.add_fault(Fault(error="ThrottlingException", count=1))
     first, second = manager.converse_parallel(questions(2)).request_responses.values()
     manager.close()
     assert type(first.get_last_error()).__name__ == "ReadTimeoutError"
+    assert set(clock.read_timeouts) == {9}
     assert [attempt.success for attempt in second.attempts] == [False, True]
     assert {call.access_key_id for call in fake_bedrock.calls} == {"AKIAPARALLEL"}
     assert fake_bedrock.calls[-1].body["inferenceConfig"] == {"maxTokens": 7}
@@ -283,9 +287,9 @@ def parallel(config: ParallelProcessingConfig) -> ParallelLLMManager:
 
 @pytest.mark.parametrize("strategy", LoadBalancingStrategy)
 def test_every_load_balancing_strategy_spreads_requests(
-    fake_bedrock: FakeBedrock, strategy: LoadBalancingStrategy
+    fake_bedrock: FakeBedrock, meet, strategy: LoadBalancingStrategy
 ) -> None:
-    fake_bedrock.set_latency(0.01)
+    meet(2)
     manager = parallel(ParallelProcessingConfig(load_balancing_strategy=strategy))
     result = manager.converse_parallel(questions(30))
     manager.close()
@@ -326,8 +330,8 @@ def test_the_stop_strategies_start_nothing_more_and_hand_over_what_there_is(
     assert not raised.value.response.success
 
 
-def test_no_more_requests_run_at_once_than_configured(fake_bedrock: FakeBedrock) -> None:
-    fake_bedrock.set_latency(0.02)
+def test_as_many_requests_run_at_once_as_configured(fake_bedrock: FakeBedrock, meet) -> None:
+    meet(3)
     manager = parallel(ParallelProcessingConfig(max_concurrent_requests=3))
     manager.converse_parallel(questions(12))
     manager.close()

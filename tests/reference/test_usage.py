@@ -14,6 +14,7 @@ import pytest
 
 from llmmanager import BedrockResponse, ConfigurationError, LLMManager, RetryStrategy
 from llmmanager.testing import Fault
+from tests.waiting import PATIENCE_SECONDS
 
 HAIKU = "anthropic.claude-3-haiku-20240307-v1:0"
 SONNET = "anthropic.claude-3-sonnet-20240229-v1:0"
@@ -111,7 +112,7 @@ def test_the_programs_end_by_themselves_without_a_warning(
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_SECONDS,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "Response: " in done.stdout or "Request req-2: " in done.stdout

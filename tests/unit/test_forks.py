@@ -22,6 +22,7 @@ from llmmanager.bedrock.parallel.executor import Executor
 from llmmanager.bedrock.parallel.load_balancing import LoadBalancer
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next
+from tests.waiting import PATIENCE_SECONDS
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork"),
@@ -33,12 +34,12 @@ DENIED = Decision(Next.OTHER_REGION, Kind.ACCESS)
 
 
 def in_a_fork(check: Callable[[], bool]) -> bool:
-    """Whether `check` holds in a forked process; a fork that hangs is ended after a minute."""
+    """Whether `check` holds in a forked process; a fork that hangs is ended in the end."""
     child = os.fork()
     if child == 0:
         holds = False
         try:
-            holds = run_within(check, seconds=60)
+            holds = run_within(check, seconds=PATIENCE_SECONDS)
         finally:
             os._exit(0 if holds else 1)
     return os.waitpid(child, 0)[1] == 0

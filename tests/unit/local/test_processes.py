@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -18,8 +17,9 @@ from infra.local.processes import (
     LocalRunError,
     clean_environment,
     ended_by_signals,
-    wait_until,
 )
+from infra.local.processes import wait_until as wait_until_ready
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 # A command with a child of its own: says who they are and where its temporary files lie, then sleeps.
 FAMILY = """
@@ -40,18 +40,12 @@ def alive(process_id: int) -> bool:
     return stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
-def eventually_gone(*process_ids: int) -> bool:
-    deadline = time.monotonic() + 20
-    while any(map(alive, process_ids)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return not any(map(alive, process_ids))
+def wait_until_gone(*process_ids: int) -> None:
+    wait_until(lambda: not any(map(alive, process_ids)), "the end of the processes")
 
 
 def family_of(folder: Path) -> tuple[int, int, Path]:
-    deadline = time.monotonic() + 20
-    while not (folder / "family").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until((folder / "family").exists)
     parent, child, temporary = (folder / "family").read_text().split()
     return int(parent), int(child), Path(temporary)
 
@@ -65,7 +59,7 @@ def test_stopping_ends_the_command_its_deaf_children_and_its_temporary_files(tmp
     with start(tmp_path, child=DEAF_CHILD):
         parent, child, temporary = family_of(tmp_path)
         assert temporary.is_dir()
-    assert eventually_gone(parent, child)
+    wait_until_gone(parent, child)
     assert not temporary.exists()
 
 
@@ -84,13 +78,10 @@ def test_a_starter_that_is_killed_leaves_nothing_behind(tmp_path: Path, number: 
     process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(starter)], cwd=ROOT)
     parent, child, temporary = family_of(tmp_path)
     process.send_signal(number)
-    code = process.wait(20)
+    code = process.wait(PATIENCE_SECONDS)
     assert code == (-number if number == signal.SIGKILL else 128 + number)
-    assert eventually_gone(parent, child)
-    deadline = time.monotonic() + 20
-    while temporary.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not temporary.exists()
+    wait_until_gone(parent, child)
+    wait_until(lambda: not temporary.exists())
 
 
 def test_a_command_that_ends_takes_the_children_it_left_with_it(tmp_path: Path) -> None:
@@ -98,8 +89,8 @@ def test_a_command_that_ends_takes_the_children_it_left_with_it(tmp_path: Path) 
     command = [sys.executable, "-c", leaving, tmp_path, CHILD]
     with GuardedProcess(command, log=tmp_path / "log", environment=clean_environment()) as process:
         _, child, _ = family_of(tmp_path)
-        assert process.wait(seconds=20) == 7
-        assert eventually_gone(child)
+        assert process.wait(seconds=PATIENCE_SECONDS) == 7
+        wait_until_gone(child)
 
 
 def test_a_command_that_takes_too_long_is_ended_with_a_word(tmp_path: Path) -> None:
@@ -107,7 +98,7 @@ def test_a_command_that_takes_too_long_is_ended_with_a_word(tmp_path: Path) -> N
         parent, child, _ = family_of(tmp_path)
         with pytest.raises(LocalRunError, match="no end after 0 s"):
             process.wait(seconds=0.01)
-    assert eventually_gone(parent, child)
+    wait_until_gone(parent, child)
 
 
 def test_a_command_that_ends_before_it_is_ready_shows_what_it_said(tmp_path: Path) -> None:
@@ -116,7 +107,7 @@ def test_a_command_that_ends_before_it_is_ready_shows_what_it_said(tmp_path: Pat
         GuardedProcess(command, log=tmp_path / "log", environment=clean_environment()) as process,
         pytest.raises(LocalRunError, match=r"(?s)exit code 3.*the disk is full"),
     ):
-        wait_until(lambda: False, process=process, seconds=20, what="the command")
+        wait_until_ready(lambda: False, process=process, seconds=PATIENCE_SECONDS, what="the command")
 
 
 def test_nothing_of_a_real_account_reaches_a_child(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from llmmanager.bedrock.routing.cooldown import Cooldowns, Key
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next
+from tests.waiting import PATIENCE_SECONDS
 
 THROTTLED = Decision(Next.SAME_TARGET, Kind.THROTTLE)
 QUOTA = Decision(Next.OTHER_REGION, Kind.QUOTA)
@@ -178,7 +179,7 @@ def test_the_board_is_told_on_a_thread_that_no_exit_waits_for() -> None:
             told.set()
 
     Cooldowns(board=Remembering()).failed(KEY, QUOTA)
-    assert told.wait(30)
+    assert told.wait(PATIENCE_SECONDS)
     assert [(thread.name, thread.daemon) for thread in threads] == [("llmmanager-cooldowns", True)]
 
 

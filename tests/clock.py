@@ -1,0 +1,70 @@
+"""A clock that only the test moves, in place of the one that the library reads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tests.waiting import PATIENCE_SECONDS, SILENCE_SECONDS
+
+
+class Clock:
+    """The time as the library sees it: it moves when the library sleeps and by each call.
+
+    Attributes:
+        sleeps: seconds of each sleep, none of which takes real time.
+        seconds_per_call: how long each call takes.
+        read_timeouts: the read timeout of each call, in seconds.
+        silent_regions, silent_calls: regions, and numbers of calls from 0, that get no answer. Their read
+            timeouts end soon, those of the others never.
+    """
+
+    def __init__(self) -> None:
+        self.now = time.monotonic()
+        self.sleeps: list[float] = []
+        self.seconds_per_call = 0.0
+        self.read_timeouts: list[float] = []
+        self.silent_regions: set[str] = set()
+        self.silent_calls: set[int] = set()
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.now += seconds
+
+    def timed(self, send: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `send` with its read timeout recorded and the time of a call added."""
+
+        def call(client: Any, invoke_id: str, body: bytes, read_timeout: float) -> Any:
+            is_silent = (
+                client.meta.region_name in self.silent_regions or len(self.read_timeouts) in self.silent_calls
+            )
+            self.read_timeouts.append(read_timeout)
+            try:
+                return send(client, invoke_id, body, SILENCE_SECONDS if is_silent else PATIENCE_SECONDS)
+            finally:
+                self.now += self.seconds_per_call
+
+        return call
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of deadlines, waits and durations during the test."""
+    from llmmanager.bedrock.invocation import call_record, run, wire
+    from llmmanager.bedrock.models import deadline
+    from llmmanager.bedrock.routing.route import Route
+
+    clock = Clock()
+    for module in (deadline, run, call_record):
+        monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(run, "Route", partial(Route, clock=clock.monotonic))
+    for operation in ("converse", "converse_stream"):
+        monkeypatch.setattr(wire, operation, clock.timed(getattr(wire, operation)))
+    return clock
