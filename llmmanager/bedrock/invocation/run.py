@@ -27,15 +27,15 @@ from llmmanager.bedrock.models.llm_manager_structures import RetryConfig
 from llmmanager.bedrock.routing.classification import classify
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.bedrock.routing.decision import CREDENTIALS_KINDS, Decision, Kind, Next
-from llmmanager.bedrock.routing.route import Route
+from llmmanager.bedrock.routing.route import Route, Step
 
 R = TypeVar("R")
 Send = Callable[[Any, str, bytes, float], R]
 """(client, id to invoke, body, longest silence in seconds) -> what the target answered."""
 Contradiction = Callable[[ModelAccess, float], Sequence[ModelAccess]]
-"""Told of a way in that AWS refused, and of the seconds left; the other ways in that are known now."""
+"""Called when AWS rejects an access method, with the seconds left. Returns the access methods left."""
 LookAgain = Callable[[float], None]
-"""AWS says that the last target is none: ask anew what there is; it may take so many seconds."""
+"""The last target does not exist: refresh the catalog within the given seconds."""
 
 
 @dataclass(frozen=True)
@@ -112,11 +112,7 @@ class Run(Generic[R]):
         while (step := self._route.next()) is not None:
             if not self.wait(step.delay):
                 break
-            self._log.next_attempt(step.target, step.delay)
-            if step.target.model_id in self._set_aside:
-                self._set_aside.remove(step.target.model_id)
-                self._log.feature_dropped(step.target, self._features.left_out(step.target.model_id))
-            answered, raw = self._attempt(step.target)
+            answered, raw = self._attempt(step)
             if answered:
                 return step.target, raw  # type: ignore[return-value]
         raise self._exhausted()
@@ -185,7 +181,8 @@ class Run(Generic[R]):
         """Add the call to the manager's statistics; once, when it has ended."""
         self.record.add_to(self._machinery.stats)
 
-    def _attempt(self, target: ModelAccess) -> tuple[bool, R | None]:
+    def _attempt(self, step: Step[ModelAccess]) -> tuple[bool, R | None]:
+        target = step.target
         start = datetime.now(UTC)
         remaining = self._deadline.remaining()
         try:
@@ -206,6 +203,7 @@ class Run(Generic[R]):
             if not turn.may_call:
                 self._route.postpone(target)
                 return False, None
+            self._log_next(step)
             return self._call(target, client, body)
 
     def _call(self, target: ModelAccess, client: Any, body: bytes) -> tuple[bool, R | None]:
@@ -229,12 +227,19 @@ class Run(Generic[R]):
         self._features.answered(target.model_id)
         return True, raw
 
+    def _log_next(self, step: Step[ModelAccess]) -> None:
+        model_id = step.target.model_id
+        self._log.next_attempt(step.target, step.delay)
+        if model_id in self._set_aside:
+            self._set_aside.remove(model_id)
+            self._log.feature_dropped(step.target, self._features.left_out(model_id))
+
     def _log_lost_answer(self, target: ModelAccess, error: Exception, decision: Decision) -> None:
         start = self.record.attempts[-1].start_time
         self._log.attempt_failed(target, start, error=error, decision=decision)
 
     def _decision(self, error: Exception) -> Decision:
-        """What the error means; one that AWS and the transport have no part in is raised again."""
+        """Return what the error means; raise it when it comes neither from AWS nor from the transport."""
         decision = classify(error, self._machinery.retry_config.retryable_errors)
         if decision is None:
             raise error
@@ -252,7 +257,7 @@ class Run(Generic[R]):
         self._route.failed(target, decision, next_)
 
     def _where_next(self, target: ModelAccess, decision: Decision) -> Next:
-        """Resolve what depends on the call: is there a feature to drop, another way in, a new session?"""
+        """Resolve what depends on the call: a feature to drop, another access method, a new session."""
         if decision.next is Next.DROP_FEATURE:
             return self._after_refusal(target, decision)
         if decision.next is Next.OTHER_ACCESS_METHOD:
@@ -282,9 +287,9 @@ class Run(Generic[R]):
         return Next.DROP_FEATURE
 
     def _where_else(self, target: ModelAccess, next_: Next) -> Next:
-        """The last target is none, AWS says: before the call fails, ask what else there is.
+        """The last target does not exist: refresh the catalog before the call fails.
 
-        Not so where access is refused: what Bedrock lists is the same for every account.
+        Not after an access denial: what Bedrock lists is the same for every account.
         """
         self._machinery.look_again(self._deadline.remaining())
         self._route.add_places(self._places())

@@ -7,7 +7,12 @@ import logging
 import pytest
 
 from llmmanager import BedrockConverseRequest, LLMManagerError, ResponseValidationConfig, ValidationResult
+from llmmanager.bedrock.catalog.entries import AccessMethod, ModelAccess
+from llmmanager.bedrock.routing.cooldown import Cooldowns
+from llmmanager.bedrock.routing.decision import Decision, Kind, Next
 from llmmanager.testing import Fault
+
+DENIED = Decision(Next.OTHER_REGION, Kind.ACCESS)
 
 SECRET = "the-secret-of-the-message"
 EAST, WEST = "us-east-1", "us-west-2"
@@ -55,6 +60,18 @@ def test_a_cooldown_is_one_line_when_it_starts(make_manager, fake_bedrock, lines
     manager.converse(ask())
     assert f"{LITE} in {EAST} is tried last for 300 s (access)" in lines(logging.INFO)
     assert len(lines(logging.INFO)) == 2
+
+
+def test_there_are_as_many_failovers_in_the_log_as_calls_that_failed(
+    make_manager, fake_bedrock, lines
+) -> None:
+    cooldowns = Cooldowns()
+    manager = make_manager(("Nova Lite", "Nova Pro"), (EAST,), cooldowns=cooldowns)
+    fake_bedrock.deny("amazon.nova-pro-v1:0")
+    cooldowns.attempt_failed(ModelAccess(LITE, "Nova Lite", EAST, AccessMethod.ON_DEMAND, LITE), DENIED)
+    manager.converse(ask())
+    failovers = [line for line in lines(logging.INFO) if line.startswith("failover")]
+    assert len(failovers) == len([call for call in fake_bedrock.calls if call.error_code])
 
 
 def test_attempts_and_retries_are_lines_for_debugging(make_manager, fake_bedrock, lines) -> None:
