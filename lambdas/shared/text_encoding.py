@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from json import detect_encoding
 from typing import Final, TypeVar
 
 # As many bytes as `foreign_format` looks at.
@@ -35,13 +34,14 @@ _SIGNS: Final = {
     b"\xff\xfe": "UTF-16 text",
     b"\xfe\xff": "UTF-16 text",
 }
-# By the zeros among the first four bytes, where there is no mark: JSON begins with two characters of ASCII.
-_BY_ZEROS: Final = {
-    "utf-16-le": "UTF-16 text",
-    "utf-16-be": "UTF-16 text",
-    "utf-32-le": "UTF-32 text",
-    "utf-32-be": "UTF-32 text",
-}
+# What has no mark is known by its first two characters, which JSON has in ASCII; their widths are in bytes.
+_WITHOUT_MARK: Final = (
+    ("utf-32-le", 4, "UTF-32 text"),
+    ("utf-32-be", 4, "UTF-32 text"),
+    ("utf-16-le", 2, "UTF-16 text"),
+    ("utf-16-be", 2, "UTF-16 text"),
+)
+_FIRST: Final = tuple("{[ \t\r\n")
 
 Text = TypeVar("Text", str, bytes)
 
@@ -69,6 +69,15 @@ def foreign_format(start: bytes) -> str | None:
         return "compressed (zstd)"
     if start[257:262] == b"ustar":
         return "a tar file"
-    if b"\x00" in start[:4]:
-        return _BY_ZEROS.get(detect_encoding(start[:4]), "binary data")
-    return None
+    return next(
+        (
+            name
+            for encoding, width, name in _WITHOUT_MARK
+            if _begins_json(start[: 2 * width].decode(encoding, "replace"))
+        ),
+        None,
+    )
+
+
+def _begins_json(text: str) -> bool:
+    return len(text) == 2 and text.isascii() and "\0" not in text and text.startswith(_FIRST)

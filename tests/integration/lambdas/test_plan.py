@@ -142,7 +142,10 @@ FOREIGN = {
     "UTF-16 without a mark": (lambda data: data.decode().encode("utf-16-le"), "UTF-16 text"),
     "UTF-32": (lambda data: data.decode().encode("utf-32"), "UTF-32 text"),
     "UTF-32 without a mark": (lambda data: data.decode().encode("utf-32-be"), "UTF-32 text"),
-    "zeros": (lambda data: b"ab\x00" + data, "binary data"),
+    "UTF-16 that begins with a blank line": (
+        lambda data: b"\r\x00\n\x00" + data.decode().encode("utf-16-le"),
+        "UTF-16 text",
+    ),
 }
 
 
