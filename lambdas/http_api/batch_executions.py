@@ -11,8 +11,9 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -23,8 +24,9 @@ from lambdas.shared import clients
 from lambdas.shared.execution_end import reason_of, status_of
 from lambdas.shared.settings import batch_settings, batch_state_machine_arn
 
-# Executions without a claim are young, and so among the newest.
+# Executions without a claim are among the newest, for the plan runs first.
 _LOOKED_AT = 100
+_YOUNG = timedelta(minutes=15)
 LOOKS_AT_ONCE = 10
 _MAX_NAME = 80
 _KEPT_IDS = 5_000
@@ -66,23 +68,27 @@ class Finder:
         claimed = self._claimed(batch_id)
         if claimed is not None and claimed.is_running:
             return claimed
-        found = [*([claimed] if claimed else _named(batch_id)), *self._with_status(batch_id, "RUNNING")]
-        if claimed is None:
-            found += self._with_status(batch_id, None)
+        found = self._found(batch_id, claimed)
         return max(found, key=lambda execution: (execution.is_running, execution.started_at), default=None)
 
     def running(self, batch_id: str) -> list[Execution]:
         """Return all executions of a batch that are running: one, and those that its plan will refuse."""
-        claimed = self._claimed(batch_id)
-        found = [*([claimed] if claimed else _named(batch_id)), *self._with_status(batch_id, "RUNNING")]
+        found = self._found(batch_id, self._claimed(batch_id))
         return list({execution.arn: execution for execution in found if execution.is_running}.values())
+
+    def _found(self, batch_id: str, claimed: Execution | None) -> list[Execution]:
+        """All executions of a batch that can be found, beside those that ran it before the claimed one."""
+        if claimed is not None:
+            return [claimed, *self._with_status(batch_id, "RUNNING")]
+        statuses = ("RUNNING", None)
+        return [*_named(batch_id), *chain(*(self._with_status(batch_id, status) for status in statuses))]
 
     def _claimed(self, batch_id: str) -> Execution | None:
         _, run = BatchStorage(batch_settings().bucket, batch_id).latest_run()
         return None if run is None else _execution(run.execution)
 
     def _with_status(self, batch_id: str, status: str | None) -> Iterator[Execution]:
-        """The newest executions of a batch, of any status for None."""
+        """The newest executions of a batch: those that started lately with this status, or any for None."""
         with self._listing:
             if status not in self._listed:
                 self._listed[status] = _names_by_batch(_newest(status))
@@ -156,7 +162,10 @@ def _newest(status: str | None) -> list[dict[str, Any]]:
         stateMachineArn=batch_state_machine_arn(), maxResults=_LOOKED_AT, **wanted
     )
     executions: list[dict[str, Any]] = listed["executions"]
-    return executions
+    if status is None:
+        return executions
+    # The older ones have a claim: many batches may run for hours, and each costs a look.
+    return [item for item in executions if datetime.now(UTC) - item["startDate"] < _YOUNG]
 
 
 def _names_by_batch(listed: list[dict[str, Any]]) -> dict[str, list[str]]:

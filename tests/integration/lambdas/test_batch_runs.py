@@ -6,6 +6,7 @@ import json
 import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import boto3
@@ -17,6 +18,7 @@ from lambdas.batch.batch_input import InvalidBatch
 from lambdas.batch.runs import BatchIsRunning, claim
 from lambdas.batch.storage import BatchStorage, Run
 from lambdas.http_api.handler import handler
+from lambdas.shared import clients
 
 RECORDS = 40
 
@@ -59,8 +61,14 @@ class Execution:
         return shards
 
     def ends(self, status: str) -> None:
-        backend = stepfunctions_backends["123456789012"]["us-east-1"]
-        backend.describe_execution(self.arn).status = status
+        self._in_moto.status = status
+
+    def is_older_by(self, time: timedelta) -> None:
+        self._in_moto.start_date -= time
+
+    @property
+    def _in_moto(self) -> Any:
+        return stepfunctions_backends["123456789012"]["us-east-1"].describe_execution(self.arn)
 
 
 @pytest.mark.parametrize("planned", [True, False])
@@ -234,6 +242,37 @@ def test_a_batch_is_resumed_past_names_that_others_have_taken(call, machine, rec
 
     assert Execution(f"{'b' * 76}--r3").status == "RUNNING"
     assert call("GET", f"/v1/batches/{name}")[1]["status"] == "running"
+
+
+def test_a_batch_that_waits_for_its_plan_for_long_is_found(call, machine, records):
+    waiting = Execution("run-of-monday", {"inputS3Uri": machine.put(records(2)), "batchId": "nightly"})
+    waiting.is_older_by(timedelta(hours=2))
+
+    assert call("GET", "/v1/batches/nightly")[1]["status"] == "running"
+    assert call("POST", "/v1/batches/nightly/stop")[0] == 200
+    assert waiting.status == "ABORTED"
+
+
+def test_batches_that_run_for_long_cost_no_look_when_another_one_is_asked_for(
+    call, machine, records, monkeypatch
+):
+    uri = machine.put(records(2))
+    for number in range(5):
+        Execution(f"long-{number}", {"inputS3Uri": uri}).is_older_by(timedelta(hours=2))
+    ended = Execution("job", {"inputS3Uri": uri})
+    ended.plan(machine)
+    ended.ends("FAILED")
+    looks: list[str] = []
+    real = clients.step_functions().describe_execution
+
+    def look(**arguments: Any) -> Any:
+        looks.append(arguments["executionArn"].rpartition(":")[2])
+        return real(**arguments)
+
+    monkeypatch.setattr(clients.step_functions(), "describe_execution", look)
+
+    assert call("GET", "/v1/batches/job")[1]["status"] == "failed"
+    assert looks == ["job"]
 
 
 def test_stopping_a_batch_stops_what_was_started_beside_it_too(call, machine, records):

@@ -165,3 +165,15 @@ def test_the_document_knows_every_field_that_the_function_knows(name):
     }
     document = json.loads(DOCUMENT.read_text())
     assert set(document["components"]["schemas"][name]["properties"]) == known[name]
+
+
+def test_the_share_of_failures_is_described_as_one_of_the_batch() -> None:
+    schemas = json.loads(DOCUMENT.read_text())["components"]["schemas"]
+    (strategy,) = (
+        properties["failureStrategy"]
+        for schema in schemas.values()
+        if "failureStrategy" in (properties := schema.get("properties", {}))
+    )
+
+    assert "records of the batch" in strategy["description"]
+    assert "shard" not in strategy["description"]

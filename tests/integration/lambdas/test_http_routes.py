@@ -18,7 +18,6 @@ from botocore.config import Config
 from botocore.stub import Stubber
 
 from lambdas.http_api import large_answers, requests
-from lambdas.http_api.calls import Call
 from lambdas.http_api.handler import handler
 from lambdas.shared import clients
 from llmmanager.testing import Fault
@@ -605,6 +604,7 @@ def test_what_is_just_small_enough_fits_into_what_lambda_takes(call, machine, mo
     assert len(json.dumps({"body": body})) < 6_291_456
 
 
-def test_ids_of_requests_are_not_guessed(queue, deployed):
-    ids = {requests.submit({}, Call({}, None)).body["requestId"] for _ in range(20)}
-    assert len(ids) == 20
+def test_ids_of_requests_are_not_guessed(call, queue):
+    later = {"headers": {"Prefer": "respond-async"}}
+    ids = {call("POST", "/v1/converse", QUESTION, **later)[1]["requestId"] for _ in range(20)}
+    assert len({id_.partition("-")[2] for id_ in ids}) == 20
