@@ -1,4 +1,4 @@
-"""The end of a batch's execution: Step Functions tells EventBridge of it, and a function goes on from there.
+"""The end of a batch's execution: Step Functions reports it to EventBridge, which invokes a function.
 
 It comes in all ways, also those in which the state machine itself can do nothing more: stopped, failed.
 """
@@ -18,7 +18,7 @@ _TIMEOUT_SECONDS = 60
 
 
 class BatchEnd(Construct):
-    """Stops the workers of an execution that has ended, and tells the stack's bus how its batch ended."""
+    """Stops the workers of an execution that has ended, and reports the end on the stack's bus."""
 
     def __init__(
         self,

@@ -114,7 +114,7 @@ class HttpApi(Construct):
         )
 
     def _allow_batches(self, function: PythonFunction, bucket: s3.IBucket, machine: StateMachine) -> None:
-        """Submit batches and tell how they go, which takes no sight of prompts and answers in the bucket."""
+        """Start batches and report on them, without reading prompts and answers in the bucket."""
         function.allow("states:StartExecution", "states:ListExecutions", on=[machine.arn])
         function.allow(
             "states:DescribeExecution",

@@ -1,4 +1,4 @@
-"""What a deployment can be told: read once from CDK context (cdk.json, or `-c key=value`), and checked."""
+"""The settings of a deployment, read from the CDK context (cdk.json, or `-c key=value`) and validated."""
 
 from __future__ import annotations
 
@@ -78,12 +78,12 @@ class DeploymentSettings:
         log_retention_days: one of `LOG_RETENTION_DAYS`.
         log_payloads: whether prompts and answers are logged.
         tracing: whether X-Ray traces what it samples of the API, the functions and the state machines.
-        alarm_email, alarm_topic_arn: who hears of alarms; "" for nobody. The topic is preferred.
+        alarm_email, alarm_topic_arn: the alarm recipient; "" for none. The topic is preferred.
         dashboard: whether there is one.
-        removal_policy: "retain" or "destroy": what becomes of table, bucket and logs with the stack. A bucket
+        removal_policy: "retain" or "destroy": what happens to tables, bucket and logs. A bucket
             that still holds files is never deleted.
         bedrock_endpoint_url: where Bedrock is, "" for AWS's own endpoints.
-        warnings: what the one who deploys should hear.
+        warnings: shown when the stack is synthesised.
     """
 
     stack_name: str

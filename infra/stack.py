@@ -137,7 +137,7 @@ def _environment(
     bus: events.IEventBus,
     namespace: str,
 ) -> dict[str, str]:
-    """What every function is told."""
+    """Return the environment variables of every function."""
     environment = {
         "LLMMANAGER_MODELS": json.dumps([model.requested for model in settings.models]),
         "LLMMANAGER_REGIONS": json.dumps(settings.regions),

@@ -20,12 +20,12 @@ _MAX_KEY_BYTES = 1024
 _MAX_MESSAGE = 2_000
 _INPUTS = ("inputS3Uri", "prefix", "requests")
 _MEMBERS = ("batchId", *_INPUTS, "models", "regions", *options.MEMBERS)
-# A state machine that starts another one is told to put this into its input, for the console to link them.
+# AWS asks a state machine that starts another one to put this into the input, for the console to link them.
 _FROM_STEP_FUNCTIONS = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
 
 
 class InvalidBatch(Exception):
-    """The batch cannot be run as it was asked for; the message tells its sender why.
+    """The batch cannot be run as it was sent; the message says why.
 
     Step Functions cuts the cause of an error at 32,768 characters, the JSON around the message included.
     """

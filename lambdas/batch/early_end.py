@@ -13,12 +13,12 @@ from lambdas.batch.options import Options
 from lambdas.batch.storage import BatchStorage
 from lambdas.shared.observability import logger
 
-# How often a worker looks whether another one, or whoever stopped the execution, has ended the batch.
+# How often a worker checks whether the batch was ended by another worker, or its execution stopped.
 LOOK_SECONDS = 3.0
 
 
 class EarlyEnd:
-    """Says to a worker when to start no further record, and tells the other workers and the last step.
+    """Decides when a worker starts no further record, and shares that with the others and the last step.
 
     A context manager, so that failures that were not shared yet are shared at its end. They count for the
     whole batch, from the start of the execution that runs it.

@@ -1,6 +1,6 @@
-"""What happens when a batch's execution has ended, in whatever way: its workers stop, the bus is told.
+"""Handle the end of a batch's execution: stop its workers, and report the end on the event bus.
 
-Stopping an execution does not stop the functions that it has started: they look for the note left here.
+Stopping an execution does not stop the functions that it has started: they look for the note written here.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def handler(event: dict[str, Any], _context: object) -> None:
     """EventBridge's event `Step Functions Execution Status Change`, of an execution that has ended.
 
     Raises:
-        NotPublished, ClientError: not all could be told; to be called again.
+        NotPublished, ClientError: the end could not be reported; the function is invoked again.
     """
     ended = event["detail"]
     run = ended["name"]

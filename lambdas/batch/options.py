@@ -28,7 +28,7 @@ _STRATEGIES = tuple(strategy.value for strategy in RetryStrategy)
 
 @dataclass(frozen=True)
 class Options:
-    """The options of one run of a batch; a batch that is started anew takes those of the new start.
+    """The options of one run of a batch. A batch that is resumed has those of the new start.
 
     Attributes:
         run: the execution that runs it.

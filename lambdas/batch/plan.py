@@ -221,7 +221,7 @@ def _beside() -> Iterator[Callable[[Callable[[], None]], None]]:
 
 
 def _keep_shard(storage: BatchStorage, shard: int, body: bytes, *, again: bool) -> None:
-    """Write a shard, or see that it was written before just so: results are told apart by their ids alone."""
+    """Write a shard, or compare it with what was written before: results are matched by their ids alone."""
     key = storage.shard_key(shard)
     if not again:
         storage.put(key, body)
@@ -253,7 +253,7 @@ def _too_many_shards(batch: Batch, shard_size: int) -> InvalidBatch:
 def _sound_lines(
     entries: Iterable[Record | Rejected], rejected: ObjectWriter, counts: dict[str, int]
 ) -> Iterator[bytes]:
-    """The records as lines of a shard; what is none of them goes to `rejected`, all are counted."""
+    """Yield the valid records as lines of a shard, write the others to `rejected`, and count all of them."""
     for entry in entries:
         counts["records"] += 1
         if isinstance(entry, Rejected):

@@ -9,13 +9,13 @@
                       runs/00001.json                      the execution that ran it first
                       ended/{execution}.json               why that run was ended before all was run
                       failures/{execution}/00000           of a shard in that run: a byte a failure
-                      told/{execution}.json                the event that told of that run's end
+                      told/{execution}.json                the event that reported that run's end
                       rejected.jsonl                       lines of the input that are no records
                       results.jsonl, failed.jsonl          the results of all shards
                       summary.json                         what the batch came to
 
-A result part is never changed once written, and its name tells what it holds: a listing alone shows how far a
-shard has come.
+A result part never changes once it is written, and its name says how many results it holds: a listing alone
+shows the progress of a shard.
 """
 
 from __future__ import annotations
@@ -236,7 +236,7 @@ class BatchStorage:
         }
 
     def put_told(self, run: str, event: Mapping[str, Any]) -> None:
-        """Note the event that told of a run's end."""
+        """Record the event that reported a run's end."""
         self.put(self.key(f"told/{run}.json"), dump(event))
 
     def is_told(self, run: str) -> bool:

@@ -110,7 +110,7 @@ def _check_members(body: Mapping[str, Any]) -> None:
 
 
 def _checked_choices(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What the batch's start is told beside its input."""
+    """Return the options of the batch, validated."""
     choose_targets(body.get("models"), body.get("regions"))
     try:
         options.read_options(body, run="")

@@ -115,7 +115,7 @@ class Call:
         """Return the JSON object that was sent.
 
         Raises:
-            InvalidRequest: there is none, it is compressed, or it holds credentials.
+            InvalidRequest: the body is missing, invalid or compressed, or it holds credentials.
         """
         encoding = (self.header("Content-Encoding") or "identity").strip()
         if encoding.lower() != "identity":

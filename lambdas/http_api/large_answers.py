@@ -1,4 +1,4 @@
-"""Answers that Lambda does not carry: they wait in the bucket, and the caller is shown the way there."""
+"""Answers that are too large for Lambda: they are stored in the bucket, and the caller gets a link."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ LINK_SECONDS = 900
 
 
 def put_aside(body: bytes) -> Answer:
-    """Keep a large answer, and send the caller to it by a link that is good for `LINK_SECONDS`."""
+    """Store a large answer, and return a redirect to a link that is valid for `LINK_SECONDS`.
+
+    The link takes no signature: S3 refuses a request that is authenticated twice.
+    """
     bucket, key = batch_settings().bucket, f"requests/{uuid.uuid4().hex}/result.json"
     clients.s3().put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
     link = clients.s3_for_links().generate_presigned_url(
         "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=LINK_SECONDS
     )
-    told = {"resultUrl": link, "expiresInSeconds": LINK_SECONDS, "bytes": len(body)}
-    return Answer(303, told, {"Location": link})
+    body_of_redirect = {"resultUrl": link, "expiresInSeconds": LINK_SECONDS, "bytes": len(body)}
+    return Answer(303, body_of_redirect, {"Location": link})

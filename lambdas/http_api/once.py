@@ -50,7 +50,7 @@ def once(call: Call, route: str, body: Mapping[str, Any], work: Callable[[FixedI
         detail = f"The first request with this {HEADER} is not answered yet."
         raise Problem(409, "in-progress", detail, headers={"Retry-After": "5"}) from None
     except StoreUnavailable:
-        detail = f"Whether this {HEADER} came before cannot be told now, so the request was not made."
+        detail = f"It cannot be determined whether this {HEADER} came before, so the request was not made."
         raise Problem(503, "store-unavailable", detail, headers={"Retry-After": "5"}) from None
     status, answer, headers = found.answer
     return Answer(status, answer, {**headers, "Idempotent-Replay": "true"} if found.replayed else headers)

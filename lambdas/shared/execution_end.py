@@ -1,4 +1,4 @@
-"""How and why an execution of the batch machine has ended, in this project's words."""
+"""How and why an execution of the batch machine has ended, in the terms of the API."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def status_of(execution: Mapping[str, Any]) -> str:
     """`running`, `succeeded`, `failed`, `timed_out` or `stopped`.
 
     Args:
-        execution: what Step Functions tells of it: a response of its API, or the detail of its event.
+        execution: a response of the Step Functions API, or the detail of its event.
     """
     return _STATUS.get(execution["status"], "running")
 
@@ -22,7 +22,7 @@ def reason_of(ended: Mapping[str, Any]) -> str:
     """The reason of an execution that did not succeed, without a stack trace.
 
     Args:
-        ended: what Step Functions tells of it: DescribeExecution's response, or the detail of its event.
+        ended: a response of DescribeExecution, or the detail of the event.
     """
     cause = ended.get("cause") or ended.get("error") or "no reason was given"
     try:

@@ -41,7 +41,7 @@ class InProgress(Exception):
 
 
 class StoreUnavailable(Exception):
-    """Whether the key came before cannot be told, so the request was not run."""
+    """It cannot be determined whether the key came before, so the request was not run."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,14 @@ class Once(Generic[T]):
 def run_once(
     key: tuple[str, ...], body: Mapping[str, Any], work: Callable[[], T], *, context: Any
 ) -> Once[T]:
-    """Do the work, or give the answer of the request that came with this key before.
+    """Do the work, or return the answer of the request that came with this key before.
 
-    Of two at the same time only one works. A failure is not kept: with the same key again, the work is done
-    again. So it is when the function ended without a word, once its time (`context`) would have been over.
+    Of two at the same time, one works. A failure is not kept: with the same key again, the work is done
+    again. The same holds when the function ended without recording anything, once its time (`context`) is
+    over.
 
     Args:
-        key: what tells the request from all others, such as the door, the caller, and the key that it gave.
+        key: identifies the request, such as the entry point, the caller, and the key that it sent.
         body: the request; with the same key it must be the same.
         work: returns JSON-ready data. What it raises passes through.
         context: Lambda's, for the time that is left to the work.

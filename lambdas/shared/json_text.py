@@ -14,7 +14,7 @@ MAX_DEPTH = 100
 
 
 class InvalidJson(Exception):
-    """The text is not one JSON value of reasonable shape; the message says what is wrong."""
+    """The text is not valid JSON, or not of the accepted kind; the message says what is wrong."""
 
 
 def parse(text: str | bytes) -> Any:

@@ -16,10 +16,10 @@ _URI = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
 
 
 def location_problems(fields: Mapping[str, Any]) -> list[str]:
-    """What is wrong with the files that a request's fields name (`s3Location`, at any depth).
+    """Return what is wrong with the files that a request's fields name (`s3Location`, at any depth).
 
-    They may lie in the deployment's own bucket under `inputs/`, and in the configured input buckets. Of more
-    problems than anybody is told of, not all are looked for.
+    They may lie in the deployment's own bucket under `inputs/`, and in the configured input buckets. The
+    search ends when there are more problems than a response lists.
     """
     found = (problem for name, value in fields.items() for problem in _problems(value, name))
     return list(islice(found, MAX_PROBLEMS + 1))
