@@ -62,6 +62,13 @@ class Scope(Enum):
     """The model in every region."""
 
 
+class QuotaUnit(Enum):
+    """What a quota per minute counts."""
+
+    TOKENS = "tokens"
+    REQUESTS = "requests"
+
+
 TRANSIENT_KINDS = frozenset(
     {Kind.THROTTLE, Kind.UNAVAILABLE, Kind.TIMEOUT, Kind.UNREACHABLE, Kind.INVALID_ANSWER}
 )
@@ -78,6 +85,7 @@ class Decision:
             drop, and no other access method.
         retry_after: seconds that the server asked for, or None.
         scope: what the error is about.
+        quota: for THROTTLE, the quota per minute that is used up.
     """
 
     next: Next
@@ -86,6 +94,7 @@ class Decision:
     otherwise: Next = Next.OTHER_MODEL
     retry_after: float | None = None
     scope: Scope = Scope.MODEL_IN_REGION
+    quota: QuotaUnit | None = None
 
     @property
     def transient(self) -> bool:

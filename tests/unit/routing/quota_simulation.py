@@ -1,0 +1,218 @@
+"""Requests of several processes under one quota, simulated event by event, without threads or waiting.
+
+The quota is counted as FakeBedrock counts it: a call reserves its tokens when it arrives and is settled
+when it ends; what arrived within the last window counts.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from llmmanager.bedrock.routing.decision import QuotaUnit
+from llmmanager.bedrock.routing.quota_gate import Permit, QuotaGate
+
+WINDOW = 10.0
+INPUT_TOKENS = 12
+MAX_TOKENS = 120
+RESERVED = INPUT_TOKENS + MAX_TOKENS
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a simulated run.
+
+    Attributes:
+        share: settled tokens (or requests, where they are limited) as a part of what the quota allowed.
+        seconds: simulated time until the last answer.
+    """
+
+    answered: int
+    calls: int
+    share: float
+    seconds: float
+
+    @property
+    def calls_per_answer(self) -> float:
+        return self.calls / self.answered
+
+
+@dataclass
+class Quota:
+    """Bedrock's side: what arrived in the last window."""
+
+    tokens: float | None
+    requests: int | None
+    admitted: deque[list[Any]] = field(default_factory=deque)
+    used: int = 0
+
+    def admit(self, now: float) -> list[Any] | QuotaUnit:
+        self._expire(now)
+        if self.requests is not None and len(self.admitted) + 1 > self.requests:
+            return QuotaUnit.REQUESTS
+        if self.tokens is not None and self.used + RESERVED > self.tokens:
+            return QuotaUnit.TOKENS
+        entry = [now, RESERVED, True]
+        self.admitted.append(entry)
+        self.used += RESERVED
+        return entry
+
+    def settle(self, entry: list[Any], tokens: int, now: float) -> None:
+        self._expire(now)
+        if entry[2]:
+            self.used += tokens - entry[1]
+            entry[1] = tokens
+
+    def _expire(self, now: float) -> None:
+        while self.admitted and self.admitted[0][0] <= now - WINDOW:
+            entry = self.admitted.popleft()
+            entry[2] = False
+            self.used -= entry[1]
+
+
+class Simulation:
+    """Runs requests through the gates of several processes.
+
+    Args:
+        processes: each has gates of its own and `concurrency` requests at a time.
+        changes: (seconds, tokens per window) from which on the quota is another.
+        known: tokens per window that each gate is told; None leaves it to learn.
+        capacity_throttles: the part of the calls that is throttled whatever the quota.
+    """
+
+    def __init__(
+        self,
+        *,
+        requests: int,
+        processes: int = 1,
+        concurrency: int = 32,
+        regions: int = 1,
+        tokens: float | None = 8000,
+        requests_per_window: int | None = None,
+        changes: Sequence[tuple[float, float]] = (),
+        known: float | None = None,
+        capacity_throttles: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        self._random = random.Random(seed)
+        self._capacity_throttles = capacity_throttles
+        self._now = 0.0
+        self._events: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
+        self._sequence = itertools.count()
+        self._quotas = [Quota(tokens, requests_per_window) for _ in range(regions)]
+        self._gates = [
+            [QuotaGate(WINDOW, clock=lambda: self._now) for _ in range(regions)] for _ in range(processes)
+        ]
+        for gate in itertools.chain(*self._gates):
+            gate.set_known(tokens=known)
+        self._waiting = [[0] * regions for _ in range(processes)]
+        self._left = [requests // processes] * processes
+        self._calls = self._answered = self._settled = 0
+        self._changes = list(changes)
+        for process in range(processes):
+            for _ in range(concurrency):
+                self._at(0.0, self._start, process)
+        for seconds, amount in changes:
+            self._at(seconds, self._change, amount)
+
+    def run(self) -> Outcome:
+        """Run until the last answer."""
+        while self._events:
+            self._now, _, action, arguments = heapq.heappop(self._events)
+            assert self._now < 1000, "the run does not end"
+            action(*arguments)
+        return Outcome(self._answered, self._calls, self._share(), self._now)
+
+    def _share(self) -> float:
+        (quota, *_) = self._quotas
+        if quota.requests is not None:
+            return self._answered * WINDOW / (quota.requests * self._now)
+        allowed, since, amount = 0.0, 0.0, 8000.0
+        for seconds, following in self._changes:
+            allowed += amount * (min(seconds, self._now) - since)
+            since, amount = min(seconds, self._now), following
+        allowed += amount * (self._now - since)
+        return self._settled * WINDOW / (allowed * len(self._quotas))
+
+    def _at(self, seconds: float, action: Callable[..., None], *arguments: Any) -> None:
+        heapq.heappush(self._events, (seconds, next(self._sequence), action, arguments))
+
+    def _after(self, low: float, high: float, action: Callable[..., None], *arguments: Any) -> None:
+        self._at(self._now + self._random.uniform(low, high), action, *arguments)
+
+    def _change(self, tokens: float) -> None:
+        for quota in self._quotas:
+            quota.tokens = tokens
+
+    def _start(self, process: int) -> None:
+        if self._left[process]:
+            self._left[process] -= 1
+            self._request(process)
+
+    def _request(self, process: int) -> None:
+        """Send to the first region that admits the request at once, else wait where the wait is shortest."""
+        gates = self._gates[process]
+        for region, gate in enumerate(gates):
+            if not self._waiting[process][region] and (permit := gate.try_enter(RESERVED)):
+                return self._send(process, region, permit)
+        waiting = self._waiting[process]
+        region = min(
+            range(len(gates)), key=lambda one: gates[one].expected_wait(RESERVED * (1 + waiting[one]))
+        )
+        waiting[region] += 1
+        self._admit_waiting(process, region)
+        return None
+
+    def _admit_waiting(self, process: int, region: int) -> None:
+        gate = self._gates[process][region]
+        while self._waiting[process][region] and (permit := gate.try_enter(RESERVED)):
+            self._waiting[process][region] -= 1
+            self._send(process, region, permit)
+        if self._waiting[process][region]:
+            pause = min(max(gate.seconds_until_chance(RESERVED), 0.001), 0.25)
+            self._at(self._now + pause, self._retry, process, region, self._waiting[process][region])
+
+    def _retry(self, process: int, region: int, waiting: int) -> None:
+        if self._waiting[process][region] == waiting:
+            self._admit_waiting(process, region)
+
+    def _admit_everywhere(self, process: int) -> None:
+        for region in range(len(self._quotas)):
+            self._admit_waiting(process, region)
+
+    def _send(self, process: int, region: int, permit: Permit) -> None:
+        self._calls += 1
+        self._after(0.001, 0.02, self._arrive, process, region, permit)
+
+    def _arrive(self, process: int, region: int, permit: Permit) -> None:
+        if self._random.random() < self._capacity_throttles:
+            self._after(0.001, 0.01, self._throttled, process, permit, QuotaUnit.TOKENS)
+            return
+        entry = self._quotas[region].admit(self._now)
+        if isinstance(entry, QuotaUnit):
+            self._after(0.001, 0.01, self._throttled, process, permit, entry)
+        else:
+            latency = self._random.uniform(0.2, 0.6)
+            self._at(self._now + latency, self._finish, process, region, permit, entry, latency)
+
+    def _throttled(self, process: int, permit: Permit, unit: QuotaUnit) -> None:
+        permit.throttled(unit)
+        self._request(process)
+        self._admit_everywhere(process)
+
+    def _finish(self, process: int, region: int, permit: Permit, entry: list[Any], latency: float) -> None:
+        tokens = INPUT_TOKENS + self._random.randint(MAX_TOKENS // 2, MAX_TOKENS)
+        self._quotas[region].settle(entry, tokens, self._now)
+        self._settled += tokens
+        self._answered += 1
+        self._after(0.001, 0.01, self._done, process, permit, tokens, latency)
+
+    def _done(self, process: int, permit: Permit, tokens: int, latency: float) -> None:
+        permit.answered(tokens, latency=latency)
+        self._start(process)
+        self._admit_everywhere(process)

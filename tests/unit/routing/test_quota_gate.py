@@ -1,0 +1,206 @@
+"""The quota gate keeps calls within a quota, known or not, and uses nearly all of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from llmmanager.bedrock.routing.decision import QuotaUnit
+from llmmanager.bedrock.routing.quota_gate import Permit, QuotaGate
+from tests.unit.routing.quota_simulation import Simulation
+
+TOKENS, REQUESTS = QuotaUnit.TOKENS, QuotaUnit.REQUESTS
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def gate(clock: Clock) -> QuotaGate:
+    return QuotaGate(10.0, clock=clock)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("run", "calls_per_answer", "share"),
+    [
+        pytest.param({"requests": 1000}, 1.05, 0.92, id="unknown-quota"),
+        pytest.param({"requests": 1000, "concurrency": 128}, 1.20, 0.88, id="many-threads"),
+        pytest.param({"requests": 1000, "processes": 4}, 1.35, 0.80, id="four-processes"),
+        pytest.param(
+            {"requests": 1000, "processes": 4, "known": 2000}, 1.03, 0.90, id="four-processes-with-a-quarter"
+        ),
+        pytest.param({"requests": 1200, "regions": 3}, 1.05, 0.90, id="three-regions"),
+        pytest.param(
+            {"requests": 800, "changes": [(30, 4000), (60, 8000)]}, 1.15, 0.85, id="quota-halved-and-restored"
+        ),
+        pytest.param(
+            {"requests": 1000, "tokens": None, "requests_per_window": 85}, 1.05, 0.92, id="requests-limited"
+        ),
+        pytest.param({"requests": 1000, "known": 16000}, 1.05, 0.92, id="told-twice-the-quota"),
+    ],
+)
+def test_every_request_is_answered_with_few_calls_and_nearly_the_whole_quota(
+    run: dict[str, Any], calls_per_answer: float, share: float, seed: int
+) -> None:
+    outcome = Simulation(**run, seed=seed).run()
+    assert outcome.answered == run["requests"]
+    assert outcome.calls_per_answer <= calls_per_answer
+    assert outcome.share >= share
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_single_throttles_for_lack_of_capacity_slow_nothing_down(seed: int) -> None:
+    undisturbed = Simulation(requests=2000, tokens=None, seed=seed).run()
+    outcome = Simulation(requests=2000, tokens=None, capacity_throttles=0.06, seed=seed).run()
+    assert outcome.answered == 2000
+    assert outcome.seconds <= 1.2 * undisturbed.seconds
+
+
+def test_a_gate_that_saw_no_throttle_admits_every_call(gate: QuotaGate) -> None:
+    assert all(gate.try_enter(1_000_000) for _ in range(1000))
+
+
+def test_a_known_quota_is_kept_from_the_first_call_on(gate: QuotaGate, clock: Clock) -> None:
+    gate.set_known(tokens=100)
+    assert gate.try_enter(60)
+    assert gate.try_enter(60) is None
+    assert gate.try_enter(40)
+    clock.now += 10.2
+    assert gate.try_enter(60)
+
+
+def test_what_a_call_did_not_use_is_free_for_others(gate: QuotaGate) -> None:
+    gate.set_known(tokens=100)
+    permit = gate.try_enter(90)
+    assert permit is not None
+    assert gate.try_enter(50) is None
+    permit.answered(20)
+    assert gate.try_enter(50)
+
+
+def test_a_call_that_failed_otherwise_uses_no_quota(gate: QuotaGate) -> None:
+    gate.set_known(requests=1)
+    permit = gate.try_enter(1)
+    assert permit is not None
+    permit.rejected()
+    assert gate.try_enter(1)
+
+
+def enter_later(gate: QuotaGate, clock: Clock) -> Permit:
+    """Enter with 10 tokens as soon as the gate admits it, at least a millisecond from now."""
+    permit = None
+    while permit is None:
+        clock.now += 0.001
+        permit = gate.try_enter(10)
+    return permit
+
+
+def use_up_the_quota(gate: QuotaGate, clock: Clock) -> None:
+    for _ in range(3):
+        enter_later(gate, clock).throttled(TOKENS)
+
+
+def test_a_single_throttle_stops_no_other_call(gate: QuotaGate, clock: Clock) -> None:
+    enter_later(gate, clock).throttled(TOKENS)
+    clock.now += 0.1
+    assert all(gate.try_enter(10) for _ in range(100))
+    assert not gate.has_limit
+
+
+def test_after_throttles_in_a_row_one_call_is_sent_alone(gate: QuotaGate, clock: Clock) -> None:
+    use_up_the_quota(gate, clock)
+    assert gate.has_limit
+    assert gate.try_enter(10) is None
+    clock.now += 10.2
+    single = gate.try_enter(10)
+    assert single is not None
+    assert gate.try_enter(10) is None
+    single.answered(10)
+    assert gate.try_enter(10)
+
+
+def test_each_further_throttle_doubles_the_pause(gate: QuotaGate, clock: Clock) -> None:
+    use_up_the_quota(gate, clock)
+    pauses = [gate.seconds_until_chance(10)]
+    for _ in range(3):
+        enter_later(gate, clock).throttled(TOKENS)
+        pauses.append(gate.seconds_until_chance(10))
+    assert pauses == pytest.approx([0.1, 0.2, 0.4, 0.8])
+
+
+def test_the_servers_retry_after_is_honoured(gate: QuotaGate) -> None:
+    permit = gate.try_enter(10)
+    assert permit is not None
+    permit.throttled(REQUESTS, retry_after=4.0)
+    assert gate.seconds_until_chance(10) == pytest.approx(4.0)
+
+
+def test_the_expected_wait_is_until_enough_calls_have_left_the_window(gate: QuotaGate) -> None:
+    gate.set_known(tokens=100)
+    assert gate.expected_wait(50) == 0
+    assert gate.try_enter(100)
+    assert 10.0 <= gate.expected_wait(50) <= 10.2
+
+
+def test_a_call_gives_up_when_its_time_is_up() -> None:
+    assert full_gate(20.0).enter(1, seconds=0.01) is None
+
+
+def in_threads(gate: QuotaGate, priorities: list[int], cancelled: threading.Event | None = None) -> list[int]:
+    """Let calls enter one after the other, each on a thread that waits; return the order of admission."""
+    admitted: list[int] = []
+
+    def enter(number: int, priority: int) -> None:
+        if (permit := gate.enter(1, seconds=60, priority=priority, cancelled=cancelled)) is not None:
+            admitted.append(number)
+            permit.answered(1)
+
+    threads = []
+    for number, priority in enumerate(priorities):
+        threads.append(threading.Thread(target=enter, args=(number, priority)))
+        threads[-1].start()
+        while len(gate._waiters) < number + 1 and threads[-1].is_alive():
+            time.sleep(0.001)
+    if cancelled is not None:
+        cancelled.set()
+    for thread in threads:
+        thread.join()
+    return admitted
+
+
+def full_gate(window: float) -> QuotaGate:
+    """A gate whose one request per window is used up for now."""
+    gate = QuotaGate(window)
+    gate.set_known(requests=1)
+    assert gate.try_enter(1)
+    return gate
+
+
+def test_calls_are_admitted_in_the_order_of_their_arrival() -> None:
+    assert in_threads(full_gate(0.3), [0, 0, 0]) == [0, 1, 2]
+
+
+def test_a_lower_priority_number_is_admitted_first() -> None:
+    assert in_threads(full_gate(0.5), [2, 1, 0]) == [2, 1, 0]
+
+
+def test_waiting_can_be_cancelled() -> None:
+    gate = full_gate(20.0)
+    assert in_threads(gate, [0, 0], threading.Event()) == []
+    assert gate._waiters == []
