@@ -12,9 +12,17 @@ from infra.credentials import missing_credentials
 from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
+CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")
 
 
-def test_credentials_that_are_there_are_enough(aws_credentials: None) -> None:
+@pytest.fixture(autouse=True)
+def no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of a user without credentials, whatever tests of other files have set."""
+    for name in CREDENTIALS:
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_credentials_that_are_there_are_enough(no_credentials: None, aws_credentials: None) -> None:
     assert missing_credentials() is None
 
 
