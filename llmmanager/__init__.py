@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         ConfigurationError,
         DeadlineExceededError,
         LLMManagerError,
+        QuotaExceededError,
         RequestValidationError,
         RetryExhaustedError,
     )
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         RetryStrategy,
         ValidationResult,
     )
+    from llmmanager.bedrock.models.model_quota import ModelQuota
     from llmmanager.bedrock.models.parallel_structures import (
         BedrockConverseRequest,
         FailureHandlingStrategy,
@@ -68,6 +70,7 @@ _HOMES = {
         "RetryStrategy",
         "ValidationResult",
     ),
+    f"{_MODELS}.model_quota": ("ModelQuota",),
     f"{_MODELS}.parallel_structures": (
         "BedrockConverseRequest",
         "FailureHandlingStrategy",
@@ -82,6 +85,7 @@ _HOMES = {
         "ConfigurationError",
         "DeadlineExceededError",
         "LLMManagerError",
+        "QuotaExceededError",
         "RequestValidationError",
         "RetryExhaustedError",
     ),
@@ -106,6 +110,7 @@ __all__ = [
     "LLMManager",
     "LLMManagerError",
     "LoadBalancingStrategy",
+    "ModelQuota",
     "ParallelConfigurationError",
     "ParallelExecutionError",
     "ParallelExecutionStats",
@@ -113,6 +118,7 @@ __all__ = [
     "ParallelProcessingConfig",
     "ParallelProcessingError",
     "ParallelResponse",
+    "QuotaExceededError",
     "RequestAttempt",
     "RequestValidationError",
     "ResponseValidationConfig",

@@ -11,8 +11,10 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationEr
 from llmmanager.bedrock.invocation.clients import MAX_CONNECTIONS, ClientPool
 from llmmanager.bedrock.invocation.credentials import NO_CREDENTIALS
 from llmmanager.bedrock.invocation.invoker import Invoker
+from llmmanager.bedrock.invocation.known_quotas import KnownQuotas, check_share
 from llmmanager.bedrock.invocation.request import PARAMETERS, ValidRequest, build_request
 from llmmanager.bedrock.invocation.run import Machinery
+from llmmanager.bedrock.invocation.sessions import account_key
 from llmmanager.bedrock.invocation.targets import Targets
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.deadline import Deadline
@@ -22,8 +24,10 @@ from llmmanager.bedrock.models.llm_manager_structures import (
     ResponseValidationConfig,
     RetryConfig,
 )
+from llmmanager.bedrock.models.model_quota import ModelQuota
 from llmmanager.bedrock.models.streaming_response import StreamingResponse
 from llmmanager.bedrock.routing.cooldown import Cooldowns
+from llmmanager.bedrock.routing.quota_pacing import ONE_CALL, ManagerQuotas, QuotaPatience
 
 if TYPE_CHECKING:
     from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
@@ -48,6 +52,9 @@ class LLMManager:
         max_connections: connections kept a region, never fewer than 128; threads beyond that reconnect.
         cooldowns: which targets are left alone for a while; to share between managers, or with a board
             between processes.
+        quotas: the tokens and requests per minute of models, as far as they are known. Calls keep within
+            them from the start. Without them, the quota is learnt once Bedrock throttles a call.
+        quota_share: the part of these quotas that this manager may use, above 0 and at most 1.
 
     Raises:
         ConfigurationError: a name, region or setting that cannot work.
@@ -65,6 +72,8 @@ class LLMManager:
         *,
         max_connections: int = MAX_CONNECTIONS,
         cooldowns: Cooldowns | None = None,
+        quotas: Sequence[ModelQuota] = (),
+        quota_share: float = 1.0,
     ) -> None:
         _check("auth_config", auth_config, AuthConfig)
         _check("retry_config", retry_config, RetryConfig)
@@ -99,6 +108,11 @@ class LLMManager:
             contradicted=self._targets.contradicted,
             look_again=self._targets.look_again,
             cooldowns=cooldowns or Cooldowns(),
+            quotas=ManagerQuotas(
+                account_key(auth_config or AuthConfig()),
+                KnownQuotas(quotas, lambda name: self._catalog.resolve(name).model_id),
+                check_share(quota_share),
+            ),
         )
         self._invoker = Invoker(self._machinery, self._targets)
 
@@ -203,6 +217,20 @@ class LLMManager:
             ConfigurationError: not a `BedrockConverseRequest`, or regions that are not the manager's;
                 otherwise as `converse`.
         """
+        return self._converse_with_request(
+            request, response_validation_config, regions=regions, deadline=deadline, cancelled=cancelled
+        )
+
+    def _converse_with_request(
+        self,
+        request: BedrockConverseRequest,
+        validation: ResponseValidationConfig | None,
+        *,
+        regions: Sequence[str] | None,
+        deadline: float | Deadline | None,
+        cancelled: threading.Event | None,
+        quota_patience: QuotaPatience = ONE_CALL,
+    ) -> BedrockResponse:
         from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
 
         if not isinstance(request, BedrockConverseRequest):
@@ -213,10 +241,11 @@ class LLMManager:
         _check("regions", regions, Sequence)
         return self._converse(
             request.to_converse_args(),
-            response_validation_config,
+            validation,
             regions=regions,
             deadline=deadline,
             cancelled=cancelled,
+            quota_patience=quota_patience,
         )
 
     def _converse(
@@ -227,6 +256,7 @@ class LLMManager:
         deadline: float | Deadline | None,
         regions: Sequence[str] | None = None,
         cancelled: threading.Event | None = None,
+        quota_patience: QuotaPatience = ONE_CALL,
     ) -> BedrockResponse:
         moment = Deadline.of(deadline)
         check_validation(validation)
@@ -236,6 +266,7 @@ class LLMManager:
             regions=regions,
             validation=validation,
             cancelled=cancelled,
+            quota_patience=quota_patience,
         )
 
     def _build_request(self, parameters: Mapping[str, Any], *, stream: bool = False) -> ValidRequest:

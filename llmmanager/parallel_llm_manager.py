@@ -23,6 +23,7 @@ from llmmanager.bedrock.models.llm_manager_structures import (
     ResponseValidationConfig,
     RetryConfig,
 )
+from llmmanager.bedrock.models.model_quota import ModelQuota
 from llmmanager.bedrock.models.parallel_structures import (
     BedrockConverseRequest,
     ParallelExecutionStats,
@@ -34,6 +35,7 @@ from llmmanager.bedrock.parallel.failure_handling import FailureHandling
 from llmmanager.bedrock.parallel.gauge import Gauge
 from llmmanager.bedrock.parallel.load_balancing import LoadBalancer
 from llmmanager.bedrock.routing.cooldown import Cooldowns
+from llmmanager.bedrock.routing.quota_pacing import QuotaPatience
 from llmmanager.llm_manager import LLMManager, check_validation
 
 __all__ = ["ParallelLLMManager"]
@@ -82,6 +84,8 @@ class ParallelLLMManager:
         *,
         unified_model_manager: UnifiedModelManager | None = None,
         cooldowns: Cooldowns | None = None,
+        quotas: Sequence[ModelQuota] = (),
+        quota_share: float = 1.0,
     ) -> None:
         if parallel_config is not None and not isinstance(parallel_config, ParallelProcessingConfig):
             raise ParallelConfigurationError(
@@ -100,6 +104,8 @@ class ParallelLLMManager:
             timeout=timeout,
             max_connections=self._config.max_concurrent_requests,
             cooldowns=cooldowns,
+            quotas=quotas,
+            quota_share=quota_share,
         )
         self._regions = self._manager.get_available_regions()
         self._balancer = LoadBalancer(self._regions, self._config.load_balancing_strategy)
@@ -228,12 +234,13 @@ class ParallelLLMManager:
         chosen = self._balancer.assigned(job.regions, balanced=not job.keep_region_order)
         with job.gauge.one_more(), chosen as regions:
             try:
-                return self._manager.converse_with_request(
+                return self._manager._converse_with_request(
                     job.request,
                     job.validation,
                     regions=regions,
                     deadline=limit,
                     cancelled=job.cancelled,
+                    quota_patience=self._patience(job.request),
                 )
             except LLMManagerError as error:
                 recorded: BedrockResponse | None = getattr(error, "response", None)
@@ -241,6 +248,11 @@ class ParallelLLMManager:
                 if not isinstance(error, RetryExhaustedError):
                     failed = replace(failed, error=error)
                 return replace(failed, total_duration_ms=(time.monotonic() - started) * 1000)
+
+    def _patience(self, request: BedrockConverseRequest) -> QuotaPatience:
+        """A request fails for throttling only when its time is up."""
+        ordered = self._config.enable_request_prioritization
+        return QuotaPatience(priority=request.priority if ordered else 0, free_throttles=True)
 
     def _queue(self, requests: Sequence[BedrockConverseRequest]) -> Sequence[BedrockConverseRequest]:
         if not self._config.enable_request_prioritization:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from llmmanager.bedrock.routing.quota_gates import forget_gates
 from llmmanager.testing import Call, FakeBedrock
 from llmmanager.testing.fake_bedrock import Responder
 from tests.loopback import loopback_only
@@ -35,6 +36,12 @@ def only_loopback() -> Iterator[None]:
     """Refuse every connection that would leave this machine."""
     with loopback_only():
         yield
+
+
+@pytest.fixture(autouse=True)
+def forgotten_quotas() -> None:
+    """Let no test see what another learnt about quotas."""
+    forget_gates()
 
 
 @pytest.fixture

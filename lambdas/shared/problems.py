@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -12,7 +13,7 @@ from botocore.exceptions import ConnectionError as NoConnection
 from lambdas.shared.codec import InvalidRequest, encode_response, encode_totals
 from lambdas.shared.observability import logger
 from llmmanager import AuthenticationError, BedrockResponse, RequestValidationError, RetryExhaustedError
-from llmmanager.bedrock.exceptions.llm_manager_exceptions import DeadlineExceededError
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import DeadlineExceededError, QuotaExceededError
 
 _RETRY_AFTER_SECONDS = 5
 # How S3, Step Functions, SQS and DynamoDB say that they are asked too often, after the client's own retries.
@@ -99,6 +100,9 @@ def problem_of(error: Exception) -> Problem | None:
             return _invalid_request(error.validation_errors or [error.message], _spent(error.response))
         case DeadlineExceededError():
             return _unanswered(504, "deadline-exceeded", "No model answered in time.", error)
+        case QuotaExceededError():
+            detail = "The quotas of the models admit this request only later."
+            return _unanswered(429, "quota-exceeded", detail, error, retry_after=error.retry_after)
         case RetryExhaustedError() if reasons := _refusals(error):
             return _invalid_request(reasons, _spent(error.response))
         case RetryExhaustedError():
@@ -160,14 +164,21 @@ def _refusals(error: RetryExhaustedError) -> list[str]:
     return list(dict.fromkeys(str(failure.get("message")) for failure in failures))
 
 
-def _unanswered(status: int, slug: str, detail: str, error: RetryExhaustedError) -> Problem:
+def _unanswered(
+    status: int,
+    slug: str,
+    detail: str,
+    error: RetryExhaustedError,
+    *,
+    retry_after: float = _RETRY_AFTER_SECONDS,
+) -> Problem:
     more = _called(error.response) if error.response is not None else {"attempts": []}
     return Problem(
         status,
         slug,
         detail,
         errors=[_in_words(attempt) for attempt in more["attempts"]],
-        headers={"Retry-After": str(_RETRY_AFTER_SECONDS)},
+        headers={"Retry-After": str(math.ceil(retry_after))},
         more=more,
     )
 

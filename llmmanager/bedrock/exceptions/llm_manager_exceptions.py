@@ -138,5 +138,15 @@ class DeadlineExceededError(RetryExhaustedError):
     """The time ran out before any target had answered."""
 
 
+class QuotaExceededError(RetryExhaustedError):
+    """The quotas of all targets admit the call only later than it may wait.
+
+    Attributes:
+        retry_after: seconds until a quota is expected to admit the call.
+    """
+
+    retry_after: float = 0.0
+
+
 class InvalidResponseError(LLMManagerError):
     """An answer that the caller's response validation refused; the error of that attempt."""

@@ -14,6 +14,7 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import (
     ConfigurationError,
     DeadlineExceededError,
     LLMManagerError,
+    QuotaExceededError,
     RequestValidationError,
     RetryExhaustedError,
 )
@@ -158,19 +159,26 @@ class CallRecord:
         if self.attempts and getattr(error, "response", None) is None:
             error.response = self.response(None, None, success=False)  # type: ignore[attr-defined]
 
-    def exhausted(self, reason: str, *, out_of_time: bool) -> RetryExhaustedError:
+    def exhausted(
+        self, reason: str, *, out_of_time: bool, quota_wait: float | None = None
+    ) -> RetryExhaustedError:
         """Return the error for a call without an answer: all attempts, and the response built from them.
 
         Args:
             reason: why no further attempt is made.
             out_of_time: whether the deadline is the reason.
+            quota_wait: seconds until a quota admits the call, when that is the reason.
         """
         errors = [attempt.error for attempt in self.attempts if attempt.error is not None]
         message = f"no answer after {len(self.attempts)} attempt(s): {reason}"
         if errors:
             message += f"; last error: {_in_words(errors[-1])}"
         kind = DeadlineExceededError if out_of_time else RetryExhaustedError
+        if quota_wait is not None:
+            kind = QuotaExceededError
         failure = kind(message, last_errors=errors, attempts=self.attempts)
+        if isinstance(failure, QuotaExceededError) and quota_wait is not None:
+            failure.retry_after = quota_wait
         response = self.response(None, None, success=False)
         attempts_explain = errors and kind is RetryExhaustedError
         failure.response = response if attempts_explain else replace(response, error=failure)

@@ -51,6 +51,10 @@ class FeatureFallback:
             body = self._bodies[key] = wire.encode(variant.request)
         return body
 
+    def request(self, model_id: str) -> Mapping[str, Any]:
+        """Return the request for the model, without the features that it refuses."""
+        return self._variant(model_id).request
+
     def left_out(self, model_id: str) -> tuple[str, ...]:
         """Return the names of the features that the model's request is sent without."""
         return tuple(dict.fromkeys(public_name(key) for key in self._variant(model_id).left_out))

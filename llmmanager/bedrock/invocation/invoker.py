@@ -20,6 +20,7 @@ from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.deadline import Deadline
 from llmmanager.bedrock.models.llm_manager_structures import ResponseValidationConfig, ValidationResult
 from llmmanager.bedrock.models.streaming_response import StreamingResponse
+from llmmanager.bedrock.routing.quota_pacing import ONE_CALL, QuotaPatience
 
 
 class Invoker:
@@ -37,11 +38,13 @@ class Invoker:
         regions: Sequence[str] | None = None,
         validation: ResponseValidationConfig | None = None,
         cancelled: threading.Event | None = None,
+        quota_patience: QuotaPatience = ONE_CALL,
     ) -> BedrockResponse:
         """Answer a Converse request.
 
         Args:
             regions: the regions to use, in this order; None for all of the manager's.
+            quota_patience: how the call waits when its targets are throttled.
 
         Raises:
             RetryExhaustedError, DeadlineExceededError: no target answered.
@@ -56,6 +59,7 @@ class Invoker:
             deadline=deadline,
             warnings=[*self._targets.warnings, *request.warnings],
             cancelled=cancelled,
+            patience=quota_patience,
         )
         try:
             if validation is None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Generic, NoReturn, TypeVar
 
 from llmmanager.bedrock.catalog.entries import ModelAccess
@@ -14,12 +15,14 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import (
     DeadlineExceededError,
     LLMManagerError,
 )
+from llmmanager.bedrock.invocation.attempt_usage import tokens_of_failure
 from llmmanager.bedrock.invocation.call_record import CallRecord
 from llmmanager.bedrock.invocation.clients import ClientPool
 from llmmanager.bedrock.invocation.decision_log import DecisionLog
 from llmmanager.bedrock.invocation.feature_fallback import FeatureFallback
 from llmmanager.bedrock.invocation.feature_memory import FeatureMemory
 from llmmanager.bedrock.invocation.feature_table import FeatureClass
+from llmmanager.bedrock.invocation.quota_cost import latency_seconds, reserved_tokens, settled_tokens
 from llmmanager.bedrock.invocation.stats import CallStats
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.deadline import Deadline
@@ -27,6 +30,8 @@ from llmmanager.bedrock.models.llm_manager_structures import RetryConfig
 from llmmanager.bedrock.routing.classification import classify
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.bedrock.routing.decision import CREDENTIALS_KINDS, Decision, Kind, Next
+from llmmanager.bedrock.routing.quota_gate import Permit
+from llmmanager.bedrock.routing.quota_pacing import ONE_CALL, CallPacing, ManagerQuotas, QuotaPatience
 from llmmanager.bedrock.routing.route import Route, Step
 
 R = TypeVar("R")
@@ -49,6 +54,7 @@ class Machinery:
     look_again: LookAgain
     features: FeatureMemory = field(default_factory=FeatureMemory)
     cooldowns: Cooldowns = field(default_factory=Cooldowns)
+    quotas: ManagerQuotas = field(default_factory=ManagerQuotas)
     stats: CallStats = field(default_factory=CallStats)
 
 
@@ -62,6 +68,7 @@ class Run(Generic[R]):
         operation: "Converse" or "ConverseStream", whichever `send` calls.
         warnings: what the caller should be told in any case.
         cancelled: set by another thread to end the call: no further attempt or wait starts.
+        patience: how the call waits for quota.
     """
 
     def __init__(
@@ -75,6 +82,7 @@ class Run(Generic[R]):
         deadline: Deadline,
         warnings: Iterable[str] = (),
         cancelled: threading.Event | None = None,
+        patience: QuotaPatience = ONE_CALL,
     ) -> None:
         self.record = CallRecord(warnings)
         self._streaming = operation == "ConverseStream"
@@ -89,6 +97,13 @@ class Run(Generic[R]):
         self._deadline = deadline
         self._cancelled = cancelled
         self._places = places
+        self._pacing = CallPacing(
+            machinery.quotas,
+            partial(_reserved_tokens, self._features),
+            longest_wait=machinery.timeout,
+            patience=patience,
+        )
+        self._permit: Permit | None = None
         self._route = Route(
             places(),
             machinery.retry_config,
@@ -96,6 +111,7 @@ class Run(Generic[R]):
             deadline,
             content_left_out=self._features.content_left_out,
             streaming=self._streaming,
+            pacing=self._pacing,
         )
         self._credentials_renewed = False
         self._refusing_regions: set[str] = set()
@@ -177,6 +193,13 @@ class Run(Generic[R]):
             warnings=self._features.warnings(target.model_id),
         )
 
+    def note_usage(self, target: ModelAccess, metadata: Mapping[str, Any]) -> None:
+        """Record the tokens of a stream, which are known at its end."""
+        self.record.note_usage(target, metadata)
+        tokens = settled_tokens(metadata, target.model_id)
+        if self._permit is not None and tokens is not None:
+            self._permit.settle(tokens)
+
     def count(self) -> None:
         """Add the call to the manager's statistics; once, when it has ended."""
         self.record.add_to(self._machinery.stats)
@@ -203,11 +226,22 @@ class Run(Generic[R]):
             if not turn.may_call:
                 self._route.postpone(target)
                 return False, None
+            permit = self._pacing.enter(
+                target,
+                wait=step.quota_wait,
+                seconds=self._deadline.remaining(),
+                cancelled=self._cancelled,
+            )
+            if permit is None:
+                return False, None
             self._log_next(step)
-            return self._call(target, client, body)
+            with permit:
+                return self._call(target, client, body, permit=permit)
 
-    def _call(self, target: ModelAccess, client: Any, body: bytes) -> tuple[bool, R | None]:
-        # To make the client can take long, and to write a large request does.
+    def _call(
+        self, target: ModelAccess, client: Any, body: bytes, *, permit: Permit
+    ) -> tuple[bool, R | None]:
+        # To make the client can take long, and so can a wait for quota.
         remaining = self._deadline.remaining()
         if remaining <= 0:
             raise self._exhausted("the deadline passed before the target could be called")
@@ -217,9 +251,19 @@ class Run(Generic[R]):
                 client, target.invoke_id, body, max(min(self._machinery.timeout, remaining), 0.001)
             )
         except Exception as error:
-            self._failed(target, error, self._decision(error), start)
+            decision = self._decision(error)
+            if decision.quota is not None:
+                permit.throttled(decision.quota, retry_after=decision.retry_after)
+            elif tokens_of_failure(error, decision) is not None:
+                permit.rejected()
+            self._failed(target, error, decision, start)
             return False, None
-        self.record.add_success(target, start, answer=raw if isinstance(raw, Mapping) else None)
+        answer = raw if isinstance(raw, Mapping) else None
+        permit.answered(
+            settled_tokens(answer, target.model_id) if answer else None, latency=latency_seconds(answer)
+        )
+        self._permit = permit
+        self.record.add_success(target, start, answer=answer)
         self._log.attempt_succeeded(target, start)
         self._machinery.cooldowns.attempt_succeeded(target, streaming=self._streaming)
         for region in self._refusing_regions:
@@ -309,4 +353,14 @@ class Run(Generic[R]):
             refused = self.record.credentials_error(auth_type=self._machinery.clients.auth_type)
             if refused is not None:
                 return refused
-        return self.record.exhausted(reason, out_of_time=out_of_time and not self.is_cancelled)
+        return self.record.exhausted(
+            reason,
+            out_of_time=out_of_time and not self.is_cancelled,
+            quota_wait=None if self.is_cancelled else self._route.quota_wait,
+        )
+
+
+def _reserved_tokens(features: FeatureFallback, target: ModelAccess) -> int:
+    """Return what Bedrock reserves for the call. No method of the call, which it would keep alive."""
+    model = target.model_id
+    return reserved_tokens(features.request(model), features.body(model), model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from llmmanager.bedrock.models.llm_manager_structures import AuthConfig, AuthenticationType
@@ -20,6 +21,9 @@ _NOT_FROM_A_ROLE = (
     "sso",
     "login",
 )
+
+
+_ENDPOINTS = ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_ENDPOINT_URL")
 
 
 def new_session(auth: AuthConfig) -> Session:
@@ -45,6 +49,17 @@ def new_session(auth: AuthConfig) -> Session:
     session.register_component("response_parser_factory", ParserFactory())
     read_sparingly(session.get_component("data_loader"))
     return session
+
+
+def account_key(auth: AuthConfig) -> tuple[str, ...]:
+    """Return a key that is equal for managers with the same credentials and endpoint.
+
+    Bedrock counts quotas for an account. Which account credentials belong to is not asked: that would cost
+    a call. An endpoint other than AWS's has accounts of its own.
+    """
+    environment = ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_BEARER_TOKEN_BEDROCK", *_ENDPOINTS)
+    inherited = [os.environ.get(name, "") for name in environment]
+    return (str(auth.auth_type), auth.profile_name or "", auth.access_key_id or "", *inherited)
 
 
 def user_agent(session: Session) -> str:

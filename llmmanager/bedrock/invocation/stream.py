@@ -143,7 +143,7 @@ class AnswerStream:
             for placed in self._placed(event) if self._is_continued else (event,):
                 self._message.add(placed)
                 if "metadata" in placed:
-                    self._run.record.note_usage(self._target, placed["metadata"] or {})
+                    self._run.note_usage(self._target, placed["metadata"] or {})
                 yield placed
             remaining = self._deadline.remaining()
             if remaining <= 0 and not self._message.ended:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from llmmanager.bedrock.routing.decision import Decision, Kind, Next
+from llmmanager.bedrock.routing.decision import Decision, Kind, Next, QuotaUnit
 from llmmanager.bedrock.routing.denials import limit_to_resource
 from llmmanager.bedrock.routing.error_table import CLIENT_RULES, RULES
 from llmmanager.bedrock.routing.feature_refusals import with_named_fields
@@ -59,7 +59,7 @@ def _from_credentials_service(decision: Decision) -> Decision:
     Refreshing credentials calls these services in the middle of a call. A transient error may pass.
     """
     if decision.transient:
-        return decision
+        return replace(decision, quota=None)
     return decision if decision.kind is Kind.EXPIRED_CREDENTIALS else _NO_CREDENTIALS
 
 
@@ -93,8 +93,16 @@ def _service_decision(code: str, response: Mapping[str, Any]) -> Decision:
     for rule in RULES:
         if rule.matches(code, message):
             features = with_named_fields(rule.decision.features, original_message)
-            return limit_to_resource(replace(rule.decision, features=features), original_message)
-    return _by_status(response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
+            decision = limit_to_resource(replace(rule.decision, features=features), original_message)
+            return _with_quota(decision, message)
+    return _with_quota(_by_status(response.get("ResponseMetadata", {}).get("HTTPStatusCode")), message)
+
+
+def _with_quota(decision: Decision, message: str) -> Decision:
+    """Return the decision with the quota that a throttle is about: tokens, unless it names requests."""
+    if decision.kind is not Kind.THROTTLE:
+        return decision
+    return replace(decision, quota=QuotaUnit.REQUESTS if "request" in message else QuotaUnit.TOKENS)
 
 
 def _by_status(status: object) -> Decision:

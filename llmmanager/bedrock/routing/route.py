@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from llmmanager.bedrock.models.deadline import NEVER, Deadline
@@ -14,6 +15,7 @@ from llmmanager.bedrock.routing.backoff import delay
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next, Scope
 from llmmanager.bedrock.routing.keys import Target, narrowed
+from llmmanager.bedrock.routing.quota_pacing import CallPacing
 
 T = TypeVar("T", bound=Target)
 
@@ -50,10 +52,15 @@ class _Place(Generic[T]):
 
 @dataclass(frozen=True)
 class Step(Generic[T]):
-    """The next attempt: wait `delay` seconds, then call `target`."""
+    """The next attempt: wait `delay` seconds, then call `target`.
+
+    Attributes:
+        quota_wait: seconds that the target's quota is expected to let the call wait in addition.
+    """
 
     target: T
     delay: float
+    quota_wait: float = 0.0
 
 
 @dataclass
@@ -69,6 +76,9 @@ class Route(Generic[T]):
         content_left_out: how many parts of the request's content a model would have to do without, by
             model id. Models with fewer come first.
         streaming: whether the call is ConverseStream.
+        pacing: how the call waits for quota. A target where it need not wait comes first; when there is
+            none, the one with the shortest wait.
+        quota_wait: the shortest wait for quota in seconds, when the call ended since all were too long.
     """
 
     places: Iterable[Sequence[T]]
@@ -79,9 +89,11 @@ class Route(Generic[T]):
     clock: Callable[[], float] = time.monotonic
     content_left_out: Callable[[str], int] = _complete
     streaming: bool = False
+    pacing: CallPacing = field(default_factory=CallPacing)
     transient_failures: int = 0
     ended_by: str = "every target failed"
     out_of_time: bool = False
+    quota_wait: float | None = None
 
     def __post_init__(self) -> None:
         line = [_Place(list(ways)) for ways in self.places if ways]
@@ -116,20 +128,37 @@ class Route(Generic[T]):
         if not self._line:
             self._start_next_round()
         now = self.clock()
-        for place in self._line:
-            start = max(now, place.not_before)
-            if start < self.deadline.at:
-                return Step(place.ways[0], start - now)
+        in_time = [place for place in self._line if max(now, place.not_before) < self.deadline.at]
+        if in_time:
+            return self._shortest_quota_wait(in_time, now)
         if self._line:
             self.ended_by = "the deadline left no time for another attempt"
             self.out_of_time = True
         return None
 
+    def _shortest_quota_wait(self, places: Sequence[_Place[T]], now: float) -> Step[T] | None:
+        """Return the first target that can be called now, else the one whose quota frees first."""
+        wait, place, way = math.inf, places[0], places[0].ways[0]
+        for other, candidate in ((place, way) for place in places for way in place.ways):
+            seconds = self.pacing.expected_wait(candidate)
+            if seconds < wait:
+                wait, place, way = seconds, other, candidate
+            if wait <= 0:
+                break
+        if wait > min(self.pacing.longest_wait, self.deadline.at - now):
+            self.quota_wait = wait
+            self.ended_by = f"the quota admits the next call in {wait:.1f} s, later than the call may wait"
+            return None
+        if way is not place.ways[0]:
+            place.ways = [way, *(other for other in place.ways if other is not way)]
+        return Step(way, max(place.not_before - now, 0.0), wait)
+
     def failed(self, target: T, decision: Decision, next_: Next) -> None:
         """Take note of a failed attempt; `next_` is where the caller decided to go."""
         key = (target.model_id, target.region)
         self.cooldowns.attempt_failed(target, decision, streaming=self.streaming)
-        if decision.transient:
+        is_throttle = decision.quota is not None
+        if decision.transient and not (is_throttle and self.pacing.patience.free_throttles):
             self.transient_failures += 1
         place = next(place for place in self._line if place.key == key)
         if next_ in (Next.DROP_FEATURE, Next.SAME_TARGET_NOW):
@@ -137,9 +166,12 @@ class Route(Generic[T]):
         elif next_ is Next.SAME_TARGET:
             self._line.remove(place)
             place.tried = True
-            place.not_before = self.clock() + delay(
-                self.config, self._repetition + 1, decision.retry_after, self.rng
-            )
+            if is_throttle and self.pacing.is_paced(target):
+                place.not_before = 0.0  # the quota gate says when the target is called again
+            else:
+                place.not_before = self.clock() + delay(
+                    self.config, self._repetition + 1, decision.retry_after, self.rng
+                )
             self._again.append(place)
             if decision.kind is Kind.UNREACHABLE:
                 self._postpone_region(target.region)
@@ -227,7 +259,7 @@ class Route(Generic[T]):
         self._again = []
         self._aside = [place for place in self._aside if place.key[0] != model]
         self._most_failures = max(self._most_failures, self.transient_failures)
-        self.ended_by, self.out_of_time = "every target failed", False
+        self.ended_by, self.out_of_time, self.quota_wait = "every target failed", False, None
 
     def _is_cooling(self, target: T) -> bool:
         return self.cooldowns.is_cooling(target, streaming=self.streaming)

@@ -15,6 +15,13 @@ MakeParallel = Callable[..., ParallelLLMManager]
 
 
 @pytest.fixture
+def fake_bedrock(fake_bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch) -> FakeBedrock:
+    """A FakeBedrock whose minute is short, so that a throttled call waits hardly at all."""
+    monkeypatch.setenv("LLMMANAGER_QUOTA_WINDOW_SECONDS", "0.02")
+    return fake_bedrock
+
+
+@pytest.fixture
 def ask() -> list[dict[str, Any]]:
     """A conversation of one short question."""
     return [{"role": "user", "content": [{"text": "What is the capital of France?"}]}]

@@ -76,7 +76,7 @@ def test_the_data_of_an_answer_are_bedrocks_and_nothing_else(make_manager, ask) 
 def test_the_duration_is_that_of_all_attempts_in_milliseconds(
     fake_bedrock: FakeBedrock, make_manager, ask, clock
 ) -> None:
-    fake_bedrock.add_fault(Fault(error="ThrottlingException", retry_after=0.05, count=1))
+    fake_bedrock.add_fault(Fault(error="ServiceUnavailableException", retry_after=0.05, count=1))
     clock.seconds_per_call = 0.2
     response = make_manager(regions=(EAST,)).converse(ask)
     assert response.total_duration_ms == pytest.approx(450)
@@ -464,7 +464,7 @@ class Cancelled(threading.Event):
 def test_a_cancelled_wait_ends_the_call_and_says_so(
     fake_bedrock: FakeBedrock, make_manager, ask, clock
 ) -> None:
-    fake_bedrock.add_fault(Fault(error="ThrottlingException", retry_after=20))
+    fake_bedrock.add_fault(Fault(error="ServiceUnavailableException", retry_after=20))
     cancelled = Cancelled(during_a_wait=True)
     manager = make_manager(regions=(EAST,), retry={"max_retry_delay": 30.0})
     with pytest.raises(RetryExhaustedError, match=r"after 1 attempt\(s\): cancelled"):
@@ -546,7 +546,7 @@ def test_a_server_may_be_silent_for_the_timeout_or_what_the_deadline_leaves(
 def test_a_call_that_nobody_cancels_waits_and_goes_on(
     fake_bedrock: FakeBedrock, make_manager, ask, clock
 ) -> None:
-    fake_bedrock.add_fault(Fault(error="ThrottlingException", count=1, retry_after=20))
+    fake_bedrock.add_fault(Fault(error="ServiceUnavailableException", count=1, retry_after=20))
     request = build_request({"messages": ask})
     invoker = make_manager(regions=(EAST,))._invoker
     cancelled = Cancelled(during_a_wait=False)

@@ -187,7 +187,7 @@ def test_no_attempt_starts_after_the_deadline(fake_bedrock, make_manager, ask) -
 
 
 def test_no_wait_starts_that_would_outlast_the_deadline(fake_bedrock, make_manager, ask, clock) -> None:
-    fake_bedrock.add_fault(Fault(error="ThrottlingException", retry_after=30))
+    fake_bedrock.add_fault(Fault(error="ServiceUnavailableException", retry_after=30))
     with pytest.raises(DeadlineExceededError):
         make_manager().converse(ask, deadline=10)
     assert clock.sleeps == []
@@ -195,7 +195,7 @@ def test_no_wait_starts_that_would_outlast_the_deadline(fake_bedrock, make_manag
 
 
 def test_a_servers_retry_after_is_waited_for(fake_bedrock, make_manager, ask, clock) -> None:
-    fake_bedrock.add_fault(Fault(error="ThrottlingException", retry_after=7, count=1))
+    fake_bedrock.add_fault(Fault(error="ServiceUnavailableException", retry_after=7, count=1))
     assert make_manager(regions=("us-east-1",), retry={"retry_delay": 0.0}).converse(ask).success
     assert clock.sleeps == [pytest.approx(7)]
 

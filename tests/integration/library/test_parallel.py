@@ -145,7 +145,7 @@ def test_a_stop_wakes_what_waits_for_its_next_attempt(
 
     monkeypatch.setattr(threading.Event, "wait", noticed)
     answer_with(refuse)
-    fake_bedrock.add_fault(Fault(error="ThrottlingException", retry_after=LONG_WAIT_SECONDS, count=1))
+    fake_bedrock.add_fault(Fault(error="ServiceUnavailableException", retry_after=LONG_WAIT_SECONDS, count=1))
     manager = make_parallel(
         regions=("us-east-1",),
         retry={"max_retry_delay": LONG_WAIT_SECONDS},
@@ -159,7 +159,7 @@ def test_a_stop_wakes_what_waits_for_its_next_attempt(
         manager.converse_parallel(requests(2))
     ends = [str(answer.get_last_error()) for answer in raised.value.response.request_responses.values()]
     assert len(fake_bedrock.calls) == 2
-    assert ["ThrottlingException" in end for end in ends].count(True) == 1
+    assert ["ServiceUnavailableException" in end for end in ends].count(True) == 1
 
 
 def test_stop_on_threshold_keeps_going_below_it(fake_bedrock: FakeBedrock, make_parallel) -> None:
@@ -296,7 +296,7 @@ def test_what_is_no_source_of_requests_or_regions_is_refused_by_name(make_parall
 
 def test_a_stream_that_is_left_early_tries_nothing_again(fake_bedrock: FakeBedrock, make_parallel) -> None:
     fake_bedrock.add_fault(
-        Fault(error="ThrottlingException", retry_after=LONG_WAIT_SECONDS, region="us-west-2")
+        Fault(error="ServiceUnavailableException", retry_after=LONG_WAIT_SECONDS, region="us-west-2")
     )
     manager = make_parallel(
         regions=("us-east-1", "us-west-2"),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from llmmanager import LLMManager, RetryConfig, RetryExhaustedError, RetryStrategy
 from llmmanager.bedrock.invocation import run
+from llmmanager.bedrock.routing.quota_gates import forget_gates
 from llmmanager.testing import FakeBedrock, Fault
 
 # Models that can be invoked by their own id in all of these regions.
@@ -36,7 +37,8 @@ Pair = tuple[str, str]
 def bedrock() -> Iterator[FakeBedrock]:
     before = dict(os.environ)
     with FakeBedrock() as fake:
-        os.environ.update(fake.environment)
+        # A minute so short that no call waits for a quota: the order is that of the retries alone.
+        os.environ.update(fake.environment, LLMMANAGER_QUOTA_WINDOW_SECONDS="0.000001")
         yield fake
     os.environ.clear()
     os.environ.update(before)
@@ -121,6 +123,7 @@ def test_any_faults_meet_the_documented_order_within_bounds_and_change_nothing(
     bedrock: FakeBedrock, sleeps: list[float], setting: dict[str, Any], faults: list[str]
 ) -> None:
     bedrock.reset()
+    forget_gates()
     for fault in faults:
         bedrock.add_fault(FAULTS[fault])
     given_request = request()
@@ -140,6 +143,7 @@ def test_a_second_identical_call_is_never_worse(
     bedrock: FakeBedrock, setting: dict[str, Any], faults: list[str]
 ) -> None:
     bedrock.reset()
+    forget_gates()
     for fault in faults:
         bedrock.add_fault(FAULTS[fault])
     manager = manager_for(setting)
@@ -158,6 +162,7 @@ def test_no_target_without_access_is_called_twice(
     bedrock: FakeBedrock, setting: dict[str, Any], denied: set[Pair]
 ) -> None:
     bedrock.reset()
+    forget_gates()
     for name, region in denied:
         bedrock.deny(MODELS[name], region=region)
     manager = manager_for(setting)

@@ -86,6 +86,9 @@ class Call:
             warnings=list(self.record.warnings),
         )
 
+    def note_usage(self, target: ModelAccess, metadata: Mapping[str, Any]) -> None:
+        self.record.note_usage(target, metadata)
+
     def count(self) -> None:
         self.counted += 1
 

@@ -1,0 +1,77 @@
+"""How many tokens of quota Bedrock reserves for a request and counts for an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from llmmanager.bedrock.catalog.facts import facts_of
+
+_BYTES_PER_TOKEN = 4
+# Below this size a request holds no media worth looking for.
+_SMALL_BODY = 16_000
+# What a model of unknown limits may answer when `maxTokens` is not set.
+_USUAL_MAX_OUTPUT = 4096
+_MEDIA_TOKENS = {"image": 1_600, "video": 10_000, "audio": 2_000}
+_MOST_DOCUMENT_TOKENS = 50_000
+
+
+def reserved_tokens(request: Mapping[str, Any], body: bytes, model_id: str) -> int:
+    """Estimate the tokens that Bedrock reserves when the request starts: input and `maxTokens`.
+
+    Args:
+        body: the request as it is sent.
+    """
+    max_tokens = (request.get("inferenceConfig") or {}).get("maxTokens")
+    if not isinstance(max_tokens, int):
+        facts = facts_of(model_id)
+        max_tokens = (facts.max_output_tokens if facts else None) or _USUAL_MAX_OUTPUT
+    return _input_tokens(request, body) + max_tokens
+
+
+def settled_tokens(answer: Mapping[str, Any], model_id: str) -> int | None:
+    """Return the tokens that Bedrock counts for an answer; None when its usage is not known.
+
+    Cached input is free; an output token counts as several of some models.
+
+    Args:
+        answer: the Converse response, or a stream's `metadata` event.
+    """
+    usage = answer.get("usage")
+    if not isinstance(usage, Mapping) or not isinstance(usage.get("outputTokens"), int):
+        return None
+    facts = facts_of(model_id)
+    burndown = (facts.output_burndown if facts else None) or 1
+    taken = (usage.get("inputTokens") or 0) + (usage.get("cacheWriteInputTokens") or 0)
+    return int(taken + usage["outputTokens"] * burndown)
+
+
+def latency_seconds(answer: Mapping[str, Any] | None) -> float | None:
+    """Return the time that Bedrock took for an answer, as it measured it; None when it is not known."""
+    milliseconds = ((answer or {}).get("metrics") or {}).get("latencyMs")
+    return milliseconds / 1000 if isinstance(milliseconds, int | float) else None
+
+
+def _input_tokens(request: Mapping[str, Any], body: bytes) -> int:
+    size, media = len(body), 0
+    if size > _SMALL_BODY:
+        for kind, data in _media(request):
+            size -= len(data) * 4 // 3
+            media += _MEDIA_TOKENS.get(kind, min(len(data) // _BYTES_PER_TOKEN, _MOST_DOCUMENT_TOKENS))
+    return max(size, 0) // _BYTES_PER_TOKEN + media
+
+
+def _media(request: Mapping[str, Any]) -> Iterable[tuple[str, bytes]]:
+    for message in request.get("messages") or ():
+        for block in _with_tool_results(message.get("content") or ()):
+            for kind in ("image", "document", "video", "audio"):
+                source = (block.get(kind) or {}).get("source") or {}
+                if isinstance(source.get("bytes"), bytes | bytearray | memoryview):
+                    yield kind, source["bytes"]
+
+
+def _with_tool_results(blocks: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
+    for block in blocks:
+        yield block
+        if "toolResult" in block:
+            yield from block["toolResult"].get("content") or ()

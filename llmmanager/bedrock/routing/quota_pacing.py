@@ -1,0 +1,124 @@
+"""The quotas of a manager and of one of its calls: which gate a target has, and how long it would wait."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+from llmmanager.bedrock.models.model_quota import ModelQuota
+from llmmanager.bedrock.routing.keys import Target
+from llmmanager.bedrock.routing.quota_gate import Permit, QuotaGate
+from llmmanager.bedrock.routing.quota_gates import shared_gate
+
+KnownQuota = Callable[[Target], ModelQuota | None]
+
+
+def _unknown(_target: Target) -> None:
+    return None
+
+
+def _no_tokens(_target: Target) -> int:
+    return 0
+
+
+@dataclass
+class ManagerQuotas:
+    """The quota gates of a manager. Gates are shared with all managers of the same account.
+
+    Args:
+        account: what tells accounts apart; equal for managers that use the same credentials.
+        known: returns the quota of a target, or None when it is unknown.
+        share: the part of a known quota that this manager uses, above 0 and at most 1.
+    """
+
+    account: Hashable = None
+    known: KnownQuota = _unknown
+    share: float = 1.0
+    _gates: dict[Hashable, QuotaGate] = field(default_factory=dict)
+
+    def gate(self, target: Target) -> QuotaGate:
+        """Return the gate of a target."""
+        key = (self.account, target.region, target.model_id, str(target.access_method))
+        gate = shared_gate(key)
+        if self._gates.get(key) is not gate:
+            quota = self.known(target)
+            if quota is not None:
+                gate.set_known(
+                    tokens=_part(quota.tokens_per_minute, self.share),
+                    requests=_part(quota.requests_per_minute, self.share),
+                )
+            self._gates[key] = gate
+        return gate
+
+
+@dataclass(frozen=True)
+class QuotaPatience:
+    """How a call behaves when its targets are throttled.
+
+    Attributes:
+        priority: lower numbers are admitted first.
+        free_throttles: whether throttled attempts leave `max_retries` alone: the call then fails for
+            throttling only when its time is up.
+    """
+
+    priority: int = 0
+    free_throttles: bool = False
+
+
+ONE_CALL = QuotaPatience()
+
+
+@dataclass
+class CallPacing:
+    """What one call asks of the gates.
+
+    Args:
+        tokens: returns what Bedrock reserves for the call at a target.
+        longest_wait: seconds that the call may still wait for quota, whatever its deadline.
+    """
+
+    quotas: ManagerQuotas = field(default_factory=ManagerQuotas)
+    tokens: Callable[[Any], int] = _no_tokens
+    longest_wait: float = math.inf
+    patience: QuotaPatience = ONE_CALL
+    clock: Callable[[], float] = time.monotonic
+
+    def is_paced(self, target: Target) -> bool:
+        """Whether a quota is known or learnt, so that it decides when the target is called again."""
+        return self.quotas.gate(target).has_limit
+
+    def expected_wait(self, target: Target) -> float:
+        """Return the seconds that the call would wait at the target; 0 when it can be sent now."""
+        gate = self.quotas.gate(target)
+        return gate.expected_wait(self.tokens(target)) if gate.is_active else 0.0
+
+    def enter(
+        self, target: Target, *, wait: float, seconds: float, cancelled: threading.Event | None
+    ) -> Permit | None:
+        """Admit the call, or return None when it should choose a target again.
+
+        Args:
+            wait: the expected wait; with 0, the call does not wait.
+            seconds: how long the call may wait.
+        """
+        gate, tokens = self.quotas.gate(target), self.tokens(target)
+        if wait <= 0:
+            return gate.try_enter(tokens)
+        started = self.clock()
+        try:
+            return gate.enter(
+                tokens,
+                seconds=min(seconds, self.longest_wait),
+                priority=self.patience.priority,
+                cancelled=cancelled,
+            )
+        finally:
+            self.longest_wait -= self.clock() - started
+
+
+def _part(amount: float | None, share: float) -> float | None:
+    return None if amount is None else amount * share
