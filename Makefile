@@ -26,7 +26,7 @@ local: setup ## the same stack left running on 127.0.0.1 (PORT=4566, BACKEND_URL
 	@$(RUN) infra.local.serve --port $(PORT)
 
 test: setup lint ## every check: ruff, mypy, unit, integration, infrastructure and end-to-end tests
-	$(RUN) pytest -n 2 --dist loadfile
+	$(RUN) pytest -n 2 --dist loadfile --durations=15
 
 test-pythons: setup ## import, unit tests and synth on every supported Python (3.11 to 3.14) of this machine
 	@$(RUN) infra.local.pythons
