@@ -31,11 +31,13 @@ class Relay:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._connections: list[tuple[socket.socket, threading.Thread]] = []
         self.url = f"https://127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
+        self._acceptor.start()
 
     def stop(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self._acceptor.join(30)
         for client, thread in self._connections:
             with contextlib.suppress(OSError):
                 client.shutdown(socket.SHUT_RDWR)
@@ -51,7 +53,7 @@ class Relay:
                 thread.start()
 
     def _serve(self, client: socket.socket, most: tuple[float, float]) -> None:
-        with client, socket.create_connection(self._target) as server, contextlib.suppress(OSError):
+        with client, contextlib.suppress(OSError), socket.create_connection(self._target) as server:
             left = dict(zip((client, server), most, strict=True))
             other = {client: server, server: client}
             while min(left.values()) > 0:
