@@ -123,7 +123,7 @@ class QuotaGate:
         self._lock = threading.Lock()
         self._usage = UsageWindow(window * (1 + _MARGIN))
         self._limits = {
-            unit: QuotaLimit(unit, _SHORTEST_PROBE * window, _LONGEST_PROBE * window) for unit in QuotaUnit
+            unit: QuotaLimit(_SHORTEST_PROBE * window, _LONGEST_PROBE * window) for unit in QuotaUnit
         }
         self._waiters: list[_Waiter] = []
         self._arrivals = 0
@@ -150,10 +150,6 @@ class QuotaGate:
     def has_limit(self) -> bool:
         """Whether a quota is known or learnt."""
         return any(limit.active for limit in self._limits.values())
-
-    def known(self, unit: QuotaUnit) -> float:
-        """Return the known quota; infinite when unknown."""
-        return self._limits[unit].ceiling
 
     def try_enter(self, tokens: int) -> Permit | None:
         """Admit a call now, or return None when it would have to wait.

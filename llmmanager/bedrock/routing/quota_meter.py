@@ -100,7 +100,6 @@ class QuotaLimit:
     tried later. A limit that many calls have exceeded is dropped.
 
     Attributes:
-        unit: what is counted.
         limit: the amount allowed per window; infinite until it is known or learnt.
         ceiling: the known quota, which is never exceeded; infinite when unknown.
         headroom: how much above `limit` is tried now.
@@ -108,7 +107,6 @@ class QuotaLimit:
             each that failed, halved by each that succeeded.
     """
 
-    unit: QuotaUnit
     shortest_interval: float
     longest_interval: float
     limit: float = math.inf
