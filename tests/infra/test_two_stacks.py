@@ -45,7 +45,6 @@ UNNAMED = {
     "AWS::SNS::TopicPolicy",
     "AWS::SQS::QueuePolicy",
 }
-STATEFUL = ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::Events::EventBus", "AWS::SQS::Queue")
 
 
 @pytest.fixture(scope="module")
@@ -76,26 +75,6 @@ def test_an_alarm_watches_metrics_of_its_own_stack_only(stacks: tuple[Any, Any])
 def test_the_stacks_export_nothing_by_a_name(stacks: tuple[Any, Any]) -> None:
     for stack in stacks:
         assert not any("Export" in output for output in stack.template["Outputs"].values())
-
-
-def test_what_holds_data_has_the_same_logical_ids_whatever_the_stack_is_called(
-    stacks: tuple[Any, Any],
-) -> None:
-    first, second = (
-        {key for key, resource in stack.template["Resources"].items() if resource["Type"] in STATEFUL}
-        for stack in stacks
-    )
-    assert first == second
-    # Another id would make CloudFormation replace the resource of a stack that is deployed.
-    assert first == {
-        "CatalogTableF8EA09BD",
-        "RequestTableC81DB378",
-        "BatchBucketD8765C94",
-        "EventBus7B8748AA",
-        "EventsDeadLetterQueueC3DB07E1",
-        "EventsRequestQueueAE070B06",
-    }
-    assert stacks[0].of_type("AWS::Events::EventBus")["EventBus"]["Name"] == "LlmManagerEventBus7CB5A38F"
 
 
 def names(stack: Any) -> Iterator[tuple[str, str]]:
