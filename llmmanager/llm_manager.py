@@ -190,7 +190,7 @@ class LLMManager:
             As `converse`; while iterating, nothing.
         """
         check_validation(response_validation_config)
-        moment = Deadline.of(deadline)
+        moment = Deadline.from_value(deadline)
         parameters = _of_request(locals())
         return self._invoker.converse_stream(
             self._build_request(parameters, stream=True),
@@ -258,7 +258,7 @@ class LLMManager:
         cancelled: threading.Event | None = None,
         quota_patience: QuotaPatience = ONE_CALL,
     ) -> BedrockResponse:
-        moment = Deadline.of(deadline)
+        moment = Deadline.from_value(deadline)
         check_validation(validation)
         return self._invoker.converse(
             self._build_request(parameters),

@@ -1,4 +1,4 @@
-"""ParallelLLMManager: many requests at once over the regions of one manager."""
+"""ParallelLLMManager: sends many requests concurrently."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from llmmanager.bedrock.models.parallel_structures import (
 )
 from llmmanager.bedrock.parallel.executor import Executor
 from llmmanager.bedrock.parallel.failure_handling import FailureHandling
-from llmmanager.bedrock.parallel.gauge import Gauge
+from llmmanager.bedrock.parallel.in_flight import InFlightCounter
 from llmmanager.bedrock.parallel.load_balancing import LoadBalancer
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.bedrock.routing.quota_pacing import QuotaPatience
@@ -42,7 +42,7 @@ __all__ = ["ParallelLLMManager"]
 
 
 class _DefaultCount(int):
-    """The documented default of a parameter, told apart from the same number given by the caller."""
+    """The default of a parameter. Its type differs from that of a number passed by the caller."""
 
 
 _DEFAULT_TARGET_REGIONS = _DefaultCount(2)
@@ -50,26 +50,26 @@ _DEFAULT_TARGET_REGIONS = _DefaultCount(2)
 
 @dataclass(frozen=True)
 class _Job:
-    """One request of a run and what it shares with the others of that run."""
+    """One request of a run, with the settings and state that all requests of the run share."""
 
     request: BedrockConverseRequest
     regions: int
     deadline: Deadline
-    gauge: Gauge
+    in_flight: InFlightCounter
     validation: ResponseValidationConfig | None = None
     cancelled: threading.Event | None = None
     keep_region_order: bool = False
 
 
 class ParallelLLMManager:
-    """Runs many Converse requests concurrently, spread over the configured regions.
+    """Runs many Converse requests concurrently, distributed over the configured regions.
 
     Args:
-        parallel_config: concurrency, time limit, load balancing and failure handling.
-        unified_model_manager: as for `LLMManager`, like all other arguments.
+        parallel_config: concurrency, timeout, load balancing and failure handling.
+        Other arguments: as in `LLMManager`.
 
     Raises:
-        ConfigurationError, ParallelConfigurationError: a setting that cannot work.
+        ConfigurationError, ParallelConfigurationError: a setting is invalid.
     """
 
     def __init__(
@@ -119,28 +119,30 @@ class ParallelLLMManager:
         *,
         deadline: float | Deadline | None = None,
     ) -> ParallelResponse:
-        """Answer all requests; one that fails is recorded, never raised.
+        """Send all requests and return their responses. A failed request does not raise an exception.
 
         Args:
-            requests: at least one, with distinct ids; they are not changed and can be run again.
-            target_regions_per_request: how many of the regions each request may use, in the order that
-                load balancing gives it.
-            deadline: seconds from now, or a `Deadline`, for the run as a whole.
+            requests: at least one, with unique ids. They are not changed.
+            target_regions_per_request: the number of regions that each request may use, in the order chosen
+                by load balancing.
+            response_validation_config: the validation of each answer, or None.
+            deadline: seconds from now, or a `Deadline`, for the whole run.
 
         Raises:
-            ParallelConfigurationError: no requests, duplicate ids, more target regions than there are.
-            ParallelExecutionError: a STOP strategy ended the run; `response` holds what was answered.
+            ParallelConfigurationError: no requests, duplicate ids, or more target regions than configured.
+            ParallelExecutionError: a STOP strategy stopped the run. Its `response` contains the answers
+                received before.
         """
         self._check_requests(requests)
         check_validation(response_validation_config)
         count = self._checked_count(target_regions_per_request)
         started = time.monotonic()
         cancelled = threading.Event()
-        gauge = Gauge()
-        moment = Deadline.of(deadline)
+        in_flight = InFlightCounter()
+        limit = Deadline.from_value(deadline)
         handling = FailureHandling(self._config, len(requests))
         jobs = (
-            _Job(request, count, moment, gauge, response_validation_config, cancelled)
+            _Job(request, count, limit, in_flight, response_validation_config, cancelled)
             for request in self._queue(requests)
         )
         responses: dict[str | None, BedrockResponse] = {}
@@ -153,11 +155,11 @@ class ParallelLLMManager:
             for request in requests
             if request.request_id in responses
         }
-        result = _summarised(requests, answers, handling, gauge, (time.monotonic() - started) * 1000)
+        result = _summarized(requests, answers, handling, in_flight, (time.monotonic() - started) * 1000)
         if cancelled.is_set():
             raise ParallelExecutionError(
-                f"stopped by {self._config.failure_handling_strategy.value} after {handling.failed} of "
-                f"{len(requests)} requests had failed; {len(requests) - len(answers)} were not started",
+                f"stopped by {self._config.failure_handling_strategy.value}: {handling.failed} of "
+                f"{len(requests)} requests failed, {len(requests) - len(answers)} were not started",
                 result.failed_requests,
                 len(requests),
                 response=result,
@@ -173,21 +175,23 @@ class ParallelLLMManager:
         deadline: float | Deadline | None = None,
         keep_region_order: bool = False,
     ) -> Iterator[tuple[BedrockConverseRequest, BedrockResponse]]:
-        """Answer a stream of requests in constant memory, yielding each as it completes.
+        """Return an iterator over requests and their responses, in order of completion.
 
-        Load balancing spreads the requests over the regions as in `converse_parallel`. Requests are read
-        one by one as others complete, and none after `deadline`; running requests end by it. A failed
-        request is yielded with `success=False`, never raised. When the caller leaves the iterator early,
-        running requests make no further attempt and the iterator waits for them.
+        Memory use is constant: a request is read only when another one completes. No request is read after
+        `deadline`, and running requests end by it. A failed request is yielded with `success=False` and
+        does not raise an exception. If the caller closes the iterator early, running requests make no
+        further attempt and the iterator waits for them.
 
         Args:
-            target_regions_per_request: how many of the regions each request may use; None for all of them.
+            requests: any iterable, e.g. a generator.
+            target_regions_per_request: the number of regions that each request may use; None for all.
+            response_validation_config: the validation of each answer, or None.
             deadline: seconds from now, or a `Deadline`.
-            keep_region_order: try the regions in the configured order for every request, without load
+            keep_region_order: use the regions in the configured order for every request, without load
                 balancing. This keeps a prompt cache warm in the first region.
 
         Raises:
-            ParallelConfigurationError: more target regions than there are, or nothing to draw requests from.
+            ParallelConfigurationError: `requests` is not iterable, or more target regions than configured.
         """
         if not isinstance(requests, Iterable):
             raise ParallelConfigurationError(
@@ -199,25 +203,25 @@ class ParallelLLMManager:
         count = len(self._regions)
         if target_regions_per_request is not None:
             count = self._checked_count(target_regions_per_request)
-        moment = Deadline.of(deadline)
-        gauge = Gauge()
+        limit = Deadline.from_value(deadline)
+        in_flight = InFlightCounter()
         abandoned = threading.Event()
         jobs = (
-            _Job(request, count, moment, gauge, response_validation_config, abandoned, keep_region_order)
+            _Job(request, count, limit, in_flight, response_validation_config, abandoned, keep_region_order)
             for request in requests
         )
-        return self._completed(jobs, moment, abandoned)
+        return self._completed(jobs, limit, abandoned)
 
     def converse_with_request(self, request: BedrockConverseRequest) -> BedrockResponse:
-        """Answer one request like `LLMManager.converse`, raising what it raises."""
+        """Send one request like `LLMManager.converse`. Raises the same exceptions."""
         return self._manager.converse_with_request(request)
 
     def get_underlying_llm_manager(self) -> LLMManager:
-        """The manager that makes the calls."""
+        """Return the manager that sends the requests."""
         return self._manager
 
     def close(self) -> None:
-        """End the threads and close the connections."""
+        """Stop the threads and close the connections."""
         self._executor.close()
         self._manager.close()
 
@@ -228,11 +232,11 @@ class ParallelLLMManager:
             yield job.request, response
 
     def _answer(self, job: _Job) -> BedrockResponse:
-        """One request on one thread: its failure is its response."""
+        """Send one request and return its response, also when it fails."""
         limit = Deadline.after(self._config.request_timeout_seconds).earlier(job.deadline)
         started = time.monotonic()
         chosen = self._balancer.assigned(job.regions, balanced=not job.keep_region_order)
-        with job.gauge.one_more(), chosen as regions:
+        with job.in_flight.count(), chosen as regions:
             try:
                 return self._manager._converse_with_request(
                     job.request,
@@ -250,7 +254,7 @@ class ParallelLLMManager:
                 return replace(failed, total_duration_ms=(time.monotonic() - started) * 1000)
 
     def _patience(self, request: BedrockConverseRequest) -> QuotaPatience:
-        """A request fails for throttling only when its time is up."""
+        """Return the quota settings of a request. Throttling does not count towards its retries."""
         ordered = self._config.enable_request_prioritization
         return QuotaPatience(priority=request.priority if ordered else 0, free_throttles=True)
 
@@ -269,7 +273,7 @@ class ParallelLLMManager:
         for request in requests:
             if not isinstance(request, BedrockConverseRequest):
                 raise ParallelConfigurationError(
-                    f"requests must hold BedrockConverseRequest only (got {type(request).__name__})",
+                    f"requests must contain BedrockConverseRequest only (got {type(request).__name__})",
                     "requests",
                     request,
                 )
@@ -277,7 +281,7 @@ class ParallelLLMManager:
         repeated = [request_id for request_id, times in ids.items() if times > 1]
         if repeated:
             raise ParallelConfigurationError(
-                f"request_id must be unique; given more than once: {', '.join(map(repr, repeated))}",
+                f"request_id must be unique (duplicates: {', '.join(map(repr, repeated))})",
                 "request_id",
                 repeated,
             )
@@ -296,11 +300,11 @@ class ParallelLLMManager:
         return count
 
 
-def _summarised(
+def _summarized(
     requests: Sequence[BedrockConverseRequest],
     answers: dict[str, BedrockResponse],
     handling: FailureHandling,
-    gauge: Gauge,
+    in_flight: InFlightCounter,
     total_duration_ms: float,
 ) -> ParallelResponse:
     answered = [response for response in answers.values() if response.success]
@@ -322,7 +326,7 @@ def _summarised(
             average_request_duration_ms=sum(durations) / len(durations),
             max_request_duration_ms=max(durations),
             min_request_duration_ms=min(durations),
-            concurrent_executions=gauge.most,
+            concurrent_executions=in_flight.maximum,
             region_distribution=dict(Counter(str(response.region_used) for response in answered)),
         ),
     )

@@ -1,4 +1,4 @@
-"""Paste commands into a new interactive shell that has none of this process's settings."""
+"""Pastes commands into a new interactive shell without the settings of this process."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-# The shell that a user has: PATH and HOME, history expansion, no settings of ours.
+# An interactive shell like a user's: with PATH, HOME and history expansion only.
 BASH = ("bash", "--noprofile", "--norc", "--noediting", "-i")
-# Commands that fail are reported, so that none fails unnoticed between others.
+# The trap reports each failed command, also one that is followed by others.
 PREAMBLE = """
 unset HISTFILE
 set -E
 trap 'echo "PASTED COMMAND FAILED ($?): $BASH_COMMAND" >&2' ERR
 """
-_SAID_BY_BASH = re.compile(r"^bash: (cannot set terminal process group|no job control).*\n", re.MULTILINE)
+_BASH_WARNINGS = re.compile(r"^bash: (cannot set terminal process group|no job control).*\n", re.MULTILINE)
 WRONG = re.compile(r"PASTED COMMAND FAILED|Traceback|SyntaxError|IndentationError|bash: |curl: ")
 
 
@@ -25,7 +25,7 @@ def paste(*texts: str, folder: Path, environment: Mapping[str, str] | None = Non
     """Return what the shell prints for the texts, pasted in order, in `folder`.
 
     Args:
-        environment: what the user's shell has besides PATH and HOME.
+        environment: variables of the shell in addition to PATH and HOME.
 
     Raises:
         AssertionError: a pasted command failed.
@@ -40,8 +40,8 @@ def paste(*texts: str, folder: Path, environment: Mapping[str, str] | None = Non
         timeout=300,
         check=False,
     )
-    complaints = _SAID_BY_BASH.sub("", done.stderr)
-    assert not WRONG.search(complaints), f"{complaints}\n--- printed:\n{done.stdout}"
+    errors = _BASH_WARNINGS.sub("", done.stderr)
+    assert not WRONG.search(errors), f"{errors}\n--- printed:\n{done.stdout}"
     return done.stdout
 
 

@@ -1,4 +1,4 @@
-"""A clock that only the test moves, in place of the one that the library reads."""
+"""A clock that tests control, in place of the clock of the library."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tests.waiting import PATIENCE_SECONDS, SILENCE_SECONDS
 
 
 class Clock:
-    """The time as the library sees it: it moves when the library sleeps and by each call.
+    """The time as the library reads it. It advances with each sleep and each call.
 
     Attributes:
-        sleeps: seconds of each sleep, none of which takes real time.
-        seconds_per_call: how long each call takes.
+        sleeps: seconds of each sleep. A sleep takes no real time.
+        seconds_per_call: duration of each call.
         read_timeouts: the read timeout of each call, in seconds.
-        silent_regions, silent_calls: regions, and numbers of calls from 0, that get no answer. Their read
-            timeouts end soon, those of the others never.
+        silent_regions, silent_calls: regions and numbers of calls (from 0) without an answer. Their real
+            read timeout is short; that of other calls is very long.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The clock of deadlines, waits and durations during the test."""
+    """Replace the clock of deadlines, waits and durations during the test."""
     from llmmanager.bedrock.invocation import call_record, run, wire
     from llmmanager.bedrock.models import deadline
     from llmmanager.bedrock.routing.route import Route

@@ -1,4 +1,4 @@
-"""What holds for every test: no AWS variable is seen and no socket leaves this machine."""
+"""Applies to every test: no AWS environment variables, and no connection to another machine."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 os.environ["AWS_CONFIG_FILE"] = os.devnull
 os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 os.environ["JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION"] = "18,20"
-# The CDK's own check of a template takes 7 s of each process: one test of app.py switches it on.
+# The CDK's validation of a template takes 7 s in each process. One test of app.py enables it.
 os.environ["CDK_VALIDATION"] = "false"
 
-# How long an example takes depends on what else the machine does.
+# The duration of an example depends on the load of the machine.
 settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any speed")
 
 
 @pytest.fixture(autouse=True)
 def only_loopback() -> Iterator[None]:
-    """Refuse every connection that would leave this machine."""
+    """Reject connections to other machines."""
     with loopback_only():
         yield
 
 
 @pytest.fixture(autouse=True)
-def forgotten_quotas() -> None:
-    """Let no test see what another learnt about quotas."""
+def forget_learned_quotas() -> None:
+    """Forget the quotas that other tests learned."""
     forget_gates()
 
 
 @pytest.fixture
 def aws_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Credentials that no service knows, for clients that only ever meet loopback."""
+    """Set invalid credentials, for clients that connect to loopback only."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
@@ -54,15 +54,15 @@ def aws_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def answer_with(fake_bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch) -> Callable[[Responder], None]:
-    """Let a function of the test answer the calls of FakeBedrock, each on a thread of its own."""
+    """Return a function that sets the responder of FakeBedrock. Each call runs on its own thread."""
     return lambda responder: monkeypatch.setattr(fake_bedrock, "_responder", responder)
 
 
 @pytest.fixture
-def meet(answer_with: Callable[[Responder], None]) -> Callable[[int], None]:
-    """Let FakeBedrock answer only when this many calls are waiting for an answer."""
+def answer_together(answer_with: Callable[[Responder], None]) -> Callable[[int], None]:
+    """Return a function that makes FakeBedrock answer only when the given number of calls are waiting."""
 
-    def meet_at(calls: int) -> None:
+    def answer_at(calls: int) -> None:
         barrier = threading.Barrier(calls, timeout=PATIENCE_SECONDS)
 
         def wait_for_the_others(call: Call) -> None:
@@ -70,4 +70,4 @@ def meet(answer_with: Callable[[Responder], None]) -> Callable[[int], None]:
 
         answer_with(wait_for_the_others)
 
-    return meet_at
+    return answer_at

@@ -1,7 +1,7 @@
-"""How tests wait: for a condition, never for a length of time.
+"""Waiting in tests: for a condition, never for a fixed time.
 
-A busy machine needs minutes for what takes a second on an idle one. A test that measures time fails there
-although nothing is wrong.
+On a busy machine, an operation of one second can take minutes. A test that measures time fails there without a
+fault in the code.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import Any
 from llmmanager import Deadline
 
 PATIENCE_SECONDS = 300.0
-"""Bounds every wait, so that a hang ends. No correct run comes near it on any machine."""
+"""Limit of every wait, so that a hang ends. Far longer than any correct run on any machine."""
 
 SILENCE_SECONDS = 0.2
-"""Read timeout for a server that never answers. Never use it where an answer may come."""
+"""Read timeout for a server that never answers. Do not use it where an answer can arrive."""
 
 
 def wait_until(condition: Callable[[], object], what: str = "the condition") -> Any:
     """Return the first true value of `condition`.
 
     Raises:
-        AssertionError: it has none within `PATIENCE_SECONDS`.
+        AssertionError: the condition is not true within `PATIENCE_SECONDS`.
     """
     give_up = time.monotonic() + PATIENCE_SECONDS
     while not (value := condition()):
@@ -33,7 +33,7 @@ def wait_until(condition: Callable[[], object], what: str = "the condition") -> 
 
 
 class DeadlineWhen(Deadline):
-    """A deadline that is a minute away until a condition is true; then it has passed."""
+    """A deadline that is 60 s away until a condition is true, and then has passed."""
 
     def __init__(self, passed: Callable[[], object]) -> None:
         object.__setattr__(self, "_passed", passed)

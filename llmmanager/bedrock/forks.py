@@ -1,4 +1,4 @@
-"""What a forked process must not take over: open connections, and locks that a thread of its parent holds."""
+"""Resets state that a forked process cannot use: connections, threads and locks of its parent."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ T = TypeVar("T")
 _owners: WeakKeyDictionary[Any, Callable[[Any], None]] = WeakKeyDictionary()
 
 
-def after_fork(owner: T, renew: Callable[[T], None]) -> None:
-    """Have `renew(owner)` called in every process that is forked from this one while the owner exists.
+def after_fork(owner: T, reset: Callable[[T], None]) -> None:
+    """Call `reset(owner)` in every process forked from this one while the owner exists.
 
     Args:
-        renew: an unbound method or a function, so that it does not keep the owner alive.
+        owner: the object with the state. Only a weak reference to it is stored.
+        reset: an unbound method or a function. A bound method would keep the owner alive.
     """
-    _owners[owner] = renew
+    _owners[owner] = reset
 
 
 def new_lock(owner: Any) -> None:
@@ -27,10 +28,10 @@ def new_lock(owner: Any) -> None:
     owner._lock = threading.Lock()
 
 
-def _renew_all() -> None:
-    for owner, renew in list(_owners.items()):
-        renew(owner)
+def _reset_all() -> None:
+    for owner, reset in list(_owners.items()):
+        reset(owner)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_all)
+    os.register_at_fork(after_in_child=_reset_all)

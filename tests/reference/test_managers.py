@@ -287,9 +287,9 @@ def parallel(config: ParallelProcessingConfig) -> ParallelLLMManager:
 
 @pytest.mark.parametrize("strategy", LoadBalancingStrategy)
 def test_every_load_balancing_strategy_spreads_requests(
-    fake_bedrock: FakeBedrock, meet, strategy: LoadBalancingStrategy
+    fake_bedrock: FakeBedrock, answer_together, strategy: LoadBalancingStrategy
 ) -> None:
-    meet(2)
+    answer_together(2)
     manager = parallel(ParallelProcessingConfig(load_balancing_strategy=strategy))
     result = manager.converse_parallel(questions(30))
     manager.close()
@@ -330,8 +330,8 @@ def test_the_stop_strategies_start_nothing_more_and_hand_over_what_there_is(
     assert not raised.value.response.success
 
 
-def test_as_many_requests_run_at_once_as_configured(fake_bedrock: FakeBedrock, meet) -> None:
-    meet(3)
+def test_as_many_requests_run_at_once_as_configured(fake_bedrock: FakeBedrock, answer_together) -> None:
+    answer_together(3)
     manager = parallel(ParallelProcessingConfig(max_concurrent_requests=3))
     manager.converse_parallel(questions(12))
     manager.close()

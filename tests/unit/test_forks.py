@@ -1,4 +1,4 @@
-"""A forked process starts with connections, threads and locks of its own."""
+"""A forked process has its own connections, threads and locks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DENIED = Decision(Next.OTHER_REGION, Kind.ACCESS)
 
 
 def in_a_fork(check: Callable[[], bool]) -> bool:
-    """Whether `check` holds in a forked process; a fork that hangs is ended in the end."""
+    """Whether `check` returns True in a forked process. A process that hangs is ended."""
     child = os.fork()
     if child == 0:
         holds = False
@@ -54,14 +54,14 @@ def run_within(check: Callable[[], bool], *, seconds: float) -> bool:
 
 
 def locked(*locks: threading.Lock) -> None:
-    """Take the locks as another thread would that is in the middle of something."""
+    """Acquire the locks in other threads and do not release them."""
     for lock in locks:
         thread = threading.Thread(target=lock.acquire)
         thread.start()
         thread.join()
 
 
-def test_a_fork_makes_clients_of_its_own_even_while_its_parent_makes_one(aws_credentials: None) -> None:
+def test_a_fork_creates_its_own_clients_even_while_its_parent_creates_one(aws_credentials: None) -> None:
     pool = ClientPool(timeout=5)
     parents = pool.client("bedrock-runtime", "us-east-1")
     locked(pool._lock)
@@ -71,7 +71,7 @@ def test_a_fork_makes_clients_of_its_own_even_while_its_parent_makes_one(aws_cre
     pool.close()
 
 
-def test_a_fork_starts_threads_of_its_own() -> None:
+def test_a_fork_starts_its_own_threads() -> None:
     executor: Executor[int, int] = Executor(lambda item: item * 2, 2)
     assert list(executor.completed([1])) == [(1, 2)]
     assert in_a_fork(lambda: list(executor.completed([1])) == [(1, 2)])
@@ -88,7 +88,7 @@ def test_a_fork_starts_threads_of_its_own() -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_a_lock_that_another_thread_held_at_the_fork_is_free_in_the_fork(shared, use) -> None:
+def test_a_lock_held_by_another_thread_is_free_in_the_fork(shared, use) -> None:
     locked(shared._lock)
     assert in_a_fork(lambda: use(shared) or True)
 
@@ -110,14 +110,14 @@ def test_the_catalog_of_a_fork_is_not_blocked() -> None:
     assert in_a_fork(lambda: catalog.has_model("Nova Lite"))
 
 
-def test_a_probe_under_way_in_the_parent_is_none_of_its_fork() -> None:
+def test_a_fork_does_not_inherit_a_running_probe_of_its_parent() -> None:
     target = ModelAccess("m", "M", "us-east-1", AccessMethod.ON_DEMAND, "m")
     cooldowns = Cooldowns(patience=600)
     with cooldowns.turn(target, has_other=False, time_left=float("inf")):
         assert in_a_fork(lambda: cooldowns.turn(target, has_other=False, time_left=float("inf")).is_probe)
 
 
-def test_a_fork_does_not_use_the_connections_of_its_parent_to_the_table(aws_credentials: None) -> None:
+def test_a_fork_does_not_use_the_dynamodb_connections_of_its_parent(aws_credentials: None) -> None:
     store = DynamoDBStore("table")
     parents = store._client()
     assert in_a_fork(lambda: store._client() is not parents)
@@ -125,10 +125,10 @@ def test_a_fork_does_not_use_the_connections_of_its_parent_to_the_table(aws_cred
     assert in_a_fork(lambda: given._client() is parents)
 
 
-def test_what_is_gone_is_not_kept_for_forks(tmp_path) -> None:
-    renewed: list[object] = []
+def test_a_registration_does_not_keep_its_owner_alive(tmp_path) -> None:
+    reset: list[object] = []
     owner = FileStore(tmp_path)
-    after_fork(owner, renewed.append)
+    after_fork(owner, reset.append)
     del owner
     gc.collect()
-    assert in_a_fork(lambda: renewed == [])
+    assert in_a_fork(lambda: reset == [])

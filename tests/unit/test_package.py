@@ -1,4 +1,4 @@
-"""What the package exports, and what importing it costs."""
+"""Exports of the package and the modules that importing it loads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def loaded_by(statement: str) -> set[str]:
-    """Names of all modules loaded in a fresh interpreter after `statement`."""
+    """Return the names of all modules that `statement` loads in a new interpreter."""
     code = f"import sys, json; {statement}; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     return set(json.loads(done.stdout))
@@ -43,7 +43,7 @@ def test_importing_every_export_loads_neither_boto3_nor_botocore() -> None:
     assert not {"boto3", "botocore", "urllib3"} & loaded_by(f"from llmmanager import {names}")
 
 
-def test_the_library_imports_nothing_of_the_deployment() -> None:
+def test_the_library_does_not_import_the_deployment() -> None:
     for path in (ROOT / "llmmanager").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmmanager.bedrock.catalog.entries import ModelEntry, RegionCatalog, order_profiles
 from llmmanager.bedrock.catalog.facts import facts_of, is_conversational
-from llmmanager.bedrock.exceptions.safe_errors import safe_to_show
+from llmmanager.bedrock.exceptions.safe_errors import without_credentials
 from llmmanager.bedrock.forks import after_fork, new_lock
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _answer(future: Future[RegionCatalog], timeout: float | None) -> RegionCatal
     try:
         return future.result()
     except Exception as error:
-        return safe_to_show(error)
+        return without_credentials(error)
 
 
 def _entries(

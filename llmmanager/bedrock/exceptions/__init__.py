@@ -1,1 +1,1 @@
-"""What can go wrong: one tree, `LLMManagerError` at its root."""
+"""The library's exceptions. All are subclasses of `LLMManagerError`."""

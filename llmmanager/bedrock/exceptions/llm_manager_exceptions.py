@@ -1,4 +1,4 @@
-"""The exceptions of a single request. Every one is an `LLMManagerError`."""
+"""Exceptions of a single request. All are subclasses of `LLMManagerError`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class LLMManagerError(Exception):
-    """Base of every error that this library raises on purpose.
+    """Base class of the errors that this library raises.
 
     Attributes:
-        message: what happened, one sentence or more.
-        details: machine-readable facts about it, or None.
+        message: what failed and why.
+        details: the same as machine-readable values, or None.
     """
 
     def __init__(self, message: str, details: Mapping[str, Any] | None = None) -> None:
@@ -28,10 +28,10 @@ class LLMManagerError(Exception):
 
 
 class ConfigurationError(LLMManagerError):
-    """A model, region or setting that cannot work; the message names it and what it takes.
+    """A model, region or setting is invalid. The message names it and the accepted values.
 
     Attributes:
-        invalid_config: the offending settings by name, or None.
+        invalid_config: the invalid settings by name, or None.
         response: the failed response with its attempts, or None when no call was made.
     """
 
@@ -48,11 +48,11 @@ class ConfigurationError(LLMManagerError):
 
 
 class AuthenticationError(LLMManagerError):
-    """Credentials are missing, expired or cannot be read, or every region refused them.
+    """Credentials are missing, expired or unreadable, or every region rejected them.
 
     Attributes:
-        auth_type: how the credentials were to be found (`AuthenticationType` value), or None.
-        region: the first region whose call showed it, or None.
+        auth_type: the configured credential source (`AuthenticationType` value), or None.
+        region: the first region that rejected the credentials, or None.
         response: the failed response with its attempts, or None when no call was made.
     """
 
@@ -71,12 +71,12 @@ class AuthenticationError(LLMManagerError):
 
 
 class RequestValidationError(LLMManagerError):
-    """The request itself is wrong and no target would accept it.
+    """The request is invalid for every target.
 
     Attributes:
-        validation_errors: every problem found, each naming the field by its path.
-        invalid_fields: those paths.
-        response: the failed response when it was AWS that refused the request, else None.
+        validation_errors: every problem found. Each names the field by its path.
+        invalid_fields: the paths of the invalid fields.
+        response: the failed response when AWS rejected the request, else None.
     """
 
     def __init__(
@@ -96,13 +96,13 @@ class RequestValidationError(LLMManagerError):
 
 
 class RetryExhaustedError(LLMManagerError):
-    """Every target that could serve the request was tried, or the time or the retries ran out.
+    """Every target failed, or the deadline or the retry limit was reached.
 
     Attributes:
         attempts: every attempt, in order.
-        attempts_made: how many there were.
+        attempts_made: the number of attempts.
         last_errors: the error of each failed attempt, in order.
-        models_tried, regions_tried: distinct, in order of first use.
+        models_tried, regions_tried: distinct values, in order of first use.
         response: a `BedrockResponse` with `success=False` and the same attempts.
     """
 
@@ -135,11 +135,11 @@ class RetryExhaustedError(LLMManagerError):
 
 
 class DeadlineExceededError(RetryExhaustedError):
-    """The time ran out before any target had answered."""
+    """The deadline passed before a target answered."""
 
 
 class QuotaExceededError(RetryExhaustedError):
-    """The quotas of all targets admit the call only later than it may wait.
+    """The quotas of all targets require a longer wait than the call's deadline allows.
 
     Attributes:
         retry_after: seconds until a quota is expected to admit the call.
@@ -149,4 +149,4 @@ class QuotaExceededError(RetryExhaustedError):
 
 
 class InvalidResponseError(LLMManagerError):
-    """An answer that the caller's response validation refused; the error of that attempt."""
+    """The response validation rejected the answer. Stored as the error of that attempt."""

@@ -1,4 +1,4 @@
-"""The exceptions of running many requests at once."""
+"""Exceptions of `ParallelLLMManager`."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 
 class ParallelProcessingError(LLMManagerError):
-    """Base of the errors of the parallel manager."""
+    """Base class of the errors of `ParallelLLMManager`."""
 
 
 class ParallelExecutionError(ParallelProcessingError):
-    """A STOP strategy ended the run early.
+    """A STOP strategy stopped the run early.
 
     Attributes:
         failed_requests: ids of the requests that failed, in request order.
-        total_requests: how many were asked for.
-        response: the partial `ParallelResponse`: what was answered before the stop.
+        total_requests: the number of requests passed in.
+        response: the partial `ParallelResponse` with the answers received before the stop.
     """
 
     def __init__(
@@ -43,11 +43,11 @@ class ParallelExecutionError(ParallelProcessingError):
 
 
 class ParallelConfigurationError(ParallelProcessingError):
-    """A parallel setting, or the list of requests, that cannot work.
+    """A parallel setting or the list of requests is invalid.
 
     Attributes:
-        invalid_parameter: its name, or None.
-        provided_value: what was given.
+        invalid_parameter: the name of the invalid parameter, or None.
+        provided_value: the invalid value.
     """
 
     def __init__(

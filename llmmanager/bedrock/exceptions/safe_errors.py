@@ -1,22 +1,22 @@
-"""Errors that would show a secret: replaced by one that says what is wrong."""
+"""Replaces errors whose message contains a credential."""
 
 from __future__ import annotations
 
-_REFUSED_HEADER = "Invalid header value"
+_INVALID_HEADER = "Invalid header value"
 
 
-def safe_to_show(error: Exception) -> Exception:
-    """Return the error itself, or another one in place of one that quotes a header it cannot send.
+def without_credentials(error: Exception) -> Exception:
+    """Return the error, or a `CredentialRetrievalError` in its place if its message shows credentials.
 
-    Only credentials get into a header from outside, and a line break in them comes from the file that they
-    were read from.
+    Python's HTTP client shows the value of an invalid header in its error. Only credentials can make a
+    header invalid: the file that they are read from may end with a line break.
     """
-    if _REFUSED_HEADER not in str(error):
+    if _INVALID_HEADER not in str(error):
         return error
     from botocore.exceptions import CredentialRetrievalError
 
     replacement: Exception = CredentialRetrievalError(
         provider="the configured source",
-        error_msg="they contain a line break or another character that no header can carry",
+        error_msg="they contain a line break or another character that is not allowed in an HTTP header",
     )
     return replacement

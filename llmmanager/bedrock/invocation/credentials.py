@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from llmmanager.bedrock.exceptions.safe_errors import safe_to_show
+from llmmanager.bedrock.exceptions.safe_errors import without_credentials
 from llmmanager.bedrock.models.llm_manager_structures import AuthConfig, AuthenticationType
 from llmmanager.bedrock.routing.classification import classify
 from llmmanager.bedrock.routing.decision import CREDENTIALS_KINDS
@@ -134,11 +134,11 @@ def _about_credentials(error: Exception, source: Any) -> Exception:
 
     decision = classify(error)
     if decision is not None and (decision.transient or decision.kind in CREDENTIALS_KINDS):
-        return safe_to_show(error)
+        return without_credentials(error)
     provider = getattr(source, "method", None) or "the configured source"
     text = str(error) or "no reason given"
     if type(error).__module__ == "builtins" and not isinstance(error, OSError | RuntimeError):
         # A KeyError's text is the key alone.
         text = f"{type(error).__name__}: {text}"
     told: Exception = CredentialRetrievalError(provider=provider, error_msg=text)
-    return safe_to_show(told)
+    return without_credentials(told)

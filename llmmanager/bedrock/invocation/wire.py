@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import RequestValidationError
-from llmmanager.bedrock.exceptions.safe_errors import safe_to_show
+from llmmanager.bedrock.exceptions.safe_errors import without_credentials
 from llmmanager.bedrock.invocation.json_body import json_body
 from llmmanager.bedrock.models.answer_content import without_blank_text
 
@@ -74,7 +74,7 @@ def _called(client: Any, operation: Any, invoke_id: str, body: bytes, read_timeo
     try:
         response: dict[str, Any] = operation(modelId=invoke_id)
     except Exception as error:
-        shown = safe_to_show(error)
+        shown = without_credentials(error)
         if shown is error:
             raise
         raise shown from None

@@ -1,4 +1,4 @@
-"""The content blocks of an answer that can be sent back as history."""
+"""Removes content blocks that cannot be sent back to a model in a conversation's history."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 
 def without_blank_text(blocks: Iterable[Any]) -> list[Any]:
-    """Return the blocks of an answer less blank text, which every model refuses in the history.
+    """Return an answer's blocks without blank text blocks, which every model rejects in the history.
 
-    White space between two citations separates their text and is kept.
+    White space in an answer with citations separates the cited texts and is kept.
     """
     blocks = list(blocks)
     has_citations = any(isinstance(block, dict) and "citationsContent" in block for block in blocks)

@@ -1,4 +1,4 @@
-"""The response of a call: the answer, where it came from and every attempt made for it."""
+"""The response of a call: the answer, its model and region, and all attempts."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["BedrockResponse", "RecordedError"]
 
 
 class RecordedError(Exception):
-    """An error read back from a serialised response.
+    """An error read from a serialized response.
 
     Attributes:
-        error_type: class name of the original.
+        error_type: class name of the original error.
         code: AWS error code, or None.
     """
 
@@ -35,26 +35,26 @@ class RecordedError(Exception):
 
 @dataclass(frozen=True)
 class BedrockResponse:
-    """One answer, or the record of why there is none.
+    """The answer of a call, or the errors of a failed call.
 
-    It can be made by hand with the fields that are known. No accessor raises: what is missing, or is not in
-    the form that Bedrock gives, is returned as None (a list as empty).
+    It can be created with any subset of the fields. No accessor raises: for a value that is missing or has
+    an unexpected form it returns None (an empty list where it returns a list).
 
     Attributes:
-        success: an answer was received (and found valid, where a validation was asked for).
+        success: whether an answer was received and, if a response validation is configured, is valid.
         response_data: Bedrock's Converse response without its blank text blocks, or None. A content block
-            that botocore does not know is kept as it came. After failed validation it is the last, invalid
+            that botocore does not know is not changed. After a failed validation it is the last, invalid
             answer.
         model_used: id of the model that answered, or None.
         region_used: region that was called.
-        access_method: "on_demand", "geographic_profile" or "global_profile"; None where unknown.
+        access_method: "on_demand", "geographic_profile" or "global_profile"; None if unknown.
         inference_profile_id: the profile invoked, or None for on-demand.
-        attempts: every call made, in order.
-        total_duration_ms: from the call to its return, in milliseconds, waits included.
-        warnings: what the caller should know of: features dropped, names passed through.
+        attempts: every attempt, in order.
+        total_duration_ms: duration of the call in milliseconds, including waits.
+        warnings: messages for the caller, e.g. about dropped features or unknown model names.
         features_disabled: features dropped for this answer, e.g. "tools", "top_p".
-        validation_errors: one dict (`error_message`, `error_details`, `attempt`) an invalid answer.
-        error: why there is no answer when no attempt shows it, e.g. a deadline that had passed.
+        validation_errors: one dict (`error_message`, `error_details`, `attempt`) for each invalid answer.
+        error: why the call failed if no attempt has the error, e.g. a deadline that had already passed.
     """
 
     success: bool
@@ -72,19 +72,19 @@ class BedrockResponse:
 
     @property
     def api_latency_ms(self) -> int | None:
-        """Latency in milliseconds as Bedrock measured it, or None."""
+        """Latency in milliseconds as reported by Bedrock, or None."""
         latency = self._member("metrics", "latencyMs")
         return latency if isinstance(latency, int) else None
 
     def get_content_blocks(self) -> list[dict[str, Any]]:
-        """Return the answer's content blocks; empty when there is none."""
+        """Return the answer's content blocks, or an empty list."""
         blocks = self._member("output", "message", "content")
         return [block for block in blocks if isinstance(block, dict)] if isinstance(blocks, list) else []
 
     def get_content(self) -> str | None:
-        """Return the answer's text, its blocks joined by newlines; None when it holds no text.
+        """Return the text blocks of the answer, joined by newlines, or None if it contains no text.
 
-        Citations cut an answer in the middle of its sentences: with any, its blocks are joined as they are.
+        Citations split an answer within sentences. An answer with citations is joined without newlines.
         """
         blocks = self.get_content_blocks()
         texts = [part["text"] for part in _text_parts(blocks) if isinstance(part.get("text"), str)]
@@ -92,43 +92,43 @@ class BedrockResponse:
         return separator.join(texts) if texts else None
 
     def get_usage(self) -> dict[str, int] | None:
-        """Return the tokens of the returned answer; None without an answer.
+        """Return the token counts of the returned answer, or None.
 
-        The counts stand under Bedrock's own keys and their snake_case aliases.
+        The keys are those of Bedrock (`inputTokens`) and their snake_case aliases (`input_tokens`).
         """
         return token_counts(self._member("usage"))
 
     def get_total_usage(self) -> dict[str, int] | None:
-        """Return the tokens of every answer of the call, valid or not, under the keys of `get_usage()`.
+        """Return the tokens of all answers of the call, valid or invalid, with the keys of `get_usage()`.
 
-        Attempts whose count is unknown are not part of it: `attempts_with_unknown_usage` says how many there
-        are. None when the tokens of no answer are known.
+        Attempts with unknown counts are not included; `attempts_with_unknown_usage` is their number.
+        Return None if no count is known.
         """
         return self._totals().usage
 
     @property
     def estimated_cost_usd(self) -> float | None:
-        """What every answer of the call cost in USD, each at the price of its own model and access method.
+        """Cost of all answers of the call in USD, or None if no price is known.
 
-        None when no price is known. `attempts_with_unknown_usage` and `answers_without_price` say how many
-        answers it leaves out.
+        Each answer is priced by its own model and access method. The answers counted by
+        `attempts_with_unknown_usage` and `answers_without_price` are not included.
         """
         return self._totals().cost_usd
 
     @property
     def attempts_with_unknown_usage(self) -> int:
-        """How many attempts may have cost tokens that nothing reported: their answer was lost."""
+        """Number of attempts whose answer was lost. AWS may have charged for their tokens."""
         return self._totals().unknown_usage
 
     @property
     def answers_without_price(self) -> int:
-        """How many answers have known tokens and an unknown price."""
+        """Number of answers with known token counts and an unknown price."""
         return self._totals().without_price
 
     def get_metrics(self) -> dict[str, float | int | None] | None:
         """Return `api_latency_ms`, `total_duration_ms`, `attempts_made`, `successful_attempt_number`.
 
-        None when nothing of them is known.
+        Return None if none of these values is known.
         """
         attempts = self._attempts()
         if self.response_data is None and self.total_duration_ms is None and not attempts:
@@ -143,7 +143,7 @@ class BedrockResponse:
         }
 
     def get_stop_reason(self) -> str | None:
-        """Return why generation stopped, e.g. "end_turn", "max_tokens", "tool_use"."""
+        """Return the reason why generation stopped, e.g. "end_turn", "max_tokens", "tool_use"."""
         reason = self._member("stopReason")
         return reason if isinstance(reason, str) else None
 
@@ -156,7 +156,7 @@ class BedrockResponse:
         return _as_list(self.features_disabled)
 
     def get_all_errors(self) -> list[Exception]:
-        """Return the error of every failed attempt in order, then `error` if there is one."""
+        """Return the error of each failed attempt in order, followed by `error` if it is set."""
         errors = [attempt.error for attempt in self._attempts() if attempt.error is not None]
         return [*errors, self.error] if self.error is not None else errors
 
@@ -166,15 +166,15 @@ class BedrockResponse:
         return errors[-1] if errors else None
 
     def had_validation_failures(self) -> bool:
-        """Whether any answer was found invalid, the final one or an earlier."""
+        """Whether the response validation rejected an answer of this call."""
         return bool(self.validation_errors)
 
     def get_validation_errors(self) -> list[dict[str, Any]]:
-        """Return a dict for each invalid answer: `error_message`, `error_details`, `attempt` (its number)."""
+        """Return a dict for each invalid answer: `error_message`, `error_details`, `attempt` (number)."""
         return [dict(error) for error in _as_list(self.validation_errors) if isinstance(error, Mapping)]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-safe dict: bytes as base64, times as ISO 8601, errors by type, code and message."""
+        """Return a JSON-safe dict: bytes as base64, times as ISO 8601, errors as type, code and message."""
         totals = self._totals()
         described: dict[str, Any] = json_safe(
             {
@@ -200,18 +200,18 @@ class BedrockResponse:
         return described
 
     def to_json(self, indent: int | None = None) -> str:
-        """Return `to_dict()` as JSON text that UTF-8 can hold."""
+        """Return `to_dict()` as JSON text that can be encoded as UTF-8."""
         described = self.to_dict()
         text = json.dumps(described, indent=indent, ensure_ascii=False)
         try:
             text.encode()
-        except UnicodeEncodeError:  # half a character, as an answer cut short may end with
+        except UnicodeEncodeError:  # a truncated answer may end with half a surrogate pair
             return json.dumps(described, indent=indent)
         return text
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> BedrockResponse:
-        """Return the response that `to_dict()` described; errors come back as `RecordedError`."""
+        """Return the response for a dict from `to_dict()`. Errors become `RecordedError`."""
         return cls(
             success=data["success"],
             response_data=decode_bytes(data.get("response_data"), other_text="keep"),
@@ -230,13 +230,13 @@ class BedrockResponse:
     def _totals(self) -> PaidTotals:
         attempts, usage = self._attempts(), self.get_usage()
         if usage is None or any(attempt.usage_known for attempt in attempts):
-            return PaidTotals.of_attempts(attempts)
-        # Made by hand, or stored by a version whose attempts had no usage: one of them gave this answer.
+            return PaidTotals.from_attempts(attempts)
+        # No attempt has a usage (created by hand or by an earlier version): one of them gave this answer.
         unknown = max(0, len(attempts) - 1)
-        return PaidTotals.of_answer(usage, self._answer_cost(usage), unknown_usage=unknown)
+        return PaidTotals.from_answer(usage, self._answer_cost(usage), unknown_usage=unknown)
 
     def _answer_cost(self, usage: Mapping[str, int]) -> float | None:
-        # Only here: the models do not depend on the price list, and need it for no response of this version.
+        # Imported here: only responses without the usage of their attempts need the price list.
         from llmmanager.bedrock.pricing import estimate_cost
 
         if not isinstance(self.model_used, str):
@@ -262,7 +262,7 @@ class BedrockResponse:
 
 
 def error_code(error: BaseException) -> str | None:
-    """The AWS error code that an exception carries, or None."""
+    """Return the AWS error code of an exception, or None."""
     response = getattr(error, "response", None)
     if isinstance(response, Mapping):
         details = response.get("Error")
@@ -315,7 +315,7 @@ def _attempt_from_dict(data: Mapping[str, Any]) -> RequestAttempt:
         error=_error_from_dict(data.get("error")),
         invoke_id=data.get("invoke_id"),
         decision=data.get("decision"),
-        # Responses stored by earlier versions have neither.
+        # Responses stored by earlier versions have neither usage nor cost.
         usage=token_counts(data.get("usage")),
         estimated_cost_usd=data.get("estimated_cost_usd"),
     )
@@ -326,12 +326,12 @@ def _text_or_none(value: Any) -> str | None:
 
 
 def _as_list(value: Any) -> list[Any]:
-    """A copy of a list, empty for anything else: the fields are not checked when a response is made."""
+    """Return a copy of a list, or an empty list for any other value: the fields are not validated."""
     return list(value) if isinstance(value, list | tuple) else []
 
 
 def _text_parts(blocks: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """The blocks that can hold text; for a block with citations, the parts of its text."""
+    """Yield the blocks that can contain text, and for a block with citations the parts of its text."""
     for block in blocks:
         cited = block.get("citationsContent")
         parts = cited.get("content") if isinstance(cited, Mapping) else None

@@ -1,4 +1,4 @@
-"""A moment by which a call must have ended."""
+"""The deadline of a call."""
 
 from __future__ import annotations
 
@@ -11,37 +11,38 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationEr
 
 @dataclass(frozen=True)
 class Deadline:
-    """An absolute moment on the monotonic clock (`time.monotonic()`), in seconds.
+    """A point in time by which a call must end. Several calls can share one deadline.
 
-    Hand the same one to several calls and they share what is left.
+    Attributes:
+        at: seconds on the monotonic clock (`time.monotonic()`).
     """
 
     at: float
 
     @classmethod
     def after(cls, seconds: float) -> Deadline:
-        """The moment `seconds` from now.
+        """Return the deadline that is `seconds` from now.
 
         Raises:
-            ConfigurationError: not a number.
+            ConfigurationError: `seconds` is not a number.
         """
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or math.isnan(seconds):
             raise ConfigurationError(f"deadline must be seconds or a Deadline (got {seconds!r})")
         return cls(time.monotonic() + seconds)
 
     @classmethod
-    def of(cls, value: float | Deadline | None) -> Deadline:
-        """What a caller may pass: seconds from now, a `Deadline`, or None for never."""
+    def from_value(cls, value: float | Deadline | None) -> Deadline:
+        """Return the deadline for seconds from now, a `Deadline`, or None (no deadline)."""
         if value is None:
             return NEVER
         return value if isinstance(value, Deadline) else cls.after(value)
 
     def remaining(self) -> float:
-        """Seconds left; negative once it has passed."""
+        """Return the seconds left, negative after the deadline."""
         return self.at - time.monotonic()
 
     def earlier(self, other: Deadline) -> Deadline:
-        """Whichever comes first."""
+        """Return the earlier of the two deadlines."""
         return self if self.at <= other.at else other
 
 

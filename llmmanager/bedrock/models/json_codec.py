@@ -1,4 +1,4 @@
-"""Converse requests and responses as JSON: bytes travel as base64, as in Bedrock's own wire format."""
+"""Converse requests and responses as JSON, with bytes as base64 text as in Bedrock's wire format."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
-# Free JSON documents: what looks like bytes in there is the caller's own and stays as it is.
-_OPAQUE = frozenset({"toolUse", "json", "additionalModelRequestFields", "additionalModelResponseFields"})
+# Fields with arbitrary JSON. A member called "bytes" in them is not Bedrock's and is not decoded.
+_FREE_JSON = frozenset({"toolUse", "json", "additionalModelRequestFields", "additionalModelResponseFields"})
 _BLOBS = frozenset({"bytes", "redactedContent"})
 
 
 def encode_bytes(value: Any) -> Any:
-    """A copy of `value` that `json.dumps` takes: bytes as base64 text, tuples as lists."""
+    """Return a copy of `value` for `json.dumps`, with bytes as base64 text and tuples as lists."""
     if isinstance(value, bytes | bytearray | memoryview):
         return base64.b64encode(value).decode("ascii")
     if isinstance(value, Mapping):
@@ -25,7 +25,7 @@ def encode_bytes(value: Any) -> Any:
 
 
 def json_safe(value: Any) -> Any:
-    """Return a copy of any value that strict JSON can hold; what it cannot hold becomes its repr."""
+    """Return a copy of any value as strict JSON. Values that JSON does not support become their repr."""
     if isinstance(value, Mapping):
         return {key if isinstance(key, str) else _repr(key): json_safe(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -37,18 +37,19 @@ def json_safe(value: Any) -> Any:
     return _repr(value)
 
 
-def decode_bytes(value: Any, path: str = "", *, other_text: Literal["refuse", "keep"] = "refuse") -> Any:
-    """Return the reverse of `encode_bytes` for a Converse request or response (or any part of one).
+def decode_bytes(value: Any, path: str = "", *, other_text: Literal["reject", "keep"] = "reject") -> Any:
+    """Return the reverse of `encode_bytes` for a Converse request or response, or a part of one.
 
-    Only where the API has bytes (`source.bytes`, `redactedContent`) is text decoded; free JSON such as
-    a tool's input is left alone.
+    Only fields that are bytes in the API (`source.bytes`, `redactedContent`) are decoded. Arbitrary JSON,
+    such as a tool's input, is not changed.
 
     Args:
-        path: where `value` stands, for the error's message.
-        other_text: what happens to text in such a place that is not base64.
+        value: the JSON value.
+        path: the path of `value` in the request, for error messages.
+        other_text: "reject" or "keep" text that is not base64 in a field for bytes.
 
     Raises:
-        ValueError: there is such text and it is refused; the message names the path.
+        ValueError: a field for bytes contains other text, and `other_text` is "reject".
     """
     if isinstance(value, list):
         return [
@@ -59,7 +60,7 @@ def decode_bytes(value: Any, path: str = "", *, other_text: Literal["refuse", "k
     decoded: dict[str, Any] = {}
     for key, item in value.items():
         where = f"{path}.{key}" if path else str(key)
-        if key in _OPAQUE:
+        if key in _FREE_JSON:
             decoded[key] = item
         elif key in _BLOBS and isinstance(item, str):
             decoded[key] = _from_base64(item, where, other_text)
@@ -80,5 +81,5 @@ def _from_base64(text: str, path: str, other_text: str) -> bytes | str:
 def _repr(value: Any) -> str:
     try:
         return repr(value)
-    except Exception:  # a class of the caller whose repr fails
+    except Exception:  # the repr of a caller's class can raise anything
         return f"<{type(value).__name__}>"

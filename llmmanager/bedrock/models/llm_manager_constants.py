@@ -1,4 +1,4 @@
-"""Names, limits and defaults that callers and the library share."""
+"""Field names, limits and defaults of the library."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
 
 
 class ConverseAPIFields:
-    """Field names and fixed values of Bedrock's Converse and ConverseStream, as they are on the wire."""
+    """Field names and fixed values of Bedrock's Converse and ConverseStream APIs."""
 
     # Request
     MODEL_ID: Final[str] = "modelId"
@@ -156,7 +156,7 @@ class ConverseAPIFields:
 
 
 class LLMManagerConfig:
-    """Defaults of a manager: delays and the timeout are seconds."""
+    """Default settings of a manager. Delays and the timeout are in seconds."""
 
     DEFAULT_MAX_RETRIES: Final[int] = 3
     DEFAULT_RETRY_DELAY: Final[float] = 1.0
@@ -166,9 +166,9 @@ class LLMManagerConfig:
 
 
 class ContentLimits:
-    """The limits that AWS documents for one request: counts over all messages, sizes of one raw file.
+    """Limits of one request as documented by AWS: files in all messages, and bytes of one raw file.
 
-    AWS has lifted some of them for newer models; `catalog/media_limits.json` holds what applies to a model.
+    Some newer models have higher limits: see `catalog/media_limits.json`.
     """
 
     MAX_IMAGES_PER_REQUEST: Final[int] = 20
@@ -180,19 +180,19 @@ class ContentLimits:
 
 
 class RetryableErrorTypes:
-    """What an error code (or a botocore exception's class name) means when its message says nothing more.
+    """Categories of AWS error codes and botocore exception names.
 
-    ValidationException is in none of them: only its message tells whether a feature, the access method,
-    the model or the request is at fault. The routing table knows the messages, and there they win.
+    `ValidationException` is in no category. Its message decides whether a feature, the access method, the
+    model or the request is invalid. The routing table matches messages first.
     """
 
-    # Capacity or quota of one target: wait or go elsewhere.
+    # The target's capacity or quota is exhausted: wait or fail over.
     THROTTLING_ERRORS: Final[tuple[str, ...]] = (
         "ThrottlingException",
         "TooManyRequestsException",
         "ServiceQuotaExceededException",
     )
-    # The service or the model stumbled: another attempt may pass.
+    # The service or the model failed: retry or fail over.
     SERVICE_ERRORS: Final[tuple[str, ...]] = (
         "InternalServerException",
         "InternalFailure",
@@ -202,7 +202,7 @@ class RetryableErrorTypes:
         "ModelErrorException",
         "ModelStreamErrorException",
     )
-    # The way to the service broke, before or during the answer.
+    # The connection failed, before or during the answer.
     NETWORK_ERRORS: Final[tuple[str, ...]] = (
         "ConnectTimeoutError",
         "ReadTimeoutError",
@@ -211,7 +211,7 @@ class RetryableErrorTypes:
         "ProxyConnectionError",
         "ResponseStreamingError",
     )
-    # This target will never serve the request; another region or model may.
+    # Access to the target is denied, or it does not exist: fail over.
     ACCESS_ERRORS: Final[tuple[str, ...]] = (
         "AccessDeniedException",
         "ResourceNotFoundException",
@@ -219,7 +219,7 @@ class RetryableErrorTypes:
         "BadCScoreException",
         "MPAgreementBeingCreated",
     )
-    # No target will: credentials, clock or the request itself.
+    # Credentials, clock or request are invalid: no target can succeed.
     NON_RETRYABLE_ERRORS: Final[tuple[str, ...]] = (
         "ExpiredTokenException",
         "ExpiredToken",

@@ -1,4 +1,4 @@
-"""The short form of a conversation: one text."""
+"""Converts a single text into a conversation."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from typing import Any
 
 
 def as_messages(messages: Any) -> Any:
-    """Return a string as one message of the user, and anything else unchanged."""
+    """Return a string as one user message, and any other value unchanged."""
     return [{"role": "user", "content": [{"text": messages}]}] if isinstance(messages, str) else messages

@@ -1,4 +1,4 @@
-"""A quota of Bedrock that the caller knows."""
+"""A Bedrock quota that the caller passes to a manager."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ __all__ = ["ModelQuota"]
 class ModelQuota:
     """Tokens and requests per minute that the account may use of a model.
 
-    Bedrock counts them for each source region and access method apart; so does every quota given here.
+    Bedrock counts separately for each source region and access method, and so does this library.
 
     Attributes:
         model: a display name or an id, as in the manager's `models`.
-        tokens_per_minute, requests_per_minute: the quota, or the part of it that this process may use;
-            None where it is not known.
-        region: the region it holds for; None for every region.
-        access_method: "on_demand", "geographic_profile" or "global_profile"; None for each of them.
+        tokens_per_minute, requests_per_minute: the quota, or the share of it that this process may use;
+            None if unknown.
+        region: the region of the quota; None for every region.
+        access_method: "on_demand", "geographic_profile" or "global_profile"; None for all of them.
 
     Raises:
-        ConfigurationError: an amount is not a number above 0, or neither is given.
+        ConfigurationError: an amount is not a number above 0, or both amounts are None.
     """
 
     model: str
@@ -38,7 +38,7 @@ class ModelQuota:
             "requests_per_minute": self.requests_per_minute,
         }
         if all(amount is None for amount in amounts.values()):
-            raise ConfigurationError(f"a quota for {self.model!r} needs {' or '.join(amounts)}")
+            raise ConfigurationError(f"the quota for {self.model!r} must set {' or '.join(amounts)}")
         for name, amount in amounts.items():
             if amount is not None and (
                 isinstance(amount, bool)

@@ -1,4 +1,4 @@
-"""Many requests at once: what is asked, how they run, and what comes back."""
+"""Requests, settings and results of `ParallelLLMManager`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 
 
 class FailureHandlingStrategy(Enum):
-    """What one failed request means for the others."""
+    """Whether failed requests stop the others."""
 
     CONTINUE_ON_FAILURE = "continue_on_failure"
     STOP_ON_FIRST_FAILURE = "stop_on_first_failure"
@@ -31,7 +31,7 @@ class FailureHandlingStrategy(Enum):
 
 
 class LoadBalancingStrategy(Enum):
-    """Which regions a request is sent to first."""
+    """How the first region of each request is chosen."""
 
     ROUND_ROBIN = "round_robin"
     LEAST_LOADED = "least_loaded"
@@ -43,20 +43,20 @@ def _new_request_id() -> str:
 
 
 def _required_messages() -> list[dict[str, Any]]:
-    # The documented order puts the optional id first, so that a plain required field cannot follow.
+    # The documented order starts with the optional id. A field without a default cannot follow it.
     raise TypeError("BedrockConverseRequest needs messages")
 
 
 @dataclass(frozen=True)
 class BedrockConverseRequest:
-    """One Converse request among many.
+    """One Converse request of a parallel run.
 
     Attributes:
-        request_id: names the request in the results; generated when not given.
-        messages: as in `LLMManager.converse`; a string is kept as one message of the user, None is for a
-            managed prompt.
-        system ... prompt_variables: as the parameters of `LLMManager.converse`.
-        priority: 0 is the highest; orders the queue when prioritisation is on.
+        request_id: the key of the request in the results; generated if None.
+        messages: as in `LLMManager.converse`. A string becomes one user message. None requires a managed
+            prompt.
+        system ... prompt_variables: as in `LLMManager.converse`.
+        priority: 0 is the highest; used if prioritization is enabled.
         performance_config, service_tier, output_config, extra_request_fields: as in `converse`.
     """
 
@@ -94,7 +94,7 @@ class BedrockConverseRequest:
             )
 
     def to_converse_args(self) -> dict[str, Any]:
-        """The keyword arguments of `LLMManager.converse` that this request sets."""
+        """Return the keyword arguments for `LLMManager.converse` that this request sets."""
         return {
             name: value
             for name, value in vars(self).items()
@@ -104,15 +104,15 @@ class BedrockConverseRequest:
 
 @dataclass(frozen=True)
 class ParallelProcessingConfig:
-    """How many requests run at once, for how long, and what a failure means.
+    """Concurrency, timeout and failure handling of parallel runs.
 
     Attributes:
         max_concurrent_requests: at least 1.
-        request_timeout_seconds: a request's answer or failure is back within this time of its start.
+        request_timeout_seconds: maximum duration of a request from its start to its answer or failure.
         failure_threshold: share of failed requests (0.0 to 1.0) above which STOP_ON_THRESHOLD stops.
 
     Raises:
-        ParallelConfigurationError: a value out of range.
+        ParallelConfigurationError: a value is invalid.
     """
 
     max_concurrent_requests: int = 10
@@ -145,10 +145,10 @@ class ParallelProcessingConfig:
             isinstance(self.enable_request_prioritization, bool),
         )
 
-    def _require(self, name: str, takes: str, holds: bool) -> None:
-        if not holds:
+    def _require(self, name: str, accepted: str, valid: bool) -> None:
+        if not valid:
             value = getattr(self, name)
-            raise ParallelConfigurationError(f"{name} must be {takes} (got {value!r})", name, value)
+            raise ParallelConfigurationError(f"{name} must be {accepted} (got {value!r})", name, value)
 
 
 def _is_number(value: Any, *, above: float | None = None) -> bool:
@@ -164,8 +164,8 @@ class ParallelExecutionStats:
     """Counts and durations of one parallel run.
 
     Attributes:
-        region_distribution: requests answered, by the region that answered.
-        concurrent_executions: most requests in flight at one moment.
+        region_distribution: number of answered requests by region.
+        concurrent_executions: maximum number of requests in flight at the same time.
         Durations are in milliseconds and cover the requests that were started.
     """
 
@@ -180,26 +180,26 @@ class ParallelExecutionStats:
 
     @property
     def success_rate(self) -> float:
-        """Share of requests answered, 0.0 to 1.0."""
+        """Share of answered requests, 0.0 to 1.0."""
         return self.successful_requests / self.total_requests if self.total_requests else 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the same as a JSON-ready dict."""
+        """Return the fields as a JSON-ready dict."""
         return dict(vars(self))
 
 
 @dataclass(frozen=True)
 class ParallelResponse:
-    """The results of many requests, in the order in which they were asked.
+    """The responses of many requests, in request order.
 
-    It can be made by hand with the fields that are known.
+    It can be created with any subset of the fields.
 
     Attributes:
-        success: every request succeeded, or, under CONTINUE_ON_FAILURE, at least one did.
-        request_responses: by request id.
+        success: whether every request succeeded; with CONTINUE_ON_FAILURE, whether at least one did.
+        request_responses: responses by request id.
         total_duration_ms: wall time of the run, or None.
-        parallel_execution_stats: when missing, its counts are taken from `request_responses`.
-        failed_requests: ids without an answer.
+        parallel_execution_stats: if not given, counted from `request_responses`.
+        failed_requests: ids of the requests without an answer.
     """
 
     success: bool
@@ -219,49 +219,49 @@ class ParallelResponse:
             object.__setattr__(self, "parallel_execution_stats", stats)
 
     def get_success_rate(self) -> float:
-        """Return the share of requests answered, 0.0 to 1.0."""
+        """Return the share of answered requests, 0.0 to 1.0."""
         return self.parallel_execution_stats.success_rate
 
     def get_successful_responses(self) -> dict[str, BedrockResponse]:
-        """Return the answered requests by id."""
+        """Return the responses of the answered requests by id."""
         return {key: value for key, value in self._responses().items() if value.success}
 
     def get_failed_responses(self) -> dict[str, BedrockResponse]:
-        """Return the failed requests by id, each with its attempts and errors."""
+        """Return the responses of the failed requests by id, with their attempts and errors."""
         return {key: value for key, value in self._responses().items() if not value.success}
 
     def get_response_by_id(self, request_id: str) -> BedrockResponse | None:
-        """Return the response of one request, or None."""
+        """Return the response of one request, or None for an unknown id."""
         return self._responses().get(request_id)
 
     def get_total_tokens_used(self) -> dict[str, int]:
-        """Return the tokens of all answers, under the keys of `BedrockResponse.get_usage()`.
+        """Return the tokens of all answers, valid or invalid, with the keys of `BedrockResponse.get_usage()`.
 
-        Every answer of every request counts, valid or not; empty when the tokens of none are known.
+        Return an empty dict if no count is known.
         """
         return self._totals().usage or {}
 
     def get_total_usage(self) -> dict[str, int] | None:
-        """Return the same as `get_total_tokens_used()`, but None when the tokens of no answer are known."""
+        """Return the same as `get_total_tokens_used()`, but None if no count is known."""
         return self._totals().usage
 
     @property
     def estimated_cost_usd(self) -> float | None:
-        """What all answers of all requests cost in USD; None when no price is known."""
+        """Cost of all answers of all requests in USD, or None if no price is known."""
         return self._totals().cost_usd
 
     @property
     def attempts_with_unknown_usage(self) -> int:
-        """How many attempts may have cost tokens that nothing reported: their answer was lost."""
+        """Number of attempts whose answer was lost. AWS may have charged for their tokens."""
         return self._totals().unknown_usage
 
     @property
     def answers_without_price(self) -> int:
-        """How many answers have known tokens and an unknown price."""
+        """Number of answers with known token counts and an unknown price."""
         return self._totals().without_price
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-safe dict of everything."""
+        """Return a JSON-safe dict of all fields and totals."""
         totals = self._totals()
         return {
             "success": self.success,
@@ -276,9 +276,9 @@ class ParallelResponse:
         }
 
     def _totals(self) -> PaidTotals:
-        return PaidTotals.of_calls(response._totals() for response in self._responses().values())
+        return PaidTotals.from_calls(response._totals() for response in self._responses().values())
 
     def _responses(self) -> dict[str, BedrockResponse]:
-        """The responses; a value of another kind, in a response made by hand, is left out."""
+        """Return the responses by id. Values of another type are left out: the fields are not validated."""
         given = self.request_responses if isinstance(self.request_responses, dict) else {}
         return {key: value for key, value in given.items() if isinstance(value, BedrockResponse)}

@@ -1,4 +1,4 @@
-"""Puts the events of a stream together into the response that Converse would have given."""
+"""Assembles the events of ConverseStream into a response in the form of Converse."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _KNOWN_STARTS = ("toolUse", "toolResult", "image")
 
 
 def text_of(event: Event) -> str | None:
-    """Return the text that an event adds to the answer, or None."""
+    """Return the text of a content block delta, or None for other events."""
     text = _member(_member(event, "contentBlockDelta"), "delta").get("text")
     return text if isinstance(text, str) else None
 
 
 class StreamMessage:
-    """The message so far. A block that a broken stream left open counts as far as it came."""
+    """The message received so far. An incomplete block of an interrupted stream is included."""
 
     def __init__(self) -> None:
         self._blocks: dict[int, dict[str, Any]] = {}
@@ -31,7 +31,7 @@ class StreamMessage:
         self._metadata: dict[str, Any] = {}
 
     def add(self, event: Event) -> str | None:
-        """Take in one event, and return the text that it adds, if any."""
+        """Add one event. Return its text, or None."""
         if "contentBlockDelta" in event:
             delta = _member(event, "contentBlockDelta")
             return self._add_delta(_index(delta), _member(delta, "delta"))
@@ -48,47 +48,47 @@ class StreamMessage:
 
     @property
     def is_started(self) -> bool:
-        """Whether the message has been announced."""
+        """Whether `messageStart` was received."""
         return bool(self._role)
 
     @property
     def ended(self) -> bool:
-        """Whether the model has said that it is done."""
+        """Whether `messageStop` was received."""
         return bool(self._end)
 
     @property
     def text(self) -> str:
-        """All text so far."""
+        """All text received so far."""
         return "".join(
             block["text"] for _, block in sorted(self._blocks.items()) if isinstance(block.get("text"), str)
         )
 
     @property
     def is_text_only(self) -> bool:
-        """Whether nothing but text has come, so that it can be sent back to a model."""
+        """Whether only text was received, which can be sent back to a model for continuation."""
         return not self._unknown and all(set(block) == {"text"} for block in self._blocks.values())
 
     @property
     def last_index(self) -> int:
-        """Index of the block that text was last added to; 0 before there is any."""
+        """Highest index of a content block; 0 if there is none."""
         return max((*self._blocks, *self._unknown), default=0)
 
     @property
     def warnings(self) -> list[str]:
-        """A sentence for each kind of content that is not part of `response()`."""
+        """One message for each kind of content that `response()` leaves out."""
         left_out = [
             kind for index in self._unknown if not self._is_whole(index) for kind in self._kinds(index)
         ]
         return [
-            f"the answer holds content of an unknown kind ({kind}), which was left out: its parts cannot be "
-            "put together"
+            f"the answer contains an unknown content type ({kind}), which was left out: its parts cannot be "
+            "assembled"
             for kind in dict.fromkeys(left_out)
         ]
 
     def response(self) -> dict[str, Any] | None:
-        """Return the Converse response as far as it is known; None before any content.
+        """Return the response received so far in the form of Converse, or None before any content.
 
-        Blank text blocks are left out. Content of an unknown kind is kept when it came in one piece.
+        Blank text blocks are left out. A block of an unknown type is included if it came in one event.
         """
         if not self._blocks and not self._unknown and not self._end:
             return None
@@ -102,7 +102,7 @@ class StreamMessage:
         return {"output": {"message": message}, **self._end, **self._metadata}
 
     def _is_whole(self, index: int) -> bool:
-        """Whether the block is one piece of an unknown kind, which can be kept as it came."""
+        """Whether the block has an unknown type and came in one event."""
         return index not in self._blocks and len(self._unknown[index]) == 1
 
     def _kinds(self, index: int) -> list[str]:
@@ -141,7 +141,7 @@ class StreamMessage:
 
 
 def _member(value: Event, key: str) -> Mapping[str, Any]:
-    """The object under a key; empty where there is none."""
+    """Return the object under a key, or an empty one."""
     member = value.get(key) if isinstance(value, Mapping) else None
     return member if isinstance(member, Mapping) else {}
 
@@ -152,7 +152,7 @@ def _index(members: Event) -> int:
 
 
 def _add_reasoning(block: dict[str, Any], delta: Event) -> None:
-    """Every member can come in several deltas, a signature as well."""
+    """Add a reasoning delta. Every member, including the signature, can be split over deltas."""
     if "redactedContent" in delta:
         block["redactedContent"] = block.get("redactedContent", b"") + delta["redactedContent"]
     for name in ("text", "signature"):
@@ -162,7 +162,7 @@ def _add_reasoning(block: dict[str, Any], delta: Event) -> None:
 
 
 def _add_parts(parts: list[Any], more: Any) -> None:
-    """Add the parts of a tool's result; text that continues a text becomes one with it."""
+    """Add the parts of a tool result. Consecutive texts are joined."""
     for part in more if isinstance(more, list | tuple) else ():
         if parts and _is_text(part) and _is_text(parts[-1]):
             parts[-1] = {"text": parts[-1]["text"] + part["text"]}
@@ -183,7 +183,7 @@ def _add_image(block: dict[str, Any], delta: Event) -> None:
 
 
 def _finished(block: Mapping[str, Any]) -> dict[str, Any]:
-    """A block in the form that Converse gives it: a tool's input parsed, cited text among its citations."""
+    """Return a block in the form of Converse: tool input parsed, cited text next to its citations."""
     finished = dict(block)
     if isinstance(finished.get("toolUse"), dict):
         use = finished["toolUse"]
@@ -195,7 +195,7 @@ def _finished(block: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parsed(text: str) -> Any:
-    """A tool's input; what a broken stream cut in the middle stays text."""
+    """Return a tool's input, or the text itself if an interrupted stream truncated it."""
     try:
         return json.loads(text) if text else {}
     except ValueError:

@@ -1,4 +1,4 @@
-"""An answer as it comes: text chunks to iterate, and afterwards all that `BedrockResponse` tells."""
+"""A streamed answer: an iterator over text, with the fields and methods of `BedrockResponse`."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ __all__ = ["StreamingResponse"]
 
 
 class StreamSource(Protocol):
-    """What stands behind a stream: the events, across failovers, and the record of the call."""
+    """The source of a stream: its events, also across failovers, and the response so far."""
 
     def __iter__(self) -> Iterator[Event]:
-        """The events, each once."""
+        """Return the events, each once."""
 
     def close(self) -> None:
         """Close the connection."""
 
     def response(self) -> BedrockResponse:
-        """The call as it stands now."""
+        """Return the response received so far."""
 
     @property
     def time_to_first_token_ms(self) -> float | None:
-        """From the call to its first content, in milliseconds."""
+        """Milliseconds from the call to the first content, or None."""
 
 
 class StreamingResponse:
-    """Iterate it for text chunks (str), or `events()` for Bedrock's own events; either way once.
+    """An iterator over text chunks (str). `events()` iterates over Bedrock's events instead.
 
-    The connection is closed when the stream ends, when the caller stops iterating, and by `close()` or the
-    end of a `with` block. A stream that broke and could not be continued ends early, with
-    `success` False and the error in `get_last_error()`; nothing is raised while iterating.
+    A stream can be iterated once. The connection is closed at the end of the stream, when the caller stops
+    iterating, by `close()`, and at the end of a `with` block. Iterating does not raise: an interrupted
+    stream that cannot be continued ends early, with `success` False and the error in `get_last_error()`.
     """
 
     def __init__(self, source: StreamSource) -> None:
@@ -49,7 +49,7 @@ class StreamingResponse:
                 yield text
 
     def events(self) -> Iterator[Event]:
-        """Bedrock's events as they come: messageStart, contentBlockDelta, ..., metadata."""
+        """Yield Bedrock's events: messageStart, contentBlockDelta, ..., metadata."""
         try:
             for event in self._events:
                 if text := text_of(event):
@@ -59,7 +59,7 @@ class StreamingResponse:
             self.close()
 
     def close(self) -> None:
-        """Close the connection; what has come so far stays, and nothing more comes."""
+        """Close the connection and end the stream. The content received so far stays available."""
         self._source.close()
         self._events = iter(())
 
@@ -72,22 +72,22 @@ class StreamingResponse:
         self.close()
 
     def get_response(self) -> BedrockResponse:
-        """The call as it stands now, in the form of `converse`: complete once the stream has ended."""
+        """Return the response received so far. It is complete when the stream has ended."""
         return self._source.response()
 
     @property
     def success(self) -> bool:
-        """Whether the answer is complete (and valid, where a validation was asked for)."""
+        """Whether the answer is complete and, if a response validation is configured, valid."""
         return self.get_response().success
 
     @property
     def response_data(self) -> dict[str, Any] | None:
-        """The answer so far in the form of a Converse response, or None."""
+        """The answer received so far in the form of a Converse response, or None."""
         return self.get_response().response_data
 
     @property
     def model_used(self) -> str | None:
-        """Id of the model that answers; after a failover, of the one that spoke last."""
+        """Id of the model that answers; after a failover, of the last one."""
         return self.get_response().model_used
 
     @property
@@ -107,17 +107,17 @@ class StreamingResponse:
 
     @property
     def attempts(self) -> list[RequestAttempt]:
-        """Every call made, in order."""
+        """Every attempt, in order."""
         return self.get_response().attempts
 
     @property
     def total_duration_ms(self) -> float | None:
-        """From the call to the end of the stream, or to now, in milliseconds."""
+        """Milliseconds from the call to the end of the stream, or until now."""
         return self.get_response().total_duration_ms
 
     @property
     def warnings(self) -> list[str]:
-        """What the caller should know of."""
+        """As in `BedrockResponse`."""
         return self.get_response().warnings
 
     @property
@@ -126,25 +126,25 @@ class StreamingResponse:
         return self.get_response().features_disabled
 
     def get_content(self) -> str:
-        """The text that has come so far."""
+        """Return the text received so far."""
         return "".join(self._texts)
 
     def get_full_content(self) -> str:
-        """Iterate to the end, then all text."""
+        """Read the stream to its end and return all text."""
         for _ in self.events():
             pass
         return self.get_content()
 
     def get_content_parts(self) -> list[str]:
-        """The text chunks that have come so far."""
+        """Return the text chunks received so far."""
         return list(self._texts)
 
     def get_usage(self) -> dict[str, int] | None:
-        """Return what `BedrockResponse` returns; None until the stream has ended."""
+        """As in `BedrockResponse`. None until the stream has ended."""
         return self.get_response().get_usage()
 
     def get_total_usage(self) -> dict[str, int] | None:
-        """Return what `BedrockResponse` returns: the tokens of every part, a lost one only if it is known."""
+        """As in `BedrockResponse`. Includes interrupted parts whose token counts are known."""
         return self.get_response().get_total_usage()
 
     @property
@@ -154,7 +154,7 @@ class StreamingResponse:
 
     @property
     def attempts_with_unknown_usage(self) -> int:
-        """As in `BedrockResponse`. A part counts here until its tokens have come, at its end."""
+        """As in `BedrockResponse`. Includes the current attempt until its token counts arrive at the end."""
         return self.get_response().attempts_with_unknown_usage
 
     @property
@@ -163,28 +163,28 @@ class StreamingResponse:
         return self.get_response().answers_without_price
 
     def get_metrics(self) -> dict[str, float | int | None]:
-        """Return what `BedrockResponse` returns, and `time_to_first_token_ms`."""
+        """As in `BedrockResponse`, with `time_to_first_token_ms`."""
         metrics = self.get_response().get_metrics() or {}
         return {**metrics, "time_to_first_token_ms": self._source.time_to_first_token_ms}
 
     def get_stop_reason(self) -> str | None:
-        """Why generation stopped; None until it has."""
+        """Return the reason why generation stopped; None until the stream has ended."""
         return self.get_response().get_stop_reason()
 
     def get_warnings(self) -> list[str]:
-        """A copy of the warnings."""
+        """Return a copy of the warnings."""
         return self.get_response().get_warnings()
 
     def get_last_error(self) -> Exception | None:
-        """The last error of the call, or None."""
+        """Return the last error of the call, or None."""
         return self.get_response().get_last_error()
 
     def get_all_errors(self) -> list[Exception]:
-        """Every error of the call, in order."""
+        """Return all errors of the call, in order."""
         return self.get_response().get_all_errors()
 
     def had_validation_failures(self) -> bool:
-        """Whether the completed answer was found invalid."""
+        """Whether the response validation rejected the answer."""
         return self.get_response().had_validation_failures()
 
     def get_validation_errors(self) -> list[dict[str, Any]]:

@@ -1,1 +1,1 @@
-"""Many calls: executor, load balancing, failure strategies."""
+"""Parallel requests: executor, load balancing and failure handling."""

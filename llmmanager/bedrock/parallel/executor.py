@@ -1,4 +1,4 @@
-"""Runs many requests on a bounded number of threads, drawing them only as threads come free."""
+"""Runs many items on a bounded number of threads and reads an item only when a thread is free."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ R = TypeVar("R")
 
 
 class Executor(Generic[T, R]):
-    """A thread pool kept for the manager's life: no thread is made for a request.
+    """A thread pool that is reused by all runs of a manager.
 
     Args:
-        work: what is done with one item, on one of the threads; must not raise.
+        work: the function that processes one item on a thread. It must not raise.
+        max_concurrent: the number of threads.
     """
 
     def __init__(self, work: Callable[[T], R], max_concurrent: int) -> None:
@@ -29,18 +30,18 @@ class Executor(Generic[T, R]):
         after_fork(self, Executor._start_empty)
 
     def _start_empty(self) -> None:
-        """Begin without threads: those of a parent process do not run in its fork."""
+        """Start without threads. The threads of a parent process do not exist in its fork."""
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
 
     def completed(
         self, items: Iterable[T], *, deadline: Deadline = NEVER, stop: threading.Event | None = None
     ) -> Iterator[tuple[T, R]]:
-        """Pairs of item and result as they complete.
+        """Return an iterator over pairs of item and result, in order of completion.
 
-        Items are drawn one by one, never more than `max_concurrent` ahead of the results taken, and none
-        after `deadline` or once `stop` is set. When the caller abandons the iterator, or is interrupted in
-        it, `stop` is set, what runs is waited for and nothing more is started.
+        At most `max_concurrent` items are read ahead of the returned results. No item is read after
+        `deadline` or after `stop` is set. If the caller closes the iterator or an exception interrupts it,
+        `stop` is set, no further item starts, and the iterator waits for the running items.
         """
         done: queue.SimpleQueue[tuple[T, Future[R]]] = queue.SimpleQueue()
         source = iter(items)
@@ -74,7 +75,7 @@ class Executor(Generic[T, R]):
                 done.get()
 
     def close(self) -> None:
-        """End the threads; what is started later, by a run that is under way too, gets new ones."""
+        """Stop the threads. Items started later, also by a current run, get new threads."""
         with self._lock:
             pool, self._pool = self._pool, None
         if pool is not None:

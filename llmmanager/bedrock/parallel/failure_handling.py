@@ -1,4 +1,4 @@
-"""When one failed request stops the others."""
+"""Decides when failed requests stop a parallel run."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from llmmanager.bedrock.models.parallel_structures import FailureHandlingStrateg
 
 
 class FailureHandling:
-    """Counts failures and says when to stop.
+    """Counts failures and decides when to stop.
 
-    STOP_ON_THRESHOLD stops once the failed share of all requests exceeds the threshold: from then on no
-    outcome of the others could bring it back.
+    STOP_ON_THRESHOLD stops when the failed share of all requests exceeds the threshold. The requests that
+    are left cannot reduce that share.
     """
 
     def __init__(self, config: ParallelProcessingConfig, total: int) -> None:
@@ -19,7 +19,7 @@ class FailureHandling:
         self.failed = 0
 
     def must_stop(self, success: bool) -> bool:
-        """Take note of one outcome; whether nothing more may start."""
+        """Count one outcome and return whether the run must stop."""
         self.failed += not success
         if self._strategy is FailureHandlingStrategy.STOP_ON_FIRST_FAILURE:
             return self.failed > 0
@@ -28,7 +28,7 @@ class FailureHandling:
         return False
 
     def succeeded(self, answered: int) -> bool:
-        """Whether the run as a whole counts as a success."""
+        """Whether the run counts as successful with this number of answered requests."""
         if self._strategy is FailureHandlingStrategy.CONTINUE_ON_FAILURE:
             return answered > 0
         return answered == self._total

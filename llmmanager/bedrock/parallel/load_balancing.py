@@ -1,4 +1,4 @@
-"""Which regions a request is sent to first."""
+"""Chooses the regions of each parallel request."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from llmmanager.bedrock.models.parallel_structures import LoadBalancingStrategy
 class LoadBalancer:
     """Assigns each request its regions in order of preference. Thread-safe.
 
-    ROUND_ROBIN starts one region further with each request, RANDOM samples, LEAST_LOADED takes the regions
-    with the fewest requests in flight at that moment (the configured order breaks ties).
+    ROUND_ROBIN starts with the next region for each request. RANDOM shuffles the regions. LEAST_LOADED
+    sorts them by requests in flight; regions with equal counts stay in the configured order.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class LoadBalancer:
 
     @contextmanager
     def assigned(self, count: int, *, balanced: bool = True) -> Iterator[list[str]]:
-        """Yield `count` regions for one request, and count it as in flight in the first of them.
+        """Yield `count` regions for one request. The request counts as in flight in the first region.
 
         With `balanced=False` the regions are in the configured order.
         """

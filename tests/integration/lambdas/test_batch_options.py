@@ -226,9 +226,9 @@ def test_another_worker_hears_of_failures_in_other_shards(machine, deployed, rec
 
 @pytest.mark.parametrize(("priority", "at_once"), [(0, 8), (1, 4), (2, 2), (3, 1), (9, 1)])
 def test_each_step_down_in_priority_halves_the_calls_at_once(
-    machine, deployed, records, meet, priority, at_once
+    machine, deployed, records, answer_together, priority, at_once
 ):
-    meet(at_once)
+    answer_together(at_once)
 
     machine.run({"requests": records(16), "priority": priority, **ONE_TARGET})
 

@@ -204,8 +204,8 @@ def test_requests_are_unchanged_and_can_be_run_again(fake_bedrock: FakeBedrock, 
     assert manager.converse_parallel(queue).success
 
 
-def test_as_many_run_at_once_as_allowed(fake_bedrock: FakeBedrock, make_parallel, meet) -> None:
-    meet(4)
+def test_as_many_run_at_once_as_allowed(fake_bedrock: FakeBedrock, make_parallel, answer_together) -> None:
+    answer_together(4)
     result = make_parallel(parallel={"max_concurrent_requests": 4}).converse_parallel(requests(20))
     assert result.failed_requests == []
     assert fake_bedrock.peak_in_flight == 4

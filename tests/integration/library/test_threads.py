@@ -23,7 +23,7 @@ from llmmanager.bedrock.invocation.feature_memory import FeatureMemory, Refusal
 from llmmanager.bedrock.invocation.stats import CallStats
 from llmmanager.bedrock.models.parallel_structures import LoadBalancingStrategy
 from llmmanager.bedrock.parallel.executor import Executor
-from llmmanager.bedrock.parallel.gauge import Gauge
+from llmmanager.bedrock.parallel.in_flight import InFlightCounter
 from llmmanager.bedrock.parallel.load_balancing import LoadBalancer
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next
@@ -106,20 +106,20 @@ def test_no_refused_feature_is_lost_from_memory() -> None:
     assert len(memory.refused_by("model")) == THREADS * 20
 
 
-def test_the_gauge_sees_all_who_run_at_one_moment_and_comes_back_to_nothing() -> None:
+def test_the_counter_reports_the_maximum_of_concurrent_requests_and_returns_to_zero() -> None:
     def once() -> None:
-        gauge = Gauge()
+        counter = InFlightCounter()
         everyone_is_in = threading.Barrier(THREADS)
 
         def pass_through(number: int) -> None:
-            with gauge.one_more():
+            with counter.count():
                 everyone_is_in.wait()
 
         at_once(pass_through)
-        assert gauge.most == THREADS
-        with gauge.one_more():
+        assert counter.maximum == THREADS
+        with counter.count():
             pass
-        assert gauge.most == THREADS
+        assert counter.maximum == THREADS
 
     repeat(once)
 

@@ -302,7 +302,7 @@ def test_after_each_event_silence_is_bounded_by_what_the_deadline_leaves(
     bounds: list[float] = []
     monkeypatch.setattr(OpenStream, "limit_silence", lambda self, seconds: bounds.append(seconds))
     events = [START, text("Once"), stop(), STOP]
-    list(answer_of(Call([events]), Deadline.of(seconds)))
+    list(answer_of(Call([events]), Deadline.from_value(seconds)))
     assert len(bounds) == (len(events) if most < 60 else 0)
     assert all(most - 30 < bound <= most for bound in bounds)
 

@@ -1,4 +1,4 @@
-"""What a call gives back."""
+"""BedrockResponse: accessors and JSON."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_text_blocks_are_joined() -> None:
     assert response({"text": "one"}, {"toolUse": {"input": {}}}, {"text": "two"}).get_content() == "one\ntwo"
 
 
-def test_cited_text_is_part_of_the_answer() -> None:
+def test_cited_text_is_part_of_the_content() -> None:
     cited = {"content": [{"text": "Lakes are deep"}], "citations": [{"title": "Lakes"}]}
     content = [{"text": "Well: "}, {"citationsContent": cited}, {"citationsContent": None}, {"text": "."}]
     response = BedrockResponse(success=True, response_data={"output": {"message": {"content": content}}})
@@ -58,7 +58,7 @@ def test_an_empty_text_is_content() -> None:
     assert response({"text": ""}).get_content() == ""
 
 
-def test_usage_comes_under_both_spellings_with_zero_for_what_is_missing() -> None:
+def test_usage_has_both_key_styles_and_zero_for_missing_counts() -> None:
     usage = response(usage={"inputTokens": 3, "outputTokens": 4, "totalTokens": 7}).get_usage()
     assert usage is not None
     assert usage["inputTokens"] == usage["input_tokens"] == 3
@@ -106,7 +106,7 @@ blocks = st.one_of(
 
 
 @given(content=st.lists(blocks, max_size=5), errors=st.lists(st.text(), max_size=3))
-def test_a_response_survives_json_and_back(content: list[dict[str, object]], errors: list[str]) -> None:
+def test_a_response_survives_a_json_round_trip(content: list[dict[str, object]], errors: list[str]) -> None:
     before = BedrockResponse(
         success=True,
         response_data={"output": {"message": {"role": "assistant", "content": content}}},
@@ -123,8 +123,8 @@ def test_a_response_survives_json_and_back(content: list[dict[str, object]], err
     assert [str(error) for error in after.get_all_errors()] == errors
 
 
-class Rude:
-    """Somebody's class whose repr fails."""
+class FailingRepr:
+    """A caller's class whose repr raises."""
 
     def __repr__(self) -> str:
         raise RuntimeError
@@ -136,34 +136,34 @@ class Rude:
         ({"x": {1, 2}}, {"x": "{1, 2}"}),
         ({"score": float("nan"), "scores": (0.5, float("inf"))}, {"score": "nan", "scores": [0.5, "inf"]}),
         ({("row", 1): b"\xff", 2: None}, {"('row', 1)": "/w==", "2": None}),
-        ({"x": Rude()}, {"x": "<Rude>"}),
+        ({"x": FailingRepr()}, {"x": "<FailingRepr>"}),
         ("no dict", "no dict"),
     ],
 )
-def test_details_that_json_cannot_hold_become_their_repr(details: object, read_back: object) -> None:
+def test_details_that_json_does_not_support_become_their_repr(details: object, read_back: object) -> None:
     odd = BedrockResponse(success=False, validation_errors=[{"error_message": "e", "error_details": details}])
-    told = json.loads(odd.to_json(), parse_constant=pytest.fail)
-    assert told["validation_errors"][0]["error_details"] == read_back
+    restored = json.loads(odd.to_json(), parse_constant=pytest.fail)
+    assert restored["validation_errors"][0]["error_details"] == read_back
 
 
-def test_half_a_character_is_written_so_that_any_file_takes_it() -> None:
+def test_half_a_surrogate_pair_is_escaped_so_that_the_json_is_valid_utf8() -> None:
     content = [{"text": "Zürich \ud83d"}]
     cut = BedrockResponse(success=True, response_data={"output": {"message": {"content": content}}})
     assert json.loads(cut.to_json().encode())["response_data"] == cut.response_data
 
 
-def test_a_response_read_back_can_be_copied_and_pickled() -> None:
+def test_a_deserialized_response_can_be_copied_and_pickled() -> None:
     recorded = BedrockResponse(success=False, error=RecordedError("m", error_type="T", code="C"))
     for copied in (copy.deepcopy(recorded), pickle.loads(pickle.dumps(recorded))):
         assert copied.to_dict() == recorded.to_dict()
 
 
 @given(json_values)
-def test_json_without_bytes_passes_the_codec_unchanged(value: object) -> None:
+def test_json_without_bytes_is_not_changed_by_the_codec(value: object) -> None:
     assert encode_bytes(value) == value
 
 
-def test_text_that_is_not_base64_is_refused_by_its_path() -> None:
+def test_text_that_is_not_base64_is_rejected_with_its_path() -> None:
     with pytest.raises(ValueError, match=r"messages\[0\].content\[0\].image.source.bytes"):
         decode_bytes(
             {"messages": [{"content": [{"image": {"source": {"bytes": "not base64!"}}}]}]},

@@ -1,4 +1,4 @@
-"""Settings that cannot work are refused by their name."""
+"""Invalid settings are rejected by name."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ from llmmanager import (
         ("retryable_errors", "ThrottlingException"),
         ("retryable_errors", None),
         ("access_method_order", "on_demand"),
-        ("access_method_order", ("by_foot",)),
+        ("access_method_order", ("unknown_method",)),
         ("enable_feature_fallback", "no"),
     ],
 )
-def test_a_bad_retry_setting_is_named(field: str, value: object) -> None:
-    bad: dict[str, Any] = {field: value}
+def test_an_invalid_retry_setting_is_named(field: str, value: object) -> None:
+    invalid: dict[str, Any] = {field: value}
     with pytest.raises(ConfigurationError, match=field):
-        RetryConfig(**bad)
+        RetryConfig(**invalid)
 
 
 @pytest.mark.parametrize(
@@ -60,10 +60,10 @@ def test_a_bad_retry_setting_is_named(field: str, value: object) -> None:
         ("enable_request_prioritization", "yes"),
     ],
 )
-def test_a_bad_parallel_setting_is_named(field: str, value: object) -> None:
-    bad: dict[str, Any] = {field: value}
+def test_an_invalid_parallel_setting_is_named(field: str, value: object) -> None:
+    invalid: dict[str, Any] = {field: value}
     with pytest.raises(ParallelConfigurationError, match=field) as raised:
-        ParallelProcessingConfig(**bad)
+        ParallelProcessingConfig(**invalid)
     assert raised.value.invalid_parameter == field
 
 
@@ -86,7 +86,9 @@ def test_the_documented_defaults_hold() -> None:
         (AuthenticationType.CREDENTIALS, "access_key_id and secret_access_key"),
     ],
 )
-def test_an_authentication_type_says_what_it_needs(auth_type: AuthenticationType, missing: str) -> None:
+def test_missing_fields_of_an_authentication_type_are_named(
+    auth_type: AuthenticationType, missing: str
+) -> None:
     with pytest.raises(ConfigurationError, match=missing):
         AuthConfig(auth_type)
 
@@ -111,14 +113,14 @@ def test_secrets_do_not_show_in_a_repr() -> None:
         ("session_token", "hush\r\n"),
     ],
 )
-def test_a_credential_that_cannot_be_one_is_named_and_not_shown(field: str, value: object) -> None:
+def test_an_invalid_credential_is_named_and_its_value_is_not_shown(field: str, value: object) -> None:
     given: dict[str, Any] = {"access_key_id": "AKIAX", "secret_access_key": "secret", field: value}
     with pytest.raises(ConfigurationError, match=field) as raised:
         AuthConfig(AuthenticationType.CREDENTIALS, **given)
     assert "hush" not in f"{raised.value} {raised.value.details}"
 
 
-def test_a_name_of_a_profile_may_hold_spaces() -> None:
+def test_a_profile_name_may_contain_spaces() -> None:
     assert AuthConfig(AuthenticationType.PROFILE, profile_name="my team").profile_name == "my team"
 
 
@@ -127,12 +129,12 @@ def test_a_list_of_errors_becomes_a_tuple() -> None:
     assert (config.retryable_errors, config.access_method_order) == (("SlowDown",), ("global_profile",))
 
 
-def test_a_validation_needs_a_callable() -> None:
+def test_a_response_validation_requires_a_callable() -> None:
     with pytest.raises(ConfigurationError, match="response_validation_function"):
         ResponseValidationConfig("check")  # type: ignore[arg-type]
 
 
-def test_a_request_needs_messages_and_a_proper_id() -> None:
+def test_a_request_requires_messages_and_a_valid_id_and_priority() -> None:
     with pytest.raises(TypeError, match="messages"):
         BedrockConverseRequest()
     with pytest.raises(ParallelConfigurationError, match="request_id"):
@@ -145,12 +147,12 @@ def test_a_request_needs_messages_and_a_proper_id() -> None:
 @pytest.mark.parametrize("value", ["5", True, float("nan"), []])
 def test_a_deadline_is_seconds_or_a_deadline(value: object) -> None:
     with pytest.raises(ConfigurationError, match="deadline"):
-        Deadline.of(value)  # type: ignore[arg-type]
+        Deadline.from_value(value)  # type: ignore[arg-type]
 
 
 def test_deadlines_are_shared_and_compared() -> None:
     sooner, later = Deadline.after(1), Deadline.after(100)
-    assert Deadline.of(sooner) is sooner
+    assert Deadline.from_value(sooner) is sooner
     assert later.earlier(sooner) is sooner
     assert 0 < sooner.remaining() <= 1
-    assert Deadline.of(None).remaining() == float("inf")
+    assert Deadline.from_value(None).remaining() == float("inf")

@@ -1,4 +1,4 @@
-"""Responses made by hand or from odd data: every accessor returns, whatever stands in the fields."""
+"""Every accessor of a response returns, for any value of its fields."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ RESPONSES = st.builds(
 
 
 def read_everything(thing: object) -> dict[str, Any]:
-    """What every accessor returns: properties, and methods that need no argument."""
+    """Return the value of every property and of every method without arguments."""
     found = {}
     for name in dir(type(thing)):
         if name.startswith("_") or name in ("from_dict", "close", "events"):
@@ -74,7 +74,7 @@ def read_everything(thing: object) -> dict[str, Any]:
 
 
 @given(RESPONSES)
-def test_every_accessor_of_a_response_returns_whatever_the_data(response: BedrockResponse) -> None:
+def test_every_accessor_of_a_response_returns_for_any_data(response: BedrockResponse) -> None:
     found = read_everything(response)
     assert {"get_usage", "get_total_usage", "estimated_cost_usd", "get_metrics", "to_json"} <= set(found)
     json.loads(found["to_json"], parse_constant=pytest.fail)
@@ -82,7 +82,7 @@ def test_every_accessor_of_a_response_returns_whatever_the_data(response: Bedroc
 
 
 @given(st.dictionaries(st.sampled_from("ab"), RESPONSES | ODD) | ODD, ODD, ODD)
-def test_every_accessor_of_a_parallel_response_returns_whatever_the_data(
+def test_every_accessor_of_a_parallel_response_returns_for_any_data(
     responses: Any, stats: Any, failed: Any
 ) -> None:
     found = read_everything(ParallelResponse(True, responses, None, stats, failed))
@@ -108,7 +108,7 @@ class Source:
 
 
 @given(st.lists(ODD | st.fixed_dictionaries({"contentBlockDelta": ODD}), max_size=3), RESPONSES)
-def test_every_accessor_of_a_stream_returns_whatever_the_data(
+def test_every_accessor_of_a_stream_returns_for_any_data(
     events: list[Any], response: BedrockResponse
 ) -> None:
     stream = StreamingResponse(Source(events, response))
@@ -116,7 +116,7 @@ def test_every_accessor_of_a_stream_returns_whatever_the_data(
     assert {"get_usage", "get_total_usage", "get_metrics", "success"} <= set(read_everything(stream))
 
 
-def test_a_response_made_by_hand_has_nothing_that_is_not_known() -> None:
+def test_a_response_without_fields_returns_none_for_unknown_values() -> None:
     response = BedrockResponse(success=False)
     assert response.get_usage() is response.get_total_usage() is None
     assert response.estimated_cost_usd is response.get_metrics() is response.get_content() is None
@@ -127,13 +127,13 @@ def test_a_response_made_by_hand_has_nothing_that_is_not_known() -> None:
 @pytest.mark.parametrize(
     "data", [{"output": "odd"}, {"output": {"message": ["odd"]}}, {"usage": 3}, "odd", []]
 )
-def test_data_of_another_form_holds_no_content_and_no_usage(data: Any) -> None:
+def test_data_of_an_unexpected_form_has_no_content_and_no_usage(data: Any) -> None:
     response = BedrockResponse(success=True, response_data=data)
     assert response.get_content() is response.get_usage() is None
     assert response.get_content_blocks() == []
 
 
-def test_an_answer_made_by_hand_is_priced_by_what_is_known_of_it() -> None:
+def test_an_answer_without_attempts_is_priced_by_its_model_and_usage() -> None:
     usage = {"inputTokens": 1_000_000, "outputTokens": 0, "totalTokens": 1_000_000}
     priced = BedrockResponse(True, {"usage": usage}, "amazon.nova-lite-v1:0", "us-east-1")
     unpriced = BedrockResponse(True, {"usage": usage})
@@ -142,7 +142,7 @@ def test_an_answer_made_by_hand_is_priced_by_what_is_known_of_it() -> None:
     assert priced.get_total_usage() == unpriced.get_total_usage() == priced.get_usage()
 
 
-def test_a_parallel_response_made_by_hand_counts_the_responses_that_it_has() -> None:
+def test_a_parallel_response_without_statistics_counts_its_responses() -> None:
     empty = ParallelResponse(success=True)
     assert empty.parallel_execution_stats == ParallelExecutionStats()
     assert (empty.get_success_rate(), empty.get_total_tokens_used()) == (0.0, {})

@@ -1,4 +1,4 @@
-"""The events of a stream become the response that Converse would have given."""
+"""StreamMessage assembles the events of a stream into a response in the form of Converse."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def content_of(*events: dict[str, Any]) -> list[dict[str, Any]]:
     return list(response["output"]["message"]["content"])
 
 
-def test_nothing_has_come_before_any_content() -> None:
+def test_there_is_no_response_before_any_content() -> None:
     message = message_of({"messageStart": {"role": "assistant"}})
     assert message.is_started
     assert not message.ended
@@ -38,7 +38,7 @@ def test_nothing_has_come_before_any_content() -> None:
     assert not StreamMessage().is_started
 
 
-def test_the_whole_message_has_what_converse_gives() -> None:
+def test_a_complete_message_has_the_form_of_converse() -> None:
     message = message_of(
         {"messageStart": {"role": "assistant"}},
         delta(0, text="Once "),
@@ -57,7 +57,7 @@ def test_the_whole_message_has_what_converse_gives() -> None:
     }
 
 
-def test_an_answer_without_content_is_an_answer() -> None:
+def test_an_answer_without_content_has_a_response() -> None:
     message = message_of({"messageStop": {"stopReason": "guardrail_intervened"}})
     assert message.response() == {
         "output": {"message": {"role": "assistant", "content": []}},
@@ -65,13 +65,13 @@ def test_an_answer_without_content_is_an_answer() -> None:
     }
 
 
-def test_a_text_tells_what_it_adds() -> None:
+def test_adding_a_text_event_returns_its_text() -> None:
     message = StreamMessage()
     assert message.add(delta(0, text="Hm")) == "Hm"
     assert message.add({"messageStop": {"stopReason": "end_turn"}}) is None
 
 
-def test_blocks_come_in_the_order_of_their_index() -> None:
+def test_blocks_are_in_the_order_of_their_index() -> None:
     events = [delta(2, text="c"), delta(0, text="a"), delta(1, text="b")]
     assert content_of(*events) == [{"text": "a"}, {"text": "b"}, {"text": "c"}]
     assert message_of(*events).text == "abc"
@@ -87,7 +87,7 @@ def start_of_tool(index: int = 0) -> dict[str, Any]:
     }
 
 
-def test_a_tools_input_is_parsed_once_it_is_whole() -> None:
+def test_a_tools_input_is_parsed_when_it_is_complete() -> None:
     events = [
         start_of_tool(),
         delta(0, toolUse={"input": '{"zone": '}),
@@ -104,7 +104,7 @@ def test_a_tool_without_input_has_an_empty_one() -> None:
     assert content_of(start_of_tool(), delta(0, toolUse={}))[0]["toolUse"]["input"] == {}
 
 
-def test_reasoning_comes_together_with_its_signature() -> None:
+def test_reasoning_and_its_signature_are_one_block() -> None:
     content = content_of(
         delta(0, reasoningContent={"text": "Let me "}),
         delta(0, reasoningContent={"text": "think."}),
@@ -123,7 +123,7 @@ def test_redacted_reasoning_stays_bytes() -> None:
     assert message_of(*events).text == ""
 
 
-def test_cited_text_stands_among_its_citations() -> None:
+def test_cited_text_is_stored_with_its_citations() -> None:
     content = content_of(
         delta(0, text="Water "),
         delta(0, citation={"title": "one"}),
@@ -140,7 +140,7 @@ def test_cited_text_stands_among_its_citations() -> None:
     ]
 
 
-def test_a_signature_that_comes_in_several_parts_is_whole() -> None:
+def test_a_signature_in_several_events_is_joined() -> None:
     content = content_of(
         delta(0, reasoningContent={"text": "Hm."}),
         delta(0, reasoningContent={"signature": "AAA"}),
@@ -149,13 +149,13 @@ def test_a_signature_that_comes_in_several_parts_is_whole() -> None:
     assert content == [{"reasoningContent": {"reasoningText": {"text": "Hm.", "signature": "AAABBB"}}}]
 
 
-def test_an_image_that_comes_in_several_parts_is_whole() -> None:
+def test_an_image_in_several_events_is_joined() -> None:
     start = {"contentBlockStart": {"contentBlockIndex": 0, "start": {"image": {"format": "png"}}}}
     parts = [delta(0, image={"source": {"bytes": part}}) for part in (b"ab", b"c")]
     assert content_of(start, *parts) == [{"image": {"format": "png", "source": {"bytes": b"abc"}}}]
 
 
-def test_content_of_an_unknown_kind_that_comes_in_one_piece_is_kept_as_it_came() -> None:
+def test_content_of_an_unknown_type_in_one_event_is_not_changed() -> None:
     scent = {"contentBlockStart": {"contentBlockIndex": 1, "start": {"scent": {"name": "rose"}}}}
     message = message_of(delta(0, hologram={"depth": 3}), scent, delta(2, text="Look."))
     data = message.response()
@@ -169,7 +169,7 @@ def test_content_of_an_unknown_kind_that_comes_in_one_piece_is_kept_as_it_came()
     assert not message.is_text_only
 
 
-def test_content_of_an_unknown_kind_in_several_parts_is_left_out_with_a_warning() -> None:
+def test_content_of_an_unknown_type_in_several_events_is_left_out_with_a_warning() -> None:
     message = message_of(
         delta(0, hologram={"depth": 3}),
         delta(0, hologram={"depth": 4}),
@@ -183,19 +183,19 @@ def test_content_of_an_unknown_kind_in_several_parts_is_left_out_with_a_warning(
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\n\n"])
-def test_blank_text_is_no_part_of_the_assembled_answer(blank: str) -> None:
+def test_blank_text_is_not_part_of_the_assembled_answer(blank: str) -> None:
     whole = {"toolUse": {"toolUseId": "t1", "name": "clock", "input": {}}}
     assert content_of(delta(0, text=blank), start_of_tool(1)) == [whole]
     assert content_of(start_of_tool(), delta(1, text=blank), {"contentBlockStop": {}}) == [whole]
 
 
-def test_white_space_between_citations_stays() -> None:
+def test_white_space_between_citations_is_kept() -> None:
     cited = delta(0, text="Lakes"), delta(0, citation={"title": "a"})
     content = content_of(*cited, delta(1, text=" "), delta(2, text=""), delta(3, text="are deep."))
     assert content[1:] == [{"text": " "}, {"text": "are deep."}]
 
 
-def test_the_parts_of_a_tools_result_are_all_kept() -> None:
+def test_all_parts_of_a_tool_result_are_kept() -> None:
     content = content_of(
         delta(0, toolResult=[{"text": "a"}]),
         delta(0, toolResult=[{"text": "b"}]),
@@ -213,18 +213,18 @@ EVENT_KINDS = ("messageStart", "contentBlockStart", "contentBlockDelta", "messag
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(EVENT_KINDS), JSON, max_size=1), max_size=6))
-def test_events_of_an_unexpected_form_raise_nothing(events: list[dict[str, Any]]) -> None:
+def test_events_of_an_unexpected_form_do_not_raise(events: list[dict[str, Any]]) -> None:
     message = message_of(*events)
     message.response()
     assert isinstance(message.text, str)
     assert isinstance(message.warnings, list)
 
 
-def test_an_event_that_is_not_known_changes_nothing() -> None:
+def test_an_unknown_event_has_no_effect() -> None:
     assert message_of({"somethingNew": {"x": 1}}).response() is None
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.text(max_size=5)), max_size=20))
-def test_no_text_is_lost_whatever_the_pieces(pieces: list[tuple[int, str]]) -> None:
+def test_no_text_is_lost_for_any_split_into_events(pieces: list[tuple[int, str]]) -> None:
     message = message_of(*(delta(index, text=text) for index, text in pieces))
     assert message.text == "".join("".join(text for i, text in pieces if i == index) for index in range(4))

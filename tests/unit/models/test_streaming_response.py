@@ -1,4 +1,4 @@
-"""What a caller sees of a stream."""
+"""StreamingResponse: iteration and accessors."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Source:
         )
 
 
-def test_texts_are_iterated_and_everything_else_is_left_out() -> None:
+def test_iterating_yields_only_text() -> None:
     source = Source()
     stream = StreamingResponse(source)
     assert list(stream) == stream.get_content_parts() == ["Pa", "ris"]
@@ -62,21 +62,21 @@ def test_texts_are_iterated_and_everything_else_is_left_out() -> None:
     assert source.closed
 
 
-def test_events_are_bedrocks_own_and_come_once() -> None:
+def test_events_are_those_of_bedrock_and_can_be_iterated_once() -> None:
     stream = StreamingResponse(Source())
     assert list(stream.events()) == EVENTS
     assert list(stream.events()) == []
     assert stream.get_content() == "Paris"
 
 
-def test_the_parts_handed_out_are_a_copy() -> None:
+def test_the_returned_parts_are_a_copy() -> None:
     stream = StreamingResponse(Source())
     stream.get_full_content()
     stream.get_content_parts().clear()
     assert stream.get_content() == "Paris"
 
 
-def test_a_with_block_closes_also_when_it_fails() -> None:
+def test_a_with_block_closes_the_stream_when_it_fails() -> None:
     source = Source()
 
     def use() -> None:
@@ -89,7 +89,7 @@ def test_a_with_block_closes_also_when_it_fails() -> None:
     assert source.closed
 
 
-def test_the_record_of_the_call_is_that_of_converse() -> None:
+def test_the_accessors_return_the_values_of_the_response() -> None:
     stream, response = StreamingResponse(Source()), Source().response()
     for name in (
         "success",

@@ -1,4 +1,4 @@
-"""Many items on a bounded number of threads."""
+"""Executor: many items on a bounded number of threads."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ from llmmanager.bedrock.models.deadline import Deadline
 from llmmanager.bedrock.parallel.executor import Executor
 
 
-def test_every_item_is_worked_once() -> None:
+def test_every_item_is_processed_once() -> None:
     executor = Executor(lambda item: item * 2, 4)
     assert sorted(executor.completed(range(100))) == [(item, item * 2) for item in range(100)]
     executor.close()
 
 
-def test_items_are_drawn_no_further_ahead_than_there_are_threads() -> None:
-    drawn = []
+def test_at_most_one_item_per_thread_is_read_ahead() -> None:
+    read = []
 
     def source() -> Iterator[int]:
         for item in range(50):
-            drawn.append(item)
+            read.append(item)
             yield item
 
     executor = Executor(lambda item: item, 3)
     for taken, _ in enumerate(executor.completed(source()), start=1):
-        assert len(drawn) <= taken + 3
-    assert len(drawn) == 50
+        assert len(read) <= taken + 3
+    assert len(read) == 50
     executor.close()
 
 
-def test_threads_are_kept_between_runs() -> None:
+def test_threads_are_reused_between_runs() -> None:
     executor = Executor(lambda _: threading.get_ident(), 2)
     idents = {ident for _ in range(10) for _, ident in executor.completed(range(10))}
     assert len(idents) <= 2
     executor.close()
 
 
-def test_nothing_is_drawn_once_the_deadline_has_passed() -> None:
+def test_no_item_is_read_after_the_deadline() -> None:
     executor = Executor(lambda item: item, 2)
     assert list(executor.completed(range(5), deadline=Deadline.after(-1))) == []
     executor.close()
 
 
-def test_nothing_is_drawn_once_it_was_stopped() -> None:
+def test_no_item_is_read_after_the_stop() -> None:
     stop = threading.Event()
     executor = Executor(lambda item: item, 1)
     results = []
@@ -57,7 +57,7 @@ def test_nothing_is_drawn_once_it_was_stopped() -> None:
     executor.close()
 
 
-def test_an_abandoned_run_leaves_nothing_running() -> None:
+def test_closing_the_iterator_waits_for_the_running_items() -> None:
     running = threading.Semaphore(0)
     finished = []
 
@@ -76,7 +76,7 @@ def test_an_abandoned_run_leaves_nothing_running() -> None:
     executor.close()
 
 
-def test_what_runs_hears_that_its_caller_has_gone() -> None:
+def test_an_exception_in_the_caller_stops_the_running_items() -> None:
     stop = threading.Event()
     executor = Executor(lambda item: not item or stop.wait(60), 3)
     results = executor.completed(range(50), stop=stop)
@@ -87,7 +87,7 @@ def test_what_runs_hears_that_its_caller_has_gone() -> None:
     executor.close()
 
 
-def test_a_run_that_was_taken_to_its_end_is_not_stopped() -> None:
+def test_a_completed_run_does_not_set_stop() -> None:
     stop = threading.Event()
     executor = Executor(lambda item: item, 3)
     assert len(list(executor.completed(range(50), stop=stop))) == 50
@@ -95,7 +95,7 @@ def test_a_run_that_was_taken_to_its_end_is_not_stopped() -> None:
     executor.close()
 
 
-def test_a_run_outlasts_the_closing_of_its_threads() -> None:
+def test_a_run_continues_after_its_threads_are_closed() -> None:
     executor = Executor(lambda item: item, 2)
     taken = []
     for item, _ in executor.completed(range(20)):
@@ -105,7 +105,7 @@ def test_a_run_outlasts_the_closing_of_its_threads() -> None:
     executor.close()
 
 
-def test_what_the_work_raises_reaches_the_caller() -> None:
+def test_an_exception_of_the_work_is_raised_in_the_caller() -> None:
     def work(item: int) -> int:
         raise ZeroDivisionError
 

@@ -1,4 +1,4 @@
-"""Which regions a request is sent to first."""
+"""LoadBalancer: the regions of each request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from llmmanager.bedrock.parallel.load_balancing import LoadBalancer
 REGIONS = ["us-east-1", "us-west-2", "eu-central-1"]
 
 
-def test_round_robin_starts_one_region_further_with_each_request() -> None:
+def test_round_robin_starts_with_the_next_region_for_each_request() -> None:
     balancer = LoadBalancer(REGIONS, LoadBalancingStrategy.ROUND_ROBIN)
     chosen = []
     for _ in range(4):
@@ -25,7 +25,7 @@ def test_round_robin_starts_one_region_further_with_each_request() -> None:
     ]
 
 
-def test_random_spreads_over_all_regions_without_repeating_one() -> None:
+def test_random_uses_every_region_first_and_repeats_none_in_a_request() -> None:
     balancer = LoadBalancer(REGIONS, LoadBalancingStrategy.RANDOM, random.Random(1))
     first: Counter[str] = Counter()
     for _ in range(300):
