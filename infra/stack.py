@@ -146,6 +146,7 @@ def _environment(
         "LLMMANAGER_INPUT_BUCKETS": json.dumps(settings.input_buckets),
         "LLMMANAGER_EVENT_BUS": bus.event_bus_name,
         "LLMMANAGER_WORKER_CONCURRENCY": str(settings.worker_concurrency),
+        "LLMMANAGER_MAP_CONCURRENCY": str(settings.map_concurrency),
         "LLMMANAGER_SHARD_SIZE": str(settings.shard_size),
         "LLMMANAGER_METRICS_NAMESPACE": namespace,
         "LLMMANAGER_LOG_PAYLOADS": str(settings.log_payloads).lower(),

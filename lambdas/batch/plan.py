@@ -117,7 +117,8 @@ def plan(batch: Batch, *, shard_size: int) -> dict[str, Any]:
     if batch.requests is not None:
         storage.put_input(batch.requests)
     storage.put_options(batch.options)
-    storage.put_manifest(manifest, found)
+    workers = min(len(manifest), batch_settings().map_concurrency)
+    storage.put_manifest([{**item, "workers": workers} for item in manifest], found)
     return {
         "batchId": storage.batch_id,
         "bucket": storage.bucket,

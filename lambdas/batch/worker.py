@@ -136,6 +136,8 @@ def _responses(
         options.retry_strategy,
         calls_at_once=calls_at_once,
         feature_fallback=options.feature_fallback,
+        # Shards that an earlier version planned do not say how many workers run at once.
+        quota_share=1 / item.get("workers", 1),
     )
     return manager.iter_responses(
         requests,

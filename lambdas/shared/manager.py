@@ -99,13 +99,14 @@ def llm_manager(targets: Targets, *, feature_fallback: bool) -> LLMManager:
 
 @lru_cache(_KEPT)
 def parallel_manager(
-    targets: Targets, retry_strategy: str, *, calls_at_once: int, feature_fallback: bool
+    targets: Targets, retry_strategy: str, *, calls_at_once: int, feature_fallback: bool, quota_share: float
 ) -> ParallelLLMManager:
     """Return the manager for a worker's requests.
 
     Args:
         retry_strategy: a value of `RetryStrategy`.
         feature_fallback: as for `llm_manager`.
+        quota_share: the part of each known quota that this worker may use.
     """
     # Only workers need it.
     from llmmanager import ParallelLLMManager
@@ -124,6 +125,7 @@ def parallel_manager(
         ),
         unified_model_manager=catalog(),
         cooldowns=cooldowns(),
+        quota_share=quota_share,
     )
 
 

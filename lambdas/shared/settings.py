@@ -42,12 +42,14 @@ class BatchSettings:
         input_buckets: further buckets that an input file may be read from.
         shard_size: most records of one shard.
         worker_concurrency: Converse calls that one worker makes at once.
+        map_concurrency: workers of one batch that run at once.
     """
 
     bucket: str
     input_buckets: tuple[str, ...]
     shard_size: int
     worker_concurrency: int
+    map_concurrency: int
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ def batch_settings() -> BatchSettings:
         ),
         shard_size=_count("LLMMANAGER_SHARD_SIZE"),
         worker_concurrency=_count("LLMMANAGER_WORKER_CONCURRENCY"),
+        map_concurrency=_count("LLMMANAGER_MAP_CONCURRENCY"),
     )
 
 

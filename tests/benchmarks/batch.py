@@ -95,6 +95,7 @@ def bench() -> Iterator[Bench]:
             "LLMMANAGER_TABLE": TABLE,
             "LLMMANAGER_BUCKET": BUCKET,
             "LLMMANAGER_WORKER_CONCURRENCY": str(DEFAULTS["worker_concurrency"]),
+            "LLMMANAGER_MAP_CONCURRENCY": str(DEFAULTS["map_concurrency"]),
             "LLMMANAGER_SHARD_SIZE": str(DEFAULTS["shard_size"]),
             "POWERTOOLS_SERVICE_NAME": "benchmark",
         }

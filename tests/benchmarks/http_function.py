@@ -56,6 +56,7 @@ class HttpFunction:
             "LLMMANAGER_BUCKET": "benchmark",
             "LLMMANAGER_INPUT_BUCKETS": "[]",
             "LLMMANAGER_WORKER_CONCURRENCY": "8",
+            "LLMMANAGER_MAP_CONCURRENCY": "10",
             "LLMMANAGER_SHARD_SIZE": "500",
             "LLMMANAGER_LOG_PAYLOADS": "false",
         }

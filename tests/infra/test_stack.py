@@ -63,6 +63,7 @@ def test_every_function_is_told_what_the_settings_say(stack: Any) -> None:
         "LLMMANAGER_INPUT_BUCKETS": "[]",
         "LLMMANAGER_EVENT_BUS": "<EventBus>",
         "LLMMANAGER_WORKER_CONCURRENCY": "32",
+        "LLMMANAGER_MAP_CONCURRENCY": "10",
         "LLMMANAGER_SHARD_SIZE": "1000",
         "LLMMANAGER_METRICS_NAMESPACE": "LLMManager/LlmManager",
         "LLMMANAGER_LOG_PAYLOADS": "false",

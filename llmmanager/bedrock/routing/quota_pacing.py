@@ -42,7 +42,8 @@ class ManagerQuotas:
 
     def gate(self, target: Target) -> QuotaGate:
         """Return the gate of a target."""
-        key = (self.account, target.region, target.model_id, str(target.access_method))
+        # Managers with different shares of a quota each keep within their own.
+        key = (self.account, target.region, target.model_id, str(target.access_method), self.share)
         gate = shared_gate(key)
         if self._gates.get(key) is not gate:
             quota = self.known(target)

@@ -127,6 +127,7 @@ def deployed(
             "LLMMANAGER_BUCKET": BUCKET,
             "LLMMANAGER_BATCH_STATE_MACHINE_ARN": STATE_MACHINE,
             "LLMMANAGER_WORKER_CONCURRENCY": "8",
+            "LLMMANAGER_MAP_CONCURRENCY": "10",
             "LLMMANAGER_SHARD_SIZE": "500",
             "LLMMANAGER_EVENT_BUS": "bus",
             "LLMMANAGER_REQUEST_QUEUE_URL": events_door.urls["requests"],

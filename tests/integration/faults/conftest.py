@@ -173,6 +173,7 @@ def aws(bedrock: FakeBedrock, cold_start: Any, monkeypatch: pytest.MonkeyPatch) 
             "LLMMANAGER_TABLE": TABLE,
             "LLMMANAGER_BUCKET": BUCKET,
             "LLMMANAGER_WORKER_CONCURRENCY": "8",
+            "LLMMANAGER_MAP_CONCURRENCY": "10",
             "LLMMANAGER_SHARD_SIZE": "500",
             "POWERTOOLS_LOG_LEVEL": "CRITICAL",
         }.items():

@@ -43,6 +43,7 @@ def deployed(
         "LLMMANAGER_REQUEST_LOST_SECONDS": "345900",
         "LLMMANAGER_EVENT_BUS": "bus-of-the-test",
         "LLMMANAGER_WORKER_CONCURRENCY": "8",
+        "LLMMANAGER_MAP_CONCURRENCY": "10",
         "LLMMANAGER_SHARD_SIZE": "500",
     }.items():
         monkeypatch.setenv(name, value)

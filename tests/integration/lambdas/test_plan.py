@@ -244,6 +244,17 @@ def test_what_the_map_is_given_is_what_it_needs(machine, records):
     assert {tuple(shard["models"]) for shard in shards} == {("Nova Micro",)}
 
 
+@pytest.mark.parametrize(("map_concurrency", "workers"), [("2", 2), ("10", 3)])
+def test_each_shard_says_how_many_workers_run_at_once(
+    machine, records, monkeypatch, map_concurrency, workers
+):
+    monkeypatch.setenv("LLMMANAGER_MAP_CONCURRENCY", map_concurrency)
+
+    shards = machine.plan({"requests": records(69)})
+
+    assert [shard["workers"] for shard in shards] == [workers] * 3
+
+
 def test_a_plan_that_is_run_again_only_repeats_itself(machine, records):
     data = {"inputS3Uri": machine.put([*records(45), b"bad\n"])}
     first_shards, first = machine.plan(data), objects(machine)

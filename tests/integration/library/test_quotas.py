@@ -74,6 +74,19 @@ def test_managers_of_one_account_share_what_they_learn(fake_bedrock: FakeBedrock
     assert second.converse(ask).region_used == WEST
 
 
+def test_managers_with_different_shares_of_a_quota_keep_within_their_own(
+    fake_bedrock: FakeBedrock, ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLMMANAGER_QUOTA_WINDOW_SECONDS", "60")
+    quotas = [ModelQuota(LITE, requests_per_minute=4, access_method="on_demand")]
+    shares = [LLMManager(["Nova Lite"], [EAST], quotas=quotas, quota_share=share) for share in (0.25, 0.75)]
+    for manager in shares * 3:
+        manager.converse(ask)
+    methods = [call.access_method for call in fake_bedrock.calls]
+    assert methods[::2] == ["on_demand", "geo", "geo"]
+    assert methods[1::2] == ["on_demand"] * 3
+
+
 def test_a_call_whose_wait_would_be_too_long_fails_at_once_and_says_when_to_come_back(
     fake_bedrock: FakeBedrock, ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:

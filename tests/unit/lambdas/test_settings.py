@@ -18,6 +18,7 @@ READERS = {
     "LLMMANAGER_BUCKET": batch_settings,
     "LLMMANAGER_INPUT_BUCKETS": batch_settings,
     "LLMMANAGER_WORKER_CONCURRENCY": batch_settings,
+    "LLMMANAGER_MAP_CONCURRENCY": batch_settings,
     "LLMMANAGER_SHARD_SIZE": batch_settings,
     "LLMMANAGER_BATCH_STATE_MACHINE_ARN": batch_state_machine_arn,
 }
@@ -32,7 +33,7 @@ def test_a_sound_environment_is_read_as_it_stands(environment):
         "catalog",
     )
     assert (batch.bucket, batch.input_buckets) == ("batches", ("inputs",))
-    assert (batch.shard_size, batch.worker_concurrency) == (500, 32)
+    assert (batch.shard_size, batch.worker_concurrency, batch.map_concurrency) == (500, 32, 10)
     assert batch_state_machine_arn().endswith(":stateMachine:Batch")
 
 
