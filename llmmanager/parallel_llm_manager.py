@@ -174,6 +174,7 @@ class ParallelLLMManager:
         response_validation_config: ResponseValidationConfig | None = None,
         deadline: float | Deadline | None = None,
         keep_region_order: bool = False,
+        stop: threading.Event | None = None,
     ) -> Iterator[tuple[BedrockConverseRequest, BedrockResponse]]:
         """Return an iterator over requests and their responses, in order of completion.
 
@@ -189,6 +190,9 @@ class ParallelLLMManager:
             deadline: seconds from now, or a `Deadline`.
             keep_region_order: use the regions in the configured order for every request, without load
                 balancing. This keeps a prompt cache warm in the first region.
+            stop: another thread sets it to end the run early: no further request is read, calls that were
+                sent end and count, and requests that wait are yielded with `success=False`. It is also set
+                when the caller leaves the iterator early.
 
         Raises:
             ParallelConfigurationError: `requests` is not iterable, or more target regions than configured.
@@ -205,12 +209,19 @@ class ParallelLLMManager:
             count = self._checked_count(target_regions_per_request)
         limit = Deadline.from_value(deadline)
         in_flight = InFlightCounter()
-        abandoned = threading.Event()
+        abandoned = threading.Event() if stop is None else stop
         jobs = (
             _Job(request, count, limit, in_flight, response_validation_config, abandoned, keep_region_order)
             for request in requests
         )
         return self._completed(jobs, limit, abandoned)
+
+    def seconds_without_quota(self) -> float:
+        """For how many seconds requests have waited for quota while no call was admitted.
+
+        It is 0 when no request waits.
+        """
+        return self._manager._machinery.quotas.seconds_without_admission()
 
     def converse_with_request(self, request: BedrockConverseRequest) -> BedrockResponse:
         """Send one request like `LLMManager.converse`. Raises the same exceptions."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -100,7 +101,7 @@ class Run(Generic[R]):
         self._pacing = CallPacing(
             machinery.quotas,
             partial(_reserved_tokens, self._features),
-            longest_wait=machinery.timeout,
+            longest_wait=machinery.timeout if deadline.at == math.inf else math.inf,
             patience=patience,
         )
         self._permit: Permit | None = None

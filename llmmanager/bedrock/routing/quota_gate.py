@@ -53,6 +53,7 @@ class _Waiter:
     priority: int
     order: int
     tokens: int
+    since: float
     turn: threading.Event = field(default_factory=threading.Event)
 
 
@@ -115,6 +116,9 @@ class QuotaGate:
     Args:
         window: seconds in which Bedrock counts (60).
         clock: seconds that only grow.
+
+    Attributes:
+        last_admitted: when the last call was admitted, on the clock; minus infinity before the first.
     """
 
     def __init__(self, window: float, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -130,6 +134,7 @@ class QuotaGate:
         self._paused_until = 0.0
         self._pause = 0.0
         self._last_throttle = float("-inf")
+        self.last_admitted = float("-inf")
         self._single: Permit | None = None
         self._doubtful = False
         self._doubt: _Doubt | None = None
@@ -150,6 +155,11 @@ class QuotaGate:
     def has_limit(self) -> bool:
         """Whether a quota is known or learnt."""
         return any(limit.active for limit in self._limits.values())
+
+    def longest_waiting_since(self) -> float | None:
+        """Return since when, on the gate's clock, a call waits; None when no call waits."""
+        with self._lock:
+            return min((waiter.since for waiter in self._waiters), default=None)
 
     def try_enter(self, tokens: int) -> Permit | None:
         """Admit a call now, or return None when it would have to wait.
@@ -180,7 +190,7 @@ class QuotaGate:
             if not self._waiters and (permit := self._admit(tokens)):
                 return permit
             self._arrivals += 1
-            waiter = _Waiter(priority, self._arrivals, tokens)
+            waiter = _Waiter(priority, self._arrivals, tokens, since=self._clock())
             insort(self._waiters, waiter, key=lambda waiting: (waiting.priority, waiting.order))
         try:
             while not (cancelled is not None and cancelled.is_set()):
@@ -230,6 +240,7 @@ class QuotaGate:
         beyond = {unit for unit, limit in self._limits.items() if limit.limit < used[unit]}
         permit = Permit(self, charge, now, used, beyond)
         self._usage.add(charge)
+        self.last_admitted = now
         if self._doubt is not None:
             self._doubt.sent += 1
         if self._doubtful:

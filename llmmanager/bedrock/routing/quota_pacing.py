@@ -55,6 +55,14 @@ class ManagerQuotas:
             self._gates[key] = gate
         return gate
 
+    def seconds_without_admission(self) -> float:
+        """Return for how long calls have waited while none was admitted; 0 when no call waits."""
+        gates = list(self._gates.values())
+        waiting = [since for gate in gates if (since := gate.longest_waiting_since()) is not None]
+        if not waiting:
+            return 0.0
+        return time.monotonic() - max(min(waiting), *(gate.last_admitted for gate in gates))
+
 
 @dataclass(frozen=True)
 class QuotaPatience:

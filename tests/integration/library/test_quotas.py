@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from llmmanager import (
     RetryConfig,
 )
 from llmmanager.testing import FakeBedrock, Fault
+from tests.waiting import wait_until
 
 EAST, WEST = "us-east-1", "us-west-2"
 LITE = "amazon.nova-lite-v1:0"
@@ -107,6 +109,30 @@ def test_throttled_attempts_of_a_run_do_not_use_up_its_retries(fake_bedrock: Fak
     fake_bedrock.add_fault(Fault(error="ThrottlingException", count=12))
     manager = parallel(retry_config=RetryConfig(max_retries=0, retry_delay=0.001))
     assert manager.converse_parallel(requests(1), target_regions_per_request=1).success
+    manager.close()
+
+
+def test_a_run_that_is_stopped_keeps_its_answers_and_ends_what_waits(
+    fake_bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLMMANAGER_QUOTA_WINDOW_SECONDS", "60")
+    manager = parallel(quotas=[ModelQuota("Nova Lite", requests_per_minute=4)])
+    methods = len(
+        manager.get_underlying_llm_manager().get_model_access_info("Nova Lite", EAST)["access_methods"]
+    )
+    stop = threading.Event()
+    assert manager.seconds_without_quota() == 0
+    responses = []
+    for _, response in manager.iter_responses(requests(30), stop=stop):
+        responses.append(response)
+        if len(responses) == 4 * methods:
+            wait_until(lambda: manager.seconds_without_quota() > 0)
+            stop.set()
+    answered = [response for response in responses if response.success]
+    assert len(answered) == len(fake_bedrock.calls) == 4 * methods
+    # No further request was read.
+    assert len(responses) <= len(answered) + 16
+    assert all(not response.attempts for response in responses if not response.success)
     manager.close()
 
 

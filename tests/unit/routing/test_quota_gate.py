@@ -204,3 +204,21 @@ def test_waiting_can_be_cancelled() -> None:
     gate = full_gate(20.0)
     assert in_threads(gate, [0, 0], threading.Event()) == []
     assert gate._waiters == []
+
+
+def test_a_gate_says_since_when_a_call_waits_and_when_the_last_one_was_admitted(clock: Clock) -> None:
+    gate = QuotaGate(20.0, clock=clock)
+    gate.set_known(requests=1)
+    assert gate.try_enter(1)
+    assert (gate.last_admitted, gate.longest_waiting_since()) == (100.0, None)
+    cancelled = threading.Event()
+    thread = threading.Thread(target=gate.enter, args=(1,), kwargs={"seconds": 60, "cancelled": cancelled})
+    clock.now = 105.0
+    thread.start()
+    while not gate._waiters:
+        time.sleep(0.001)
+    clock.now = 109.0
+    assert (gate.last_admitted, gate.longest_waiting_since()) == (100.0, 105.0)
+    cancelled.set()
+    thread.join()
+    assert gate.longest_waiting_since() is None
