@@ -1,1 +1,1 @@
-"""The events door: one function behind a queue that EventBridge, SNS, S3 and SQS senders all reach."""
+"""Requests by event and message: a function behind a queue that EventBridge, SNS, S3 and SQS senders use."""

@@ -1,4 +1,4 @@
-"""The function behind the request queue, which can be invoked with a request as well."""
+"""The handler of the function behind the request queue. The function also accepts direct invocations."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from functools import cache
 from typing import Any
 
 from lambdas.events import replies
-from lambdas.events.deliveries import Message, deliver
-from lambdas.events.envelopes import Asked, read_text
-from lambdas.events.process import Outcome, answer, answer_once, as_problem
+from lambdas.events.answer_request import Outcome, answer_request, answer_request_once, problem_from_error
+from lambdas.events.message_formats import InlineRequest, read_text
+from lambdas.events.queue_messages import Message, process_message
 from lambdas.shared import clients
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.observability import logger
 
-# Lambda returns 6 MB.
+# Lambda's limit for a response is 6 MB.
 _MAX_RETURNED_BYTES = 5_000_000
 
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: Any, context: Any) -> dict[str, Any]:
-    """Messages of the queue: which of them it must hand over again. A request: its outcome."""
-    if not _is_of_a_queue(event):
-        return invoke(event, context)
-    messages = [Message.of(record) for record in event["Records"]]
-    _make_clients()
-    # The function waits for Bedrock most of the time, and as well for ten answers as for one.
+    """Return which messages of a queue event failed, or the outcome of a request that was sent directly."""
+    if not _is_queue_event(event):
+        return answer_invocation(event, context)
+    messages = [Message.from_record(record) for record in event["Records"]]
+    _create_clients()
+    # A thread for each message, because a thread spends most of its time waiting for Bedrock.
     with ThreadPoolExecutor(max_workers=max(1, len(messages))) as pool:
-        done = list(pool.map(lambda message: deliver(message, context), messages))
+        done = list(pool.map(lambda message: process_message(message, context), messages))
     return {
         "batchItemFailures": [
             {"itemIdentifier": message.id}
@@ -38,7 +38,7 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     }
 
 
-def _is_of_a_queue(event: Any) -> bool:
+def _is_queue_event(event: Any) -> bool:
     records = event.get("Records") if isinstance(event, dict) else None
     return (
         isinstance(records, list)
@@ -48,40 +48,40 @@ def _is_of_a_queue(event: Any) -> bool:
 
 
 @cache
-def _make_clients() -> None:
-    """Make the clients that all messages share: boto3's own session is not for threads at once."""
+def _create_clients() -> None:
+    """Create the clients before the threads start: creating a client is not thread-safe."""
     for client in (clients.s3, clients.sqs, clients.dynamodb, clients.event_bridge, clients.step_functions):
         client()
 
 
-def invoke(event: Any, context: Any) -> dict[str, Any]:
-    """Answer the request that the function was invoked with; problems are returned like answers."""
+def answer_invocation(event: Any, context: Any) -> dict[str, Any]:
+    """Return the outcome of the request that the function was invoked with: an answer or a problem."""
     request_id = str(context.aws_request_id)
-    address = replies.address_of(None, message_id=request_id)
+    destination = replies.job_destination(None, message_id=request_id)
     try:
-        # As text, for what Lambda lets through and a queue's message may not hold: NaN, endless nesting.
-        request = read_text(_text(event), message_id=request_id)
-        if not isinstance(request, Asked):
-            raise InvalidRequest(["message: an invocation takes a request"])
+        # Checked as text: Lambda accepts NaN and any depth of nesting, which messages must not have.
+        request = read_text(_to_text(event), message_id=request_id)
+        if not isinstance(request, InlineRequest):
+            raise InvalidRequest(["message: an invocation takes a request, not a stored request or a file"])
         if request.reply_to is not None:
-            raise InvalidRequest(["replyTo: an invocation is answered by what it returns"])
+            raise InvalidRequest(["replyTo: not supported for invocations, which return the outcome"])
         request_id = request.request_id
-        found = (answer_once if request.key[0] == "caller" else answer)(request, context)
-        outcome = Outcome(request_id, answer=found)
+        answer = answer_request_once if request.key[0] == "caller" else answer_request
+        outcome = Outcome(request_id, answer=answer(request, context))
     except Exception as error:
-        problem = as_problem(error, reference=request_id)
-        # Who invokes without waiting is not told.
+        problem = problem_from_error(error, reference=request_id)
+        # An asynchronous invocation has no response: the log is the only report.
         logger.info("invocation failed", extra={"problem": problem.slug})
         outcome = Outcome(request_id, problem=problem)
-    text = replies.fitting(outcome, address, max_bytes=_MAX_RETURNED_BYTES)
-    # Lambda's runtime writes UTF-8, and ends the process over what that cannot hold: a lone surrogate.
+    text = replies.to_text(outcome, destination, max_bytes=_MAX_RETURNED_BYTES)
+    # Lambda's runtime writes UTF-8, and the process ends if a string has a lone surrogate.
     unicode = json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8", "replace")
     returned: dict[str, Any] = json.loads(unicode)
     return returned
 
 
-def _text(event: Any) -> str:
+def _to_text(event: Any) -> str:
     try:
         return json.dumps(event)
     except RecursionError:
-        raise InvalidRequest(["message: not JSON that can be used: nested too deep"]) from None
+        raise InvalidRequest(["message: unsupported JSON: nested too deep"]) from None

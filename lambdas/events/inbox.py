@@ -1,4 +1,4 @@
-"""A file that is put under `inbox/` becomes a batch."""
+"""Start a batch for each file that is created under `inbox/`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 from botocore.exceptions import ClientError
 
-from lambdas.events.envelopes import INBOX, Dropped
+from lambdas.events.message_formats import INBOX, BatchFile
 from lambdas.shared import clients
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.json_text import dump
@@ -19,34 +19,34 @@ _DIGEST_BYTES = 12
 _STEM_LENGTH = 40
 
 
-def start_batch(dropped: Dropped) -> str:
-    """Start the batch of a file, unless it was started before; its id.
+def start_batch(file: BatchFile) -> str:
+    """Start the batch of a file, unless it was started before, and return the batch's id.
 
     Raises:
         InvalidRequest: the file is not in the stack's bucket.
     """
-    if dropped.bucket != batch_settings().bucket:
+    if file.bucket != batch_settings().bucket:
         raise InvalidRequest(
-            [f"detail.bucket.name: must be {batch_settings().bucket} (got {dropped.bucket!r:.80})"]
+            [f"detail.bucket.name: must be {batch_settings().bucket} (got {file.bucket!r:.80})"]
         )
-    id_ = batch_id(dropped)
+    id_ = batch_id(file)
     try:
         clients.step_functions().start_execution(
             stateMachineArn=batch_state_machine_arn(),
             name=id_,
-            input=dump({"batchId": id_, "inputS3Uri": f"s3://{dropped.bucket}/{dropped.key}"}).decode(),
+            input=dump({"batchId": id_, "inputS3Uri": f"s3://{file.bucket}/{file.key}"}).decode(),
         )
     except ClientError as error:
         if error.response["Error"]["Code"] != _STARTED_BEFORE:
             raise
-    logger.info("batch of a file", extra={"batch_id": id_})
+    logger.info("batch started for a file", extra={"batch_id": id_})
     return id_
 
 
-def batch_id(dropped: Dropped) -> str:
-    """The same for the same content under the same key, and only then: readable, and unique by its end."""
-    content = "\0".join((dropped.bucket, dropped.key, dropped.version)).encode("utf-8", "surrogatepass")
+def batch_id(file: BatchFile) -> str:
+    """Return an id that is unique for the file's bucket, key and content: its name and a digest."""
+    content = "\0".join((file.bucket, file.key, file.version)).encode("utf-8", "surrogatepass")
     digest = hashlib.blake2b(content, digest_size=_DIGEST_BYTES).hexdigest()
-    stem = dropped.key.removeprefix(INBOX).removesuffix(".jsonl")
+    stem = file.key.removeprefix(INBOX).removesuffix(".jsonl")
     readable = re.sub(r"[^A-Za-z0-9]+", "-", stem)[:_STEM_LENGTH].strip("-")
     return "-".join(filter(None, ("inbox", readable, digest)))

@@ -1,8 +1,7 @@
-"""Where outcomes go: the event bus, the reply queue that was asked for, the bucket when they are large."""
+"""Send outcomes: to the event bus, to the requested reply queue, and to the bucket if they are large."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -11,9 +10,9 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.events.envelopes import Asked, Job
-from lambdas.events.process import Outcome
-from lambdas.shared import clients
+from lambdas.events.answer_request import Outcome
+from lambdas.events.message_formats import InlineRequest, Job
+from lambdas.shared import clients, stored_requests
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.event_bus import publish
 from lambdas.shared.problems import Problem
@@ -21,109 +20,112 @@ from lambdas.shared.settings import batch_settings, event_settings
 
 NOT_TAKEN: Final = "reply-not-taken"
 
-# EventBridge and SQS take 256 KiB with everything around it.
+# The limit of EventBridge and SQS is 256 KiB, including everything around the text.
 MAX_REPLY_BYTES = 200_000
 
 
 @dataclass(frozen=True)
-class Address:
-    """Where one request's outcome goes, besides the bus.
+class Destination:
+    """Where the outcome of a request is sent, in addition to the event bus.
 
     Attributes:
-        result_key: where it lies in the bucket, if it does.
-        keep: whether it lies there in any case.
-        queue: ARN of the queue that is told.
+        result_key: the outcome's key in the bucket, if it is stored.
+        always_stored: whether the outcome is stored even if it is small.
+        queue_arn: the reply queue.
     """
 
     result_key: str
-    keep: bool = False
-    queue: str | None = None
+    always_stored: bool = False
+    queue_arn: str | None = None
 
 
-def address_of(job: Job | None, *, message_id: str) -> Address:
-    """Where the outcome of a job goes; of a message that holds none, for None.
+def job_destination(job: Job | None, *, message_id: str) -> Destination:
+    """Return the destination for the outcome of a job, or of a message that could not be decoded (None).
 
     Raises:
-        InvalidRequest: the job names a queue that is not configured.
+        InvalidRequest: the request names a reply queue that is not configured.
     """
-    if not isinstance(job, Asked):
-        return Address(_result_key("message", message_id))
-    return Address(_result_key(*job.key), queue=_reply_queue(job.reply_to))
+    if not isinstance(job, InlineRequest):
+        return Destination(stored_requests.hashed_result_key("message", message_id))
+    return Destination(stored_requests.hashed_result_key(*job.key), queue_arn=_reply_queue(job.reply_to))
 
 
-def stored_address(request_id: str) -> Address:
-    """Where the outcome of a request goes that lies in the bucket."""
-    return Address(f"requests/{request_id}/result.json", keep=True)
+def stored_request_destination(request_id: str) -> Destination:
+    """Return the destination for the outcome of a stored request."""
+    return Destination(stored_requests.result_key(request_id), always_stored=True)
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An outcome on its way to all who shall know."""
+    """An outcome and its destination."""
 
     outcome: Outcome
-    address: Address
+    destination: Destination
 
     @cached_property
     def _text(self) -> str:
-        return fitting(self.outcome, self.address, max_bytes=MAX_REPLY_BYTES)
+        return to_text(self.outcome, self.destination, max_bytes=MAX_REPLY_BYTES)
 
-    def tell_bus(self) -> None:
-        """Tell it to all who listen.
+    def publish_event(self) -> None:
+        """Publish the outcome on the event bus.
 
         Raises:
-            NotPublished, ClientError: not all know it.
+            NotPublished, ClientError: the event was not published, or the outcome not stored.
         """
         publish("LLM Answer" if self.outcome.problem is None else "LLM Failure", self._text)
 
-    def tell_queue(self) -> None:
-        """Tell it to the queue that was asked for, if any was.
+    def send_to_queue(self) -> None:
+        """Send the outcome to the reply queue, if there is one.
 
         Raises:
-            Problem: `NOT_TAKEN`. Its queue may be gone, or not let this function send.
-            ClientError: it is large, and the bucket does not take it.
+            Problem: `NOT_TAKEN`. The queue may be deleted, or may deny access to this function.
+            ClientError: the outcome could not be stored.
         """
-        queue = self.address.queue
-        if queue is None:
+        arn = self.destination.queue_arn
+        if arn is None:
             return
         text = self._text
         try:
-            clients.sqs(_region(queue)).send_message(QueueUrl=_queue_url(queue), MessageBody=text)
+            clients.sqs(_region(arn)).send_message(QueueUrl=_queue_url(arn), MessageBody=text)
         except (BotoCoreError, ClientError) as error:
-            why = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-            detail = f"The queue of replyTo does not take the outcome, which the event bus was told: {why}."
+            code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+            detail = f"The queue of replyTo rejected the outcome ({code}). The event bus has it."
             raise Problem(502, NOT_TAKEN, detail) from error
 
 
-def fitting(outcome: Outcome, address: Address, *, max_bytes: int) -> str:
-    """The outcome as JSON text of ASCII alone, or where it lies in the bucket if it is longer than that."""
-    told = outcome.to_json()
-    # SQS refuses some of the characters that JSON may hold unescaped.
-    text = json.dumps(told, separators=(",", ":"), allow_nan=False)
+def to_text(outcome: Outcome, destination: Destination, *, max_bytes: int) -> str:
+    """Return the outcome as ASCII JSON text, or store it and return its URI if it exceeds `max_bytes`."""
+    data = outcome.to_json()
+    # ASCII only: SQS rejects some characters that are valid in JSON.
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     bucket = batch_settings().bucket
-    if address.keep or len(text) > max_bytes:
+    if destination.always_stored or len(text) > max_bytes:
         clients.s3().put_object(
-            Bucket=bucket, Key=address.result_key, Body=text.encode(), ContentType="application/json"
+            Bucket=bucket, Key=destination.result_key, Body=text.encode(), ContentType="application/json"
         )
     if len(text) <= max_bytes:
         return text
-    uri = f"s3://{bucket}/{address.result_key}"
-    return json.dumps({"requestId": told["requestId"], "status": told["status"], "resultS3Uri": uri})
+    uri = f"s3://{bucket}/{destination.result_key}"
+    return json.dumps({"requestId": data["requestId"], "status": data["status"], "resultS3Uri": uri})
 
 
 def _reply_queue(reply_to: Any) -> str | None:
+    """Return the ARN of the configured queue that `replyTo` names."""
     if reply_to is None:
         return None
     queues = event_settings().reply_queues
     if isinstance(reply_to, str):
         for arn in queues:
-            if reply_to == arn or _path(reply_to) == _account_and_name(arn):
+            if reply_to == arn or _url_account_and_name(reply_to) == _account_and_name(arn):
                 return arn
     configured = ", ".join(queues) or "none; see the setting reply_queues"
-    raise InvalidRequest([f"replyTo: must be ARN or URL of a configured queue (configured: {configured})"])
+    raise InvalidRequest(
+        [f"replyTo: must be the ARN or URL of a configured queue (configured: {configured})"]
+    )
 
 
-def _path(url: str) -> list[str]:
-    """Account and name in a queue's URL. Its host is not looked at: nothing is ever sent to it."""
+def _url_account_and_name(url: str) -> list[str]:
+    """Return account and name from a queue's URL. The host is ignored, because nothing is sent to it."""
     try:
         return urlsplit(url).path.split("/")[-2:]
     except ValueError:
@@ -143,8 +145,3 @@ def _queue_url(arn: str) -> str:
     account, name = _account_and_name(arn)
     found = clients.sqs(_region(arn)).get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
     return str(found["QueueUrl"])
-
-
-def _result_key(*names: str) -> str:
-    """A key for a result whose request chose its names freely."""
-    return f"requests/{hashlib.sha256(json.dumps(names).encode()).hexdigest()}/result.json"

@@ -1,4 +1,4 @@
-"""The events function as it is deployed, in process, with FakeBedrock for Bedrock and moto for the rest."""
+"""The events function in this process, with FakeBedrock as Bedrock and moto as the other services."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from lambdas.events import handler as door
+from lambdas.events.handler import handler
 from llmmanager.testing import FakeBedrock
 
 ACCOUNT = "123456789012"
@@ -18,14 +18,14 @@ BUCKET = "bucket-of-the-test"
 STATE_MACHINE = f"arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:Batch"
 
 
-class Door:
-    """Hands messages to the function as the queue does, and looks at what it did."""
+class EventsFunction:
+    """Invokes the function like the queue, and reads what it has sent and stored."""
 
     bucket = BUCKET
 
     def __init__(self, context: Any, cold_start: Any) -> None:
         self.context = context
-        self.forget = cold_start
+        self.cold_start = cold_start
         self.sqs = boto3.client("sqs")
         self.urls = {
             name: self.sqs.create_queue(QueueName=name)["QueueUrl"]
@@ -36,7 +36,7 @@ class Door:
         return f"arn:aws:sqs:us-east-1:{ACCOUNT}:{queue}"
 
     def receive(self, *bodies: Any, receives: int = 1) -> dict[str, Any]:
-        """The event for messages that were sent to the request queue; a body that is text goes as it is."""
+        """Send messages to the request queue and return their event. A string is sent as it is."""
         for body in bodies:
             text = body if isinstance(body, str) else json.dumps(body)
             self.sqs.send_message(QueueUrl=self.urls["requests"], MessageBody=text)
@@ -59,15 +59,15 @@ class Door:
         }
 
     def deliver(self, event: dict[str, Any]) -> list[str]:
-        """The ids of the messages that the queue shall keep."""
-        response = door.handler(event, self.context)
+        """Return the ids of the messages that the queue must not delete."""
+        response = handler(event, self.context)
         return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
 
     def invoke(self, event: Any) -> dict[str, Any]:
-        return door.handler(event, self.context)
+        return handler(event, self.context)
 
     def messages(self, queue: str) -> list[dict[str, Any]]:
-        """All that a queue holds; they are gone from it afterwards."""
+        """Return and delete all messages of a queue."""
         found: list[dict[str, Any]] = []
         while True:
             received = self.sqs.receive_message(
@@ -80,7 +80,7 @@ class Door:
                 return found
 
     def published(self) -> list[dict[str, Any]]:
-        """The events on the bus since the last look."""
+        """Return the events on the bus since the last call."""
         return [json.loads(message["Body"]) for message in self.messages("published")]
 
     def put(self, key: str, value: Any) -> None:
@@ -91,12 +91,12 @@ class Door:
         return json.loads(boto3.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read())
 
     def batch(self, name: str) -> dict[str, Any]:
-        """What is known of the batch of this name."""
+        """Return the description of the execution with this name."""
         execution = f"{STATE_MACHINE.replace(':stateMachine:', ':execution:')}:{name}"
         return boto3.client("stepfunctions").describe_execution(executionArn=execution)
 
     def batches(self) -> dict[str, Any]:
-        """Inputs of the started batches by their names."""
+        """Return the inputs of the started batches by their names."""
         states = boto3.client("stepfunctions")
         listed = states.list_executions(stateMachineArn=STATE_MACHINE)["executions"]
         return {
@@ -114,11 +114,11 @@ def deployed(
     make_context: Any,
     cold_start: Any,
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Door]:
-    """The stack's environment and what stands around the function."""
+) -> Iterator[EventsFunction]:
+    """The function with its environment variables and the resources around it."""
     with mock_aws(config={"core": {"passthrough": {"urls": [f"{fake_bedrock.endpoint_url}.*"]}}}):
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
-        events_door = Door(make_context(300), cold_start)
+        function = EventsFunction(make_context(300), cold_start)
         for name, value in {
             "LLMMANAGER_MODELS": json.dumps(["Nova Lite", "Nova Micro"]),
             "LLMMANAGER_REGIONS": json.dumps(["us-east-1", "us-west-2"]),
@@ -130,19 +130,19 @@ def deployed(
             "LLMMANAGER_MAP_CONCURRENCY": "10",
             "LLMMANAGER_SHARD_SIZE": "500",
             "LLMMANAGER_EVENT_BUS": "bus",
-            "LLMMANAGER_REQUEST_QUEUE_URL": events_door.urls["requests"],
-            "LLMMANAGER_DEAD_LETTER_QUEUE_URL": events_door.urls["dead"],
-            "LLMMANAGER_REPLY_QUEUES": json.dumps([events_door.arn("answers")]),
+            "LLMMANAGER_REQUEST_QUEUE_URL": function.urls["requests"],
+            "LLMMANAGER_DEAD_LETTER_QUEUE_URL": function.urls["dead"],
+            "LLMMANAGER_REPLY_QUEUES": json.dumps([function.arn("answers")]),
             "LLMMANAGER_MAX_TRIES": "5",
         }.items():
             monkeypatch.setenv(name, value)
-        _build_surroundings(events_door)
+        _create_resources(function)
         cold_start()
-        yield events_door
+        yield function
         cold_start()
 
 
-def _build_surroundings(events_door: Door) -> None:
+def _create_resources(function: EventsFunction) -> None:
     boto3.client("s3").create_bucket(Bucket=BUCKET)
     for table, keys in (("catalog", ("pk", "sk")), ("requests", ("id",))):
         boto3.client("dynamodb").create_table(
@@ -161,5 +161,5 @@ def _build_surroundings(events_door: Door) -> None:
     bus = boto3.client("events")
     bus.create_event_bus(Name="bus")
     bus.put_rule(Name="all", EventBusName="bus", EventPattern=json.dumps({"source": ["llmmanager"]}))
-    targets = [{"Id": "published", "Arn": events_door.arn("published")}]
+    targets = [{"Id": "published", "Arn": function.arn("published")}]
     bus.put_targets(Rule="all", EventBusName="bus", Targets=targets)

@@ -1,4 +1,4 @@
-"""Anything at all sent to the events door: answered, or refused with a reason, and never lost."""
+"""Any message or payload is answered or rejected with a reason, and is never lost."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from lambdas.events.envelopes import Dropped, read_text
 from lambdas.events.inbox import batch_id
+from lambdas.events.message_formats import BatchFile, read_text
 from llmmanager.testing import FakeBedrock
 
-# Every way in sees this many bodies. Nothing here depends on what an earlier body left behind.
+# For each source. No example depends on the state that an earlier one has left.
 fuzzed = settings(
     max_examples=300,
     deadline=None,
@@ -25,7 +25,7 @@ fuzzed = settings(
 )
 
 numbers = itertools.count()
-# A reason starts with the field it is about, whose name is the sender's where it is unknown: even "".
+# A reason starts with the path of a field. The name of an unknown field may be anything, even "".
 FIELD = re.compile(r".{0,200}?: \S", re.DOTALL)
 
 VALID: dict[str, Any] = {
@@ -74,34 +74,34 @@ values = st.recursive(
 )
 
 
-def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The paths of all that is in a value, itself included."""
+def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the paths of a value and of everything in it."""
     yield path
     for key, item in (
         value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ())
     ):
-        yield from places(item, (*path, key))
+        yield from paths(item, (*path, key))
 
 
 @st.composite
 def mutated(draw: st.DrawFn, valid: Any) -> Any:
-    """Something valid with one to three things changed, taken out or added in it."""
+    """A valid value with one to three parts changed, removed, added or repeated."""
     value = copy.deepcopy(valid)
     for _ in range(draw(st.integers(1, 3))):
-        path = draw(st.sampled_from(list(places(value))))
+        path = draw(st.sampled_from(list(paths(value))))
         if not path:
             continue
         holder = value
         for key in path[:-1]:
             holder = holder[key]
-        match draw(st.sampled_from(["change", "take out", "add", "twice"])):
+        match draw(st.sampled_from(["change", "remove", "add", "repeat"])):
             case "change":
                 holder[path[-1]] = draw(values)
-            case "take out":
+            case "remove":
                 del holder[path[-1]]
             case "add" if isinstance(holder, dict):
                 holder[draw(names)] = draw(values)
-            case "twice" if isinstance(holder, list):
+            case "repeat" if isinstance(holder, list):
                 holder.append(copy.deepcopy(holder[path[-1]]))
     return value
 
@@ -110,7 +110,7 @@ def as_text(value: Any) -> str:
     return json.dumps(value)
 
 
-# What a queue's message may hold: SQS refuses the other characters, and nothing at all.
+# Valid texts of SQS messages: SQS rejects the other characters, and an empty text.
 texts = st.text(
     st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff")
     | st.sampled_from("\t\r\n"),
@@ -140,8 +140,8 @@ def in_event(detail: Any) -> dict[str, Any]:
     return {"id": f"event-{next(numbers)}", "source": "test", "detail-type": "LLM Request", "detail": detail}
 
 
-def renamed(envelope: Any) -> str:
-    """What comes with the name of something earlier is that, and nothing happens."""
+def with_new_ids(envelope: Any) -> str:
+    """Return the text of an envelope with new ids: one with an earlier id would be a repeated delivery."""
     return re.sub(r"(event|notification)-\d+", lambda match: f"{match[1]}-{next(numbers)}", as_text(envelope))
 
 
@@ -166,56 +166,58 @@ def file_event() -> dict[str, Any]:
 
 stored = {"requestId": "r-1", "requestKey": "requests/r-1/request.json", "caller": "someone"}
 
-WAYS_IN: dict[str, st.SearchStrategy[str]] = {
+SOURCES: dict[str, st.SearchStrategy[str]] = {
     "the queue": bodies,
-    "the topic": bodies.map(in_sns).map(as_text) | mutated(in_sns(as_text(VALID))).map(renamed),
-    "the bus": (requests | values).map(in_event).map(as_text) | mutated(in_event(VALID)).map(renamed),
+    "the topic": bodies.map(in_sns).map(as_text) | mutated(in_sns(as_text(VALID))).map(with_new_ids),
+    "the bus": (requests | values).map(in_event).map(as_text) | mutated(in_event(VALID)).map(with_new_ids),
     "the bucket": mutated(file_event()).map(as_text),
     "the HTTP API": mutated(stored).map(as_text),
 }
 
 
 @pytest.fixture
-def door(deployed: Any, fake_bedrock: FakeBedrock) -> Any:
+def function(deployed: Any, fake_bedrock: FakeBedrock) -> Any:
     deployed.put("requests/r-1/request.json", VALID)
     return deployed
 
 
-def assert_refused_with_a_reason(told: dict[str, Any]) -> None:
-    error = told["error"]
+def assert_rejected_with_a_reason(outcome: dict[str, Any]) -> None:
+    error = outcome["error"]
     reasons = error["errors"] or [error["detail"]]
-    assert error["status"] < 500, told
+    assert error["status"] < 500, outcome
     assert error["type"].startswith("urn:llmmanager:problem:")
     for reason in reasons:
         assert FIELD.match(reason) or error["type"].endswith(("key-reused", "refused")), reason
 
 
-@pytest.mark.parametrize("way_in", WAYS_IN)
-def test_whatever_comes_by_a_way_in_is_answered_or_buried_with_a_reason(door: Any, way_in: str) -> None:
+@pytest.mark.parametrize("source", SOURCES)
+def test_any_message_is_answered_or_moved_to_the_dead_letter_queue_with_a_reason(
+    function: Any, source: str
+) -> None:
     @fuzzed
-    @given(WAYS_IN[way_in])
+    @given(SOURCES[source])
     def check(body: str) -> None:
-        delivery = door.receive(body)
+        delivery = function.receive(body)
         (record,) = delivery["Records"]
-        # Bedrock is well, so nothing is worth another delivery.
-        assert door.deliver(delivery) == []
-        told = [event["detail"] for event in door.published()]
-        dead = door.messages("dead")
-        door.sqs.delete_message(QueueUrl=door.urls["requests"], ReceiptHandle=record["receiptHandle"])
-        if [one["status"] for one in told] == ["failed"]:
-            assert_refused_with_a_reason(told[0])
+        # Bedrock answers every request, so no message needs another delivery.
+        assert function.deliver(delivery) == []
+        outcomes = [event["detail"] for event in function.published()]
+        dead = function.messages("dead")
+        function.sqs.delete_message(QueueUrl=function.urls["requests"], ReceiptHandle=record["receiptHandle"])
+        if [outcome["status"] for outcome in outcomes] == ["failed"]:
+            assert_rejected_with_a_reason(outcomes[0])
             (message,) = dead
             assert message["Body"] == body
             assert message["MessageAttributes"]["messageId"]["StringValue"] == record["messageId"]
             assert message["MessageAttributes"]["reason"]["StringValue"]
         else:
             assert dead == []
-            if not told:
-                assert way_in in ("the bucket", "the HTTP API") or "idempotencyKey" in body
-            assert len(told) <= 1
+            if not outcomes:
+                assert source in ("the bucket", "the HTTP API") or "idempotencyKey" in body
+            assert len(outcomes) <= 1
             job = read_text(body, message_id="any")
-            if isinstance(job, Dropped):
-                door.batch(batch_id(job))
+            if isinstance(job, BatchFile):
+                function.batch(batch_id(job))
 
     check()
 
@@ -227,10 +229,10 @@ def test_whatever_comes_by_a_way_in_is_answered_or_buried_with_a_reason(door: An
 @example({"Records": [{"eventSource": "aws:s3", "s3": {}}]})
 @example(float("nan"))
 @example({"messages": float("inf")})
-def test_whatever_the_function_is_invoked_with_is_answered_or_refused(door: Any, event: Any) -> None:
-    outcome = door.invoke(event)
+def test_any_payload_is_answered_or_rejected(function: Any, event: Any) -> None:
+    outcome = function.invoke(event)
     json.dumps(outcome, allow_nan=False)
     if outcome["status"] == "failed":
-        assert_refused_with_a_reason(outcome)
+        assert_rejected_with_a_reason(outcome)
     else:
         assert outcome["answer"]["text"]

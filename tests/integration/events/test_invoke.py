@@ -1,4 +1,4 @@
-"""The function invoked with a request."""
+"""Direct invocations of the events function with a request."""
 
 from __future__ import annotations
 
@@ -7,24 +7,22 @@ from typing import Any
 
 import pytest
 
-from lambdas.events import handler as door
+from lambdas.events import handler
 from llmmanager.testing import FakeBedrock, Fault
 
 
 def question(**more: Any) -> dict[str, Any]:
-    return {"messages": [{"role": "user", "content": [{"text": "What is a door?"}]}], **more}
+    return {"messages": [{"role": "user", "content": [{"text": "What is a queue?"}]}], **more}
 
 
-def test_a_request_is_answered_by_what_the_invocation_returns(
-    deployed: Any, fake_bedrock: FakeBedrock
-) -> None:
+def test_an_invocation_returns_the_outcome_of_its_request(deployed: Any, fake_bedrock: FakeBedrock) -> None:
     outcome = deployed.invoke(question(requestId="mine"))
     assert (outcome["requestId"], outcome["status"]) == ("mine", "answered")
     assert outcome["answer"]["text"]
     assert deployed.published() == []
 
 
-def test_the_same_request_twice_is_two_requests_unless_it_has_a_key(
+def test_a_repeated_request_is_answered_again_unless_it_has_a_key(
     deployed: Any, fake_bedrock: FakeBedrock
 ) -> None:
     for _ in range(2):
@@ -42,12 +40,12 @@ def test_the_same_request_twice_is_two_requests_unless_it_has_a_key(
         ([], "message: must be a JSON object"),
         (None, "message: must be a JSON object"),
         ("text", "message: must be a JSON object"),
-        (question(replyTo="queue"), "replyTo: an invocation is answered by what it returns"),
+        (question(replyTo="queue"), "replyTo: not supported for invocations"),
         ({"requestId": "x", "requestKey": "requests/x/request.json"}, "an invocation takes a request"),
         (question(models=["Nova Imaginary"]), "Nova Imaginary"),
     ],
 )
-def test_what_is_no_request_is_told_so(
+def test_an_invalid_payload_returns_the_reasons(
     deployed: Any, fake_bedrock: FakeBedrock, event: Any, reason: str
 ) -> None:
     outcome = deployed.invoke(event)
@@ -56,18 +54,18 @@ def test_what_is_no_request_is_told_so(
     assert fake_bedrock.calls == ()
 
 
-def test_a_key_that_cannot_be_looked_up_is_told_as_passing(
+def test_a_key_that_cannot_be_looked_up_returns_a_temporary_problem(
     deployed: Any, fake_bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LLMMANAGER_REQUEST_TABLE", "table-that-is-not-there")
-    deployed.forget()
+    deployed.cold_start()
     error = deployed.invoke(question(idempotencyKey="k"))["error"]
     assert (error["status"], error["type"]) == (503, "urn:llmmanager:problem:store-unavailable")
     assert fake_bedrock.calls == ()
 
 
-@pytest.mark.parametrize("more", [{}, {"\ud800": 1}], ids=["answered", "refused"])
-def test_what_is_returned_can_be_written_as_utf_8(
+@pytest.mark.parametrize("more", [{}, {"\ud800": 1}], ids=["answered", "rejected"])
+def test_the_returned_outcome_can_be_encoded_as_utf_8(
     deployed: Any, fake_bedrock: FakeBedrock, more: dict[str, Any]
 ) -> None:
     outcome = deployed.invoke(question(requestId="r\ud800", **more))
@@ -75,25 +73,25 @@ def test_what_is_returned_can_be_written_as_utf_8(
     assert outcome["requestId"] == "r?"
 
 
-def test_an_invocation_that_fails_leaves_a_line_in_the_log(
-    deployed: Any, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_failed_invocation_is_logged(deployed: Any, caplog: pytest.LogCaptureFixture) -> None:
     deployed.invoke({})
     (record,) = [record for record in caplog.records if record.message == "invocation failed"]
     assert record.problem == "invalid-request"
 
 
-def test_a_bedrock_that_is_down_is_told_with_every_attempt(deployed: Any, fake_bedrock: FakeBedrock) -> None:
+def test_an_outage_of_bedrock_returns_a_problem_with_every_attempt(
+    deployed: Any, fake_bedrock: FakeBedrock
+) -> None:
     fake_bedrock.add_fault(Fault(error="ServiceUnavailableException"))
     error = deployed.invoke(question())["error"]
     assert (error["status"], error["type"]) == (503, "urn:llmmanager:problem:all-targets-failed")
     assert error["attempts"]
 
 
-def test_an_answer_beyond_what_lambda_returns_lies_in_the_bucket(
+def test_an_answer_above_the_limit_of_lambda_is_stored_in_the_bucket(
     deployed: Any, fake_bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door, "_MAX_RETURNED_BYTES", 300)
+    monkeypatch.setattr(handler, "_MAX_RETURNED_BYTES", 300)
     outcome = deployed.invoke(question())
     key = outcome["resultS3Uri"].removeprefix(f"s3://{deployed.bucket}/")
     assert deployed.read(key)["answer"]["text"]

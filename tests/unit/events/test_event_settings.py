@@ -1,4 +1,4 @@
-"""The environment of the events function as typed settings."""
+"""The settings of the events function, read from its environment."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]
     event_settings.cache_clear()
 
 
-def test_a_sound_environment_is_read_as_it_stands(environment: pytest.MonkeyPatch) -> None:
+def test_a_valid_environment_is_read(environment: pytest.MonkeyPatch) -> None:
     settings = event_settings()
     assert settings.max_tries == 5
     assert settings.reply_queues == ("arn:aws:sqs:us-east-1:123456789012:answers",)
 
 
-def test_no_reply_queues_are_the_default(environment: pytest.MonkeyPatch) -> None:
+def test_there_are_no_reply_queues_by_default(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("LLMMANAGER_REPLY_QUEUES")
     assert event_settings().reply_queues == ()
 
 
 @pytest.mark.parametrize("name", sorted(set(ENVIRONMENT) - {"LLMMANAGER_REPLY_QUEUES"}))
-def test_a_missing_variable_is_named(environment: pytest.MonkeyPatch, name: str) -> None:
+def test_the_error_names_a_missing_variable(environment: pytest.MonkeyPatch, name: str) -> None:
     environment.delenv(name)
     with pytest.raises(SettingsError, match=name):
         event_settings()
@@ -52,7 +52,7 @@ def test_a_missing_variable_is_named(environment: pytest.MonkeyPatch, name: str)
         ("LLMMANAGER_MAX_TRIES", "0"),
     ],
 )
-def test_a_wrong_value_is_refused_with_the_name_of_its_variable(
+def test_the_error_names_the_variable_of_an_invalid_value(
     environment: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     environment.setenv(name, value)
