@@ -14,7 +14,7 @@ from infra.stack import LlmManagerStack
 
 
 def main() -> None:
-    """Synthesise the stack for the account and region that the CDK command line found, or for any."""
+    """Synthesise the stack for the account and region of the CDK command line, or for any without them."""
     app = cdk.App()
     settings = DeploymentSettings.from_context(app.node.get_all_context())
     LlmManagerStack(
@@ -24,7 +24,7 @@ def main() -> None:
         env=cdk.Environment(
             account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION")
         ),
-        description="LLMManager for Amazon Bedrock: single requests, batches and a catalog of model access",
+        description="LLMManager for Amazon Bedrock: single requests, batches and a model catalog",
     )
     app.synth()
 

@@ -1,6 +1,7 @@
-"""The end of a batch's execution: Step Functions reports it to EventBridge, which invokes a function.
+"""The function that runs when a batch execution ends.
 
-It comes in all ways, also those in which the state machine itself can do nothing more: stopped, failed.
+Step Functions reports the end to EventBridge, also for an execution that was stopped or that failed, in which
+the state machine itself cannot run another state.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _TIMEOUT_SECONDS = 60
 
 
 class BatchEnd(Construct):
-    """Stops the workers of an execution that has ended, and reports the end on the stack's bus."""
+    """Stops the workers of an ended execution, and publishes an event on the stack's event bus."""
 
     def __init__(
         self,
@@ -40,23 +41,27 @@ class BatchEnd(Construct):
             timeout_seconds=_TIMEOUT_SECONDS,
             memory_mb=512,
         )
-        each = "One file of each name a batch"
+        reason = "Each batch has one file of each name"
         read = ("manifest.json", "summary.json", "runs/*.json", "ended/*.json", "told/*.json")
         function.allow(
-            "s3:GetObject", on=[batches.arn_for_objects(f"{prefix}*/{name}") for name in read], because=each
+            "s3:GetObject",
+            on=[batches.arn_for_objects(f"{prefix}*/{name}") for name in read],
+            because=reason,
         )
         written = [batches.arn_for_objects(f"{prefix}*/{name}") for name in ("ended/*.json", "told/*.json")]
-        function.allow("s3:PutObject", on=written, because=each)
-        # The number of answers is in the names of the files that hold them.
+        function.allow("s3:PutObject", on=written, because=reason)
+        # The names of the result files contain the number of answers.
         function.allow("s3:ListBucket", on=[batches.bucket_arn])
         function.allow(
-            "states:DescribeExecution", on=[machine.executions_arn], because="One execution a batch"
+            "states:DescribeExecution",
+            on=[machine.executions_arn],
+            because="Each batch has its own executions",
         )
         function.allow("events:PutEvents", on=[bus.event_bus_arn])
         rule = events.Rule(
             self,
             "Rule",
-            description="Executions of batches that have ended",
+            description="Batch executions that have ended",
             event_pattern=events.EventPattern(
                 source=["aws.states"],
                 detail_type=["Step Functions Execution Status Change"],
@@ -70,5 +75,5 @@ class BatchEnd(Construct):
         acknowledge(
             rule,
             "Serverless-EventBusDLQ",
-            because="EventBridge tries for a day, Lambda three times; the outcome is in the bucket as well",
+            because="EventBridge retries for a day and Lambda twice; the bucket holds the outcome too",
         )

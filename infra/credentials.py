@@ -1,7 +1,7 @@
-"""What the commands of this folder say when there are no AWS credentials.
+"""Error messages for missing AWS credentials.
 
-`make deploy` begins with `python -m infra.credentials`: otherwise the CDK CLI would synthesise for most of a
-minute and then report only that it knows no account.
+`make deploy` first runs `python -m infra.credentials`. Without this check, the CDK command line would
+synthesise for most of a minute and then report only that the account is unknown.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ REMEDY = (
 
 
 def missing_credentials() -> str | None:
-    """Return one line that says what is wrong and what to do, or None when credentials are found."""
+    """Return an error message of one line, or None when credentials are found."""
     try:
         credentials = boto3.Session().get_credentials()
         if credentials is not None and credentials.get_frozen_credentials() is not None:
@@ -28,7 +28,7 @@ def missing_credentials() -> str | None:
 
 
 def in_one_line(error: Exception) -> str:
-    """Return an error's text, with what to do when it is that there are no credentials."""
+    """Return the error's text on one line. For missing credentials, the text says how to provide them."""
     text = " ".join(str(error).split())
     return f"{text}: {REMEDY}" if isinstance(error, NoCredentialsError) else text
 

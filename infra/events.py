@@ -1,9 +1,9 @@
-"""The events door: one queue that EventBridge, SNS, S3 and senders of messages reach, one function behind it.
+"""The entry point for events and messages: one request queue and the function that reads it.
 
-own bus, rule "LLM Request" ─┐
-topic ───────────────────────┤
-bucket, inbox/*.jsonl ───────┼─► request queue ─► function ─► answers: own bus, reply queues, bucket
-senders, HTTP API ───────────┘        └─► dead-letter queue ◄─┘ what can never work, with the reason
+event bus, rule "LLM Request" ─┐
+SNS topic ─────────────────────┤
+bucket, inbox/*.jsonl ─────────┼─► request queue ─► function ─► answers: event bus, reply queues, bucket
+SQS senders, HTTP API ─────────┘        └─► dead-letter queue ◄─┘ permanent failures, with the reason
 """
 
 from __future__ import annotations
@@ -30,30 +30,30 @@ from infra.model_access import allow_sharing_health
 from infra.nag import acknowledge
 from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, PythonFunction
-from infra.request_table import allow_remembering
+from infra.request_table import allow_idempotency
 from infra.state_machine import StateMachine
 
 _TIMEOUT_SECONDS: Final = 300
-# AWS asks for six times: the messages of a function that is throttled wait for it.
+# AWS recommends six times the function's timeout, so that messages wait while the function is throttled.
 _VISIBILITY_SECONDS: Final = 6 * _TIMEOUT_SECONDS
 _MAX_TRIES: Final = 5
-# Once more than it is tried: to tell of a message that the function died of each time.
+# One more than the tries: the last receive reports a message that stopped the function at every try.
 _MAX_RECEIVES: Final = _MAX_TRIES + 1
 _BATCH_SIZE: Final = 10
-# A message that is moved to the dead-letter queue keeps its age: it must be kept longer there.
-_KEPT_DAYS: Final = 4
-_KEPT_DEAD_DAYS: Final = 14
-# How old a request is when its message is gone from the queue, and so is the function that took it last.
-REQUEST_LOST_SECONDS: Final = _KEPT_DAYS * 24 * 3600 + _TIMEOUT_SECONDS
+# A message keeps its age when it moves to the dead-letter queue, so that queue needs the longer retention.
+_RETENTION_DAYS: Final = 4
+_DEAD_LETTER_RETENTION_DAYS: Final = 14
+# A request older than this is lost: the queue no longer has its message, and no function still runs it.
+REQUEST_LOST_SECONDS: Final = _RETENTION_DAYS * 24 * 3600 + _TIMEOUT_SECONDS
 
 
 def build_event_bus(scope: Construct) -> events.EventBus:
-    """The stack's own bus: requests come in by it, and outcomes go out."""
-    return events.EventBus(scope, "EventBus", description="Requests to models, and what became of them")
+    """Return the stack's own event bus, for requests and their outcomes."""
+    return events.EventBus(scope, "EventBus", description="Requests to models and their outcomes")
 
 
-class EventsDoor(Construct):
-    """Requests by event and message, answered by event and message."""
+class EventsEntryPoint(Construct):
+    """Runs requests that arrive as events or messages, and sends the answers the same way."""
 
     def __init__(
         self,
@@ -69,10 +69,12 @@ class EventsDoor(Construct):
         invoke_models: InvokeModels,
     ) -> None:
         super().__init__(scope, construct_id)
-        self.dead_letter_queue = self._build_queue("DeadLetterQueue", kept_days=_KEPT_DEAD_DAYS)
+        self.dead_letter_queue = self._build_queue(
+            "DeadLetterQueue", retention_days=_DEAD_LETTER_RETENTION_DAYS
+        )
         self.request_queue = self._build_queue(
             "RequestQueue",
-            kept_days=_KEPT_DAYS,
+            retention_days=_RETENTION_DAYS,
             visibility_timeout=Duration.seconds(_VISIBILITY_SECONDS),
             dead_letter_queue=sqs.DeadLetterQueue(
                 queue=self.dead_letter_queue, max_receive_count=_MAX_RECEIVES
@@ -81,7 +83,7 @@ class EventsDoor(Construct):
         acknowledge(
             self.dead_letter_queue,
             "Serverless-SQSRedrivePolicy",
-            because="It is where messages of the other queue end",
+            because="It is itself the dead-letter queue of the request queue",
         )
         self.topic = self._build_topic()
         self._build_rules(bus, bucket)
@@ -90,7 +92,7 @@ class EventsDoor(Construct):
         self.function.allow("dynamodb:BatchGetItem", on=[table.table_arn])
         allow_sharing_health(self.function, table)
         self.function.allow("states:StartExecution", on=[batch_machine.arn])
-        allow_remembering(self.function, request_table, bucket)
+        allow_idempotency(self.function, request_table, bucket)
         allow_input_files(self.function, bucket, base.settings)
         allow_listing(self.function, bucket)
         self._allow_replies(bus, base.settings.reply_queues)
@@ -99,7 +101,7 @@ class EventsDoor(Construct):
         self,
         name: str,
         *,
-        kept_days: int,
+        retention_days: int,
         visibility_timeout: Duration | None = None,
         dead_letter_queue: sqs.DeadLetterQueue | None = None,
     ) -> sqs.Queue:
@@ -108,7 +110,7 @@ class EventsDoor(Construct):
             name,
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
-            retention_period=Duration.days(kept_days),
+            retention_period=Duration.days(retention_days),
             visibility_timeout=visibility_timeout,
             dead_letter_queue=dead_letter_queue,
         )
@@ -131,11 +133,11 @@ class EventsDoor(Construct):
             event_pattern=events.EventPattern(detail_type=["LLM Request"]),
             targets=[target],
         )
-        # S3 tells the account's default bus and no other.
+        # S3 sends events to the account's default bus only.
         events.Rule(
             self,
             "Inbox",
-            description="Batch files put under inbox/",
+            description="Batch files uploaded under inbox/",
             event_pattern=events.EventPattern(
                 source=["aws.s3"],
                 detail_type=["Object Created"],
@@ -146,7 +148,7 @@ class EventsDoor(Construct):
             ),
             targets=[target],
         )
-        # Not event_bridge_enabled: it brings a function of the CDK's that may change every bucket.
+        # CDK's own event_bridge_enabled adds a function that has permission to change every bucket.
         resource = bucket.node.default_child
         assert isinstance(resource, s3.CfnBucket)
         resource.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
@@ -174,7 +176,7 @@ class EventsDoor(Construct):
         acknowledge(
             function,
             "Serverless-LambdaEventSourceMappingDestination",
-            because="A queue's mapping takes none; the queue has a dead-letter queue",
+            because="The mapping of a queue does not support one; the queue has a dead-letter queue",
         )
         function.function.add_event_source(
             event_sources.SqsEventSource(

@@ -1,6 +1,6 @@
-"""The HTTP API: a regional REST API, IAM authorization on every method, one function behind it.
+"""The HTTP API: a regional REST API with IAM authorization on every method, served by one function.
 
-With the setting `api_auth: "api_key"`, a signed request must also carry an API key, which has a usage plan.
+With the setting `api_auth: "api_key"`, a signed request must also carry an API key of a usage plan.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from infra.model_access import allow_sharing_health
 from infra.nag import acknowledge
 from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, PythonFunction
-from infra.request_table import allow_remembering
+from infra.request_table import allow_idempotency
 from infra.settings import DeploymentSettings
 from infra.state_machine import StateMachine
 
-# API Gateway gives up on an integration after 29 s.
+# API Gateway's own limit for an integration.
 _TIMEOUT_SECONDS = 29
 
 _ROUTES: Final = (
@@ -82,7 +82,7 @@ class HttpApi(Construct):
         function.allow("dynamodb:BatchGetItem", on=[table.table_arn])
         allow_sharing_health(function, table)
         self._allow_batches(function, bucket, batch_machine)
-        allow_remembering(function, request_table, bucket)
+        allow_idempotency(function, request_table, bucket)
         function.allow("sqs:SendMessage", on=[request_queue.queue_arn])
         allow_input_files(function, bucket, base.settings)
         self.api = self._build_api(base.settings)
@@ -92,7 +92,7 @@ class HttpApi(Construct):
 
     @property
     def url(self) -> str:
-        """The stage's URL, with a slash at its end."""
+        """The stage's URL, with a trailing slash."""
         return self.api.url
 
     def _build_function(
@@ -114,21 +114,23 @@ class HttpApi(Construct):
         )
 
     def _allow_batches(self, function: PythonFunction, bucket: s3.IBucket, machine: StateMachine) -> None:
-        """Start batches and report on them, without reading prompts and answers in the bucket."""
+        """Let the function start, stop and describe batches, without access to prompts and answers."""
         function.allow("states:StartExecution", "states:ListExecutions", on=[machine.arn])
         function.allow(
             "states:DescribeExecution",
             "states:StopExecution",
             on=[machine.executions_arn],
-            because="One execution a batch",
+            because="Each batch has its own executions",
         )
         submitted = bucket.arn_for_objects(f"{BATCHES}*/input.jsonl")
-        function.allow("s3:PutObject", "s3:AbortMultipartUpload", on=[submitted], because="One file a batch")
+        function.allow(
+            "s3:PutObject", "s3:AbortMultipartUpload", on=[submitted], because="Each batch has its own file"
+        )
         read = ("manifest.json", "summary.json", "runs/*.json")
         function.allow(
             "s3:GetObject",
             on=[bucket.arn_for_objects(f"{BATCHES}*/{name}") for name in read],
-            because="One file of each name a batch",
+            because="Each batch has one file of each name",
         )
         allow_listing(function, bucket)
 
@@ -136,11 +138,11 @@ class HttpApi(Construct):
         api = apigateway.RestApi(
             self,
             "Api",
-            # CloudWatch tells the metrics of APIs apart by this name alone.
+            # This name is the only dimension that separates the metrics of two APIs in CloudWatch.
             rest_api_name=Stack.of(self).stack_name,
             description="Amazon Bedrock across models and regions",
             endpoint_types=[apigateway.EndpointType.REGIONAL],
-            # The account's role that lets API Gateway write logs: without one, no stage with logs is made.
+            # API Gateway writes logs with a role of the account. Without it, a stage with logs is rejected.
             cloud_watch_role=True,
             deploy_options=apigateway.StageOptions(
                 stage_name="prod",
@@ -153,19 +155,21 @@ class HttpApi(Construct):
                 access_log_format=apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG)),
             ),
         )
-        # The stack has an output of its own for this.
+        # The stack's output ApiUrl has the same value.
         api.node.try_remove_child("Endpoint")
         _acknowledge_findings(api)
         if not settings.tracing:
-            acknowledge(api, "Serverless-APIGWXrayEnabled", because="The setting tracing is off: it costs")
+            acknowledge(
+                api, "Serverless-APIGWXrayEnabled", because="The setting tracing is off: traces cost money"
+            )
         return api
 
     def _build_routes(self, function: PythonFunction, *, key_required: bool) -> None:
         integration = apigateway.LambdaIntegration(function.function, scope_permission_to_method=False)
-        # What is none of the routes reaches the function too, for an answer that says so: 405 or 404. Without
-        # a method for it, API Gateway speaks of a missing token.
-        others = [("ANY", path) for path in _known_paths()]
-        for method, path in (*_ROUTES, *others, ("ANY", "/{proxy+}")):
+        # Unknown paths and methods reach the function too, which answers 404 or 405. API Gateway itself would
+        # report a missing authentication token.
+        unknown_methods = [("ANY", path) for path in _known_paths()]
+        for method, path in (*_ROUTES, *unknown_methods, ("ANY", "/{proxy+}")):
             self.api.root.resource_for_path(path).add_method(
                 method,
                 integration,
@@ -174,10 +178,13 @@ class HttpApi(Construct):
             )
 
     def _build_usage_plan(self, settings: DeploymentSettings) -> apigateway.IApiKey:
-        """A plan that every API key has a share in, and a first key. A key limits; the signature admits."""
+        """Add the usage plan of all API keys, and return the first key.
+
+        The key limits how much a caller may send. The signature authenticates the caller.
+        """
         plan = self.api.add_usage_plan(
             "UsagePlan",
-            description="What the holder of one API key may use",
+            description="Rate, burst and daily quota of each API key",
             throttle=apigateway.ThrottleSettings(
                 rate_limit=settings.api_rate_limit, burst_limit=settings.api_burst_limit
             ),
@@ -189,7 +196,7 @@ class HttpApi(Construct):
         return key
 
     def _build_gateway_responses(self) -> None:
-        """Errors that never reach the function, in the form of those that it answers with."""
+        """Give API Gateway's own errors the format of the function's errors."""
         self._add_gateway_response("Default4xx", apigateway.ResponseType.DEFAULT_4_XX)
         self._add_gateway_response("Default5xx", apigateway.ResponseType.DEFAULT_5_XX)
         self._add_gateway_response(
@@ -200,12 +207,12 @@ class HttpApi(Construct):
         self._add_gateway_response(
             "Throttled", apigateway.ResponseType.THROTTLED, headers={"Retry-After": "'1'"}
         )
-        # Lambda has no room for the function. Left alone, that is a 500 or 504 without a word.
+        # Lambda has no free concurrency for the function. By default, the caller gets a bare 500 or 504.
         self._add_gateway_response(
             "NotRun",
             apigateway.ResponseType.INTEGRATION_FAILURE,
             status=503,
-            detail="The API answers as many requests as it can at once; this one was not begun.",
+            detail="The API is at its concurrency limit, and the request was not started. Retry later.",
             headers={"Retry-After": "'2'"},
         )
 
@@ -222,14 +229,15 @@ class HttpApi(Construct):
             name,
             type=response_type,
             status_code=None if status is None else str(status),
-            # The template that API Gateway falls back on, with a content type other than its name says.
+            # API Gateway uses this template for every Accept header. The response header below replaces the
+            # content type in its name.
             templates={"application/json": _problem(detail)},
             response_headers={"Content-Type": f"'{_PROBLEM}'", **(headers or {})},
         )
 
 
 def _known_paths() -> list[str]:
-    """The paths of all routes and what is above them, in an order that does not change."""
+    """Return the paths of all routes and of their parents, sorted."""
     known = {"/"}
     for _, path in _ROUTES:
         parts = path.split("/")
@@ -239,29 +247,29 @@ def _known_paths() -> list[str]:
 
 def _acknowledge_findings(api: apigateway.RestApi) -> None:
     acknowledge(
-        api, "AwsSolutions-COG4", because="Every method takes requests that IAM users and roles have signed"
+        api, "AwsSolutions-COG4", because="Every method requires a request signed by an IAM user or role"
     )
     acknowledge(
         api,
         "AwsSolutions-APIG2",
-        because="The function checks every field and lists all problems; the gateway could name the first",
+        because="The function validates every field and reports all errors; API Gateway would report one",
     )
     acknowledge(
         api,
         "AwsSolutions-APIG3",
-        because="Callers without credentials of the account are turned away; a web ACL is 5 USD a month",
+        because="Callers without credentials of the account are denied; a web ACL costs 5 USD a month",
     )
     acknowledge(
         api,
         "AwsSolutions-APIG6",
-        because="The access log has a line a request. API Gateway keeps execution logs for ever, in a group "
-        "that the stack could not delete",
+        because="The access log has one line per request. API Gateway would keep execution logs forever, in "
+        "a log group that the stack cannot delete",
     )
     managed = "arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
     acknowledge(
         api,
         f"AwsSolutions-IAM4[Policy::{managed}]",
-        because="The account's role for API Gateway's logs takes no other policy",
+        because="The role with which API Gateway writes logs requires this policy",
     )
 
 
@@ -272,5 +280,5 @@ def _problem(detail: str | None) -> str:
         "detail": detail or "$context.error.message",
         "requestId": "$context.requestId",
     }
-    # messageString is the message as a JSON string, its quotes included.
+    # messageString is the message as a JSON string, with its quotes.
     return json.dumps(body).replace('"$context.error.message"', "$context.error.messageString")

@@ -1,4 +1,4 @@
-"""The files that a request may name: in the stack's own bucket under `inputs/`, or in an input bucket."""
+"""Permissions to read the files that requests name: in the stack's bucket or in input buckets."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _INPUTS: Final = "inputs/"
 
 
 def allow_input_files(function: PythonFunction, bucket: s3.IBucket, settings: DeploymentSettings) -> None:
-    """Read the files that requests name (s3Location): Bedrock fetches them as its caller."""
+    """Let the function read files that requests name (s3Location). Bedrock uses the caller's permissions."""
     partition = Stack.of(function).partition
     others = [f"arn:{partition}:s3:::{name}/*" for name in settings.input_buckets]
     function.allow(
         "s3:GetObject",
         on=[bucket.arn_for_objects(f"{_INPUTS}*"), *others],
-        because="A file may lie anywhere in the places for inputs",
+        because="A request may name any input file",
     )
     allow_decrypting_inputs(function, settings)
 
 
 def allow_decrypting_inputs(function: PythonFunction, settings: DeploymentSettings) -> None:
-    """Let S3 decrypt objects of the input buckets for the function, with the keys that the settings name."""
+    """Let S3 decrypt objects of the input buckets for the function, with the keys in `input_keys`."""
     if settings.input_keys:
         function.allow("kms:Decrypt", on=settings.input_keys, when={"StringLike": {"kms:ViaService": "s3.*"}})

@@ -1,6 +1,6 @@
-"""Findings of cdk-nag that are right as they are: each acknowledged where it arises, with its reason.
+"""Acknowledge findings of cdk-nag, each beside its resource and with a reason.
 
-The packs run in the tests (tests/infra/test_security.py), on everything below the construct that is given.
+The rule packs run in tests/infra/test_security.py.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from constructs import Construct
 
 
 def acknowledge(construct: Construct, *rules: str, because: str) -> None:
-    """Accept what these rules (`AwsSolutions-S1`) find at the construct and below it."""
+    """Acknowledge the findings of these rules (such as `AwsSolutions-S1`) at the construct and below it."""
     for rule in rules:
         pack = rule.partition("-")[0]
         Validations.of(construct).acknowledge(Acknowledgment(id=f"{pack}::{rule}", reason=because))
 
 
 def acknowledge_wildcards(construct: Construct, resources: Iterable[str], *, because: str) -> None:
-    """Accept these wildcards, and no others, in the permissions granted at the construct and below it."""
+    """Acknowledge only these wildcards in the permissions granted at the construct and below it."""
     for resource in resources:
         name = _readable(Stack.of(construct).resolve(resource))
         if "*" in name:
@@ -29,7 +29,7 @@ def acknowledge_wildcards(construct: Construct, resources: Iterable[str], *, bec
 
 
 def _readable(value: Any) -> str:
-    """A resource's ARN as cdk-nag writes it: references in angle brackets."""
+    """Return an ARN as cdk-nag writes it, with references in angle brackets."""
     match value:
         case {"Ref": str(name)}:
             return f"<{name}>"

@@ -1,6 +1,6 @@
-"""What to look at and when to be called: one dashboard, and ten alarm metrics at most.
+"""The dashboard and the alarms.
 
-Both fit what CloudWatch gives an account for nothing: three dashboards, ten alarm metrics.
+They stay within CloudWatch's free tier of an account: three dashboards and ten alarm metrics.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from infra.schedule_expression import DAY_SECONDS, longest_pause_seconds
 from infra.settings import DeploymentSettings, SettingsError
 from infra.state_machine import service_principal
 
-# A refresh that fails keeps the last known good: a day of it harms nothing, and a fault shows itself.
+# When a refresh fails, the last successful one stays in use. That is safe for a day.
 _STALE_SECONDS = DAY_SECONDS
-# CloudWatch looks back a week at most.
-_LONGEST_WATCH_DAYS = 7
-_Silence = cloudwatch.TreatMissingData
-# API Gateway gives up after 29 s.
+# CloudWatch's limit for the time that an alarm evaluates.
+_MAX_ALARM_DAYS = 7
+_MissingData = cloudwatch.TreatMissingData
+# API Gateway ends a request after 29 s.
 _SLOW_MS = 25_000
 
 
-def days_of_silence(schedule: str) -> int | None:
-    """After how many days without a word of a refresh something is wrong: two of the schedule's pauses.
+def refresh_overdue_days(schedule: str) -> int | None:
+    """Return the number of days without a refresh after which an alarm goes off: twice the schedule's pause.
 
-    None where that is longer than CloudWatch looks back, or not easily told.
+    None for an irregular schedule, or when an alarm cannot evaluate such a long time.
     """
     pause = longest_pause_seconds(schedule)
     days = math.ceil(max(DAY_SECONDS, 2 * pause) / DAY_SECONDS) if pause else None
-    return days if days and days <= _LONGEST_WATCH_DAYS else None
+    return days if days and days <= _MAX_ALARM_DAYS else None
 
 
 class Observability(Construct):
-    """Alarms and dashboard over the doors of a stack."""
+    """Alarms and a dashboard for all entry points of a stack."""
 
     def __init__(
         self,
@@ -64,11 +64,11 @@ class Observability(Construct):
         self._http_p99 = http_api.api.metric_latency(statistic="p99")
         machine = batch.state_machine.machine
         self._batches_failed = machine.metric_failed()
-        self._batches_late = machine.metric_timed_out()
+        self._batches_timed_out = machine.metric_timed_out()
         self._worker_errors = worker.metric_errors()
         self._http_throttles = http_api.handler.function.metric_throttles()
         self._worker_throttles = worker.metric_throttles()
-        self._all_cooling = self._own("AllTargetsCooling")
+        self._all_cooling = self._own_metric("AllTargetsCooling")
         self._dead_letters = dead_letter_queue.metric_approximate_number_of_messages_visible(
             statistic="Maximum"
         )
@@ -85,7 +85,7 @@ class Observability(Construct):
             return None
         topic = sns.Topic(self, "Alarms", enforce_ssl=True)
         topic.add_subscription(subscriptions.EmailSubscription(settings.alarm_email))
-        # A topic with a policy of its own does not have SNS's default one, which lets CloudWatch publish.
+        # enforce_ssl adds a policy. It replaces SNS's default policy, which lets CloudWatch publish.
         topic.add_to_resource_policy(
             iam.PolicyStatement(
                 sid="AlarmsOfThisAccount",
@@ -97,39 +97,46 @@ class Observability(Construct):
         acknowledge(
             topic,
             "Serverless-SNSRedrivePolicy",
-            because="A mail that cannot be delivered is no loss: the alarm itself stays to be seen",
+            because="An e-mail that cannot be delivered loses nothing: CloudWatch still shows the alarm",
         )
         return topic
 
     def _check_region(self, topic_arn: str) -> None:
         region = Stack.of(self).region
         if not Token.is_unresolved(region) and topic_arn.split(":")[3] != region:
-            takes = f"a topic in the region that is deployed to ({region}): CloudWatch tells no other"
+            takes = (
+                f"a topic in the stack's region ({region}): CloudWatch notifies topics of its own region only"
+            )
             raise SettingsError.takes("alarm_topic_arn", topic_arn, takes)
 
     def _build_alarms(self) -> None:
-        self._alarm("HttpErrors", self._http_errors, 5, "The HTTP API answered 5XX five times in 5 minutes")
-        self._alarm("HttpSlow", self._http_p99, _SLOW_MS, "1 % of the HTTP API's answers take over 25 s", 3)
+        self._alarm("HttpErrors", self._http_errors, 5, "The HTTP API returned 5XX five times in 5 minutes")
+        slow = "1 % of the HTTP API's responses take more than 25 s"
+        self._alarm("HttpSlow", self._http_p99, _SLOW_MS, slow, 3)
         self._alarm("BatchFailed", self._batches_failed, 1, "A batch failed")
-        self._alarm("BatchTimedOut", self._batches_late, 1, "A batch timed out")
-        self._alarm("WorkerErrors", self._worker_errors, 5, "A batch worker raised five times in 5 minutes")
-        full = "Lambda runs as many of the HTTP API's function as it may"
-        self._alarm("HttpThrottles", self._http_throttles, 1, full, 3)
-        self._alarm("DeadLetters", self._dead_letters, 1, "Requests by event ended in the dead-letter queue")
-        self._alarm("Unanswered", self._own("Failures"), 5, "No target answered, five times in 5 minutes", 2)
-        unwell = "Requests found no healthy target to begin with, five times in 5 minutes"
-        self._alarm("AllTargetsCooling", self._all_cooling, 5, unwell, 2)
+        self._alarm("BatchTimedOut", self._batches_timed_out, 1, "A batch timed out")
+        self._alarm("WorkerErrors", self._worker_errors, 5, "A batch worker failed five times in 5 minutes")
+        throttled = "The HTTP API's function is at its concurrency limit"
+        self._alarm("HttpThrottles", self._http_throttles, 1, throttled, 3)
+        self._alarm("DeadLetters", self._dead_letters, 1, "The dead-letter queue holds messages")
+        unanswered = "No target answered a request, five times in 5 minutes"
+        self._alarm("Unanswered", self._own_metric("Failures"), 5, unanswered, 2)
+        cooling = "All targets of a request were cooling down, five times in 5 minutes"
+        self._alarm("AllTargetsCooling", self._all_cooling, 5, cooling, 2)
 
     def _build_stale_alarm(self, schedule: str) -> None:
-        """Every refresh tells the age, also one that fails; where nobody tells it, none ran."""
-        days = days_of_silence(schedule)
+        """Build the alarm for a stale catalog.
+
+        Each refresh reports the catalog's age, even when it fails. Missing data means that no refresh ran.
+        """
+        days = refresh_overdue_days(schedule)
         self._alarm(
             "CatalogStale",
-            self._own("CatalogAgeSeconds", statistic="Maximum").with_(period=Duration.days(1)),
+            self._own_metric("CatalogAgeSeconds", statistic="Maximum").with_(period=Duration.days(1)),
             _STALE_SECONDS,
             "A region's model access was not refreshed for a day, or no refresh ran",
             days or 1,
-            silence=_Silence.BREACHING if days else _Silence.NOT_BREACHING,
+            missing_data=_MissingData.BREACHING if days else _MissingData.NOT_BREACHING,
         )
 
     def _alarm(
@@ -140,8 +147,8 @@ class Observability(Construct):
         description: str,
         periods: int = 1,
         *,
-        # Without requests there are no metrics, and nothing is wrong.
-        silence: _Silence = _Silence.NOT_BREACHING,
+        # Metrics are missing while there are no requests.
+        missing_data: _MissingData = _MissingData.NOT_BREACHING,
     ) -> None:
         alarm = cloudwatch.Alarm(
             self,
@@ -150,14 +157,14 @@ class Observability(Construct):
             threshold=threshold,
             evaluation_periods=periods,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-            treat_missing_data=silence,
+            treat_missing_data=missing_data,
             alarm_description=f"{description}. What to do: docs/operations.md, {name}",
         )
         if self._topic is not None:
             alarm.add_alarm_action(actions.SnsAction(self._topic))
 
-    def _own(self, name: str, *, statistic: str = "Sum") -> cloudwatch.Metric:
-        """A metric that the functions write, in total."""
+    def _own_metric(self, name: str, *, statistic: str = "Sum") -> cloudwatch.Metric:
+        """Return a metric that the functions write, without dimensions."""
         return cloudwatch.Metric(namespace=self._namespace, metric_name=name, statistic=statistic)
 
     def _by_target(self, name: str) -> cloudwatch.MathExpression:
@@ -175,25 +182,25 @@ class Observability(Construct):
         ]
         rows: list[list[tuple[str, list[cloudwatch.IMetric]]]] = [
             [
-                ("Requests", [self._own("Requests"), self._own("Failures"), self._own("Failovers")]),
+                ("Requests", [self._own_metric(name) for name in ("Requests", "Failures", "Failovers")]),
                 ("Requests by model and region", [self._by_target("Requests")]),
                 ("Throttles by model and region", [self._by_target("Throttles"), self._all_cooling]),
             ],
             [
-                ("Tokens", [self._own("InputTokens"), self._own("OutputTokens")]),
-                ("Estimated cost in USD", [self._own("EstimatedCostUsd")]),
+                ("Tokens", [self._own_metric("InputTokens"), self._own_metric("OutputTokens")]),
+                ("Estimated cost in USD", [self._own_metric("EstimatedCostUsd")]),
                 ("Estimated cost by model and region", [self._by_target("EstimatedCostUsd")]),
             ],
             [
                 ("HTTP: 5XX", [self._http_errors]),
-                ("HTTP: slowest 1 %, ms", [self._http_p99]),
+                ("HTTP: p99 latency, ms", [self._http_p99]),
                 ("Batches and queues", batches),
             ],
         ]
         cloudwatch.Dashboard(
             self,
             "Dashboard",
-            # An account has one list of dashboards for all regions.
+            # Dashboard names are unique in the account across all regions.
             dashboard_name=f"{Stack.of(self).stack_name}-{Stack.of(self).region}",
             default_interval=Duration.days(1),
             widgets=[

@@ -1,4 +1,4 @@
-"""Print the outputs of a deployed stack as shell variables, under the names that README and docs use.
+"""Print the outputs of a deployed stack as shell variables, with the names that README and docs use.
 
 eval "$(python -m infra.outputs)"
 """
@@ -36,14 +36,14 @@ _API = re.compile(r"https://(?P<id>[a-z0-9]+)\.execute-api\.[^/]+/(?P<stage>[^/]
 
 
 def stack_variables(outputs: Mapping[str, str], *, endpoint_url: str = "") -> dict[str, str]:
-    """Return the value of each variable for a stack's outputs.
+    """Return the shell variables of a stack's outputs.
 
     Args:
-        outputs: values by output name; outputs without a variable are left out.
-        endpoint_url: of the emulator that holds the stack; empty for AWS.
+        outputs: values by output name. Outputs that are not in `VARIABLES` are left out.
+        endpoint_url: URL of the emulator that runs the stack; empty for AWS.
 
     Raises:
-        ValueError: `endpoint_url` is given and ApiUrl is not an execute-api address.
+        ValueError: `endpoint_url` is given and the output ApiUrl is not an execute-api URL.
     """
     found = {name: outputs[output] for output, name in VARIABLES.items() if output in outputs}
     if "API_URL" in found:
@@ -52,43 +52,47 @@ def stack_variables(outputs: Mapping[str, str], *, endpoint_url: str = "") -> di
 
 
 def _api_url(output: str, endpoint_url: str) -> str:
-    """Return the URL that paths such as /v1/converse are appended to."""
+    """Return the base URL for paths such as /v1/converse."""
     if not endpoint_url:
         return output.rstrip("/")
     match = _API.fullmatch(output)
     if match is None:
-        raise ValueError(f"the output ApiUrl is not an execute-api address: {output}")
-    # execute-api addresses lead to AWS. The emulator serves the same API below its own address.
+        raise ValueError(f"the output ApiUrl is not an execute-api URL: {output}")
+    # execute-api URLs lead to AWS. The emulator serves the same API below its own URL.
     return f"{endpoint_url}/restapis/{match['id']}/{match['stage']}/_user_request_"
 
 
 def export_lines(variables: Mapping[str, str]) -> list[str]:
-    """Return one `export` command for each variable, for sh, bash or zsh."""
+    """Return one `export` command per variable, for sh, bash or zsh."""
     return [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
 
 
-def _configured_name() -> str:
+def _configured_stack_name() -> str:
     context = json.loads((Path(__file__).resolve().parents[1] / "cdk.json").read_text("utf-8"))["context"]
     return str(context["stack_name"])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return its exit code."""
+    """Run the command line and return its exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m infra.outputs", description=(__doc__ or "").split("\n")[0]
     )
     parser.add_argument(
-        "--stack-name", default=_configured_name(), help="name of the stack (default: that in cdk.json)"
+        "--stack-name",
+        default=_configured_stack_name(),
+        help="name of the stack (default: stack_name in cdk.json)",
     )
-    parser.add_argument("--region", help="region of the stack (default: AWS_REGION, or your AWS profile's)")
-    given = parser.parse_args(arguments)
+    parser.add_argument(
+        "--region", help="region of the stack (default: AWS_REGION, or the region of your AWS profile)"
+    )
+    options = parser.parse_args(arguments)
     try:
-        session = boto3.Session(region_name=given.region or os.environ.get("AWS_REGION"))
-        stacks = session.client("cloudformation").describe_stacks(StackName=given.stack_name)["Stacks"]
+        session = boto3.Session(region_name=options.region or os.environ.get("AWS_REGION"))
+        stacks = session.client("cloudformation").describe_stacks(StackName=options.stack_name)["Stacks"]
         outputs = {item["OutputKey"]: item["OutputValue"] for item in stacks[0].get("Outputs", [])}
         variables = stack_variables(outputs, endpoint_url=os.environ.get("AWS_ENDPOINT_URL", ""))
     except (BotoCoreError, ClientError, ValueError) as error:
-        sys.stderr.write(f"The outputs of stack {given.stack_name} cannot be read: {in_one_line(error)}\n")
+        sys.stderr.write(f"Cannot read the outputs of stack {options.stack_name}: {in_one_line(error)}\n")
         return 1
     # boto3 reads AWS_DEFAULT_REGION, other SDKs read AWS_REGION.
     regions = {"AWS_REGION": session.region_name, "AWS_DEFAULT_REGION": session.region_name}

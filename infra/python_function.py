@@ -1,4 +1,4 @@
-"""One Lambda function: shared code, its own role, its own log group. Every function is made here."""
+"""A Lambda function of the stack: shared code, its own role and its own log group."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ from infra.settings import DeploymentSettings
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionBase:
-    """What all functions of a stack have in common.
+    """The properties that all functions of a stack share.
 
     Attributes:
-        code: the one asset, see `shared_code`.
-        environment: variables that every function gets.
+        settings: the settings of the deployment.
+        code: the asset of `shared_code`.
+        environment: environment variables of every function.
     """
 
     settings: DeploymentSettings
@@ -35,7 +36,7 @@ class FunctionBase:
 
 
 def shared_code() -> lambda_.Code:
-    """The asset of all functions, built once; CDK copies it into the cloud assembly."""
+    """Build the asset of all functions and return it. CDK copies it into the cloud assembly."""
     directory = tempfile.mkdtemp(prefix="lambda-asset-")
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     build_asset(Path(directory))
@@ -43,7 +44,7 @@ def shared_code() -> lambda_.Code:
 
 
 class PythonFunction(Construct):
-    """A function of the shared code that may do nothing but write its own logs until it is allowed more."""
+    """A function that can only write its own logs, until `allow` grants more permissions."""
 
     def __init__(
         self,
@@ -59,7 +60,7 @@ class PythonFunction(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         log_group = build_log_group(self, "Logs", base.settings)
-        # Without AWSLambdaBasicExecutionRole, which may write to every log group of the account.
+        # Not AWSLambdaBasicExecutionRole, which grants write access to every log group of the account.
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         log_group.grant_write(self.role)
         self.function = lambda_.Function(
@@ -75,14 +76,16 @@ class PythonFunction(Construct):
             role=self.role,
             log_group=log_group,
             tracing=lambda_.Tracing.ACTIVE if base.settings.tracing else None,
-            # To Lambda, a reserve of 0 would be a function that never runs.
+            # In Lambda, a reserved concurrency of 0 disables the function.
             reserved_concurrent_executions=reserved_concurrency or None,
         )
         self._acknowledge_findings()
         if base.settings.tracing:
-            acknowledge_wildcards(self.role, ["*"], because="A trace has no resource to name")
+            acknowledge_wildcards(self.role, ["*"], because="IAM has no resource type for traces")
         else:
-            acknowledge(self, "Serverless-LambdaTracing", because="The setting tracing is off: it costs")
+            acknowledge(
+                self, "Serverless-LambdaTracing", because="The setting tracing is off: traces cost money"
+            )
 
     @property
     def arn(self) -> str:
@@ -96,10 +99,13 @@ class PythonFunction(Construct):
         when: Mapping[str, Mapping[str, object]] | None = None,
         because: str = "",
     ) -> None:
-        """Let the function do these actions on these resources, under these conditions if any.
+        """Grant the function these actions.
 
         Args:
-            because: why a wildcard among the resources cannot be a name.
+            actions: IAM actions, such as "s3:GetObject".
+            on: ARNs of the resources.
+            when: IAM conditions, by operator and key.
+            because: why a wildcard among the resources is necessary.
         """
         self.role.add_to_policy(
             iam.PolicyStatement(actions=list(actions), resources=list(on), conditions=when)
@@ -112,10 +118,10 @@ class PythonFunction(Construct):
             self,
             "AwsSolutions-L1",
             "Serverless-LambdaLatestVersion",
-            because="Python 3.13 is supported until 2029; a newer one waits until the tests run on it",
+            because="Python 3.13 is supported until 2029; a newer version is used once the tests run on it",
         )
         acknowledge(
             self,
             "Serverless-LambdaDLQ",
-            because="It takes asynchronous invocations: only the end of a batch is one, and stands in S3 too",
+            because="Only the function for the end of a batch is invoked asynchronously; S3 has its result",
         )

@@ -1,10 +1,10 @@
-"""Send the messages of the dead-letter queue to the request queue again.
+"""Move the messages of the dead-letter queue back to the request queue.
 
     python -m infra.replay_dlq --dead-letter-queue-url URL --request-queue-url URL
 
-A message is deleted from the one queue only after the other has taken it: interrupted, the command sends one
-message twice at worst. Unlike SQS's own StartMessageMoveTask it can choose by the problem, and drops the
-attributes that told of it.
+Each message is sent first and then deleted, so an interrupted command sends at most one message twice. Unlike
+SQS's StartMessageMoveTask, it can select messages by their problem, and it removes the attributes that
+describe the problem.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.credentials import in_one_line
 
-# Messages that are looked at and left alone come back after this.
-_HIDDEN_SECONDS = 300
+# After this time, the messages that are not moved become visible again.
+_VISIBILITY_TIMEOUT_SECONDS = 300
 
 
 def replay(
     sqs: Any, *, dead_letter_queue_url: str, request_queue_url: str, problem: str | None = None
 ) -> tuple[int, int]:
-    """Move every message that was there at the start, or those of one problem.
+    """Move the messages that are in the dead-letter queue at the start.
 
     Args:
-        sqs: a client of SQS.
-        problem: the attribute `problem` of those to move, such as "all-targets-failed".
+        sqs: an SQS client.
+        problem: move only messages whose attribute `problem` has this value, such as "all-targets-failed".
 
     Returns:
-        How many were moved, and how many were left.
+        The number of messages moved, and the number left in the queue.
     """
     moved = 0
-    # What comes later may be what was just sent again, and failed again: it would go round for ever.
+    # A later message may be one that this run moved and that failed again. Moving it would never end.
     started = time.time()
     left: set[str] = set()
     while True:
@@ -46,15 +46,15 @@ def replay(
             MaxNumberOfMessages=10,
             MessageAttributeNames=["problem"],
             AttributeNames=["SentTimestamp"],
-            VisibilityTimeout=_HIDDEN_SECONDS,
+            VisibilityTimeout=_VISIBILITY_TIMEOUT_SECONDS,
             WaitTimeSeconds=1,
         ).get("Messages", [])
-        # What is left alone comes back when there are more messages than can be looked at in that time.
+        # Messages that were left become visible again when the queue takes longer than the timeout to read.
         if not any(message["MessageId"] not in left for message in messages):
             return moved, len(left)
         for message in messages:
-            came_later = int(message["Attributes"]["SentTimestamp"]) / 1000 > started
-            if came_later or (problem is not None and _problem(message) != problem):
+            is_new = int(message["Attributes"]["SentTimestamp"]) / 1000 > started
+            if is_new or (problem is not None and _problem(message) != problem):
                 left.add(message["MessageId"])
                 continue
             sqs.send_message(QueueUrl=request_queue_url, MessageBody=message["Body"])
@@ -63,7 +63,7 @@ def replay(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line."""
+    """Run the command line and return its exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m infra.replay_dlq", description=(__doc__ or "").split("\n")[0]
     )
@@ -71,20 +71,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--dead-letter-queue-url", required=True, help="the stack's output DeadLetterQueueUrl"
     )
     parser.add_argument("--request-queue-url", required=True, help="the stack's output RequestQueueUrl")
-    parser.add_argument("--problem", help="only messages with this problem, such as all-targets-failed")
-    given = parser.parse_args(arguments)
+    parser.add_argument("--problem", help="move only messages with this problem, such as all-targets-failed")
+    options = parser.parse_args(arguments)
     try:
         moved, left = replay(
             boto3.client("sqs"),
-            dead_letter_queue_url=given.dead_letter_queue_url,
-            request_queue_url=given.request_queue_url,
-            problem=given.problem,
+            dead_letter_queue_url=options.dead_letter_queue_url,
+            request_queue_url=options.request_queue_url,
+            problem=options.problem,
         )
     except (BotoCoreError, ClientError) as error:
-        # No region, no credentials, no such queue: what has been moved by then is in the request queue.
+        # Messages moved before the error are in the request queue.
         sys.stderr.write(f"{in_one_line(error)}\n")
         return 1
-    sys.stdout.write(f"{moved} sent again, {left} left\n")
+    sys.stdout.write(f"{moved} messages moved, {left} left in the dead-letter queue\n")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What is remembered of single requests: a table of idempotency keys, and files under `requests/`."""
+"""Storage of single requests: the table of idempotency keys, and the files under `requests/`."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ REQUESTS: Final = "requests/"
 
 
 def build_request_table(scope: Construct, settings: DeploymentSettings) -> dynamodb.Table:
-    """The table that idempotency keys are kept in, one item a key."""
+    """Return the table of idempotency keys, with one item per key."""
     return build_table(scope, "RequestTable", settings=settings, partition_key="id")
 
 
 def expire_requests(bucket: s3.Bucket, settings: DeploymentSettings) -> None:
-    """Let the files of single requests live as long as those of batches."""
+    """Let the files of single requests expire after `batch_expiry_days`."""
     bucket.add_lifecycle_rule(prefix=REQUESTS, expiration=Duration.days(settings.batch_expiry_days))
 
 
-def allow_remembering(function: PythonFunction, table: dynamodb.ITable, bucket: s3.IBucket) -> None:
-    """Let a function run a request once: its key in the table, a large answer in the bucket."""
-    changes = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
-    function.allow("dynamodb:GetItem", *changes, on=[table.table_arn])
+def allow_idempotency(function: PythonFunction, table: dynamodb.ITable, bucket: s3.IBucket) -> None:
+    """Let the function run each request once, with its key in the table and a large answer in the bucket."""
+    writes = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
+    function.allow("dynamodb:GetItem", *writes, on=[table.table_arn])
     function.allow(
         "s3:GetObject",
         "s3:PutObject",
         on=[bucket.arn_for_objects(f"{REQUESTS}*")],
-        because="A folder a request",
+        because="Each request has its own folder",
     )
     function.function.add_environment("LLMMANAGER_REQUEST_TABLE", table.table_name)

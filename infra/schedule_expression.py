@@ -1,4 +1,4 @@
-"""What EventBridge Scheduler takes as a recurring schedule, checked before AWS is asked."""
+"""Check recurring schedules of EventBridge Scheduler before the deployment."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import re
 SCHEDULE_TAKES = (
     'a recurring schedule of EventBridge Scheduler: "rate(6 hours)" (a whole number of minute(s), hour(s) or '
     'day(s), singular for 1) or "cron(0 6 * * ? *)" (minutes, hours, day of month, month, day of week, year; '
-    "one of the two days is ?)"
+    "exactly one of the two day fields is ?)"
 )
 
 DAY_SECONDS = 86_400
 
 _RATE = re.compile(r"rate\((?:1 (?:minute|hour|day)|(?!0|1 )\d{1,6} (?:minutes|hours|days))\)", re.ASCII)
 _CRON = re.compile(r"cron\(([^()]*)\)")
-# Lowest and highest number of each field, and the names that stand for numbers in it.
+# The lowest and highest number of each field, and the names accepted in place of numbers.
 _CRON_FIELDS = (
     (0, 59, ""),
     (0, 23, ""),
@@ -27,7 +27,7 @@ _DAY_OF_MONTH, _DAY_OF_WEEK = 2, 4
 
 
 def is_recurring_schedule(text: str) -> bool:
-    """Whether Scheduler would take this expression and fire it more than once (so `at()` is not one)."""
+    """Whether Scheduler accepts the expression and runs it repeatedly (unlike `at()`)."""
     if _RATE.fullmatch(text):
         return True
     cron = _CRON.fullmatch(text)
@@ -40,7 +40,7 @@ def is_recurring_schedule(text: str) -> bool:
 
 
 def longest_pause_seconds(text: str) -> int | None:
-    """How long it is between two runs of a recurring schedule; None where that cannot easily be told."""
+    """Return the longest time between two runs of a recurring schedule, or None for an irregular one."""
     rate = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", text)
     if rate:
         return int(rate[1]) * {"minute": 60, "hour": 3600, "day": DAY_SECONDS}[rate[2]]
@@ -55,7 +55,7 @@ def _is_cron_field(index: int, field: str) -> bool:
 
 
 def _is_cron_item(index: int, item: str) -> bool:
-    """One of a field's alternatives: a value, a range or `*`, each with a step or not, or a special day."""
+    """Whether `item` is a value, a range or `*`, each with an optional step, or a special day."""
     low, high, names = _CRON_FIELDS[index]
     if index == _DAY_OF_MONTH and re.fullmatch(r"L|LW|(?:[1-9]|[12]\d|3[01])W", item):
         return True

@@ -1,4 +1,4 @@
-"""The whole deployment: composes the constructs of this package and nothing else."""
+"""The CDK stack: it only composes the constructs of this package."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from constructs import Construct
 
 from infra.batch import BATCHES, Batch, build_batch_bucket
 from infra.batch_end import BatchEnd
-from infra.events import EventsDoor, build_event_bus
+from infra.events import EventsEntryPoint, build_event_bus
 from infra.http_api import HttpApi
 from infra.model_access import ModelAccess, build_catalog_table
 from infra.observability import Observability
@@ -27,7 +27,7 @@ from llmmanager.bedrock.catalog.snapshot import load_snapshot
 
 
 class LlmManagerStack(Stack):
-    """LLMManager for Amazon Bedrock: the catalog's refresh, batches and the HTTP API."""
+    """LLMManager for Amazon Bedrock: the catalog refresh, batches, events and the HTTP API."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, settings: DeploymentSettings, **kwargs: Any
@@ -39,7 +39,7 @@ class LlmManagerStack(Stack):
         request_table = build_request_table(self, settings)
         expire_requests(bucket, settings)
         bus = build_event_bus(self)
-        # Two stacks in one account must not add up.
+        # CloudWatch would add up the metrics of two stacks with the same namespace.
         namespace = f"LLMManager/{self.stack_name}"
         base = FunctionBase(
             settings=settings,
@@ -64,7 +64,7 @@ class LlmManagerStack(Stack):
             bus=bus,
             machine=batch.state_machine,
         )
-        door = EventsDoor(
+        events_entry_point = EventsEntryPoint(
             self,
             "Events",
             base=base,
@@ -83,7 +83,7 @@ class LlmManagerStack(Stack):
             table=table,
             request_table=request_table,
             batch_machine=batch.state_machine,
-            request_queue=door.request_queue,
+            request_queue=events_entry_point.request_queue,
             invoke_models=invoke_models,
         )
         Observability(
@@ -93,39 +93,53 @@ class LlmManagerStack(Stack):
             namespace=namespace,
             http_api=http_api,
             batch=batch,
-            dead_letter_queue=door.dead_letter_queue,
+            dead_letter_queue=events_entry_point.dead_letter_queue,
         )
         for number, warning in enumerate(settings.warnings):
             Annotations.of(self).add_warning_v2(f"llmmanager:settings-{number}", warning)
-        self._output("ApiUrl", http_api.url, "Base URL of the HTTP API; its requests are signed (SigV4)")
+        self._output("ApiUrl", http_api.url, "Base URL of the HTTP API (requests are signed with SigV4)")
         if http_api.api_key is not None:
-            self._output(
-                "ApiKeyId", http_api.api_key.key_id, "Id of the API's first key; its value is not shown"
-            )
-        self._output("BatchBucketName", bucket.bucket_name, "Bucket that holds the batches")
-        self._output("BatchStateMachineArn", batch.state_machine.arn, "Runs a batch")
-        self._output("RefreshStateMachineArn", model_access.state_machine.arn, "Refreshes the catalog")
-        self._output("EventBusName", bus.event_bus_name, "Bus for requests and for what became of them")
-        self._output("RequestQueueUrl", door.request_queue.queue_url, "Queue for requests")
-        self._output("RequestTopicArn", door.topic.topic_arn, "Topic for requests")
-        self._output("DeadLetterQueueUrl", door.dead_letter_queue.queue_url, "Requests that did not work")
+            self._output("ApiKeyId", http_api.api_key.key_id, "Id of the first API key")
+        self._output("BatchBucketName", bucket.bucket_name, "Bucket for batch files and results")
+        self._output("BatchStateMachineArn", batch.state_machine.arn, "State machine that runs a batch")
         self._output(
-            "EventsFunctionName", door.function.function.function_name, "Answers a request it is invoked with"
+            "RefreshStateMachineArn",
+            model_access.state_machine.arn,
+            "State machine that refreshes the model catalog",
         )
-        self._output("TableName", table.table_name, "Table that holds the catalog")
+        self._output("TableName", table.table_name, "DynamoDB table of the model catalog")
+        self._output("EventBusName", bus.event_bus_name, "Event bus for requests and answers")
+        self._add_event_outputs(events_entry_point)
+
+    def _add_event_outputs(self, events_entry_point: EventsEntryPoint) -> None:
+        request_queue = events_entry_point.request_queue
+        self._output("RequestQueueUrl", request_queue.queue_url, "SQS queue for requests")
+        self._output("RequestTopicArn", events_entry_point.topic.topic_arn, "SNS topic for requests")
+        self._output(
+            "DeadLetterQueueUrl",
+            events_entry_point.dead_letter_queue.queue_url,
+            "SQS queue of requests that failed permanently",
+        )
+        self._output(
+            "EventsFunctionName",
+            events_entry_point.function.function.function_name,
+            "Function to invoke with a request",
+        )
 
     def _output(self, name: str, value: str, description: str) -> None:
         CfnOutput(self, name, value=value, description=description)
 
 
 def _check_partition(region: str, settings: DeploymentSettings) -> None:
-    """Raise SettingsError for regions that do not accept the credentials of the region deployed to."""
+    """Raise SettingsError unless all regions are in the partition of the stack's region."""
     partition = None if Token.is_unresolved(region) else RegionInfo.get(region).partition
     if partition is None:
         return
     wrong = [name for name in settings.regions if RegionInfo.get(name).partition not in (partition, None)]
     if wrong:
-        takes = f"regions of the partition that {region} belongs to ({partition}): credentials end there"
+        takes = (
+            f"regions in the same partition as {region} ({partition}): credentials are valid in one partition"
+        )
         raise SettingsError.takes("regions", ", ".join(wrong), takes)
 
 

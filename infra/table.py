@@ -1,4 +1,4 @@
-"""A DynamoDB table of this stack: paid by request, encrypted, restorable, forgetting what has expired."""
+"""DynamoDB tables with on-demand capacity, encryption, point-in-time recovery and expiry of items."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def build_table(
     partition_key: str,
     sort_key: str | None = None,
 ) -> dynamodb.Table:
-    """A table whose keys are text; an item is forgotten after its `expires_at` (seconds since 1970)."""
+    """Return a table with string keys, which deletes items after their `expires_at` (seconds since 1970)."""
     return dynamodb.Table(
         scope,
         construct_id,
-        partition_key=_text(partition_key),
-        sort_key=_text(sort_key) if sort_key is not None else None,
+        partition_key=_string(partition_key),
+        sort_key=_string(sort_key) if sort_key is not None else None,
         billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
         encryption=dynamodb.TableEncryption.AWS_MANAGED,
         point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
@@ -33,5 +33,5 @@ def build_table(
     )
 
 
-def _text(name: str) -> dynamodb.Attribute:
+def _string(name: str) -> dynamodb.Attribute:
     return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)

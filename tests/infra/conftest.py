@@ -1,4 +1,4 @@
-"""The stack, synthesised once, in a form that assertions can be read in."""
+"""The synthesised stack, with its template in a readable form."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _HASH = re.compile(r"[0-9A-F]{8}$")
 
 @dataclass(frozen=True)
 class SynthesisedStack:
-    """A template whose intrinsic functions are resolved to readable text.
+    """A template with its intrinsic functions resolved to readable text.
 
-    A resource is called by its logical id without the hash; `{"Ref": X}` reads "<X>", and
-    `{"Fn::GetAtt": [X, "Arn"]}` reads "<X.Arn>".
+    A resource's name is its logical id without the hash. `{"Ref": X}` becomes "<X>", and
+    `{"Fn::GetAtt": [X, "Arn"]}` becomes "<X.Arn>".
     """
 
     template: Mapping[str, Any]
@@ -38,7 +38,7 @@ class SynthesisedStack:
         return {key: self._resolve(value)["Value"] for key, value in self.template["Outputs"].items()}
 
     def of_type(self, resource_type: str) -> dict[str, dict[str, Any]]:
-        """Properties by name."""
+        """Return the properties of all resources of a type, by name."""
         return {
             name: resource.get("Properties", {})
             for name, resource in self.resources.items()
@@ -46,7 +46,7 @@ class SynthesisedStack:
         }
 
     def definition(self, state_machine: str) -> dict[str, Any]:
-        """A state machine's definition; functions appear as ARNs that end with their names."""
+        """Return a state machine's definition, with functions as ARNs that end with their names."""
         text = self.of_type("AWS::StepFunctions::StateMachine")[state_machine]["DefinitionString"]
         arn = "arn:aws:lambda:us-east-1:123456789012:function:"
         definition: dict[str, Any] = json.loads(re.sub(r"<(\w+)\.Arn>", rf"{arn}\1", text))
@@ -80,7 +80,7 @@ Synthesise = Callable[..., SynthesisedStack]
 
 @pytest.fixture(scope="session")
 def synthesise(tmp_path_factory: pytest.TempPathFactory) -> Synthesise:
-    """Synthesise the stack as `cdk synth -c key=value …` would."""
+    """Return a function that synthesises the stack like `cdk synth -c key=value …`."""
     import aws_cdk as cdk
 
     from infra.settings import DeploymentSettings
@@ -100,7 +100,7 @@ def synthesise(tmp_path_factory: pytest.TempPathFactory) -> Synthesise:
 
 @pytest.fixture(scope="session")
 def stack(synthesise: Synthesise) -> SynthesisedStack:
-    """The stack as cdk.json describes it."""
+    """The stack with the settings in cdk.json."""
     return synthesise()
 
 
@@ -116,7 +116,7 @@ def asset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def varied(synthesise: Synthesise) -> SynthesisedStack:
-    """A small stack in which every setting has another value than its default."""
+    """A small stack in which no setting has its default value."""
     return synthesise(
         stack_name="llm-dev",
         models="Nova Micro",

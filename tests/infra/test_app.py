@@ -1,4 +1,4 @@
-"""app.py, run as the CDK command line runs it."""
+"""app.py, run like the CDK command line runs it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run_app(
     )
 
 
-def test_without_cdk_json_and_account_the_defaults_are_synthesised_and_valid(tmp_path: Path) -> None:
+def test_the_defaults_are_valid_without_cdk_json_and_without_an_account(tmp_path: Path) -> None:
     done = run_app(tmp_path, context={}, CDK_VALIDATION="true")
     assert (done.returncode, done.stderr) == (0, "")
     template = json.loads((tmp_path / "LlmManager.template.json").read_text())
@@ -45,7 +45,7 @@ TOPIC = {"alarm_topic_arn": "arn:aws:sns:eu-west-2:123456789012:on-call"}
 ACCOUNT = {"CDK_DEFAULT_ACCOUNT": "123456789012"}
 
 
-def test_the_stack_is_called_what_the_setting_says_and_alarms_reach_a_topic_of_its_region(
+def test_the_stack_has_the_configured_name_and_alarms_notify_a_topic_of_its_region(
     tmp_path: Path,
 ) -> None:
     context: dict[str, object] = {"stack_name": "LlmManager-dev", **TOPIC}
@@ -58,7 +58,7 @@ def test_the_stack_is_called_what_the_setting_says_and_alarms_reach_a_topic_of_i
     assert stacks == ["LlmManager-dev"]
 
 
-def test_what_cannot_be_deployed_is_said_in_one_line(tmp_path: Path) -> None:
+def test_an_invalid_setting_is_reported_on_one_line(tmp_path: Path) -> None:
     done = run_app(tmp_path, context={"regions": "us-esat-1"})
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("Context key \"regions\" is 'us-esat-1': ")
@@ -66,17 +66,17 @@ def test_what_cannot_be_deployed_is_said_in_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("region", ["cn-north-1", "us-gov-west-1"])
-def test_regions_of_another_partition_than_is_deployed_to_are_refused(tmp_path: Path, region: str) -> None:
+def test_regions_outside_the_stacks_partition_are_rejected(tmp_path: Path, region: str) -> None:
     account = {"CDK_DEFAULT_ACCOUNT": "123456789012", "CDK_DEFAULT_REGION": region}
     done = run_app(tmp_path, context={"regions": "us-east-1,eu-central-1"}, **account)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith(
-        "Context key \"regions\" is 'us-east-1, eu-central-1': it takes regions of the partition that "
-        f"{region} belongs to"
+        "Context key \"regions\" is 'us-east-1, eu-central-1': it takes regions in the same partition "
+        f"as {region} ("
     )
 
 
-def test_a_topic_that_alarms_cannot_reach_is_refused_where_the_region_is_known(tmp_path: Path) -> None:
+def test_a_topic_outside_the_stacks_region_is_rejected_when_the_region_is_known(tmp_path: Path) -> None:
     elsewhere = run_app(tmp_path, context=dict(TOPIC), **ACCOUNT, CDK_DEFAULT_REGION="us-east-1")
     assert elsewhere.returncode == 1
-    assert "a topic in the region that is deployed to (us-east-1)" in elsewhere.stderr.splitlines()[-1]
+    assert "a topic in the stack's region (us-east-1)" in elsewhere.stderr.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""The cost model knows the state machine that is deployed."""
+"""The batch cost model matches the deployed state machine."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from tests.benchmarks.batch import transitions
 
 
 @pytest.mark.parametrize(("records", "latency"), [(1, 0), (300, 1), (20_000, 3), (2_000, 100)])
-def test_it_counts_the_transitions_of_the_deployed_definition(records: int, latency: float) -> None:
+def test_the_model_counts_the_transitions_of_the_deployed_definition(records: int, latency: float) -> None:
     cost = estimate_batch_cost(
         "Nova Lite", records=records, input_tokens=100, output_tokens=100, latency_seconds=latency
     )
 
-    # A shard that takes several workers enters two states more for each.
+    # Each further worker of a shard enters two more states.
     runs = round(cost.count("invocations")) - 2
     shards = _shards(records)
     extra = transitions(1, invocations=2) - transitions(1)
     assert cost.count("state transitions") == transitions(shards) + extra * (runs - shards)
 
 
-def test_its_defaults_are_those_of_the_stack() -> None:
+def test_the_models_defaults_are_the_stacks_defaults() -> None:
     stack = BatchStack()
 
     for name in (

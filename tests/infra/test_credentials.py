@@ -1,4 +1,4 @@
-"""Without AWS credentials, each command says in one line what to do."""
+"""Without AWS credentials, each command reports on one line what to do."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
 
 @pytest.fixture(autouse=True)
 def no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment of a user without credentials, whatever tests of other files have set."""
+    """The environment of a user without credentials."""
     for name in CREDENTIALS:
         monkeypatch.delenv(name, raising=False)
 
 
-def test_credentials_that_are_there_are_enough(no_credentials: None, aws_credentials: None) -> None:
+def test_existing_credentials_are_accepted(no_credentials: None, aws_credentials: None) -> None:
     assert missing_credentials() is None
 
 
-def test_a_source_of_credentials_that_fails_is_named_in_one_line(
+def test_the_error_of_a_credential_provider_is_reported_on_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = tmp_path / "config"
@@ -55,7 +55,7 @@ def test_a_source_of_credentials_that_fails_is_named_in_one_line(
     ],
     ids=lambda command: command[-1],
 )
-def test_without_credentials_a_command_prints_one_line_that_says_what_to_do(
+def test_a_command_without_credentials_reports_on_one_line_how_to_provide_them(
     command: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("AWS_DEFAULT_REGION", "BATCH_BUCKET", "BATCH_MACHINE_ARN"):
@@ -74,6 +74,6 @@ def test_without_credentials_a_command_prints_one_line_that_says_what_to_do(
     assert "AWS_PROFILE" in line
 
 
-def test_make_deploy_checks_before_it_synthesises() -> None:
+def test_make_deploy_checks_credentials_before_it_synthesises() -> None:
     recipe = (ROOT / "Makefile").read_text().partition("\ndeploy:")[2].partition("\n\n")[0]
     assert recipe.index("infra.credentials") < recipe.index("cdk deploy")

@@ -1,4 +1,4 @@
-"""The events door: its queues, the ways into them, and who may use those."""
+"""The entry point for events: its queues, rules and topic, and who may send to them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def statements(stack: Any, queue: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_a_message_stays_hidden_for_six_times_the_functions_time_and_ends_in_the_dead_letter_queue(
+def test_the_visibility_timeout_is_six_function_timeouts_and_failures_move_to_the_dead_letter_queue(
     stack: Any,
 ) -> None:
     queue = stack.of_type("AWS::SQS::Queue")["EventsRequestQueue"]
@@ -24,7 +24,7 @@ def test_a_message_stays_hidden_for_six_times_the_functions_time_and_ends_in_the
     assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
     assert queue["RedrivePolicy"] == {
         "deadLetterTargetArn": "<EventsDeadLetterQueue.Arn>",
-        # Once more than it is tried, to tell of what the function died of each time.
+        # One more than the tries: the last receive reports a message that stopped the function each time.
         "maxReceiveCount": int(function["Environment"]["Variables"]["LLMMANAGER_MAX_TRIES"]) + 1,
     }
 
@@ -37,7 +37,7 @@ def test_the_dead_letter_queue_keeps_messages_longer_than_the_request_queue(stac
 
 
 @pytest.mark.parametrize("queue", QUEUES)
-def test_queues_are_encrypted_and_reached_over_tls_only(stack: Any, queue: str) -> None:
+def test_queues_are_encrypted_and_require_tls(stack: Any, queue: str) -> None:
     assert stack.of_type("AWS::SQS::Queue")[queue]["SqsManagedSseEnabled"] is True
     assert {
         "Action": "sqs:*",
@@ -62,7 +62,7 @@ def test_only_the_stacks_own_topic_and_rules_may_send_through_a_service(stack: A
     ]
 
 
-def test_the_topic_is_encrypted_reached_over_tls_only_and_feeds_the_queue(stack: Any) -> None:
+def test_the_topic_is_encrypted_requires_tls_and_delivers_to_the_queue(stack: Any) -> None:
     (topic,) = stack.of_type("AWS::SNS::Topic").values()
     (policy,) = stack.of_type("AWS::SNS::TopicPolicy").values()
     (subscription,) = stack.of_type("AWS::SNS::Subscription").values()
@@ -73,11 +73,11 @@ def test_the_topic_is_encrypted_reached_over_tls_only_and_feeds_the_queue(stack:
     assert (subscription["Protocol"], subscription["Endpoint"]) == ("sqs", "<EventsRequestQueue.Arn>")
 
 
-def test_the_rules_match_requests_on_the_own_bus_and_files_in_the_own_inbox(stack: Any) -> None:
+def test_the_rules_match_requests_on_the_stacks_bus_and_files_in_its_inbox(stack: Any) -> None:
     rules = stack.of_type("AWS::Events::Rule")
     assert rules["EventsRequests"]["EventBusName"] == "<EventBus>"
     assert rules["EventsRequests"]["EventPattern"] == {"detail-type": ["LLM Request"]}
-    # S3 tells the default bus.
+    # S3 sends events to the default bus.
     assert "EventBusName" not in rules["EventsInbox"]
     assert rules["EventsInbox"]["EventPattern"] == {
         "source": ["aws.s3"],
@@ -93,7 +93,7 @@ def test_the_rules_match_requests_on_the_own_bus_and_files_in_the_own_inbox(stac
         assert target["DeadLetterConfig"] == {"Arn": "<EventsDeadLetterQueue.Arn>"}
 
 
-def test_the_function_takes_messages_in_batches_side_by_side_and_reports_each(
+def test_the_function_receives_batches_of_messages_concurrently_and_reports_each_failure(
     stack: Any, varied: Any
 ) -> None:
     for deployed, concurrency in ((stack, 10), (varied, 2)):
@@ -103,7 +103,7 @@ def test_the_function_takes_messages_in_batches_side_by_side_and_reports_each(
         assert mapping["EventSourceArn"] == "<EventsRequestQueue.Arn>"
 
 
-def test_reply_queues_are_told_to_the_function_which_may_send_to_them_and_to_no_other(varied: Any) -> None:
+def test_the_function_can_send_only_to_the_configured_reply_queues(varied: Any) -> None:
     answers = "arn:aws:sqs:eu-west-2:123456789012:answers"
     variables = varied.of_type("AWS::Lambda::Function")["EventsHandlerFunction"]["Environment"]["Variables"]
     assert variables["LLMMANAGER_REPLY_QUEUES"] == f'["{answers}"]'

@@ -1,4 +1,4 @@
-"""The HTTP API as API Gateway is told to make it."""
+"""The HTTP API in the template."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROUTES = {
     "GET /v1/models/{name}/access",
     "GET /v1/health",
 }
-# What is none of them is the function's to answer too.
+# Methods for unknown routes, which the function answers too.
 OTHERS = {
     "ANY ",
     "ANY /v1",
@@ -34,7 +34,7 @@ OTHERS = {
 
 
 def paths(stack: Any) -> dict[str, str]:
-    """Path by reference of a resource."""
+    """Return the path of each resource, by its reference."""
     resources = stack.of_type("AWS::ApiGateway::Resource")
 
     def path(reference: str) -> str:
@@ -44,7 +44,7 @@ def paths(stack: Any) -> dict[str, str]:
     return {f"<{name}>": path(f"<{name}>") for name in resources}
 
 
-def test_these_are_all_routes(stack: Any) -> None:
+def test_the_api_has_exactly_these_routes(stack: Any) -> None:
     known = paths(stack)
     methods = stack.of_type("AWS::ApiGateway::Method").values()
     assert {
@@ -52,22 +52,22 @@ def test_these_are_all_routes(stack: Any) -> None:
     } == ROUTES | OTHERS
 
 
-def test_every_method_takes_signed_requests_only(stack: Any) -> None:
+def test_every_method_requires_a_signed_request(stack: Any) -> None:
     for name, method in stack.of_type("AWS::ApiGateway::Method").items():
         assert method["AuthorizationType"] == "AWS_IAM", name
 
 
-def test_no_method_takes_an_api_key_unless_it_is_set(stack: Any) -> None:
+def test_no_method_requires_an_api_key_by_default(stack: Any) -> None:
     assert not any(m["ApiKeyRequired"] for m in stack.of_type("AWS::ApiGateway::Method").values())
     assert stack.of_type("AWS::ApiGateway::UsagePlan") == stack.of_type("AWS::ApiGateway::ApiKey") == {}
 
 
-def test_with_api_keys_every_method_takes_one_beside_the_signature(varied: Any) -> None:
+def test_with_api_keys_every_method_requires_a_key_and_a_signature(varied: Any) -> None:
     for method in varied.of_type("AWS::ApiGateway::Method").values():
         assert (method["AuthorizationType"], method["ApiKeyRequired"]) == ("AWS_IAM", True)
 
 
-def test_api_keys_have_a_plan_with_throttle_and_quota(varied: Any) -> None:
+def test_api_keys_have_a_usage_plan_with_throttle_and_quota(varied: Any) -> None:
     (plan,) = varied.of_type("AWS::ApiGateway::UsagePlan").values()
     (stage,) = plan["ApiStages"]
     assert stage["Stage"].startswith("<HttpApiDeploymentStageprod")
@@ -77,14 +77,14 @@ def test_api_keys_have_a_plan_with_throttle_and_quota(varied: Any) -> None:
     assert key["KeyType"] == "API_KEY"
 
 
-def test_the_stack_tells_the_id_of_its_key_and_never_the_value(stack: Any, varied: Any) -> None:
+def test_an_output_has_the_id_of_the_api_key_but_not_its_value(stack: Any, varied: Any) -> None:
     (key,) = varied.of_type("AWS::ApiGateway::ApiKey")
     assert varied.outputs["ApiKeyId"] == f"<{key}>"
     assert "Value" not in varied.of_type("AWS::ApiGateway::ApiKey")[key]
     assert "ApiKeyId" not in stack.outputs
 
 
-def test_a_request_is_lost_when_its_message_cannot_be_worked_at_any_more(stack: Any) -> None:
+def test_a_request_counts_as_lost_after_its_message_and_its_function_have_expired(stack: Any) -> None:
     functions = stack.of_type("AWS::Lambda::Function")
     queue = stack.of_type("AWS::SQS::Queue")["EventsRequestQueue"]
     variables = functions["HttpApiHandlerFunction"]["Environment"]["Variables"]
@@ -92,7 +92,7 @@ def test_a_request_is_lost_when_its_message_cannot_be_worked_at_any_more(stack: 
     assert int(variables["LLMMANAGER_REQUEST_LOST_SECONDS"]) == oldest
 
 
-def test_every_method_is_answered_by_the_one_function(stack: Any) -> None:
+def test_one_function_answers_every_method(stack: Any) -> None:
     for method in stack.of_type("AWS::ApiGateway::Method").values():
         assert method["Integration"]["Type"] == "AWS_PROXY"
         assert "<HttpApiHandlerFunction.Arn>" in method["Integration"]["Uri"]
@@ -110,13 +110,13 @@ def test_api_gateway_may_invoke_the_function_for_this_api_only(stack: Any) -> No
     ]
 
 
-def test_the_api_is_regional_and_speaks_text(stack: Any) -> None:
+def test_the_api_is_regional_and_has_no_binary_media_types(stack: Any) -> None:
     (api,) = stack.of_type("AWS::ApiGateway::RestApi").values()
     assert api["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
     assert "BinaryMediaTypes" not in api
 
 
-def test_the_stage_throttles_and_logs_who_asked_for_what(stack: Any) -> None:
+def test_the_stage_throttles_and_logs_the_caller_of_each_request(stack: Any) -> None:
     (stage,) = stack.of_type("AWS::ApiGateway::Stage").values()
     assert stage["StageName"] == "prod"
     assert stage["MethodSettings"] == [
@@ -133,14 +133,14 @@ def test_the_stage_throttles_and_logs_who_asked_for_what(stack: Any) -> None:
     assert json.loads(log["Format"])["caller"] == "$context.identity.userArn"
 
 
-def test_the_stage_waits_for_the_role_that_lets_it_log(stack: Any) -> None:
+def test_the_stage_depends_on_the_role_that_writes_its_logs(stack: Any) -> None:
     (stage,) = (r for r in stack.resources.values() if r["Type"] == "AWS::ApiGateway::Stage")
     (account,) = stack.of_type("AWS::ApiGateway::Account").values()
     assert account == {"CloudWatchRoleArn": "<HttpApiCloudWatchRole.Arn>"}
     assert [name.startswith("HttpApiAccount") for name in stage["DependsOn"]] == [True]
 
 
-def test_errors_of_the_gateway_look_like_those_of_the_function(stack: Any) -> None:
+def test_errors_of_api_gateway_have_the_format_of_the_functions_errors(stack: Any) -> None:
     responses = {r["ResponseType"]: r for r in stack.of_type("AWS::ApiGateway::GatewayResponse").values()}
     assert set(responses) == {
         "DEFAULT_4XX",
@@ -153,14 +153,14 @@ def test_errors_of_the_gateway_look_like_those_of_the_function(stack: Any) -> No
         headers = response["ResponseParameters"]
         assert headers["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
         body = response["ResponseTemplates"]["application/json"]
-        # API Gateway puts in the message as a JSON string, quotes included.
+        # API Gateway inserts the message as a JSON string, with its quotes.
         problem = json.loads(body.replace("$context.error.messageString", '"Too Many Requests"'))
         assert set(problem) == {"type", "title", "detail", "requestId"}
         assert problem["type"] == "urn:llmmanager:problem:gateway"
     assert responses["THROTTLED"]["ResponseParameters"]["gatewayresponse.header.Retry-After"] == "'1'"
 
 
-def test_a_request_that_lambda_has_no_room_for_is_told_to_come_back(stack: Any) -> None:
+def test_a_request_above_the_concurrency_limit_is_answered_with_retry_after(stack: Any) -> None:
     responses = {r["ResponseType"]: r for r in stack.of_type("AWS::ApiGateway::GatewayResponse").values()}
     not_run = responses["INTEGRATION_FAILURE"]
     assert not_run["StatusCode"] == "503"
@@ -168,14 +168,14 @@ def test_a_request_that_lambda_has_no_room_for_is_told_to_come_back(stack: Any) 
     assert [name for name, r in responses.items() if "StatusCode" in r] == ["INTEGRATION_FAILURE"]
 
 
-def test_a_change_of_the_errors_is_deployed(stack: Any) -> None:
+def test_a_change_of_the_gateway_responses_is_deployed(stack: Any) -> None:
     (deployment,) = (r for r in stack.resources.values() if r["Type"] == "AWS::ApiGateway::Deployment")
     depends_on = " ".join(deployment["DependsOn"])
     for response in stack.of_type("AWS::ApiGateway::GatewayResponse"):
         assert response in depends_on
 
 
-def test_the_document_tells_exactly_the_routes_that_are_deployed(stack: Any) -> None:
+def test_the_openapi_document_has_exactly_the_deployed_routes(stack: Any) -> None:
     documented = {
         f"{method.upper()} {path}"
         for path, operations in json.loads(DOCUMENT.read_text())["paths"].items()
@@ -184,7 +184,7 @@ def test_the_document_tells_exactly_the_routes_that_are_deployed(stack: Any) -> 
     assert documented == ROUTES
 
 
-def test_the_document_asks_for_the_signature_that_is_deployed(stack: Any) -> None:
+def test_the_openapi_document_requires_the_deployed_signature(stack: Any) -> None:
     document = json.loads(DOCUMENT.read_text())
     (requirement,) = document["security"]
     schemes = document["components"]["securitySchemes"]
@@ -192,7 +192,7 @@ def test_the_document_asks_for_the_signature_that_is_deployed(stack: Any) -> Non
     assert not any("security" in op for path in document["paths"].values() for op in path.values())
 
 
-def test_the_document_asks_for_the_path_parameters_that_are_deployed(stack: Any) -> None:
+def test_the_openapi_document_requires_the_deployed_path_parameters(stack: Any) -> None:
     document = json.loads(DOCUMENT.read_text())
     shared = document["components"]["parameters"]
     for path, operations in document["paths"].items():

@@ -34,7 +34,7 @@ def test_these_are_all_alarms(stack: Any) -> None:
     assert set(alarms(stack)) == ALARMS
 
 
-def test_alarms_and_dashboard_are_within_what_is_free(stack: Any) -> None:
+def test_alarms_and_dashboard_stay_within_the_free_tier(stack: Any) -> None:
     watched = sum(
         len([metric for metric in alarm.get("Metrics", [{"MetricStat": {}}]) if "MetricStat" in metric])
         for alarm in alarms(stack).values()
@@ -43,14 +43,14 @@ def test_alarms_and_dashboard_are_within_what_is_free(stack: Any) -> None:
     assert len(stack.of_type("AWS::CloudWatch::Dashboard")) == 1
 
 
-def test_every_alarm_says_what_happened_and_where_to_read_what_to_do(stack: Any) -> None:
+def test_every_alarm_says_what_happened_and_names_its_place_in_the_docs(stack: Any) -> None:
     page = (ROOT / "docs" / "operations.md").read_text()
     for name, alarm in alarms(stack).items():
         assert alarm["AlarmDescription"].endswith(f"docs/operations.md, {name}")
         assert f"| `{name}` |" in page
 
 
-def test_silence_is_no_alarm_but_of_the_refresh(stack: Any) -> None:
+def test_missing_data_is_an_alarm_for_the_refresh_only(stack: Any) -> None:
     silence = {name: alarm["TreatMissingData"] for name, alarm in alarms(stack).items()}
     assert silence.pop("CatalogStale") == "breaching"
     assert set(silence.values()) == {"notBreaching"}
@@ -73,20 +73,20 @@ def test_silence_is_no_alarm_but_of_the_refresh(stack: Any) -> None:
         ("cron(0 6 * 1-6 ? *)", None),
     ],
 )
-def test_a_refresh_that_never_runs_is_noticed_after_two_of_its_pauses(
+def test_a_refresh_that_never_runs_raises_the_alarm_after_two_pauses_of_the_schedule(
     schedule: str, days: int | None
 ) -> None:
-    from infra.observability import days_of_silence
+    from infra.observability import refresh_overdue_days
 
-    assert days_of_silence(schedule) == days
+    assert refresh_overdue_days(schedule) == days
 
 
-def test_a_refresh_too_rare_to_be_watched_for_is_not(synthesise: Any) -> None:
+def test_a_schedule_beyond_the_alarms_limit_is_not_watched(synthesise: Any) -> None:
     alarm = alarms(synthesise(refresh_schedule="rate(30 days)"))["CatalogStale"]
     assert (alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == (1, "notBreaching")
 
 
-def test_the_alarm_of_the_refresh_looks_back_over_days(stack: Any, varied: Any) -> None:
+def test_the_refresh_alarm_evaluates_days(stack: Any, varied: Any) -> None:
     for deployed, days in ((stack, 1), (varied, 2)):
         alarm = alarms(deployed)["CatalogStale"]
         assert (alarm["Period"], alarm["EvaluationPeriods"]) == (86_400, days)
@@ -121,19 +121,19 @@ def test_the_dashboard_shows_metrics_that_the_functions_write(stack: Any) -> Non
     assert shown <= known
 
 
-def test_by_default_nobody_is_called(stack: Any) -> None:
+def test_alarms_notify_nobody_by_default(stack: Any) -> None:
     assert stack.of_type("AWS::SNS::Subscription").keys() & {"ObservabilityAlarms"} == set()
     assert all("AlarmActions" not in alarm for alarm in alarms(stack).values())
 
 
-def test_a_given_topic_hears_of_every_alarm_and_no_other_is_made(varied: Any) -> None:
+def test_a_configured_topic_receives_every_alarm_and_no_other_topic_is_created(varied: Any) -> None:
     topic = "arn:aws:sns:eu-west-2:123456789012:on-call"
     assert {json.dumps(alarm["AlarmActions"]) for alarm in alarms(varied).values()} == {json.dumps([topic])}
     assert "ObservabilityAlarms" not in varied.of_type("AWS::SNS::Topic")
     assert varied.of_type("AWS::CloudWatch::Dashboard") == {}
 
 
-def test_an_address_gets_a_topic(synthesise: Any) -> None:
+def test_a_topic_is_created_for_an_email_address(synthesise: Any) -> None:
     stack = synthesise(alarm_email="ops@example.com")
     assert "ObservabilityAlarms" in stack.of_type("AWS::SNS::Topic")
     endpoints = [sub.get("Endpoint") for sub in stack.of_type("AWS::SNS::Subscription").values()]
@@ -141,7 +141,7 @@ def test_an_address_gets_a_topic(synthesise: Any) -> None:
     assert all(alarm["AlarmActions"] == ["<ObservabilityAlarms>"] for alarm in alarms(stack).values())
 
 
-def test_the_topic_of_the_address_lets_alarms_of_this_account_publish(synthesise: Any) -> None:
+def test_alarms_of_the_account_may_publish_to_the_created_topic(synthesise: Any) -> None:
     stack = synthesise(alarm_email="ops@example.com")
     statements = stack.of_type("AWS::SNS::TopicPolicy")["ObservabilityAlarmsPolicy"]["PolicyDocument"][
         "Statement"
@@ -166,7 +166,7 @@ def test_nothing_is_traced_by_default(stack: Any) -> None:
     assert stage.get("TracingEnabled", False) is False
 
 
-def test_everything_is_traced_where_the_setting_says_so(varied: Any) -> None:
+def test_everything_is_traced_when_tracing_is_on(varied: Any) -> None:
     functions = varied.of_type("AWS::Lambda::Function").values()
     assert {function["TracingConfig"]["Mode"] for function in functions} == {"Active"}
     for machine in varied.of_type("AWS::StepFunctions::StateMachine").values():
@@ -176,7 +176,7 @@ def test_everything_is_traced_where_the_setting_says_so(varied: Any) -> None:
 
 
 @pytest.mark.parametrize(("which", "value"), [("stack", "false"), ("varied", "true")])
-def test_payloads_are_logged_where_the_setting_says_so(
+def test_payloads_are_logged_only_when_log_payloads_is_on(
     which: str, value: str, request: pytest.FixtureRequest
 ) -> None:
     functions = request.getfixturevalue(which).of_type("AWS::Lambda::Function").values()
@@ -184,7 +184,7 @@ def test_payloads_are_logged_where_the_setting_says_so(
     assert logged == {value}
 
 
-def test_the_query_for_the_cost_of_a_caller_asks_for_what_stands_on_the_lines(
+def test_the_query_for_the_cost_per_caller_uses_fields_of_the_log_lines(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     from lambdas.shared.metrics import Tally

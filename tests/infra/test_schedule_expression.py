@@ -1,4 +1,4 @@
-"""Schedule expressions that EventBridge Scheduler takes, and those it refuses."""
+"""Schedule expressions that EventBridge Scheduler accepts and rejects."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from infra.schedule_expression import is_recurring_schedule
         "cron(0 8 ? * L *)",
     ],
 )
-def test_a_recurring_schedule_is_taken(expression: str) -> None:
+def test_a_recurring_schedule_is_accepted(expression: str) -> None:
     assert is_recurring_schedule(expression)
 
 
@@ -66,5 +66,5 @@ def test_a_recurring_schedule_is_taken(expression: str) -> None:
         "cron(, 6 * * ? *)",
     ],
 )
-def test_anything_else_is_refused(expression: str) -> None:
+def test_any_other_expression_is_rejected(expression: str) -> None:
     assert not is_recurring_schedule(expression)

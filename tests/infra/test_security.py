@@ -1,4 +1,4 @@
-"""cdk-nag's AwsSolutions and Serverless packs and cfn-lint find nothing that is not acknowledged."""
+"""cdk-nag's AwsSolutions and Serverless packs and cfn-lint have no open findings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CONTEXT = json.loads((ROOT / "cdk.json").read_text())["context"]
 DEPLOYMENTS = {
     "AsDelivered": {},
-    # What adds statements: buckets of others, and a model and a profile that no data describes.
+    # These settings add statements: other buckets, and a model and a profile that are not in the catalog.
     "Further": {
         "input_buckets": "prompts-a,prompts-b",
         "input_keys": "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
@@ -29,7 +29,7 @@ DEPLOYMENTS = {
 
 @pytest.fixture(scope="module")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Both deployments, synthesised under both packs."""
+    """Both deployments, synthesised with both rule packs."""
     import aws_cdk as cdk
     from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 
@@ -44,7 +44,7 @@ def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         app.synth()
     except RuntimeError as error:
-        # It names a report. The tests say what is in it.
+        # The error names a report, which the tests read.
         if "ValidationFailed" not in str(error):
             raise
     return directory
@@ -52,13 +52,13 @@ def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def packs(assembly: Path) -> dict[str, Any]:
-    """What each pack has found, by its name."""
+    """The findings of each pack, by the pack's name."""
     reports = json.loads((assembly / "validation-report.json").read_text())["pluginReports"]
     return {report["pluginName"]: report for report in reports}
 
 
 @pytest.mark.parametrize("pack", ["AwsSolutions", "Serverless"])
-def test_everything_that_cdk_nag_finds_is_acknowledged(packs: dict[str, Any], pack: str) -> None:
+def test_every_finding_of_cdk_nag_is_acknowledged(packs: dict[str, Any], pack: str) -> None:
     found = [
         f"{violation['ruleName']} at {construct['constructPath']}"
         for violation in packs[pack]["violations"]
@@ -70,7 +70,7 @@ def test_everything_that_cdk_nag_finds_is_acknowledged(packs: dict[str, Any], pa
 @pytest.mark.parametrize("name", DEPLOYMENTS)
 def test_cfn_lint_finds_nothing(assembly: Path, name: str) -> None:
     template = assembly / f"{name}.template.json"
-    # W3005: the CDK writes out dependencies that a reference has made already.
+    # W3005: the CDK writes dependencies that a reference already implies.
     command = [
         Path(sys.executable).with_name("cfn-lint"),
         "--regions",

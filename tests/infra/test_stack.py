@@ -1,4 +1,4 @@
-"""What is deployed: functions, table, bucket, schedule, outputs."""
+"""The resources of the stack: functions, tables, bucket, schedule and outputs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FUNCTIONS = {
 }
 
 
-def test_the_functions_have_their_handlers_and_time(stack: Any) -> None:
+def test_the_functions_have_their_handlers_and_timeouts(stack: Any) -> None:
     deployed = stack.of_type("AWS::Lambda::Function")
     assert {name: (f["Handler"], f["Timeout"]) for name, f in deployed.items()} == FUNCTIONS
 
@@ -42,7 +42,7 @@ def test_the_functions_share_one_asset_runtime_and_architecture(stack: Any) -> N
     }
 
 
-def test_the_asset_in_the_assembly_is_the_one_that_is_built(stack: Any, asset: Path) -> None:
+def test_the_cloud_assembly_has_the_asset_of_build_asset(stack: Any, asset: Path) -> None:
     def contents(folder: Path) -> dict[str, bytes]:
         return {
             path.relative_to(folder).as_posix(): path.read_bytes()
@@ -54,7 +54,7 @@ def test_the_asset_in_the_assembly_is_the_one_that_is_built(stack: Any, asset: P
     assert contents(staged) == contents(asset)
 
 
-def test_every_function_is_told_what_the_settings_say(stack: Any) -> None:
+def test_the_settings_reach_every_function_as_environment_variables(stack: Any) -> None:
     common = {
         "LLMMANAGER_MODELS": '["Nova Lite", "Nova Micro", "Claude Haiku 4.5"]',
         "LLMMANAGER_REGIONS": '["us-east-1", "us-west-2", "eu-central-1"]',
@@ -90,7 +90,7 @@ def test_every_function_is_told_what_the_settings_say(stack: Any) -> None:
         assert function["Environment"]["Variables"] == {**common, **more.get(name, {})}
 
 
-def test_the_doors_have_room_of_their_own_in_lambda(stack: Any, varied: Any, synthesise: Any) -> None:
+def test_entry_points_have_reserved_concurrency(stack: Any, varied: Any, synthesise: Any) -> None:
     def reserved(deployed: Any) -> dict[str, int]:
         functions = deployed.of_type("AWS::Lambda::Function").items()
         return {
@@ -102,7 +102,7 @@ def test_the_doors_have_room_of_their_own_in_lambda(stack: Any, varied: Any, syn
     assert reserved(synthesise(http_concurrency=0, batch_concurrency=0)) == {}
 
 
-def test_every_function_has_a_role_and_a_log_group_of_its_own(stack: Any) -> None:
+def test_every_function_has_its_own_role_and_log_group(stack: Any) -> None:
     groups = stack.of_type("AWS::Logs::LogGroup")
     for name, function in stack.of_type("AWS::Lambda::Function").items():
         owner = name.removesuffix("Function")
@@ -111,7 +111,7 @@ def test_every_function_has_a_role_and_a_log_group_of_its_own(stack: Any) -> Non
         assert f"{owner}Logs" in groups
 
 
-def test_every_log_group_is_kept_as_long_as_the_settings_say(stack: Any) -> None:
+def test_every_log_group_has_the_configured_retention(stack: Any) -> None:
     assert set(stack.of_type("AWS::Logs::LogGroup")) == {
         "HttpApiHandlerLogs",
         "HttpApiAccessLogs",
@@ -128,7 +128,7 @@ def test_every_log_group_is_kept_as_long_as_the_settings_say(stack: Any) -> None
         assert group["RetentionInDays"] == 30
 
 
-def test_the_tables_are_keyed_as_their_users_expect_and_protected(stack: Any) -> None:
+def test_the_tables_have_their_keys_and_are_protected(stack: Any) -> None:
     protected = {
         "BillingMode": "PAY_PER_REQUEST",
         "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
@@ -155,7 +155,7 @@ def test_the_tables_are_keyed_as_their_users_expect_and_protected(stack: Any) ->
     }
 
 
-def test_the_bucket_is_private_encrypted_unversioned_and_forgets_batches(stack: Any) -> None:
+def test_the_bucket_is_private_encrypted_unversioned_and_batches_expire(stack: Any) -> None:
     (bucket,) = stack.of_type("AWS::S3::Bucket").values()
     assert bucket == {
         "BucketEncryption": {
@@ -181,7 +181,7 @@ def test_the_bucket_is_private_encrypted_unversioned_and_forgets_batches(stack: 
     }
 
 
-def test_the_bucket_is_reached_over_tls_only(stack: Any) -> None:
+def test_the_bucket_requires_tls(stack: Any) -> None:
     (policy,) = stack.of_type("AWS::S3::BucketPolicy").values()
     assert policy["PolicyDocument"]["Statement"] == [
         {
@@ -194,8 +194,10 @@ def test_the_bucket_is_reached_over_tls_only(stack: Any) -> None:
     ]
 
 
-def test_what_holds_data_outlives_the_stack_unless_told_otherwise(stack: Any, varied: Any) -> None:
-    # A first deployment that fails leaves nothing to delete by hand.
+def test_resources_with_data_are_retained_unless_the_removal_policy_is_destroy(
+    stack: Any, varied: Any
+) -> None:
+    # A failed first deployment still deletes them.
     for deployed, policy in ((stack, "RetainExceptOnCreate"), (varied, "Delete")):
         for resource in deployed.resources.values():
             if resource["Type"] in ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::Logs::LogGroup"):
@@ -217,7 +219,7 @@ def test_the_refresh_is_scheduled(stack: Any) -> None:
     }
 
 
-def test_the_outputs_name_what_users_need(stack: Any) -> None:
+def test_the_stack_has_these_outputs(stack: Any) -> None:
     assert stack.outputs == {
         "ApiUrl": "https://<HttpApi>.execute-api.us-east-1.<AWS::URLSuffix>/<HttpApiDeploymentStageprod>/",
         "BatchBucketName": "<BatchBucket>",
@@ -232,8 +234,8 @@ def test_the_outputs_name_what_users_need(stack: Any) -> None:
     }
 
 
-def test_state_machines_log_to_vended_groups_with_a_name_of_the_stack(stack: Any, varied: Any) -> None:
-    """Any other group adds a statement to the account's resource policy, which has 5,120 characters."""
+def test_state_machines_log_to_vended_log_groups_named_after_the_stack(stack: Any, varied: Any) -> None:
+    """Any other log group adds a statement to the account's resource policy (limit: 5,120 characters)."""
     for deployed, name in ((stack, "LlmManager"), (varied, "llm-dev")):
         groups = deployed.of_type("AWS::Logs::LogGroup")
         logged = {}
@@ -243,7 +245,7 @@ def test_state_machines_log_to_vended_groups_with_a_name_of_the_stack(stack: Any
                 g for g in groups if destination["CloudWatchLogsLogGroup"]["LogGroupArn"] == f"<{g}.Arn>"
             )
             logged[machine] = groups[group]["LogGroupName"]
-        # The stack's own id keeps a new stack away from the groups that a deleted one of its name left.
+        # With the stack's id, a new stack does not conflict with log groups of a deleted one.
         unique = "<AWS::StackId>.split('/')[2].split('-')[0]"
         assert logged == {
             "BatchMachine": f"/aws/vendedlogs/states/{name}-Batch-Machine-{unique}",
@@ -251,7 +253,7 @@ def test_state_machines_log_to_vended_groups_with_a_name_of_the_stack(stack: Any
         }
 
 
-def test_settings_reach_what_they_are_about(varied: Any) -> None:
+def test_settings_reach_their_resources(varied: Any) -> None:
     functions = varied.of_type("AWS::Lambda::Function")
     variables = functions["HttpApiHandlerFunction"]["Environment"]["Variables"]
     assert functions["BatchWorkerFunction"]["Timeout"] == 120

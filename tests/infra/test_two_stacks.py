@@ -1,4 +1,4 @@
-"""Two stacks in one account and region, such as dev and prod: nothing that one is called is the other's."""
+"""Two stacks in one account and region, such as dev and prod, share no resource names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-# Properties that name a resource. Of other types, such a property refers to another resource.
+# The property with the name of a resource, by type. In other types, it refers to another resource.
 NAMES = {
     "AWS::ApiGateway::ApiKey": "Name",
     "AWS::ApiGateway::RestApi": "Name",
@@ -28,7 +28,7 @@ NAMES = {
     "AWS::Scheduler::Schedule": "Name",
     "AWS::StepFunctions::StateMachine": "StateMachineName",
 }
-# CloudFormation names what of these types has no name, with the stack's name in front.
+# CloudFormation generates the names of these types, with the stack's name as a prefix.
 UNNAMED = {
     "AWS::ApiGateway::Account",
     "AWS::ApiGateway::Deployment",
@@ -49,36 +49,36 @@ UNNAMED = {
 
 @pytest.fixture(scope="module")
 def stacks(synthesise: Any) -> tuple[Any, Any]:
-    """Two stacks with the same settings but for their names."""
+    """Two stacks whose settings differ only in stack_name."""
     same = {"alarm_email": "ops@example.com", "api_auth": "api_key"}
     return synthesise(**same), synthesise(stack_name="LlmManager-dev", **same)
 
 
-def test_no_name_of_one_stack_is_a_name_of_the_other(stacks: tuple[Any, Any]) -> None:
+def test_the_stacks_share_no_resource_name(stacks: tuple[Any, Any]) -> None:
     first, second = ({(kind, name) for kind, name in names(stack)} for stack in stacks)
     assert {kind for kind, _ in first} >= {"AWS::ApiGateway::RestApi", "AWS::Events::EventBus"}
     assert first & second == set()
 
 
-def test_every_type_of_resource_is_known_to_have_a_name_or_none(stacks: tuple[Any, Any]) -> None:
+def test_every_resource_type_is_listed_as_named_or_unnamed(stacks: tuple[Any, Any]) -> None:
     types = {resource["Type"] for resource in stacks[0].resources.values()}
     assert types - NAMES.keys() <= UNNAMED
 
 
-def test_an_alarm_watches_metrics_of_its_own_stack_only(stacks: tuple[Any, Any]) -> None:
+def test_an_alarm_watches_only_metrics_of_its_own_stack(stacks: tuple[Any, Any]) -> None:
     first, second = (set(map(json.dumps, watched(stack))) for stack in stacks)
     shared = [json.loads(metric) for metric in first & second]
-    # What a reference names is the stack's own.
+    # A reference leads to a resource of the same stack.
     assert [metric for metric in shared if not any("<" in str(dimension) for dimension in metric)] == []
 
 
-def test_the_stacks_export_nothing_by_a_name(stacks: tuple[Any, Any]) -> None:
+def test_the_stacks_have_no_exports(stacks: tuple[Any, Any]) -> None:
     for stack in stacks:
         assert not any("Export" in output for output in stack.template["Outputs"].values())
 
 
 def names(stack: Any) -> Iterator[tuple[str, str]]:
-    """The names that the template gives, by the type of what they name."""
+    """Yield the type and the name of each named resource."""
     for resource in stack.resources.values():
         name = resource.get("Properties", {}).get(NAMES.get(resource["Type"], ""))
         if name is not None:
@@ -86,7 +86,7 @@ def names(stack: Any) -> Iterator[tuple[str, str]]:
 
 
 def watched(stack: Any) -> Iterator[list[Any]]:
-    """Namespace and dimensions of what the alarms watch."""
+    """Yield the namespace and the dimensions of each metric that an alarm watches."""
     for alarm in stack.of_type("AWS::CloudWatch::Alarm").values():
         metrics = [
             query["MetricStat"]["Metric"] for query in alarm.get("Metrics", ()) if "MetricStat" in query

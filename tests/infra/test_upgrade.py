@@ -1,8 +1,8 @@
 """A deployed stack can be upgraded: the names in deployed_names.json stay as they are.
 
 CloudFormation replaces a resource whose logical id changes, and its data is lost. Users have settings keys in
-their cdk.json and output names in their scripts. A change that adds such a name adds it to the file too. A name
-in the file must not change.
+their cdk.json and output names in their scripts. A change that adds such a name adds it to the file too. A
+name in the file must not change.
 """
 
 from __future__ import annotations

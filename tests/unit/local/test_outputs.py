@@ -17,21 +17,21 @@ API_URL = "https://22f1c8c5.execute-api.us-east-1.amazonaws.com/prod/"
 READ = re.compile(r'os\.environ\["([A-Z_]+)"\]|\$\{?([A-Z][A-Z_]+)')
 
 
-def test_the_url_of_the_api_ends_without_a_slash_so_that_paths_can_be_appended() -> None:
+def test_the_api_url_has_no_trailing_slash() -> None:
     assert stack_variables({"ApiUrl": API_URL}) == {"API_URL": API_URL.rstrip("/")}
 
 
-def test_the_url_of_the_api_leads_to_the_emulator_where_there_is_one() -> None:
+def test_the_api_url_leads_to_the_emulator_when_there_is_one() -> None:
     variables = stack_variables({"ApiUrl": API_URL}, endpoint_url=EMULATOR)
     assert variables == {"API_URL": f"{EMULATOR}/restapis/22f1c8c5/prod/_user_request_"}
 
 
 def test_an_api_url_that_the_emulator_cannot_serve_is_an_error() -> None:
-    with pytest.raises(ValueError, match=r"not an execute-api address: https://api\.example\.com/"):
+    with pytest.raises(ValueError, match=r"not an execute-api URL: https://api\.example\.com/"):
         stack_variables({"ApiUrl": "https://api.example.com/"}, endpoint_url=EMULATOR)
 
 
-def test_outputs_that_have_no_variable_are_left_out() -> None:
+def test_outputs_without_a_variable_are_left_out() -> None:
     assert stack_variables({"TableName": "t", "ExportsOutputRef": "x"}) == {"TABLE_NAME": "t"}
 
 
@@ -40,19 +40,19 @@ def test_a_value_with_special_characters_reaches_the_variable_unchanged() -> Non
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_a_page_reads_no_variable_that_nothing_sets(page: Path) -> None:
+def test_the_examples_of_a_page_read_only_variables_that_are_set(page: Path) -> None:
     blocks = re.findall(r"^```(?:python|sh)\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     read = {name for block in blocks for names in READ.findall(block) for name in names if name}
     assert {name for name in read if not name.startswith("AWS_")} <= set(VARIABLES.values())
 
 
-def test_the_page_on_variables_lists_every_output() -> None:
+def test_the_getting_started_page_lists_every_output() -> None:
     page = (ROOT / "docs" / "getting-started.md").read_text("utf-8")
     assert dict(re.findall(r"^\| `(\w+)` \| `([A-Z_]+)` \|", page, re.MULTILINE)) == VARIABLES
 
 
 @pytest.mark.usefixtures("aws_credentials")
-def test_a_stack_that_cannot_be_read_is_one_line_on_standard_error(
+def test_an_unreadable_stack_is_reported_on_one_line_of_standard_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
@@ -60,9 +60,11 @@ def test_a_stack_that_cannot_be_read_is_one_line_on_standard_error(
     assert main(["--stack-name", "Other"]) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert re.fullmatch(r"The outputs of stack Other cannot be read: .*127\.0\.0\.1:9.*\n", printed.err)
+    assert re.fullmatch(r"Cannot read the outputs of stack Other: .*127\.0\.0\.1:9.*\n", printed.err)
 
 
-def test_missing_credentials_are_one_line_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_credentials_are_reported_on_one_line_of_standard_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main(["--region", "us-east-1"]) == 1
-    assert re.fullmatch(r"The outputs of stack LlmManager cannot be read: .*\n", capsys.readouterr().err)
+    assert re.fullmatch(r"Cannot read the outputs of stack LlmManager: .*\n", capsys.readouterr().err)
