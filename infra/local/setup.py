@@ -134,6 +134,16 @@ def _prepare_uv() -> None:
 
 
 def _bring_up_to_date(part: Part) -> None:
+    """Install a part and record in its stamp what it was installed from.
+
+    Raises:
+        SetupError: the folder is a symbolic link, or cannot be installed.
+    """
+    if part.folder.is_symlink():
+        raise SetupError(
+            f"{part.folder} is a symbolic link to {part.folder.resolve()}. Setup does not change linked "
+            "folders, because they can belong to another checkout. Remove the link and run setup again."
+        )
     started = time.monotonic()
     part.stamp.unlink(missing_ok=True)
     installer = part.install(part)

@@ -59,6 +59,17 @@ def test_a_moved_checkout_is_installed_again(installed: list[str], tmp_path: Pat
     assert part.wanted_stamp() != moved.wanted_stamp()
 
 
+def test_a_linked_folder_is_not_changed(installed: list[str], tmp_path: Path) -> None:
+    other = tmp_path / "other-checkout"
+    other.mkdir()
+    (other / ".setup-stamp").write_text("of the other checkout")
+    (tmp_path / "environment").symlink_to(other)
+    with pytest.raises(SetupError, match=r"environment is a symbolic link to .*other-checkout"):
+        setup.setup()
+    assert (other / ".setup-stamp").read_text() == "of the other checkout"
+    assert installed == ["one"]  # uv only
+
+
 def test_a_failure_names_the_command_and_what_it_said() -> None:
     command = [sys.executable, "-c", "print('no space left'); raise SystemExit(4)"]
     with pytest.raises(SetupError, match=r"(?s)the packages could not.*no space left"):
