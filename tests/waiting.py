@@ -1,7 +1,7 @@
 """Waiting in tests: for a condition, never for a fixed time.
 
-On a busy machine, an operation of one second can take minutes. A test that measures time fails there without a
-fault in the code.
+On a busy machine, an operation of one second can take minutes. A test that measures time fails there although
+the code is correct.
 """
 
 from __future__ import annotations
