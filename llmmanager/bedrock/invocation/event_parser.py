@@ -6,7 +6,6 @@ Imports botocore, and is itself imported with the first session only.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from botocore.parsers import (
@@ -17,6 +16,9 @@ from botocore.parsers import (
     RestJSONParser,
 )
 
+# Types whose values are parsed as soon as the JSON is.
+_PLAIN_TYPES = frozenset({"boolean", "double", "float", "integer", "long", "string"})
+
 
 class _KeepUnknownMembers(BaseJSONParser):  # type: ignore[misc]
     """Parses a union, such as a content block, without losing what a newer API puts there.
@@ -26,16 +28,21 @@ class _KeepUnknownMembers(BaseJSONParser):  # type: ignore[misc]
     """
 
     def _handle_structure(self, shape: Any, value: Any) -> Any:
-        if not shape.is_tagged_union or not isinstance(value, Mapping):
+        if shape.is_document_type or not isinstance(value, dict):
             return super()._handle_structure(shape, value)
-        names = {member.serialization.get("name", name): name for name, member in shape.members.items()}
-        return {
-            names.get(key, key): self._parse_shape(shape.members[names[key]], member)
-            if key in names
-            else member
-            for key, member in value.items()
-            if member is not None and key != "__type"
-        }
+        # In Bedrock's APIs a member has the same name in JSON as in Python.
+        shapes = shape.members
+        parsed = {}
+        for name, member in value.items():
+            if member is None:
+                continue
+            if name in shapes:
+                known = shapes[name]
+                is_plain = known.type_name in _PLAIN_TYPES
+                parsed[name] = member if is_plain else self._parse_shape(known, member)
+            elif shape.is_tagged_union and name != "__type":
+                parsed[name] = member
+        return parsed
 
 
 class _EventParser(_KeepUnknownMembers, EventStreamJSONParser):  # type: ignore[misc]

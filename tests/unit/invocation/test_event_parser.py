@@ -119,6 +119,51 @@ def test_text_does_not_take_the_walk_along_the_shapes(monkeypatch: pytest.Monkey
         parse(OURS, event({"role": "assistant"}, "messageStart"))
 
 
+ANSWER = MODEL.operation_model("Converse").output_shape
+BLOCKS = st.sampled_from(
+    [
+        {"text": "Paris"},
+        {"toolUse": {"toolUseId": "t1", "name": "clock", "input": {"zone": None, "deep": [{"a": 1.5}]}}},
+        {"reasoningContent": {"reasoningText": {"text": "Hm.", "signature": "AAA"}}},
+        {"reasoningContent": {"redactedContent": "AAEC"}},
+        {"image": {"format": "png", "source": {"bytes": "AAEC"}}},
+    ]
+)
+COUNTS = st.dictionaries(
+    st.sampled_from(["inputTokens", "outputTokens", "newTokens"]), st.none() | st.integers()
+)
+MEMBERS = {
+    "output": st.builds(
+        lambda content: {"message": {"role": "assistant", "content": content}}, st.lists(BLOCKS)
+    ),
+    "stopReason": st.none() | st.text(max_size=9),
+    "usage": COUNTS,
+    "metrics": st.just({"latencyMs": 7}),
+    "additionalModelResponseFields": JSON,
+    "trace": st.just({"guardrail": {"modelOutput": ["a"], "inputAssessment": {"x": {}}}}),
+    "somethingNew": JSON,
+}
+
+
+@given(st.fixed_dictionaries({}, optional=MEMBERS))
+def test_an_answer_of_known_content_is_parsed_alike(answer: dict[str, Any]) -> None:
+    response = {"status_code": 200, "headers": {}, "body": json.dumps(answer).encode()}
+    ours, theirs = (factory.create_parser("rest-json").parse(response, ANSWER) for factory in (OURS, THEIRS))
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("service", ["bedrock", "bedrock-runtime"])
+def test_members_have_the_same_name_in_json_as_in_python(service: str) -> None:
+    model = Session().get_service_model(service)
+    shapes = [model.shape_for(name) for name in model.shape_names]
+    members = [item for shape in shapes if shape.type_name == "structure" for item in shape.members.items()]
+    in_body = [
+        (name, shape.serialization) for name, shape in members if "location" not in shape.serialization
+    ]
+    assert in_body
+    assert all(serialization.get("name", name) == name for name, serialization in in_body)
+
+
 @pytest.mark.parametrize("protocol", ["json", "query", "ec2", "rest-xml"])
 def test_other_services_answers_are_parsed_by_botocores_own(protocol: str) -> None:
     assert type(OURS.create_parser(protocol)) is type(THEIRS.create_parser(protocol))
