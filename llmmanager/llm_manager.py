@@ -12,7 +12,7 @@ from llmmanager.bedrock.invocation.clients import MAX_CONNECTIONS, ClientPool
 from llmmanager.bedrock.invocation.credentials import NO_CREDENTIALS
 from llmmanager.bedrock.invocation.invoker import Invoker
 from llmmanager.bedrock.invocation.known_quotas import KnownQuotas, check_share
-from llmmanager.bedrock.invocation.request import PARAMETERS, ValidRequest, build_request
+from llmmanager.bedrock.invocation.request import ValidRequest, build_request
 from llmmanager.bedrock.invocation.run import Machinery
 from llmmanager.bedrock.invocation.sessions import account_key
 from llmmanager.bedrock.invocation.targets import Targets
@@ -156,7 +156,7 @@ class LLMManager:
             RetryExhaustedError: no target answered (`DeadlineExceededError`: in time).
         """
         return self._converse(
-            _of_request(locals()),
+            locals(),
             response_validation_config,
             deadline=deadline,
         )
@@ -189,9 +189,9 @@ class LLMManager:
         Raises:
             As `converse`; while iterating, nothing.
         """
+        parameters = locals()
         check_validation(response_validation_config)
         moment = Deadline.from_value(deadline)
-        parameters = _of_request(locals())
         return self._invoker.converse_stream(
             self._build_request(parameters, stream=True),
             deadline=moment,
@@ -365,11 +365,6 @@ def check_validation(config: ResponseValidationConfig | None) -> None:
         ConfigurationError: neither None nor a `ResponseValidationConfig`.
     """
     _check("response_validation_config", config, ResponseValidationConfig)
-
-
-def _of_request(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of a method's arguments that describe the request itself."""
-    return {name: value for name, value in arguments.items() if name in PARAMETERS}
 
 
 def _check(name: str, value: object, kind: type) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 PROMPT_FIELDS = ("system", "inferenceConfig", "toolConfig", "additionalModelRequestFields")
@@ -16,6 +17,7 @@ PROMPT_FIELDS = ("system", "inferenceConfig", "toolConfig", "additionalModelRequ
 _ARN = re.compile(r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:[0-9]*:prompt/\S+")
 
 
+@lru_cache
 def is_managed_prompt(model_id: str) -> bool:
     """Whether an id is the ARN of a managed prompt, or of one of its versions."""
     return _ARN.fullmatch(model_id) is not None

@@ -10,6 +10,7 @@ from llmmanager.bedrock.catalog.managed_prompts import PROMPT_FIELDS, is_managed
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import RequestValidationError
 from llmmanager.bedrock.invocation.document_names import with_accepted_names
 from llmmanager.bedrock.invocation.request_blank_text import without_blank_text
+from llmmanager.bedrock.invocation.request_conversation import is_plain_text
 from llmmanager.bedrock.invocation.request_media import exceeded_limits, media_files, with_models
 from llmmanager.bedrock.invocation.request_validation import validate_request
 from llmmanager.bedrock.invocation.unknown_content import without_unknown_markers
@@ -30,9 +31,6 @@ CONVERSE_FIELDS = {
     "output_config": "outputConfig",
 }
 """Converse's own field by the name of the parameter that sets it."""
-
-PARAMETERS = frozenset({*CONVERSE_FIELDS, "extra_request_fields"})
-"""Names of the parameters of `LLMManager.converse` that describe the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +57,9 @@ def build_request(
 ) -> ValidRequest:
     """Return the Converse request for the keyword parameters of `LLMManager.converse`.
 
-    The parameters are not changed, and unchanged parts are shared with them. A field of
-    `default_inference_config` applies where the call does not set it; `extra_request_fields` are merged last.
+    Parameters that do not describe the request are ignored. None is changed, and unchanged parts are shared
+    with the request. A field of `default_inference_config` applies where the call does not set it;
+    `extra_request_fields` are merged last.
 
     Args:
         model_ids: the models that may answer; a model whose limits the request exceeds is passed over.
@@ -121,6 +120,8 @@ def check_request(
     if models or not prompts:
         of_models = validate_request(request, stream=stream)
     limits = exceeded_limits(media_files(request.get("messages")), models)
+    if not (of_prompts or of_models or limits):
+        return [], {}
     found = {model_id: [*of_models, *limits.get(model_id, ())] for model_id in models}
     found |= dict.fromkeys(prompts, of_prompts)
     passed_over = {model_id: problems for model_id, problems in found.items() if problems}
@@ -137,6 +138,8 @@ def invalid(problems: Sequence[str]) -> RequestValidationError:
 
 def _sendable(request: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
     """Return the request in a form that Bedrock accepts, and a warning for each change."""
+    if is_plain_text(request.get("messages")):
+        return request, []
     if not request.get("messages"):  # a managed prompt has messages of its own
         request = {name: value for name, value in request.items() if name != "messages"}
     request, left_out = without_unknown_markers(request)

@@ -14,6 +14,7 @@ from llmmanager.bedrock.invocation.request_problems import Path, Problems, quote
 from llmmanager.bedrock.models.llm_manager_constants import ContentLimits
 
 _MESSAGES: Path = ((), "messages")
+_MESSAGE_MEMBERS = {"role", "content"}
 _SERVER_TOOL = "server_tool_use"
 
 
@@ -34,6 +35,30 @@ class Turn(NamedTuple):
     types: Set[str]
 
 
+def is_plain_text(messages: object) -> bool:
+    """Whether messages hold text only, and Bedrock accepts them as they are.
+
+    Quick, since most conversations are like that: neither the checks nor the changes of a request are needed.
+    """
+    if type(messages) is not list or not messages:
+        return False
+    role = "user"
+    for message in messages:
+        if type(message) is not dict or message.keys() != _MESSAGE_MEMBERS or message["role"] != role:
+            return False
+        if type(message["content"]) is not list or not message["content"]:
+            return False
+        for block in message["content"]:
+            if type(block) is not dict or len(block) != 1 or not _is_visible(block.get("text")):
+                return False
+        role = "assistant" if role == "user" else "user"
+    return True
+
+
+def _is_visible(text: object) -> bool:
+    return type(text) is str and bool(text) and not text.isspace()
+
+
 def check_conversation(
     request: Mapping[str, object], problems: Problems, *, after_prompt: bool = False
 ) -> None:
@@ -44,6 +69,8 @@ def check_conversation(
     Args:
         after_prompt: the messages follow those of a managed prompt, which are not known and may define tools.
     """
+    if is_plain_text(request.get("messages")):
+        return
     turns = read_turns(request.get("messages"))
     if not after_prompt:
         _check_first_role(turns, problems)

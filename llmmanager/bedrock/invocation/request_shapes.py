@@ -8,6 +8,7 @@ many files may be depends on the model (see `request_media`).
 from __future__ import annotations
 
 from llmmanager.bedrock.catalog.managed_prompts import PROMPT_FIELDS
+from llmmanager.bedrock.invocation.request_conversation import is_plain_text
 from llmmanager.bedrock.invocation.request_problems import Path, Problems
 from llmmanager.bedrock.invocation.request_vocabulary import (
     Absent,
@@ -196,6 +197,20 @@ class Message(Struct):
 
 
 MESSAGE = Message({"role*": ROLE, "content*": ListOf(CONTENT_BLOCK, "content blocks", 1)})
+
+
+class Messages(ListOf):
+    """The messages of a conversation, at least `low` of them."""
+
+    def __init__(self, low: int = 0) -> None:
+        super().__init__(MESSAGE, "messages", low)
+
+    def check(self, value: object, path: Path, problems: Problems) -> None:
+        """Report a wrong type or length, and what is wrong with each message."""
+        if not is_plain_text(value):
+            super().check(value, path, problems)
+
+
 SYSTEM_BLOCK = Union({"text": SOME_TEXT, "guardContent": GUARD_CONTENT, "cachePoint": CACHE_POINT})
 
 INFERENCE_CONFIG = Struct(
@@ -244,7 +259,7 @@ OUTPUT_CONFIG = Struct(
 def _members(stream_processing_mode: Shape) -> dict[str, Shape]:
     return {
         "modelId": Text(1, 2048),
-        "messages*": ListOf(MESSAGE, "messages", 1),
+        "messages*": Messages(1),
         "system": ListOf(SYSTEM_BLOCK, "system blocks"),
         "inferenceConfig": INFERENCE_CONFIG,
         "toolConfig": TOOL_CONFIG,
@@ -275,7 +290,7 @@ def _after_prompt(members: dict[str, Shape]) -> Struct:
     """Return the request for a managed prompt: its messages follow those of the prompt, or there are none."""
     fixed = {name: Absent("the managed prompt defines it") for name in PROMPT_FIELDS}
     others = {name: shape for name, shape in members.items() if name != "messages*"}
-    return Struct({"messages": ListOf(MESSAGE, "messages"), **others, **fixed})
+    return Struct({"messages": Messages(), **others, **fixed})
 
 
 _CONVERSE = _members(Absent("it is for streamed requests"))

@@ -18,6 +18,10 @@ Place = tuple[ModelAccess, ...]
 class Targets:
     """Which targets there are, in which order.
 
+    Attributes:
+        model_ids: the ids of the models, in order.
+        warnings: what the caller should know of the names.
+
     Raises:
         ConfigurationError: models or regions are not sequences of names, a name is unknown or ambiguous, or
             no model can be called in any of the regions; the message says where it can be had.
@@ -37,13 +41,9 @@ class Targets:
         self._access_order = retry_config.access_method_order
         self._models = _distinct_models([catalog.resolve(name) for name in _names("models", models)])
         self._places: dict[tuple[str, ...], tuple[Place, ...]] = {}
+        self.model_ids = tuple(model.model_id for model in self._models)
         self.warnings = tuple(warning for model in self._models for warning in model.warnings)
         self.required()
-
-    @property
-    def model_ids(self) -> tuple[str, ...]:
-        """The ids of the models, in order."""
-        return tuple(model.model_id for model in self._models)
 
     def places(self, regions: Sequence[str] | None = None) -> tuple[Place, ...]:
         """The ways in for each model and region, in the order of the retry strategy.
