@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from llmmanager.bedrock.catalog.entries import AccessMethod
@@ -38,8 +39,7 @@ def estimate_cost(
         region: the region called; some models' on-demand price depends on it.
         service_tier: "priority" and "flex" change the price.
     """
-    facts, profile = _identify(model_id, inference_profile_id)
-    prices = _prices(facts, access_method=access_method, profile=profile, region=region) if facts else None
+    prices = _prices_of(model_id, inference_profile_id, access_method, region)
     if prices is None:
         return None
     written = _tokens(usage, "cacheWriteInputTokens", "cache_write_tokens")
@@ -54,6 +54,14 @@ def estimate_cost(
         + written_for_an_hour * prices.input * _HOUR_CACHE_WRITE
     )
     return total / _PER_MILLION * _TIERS.get(service_tier or "", 1.0)
+
+
+@lru_cache
+def _prices_of(
+    model_id: str, profile_id: str | None, access_method: str | None, region: str | None
+) -> Prices | None:
+    facts, profile = _identify(model_id, profile_id)
+    return _prices(facts, access_method=access_method, profile=profile, region=region) if facts else None
 
 
 def _identify(model_id: str, profile_id: str | None) -> tuple[ModelFacts | None, str | None]:
@@ -85,8 +93,8 @@ def _only(profile_prices: Mapping[str, Prices]) -> Prices | None:
     return distinct.pop() if len(distinct) == 1 else None
 
 
-def _tokens(usage: Mapping[str, Any], *keys: str) -> int:
-    return next((int(usage[key]) for key in keys if usage.get(key)), 0)
+def _tokens(usage: Mapping[str, Any], key: str, alias: str) -> int:
+    return int(usage.get(key) or usage.get(alias) or 0)
 
 
 def _hour_cache_tokens(details: Any) -> int:

@@ -17,20 +17,22 @@ _FAILED_AT_THE_ANSWER = {"InternalServerException", "ModelErrorException", "Mode
 _NOT_SENT_KINDS = (Kind.CREDENTIALS, Kind.EXPIRED_CREDENTIALS, Kind.CONFIGURATION)
 
 
-def tokens_of(answer: Mapping[str, Any]) -> dict[str, int] | None:
-    """Return the token counts of a Converse response, or of a stream's `metadata`; None if it has none."""
-    return token_counts(answer.get("usage"))
+def usage_and_price(
+    target: ModelAccess, answer: Mapping[str, Any]
+) -> tuple[dict[str, int] | None, float | None]:
+    """Return the token counts of a target's answer and their price in USD; None for what is unknown.
 
-
-def price_of(target: ModelAccess, answer: Mapping[str, Any]) -> float | None:
-    """Return the price in USD of the same answer from a target; None when it is unknown."""
-    if tokens_of(answer) is None:
-        return None
+    Args:
+        answer: the Converse response, or a stream's `metadata` event.
+    """
+    usage = token_counts(answer.get("usage"))
+    if usage is None:
+        return None, None
     # With the first answer: a program that only imports the library does not wait for the price list.
     from llmmanager.bedrock.pricing import estimate_cost
 
     tier = answer.get("serviceTier")
-    return estimate_cost(
+    price = estimate_cost(
         target.model_id,
         answer["usage"],
         access_method=str(target.access_method) if target.access_method is not None else None,
@@ -38,6 +40,7 @@ def price_of(target: ModelAccess, answer: Mapping[str, Any]) -> float | None:
         region=target.region,
         service_tier=tier.get("type") if isinstance(tier, Mapping) else None,
     )
+    return usage, price
 
 
 def tokens_of_failure(error: Exception, decision: Decision) -> dict[str, int] | None:

@@ -18,7 +18,7 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import (
     RequestValidationError,
     RetryExhaustedError,
 )
-from llmmanager.bedrock.invocation.attempt_usage import price_of, tokens_of, tokens_of_failure
+from llmmanager.bedrock.invocation.attempt_usage import tokens_of_failure, usage_and_price
 from llmmanager.bedrock.invocation.stats import CallStats
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.llm_manager_structures import RequestAttempt
@@ -47,28 +47,25 @@ class CallRecord:
         Args:
             answer: the Converse response; None for a stream, whose token counts come at its end.
         """
-        self._add(target, start, error=None, decision=None)
-        if answer is not None:
-            self.note_usage(target, answer)
+        usage, price = usage_and_price(target, answer) if answer is not None else (None, None)
+        self._add(target, start, usage=usage, price=price)
 
     def add_failure(
         self, target: ModelAccess, start: datetime, *, error: Exception, decision: Decision
     ) -> None:
         """Add a failed attempt, with what was decided after it."""
-        self._add(target, start, error=error, decision=decision)
         usage = tokens_of_failure(error, decision)
-        if usage is not None:
-            self.attempts[-1] = replace(self.attempts[-1], usage=usage, estimated_cost_usd=0.0)
+        price = None if usage is None else 0.0
+        self._add(target, start, error=error, decision=decision, usage=usage, price=price)
 
     def note_usage(self, target: ModelAccess, answer: Mapping[str, Any]) -> None:
         """Give the last attempt the tokens and the price of its answer.
 
         Args:
-            answer: the Converse response, or a stream's `metadata` event.
+            answer: a stream's `metadata` event.
         """
-        self.attempts[-1] = replace(
-            self.attempts[-1], usage=tokens_of(answer), estimated_cost_usd=price_of(target, answer)
-        )
+        usage, price = usage_and_price(target, answer)
+        self.attempts[-1] = replace(self.attempts[-1], usage=usage, estimated_cost_usd=price)
 
     def change_last_to_failure(
         self, error: Exception, decision: Decision, *, next_: Next, ended_now: bool = False
@@ -190,7 +187,14 @@ class CallRecord:
         stats.count(self.attempts, self._decisions)
 
     def _add(
-        self, target: ModelAccess, start: datetime, *, error: Exception | None, decision: Decision | None
+        self,
+        target: ModelAccess,
+        start: datetime,
+        *,
+        error: Exception | None = None,
+        decision: Decision | None = None,
+        usage: dict[str, int] | None,
+        price: float | None,
     ) -> None:
         self._decisions.append(decision)
         self.attempts.append(
@@ -205,6 +209,8 @@ class CallRecord:
                 error=error,
                 invoke_id=target.invoke_id,
                 decision=decision.next.value if decision else None,
+                usage=usage,
+                estimated_cost_usd=price,
             )
         )
 

@@ -56,8 +56,9 @@ class DecisionLog:
 
     def attempt_succeeded(self, target: ModelAccess, start: datetime) -> None:
         """The target answered."""
-        seconds = (datetime.now(UTC) - start).total_seconds()
-        _log.debug("attempt at %s answered after %.3f s", _named(target), seconds)
+        if _log.isEnabledFor(logging.DEBUG):
+            seconds = (datetime.now(UTC) - start).total_seconds()
+            _log.debug("attempt at %s answered after %.3f s", _named(target), seconds)
         self._answered = target
 
     def answer_refused(self, decision: Decision) -> None:

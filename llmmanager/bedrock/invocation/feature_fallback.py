@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from llmmanager.bedrock.catalog.managed_prompts import is_managed_prompt, without_prompt_fields
@@ -12,12 +11,19 @@ from llmmanager.bedrock.invocation.feature_memory import FeatureMemory, Refusal
 from llmmanager.bedrock.invocation.feature_table import FeatureClass, find_feature, leave_out, public_name
 
 
-@dataclass(frozen=True)
 class _Variant:
     """The request without some features; `left_out` are the keys of those that it contained."""
 
-    request: Mapping[str, Any]
-    left_out: tuple[str, ...]
+    def __init__(self, request: Mapping[str, Any], left_out: tuple[str, ...]) -> None:
+        self.request = request
+        self.left_out = left_out
+        self._body: bytes | None = None
+
+    def body(self) -> bytes:
+        """Return the request as it is sent."""
+        if self._body is None:
+            self._body = wire.encode(self.request)
+        return self._body
 
 
 class FeatureFallback:
@@ -40,16 +46,11 @@ class FeatureFallback:
         self._remembered: dict[str, tuple[Refusal, ...]] = {}
         self._refused: dict[str, tuple[str, ...]] = {}
         self._variants: dict[tuple[bool, frozenset[str]], _Variant] = {}
-        self._bodies: dict[tuple[bool, tuple[str, ...]], bytes] = {}
+        self._by_model: dict[str, _Variant] = {}
 
     def body(self, model_id: str) -> bytes:
         """Return the request body for the model, without the features that it refuses."""
-        variant = self._variant(model_id)
-        key = (is_managed_prompt(model_id), variant.left_out)
-        body = self._bodies.get(key)
-        if body is None:
-            body = self._bodies[key] = wire.encode(variant.request)
-        return body
+        return self._variant(model_id).body()
 
     def request(self, model_id: str) -> Mapping[str, Any]:
         """Return the request for the model, without the features that it refuses."""
@@ -91,6 +92,7 @@ class FeatureFallback:
             if feature.feature_class is FeatureClass.SAFETY:
                 return None
             self._refused[model_id] = (*refused, key)
+            self._by_model.pop(model_id, None)
             if feature.feature_class is FeatureClass.CONTENT:
                 # Another model may answer this call: the next one shall not ask this model first.
                 self._remember(model_id, key)
@@ -109,6 +111,7 @@ class FeatureFallback:
             return False
         self._memory.forget(model_id, refusals)
         self._remembered[model_id] = ()
+        self._by_model.pop(model_id, None)
         return True
 
     def answered(self, model_id: str) -> None:
@@ -120,9 +123,15 @@ class FeatureFallback:
         """Send another request from now on, without the same features."""
         self._request = request
         self._variants = {}
-        self._bodies = {}
+        self._by_model = {}
 
     def _variant(self, model_id: str) -> _Variant:
+        variant = self._by_model.get(model_id)
+        if variant is None:
+            variant = self._by_model[model_id] = self._new_variant(model_id)
+        return variant
+
+    def _new_variant(self, model_id: str) -> _Variant:
         remembered = (refusal.feature for refusal in self._from_memory(model_id))
         keys = frozenset((*remembered, *self._refused.get(model_id, ())))
         is_prompt = is_managed_prompt(model_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 
 
 class Next(Enum):
@@ -62,7 +62,7 @@ class Scope(Enum):
     """The model in every region."""
 
 
-class QuotaUnit(Enum):
+class QuotaUnit(StrEnum):
     """What a quota per minute counts."""
 
     TOKENS = "tokens"

@@ -50,6 +50,7 @@ class Probes:
         self._start_empty()
         after_fork(self, Probes._start_empty)
         self._certain: set[str] = set()
+        self._no_probe = Turn(self, None, may_call=True)
         self._doubts: dict[Key, str] = {}
 
     def _start_empty(self) -> None:
@@ -102,7 +103,7 @@ class Probes:
             A context manager to be left when the outcome of the call has been noted.
         """
         if target.model_id in self._certain and not self.is_in_doubt(target, streaming=streaming):
-            return Turn(self, None, may_call=True)
+            return self._no_probe
         until = self._clock() + min(self._patience, time_left * _SHARE_OF_TIME_LEFT)
         while True:
             cooling = self.is_model_in_doubt(target.model_id) and self._is_cooling(
@@ -117,7 +118,7 @@ class Probes:
                 return Turn.refused(self)
             seconds = min(until, running.started + self._patience) - self._clock()
             if seconds <= 0:
-                return Turn(self, None, may_call=True)
+                return self._no_probe
             running.ended.wait(seconds)
             if has_other and self.is_in_doubt(target, streaming=streaming):
                 return Turn.refused(self)
@@ -134,7 +135,7 @@ class Probes:
         """Start a probe of the target unless one is under way or none is needed."""
         with self._lock:
             if target.model_id in self._certain and not self.is_in_doubt(target, streaming=streaming):
-                return Turn(self, None, may_call=True)
+                return self._no_probe
             running = self._running.get(_place(target))
             if running is not None:
                 return running

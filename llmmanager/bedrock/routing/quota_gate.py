@@ -154,7 +154,8 @@ class QuotaGate:
     @property
     def has_limit(self) -> bool:
         """Whether a quota is known or learnt."""
-        return any(limit.active for limit in self._limits.values())
+        tokens, requests = self._limits.values()
+        return tokens.active or requests.active
 
     def longest_waiting_since(self) -> float | None:
         """Return since when, on the gate's clock, a call waits; None when no call waits."""
@@ -229,15 +230,17 @@ class QuotaGate:
         charge = Charge(now, tokens)
         used = {}
         for unit, limit in self._limits.items():
+            if not limit.active:
+                continue
             amount = charge.amount(unit)
             before = self._usage.used(unit, now)
             used[unit] = before + amount
-            if limit.active and before:
+            if before:
                 if used[unit] > limit.allowed():
                     limit.start_probe(amount, now)
                 if used[unit] > limit.allowed():
                     return None
-        beyond = {unit for unit, limit in self._limits.items() if limit.limit < used[unit]}
+        beyond = {unit for unit, amount in used.items() if self._limits[unit].limit < amount}
         permit = Permit(self, charge, now, used, beyond)
         self._usage.add(charge)
         self.last_admitted = now

@@ -51,6 +51,7 @@ class UsageWindow:
 
     def add(self, charge: Charge) -> None:
         """Count a call that is about to be sent."""
+        self._expire(charge.at)
         self._charges.append(charge)
         self.tokens += charge.tokens
 

@@ -41,13 +41,14 @@ def in_order(
 class _Place(Generic[T]):
     """A model in a region, with the access methods that are left, the preferred one first."""
 
+    key: tuple[str, str]
     ways: list[T]
     not_before: float = 0.0
     tried: bool = False
 
-    @property
-    def key(self) -> tuple[str, str]:
-        return (self.ways[0].model_id, self.ways[0].region)
+
+def _place(ways: Sequence[T]) -> _Place[T]:
+    return _Place((ways[0].model_id, ways[0].region), list(ways))
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Route(Generic[T]):
     quota_wait: float | None = None
 
     def __post_init__(self) -> None:
-        line = [_Place(list(ways)) for ways in self.places if ways]
+        line = [_place(ways) for ways in self.places if ways]
         if self.cooldowns.any():
             for place in line:
                 place.ways.sort(key=self._is_cooling)
@@ -112,7 +113,9 @@ class Route(Generic[T]):
         self._postponed: list[T] = []
         self._repetition = 0
         self._most_failures = self.config.max_retries
-        self._set_aside(lambda place: self.content_left_out(place.key[0]) > 0)
+        models = {model for model, _ in self._order}
+        if any(map(self.content_left_out, models)):
+            self._set_aside(lambda place: self.content_left_out(place.key[0]) > 0)
 
     def next(self) -> Step[T] | None:
         """The attempt to make now, or None when the route has ended (`ended_by` says why)."""
@@ -210,7 +213,7 @@ class Route(Generic[T]):
     def add_places(self, places: Iterable[Sequence[T]]) -> None:
         """What was learnt during the call: further ways in to places that are left; further places, last."""
         for ways in places:
-            place = _Place(list(ways))
+            place = _place(ways)
             if place.key in self._order:
                 self.add_ways(ways[0], ways)
             else:

@@ -10,6 +10,7 @@ import pytest
 
 from llmmanager.bedrock.routing.decision import QuotaUnit
 from llmmanager.bedrock.routing.quota_gate import Permit, QuotaGate
+from llmmanager.bedrock.routing.quota_meter import Charge, UsageWindow
 from tests.unit.routing.quota_simulation import Simulation
 
 TOKENS, REQUESTS = QuotaUnit.TOKENS, QuotaUnit.REQUESTS
@@ -222,3 +223,10 @@ def test_a_gate_says_since_when_a_call_waits_and_when_the_last_one_was_admitted(
     cancelled.set()
     thread.join()
     assert gate.longest_waiting_since() is None
+
+
+def test_calls_before_the_window_are_forgotten_although_nothing_asks_for_the_usage() -> None:
+    window = UsageWindow(10.0)
+    for second in range(1000):
+        window.add(Charge(float(second), tokens=3))
+    assert window.tokens == 10 * 3
