@@ -1,4 +1,4 @@
-"""FakeBedrock: a wire-accurate Bedrock on loopback, for tests and for running without AWS.
+"""FakeBedrock: an accurate imitation of Bedrock's HTTP API on loopback, for tests and demos without AWS.
 
 In a test:
 
@@ -8,12 +8,13 @@ In a test:
         answer = bedrock.client(region="us-west-2").converse(modelId=…, messages=…)
         assert bedrock.calls[0].status == 200
 
-`bedrock.environment` leads every boto3 client of a process here; the fixture `fake_bedrock` of
-`llmmanager.testing.pytest_plugin` sets it for one test. As a process of its own:
+`bedrock.environment` contains the environment variables that direct every boto3 client to this server. The
+pytest fixture `fake_bedrock` of `llmmanager.testing.pytest_plugin` sets them for one test. As a separate
+process:
 
     python -m llmmanager.testing --port 8080 --config bedrock.json
 
-where the file holds the options of FakeBedrock and its rules, all of them optional:
+The file contains options and rules of FakeBedrock. All of them are optional:
 
     {"seed": 1, "window_seconds": 60, "backend_url": "http://127.0.0.1:11434/v1", "backend_model": "llama3.2",
      "faults": [{"error": "ThrottlingException", "region": "us-east-1", "share": 0.2}],
@@ -26,7 +27,7 @@ where the file holds the options of FakeBedrock and its rules, all of them optio
      "resources": [{"arn": "arn:aws:bedrock:us-east-1:123456789012:prompt/ABCDEFGHIJ:1", "text": "Hi!"}],
      "rejected_credentials": {"AKIASTALE": "ExpiredTokenException"}}
 
-A running one takes the same rules by `POST /_fake/rules`; `llmmanager.testing.control` lists the endpoints.
+`POST /_fake/rules` adds the same rules at run time. `llmmanager.testing.control` lists all endpoints.
 """
 
 from .billing import ModelUsage, TokenCount

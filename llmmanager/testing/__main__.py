@@ -1,4 +1,4 @@
-"""`python -m llmmanager.testing`: FakeBedrock as a process of its own."""
+"""`python -m llmmanager.testing`: runs FakeBedrock as a separate process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .settings import apply_rules, options_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM. Return 0 after that, 2 for settings that are wrong."""
+    """Serve until SIGINT or SIGTERM. Return 0, or 2 if the settings are invalid."""
     options = _parser().parse_args(arguments)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         print(f"FakeBedrock listening on {bedrock.endpoint_url}")
-        print("# To use it from another shell, paste there:")
+        print("# To use it from another shell, paste these lines:")
         print(bedrock.shell_exports, flush=True)
         stop.wait()
     finally:
@@ -44,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="fake-bedrock", description="A Bedrock on loopback.")
-    parser.add_argument("--port", type=int, help="the port to listen on; 0 (the default) takes a free one")
+    parser = argparse.ArgumentParser(prog="fake-bedrock", description="Imitates Amazon Bedrock on loopback.")
+    parser.add_argument("--port", type=int, help="the port to listen on; 0 (the default) chooses a free port")
     parser.add_argument("--config", type=Path, help="a JSON file of settings and rules")
     parser.add_argument("--quiet", action="store_true", help="do not print the calls")
     return parser
@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
 def _read(path: Path | None) -> dict[str, Any]:
     settings = json.loads(path.read_text("utf-8")) if path is not None else {}
     if not isinstance(settings, dict):
-        raise ValueError(f"{path} must hold a JSON object")
+        raise ValueError(f"{path} must contain a JSON object")
     return settings
 
 

@@ -1,4 +1,4 @@
-"""The answers that FakeBedrock makes up: the same for the same request."""
+"""Generates the answers of FakeBedrock. The same request gets the same answer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _COMMON = frozenset(
 
 @dataclass(frozen=True)
 class Answer:
-    """A model's turn: its content blocks, why it stopped, and the stop sequence that was met, if any."""
+    """A model's turn: content blocks, stop reason and, if it ended the text, the stop sequence."""
 
     content: tuple[dict[str, Any], ...]
     stop_reason: str = "end_turn"
@@ -40,7 +40,7 @@ class Answer:
 
 
 def compose(body: Mapping[str, Any], text: str | None = None) -> Answer:
-    """Return the answer to a Converse request; `text`, if given, is what it says."""
+    """Return the answer to a Converse request. `text`, if not None, is its text."""
     config = body.get("inferenceConfig") or {}
     if text is None and (tool_call := _tool_call(body)) is not None:
         return _limited_tool_call(tool_call, config.get("maxTokens"))
@@ -48,20 +48,20 @@ def compose(body: Mapping[str, Any], text: str | None = None) -> Answer:
 
 
 def shape_text(text: str, config: Mapping[str, Any]) -> Answer:
-    """Cut `text` where `stopSequences` or `maxTokens` end it."""
-    reason, met = "end_turn", None
+    """Return an answer with `text`, truncated by `stopSequences` and `maxTokens` of `config`."""
+    reason, stop_sequence = "end_turn", None
     starts = [(text.find(sequence), sequence) for sequence in config.get("stopSequences") or []]
     if found := [start for start in starts if start[0] >= 0]:
-        end, met = min(found)
+        end, stop_sequence = min(found)
         text, reason = text[:end], "stop_sequence"
-    most = config.get("maxTokens")
-    if most is not None and text_tokens(text) > most:
-        text, reason, met = text[: most * CHARS_PER_TOKEN], "max_tokens", None
-    return counted(Answer(({"text": text},) if text else (), reason, met))
+    limit = config.get("maxTokens")
+    if limit is not None and text_tokens(text) > limit:
+        text, reason, stop_sequence = text[: limit * CHARS_PER_TOKEN], "max_tokens", None
+    return counted(Answer(({"text": text},) if text else (), reason, stop_sequence))
 
 
 def counted(answer: Answer) -> Answer:
-    """Return `answer` with its output tokens counted from its content, at least one."""
+    """Return `answer` with the output tokens of its content, at least 1."""
     text = "".join(block.get("text", "") for block in answer.content)
     calls = [block["toolUse"] for block in answer.content if "toolUse" in block]
     tokens = text_tokens(text) + sum(text_tokens(call["name"] + json.dumps(call["input"])) for call in calls)
@@ -69,8 +69,8 @@ def counted(answer: Answer) -> Answer:
 
 
 def _full_text(body: Mapping[str, Any]) -> str:
-    messages = _asked(body)
-    if schema := _wanted_schema(body):
+    messages = _conversation(body)
+    if schema := _requested_schema(body):
         return _schema_text(schema, prompt_of(messages))
     result = next((block["toolResult"] for block in messages[-1]["content"] if "toolResult" in block), None)
     if result is not None:
@@ -85,15 +85,15 @@ def _tool_report(messages: list[dict[str, Any]], result: Mapping[str, Any]) -> s
         for block in message["content"]
         if "toolUse" in block
     }
-    said = result_texts(result)
+    texts = result_texts(result)
     name = names.get(result["toolUseId"], "the tool")
     outcome = "failed with" if result.get("status") == "error" else "returned"
-    report = f"{name} {outcome}: {' '.join(said) or 'nothing to read'}."
+    report = f"{name} {outcome}: {' '.join(texts) or 'nothing to read'}."
     return f"{prose.LABEL} {report} That answers the question."
 
 
 def result_texts(result: Mapping[str, Any]) -> list[str]:
-    """Return the texts of a tool's result, its JSON as text."""
+    """Return the text and JSON blocks of a tool result as texts."""
     return [
         block["text"] if "text" in block else json.dumps(block["json"], ensure_ascii=False)
         for block in result["content"]
@@ -102,15 +102,15 @@ def result_texts(result: Mapping[str, Any]) -> list[str]:
 
 
 def _continued(body: Mapping[str, Any], text: str) -> str:
-    """Return what follows a trailing assistant turn: the rest of `text` if the turn begins it."""
+    """Return the text after a trailing assistant turn: the rest of `text` if it starts with that turn."""
     last = body["messages"][-1]
     if last["role"] != "assistant":
         return text
-    said = "".join(block.get("text", "") for block in last["content"])
-    return text[len(said) :] if text.startswith(said) else f" {text}"
+    prefix = "".join(block.get("text", "") for block in last["content"])
+    return text[len(prefix) :] if text.startswith(prefix) else f" {text}"
 
 
-def _wanted_schema(body: Mapping[str, Any]) -> str | None:
+def _requested_schema(body: Mapping[str, Any]) -> str | None:
     text_format = (body.get("outputConfig") or {}).get("textFormat")
     schema: str | None = text_format["structure"]["jsonSchema"]["schema"] if text_format else None
     return schema
@@ -124,24 +124,24 @@ def _schema_text(schema: str, prompt: str) -> str:
 
 
 def _tool_call(body: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the toolUse block that the request forces, or that the words of its prompt ask for."""
+    """Return the toolUse block that the tool choice forces or that the words of the prompt match, or None."""
     config, messages = body.get("toolConfig") or {}, body["messages"]
     specs = [tool["toolSpec"] for tool in config.get("tools", []) if "toolSpec" in tool]
     choice = config.get("toolChoice") or {"auto": {}}
     prompt = prompt_of(messages)
     if "tool" in choice:
-        wanted = [spec for spec in specs if spec["name"] == choice["tool"]["name"]]
-        if not wanted:
+        candidates = [spec for spec in specs if spec["name"] == choice["tool"]["name"]]
+        if not candidates:
             raise invalid(f"toolConfig.toolChoice.tool.name {choice['tool']['name']} names no tool in tools.")
     elif "any" in choice:
-        wanted = specs
+        candidates = specs
     elif messages[-1]["role"] != "user" or any("toolResult" in block for block in messages[-1]["content"]):
-        wanted = []
+        candidates = []
     else:
-        wanted = [spec for spec in specs if _asks_for(prompt, spec)]
-    if not wanted:
+        candidates = [spec for spec in specs if _matches_tool(prompt, spec)]
+    if not candidates:
         return None
-    spec = next((spec for spec in wanted if _asks_for(prompt, spec)), wanted[0])
+    spec = next((spec for spec in candidates if _matches_tool(prompt, spec)), candidates[0])
     try:
         value = SchemaSampler(spec["inputSchema"]["json"], prompt).sample()
     except (ValueError, TypeError, re.error) as error:
@@ -151,31 +151,31 @@ def _tool_call(body: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"toolUse": {"toolUseId": tool_use_id, "name": spec["name"], "input": value}}
 
 
-def _asks_for(prompt: str, spec: Mapping[str, Any]) -> bool:
-    """Whether the prompt shares a word with the tool's name, or two with its description."""
-    asked = _stems(prompt)
+def _matches_tool(prompt: str, spec: Mapping[str, Any]) -> bool:
+    """Whether the prompt has one word of the tool's name, or two words of its description."""
+    words = _stems(prompt)
     name = re.sub(r"(?<=[a-z])(?=[A-Z])|[_-]", " ", spec["name"])
-    return bool(asked & _stems(name)) or len(asked & _stems(spec.get("description", ""))) >= 2
+    return bool(words & _stems(name)) or len(words & _stems(spec.get("description", ""))) >= 2
 
 
 def _stems(text: str) -> set[str]:
     return {word.lower().rstrip("s") for word in _WORD.findall(text) if word.lower() not in _COMMON}
 
 
-def _limited_tool_call(block: dict[str, Any], most: int | None) -> Answer:
+def _limited_tool_call(block: dict[str, Any], limit: int | None) -> Answer:
     answer = counted(Answer((block,), "tool_use"))
-    if most is None or answer.output_tokens <= most:
+    if limit is None or answer.output_tokens <= limit:
         return answer
     text = f"{prose.LABEL} I will look that up."
-    return counted(Answer(({"text": text[: most * CHARS_PER_TOKEN]},), "max_tokens"))
+    return counted(Answer(({"text": text[: limit * CHARS_PER_TOKEN]},), "max_tokens"))
 
 
 def _seed(body: Mapping[str, Any]) -> str:
-    """Return what decides the answer: the conversation, not the settings."""
-    return json.dumps([body.get("system"), _asked(body)], sort_keys=True)
+    """Return the input of the random generator: the conversation without the settings."""
+    return json.dumps([body.get("system"), _conversation(body)], sort_keys=True)
 
 
-def _asked(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _conversation(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the conversation without a trailing assistant turn."""
     messages: list[dict[str, Any]] = body["messages"]
     return messages[:-1] if messages[-1]["role"] == "assistant" else messages

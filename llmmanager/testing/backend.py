@@ -1,4 +1,4 @@
-"""A real model behind FakeBedrock: any server that speaks OpenAI's chat completions."""
+"""Uses a server with OpenAI's chat completions API as the model behind FakeBedrock."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _TEXT_DOCUMENTS = ("csv", "html", "txt", "md")
 
 
 class OpenAIBackend:
-    """Answers Converse requests by `POST {url}/chat/completions` for `model`, within `timeout` seconds."""
+    """Answers Converse requests by `POST {url}/chat/completions` with `model`; `timeout` is in seconds."""
 
     def __init__(self, url: str, model: str, *, timeout: float = 300.0) -> None:
         self._url = url.rstrip("/") + "/chat/completions"
         self._model = model
         self._timeout = timeout
-        # The model runs on this machine or next to it, so a proxy for the internet is not used.
+        # The model runs on this machine or in its network: no proxy.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def complete(self, body: Mapping[str, Any]) -> Answer:
-        """Return the model's answer to a Converse request. Raises ServiceError (ModelErrorException)."""
+        """Return the model's answer to a Converse request. Raise ServiceError (ModelErrorException)."""
         request = urllib.request.Request(
             self._url,
             data=json.dumps(_chat_request(body, self._model)).encode(),
@@ -74,11 +74,11 @@ def _messages(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for message in body["messages"]:
         blocks = message["content"]
         yield from (_tool_message(block["toolResult"]) for block in blocks if "toolResult" in block)
-        said = [part for block in blocks for part in _content_parts(block)]
+        content_parts = [part for block in blocks for part in _content_parts(block)]
         calls = [_tool_call(block["toolUse"]) for block in blocks if "toolUse" in block]
-        if said or calls:
-            plain = all(part["type"] == "text" for part in said)
-            content = "\n".join(part["text"] for part in said) if plain else said
+        if content_parts or calls:
+            plain = all(part["type"] == "text" for part in content_parts)
+            content = "\n".join(part["text"] for part in content_parts) if plain else content_parts
             turn = {"role": message["role"], "content": content or None}
             yield {**turn, "tool_calls": calls} if calls else turn
 
@@ -183,7 +183,7 @@ def _answer(completion: Mapping[str, Any], body: Mapping[str, Any]) -> Answer:
 
 
 def _without_prefill(text: str, body: Mapping[str, Any]) -> str:
-    """`text` without the assistant's own turn, which some servers repeat."""
+    """Return `text` without the trailing assistant turn of the request, which some servers repeat."""
     last = body["messages"][-1]
     if last["role"] != "assistant":
         return text

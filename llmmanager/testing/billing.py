@@ -1,4 +1,4 @@
-"""What FakeBedrock bills: tokens by model, region and access method, lost answers included."""
+"""The tokens that FakeBedrock bills by model, region and access method, including lost answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _Key = tuple[str, str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class TokenCount:
-    """Tokens as Bedrock prices them; input excludes what was read from or written to the cache."""
+    """Tokens as billed by Bedrock. `input_tokens` excludes tokens read from or written to the cache."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -22,12 +22,12 @@ class TokenCount:
 
     @property
     def total_tokens(self) -> int:
-        """All four counts together."""
+        """The sum of all four counts."""
         return self.input_tokens + self.output_tokens + self.cache_read_tokens + self.cache_write_tokens
 
     @property
     def usage(self) -> dict[str, int]:
-        """The counts under the names of Converse's `usage`."""
+        """The counts with the keys of Converse's `usage`."""
         return {
             "inputTokens": self.input_tokens,
             "outputTokens": self.output_tokens,
@@ -53,12 +53,13 @@ class TokenCount:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelUsage:
-    """What one model used in one region through one access method.
+    """Usage of one model in one region through one access method.
 
-    `answers` were generated and `billed`. `lost_answers` of them did not reach the caller whole: their tokens
-    are in `billed` and in `lost`. `reserved_tokens` is the sum of what calls reserved from the token quota
-    when they started, `settled_tokens` the sum of what they used up of it when they ended (output tokens
-    times the model's burndown; cache reads are free).
+    `answers` is the number of generated answers and `billed` their tokens. `lost_answers` of them did not
+    reach the caller completely; `lost` is the part of `billed` for them. `reserved_tokens` is the sum of
+    quota tokens that calls reserved when they started. `settled_tokens` is the sum of quota tokens that
+    calls used when they ended: output tokens count times the model's burndown rate, cache reads do not
+    count.
     """
 
     model_id: str
@@ -73,11 +74,11 @@ class ModelUsage:
 
     @property
     def delivered(self) -> TokenCount:
-        """The tokens of the answers that reached the caller whole."""
+        """The tokens of the answers that reached the caller completely."""
         return self.billed - self.lost
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON; token counts under the names of Converse's `usage`."""
+        """Return the fields as JSON, with token counts in the form of Converse's `usage`."""
         counts = {name: getattr(self, name).usage for name in ("billed", "lost", "delivered")}
         return {**asdict(self), **counts}
 
@@ -91,12 +92,12 @@ class Bill:
         self.lost = False
 
     def lose(self) -> None:
-        """Note that the answer did not reach the caller whole; only the first time counts."""
+        """Mark the answer as not completely delivered. Later calls have no effect."""
         self._ledger._lose(self)
 
 
 class UsageLedger:
-    """Sums of what was billed and of what the quotas counted; safe to use from any thread."""
+    """Totals of billed tokens and quota tokens. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -116,7 +117,7 @@ class UsageLedger:
         return Bill(self, _key(call), tokens)
 
     def rows(self) -> tuple[ModelUsage, ...]:
-        """The sums, sorted by model, region and access method."""
+        """Return the totals, sorted by model, region and access method."""
         with self._lock:
             return tuple(
                 ModelUsage(model_id=model_id, region=region, access_method=access, **row)
@@ -124,7 +125,7 @@ class UsageLedger:
             )
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all totals."""
         with self._lock:
             self._rows.clear()
 

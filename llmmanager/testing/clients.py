@@ -1,4 +1,4 @@
-"""boto3 clients for FakeBedrock; boto3 is imported when the first one is made."""
+"""Creates boto3 clients for FakeBedrock. boto3 is imported when the first client is created."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ def _session() -> Any:
 
 
 def make_client(service: str, *, endpoint_url: str, region: str, config: Any = None) -> Any:
-    """A client that sends each request once and can have hundreds in flight; `config` is merged last."""
+    """Return a client without retries and with 512 connections. `config` overrides its settings."""
     from botocore.config import Config
 
-    # Without signature_version, boto3 may send AWS_BEARER_TOKEN_BEDROCK: only a signature names the region.
+    # Without signature_version, boto3 may send AWS_BEARER_TOKEN_BEDROCK, which does not contain the region.
     base = Config(
         signature_version="v4",
         retries={"total_max_attempts": 1, "mode": "standard"},
         max_pool_connections=512,
         proxies={},
     )
-    with _LOCK:  # a Session is not safe to use from several threads
+    with _LOCK:  # a Session is not thread-safe
         return _session().client(
             service,
             region_name=region,

@@ -1,4 +1,4 @@
-"""Converse's own rules for a conversation, which hold for every model, in Bedrock's words."""
+"""Converse's rules for conversations with any model, with Bedrock's error messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _USER_ONLY = ("image", "document", "video", "audio")
 
 
 def check_conversation(body: Mapping[str, Any]) -> None:
-    """Refuse a request that breaks a rule of Converse for every model. Raises ServiceError."""
+    """Raise ServiceError if the request breaks a rule of Converse that applies to every model."""
     messages = body.get("messages") or []
     _check_turns(messages)
     _check_json_objects(body, messages)
@@ -26,7 +26,7 @@ def check_conversation(body: Mapping[str, Any]) -> None:
 
 
 def blocks_of(messages: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any], str, bool]]:
-    """Yield each content block with its path, its message's role, and whether it is in a tool's result."""
+    """Yield each content block with its path, its message's role, and whether it is inside a tool result."""
     for turn, message in enumerate(messages):
         for index, block in enumerate(message["content"]):
             path = f"messages.{turn}.content.{index}"
@@ -36,13 +36,13 @@ def blocks_of(messages: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, A
 
 
 def _check_turns(messages: list[dict[str, Any]]) -> None:
-    spoken = [message for message in messages if message["role"] != "system"]
-    if not spoken or spoken[0]["role"] != "user":
+    turns = [message for message in messages if message["role"] != "system"]
+    if not turns or turns[0]["role"] != "user":
         raise invalid(
             "A conversation must start with a user message. Try again with a conversation that starts with a "
             "user message."
         )
-    if any(one["role"] == two["role"] for one, two in pairwise(spoken)):
+    if any(one["role"] == two["role"] for one, two in pairwise(turns)):
         raise invalid(
             "A conversation must alternate between user and assistant roles. Make sure the conversation "
             "alternates between user and assistant roles and try again."
@@ -62,7 +62,7 @@ def _check_turns(messages: list[dict[str, Any]]) -> None:
 
 
 def _check_json_objects(body: Mapping[str, Any], messages: list[dict[str, Any]]) -> None:
-    """Refuse another JSON value where Converse wants an object."""
+    """Raise ServiceError if a field that must be a JSON object has another JSON value."""
     fields = body.get("additionalModelRequestFields")
     if fields is not None and not isinstance(fields, dict):
         raise invalid(
@@ -103,14 +103,14 @@ def _check_roles(messages: list[dict[str, Any]]) -> None:
 
 
 def unsupported_field(field: str, role: str) -> ServiceError:
-    """Return Bedrock's refusal of a kind of content block in a role."""
+    """Return Bedrock's error for a content block that is not supported in a role."""
     return invalid(
         f"This model doesn't support the {field} field for {role} messages. Remove {field} and try again."
     )
 
 
 def _check_tool_turns(body: Mapping[str, Any], messages: list[dict[str, Any]]) -> None:
-    asked: list[str] = []
+    pending: list[str] = []
     for turn, message in enumerate(messages):
         calls = [block["toolUse"]["toolUseId"] for block in message["content"] if "toolUse" in block]
         results = [block["toolResult"]["toolUseId"] for block in message["content"] if "toolResult" in block]
@@ -124,17 +124,17 @@ def _check_tool_turns(body: Mapping[str, Any], messages: list[dict[str, Any]]) -
                     f"The {kind} blocks at messages.{turn}.content contain duplicate Ids: "
                     f"{', '.join(repeated)}"
                 )
-        if missing := [tool_use_id for tool_use_id in asked if tool_use_id not in results]:
+        if missing := [tool_use_id for tool_use_id in pending if tool_use_id not in results]:
             raise invalid(
                 f"Expected toolResult blocks at messages.{turn}.content for the following Ids: "
                 f"{', '.join(missing)}"
             )
-        if len(results) > len(asked):
+        if len(results) > len(pending):
             raise invalid(
                 f"The number of toolResult blocks at messages.{turn}.content exceeds the number of toolUse "
                 "blocks of previous turn."
             )
-        asked = calls
+        pending = calls
 
 
 def _check_documents(messages: list[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""The environment variables under which AWS's SDKs and command lines reach a FakeBedrock."""
+"""The environment variables that direct AWS SDKs and command-line tools to a FakeBedrock."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping
 
 API_KEY = "AWS_BEARER_TOKEN_BEDROCK"
-# These lead to real credentials, to other endpoints, or to requests that do not name their region.
+# These select real credentials, other endpoints, or API keys, whose requests do not contain the region.
 UNSET = (
     API_KEY,
     "AWS_PROFILE",
@@ -33,8 +33,8 @@ def variables(endpoint_url: str, *, region: str, window_seconds: float) -> dict[
 
 
 def exports(settings: Mapping[str, str]) -> str:
-    """Return the lines to paste into a shell, so that programs started there use `settings` only."""
-    set_here = {
+    """Return shell commands after which programs started in the shell use only `settings`."""
+    exported = {
         **settings,
         "AWS_REGION": settings["AWS_DEFAULT_REGION"],
         "AWS_CONFIG_FILE": os.devnull,
@@ -42,5 +42,5 @@ def exports(settings: Mapping[str, str]) -> str:
         "NO_PROXY": _LOOPBACK,
         "no_proxy": _LOOPBACK,
     }
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in set_here.items()]
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in exported.items()]
     return "\n".join((f"unset {' '.join(UNSET)}", *lines))

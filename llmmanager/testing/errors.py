@@ -1,4 +1,4 @@
-"""The errors of Bedrock: HTTP status and usual message by name."""
+"""Bedrock's errors: HTTP status and default message by name."""
 
 from __future__ import annotations
 
@@ -91,10 +91,10 @@ MESSAGE: Mapping[str, str] = {
 
 @dataclass(eq=False)
 class ServiceError(Exception):
-    """An error as it is sent.
+    """An error response.
 
-    `code` is the name in `x-amzn-ErrorType`; `fields` are further members of the body, such as
-    `originalStatusCode`; `status` and `message` default to what the name usually comes with.
+    `code` is the name in `x-amzn-ErrorType`. `fields` are further members of the body, such as
+    `originalStatusCode`. `status` and `message` default to the usual values of the error's name.
     """
 
     code: str
@@ -105,7 +105,7 @@ class ServiceError(Exception):
 
     def __post_init__(self) -> None:
         self.message = self.message or MESSAGE.get(self.code, self.code)
-        self.status = self.status or usual_status(self.code) or 400
+        self.status = self.status or default_status(self.code) or 400
         super().__init__(f"{self.code}: {self.message}")
 
     @property
@@ -114,10 +114,10 @@ class ServiceError(Exception):
         return {"message": self.message, **self.fields}
 
 
-def usual_status(code: str) -> int:
-    """Return the usual HTTP status of an error's name, 0 for an unknown name.
+def default_status(code: str) -> int:
+    """Return the default HTTP status of an error's name, or 0 for an unknown name.
 
-    Streams spell the names of their errors in lower camel case.
+    Errors inside streams have names in lower camel case.
     """
     return STATUS.get(code[:1].upper() + code[1:], 0)
 
@@ -127,6 +127,6 @@ def invalid(message: str) -> ServiceError:
     return ServiceError("ValidationException", message)
 
 
-def refused_by_model(message: str) -> ServiceError:
-    """Return a ValidationException that Bedrock passes on from the model itself."""
+def rejected_by_model(message: str) -> ServiceError:
+    """Return a ValidationException with an error message of the model."""
     return invalid(f"The model returned the following errors: {message}")

@@ -1,4 +1,4 @@
-"""Frames of `application/vnd.amazon.eventstream`, the encoding of ConverseStream's answer."""
+"""Encodes frames of `application/vnd.amazon.eventstream`, the response format of ConverseStream."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _EXCEPTIONS = frozenset(
 
 
 def frame(headers: Mapping[str, str], payload: bytes) -> bytes:
-    """One message: prelude with its CRC, headers, payload, CRC of it all."""
+    """Return one message: prelude with its CRC, headers, payload, and the CRC of the message."""
     head = b"".join(
         struct.pack("!B", len(name)) + name.encode() + struct.pack("!BH", _STRING, len(data)) + data
         for name, data in ((name, value.encode()) for name, value in headers.items())
@@ -33,14 +33,17 @@ def frame(headers: Mapping[str, str], payload: bytes) -> bytes:
 
 
 def event(kind: str, payload: Mapping[str, Any]) -> bytes:
-    """An event such as `contentBlockDelta`."""
+    """Return the frame of an event such as `contentBlockDelta`."""
     return frame(
         {":event-type": kind, ":content-type": "application/json", ":message-type": "event"}, _json(payload)
     )
 
 
 def exception(code: str, payload: Mapping[str, Any]) -> bytes:
-    """An error inside the stream: an exception in lower camel case where its model has one, else an error."""
+    """Return the frame of an error inside the stream.
+
+    The exceptions of ConverseStream's model are sent in lower camel case. Other codes are sent as an error.
+    """
     name = code[:1].lower() + code[1:]
     if name not in _EXCEPTIONS:
         headers = {":error-code": code, ":error-message": payload["message"], ":message-type": "error"}

@@ -1,4 +1,4 @@
-"""What a model refuses about a request that Converse itself accepts, in Bedrock's words."""
+"""Rules of individual models for Converse requests, with Bedrock's error messages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .conversation_rules import blocks_of, unsupported_field
-from .errors import ServiceError, invalid, refused_by_model
+from .errors import ServiceError, invalid, rejected_by_model
 from .models import FakeModel
 from .tokens import parts
 
@@ -16,7 +16,7 @@ _MAX_CACHE_POINTS = 4
 
 
 def check_model(model: FakeModel, body: Mapping[str, Any], *, streaming: bool) -> None:
-    """Refuse what `model` cannot serve. Raises ServiceError."""
+    """Raise ServiceError if `model` does not support the request."""
     messages = body["messages"]
     _check_features(model, body, streaming=streaming)
     _check_content(model, messages)
@@ -29,7 +29,7 @@ def check_model(model: FakeModel, body: Mapping[str, Any], *, streaming: bool) -
 
 
 def malformed(path: str, problem: str) -> ServiceError:
-    """Return the refusal of a model that checks its request against a schema."""
+    """Return the error of a model that validates its native request against a schema."""
     return invalid(f"Malformed input request: {path}: {problem}, please reformat your input and try again.")
 
 
@@ -58,8 +58,8 @@ def _check_features(model: FakeModel, body: Mapping[str, Any], *, streaming: boo
 def _check_content(model: FakeModel, messages: list[dict[str, Any]]) -> None:
     for _, block, role, in_tool_result in blocks_of(messages):
         for kind, modalities in _MODALITIES.items():
-            refused = kind == "image" and in_tool_result and not model.tool_result_images
-            if kind in block and (refused or not set(modalities) & set(model.input_modalities)):
+            unsupported = kind == "image" and in_tool_result and not model.tool_result_images
+            if kind in block and (unsupported or not set(modalities) & set(model.input_modalities)):
                 raise unsupported_field(kind, role)
         if "document" in block and not model.documents:
             raise invalid("This model doesn't support documents.")
@@ -84,7 +84,7 @@ def _check_media(model: FakeModel, messages: list[dict[str, Any]]) -> None:
         )
         limit = model.max_image_chars
         if "image" in block and limit is not None and len(data) > limit:
-            raise refused_by_model(
+            raise rejected_by_model(
                 f"{path}.image.source.base64.data: image exceeds {limit / 1024**2:g} MB maximum: "
                 f"{len(data)} bytes > {limit} bytes"
             )
@@ -97,13 +97,13 @@ def _check_media(model: FakeModel, messages: list[dict[str, Any]]) -> None:
                 f"expected maxLength: {limit}, actual: {len(data)}",
             )
     if model.max_images is not None and images > model.max_images:
-        raise refused_by_model(f"too many images and documents: {images} + {documents} > {model.max_images}")
+        raise rejected_by_model(f"too many images and documents: {images} + {documents} > {model.max_images}")
     if model.max_videos is not None and videos > model.max_videos:
-        raise refused_by_model(f"too many videos: {videos} > {model.max_videos}")
+        raise rejected_by_model(f"too many videos: {videos} > {model.max_videos}")
 
 
 def _data_of(block: Mapping[str, Any]) -> str:
-    """Return the base64 of an image, document, video or audio block; empty when its data is elsewhere."""
+    """Return the base64 data of an image, document, video or audio block; empty for data in S3."""
     for kind in ("image", "document", "video", "audio"):
         if kind in block:
             data: str = (block[kind].get("source") or {}).get("bytes", "")
@@ -132,7 +132,7 @@ def _check_reasoning(model: FakeModel, messages: list[dict[str, Any]]) -> None:
         if model.reasoning_history == "encrypted" and text is not None:
             raise unsupported_field("reasoningContent.reasoningText.text", role)
         if model.reasoning_history == "signed" and text is not None and not text.get("signature"):
-            raise refused_by_model(f"{path}.thinking.signature: Field required")
+            raise rejected_by_model(f"{path}.thinking.signature: Field required")
 
 
 def _check_cache_points(model: FakeModel, body: Mapping[str, Any]) -> None:
@@ -148,7 +148,7 @@ def _check_cache_points(model: FakeModel, body: Mapping[str, Any]) -> None:
     if not model.tool_cache_points:
         _check_no_tool_cache_points(body)
     if len(points) > _MAX_CACHE_POINTS:
-        raise refused_by_model(
+        raise rejected_by_model(
             f"A maximum of {_MAX_CACHE_POINTS} blocks with cache_control may be provided. "
             f"Found {len(points)}."
         )
@@ -169,13 +169,13 @@ def _check_no_tool_cache_points(body: Mapping[str, Any]) -> None:
 
 
 def _check_cache_lifetimes(body: Mapping[str, Any]) -> None:
-    """Refuse a cache point of an hour after one of five minutes."""
-    places = [("tools", (body.get("toolConfig") or {}).get("tools") or []), ("system", body.get("system"))]
-    places += [
+    """Raise ServiceError if a one-hour cache point follows a five-minute cache point."""
+    sections = [("tools", (body.get("toolConfig") or {}).get("tools") or []), ("system", body.get("system"))]
+    sections += [
         (f"messages.{turn}.content", message["content"]) for turn, message in enumerate(body["messages"])
     ]
     short_before = False
-    for place, blocks in places:
+    for path, blocks in sections:
         index = -1
         for block in blocks or []:
             if "cachePoint" not in block:
@@ -184,8 +184,8 @@ def _check_cache_lifetimes(body: Mapping[str, Any]) -> None:
             if block["cachePoint"].get("ttl", "5m") == "5m":
                 short_before = True
             elif short_before:
-                raise refused_by_model(
-                    f"{place}.{max(index, 0)}.cache_control.ttl: a ttl='1h' cache_control block must not "
+                raise rejected_by_model(
+                    f"{path}.{max(index, 0)}.cache_control.ttl: a ttl='1h' cache_control block must not "
                     "come after a ttl='5m' cache_control block. Note that blocks are processed in the "
                     "following order: `tools`, `system`, `messages`."
                 )
@@ -195,13 +195,13 @@ def _check_last_turn(model: FakeModel, last: Mapping[str, Any]) -> None:
     if last["role"] != "assistant":
         return
     if not model.prefill:
-        raise refused_by_model(
+        raise rejected_by_model(
             "This model does not support assistant message prefill. The conversation must end with a user "
             "message."
         )
     text = last["content"][-1].get("text", "")
     if model.is_claude and text != text.rstrip():
-        raise refused_by_model("messages: final assistant content cannot end with trailing whitespace")
+        raise rejected_by_model("messages: final assistant content cannot end with trailing whitespace")
 
 
 def _check_inference_config(model: FakeModel, body: Mapping[str, Any]) -> None:
@@ -223,9 +223,9 @@ def _check_inference_config(model: FakeModel, body: Mapping[str, Any]) -> None:
         if value is not None
     ]
     if sent and model.sampling == "none":
-        raise refused_by_model(f"`{sent[0]}` is deprecated for this model.")
+        raise rejected_by_model(f"`{sent[0]}` is deprecated for this model.")
     if {"temperature", "top_p"} <= set(sent) and model.sampling == "one":
-        raise refused_by_model(
+        raise rejected_by_model(
             "`temperature` and `top_p` cannot both be specified for this model. Please use only one."
         )
 
@@ -236,5 +236,5 @@ def _check_additional_fields(model: FakeModel, fields: Mapping[str, Any]) -> Non
     for name in fields:
         if name not in model.additional_fields:
             if model.is_claude:
-                raise refused_by_model(f"{name}: Extra inputs are not permitted")
+                raise rejected_by_model(f"{name}: Extra inputs are not permitted")
             raise malformed("#", f"extraneous key [{name}] is not permitted")

@@ -1,4 +1,4 @@
-"""One model as FakeBedrock offers it: where, under which ids, and what it accepts."""
+"""A model of FakeBedrock: regions, ids, supported features and limits."""
 
 from __future__ import annotations
 
@@ -22,22 +22,24 @@ _COLLECTIONS = (
 
 @dataclass(frozen=True, kw_only=True)
 class FakeModel:
-    """One model as Bedrock offers it.
+    """One model.
 
-    `on_demand` are the regions that serve the bare model id. `profiles` maps a profile prefix (`us`, `eu`,
-    `global`, …) to its source regions, or to a mapping of source region to destination regions; given only
-    source regions, a profile routes among them. `eol` marks a model no longer offered.
+    `on_demand` are the regions that serve the model id. `profiles` maps a profile prefix (`us`, `eu`,
+    `global`, …) to its source regions, or to a mapping of source region to destination regions. With source
+    regions only, the destinations are the source regions. `eol` marks a model at the end of its life.
 
-    What Converse accepts: `sampling` says whether temperature and topP may be sent together (`both`), one at
-    a time (`one`) or not at all (`none`). `mixed_tool_turns` allows text beside tool blocks in one turn.
-    `reasoning_history` says which reasoning a conversation may carry: `any`, only `signed` text or encrypted
-    reasoning, only `encrypted` reasoning, or `none`. `thinking` are the accepted values of `thinking.type`
-    beside `disabled` (Claude). `additional_fields` are the keys accepted in `additionalModelRequestFields`,
-    None for any. `cache_min_tokens` is the shortest prefix that is cached, None for a model without prompt
-    caching; `tool_cache_points` allows cache points in tools and beside tool blocks.
+    Features: `sampling` is `both` if temperature and topP may be sent together, `one` if only one of them,
+    and `none` if neither. `mixed_tool_turns` allows text next to tool blocks in one turn.
+    `reasoning_history` is the reasoning that a conversation may contain: `any`, only `signed` text or
+    encrypted reasoning, only `encrypted` reasoning, or `none`. `thinking` are the accepted values of
+    `thinking.type` in addition to `disabled` (Claude). `additional_fields` are the keys accepted in
+    `additionalModelRequestFields`, or None for any. `cache_min_tokens` is the length of the shortest cached
+    prefix, or None for a model without prompt caching. `tool_cache_points` allows cache points in tools and
+    next to tool blocks.
 
-    Limits, None for no limit: `max_images` and `max_videos` in a request, `max_image_chars` and
-    `max_video_chars` of one in base64. `large_documents` are the formats without Converse's limit of 4.5 MB.
+    Limits, None for no limit: `max_images` and `max_videos` per request, `max_image_chars` and
+    `max_video_chars` of one file in base64. `large_documents` are the formats without Converse's limit of
+    4.5 MB.
     """
 
     model_id: str
@@ -85,7 +87,7 @@ class FakeModel:
         if isinstance(self.additional_fields, str):
             raise ValueError(f"additional_fields must be a list, not the string {self.additional_fields!r}")
         if not isinstance(self.profiles, Mapping) or any(isinstance(r, str) for r in self.profiles.values()):
-            raise ValueError("profiles must map a prefix to its regions")
+            raise ValueError("profiles must map each prefix to a list of regions or to a mapping of regions")
         for name, choices in (
             ("sampling", get_args(Sampling)),
             ("reasoning_history", get_args(ReasoningHistory)),
@@ -95,17 +97,17 @@ class FakeModel:
 
     @property
     def regions(self) -> frozenset[str]:
-        """Every region from which the model can be called in some way."""
+        """Every region from which the model can be called."""
         return frozenset(self.on_demand).union(*self.profiles.values())
 
     @property
     def is_chat(self) -> bool:
-        """Whether Converse serves the model: text goes in and nothing but text comes out."""
+        """Whether Converse supports the model: its input includes text and its output is text only."""
         return self.converse and "TEXT" in self.input_modalities and set(self.output_modalities) == {"TEXT"}
 
     @property
     def is_claude(self) -> bool:
-        """Whether the rules of Anthropic's Messages API hold for the model."""
+        """Whether the rules of Anthropic's Messages API apply to the model."""
         return self.model_id.startswith("anthropic.")
 
     def destinations(self, prefix: str, source: str) -> tuple[str, ...]:
@@ -120,7 +122,7 @@ class FakeModel:
 
 @dataclass(frozen=True)
 class Target:
-    """A model as one call reaches it: `invoked_id` without its ARN, and the access method."""
+    """The model, the invoked id (without its ARN) and the access method of a call."""
 
     model: FakeModel
     invoked_id: str

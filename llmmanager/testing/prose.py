@@ -1,7 +1,7 @@
-"""A few English sentences about what a prompt asks for, the same for the same prompt.
+"""Generates English sentences about the subject of a prompt. The same prompt gets the same sentences.
 
-The subject of a prompt ("the capital of France", "how to bake bread") is put into sentences that are
-grammatical whatever it is; what cannot be reduced to a subject is quoted.
+The subject ("the capital of France", "how to bake bread") is inserted into sentences that are grammatical
+with any subject. A prompt without a recognized subject is quoted.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import random
 import re
 
 LABEL = "Test answer by FakeBedrock:"
-_READ_CHARS = 2000
-_MOST_WORDS = 10
+_MAX_PROMPT_CHARS = 2000
+_MAX_WORDS = 10
 _QUOTED_WORDS = 8
 
 _POLITE = re.compile(
@@ -67,7 +67,7 @@ _CLOSINGS = (
 
 
 def write(prompt: str, seed: str) -> str:
-    """Return a labelled paragraph about `prompt`; `seed` decides which sentences are taken."""
+    """Return a labeled paragraph about `prompt`. `seed` selects the sentences."""
     rng = random.Random(seed)
     subject = subject_of(prompt)
     sentences = [
@@ -80,15 +80,15 @@ def write(prompt: str, seed: str) -> str:
 
 
 def subject_of(prompt: str) -> str:
-    """Return what `prompt` is about as the object of a sentence: a subject, or the quoted prompt."""
-    text = " ".join(prompt[:_READ_CHARS].split())
+    """Return the subject of `prompt` for use in a sentence, or the quoted prompt."""
+    text = " ".join(prompt[:_MAX_PROMPT_CHARS].split())
     if not text:
         return "your request"
     sentence = re.split(r"(?<=[.?!])\s", text, maxsplit=1)[0] if len(text) > 60 else text
     bare = _EXTRAS.sub("", _POLITE.sub("", sentence).strip().rstrip(" .?!:;,"))
     subject = _subject(bare)
-    if subject is not None and len(subject.split()) <= _MOST_WORDS and not _PUNCTUATION.search(subject):
-        return _answered(subject)
+    if subject is not None and len(subject.split()) <= _MAX_WORDS and not _PUNCTUATION.search(subject):
+        return _second_person(subject)
     return f"your {_kind(sentence)} {_quoted(text)}"
 
 
@@ -101,8 +101,8 @@ def _subject(bare: str) -> str | None:
     return None
 
 
-def _answered(subject: str) -> str:
-    """Return `subject` as the other person says it: "my cat" becomes "your cat"."""
+def _second_person(subject: str) -> str:
+    """Return `subject` in the second person: "my cat" becomes "your cat"."""
     return " ".join(_PERSONS.get(word.lower(), word) for word in subject.split())
 
 

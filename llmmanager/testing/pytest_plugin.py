@@ -1,4 +1,4 @@
-"""The fixture `fake_bedrock`. Switch it on with `pytest_plugins = ["llmmanager.testing.pytest_plugin"]`."""
+"""The fixture `fake_bedrock`. Enable it with `pytest_plugins = ["llmmanager.testing.pytest_plugin"]`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .fake_bedrock import FakeBedrock
 
 @pytest.fixture
 def fake_bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBedrock]:
-    """A FakeBedrock for one test; boto3 clients made during the test reach it by the environment."""
+    """A FakeBedrock for one test. Environment variables direct boto3 clients to it during the test."""
     for name in UNSET:
         monkeypatch.delenv(name, raising=False)
     with FakeBedrock() as bedrock:

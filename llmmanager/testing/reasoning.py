@@ -1,4 +1,4 @@
-"""The reasoning that comes before an answer when a request switches thinking on."""
+"""Generates the reasoning of an answer to a request with thinking enabled."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .tokens import text_tokens
 
 
 def reasoning_for(body: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return a signed reasoning block, None for a request that does not ask for it or goes on with a turn."""
+    """Return a signed reasoning block, or None without thinking and for a trailing assistant turn."""
     fields = body.get("additionalModelRequestFields") or {}
     thinking = fields.get("thinking", fields.get("reasoning_config"))
     if not isinstance(thinking, Mapping) or thinking.get("type") != "enabled":
@@ -31,7 +31,7 @@ def reasoning_for(body: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def without_reasoning_tokens(body: Mapping[str, Any], block: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the request with `maxTokens` less the tokens of a reasoning block."""
+    """Return the request with `maxTokens` reduced by the tokens of a reasoning block."""
     config = dict(body.get("inferenceConfig") or {})
     if "maxTokens" in config:
         config["maxTokens"] = max(1, config["maxTokens"] - _tokens(block))
@@ -39,7 +39,7 @@ def without_reasoning_tokens(body: Mapping[str, Any], block: Mapping[str, Any]) 
 
 
 def with_reasoning(answer: Answer, block: dict[str, Any]) -> Answer:
-    """Return `answer` after a reasoning block, whose tokens are output tokens too."""
+    """Return `answer` preceded by a reasoning block. Its tokens are added to the output tokens."""
     return replace(
         answer, content=(block, *answer.content), output_tokens=answer.output_tokens + _tokens(block)
     )

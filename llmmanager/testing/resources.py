@@ -1,4 +1,4 @@
-"""What an account has made in Bedrock: guardrails, and ARNs that stand for a model."""
+"""The Bedrock resources of an account: guardrails, prompts, and profiles or deployments of models."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ _RESOURCE_ARN = re.compile(
 )
 _GUARDRAIL = re.compile(r"(?:arn:aws[a-z-]*:bedrock:([a-z0-9-]+):\d{12}:guardrail/)?([a-z0-9]+)")
 _VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
-# These exist from the start, so that a test of a guardrail need not make one.
-_USUAL_GUARDRAILS = ("abc123", "gr1")
+# These guardrails exist by default.
+_DEFAULT_GUARDRAILS = ("abc123", "gr1")
 _USUAL_MODEL = "amazon.nova-lite-v1:0"
 _PROMPT_SETTINGS = ("additionalModelRequestFields", "inferenceConfig", "system", "toolConfig")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """An ARN that stands for a model: an application inference profile, a provisioned model, a prompt, ….
+    """A resource whose ARN can be called like a model: an application inference profile, a prompt, ….
 
-    `model` is a model id or a profile id. `text` is a prompt's text with its variables as `{{name}}`.
+    `model` is the model id or profile id that is called. `text` is a prompt's text with variables as
+    `{{name}}`.
     """
 
     arn: str
@@ -40,17 +41,17 @@ class Resource:
         if not _RESOURCE_ARN.fullmatch(self.arn):
             raise ValueError(f"arn must be the ARN of a profile, prompt or model, not {self.arn!r}")
         if self.text and not self.is_prompt:
-            raise ValueError("only a prompt has a text")
+            raise ValueError("text is allowed only for the ARN of a prompt")
 
     @property
     def is_prompt(self) -> bool:
-        """Whether this is a prompt of Prompt management."""
+        """Whether this is a managed prompt."""
         return ":prompt/" in self.arn
 
 
 @dataclass(frozen=True, kw_only=True)
 class Guardrail:
-    """A guardrail that exists in `region` (everywhere when empty) in the given versions."""
+    """A guardrail with the given versions in `region`; empty for all regions."""
 
     identifier: str
     versions: Collection[str] = field(default=("DRAFT", "1"))
@@ -64,40 +65,40 @@ class Guardrail:
 
 
 class Resources:
-    """The resources of the account; safe to use from any thread."""
+    """The resources of the account. Thread-safe."""
 
     def __init__(self, catalog: FakeCatalog) -> None:
         self._catalog = catalog
         self._lock = threading.Lock()
         self._resources: dict[str, Resource] = {}
-        self._guardrails = [Guardrail(identifier=identifier) for identifier in _USUAL_GUARDRAILS]
+        self._guardrails = [Guardrail(identifier=identifier) for identifier in _DEFAULT_GUARDRAILS]
 
     def add(self, resource: Resource) -> None:
-        """Make `resource` exist."""
+        """Add `resource`."""
         with self._lock:
             self._resources[resource.arn] = resource
 
     def add_guardrail(self, guardrail: Guardrail) -> None:
-        """Make `guardrail` exist."""
+        """Add `guardrail`."""
         with self._lock:
             self._guardrails.append(guardrail)
 
     def find(self, arn: str) -> Resource | None:
-        """Return the resource with `arn`, made up if it was not added; None for another kind of id."""
+        """Return the resource with `arn`, by default a new one, or None for another kind of id."""
         with self._lock:
             if arn in self._resources:
                 return self._resources[arn]
         return Resource(arn=arn) if _RESOURCE_ARN.fullmatch(arn) else None
 
     def resolve(self, resource: Resource, *, region: str) -> Target:
-        """Return the target that `resource` stands for in `region`. Raises ServiceError."""
+        """Return the target of `resource` in `region`. Raise ServiceError if there is none."""
         match = _RESOURCE_ARN.fullmatch(resource.arn)
         if match is None or match[1] != region:
             raise invalid("The provided model identifier is invalid.")
-        return self._catalog.resolve(resource.model or self._usual_model(region), region=region)
+        return self._catalog.resolve(resource.model or self._default_model(region), region=region)
 
-    def _usual_model(self, region: str) -> str:
-        """Return an id under which `region` serves a chat model, Nova Lite where it can."""
+    def _default_model(self, region: str) -> str:
+        """Return the id of a chat model in `region`: Nova Lite if the region serves it."""
         models = [model for model in self._catalog.models_in(region) if model.is_chat]
         models.sort(key=lambda model: (model.model_id != _USUAL_MODEL, not model.streaming))
         for model in models[:1]:
@@ -108,7 +109,7 @@ class Resources:
         return _USUAL_MODEL
 
     def check_guardrail(self, body: Mapping[str, Any], *, region: str) -> None:
-        """Refuse a request whose guardrail does not exist. Raises ServiceError."""
+        """Raise ServiceError if the guardrail of the request does not exist."""
         config = body.get("guardrailConfig")
         identifier = config.get("guardrailIdentifier") if isinstance(config, Mapping) else None
         if not isinstance(config, Mapping) or not isinstance(identifier, str) or not identifier:
@@ -129,9 +130,9 @@ class Resources:
 
 
 def render_prompt(prompt: Resource, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the request that a prompt stands for: its text, then the messages of `body`.
+    """Return the request with the text of a prompt before the messages of `body`.
 
-    Raises ServiceError for settings that the prompt decides, and for a variable without a value.
+    Raise ServiceError for a setting that belongs to the prompt, and for a variable without a value.
     """
     overridden = [name for name in _PROMPT_SETTINGS if body.get(name) is not None]
     if overridden:
@@ -140,11 +141,11 @@ def render_prompt(prompt: Resource, body: Mapping[str, Any]) -> dict[str, Any]:
             "management. Define it in the prompt and try again."
         )
     values = {name: value.get("text", "") for name, value in (body.get("promptVariables") or {}).items()}
-    said = list(body.get("messages") or [])
+    messages = list(body.get("messages") or [])
     blocks = [{"text": _prompt_text(prompt, values)}]
-    if said and said[0].get("role") == "user":
-        blocks += said.pop(0).get("content") or []
-    return {**body, "messages": [{"role": "user", "content": blocks}, *said]}
+    if messages and messages[0].get("role") == "user":
+        blocks += messages.pop(0).get("content") or []
+    return {**body, "messages": [{"role": "user", "content": blocks}, *messages]}
 
 
 def _prompt_text(prompt: Resource, values: Mapping[str, str]) -> str:

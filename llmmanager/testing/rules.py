@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
 from .call_log import Call
-from .errors import usual_status
+from .errors import default_status
 
 T = TypeVar("T")
 _ACCESS = ("", "on_demand", "geo", "global")
@@ -107,7 +107,7 @@ class Fault(Scope):
             raise ValueError(f"billed must be true or false, not {self.billed!r}")
         if self.billed and self.after_chunks is not None:
             raise ValueError("a stream that breaks after_chunks is billed already: leave billed out")
-        if self.error and not self.status and not usual_status(self.error):
+        if self.error and not self.status and not default_status(self.error):
             raise ValueError(
                 f"error {self.error!r} is not a known error of Bedrock; correct its name, or set its status"
             )

@@ -1,4 +1,4 @@
-"""Answers of the `bedrock-runtime` service: Converse, ConverseStream and CountTokens."""
+"""The operations of `bedrock-runtime`: Converse, ConverseStream and CountTokens."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from .shapes import check_shape
 from .tokens import CHARS_PER_TOKEN, PromptCache, count_input, count_native
 from .validation import check_context, check_request
 
-# What a call reserves when neither it nor the model sets a maximum.
-_USUAL_OUTPUT = 4096
+# The reservation of a call if neither the request nor the model sets a maximum.
+_DEFAULT_MAX_TOKENS = 4096
 _TOOL_INPUT_CHARS = 16
-# How often a stream that pauses looks whether its client is still there.
-_LOOK_SECONDS = 0.05
+# Interval at which a pausing stream checks whether its client has disconnected.
+_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
 class StreamBreak:
-    """How a stream ends early: after so many deltas, by an error, by silence or by a lost connection."""
+    """How a stream ends early: after `after_chunks` deltas, with an error, a hang or a closed connection."""
 
     after_chunks: int
     error: ServiceError | None = None
@@ -58,14 +58,14 @@ class _Turn:
 
 @dataclass(frozen=True)
 class Reply:
-    """The answer of Converse, and the bill for it."""
+    """The response of Converse and its bill."""
 
     body: dict[str, Any]
     bill: Bill
 
 
 class Runtime:
-    """Checks, admits, answers and bills; `think` turns a call and its request into an answer."""
+    """Validates, admits, answers and bills calls. `think` generates the answer to a call and its request."""
 
     def __init__(
         self,
@@ -99,25 +99,25 @@ class Runtime:
     async def converse_stream(
         self, call: Call, target: Target, *, stop: StreamBreak | None, client_left: Callable[[], bool]
     ) -> AsyncGenerator[bytes, None]:
-        """Return the frames of ConverseStream, which break as `stop` says; they end the call in the log."""
+        """Return the frames of ConverseStream. `stop` makes them end early. They end the call in the log."""
         latency = self._rules.latency_for(call)
         turn = await self._turn(call, target, seconds=latency.first_token)
         return self._frames(call, turn, stop, latency.per_chunk, client_left)
 
     async def lose_answer(self, call: Call, target: Target) -> None:
-        """Generate and bill an answer that the caller will not get."""
+        """Generate and bill an answer that is not sent to the caller."""
         self._bill(call, await self._turn(call, target, seconds=0.0), lost=True)
 
     async def count_tokens(self, call: Call, target: Target) -> dict[str, Any]:
-        """The answer of CountTokens."""
+        """Answer CountTokens."""
         check_shape("CountTokensRequest", call.body)
         if not target.model.is_chat or not target.model.token_counting:
             raise invalid(NO_TOKEN_COUNT)
-        asked = call.body["input"]
-        if "converse" in asked:
-            tokens = count_input(asked["converse"]).tokens
+        counted = call.body["input"]
+        if "converse" in counted:
+            tokens = count_input(counted["converse"]).tokens
         else:
-            tokens = count_native(asked["invokeModel"]["body"])
+            tokens = count_native(counted["invokeModel"]["body"])
         await asyncio.sleep(self._rules.latency_for(call).seconds)
         return {"inputTokens": tokens}
 
@@ -127,8 +127,8 @@ class Runtime:
         check_request(model, body, streaming=call.operation == "ConverseStream")
         count = count_input(body)
         check_context(model, count.tokens)
-        most = (body.get("inferenceConfig") or {}).get("maxTokens") or model.max_output_tokens
-        reserved = count.tokens + (most or _USUAL_OUTPUT)
+        max_tokens = (body.get("inferenceConfig") or {}).get("maxTokens") or model.max_output_tokens
+        reserved = count.tokens + (max_tokens or _DEFAULT_MAX_TOKENS)
         reservation = self._quotas.admit(call, reserved)
         self._usage.reserve(call, reserved)
         try:
@@ -138,7 +138,7 @@ class Runtime:
             self._settle(call, reservation, count.tokens)
             raise
         read, written = self._cache.use(
-            count, model_id=model.model_id, region=call.region, least=model.cache_min_tokens or 0
+            count, model_id=model.model_id, region=call.region, min_tokens=model.cache_min_tokens or 0
         )
         tokens = count.tokens if answer.input_tokens is None else answer.input_tokens
         counted = TokenCount(
@@ -150,7 +150,7 @@ class Runtime:
         return _Turn(answer, counted, model.burndown, reservation, started)
 
     def _bill(self, call: Call, turn: _Turn, *, output_tokens: int | None = None, lost: bool = False) -> Bill:
-        """End the quota reservation of a turn and bill it, with fewer output tokens if it broke off."""
+        """Settle the reservation of a turn and bill it. `output_tokens` limits an interrupted answer."""
         tokens = turn.tokens
         if output_tokens is not None:
             tokens = replace(tokens, output_tokens=min(tokens.output_tokens, output_tokens))
@@ -178,7 +178,7 @@ class Runtime:
         pause: float,
         client_left: Callable[[], bool],
     ) -> AsyncGenerator[bytes, None]:
-        """Yield the frames; the log has the call's end before the client has the last of them."""
+        """Yield the frames. The call ends in the log before the last frame is sent."""
         deltas = chars = 0
         bill: Bill | None = None
         try:
@@ -187,7 +187,7 @@ class Runtime:
                 is_over = kind == "messageStop" or (is_delta and stop and deltas >= stop.after_chunks)
                 if stop is not None and is_over:
                     bill = self._bill(call, turn, output_tokens=_tokens_of(chars), lost=True)
-                    yield await self._broken(call, stop)
+                    yield await self._last_frame(call, stop)
                     return
                 if is_delta and deltas:
                     await _sleep(pause, client_left)
@@ -206,8 +206,8 @@ class Runtime:
             self._log.end(call, status=200, error_code="disconnected")
             raise
 
-    async def _broken(self, call: Call, stop: StreamBreak) -> bytes:
-        """Return the frame with which a stream ends early. Raises where it ends without one."""
+    async def _last_frame(self, call: Call, stop: StreamBreak) -> bytes:
+        """Return the error frame of a stream that ends early, or raise if it ends without a frame."""
         await asyncio.sleep(stop.delay)
         if stop.hang:
             raise NeverAnswer(lambda: self._log.end(call, status=200, error_code="hang"))
@@ -218,10 +218,10 @@ class Runtime:
 
 
 async def _sleep(seconds: float, client_left: Callable[[], bool]) -> None:
-    """Sleep, and return early when the client has left."""
+    """Sleep, or return early when the client disconnects."""
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0 and not client_left():
-        await asyncio.sleep(min(left, _LOOK_SECONDS))
+        await asyncio.sleep(min(left, _POLL_SECONDS))
 
 
 def _tokens_of(chars: int) -> int:
@@ -261,7 +261,7 @@ def _words(text: str) -> list[str]:
 
 
 def _reasoning_deltas(reasoning: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Yield the words of a reasoning text, then its signature in two parts, as Bedrock may send it."""
+    """Yield the words of a reasoning text, then its signature in two parts. Bedrock may split it as well."""
     yield from ({"text": part} for part in _words(reasoning["text"]))
     signature = reasoning["signature"]
     half = len(signature) // 2
@@ -270,7 +270,7 @@ def _reasoning_deltas(reasoning: Mapping[str, str]) -> Iterator[dict[str, str]]:
 
 
 def _echoed(body: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
-    """What an answer repeats of its request, and the one native field that can be asked for."""
+    """Return the request fields that a response repeats, and the supported additional response field."""
     echoed = {name: body[name] for name in ("performanceConfig", "serviceTier") if body.get(name)}
     if "/stop_sequence" in (body.get("additionalModelResponseFieldPaths") or []):
         echoed["additionalModelResponseFields"] = {"stop_sequence": answer.stop_sequence}

@@ -1,4 +1,4 @@
-"""A value that satisfies a JSON schema, made of the words and numbers of a prompt where they fit."""
+"""Generates a value for a JSON schema, with words and numbers of a prompt where they are valid."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FORMATS: Mapping[str, str] = {
 }
 _PATTERN_GUESSES = ("0", "a", "A", "A1", "AB", "ABC", "USD", "abc", "en", "en-US", "a1", "1", "12", "123")
 _MAX_DEPTH = 24
-# Below this depth only what a schema requires is filled in.
+# Below this depth, only required properties and items are generated.
 _OPTIONAL_DEPTH = 3
 _NAME = re.compile(r"(?<![.!?]\s)(?<!^)\b[A-Z][\w-]+(?:\s+[A-Z][\w-]+)*")
 _WORD = re.compile(r"[^\W\d_]{3,}")
@@ -30,16 +30,16 @@ _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
 class SchemaSampler:
-    """Samples values for one root schema; names and numbers of `prompt` are used where they fit."""
+    """Generates values for one root schema. Names and numbers of `prompt` are used where they are valid."""
 
     def __init__(self, root: Any, prompt: str = "") -> None:
         self._root = root
         self._words: list[str] = _NAME.findall(prompt) or _WORD.findall(prompt)[-1:] or ["example"]
-        self._spoken = {word.lower() for word in _WORD.findall(prompt)}
+        self._prompt_words = {word.lower() for word in _WORD.findall(prompt)}
         self._numbers = [float(number) for number in _NUMBER.findall(prompt)]
 
     def sample(self) -> Any:
-        """A value for the root schema. Raises ValueError for a schema it cannot satisfy."""
+        """Return a value for the root schema. Raise ValueError if the schema is not supported."""
         return self._sample(self._root, 0)
 
     def _sample(self, schema: Any, depth: int) -> Any:
@@ -69,9 +69,9 @@ class SchemaSampler:
         raise ValueError(f"the schema's type {kind!r} is unknown")
 
     def _merged(self, schema: Mapping[str, Any], hops: int = 0) -> Mapping[str, Any]:
-        """The schema with `$ref`, `allOf` and the first branch of `anyOf` and `oneOf` folded in."""
+        """Return the schema merged with `$ref`, `allOf` and the first branch of `anyOf` and `oneOf`."""
         if hops > 32:
-            raise ValueError("the schema refers to itself without end")
+            raise ValueError("the schema is recursive without a limit")
         merged = {
             key: value for key, value in schema.items() if key not in ("$ref", "allOf", "anyOf", "oneOf")
         }
@@ -88,20 +88,20 @@ class SchemaSampler:
         for step in reference.removeprefix("#").strip("/").split("/"):
             name = step.replace("~1", "/").replace("~0", "~")
             if name and not (isinstance(target, Mapping) and name in target):
-                raise ValueError(f"the schema's reference {reference} leads nowhere")
+                raise ValueError(f"the schema's reference {reference} does not exist")
             target = target[name] if name else target
         return target
 
     def _choose(self, values: list[Any]) -> Any:
-        """The value that the prompt names, else the first."""
+        """Return the first value that occurs in the prompt, or the first value."""
         if not values:
             raise ValueError("the schema has an empty enum")
-        return next((value for value in values if str(value).lower() in self._spoken), values[0])
+        return next((value for value in values if str(value).lower() in self._prompt_words), values[0])
 
     def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
         properties, required = schema.get("properties", {}), schema.get("required", [])
         if depth > _MAX_DEPTH:
-            raise ValueError("the schema refers to itself without end")
+            raise ValueError("the schema is recursive without a limit")
         names = [*properties, *(name for name in required if name not in properties)]
         wanted = [name for name in names if name in required or depth < _OPTIONAL_DEPTH]
         result = {
@@ -114,28 +114,33 @@ class SchemaSampler:
 
     def _array(self, schema: Mapping[str, Any], depth: int) -> list[Any]:
         leading = [self._sample(item, depth + 1) for item in schema.get("prefixItems", [])]
-        fewest, most = schema.get("minItems", 0), schema.get("maxItems", math.inf)
-        wanted = int(min(max(fewest, 1 if depth < _OPTIONAL_DEPTH else 0), most))
+        minimum, maximum = schema.get("minItems", 0), schema.get("maxItems", math.inf)
+        length = int(min(max(minimum, 1 if depth < _OPTIONAL_DEPTH else 0), maximum))
         items = schema.get("items", True)
-        while len(leading) < wanted and items is not False:
+        while len(leading) < length and items is not False:
             item = self._sample(items, depth + 1)
-            leading.append(_unlike(item, leading, items) if schema.get("uniqueItems") else item)
+            leading.append(_distinct(item, leading, items) if schema.get("uniqueItems") else item)
         return leading
 
     def _string(self, schema: Mapping[str, Any], _depth: int) -> str:
         if "pattern" in schema:
             return self._matching(schema)
-        fewest, most = schema.get("minLength", 0), schema.get("maxLength")
+        minimum, maximum = schema.get("minLength", 0), schema.get("maxLength")
         text = _FORMATS.get(schema.get("format", ""), self._words[0])
-        return text.ljust(fewest, "x")[:most]
+        return text.ljust(minimum, "x")[:maximum]
 
     def _matching(self, schema: Mapping[str, Any]) -> str:
         pattern = re.compile(schema["pattern"])
-        for text in (*self._words, *_FORMATS.values(), *_PATTERN_GUESSES, _spelled_out(schema["pattern"])):
-            fits = schema.get("minLength", 0) <= len(text) <= schema.get("maxLength", math.inf)
-            if fits and pattern.search(text):
+        for text in (
+            *self._words,
+            *_FORMATS.values(),
+            *_PATTERN_GUESSES,
+            _example_of(schema["pattern"]),
+        ):
+            has_length = schema.get("minLength", 0) <= len(text) <= schema.get("maxLength", math.inf)
+            if has_length and pattern.search(text):
                 return text
-        raise ValueError(f"no text was found for the schema's pattern {schema['pattern']}")
+        raise ValueError(f"no text found that matches the schema's pattern {schema['pattern']}")
 
     def _number(self, schema: Mapping[str, Any], _depth: int) -> float | int:
         whole = schema.get("type") == "integer"
@@ -186,8 +191,8 @@ def _bounds(schema: Mapping[str, Any], whole: bool) -> tuple[float, float]:
     return low, high
 
 
-def _unlike(item: Any, taken: list[Any], items: Any) -> Any:
-    """A variant of `item` that is not in `taken`, as `uniqueItems` asks."""
+def _distinct(item: Any, taken: list[Any], items: Any) -> Any:
+    """Return a variant of `item` that is not in `taken`, for `uniqueItems`."""
     if item not in taken:
         return item
     if isinstance(items, Mapping) and "enum" in items:
@@ -199,8 +204,8 @@ def _unlike(item: Any, taken: list[Any], items: Any) -> Any:
     return f"{item}{len(taken) + 1}" if isinstance(item, str) else item
 
 
-def _spelled_out(pattern: str) -> str:
-    """A text for simple patterns of classes, literals and counted repeats; empty when it is not simple."""
+def _example_of(pattern: str) -> str:
+    """Return a text for a simple pattern of classes, literals and counted repeats, or an empty text."""
     text = ""
     for token, count in re.findall(r"(\[[^\]]+\]|\\[dws]|\\.|[^\\^$?*+{}()|])(\{\d+|[?*+])?", pattern):
         if token.startswith("["):

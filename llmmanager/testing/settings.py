@@ -1,4 +1,4 @@
-"""FakeBedrock's settings as JSON, in a config file and at the control endpoint."""
+"""Reads FakeBedrock's options and rules from JSON: a config file or a request to `/_fake/rules`."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ _RULES = (
 
 
 def options_of(settings: Any) -> dict[str, Any]:
-    """Return the arguments of FakeBedrock in the object of a config file.
+    """Return the keyword arguments of FakeBedrock in the object of a config file.
 
-    Raises ValueError, which names the key, for one that is unknown or holds the wrong kind of value.
+    Raise ValueError with the key for an unknown key or a value of the wrong type.
     """
     if not isinstance(settings, Mapping):
         raise ValueError("the settings must be an object")
@@ -49,7 +49,7 @@ def options_of(settings: Any) -> dict[str, Any]:
     for name, value in options.items():
         if name not in _OPTIONS:
             known = ", ".join(sorted((*_OPTIONS, *_RULES, "models")))
-            raise ValueError(f"{name} is unknown; known are {known}")
+            raise ValueError(f"{name} is unknown; accepted are {known}")
         if not isinstance(value, _OPTIONS[name]) or isinstance(value, bool):
             raise ValueError(f"{name} must be {' or '.join(kind.__name__ for kind in _OPTIONS[name])}")
     if "models" in settings:
@@ -59,10 +59,9 @@ def options_of(settings: Any) -> dict[str, Any]:
 
 
 def apply_rules(bedrock: FakeBedrock, settings: Any) -> list[int]:
-    """Add the rules of `settings`, all or none, and return the handles of the faults.
+    """Add all rules of `settings` and return the handles of the faults.
 
-    Raises ValueError, which names the place, for an invalid rule. Other keys than rules are refused by
-    `options_of`.
+    Raise ValueError with the path of an invalid rule, and add no rule. `options_of` rejects unknown keys.
     """
     faults, quotas = _decoded(settings, "faults", Fault), _decoded(settings, "quotas", Quota)
     latencies, denied = _decoded(settings, "latencies", Latency), _decoded(settings, "denied", Scope)
@@ -73,7 +72,7 @@ def apply_rules(bedrock: FakeBedrock, settings: Any) -> list[int]:
     if window is not None and window <= 0:
         raise ValueError(f"window_seconds must be more than 0, not {window!r}")
     if not isinstance(credentials, Mapping) or not all(isinstance(e, str) for e in credentials.values()):
-        raise ValueError("rejected_credentials must map access key ids to names of errors")
+        raise ValueError("rejected_credentials must map access key ids to error names")
     if window is not None:
         bedrock.set_window(window)
     for quota in quotas:

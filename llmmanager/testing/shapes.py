@@ -1,4 +1,4 @@
-"""Checks a request's shape against the service model that botocore ships, in AWS's own words."""
+"""Validates a request against botocore's service model, with the error messages of AWS."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ _TYPES: Mapping[str, tuple[type[Any], ...]] = {
 
 
 def check_shape(name: str, value: Any) -> None:
-    """Check `value`, as parsed from JSON, against shape `name` of bedrock-runtime.
+    """Validate `value`, as parsed from JSON, against shape `name` of bedrock-runtime.
 
-    Raises ServiceError: SerializationException for a wrong type, ValidationException for a broken constraint.
+    Raise ServiceError: SerializationException for a wrong type, ValidationException for a violated
+        constraint.
     """
     problems = list(_problems(_shapes()[name], value, ""))
     if problems:
@@ -42,7 +43,7 @@ def check_shape(name: str, value: Any) -> None:
 def _shapes() -> dict[str, Any]:
     spec = importlib.util.find_spec("botocore")
     if spec is None or spec.origin is None:
-        raise RuntimeError("FakeBedrock reads the shapes of requests from the package botocore")
+        raise RuntimeError("FakeBedrock requires the package botocore, which contains the request shapes")
     folder = max((Path(spec.origin).parent / "data" / "bedrock-runtime").iterdir())
     packed = folder / "service-2.json.gz"
     text = (
@@ -61,7 +62,7 @@ def _problems(shape: Mapping[str, Any], value: Any, path: str) -> Iterator[str]:
             "SerializationException",
             f"{_json_kind(value)} can not be converted to {_article(kind)}{f' at {path}' if path else ''}",
         )
-    yield from _broken_limits(shape, value, path)
+    yield from _constraint_problems(shape, value, path)
     if kind == "structure":
         yield from _member_problems(shape, value, path)
     elif kind == "list":
@@ -82,7 +83,7 @@ def _member_problems(shape: Mapping[str, Any], value: Mapping[str, Any], path: s
     }
     for name in shape.get("required", ()):
         if name not in members and shape["members"][name].get("location") is None:
-            yield _broken(None, _join(path, name), "Member must not be null")
+            yield _problem(None, _join(path, name), "Member must not be null")
     if shape.get("union") and len(members) != 1:
         raise invalid(
             f"The object at {path} must set exactly one of the following keys: {', '.join(shape['members'])}."
@@ -91,22 +92,22 @@ def _member_problems(shape: Mapping[str, Any], value: Mapping[str, Any], path: s
         yield from _problems(_shapes()[member["shape"]], value[name], _join(path, name))
 
 
-def _broken_limits(shape: Mapping[str, Any], value: Any, path: str) -> Iterator[str]:
+def _constraint_problems(shape: Mapping[str, Any], value: Any, path: str) -> Iterator[str]:
     if "enum" in shape and value not in shape["enum"]:
-        yield _broken(value, path, f"Member must satisfy enum value set: [{', '.join(shape['enum'])}]")
+        yield _problem(value, path, f"Member must satisfy enum value set: [{', '.join(shape['enum'])}]")
     if "pattern" in shape and not re.fullmatch(shape["pattern"], value):
-        yield _broken(value, path, f"Member must satisfy regular expression pattern: {shape['pattern']}")
-    if shape["type"] == "blob":  # arrives as base64, so its length is not the length that is limited
+        yield _problem(value, path, f"Member must satisfy regular expression pattern: {shape['pattern']}")
+    if shape["type"] == "blob":  # the limit applies to the decoded bytes, not to the base64 text
         return
     size = len(value) if isinstance(value, str | list | dict) else value
     noun = "value" if size is value else "length"
     if "min" in shape and size < shape["min"]:
-        yield _broken(value, path, f"Member must have {noun} greater than or equal to {shape['min']}")
+        yield _problem(value, path, f"Member must have {noun} greater than or equal to {shape['min']}")
     if "max" in shape and size > shape["max"]:
-        yield _broken(value, path, f"Member must have {noun} less than or equal to {shape['max']}")
+        yield _problem(value, path, f"Member must have {noun} less than or equal to {shape['max']}")
 
 
-def _broken(value: Any, path: str, rule: str) -> str:
+def _problem(value: Any, path: str, rule: str) -> str:
     shown = "null " if value is None else f"'{value}' " if isinstance(value, str | int | float) else ""
     return f"Value {shown}at '{path}' failed to satisfy constraint: {rule}"
 

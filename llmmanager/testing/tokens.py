@@ -1,4 +1,4 @@
-"""Token counts (four characters each, a fixed number for media) and cached prefixes."""
+"""Counts tokens (one per four characters, a fixed number per media block) and caches prompt prefixes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .errors import ServiceError
 CHARS_PER_TOKEN = 4
 _MEDIA_TOKENS = {"image": 1600, "document": 3000, "video": 6000, "audio": 1000}
 _TTL_SECONDS = {"5m": 300.0, "1h": 3600.0}
-_MANY_PREFIXES = 10_000
+_MAX_PREFIXES = 10_000
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A cache point: the tokens before it, a digest of all that stands there, its time to live in seconds."""
+    """A cache point: tokens before it, digest of the content before it, time to live in seconds."""
 
     tokens: int
     digest: str
@@ -30,19 +30,19 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class InputCount:
-    """The tokens of a request and its cache points, in order."""
+    """The number of tokens of a request, and its cache points in order."""
 
     tokens: int
     checkpoints: tuple[Checkpoint, ...] = ()
 
 
 def text_tokens(text: str) -> int:
-    """Return the tokens of `text`, at least one unless it is empty."""
+    """Return the number of tokens of `text`, at least 1 unless it is empty."""
     return -(-len(text) // CHARS_PER_TOKEN)
 
 
 def count_input(body: Mapping[str, Any]) -> InputCount:
-    """Count the tools, system and messages of a Converse request, in the order in which they are cached."""
+    """Count the tools, system and messages of a Converse request, in caching order."""
     chars = media = 0
     digest = hashlib.blake2b(digest_size=16)
     checkpoints = []
@@ -61,7 +61,7 @@ def count_input(body: Mapping[str, Any]) -> InputCount:
 
 
 def count_native(body: str) -> int:
-    """Count a model's native request, as base64 of its body. Raises ServiceError when it is no base64."""
+    """Count the tokens of a model's native request in base64. Raise ServiceError for invalid base64."""
     try:
         return max(1, text_tokens(base64.b64decode(body).decode("utf-8", "replace")))
     except binascii.Error as error:
@@ -69,21 +69,21 @@ def count_native(body: str) -> int:
 
 
 class PromptCache:
-    """The prefixes that each model has cached in each region."""
+    """The cached prompt prefixes by model and region."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._expiry: dict[tuple[str, str, str], float] = {}
 
-    def use(self, count: InputCount, *, model_id: str, region: str, least: int) -> tuple[int, int]:
-        """Return the tokens read from and written to the cache; no shorter prefix than `least` is cached."""
-        points = [point for point in count.checkpoints if point.tokens >= least]
+    def use(self, count: InputCount, *, model_id: str, region: str, min_tokens: int) -> tuple[int, int]:
+        """Return the tokens read from and written to the cache. Shorter prefixes are not cached."""
+        points = [point for point in count.checkpoints if point.tokens >= min_tokens]
         if not points:
             return 0, 0
         now = self._clock()
         with self._lock:
-            if len(self._expiry) > _MANY_PREFIXES:
+            if len(self._expiry) > _MAX_PREFIXES:
                 self._expiry = {key: expiry for key, expiry in self._expiry.items() if expiry > now}
             read = 0
             for point in points:
@@ -94,7 +94,7 @@ class PromptCache:
         return read, points[-1].tokens - read
 
     def clear(self) -> None:
-        """Forget every prefix."""
+        """Remove all prefixes."""
         with self._lock:
             self._expiry.clear()
 
@@ -104,7 +104,7 @@ def _total(chars: int, media: int) -> int:
 
 
 def parts(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The tools, system blocks and content blocks of a Converse request, in the order they are cached."""
+    """Yield the tools, system blocks and content blocks of a Converse request, in caching order."""
     yield from (body.get("toolConfig") or {}).get("tools") or []
     yield from body.get("system") or []
     for message in body.get("messages") or []:
@@ -112,7 +112,7 @@ def parts(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _measure(part: Any) -> tuple[int, int]:
-    """The characters of every text in `part`, and the tokens of its images, documents, videos and audio."""
+    """Return the characters of all texts in `part`, and the tokens of its media blocks."""
     if isinstance(part, str):
         return len(part), 0
     if isinstance(part, Mapping):

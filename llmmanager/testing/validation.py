@@ -1,4 +1,4 @@
-"""What Bedrock refuses about a well-formed Converse request, in its own words."""
+"""Validates well-formed Converse requests, with Bedrock's error messages."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 from .claude_rules import check_thinking, check_tool_ids
 from .conversation_rules import check_conversation
-from .errors import invalid, refused_by_model
+from .errors import invalid, rejected_by_model
 from .model_rules import check_model
 from .models import FakeModel
 
 
 def check_request(model: FakeModel, body: Mapping[str, Any], *, streaming: bool) -> None:
-    """Refuse what Converse forbids or `model` cannot serve. Raises ServiceError."""
+    """Raise ServiceError if Converse or `model` does not support the request."""
     if not model.is_chat:
         raise invalid(
             "This action doesn't support the model that you provided. Try again with a supported text or "
@@ -29,10 +29,10 @@ def check_request(model: FakeModel, body: Mapping[str, Any], *, streaming: bool)
 
 
 def check_context(model: FakeModel, tokens: int) -> None:
-    """Refuse an input of more tokens than `model` can hold. Raises ServiceError."""
+    """Raise ServiceError if the input has more tokens than the context of `model`."""
     limit = model.max_context_tokens
     if limit is None or tokens <= limit:
         return
     if model.is_claude:
-        raise refused_by_model(f"prompt is too long: {tokens} tokens > {limit} maximum")
+        raise rejected_by_model(f"prompt is too long: {tokens} tokens > {limit} maximum")
     raise invalid("Input is too long for requested model.")

@@ -1,4 +1,4 @@
-"""A FakeBedrock with a catalog small enough to know by heart, and boto3 clients for it."""
+"""A FakeBedrock with a small catalog, and boto3 clients for it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EU = ("eu-central-1", "eu-west-1")
 
 @pytest.fixture(scope="session")
 def catalog() -> FakeCatalog:
-    """`acme.talk` can do everything; each of the others lacks something."""
+    """Return a catalog in which only `acme.talk` supports every feature."""
     see = ("TEXT", "IMAGE", "VIDEO", "AUDIO")
     return FakeCatalog(
         FakeModel(
@@ -75,8 +75,8 @@ def client(bedrock: FakeBedrock) -> Any:
 
 
 @pytest.fixture
-def ask(bedrock: FakeBedrock) -> Callable[..., Any]:
-    """Send one prompt with Converse, to `acme.talk` unless another model is named."""
+def send_prompt(bedrock: FakeBedrock) -> Callable[..., Any]:
+    """Return a function that sends a prompt with Converse, by default to `acme.talk`."""
 
     def send(text: str = "Tell me about bees", *, region: str = "us-east-1", **request: Any) -> Any:
         request.setdefault("modelId", "acme.talk-v1:0")
@@ -87,22 +87,22 @@ def ask(bedrock: FakeBedrock) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def refusal() -> Callable[..., tuple[str, int, str]]:
-    """The code, HTTP status and message with which a call is refused."""
+def error_of() -> Callable[..., tuple[str, int, str]]:
+    """Return a function that calls and returns the error code, HTTP status and message."""
 
-    def refused(call: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[str, int, str]:
+    def error_of_call(call: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[str, int, str]:
         with pytest.raises(ClientError) as caught:
             call(*args, **kwargs)
         response = caught.value.response
         error, status = response["Error"], response["ResponseMetadata"]["HTTPStatusCode"]
         return error["Code"], status, error["Message"]
 
-    return refused
+    return error_of_call
 
 
 @pytest.fixture
 def shorten_read_timeout() -> Callable[[Any], None]:
-    """Let a client that reads a stream give up soon, from now on."""
+    """Return a function that shortens the read timeout of an open stream."""
 
     def shorten(stream: Any) -> None:
         stream._raw_stream._fp.fp.raw._sock.settimeout(SILENCE_SECONDS)

@@ -1,4 +1,4 @@
-"""What the model says: the same for the same request, within the limits it was given."""
+"""The generated answers: determined by the request, and within its limits."""
 
 from __future__ import annotations
 
@@ -35,25 +35,27 @@ def user(*blocks: Any) -> dict[str, Any]:
     return {"role": "user", "content": list(blocks)}
 
 
-def said(answer: Any) -> str:
+def text_of(answer: Any) -> str:
     return "".join(block["text"] for block in answer["output"]["message"]["content"])
 
 
-def test_the_same_request_gets_the_same_answer_and_another_one_another(ask: Any) -> None:
-    assert said(ask("Tell me about bees")) == said(ask("Tell me about bees", region="us-west-2"))
-    assert said(ask("Tell me about bees")) != said(ask("Tell me about wasps"))
-    assert "bees" in said(ask("Tell me about bees")).lower()
+def test_the_same_request_gets_the_same_answer_and_a_different_one_does_not(send_prompt: Any) -> None:
+    assert text_of(send_prompt("Tell me about bees")) == text_of(
+        send_prompt("Tell me about bees", region="us-west-2")
+    )
+    assert text_of(send_prompt("Tell me about bees")) != text_of(send_prompt("Tell me about wasps"))
+    assert "bees" in text_of(send_prompt("Tell me about bees")).lower()
 
 
-@pytest.mark.parametrize("most", [1, 2, 7, 20])
-def test_max_tokens_cuts_the_answer(ask: Any, most: int) -> None:
-    answer = ask(inferenceConfig={"maxTokens": most})
+@pytest.mark.parametrize("limit", [1, 2, 7, 20])
+def test_max_tokens_truncates_the_answer(send_prompt: Any, limit: int) -> None:
+    answer = send_prompt(inferenceConfig={"maxTokens": limit})
     assert answer["stopReason"] == "max_tokens"
-    assert answer["usage"]["outputTokens"] == most
-    assert said(ask()).startswith(said(answer))
+    assert answer["usage"]["outputTokens"] == limit
+    assert text_of(send_prompt()).startswith(text_of(answer))
 
 
-def test_a_stop_sequence_ends_the_answer_before_itself(catalog: Any) -> None:
+def test_the_answer_ends_before_a_stop_sequence(catalog: Any) -> None:
     with FakeBedrock(catalog, responder=lambda call: "one, two, three") as bedrock:
         answer = bedrock.client().converse(
             modelId="acme.talk-v1:0",
@@ -61,54 +63,54 @@ def test_a_stop_sequence_ends_the_answer_before_itself(catalog: Any) -> None:
             inferenceConfig={"stopSequences": ["three", ", two"]},
             additionalModelResponseFieldPaths=["/stop_sequence"],
         )
-    assert said(answer) == "one"
+    assert text_of(answer) == "one"
     assert answer["stopReason"] == "stop_sequence"
     assert answer["additionalModelResponseFields"] == {"stop_sequence": ", two"}
 
 
-def test_a_prefill_is_continued_without_being_repeated(ask: Any) -> None:
-    whole = said(ask("Tell me about bees"))
+def test_a_prefill_is_continued_without_being_repeated(send_prompt: Any) -> None:
+    whole = text_of(send_prompt("Tell me about bees"))
     for end in (1, 10, len(whole) // 2, len(whole)):
         start = whole[:end].rstrip()
-        answer = ask(
+        answer = send_prompt(
             messages=[
                 user({"text": "Tell me about bees"}),
                 {"role": "assistant", "content": [{"text": start}]},
             ]
         )
-        assert start + said(answer) == whole
+        assert start + text_of(answer) == whole
 
 
-def test_a_prefill_of_another_mind_is_continued_too(ask: Any) -> None:
+def test_a_prefill_that_differs_from_the_answer_is_continued(send_prompt: Any) -> None:
     start = {"role": "assistant", "content": [{"text": "Wasps, on the other hand,"}]}
-    rest = said(ask(messages=[user({"text": "Tell me about bees"}), start]))
+    rest = text_of(send_prompt(messages=[user({"text": "Tell me about bees"}), start]))
     assert rest
     assert not rest.startswith("Wasps")
 
 
-def test_a_tools_report_is_continued_as_it_began(ask: Any) -> None:
+def test_a_prefilled_answer_to_a_tool_result_is_continued(send_prompt: Any) -> None:
     call = {"toolUse": {"toolUseId": "one", "name": "get_weather", "input": {}}}
     result = {"toolResult": {"toolUseId": "one", "content": [{"text": "sunny"}]}}
     messages = [user({"text": QUESTION}), {"role": "assistant", "content": [call]}, user(result)]
-    whole = said(ask(messages=messages, toolConfig={"tools": [WEATHER]}))
+    whole = text_of(send_prompt(messages=messages, toolConfig={"tools": [WEATHER]}))
     start = {"role": "assistant", "content": [{"text": whole[:12]}]}
-    rest = said(ask(messages=[*messages, start], toolConfig={"tools": [WEATHER]}))
+    rest = text_of(send_prompt(messages=[*messages, start], toolConfig={"tools": [WEATHER]}))
     assert whole[:12] + rest == whole
 
 
-def test_a_prompt_that_asks_for_it_gets_a_tool_call_that_fits_the_schema(ask: Any) -> None:
-    answer = ask(QUESTION, toolConfig={"tools": [CLOCK, WEATHER]})
+def test_a_prompt_that_matches_a_tool_gets_a_valid_tool_call(send_prompt: Any) -> None:
+    answer = send_prompt(QUESTION, toolConfig={"tools": [CLOCK, WEATHER]})
     assert answer["stopReason"] == "tool_use"
     (block,) = answer["output"]["message"]["content"]
     assert block["toolUse"]["name"] == "get_weather"
     assert block["toolUse"]["input"] == {"city": "New York", "days": 3, "unit": "fahrenheit"}
-    again = ask(QUESTION, toolConfig={"tools": [CLOCK, WEATHER]})
+    again = send_prompt(QUESTION, toolConfig={"tools": [CLOCK, WEATHER]})
     assert again["output"] == answer["output"]
 
 
-def test_a_prompt_that_does_not_ask_gets_text(ask: Any) -> None:
+def test_a_prompt_that_matches_no_tool_gets_text(send_prompt: Any) -> None:
     assert (
-        ask("Hello there", toolConfig={"tools": [WEATHER], "toolChoice": {"auto": {}}})["stopReason"]
+        send_prompt("Hello there", toolConfig={"tools": [WEATHER], "toolChoice": {"auto": {}}})["stopReason"]
         == "end_turn"
     )
 
@@ -116,8 +118,8 @@ def test_a_prompt_that_does_not_ask_gets_text(ask: Any) -> None:
 @pytest.mark.parametrize(
     ("choice", "name"), [({"any": {}}, "get_weather"), ({"tool": {"name": "readClock"}}, "readClock")]
 )
-def test_a_forced_tool_is_called_whatever_the_prompt(ask: Any, choice: Any, name: str) -> None:
-    answer = ask("Hello", toolConfig={"tools": [WEATHER, CLOCK], "toolChoice": choice})
+def test_a_forced_tool_is_called_for_any_prompt(send_prompt: Any, choice: Any, name: str) -> None:
+    answer = send_prompt("Hello", toolConfig={"tools": [WEATHER, CLOCK], "toolChoice": choice})
     assert answer["output"]["message"]["content"][0]["toolUse"]["name"] == name
 
 
@@ -130,10 +132,10 @@ def test_a_forced_tool_is_called_whatever_the_prompt(ask: Any, choice: Any, name
         ({"content": []}, "get_weather returned: nothing to read"),
     ],
 )
-def test_after_a_tools_result_the_model_answers_in_text(ask: Any, result: Any, words: str) -> None:
-    first = ask(QUESTION, toolConfig={"tools": [WEATHER]})["output"]["message"]
+def test_a_tool_result_is_answered_with_text(send_prompt: Any, result: Any, words: str) -> None:
+    first = send_prompt(QUESTION, toolConfig={"tools": [WEATHER]})["output"]["message"]
     tool_use_id = first["content"][0]["toolUse"]["toolUseId"]
-    answer = ask(
+    answer = send_prompt(
         messages=[
             user({"text": QUESTION}),
             first,
@@ -142,11 +144,11 @@ def test_after_a_tools_result_the_model_answers_in_text(ask: Any, result: Any, w
         toolConfig={"tools": [WEATHER]},
     )
     assert answer["stopReason"] == "end_turn"
-    assert words in said(answer)
+    assert words in text_of(answer)
 
 
-def test_a_tool_call_that_does_not_fit_max_tokens_is_not_made(ask: Any) -> None:
-    answer = ask(QUESTION, toolConfig={"tools": [WEATHER]}, inferenceConfig={"maxTokens": 3})
+def test_a_tool_call_longer_than_max_tokens_is_replaced_by_truncated_text(send_prompt: Any) -> None:
+    answer = send_prompt(QUESTION, toolConfig={"tools": [WEATHER]}, inferenceConfig={"maxTokens": 3})
     assert answer["stopReason"] == "max_tokens"
     assert answer["usage"]["outputTokens"] <= 3
 
@@ -156,27 +158,29 @@ def output_format(schema: Any) -> dict[str, Any]:
     return {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": definition}}}
 
 
-def test_structured_output_is_json_of_the_schema(ask: Any) -> None:
+def test_structured_output_is_json_for_the_schema(send_prompt: Any) -> None:
     schema = {
         "type": "object",
         "properties": {"name": {"type": "string"}, "count": {"type": "integer", "minimum": 2}},
         "required": ["name", "count"],
         "additionalProperties": False,
     }
-    answer = json.loads(said(ask("How many bees does Maya have?", outputConfig=output_format(schema))))
+    answer = json.loads(
+        text_of(send_prompt("How many bees does Maya have?", outputConfig=output_format(schema)))
+    )
     assert answer == {"name": "Maya", "count": 2}
 
 
 @pytest.mark.parametrize(
     "schema", ["not json", {"type": "strange"}, {"$ref": "#/nowhere"}, {"enum": []}, "7"]
 )
-def test_a_schema_that_nothing_satisfies_is_refused(ask: Any, refusal: Any, schema: Any) -> None:
-    code, status, message = refusal(ask, outputConfig=output_format(schema))
+def test_an_unsatisfiable_schema_is_rejected(send_prompt: Any, error_of: Any, schema: Any) -> None:
+    code, status, message = error_of(send_prompt, outputConfig=output_format(schema))
     assert (code, status) == ("ValidationException", 400)
     assert "schema" in message
 
 
-def test_a_responder_dictates_the_answer_or_leaves_it(catalog: Any) -> None:
+def test_a_responder_sets_the_text_or_returns_none_for_the_default(catalog: Any) -> None:
     def responder(call: Any) -> str | None:
         return f"You said: {call.prompt}" if "please" in call.prompt else None
 
@@ -184,24 +188,24 @@ def test_a_responder_dictates_the_answer_or_leaves_it(catalog: Any) -> None:
         client = bedrock.client()
         dictated = client.converse(modelId="acme.talk-v1:0", messages=[user({"text": "Say it, please"})])
         left = client.converse(modelId="acme.talk-v1:0", messages=[user({"text": "Say it"})])
-    assert said(dictated) == "You said: Say it, please"
-    assert said(left) not in ("", "You said: Say it")
+    assert text_of(dictated) == "You said: Say it, please"
+    assert text_of(left) not in ("", "You said: Say it")
 
 
-def test_a_responder_that_returns_no_text_is_an_internal_error_that_says_so(
-    catalog: Any, refusal: Any
+def test_a_responder_with_an_invalid_return_value_is_an_internal_error_with_the_reason(
+    catalog: Any, error_of: Any
 ) -> None:
     with FakeBedrock(catalog, responder=lambda call: b"bytes") as bedrock:
-        code, _, message = refusal(
+        code, _, message = error_of(
             bedrock.client().converse, modelId="acme.talk-v1:0", messages=[user({"text": "Hi"})]
         )
     assert code == "InternalServerException"
     assert "a text or None, not bytes" in message
 
 
-def test_a_responder_that_fails_is_an_internal_error_that_names_it(catalog: Any, refusal: Any) -> None:
+def test_an_exception_of_a_responder_is_an_internal_error_with_its_name(catalog: Any, error_of: Any) -> None:
     with FakeBedrock(catalog, responder=lambda call: {}["missing"]) as bedrock:
-        code, status, message = refusal(
+        code, status, message = error_of(
             bedrock.client().converse, modelId="acme.talk-v1:0", messages=[user({"text": "Hi"})]
         )
     assert (code, status) == ("InternalServerException", 500)
@@ -212,8 +216,8 @@ def test_a_responder_that_fails_is_an_internal_error_that_names_it(catalog: Any,
     ("text", "tokens"),
     [("a", 1), ("abcd", 1), ("abcde", 2), ("x" * 400, 100), ("\u00e4\u20ac\U0001f41d!", 1)],
 )
-def test_tokens_are_counted_from_text(ask: Any, text: str, tokens: int) -> None:
-    assert ask(text)["usage"]["inputTokens"] == tokens
+def test_tokens_are_counted_from_text(send_prompt: Any, text: str, tokens: int) -> None:
+    assert send_prompt(text)["usage"]["inputTokens"] == tokens
 
 
 RICH: dict[str, Any] = {
@@ -230,7 +234,7 @@ RICH: dict[str, Any] = {
 }
 
 
-def test_count_tokens_converse_and_the_stream_agree(client: Any) -> None:
+def test_count_tokens_converse_and_converse_stream_report_the_same_tokens(client: Any) -> None:
     counted = client.count_tokens(modelId="acme.talk-v1:0", input={"converse": RICH})["inputTokens"]
     usage = client.converse(modelId="acme.talk-v1:0", **RICH)["usage"]
     events = list(client.converse_stream(modelId="acme.talk-v1:0", **RICH)["stream"])
@@ -239,7 +243,7 @@ def test_count_tokens_converse_and_the_stream_agree(client: Any) -> None:
     assert 4600 < counted < 5000
 
 
-def test_a_native_request_is_counted_too(client: Any, refusal: Any) -> None:
+def test_count_tokens_accepts_a_native_request(client: Any, error_of: Any) -> None:
     body = json.dumps({"messages": [{"role": "user", "content": "x" * 400}]}).encode()
     count = client.count_tokens(modelId="acme.talk-v1:0", input={"invokeModel": {"body": body}})
     assert count["inputTokens"] == -(-len(body) // 4)
@@ -247,18 +251,18 @@ def test_a_native_request_is_counted_too(client: Any, refusal: Any) -> None:
         client.count_tokens(modelId="acme.talk-v1:0", input={"invokeModel": {"body": b""}})["inputTokens"]
         == 1
     )
-    refused = refusal(
+    error = error_of(
         client.count_tokens, modelId="acme.embed", input={"converse": {"messages": [user({"text": "Hi"})]}}
     )
-    assert refused[0] == "ValidationException"
+    assert error[0] == "ValidationException"
 
 
 def cached(blocks: int = 1) -> dict[str, Any]:
     return user({"text": "long " * 20 * blocks}, {"cachePoint": {"type": "default"}}, {"text": "short?"})
 
 
-def test_a_cached_prefix_is_written_once_and_read_after(client: Any, ask: Any) -> None:
-    counts = [ask(messages=[cached()])["usage"] for _ in range(2)]
+def test_a_cached_prefix_is_written_once_and_then_read(client: Any, send_prompt: Any) -> None:
+    counts = [send_prompt(messages=[cached()])["usage"] for _ in range(2)]
     total = client.count_tokens(modelId="acme.talk-v1:0", input={"converse": {"messages": [cached()]}})
     for usage in counts:
         assert (
@@ -270,28 +274,28 @@ def test_a_cached_prefix_is_written_once_and_read_after(client: Any, ask: Any) -
     assert counts[0]["totalTokens"] == total["inputTokens"] + counts[0]["outputTokens"]
 
 
-def test_a_cache_belongs_to_its_region_and_a_longer_prefix_reads_the_shorter(ask: Any) -> None:
-    ask(messages=[cached()])
-    assert ask(messages=[cached()], region="us-west-2")["usage"]["cacheReadInputTokens"] == 0
+def test_a_cache_is_regional_and_a_longer_prefix_reads_the_shorter_one(send_prompt: Any) -> None:
+    send_prompt(messages=[cached()])
+    assert send_prompt(messages=[cached()], region="us-west-2")["usage"]["cacheReadInputTokens"] == 0
     longer = user(*cached()["content"], {"cachePoint": {"type": "default"}})
-    usage = ask(messages=[longer])["usage"]
+    usage = send_prompt(messages=[longer])["usage"]
     assert (usage["cacheReadInputTokens"], usage["cacheWriteInputTokens"]) == (25, 2)
 
 
-def test_a_prefix_that_is_too_short_is_not_cached(ask: Any) -> None:
+def test_a_prefix_that_is_too_short_is_not_cached(send_prompt: Any) -> None:
     short = user({"text": "short"}, {"cachePoint": {"type": "default"}}, {"text": "and on"})
-    usage = [ask(messages=[short])["usage"] for _ in range(2)][1]
+    usage = [send_prompt(messages=[short])["usage"] for _ in range(2)][1]
     assert (usage["cacheReadInputTokens"], usage["cacheWriteInputTokens"]) == (0, 0)
 
 
-def test_what_the_request_chose_is_echoed(ask: Any) -> None:
-    answer = ask(performanceConfig={"latency": "standard"}, serviceTier={"type": "flex"})
+def test_the_response_repeats_performance_config_and_service_tier(send_prompt: Any) -> None:
+    answer = send_prompt(performanceConfig={"latency": "standard"}, serviceTier={"type": "flex"})
     assert answer["performanceConfig"] == {"latency": "standard"}
     assert answer["serviceTier"] == {"type": "flex"}
 
 
-def test_the_log_holds_the_body_as_it_came(bedrock: FakeBedrock, ask: Any) -> None:
-    ask(messages=[user({"text": "See"}, {"image": {"format": "png", "source": {"bytes": b"png"}}})])
+def test_the_log_contains_the_unchanged_body(bedrock: FakeBedrock, send_prompt: Any) -> None:
+    send_prompt(messages=[user({"text": "See"}, {"image": {"format": "png", "source": {"bytes": b"png"}}})])
     (call,) = bedrock.calls
     image = call.body["messages"][0]["content"][1]["image"]
     assert base64.b64decode(image["source"]["bytes"]) == b"png"
@@ -302,7 +306,7 @@ THINKING: Any = {"additionalModelRequestFields": {"thinking": {"type": "enabled"
 HAIKU = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
 
 
-def test_thinking_comes_before_the_answer_signed_and_counted(fake_bedrock: FakeBedrock) -> None:
+def test_thinking_precedes_the_answer_and_is_signed_and_counted(fake_bedrock: FakeBedrock) -> None:
     client = fake_bedrock.client()
     plain = client.converse(modelId=HAIKU, messages=[user({"text": "Tell me about bees"})])
     answer = client.converse(modelId=HAIKU, messages=[user({"text": "Tell me about bees"})], **THINKING)
@@ -329,7 +333,7 @@ def test_thinking_is_streamed_with_its_signature_in_parts(fake_bedrock: FakeBedr
     assert events[-1]["metadata"]["usage"] == whole["usage"]
 
 
-def test_a_tools_result_follows_an_answer_with_its_thinking(fake_bedrock: FakeBedrock) -> None:
+def test_a_tool_result_is_accepted_after_an_answer_with_thinking(fake_bedrock: FakeBedrock) -> None:
     client = fake_bedrock.client()
     messages = [user({"text": QUESTION})]
     request: Any = {"modelId": HAIKU, "toolConfig": {"tools": [WEATHER]}, **THINKING}
@@ -340,7 +344,7 @@ def test_a_tools_result_follows_an_answer_with_its_thinking(fake_bedrock: FakeBe
     assert second["stopReason"] == "end_turn"
 
 
-def test_thinking_takes_its_part_of_max_tokens() -> None:
+def test_thinking_counts_towards_max_tokens() -> None:
     with FakeBedrock(responder=lambda call: "x" * 10_000) as bedrock:
         answer = bedrock.client().converse(
             modelId=HAIKU,

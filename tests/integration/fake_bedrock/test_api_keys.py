@@ -41,7 +41,7 @@ def use(bedrock: FakeBedrock, patch: pytest.MonkeyPatch) -> None:
         patch.setenv(name, value)
 
 
-def test_a_client_of_its_own_signs_for_its_region_whatever_the_environment(
+def test_a_client_of_fake_bedrock_signs_for_its_region_in_any_environment(
     api_key: pytest.MonkeyPatch, bedrock: FakeBedrock
 ) -> None:
     bedrock.client(region="us-west-2").converse(**HELLO)
@@ -49,7 +49,7 @@ def test_a_client_of_its_own_signs_for_its_region_whatever_the_environment(
     assert [call.region for call in bedrock.calls] == ["us-west-2", "eu-west-1"]
 
 
-def test_the_environment_leads_a_client_with_an_api_key_here(
+def test_the_environment_directs_a_client_with_an_api_key_to_fake_bedrock(
     api_key: pytest.MonkeyPatch, bedrock: FakeBedrock
 ) -> None:
     use(bedrock, api_key)
@@ -60,7 +60,7 @@ def test_the_environment_leads_a_client_with_an_api_key_here(
     assert [(call.access_key_id, call.status) for call in bedrock.calls] == [("ABSKlongterm", 200)] * 2
 
 
-def test_a_short_term_key_names_its_region(api_key: pytest.MonkeyPatch, bedrock: FakeBedrock) -> None:
+def test_a_short_term_key_contains_its_region(api_key: pytest.MonkeyPatch, bedrock: FakeBedrock) -> None:
     api_key.setenv("AWS_BEARER_TOKEN_BEDROCK", short_term_key("us-west-2"))
     use(bedrock, api_key)
     client = boto3.client("bedrock-runtime", region_name="us-west-2")
@@ -69,18 +69,18 @@ def test_a_short_term_key_names_its_region(api_key: pytest.MonkeyPatch, bedrock:
     assert bedrock.calls[-1].region == "us-west-2"
 
 
-def test_an_api_key_can_be_rejected_in_bedrocks_words(
-    api_key: pytest.MonkeyPatch, bedrock: FakeBedrock, refusal: Any
+def test_an_api_key_can_be_rejected_with_bedrocks_message(
+    api_key: pytest.MonkeyPatch, bedrock: FakeBedrock, error_of: Any
 ) -> None:
     words = "Authentication failed: Please make sure your API Key is valid."
     bedrock.reject_credentials("ABSKlongterm", error="AccessDeniedException", message=words)
     use(bedrock, api_key)
     client = boto3.client("bedrock-runtime", region_name="us-west-2")
-    assert refusal(client.converse, **HELLO) == ("AccessDeniedException", 403, words)
+    assert error_of(client.converse, **HELLO) == ("AccessDeniedException", 403, words)
     client.close()
 
 
-def test_the_fixture_takes_an_api_key_out_of_the_environment(tmp_path: Path) -> None:
+def test_the_fixture_removes_an_api_key_from_the_environment(tmp_path: Path) -> None:
     test = tmp_path / "test_it.py"
     test.write_text(
         "import boto3, os\n"
@@ -109,7 +109,7 @@ def test_the_fixture_takes_an_api_key_out_of_the_environment(tmp_path: Path) -> 
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def test_the_certificate_is_removed_when_it_stops(catalog: Any) -> None:
+def test_stopping_removes_the_certificate(catalog: Any) -> None:
     with FakeBedrock(catalog) as bedrock:
         assert bedrock.https_endpoint_url.startswith("https://127.0.0.1:")
         certificate = bedrock.certificate

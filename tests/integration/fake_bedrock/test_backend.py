@@ -1,4 +1,4 @@
-"""A real model behind FakeBedrock: what it is asked, and what becomes of its answers."""
+"""An OpenAI-compatible backend: translation of requests and answers."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ TOOL = {"toolSpec": {"name": "look", "description": "Look", "inputSchema": {"jso
 
 
 class Backend:
-    """An OpenAI-like server that answers with `answer` and keeps what it was asked."""
+    """An OpenAI-compatible server that returns `answer` and records its requests."""
 
     def __init__(self) -> None:
         self.answer: Any = TEXT
         self.status = 200
-        self.asked: list[Any] = []
+        self.requests: list[Any] = []
         self.paths: list[str] = []
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
@@ -34,7 +34,7 @@ class Backend:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 backend.paths.append(self.path)
-                backend.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                backend.requests.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
                 answer = (
                     backend.answer
                     if isinstance(backend.answer, bytes)
@@ -72,8 +72,8 @@ def user(*blocks: Any) -> dict[str, Any]:
     return {"role": "user", "content": list(blocks)}
 
 
-def test_a_request_is_translated_and_its_answer_carried_over(ask: Any, backend: Backend) -> None:
-    answer = ask(
+def test_a_request_and_its_answer_are_translated(send_prompt: Any, backend: Backend) -> None:
+    answer = send_prompt(
         "Tell me about bees",
         system=[{"text": "Be brief."}, {"text": "Be kind."}],
         inferenceConfig={"maxTokens": 50, "temperature": 0.5, "topP": 0.25, "stopSequences": ["END"]},
@@ -82,7 +82,7 @@ def test_a_request_is_translated_and_its_answer_carried_over(ask: Any, backend: 
     assert answer["stopReason"] == "end_turn"
     assert (answer["usage"]["inputTokens"], answer["usage"]["outputTokens"]) == (21, 4)
     assert backend.paths == ["/v1/chat/completions"]
-    assert backend.asked == [
+    assert backend.requests == [
         {
             "model": "llama",
             "messages": [
@@ -104,12 +104,12 @@ def test_the_answer_can_be_streamed(client: Any) -> None:
     assert events[-1]["metadata"]["usage"]["outputTokens"] == 4
 
 
-def test_images_documents_and_tool_turns_are_translated(ask: Any, backend: Backend) -> None:
+def test_images_documents_and_tool_turns_are_translated(send_prompt: Any, backend: Backend) -> None:
     call = {"toolUse": {"toolUseId": "one", "name": "look", "input": {"at": "sky"}}}
     result = {"toolResult": {"toolUseId": "one", "content": [{"text": "blue"}, {"json": {"clouds": 0}}]}}
     document = {"document": {"format": "md", "name": "notes", "source": {"bytes": b"# Sky"}}}
     image = {"image": {"format": "png", "source": {"bytes": b"png"}}}
-    ask(
+    send_prompt(
         messages=[
             user({"text": "Look"}, image, document),
             {"role": "assistant", "content": [{"text": "I look."}, call]},
@@ -117,8 +117,8 @@ def test_images_documents_and_tool_turns_are_translated(ask: Any, backend: Backe
         ],
         toolConfig={"tools": [TOOL], "toolChoice": {"tool": {"name": "look"}}},
     )
-    (asked,) = backend.asked
-    assert asked["messages"] == [
+    (request,) = backend.requests
+    assert request["messages"] == [
         {
             "role": "user",
             "content": [
@@ -136,19 +136,19 @@ def test_images_documents_and_tool_turns_are_translated(ask: Any, backend: Backe
         },
         {"role": "tool", "tool_call_id": "one", "content": 'blue\n{"clouds": 0}'},
     ]
-    assert asked["tool_choice"] == {"type": "function", "function": {"name": "look"}}
-    assert asked["tools"][0]["function"]["parameters"] == {"type": "object"}
+    assert request["tool_choice"] == {"type": "function", "function": {"name": "look"}}
+    assert request["tools"][0]["function"]["parameters"] == {"type": "object"}
 
 
 @pytest.mark.parametrize(
     ("choice", "expected"), [({"any": {}}, "required"), ({"auto": {}}, "auto"), (None, "auto")]
 )
-def test_a_tool_choice_is_translated(ask: Any, backend: Backend, choice: Any, expected: str) -> None:
-    ask(toolConfig={"tools": [TOOL], **({"toolChoice": choice} if choice else {})})
-    assert backend.asked[0]["tool_choice"] == expected
+def test_a_tool_choice_is_translated(send_prompt: Any, backend: Backend, choice: Any, expected: str) -> None:
+    send_prompt(toolConfig={"tools": [TOOL], **({"toolChoice": choice} if choice else {})})
+    assert backend.requests[0]["tool_choice"] == expected
 
 
-def test_a_tool_call_of_the_backend_becomes_a_tool_use(ask: Any, backend: Backend) -> None:
+def test_a_tool_call_of_the_backend_becomes_a_tool_use(send_prompt: Any, backend: Backend) -> None:
     function = {"name": "look", "arguments": '{"at": "sky"}'}
     backend.answer = {
         "choices": [
@@ -158,7 +158,7 @@ def test_a_tool_call_of_the_backend_becomes_a_tool_use(ask: Any, backend: Backen
             }
         ]
     }
-    answer = ask(toolConfig={"tools": [TOOL]})
+    answer = send_prompt(toolConfig={"tools": [TOOL]})
     assert answer["stopReason"] == "tool_use"
     assert answer["output"]["message"]["content"] == [
         {"toolUse": {"toolUseId": "call_1", "name": "look", "input": {"at": "sky"}}}
@@ -166,21 +166,21 @@ def test_a_tool_call_of_the_backend_becomes_a_tool_use(ask: Any, backend: Backen
     assert answer["usage"]["outputTokens"] > 0
 
 
-def test_a_schema_is_handed_on(ask: Any, backend: Backend) -> None:
+def test_a_schema_is_passed_to_the_backend(send_prompt: Any, backend: Backend) -> None:
     definition = {"schema": '{"type": "object"}', "name": "answer"}
-    ask(outputConfig={"textFormat": {"type": "json_schema", "structure": {"jsonSchema": definition}}})
-    assert backend.asked[0]["response_format"] == {
+    send_prompt(outputConfig={"textFormat": {"type": "json_schema", "structure": {"jsonSchema": definition}}})
+    assert backend.requests[0]["response_format"] == {
         "type": "json_schema",
         "json_schema": {"name": "answer", "schema": {"type": "object"}},
     }
 
 
-def test_a_backend_that_repeats_the_prefill_is_not_quoted_twice(ask: Any, backend: Backend) -> None:
-    answer = ask(
+def test_a_prefill_repeated_by_the_backend_is_removed(send_prompt: Any, backend: Backend) -> None:
+    answer = send_prompt(
         messages=[user({"text": "Bees?"}), {"role": "assistant", "content": [{"text": "Bees make"}]}]
     )
     assert answer["output"]["message"]["content"] == [{"text": " honey."}]
-    assert backend.asked[0]["messages"][-1] == {"role": "assistant", "content": "Bees make"}
+    assert backend.requests[0]["messages"][-1] == {"role": "assistant", "content": "Bees make"}
 
 
 @pytest.mark.parametrize(
@@ -192,12 +192,12 @@ def test_a_backend_that_repeats_the_prefill_is_not_quoted_twice(ask: Any, backen
         (None, "end_turn"),
     ],
 )
-def test_the_reason_to_stop_is_translated(ask: Any, backend: Backend, finish: Any, reason: str) -> None:
+def test_the_stop_reason_is_translated(send_prompt: Any, backend: Backend, finish: Any, reason: str) -> None:
     backend.answer = {"choices": [{"message": {"content": "Bees"}, "finish_reason": finish}]}
-    assert ask()["stopReason"] == reason
+    assert send_prompt()["stopReason"] == reason
 
 
-def test_a_backend_that_refuses_is_a_model_error_with_its_status(
+def test_an_http_error_of_the_backend_is_a_model_error_with_its_status(
     client: Any, backend: Backend, bedrock: FakeBedrock
 ) -> None:
     backend.status, backend.answer = 503, {"error": "loading"}
@@ -209,32 +209,30 @@ def test_a_backend_that_refuses_is_a_model_error_with_its_status(
 
 
 @pytest.mark.parametrize("answer", [b"not json", {"choices": []}, {}, [], {"choices": [{"message": None}]}])
-def test_an_answer_that_cannot_be_read_is_a_model_error(
-    ask: Any, refusal: Any, backend: Backend, answer: Any
+def test_an_unreadable_answer_is_a_model_error(
+    send_prompt: Any, error_of: Any, backend: Backend, answer: Any
 ) -> None:
     backend.answer = answer
-    assert refusal(ask)[:2] == ("ModelErrorException", 424)
+    assert error_of(send_prompt)[:2] == ("ModelErrorException", 424)
 
 
-def test_a_backend_that_is_not_there_is_a_model_error(catalog: Any, refusal: Any) -> None:
+def test_an_unreachable_backend_is_a_model_error(catalog: Any, error_of: Any) -> None:
     with FakeBedrock(catalog, backend_url="http://127.0.0.1:9", backend_model="llama") as bedrock:
-        refused = refusal(
-            bedrock.client().converse, modelId="acme.talk-v1:0", messages=[user({"text": "Hi"})]
-        )
-    assert refused[:2] == ("ModelErrorException", 424)
+        error = error_of(bedrock.client().converse, modelId="acme.talk-v1:0", messages=[user({"text": "Hi"})])
+    assert error[:2] == ("ModelErrorException", 424)
 
 
-def test_a_document_that_is_no_text_is_refused(ask: Any, refusal: Any) -> None:
+def test_a_document_without_text_is_rejected(send_prompt: Any, error_of: Any) -> None:
     document = {"document": {"format": "pdf", "name": "paper", "source": {"bytes": b"%PDF"}}}
     assert (
-        refusal(ask, messages=[user({"text": "Read"}, document)])[2]
+        error_of(send_prompt, messages=[user({"text": "Read"}, document)])[2]
         == "This model doesn't support documents."
     )
 
 
-def test_an_image_in_s3_is_refused(ask: Any, refusal: Any) -> None:
+def test_an_image_in_s3_is_rejected(send_prompt: Any, error_of: Any) -> None:
     image = {"image": {"format": "png", "source": {"s3Location": {"uri": "s3://bucket/one.png"}}}}
-    assert "S3" in refusal(ask, messages=[user({"text": "Look"}, image)])[2]
+    assert "S3" in error_of(send_prompt, messages=[user({"text": "Look"}, image)])[2]
 
 
 @pytest.mark.parametrize(
@@ -242,16 +240,16 @@ def test_an_image_in_s3_is_refused(ask: Any, refusal: Any) -> None:
     [{"text": "# Sky"}, {"content": [{"text": "# Sky"}]}, {"bytes": b"# Sky"}],
     ids=["text", "parts", "bytes"],
 )
-def test_a_document_reaches_the_backend_as_text(ask: Any, backend: Backend, source: Any) -> None:
+def test_a_document_reaches_the_backend_as_text(send_prompt: Any, backend: Backend, source: Any) -> None:
     document = {"document": {"format": "md", "name": "notes", "source": source}}
-    ask(messages=[user({"text": "Read"}, document)])
-    assert backend.asked[0]["messages"] == [{"role": "user", "content": "Read\nnotes:\n# Sky"}]
+    send_prompt(messages=[user({"text": "Read"}, document)])
+    assert backend.requests[0]["messages"] == [{"role": "user", "content": "Read\nnotes:\n# Sky"}]
 
 
-def test_a_responder_goes_before_the_backend(catalog: Any, backend: Backend) -> None:
+def test_a_responder_precedes_the_backend(catalog: Any, backend: Backend) -> None:
     with FakeBedrock(
         catalog, responder=lambda call: "mine", backend_url=backend.url, backend_model="llama"
     ) as bedrock:
         answer = bedrock.client().converse(modelId="acme.talk-v1:0", messages=[user({"text": "Hi"})])
     assert answer["output"]["message"]["content"] == [{"text": "mine"}]
-    assert backend.asked == []
+    assert backend.requests == []

@@ -1,4 +1,4 @@
-"""The command, called as a function."""
+"""The command `python -m llmmanager.testing`, called as a function."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def test_it_serves_and_tells_each_call_until_it_is_told_to_end(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_serves_and_prints_each_call_until_it_is_stopped(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     port = free_port()
 
     def answered() -> bool:
@@ -53,23 +55,23 @@ def test_it_serves_and_tells_each_call_until_it_is_told_to_end(capsys: pytest.Ca
     assert main(["--port", str(port)]) == 0
     caller.join()
     printed = capsys.readouterr().out.splitlines()
-    # A caller that was waiting for the port may be answered before the command has said a word.
+    # The server may answer before the command prints its first line.
     assert f"FakeBedrock listening on http://127.0.0.1:{port}" in printed
     assert any(line.startswith("ListFoundationModels") for line in printed)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
-        ("[]", "must hold a JSON object"),
+        ("[]", "must contain a JSON object"),
         ("{", "fake-bedrock: "),
         (json.dumps({"colour": "red"}), "colour is unknown"),
     ],
 )
-def test_settings_that_are_wrong_end_it_at_once(
-    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], text: str, told: str
+def test_invalid_settings_end_the_command_at_once(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], text: str, message: str
 ) -> None:
     file = tmp_path / "settings.json"
     file.write_text(text)
     assert main(["--config", str(file)]) == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Telling FakeBedrock what to do from another process: endpoints, config file, command."""
+"""Controlling FakeBedrock from another process: endpoints, config file, command."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def tell(url: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
             return error.code, json.load(error)
 
 
-def test_rules_put_in_force_over_http_hold(bedrock: FakeBedrock, ask: Any, refusal: Any) -> None:
+def test_rules_added_over_http_apply(bedrock: FakeBedrock, send_prompt: Any, error_of: Any) -> None:
     rules = {
         "faults": [{"error": "ThrottlingException", "region": "us-east-1", "count": 1}],
         "quotas": [{"requests_per_minute": 0, "model": "acme.plain"}],
@@ -45,11 +45,11 @@ def test_rules_put_in_force_over_http_hold(bedrock: FakeBedrock, ask: Any, refus
     status, answer = tell(bedrock.endpoint_url, "POST", "rules", rules)
     assert status == 200
     assert len(answer["faults"]) == 1
-    assert refusal(ask)[0] == "ThrottlingException"
-    ask()
-    assert refusal(ask, modelId="acme.plain")[0] == "ThrottlingException"
-    assert refusal(ask, modelId="acme.fixed")[0] == "AccessDeniedException"
-    assert refusal(ask, region="us-west-2")[0] == "UnrecognizedClientException"
+    assert error_of(send_prompt)[0] == "ThrottlingException"
+    send_prompt()
+    assert error_of(send_prompt, modelId="acme.plain")[0] == "ThrottlingException"
+    assert error_of(send_prompt, modelId="acme.fixed")[0] == "AccessDeniedException"
+    assert error_of(send_prompt, region="us-west-2")[0] == "UnrecognizedClientException"
     stale = boto3.client(
         "bedrock-runtime",
         region_name="us-east-1",
@@ -59,10 +59,10 @@ def test_rules_put_in_force_over_http_hold(bedrock: FakeBedrock, ask: Any, refus
         config=Config(retries={"total_max_attempts": 1}),
     )
     request: Any = {"modelId": "acme.talk-v1:0", "messages": [{"role": "user", "content": [{"text": "Hi"}]}]}
-    assert refusal(stale.converse, **request)[0] == "ExpiredTokenException"
+    assert error_of(stale.converse, **request)[0] == "ExpiredTokenException"
 
 
-def test_faults_are_listed_and_taken_out_over_http(bedrock: FakeBedrock, ask: Any) -> None:
+def test_faults_are_listed_and_removed_over_http(bedrock: FakeBedrock, send_prompt: Any) -> None:
     url = bedrock.endpoint_url
     _, answer = tell(url, "POST", "rules", {"faults": [{"hang": True}, {"reset": True}]})
     first, second = answer["faults"]
@@ -70,20 +70,20 @@ def test_faults_are_listed_and_taken_out_over_http(bedrock: FakeBedrock, ask: An
     assert tell(url, "DELETE", f"faults/{first}") == (200, {})
     assert list(tell(url, "GET", "faults")[1]) == [str(second)]
     assert tell(url, "DELETE", "faults") == (200, {})
-    ask()
+    send_prompt()
 
 
-def test_calls_health_and_reset_over_http(bedrock: FakeBedrock, ask: Any) -> None:
+def test_calls_health_and_reset_over_http(bedrock: FakeBedrock, send_prompt: Any) -> None:
     url = bedrock.endpoint_url
-    ask()
-    ask()
+    send_prompt()
+    send_prompt()
     calls = tell(url, "GET", "calls")[1]["calls"]
     assert [call["operation"] for call in calls] == ["Converse", "Converse"]
     assert [call["number"] for call in tell(url, "GET", "calls?after=1")[1]["calls"]] == [2]
     assert tell(url, "GET", "health") == (200, {"status": "ok", "in_flight": 0})
     bedrock.set_quota(requests_per_minute=0)
     assert tell(url, "DELETE", "quotas")[0] == 200
-    ask()
+    send_prompt()
     assert tell(url, "POST", "reset")[0] == 200
     assert bedrock.calls == ()
 
@@ -107,7 +107,7 @@ def test_calls_health_and_reset_over_http(bedrock: FakeBedrock, ask: Any) -> Non
         ("GET", "nothing", None, 404, "nothing"),
     ],
 )
-def test_a_command_that_makes_no_sense_changes_nothing_and_says_why(
+def test_an_invalid_request_changes_nothing_and_returns_the_reason(
     bedrock: FakeBedrock, method: str, path: str, body: Any, status: int, named: str
 ) -> None:
     answered, answer = tell(bedrock.endpoint_url, method, path, body)
@@ -128,7 +128,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 
 
 def printed(process: subprocess.Popen[str]) -> list[str]:
-    """What the command prints before its first call: where it listens, and lines for a shell."""
+    """Return the lines that the command prints before its first call."""
     assert process.stdout is not None
     lines = [process.stdout.readline().rstrip("\n")]
     while not lines[-1].startswith("export no_proxy="):
@@ -138,7 +138,7 @@ def printed(process: subprocess.Popen[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_command_prints_where_it_listens_and_ends_cleanly(number: signal.Signals) -> None:
+def test_the_command_prints_its_url_and_ends_cleanly(number: signal.Signals) -> None:
     with start("--port", "0", "--quiet") as process:
         line = printed(process)[0]
         assert line.startswith("FakeBedrock listening on http://127.0.0.1:")
@@ -173,9 +173,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("before", [{}, HOSTILE], ids=["clean", "hostile"])
-def test_what_the_command_prints_leads_a_shell_to_it_when_pasted(
-    before: dict[str, str], tmp_path: Path
-) -> None:
+def test_the_printed_commands_direct_a_shell_to_fake_bedrock(before: dict[str, str], tmp_path: Path) -> None:
     with start("--port", "0", "--quiet") as process:
         address, *lines = printed(process)
         program = f"{shlex.quote(sys.executable)} -c {shlex.quote(PROGRAM)}"
@@ -198,7 +196,7 @@ def test_what_the_command_prints_leads_a_shell_to_it_when_pasted(
     ]
 
 
-def test_the_command_reads_its_settings_from_a_file_and_tells_its_calls(tmp_path: Path) -> None:
+def test_the_command_reads_settings_from_a_file_and_prints_its_calls(tmp_path: Path) -> None:
     config = tmp_path / "bedrock.json"
     config.write_text(
         json.dumps(
@@ -223,16 +221,16 @@ def test_the_command_reads_its_settings_from_a_file_and_tells_its_calls(tmp_path
         with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as response:
             assert response.status == 200
         process.terminate()
-        told = process.communicate(timeout=PATIENCE_SECONDS)[0].splitlines()
-    assert told[0].startswith("Converse eu-west-1 acme.talk 429 ModelNotReadyException ")
-    assert told[1].startswith("Converse eu-west-1 acme.talk 200 ok ")
+        lines = process.communicate(timeout=PATIENCE_SECONDS)[0].splitlines()
+    assert lines[0].startswith("Converse eu-west-1 acme.talk 429 ModelNotReadyException ")
+    assert lines[1].startswith("Converse eu-west-1 acme.talk 200 ok ")
 
 
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
         ("{", "Expecting"),
-        ("[]", "must hold a JSON object"),
+        ("[]", "must contain a JSON object"),
         ('{"colour": 1}', "colour is unknown"),
         ('{"port": "http"}', "port must be int"),
         ('{"seed": true}', "seed must be int"),
@@ -251,7 +249,7 @@ def test_the_command_reads_its_settings_from_a_file_and_tells_its_calls(tmp_path
         ('{"backend_model": "llama"}', "backend_url"),
     ],
 )
-def test_the_command_refuses_settings_by_name(
+def test_the_command_rejects_settings_by_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], settings: str, named: str
 ) -> None:
     config = tmp_path / "bedrock.json"
@@ -260,8 +258,6 @@ def test_the_command_refuses_settings_by_name(
     assert named in capsys.readouterr().err
 
 
-def test_the_command_refuses_a_file_that_is_not_there(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_rejects_a_missing_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--config", str(tmp_path / "none.json")]) == 2
     assert "none.json" in capsys.readouterr().err

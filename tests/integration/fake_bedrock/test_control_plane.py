@@ -18,9 +18,7 @@ def ids(answer: Any) -> list[str]:
     return [summary["modelId"] for summary in answer["modelSummaries"]]
 
 
-def test_a_region_lists_the_models_it_can_reach_and_no_retired_one(
-    bedrock: FakeBedrock, control: Any
-) -> None:
+def test_a_region_lists_its_models_without_retired_ones(bedrock: FakeBedrock, control: Any) -> None:
     assert ids(bedrock.client("bedrock", region="eu-west-1").list_foundation_models()) == ["acme.talk-v1:0"]
     here = ids(control.list_foundation_models())
     assert "acme.profiled" in here
@@ -62,7 +60,7 @@ def test_models_are_filtered(control: Any, query: Any, expected: list[str]) -> N
     assert ids(control.list_foundation_models(**query)) == expected
 
 
-def test_on_demand_leaves_out_models_that_need_a_profile(control: Any) -> None:
+def test_the_on_demand_filter_excludes_models_that_require_a_profile(control: Any) -> None:
     assert "acme.profiled" not in ids(control.list_foundation_models(byInferenceType="ON_DEMAND"))
 
 
@@ -77,7 +75,7 @@ def test_customizations_and_the_end_of_life_are_listed() -> None:
     assert summary["modelLifecycle"]["endOfLifeTime"].year == 2027
 
 
-def test_profiles_name_the_models_they_route_to(bedrock: FakeBedrock, control: Any) -> None:
+def test_profiles_contain_the_arns_of_their_models(bedrock: FakeBedrock, control: Any) -> None:
     profile = control.get_inference_profile(inferenceProfileIdentifier="us.acme.talk-v1:0")
     assert profile["inferenceProfileArn"] == (
         "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.acme.talk-v1:0"
@@ -91,7 +89,7 @@ def test_profiles_name_the_models_they_route_to(bedrock: FakeBedrock, control: A
     assert again["inferenceProfileId"] == "us.acme.talk-v1:0"
 
 
-def test_a_global_profile_names_its_region_and_one_arn_without_region(bedrock: FakeBedrock) -> None:
+def test_a_global_profile_contains_an_arn_with_and_one_without_its_region(bedrock: FakeBedrock) -> None:
     control = bedrock.client("bedrock", region="eu-west-1")
     profile = control.get_inference_profile(inferenceProfileIdentifier="global.acme.talk-v1:0")
     assert [model["modelArn"] for model in profile["models"]] == [
@@ -114,7 +112,7 @@ def test_profiles_are_those_of_the_region(bedrock: FakeBedrock, control: Any) ->
 
 
 @pytest.mark.parametrize("page_size", [1, 2, 3, 1000])
-def test_pages_together_hold_every_profile_once(control: Any, page_size: int) -> None:
+def test_all_pages_together_contain_every_profile_once(control: Any, page_size: int) -> None:
     pages = list(
         control.get_paginator("list_inference_profiles").paginate(PaginationConfig={"PageSize": page_size})
     )
@@ -124,7 +122,7 @@ def test_pages_together_hold_every_profile_once(control: Any, page_size: int) ->
     assert "nextToken" not in pages[-1]
 
 
-def test_a_short_default_page_makes_every_client_follow_the_token(catalog: FakeCatalog) -> None:
+def test_a_small_page_size_requires_pagination(catalog: FakeCatalog) -> None:
     with FakeBedrock(catalog, page_size=2) as bedrock:
         first = bedrock.client("bedrock").list_inference_profiles()
         rest = bedrock.client("bedrock").list_inference_profiles(nextToken=first["nextToken"])
@@ -151,22 +149,24 @@ def test_profiles_are_filtered_by_type(control: Any) -> None:
         ),
     ],
 )
-def test_what_is_not_there_is_refused(
-    control: Any, refusal: Any, operation: str, arguments: Any, expected: tuple[str, int]
+def test_unknown_models_and_profiles_are_not_found(
+    control: Any, error_of: Any, operation: str, arguments: Any, expected: tuple[str, int]
 ) -> None:
-    assert refusal(getattr(control, operation), **arguments)[:2] == expected
+    assert error_of(getattr(control, operation), **arguments)[:2] == expected
 
 
-def test_a_fault_can_hit_the_listing_of_one_region(bedrock: FakeBedrock, control: Any, refusal: Any) -> None:
+def test_a_fault_can_apply_to_the_list_operations_of_one_region(
+    bedrock: FakeBedrock, control: Any, error_of: Any
+) -> None:
     bedrock.add_fault(
         Fault(error="ServiceUnavailableException", operation="ListFoundationModels", region="us-east-1")
     )
-    assert refusal(control.list_foundation_models)[:2] == ("ServiceUnavailableException", 503)
+    assert error_of(control.list_foundation_models)[:2] == ("ServiceUnavailableException", 503)
     control.list_inference_profiles()
     bedrock.client("bedrock", region="us-west-2").list_foundation_models()
 
 
-def test_the_bundled_catalog_lists_what_the_package_knows() -> None:
+def test_the_bundled_catalog_lists_the_models_of_the_package() -> None:
     with FakeBedrock() as bedrock:
         control = bedrock.client("bedrock")
         models = control.list_foundation_models()["modelSummaries"]

@@ -1,4 +1,4 @@
-"""Faults: every error of Bedrock on demand, for some calls, at the right moment."""
+"""Faults: errors, hangs and closed connections for the calls in a scope."""
 
 from __future__ import annotations
 
@@ -89,28 +89,28 @@ BY_DEFAULT = {
 
 
 @pytest.mark.parametrize(("code", "status", "message"), TABLE)
-def test_every_error_of_bedrock_can_be_had(
-    bedrock: FakeBedrock, ask: Any, refusal: Any, code: str, status: int, message: str
+def test_every_bedrock_error_can_be_injected(
+    bedrock: FakeBedrock, send_prompt: Any, error_of: Any, code: str, status: int, message: str
 ) -> None:
     bedrock.add_fault(Fault(error=code, message=message))
-    assert refusal(ask) == (code, status, message or MESSAGE[code])
+    assert error_of(send_prompt) == (code, status, message or MESSAGE[code])
     call = bedrock.calls[-1]
     assert (call.status, call.error_code) == (status, code)
 
 
 @pytest.mark.parametrize(("code", "status"), sorted(STATUS.items()))
-def test_an_error_without_words_gets_its_usual_ones(
-    bedrock: FakeBedrock, ask: Any, refusal: Any, code: str, status: int
+def test_an_error_without_a_message_gets_the_default_message(
+    bedrock: FakeBedrock, send_prompt: Any, error_of: Any, code: str, status: int
 ) -> None:
     bedrock.add_fault(Fault(error=code))
-    refused = refusal(ask)
-    assert refused[:2] == (code, status)
-    assert BY_DEFAULT.get(code, "") in refused[2]
-    assert refused[2]
+    error = error_of(send_prompt)
+    assert error[:2] == (code, status)
+    assert BY_DEFAULT.get(code, "") in error[2]
+    assert error[2]
 
 
-def test_modelled_errors_are_raised_as_botocores_own_classes(
-    bedrock: FakeBedrock, client: Any, ask: Any
+def test_modeled_errors_are_raised_as_botocore_classes(
+    bedrock: FakeBedrock, client: Any, send_prompt: Any
 ) -> None:
     bedrock.add_fault(
         Fault(error="ModelErrorException", fields={"originalStatusCode": 503, "resourceName": "acme"})
@@ -121,7 +121,7 @@ def test_modelled_errors_are_raised_as_botocores_own_classes(
     assert caught.value.response["resourceName"] == "acme"
 
 
-def test_a_fault_names_its_status_and_headers(bedrock: FakeBedrock, client: Any) -> None:
+def test_a_fault_sets_status_and_headers(bedrock: FakeBedrock, client: Any) -> None:
     bedrock.add_fault(
         Fault(error="ThrottlingException", status=503, retry_after=1.5, headers={"x-extra": "1"})
     )
@@ -151,47 +151,59 @@ def test_a_fault_names_its_status_and_headers(bedrock: FakeBedrock, client: Any)
         ({"access": "on_demand"}, ("acme.talk-v1:0", "us-east-1"), ("us.acme.talk-v1:0", "us-east-1")),
     ],
 )
-def test_a_fault_hits_its_scope_only(
-    bedrock: FakeBedrock, ask: Any, refusal: Any, scope: Any, hit: tuple[str, str], missed: tuple[str, str]
+def test_a_fault_applies_to_its_scope_only(
+    bedrock: FakeBedrock,
+    send_prompt: Any,
+    error_of: Any,
+    scope: Any,
+    hit: tuple[str, str],
+    missed: tuple[str, str],
 ) -> None:
     bedrock.add_fault(Fault(error="ThrottlingException", **scope))
-    assert refusal(ask, modelId=hit[0], region=hit[1])[0] == "ThrottlingException"
-    ask(modelId=missed[0], region=missed[1])
+    assert error_of(send_prompt, modelId=hit[0], region=hit[1])[0] == "ThrottlingException"
+    send_prompt(modelId=missed[0], region=missed[1])
 
 
-def test_a_model_id_that_begins_another_is_not_its_pattern(bedrock: FakeBedrock, ask: Any) -> None:
+def test_a_model_id_does_not_match_longer_ids(bedrock: FakeBedrock, send_prompt: Any) -> None:
     bedrock.add_fault(Fault(error="ThrottlingException", model="acme.talk-v1"))
-    ask()
+    send_prompt()
 
 
-def test_a_fault_for_an_operation_leaves_the_others(bedrock: FakeBedrock, client: Any, ask: Any) -> None:
+def test_a_fault_for_one_operation_does_not_affect_others(
+    bedrock: FakeBedrock, client: Any, send_prompt: Any
+) -> None:
     bedrock.add_fault(Fault(error="ThrottlingException", operation="CountTokens"))
-    ask()
+    send_prompt()
     with pytest.raises(client.exceptions.ThrottlingException):
         client.count_tokens(modelId="acme.talk-v1:0", input={"converse": {"messages": []}})
 
 
-def test_a_regions_fault_comes_before_what_is_wrong_with_the_request(
-    bedrock: FakeBedrock, ask: Any, refusal: Any
+def test_a_fault_precedes_the_validation_of_the_request(
+    bedrock: FakeBedrock, send_prompt: Any, error_of: Any
 ) -> None:
     bedrock.add_fault(Fault(error="ServiceUnavailableException"))
-    assert refusal(ask, modelId="nobody.knows")[0] == "ServiceUnavailableException"
-    assert refusal(ask, messages=[])[0] == "ServiceUnavailableException"
+    assert error_of(send_prompt, modelId="nobody.knows")[0] == "ServiceUnavailableException"
+    assert error_of(send_prompt, messages=[])[0] == "ServiceUnavailableException"
 
 
-def test_a_count_hits_the_first_calls_and_then_no_more(bedrock: FakeBedrock, ask: Any, refusal: Any) -> None:
+def test_a_count_limits_a_fault_to_the_first_calls(
+    bedrock: FakeBedrock, send_prompt: Any, error_of: Any
+) -> None:
     bedrock.add_fault(Fault(error="ThrottlingException", count=2))
-    assert [refusal(ask)[0] for _ in range(2)] == ["ThrottlingException"] * 2
-    ask()
+    assert [error_of(send_prompt)[0] for _ in range(2)] == ["ThrottlingException"] * 2
+    send_prompt()
 
 
-def test_faults_are_taken_in_order_and_each_only_once_for_a_call(
-    bedrock: FakeBedrock, ask: Any, refusal: Any
+def test_the_first_matching_fault_applies_to_a_call(
+    bedrock: FakeBedrock, send_prompt: Any, error_of: Any
 ) -> None:
     bedrock.add_fault(Fault(error="ThrottlingException", count=1))
     bedrock.add_fault(Fault(error="InternalServerException", count=1))
-    assert [refusal(ask)[0], refusal(ask)[0]] == ["ThrottlingException", "InternalServerException"]
-    ask()
+    assert [error_of(send_prompt)[0], error_of(send_prompt)[0]] == [
+        "ThrottlingException",
+        "InternalServerException",
+    ]
+    send_prompt()
 
 
 def statuses(catalog: Any, seed: int) -> list[int | None]:
@@ -214,28 +226,28 @@ def test_a_share_is_the_same_for_the_same_seed(catalog: Any) -> None:
 
 
 @pytest.mark.parametrize(("share", "status"), [(0, 200), (1, 429)])
-def test_a_share_of_nothing_and_of_all(
-    bedrock: FakeBedrock, ask: Any, refusal: Any, share: float, status: int
+def test_a_share_of_zero_and_of_one(
+    bedrock: FakeBedrock, send_prompt: Any, error_of: Any, share: float, status: int
 ) -> None:
     bedrock.add_fault(Fault(error="ThrottlingException", share=share))
     for _ in range(5):
-        refusal(ask) if status == 429 else ask()
+        error_of(send_prompt) if status == 429 else send_prompt()
     assert {call.status for call in bedrock.calls} == {status}
 
 
-def test_a_fault_can_be_taken_out_again(bedrock: FakeBedrock, ask: Any, refusal: Any) -> None:
+def test_a_fault_can_be_removed(bedrock: FakeBedrock, send_prompt: Any, error_of: Any) -> None:
     handle = bedrock.add_fault(Fault(error="ThrottlingException"))
-    refusal(ask)
+    error_of(send_prompt)
     bedrock.remove_fault(handle)
-    ask()
+    send_prompt()
     with pytest.raises(KeyError):
         bedrock.remove_fault(handle)
     bedrock.add_fault(Fault(error="ThrottlingException"))
     bedrock.clear_faults()
-    ask()
+    send_prompt()
 
 
-def test_a_hang_lasts_until_the_client_gives_up(bedrock: FakeBedrock) -> None:
+def test_a_hang_lasts_until_the_client_disconnects(bedrock: FakeBedrock) -> None:
     client = bedrock.client(config=Config(read_timeout=SILENCE_SECONDS))
     bedrock.add_fault(Fault(hang=True, count=1))
     request: Any = {"modelId": "acme.talk-v1:0", "messages": [{"role": "user", "content": [{"text": "Hi"}]}]}
@@ -247,17 +259,19 @@ def test_a_hang_lasts_until_the_client_gives_up(bedrock: FakeBedrock) -> None:
     assert (first.status, first.error_code) == (None, "hang")
 
 
-def test_a_reset_closes_the_connection(bedrock: FakeBedrock, ask: Any) -> None:
+def test_a_reset_closes_the_connection(bedrock: FakeBedrock, send_prompt: Any) -> None:
     bedrock.add_fault(Fault(reset=True, count=1))
     with pytest.raises(ConnectionClosedError):
-        ask()
-    ask()
+        send_prompt()
+    send_prompt()
     assert [(call.status, call.error_code) for call in bedrock.calls] == [(None, "reset"), (200, "")]
 
 
-def test_a_delayed_fault_is_in_flight_until_it_strikes(bedrock: FakeBedrock, ask: Any, refusal: Any) -> None:
+def test_a_call_with_a_delayed_fault_is_in_flight_during_the_delay(
+    bedrock: FakeBedrock, send_prompt: Any, error_of: Any
+) -> None:
     bedrock.add_fault(Fault(error="ServiceUnavailableException", delay=0.2))
-    assert refusal(ask)[1] == 503
+    assert error_of(send_prompt)[1] == 503
     call = bedrock.calls[-1]
     assert call.ended_at is not None
     assert call.ended_at - call.started_at >= 0.2
@@ -285,26 +299,26 @@ def test_a_delayed_fault_is_in_flight_until_it_strikes(bedrock: FakeBedrock, ask
         ({"hang": True, "model": "Nova Lite"}, "not a display name"),
     ],
 )
-def test_a_fault_that_makes_no_sense_is_refused_by_name(fields: Any, named: str) -> None:
+def test_an_invalid_fault_is_rejected_by_field(fields: Any, named: str) -> None:
     with pytest.raises(ValueError, match=named):
         Fault(**fields)
 
 
-def test_an_error_that_bedrock_does_not_use_comes_with_its_status(
-    bedrock: FakeBedrock, ask: Any, refusal: Any
+def test_an_unknown_error_name_requires_a_status(
+    bedrock: FakeBedrock, send_prompt: Any, error_of: Any
 ) -> None:
     bedrock.add_fault(Fault(error="TeapotException", status=418))
-    assert refusal(ask)[:2] == ("TeapotException", 418)
+    assert error_of(send_prompt)[:2] == ("TeapotException", 418)
 
 
 @pytest.mark.parametrize("no_fault", ["ThrottlingException", {"error": "ThrottlingException"}, None])
-def test_what_is_no_fault_is_refused_when_it_is_added(bedrock: FakeBedrock, no_fault: Any) -> None:
+def test_adding_a_value_that_is_not_a_fault_is_rejected(bedrock: FakeBedrock, no_fault: Any) -> None:
     with pytest.raises(TypeError, match="a fault must be a Fault"):
         bedrock.add_fault(no_fault)
     assert bedrock.faults == {}
 
 
-def test_errors_are_json_with_the_message_alone(bedrock: FakeBedrock) -> None:
+def test_error_bodies_are_json_with_only_the_message(bedrock: FakeBedrock) -> None:
     request = urllib.request.Request(f"{bedrock.endpoint_url}/foundation-models")
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(request)

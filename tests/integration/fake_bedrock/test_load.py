@@ -1,4 +1,4 @@
-"""Latency, many calls at once, and the log of them."""
+"""Latency, concurrent calls and the call log."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def took(bedrock: FakeBedrock) -> float:
     return call.ended_at - call.started_at
 
 
-def test_hundreds_of_calls_wait_at_the_same_time(bedrock: FakeBedrock) -> None:
+def test_hundreds_of_calls_can_be_in_flight(bedrock: FakeBedrock) -> None:
     bedrock.set_latency(PATIENCE_SECONDS)
     body = '{"messages": [{"role": "user", "content": [{"text": "Hi"}]}]}'
     request = (
@@ -63,22 +63,22 @@ def test_a_hundred_boto3_calls_in_parallel_are_all_answered(catalog: Any) -> Non
     assert bedrock.in_flight == 0
 
 
-def test_latency_is_spent_on_the_answer_and_shows_in_its_metrics(bedrock: FakeBedrock, ask: Any) -> None:
+def test_latency_delays_the_answer_and_is_part_of_its_metrics(bedrock: FakeBedrock, send_prompt: Any) -> None:
     bedrock.set_latency(0.1)
-    assert ask()["metrics"]["latencyMs"] >= 100
+    assert send_prompt()["metrics"]["latencyMs"] >= 100
     assert took(bedrock) >= 0.1
 
 
-def test_the_last_latency_that_covers_a_call_wins(bedrock: FakeBedrock, ask: Any) -> None:
+def test_the_last_latency_that_covers_a_call_wins(bedrock: FakeBedrock, send_prompt: Any) -> None:
     bedrock.set_latency(PATIENCE_SECONDS)
     bedrock.set_latency(0.1, region="us-west-2")
     bedrock.set_latency(0, model="acme.plain")
-    ask(modelId="acme.plain")
-    ask(region="us-west-2")
+    send_prompt(modelId="acme.plain")
+    send_prompt(region="us-west-2")
     assert 0.1 <= took(bedrock) < PATIENCE_SECONDS
 
 
-def test_a_range_is_drawn_from_the_seed(catalog: Any) -> None:
+def test_a_latency_range_is_drawn_from_the_seed(catalog: Any) -> None:
     def latencies() -> list[float]:
         with FakeBedrock(catalog, seed=7) as bedrock:
             bedrock.set_latency((0.02, 0.08))
@@ -91,7 +91,7 @@ def test_a_range_is_drawn_from_the_seed(catalog: Any) -> None:
     assert all(seconds >= 0.02 for seconds in latencies())
 
 
-def test_a_stream_has_a_first_token_and_a_pace(bedrock: FakeBedrock, client: Any) -> None:
+def test_a_stream_has_latencies_for_the_first_token_and_each_chunk(bedrock: FakeBedrock, client: Any) -> None:
     bedrock.set_latency(PATIENCE_SECONDS, first_token=0.1, per_chunk=0.02)
     events = client.converse_stream(
         modelId="acme.talk-v1:0",
@@ -105,15 +105,17 @@ def test_a_stream_has_a_first_token_and_a_pace(bedrock: FakeBedrock, client: Any
 @pytest.mark.parametrize(
     "latency", [{"seconds": -1}, {"seconds": (2, 1)}, {"per_chunk": (1, 2, 3)}, {"first_token": "soon"}]
 )
-def test_a_latency_that_makes_no_sense_is_refused_by_name(bedrock: FakeBedrock, latency: Any) -> None:
+def test_an_invalid_latency_is_rejected_by_field(bedrock: FakeBedrock, latency: Any) -> None:
     with pytest.raises(ValueError, match=next(iter(latency))):
         bedrock.set_latency(**latency)
 
 
-def test_the_log_tells_when_and_how_each_call_went(bedrock: FakeBedrock, ask: Any, refusal: Any) -> None:
+def test_the_log_contains_times_and_result_of_each_call(
+    bedrock: FakeBedrock, send_prompt: Any, error_of: Any
+) -> None:
     before = time.monotonic()
-    ask(modelId="us.acme.talk-v1:0")
-    refusal(ask, modelId="nobody.knows")
+    send_prompt(modelId="us.acme.talk-v1:0")
+    error_of(send_prompt, modelId="nobody.knows")
     good, bad = bedrock.calls
     assert good.ended_at is not None
     assert before <= good.started_at <= good.ended_at <= time.monotonic()
@@ -127,43 +129,45 @@ def test_the_log_tells_when_and_how_each_call_went(bedrock: FakeBedrock, ask: An
     assert (bad.model_id, bad.access_method, bad.status) == ("", "", 400)
 
 
-def test_the_log_keeps_the_last_calls_only(catalog: Any) -> None:
+def test_the_log_contains_the_last_calls_only(catalog: Any) -> None:
     with FakeBedrock(catalog, log_limit=3) as bedrock:
         for _ in range(5):
             bedrock.client("bedrock").list_foundation_models()
         assert [call.number for call in bedrock.calls] == [3, 4, 5]
 
 
-def test_the_log_lets_go_of_old_calls_with_large_bodies(
-    bedrock: FakeBedrock, ask: Any, monkeypatch: pytest.MonkeyPatch
+def test_the_log_drops_old_calls_with_large_bodies(
+    bedrock: FakeBedrock, send_prompt: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(call_log, "_MOST_BYTES", 5000)
+    monkeypatch.setattr(call_log, "_MAX_BYTES", 5000)
     for letter in "abc":
-        ask(letter * 2000)
+        send_prompt(letter * 2000)
     assert [call.prompt[0] for call in bedrock.calls] == ["b", "c"]
-    ask("d" * 6000)
+    send_prompt("d" * 6000)
     assert [call.prompt[0] for call in bedrock.calls] == ["d"]
 
 
-def test_the_end_of_every_call_can_be_listened_to(catalog: Any) -> None:
+def test_on_call_is_called_at_the_end_of_every_call(catalog: Any) -> None:
     heard: list[Any] = []
     with FakeBedrock(catalog, on_call=heard.append) as bedrock:
         bedrock.client("bedrock").list_foundation_models()
         assert heard == list(bedrock.calls)
 
 
-def test_a_reset_forgets_rules_calls_and_quotas(bedrock: FakeBedrock, ask: Any, refusal: Any) -> None:
+def test_a_reset_removes_rules_calls_and_quotas(
+    bedrock: FakeBedrock, send_prompt: Any, error_of: Any
+) -> None:
     bedrock.set_quota(requests_per_minute=0)
     bedrock.close_region("us-east-1")
     bedrock.deny("acme.talk-v1:0")
     bedrock.set_latency(PATIENCE_SECONDS)
-    refusal(ask)
+    error_of(send_prompt)
     bedrock.reset()
     assert bedrock.calls == ()
-    ask()
+    send_prompt()
 
 
-def test_stopping_breaks_what_is_in_flight(catalog: Any) -> None:
+def test_stopping_closes_the_connections_of_calls_in_flight(catalog: Any) -> None:
     bedrock = FakeBedrock(catalog).start()
     bedrock.set_latency(PATIENCE_SECONDS)
     with ThreadPoolExecutor(1) as pool:

@@ -1,4 +1,4 @@
-"""Quotas: what is reserved at the start, settled at the end, and forgotten a minute later."""
+"""Quotas: tokens are reserved at the start of a call, settled at its end, and expire after the window."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def bedrock(catalog: FakeCatalog, clock: Clock) -> Iterator[FakeBedrock]:
         yield fake
 
 
-# A prompt of 10 tokens; the responder's answer is one of 10, and `acme.talk` burns 5 a token.
+# A prompt of 10 tokens and an answer of 10 tokens. The burndown rate of `acme.talk` is 5.
 PROMPT = "y" * 40
 USED = 10 + 5 * 10
 TOO_MANY_TOKENS = (
@@ -41,32 +41,34 @@ TOO_MANY_TOKENS = (
 )
 
 
-def test_max_tokens_is_reserved_when_the_call_starts(bedrock: FakeBedrock, ask: Any, refusal: Any) -> None:
+def test_max_tokens_is_reserved_when_the_call_starts(
+    bedrock: FakeBedrock, send_prompt: Any, error_of: Any
+) -> None:
     bedrock.set_quota(tokens_per_minute=100)
-    assert refusal(ask, PROMPT, inferenceConfig={"maxTokens": 91}) == TOO_MANY_TOKENS
-    ask(PROMPT, inferenceConfig={"maxTokens": 90})
+    assert error_of(send_prompt, PROMPT, inferenceConfig={"maxTokens": 91}) == TOO_MANY_TOKENS
+    send_prompt(PROMPT, inferenceConfig={"maxTokens": 90})
 
 
 def test_without_max_tokens_the_models_maximum_is_reserved(
-    bedrock: FakeBedrock, ask: Any, refusal: Any
+    bedrock: FakeBedrock, send_prompt: Any, error_of: Any
 ) -> None:
     bedrock.set_quota(tokens_per_minute=1009)
-    assert refusal(ask, PROMPT) == TOO_MANY_TOKENS
+    assert error_of(send_prompt, PROMPT) == TOO_MANY_TOKENS
     bedrock.set_quota(tokens_per_minute=1010)
-    ask(PROMPT)
+    send_prompt(PROMPT)
 
 
-def test_a_call_that_ended_costs_what_it_used_with_burndown(
-    bedrock: FakeBedrock, ask: Any, refusal: Any
+def test_an_ended_call_uses_its_tokens_times_the_burndown(
+    bedrock: FakeBedrock, send_prompt: Any, error_of: Any
 ) -> None:
     bedrock.set_quota(tokens_per_minute=2 * USED + 20)
-    ask(PROMPT, inferenceConfig={"maxTokens": 10})
-    ask(PROMPT, inferenceConfig={"maxTokens": 10})
-    ask(PROMPT, inferenceConfig={"maxTokens": 10})
-    assert refusal(ask, PROMPT, inferenceConfig={"maxTokens": 10}) == TOO_MANY_TOKENS
+    send_prompt(PROMPT, inferenceConfig={"maxTokens": 10})
+    send_prompt(PROMPT, inferenceConfig={"maxTokens": 10})
+    send_prompt(PROMPT, inferenceConfig={"maxTokens": 10})
+    assert error_of(send_prompt, PROMPT, inferenceConfig={"maxTokens": 10}) == TOO_MANY_TOKENS
 
 
-def test_what_is_reserved_counts_while_the_call_runs(catalog: FakeCatalog, refusal: Any) -> None:
+def test_reserved_tokens_count_while_the_call_runs(catalog: FakeCatalog, error_of: Any) -> None:
     admitted, go_on = threading.Event(), threading.Event()
 
     def wait(call: Any) -> str:
@@ -84,25 +86,25 @@ def test_what_is_reserved_counts_while_the_call_runs(catalog: FakeCatalog, refus
         first = threading.Thread(target=client.converse, kwargs=request)
         first.start()
         assert admitted.wait(PATIENCE_SECONDS)
-        assert refusal(client.converse, **request) == TOO_MANY_TOKENS
+        assert error_of(client.converse, **request) == TOO_MANY_TOKENS
         go_on.set()
         first.join()
         client.converse(**request)
 
 
-def test_a_minute_later_there_is_room_again(
-    bedrock: FakeBedrock, ask: Any, refusal: Any, clock: Clock
+def test_a_quota_is_available_again_after_its_window(
+    bedrock: FakeBedrock, send_prompt: Any, error_of: Any, clock: Clock
 ) -> None:
     bedrock.set_quota(tokens_per_minute=100)
-    ask(PROMPT, inferenceConfig={"maxTokens": 50})
-    assert refusal(ask, PROMPT, inferenceConfig={"maxTokens": 50}) == TOO_MANY_TOKENS
+    send_prompt(PROMPT, inferenceConfig={"maxTokens": 50})
+    assert error_of(send_prompt, PROMPT, inferenceConfig={"maxTokens": 50}) == TOO_MANY_TOKENS
     clock.now += 59
-    assert refusal(ask, PROMPT, inferenceConfig={"maxTokens": 50}) == TOO_MANY_TOKENS
+    assert error_of(send_prompt, PROMPT, inferenceConfig={"maxTokens": 50}) == TOO_MANY_TOKENS
     clock.now += 1
-    ask(PROMPT, inferenceConfig={"maxTokens": 50})
+    send_prompt(PROMPT, inferenceConfig={"maxTokens": 50})
 
 
-def test_the_minute_can_be_shortened(catalog: FakeCatalog, clock: Clock, refusal: Any) -> None:
+def test_the_quota_window_can_be_shortened(catalog: FakeCatalog, clock: Clock, error_of: Any) -> None:
     with FakeBedrock(catalog, clock=clock, window_seconds=0.5) as bedrock:
         bedrock.set_quota(requests_per_minute=1)
         client = bedrock.client()
@@ -111,12 +113,14 @@ def test_the_minute_can_be_shortened(catalog: FakeCatalog, clock: Clock, refusal
             "messages": [{"role": "user", "content": [{"text": "Hi"}]}],
         }
         client.converse(**request)
-        refusal(client.converse, **request)
+        error_of(client.converse, **request)
         clock.now += 0.5
         client.converse(**request)
 
 
-def test_each_model_region_and_way_in_has_its_own_quota(bedrock: FakeBedrock, ask: Any, refusal: Any) -> None:
+def test_each_model_region_and_access_method_has_its_own_quota(
+    bedrock: FakeBedrock, send_prompt: Any, error_of: Any
+) -> None:
     bedrock.set_quota(requests_per_minute=1)
     ways = [
         ("acme.talk-v1:0", "us-east-1"),
@@ -127,56 +131,60 @@ def test_each_model_region_and_way_in_has_its_own_quota(bedrock: FakeBedrock, as
         ("acme.plain", "us-east-1"),
     ]
     for model, region in ways:
-        ask(modelId=model, region=region)
+        send_prompt(modelId=model, region=region)
     for model, region in ways:
-        assert refusal(ask, modelId=model, region=region) == (
+        assert error_of(send_prompt, modelId=model, region=region) == (
             "ThrottlingException",
             429,
             "Too many requests, please wait before trying again.",
         )
 
 
-def test_a_quota_holds_in_its_scope_and_the_last_one_wins(
-    bedrock: FakeBedrock, ask: Any, refusal: Any
+def test_a_quota_applies_to_its_scope_and_the_last_one_wins(
+    bedrock: FakeBedrock, send_prompt: Any, error_of: Any
 ) -> None:
     bedrock.set_quota(requests_per_minute=1)
     bedrock.set_quota(requests_per_minute=0, region="us-west-2")
     bedrock.set_quota(tokens_per_minute=5, access="geo")
-    ask(PROMPT)
-    assert "Too many requests" in refusal(ask, PROMPT, region="us-west-2")[2]
-    assert refusal(ask, PROMPT, modelId="us.acme.talk-v1:0") == TOO_MANY_TOKENS
+    send_prompt(PROMPT)
+    assert "Too many requests" in error_of(send_prompt, PROMPT, region="us-west-2")[2]
+    assert error_of(send_prompt, PROMPT, modelId="us.acme.talk-v1:0") == TOO_MANY_TOKENS
 
 
-def test_the_day_has_a_quota_of_its_own(bedrock: FakeBedrock, ask: Any, refusal: Any, clock: Clock) -> None:
+def test_a_daily_quota_is_counted_separately(
+    bedrock: FakeBedrock, send_prompt: Any, error_of: Any, clock: Clock
+) -> None:
     bedrock.set_quota(tokens_per_day=100)
-    ask(PROMPT, inferenceConfig={"maxTokens": 50})
+    send_prompt(PROMPT, inferenceConfig={"maxTokens": 50})
     clock.now += 3600
-    assert refusal(ask, PROMPT, inferenceConfig={"maxTokens": 50}) == (
+    assert error_of(send_prompt, PROMPT, inferenceConfig={"maxTokens": 50}) == (
         "ThrottlingException",
         429,
         "Too many tokens per day, please wait before trying again.",
     )
     clock.now += 24 * 3600
-    ask(PROMPT, inferenceConfig={"maxTokens": 50})
+    send_prompt(PROMPT, inferenceConfig={"maxTokens": 50})
 
 
-def test_a_call_that_was_refused_takes_nothing(bedrock: FakeBedrock, ask: Any, refusal: Any) -> None:
+def test_a_rejected_call_uses_no_quota(bedrock: FakeBedrock, send_prompt: Any, error_of: Any) -> None:
     bedrock.set_quota(requests_per_minute=1)
     bedrock.add_fault(Fault(error="ServiceUnavailableException", count=1))
-    refusal(ask, PROMPT)
-    refusal(ask, PROMPT, inferenceConfig={"maxTokens": 1001})
-    ask(PROMPT)
+    error_of(send_prompt, PROMPT)
+    error_of(send_prompt, PROMPT, inferenceConfig={"maxTokens": 1001})
+    send_prompt(PROMPT)
 
 
-def test_calls_before_the_first_quota_do_not_count(bedrock: FakeBedrock, ask: Any, refusal: Any) -> None:
-    ask(PROMPT)
+def test_calls_before_the_first_quota_do_not_count(
+    bedrock: FakeBedrock, send_prompt: Any, error_of: Any
+) -> None:
+    send_prompt(PROMPT)
     bedrock.set_quota(tokens_per_minute=100, tokens_per_day=100)
-    ask(PROMPT, inferenceConfig={"maxTokens": 90})
-    assert refusal(ask, PROMPT, inferenceConfig={"maxTokens": 90})[1] == 429
+    send_prompt(PROMPT, inferenceConfig={"maxTokens": 90})
+    assert error_of(send_prompt, PROMPT, inferenceConfig={"maxTokens": 90})[1] == 429
 
 
-def test_a_call_longer_than_the_minute_is_still_settled_on_its_day(
-    catalog: FakeCatalog, clock: Clock, refusal: Any
+def test_a_call_longer_than_the_window_is_settled_in_its_day(
+    catalog: FakeCatalog, clock: Clock, error_of: Any
 ) -> None:
     def slow(call: Any) -> str:
         clock.now += 90
@@ -192,27 +200,27 @@ def test_a_call_longer_than_the_minute_is_still_settled_on_its_day(
         }
         client.converse(**request)
         client.converse(**request)
-        assert "per day" in refusal(client.converse, **request)[2]
+        assert "per day" in error_of(client.converse, **request)[2]
 
 
-def test_quotas_can_be_dropped(bedrock: FakeBedrock, ask: Any, refusal: Any) -> None:
+def test_quotas_can_be_removed(bedrock: FakeBedrock, send_prompt: Any, error_of: Any) -> None:
     bedrock.set_quota(requests_per_minute=0)
-    refusal(ask)
+    error_of(send_prompt)
     bedrock.clear_quotas()
-    ask()
+    send_prompt()
 
 
-def test_streams_are_throttled_before_they_begin(bedrock: FakeBedrock, client: Any, refusal: Any) -> None:
+def test_streams_are_throttled_before_they_start(bedrock: FakeBedrock, client: Any, error_of: Any) -> None:
     bedrock.set_quota(requests_per_minute=0)
-    refused = refusal(
+    error = error_of(
         client.converse_stream,
         modelId="acme.talk-v1:0",
         messages=[{"role": "user", "content": [{"text": "Hi"}]}],
     )
-    assert refused[:2] == ("ThrottlingException", 429)
+    assert error[:2] == ("ThrottlingException", 429)
 
 
 @pytest.mark.parametrize("limits", [{"tokens_per_minute": -1}, {"requests_per_minute": "many"}])
-def test_a_quota_that_makes_no_sense_is_refused_by_name(bedrock: FakeBedrock, limits: Any) -> None:
+def test_an_invalid_quota_is_rejected_by_field(bedrock: FakeBedrock, limits: Any) -> None:
     with pytest.raises(ValueError, match=next(iter(limits))):
         bedrock.set_quota(**limits)

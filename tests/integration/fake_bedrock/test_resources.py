@@ -1,4 +1,4 @@
-"""Guardrails, prompts and other resources that an account has made in Bedrock."""
+"""Guardrails, prompts and other resources of the account."""
 
 from __future__ import annotations
 
@@ -25,38 +25,41 @@ def guardrail(identifier: str, version: str = "1") -> dict[str, Any]:
     return {"guardrailConfig": {"guardrailIdentifier": identifier, "guardrailVersion": version}}
 
 
-def test_a_guardrail_that_does_not_exist_is_refused(bedrock: FakeBedrock, ask: Any, refusal: Any) -> None:
-    assert refusal(ask, **guardrail("def456")) == MISSING
+def test_an_unknown_guardrail_is_rejected(bedrock: FakeBedrock, send_prompt: Any, error_of: Any) -> None:
+    assert error_of(send_prompt, **guardrail("def456")) == MISSING
     bedrock.add_guardrail("def456", versions=["DRAFT", "2"])
-    assert refusal(ask, **guardrail("def456")) == MISSING
-    assert refusal(ask, **guardrail("other", "2")) == MISSING
-    ask(**guardrail("def456", "2"))
-    ask(**guardrail("def456", "DRAFT"))
-    ask(**guardrail("arn:aws:bedrock:us-east-1:111122223333:guardrail/def456", "2"))
+    assert error_of(send_prompt, **guardrail("def456")) == MISSING
+    assert error_of(send_prompt, **guardrail("other", "2")) == MISSING
+    send_prompt(**guardrail("def456", "2"))
+    send_prompt(**guardrail("def456", "DRAFT"))
+    send_prompt(**guardrail("arn:aws:bedrock:us-east-1:111122223333:guardrail/def456", "2"))
 
 
-def test_two_guardrails_exist_from_the_start(ask: Any, refusal: Any) -> None:
+def test_two_guardrails_exist_by_default(send_prompt: Any, error_of: Any) -> None:
     for identifier in ("abc123", "gr1"):
         for version in ("1", "DRAFT"):
-            ask(**guardrail(identifier, version))
-        assert refusal(ask, **guardrail(identifier, "2")) == MISSING
+            send_prompt(**guardrail(identifier, version))
+        assert error_of(send_prompt, **guardrail(identifier, "2")) == MISSING
 
 
-def test_a_guardrail_belongs_to_its_region(bedrock: FakeBedrock, ask: Any, refusal: Any) -> None:
+def test_a_guardrail_exists_in_its_region_only(bedrock: FakeBedrock, send_prompt: Any, error_of: Any) -> None:
     bedrock.add_guardrail("def456", region="us-west-2")
-    assert refusal(ask, **guardrail("def456")) == MISSING
-    ask(region="us-west-2", **guardrail("def456"))
+    assert error_of(send_prompt, **guardrail("def456")) == MISSING
+    send_prompt(region="us-west-2", **guardrail("def456"))
     elsewhere = "arn:aws:bedrock:us-east-1:111122223333:guardrail/def456"
-    assert refusal(ask, region="us-west-2", **guardrail(elsewhere)) == MISSING
+    assert error_of(send_prompt, region="us-west-2", **guardrail(elsewhere)) == MISSING
 
 
-def test_a_malformed_guardrail_identifier_is_refused_as_such(ask: Any, refusal: Any) -> None:
-    assert refusal(ask, **guardrail("My Guardrail"))[2] == "The provided guardrail identifier is invalid."
+def test_a_malformed_guardrail_identifier_is_rejected(send_prompt: Any, error_of: Any) -> None:
+    assert (
+        error_of(send_prompt, **guardrail("My Guardrail"))[2]
+        == "The provided guardrail identifier is invalid."
+    )
 
 
-def test_a_stream_needs_its_guardrail_too(client: Any, refusal: Any) -> None:
+def test_a_stream_with_an_unknown_guardrail_is_rejected(client: Any, error_of: Any) -> None:
     request = {"modelId": "acme.talk-v1:0", "messages": HELLO, **guardrail("def456")}
-    assert refusal(client.converse_stream, **request) == MISSING
+    assert error_of(client.converse_stream, **request) == MISSING
 
 
 def test_a_prompt_is_answered_without_messages(bedrock: FakeBedrock, client: Any) -> None:
@@ -71,7 +74,7 @@ def test_a_prompt_is_answered_without_messages(bedrock: FakeBedrock, client: Any
     assert more["usage"]["inputTokens"] > answer["usage"]["inputTokens"]
 
 
-def test_a_prompts_text_reaches_the_responder_with_its_variables(catalog: Any) -> None:
+def test_the_responder_receives_the_prompt_with_its_variables(catalog: Any) -> None:
     with FakeBedrock(catalog, responder=lambda call: f"heard: {call.prompt}") as bedrock:
         bedrock.add_resource(PROMPT, model="acme.plain", text="Weather in {{city}}?")
         answer = bedrock.client().converse(modelId=PROMPT, promptVariables={"city": {"text": "Lima"}})
@@ -85,9 +88,11 @@ def test_a_prompt_can_be_streamed(client: Any) -> None:
     assert events[-2]["messageStop"]["stopReason"] == "end_turn"
 
 
-def test_a_prompt_lacking_a_variable_is_refused(bedrock: FakeBedrock, client: Any, refusal: Any) -> None:
+def test_a_prompt_without_a_value_for_a_variable_is_rejected(
+    bedrock: FakeBedrock, client: Any, error_of: Any
+) -> None:
     bedrock.add_resource(PROMPT, text="Weather in {{city}}?")
-    assert "city" in refusal(client.converse, modelId=PROMPT, messages=HELLO)[2]
+    assert "city" in error_of(client.converse, modelId=PROMPT, messages=HELLO)[2]
 
 
 @pytest.mark.parametrize(
@@ -100,10 +105,12 @@ def test_a_prompt_lacking_a_variable_is_refused(bedrock: FakeBedrock, client: An
     ],
     ids=lambda setting: next(iter(setting)),
 )
-def test_what_a_prompt_decides_is_refused_in_the_request(client: Any, refusal: Any, setting: Any) -> None:
-    code, _, said = refusal(client.converse, modelId=PROMPT, **setting)
+def test_a_setting_that_belongs_to_the_prompt_is_rejected_in_the_request(
+    client: Any, error_of: Any, setting: Any
+) -> None:
+    code, _, message = error_of(client.converse, modelId=PROMPT, **setting)
     assert code == "ValidationException"
-    assert next(iter(setting)) in said
+    assert next(iter(setting)) in message
 
 
 @pytest.mark.parametrize(
@@ -116,7 +123,7 @@ def test_what_a_prompt_decides_is_refused_in_the_request(client: Any, refusal: A
         "default-prompt-router/meta.llama:1",
     ],
 )
-def test_the_arn_of_a_resource_stands_for_a_model(fake_bedrock: FakeBedrock, kind: str) -> None:
+def test_the_arn_of_a_resource_can_be_called_like_a_model(fake_bedrock: FakeBedrock, kind: str) -> None:
     arn = f"arn:aws:bedrock:us-east-1:111122223333:{kind}"
     client = fake_bedrock.client()
     client.converse(modelId=arn, messages=HELLO)
@@ -128,19 +135,21 @@ def test_the_arn_of_a_resource_stands_for_a_model(fake_bedrock: FakeBedrock, kin
     ]
 
 
-def test_a_resource_belongs_to_its_region(ask: Any, refusal: Any) -> None:
-    ask(modelId=PROFILE)
-    said = refusal(ask, modelId=PROFILE, region="us-west-2")[2]
-    assert said == "The provided model identifier is invalid."
+def test_a_resource_can_be_called_in_its_region_only(send_prompt: Any, error_of: Any) -> None:
+    send_prompt(modelId=PROFILE)
+    message = error_of(send_prompt, modelId=PROFILE, region="us-west-2")[2]
+    assert message == "The provided model identifier is invalid."
 
 
-def test_where_only_profiles_serve_a_model_a_resource_stands_for_one(ask: Any, bedrock: FakeBedrock) -> None:
-    ask(modelId=PROFILE.replace("us-east-1", "eu-west-1"), region="eu-west-1")
+def test_a_resource_uses_a_profile_if_only_profiles_serve_the_model(
+    send_prompt: Any, bedrock: FakeBedrock
+) -> None:
+    send_prompt(modelId=PROFILE.replace("us-east-1", "eu-west-1"), region="eu-west-1")
     assert bedrock.calls[-1].access_method == "geo"
 
 
-def test_resources_come_from_settings_and_outlast_a_reset(
-    bedrock: FakeBedrock, ask: Any, refusal: Any
+def test_resources_are_read_from_settings_and_survive_a_reset(
+    bedrock: FakeBedrock, send_prompt: Any, error_of: Any
 ) -> None:
     rules = {
         "guardrails": [{"identifier": "def456", "versions": ["1"]}],
@@ -150,24 +159,22 @@ def test_resources_come_from_settings_and_outlast_a_reset(
     }
     request = urllib.request.Request(f"{bedrock.endpoint_url}/_fake/rules", json.dumps(rules).encode())
     urllib.request.urlopen(request, timeout=PATIENCE_SECONDS).close()
-    ask(modelId=PROFILE, **guardrail("def456"))
+    send_prompt(modelId=PROFILE, **guardrail("def456"))
     assert bedrock.calls[-1].model_id == "acme.plain"
-    assert refusal(ask, region="us-west-2")[0] == "UnrecognizedClientException"
+    assert error_of(send_prompt, region="us-west-2")[0] == "UnrecognizedClientException"
     bedrock.reset()
-    ask(region="us-west-2", **guardrail("def456"))
+    send_prompt(region="us-west-2", **guardrail("def456"))
 
 
 @pytest.mark.parametrize(
     ("add", "named"),
     [
         (lambda b: b.add_resource("acme.talk-v1:0"), "arn"),
-        (lambda b: b.add_resource(PROFILE, text="Hi"), "only a prompt has a text"),
+        (lambda b: b.add_resource(PROFILE, text="Hi"), "text is allowed only for the ARN of a prompt"),
         (lambda b: b.add_guardrail("My Guardrail"), "identifier"),
         (lambda b: b.add_guardrail("def456", versions="1"), "versions"),
     ],
 )
-def test_a_resource_that_makes_no_sense_is_refused_by_name(
-    bedrock: FakeBedrock, add: Any, named: str
-) -> None:
+def test_an_invalid_resource_is_rejected_by_field(bedrock: FakeBedrock, add: Any, named: str) -> None:
     with pytest.raises(ValueError, match=named):
         add(bedrock)

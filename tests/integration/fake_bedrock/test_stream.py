@@ -37,7 +37,7 @@ def stream(client: Any, **request: Any) -> Any:
 
 
 def collect(events: Any) -> tuple[list[str], BaseException | None]:
-    """The names of the events that came, and what ended them."""
+    """Return the names of the received events and the error that ended the stream."""
     names = []
     try:
         for event in events:
@@ -54,26 +54,28 @@ def text_of(events: list[dict[str, Any]]) -> str:
     return "".join(delta["text"] for delta in deltas)
 
 
-def test_a_stream_says_what_converse_says_in_the_order_of_bedrock(client: Any, ask: Any) -> None:
+def test_a_stream_has_the_text_of_converse_and_the_event_order_of_bedrock(
+    client: Any, send_prompt: Any
+) -> None:
     events = list(stream(client, inferenceConfig={"maxTokens": 20}))
     names = [next(iter(event)) for event in events]
     assert names[0] == "messageStart"
     assert set(names[1:-3]) == {"contentBlockDelta"}
     assert len(names) > 6
     assert names[-3:] == ["contentBlockStop", "messageStop", "metadata"]
-    whole = ask(messages=PROMPT, inferenceConfig={"maxTokens": 20})
+    whole = send_prompt(messages=PROMPT, inferenceConfig={"maxTokens": 20})
     assert text_of(events) == whole["output"]["message"]["content"][0]["text"]
     assert events[-2]["messageStop"]["stopReason"] == whole["stopReason"] == "max_tokens"
     assert events[-1]["metadata"]["usage"] == whole["usage"]
 
 
-def test_text_with_odd_white_space_survives_the_stream(catalog: Any) -> None:
-    said = "  \n one\ttwo  \u2019 \U0001f41d\n\n"
-    with FakeBedrock(catalog, responder=lambda call: said) as bedrock:
-        assert text_of(list(stream(bedrock.client()))) == said
+def test_text_with_unusual_white_space_is_streamed_unchanged(catalog: Any) -> None:
+    text = "  \n one\ttwo  \u2019 \U0001f41d\n\n"
+    with FakeBedrock(catalog, responder=lambda call: text) as bedrock:
+        assert text_of(list(stream(bedrock.client()))) == text
 
 
-def test_a_tool_call_is_streamed_as_pieces_of_json(client: Any) -> None:
+def test_a_tool_call_is_streamed_as_parts_of_json(client: Any) -> None:
     events = list(
         stream(
             client,
@@ -92,8 +94,8 @@ def test_a_tool_call_is_streamed_as_pieces_of_json(client: Any) -> None:
     assert events[-2]["messageStop"]["stopReason"] == "tool_use"
 
 
-def test_a_refusal_comes_before_the_stream(client: Any, refusal: Any) -> None:
-    code, status, _ = refusal(stream, client, modelId="nobody.knows")
+def test_an_error_is_returned_before_the_stream(client: Any, error_of: Any) -> None:
+    code, status, _ = error_of(stream, client, modelId="nobody.knows")
     assert (code, status) == ("ValidationException", 400)
 
 
@@ -107,7 +109,7 @@ def test_a_refusal_comes_before_the_stream(client: Any, refusal: Any) -> None:
         "ServiceUnavailableException",
     ],
 )
-def test_a_stream_breaks_with_an_exception_after_so_many_chunks(
+def test_a_stream_ends_with_an_exception_after_the_given_number_of_chunks(
     bedrock: FakeBedrock, client: Any, code: str
 ) -> None:
     bedrock.add_fault(Fault(error=code, message="Enough.", after_chunks=3))
@@ -119,7 +121,7 @@ def test_a_stream_breaks_with_an_exception_after_so_many_chunks(
     assert bedrock.calls[-1].status == 200
 
 
-def test_an_error_that_no_stream_declares_comes_as_an_unmodelled_one(
+def test_an_error_outside_the_stream_model_is_sent_as_an_unmodeled_error(
     bedrock: FakeBedrock, client: Any
 ) -> None:
     bedrock.add_fault(Fault(error="ModelTimeoutException", after_chunks=0))
@@ -129,7 +131,7 @@ def test_an_error_that_no_stream_declares_comes_as_an_unmodelled_one(
     assert error.response["Error"]["Code"] == "ModelTimeoutException"
 
 
-def test_a_stream_shorter_than_the_fault_still_breaks_before_its_end(
+def test_a_stream_with_fewer_chunks_than_the_fault_still_ends_early(
     bedrock: FakeBedrock, client: Any
 ) -> None:
     bedrock.add_fault(Fault(error="ThrottlingException", after_chunks=10_000))
@@ -138,9 +140,7 @@ def test_a_stream_shorter_than_the_fault_still_breaks_before_its_end(
     assert isinstance(error, EventStreamError)
 
 
-def test_a_stream_that_loses_its_connection_has_delivered_what_it_sent(
-    bedrock: FakeBedrock, client: Any
-) -> None:
+def test_a_stream_delivers_its_events_before_the_connection_closes(bedrock: FakeBedrock, client: Any) -> None:
     bedrock.add_fault(Fault(reset=True, after_chunks=4))
     names, error = collect(stream(client))
     assert names == ["messageStart", *["contentBlockDelta"] * 4]
@@ -148,7 +148,7 @@ def test_a_stream_that_loses_its_connection_has_delivered_what_it_sent(
     assert bedrock.calls[-1].error_code == "reset"
 
 
-def test_a_stream_that_falls_silent_leaves_the_client_waiting(
+def test_a_hanging_stream_sends_nothing_more(
     bedrock: FakeBedrock, client: Any, shorten_read_timeout: Any
 ) -> None:
     bedrock.add_fault(Fault(hang=True, after_chunks=1))
@@ -160,31 +160,33 @@ def test_a_stream_that_falls_silent_leaves_the_client_waiting(
     silent.close()
 
 
-def test_a_fault_for_streams_leaves_converse_alone(bedrock: FakeBedrock, client: Any, ask: Any) -> None:
+def test_a_fault_for_streams_does_not_affect_converse(
+    bedrock: FakeBedrock, client: Any, send_prompt: Any
+) -> None:
     bedrock.add_fault(Fault(error="ThrottlingException", after_chunks=0, count=1))
-    ask()
+    send_prompt()
     assert collect(stream(client))[1] is not None
     assert collect(stream(client))[1] is None
 
 
-def test_a_model_without_streaming_says_so(client: Any, refusal: Any) -> None:
-    assert refusal(stream, client, modelId="acme.bare")[2] == "The model is unsupported for streaming."
+def test_a_model_without_streaming_rejects_a_stream(client: Any, error_of: Any) -> None:
+    assert error_of(stream, client, modelId="acme.bare")[2] == "The model is unsupported for streaming."
 
 
-def test_tools_in_streaming_mode_are_refused_in_these_words(client: Any, refusal: Any) -> None:
-    _, _, message = refusal(stream, client, modelId="acme.plain", toolConfig=WEATHER)
+def test_tools_in_streaming_mode_are_rejected_with_bedrocks_message(client: Any, error_of: Any) -> None:
+    _, _, message = error_of(stream, client, modelId="acme.plain", toolConfig=WEATHER)
     assert message == "This model doesn't support tool use in streaming mode."
 
 
-def test_a_responder_may_refuse_a_stream(catalog: Any, refusal: Any) -> None:
-    def refuse(call: Any) -> str:
+def test_a_responder_can_reject_a_stream(catalog: Any, error_of: Any) -> None:
+    def reject(call: Any) -> str:
         raise ServiceError("ModelNotReadyException")
 
-    with FakeBedrock(catalog, responder=refuse) as bedrock:
-        assert refusal(stream, bedrock.client())[:2] == ("ModelNotReadyException", 429)
+    with FakeBedrock(catalog, responder=reject) as bedrock:
+        assert error_of(stream, bedrock.client())[:2] == ("ModelNotReadyException", 429)
 
 
-def test_a_client_that_leaves_a_stream_is_noted(bedrock: FakeBedrock) -> None:
+def test_the_log_records_a_client_that_closes_a_stream(bedrock: FakeBedrock) -> None:
     bedrock.set_latency(0, per_chunk=PATIENCE_SECONDS)
     events = stream(bedrock.client())
     next(iter(events))

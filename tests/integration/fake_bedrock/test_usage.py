@@ -1,4 +1,4 @@
-"""What FakeBedrock bills, whether the answer arrived or not."""
+"""The tokens that FakeBedrock bills, also for lost answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from urllib3.exceptions import HTTPError
 from llmmanager.testing import Call, FakeBedrock, FakeCatalog, Fault, ModelUsage, TokenCount
 from tests.waiting import PATIENCE_SECONDS, SILENCE_SECONDS, wait_until
 
-# A prompt of 10 tokens, an answer of 40 in 20 deltas; `acme.talk` burns 5 quota tokens an output token.
+# A prompt of 10 tokens, an answer of 40 tokens in 20 deltas. The burndown rate of `acme.talk` is 5.
 PROMPT = "y" * 40
 ANSWER = "bumbles " * 20
 INPUT, OUTPUT, MAXIMUM = 10, 40, 1000
@@ -42,14 +42,16 @@ def read_all(client: Any) -> list[Any]:
     return list(client.converse_stream(**REQUEST)["stream"])
 
 
-def test_answers_are_billed_by_model_region_and_access_method(bedrock: FakeBedrock, ask: Any) -> None:
+def test_answers_are_billed_by_model_region_and_access_method(bedrock: FakeBedrock, send_prompt: Any) -> None:
     ways = [
         ("acme.plain", "us-west-2", "on_demand", "acme.plain"),
         ("acme.talk-v1:0", "eu-west-1", "geo", "eu.acme.talk-v1:0"),
         ("acme.talk-v1:0", "eu-west-1", "global", "global.acme.talk-v1:0"),
         ("acme.talk-v1:0", "us-east-1", "on_demand", "acme.talk-v1:0"),
     ]
-    answers = [ask(PROMPT, modelId=invoked, region=region) for _, region, _, invoked in ways for _ in "12"]
+    answers = [
+        send_prompt(PROMPT, modelId=invoked, region=region) for _, region, _, invoked in ways for _ in "12"
+    ]
     rows = bedrock.usage()
     assert [(row.model_id, row.region, row.access_method) for row in rows] == [way[:3] for way in ways]
     assert {(row.answers, row.lost_answers, row.billed.total_tokens) for row in rows} == {
@@ -61,16 +63,18 @@ def test_answers_are_billed_by_model_region_and_access_method(bedrock: FakeBedro
         bedrock.usage(model="acme.plain")
 
 
-def test_converse_and_the_stream_bill_what_they_report(bedrock: FakeBedrock, client: Any, ask: Any) -> None:
-    reported = [ask(PROMPT)["usage"], read_all(client)[-1]["metadata"]["usage"]]
+def test_converse_and_converse_stream_bill_the_reported_tokens(
+    bedrock: FakeBedrock, client: Any, send_prompt: Any
+) -> None:
+    reported = [send_prompt(PROMPT)["usage"], read_all(client)[-1]["metadata"]["usage"]]
     assert [call.usage for call in bedrock.calls] == reported
     assert bedrock.delivered == bedrock.billed == TokenCount(input_tokens=2 * INPUT, output_tokens=2 * OUTPUT)
 
 
-def test_tokens_written_to_and_read_from_the_cache_are_billed_as_such(bedrock: FakeBedrock, ask: Any) -> None:
+def test_cache_writes_and_reads_are_billed_separately(bedrock: FakeBedrock, send_prompt: Any) -> None:
     cached = [{"text": "z" * 80}, {"cachePoint": {"type": "default"}}, {"text": PROMPT}]
     for _ in range(3):
-        ask(messages=[{"role": "user", "content": cached}])
+        send_prompt(messages=[{"role": "user", "content": cached}])
     row = only(bedrock)
     assert row.billed == TokenCount(
         input_tokens=3 * INPUT, output_tokens=3 * OUTPUT, cache_read_tokens=40, cache_write_tokens=20
@@ -81,9 +85,9 @@ def test_tokens_written_to_and_read_from_the_cache_are_billed_as_such(bedrock: F
 
 @pytest.mark.parametrize(("most", "reserved"), [(None, MAXIMUM), (50, 50)])
 def test_reserved_and_settled_quota_tokens_are_reported(
-    bedrock: FakeBedrock, ask: Any, most: int | None, reserved: int
+    bedrock: FakeBedrock, send_prompt: Any, most: int | None, reserved: int
 ) -> None:
-    ask(PROMPT, **({"inferenceConfig": {"maxTokens": most}} if most else {}))
+    send_prompt(PROMPT, **({"inferenceConfig": {"maxTokens": most}} if most else {}))
     row = only(bedrock)
     assert (row.reserved_tokens, row.settled_tokens) == (INPUT + reserved, INPUT + 5 * OUTPUT)
 
@@ -115,7 +119,7 @@ def test_an_answer_that_is_generated_and_then_lost_is_billed(
     assert call.usage == row.billed.usage
 
 
-def test_an_answer_that_its_caller_does_not_wait_for_is_billed(catalog: FakeCatalog) -> None:
+def test_an_answer_is_billed_after_its_client_disconnects(catalog: FakeCatalog) -> None:
     caller_left = threading.Event()
 
     def answer_too_late(_: Call) -> str:
@@ -137,7 +141,7 @@ def test_an_answer_that_its_caller_does_not_wait_for_is_billed(catalog: FakeCata
 @pytest.mark.parametrize(
     "fault", [{"reset": True}, {"hang": True}, {"error": "modelStreamErrorException"}], ids=str
 )
-def test_a_stream_that_breaks_is_billed_up_to_the_break(
+def test_an_interrupted_stream_is_billed_up_to_the_interruption(
     bedrock: FakeBedrock, client: Any, fault: Any, shorten_read_timeout: Any
 ) -> None:
     bedrock.add_fault(Fault(**fault, after_chunks=5))
@@ -156,7 +160,7 @@ def test_a_stream_that_breaks_is_billed_up_to_the_break(
     assert row.settled_tokens == INPUT + 5 * (OUTPUT // 4)
 
 
-def test_a_stream_that_its_caller_closes_is_billed_up_to_there(bedrock: FakeBedrock, client: Any) -> None:
+def test_a_closed_stream_is_billed_up_to_the_close(bedrock: FakeBedrock, client: Any) -> None:
     bedrock.set_latency(per_chunk=PATIENCE_SECONDS)
     stream = client.converse_stream(**REQUEST)["stream"]
     for event in stream:
@@ -170,36 +174,36 @@ def test_a_stream_that_its_caller_closes_is_billed_up_to_there(bedrock: FakeBedr
     assert bedrock.calls[-1].error_code == "disconnected"
 
 
-def test_a_call_that_is_refused_bills_nothing(bedrock: FakeBedrock, ask: Any, refusal: Any) -> None:
+def test_a_rejected_call_is_not_billed(bedrock: FakeBedrock, send_prompt: Any, error_of: Any) -> None:
     bedrock.add_fault(Fault(error="ThrottlingException", count=1))
-    refusal(ask)
-    refusal(ask, inferenceConfig={"maxTokens": MAXIMUM + 1})
+    error_of(send_prompt)
+    error_of(send_prompt, inferenceConfig={"maxTokens": MAXIMUM + 1})
     bedrock.set_quota(requests_per_minute=0)
-    refusal(ask)
+    error_of(send_prompt)
     assert bedrock.usage() == ()
     assert {call.usage for call in bedrock.calls} == {None}
 
 
-def test_a_billed_fault_leaves_calls_without_an_answer_alone(bedrock: FakeBedrock, client: Any) -> None:
+def test_a_billed_fault_does_not_affect_calls_without_an_answer(bedrock: FakeBedrock, client: Any) -> None:
     bedrock.add_fault(Fault(reset=True, billed=True))
     client.count_tokens(modelId="acme.talk-v1:0", input={"converse": {"messages": REQUEST["messages"]}})
     bedrock.client("bedrock").list_foundation_models()
 
 
 def test_a_stream_holds_its_reservation_until_it_ends(
-    bedrock: FakeBedrock, client: Any, ask: Any, refusal: Any
+    bedrock: FakeBedrock, client: Any, send_prompt: Any, error_of: Any
 ) -> None:
     bedrock.set_quota(tokens_per_minute=INPUT + MAXIMUM + 500)
     bedrock.set_latency(per_chunk=PATIENCE_SECONDS, operation="ConverseStream")
     stream = client.converse_stream(**REQUEST)["stream"]
     next(iter(stream))
-    assert refusal(ask)[0] == "ThrottlingException"
+    assert error_of(send_prompt)[0] == "ThrottlingException"
     stream.close()
     wait_until(lambda: not bedrock.in_flight)
-    ask()
+    send_prompt()
 
 
-def test_many_threads_lose_no_token(bedrock: FakeBedrock) -> None:
+def test_usage_is_counted_correctly_from_many_threads(bedrock: FakeBedrock) -> None:
     client = bedrock.client()
     bedrock.add_fault(Fault(error="ThrottlingException", share=0.3))
 
@@ -214,8 +218,8 @@ def test_many_threads_lose_no_token(bedrock: FakeBedrock) -> None:
     assert bedrock.billed.total_tokens == bedrock.delivered.total_tokens == reported
 
 
-def test_a_reset_forgets_the_bill(bedrock: FakeBedrock, ask: Any) -> None:
-    ask()
+def test_a_reset_removes_the_bill(bedrock: FakeBedrock, send_prompt: Any) -> None:
+    send_prompt()
     bedrock.reset()
     assert bedrock.usage() == ()
     assert bedrock.billed == TokenCount()
@@ -233,11 +237,11 @@ def control(bedrock: FakeBedrock) -> Callable[..., Any]:
     return call
 
 
-def test_usage_is_reported_over_http(bedrock: FakeBedrock, ask: Any, control: Any) -> None:
+def test_usage_is_reported_over_http(bedrock: FakeBedrock, send_prompt: Any, control: Any) -> None:
     bedrock.add_fault(Fault(error="ServiceUnavailableException", billed=True, count=1))
     with pytest.raises(ClientError):
-        ask(PROMPT)
-    usage = ask(PROMPT)["usage"]
+        send_prompt(PROMPT)
+    usage = send_prompt(PROMPT)["usage"]
     doubled = {name: 2 * tokens for name, tokens in usage.items()}
     assert control("usage") == {
         "usage": [
@@ -259,9 +263,7 @@ def test_usage_is_reported_over_http(bedrock: FakeBedrock, ask: Any, control: An
     }
 
 
-def test_the_length_of_the_quotas_minute_is_exported_and_can_be_changed(
-    bedrock: FakeBedrock, control: Any
-) -> None:
+def test_the_quota_window_is_exported_and_can_be_changed(bedrock: FakeBedrock, control: Any) -> None:
     assert bedrock.environment["LLMMANAGER_QUOTA_WINDOW_SECONDS"] == "60"
     rules = {"window_seconds": 2.5, "quotas": [{"tokens_per_minute": 100, "model": "acme.plain"}]}
     control("rules", rules)
@@ -275,6 +277,6 @@ def test_the_length_of_the_quotas_minute_is_exported_and_can_be_changed(
 
 
 @pytest.mark.parametrize("fields", [{"billed": "yes"}, {"billed": True, "after_chunks": 3}])
-def test_a_billed_fault_that_makes_no_sense_is_refused(fields: Any) -> None:
+def test_an_invalid_billed_fault_is_rejected(fields: Any) -> None:
     with pytest.raises(ValueError, match="billed"):
         Fault(reset=True, **fields)

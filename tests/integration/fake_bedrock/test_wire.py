@@ -1,4 +1,4 @@
-"""What travels: paths, ids, regions, headers and connections."""
+"""The HTTP interface: paths, ids, regions, headers and connections."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def post(connection: Any, path: str, body: Any = BODY, headers: Any = SIGNED) ->
     return response, json.loads(response.read())
 
 
-def test_an_answer_has_the_shape_that_botocore_reads(ask: Any) -> None:
-    answer = ask()
+def test_an_answer_has_the_shape_of_botocores_model(send_prompt: Any) -> None:
+    answer = send_prompt()
     assert answer["output"]["message"]["role"] == "assistant"
     assert answer["output"]["message"]["content"][0]["text"]
     assert answer["stopReason"] == "end_turn"
@@ -59,10 +59,10 @@ def test_an_answer_has_the_shape_that_botocore_reads(ask: Any) -> None:
         ("us-east-1", "arn:aws:bedrock:us-east-1:999999999999:inference-profile/us.acme.profiled", "geo"),
     ],
 )
-def test_a_model_is_reached_by_id_profile_and_arn(
-    bedrock: FakeBedrock, ask: Any, region: str, invoked: str, access: str
+def test_a_model_can_be_called_by_id_profile_and_arn(
+    bedrock: FakeBedrock, send_prompt: Any, region: str, invoked: str, access: str
 ) -> None:
-    ask(modelId=invoked, region=region)
+    send_prompt(modelId=invoked, region=region)
     call = bedrock.calls[-1]
     assert (call.region, call.invoked_id, call.access_method) == (region, invoked, access)
     assert invoked.endswith(call.model_id)
@@ -82,10 +82,10 @@ def test_a_model_is_reached_by_id_profile_and_arn(
         ("us-east-1", "arn:aws:bedrock:us-east-1:123456789012:inference-profile/acme.talk-v1:0"),
     ],
 )
-def test_an_id_that_means_nothing_in_the_region_is_invalid(
-    ask: Any, refusal: Any, region: str, invoked: str
+def test_an_id_that_is_unknown_in_the_region_is_invalid(
+    send_prompt: Any, error_of: Any, region: str, invoked: str
 ) -> None:
-    assert refusal(ask, modelId=invoked, region=region) == (
+    assert error_of(send_prompt, modelId=invoked, region=region) == (
         "ValidationException",
         400,
         "The provided model identifier is invalid.",
@@ -95,10 +95,10 @@ def test_an_id_that_means_nothing_in_the_region_is_invalid(
 @pytest.mark.parametrize(
     ("region", "invoked"), [("us-east-1", "acme.profiled"), ("eu-west-1", "acme.talk-v1:0")]
 )
-def test_a_model_that_needs_a_profile_says_so_with_a_typographic_apostrophe(
-    ask: Any, refusal: Any, region: str, invoked: str
+def test_the_error_for_a_missing_profile_has_a_typographic_apostrophe(
+    send_prompt: Any, error_of: Any, region: str, invoked: str
 ) -> None:
-    assert refusal(ask, modelId=invoked, region=region) == (
+    assert error_of(send_prompt, modelId=invoked, region=region) == (
         "ValidationException",
         400,
         f"Invocation of model ID {invoked} with on-demand throughput isn\u2019t supported. Retry your "
@@ -107,13 +107,15 @@ def test_a_model_that_needs_a_profile_says_so_with_a_typographic_apostrophe(
 
 
 @pytest.mark.parametrize("invoked", ["acme.gone", "us.acme.gone"])
-def test_a_retired_model_has_reached_the_end_of_its_life(ask: Any, refusal: Any, invoked: str) -> None:
-    code, status, message = refusal(ask, modelId=invoked)
+def test_a_retired_model_has_reached_the_end_of_its_life(
+    send_prompt: Any, error_of: Any, invoked: str
+) -> None:
+    code, status, message = error_of(send_prompt, modelId=invoked)
     assert (code, status) == ("ResourceNotFoundException", 404)
     assert "reached the end of its life" in message
 
 
-def test_the_bundled_catalog_knows_the_models_of_today_and_of_yesterday() -> None:
+def test_the_bundled_catalog_contains_current_and_retired_models() -> None:
     catalog = FakeCatalog.bundled()
     assert catalog.resolve("us.anthropic.claude-sonnet-4-6", region="us-east-1").access == "geo"
     assert catalog.resolve("global.anthropic.claude-sonnet-4-6", region="eu-west-1").access == "global"
@@ -128,7 +130,7 @@ def test_the_region_is_read_from_the_signature(connection: Any, bedrock: FakeBed
     assert bedrock.calls[-1].access_key_id == "AKIA"
 
 
-def test_a_bearer_token_means_the_default_region(connection: Any, bedrock: FakeBedrock) -> None:
+def test_a_bearer_token_selects_the_default_region(connection: Any, bedrock: FakeBedrock) -> None:
     response, _ = post(
         connection, "/model/acme.talk-v1%3A0/converse", headers={"Authorization": "Bearer key"}
     )
@@ -142,35 +144,33 @@ def test_a_bearer_token_means_the_default_region(connection: Any, bedrock: FakeB
         ({"Authorization": "AWS4-HMAC-SHA256 x"}, "IncompleteSignature", 400),
     ],
 )
-def test_a_request_that_nobody_signed_is_refused(
-    connection: Any, headers: Any, code: str, status: int
-) -> None:
+def test_an_unsigned_request_is_rejected(connection: Any, headers: Any, code: str, status: int) -> None:
     response, answer = post(connection, "/model/acme.talk-v1%3A0/converse", headers=headers)
     assert (response.status, response.headers["x-amzn-ErrorType"]) == (status, code)
     assert response.headers["x-amzn-RequestId"]
     assert set(answer) == {"message"}
 
 
-def test_an_arn_may_come_unencoded(connection: Any) -> None:
+def test_an_arn_may_be_unencoded(connection: Any) -> None:
     path = "/model/arn:aws:bedrock:us-west-2::foundation-model/acme.talk-v1:0/converse"
     assert post(connection, path)[0].status == 200
 
 
 @pytest.mark.parametrize("path", ["/model/acme.talk-v1:0/invoke", "/guardrails", "/"])
-def test_an_operation_that_is_not_known_is_refused(connection: Any, path: str) -> None:
+def test_an_unknown_operation_is_rejected(connection: Any, path: str) -> None:
     response, _ = post(connection, path)
     assert (response.status, response.headers["x-amzn-ErrorType"]) == (404, "UnknownOperationException")
 
 
 @pytest.mark.parametrize("body", ["{", "\xff\xfe", '["list"]', '"text"', "7"])
-def test_a_body_that_is_no_json_object_cannot_be_serialised(connection: Any, body: str) -> None:
+def test_a_body_that_is_not_a_json_object_is_a_serialization_error(connection: Any, body: str) -> None:
     response, answer = post(connection, "/model/acme.talk-v1%3A0/converse", body.encode("latin-1"))
     assert (response.status, response.headers["x-amzn-ErrorType"]) == (400, "SerializationException")
     assert answer["message"]
 
 
-def test_a_body_nested_too_deeply_cannot_be_serialised(connection: Any) -> None:
-    gc.disable()  # a finalizer that runs at the depth of that recursion cannot do its work
+def test_a_body_nested_too_deeply_is_a_serialization_error(connection: Any) -> None:
+    gc.disable()  # a finalizer would exceed the recursion limit at this depth
     try:
         response, _ = post(connection, "/model/acme.talk-v1%3A0/converse", "[" * 100_000)
     finally:
@@ -195,7 +195,7 @@ def test_a_chunked_request_is_read(connection: Any) -> None:
     assert connection.getresponse().status == 200
 
 
-def test_a_client_that_waits_for_leave_to_send_gets_it(bedrock: FakeBedrock) -> None:
+def test_a_client_that_expects_100_continue_receives_it(bedrock: FakeBedrock) -> None:
     head = (
         "POST /model/acme.talk-v1%3A0/converse HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
         f"Authorization: {SIGNED['Authorization']}\r\nContent-Length: {len(BODY)}\r\n\r\n"
@@ -210,13 +210,13 @@ def test_a_client_that_waits_for_leave_to_send_gets_it(bedrock: FakeBedrock) -> 
 @pytest.mark.parametrize(
     "sent", [b"nonsense\r\n\r\n", b"POST / HTTP/1.1\r\nContent-Length: many\r\n\r\n", b"A" * 99_999]
 )
-def test_what_is_no_http_is_turned_away(bedrock: FakeBedrock, sent: bytes) -> None:
+def test_invalid_http_is_rejected(bedrock: FakeBedrock, sent: bytes) -> None:
     with socket.create_connection(("127.0.0.1", int(bedrock.endpoint_url.rpartition(":")[2])), 10) as link:
         link.sendall(sent)
         assert link.recv(100).startswith(b"HTTP/1.1 400")
 
 
-def test_it_listens_on_loopback_only(bedrock: FakeBedrock) -> None:
+def test_fake_bedrock_listens_on_loopback_only(bedrock: FakeBedrock) -> None:
     port = f"{int(bedrock.endpoint_url.rpartition(':')[2]):04X}"
     with open("/proc/net/tcp") as table:
         listening = [line.split()[1] for line in table if line.split()[3] == "0A"]
@@ -224,7 +224,7 @@ def test_it_listens_on_loopback_only(bedrock: FakeBedrock) -> None:
     assert bedrock.endpoint_url.startswith("http://127.0.0.1:")
 
 
-def test_the_environment_leads_any_boto3_client_here(
+def test_the_environment_directs_any_boto3_client_to_fake_bedrock(
     bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in bedrock.environment.items():
@@ -237,7 +237,7 @@ def test_the_environment_leads_any_boto3_client_here(
     assert [call.region for call in bedrock.calls] == ["us-east-1", "us-west-2"]
 
 
-def test_the_fixture_gives_a_test_the_bedrock_of_today(fake_bedrock: FakeBedrock) -> None:
+def test_the_fixture_uses_the_bundled_catalog(fake_bedrock: FakeBedrock) -> None:
     answer = boto3.client("bedrock-runtime").converse(
         modelId="amazon.nova-micro-v1:0", messages=[{"role": "user", "content": [{"text": "Hello"}]}]
     )
@@ -245,21 +245,21 @@ def test_the_fixture_gives_a_test_the_bedrock_of_today(fake_bedrock: FakeBedrock
     assert fake_bedrock.calls[-1].model_id == "amazon.nova-micro-v1:0"
 
 
-def test_a_native_body_that_is_no_base64_cannot_be_counted(connection: Any) -> None:
+def test_a_native_body_that_is_not_base64_is_rejected(connection: Any) -> None:
     body = json.dumps({"input": {"invokeModel": {"body": "abcde"}}})
     response, _ = post(connection, "/model/acme.talk-v1%3A0/count-tokens", body)
     assert response.headers["x-amzn-ErrorType"] == "SerializationException"
 
 
-def test_a_bedrock_that_was_never_started_has_no_address(catalog: FakeCatalog) -> None:
+def test_the_url_is_not_available_before_the_start(catalog: FakeCatalog) -> None:
     idle = FakeBedrock(catalog)
-    for ask in (lambda: idle.endpoint_url, lambda: idle.environment, idle.client):
+    for send_prompt in (lambda: idle.endpoint_url, lambda: idle.environment, idle.client):
         with pytest.raises(RuntimeError, match=r"call start\(\)"):
-            ask()
+            send_prompt()
     assert FakeBedrock(catalog, port=8123).endpoint_url == "http://127.0.0.1:8123"
 
 
-def test_a_stopped_bedrock_frees_its_port_and_starts_again(catalog: FakeCatalog) -> None:
+def test_a_stopped_server_frees_its_port_and_can_start_again(catalog: FakeCatalog) -> None:
     bedrock = FakeBedrock(catalog).start()
     url = bedrock.endpoint_url
     with pytest.raises(RuntimeError, match="running already"):
@@ -272,7 +272,7 @@ def test_a_stopped_bedrock_frees_its_port_and_starts_again(catalog: FakeCatalog)
             FakeBedrock(catalog, port=int(url.rpartition(":")[2])).start()
 
 
-def test_importing_it_imports_nothing_heavy() -> None:
+def test_importing_testing_does_not_import_boto3() -> None:
     program = "import sys, llmmanager.testing; print({'boto3', 'botocore', 'urllib3'} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert run.stdout == "set()\n"
@@ -282,6 +282,6 @@ def test_importing_it_imports_nothing_heavy() -> None:
     "options",
     [{"window_seconds": 0}, {"page_size": -1}, {"log_limit": 0}, {"backend_url": "http://127.0.0.1:1"}],
 )
-def test_an_option_that_cannot_be_is_named(options: Any) -> None:
+def test_an_invalid_option_is_named(options: Any) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         FakeBedrock(**options)

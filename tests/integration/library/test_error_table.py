@@ -13,7 +13,7 @@ from llmmanager import LLMManagerError
 from llmmanager.bedrock.routing.decision import Kind, Next
 from llmmanager.bedrock.routing.error_table import ANY, RULES, Rule
 from llmmanager.testing import FakeBedrock, Fault
-from llmmanager.testing.errors import usual_status
+from llmmanager.testing.errors import default_status
 
 NOVA_LITE = "amazon.nova-lite-v1:0"
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 16
@@ -63,7 +63,7 @@ def test_the_decision_of_the_row_is_what_happens(fake_bedrock: FakeBedrock, make
     message = f"Sorry: {rule.text}." if rule.text else "Something else entirely."
     if "isn't" in message:
         message = message.replace("'", "\u2019")
-    status = 0 if usual_status(code) else 403
+    status = 0 if default_status(code) else 403
     fake_bedrock.add_fault(Fault(error=code, message=message, status=status, count=1))
     manager = make_manager(("Nova Lite", "Nova Pro"))
     decision = rule.decision

@@ -1,4 +1,4 @@
-"""Every frame is one that botocore reads back."""
+"""botocore decodes every encoded frame."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HEADERS = st.dictionaries(st.text("abcdefg:-", min_size=1, max_size=20), st.text
 
 
 @given(st.lists(st.tuples(HEADERS, st.binary(max_size=500)), max_size=4), st.integers(1, 64))
-def test_frames_come_out_as_they_went_in(messages: list[tuple[dict[str, str], bytes]], piece: int) -> None:
+def test_frames_are_decoded_by_botocore(messages: list[tuple[dict[str, str], bytes]], piece: int) -> None:
     sent = b"".join(event_stream.frame(headers, payload) for headers, payload in messages)
     buffer, received = EventStreamBuffer(), []
     for start in range(0, len(sent), piece):

@@ -1,4 +1,4 @@
-"""The made-up answers read as English about the prompt."""
+"""The generated answers are English sentences about the prompt."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_subject_of_a_prompt_is_found_or_the_prompt_is_quoted(prompt: str, s
 
 @pytest.mark.parametrize("seed", ["a", "b", "c", "d"])
 @pytest.mark.parametrize("prompt", [prompt for prompt, _ in SUBJECTS] + ["x" * 5000, "{0} {1}", "%s \\1"])
-def test_an_answer_is_labelled_sentences_about_the_subject(prompt: str, seed: str) -> None:
+def test_an_answer_consists_of_labeled_sentences_about_the_subject(prompt: str, seed: str) -> None:
     text = prose.write(prompt, seed)
     assert text.startswith(f"{prose.LABEL} ")
     assert text.count(prose.subject_of(prompt)) == 2
@@ -46,6 +46,6 @@ def test_an_answer_is_labelled_sentences_about_the_subject(prompt: str, seed: st
     assert 60 <= len(text) / 4 <= 160
 
 
-def test_an_answer_is_decided_by_its_prompt_and_seed() -> None:
+def test_an_answer_depends_on_prompt_and_seed_only() -> None:
     assert prose.write("Tell me about bees", "1") == prose.write("Tell me about bees", "1")
     assert len({prose.write("Tell me about bees", str(seed)) for seed in range(20)}) > 10

@@ -1,4 +1,4 @@
-"""A sampled value satisfies its schema, whatever the schema."""
+"""A sampled value satisfies its schema."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KINDS = {
 
 
 def check(schema: Any, value: Any, root: Any) -> None:
-    """The part of JSON Schema that the sampler knows, as assertions."""
+    """Assert that a value satisfies the subset of JSON Schema that the sampler supports."""
     if schema is True or not schema:
         return None
     if "$ref" in schema:
@@ -179,7 +179,7 @@ def test_a_sample_satisfies_its_schema(schema: Any, prompt: str) -> None:
         },
     ],
 )
-def test_a_schema_of_many_kinds_is_satisfied(schema: Any) -> None:
+def test_any_supported_schema_is_satisfied(schema: Any) -> None:
     check(schema, SchemaSampler(schema, "Send 3 bees to Maya").sample(), schema)
 
 
@@ -195,12 +195,12 @@ def test_a_schema_of_many_kinds_is_satisfied(schema: Any) -> None:
         {"type": "string", "pattern": "^(?!.)(?=.)$"},
     ],
 )
-def test_a_schema_that_nothing_satisfies_is_said_to_be_one(schema: Any) -> None:
+def test_an_unsatisfiable_schema_is_a_value_error(schema: Any) -> None:
     with pytest.raises(ValueError, match=r"schema|satisfies"):
         SchemaSampler(schema).sample()
 
 
-def test_the_prompts_names_and_numbers_are_used() -> None:
+def test_names_and_numbers_of_the_prompt_are_used() -> None:
     schema = {
         "type": "object",
         "properties": {"city": {"type": "string"}, "days": {"type": "integer", "maximum": 10}},

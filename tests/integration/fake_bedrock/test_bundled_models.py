@@ -1,4 +1,4 @@
-"""What the models that AWS offers accept and refuse, model by model."""
+"""Requests that the bundled models accept and reject, model by model."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ IN_S3 = {"image": {"format": "png", "source": {"s3Location": {"uri": "s3://pictu
 
 
 @pytest.fixture
-def ask(fake_bedrock: FakeBedrock) -> Callable[..., Any]:
+def send_prompt(fake_bedrock: FakeBedrock) -> Callable[..., Any]:
     def send(model: str, *blocks: Any, **request: Any) -> Any:
         request.setdefault("messages", [user(*(blocks or (TEXT,)))])
         return fake_bedrock.client(region="us-east-1").converse(modelId=model, **request)
@@ -128,8 +128,10 @@ ACCEPTED = {
 
 
 @pytest.mark.parametrize(("model", "blocks", "request_"), ACCEPTED.values(), ids=ACCEPTED)
-def test_what_aws_accepts_is_answered(ask: Any, model: str, blocks: Any, request_: Any) -> None:
-    assert ask(model, *blocks, **request_)["output"]["message"]["content"]
+def test_requests_that_aws_accepts_are_answered(
+    send_prompt: Any, model: str, blocks: Any, request_: Any
+) -> None:
+    assert send_prompt(model, *blocks, **request_)["output"]["message"]["content"]
 
 
 REFUSED = {
@@ -324,59 +326,61 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("model", "blocks", "request_", "message"), REFUSED.values(), ids=REFUSED)
-def test_what_aws_refuses_is_refused_in_its_words(
-    ask: Any, refusal: Any, model: str, blocks: Any, request_: Any, message: str
+def test_requests_that_aws_rejects_are_rejected_with_its_message(
+    send_prompt: Any, error_of: Any, model: str, blocks: Any, request_: Any, message: str
 ) -> None:
-    code, status, said = refusal(ask, model, *blocks, **request_)
+    code, status, message = error_of(send_prompt, model, *blocks, **request_)
     assert (code, status) == ("ValidationException", 400)
-    assert said.startswith(message) or message in said
+    assert message.startswith(message) or message in message
 
 
-def test_a_model_of_openai_takes_back_only_its_encrypted_reasoning(
-    fake_bedrock: FakeBedrock, refusal: Any
+def test_an_openai_model_accepts_only_encrypted_reasoning_in_the_history(
+    fake_bedrock: FakeBedrock, error_of: Any
 ) -> None:
     models = fake_bedrock.client("bedrock").list_foundation_models()["modelSummaries"]
     gpt = next(model["modelId"] for model in models if model["modelId"].startswith("openai.gpt-5"))
     client = fake_bedrock.client()
 
-    def ask(block: Any) -> Any:
+    def send_prompt(block: Any) -> Any:
         return client.converse(modelId=gpt, messages=[user(TEXT), assistant(block, TEXT), user(TEXT)])
 
-    assert refusal(ask, SIGNED)[2] == (
+    assert error_of(send_prompt, SIGNED)[2] == (
         "This model doesn't support the reasoningContent.reasoningText.text field for assistant messages. "
         "Remove reasoningContent.reasoningText.text and try again."
     )
-    ask(ENCRYPTED)
+    send_prompt(ENCRYPTED)
 
 
 @pytest.mark.parametrize("name", ["tools", "system"])
-def test_an_hour_after_five_minutes_is_refused_where_it_stands(ask: Any, refusal: Any, name: str) -> None:
+def test_a_one_hour_cache_point_after_a_five_minute_one_is_rejected_with_its_path(
+    send_prompt: Any, error_of: Any, name: str
+) -> None:
     hour = {"cachePoint": {"type": "default", "ttl": "1h"}}
     places = {
         "tools": {"toolConfig": {"tools": [TOOL, POINT, TOOL_2, hour]}},
         "system": {"system": [TEXT, POINT, TEXT, hour]},
     }
-    said = refusal(ask, HAIKU, **places[name])[2]
-    assert said.startswith(
+    message = error_of(send_prompt, HAIKU, **places[name])[2]
+    assert message.startswith(
         f"{CLAUDE_SAYS}{name}.1.cache_control.ttl: a ttl='1h' cache_control block must not"
     )
-    ask(HAIKU, TEXT, hour, TEXT, POINT)
+    send_prompt(HAIKU, TEXT, hour, TEXT, POINT)
 
 
 @pytest.mark.parametrize(
     "model",
     [HAIKU, "us.anthropic.claude-sonnet-5", "anthropic.claude-sonnet-5", NOVA, "cohere.rerank-v3-5:0"],
 )
-def test_tokens_are_not_counted_for_profiles_and_for_models_that_cannot(
-    fake_bedrock: FakeBedrock, refusal: Any, model: str
+def test_count_tokens_rejects_profiles_and_models_without_support(
+    fake_bedrock: FakeBedrock, error_of: Any, model: str
 ) -> None:
-    said = refusal(
+    message = error_of(
         fake_bedrock.client().count_tokens, modelId=model, input={"converse": {"messages": [user(TEXT)]}}
     )[2]
-    assert said == "The provided model doesn't support counting tokens."
+    assert message == "The provided model doesn't support counting tokens."
 
 
-def test_tokens_are_counted_for_a_model_that_only_profiles_serve(fake_bedrock: FakeBedrock) -> None:
+def test_count_tokens_accepts_a_model_that_only_profiles_serve(fake_bedrock: FakeBedrock) -> None:
     model = HAIKU.removeprefix("us.")
     answer = fake_bedrock.client().count_tokens(modelId=model, input={"converse": {"messages": [user(TEXT)]}})
     assert answer["inputTokens"] == 4

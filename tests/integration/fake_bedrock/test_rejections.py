@@ -1,4 +1,4 @@
-"""What Bedrock refuses about a request, and its words for it."""
+"""Requests that Bedrock rejects, and its error messages."""
 
 from __future__ import annotations
 
@@ -242,7 +242,7 @@ REFUSED = {
         {"toolConfig": TOOLS, "messages": [user(TEXT), CALLED, user(TEXT)]},
         "Expected toolResult blocks at messages.2.content for the following Ids: one",
     ),
-    "a result that nobody asked for": (
+    "a result without a tool call": (
         {"toolConfig": TOOLS, "messages": [user(TEXT), assistant("Well"), user(RESULT)]},
         "The number of toolResult blocks at messages.2.content exceeds",
     ),
@@ -258,33 +258,35 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("request_", "message"), REFUSED.values(), ids=REFUSED)
-def test_what_the_model_cannot_serve_is_refused(ask: Any, refusal: Any, request_: Any, message: str) -> None:
-    code, status, said = refusal(ask, **request_)
+def test_a_request_that_the_model_does_not_support_is_rejected(
+    send_prompt: Any, error_of: Any, request_: Any, message: str
+) -> None:
+    code, status, message = error_of(send_prompt, **request_)
     assert (code, status) == ("ValidationException", 400)
-    assert message in said
+    assert message in message
 
 
 @pytest.mark.parametrize(
     "model", ["cohere.rerank-v3-5:0", "amazon.titan-embed-text-v2:0", "amazon.nova-2-sonic-v1:0"]
 )
-def test_what_is_no_chat_model_is_refused(fake_bedrock: FakeBedrock, refusal: Any, model: str) -> None:
-    said = refusal(fake_bedrock.client().converse, modelId=model, messages=[user(TEXT)])[2]
-    assert said.startswith("This action doesn't support the model that you provided.")
+def test_a_model_without_converse_is_rejected(fake_bedrock: FakeBedrock, error_of: Any, model: str) -> None:
+    message = error_of(fake_bedrock.client().converse, modelId=model, messages=[user(TEXT)])[2]
+    assert message.startswith("This action doesn't support the model that you provided.")
 
 
-def test_an_image_in_a_tools_result_needs_a_model_that_reads_it(ask: Any, refusal: Any) -> None:
+def test_an_image_in_a_tool_result_requires_model_support(send_prompt: Any, error_of: Any) -> None:
     result = {"toolResult": {"toolUseId": "one", "content": [IMAGE]}}
     request = {"toolConfig": TOOLS, "messages": [user(TEXT), CALLED, user(result)]}
-    ask(**request)
-    ask(modelId="acme.sighted", messages=[user(TEXT, IMAGE)])
-    said = refusal(ask, modelId="acme.sighted", **request)[2]
-    assert said == (
+    send_prompt(**request)
+    send_prompt(modelId="acme.sighted", messages=[user(TEXT, IMAGE)])
+    message = error_of(send_prompt, modelId="acme.sighted", **request)[2]
+    assert message == (
         "This model doesn't support the image field for user messages. Remove image and try again."
     )
 
 
-def test_the_same_is_served_by_a_model_that_can(ask: Any) -> None:
-    ask(
+def test_a_model_that_supports_the_request_answers_it(send_prompt: Any) -> None:
+    send_prompt(
         messages=[user(TEXT, IMAGE, VIDEO, AUDIO, DOCUMENT)],
         system=[{"text": "Be brief."}],
         toolConfig={**TOOLS, "toolChoice": {"any": {}}},
@@ -292,27 +294,29 @@ def test_the_same_is_served_by_a_model_that_can(ask: Any) -> None:
     )
 
 
-def test_a_cache_point_needs_a_model_that_caches(ask: Any, refusal: Any) -> None:
+def test_a_cache_point_requires_a_model_with_prompt_caching(send_prompt: Any, error_of: Any) -> None:
     messages = [user(TEXT, {"cachePoint": {"type": "default"}})]
-    ask(messages=messages)
-    code, status, said = refusal(ask, modelId="acme.plain", messages=messages)
+    send_prompt(messages=messages)
+    code, status, message = error_of(send_prompt, modelId="acme.plain", messages=messages)
     assert (code, status) == ("AccessDeniedException", 403)
-    assert "did not allow prompt caching" in said
+    assert "did not allow prompt caching" in message
 
 
 @pytest.mark.parametrize(
     "scope", [{}, {"region": "us-east-1"}, {"region": "us-east-1", "access": "on_demand"}]
 )
-def test_a_model_can_be_denied_in_a_region(bedrock: FakeBedrock, ask: Any, refusal: Any, scope: Any) -> None:
+def test_a_model_can_be_denied_in_a_region(
+    bedrock: FakeBedrock, send_prompt: Any, error_of: Any, scope: Any
+) -> None:
     bedrock.deny("acme.talk-v1:0", **scope)
-    assert refusal(ask) == (
+    assert error_of(send_prompt) == (
         "AccessDeniedException",
         403,
         "You don't have access to the model with the specified model ID.",
     )
-    ask(modelId="acme.plain")
+    send_prompt(modelId="acme.plain")
     if scope:
-        ask(region="us-west-2")
+        send_prompt(region="us-west-2")
 
 
 NOT_ENABLED = (
@@ -322,35 +326,35 @@ NOT_ENABLED = (
 )
 
 
-def test_a_region_that_is_not_enabled_recognizes_no_client(
-    bedrock: FakeBedrock, ask: Any, refusal: Any
+def test_a_disabled_region_does_not_accept_the_credentials(
+    bedrock: FakeBedrock, send_prompt: Any, error_of: Any
 ) -> None:
     bedrock.close_region("us-east-1")
-    assert refusal(ask) == NOT_ENABLED
-    assert refusal(bedrock.client("bedrock").list_foundation_models) == NOT_ENABLED
-    ask(region="us-west-2")
+    assert error_of(send_prompt) == NOT_ENABLED
+    assert error_of(bedrock.client("bedrock").list_foundation_models) == NOT_ENABLED
+    send_prompt(region="us-west-2")
 
 
-def test_only_the_regions_that_were_enabled_recognize_a_client(
-    bedrock: FakeBedrock, ask: Any, refusal: Any
+def test_only_enabled_regions_accept_the_credentials(
+    bedrock: FakeBedrock, send_prompt: Any, error_of: Any
 ) -> None:
     bedrock.enable_regions("us-west-2", "eu-west-1")
-    assert refusal(ask) == NOT_ENABLED
-    ask(region="us-west-2")
+    assert error_of(send_prompt) == NOT_ENABLED
+    send_prompt(region="us-west-2")
     bedrock.close_region("us-west-2")
-    assert refusal(ask, region="us-west-2") == NOT_ENABLED
+    assert error_of(send_prompt, region="us-west-2") == NOT_ENABLED
     bedrock.reset()
-    ask()
+    send_prompt()
 
 
 @pytest.mark.parametrize(
     ("error", "status"), [("ExpiredTokenException", 403), ("UnrecognizedClientException", 403)]
 )
 def test_credentials_can_be_rejected(
-    bedrock: FakeBedrock, ask: Any, refusal: Any, error: str, status: int
+    bedrock: FakeBedrock, send_prompt: Any, error_of: Any, error: str, status: int
 ) -> None:
     bedrock.reject_credentials("testing", error=error)
-    assert refusal(ask)[:2] == (error, status)
+    assert error_of(send_prompt)[:2] == (error, status)
 
 
 MISSHAPEN = {
@@ -412,7 +416,7 @@ MISSHAPEN = {
 
 
 @pytest.mark.parametrize(("body", "code", "message"), MISSHAPEN.values(), ids=MISSHAPEN)
-def test_a_body_of_the_wrong_shape_is_refused_in_awss_words(
+def test_a_body_of_an_invalid_shape_is_rejected_with_aws_messages(
     bedrock: FakeBedrock, body: Any, code: str, message: str
 ) -> None:
     link = http.client.HTTPConnection(bedrock.endpoint_url.removeprefix("http://"), timeout=PATIENCE_SECONDS)
