@@ -9,7 +9,7 @@ from typing import Any
 from lambdas.events.message_formats import InlineRequest, StoredRequest
 from lambdas.shared import stored_requests
 from lambdas.shared.codec import InvalidRequest
-from lambdas.shared.idempotency import InProgress, KeyReused, StoreUnavailable, run_once
+from lambdas.shared.idempotency import IdempotencyError, idempotency_problem, run_once
 from lambdas.shared.json_text import InvalidJson, parse
 from lambdas.shared.observability import log_unexpected
 from lambdas.shared.problems import Problem, internal_error, problem_of
@@ -93,16 +93,8 @@ def problem_from_error(error: Exception, *, reference: str) -> Problem:
     Args:
         reference: id by which the log can be searched for an unexpected error.
     """
-    match error:
-        case KeyReused():
-            detail = "This idempotencyKey was used before, with another request."
-            return Problem(422, "idempotency-key-reused", detail)
-        case InProgress():
-            detail = "The first request with this idempotencyKey is still in progress."
-            return Problem(409, "in-progress", detail)
-        case StoreUnavailable():
-            detail = "The table of earlier requests cannot be read, so the request was not run."
-            return Problem(503, "store-unavailable", detail)
+    if isinstance(error, IdempotencyError):
+        return idempotency_problem(error, name="idempotencyKey")
     problem = problem_of(error)
     if problem is None:
         log_unexpected(error)

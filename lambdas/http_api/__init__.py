@@ -1,1 +1,1 @@
-"""The HTTP door: one function behind API Gateway."""
+"""The HTTP API: one function behind API Gateway."""

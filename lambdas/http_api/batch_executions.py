@@ -1,8 +1,8 @@
-"""Find the executions that run a batch, whatever their names are.
+"""Find the executions of a batch. Their names can differ from the batch id.
 
-A batch is found by what its executions have claimed (`lambdas.batch.runs`). An execution that has just
-started, or ended before its plan ran, has no claim: it is looked for among the executions that are running,
-by its name, and among the newest ones.
+An execution writes a claim when its plan runs (`lambdas.batch.runs`), and is found by it. An execution that
+has just started, or has ended before its plan ran, has no claim. It is found by its name, or among the
+running and the newest executions.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from lambdas.shared import clients
 from lambdas.shared.execution_end import reason_of, status_of
 from lambdas.shared.settings import batch_settings, batch_state_machine_arn
 
-# Executions without a claim are among the newest, for the plan runs first.
-_LOOKED_AT = 100
-_YOUNG = timedelta(minutes=15)
-LOOKS_AT_ONCE = 10
+# Executions without a claim are among the newest ones, because the plan is the first step.
+_MAX_LISTED = 100
+_MAX_AGE_WITHOUT_CLAIM = timedelta(minutes=15)
+CONCURRENCY = 10
 _MAX_NAME = 80
-_KEPT_IDS = 5_000
+_MAX_CACHED_IDS = 5_000
 
 
 @dataclass(frozen=True)
 class Execution:
-    """One run of a batch.
+    """An execution of a batch.
 
     Attributes:
         status: running, succeeded, failed, stopped or timed_out.
         input: its input as JSON text.
-        reason: why it failed.
+        reason: the reason of a failure.
     """
 
     batch_id: str
@@ -52,19 +52,19 @@ class Execution:
 
     @property
     def is_running(self) -> bool:
-        """Whether it is running."""
+        """Whether the execution is running."""
         return self.status == "running"
 
 
 class Finder:
-    """Finds executions for one request; what it has listed once it does not list again."""
+    """Find executions for one HTTP request. Lists of executions are cached."""
 
     def __init__(self) -> None:
         self._listed: dict[str | None, dict[str, list[str]]] = {}
         self._listing = threading.Lock()
 
     def latest(self, batch_id: str) -> Execution | None:
-        """Return the execution that runs a batch, or else the last one that did, or None."""
+        """Return the execution that runs a batch, or else the last one, or None."""
         claimed = self._claimed(batch_id)
         if claimed is not None and claimed.is_running:
             return claimed
@@ -72,12 +72,12 @@ class Finder:
         return max(found, key=lambda execution: (execution.is_running, execution.started_at), default=None)
 
     def running(self, batch_id: str) -> list[Execution]:
-        """Return all executions of a batch that are running: one, and those that its plan will refuse."""
+        """Return all running executions of a batch: one, and others that the plan will reject."""
         found = self._found(batch_id, self._claimed(batch_id))
         return list({execution.arn: execution for execution in found if execution.is_running}.values())
 
     def _found(self, batch_id: str, claimed: Execution | None) -> list[Execution]:
-        """All executions of a batch that can be found, beside those that ran it before the claimed one."""
+        """Return all executions of a batch that can be found, except those before the claimed one."""
         if claimed is not None:
             return [claimed, *self._with_status(batch_id, "RUNNING")]
         statuses = ("RUNNING", None)
@@ -88,7 +88,7 @@ class Finder:
         return None if run is None else _execution(run.execution)
 
     def _with_status(self, batch_id: str, status: str | None) -> Iterator[Execution]:
-        """The newest executions of a batch: those that started lately with this status, or any for None."""
+        """Yield the newest executions of a batch, with this status or with any (None)."""
         with self._listing:
             if status not in self._listed:
                 self._listed[status] = _names_by_batch(_newest(status))
@@ -98,27 +98,27 @@ class Finder:
 
 
 def batch_ids(listed: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return the ids of the batches that listed executions run, in their order."""
-    with ThreadPoolExecutor(LOOKS_AT_ONCE) as pool:
+    """Return the batch ids of listed executions, in the same order."""
+    with ThreadPoolExecutor(CONCURRENCY) as pool:
         return list(pool.map(lambda item: _batch_id(item["name"]), listed))
 
 
 def next_number(batch_id: str) -> int:
-    """Return the number of the run that comes next."""
+    """Return the number of the next run of a batch."""
     count, _ = BatchStorage(batch_settings().bucket, batch_id).latest_run()
     return 1 + (count or len(list(_named(batch_id))))
 
 
 def resume_name(batch_id: str, number: int) -> str:
-    """Return a name for the execution that resumes a batch as its run of this number."""
+    """Return the name of the execution that resumes a batch as the run with this number."""
     end = f"--r{number}"
     return batch_id[: _MAX_NAME - len(end)] + end
 
 
 def start_execution(name: str, data: str) -> bool:
-    """Start an execution with this input, and return whether its name was free.
+    """Start an execution with this input, and return whether its name was available.
 
-    While an execution of the same name and input is running, Step Functions answers as if it had just
+    If an execution with the same name and input is running, Step Functions responds as if it had just
     started.
     """
     try:
@@ -148,7 +148,7 @@ def _execution(name: str) -> Execution | None:
 
 
 def _named(batch_id: str) -> Iterator[Execution]:
-    """The executions that are called after their batch."""
+    """Yield the executions of a batch whose names are derived from its id."""
     number = 1
     while execution := _execution(batch_id if number == 1 else resume_name(batch_id, number)):
         if execution.batch_id == batch_id:
@@ -157,15 +157,16 @@ def _named(batch_id: str) -> Iterator[Execution]:
 
 
 def _newest(status: str | None) -> list[dict[str, Any]]:
-    wanted = {} if status is None else {"statusFilter": status}
+    """Return the newest executions in the list of Step Functions."""
+    status_filter = {} if status is None else {"statusFilter": status}
     listed = clients.step_functions().list_executions(
-        stateMachineArn=batch_state_machine_arn(), maxResults=_LOOKED_AT, **wanted
+        stateMachineArn=batch_state_machine_arn(), maxResults=_MAX_LISTED, **status_filter
     )
     executions: list[dict[str, Any]] = listed["executions"]
     if status is None:
         return executions
-    # The older ones have a claim: many batches may run for hours, and each costs a look.
-    return [item for item in executions if datetime.now(UTC) - item["startDate"] < _YOUNG]
+    # Older ones have a claim. Many batches can run for hours, and each would cost a DescribeExecution.
+    return [item for item in executions if datetime.now(UTC) - item["startDate"] < _MAX_AGE_WITHOUT_CLAIM]
 
 
 def _names_by_batch(listed: list[dict[str, Any]]) -> dict[str, list[str]]:
@@ -175,8 +176,8 @@ def _names_by_batch(listed: list[dict[str, Any]]) -> dict[str, list[str]]:
     return names
 
 
-@lru_cache(_KEPT_IDS)
+@lru_cache(_MAX_CACHED_IDS)
 def _batch_id(name: str) -> str:
-    """The batch of an execution, which never changes."""
+    """Return the batch id of an execution. It never changes, so it is cached."""
     described = describe(batch_state_machine_arn(), name)
     return name if described is None else batch_id_of(described)

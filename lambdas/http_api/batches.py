@@ -1,4 +1,4 @@
-"""POST /v1/batches and GET /v1/batches/{id}: start a batch, and see how it goes."""
+"""POST /v1/batches and GET /v1/batches/{id}: start a batch, and return its status."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from lambdas.batch.storage import (
     NotThere,
 )
 from lambdas.http_api.batch_executions import Finder, start_execution
-from lambdas.http_api.calls import Answer, Call
-from lambdas.http_api.once import FixedId, once
+from lambdas.http_api.http_messages import HttpRequest, HttpResponse
+from lambdas.http_api.idempotency_key import FixedId, run_with_key
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.json_text import dump, dump_line
 from lambdas.shared.manager import choose_targets, model_ids
 from lambdas.shared.problems import not_found
 from lambdas.shared.settings import batch_settings
 
-# About as many as fit into the 6 MB that a function is sent; a file in S3 may hold any number.
+# About as many as fit into 6 MB, the limit of a Lambda event. A file in S3 can have any number.
 MAX_INLINE_RECORDS = 10_000
 MAX_REASONS = 100
 
-# What Step Functions takes of an input, with room for what is added.
+# The limit of Step Functions for an input is 256 KiB; this leaves room for the other fields.
 MAX_OPTIONS_BYTES = 200_000
 
 _CHOICES = ("models", "regions", *options.MEMBERS)
@@ -39,18 +39,18 @@ _INPUTS = ("requests", "inputS3Uri")
 _MEMBERS = (*_INPUTS, *_CHOICES)
 
 
-def post(call: Call) -> Answer:
-    """Start a batch over inline records or over a file in S3.
+def post(request: HttpRequest) -> HttpResponse:
+    """Start a batch of inline records or of a file in S3.
 
     Raises:
-        InvalidRequest: it could not be run.
+        InvalidRequest: the batch is invalid.
     """
-    body = call.body()
+    body = request.body()
     _check_members(body)
-    return once(call, "batches", body, lambda fixed_id: _start(body, fixed_id))
+    return run_with_key(request, "batches", body, lambda fixed_id: _start(body, fixed_id))
 
 
-def _start(body: Mapping[str, Any], fixed_id: FixedId) -> Answer:
+def _start(body: Mapping[str, Any], fixed_id: FixedId) -> HttpResponse:
     chosen = _checked_choices(body)
     inline = _inputs(body) == ["requests"]
     if inline:
@@ -59,24 +59,24 @@ def _start(body: Mapping[str, Any], fixed_id: FixedId) -> Answer:
     uri = "" if inline else _checked_uri(body["inputS3Uri"])
     storage = BatchStorage(batch_settings().bucket, fixed_id())
     if inline:
-        # Step Functions takes 256 KiB of input, so the records travel as a file.
+        # An input of Step Functions is limited to 256 KiB, so the records are stored in a file.
         storage.put_input(body["requests"])
         uri = storage.uri(INPUT)
     data = {"batchId": storage.batch_id, "inputS3Uri": uri, **chosen}
-    # No other execution has this name: where it is taken, an earlier attempt has started the batch.
+    # The name is unique to this batch. If an execution has it, an earlier attempt has started the batch.
     start_execution(storage.batch_id, dump(data).decode("utf-8"))
     link = f"/v1/batches/{storage.batch_id}"
-    return Answer(202, {"batchId": storage.batch_id, "status": "running", "links": {"self": link}})
+    return HttpResponse(202, {"batchId": storage.batch_id, "status": "running", "links": {"self": link}})
 
 
-def get(batch_id: str) -> Answer:
-    """How a batch goes, and where its results are.
+def get(batch_id: str) -> HttpResponse:
+    """Return the status and progress of a batch, and the URIs of its results.
 
-    The summary is read whenever no execution of the batch is running: a batch's files can outlive the 90 days
-    for which Step Functions remembers an execution.
+    The summary is read whenever no execution of the batch is running, because the files of a batch can be
+    older than the 90 days for which Step Functions keeps an execution.
 
     Raises:
-        Problem: there is no such batch.
+        Problem: the batch does not exist.
     """
     if not BATCH_ID.fullmatch(batch_id):
         raise not_found(f"batch {batch_id[:80]}")
@@ -85,16 +85,16 @@ def get(batch_id: str) -> Answer:
     status = execution.status if execution else None
     summary = _summary(storage) if status != "running" else None
     if summary is not None:
-        return Answer(200, _finished(storage, summary))
+        return HttpResponse(200, _finished(storage, summary))
     if execution is None:
         raise not_found(f"batch {batch_id}")
     found = {"batchId": batch_id, "status": status, "progress": _progress(storage)}
-    ended_badly = status not in ("running", "succeeded")
-    return Answer(200, {**found, "error": execution.reason} if ended_badly else found)
+    failed = status not in ("running", "succeeded")
+    return HttpResponse(200, {**found, "error": execution.reason} if failed else found)
 
 
 def _inputs(body: Mapping[str, Any]) -> list[str]:
-    """Return which inputs a body has. A member that is null counts as missing, unless there is no other."""
+    """Return the names of the inputs in a body. Null counts as missing, unless every input is null."""
     given = [name for name in _INPUTS if name in body]
     return [name for name in given if body[name] is not None] or given
 
@@ -104,7 +104,7 @@ def _check_members(body: Mapping[str, Any]) -> None:
         f"{key[:80]}: unknown field; {', '.join(_MEMBERS)} are known" for key in body if key not in _MEMBERS
     ]
     if len(_inputs(body)) != 1:
-        problems.append("body: must hold either requests or inputS3Uri")
+        problems.append("body: must have either requests or inputS3Uri")
     if problems:
         raise InvalidRequest(problems)
 
@@ -118,12 +118,14 @@ def _checked_choices(body: Mapping[str, Any]) -> dict[str, Any]:
         raise InvalidRequest([str(error)]) from None
     chosen = {key: body[key] for key in _CHOICES if body.get(key) is not None}
     if len(dump(chosen)) > MAX_OPTIONS_BYTES:
-        raise InvalidRequest([f"body: all but requests must be at most {MAX_OPTIONS_BYTES} bytes"])
+        raise InvalidRequest(
+            [f"body: all fields except requests must have at most {MAX_OPTIONS_BYTES} bytes in total"]
+        )
     return chosen
 
 
 def _check_inline(requests: Any, *, model_ids: tuple[str, ...]) -> None:
-    """Raise InvalidRequest unless one record can be run; single invalid records are rejected by the plan."""
+    """Raise InvalidRequest unless a record is valid; the plan rejects the other records one by one."""
     if not isinstance(requests, list) or not 0 < len(requests) <= MAX_INLINE_RECORDS:
         raise InvalidRequest([f"requests: must be a list of 1 to {MAX_INLINE_RECORDS} records"])
     problems: list[str] = []
@@ -172,7 +174,7 @@ def _finished(storage: BatchStorage, summary: dict[str, Any]) -> dict[str, Any]:
 
 
 def _progress(storage: BatchStorage) -> dict[str, int | None]:
-    """How far the workers have come; nothing is known of the records before they are planned."""
+    """Return the counts of records; before the plan, how many there are is unknown."""
     try:
         plan = storage.plan()
     except NotThere:

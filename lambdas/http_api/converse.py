@@ -1,48 +1,50 @@
-"""POST /v1/converse and POST /v1/validate: one request, answered at once, later, or not at all."""
+"""POST /v1/converse and POST /v1/validate: answer or validate one request."""
 
 from __future__ import annotations
 
-from lambdas.http_api import requests
-from lambdas.http_api.calls import Answer, Call
-from lambdas.http_api.once import once
+from lambdas.http_api import async_requests
+from lambdas.http_api.http_messages import HttpRequest, HttpResponse
+from lambdas.http_api.idempotency_key import run_with_key
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.question import Question, ask, read_question
 
-# What it takes to write the answer, or to say that there is none.
+# Time to write the response before API Gateway's timeout.
 _MARGIN_SECONDS = 1.0
 
 
-def post(call: Call) -> Answer:
-    """Answer a Converse request with the models and regions that it names, or those configured.
+def post(request: HttpRequest) -> HttpResponse:
+    """Answer a Converse request with the requested models and regions, or the configured ones.
 
-    With `Prefer: respond-async`, it is answered later.
+    With `Prefer: respond-async`, queue the request.
 
     Raises:
-        InvalidRequest: it is not one.
-        Problem, LLMManagerError: nothing answered it, or nothing as it must be.
+        InvalidRequest: the request is invalid.
+        Problem, LLMManagerError: no model answered, or no answer was valid.
     """
-    body = call.body()
+    body = request.body()
     question = read_question(body)
-    later = requests.is_preferred(call)
-    # Now or later, it is the same request: neither comes beside the other.
-    return once(
-        call,
+    is_async = async_requests.is_preferred(request)
+    # One route name for both: a key identifies the request, whether it is asynchronous or not.
+    return run_with_key(
+        request,
         "converse",
         body,
-        lambda fixed_id: requests.submit(body, call, fixed_id()) if later else _answer(question, call),
+        lambda fixed_id: (
+            async_requests.submit(body, request, fixed_id()) if is_async else _answer(question, request)
+        ),
     )
 
 
-def validate(call: Call) -> Answer:
-    """Say what is wrong with a body for `POST /v1/converse`, without calling a model."""
-    body = call.body()
+def validate(request: HttpRequest) -> HttpResponse:
+    """Return the errors of a body for `POST /v1/converse`, without calling a model."""
+    body = request.body()
     try:
         read_question(body)
     except InvalidRequest as error:
-        return Answer(200, {"valid": False, "errors": error.reasons})
-    return Answer(200, {"valid": True, "errors": []})
+        return HttpResponse(200, {"valid": False, "errors": error.reasons})
+    return HttpResponse(200, {"valid": True, "errors": []})
 
 
-def _answer(question: Question, call: Call) -> Answer:
-    seconds = call.seconds_left() - _MARGIN_SECONDS
-    return Answer(200, ask(question, seconds=seconds, door="http", caller=call.caller))
+def _answer(question: Question, request: HttpRequest) -> HttpResponse:
+    seconds = request.seconds_left() - _MARGIN_SECONDS
+    return HttpResponse(200, ask(question, seconds=seconds, door="http", caller=request.caller))

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from lambdas.http_api.calls import Answer, Call
+from lambdas.http_api.http_messages import HttpRequest, HttpResponse
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.manager import catalog
 from lambdas.shared.problems import not_found
 from lambdas.shared.settings import model_settings
 
 
-def get() -> Answer:
+def get() -> HttpResponse:
     """The configured models in the configured regions."""
     settings = model_settings()
     status = _status()
-    return Answer(
+    return HttpResponse(
         200,
         {
             "models": [_model(name) for name in settings.models],
@@ -26,7 +26,7 @@ def get() -> Answer:
     )
 
 
-def access(call: Call, name: str) -> Answer:
+def access(request: HttpRequest, name: str) -> HttpResponse:
     """Every way in to one model, configured or not, in the configured regions or one of them.
 
     Raises:
@@ -34,7 +34,7 @@ def access(call: Call, name: str) -> Answer:
         Problem: no such model can be called there.
     """
     regions = model_settings().regions
-    wanted = call.query("region")
+    wanted = request.query("region")
     if wanted is not None and wanted not in regions:
         raise InvalidRequest([f"region: {wanted!r:.100} is not configured; {', '.join(regions)} are"])
     _status()
@@ -45,7 +45,7 @@ def access(call: Call, name: str) -> Answer:
     model_id = next((info["model_id"] for info in found.values() if info), None)
     if model_id is None and name not in model_settings().models:
         raise not_found(f"model {name[:200]} that can be called in {', '.join(found)}")
-    return Answer(
+    return HttpResponse(
         200,
         {
             "name": name,
@@ -55,11 +55,11 @@ def access(call: Call, name: str) -> Answer:
     )
 
 
-def health() -> Answer:
+def health() -> HttpResponse:
     """That the API answers, what it would call, and how old its knowledge of that is."""
     settings = model_settings()
     status = _status()
-    return Answer(
+    return HttpResponse(
         200,
         {
             "status": "ok",

@@ -1,10 +1,10 @@
-"""A request that is sent twice runs once: the second one gets the answer of the first one.
+"""Run a request once: a repeated request gets the answer of the first one.
 
-Powertools' Idempotency keeps the records, one item a key in the request table. Its import takes about 100 ms,
-so it waits for the first request with a key.
+Powertools' Idempotency stores a record for each key in the request table. Its import takes about 100 ms, so
+it is imported with the first key.
 
-What a request starts elsewhere (an execution, a queued request) has an id that is fixed before it starts, in
-an item of its own: when the function ends without recording the answer, the next attempt uses the same id.
+A request that starts something else (an execution, a queued request) stores the new id in an item of its own
+before it starts. If the function stops before it records the answer, the next attempt uses the same id.
 """
 
 from __future__ import annotations
@@ -22,35 +22,41 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lambdas.shared import clients
 from lambdas.shared.json_text import dump
 from lambdas.shared.observability import logger
+from lambdas.shared.problems import Problem
 from lambdas.shared.settings import batch_settings, request_table
+from lambdas.shared.stored_requests import answer_key
 
-# How long a key is remembered.
-KEPT_SECONDS = 24 * 3600
-# DynamoDB takes 400 KB an item.
+# How long a key is stored.
+EXPIRY_SECONDS = 24 * 3600
+# DynamoDB's limit for an item is 400 KB.
 MAX_ITEM_BYTES = 300_000
 
 T = TypeVar("T")
 
 
-class KeyReused(Exception):
-    """The key came with another request before."""
+class IdempotencyError(Exception):
+    """The request was not run because of its key."""
 
 
-class InProgress(Exception):
-    """The first request with this key is not answered yet."""
+class KeyReused(IdempotencyError):
+    """The key was used before, with another request."""
 
 
-class StoreUnavailable(Exception):
-    """It cannot be determined whether the key came before, so the request was not run."""
+class InProgress(IdempotencyError):
+    """The first request with this key is still in progress."""
+
+
+class StoreUnavailable(IdempotencyError):
+    """The request table is unavailable."""
 
 
 @dataclass(frozen=True)
-class Once(Generic[T]):
-    """An answer.
+class Result(Generic[T]):
+    """The answer to a request.
 
     Attributes:
-        answer: what `work` returned, now or the first time.
-        replayed: whether it is the answer of an earlier request.
+        answer: the return value of `work`, from this request or an earlier one.
+        replayed: whether it is from an earlier request.
     """
 
     answer: T
@@ -59,31 +65,31 @@ class Once(Generic[T]):
 
 def run_once(
     key: tuple[str, ...], body: Mapping[str, Any], work: Callable[[], T], *, context: Any
-) -> Once[T]:
-    """Do the work, or return the answer of the request that came with this key before.
+) -> Result[T]:
+    """Return the answer to an earlier request with this key, or else call `work`.
 
-    Of two at the same time, one works. A failure is not kept: with the same key again, the work is done
-    again. The same holds when the function ended without recording anything, once its time (`context`) is
-    over.
+    Of two simultaneous requests, one runs. A failure is not recorded: the next request with the same key runs
+    again. If the function stops before it records the answer, requests with the same key run again after the
+    function's timeout.
 
     Args:
-        key: identifies the request, such as the entry point, the caller, and the key that it sent.
-        body: the request; with the same key it must be the same.
-        work: returns JSON-ready data. What it raises passes through.
-        context: Lambda's, for the time that is left to the work.
+        key: identifies the request, such as the entry point, the caller, and the caller's key.
+        body: the request. It must be the same for the same key.
+        work: returns JSON-ready data. Its exceptions are not caught.
+        context: Lambda's context, for the time until the function's timeout.
 
     Raises:
-        KeyReused, InProgress, StoreUnavailable: the work was not done.
+        KeyReused, InProgress, StoreUnavailable: `work` was not called.
     """
     from aws_lambda_powertools.utilities import idempotency
     from aws_lambda_powertools.utilities.idempotency import exceptions
 
     id_ = _digest(key)
-    done: list[T] = []
+    answers: list[T] = []
 
     def record(**_request: Any) -> dict[str, Any]:
-        done.append(work())
-        return _kept(id_, done[0])
+        answers.append(work())
+        return _encode_answer(id_, answers[0])
 
     once = idempotency.idempotent_function(
         record,
@@ -93,16 +99,18 @@ def run_once(
         key_prefix="request",
     )
     try:
-        kept = once(request={"key": id_, "body": body})
+        recorded = once(request={"key": id_, "body": body})
     except exceptions.IdempotencyValidationError:
         raise KeyReused from None
     except exceptions.IdempotencyAlreadyInProgressError:
         raise InProgress from None
     except Exception as error:
-        if done:
-            # The answer is there and paid for: its sender shall have it, even if a second one would not.
-            logger.warning("answer not kept", extra={"error_type": type(error.__cause__ or error).__name__})
-            return Once(done[0], replayed=False)
+        if answers:
+            # The answer is paid for, so return it, although a repeated request would run again.
+            logger.warning(
+                "answer not recorded", extra={"error_type": type(error.__cause__ or error).__name__}
+            )
+            return Result(answers[0], replayed=False)
         unavailable = (
             exceptions.IdempotencyPersistenceLayerError,
             exceptions.IdempotencyInconsistentStateError,
@@ -110,28 +118,30 @@ def run_once(
         if isinstance(error, unavailable):
             raise StoreUnavailable from error
         raise
-    return Once(done[0], replayed=False) if done else Once(_restored(kept), replayed=True)
+    if answers:
+        return Result(answers[0], replayed=False)
+    return Result(_decode_answer(recorded), replayed=True)
 
 
 def fixed_id(key: tuple[str, ...], body: Mapping[str, Any], proposed: str) -> str:
-    """Return the id for what a request starts: `proposed`, or the one that an earlier attempt has fixed.
+    """Return the id for what a request starts: `proposed`, or the id that an earlier attempt has stored.
 
     Args:
         key, body: as for `run_once`.
 
     Raises:
-        KeyReused: the earlier attempt had another body, and may have started something.
-        StoreUnavailable: the id could not be fixed.
+        KeyReused: an earlier attempt had another body, and may have started something.
+        StoreUnavailable: the id could not be stored.
     """
     digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
     item = {
         "id": {"S": f"started#{_digest(key)}"},
         "started": {"S": proposed},
         "body": {"S": digest},
-        "expires_at": {"N": str(int(time.time()) + KEPT_SECONDS)},
+        "expires_at": {"N": str(int(time.time()) + EXPIRY_SECONDS)},
     }
     try:
-        found = _put_unless_there(item)
+        found = _put_if_absent(item)
     except (BotoCoreError, ClientError) as error:
         raise StoreUnavailable from error
     if found["body"]["S"] != digest:
@@ -139,8 +149,26 @@ def fixed_id(key: tuple[str, ...], body: Mapping[str, Any], proposed: str) -> st
     return str(found["started"]["S"])
 
 
-def _put_unless_there(item: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Put an item unless there is one that has not expired; the one that is there then."""
+def idempotency_problem(error: IdempotencyError, *, name: str) -> Problem:
+    """Return the problem for an error of `run_once`.
+
+    Args:
+        name: the field or header with the key.
+    """
+    wait = {"Retry-After": "5"}
+    match error:
+        case KeyReused():
+            detail = f"This {name} was used before, with another request. Use a new key for each request."
+            return Problem(422, "idempotency-key-reused", detail)
+        case InProgress():
+            detail = f"The first request with this {name} is still in progress."
+            return Problem(409, "in-progress", detail, headers=wait)
+    detail = "The table of earlier requests is unavailable, so the request was not run."
+    return Problem(503, "store-unavailable", detail, headers=wait)
+
+
+def _put_if_absent(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the item in the table that has not expired, or else put this one and return it."""
     dynamodb = clients.dynamodb()
     try:
         dynamodb.put_item(
@@ -150,10 +178,10 @@ def _put_unless_there(item: Mapping[str, Any]) -> Mapping[str, Any]:
             ExpressionAttributeValues={":now": {"N": str(int(time.time()))}},
         )
     except dynamodb.exceptions.ConditionalCheckFailedException:
-        there = dynamodb.get_item(TableName=request_table(), Key={"id": item["id"]}, ConsistentRead=True)
-        found: Mapping[str, Any] | None = there.get("Item")
-        # Deleted since, for it has expired.
-        return found if found is not None else _put_unless_there(item)
+        response = dynamodb.get_item(TableName=request_table(), Key={"id": item["id"]}, ConsistentRead=True)
+        found: Mapping[str, Any] | None = response.get("Item")
+        # Without an item: it has expired and was deleted meanwhile.
+        return found if found is not None else _put_if_absent(item)
     return item
 
 
@@ -161,20 +189,20 @@ def _digest(key: tuple[str, ...]) -> str:
     return hashlib.sha256(json.dumps(key).encode()).hexdigest()
 
 
-def _kept(id_: str, answer: Any) -> dict[str, Any]:
-    """The record of an answer; a large one lies in S3."""
-    # Powertools writes ASCII: what is no ASCII takes more room than in UTF-8.
+def _encode_answer(id_: str, answer: Any) -> dict[str, Any]:
+    """Return the data of a record: the answer, or the key of an object with a large answer."""
+    # Powertools writes ASCII, in which other characters are longer than in UTF-8.
     if len(json.dumps(answer)) <= MAX_ITEM_BYTES:
         return {"answer": answer}
-    key = f"requests/{id_}/answer.json"
+    key = answer_key(id_)
     clients.s3().put_object(Bucket=batch_settings().bucket, Key=key, Body=dump(answer))
     return {"answerKey": key}
 
 
-def _restored(kept: Mapping[str, Any]) -> Any:
-    if "answer" in kept:
-        return kept["answer"]
-    stored = clients.s3().get_object(Bucket=batch_settings().bucket, Key=kept["answerKey"])
+def _decode_answer(data: Mapping[str, Any]) -> Any:
+    if "answer" in data:
+        return data["answer"]
+    stored = clients.s3().get_object(Bucket=batch_settings().bucket, Key=data["answerKey"])
     return json.loads(stored["Body"].read())
 
 
@@ -185,7 +213,7 @@ def _config(context: Any) -> Any:
         event_key_jmespath="key",
         payload_validation_jmespath="body",
         raise_on_no_idempotency_key=True,
-        expires_after_seconds=KEPT_SECONDS,
+        expires_after_seconds=EXPIRY_SECONDS,
         hash_function="sha256",
         lambda_context=context,
     )
@@ -198,6 +226,6 @@ def _store() -> Any:
     store = DynamoDBPersistenceLayer(
         request_table(), key_attr="id", expiry_attr="expires_at", boto3_client=clients.dynamodb()
     )
-    # Left to its first use, two threads that are the first would find it half configured.
+    # Configured here, because its configuration at the first use is not thread-safe.
     store.configure(_config(None))
     return store

@@ -43,6 +43,11 @@ def result_key(id_: str) -> str:
     return f"requests/{id_}/result.json"
 
 
+def answer_key(id_: str) -> str:
+    """Return the key of an answer that is too large for the request table."""
+    return f"requests/{id_}/answer.json"
+
+
 def hashed_result_key(*names: str) -> str:
     """Return the key of an outcome whose request is identified by names that may contain any character."""
     return result_key(hashlib.sha256(json.dumps(names).encode()).hexdigest())

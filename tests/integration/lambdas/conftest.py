@@ -1,4 +1,4 @@
-"""The functions as they are deployed, in process, with FakeBedrock for Bedrock and moto for the rest."""
+"""The functions in this process, with FakeBedrock as Bedrock and moto as the other services."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def context(make_context: Any) -> Any:
 def deployed(
     fake_bedrock: FakeBedrock, session: boto3.Session, cold_start: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[FakeBedrock]:
-    """The stack's environment, bucket, table and state machine; gives the Bedrock that they call."""
+    """The stack's environment variables, bucket, tables and state machine. Yields FakeBedrock."""
     for name, value in {
         "LLMMANAGER_MODELS": json.dumps(MODELS),
         "LLMMANAGER_REGIONS": json.dumps(REGIONS),
@@ -77,27 +77,27 @@ _MACHINE = {"StartAt": "Plan", "States": {"Plan": {"Type": "Pass", "End": True}}
 
 
 class StateMachine:
-    """Does with the functions what the state machine does, one step at a time."""
+    """Runs the steps of the state machine one by one."""
 
     def __init__(self, make_context: Any) -> None:
         self._context = make_context
         self.planned: dict[str, Any] = {}
 
     def run(self, data: dict[str, Any], *, name: str = "batch-1") -> dict[str, Any]:
-        """A whole batch; its summary."""
+        """Run a whole batch and return its summary."""
         for item in self.plan(data, name=name):
             self.run_shard(item)
         return self.collect()
 
     def plan(self, data: dict[str, Any], *, name: str = "batch-1") -> list[dict[str, Any]]:
-        """The shards that the map is given."""
+        """Run the plan and return the shards for the map."""
         execution = f"{STATE_MACHINE.replace(':stateMachine:', ':execution:')}:{name}"
         event = {"executionName": name, "executionId": execution, "input": data}
         self.planned = plan.handler(event, self._context())
         return json.loads(self.read(self.planned["manifestKey"]))
 
     def run_shard(self, item: dict[str, Any], *, seconds: float = 900) -> dict[str, Any]:
-        """A shard until it is done."""
+        """Run a shard until it is done."""
         done = False
         while not done:
             item = worker.handler(item, self._context(seconds))
@@ -108,7 +108,7 @@ class StateMachine:
         return collect.handler(self.planned, self._context())
 
     def put(self, lines: Iterable[Any], *, key: str = "input/file.jsonl", bucket: str = BUCKET) -> str:
-        """An input file; a line that is bytes goes in as it is. Its URI."""
+        """Store an input file and return its URI. A line that is bytes is written as it is."""
         body = b"".join(
             line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n" for line in lines
         )
@@ -123,7 +123,7 @@ class StateMachine:
         return boto3.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
 
     def lines(self, name: str, *, batch: str = "batch-1") -> list[dict[str, Any]]:
-        """The lines of one of a batch's files."""
+        """Return the lines of a file of the batch."""
         return [json.loads(line) for line in self.read(f"batches/{batch}/{name}").splitlines()]
 
 
@@ -134,7 +134,7 @@ def machine(deployed: FakeBedrock, make_context: Any) -> StateMachine:
 
 @pytest.fixture
 def records() -> Any:
-    """Makes records that ask something different each."""
+    """Creates records with different prompts."""
 
     def make(count: int, *, first: int = 0) -> list[dict[str, Any]]:
         return [
@@ -153,7 +153,7 @@ def records() -> Any:
 
 @pytest.fixture
 def proxy_event() -> Any:
-    """Makes the event that API Gateway sends for a request."""
+    """Creates the proxy event of a request."""
 
     def make(method: str, path: str, body: Any = None) -> dict[str, Any]:
         return {

@@ -1,4 +1,4 @@
-"""The HTTP API, from the proxy event to the answer."""
+"""The HTTP API, from the proxy event to the response."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lambdas.shared.observability import logger
 from llmmanager.testing import Fault
 
 MESSAGES = [{"role": "user", "content": [{"text": "What is the capital of France?"}]}]
-WRONG_REQUESTS = [
+INVALID_REQUESTS = [
     (
         {"messages": MESSAGES, "models": ["GPT"]},
         "models: 'GPT' is not configured; Nova Lite, Nova Micro are",
@@ -32,7 +32,7 @@ WRONG_REQUESTS = [
     ({"messages": [{"role": "robot", "content": []}]}, "messages[0].role: "),
     ({"messages": MESSAGES, "inferenceConfig": {"maxTokens": "many"}}, "inferenceConfig.maxTokens: "),
 ]
-NO_OBJECTS = [
+INVALID_BODIES = [
     None,
     "",
     "{",
@@ -62,9 +62,9 @@ ROUTES = [
     ("GET", "//v1/models", 404),
     ("GET", "/v1/models//", 404),
 ]
-WRONG_BATCHES = [
-    ({}, "body: must hold either requests or inputS3Uri"),
-    ({"requests": [{}], "inputS3Uri": "s3://batches-of-the-test/a"}, "body: must hold either"),
+INVALID_BATCHES = [
+    ({}, "body: must have either requests or inputS3Uri"),
+    ({"requests": [{}], "inputS3Uri": "s3://batches-of-the-test/a"}, "body: must have either"),
     ({"requests": []}, "requests: must be a list of 1 to 10000"),
     ({"requests": None}, "requests: must be a list of 1 to 10000"),
     ({"requests": [{}] * 10_001}, "requests: must be a list of 1 to 10000"),
@@ -74,15 +74,15 @@ WRONG_BATCHES = [
     ({"requests": [{"messages": MESSAGES}], "regions": "us-east-1"}, "regions: must be a list"),
     ({"requests": [{"messages": MESSAGES}], "batchId": "a"}, "batchId: unknown field"),
     ({"inputS3Uri": None}, "inputS3Uri: must be s3://bucket/key"),
-    ({"requests": None, "inputS3Uri": None}, "body: must hold either requests or inputS3Uri"),
-    ({"inputS3Uri": "s3://someone-elses/a"}, "inputS3Uri: batches read from"),
+    ({"requests": None, "inputS3Uri": None}, "body: must have either requests or inputS3Uri"),
+    ({"inputS3Uri": "s3://another-bucket/a"}, "inputS3Uri: batches read from"),
     ({"inputS3Uri": "s3://batches-of-the-test/inputs/"}, "inputS3Uri: must name one file"),
 ]
 
 
 @pytest.fixture
 def logged(monkeypatch, caplog):
-    """Gives all that was written to the log, by the functions and by what they use."""
+    """Returns everything that was logged, by the functions and by the libraries."""
     written = io.StringIO()
     monkeypatch.setattr(logger.registered_handler, "stream", written)
     return lambda: written.getvalue() + caplog.text
@@ -90,25 +90,25 @@ def logged(monkeypatch, caplog):
 
 @pytest.fixture
 def call(deployed, proxy_event, context):
-    """Sends a request; gives the status and the body of the answer."""
+    """Sends a request and returns status and body."""
 
     def send(method, path, body=None, *, seconds=29, **event):
         context.seconds = seconds
-        answer = handler({**proxy_event(method, path, body), **event}, context)
-        kind = "application/json" if answer["statusCode"] < 400 else "application/problem+json"
-        assert answer["headers"]["Content-Type"] == kind
-        found = json.loads(answer["body"])
-        if answer["statusCode"] >= 400:
-            assert found["status"] == answer["statusCode"]
+        response = handler({**proxy_event(method, path, body), **event}, context)
+        content_type = "application/json" if response["statusCode"] < 400 else "application/problem+json"
+        assert response["headers"]["Content-Type"] == content_type
+        found = json.loads(response["body"])
+        if response["statusCode"] >= 400:
+            assert found["status"] == response["statusCode"]
             assert found["type"].startswith("urn:llmmanager:problem:")
             assert {"title", "detail", "errors"} <= set(found)
-            assert "Traceback" not in answer["body"]
-        return answer["statusCode"], found
+            assert "Traceback" not in response["body"]
+        return response["statusCode"], found
 
     return send
 
 
-def test_a_question_is_answered_with_all_that_is_known_of_the_answer(call, deployed):
+def test_a_response_has_the_answer_its_attempts_usage_and_cost(call, deployed):
     status, body = call("POST", "/v1/converse", {"messages": MESSAGES, "inferenceConfig": {"maxTokens": 20}})
 
     assert status == 200
@@ -125,7 +125,7 @@ def test_a_question_is_answered_with_all_that_is_known_of_the_answer(call, deplo
     assert body["warnings"] == body["featuresDisabled"] == []
 
 
-def test_the_caller_chooses_among_the_models_and_regions_configured(call):
+def test_the_caller_chooses_among_the_configured_models_and_regions(call):
     choice = {"models": ["Nova Micro"], "regions": ["eu-central-1", "us-west-2"]}
 
     status, body = call("POST", "/v1/converse", {"messages": MESSAGES, **choice})
@@ -133,7 +133,7 @@ def test_the_caller_chooses_among_the_models_and_regions_configured(call):
     assert (status, body["model"], body["region"]) == (200, "amazon.nova-micro-v1:0", "eu-central-1")
 
 
-def test_another_region_answers_when_the_first_is_down_and_the_attempts_tell(call, deployed):
+def test_another_region_answers_when_the_first_one_throttles_and_the_attempts_show_it(call, deployed):
     deployed.add_fault(Fault(region="us-east-1", error="ThrottlingException"))
 
     status, body = call("POST", "/v1/converse", {"messages": MESSAGES})
@@ -143,8 +143,8 @@ def test_another_region_answers_when_the_first_is_down_and_the_attempts_tell(cal
     assert body["attempts"][0]["error"]["code"] == "ThrottlingException"
 
 
-def test_a_wrong_request_is_refused_by_field_before_any_call(call, deployed, subtests):
-    for body, names in WRONG_REQUESTS:
+def test_an_invalid_request_is_rejected_by_field_before_any_call(call, deployed, subtests):
+    for body, names in INVALID_REQUESTS:
         with subtests.test(names):
             status, problem = call("POST", "/v1/converse", body)
 
@@ -153,8 +153,8 @@ def test_a_wrong_request_is_refused_by_field_before_any_call(call, deployed, sub
     assert not deployed.calls
 
 
-def test_a_body_that_is_no_json_object_is_refused(call, subtests):
-    for body in NO_OBJECTS:
+def test_a_body_that_is_not_a_json_object_is_rejected(call, subtests):
+    for body in INVALID_BODIES:
         for path in ("/v1/converse", "/v1/batches"):
             with subtests.test(path, body=str(body)[:20]):
                 status, problem = call("POST", path, body)
@@ -172,9 +172,9 @@ def test_a_byte_order_mark_before_a_body_is_skipped(call):
 
 
 @pytest.mark.parametrize("encoded", [False, True])
-def test_a_compressed_body_is_refused_by_its_encoding(call, deployed, encoded):
+def test_a_compressed_body_is_rejected_by_its_content_encoding(call, deployed, encoded):
     packed = gzip.compress(json.dumps({"messages": MESSAGES}).encode())
-    # As API Gateway passes it on, unless it was told that some types are binary.
+    # API Gateway passes it as text unless the content type is configured as binary.
     body = base64.b64encode(packed).decode() if encoded else packed.decode("utf-8", "replace")
 
     status, problem = call(
@@ -186,7 +186,7 @@ def test_a_compressed_body_is_refused_by_its_encoding(call, deployed, encoded):
     assert not deployed.calls
 
 
-def test_a_compressed_body_that_does_not_say_so_is_refused_by_what_it_is(call):
+def test_a_compressed_body_without_content_encoding_is_rejected_by_its_content(call):
     body = base64.b64encode(gzip.compress(b"{}")).decode()
 
     _, problem = call("POST", "/v1/converse", body, isBase64Encoded=True)
@@ -194,7 +194,7 @@ def test_a_compressed_body_that_does_not_say_so_is_refused_by_what_it_is(call):
     assert problem["errors"] == ["body: not UTF-8 text: it is compressed (gzip)"]
 
 
-def test_a_request_whose_cold_start_took_all_the_time_is_not_paid_for(call, deployed):
+def test_a_request_whose_cold_start_took_all_the_time_calls_no_model(call, deployed):
     received = round((time.time() - 28.5) * 1000)
 
     status, problem = call(
@@ -211,12 +211,12 @@ def test_a_body_in_base64_is_decoded(call):
     assert call("POST", "/v1/converse", body, isBase64Encoded=True)[0] == 200
 
 
-def test_a_body_that_only_says_it_is_base64_is_refused(call):
+def test_a_body_that_is_not_valid_base64_is_rejected(call):
     for body in ("not base64!", "é", "/w=="):
         assert call("POST", "/v1/converse", body, isBase64Encoded=True)[0] == 400
 
 
-def test_a_body_that_is_no_text_is_refused(proxy_event, context, deployed):
+def test_a_body_that_is_not_a_string_is_rejected(proxy_event, context, deployed):
     for encoded in (True, False):
         event = proxy_event("POST", "/v1/converse") | {
             "body": {"messages": MESSAGES},
@@ -225,11 +225,11 @@ def test_a_body_that_is_no_text_is_refused(proxy_event, context, deployed):
         assert handler(event, context)["statusCode"] == 400
 
 
-def test_what_api_gateway_leaves_empty_is_not_missed(proxy_event, context, deployed):
+def test_an_event_may_have_null_for_optional_fields(proxy_event, context, deployed):
     event = proxy_event("POST", "/v1/converse", {"messages": MESSAGES})
-    nothing = ("headers", "multiValueHeaders", "queryStringParameters", "pathParameters", "requestContext")
+    optional = ("headers", "multiValueHeaders", "queryStringParameters", "pathParameters", "requestContext")
 
-    assert handler(event | dict.fromkeys(nothing), context)["statusCode"] == 200
+    assert handler(event | dict.fromkeys(optional), context)["statusCode"] == 200
 
 
 JSON = st.recursive(
@@ -261,36 +261,38 @@ JSON = st.recursive(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(["/v1/converse", "/v1/batches"]), JSON)
-def test_whatever_json_is_sent_the_answer_is_a_good_one_or_says_what_is_wrong(call, path, data):
+def test_any_json_is_answered_or_rejected(call, path, data):
     status, _ = call("POST", path, json.dumps(data))
 
     assert status in (200, 202, 400)
 
 
-def test_only_the_routes_there_are_are_answered(call, subtests):
+def test_unknown_routes_and_methods_are_rejected(call, subtests):
     for method, path, status in ROUTES:
         with subtests.test(f"{method} {path}"):
             assert call(method, path)[0] == status
 
 
-def test_a_wrong_method_is_told_the_right_one(proxy_event, context, deployed):
+def test_an_unsupported_method_returns_the_allowed_ones(proxy_event, context, deployed):
     assert handler(proxy_event("GET", "/v1/converse"), context)["headers"]["Allow"] == "POST"
 
 
-def test_when_every_target_fails_the_caller_is_told_to_come_back(proxy_event, context, deployed, call):
+def test_when_every_target_fails_the_response_has_retry_after_and_the_attempts(
+    proxy_event, context, deployed, call
+):
     deployed.add_fault(Fault(error="AccessDeniedException"))
 
-    answer = handler(proxy_event("POST", "/v1/converse", {"messages": MESSAGES}), context)
-    problem = json.loads(answer["body"])
+    response = handler(proxy_event("POST", "/v1/converse", {"messages": MESSAGES}), context)
+    problem = json.loads(response["body"])
 
-    assert answer["statusCode"] == 503
-    assert int(answer["headers"]["Retry-After"]) > 0
+    assert response["statusCode"] == 503
+    assert int(response["headers"]["Retry-After"]) > 0
     assert problem["type"] == "urn:llmmanager:problem:all-targets-failed"
     assert len(problem["attempts"]) == len(problem["errors"]) == 6
     assert "amazon.nova-lite-v1:0 in us-east-1: AccessDeniedException" in problem["errors"]
 
 
-def test_when_the_time_runs_out_that_is_what_the_caller_is_told(call, deployed):
+def test_a_request_that_exceeds_its_time_returns_504(call, deployed):
     deployed.add_fault(Fault(hang=True))
 
     status, problem = call("POST", "/v1/converse", {"messages": MESSAGES}, seconds=1.5)
@@ -298,7 +300,7 @@ def test_when_the_time_runs_out_that_is_what_the_caller_is_told(call, deployed):
     assert (status, problem["type"]) == (504, "urn:llmmanager:problem:deadline-exceeded")
 
 
-def test_bad_credentials_of_the_function_are_not_the_callers_fault(call, deployed):
+def test_invalid_credentials_of_the_function_return_502(call, deployed):
     deployed.reject_credentials(os.environ["AWS_ACCESS_KEY_ID"], error="UnrecognizedClientException")
 
     status, problem = call("POST", "/v1/converse", {"messages": MESSAGES})
@@ -306,16 +308,16 @@ def test_bad_credentials_of_the_function_are_not_the_callers_fault(call, deploye
     assert (status, problem["errors"]) == (502, [])
 
 
-def test_a_region_that_the_account_has_not_enabled_fails_no_request(call, deployed):
+def test_a_region_that_the_account_has_not_enabled_is_skipped(call, deployed):
     deployed.add_fault(Fault(region="us-east-1", error="UnrecognizedClientException"))
 
-    answers = [call("POST", "/v1/converse", {"messages": MESSAGES}) for _ in range(3)]
+    responses = [call("POST", "/v1/converse", {"messages": MESSAGES}) for _ in range(3)]
 
-    assert [(status, answer["region"]) for status, answer in answers] == [(200, "us-west-2")] * 3
+    assert [(status, body["region"]) for status, body in responses] == [(200, "us-west-2")] * 3
     assert [call.region for call in deployed.calls].count("us-east-1") == 1
 
 
-def test_a_fault_of_the_deployment_is_logged_and_not_shown(call, cold_start, monkeypatch, logged):
+def test_a_configuration_error_is_logged_and_not_returned(call, cold_start, monkeypatch, logged):
     monkeypatch.delenv("LLMMANAGER_TABLE")
     cold_start()
 
@@ -326,7 +328,7 @@ def test_a_fault_of_the_deployment_is_logged_and_not_shown(call, cold_start, mon
     assert "SettingsError" in logged()
 
 
-def test_neither_prompts_nor_answers_are_logged(call, machine, deployed, logged):
+def test_prompts_and_answers_are_not_logged(call, machine, deployed, logged):
     secret = "the-launch-code-is-1234"
     content = [{"role": "user", "content": [{"text": secret}]}]
     _, body = call("POST", "/v1/converse", {"messages": content})
@@ -356,7 +358,7 @@ def test_inline_records_become_a_file_and_an_execution(call, machine, records):
     assert (summary["answered"], summary["byModel"]) == (3, {"amazon.nova-micro-v1:0": 3})
 
 
-def test_more_records_than_step_functions_takes_as_input_can_be_sent(call, machine, records):
+def test_inline_records_may_exceed_the_input_limit_of_step_functions(call, machine, records):
     many = records(2000)
     assert len(json.dumps(many)) > 256 * 1024
 
@@ -366,7 +368,7 @@ def test_more_records_than_step_functions_takes_as_input_can_be_sent(call, machi
     assert len(machine.lines("input.jsonl", batch=body["batchId"])) == 2000
 
 
-def test_good_records_run_although_others_are_bad(call, machine, records):
+def test_valid_records_run_although_others_are_invalid(call, machine, records):
     status, body = call("POST", "/v1/batches", {"requests": [{"messages": 1}, None, *records(1)]})
     name = body["batchId"]
     machine.run(
@@ -378,8 +380,8 @@ def test_good_records_run_although_others_are_bad(call, machine, records):
     assert len(machine.lines("results.jsonl", batch=name)) == 1
 
 
-def test_a_batch_that_could_not_run_is_refused_and_nothing_is_started(call, machine, subtests):
-    for body, names in WRONG_BATCHES:
+def test_an_invalid_batch_is_rejected_and_nothing_is_started(call, machine, subtests):
+    for body, names in INVALID_BATCHES:
         with subtests.test(names):
             status, problem = call("POST", "/v1/batches", body)
 
@@ -397,14 +399,14 @@ def test_an_input_that_is_null_counts_as_missing(call, machine, records, named):
     assert (status, body["status"]) == (202, "running")
 
 
-def test_the_reasons_for_refusing_many_records_are_not_listed_without_end(call):
+def test_the_number_of_reported_problems_is_limited(call):
     _, problem = call("POST", "/v1/batches", {"requests": [3] * 500})
 
     assert len(problem["errors"]) == 101
     assert problem["errors"][-1] == "requests: 400 more problems"
 
 
-def test_a_running_batch_shows_how_far_it_has_come(call, machine, records):
+def test_a_running_batch_reports_its_progress(call, machine, records):
     _, body = call("POST", "/v1/batches", {"requests": [*records(60), {"messages": 1}]})
     name = body["batchId"]
     before = call("GET", f"/v1/batches/{name}")
@@ -415,12 +417,12 @@ def test_a_running_batch_shows_how_far_it_has_come(call, machine, records):
 
     after = call("GET", f"/v1/batches/{name}")
 
-    unknown_yet = {"records": None, "answered": 0, "failed": 0, "rejected": None}
-    assert before == (200, {"batchId": name, "status": "running", "progress": unknown_yet})
+    not_planned = {"records": None, "answered": 0, "failed": 0, "rejected": None}
+    assert before == (200, {"batchId": name, "status": "running", "progress": not_planned})
     assert after[1]["progress"] == {"records": 61, "answered": 32, "failed": 0, "rejected": 1}
 
 
-def test_a_finished_batch_shows_its_summary_and_where_its_results_are(call, machine, records):
+def test_a_finished_batch_returns_its_summary_and_the_uris_of_its_results(call, machine, records):
     summary = machine.run({"requests": records(2)}, name="run-by-hand")
 
     status, body = call("GET", "/v1/batches/run-by-hand")
@@ -431,12 +433,12 @@ def test_a_finished_batch_shows_its_summary_and_where_its_results_are(call, mach
         machine.read(uri.removeprefix("s3://batches-of-the-test/"))
 
 
-def test_a_batch_that_nobody_knows_is_not_found(call):
+def test_an_unknown_batch_is_not_found(call):
     for name in ("unknown", "a" * 81, "a%2Fb", "ä"):
         assert call("GET", f"/v1/batches/{name}")[0] == 404
 
 
-def test_a_batch_that_was_stopped_says_so(call, records):
+def test_a_stopped_batch_reports_its_status_without_a_stack_trace(call, records):
     _, body = call("POST", "/v1/batches", {"requests": records(1)})
     arn = os.environ["LLMMANAGER_BATCH_STATE_MACHINE_ARN"].replace(":stateMachine:", ":execution:")
     boto3.client("stepfunctions").stop_execution(
@@ -454,7 +456,7 @@ def test_a_batch_that_was_stopped_says_so(call, records):
 # ---- models
 
 
-def test_the_configured_models_are_listed_with_the_way_in_to_each_region(call):
+def test_the_configured_models_are_listed_with_their_access_in_each_region(call):
     status, body = call("GET", "/v1/models")
 
     assert status == 200

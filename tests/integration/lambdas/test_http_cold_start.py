@@ -1,4 +1,4 @@
-"""What an execution environment of the HTTP function loads and makes until it has answered two requests."""
+"""The modules and clients of an execution environment of the HTTP function after two requests."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import pytest
 
 from llmmanager.testing import FakeBedrock
 
-# Each costs a cold start its import, and waits for the first request that needs it.
-LATER = (
+# Imports that would slow down a cold start. Each happens with the first request that needs it.
+DEFERRED = (
     "aws_lambda_powertools.event_handler",
     "aws_lambda_powertools.utilities.idempotency",
     "boto3",
     "lambdas.batch",
+    "lambdas.http_api.batch_actions",
     "lambdas.http_api.batches",
-    "lambdas.http_api.executions",
     "lambdas.http_api.models",
     "lambdas.shared.json_schema",
     "lambdas.shared.linear_regex",
@@ -30,21 +30,21 @@ LATER = (
     "pydantic",
     "s3transfer",
 )
-# A fresh interpreter that notes what sessions and clients are made, and answers two requests.
+# A new interpreter that records the sessions and clients it creates, and answers two requests.
 PROBE = """
 import json, sys
 from types import SimpleNamespace
 import botocore.session
 
-made = {"sessions": 0, "clients": []}
+created = {"sessions": 0, "clients": []}
 
 class Session(botocore.session.Session):
     def __init__(self, *arguments, **more):
-        made["sessions"] += 1
+        created["sessions"] += 1
         super().__init__(*arguments, **more)
 
     def create_client(self, service_name, *arguments, **more):
-        made["clients"].append(service_name)
+        created["clients"].append(service_name)
         return super().create_client(service_name, *arguments, **more)
 
 botocore.session.Session = Session
@@ -58,7 +58,7 @@ context = SimpleNamespace(
 )
 statuses = [handler(event, context)["statusCode"] for _ in range(2)]
 print()
-print(json.dumps({"statuses": statuses, "modules": sorted(sys.modules), **made}))
+print(json.dumps({"statuses": statuses, "modules": sorted(sys.modules), **created}))
 """
 
 
@@ -79,7 +79,7 @@ def environment(fake_bedrock: FakeBedrock) -> Environment:
         "LLMMANAGER_REGIONS": json.dumps(["us-east-1", "us-west-2", "eu-central-1"]),
         "LLMMANAGER_TABLE": "catalog",
         "LLMMANAGER_BUCKET": "batches",
-        # Nothing listens there: what the catalog knows from the start has to do.
+        # Nothing listens there, so the catalog has only the bundled data.
         "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:9",
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -96,10 +96,10 @@ def environment(fake_bedrock: FakeBedrock) -> Environment:
     return Environment(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def test_a_cold_start_loads_and_makes_only_what_a_converse_request_needs(environment: Environment):
+def test_a_cold_start_loads_and_creates_only_what_a_converse_request_needs(environment: Environment):
     assert environment.statuses == [200, 200]
-    assert [name for name in LATER if name in environment.modules] == []
-    # One for the catalog, one for the first region; the second request makes none.
+    assert [name for name in DEFERRED if name in environment.modules] == []
+    # One for the catalog and one for the first region. The second request creates none.
     assert sorted(environment.clients) == ["bedrock-runtime", "dynamodb"]
-    # The functions' own and the library's.
+    # The session of the functions, and that of the library.
     assert environment.sessions == 2

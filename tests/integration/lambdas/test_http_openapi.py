@@ -1,4 +1,4 @@
-"""The API keeps to docs/openapi.json: it is sent what the document allows, and what it does not."""
+"""The API conforms to docs/openapi.json, for valid and invalid requests."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CHECKS = (
 
 
 class Context:
-    """What Lambda hands to a function with half a minute left."""
+    """Lambda's context, with half a minute left."""
 
     function_name = "function-of-the-test"
     memory_limit_in_mb = 1024
@@ -48,7 +48,7 @@ class Context:
 
 
 def gateway(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """What API Gateway does between HTTP and the function; it serves the document besides."""
+    """Translate between HTTP and the function like API Gateway, and serve the document."""
     if environ["PATH_INFO"] == "/openapi.json":
         start_response("200 OK", [("Content-Type", "application/json")])
         return [DOCUMENT.read_bytes()]
@@ -66,10 +66,10 @@ def gateway(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         "isBase64Encoded": False,
         "requestContext": {"stage": "prod", "identity": {"userArn": "arn:aws:iam::123456789012:user/ada"}},
     }
-    answer = handler(event, Context())
-    status = answer["statusCode"]
-    start_response(f"{status} {HTTPStatus(status).phrase}", list(answer["headers"].items()))
-    return [answer["body"].encode()]
+    response = handler(event, Context())
+    status = response["statusCode"]
+    start_response(f"{status} {HTTPStatus(status).phrase}", list(response["headers"].items()))
+    return [response["body"].encode()]
 
 
 def _operations() -> dict[str, Any]:
@@ -78,7 +78,7 @@ def _operations() -> dict[str, Any]:
 
 
 schema = schemathesis.openapi.from_wsgi("/openapi.json", gateway)
-# What a document of every deployment cannot know: the names configured in this one, and Bedrock's own shapes.
+# The document describes every deployment, so it cannot restrict the configured names and Bedrock's shapes.
 OPAQUE = (
     "guardrailConfig",
     "toolConfig",
@@ -91,11 +91,11 @@ OPAQUE = (
 
 @schema.hook
 def map_body(context: Any, body: Any) -> Any:
-    """Every other body names what is configured, so that some are answered."""
+    """Use configured names in every other body, so that some requests are answered."""
     if not isinstance(body, dict) or len(json.dumps(body, default=str)) % 2:
         return body
-    sound = {key: value for key, value in body.items() if key not in OPAQUE}
-    return {**sound, **{key: [name] for key, name in CONFIGURED.items() if key in sound}}
+    valid = {key: value for key, value in body.items() if key not in OPAQUE}
+    return {**valid, **{key: [name] for key, name in CONFIGURED.items() if key in valid}}
 
 
 ANY_NUMBER = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
@@ -103,12 +103,12 @@ ANY_NUMBER = {"deadline": None, "database": None, "suppress_health_check": list(
 
 @schema.parametrize()
 @settings(max_examples=40, **ANY_NUMBER)
-def test_every_answer_is_a_documented_one(case, deployed):
+def test_every_response_is_documented(case, deployed):
     case.call_and_validate(checks=list(CHECKS))
 
 
 @pytest.mark.parametrize("paths", [("/v1/converse", "/v1/validate"), ("/v1/batches",)])
-def test_hundreds_of_bodies_that_the_document_allows_are_answered_as_it_says(paths, deployed):
+def test_hundreds_of_valid_bodies_get_documented_responses(paths, deployed):
     bodies = []
 
     @given(schema[paths[0]]["POST"].as_strategy())
@@ -124,24 +124,24 @@ def test_hundreds_of_bodies_that_the_document_allows_are_answered_as_it_says(pat
     assert len(bodies) >= 300
 
 
-def test_every_status_of_the_gateways_own_is_documented_for_every_route():
+def test_every_status_of_api_gateway_is_documented_for_every_route():
     document = json.loads(DOCUMENT.read_text())
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            answers = operation["responses"]
-            assert {"403", "405", "429", "500", "502", "503", "504"} <= set(answers), (method, path)
-            assert ("413" in answers) == ("requestBody" in operation), (method, path)
+            responses = operation["responses"]
+            assert {"403", "405", "429", "500", "502", "503", "504"} <= set(responses), (method, path)
+            assert ("413" in responses) == ("requestBody" in operation), (method, path)
 
 
 @pytest.mark.parametrize(("path", "methods"), {path: set(ops) for path, ops in _operations().items()}.items())
-def test_every_other_method_of_a_path_is_answered_405(path, methods, proxy_event, context, deployed):
+def test_every_other_method_of_a_path_returns_405(path, methods, proxy_event, context, deployed):
     for method in {"get", "put", "post", "delete", "patch", "head", "options"} - methods:
-        answer = handler(proxy_event(method.upper(), re.sub(r"{\w+}", "any", path)), context)
-        assert answer["statusCode"] == 405
-        assert {name.strip().lower() for name in answer["headers"]["Allow"].split(",")} == methods
+        response = handler(proxy_event(method.upper(), re.sub(r"{\w+}", "any", path)), context)
+        assert response["statusCode"] == 405
+        assert {name.strip().lower() for name in response["headers"]["Allow"].split(",")} == methods
 
 
-def test_the_document_names_what_can_go_wrong_with_every_body():
+def test_every_operation_is_described_and_documents_the_rejection_of_its_body():
     document = json.loads(DOCUMENT.read_text())
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
@@ -151,7 +151,7 @@ def test_the_document_names_what_can_go_wrong_with_every_body():
 
 
 @pytest.mark.parametrize("name", ["ConverseRequest", "BatchRequest", "ResponseValidation"])
-def test_the_document_knows_every_field_that_the_function_knows(name):
+def test_the_document_has_every_field_of_the_function(name):
     from lambdas.http_api import batches
     from lambdas.shared import codec, response_rules
 

@@ -1,4 +1,4 @@
-"""Batches that ended before they were done, at whatever step, taken up over HTTP: no answer is paid twice."""
+"""Batches that ended at any step and are resumed over HTTP: no answer is paid for twice."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ RECORDS = 50
 
 @pytest.fixture
 def call(deployed, proxy_event, context):
-    """Sends a request; gives status and body of the answer."""
+    """Sends a request and returns status and body."""
 
     def send(method, path, body=None):
-        answer = handler(proxy_event(method, path, body), context)
-        return answer["statusCode"], json.loads(answer["body"])
+        response = handler(proxy_event(method, path, body), context)
+        return response["statusCode"], json.loads(response["body"])
 
     return send
 
 
 @pytest.fixture
 def batch(call, machine, records):
-    """A batch that was started and whose functions have not run; its id."""
+    """The id of a batch that was started and whose functions have not run."""
     return call("POST", "/v1/batches", {"requests": records(RECORDS)})[1]["batchId"]
 
 
 @pytest.fixture
 def execution():
-    """Finds the execution of this name: its input, and a way to end it as functions that raise would."""
+    """Finds an execution by its name. It has the input, and `ends` sets its status."""
 
     class Execution:
         def __init__(self, name):
@@ -52,14 +52,14 @@ def execution():
 
 
 def run(machine, execution):
-    """Does what the execution would; the batch's summary."""
+    """Run the steps of an execution and return the batch's summary."""
     summary = machine.run(execution.input, name=execution.name)
     execution.ends("SUCCEEDED")
     return summary
 
 
 def resume(call, batch, execution, *, number=2):
-    """Takes the batch up again; the execution that does."""
+    """Resume the batch and return the new execution."""
     status, body = call("POST", f"/v1/batches/{batch}/resume")
     assert (status, body["batchId"], body["status"]) == (202, batch, "running")
     return execution(f"{batch}--r{number}")
@@ -68,15 +68,13 @@ def resume(call, batch, execution, *, number=2):
 def check_done(call, batch, deployed):
     status, body = call("GET", f"/v1/batches/{batch}")
     assert (status, body["status"], body["progress"]["answered"]) == (200, "succeeded", RECORDS)
-    asked = Counter(call.prompt for call in deployed.calls if call.status == 200)
-    assert asked == {f"Question {number}?": 1 for number in range(RECORDS)}
+    calls = Counter(call.prompt for call in deployed.calls if call.status == 200)
+    assert calls == {f"Question {number}?": 1 for number in range(RECORDS)}
     assert call("POST", f"/v1/batches/{batch}/resume")[0] == 409
 
 
 @pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED"])
-def test_a_batch_that_ended_before_it_was_planned_begins_again(
-    call, batch, machine, execution, deployed, status
-):
+def test_a_batch_that_ended_before_its_plan_starts_again(call, batch, machine, execution, deployed, status):
     execution(batch).ends(status)
     shown = call("GET", f"/v1/batches/{batch}")[1]
     assert shown["status"] == {"FAILED": "failed", "TIMED_OUT": "timed_out", "ABORTED": "stopped"}[status]
@@ -87,12 +85,12 @@ def test_a_batch_that_ended_before_it_was_planned_begins_again(
     check_done(call, batch, deployed)
 
 
-def test_a_batch_whose_plan_was_killed_while_it_wrote_begins_again(
+def test_a_batch_whose_plan_stopped_while_it_wrote_starts_again(
     call, batch, machine, execution, deployed, monkeypatch
 ):
     first = execution(batch)
     machine.plan(first.input, name=batch)
-    # The manifest is written last: a plan that is killed leaves some shards and nothing that names them.
+    # The manifest is written last: a plan that stops leaves shards that no manifest lists.
     boto3.client("s3").delete_object(
         Bucket=os.environ["LLMMANAGER_BUCKET"], Key=f"batches/{batch}/manifest.json"
     )
@@ -103,7 +101,9 @@ def test_a_batch_whose_plan_was_killed_while_it_wrote_begins_again(
     check_done(call, batch, deployed)
 
 
-def test_a_batch_stopped_between_its_shards_asks_only_what_is_left(call, batch, machine, execution, deployed):
+def test_a_batch_that_was_stopped_between_its_shards_runs_only_the_remaining_records(
+    call, batch, machine, execution, deployed
+):
     first, *_ = machine.plan(execution(batch).input, name=batch)
     machine.run_shard(first)
     answered = len(deployed.calls)
@@ -117,7 +117,7 @@ def test_a_batch_stopped_between_its_shards_asks_only_what_is_left(call, batch, 
     check_done(call, batch, deployed)
 
 
-def test_a_batch_whose_last_step_was_killed_is_collected_without_asking_anything(
+def test_a_batch_whose_last_step_stopped_is_collected_without_calls(
     call, batch, machine, execution, deployed
 ):
     first = execution(batch)
@@ -125,15 +125,15 @@ def test_a_batch_whose_last_step_was_killed_is_collected_without_asking_anything
         machine.run_shard(shard)
     first.ends("FAILED")
     assert call("GET", f"/v1/batches/{batch}")[1]["progress"]["answered"] == RECORDS
-    asked = len(deployed.calls)
+    calls = len(deployed.calls)
 
     run(machine, resume(call, batch, execution))
 
-    assert len(deployed.calls) == asked
+    assert len(deployed.calls) == calls
     check_done(call, batch, deployed)
 
 
-def test_a_batch_that_failures_ended_early_is_taken_up_again_with_the_records_that_were_not_run(
+def test_a_batch_that_failures_ended_early_is_resumed_with_the_records_that_were_not_run(
     call, machine, execution, deployed, records
 ):
     deployed.add_fault(Fault(error="AccessDeniedException", count=1))
@@ -151,16 +151,14 @@ def test_a_batch_that_failures_ended_early_is_taken_up_again_with_the_records_th
     second = resume(call, batch, execution)
     again = run(machine, second)
 
-    # What failed stays failed; what was not run is.
+    # Failed records stay failed. Records that were not run are run.
     assert (again["answered"], again["failed"]) == (RECORDS - 1, 1)
     assert second.input["failureStrategy"] == "stopOnFirstFailure"
-    asked = Counter(call.prompt for call in deployed.calls)
-    assert asked == {f"Question {number}?": 1 for number in range(RECORDS)}
+    calls = Counter(call.prompt for call in deployed.calls)
+    assert calls == {f"Question {number}?": 1 for number in range(RECORDS)}
 
 
-def test_a_batch_that_ends_badly_again_and_again_is_taken_up_each_time(
-    call, batch, machine, execution, deployed
-):
+def test_a_batch_that_fails_repeatedly_is_resumed_each_time(call, batch, machine, execution, deployed):
     name = batch
     for number in range(2, 6):
         current = execution(name)

@@ -1,4 +1,4 @@
-"""The HTTP API beyond a question and its answer: keys, later answers, rules, executions, access, health."""
+"""Routes and headers of the HTTP API: keys, asynchronous requests, validation, executions, access, health."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ import urllib3
 from botocore.config import Config
 from botocore.stub import Stubber
 
-from lambdas.http_api import large_answers, requests
+from lambdas.http_api import async_requests, large_responses
 from lambdas.http_api.handler import handler
 from lambdas.shared import clients
 from llmmanager.testing import Fault
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 MESSAGES = [{"role": "user", "content": [{"text": "What is the capital of France?"}]}]
-QUESTION = {"messages": MESSAGES}
+REQUEST = {"messages": MESSAGES}
 ROLE = "arn:aws:sts::123456789012:assumed-role"
 
 
 @pytest.fixture
 def call(deployed, proxy_event, context):
-    """Sends a request; gives status, body and headers of the answer."""
+    """Sends a request and returns status, body and headers."""
 
     def send(method, path, body=None, *, headers=None, query=None, caller="arn:aws:iam::1:user/ada"):
         event = proxy_event(method, path, body)
         event["headers"] = headers or {}
         event["queryStringParameters"] = query
         event["requestContext"]["identity"] = {"userArn": caller}
-        answer = handler(event, context)
-        return answer["statusCode"], json.loads(answer["body"]), answer["headers"]
+        response = handler(event, context)
+        return response["statusCode"], json.loads(response["body"]), response["headers"]
 
     return send
 
 
 @pytest.fixture
 def queue(deployed, cold_start, monkeypatch):
-    """The request queue; gives its messages."""
+    """The request queue. Calling it returns the messages."""
     url = boto3.client("sqs").create_queue(QueueName="requests")["QueueUrl"]
     monkeypatch.setenv("LLMMANAGER_REQUEST_QUEUE_URL", url)
     cold_start()
@@ -58,9 +58,9 @@ def queue(deployed, cold_start, monkeypatch):
 # ---- Idempotency-Key
 
 
-def test_a_question_sent_twice_is_asked_once(call, deployed):
-    first = call("POST", "/v1/converse", QUESTION, headers={"Idempotency-Key": "k"})
-    second = call("POST", "/v1/converse", QUESTION, headers={"idempotency-key": "k"})
+def test_a_request_that_is_sent_twice_runs_once(call, deployed):
+    first = call("POST", "/v1/converse", REQUEST, headers={"Idempotency-Key": "k"})
+    second = call("POST", "/v1/converse", REQUEST, headers={"idempotency-key": "k"})
 
     assert first[0] == second[0] == 200
     assert first[1] == second[1]
@@ -69,7 +69,7 @@ def test_a_question_sent_twice_is_asked_once(call, deployed):
     assert len(deployed.calls) == 1
 
 
-def test_a_batch_sent_twice_is_started_once(call, machine, records):
+def test_a_batch_that_is_sent_twice_is_started_once(call, machine, records):
     body = {"requests": records(2)}
 
     first = call("POST", "/v1/batches", body, headers={"Idempotency-Key": "k"})
@@ -80,17 +80,17 @@ def test_a_batch_sent_twice_is_started_once(call, machine, records):
     assert len(call("GET", "/v1/batches")[1]["batches"]) == 1
 
 
-def test_another_body_under_the_same_key_is_refused(call, deployed):
-    call("POST", "/v1/converse", QUESTION, headers={"Idempotency-Key": "k"})
+def test_another_body_with_the_same_key_is_rejected(call, deployed):
+    call("POST", "/v1/converse", REQUEST, headers={"Idempotency-Key": "k"})
 
-    body = {**QUESTION, "inferenceConfig": {"maxTokens": 5}}
+    body = {**REQUEST, "inferenceConfig": {"maxTokens": 5}}
     status, problem, _ = call("POST", "/v1/converse", body, headers={"Idempotency-Key": "k"})
 
     assert (status, problem["type"]) == (422, "urn:llmmanager:problem:idempotency-key-reused")
     assert len(deployed.calls) == 1
 
 
-def test_while_the_first_is_under_way_others_are_told_to_come_back(call, deployed, answer_with):
+def test_while_the_first_request_is_in_progress_others_get_retry_after(call, deployed, answer_with):
     answered = threading.Event()
 
     def wait_for_the_others(_):
@@ -99,7 +99,7 @@ def test_while_the_first_is_under_way_others_are_told_to_come_back(call, deploye
     answer_with(wait_for_the_others)
 
     def send():
-        return call("POST", "/v1/converse", QUESTION, headers={"Idempotency-Key": "k"})
+        return call("POST", "/v1/converse", REQUEST, headers={"Idempotency-Key": "k"})
 
     with ThreadPoolExecutor() as pool:
         first = pool.submit(send)
@@ -113,60 +113,60 @@ def test_while_the_first_is_under_way_others_are_told_to_come_back(call, deploye
     assert len(deployed.calls) == 1
 
 
-def test_a_failure_is_not_kept(call, deployed):
+def test_a_failure_is_not_recorded(call, deployed):
     deployed.add_fault(Fault(error="AccessDeniedException", count=6))
 
-    assert call("POST", "/v1/converse", QUESTION, headers={"Idempotency-Key": "k"})[0] == 503
-    status, _, headers = call("POST", "/v1/converse", QUESTION, headers={"Idempotency-Key": "k"})
+    assert call("POST", "/v1/converse", REQUEST, headers={"Idempotency-Key": "k"})[0] == 503
+    status, _, headers = call("POST", "/v1/converse", REQUEST, headers={"Idempotency-Key": "k"})
 
     assert status == 200
     assert "Idempotent-Replay" not in headers
 
 
-def test_callers_do_not_see_each_others_answers_but_a_roles_sessions_do(call, deployed):
+def test_callers_have_separate_keys_but_sessions_of_a_role_share_them(call, deployed):
     for caller in (
         "arn:aws:iam::1:user/ada",
         "arn:aws:iam::1:user/bob",
         f"{ROLE}/app/one",
         f"{ROLE}/app/two",
     ):
-        call("POST", "/v1/converse", QUESTION, headers={"Idempotency-Key": "k"}, caller=caller)
+        call("POST", "/v1/converse", REQUEST, headers={"Idempotency-Key": "k"}, caller=caller)
 
     assert len(deployed.calls) == 3
 
 
 @pytest.mark.parametrize("key", ["", "a" * 256, "a\nb"])
-def test_a_key_that_is_none_is_refused(call, deployed, key):
-    status, problem, _ = call("POST", "/v1/converse", QUESTION, headers={"Idempotency-Key": key})
+def test_a_malformed_key_is_rejected(call, deployed, key):
+    status, problem, _ = call("POST", "/v1/converse", REQUEST, headers={"Idempotency-Key": key})
 
     assert status == 400
     assert problem["errors"][0].startswith("Idempotency-Key: ")
     assert not deployed.calls
 
 
-def test_without_the_table_a_request_with_a_key_is_not_made(call, deployed):
+def test_without_the_table_a_request_with_a_key_does_not_run(call, deployed):
     boto3.client("dynamodb").delete_table(TableName=os.environ["LLMMANAGER_REQUEST_TABLE"])
 
-    status, problem, headers = call("POST", "/v1/converse", QUESTION, headers={"Idempotency-Key": "k"})
+    status, problem, headers = call("POST", "/v1/converse", REQUEST, headers={"Idempotency-Key": "k"})
 
     assert (status, problem["type"]) == (503, "urn:llmmanager:problem:store-unavailable")
     assert headers["Retry-After"]
     assert not deployed.calls
 
 
-# ---- answered later
+# ---- asynchronous requests
 
 
 @pytest.mark.parametrize("prefer", ["respond-async", "wait=5, Respond-Async; x=1"])
-def test_a_request_that_is_answered_later_is_kept_and_queued(call, queue, machine, deployed, prefer):
-    status, body, headers = call("POST", "/v1/converse", QUESTION, headers={"prefer": prefer})
+def test_an_asynchronous_request_is_stored_and_queued(call, queue, machine, deployed, prefer):
+    status, body, headers = call("POST", "/v1/converse", REQUEST, headers={"prefer": prefer})
     id_ = body["requestId"]
 
     assert (status, body["status"], headers["Preference-Applied"]) == (202, "pending", "respond-async")
     assert headers["Location"] == body["links"]["self"] == f"/v1/requests/{id_}"
     key = f"requests/{id_}/request.json"
     assert queue() == [{"requestId": id_, "requestKey": key, "caller": "arn:aws:iam::1:user/ada"}]
-    assert json.loads(machine.read(key)) == QUESTION
+    assert json.loads(machine.read(key)) == REQUEST
     assert call("GET", f"/v1/requests/{id_}")[:2] == (200, body)
     assert not deployed.calls
 
@@ -179,28 +179,26 @@ def test_a_request_that_is_answered_later_is_kept_and_queued(call, queue, machin
         ("/v1/converse", "/v1/converse", "/v1/requests/"),
     ],
 )
-def test_location_leads_to_the_outcome_in_the_stage_that_was_called(
-    queue, proxy_event, context, full_path, path, location
-):
-    event = proxy_event("POST", path, QUESTION) | {"headers": {"Prefer": "respond-async"}}
+def test_location_includes_the_stage_of_the_call(queue, proxy_event, context, full_path, path, location):
+    event = proxy_event("POST", path, REQUEST) | {"headers": {"Prefer": "respond-async"}}
     event["requestContext"]["path"] = full_path
 
-    answer = handler(event, context)
+    response = handler(event, context)
 
-    assert answer["headers"]["Location"] == location + json.loads(answer["body"])["requestId"]
+    assert response["headers"]["Location"] == location + json.loads(response["body"])["requestId"]
 
 
 @pytest.mark.parametrize("path", ["/v1/converse", "/llm/v1/converse", "/llm/prod/v1/converse/"])
-def test_a_domain_of_its_own_may_lead_to_the_api_by_a_path(queue, proxy_event, context, path):
-    event = proxy_event("POST", path, QUESTION)
+def test_a_custom_domain_may_map_a_path_to_the_api(queue, proxy_event, context, path):
+    event = proxy_event("POST", path, REQUEST)
     event |= {"resource": "/v1/converse", "headers": {"Prefer": "respond-async"}}
     event["requestContext"]["path"] = path
 
-    answer = handler(event, context)
+    response = handler(event, context)
 
-    assert answer["statusCode"] == 202
-    id_ = json.loads(answer["body"])["requestId"]
-    assert answer["headers"]["Location"] == f"{path.rstrip('/').removesuffix('/converse')}/requests/{id_}"
+    assert response["statusCode"] == 202
+    id_ = json.loads(response["body"])["requestId"]
+    assert response["headers"]["Location"] == f"{path.rstrip('/').removesuffix('/converse')}/requests/{id_}"
 
 
 @pytest.mark.parametrize(
@@ -210,15 +208,15 @@ def test_a_domain_of_its_own_may_lead_to_the_api_by_a_path(queue, proxy_event, c
         ("x/v1/models", 404),
     ],
 )
-def test_what_is_below_the_path_of_a_domain_is_all_that_counts(deployed, proxy_event, context, rest, status):
+def test_the_route_is_the_path_below_that_of_the_custom_domain(deployed, proxy_event, context, rest, status):
     event = proxy_event("GET", f"/llm/{rest}") | {"resource": "/{proxy+}", "pathParameters": {"proxy": rest}}
     event["requestContext"]["path"] = event["path"]
 
     assert handler(event, context)["statusCode"] == status
 
 
-def test_a_preference_counts_in_whichever_of_several_headers_it_stands(queue, proxy_event, context):
-    event = proxy_event("POST", "/v1/converse", QUESTION)
+def test_a_preference_may_be_in_any_of_several_headers(queue, proxy_event, context):
+    event = proxy_event("POST", "/v1/converse", REQUEST)
     event["headers"] = {"prefer": "wait=10"}
     event["multiValueHeaders"] = {"prefer": ["respond-async", "wait=10"]}
 
@@ -228,21 +226,21 @@ def test_a_preference_counts_in_whichever_of_several_headers_it_stands(queue, pr
 @pytest.mark.parametrize(
     ("first", "second", "status"), [("respond-async", "", 202), ("", "respond-async", 200)]
 )
-def test_a_request_that_is_sent_again_with_another_preference_is_the_same(
+def test_a_request_that_is_repeated_with_another_preference_is_the_same_request(
     call, queue, deployed, first, second, status
 ):
-    answers = [
-        call("POST", "/v1/converse", QUESTION, headers={"Prefer": prefer, "Idempotency-Key": "k"})
+    responses = [
+        call("POST", "/v1/converse", REQUEST, headers={"Prefer": prefer, "Idempotency-Key": "k"})
         for prefer in (first, second)
     ]
 
-    assert [answer[0] for answer in answers] == [status, status]
-    assert answers[0][1] == answers[1][1]
+    assert [response[0] for response in responses] == [status, status]
+    assert responses[0][1] == responses[1][1]
     assert len(deployed.calls) + len(queue()) == 1
 
 
-def test_the_outcome_is_given_when_there_is_one(call, queue):
-    _, body, _ = call("POST", "/v1/converse", QUESTION, headers={"Prefer": "respond-async"})
+def test_the_outcome_is_returned_when_it_exists(call, queue):
+    _, body, _ = call("POST", "/v1/converse", REQUEST, headers={"Prefer": "respond-async"})
     outcome = {"requestId": body["requestId"], "status": "answered", "answer": {"text": "Paris"}}
     boto3.client("s3").put_object(
         Bucket=os.environ["LLMMANAGER_BUCKET"],
@@ -253,40 +251,40 @@ def test_the_outcome_is_given_when_there_is_one(call, queue):
     assert call("GET", body["links"]["self"])[:2] == (200, outcome)
 
 
-def test_a_request_that_nothing_works_at_any_more_is_told_as_lost(call, queue, monkeypatch, cold_start):
-    _, body, _ = call("POST", "/v1/converse", QUESTION, headers={"Prefer": "respond-async"})
+def test_an_expired_request_is_reported_as_lost(call, queue, monkeypatch, cold_start):
+    _, body, _ = call("POST", "/v1/converse", REQUEST, headers={"Prefer": "respond-async"})
     now = datetime.now(UTC)
-    kept = int(os.environ["LLMMANAGER_REQUEST_LOST_SECONDS"])
+    lost_after = int(os.environ["LLMMANAGER_REQUEST_LOST_SECONDS"])
 
-    def asked_after(seconds):
+    def get_after(seconds):
         monkeypatch.setattr(
-            requests, "datetime", SimpleNamespace(now=lambda _: now + timedelta(seconds=seconds))
+            async_requests, "datetime", SimpleNamespace(now=lambda _: now + timedelta(seconds=seconds))
         )
         return call("GET", body["links"]["self"])
 
-    assert asked_after(kept - 60)[1]["status"] == "pending"
-    status, found, _ = asked_after(kept + 60)
+    assert get_after(lost_after - 60)[1]["status"] == "pending"
+    status, found, _ = get_after(lost_after + 60)
     assert (status, found["requestId"], found["status"]) == (200, body["requestId"], "failed")
     assert found["error"]["type"] == "urn:llmmanager:problem:lost"
 
 
-def test_a_bad_request_is_refused_at_once_even_if_it_may_be_answered_later(call, queue):
+def test_an_invalid_asynchronous_request_is_rejected_at_once(call, queue):
     assert call("POST", "/v1/converse", {}, headers={"Prefer": "respond-async"})[0] == 400
     assert queue() == []
 
 
-def test_a_request_sent_twice_is_queued_once(call, queue):
+def test_an_asynchronous_request_that_is_sent_twice_is_queued_once(call, queue):
     headers = {"Prefer": "respond-async", "Idempotency-Key": "k"}
 
     assert (
-        call("POST", "/v1/converse", QUESTION, headers=headers)[1]
-        == (call("POST", "/v1/converse", QUESTION, headers=headers)[1])
+        call("POST", "/v1/converse", REQUEST, headers=headers)[1]
+        == (call("POST", "/v1/converse", REQUEST, headers=headers)[1])
     )
     assert len(queue()) == 1
 
 
-def test_without_a_queue_the_answer_comes_at_once(call):
-    assert call("POST", "/v1/converse", QUESTION, headers={"Prefer": "respond-async"})[0] == 200
+def test_without_a_queue_the_request_is_answered_at_once(call):
+    assert call("POST", "/v1/converse", REQUEST, headers={"Prefer": "respond-async"})[0] == 200
 
 
 @pytest.mark.parametrize("id_", ["unknown", "a%2Fb", "a" * 81, "ü"])
@@ -294,21 +292,21 @@ def test_an_unknown_request_is_not_found(call, id_):
     assert call("GET", f"/v1/requests/{id_}")[0] == 404
 
 
-# ---- what a body may hold
+# ---- valid and invalid bodies
 
 
-def test_an_answer_that_breaks_a_rule_is_asked_for_again(call, deployed):
-    rules = {"mustContain": ["no model would say this"], "retries": 1}
+def test_an_answer_that_breaks_a_rule_is_requested_again(call, deployed):
+    rules = {"mustContain": ["a phrase that no answer has"], "retries": 1}
 
-    status, problem, _ = call("POST", "/v1/converse", {**QUESTION, "responseValidation": rules})
+    status, problem, _ = call("POST", "/v1/converse", {**REQUEST, "responseValidation": rules})
 
     assert (status, problem["type"]) == (422, "urn:llmmanager:problem:answer-refused")
     assert len(problem["attempts"]) == len(deployed.calls) > 1
     assert problem["errors"][0] == "mustContain[0]: the answer does not contain it"
 
 
-def test_an_answer_that_keeps_the_rules_is_given(call, deployed):
-    status, *_ = call("POST", "/v1/converse", {**QUESTION, "responseValidation": {"minLength": 1}})
+def test_an_answer_that_follows_the_rules_is_returned(call, deployed):
+    status, *_ = call("POST", "/v1/converse", {**REQUEST, "responseValidation": {"minLength": 1}})
 
     assert (status, len(deployed.calls)) == (200, 1)
 
@@ -322,8 +320,8 @@ def test_an_answer_that_keeps_the_rules_is_given(call, deployed):
         ({"x-api-key": "x"}, "x-api-key: credentials"),
     ],
 )
-def test_what_a_body_may_not_hold_is_refused_by_field(call, deployed, more, field):
-    status, problem, _ = call("POST", "/v1/converse", {**QUESTION, **more})
+def test_an_invalid_field_is_rejected_by_its_name(call, deployed, more, field):
+    status, problem, _ = call("POST", "/v1/converse", {**REQUEST, **more})
 
     assert status == 400
     assert problem["errors"][0].startswith(field)
@@ -331,27 +329,27 @@ def test_what_a_body_may_not_hold_is_refused_by_field(call, deployed, more, fiel
 
 
 @pytest.mark.parametrize(
-    ("uri", "taken"),
+    ("uri", "allowed"),
     [
         ("s3://bucket-of-another-team/a.png", True),
         ("s3://batches-of-the-test/inputs/a.png", True),
         ("s3://batches-of-the-test/requests/a.png", False),
-        ("s3://someone-elses/a.png", False),
+        ("s3://another-bucket/a.png", False),
     ],
 )
-def test_files_are_read_from_configured_buckets_only(call, uri, taken):
+def test_files_are_read_only_from_configured_buckets(call, uri, allowed):
     image = {"image": {"format": "png", "source": {"s3Location": {"uri": uri}}}}
     body = {"messages": [{"role": "user", "content": [image, {"text": "What is it?"}]}]}
 
     _, found, _ = call("POST", "/v1/validate", body)
 
-    assert found["valid"] is taken
-    place = "messages[0].content[0].image.source.s3Location.uri: "
-    assert taken or found["errors"][0].startswith(place)
+    assert found["valid"] is allowed
+    path = "messages[0].content[0].image.source.s3Location.uri: "
+    assert allowed or found["errors"][0].startswith(path)
 
 
-def test_a_body_is_checked_without_calling_a_model(call, deployed):
-    assert call("POST", "/v1/validate", QUESTION)[:2] == (200, {"valid": True, "errors": []})
+def test_a_body_is_validated_without_calling_a_model(call, deployed):
+    assert call("POST", "/v1/validate", REQUEST)[:2] == (200, {"valid": True, "errors": []})
     status, found, _ = call(
         "POST", "/v1/validate", {"models": ["GPT"], "responseValidation": {}, "messages": 1}
     )
@@ -373,7 +371,7 @@ OPTIONS = {
 }
 
 
-def test_a_batch_is_started_with_the_options_that_it_was_sent_with(call, machine, records):
+def test_a_batch_is_started_with_its_options(call, machine, records):
     status, body, _ = call("POST", "/v1/batches", {"requests": records(1), **OPTIONS})
 
     assert status == 202
@@ -381,7 +379,7 @@ def test_a_batch_is_started_with_the_options_that_it_was_sent_with(call, machine
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "invalid",
     [
         {"responseValidation": {"retries": 9}},
         {"failureStrategy": "never"},
@@ -391,21 +389,21 @@ def test_a_batch_is_started_with_the_options_that_it_was_sent_with(call, machine
         {"models": ["Nova Lite"], "responseValidation": {"jsonSchema": {"const": "a" * 250_000}}},
     ],
 )
-def test_options_that_a_batch_does_not_take_are_refused_at_once(call, machine, records, wrong):
-    status, problem, _ = call("POST", "/v1/batches", {"requests": records(1), **wrong})
+def test_invalid_options_of_a_batch_are_rejected_at_once(call, machine, records, invalid):
+    status, problem, _ = call("POST", "/v1/batches", {"requests": records(1), **invalid})
 
     assert status == 400
-    assert problem["errors"][0].split(":")[0].split(".")[0] in {*wrong, "body"}
+    assert problem["errors"][0].split(":")[0].split(".")[0] in {*invalid, "body"}
     assert machine.keys() == []
 
 
 # ---- executions
 
 
-def test_a_request_that_every_target_finds_invalid_is_the_callers_to_mend(call, deployed):
+def test_a_request_that_every_target_rejects_as_invalid_returns_400(call, deployed):
     deployed.add_fault(Fault(error="ValidationException", message="temperature is not for this model"))
 
-    status, problem, _ = call("POST", "/v1/converse", QUESTION)
+    status, problem, _ = call("POST", "/v1/converse", REQUEST)
 
     assert (status, problem["type"]) == (400, "urn:llmmanager:problem:invalid-request")
     assert "temperature is not for this model" in problem["errors"][0]
@@ -418,11 +416,11 @@ def described(name):
 
 @pytest.fixture
 def batch(call, machine, records):
-    """A batch that runs; its id."""
+    """The id of a running batch."""
     return call("POST", "/v1/batches", {"requests": records(2)})[1]["batchId"]
 
 
-def test_a_batch_is_stopped_and_taken_up_again_under_its_own_id(call, batch):
+def test_a_batch_is_stopped_and_resumed_with_its_own_id(call, batch):
     assert call("POST", f"/v1/batches/{batch}/resume")[0] == 409
     status, stopped, _ = call("POST", f"/v1/batches/{batch}/stop")
     assert (status, stopped["status"]) == (200, "stopped")
@@ -442,7 +440,7 @@ def test_a_batch_is_stopped_and_taken_up_again_under_its_own_id(call, batch):
 
 @pytest.mark.parametrize("action", ["stop", "resume"])
 @pytest.mark.parametrize("id_", ["unknown", "no id", "a" * 81])
-def test_an_unknown_batch_is_neither_stopped_nor_taken_up(call, machine, action, id_):
+def test_an_unknown_batch_cannot_be_stopped_or_resumed(call, machine, action, id_):
     assert call("POST", f"/v1/batches/{id_}/{action}")[0] == 404
 
 
@@ -461,7 +459,7 @@ def test_batches_are_listed_newest_first_page_by_page(call, machine, records):
         assert datetime.fromisoformat(entry["startedAt"]).tzinfo
 
 
-def test_a_batch_that_was_taken_up_again_is_listed_once_as_it_goes_now(call, machine, records):
+def test_a_resumed_batch_is_listed_once_with_its_current_status(call, machine, records):
     ids = [call("POST", "/v1/batches", {"requests": records(1)})[1]["batchId"] for _ in range(3)]
     for action in ("stop", "resume", "stop", "resume"):
         call("POST", f"/v1/batches/{ids[0]}/{action}")
@@ -483,7 +481,7 @@ def test_a_batch_that_was_taken_up_again_is_listed_once_as_it_goes_now(call, mac
 @pytest.mark.parametrize(
     "query", [{"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"limit": "٣"}, {"nextToken": "x"}]
 )
-def test_a_list_that_cannot_be_given_is_refused_by_parameter(call, machine, query):
+def test_an_invalid_query_parameter_is_rejected_by_its_name(call, machine, query):
     status, problem, _ = call("GET", "/v1/batches", query=query)
 
     assert status == 400
@@ -499,7 +497,7 @@ def test_a_list_that_cannot_be_given_is_refused_by_parameter(call, machine, quer
         ("InternalFailure", 500),
     ],
 )
-def test_a_service_that_fails_or_is_asked_too_often_makes_the_caller_wait(call, machine, code, http_status):
+def test_a_service_that_fails_or_throttles_returns_503_with_retry_after(call, machine, code, http_status):
     with Stubber(clients.step_functions()) as step_functions:
         step_functions.add_client_error("list_executions", code, http_status_code=http_status)
         status, problem, headers = call("GET", "/v1/batches")
@@ -508,7 +506,7 @@ def test_a_service_that_fails_or_is_asked_too_often_makes_the_caller_wait(call, 
     assert int(headers["Retry-After"]) > 0
 
 
-def test_a_service_that_is_not_reached_makes_the_caller_wait(call, monkeypatch):
+def test_an_unreachable_service_returns_503_with_retry_after(call, monkeypatch):
     once = Config(retries={"total_max_attempts": 1})
     unreachable = boto3.client("stepfunctions", endpoint_url="http://127.0.0.1:1", config=once)
     monkeypatch.setattr(clients, "step_functions", lambda: unreachable)
@@ -522,47 +520,47 @@ def test_a_service_that_is_not_reached_makes_the_caller_wait(call, monkeypatch):
 # ---- access and health
 
 
-def test_every_way_in_to_a_model_is_told(call):
+def test_every_access_method_of_a_model_is_returned(call):
     status, body, _ = call("GET", "/v1/models/Claude%20Haiku%204.5/access")
 
     assert status == 200
     assert body["modelId"] == "anthropic.claude-haiku-4-5-20251001-v1:0"
-    ways = body["regions"]["us-east-1"]
-    assert ways["accessMethods"] == ["geographic_profile", "global_profile"]
-    assert ways["accessMethod"] == ways["accessMethods"][0]
-    assert ways["inferenceProfileId"].startswith("us.")
+    access = body["regions"]["us-east-1"]
+    assert access["accessMethods"] == ["geographic_profile", "global_profile"]
+    assert access["accessMethod"] == access["accessMethods"][0]
+    assert access["inferenceProfileId"].startswith("us.")
 
 
-def test_access_can_be_asked_for_in_one_region(call):
+def test_access_can_be_requested_for_one_region(call):
     status, body, _ = call("GET", "/v1/models/Nova Lite/access", query={"region": "us-west-2"})
 
     assert (status, list(body["regions"])) == (200, ["us-west-2"])
 
 
-def test_a_region_or_model_that_is_not_there_is_told(call):
+def test_an_unknown_region_or_model_is_rejected(call):
     assert call("GET", "/v1/models/Nova Lite/access", query={"region": "eu-west-9"})[0] == 400
     assert call("GET", "/v1/models/GPT/access")[0] == 404
     assert call("GET", "/v1/models//access")[0] == 404
 
 
-def test_the_api_tells_that_it_lives_and_how_old_its_knowledge_is(call):
+def test_health_reports_the_status_and_the_age_of_the_catalog(call):
     status, body, _ = call("GET", "/v1/health")
 
     assert (status, body["status"], body["models"]) == (200, "ok", ["Nova Lite", "Nova Micro"])
     assert set(body["accessDataAgeSeconds"]) == set(body["regions"])
 
 
-# ---- large answers
+# ---- large responses
 
 
-def test_an_answer_too_large_for_lambda_is_shown_the_way_to(call, machine, monkeypatch):
+def test_a_response_that_is_too_large_for_lambda_is_a_redirect_to_the_bucket(call, machine, monkeypatch):
     monkeypatch.setattr("lambdas.http_api.handler.MAX_BODY_BYTES", 100)
 
-    status, body, headers = call("POST", "/v1/converse", QUESTION)
+    status, body, headers = call("POST", "/v1/converse", REQUEST)
 
     assert status == 303
     assert headers["Location"] == body["resultUrl"]
-    assert body["expiresInSeconds"] == large_answers.LINK_SECONDS
+    assert body["expiresInSeconds"] == large_responses.LINK_SECONDS
     url = urllib3.util.parse_url(body["resultUrl"])
     assert "X-Amz-Expires=900" in url.query
     (key,) = machine.keys("requests/")
@@ -571,7 +569,7 @@ def test_an_answer_too_large_for_lambda_is_shown_the_way_to(call, machine, monke
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "cn-north-1"])
-def test_the_link_leads_to_the_regions_own_host_and_is_good_for_a_quarter_of_an_hour(
+def test_the_link_uses_the_regional_host_and_expires_after_fifteen_minutes(
     deployed, cold_start, monkeypatch, region
 ):
     bucket = f"in-{region}"
@@ -581,7 +579,7 @@ def test_the_link_leads_to_the_regions_own_host_and_is_good_for_a_quarter_of_an_
     boto3.client("s3", region_name=region).create_bucket(Bucket=bucket, **where)
     cold_start()
 
-    url = urllib3.util.parse_url(large_answers.put_aside(b"{}").headers["Location"])
+    url = urllib3.util.parse_url(large_responses.redirect_to_stored(b"{}").headers["Location"])
 
     signed = dict(parse_qsl(url.query))
     suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
@@ -591,20 +589,20 @@ def test_the_link_leads_to_the_regions_own_host_and_is_good_for_a_quarter_of_an_
     assert f"/{region}/s3/aws4_request" in signed["X-Amz-Credential"]
 
 
-def test_the_link_needs_nothing_but_itself(deployed):
-    link = large_answers.put_aside(b'{"text":"much"}').headers["Location"]
+def test_the_link_needs_no_signature(deployed):
+    link = large_responses.redirect_to_stored(b'{"text":"much"}').headers["Location"]
 
     assert http.get(link, timeout=PATIENCE_SECONDS).json() == {"text": "much"}
 
 
-def test_what_is_just_small_enough_fits_into_what_lambda_takes(call, machine, monkeypatch):
-    worst = '"' * (large_answers.MAX_BODY_BYTES // 2 - 1)
+def test_a_body_of_the_maximum_size_fits_into_the_limit_of_lambda(call, machine, monkeypatch):
+    worst = '"' * (large_responses.MAX_BODY_BYTES // 2 - 1)
     body = json.dumps(worst)
-    assert len(body) <= large_answers.MAX_BODY_BYTES
+    assert len(body) <= large_responses.MAX_BODY_BYTES
     assert len(json.dumps({"body": body})) < 6_291_456
 
 
-def test_ids_of_requests_are_not_guessed(call, queue):
-    later = {"headers": {"Prefer": "respond-async"}}
-    ids = {call("POST", "/v1/converse", QUESTION, **later)[1]["requestId"] for _ in range(20)}
+def test_ids_of_requests_cannot_be_guessed(call, queue):
+    asynchronous = {"headers": {"Prefer": "respond-async"}}
+    ids = {call("POST", "/v1/converse", REQUEST, **asynchronous)[1]["requestId"] for _ in range(20)}
     assert len({id_.partition("-")[2] for id_ in ids}) == 20

@@ -1,4 +1,4 @@
-"""Running a request once, over DynamoDB."""
+"""`run_once`, with DynamoDB."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from lambdas.shared import idempotency
 from lambdas.shared.idempotency import InProgress, KeyReused, StoreUnavailable, run_once
 from tests.waiting import PATIENCE_SECONDS
 
-KEY = ("door", "caller", "key")
+KEY = ("entry-point", "caller", "key")
 
 
 @pytest.fixture
 def once(deployed, context):
-    """Runs work that counts how often it is done."""
+    """Calls `run_once` and counts how often the work runs."""
 
     class Runner:
         runs = 0
@@ -34,7 +34,7 @@ def once(deployed, context):
     return Runner()
 
 
-def test_the_same_request_again_is_given_the_first_answer(once):
+def test_a_repeated_request_gets_the_first_answer(once):
     first = once({"text": "one", "numbers": [1, 2.5, None]})
     second = once({"text": "two"})
 
@@ -43,13 +43,13 @@ def test_the_same_request_again_is_given_the_first_answer(once):
     assert once.runs == 1
 
 
-def test_an_answer_of_nothing_is_remembered_as_well(once):
+def test_an_answer_of_none_is_recorded(once):
     once(None)
 
     assert (once("another").answer, once.runs) == (None, 1)
 
 
-def test_a_key_is_good_for_one_request(once):
+def test_a_key_is_valid_for_one_request(once):
     once("answer")
 
     with pytest.raises(KeyReused):
@@ -57,20 +57,25 @@ def test_a_key_is_good_for_one_request(once):
     assert once.runs == 1
 
 
-def test_doors_and_callers_have_keys_of_their_own(once):
-    for key in (KEY, ("door", "other", "key"), ("other", "caller", "key"), ("doorcaller", "key")):
+def test_entry_points_and_callers_have_separate_keys(once):
+    for key in (
+        KEY,
+        ("entry-point", "other", "key"),
+        ("other", "caller", "key"),
+        ("entry-pointcaller", "key"),
+    ):
         assert not once("answer", key=key).replayed
     assert once.runs == 4
 
 
-def test_a_failure_is_not_kept(once):
-    with pytest.raises(ValueError, match="no luck"):
-        once(ValueError("no luck"))
+def test_a_failure_is_not_recorded(once):
+    with pytest.raises(ValueError, match="failed"):
+        once(ValueError("failed"))
 
     assert once("answer").answer == "answer"
 
 
-def test_of_two_at_once_one_works_and_the_other_is_told(deployed, context):
+def test_of_two_simultaneous_requests_one_runs_and_the_other_is_rejected(deployed, context):
     working, finish = threading.Event(), threading.Event()
     answers = []
 
@@ -87,26 +92,26 @@ def test_of_two_at_once_one_works_and_the_other_is_told(deployed, context):
     finish.set()
     first.join()
 
-    assert [once.answer for once in answers] == ["answer"]
+    assert [result.answer for result in answers] == ["answer"]
 
 
-def test_a_request_whose_function_died_can_be_made_again(deployed, context):
-    class Killed(BaseException):
-        """Nothing that a function could clean up after."""
+def test_a_request_whose_function_stopped_runs_again(deployed, context):
+    class Stopped(BaseException):
+        """Not an Exception, so that it is not handled."""
 
-    def die():
-        raise Killed
+    def stop():
+        raise Stopped
 
     context.seconds = -1
-    with pytest.raises(Killed):
-        run_once(KEY, {}, die, context=context)
+    with pytest.raises(Stopped):
+        run_once(KEY, {}, stop, context=context)
 
     context.seconds = 29
     assert run_once(KEY, {}, lambda: "answer", context=context).answer == "answer"
 
 
 @pytest.mark.parametrize("text", ["a" * 500_000, "語" * 120_000])
-def test_a_large_answer_is_kept_in_the_bucket(once, text):
+def test_a_large_answer_is_stored_in_the_bucket(once, text):
     first, second = once({"text": text}), once("another")
 
     assert second.replayed
@@ -115,7 +120,7 @@ def test_a_large_answer_is_kept_in_the_bucket(once, text):
     assert listed["Key"].startswith("requests/")
 
 
-def test_without_the_table_nothing_is_run(once):
+def test_without_the_table_nothing_runs(once):
     boto3.client("dynamodb").delete_table(TableName="requests-of-the-test")
 
     with pytest.raises(StoreUnavailable):
@@ -123,15 +128,15 @@ def test_without_the_table_nothing_is_run(once):
     assert once.runs == 0
 
 
-def test_an_answer_that_could_not_be_kept_is_given_all_the_same(deployed, context):
+def test_an_answer_that_could_not_be_recorded_is_returned(deployed, context):
     def work():
         boto3.client("dynamodb").delete_table(TableName="requests-of-the-test")
         return "answer"
 
-    assert run_once(KEY, {}, work, context=context) == idempotency.Once("answer", replayed=False)
+    assert run_once(KEY, {}, work, context=context) == idempotency.Result("answer", replayed=False)
 
 
-def test_keys_are_kept_for_a_day(once):
+def test_keys_expire_after_a_day(once):
     before = time.time()
     once("answer")
 

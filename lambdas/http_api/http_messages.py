@@ -1,4 +1,4 @@
-"""One call of the API: what it sent, in a form that the routes can use, and what it is answered."""
+"""A request to the API, read from API Gateway's proxy event, and a response."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any, Final
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.json_text import InvalidJson, parse
 
-# How long API Gateway waits for an answer, from when it has received the request.
+# API Gateway's timeout, counted from when it has received the request.
 GATEWAY_SECONDS: Final = 29.0
-# A request that is older did not wait for a cold start: the clocks differ, or the event is a recorded one.
+# An older request did not wait for a cold start: the clocks differ, or the event is a recorded one.
 _OLDEST_SECONDS: Final = 60.0
 
-# Fields that people put into a body who mean to sign in by it; compared without case, - and _.
+# Fields with which callers try to authenticate in a body; compared without case, - and _.
 _CREDENTIALS = frozenset(
     {
         "accesskeyid",
@@ -35,8 +35,8 @@ _CREDENTIALS = frozenset(
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a call is answered; the body is JSON-ready."""
+class HttpResponse:
+    """A response; its body is JSON-ready data."""
 
     status: int
     body: Any
@@ -44,29 +44,29 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Call:
-    """A proxy event and Lambda's context."""
+class HttpRequest:
+    """A request: a proxy event and Lambda's context."""
 
     event: Mapping[str, Any]
     context: Any
 
     def header(self, name: str) -> str | None:
-        """A header's value, whatever the case of its name; None where it was not sent.
+        """Return the value of a header, or None. The case of the name is ignored.
 
-        The values of one that was sent more than once are listed with commas, as HTTP has it.
+        The values of a repeated header are joined by commas, as in HTTP.
         """
         headers = {**(self.event.get("headers") or {}), **(self.event.get("multiValueHeaders") or {})}
         value = next((value for key, value in headers.items() if key.lower() == name.lower()), None)
         return ", ".join(value) if isinstance(value, list) else value
 
     def query(self, name: str) -> str | None:
-        """A query parameter; the last one, where it was given twice."""
+        """Return a query parameter, or None; the last value of a repeated one."""
         value: str | None = (self.event.get("queryStringParameters") or {}).get(name)
         return value
 
     @property
     def caller(self) -> str:
-        """Who signed the call: a user, a role whatever its session, or the holder of an API key."""
+        """The caller: the ARN of a user, the ARN of a role without its session, or the id of an API key."""
         identity = self._request_context.get("identity") or {}
         arn = identity.get("userArn")
         if not arn:
@@ -80,7 +80,7 @@ class Call:
         path = str(self.event.get("path") or "/")
         if path != self._request_context.get("path"):
             return path
-        # Called by a domain of its own, whose mapping may put a path in front of what API Gateway matched.
+        # The mapping of a custom domain name can add a path before the one that API Gateway matches.
         rest = (self.event.get("pathParameters") or {}).get("proxy")
         if rest is not None:
             return f"/{rest}"
@@ -89,16 +89,16 @@ class Call:
 
     @property
     def base(self) -> str:
-        """The path of the API's URL: its stage, or what the mapping of a domain has put there."""
+        """The path of the API's URL: its stage, or the path of a custom domain's mapping."""
         whole = str(self._request_context.get("path") or "").rstrip("/")
         path = self.path.rstrip("/")
         return whole.removesuffix(path) if whole.endswith(path) else ""
 
     def seconds_left(self) -> float:
-        """Return the seconds until API Gateway or Lambda ends the call.
+        """Return the seconds until API Gateway's or Lambda's timeout.
 
-        API Gateway counts from the request, Lambda from the start of the handler: a cold start lies between.
-        A time of the request that is missing or cannot be right is ignored.
+        API Gateway's timeout starts with the request, Lambda's with the handler, which is after a cold start.
+        A request time that is missing or implausible is ignored.
         """
         remaining: float = self.context.get_remaining_time_in_millis() / 1000
         received = self._request_context.get("requestTimeEpoch")
@@ -112,33 +112,33 @@ class Call:
         return self.event.get("requestContext") or {}
 
     def body(self) -> dict[str, Any]:
-        """Return the JSON object that was sent.
+        """Return the body, which must be a JSON object.
 
         Raises:
-            InvalidRequest: the body is missing, invalid or compressed, or it holds credentials.
+            InvalidRequest: the body is missing, invalid or compressed, or it contains credentials.
         """
         encoding = (self.header("Content-Encoding") or "identity").strip()
         if encoding.lower() != "identity":
-            # API Gateway has replaced the bytes that are not UTF-8: what it compressed is lost.
+            # API Gateway replaces bytes that are not UTF-8, so a compressed body cannot be restored.
             raise InvalidRequest([f"body: must not be compressed (got Content-Encoding {encoding[:80]})"])
         text = self.event.get("body")
         if not text:
-            raise InvalidRequest(["body: must be a JSON object (got nothing)"])
+            raise InvalidRequest(["body: must be a JSON object (got an empty body)"])
         if not isinstance(text, str):
-            raise InvalidRequest(["body: must be text, as API Gateway passes it on"])
+            raise InvalidRequest(["body: must be a string in the proxy event"])
         try:
             body = parse(base64.b64decode(text, validate=True) if self.event.get("isBase64Encoded") else text)
         except InvalidJson as error:
             raise InvalidRequest([f"body: {error}"]) from None
         except ValueError:
-            raise InvalidRequest(["body: must be base64 text, as isBase64Encoded says"]) from None
+            raise InvalidRequest(["body: must be base64 text if isBase64Encoded is true"]) from None
         if not isinstance(body, dict):
             raise InvalidRequest(["body: must be a JSON object"])
         credentials = [key for key in body if key.lower().replace("-", "").replace("_", "") in _CREDENTIALS]
         if credentials:
             raise InvalidRequest(
                 [
-                    f"{key[:80]}: credentials do not belong into a body; requests are signed"
+                    f"{key[:80]}: credentials are not accepted in a body; sign the request instead"
                     for key in credentials
                 ]
             )

@@ -1,4 +1,4 @@
-"""How long a call of the HTTP API has left."""
+"""The time until the timeout of an HTTP request."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 
 import pytest
 
-from lambdas.http_api import calls
-from lambdas.http_api.calls import Call
+from lambdas.http_api import http_messages
+from lambdas.http_api.http_messages import HttpRequest
 
 NOW = 1_780_000_000.0
 
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "time", SimpleNamespace(time=lambda: NOW))
+    monkeypatch.setattr(http_messages, "time", SimpleNamespace(time=lambda: NOW))
 
 
-def call(remaining: float, **request_context: Any) -> Call:
+def request_with(remaining: float, **request_context: Any) -> HttpRequest:
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: remaining * 1000)
-    return Call({"requestContext": request_context}, context)
+    return HttpRequest({"requestContext": request_context}, context)
 
 
 @pytest.mark.parametrize(
@@ -30,17 +30,17 @@ def call(remaining: float, **request_context: Any) -> Call:
         (29, 3, 26),
         (29, 9.5, 19.5),
         (12, 3, 12),
-        # Nothing that is answered now reaches the caller.
+        # A response would not reach the caller.
         (29, 29, 0),
         (29, 39, -10),
     ],
 )
-def test_a_cold_start_is_taken_off_the_time_that_api_gateway_waits(
+def test_a_cold_start_counts_toward_the_timeout_of_api_gateway(
     remaining: float, waited: float, left: float
 ) -> None:
-    sent = call(remaining, requestTimeEpoch=round((NOW - waited) * 1000))
+    request = request_with(remaining, requestTimeEpoch=round((NOW - waited) * 1000))
 
-    assert sent.seconds_left() == pytest.approx(left, abs=0.001)
+    assert request.seconds_left() == pytest.approx(left, abs=0.001)
 
 
 @pytest.mark.parametrize(
@@ -48,12 +48,12 @@ def test_a_cold_start_is_taken_off_the_time_that_api_gateway_waits(
     [None, "1780000000000", True, [], NOW, (NOW + 5) * 1000, (NOW - 3600) * 1000, 0, -1],
     ids=["missing", "text", "true", "list", "in seconds", "in the future", "an hour ago", "zero", "negative"],
 )
-def test_a_time_of_the_request_that_cannot_be_right_is_ignored(epoch: Any) -> None:
-    assert call(20, requestTimeEpoch=epoch).seconds_left() == 20
+def test_an_implausible_request_time_is_ignored(epoch: Any) -> None:
+    assert request_with(20, requestTimeEpoch=epoch).seconds_left() == 20
 
 
 @pytest.mark.parametrize("event", [{}, {"requestContext": None}, {"requestContext": {}}])
-def test_without_a_time_of_the_request_lambdas_own_time_counts(event: Any) -> None:
+def test_without_a_request_time_the_timeout_of_lambda_counts(event: Any) -> None:
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 20_000)
 
-    assert Call(event, context).seconds_left() == 20
+    assert HttpRequest(event, context).seconds_left() == 20

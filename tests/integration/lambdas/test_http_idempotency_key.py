@@ -1,4 +1,4 @@
-"""An Idempotency-Key whose first attempt started something and could not write that down."""
+"""An Idempotency-Key whose first attempt started something but could not record it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.events import handler as events
+from lambdas.events import handler as events_handler
 from lambdas.http_api.handler import handler
 from lambdas.shared import clients
 
-QUESTION = {"messages": [{"role": "user", "content": [{"text": "What is the capital of France?"}]}]}
+REQUEST = {"messages": [{"role": "user", "content": [{"text": "What is the capital of France?"}]}]}
 
 
-class Died(BaseException):
-    """The function ends here: nothing that it would do next is done."""
+class Stopped(BaseException):
+    """Raised where the function stops. Not an Exception, so that the function does not handle it."""
 
 
 @pytest.fixture
 def call(deployed: Any, proxy_event: Any, make_context: Any) -> Any:
-    """Sends a request under one key; gives status, body and headers of the answer."""
+    """Sends a request with a key and returns status, body and headers."""
 
     def send(
         path: str, body: Any, *, key: str = "k", seconds: float = 29, **headers: str
@@ -31,27 +31,27 @@ def call(deployed: Any, proxy_event: Any, make_context: Any) -> Any:
         event = proxy_event("POST", path, body)
         event["headers"] = {"Idempotency-Key": key, **headers}
         event["requestContext"]["identity"] = {"userArn": "arn:aws:iam::1:user/ada"}
-        answer = handler(event, make_context(seconds))
-        return answer["statusCode"], json.loads(answer["body"]), answer["headers"]
+        response = handler(event, make_context(seconds))
+        return response["statusCode"], json.loads(response["body"]), response["headers"]
 
     return send
 
 
 @pytest.fixture
-def die_after(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Makes the function die right after its next call of an operation, which is carried out."""
+def stop_after(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Stops the function after its next call of an operation, which succeeds."""
 
-    def arm(client: Any, operation: str, error: BaseException | None = None) -> None:
+    def arrange(client: Any, operation: str, error: BaseException | None = None) -> None:
         real = getattr(client, operation)
 
-        def once_more(**arguments: Any) -> Any:
+        def call_and_stop(**arguments: Any) -> Any:
             real(**arguments)
             monkeypatch.setattr(client, operation, real)
-            raise error or Died
+            raise error or Stopped
 
-        monkeypatch.setattr(client, operation, once_more)
+        monkeypatch.setattr(client, operation, call_and_stop)
 
-    return arm
+    return arrange
 
 
 def executions() -> list[str]:
@@ -64,49 +64,49 @@ def throttled(operation: str) -> ClientError:
     return ClientError({"Error": {"Code": "ThrottlingException", "Message": "too fast"}}, operation)
 
 
-def test_a_batch_is_started_once_though_the_function_died_before_it_noted_the_start(call, records, die_after):
+def test_a_batch_is_started_once_although_the_function_stopped_before_it_recorded_the_start(
+    call, records, stop_after
+):
     body = {"requests": records(2)}
-    die_after(clients.step_functions(), "start_execution")
-    # So short a time that the key's first attempt counts as dead at once.
-    with pytest.raises(Died):
+    stop_after(clients.step_functions(), "start_execution")
+    # With no time left, the record of the first attempt expires at once.
+    with pytest.raises(Stopped):
         call("/v1/batches", body, seconds=0)
     (started,) = executions()
 
-    status, answer, _ = call("/v1/batches", body)
+    status, response, _ = call("/v1/batches", body)
 
-    assert (status, answer["batchId"]) == (202, started)
+    assert (status, response["batchId"]) == (202, started)
     assert executions() == [started]
 
 
 @pytest.mark.parametrize("state", ["RUNNING", "ABORTED"])
-def test_a_batch_is_started_once_though_the_first_attempt_was_answered_with_an_error(
-    call, records, die_after, state
+def test_a_batch_is_started_once_although_the_first_attempt_returned_an_error(
+    call, records, stop_after, state
 ):
     body = {"requests": records(2), "models": ["Nova Lite"]}
-    die_after(clients.step_functions(), "start_execution", throttled("StartExecution"))
+    stop_after(clients.step_functions(), "start_execution", throttled("StartExecution"))
     assert call("/v1/batches", body)[0] == 503
     (started,) = executions()
     if state == "ABORTED":
         arn = os.environ["LLMMANAGER_BATCH_STATE_MACHINE_ARN"].replace(":stateMachine:", ":execution:")
         boto3.client("stepfunctions").stop_execution(executionArn=f"{arn}:{started}")
 
-    status, answer, _ = call("/v1/batches", body)
+    status, response, _ = call("/v1/batches", body)
 
-    assert (status, answer["batchId"]) == (202, started)
+    assert (status, response["batchId"]) == (202, started)
     assert executions() == [started]
     assert call("/v1/batches", body)[2]["Idempotent-Replay"] == "true"
 
 
-def test_a_batch_is_started_once_though_dynamodb_did_not_take_the_note_of_the_start(
-    call, records, monkeypatch
-):
+def test_a_batch_is_started_once_although_dynamodb_did_not_store_the_record(call, records, monkeypatch):
     body = {"requests": records(2)}
     with monkeypatch.context() as broken:
 
-        def refuse(**_: Any) -> None:
+        def fail(**_: Any) -> None:
             raise throttled("UpdateItem")
 
-        broken.setattr(clients.dynamodb(), "update_item", refuse)
+        broken.setattr(clients.dynamodb(), "update_item", fail)
         status, first, _ = call("/v1/batches", body, seconds=0)
     assert status == 202
 
@@ -114,8 +114,8 @@ def test_a_batch_is_started_once_though_dynamodb_did_not_take_the_note_of_the_st
     assert executions() == [first["batchId"]]
 
 
-def test_another_body_under_a_key_that_has_started_a_batch_is_refused(call, records, die_after):
-    die_after(clients.step_functions(), "start_execution", throttled("StartExecution"))
+def test_another_body_with_a_key_that_has_started_a_batch_is_rejected(call, records, stop_after):
+    stop_after(clients.step_functions(), "start_execution", throttled("StartExecution"))
     call("/v1/batches", {"requests": records(2)})
 
     status, problem, _ = call("/v1/batches", {"requests": records(3)})
@@ -124,22 +124,22 @@ def test_another_body_under_a_key_that_has_started_a_batch_is_refused(call, reco
     assert len(executions()) == 1
 
 
-def test_a_body_that_was_refused_can_be_mended_under_its_key(call, records):
+def test_a_rejected_body_can_be_corrected_with_the_same_key(call, records):
     assert call("/v1/batches", {"requests": records(2), "priority": 99})[0] == 400
 
     assert call("/v1/batches", {"requests": records(2), "priority": 1})[0] == 202
 
 
 def test_without_dynamodb_a_batch_with_a_key_is_not_started(call, records, monkeypatch):
-    def refuse(**_: Any) -> None:
+    def fail(**_: Any) -> None:
         raise throttled("PutItem")
 
     real = clients.dynamodb().put_item
 
-    def refuse_the_id(**arguments: Any) -> Any:
-        return (refuse if "body" in arguments["Item"] else real)(**arguments)
+    def fail_for_ids(**arguments: Any) -> Any:
+        return (fail if "body" in arguments["Item"] else real)(**arguments)
 
-    monkeypatch.setattr(clients.dynamodb(), "put_item", refuse_the_id)
+    monkeypatch.setattr(clients.dynamodb(), "put_item", fail_for_ids)
 
     status, problem, _ = call("/v1/batches", {"requests": records(2)})
 
@@ -147,7 +147,7 @@ def test_without_dynamodb_a_batch_with_a_key_is_not_started(call, records, monke
     assert executions() == []
 
 
-def test_each_key_starts_a_batch_of_its_own(call, records):
+def test_each_key_starts_its_own_batch(call, records):
     body = {"requests": records(2)}
 
     ids = {call("/v1/batches", body, key=key)[1]["batchId"] for key in ("a", "b")}
@@ -157,7 +157,7 @@ def test_each_key_starts_a_batch_of_its_own(call, records):
 
 
 def test_a_request_that_was_queued_twice_is_answered_once(
-    call, deployed, die_after, monkeypatch, cold_start, make_context
+    call, deployed, stop_after, monkeypatch, cold_start, make_context
 ):
     sqs = boto3.client("sqs")
     url = sqs.create_queue(QueueName="requests")["QueueUrl"]
@@ -169,9 +169,9 @@ def test_a_request_that_was_queued_twice_is_answered_once(
     }.items():
         monkeypatch.setenv(name, value)
     cold_start()
-    die_after(clients.sqs(), "send_message", throttled("SendMessage"))
-    assert call("/v1/converse", QUESTION, Prefer="respond-async")[0] == 503
-    assert call("/v1/converse", QUESTION, Prefer="respond-async")[0] == 202
+    stop_after(clients.sqs(), "send_message", throttled("SendMessage"))
+    assert call("/v1/converse", REQUEST, Prefer="respond-async")[0] == 503
+    assert call("/v1/converse", REQUEST, Prefer="respond-async")[0] == 202
 
     queued = sqs.receive_message(
         QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["ApproximateReceiveCount"]
@@ -185,5 +185,5 @@ def test_a_request_that_was_queued_twice_is_answered_once(
             "receiptHandle": message["ReceiptHandle"],
             "attributes": {"ApproximateReceiveCount": "1"},
         }
-        assert events.handler({"Records": [record]}, make_context(300)) == {"batchItemFailures": []}
+        assert events_handler.handler({"Records": [record]}, make_context(300)) == {"batchItemFailures": []}
     assert len(deployed.calls) == 1

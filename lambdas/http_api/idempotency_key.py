@@ -1,0 +1,56 @@
+"""The header `Idempotency-Key`: a request that is sent twice with the same key runs once."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from lambdas.http_api.http_messages import HttpRequest, HttpResponse
+from lambdas.shared.codec import InvalidRequest
+from lambdas.shared.idempotency import IdempotencyError, fixed_id, idempotency_problem, run_once
+
+HEADER = "Idempotency-Key"
+MAX_KEY_LENGTH = 255
+
+# Returns the id for what the request starts. It is the same for each attempt with the same key.
+FixedId = Callable[[], str]
+
+
+def run_with_key(
+    request: HttpRequest, route: str, body: Mapping[str, Any], work: Callable[[FixedId], HttpResponse]
+) -> HttpResponse:
+    """Return the response of `work`, or the earlier response to the same key.
+
+    Args:
+        work: gets a function that returns the id for what it starts. `work` must validate the body before it
+            calls this function, because the call binds the key to the body.
+
+    Raises:
+        Problem: the key was used with another body, or its first request is still in progress.
+        InvalidRequest: the key is malformed.
+    """
+    key = request.header(HEADER)
+    if key is None:
+        return work(_new_id)
+    if not 0 < len(key) <= MAX_KEY_LENGTH or not key.isprintable():
+        raise InvalidRequest([f"{HEADER}: must be 1 to {MAX_KEY_LENGTH} printable characters"])
+    full_key = ("http", route, request.caller, key)
+
+    def run() -> list[Any]:
+        response = work(lambda: fixed_id(full_key, body, _new_id()))
+        return [response.status, response.body, dict(response.headers)]
+
+    try:
+        result = run_once(full_key, body, run, context=request.context)
+    except IdempotencyError as error:
+        raise idempotency_problem(error, name=HEADER) from None
+    status, response_body, headers = result.answer
+    replay = {"Idempotent-Replay": "true"} if result.replayed else {}
+    return HttpResponse(status, response_body, {**headers, **replay})
+
+
+def _new_id() -> str:
+    """Return a new id that cannot be guessed and that sorts by time."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:16]}"
