@@ -11,7 +11,7 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationEr
 from llmmanager.bedrock.invocation.clients import MAX_CONNECTIONS, ClientPool
 from llmmanager.bedrock.invocation.credentials import NO_CREDENTIALS
 from llmmanager.bedrock.invocation.invoker import Invoker
-from llmmanager.bedrock.invocation.known_quotas import KnownQuotas, check_share
+from llmmanager.bedrock.invocation.known_quotas import KnownQuotas, check_reserve, check_share
 from llmmanager.bedrock.invocation.request import ValidRequest, build_request
 from llmmanager.bedrock.invocation.run import Machinery
 from llmmanager.bedrock.invocation.sessions import account_key
@@ -55,6 +55,7 @@ class LLMManager:
         quotas: the tokens and requests per minute of models, as far as they are known. Calls keep within
             them from the start. Without them, the quota is learnt once Bedrock throttles a call.
         quota_share: the part of these quotas that this manager may use, above 0 and at most 1.
+        quota_reserve: the part of each limit, known or learnt, that this manager leaves to others; below 1.
 
     Raises:
         ConfigurationError: a name, region or setting that cannot work.
@@ -74,6 +75,7 @@ class LLMManager:
         cooldowns: Cooldowns | None = None,
         quotas: Sequence[ModelQuota] = (),
         quota_share: float = 1.0,
+        quota_reserve: float = 0.0,
     ) -> None:
         _check("auth_config", auth_config, AuthConfig)
         _check("retry_config", retry_config, RetryConfig)
@@ -112,6 +114,7 @@ class LLMManager:
                 account_key(auth_config or AuthConfig()),
                 KnownQuotas(quotas, lambda name: self._catalog.resolve(name).model_id),
                 check_share(quota_share),
+                check_reserve(quota_reserve),
             ),
         )
         self._invoker = Invoker(self._machinery, self._targets)

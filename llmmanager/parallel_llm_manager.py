@@ -86,6 +86,7 @@ class ParallelLLMManager:
         cooldowns: Cooldowns | None = None,
         quotas: Sequence[ModelQuota] = (),
         quota_share: float = 1.0,
+        quota_reserve: float = 0.0,
     ) -> None:
         if parallel_config is not None and not isinstance(parallel_config, ParallelProcessingConfig):
             raise ParallelConfigurationError(
@@ -106,6 +107,7 @@ class ParallelLLMManager:
             cooldowns=cooldowns,
             quotas=quotas,
             quota_share=quota_share,
+            quota_reserve=quota_reserve,
         )
         self._regions = self._manager.get_available_regions()
         self._balancer = LoadBalancer(self._regions, self._config.load_balancing_strategy)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lambdas.shared.feature_switch import read_feature_fallback
+from lambdas.shared.answer_options import read_feature_fallback
 from lambdas.shared.response_rules import read_rules
 from llmmanager import ResponseValidationConfig, RetryStrategy
 

@@ -18,7 +18,8 @@ _FIELDS = CONVERSE_FIELDS | _OWN_FIELDS
 _FIELD_OF = {spelling: name for name, camel in _FIELDS.items() for spelling in (name, camel)}
 # Where what stands beside a record's modelInput belongs; all else there is passed over.
 _BELONGS = dict.fromkeys(_FIELD_OF, "into modelInput") | dict.fromkeys(
-    ("models", "regions", "responseValidation", "featureFallback"), "to the batch, for all of its records"
+    ("models", "regions", "responseValidation", "featureFallback", "maxCostMultiple"),
+    "to the batch, for all of its records",
 )
 _ID_FIELDS = ("recordId", "requestId", "record_id", "request_id")
 _MODEL_INPUT = "modelInput"

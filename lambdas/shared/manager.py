@@ -82,16 +82,25 @@ def model_ids(targets: Targets) -> tuple[str, ...]:
 
 
 @lru_cache(_KEPT)
-def llm_manager(targets: Targets, *, feature_fallback: bool) -> LLMManager:
+def llm_manager(
+    targets: Targets, *, feature_fallback: bool, max_cost_multiple: float | None = None
+) -> LLMManager:
     """Return the manager for single requests.
 
     Args:
         feature_fallback: whether it leaves out content and tuning parameters that a model refuses.
+        max_cost_multiple: as in `RetryConfig`.
+
+    Raises:
+        ConfigurationError: the models and regions cannot work, or the cost is limited and the first model has
+            no known price.
     """
     return LLMManager(
         list(targets.models),
         list(targets.regions),
-        retry_config=RetryConfig(enable_feature_fallback=feature_fallback),
+        retry_config=RetryConfig(
+            enable_feature_fallback=feature_fallback, max_cost_multiple=max_cost_multiple
+        ),
         unified_model_manager=catalog(),
         cooldowns=cooldowns(),
     )

@@ -173,6 +173,8 @@ def _unanswered(
     retry_after: float = _RETRY_AFTER_SECONDS,
 ) -> Problem:
     more = _called(error.response) if error.response is not None else {"attempts": []}
+    if error.left_out:
+        detail += f" Left out by maxCostMultiple: {error.left_out}."
     return Problem(
         status,
         slug,

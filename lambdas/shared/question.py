@@ -6,16 +6,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from lambdas.shared.answer_options import (
+    FEATURE_FALLBACK,
+    MAX_COST_MULTIPLE,
+    read_feature_fallback,
+    read_max_cost_multiple,
+)
 from lambdas.shared.codec import InvalidRequest, decode_request, encode_response
-from lambdas.shared.feature_switch import FIELD as FEATURE_FALLBACK
-from lambdas.shared.feature_switch import read_feature_fallback
 from lambdas.shared.health import count_all_cooling
 from lambdas.shared.manager import Targets, choose_targets, llm_manager, model_ids
 from lambdas.shared.metrics import recorded
 from lambdas.shared.observability import log_payload
 from lambdas.shared.problems import answer_refused
 from lambdas.shared.s3_locations import location_problems
-from llmmanager import BedrockConverseRequest, ResponseValidationConfig
+from llmmanager import BedrockConverseRequest, ConfigurationError, LLMManager, ResponseValidationConfig
 
 _RULES = "responseValidation"
 T = TypeVar("T")
@@ -28,12 +32,27 @@ class Question:
     Attributes:
         rules: the check on each answer, or None.
         feature_fallback: whether features that a model refuses may be left out.
+        max_cost_multiple: how many times as much as the first model another target may cost; None for no
+            limit.
     """
 
     request: BedrockConverseRequest
     targets: Targets
     rules: ResponseValidationConfig | None
     feature_fallback: bool
+    max_cost_multiple: float | None
+
+    def manager(self) -> LLMManager:
+        """Return the manager that answers it.
+
+        Raises:
+            ConfigurationError: the cost is limited, and the first model has no known price.
+        """
+        return llm_manager(
+            self.targets,
+            feature_fallback=self.feature_fallback,
+            max_cost_multiple=self.max_cost_multiple,
+        )
 
 
 def read_question(body: Mapping[str, Any]) -> Question:
@@ -42,18 +61,29 @@ def read_question(body: Mapping[str, Any]) -> Question:
     Raises:
         InvalidRequest: with every problem that it has.
     """
-    own = ("models", "regions", _RULES, FEATURE_FALLBACK)
+    own = ("models", "regions", _RULES, FEATURE_FALLBACK, MAX_COST_MULTIPLE)
     fields = {key: value for key, value in body.items() if key not in own}
     problems: list[str] = []
     targets = _read(lambda: choose_targets(body.get("models"), body.get("regions")), problems)
     rules = _read(lambda: _read_rules(body.get(_RULES)), problems)
     feature_fallback = _read(lambda: read_feature_fallback(body.get(FEATURE_FALLBACK)), problems)
+    multiple = _read(lambda: read_max_cost_multiple(body.get(MAX_COST_MULTIPLE)), problems)
     models = model_ids(targets) if targets else ()
     request = _read(lambda: decode_request(fields, model_ids=models), problems)
     problems += location_problems(fields)
     if problems or targets is None or request is None or feature_fallback is None:
         raise InvalidRequest(problems)
-    return Question(request, targets, rules, feature_fallback)
+    question = Question(request, targets, rules, feature_fallback, multiple)
+    if multiple is not None:
+        _check_first_price(question)
+    return question
+
+
+def _check_first_price(question: Question) -> None:
+    try:
+        question.manager()
+    except ConfigurationError as error:
+        raise InvalidRequest([f"{MAX_COST_MULTIPLE}: {error.message}"]) from None
 
 
 def _read(part: Callable[[], T], problems: list[str]) -> T | None:
@@ -84,7 +114,7 @@ def ask(question: Question, *, seconds: float, door: str, caller: str | None) ->
     Raises:
         Problem, LLMManagerError: nothing answered it, or nothing as it must be.
     """
-    manager = llm_manager(question.targets, feature_fallback=question.feature_fallback)
+    manager = question.manager()
     try:
         response = recorded(
             lambda: manager.converse_with_request(question.request, question.rules, deadline=seconds),

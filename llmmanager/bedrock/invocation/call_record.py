@@ -157,7 +157,7 @@ class CallRecord:
             error.response = self.response(None, None, success=False)  # type: ignore[attr-defined]
 
     def exhausted(
-        self, reason: str, *, out_of_time: bool, quota_wait: float | None = None
+        self, reason: str, *, out_of_time: bool, quota_wait: float | None = None, left_out: str = ""
     ) -> RetryExhaustedError:
         """Return the error for a call without an answer: all attempts, and the response built from them.
 
@@ -165,9 +165,12 @@ class CallRecord:
             reason: why no further attempt is made.
             out_of_time: whether the deadline is the reason.
             quota_wait: seconds until a quota admits the call, when that is the reason.
+            left_out: the models that were left out since they may cost too much.
         """
         errors = [attempt.error for attempt in self.attempts if attempt.error is not None]
         message = f"no answer after {len(self.attempts)} attempt(s): {reason}"
+        if left_out:
+            message += f"; left out by max_cost_multiple: {left_out}"
         if errors:
             message += f"; last error: {_in_words(errors[-1])}"
         kind = DeadlineExceededError if out_of_time else RetryExhaustedError
@@ -176,6 +179,7 @@ class CallRecord:
         failure = kind(message, last_errors=errors, attempts=self.attempts)
         if isinstance(failure, QuotaExceededError) and quota_wait is not None:
             failure.retry_after = quota_wait
+        failure.left_out = left_out
         response = self.response(None, None, success=False)
         attempts_explain = errors and kind is RetryExhaustedError
         failure.response = response if attempts_explain else replace(response, error=failure)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmmanager.bedrock.catalog.entries import ModelAccess
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import InvalidResponseError, RetryExhaustedError
@@ -21,6 +21,9 @@ from llmmanager.bedrock.models.deadline import Deadline
 from llmmanager.bedrock.models.llm_manager_structures import ResponseValidationConfig, ValidationResult
 from llmmanager.bedrock.models.streaming_response import StreamingResponse
 from llmmanager.bedrock.routing.quota_pacing import ONE_CALL, QuotaPatience
+
+if TYPE_CHECKING:
+    from llmmanager.bedrock.invocation.cost_limit import CostLimit
 
 
 class Invoker:
@@ -60,6 +63,7 @@ class Invoker:
             warnings=[*self._targets.warnings, *request.warnings],
             cancelled=cancelled,
             patience=quota_patience,
+            cost_limit=self._cost_limit(request, regions),
         )
         try:
             if validation is None:
@@ -89,6 +93,7 @@ class Invoker:
             operation="ConverseStream",
             deadline=deadline,
             warnings=[*self._targets.warnings, *request.warnings],
+            cost_limit=self._cost_limit(request, None),
         )
         judge = None if validation is None else partial(_judged, validation)
         try:
@@ -99,6 +104,14 @@ class Invoker:
             run.count()
             raise
         return StreamingResponse(stream)
+
+    def _cost_limit(self, request: ValidRequest, regions: Sequence[str] | None) -> CostLimit | None:
+        multiple = self._machinery.retry_config.max_cost_multiple
+        if multiple is None:
+            return None
+        from llmmanager.bedrock.invocation.cost_limit import CostLimit
+
+        return CostLimit(multiple, request.fields, self._targets.first(regions))
 
     def _places(self, request: ValidRequest, regions: Sequence[str] | None) -> Callable[[], Sequence[Place]]:
         """Return what looks up the access methods of each model and region that can answer the request.

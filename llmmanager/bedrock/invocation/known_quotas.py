@@ -52,6 +52,17 @@ def check_share(share: float) -> float:
     return share
 
 
+def check_reserve(reserve: float) -> float:
+    """Return the part of a quota that a manager leaves to others.
+
+    Raises:
+        ConfigurationError: not a number from 0 to below 1.
+    """
+    if isinstance(reserve, bool) or not isinstance(reserve, int | float) or not 0 <= reserve < 1:
+        raise ConfigurationError(f"quota_reserve must be at least 0 and below 1 (got {reserve!r})")
+    return reserve
+
+
 def _over(earlier: ModelQuota | None, later: ModelQuota) -> ModelQuota:
     if earlier is None:
         return later

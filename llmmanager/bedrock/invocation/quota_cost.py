@@ -1,4 +1,4 @@
-"""How many tokens of quota Bedrock reserves for a request and counts for an answer."""
+"""How many tokens a request may use, and how many of them Bedrock reserves and counts against a quota."""
 
 from __future__ import annotations
 
@@ -22,11 +22,16 @@ def reserved_tokens(request: Mapping[str, Any], body: bytes, model_id: str) -> i
     Args:
         body: the request as it is sent.
     """
+    return input_tokens(request, body) + most_output_tokens(request, model_id)
+
+
+def most_output_tokens(request: Mapping[str, Any], model_id: str) -> int:
+    """Return the tokens that the model may answer at most: `maxTokens`, or the model's own limit."""
     max_tokens = (request.get("inferenceConfig") or {}).get("maxTokens")
-    if not isinstance(max_tokens, int):
-        facts = facts_of(model_id)
-        max_tokens = (facts.max_output_tokens if facts else None) or _USUAL_MAX_OUTPUT
-    return _input_tokens(request, body) + max_tokens
+    if isinstance(max_tokens, int):
+        return max_tokens
+    facts = facts_of(model_id)
+    return (facts.max_output_tokens if facts else None) or _USUAL_MAX_OUTPUT
 
 
 def settled_tokens(answer: Mapping[str, Any], model_id: str) -> int | None:
@@ -52,7 +57,12 @@ def latency_seconds(answer: Mapping[str, Any] | None) -> float | None:
     return milliseconds / 1000 if isinstance(milliseconds, int | float) else None
 
 
-def _input_tokens(request: Mapping[str, Any], body: bytes) -> int:
+def input_tokens(request: Mapping[str, Any], body: bytes) -> int:
+    """Estimate the tokens of the request itself.
+
+    Args:
+        body: the request as it is sent.
+    """
     size, media = len(body), 0
     if size > _SMALL_BODY:
         for kind, data in _media(request):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from llmmanager.bedrock.catalog.entries import ModelAccess
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import (
@@ -34,6 +34,9 @@ from llmmanager.bedrock.routing.decision import CREDENTIALS_KINDS, Decision, Kin
 from llmmanager.bedrock.routing.quota_gate import Permit
 from llmmanager.bedrock.routing.quota_pacing import ONE_CALL, CallPacing, ManagerQuotas, QuotaPatience
 from llmmanager.bedrock.routing.route import Route, Step
+
+if TYPE_CHECKING:
+    from llmmanager.bedrock.invocation.cost_limit import CostLimit
 
 R = TypeVar("R")
 Send = Callable[[Any, str, bytes, float], R]
@@ -70,6 +73,7 @@ class Run(Generic[R]):
         warnings: what the caller should be told in any case.
         cancelled: set by another thread to end the call: no further attempt or wait starts.
         patience: how the call waits for quota.
+        cost_limit: leaves out targets where the request may cost too much; None for no limit.
     """
 
     def __init__(
@@ -84,6 +88,7 @@ class Run(Generic[R]):
         warnings: Iterable[str] = (),
         cancelled: threading.Event | None = None,
         patience: QuotaPatience = ONE_CALL,
+        cost_limit: CostLimit | None = None,
     ) -> None:
         self.record = CallRecord(warnings)
         self._streaming = operation == "ConverseStream"
@@ -98,6 +103,7 @@ class Run(Generic[R]):
         self._deadline = deadline
         self._cancelled = cancelled
         self._places = places
+        self._cost_limit = cost_limit
         self._pacing = CallPacing(
             machinery.quotas,
             partial(_reserved_tokens, self._features),
@@ -106,7 +112,7 @@ class Run(Generic[R]):
         )
         self._permit: Permit | None = None
         self._route = Route(
-            places(),
+            self._affordable(places()),
             machinery.retry_config,
             machinery.cooldowns,
             deadline,
@@ -307,7 +313,9 @@ class Run(Generic[R]):
             return self._after_refusal(target, decision)
         if decision.next is Next.OTHER_ACCESS_METHOD:
             if decision.kind is Kind.ACCESS_METHOD:
-                self._route.add_ways(target, self._machinery.contradicted(target, self._deadline.remaining()))
+                ways = self._machinery.contradicted(target, self._deadline.remaining())
+                for affordable in self._affordable([ways]):
+                    self._route.add_ways(target, affordable)
             return decision.next if self._route.has_other_way(target) else decision.otherwise
         if decision.kind is Kind.MODEL and self._route.is_last(target):
             return self._where_else(target, decision.next)
@@ -337,8 +345,11 @@ class Run(Generic[R]):
         Not after an access denial: what Bedrock lists is the same for every account.
         """
         self._machinery.look_again(self._deadline.remaining())
-        self._route.add_places(self._places())
+        self._route.add_places(self._affordable(self._places()))
         return Next.OTHER_ACCESS_METHOD if self._route.has_other_way(target) else next_
+
+    def _affordable(self, places: Iterable[Sequence[ModelAccess]]) -> Iterable[Sequence[ModelAccess]]:
+        return places if self._cost_limit is None else self._cost_limit.within(places)
 
     def _give_up(self, error: Exception, decision: Decision) -> NoReturn:
         auth_type = self._machinery.clients.auth_type
@@ -349,6 +360,7 @@ class Run(Generic[R]):
 
     def _exhausted(self, reason: str | None = None) -> LLMManagerError:
         reason = reason or ("cancelled" if self.is_cancelled else self._route.ended_by)
+        left_out = self._cost_limit.left_out if self._cost_limit else ""
         out_of_time = self._deadline.remaining() <= 0 or self._route.out_of_time
         if not out_of_time and not self.is_cancelled:
             refused = self.record.credentials_error(auth_type=self._machinery.clients.auth_type)
@@ -358,6 +370,7 @@ class Run(Generic[R]):
             reason,
             out_of_time=out_of_time and not self.is_cancelled,
             quota_wait=None if self.is_cancelled else self._route.quota_wait,
+            left_out=left_out,
         )
 
 

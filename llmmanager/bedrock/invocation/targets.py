@@ -23,8 +23,9 @@ class Targets:
         warnings: what the caller should know of the names.
 
     Raises:
-        ConfigurationError: models or regions are not sequences of names, a name is unknown or ambiguous, or
-            no model can be called in any of the regions; the message says where it can be had.
+        ConfigurationError: models or regions are not sequences of names, a name is unknown or ambiguous, no
+            model can be called in any of the regions (the message says where it can be had), or the cost is
+            limited and the first model has no known price.
     """
 
     def __init__(
@@ -44,6 +45,12 @@ class Targets:
         self.model_ids = tuple(model.model_id for model in self._models)
         self.warnings = tuple(warning for model in self._models for warning in model.warnings)
         self.required()
+        if retry_config.max_cost_multiple is not None:
+            # Few managers limit the cost: the others do not load what compares it.
+            from llmmanager.bedrock.invocation.cost_limit import check_first_price, unpriced
+
+            check_first_price(self.first())
+            self.warnings += tuple(unpriced(self.places()))
 
     def places(self, regions: Sequence[str] | None = None) -> tuple[Place, ...]:
         """The ways in for each model and region, in the order of the retry strategy.
@@ -69,6 +76,14 @@ class Targets:
             ways = (self._ways(by_name[name], region) for name, region in pairs)
             found = self._places[key] = tuple(place for place in ways if place)
         return found
+
+    def first(self, regions: Sequence[str] | None = None) -> ModelAccess:
+        """Return the first target of the first model, in these regions where it can be called there."""
+        model = self._models[0]
+        for place in (*self.places(regions), *self.places()):
+            if place[0].model_id == model.model_id:
+                return place[0]
+        return ModelAccess(model.model_id, model.requested, self.regions[0], None, model.model_id)
 
     def required(self, regions: Sequence[str] | None = None) -> tuple[Place, ...]:
         """Like `places`; when nothing known offers a target, the store and Bedrock are asked.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
 from llmmanager.bedrock.models.llm_manager_constants import LLMManagerConfig
@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 ACCESS_METHODS = ("on_demand", "geographic_profile", "global_profile")
+ON_THROTTLE = ("failover", "wait")
 
 
 class AuthenticationType(Enum):
@@ -112,6 +113,13 @@ class RetryConfig:
             transient for this caller.
         access_method_order: which way in to a model in a region is preferred, of "on_demand",
             "geographic_profile" and "global_profile"; one that is left out comes last.
+        on_throttle: "failover": a throttled call tries its other targets, other models included. "wait": it
+            tries the other regions and access methods of the same model, then waits for quota; another model
+            only when that wait would not end before the deadline. Throttled attempts then do not count
+            against `max_retries`. Other failures lead to the next model in either case.
+        max_cost_multiple: a target is used only when the request may cost there at most this many times what
+            it may cost at the first model: its input and `maxTokens`, at the catalog's prices. A target
+            without a known price is not used either. None for no limit, else a number of at least 1.
 
     Raises:
         ConfigurationError: a value out of range.
@@ -125,6 +133,8 @@ class RetryConfig:
     enable_feature_fallback: bool = True
     retryable_errors: tuple[str | type[BaseException], ...] = ()
     access_method_order: tuple[str, ...] = field(default=ACCESS_METHODS, kw_only=True)
+    on_throttle: Literal["failover", "wait"] = field(default="failover", kw_only=True)
+    max_cost_multiple: float | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         _require_number(self, "max_retries", minimum=0, integer=True)
@@ -145,6 +155,13 @@ class RetryConfig:
                 f"access_method_order must hold some of {', '.join(ACCESS_METHODS)} (got {unknown[0]!r})",
                 {"access_method_order": self.access_method_order},
             )
+        if self.on_throttle not in ON_THROTTLE:
+            raise ConfigurationError(
+                f"on_throttle must be {' or '.join(map(repr, ON_THROTTLE))} (got {self.on_throttle!r})",
+                {"on_throttle": self.on_throttle},
+            )
+        if self.max_cost_multiple is not None:
+            _require_number(self, "max_cost_multiple", minimum=1)
         for error in self.retryable_errors:
             if not isinstance(error, str | type):
                 raise ConfigurationError(

@@ -53,6 +53,7 @@ def _on_a_thread(work: Callable[[], None]) -> None:
 class _Health:
     failures: int = 0
     until: float = 0.0
+    throttled: bool = False
 
 
 class Cooldowns:
@@ -139,6 +140,12 @@ class Cooldowns:
         """
         return self.any() and any(self.cooling(key) for key in keys_of(target, streaming=streaming))
 
+    def is_failing(self, target: Target, *, streaming: bool = False) -> bool:
+        """Whether this process found the target cooling for another reason than throttling."""
+        now = self._clock()
+        found = (self._health.get(key) for key in keys_of(target, streaming=streaming))
+        return any(health is not None and not health.throttled and health.until > now for health in found)
+
     def failed(self, key: Key, decision: Decision) -> None:
         """Count a failure of what the key stands for."""
         if decision.kind not in _AT_ONCE and decision.kind not in _COUNTED:
@@ -146,6 +153,7 @@ class Cooldowns:
         with self._lock:
             health = self._health.setdefault(key, _Health())
             health.failures += 1
+            health.throttled = decision.kind is Kind.THROTTLE
             if decision.kind in _AT_ONCE:
                 seconds = _AT_ONCE[decision.kind]
             elif health.failures >= FAILURES_BEFORE_COOLDOWN:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from types import TracebackType
 
 from llmmanager.bedrock.routing.decision import QuotaUnit
@@ -51,6 +53,7 @@ class _Doubt:
 @dataclass(slots=True)
 class _Waiter:
     priority: int
+    reserve: float
     order: int
     tokens: int
     since: float
@@ -70,6 +73,7 @@ class Permit:
     issued: float
     used: dict[QuotaUnit, int]
     beyond: set[QuotaUnit]
+    reserve: float = 0.0
     ended: bool = False
 
     def __enter__(self) -> Permit:
@@ -162,14 +166,15 @@ class QuotaGate:
         with self._lock:
             return min((waiter.since for waiter in self._waiters), default=None)
 
-    def try_enter(self, tokens: int) -> Permit | None:
+    def try_enter(self, tokens: int, *, reserve: float = 0.0) -> Permit | None:
         """Admit a call now, or return None when it would have to wait.
 
         Args:
             tokens: what Bedrock reserves for the call.
+            reserve: the part of the quota that the call leaves to others.
         """
         with self._lock:
-            return None if self._waiters else self._admit(tokens)
+            return None if self._waiters else self._admit(tokens, reserve)
 
     def enter(
         self,
@@ -177,6 +182,7 @@ class QuotaGate:
         *,
         seconds: float,
         priority: int = 0,
+        reserve: float = 0.0,
         cancelled: threading.Event | None = None,
     ) -> Permit | None:
         """Wait until the call is admitted; return None when `cancelled` was set or the time is up.
@@ -185,22 +191,24 @@ class QuotaGate:
             tokens: what Bedrock reserves for the call.
             seconds: how long the call may wait.
             priority: lower numbers are admitted first.
+            reserve: the part of the quota that the call leaves to others; of equal priority, those that
+                leave less are admitted first.
         """
         until = self._clock() + seconds
         with self._lock:
-            if not self._waiters and (permit := self._admit(tokens)):
+            if not self._waiters and (permit := self._admit(tokens, reserve)):
                 return permit
             self._arrivals += 1
-            waiter = _Waiter(priority, self._arrivals, tokens, since=self._clock())
-            insort(self._waiters, waiter, key=lambda waiting: (waiting.priority, waiting.order))
+            waiter = _Waiter(priority, reserve, self._arrivals, tokens, since=self._clock())
+            insort(self._waiters, waiter, key=attrgetter("priority", "reserve", "order"))
         try:
             while not (cancelled is not None and cancelled.is_set()):
                 now = self._clock()
                 with self._lock:
                     first = self._waiters[0] is waiter
-                    if first and (permit := self._admit(tokens)):
+                    if first and (permit := self._admit(tokens, reserve)):
                         return permit
-                    pause = self._seconds_until_chance(tokens, now) if first else _POLL_SECONDS
+                    pause = self._seconds_until_chance(tokens, reserve, now) if first else _POLL_SECONDS
                 if now >= until:
                     return None
                 waiter.turn.wait(min(max(pause, 0.0005), until - now, _POLL_SECONDS))
@@ -211,19 +219,19 @@ class QuotaGate:
                 self._waiters.remove(waiter)
                 self._wake_first()
 
-    def expected_wait(self, tokens: int) -> float:
+    def expected_wait(self, tokens: int, *, reserve: float = 0.0) -> float:
         """Return the seconds that a call arriving now is expected to wait."""
         with self._lock:
-            return self._expected_wait(tokens, self._clock())
+            return self._expected_wait(tokens, reserve, self._clock())
 
-    def seconds_until_chance(self, tokens: int) -> float:
+    def seconds_until_chance(self, tokens: int, *, reserve: float = 0.0) -> float:
         """Return the seconds after which it is worth trying to enter again."""
         with self._lock:
-            return self._seconds_until_chance(tokens, self._clock())
+            return self._seconds_until_chance(tokens, reserve, self._clock())
 
     # What follows is called with the lock held, except the outcomes of a permit.
 
-    def _admit(self, tokens: int) -> Permit | None:
+    def _admit(self, tokens: int, reserve: float) -> Permit | None:
         now = self._clock()
         if now < self._paused_until or self._single is not None or self._seconds_of_doubt(now) > 0:
             return None
@@ -236,12 +244,12 @@ class QuotaGate:
             before = self._usage.used(unit, now)
             used[unit] = before + amount
             if before:
-                if used[unit] > limit.allowed():
+                if used[unit] > limit.allowed(reserve):
                     limit.start_probe(amount, now)
-                if used[unit] > limit.allowed():
+                if used[unit] > limit.allowed(reserve):
                     return None
-        beyond = {unit for unit, amount in used.items() if self._limits[unit].limit < amount}
-        permit = Permit(self, charge, now, used, beyond)
+        beyond = {unit for unit, amount in used.items() if self._limits[unit].within(reserve) < amount}
+        permit = Permit(self, charge, now, used, beyond, reserve)
         self._usage.add(charge)
         self.last_admitted = now
         if self._doubt is not None:
@@ -250,28 +258,31 @@ class QuotaGate:
             self._single = permit
         return permit
 
-    def _seconds_until_chance(self, tokens: int, now: float) -> float:
+    def _seconds_until_chance(self, tokens: int, reserve: float, now: float) -> float:
         if self._single is not None:
             return _POLL_SECONDS
         pause = max(self._paused_until - now, self._seconds_of_doubt(now))
-        room = max(self._seconds_until_room(unit, tokens, 0, now) for unit in QuotaUnit)
+        room = max(self._seconds_until_room(unit, tokens, reserve, 0, now) for unit in QuotaUnit)
         probes = [limit.next_probe - now for limit in self._limits.values() if limit.active]
         return max(pause, min([room, *probes]), 0.0)
 
-    def _seconds_until_room(self, unit: QuotaUnit, tokens: int, ahead: int, now: float) -> float:
+    def _seconds_until_room(
+        self, unit: QuotaUnit, tokens: int, reserve: float, ahead: int, now: float
+    ) -> float:
         limit = self._limits[unit]
         used = self._usage.used(unit, now)
         wanted = ahead + (tokens if unit is QuotaUnit.TOKENS else 1)
-        if not limit.active or used + wanted <= limit.allowed() or not used + ahead:
+        excess = used + wanted - limit.allowed(reserve)
+        if not limit.active or excess <= 0 or not used + ahead:
             return 0.0
-        return self._usage.seconds_until_free(int(used + wanted - limit.allowed()), unit, now)
+        return self._usage.seconds_until_free(math.ceil(excess), unit, now)
 
-    def _expected_wait(self, tokens: int, now: float) -> float:
+    def _expected_wait(self, tokens: int, reserve: float, now: float) -> float:
         waiting = {
             QuotaUnit.TOKENS: sum(waiter.tokens for waiter in self._waiters),
             QuotaUnit.REQUESTS: len(self._waiters),
         }
-        room = max(self._seconds_until_room(unit, tokens, waiting[unit], now) for unit in QuotaUnit)
+        room = max(self._seconds_until_room(unit, tokens, reserve, waiting[unit], now) for unit in QuotaUnit)
         behind = _SHORTEST_WAIT if self._waiters or self._single is not None else 0.0
         return max(self._paused_until - now, self._seconds_of_doubt(now), room, behind, 0.0)
 
@@ -297,7 +308,9 @@ class QuotaGate:
                 self._doubtful = False
                 self._pause = 0.0
                 for unit in permit.beyond:
-                    self._limits[unit].probe_succeeded(permit.used[unit], permit.charge.amount(unit))
+                    self._limits[unit].probe_succeeded(
+                        permit.used[unit], permit.charge.amount(unit), permit.reserve
+                    )
             at = now - latency if latency is not None else permit.charge.at
             self._usage.settle(permit.charge, permit.charge.tokens if tokens is None else tokens, at)
             self._wake_first()
@@ -311,7 +324,7 @@ class QuotaGate:
                 self._paused_until = max(self._paused_until, now + min(retry_after, _LONGEST_RETRY_AFTER))
             if unit in permit.beyond and not self._doubtful:
                 if permit.issued > self._last_throttle:
-                    self._limits[unit].probe_failed(permit.charge.amount(unit), now)
+                    self._limits[unit].probe_failed(permit.charge.amount(unit), permit.reserve, now)
                     self._last_throttle = now
             elif self._is_about_quota(permit, unit, now):
                 self._lower(permit, unit, now)
@@ -319,7 +332,7 @@ class QuotaGate:
 
     def _lower(self, permit: Permit, unit: QuotaUnit, now: float) -> None:
         """Lower the limit, and pause when the call was sent after the last throttle."""
-        self._limits[unit].lower(self._usage.used(unit, now), now)
+        self._limits[unit].lower(self._usage.used(unit, now), permit.reserve, now)
         if permit.issued > self._last_throttle:
             longer = max(self._pause * 2, _FIRST_PAUSE * self._window)
             self._pause = min(longer, _LONGEST_PAUSE * self._window)
@@ -334,7 +347,7 @@ class QuotaGate:
         doubt = self._doubt
         if doubt is not None and now <= doubt.until:
             doubt.throttled += permit.issued >= doubt.started
-            if doubt.throttled < (1 if self._is_near_limit(unit, now) else _DOUBT_CALLS):
+            if doubt.throttled < (1 if self._is_near_limit(permit, unit, now) else _DOUBT_CALLS):
                 return False
             self._doubt = None
             return True
@@ -342,9 +355,9 @@ class QuotaGate:
         self._doubt = _Doubt(now, now + _DOUBT_ROUND_TRIPS * round_trip)
         return False
 
-    def _is_near_limit(self, unit: QuotaUnit, now: float) -> bool:
+    def _is_near_limit(self, permit: Permit, unit: QuotaUnit, now: float) -> bool:
         limit = self._limits[unit]
-        return limit.active and self._usage.used(unit, now) >= _NEAR_LIMIT * limit.limit
+        return limit.active and self._usage.used(unit, now) >= _NEAR_LIMIT * limit.within(permit.reserve)
 
     def _seconds_of_doubt(self, now: float) -> float:
         """Return how long no further call is sent, since those that were sent may be throttled."""

@@ -11,6 +11,8 @@ from llmmanager.bedrock.routing.decision import QuotaUnit
 # So many more calls beyond the limit were admitted than throttled: there is no such limit.
 _PROBES_THAT_REFUTE = 12
 _FAILED_PROBE_COUNTS_AS = 4
+# A probe that uses the reserve is this many times as rare.
+_RESERVED_PROBES_APART = 5
 
 
 @dataclass(slots=True)
@@ -100,6 +102,9 @@ class QuotaLimit:
     admitted, the limit was too low, and twice as much is tried next. When it is throttled, half as much is
     tried later. A limit that many calls have exceeded is dropped.
 
+    Calls may leave a reserve to others. Whether a learnt limit is too low then shows only when the reserve is
+    used as well: a probe does so, and the next one comes later.
+
     Attributes:
         limit: the amount allowed per window; infinite until it is known or learnt.
         ceiling: the known quota, which is never exceeded; infinite when unknown.
@@ -127,33 +132,48 @@ class QuotaLimit:
         self.limit = self.ceiling = amount
         self.headroom = 0.0
 
-    def allowed(self) -> float:
-        """Return how much may be used now, a probe included."""
-        return min(self.limit + self.headroom, self.ceiling)
+    def allowed(self, reserve: float) -> float:
+        """Return how much may be used now, a probe included.
 
-    def lower(self, used: int, now: float) -> None:
+        Args:
+            reserve: the part of the limit that is left to others.
+        """
+        if self.headroom and not self._is_known:
+            return self.limit + self.headroom
+        return min(self.within(reserve) + self.headroom, self.ceiling * (1 - reserve))
+
+    def within(self, reserve: float) -> float:
+        """Return how much may be used when nothing is probed."""
+        return self.limit * (1 - reserve)
+
+    def lower(self, used: int, reserve: float, now: float) -> None:
         """Lower the limit to what Bedrock admitted, after calls within the limit were throttled."""
-        self.limit = min(self.limit, max(used, 1))
+        # Before there was a limit, no reserve was left.
+        whole = used / (1 - reserve) if self.active else used
+        self.limit = min(self.limit, max(whole, 1))
         self.headroom = 0.0
         self.probe_interval = max(self.probe_interval, self.shortest_interval)
         self.next_probe = now + self.probe_interval
         self._evidence_against = 0
 
-    def probe_failed(self, cost: int, now: float) -> None:
+    def probe_failed(self, cost: int, reserve: float, now: float) -> None:
         """Try less, and later, after a call beyond the limit was throttled."""
         self._evidence_against -= _FAILED_PROBE_COUNTS_AS
-        self.headroom = self.headroom / 2 if self.headroom >= 2 * cost else 0.0
-        self.probe_interval = min(max(self.probe_interval * 2, self.shortest_interval), self.longest_interval)
+        goes_on = self.headroom >= 2 * cost and not reserve
+        self.headroom = self.headroom / 2 if goes_on else 0.0
+        longest = self.longest_interval * (_RESERVED_PROBES_APART if reserve else 1)
+        self.probe_interval = min(max(self.probe_interval * 2, self.shortest_interval), longest)
         self.next_probe = now + self.probe_interval
 
-    def probe_succeeded(self, used: int, cost: int) -> None:
+    def probe_succeeded(self, used: int, cost: int, reserve: float) -> None:
         """Raise the limit after a call beyond it was admitted.
 
         Args:
             used: what all calls used when it was sent, the call itself included.
         """
-        if self.limit < used <= self.ceiling:
-            self.limit = used
+        whole = used / (1 - reserve) if self._is_known else used
+        if self.limit < whole <= self.ceiling:
+            self.limit = whole
             self.headroom = min(max(self.headroom * 2, cost), self.limit)
             self.probe_interval = max(self.probe_interval / 2, self.shortest_interval)
             self._evidence_against = max(self._evidence_against, 0) + 1
@@ -165,3 +185,7 @@ class QuotaLimit:
         if self.limit < self.ceiling and self.headroom == 0.0 and now >= self.next_probe:
             self.headroom = cost
             self.next_probe = math.inf
+
+    @property
+    def _is_known(self) -> bool:
+        return self.ceiling < math.inf

@@ -33,11 +33,13 @@ class ManagerQuotas:
         account: what tells accounts apart; equal for managers that use the same credentials.
         known: returns the quota of a target, or None when it is unknown.
         share: the part of a known quota that this manager uses, above 0 and at most 1.
+        reserve: the part of each limit, known or learnt, that this manager leaves to others, below 1.
     """
 
     account: Hashable = None
     known: KnownQuota = _unknown
     share: float = 1.0
+    reserve: float = 0.0
     _gates: dict[Hashable, QuotaGate] = field(default_factory=dict)
 
     def gate(self, target: Target) -> QuotaGate:
@@ -103,7 +105,9 @@ class CallPacing:
     def expected_wait(self, target: Target) -> float:
         """Return the seconds that the call would wait at the target; 0 when it can be sent now."""
         gate = self.quotas.gate(target)
-        return gate.expected_wait(self.tokens(target)) if gate.is_active else 0.0
+        if not gate.is_active:
+            return 0.0
+        return gate.expected_wait(self.tokens(target), reserve=self.quotas.reserve)
 
     def enter(
         self, target: Target, *, wait: float, seconds: float, cancelled: threading.Event | None
@@ -116,13 +120,14 @@ class CallPacing:
         """
         gate, tokens = self.quotas.gate(target), self.tokens(target)
         if wait <= 0:
-            return gate.try_enter(tokens)
+            return gate.try_enter(tokens, reserve=self.quotas.reserve)
         started = self.clock()
         try:
             return gate.enter(
                 tokens,
                 seconds=min(seconds, self.longest_wait),
                 priority=self.patience.priority,
+                reserve=self.quotas.reserve,
                 cancelled=cancelled,
             )
         finally:

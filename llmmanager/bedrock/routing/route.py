@@ -45,6 +45,7 @@ class _Place(Generic[T]):
     ways: list[T]
     not_before: float = 0.0
     tried: bool = False
+    throttles: int = 0
 
 
 def _place(ways: Sequence[T]) -> _Place[T]:
@@ -69,9 +70,11 @@ class Route(Generic[T]):
     """The targets of one call and what is left of them.
 
     Each round walks the places in order; a place that failed transiently stands in line again for the
-    next round. The route ends when no place is left, `max_retries` is used up, or nothing more can start
-    before the deadline. Before it ends, the models that were set aside are tried: those whose request would
-    be incomplete. That is no retry, so that each of them gets one attempt when `max_retries` is used up.
+    next round. With `on_throttle` "wait", a throttled place stays in line, and other models are used only
+    when the wait for it is too long. The route ends when no place is left, `max_retries` is used up, or
+    nothing more can start before the deadline. Before it ends, the models that were set aside are tried:
+    those whose request would be incomplete. That is no retry, so that each of them gets one attempt when
+    `max_retries` is used up.
 
     Attributes:
         content_left_out: how many parts of the request's content a model would have to do without, by
@@ -101,10 +104,10 @@ class Route(Generic[T]):
         if self.cooldowns.any():
             for place in line:
                 place.ways.sort(key=self._is_cooling)
-            cooling = {place.key: self._is_cooling(place.ways[0]) for place in line}
-            line.sort(key=lambda place: cooling[place.key])
-            if line and cooling[line[0].key]:
+            if line and all(self._is_cooling(place.ways[0]) for place in line):
                 self.cooldowns.note_all_cooling()
+            cooling = self._is_failing if self._waits else self._is_cooling
+            line.sort(key=lambda place: cooling(place.ways[0]))
         self._order = {place.key: position for position, place in enumerate(line)}
         self._line = line
         self._again: list[_Place[T]] = []
@@ -133,39 +136,63 @@ class Route(Generic[T]):
         now = self.clock()
         in_time = [place for place in self._line if max(now, place.not_before) < self.deadline.at]
         if in_time:
-            return self._shortest_quota_wait(in_time, now)
+            return self._soonest(in_time, now)
         if self._line:
             self.ended_by = "the deadline left no time for another attempt"
             self.out_of_time = True
         return None
 
-    def _shortest_quota_wait(self, places: Sequence[_Place[T]], now: float) -> Step[T] | None:
-        """Return the first target that can be called now, else the one whose quota frees first."""
+    def _soonest(self, places: Sequence[_Place[T]], now: float) -> Step[T] | None:
+        """Return the first target that can be called now, else the one whose quota frees first.
+
+        Where the call waits for its model, another model is chosen only when that wait is too long.
+        """
+        models: Iterable[str | None] = [None]
+        if self._waits:
+            throttled = {place.key[0] for place in places if place.throttles}
+            found = dict.fromkeys(place.key[0] for place in places)
+            models = sorted(found, key=lambda model: model not in throttled)
+        longest = min(self.pacing.longest_wait, self.deadline.at - now)
+        shortest = math.inf
+        for model in models:
+            wait, place, way = self._shortest_wait(
+                [place for place in places if model in (None, place.key[0])], now
+            )
+            if wait <= longest:
+                if way is not place.ways[0]:
+                    place.ways = [way, *(other for other in place.ways if other is not way)]
+                return Step(way, max(place.not_before - now, 0.0), wait)
+            shortest = min(shortest, wait)
+        self.quota_wait = shortest
+        self.ended_by = f"the quota admits the next call in {shortest:.1f} s, later than the call may wait"
+        return None
+
+    def _shortest_wait(self, places: Sequence[_Place[T]], now: float) -> tuple[float, _Place[T], T]:
+        """Return the shortest wait for quota in seconds, and the first target that has it."""
         wait, place, way = math.inf, places[0], places[0].ways[0]
         for other, candidate in ((place, way) for place in places for way in place.ways):
             seconds = self.pacing.expected_wait(candidate)
+            if self._waits and other.throttles:
+                seconds = max(seconds, other.not_before - now)
             if seconds < wait:
                 wait, place, way = seconds, other, candidate
             if wait <= 0:
                 break
-        if wait > min(self.pacing.longest_wait, self.deadline.at - now):
-            self.quota_wait = wait
-            self.ended_by = f"the quota admits the next call in {wait:.1f} s, later than the call may wait"
-            return None
-        if way is not place.ways[0]:
-            place.ways = [way, *(other for other in place.ways if other is not way)]
-        return Step(way, max(place.not_before - now, 0.0), wait)
+        return wait, place, way
 
     def failed(self, target: T, decision: Decision, next_: Next) -> None:
         """Take note of a failed attempt; `next_` is where the caller decided to go."""
         key = (target.model_id, target.region)
         self.cooldowns.attempt_failed(target, decision, streaming=self.streaming)
         is_throttle = decision.quota is not None
-        if decision.transient and not (is_throttle and self.pacing.patience.free_throttles):
+        is_free = is_throttle and (self._waits or self.pacing.patience.free_throttles)
+        if decision.transient and not is_free:
             self.transient_failures += 1
         place = next(place for place in self._line if place.key == key)
         if next_ in (Next.DROP_FEATURE, Next.SAME_TARGET_NOW):
             place.not_before = 0.0
+        elif next_ is Next.SAME_TARGET and is_throttle and self._waits:
+            self._keep_in_line(place, target, decision)
         elif next_ is Next.SAME_TARGET:
             self._line.remove(place)
             place.tried = True
@@ -182,6 +209,20 @@ class Route(Generic[T]):
             self._set_aside(lambda place: place.key[0] == target.model_id)
         else:
             self._leave(place, target, decision, next_)
+
+    def _keep_in_line(self, place: _Place[T], target: T, decision: Decision) -> None:
+        """Put a throttled place behind the others of its model, and before the other models."""
+        place.tried = True
+        place.throttles += 1
+        place.not_before = 0.0
+        if not self.pacing.is_paced(target):
+            seconds = delay(self.config, place.throttles, decision.retry_after, self.rng)
+            self.pacing.longest_wait -= seconds
+            place.not_before = self.clock() + seconds
+        position = self._line.index(place)
+        self._line.remove(place)
+        same = [number for number, other in enumerate(self._line) if other.key[0] == target.model_id]
+        self._line.insert(max([position, *(number + 1 for number in same)]), place)
 
     def can_postpone(self, target: T) -> bool:
         """Whether the call has another target to try before this one. A target is postponed once."""
@@ -264,8 +305,16 @@ class Route(Generic[T]):
         self._most_failures = max(self._most_failures, self.transient_failures)
         self.ended_by, self.out_of_time, self.quota_wait = "every target failed", False, None
 
+    @property
+    def _waits(self) -> bool:
+        """Whether a throttled call waits for its model before it uses another."""
+        return self.config.on_throttle == "wait"
+
     def _is_cooling(self, target: T) -> bool:
         return self.cooldowns.is_cooling(target, streaming=self.streaming)
+
+    def _is_failing(self, target: T) -> bool:
+        return self.cooldowns.is_failing(target, streaming=self.streaming)
 
     def _leave(self, place: _Place[T], target: T, decision: Decision, next_: Next) -> None:
         """Take out of the call what the decision is about."""

@@ -54,6 +54,7 @@ VALID: dict[str, Any] = {
     "regions": ["us-west-2"],
     "responseValidation": {"minLength": 1, "mustNotContain": ["never"], "pattern": "[a-z]", "retries": 1},
     "featureFallback": False,
+    "maxCostMultiple": 2.5,
 }
 
 scalars = (

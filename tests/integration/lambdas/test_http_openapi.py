@@ -158,7 +158,7 @@ def test_the_document_has_every_field_of_the_function(name):
     known = {
         "ConverseRequest": {
             *codec._FIELDS.values(),
-            *("models", "regions", "responseValidation", "featureFallback"),
+            *("models", "regions", "responseValidation", "featureFallback", "maxCostMultiple"),
         },
         "BatchRequest": set(batches._MEMBERS),
         "ResponseValidation": set(response_rules._MEMBERS),

@@ -22,7 +22,7 @@ from llmmanager.testing import FakeBedrock, Fault
 from tests.waiting import wait_until
 
 EAST, WEST = "us-east-1", "us-west-2"
-LITE = "amazon.nova-lite-v1:0"
+LITE, MICRO = "amazon.nova-lite-v1:0", "amazon.nova-micro-v1:0"
 
 
 @pytest.fixture
@@ -64,6 +64,32 @@ def test_calls_keep_within_a_known_quota_from_the_first_one_on(under_quota: Fake
     manager = parallel(quotas=[quota], quota_share=0.5)
     assert manager.converse_parallel(requests(60), target_regions_per_request=1).success
     assert len(under_quota.calls) == 60
+    manager.close()
+
+
+def test_a_reserve_is_left_of_a_known_quota(under_quota: FakeBedrock) -> None:
+    under_quota.set_quota(requests_per_minute=15)
+    quota = ModelQuota("Nova Lite", requests_per_minute=30)
+    manager = parallel(quotas=[quota], quota_reserve=0.5)
+    assert manager.converse_parallel(requests(60), target_regions_per_request=1).success
+    assert len(under_quota.calls) == 60
+    manager.close()
+
+
+@pytest.mark.parametrize(("on_throttle", "models"), [("wait", {LITE}), ("failover", {LITE, MICRO})])
+def test_throttled_calls_wait_for_their_model_or_use_another(
+    under_quota: FakeBedrock, on_throttle: Any, models: set[str]
+) -> None:
+    under_quota.set_quota(requests_per_minute=20)
+    manager = ParallelLLMManager(
+        ["Nova Lite", "Nova Micro"],
+        [EAST],
+        retry_config=RetryConfig(on_throttle=on_throttle),
+        parallel_config=ParallelProcessingConfig(max_concurrent_requests=16),
+    )
+    result = manager.converse_parallel(requests(100), target_regions_per_request=1)
+    assert result.success
+    assert {response.model_used for response in result.request_responses.values()} == models
     manager.close()
 
 
@@ -170,6 +196,7 @@ def test_a_quota_that_cannot_hold_is_refused_by_its_field(quota: dict[str, Any],
         ({"quotas": "Nova Lite"}, "quotas must be a sequence of ModelQuota"),
         ({"quotas": ["Nova Lite"]}, "quotas must contain ModelQuota only"),
         ({"quota_share": 0}, "quota_share must be above 0 and at most 1"),
+        ({"quota_reserve": 1}, "quota_reserve must be at least 0 and below 1"),
         ({"quotas": [ModelQuota("Nova Lide", requests_per_minute=1)]}, "Nova Lite"),
     ],
 )

@@ -38,6 +38,11 @@ from llmmanager import (
         ("access_method_order", "on_demand"),
         ("access_method_order", ("unknown_method",)),
         ("enable_feature_fallback", "no"),
+        ("on_throttle", "give up"),
+        ("on_throttle", None),
+        ("max_cost_multiple", 0.9),
+        ("max_cost_multiple", True),
+        ("max_cost_multiple", float("inf")),
     ],
 )
 def test_an_invalid_retry_setting_is_named(field: str, value: object) -> None:
@@ -67,11 +72,17 @@ def test_an_invalid_parallel_setting_is_named(field: str, value: object) -> None
     assert raised.value.invalid_parameter == field
 
 
+def test_an_invalid_reaction_to_throttling_is_answered_with_the_valid_ones() -> None:
+    with pytest.raises(ConfigurationError, match="'failover' or 'wait'"):
+        RetryConfig(on_throttle="give up")  # type: ignore[arg-type]
+
+
 def test_the_documented_defaults_hold() -> None:
     retry = RetryConfig()
     assert (retry.max_retries, retry.retry_delay, retry.backoff_multiplier) == (3, 1.0, 2.0)
     assert (retry.max_retry_delay, retry.retry_strategy) == (60.0, RetryStrategy.REGION_FIRST)
     assert (retry.enable_feature_fallback, retry.retryable_errors) == (True, ())
+    assert (retry.on_throttle, retry.max_cost_multiple) == ("failover", None)
     parallel = ParallelProcessingConfig()
     assert (parallel.max_concurrent_requests, parallel.request_timeout_seconds) == (10, 120)
     assert (parallel.failure_threshold, parallel.enable_request_prioritization) == (0.5, False)

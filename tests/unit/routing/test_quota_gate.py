@@ -86,6 +86,13 @@ def test_a_known_quota_is_kept_from_the_first_call_on(gate: QuotaGate, clock: Cl
     assert gate.try_enter(60)
 
 
+def test_a_call_that_leaves_a_reserve_uses_the_rest_only(gate: QuotaGate) -> None:
+    gate.set_known(tokens=100)
+    assert gate.try_enter(80, reserve=0.1)
+    assert gate.try_enter(20, reserve=0.1) is None
+    assert gate.try_enter(20)
+
+
 def test_what_a_call_did_not_use_is_free_for_others(gate: QuotaGate) -> None:
     gate.set_known(tokens=100)
     permit = gate.try_enter(90)

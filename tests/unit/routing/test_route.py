@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from llmmanager.bedrock.models.deadline import NEVER, Deadline
 from llmmanager.bedrock.models.llm_manager_structures import RetryConfig, RetryStrategy
 from llmmanager.bedrock.routing.cooldown import Cooldowns
-from llmmanager.bedrock.routing.decision import Decision, Kind, Next
+from llmmanager.bedrock.routing.decision import Decision, Kind, Next, QuotaUnit
 from llmmanager.bedrock.routing.route import Route, in_order
 
 
@@ -36,6 +36,7 @@ class Clock:
 
 
 THROTTLED = Decision(Next.SAME_TARGET, Kind.THROTTLE)
+OUT_OF_TOKENS = Decision(Next.SAME_TARGET, Kind.THROTTLE, quota=QuotaUnit.TOKENS)
 NO_ACCESS = Decision(Next.OTHER_REGION, Kind.ACCESS)
 WRONG_MODEL = Decision(Next.OTHER_MODEL, Kind.MODEL)
 UNREACHABLE = Decision(Next.SAME_TARGET, Kind.UNREACHABLE)
@@ -86,6 +87,49 @@ def test_model_first_takes_all_models_in_the_first_region_before_the_second() ->
 
 def test_throttled_targets_are_tried_again_in_the_same_order_after_the_others() -> None:
     assert walk(route(places("A", "12")), THROTTLED, 5) == ["A1", "A2", "A1", "A2", "A1"]
+
+
+@pytest.mark.parametrize("strategy", RetryStrategy)
+def test_a_call_that_waits_on_throttling_stays_with_its_model(strategy: RetryStrategy) -> None:
+    to_walk = route(places("AB", "12", strategy), on_throttle="wait", max_retries=1)
+    tried = walk(to_walk, OUT_OF_TOKENS, 6)
+    assert tried[:2] == ["A1", "A2"]
+    assert set(tried) == {"A1", "A2"}
+
+
+def test_a_call_that_waits_on_throttling_leaves_a_model_that_fails_otherwise() -> None:
+    to_walk = route(places("AB", "12"), on_throttle="wait")
+    assert walk(to_walk, OUT_OF_TOKENS, 1) == ["A1"]
+    assert walk(to_walk, NO_ACCESS, 2) == ["A2", "A1"]
+    assert walk(to_walk, OUT_OF_TOKENS, 3) == ["B1", "B2", "B1"]
+
+
+def test_another_model_is_used_when_the_wait_for_the_first_would_outlast_the_deadline() -> None:
+    clock = Clock()
+    deadline = Deadline(clock.now + 5)
+    to_walk = route(places("AB", "1"), clock=clock, deadline=deadline, on_throttle="wait")
+    asked_to_wait = Decision(Next.SAME_TARGET, Kind.THROTTLE, retry_after=10.0, quota=QuotaUnit.TOKENS)
+    assert walk(to_walk, asked_to_wait, 3) == ["A1", "B1"]
+
+
+def test_a_call_without_a_deadline_does_not_wait_for_its_model_forever() -> None:
+    to_walk = route(places("AB", "1"), on_throttle="wait")
+    to_walk.pacing.longest_wait = 25.0
+    asked_to_wait = Decision(Next.SAME_TARGET, Kind.THROTTLE, retry_after=10.0, quota=QuotaUnit.TOKENS)
+    assert walk(to_walk, asked_to_wait, 10) == ["A1", "A1", "B1"]
+    assert to_walk.quota_wait is not None
+
+
+@pytest.mark.parametrize(("decision", "first"), [(THROTTLED, "A"), (NO_ACCESS, "B")])
+def test_a_call_that_waits_on_throttling_starts_with_a_model_that_was_throttled(
+    decision: Decision, first: str
+) -> None:
+    cooldowns = Cooldowns()
+    for _ in range(3):
+        cooldowns.attempt_failed(Way("A", "1"), decision)
+    step = route(places("AB", "1"), cooldowns=cooldowns, on_throttle="wait").next()
+    assert step is not None
+    assert step.target.model_id == first
 
 
 def test_max_retries_bounds_the_attempts_after_transient_failures_over_all_targets_together() -> None:

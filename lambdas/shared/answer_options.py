@@ -1,0 +1,34 @@
+"""The members `featureFallback` and `maxCostMultiple` of a request or a batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lambdas.shared.codec import InvalidRequest
+
+FEATURE_FALLBACK = "featureFallback"
+MAX_COST_MULTIPLE = "maxCostMultiple"
+
+
+def read_feature_fallback(value: Any) -> bool:
+    """Return whether content and tuning parameters that a model refuses may be left out; True for None.
+
+    Raises:
+        InvalidRequest: the value is neither true, false nor null.
+    """
+    if value is None or isinstance(value, bool):
+        return value is not False
+    raise InvalidRequest([f"{FEATURE_FALLBACK}: must be true or false (got {value!r:.100})"])
+
+
+def read_max_cost_multiple(value: Any) -> float | None:
+    """Return how many times as much as the first model another target may cost; None for no limit.
+
+    Raises:
+        InvalidRequest: the value is neither a number of at least 1 nor null.
+    """
+    if value is None:
+        return None
+    if isinstance(value, int | float) and not isinstance(value, bool) and 1 <= value < float("inf"):
+        return value
+    raise InvalidRequest([f"{MAX_COST_MULTIPLE}: must be a number of at least 1 (got {value!r:.100})"])

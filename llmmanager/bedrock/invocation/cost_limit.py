@@ -1,0 +1,83 @@
+"""Leave out the targets where a request may cost too much, compared with the first model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from llmmanager.bedrock.catalog.entries import ModelAccess
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
+from llmmanager.bedrock.invocation.quota_cost import input_tokens, most_output_tokens
+from llmmanager.bedrock.invocation.wire import encode
+from llmmanager.bedrock.pricing import estimate_cost
+
+_UNPRICED = "no known price"
+
+
+class CostLimit:
+    """The most that one request may cost at a target: a multiple of what it may cost at the first model.
+
+    Args:
+        multiple: `RetryConfig.max_cost_multiple`.
+        request: a valid Converse request. What it may cost is its input and `maxTokens`.
+        first: the first model's first target, whose price is known.
+    """
+
+    def __init__(self, multiple: float, request: Mapping[str, Any], first: ModelAccess) -> None:
+        self._multiple = multiple
+        self._request = request
+        self._input_tokens = input_tokens(request, encode(request))
+        self._cost = self._most(first)
+        self._left_out: dict[str, str] = {}
+
+    def within(self, places: Iterable[Sequence[ModelAccess]]) -> list[tuple[ModelAccess, ...]]:
+        """Return the access methods of each place that do not exceed the limit."""
+        return [tuple(target for target in place if self._is_within(target)) for place in places]
+
+    @property
+    def left_out(self) -> str:
+        """The models that were left out and why, for an error message; empty when none was."""
+        return ", ".join(f"{model} ({reason})" for model, reason in self._left_out.items())
+
+    def _is_within(self, target: ModelAccess) -> bool:
+        cost = self._most(target)
+        if cost is None:
+            self._left_out[target.model_id] = _UNPRICED
+            return False
+        if self._cost is None or cost <= self._cost * self._multiple:
+            return True
+        self._left_out[target.model_id] = f"may cost {cost / self._cost:.1f} times as much as the first model"
+        return False
+
+    def _most(self, target: ModelAccess) -> float | None:
+        return _price(target, self._input_tokens, most_output_tokens(self._request, target.model_id))
+
+
+def check_first_price(first: ModelAccess) -> None:
+    """Raise ConfigurationError when the first model has no price to compare with."""
+    if _price(first, 1, 1) is None:
+        raise ConfigurationError(
+            f"max_cost_multiple compares with the price of the first model, and {first.model_id!r} has no "
+            "known price: put a model with a price first, or leave max_cost_multiple out",
+            {"max_cost_multiple": first.model_id},
+        )
+
+
+def unpriced(places: Iterable[Sequence[ModelAccess]]) -> list[str]:
+    """Return a sentence for each model that a cost limit leaves out because its price is unknown."""
+    models = {target.model_id: _price(target, 1, 1) for place in places for target in place}
+    return [
+        f"{model!r} has no known price: max_cost_multiple leaves it out"
+        for model, price in models.items()
+        if price is None
+    ]
+
+
+def _price(target: ModelAccess, taken: int, given: int) -> float | None:
+    return estimate_cost(
+        target.model_id,
+        {"inputTokens": taken, "outputTokens": given},
+        access_method=target.access_method,
+        inference_profile_id=target.inference_profile_id,
+        region=target.region,
+    )
