@@ -180,7 +180,7 @@ def test_the_tokens_of_a_stream_are_settled_at_its_end(under_quota: FakeBedrock,
 @pytest.mark.parametrize(
     ("quota", "message"),
     [
-        ({"model": "Nova Lite"}, "needs tokens_per_minute or requests_per_minute"),
+        ({"model": "Nova Lite"}, "must set tokens_per_minute or requests_per_minute"),
         ({"model": "Nova Lite", "tokens_per_minute": 0}, "tokens_per_minute must be a number above 0"),
         ({"model": "Nova Lite", "requests_per_minute": math.inf}, "requests_per_minute must be a number"),
     ],
