@@ -171,4 +171,5 @@ def _environment(
         # botocore prefers these to AWS's endpoints, and to one endpoint set for all services.
         environment["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] = settings.bedrock_endpoint_url
         environment["AWS_ENDPOINT_URL_BEDROCK"] = settings.bedrock_endpoint_url
+        environment["AWS_ENDPOINT_URL_SERVICE_QUOTAS"] = settings.bedrock_endpoint_url
     return environment

@@ -49,6 +49,7 @@ def shell_settings(run: LocalRun) -> str:
         "AWS_ENDPOINT_URL": run.stack.endpoint_url,
         "AWS_ENDPOINT_URL_BEDROCK": run.bedrock.endpoint_url,
         "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": run.bedrock.endpoint_url,
+        "AWS_ENDPOINT_URL_SERVICE_QUOTAS": run.bedrock.endpoint_url,
         **_trust(run.stack.certificate),
         "PYTHONPATH": str(ROOT),
         **run.stack.variables,

@@ -100,11 +100,13 @@ def _model_arn(model: FakeModel, region: str) -> str:
     return f"arn:aws:bedrock:{region}::foundation-model/{model.model_id}"
 
 
-def _provider(model: FakeModel) -> str:
+def provider_of(model: FakeModel) -> str:
+    """Return the display name of a model's provider."""
     return model.provider or model.model_id.partition(".")[0].title()
 
 
-def _name(model: FakeModel) -> str:
+def name_of(model: FakeModel) -> str:
+    """Return a model's display name."""
     return model.name or model.model_id.partition(".")[2].partition(":")[0].replace("-", " ").title()
 
 
@@ -119,8 +121,8 @@ def _model_summary(model: FakeModel, region: str) -> dict[str, Any]:
     return {
         "modelArn": _model_arn(model, region),
         "modelId": model.model_id,
-        "modelName": _name(model),
-        "providerName": _provider(model),
+        "modelName": name_of(model),
+        "providerName": provider_of(model),
         "inputModalities": list(model.input_modalities),
         "outputModalities": list(model.output_modalities),
         "responseStreamingSupported": model.streaming,
@@ -135,7 +137,7 @@ def _profile(target: Target, region: str) -> dict[str, Any]:
     destinations = model.destinations(target.prefix, region)
     # A global profile names the caller's region and one model ARN without a region, as AWS does.
     regions = (region, "") if destinations == ("*",) else destinations
-    title = f"{_provider(model)} {_name(model)}"
+    title = f"{provider_of(model)} {name_of(model)}"
     where = "all commercial regions" if destinations == ("*",) else ", ".join(destinations)
     return {
         "inferenceProfileId": target.invoked_id,

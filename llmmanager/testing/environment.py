@@ -25,6 +25,7 @@ def variables(endpoint_url: str, *, region: str, window_seconds: float) -> dict[
     return {
         "AWS_ENDPOINT_URL_BEDROCK": endpoint_url,
         "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": endpoint_url,
+        "AWS_ENDPOINT_URL_SERVICE_QUOTAS": endpoint_url,
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_DEFAULT_REGION": region,

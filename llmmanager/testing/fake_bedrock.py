@@ -33,6 +33,7 @@ from .rule_book import RuleBook
 from .rules import Fault, Latency, Quota, Scope
 from .runtime import Runtime
 from .service import Service
+from .service_quotas import ServiceQuotas
 from .tokens import PromptCache
 
 Responder = Callable[[Call], str | None]
@@ -45,8 +46,9 @@ class FakeBedrock:
     `responder` returns the text of an answer, or None to leave it to FakeBedrock; it runs in a thread and may
     raise ServiceError. With `backend_url` and `backend_model`, an OpenAI-compatible server answers what the
     responder does not. `seed` decides shares and latency ranges, `window_seconds` is the length of the minute
-    that quotas count in, `page_size` the number of profiles on a page, `log_limit` the number of calls kept.
-    `on_call` is called with each call that has ended. `clock` counts seconds for quotas and the prompt cache.
+    that quotas count in, `page_size` the number of profiles or service quotas on a page, `log_limit` the
+    number of calls kept. `on_call` is called with each call that has ended. `clock` counts seconds for quotas
+    and the prompt cache.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class FakeBedrock:
         return Service(
             catalog=catalog,
             control_plane=ControlPlane(catalog, page_size=page_size),
+            service_quotas=ServiceQuotas(catalog, self._quotas, page_size=page_size),
             runtime=runtime,
             rules=self._rules,
             resources=self._resources,
@@ -178,7 +181,10 @@ class FakeBedrock:
             return self._tls[:2]
 
     def client(self, service: str = "bedrock-runtime", *, region: str = "", config: Any = None) -> Any:
-        """A boto3 client of `bedrock-runtime` or `bedrock` in `region` that sends each request once."""
+        """Return a boto3 client in `region` that sends each request once.
+
+        `service` is `bedrock-runtime`, `bedrock` or `service-quotas`.
+        """
         return make_client(
             service, endpoint_url=self.endpoint_url, region=region or self._default_region, config=config
         )
@@ -208,7 +214,10 @@ class FakeBedrock:
         tokens_per_day: int | None = None,
         **scope: str,
     ) -> None:
-        """Limit every model, region and access method in `scope` (fields of Scope), each on its own."""
+        """Limit every model, region and access method in `scope` (fields of Scope), each on its own.
+
+        Service Quotas (`ListServiceQuotas`) lists the limits, under AWS's names for them.
+        """
         self._quotas.add(
             Quota(
                 tokens_per_minute=tokens_per_minute,

@@ -87,15 +87,18 @@ class QuotaLedger:
                 account.day_tokens += tokens
             return Reservation(self, account, charge)
 
-    def _check(self, name: str, call: Call, wanted: int, complaint: str) -> None:
+    def limit(self, name: str, call: Call) -> int | None:
+        """Return a limit (a field of Quota) that holds for a call; None when there is none."""
         for quota in reversed(self._quotas):
-            limit = getattr(quota, name)
+            limit: int | None = getattr(quota, name)
             if limit is not None and quota.covers(call):
-                if wanted > limit:
-                    raise ServiceError(
-                        "ThrottlingException", f"{complaint}, please wait before trying again."
-                    )
-                return
+                return limit
+        return None
+
+    def _check(self, name: str, call: Call, wanted: int, complaint: str) -> None:
+        limit = self.limit(name, call)
+        if limit is not None and wanted > limit:
+            raise ServiceError("ThrottlingException", f"{complaint}, please wait before trying again.")
 
     def _expire(self, account: _Account) -> None:
         now = self._clock()

@@ -22,6 +22,7 @@ _OPERATIONS = (
     "GetFoundationModel",
     "ListInferenceProfiles",
     "GetInferenceProfile",
+    "ListServiceQuotas",
 )
 _BILLED_OPERATIONS = ("Converse", "ConverseStream")
 

@@ -1,4 +1,4 @@
-"""Bedrock's HTTP API: finds the operation, caller and target of a request, and answers it."""
+"""The HTTP API of Bedrock and Service Quotas: finds a request's operation, caller and target, and answers."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from .resources import Resource, Resources, render_prompt
 from .rule_book import RuleBook
 from .rules import Fault
 from .runtime import Reply, Runtime, StreamBreak
+from .service_quotas import TARGET as LIST_SERVICE_QUOTAS
+from .service_quotas import ServiceQuotas
 from .shapes import check_shape
 
 _ROUTES = tuple(
@@ -50,6 +52,7 @@ class Service:
         *,
         catalog: FakeCatalog,
         control_plane: ControlPlane,
+        service_quotas: ServiceQuotas,
         runtime: Runtime,
         rules: RuleBook,
         resources: Resources,
@@ -58,6 +61,7 @@ class Service:
     ) -> None:
         self._catalog = catalog
         self._control_plane = control_plane
+        self._service_quotas = service_quotas
         self._runtime = runtime
         self._rules = rules
         self._resources = resources
@@ -143,6 +147,8 @@ class Service:
 
     async def _describe(self, call: Call, query: Mapping[str, str]) -> dict[str, Any]:
         await asyncio.sleep(self._rules.latency_for(call).seconds)
+        if call.operation == "ListServiceQuotas":
+            return self._service_quotas.list_service_quotas(call.region, call.body)
         control_plane = self._control_plane
         if call.operation == "ListFoundationModels":
             return control_plane.list_foundation_models(call.region, query)
@@ -181,7 +187,9 @@ class Service:
     def _refused(self, call: Call, error: ServiceError) -> HttpResponse:
         self._log.end(call, status=error.status, error_code=error.code)
         headers = {"x-amzn-RequestId": call.request_id, "x-amzn-ErrorType": error.code, **error.headers}
-        return json_response(error.body, status=error.status, headers=headers)
+        # In Service Quotas' protocol, the body names the error.
+        body = {"__type": error.code, **error.body} if call.operation == "ListServiceQuotas" else error.body
+        return json_response(body, status=error.status, headers=headers)
 
     async def _apply_fault(self, call: Call, fault: Fault | None) -> None:
         if fault is None:
@@ -220,6 +228,8 @@ def _break_of(fault: Fault | None) -> StreamBreak | None:
 
 
 def _route(request: HttpRequest) -> tuple[str, str]:
+    if request.path == "/" and request.headers.get("x-amz-target") == LIST_SERVICE_QUOTAS:
+        return "ListServiceQuotas", ""
     for method, pattern, operation in _ROUTES:
         if method == request.method and (match := pattern.fullmatch(request.path)):
             return operation, unquote(match[1]) if match.groups() else ""

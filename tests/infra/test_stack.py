@@ -264,6 +264,7 @@ def test_settings_reach_their_resources(varied: Any) -> None:
     assert variables["LLMMANAGER_SHARD_SIZE"] == "50"
     assert variables["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] == "http://127.0.0.1:8080"
     assert variables["AWS_ENDPOINT_URL_BEDROCK"] == "http://127.0.0.1:8080"
+    assert variables["AWS_ENDPOINT_URL_SERVICE_QUOTAS"] == "http://127.0.0.1:8080"
     (bucket,) = varied.of_type("AWS::S3::Bucket").values()
     assert bucket["LifecycleConfiguration"]["Rules"][0]["ExpirationInDays"] == 7
     (schedule,) = varied.of_type("AWS::Scheduler::Schedule").values()
