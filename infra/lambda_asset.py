@@ -25,7 +25,17 @@ LOCK: Final = ROOT / "requirements" / "lambda.txt"
 # botocore describes over 400 services in 28 MB; these are the ones that the functions call. A role's
 # credentials come by way of sts.
 SERVICES: Final = frozenset(
-    {"bedrock", "bedrock-runtime", "dynamodb", "events", "s3", "sqs", "stepfunctions", "sts"}
+    {
+        "bedrock",
+        "bedrock-runtime",
+        "dynamodb",
+        "events",
+        "s3",
+        "service-quotas",
+        "sqs",
+        "stepfunctions",
+        "sts",
+    }
 )
 
 _SOURCES: Final = ("lambdas", "llmmanager")

@@ -63,15 +63,16 @@ class ModelAccess(Construct):
             timeout_seconds=60,
             memory_mb=512,
         )
-        # It reads what is stored only to tell its age when Bedrock cannot be asked.
+        # It reads what is stored when Bedrock or Service Quotas cannot be asked.
         refresh.allow("dynamodb:PutItem", "dynamodb:BatchGetItem", on=[table.table_arn])
         # Lists have no resource to name; the regions are what can be narrowed.
         refresh.allow(
             "bedrock:ListFoundationModels",
             "bedrock:ListInferenceProfiles",
+            "servicequotas:ListServiceQuotas",
             on=["*"],
             when={"StringEquals": {"aws:RequestedRegion": list(base.settings.regions)}},
-            because="Listing models and profiles has no resource to name",
+            because="Listing models, profiles and quotas has no resource to name",
         )
         return refresh
 

@@ -1,4 +1,4 @@
-"""One region's part of the scheduled refresh: ask Bedrock what it offers there, and store the answer."""
+"""The scheduled refresh of one region: list its models and quotas, and store both."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         raise ValueError(f"region: must be the name of an AWS region (got {region!r})")
     store = DynamoDBStore(model_settings().table)
     try:
-        offered = BedrockCatalogSource().fetch_region(region)
+        source = BedrockCatalogSource()
+        offered = _with_quotas(source, source.fetch_region(region), store)
         stored = store.save(offered)
     except Exception:
         _tell_age(region, store.load(region))
@@ -37,12 +38,22 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     outcome = {
         "region": region,
         "models": len(offered.entries),
+        "modelsWithQuotas": len(offered.quotas or {}),
         "version": offered.version,
         "refreshedAt": offered.refreshed_at.isoformat() if offered.refreshed_at else None,
         "stored": stored,
     }
     logger.info("refreshed", extra=outcome)
     return outcome
+
+
+def _with_quotas(source: BedrockCatalogSource, offered: RegionCatalog, store: DynamoDBStore) -> RegionCatalog:
+    """Return the catalog with the region's quotas; with those that are stored when they cannot be listed."""
+    try:
+        return source.fetch_quotas(offered)
+    except Exception as error:
+        logger.warning("quotas not refreshed", extra={"region": offered.region, "error": str(error)})
+        return offered.with_quotas_of(store.load(offered.region))
 
 
 def _tell_age(region: str, known: RegionCatalog | None) -> None:

@@ -147,7 +147,14 @@ EXPECTED = {
     "ModelAccessRefreshRole": [
         write_log("ModelAccessRefresh"),
         (["dynamodb:BatchGetItem", "dynamodb:PutItem"], ["<CatalogTable.Arn>"]),
-        (["bedrock:ListFoundationModels", "bedrock:ListInferenceProfiles"], ["*"]),
+        (
+            [
+                "bedrock:ListFoundationModels",
+                "bedrock:ListInferenceProfiles",
+                "servicequotas:ListServiceQuotas",
+            ],
+            ["*"],
+        ),
     ],
     "ModelAccessRefreshMachineRole": [
         (["lambda:InvokeFunction"], ["<ModelAccessRefreshFunction.Arn>"]),

@@ -115,6 +115,7 @@ OPERATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "dynamodb": ("query", {"TableName": "some", "KeyConditionExpression": "pk = :pk"}),
     "events": ("put_events", {"Entries": [{"Source": "some"}]}),
     "s3": ("get_object", {"Bucket": "some-bucket", "Key": "some/key"}),
+    "service-quotas": ("list_service_quotas", {"ServiceCode": "bedrock"}),
     "sqs": ("send_message", {"QueueUrl": "https://queues.example/some", "MessageBody": "a"}),
     "stepfunctions": ("list_state_machines", {}),
     "sts": ("get_caller_identity", {}),
@@ -133,7 +134,7 @@ def test_the_endpoints_of_the_asset_are_those_of_the_services_that_are_called(as
     endpoints = json.loads((asset / "botocore" / "data" / "endpoints.json").read_text())
     described = {name for partition in endpoints["partitions"] for name in partition["services"]}
     # Of bedrock-runtime, endpoints.json has nothing to say.
-    assert described == {"bedrock", "dynamodb", "events", "s3", "sqs", "states", "sts"}
+    assert described == {"bedrock", "dynamodb", "events", "s3", "servicequotas", "sqs", "states", "sts"}
 
 
 def test_services_are_described_as_by_all_of_botocore_but_for_the_documentation(asset: Path) -> None:

@@ -1,4 +1,4 @@
-"""The catalog's source: Bedrock's control plane, asked region by region."""
+"""The catalog's source: Bedrock's control plane and Service Quotas, asked region by region."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmmanager.bedrock.catalog.entries import ModelEntry, RegionCatalog, order_profiles
 from llmmanager.bedrock.catalog.facts import facts_of, is_conversational
@@ -20,6 +20,7 @@ from llmmanager.bedrock.forks import after_fork, new_lock
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+T = TypeVar("T")
 ClientFactory = Callable[[str, str], Any]
 """Makes a boto3 client from a service's name and a region."""
 
@@ -33,6 +34,7 @@ _PASSING = {
     "ServiceUnavailableException",
     "InternalServerException",
     "InternalFailure",
+    "ServiceException",
 }
 
 _log = logging.getLogger(__name__)
@@ -63,11 +65,14 @@ class BedrockCatalogSource:
         self._lock = threading.Lock()
         after_fork(self, new_lock)
 
-    def fetch(self, regions: Iterable[str], *, timeout: float | None = None) -> FetchResult:
+    def fetch(
+        self, regions: Iterable[str], *, timeout: float | None = None, quotas: bool = False
+    ) -> FetchResult:
         """Ask all regions at once. A region that fails is in `errors`, and the others are not lost.
 
         Args:
             timeout: seconds after which a region that has not answered has failed; None waits for all.
+            quotas: whether to ask Service Quotas too. A region where that fails comes without quotas.
         """
         wanted = list(dict.fromkeys(regions))
         if not wanted:
@@ -75,7 +80,8 @@ class BedrockCatalogSource:
         from concurrent.futures import ThreadPoolExecutor, wait
 
         pool = ThreadPoolExecutor(min(_MOST_AT_ONCE, len(wanted)), "llmmanager-catalog")
-        asked = {region: pool.submit(self.fetch_region, region) for region in wanted}
+        fetch = self._fetch_with_quotas if quotas else self.fetch_region
+        asked = {region: pool.submit(fetch, region) for region in wanted}
         wait(asked.values(), timeout)
         pool.shutdown(wait=False, cancel_futures=True)
         answers = {region: _answer(future, timeout) for region, future in asked.items()}
@@ -97,7 +103,28 @@ class BedrockCatalogSource:
         profiles = self._persistently(lambda: _system_profiles(client))
         return RegionCatalog(region, _entries(models, profiles), refreshed_at=asked_at)
 
-    def _persistently(self, ask: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    def fetch_quotas(self, offered: RegionCatalog) -> RegionCatalog:
+        """Return what a region offers with the account's quotas there.
+
+        Raises:
+            Exception: what boto3 raises, also when the permission servicequotas:ListServiceQuotas is missing.
+        """
+        from llmmanager.bedrock.catalog.service_quotas import list_quotas, read_quotas
+
+        with self._lock:
+            client = self._client_factory("service-quotas", offered.region)
+        return replace(offered, quotas=read_quotas(list_quotas(client, self._persistently), offered))
+
+    def _fetch_with_quotas(self, region: str) -> RegionCatalog:
+        offered = self.fetch_region(region)
+        try:
+            return self.fetch_quotas(offered)
+        except Exception as error:
+            level = logging.INFO if _code(error).startswith("AccessDenied") else logging.WARNING
+            _log.log(level, "The quotas in %s cannot be listed: %s", region, without_credentials(error))
+            return offered
+
+    def _persistently(self, ask: Callable[[], T]) -> T:
         for attempt in range(1, _ATTEMPTS):
             try:
                 return ask()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -81,6 +81,18 @@ class ModelEntry:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class AccessQuota:
+    """The quota of one model in one region through one access method; None for an amount that is unknown."""
+
+    tokens_per_minute: float | None = None
+    requests_per_minute: float | None = None
+
+
+Quotas = Mapping[str, Mapping[str, AccessQuota]]
+"""By model id and access method."""
+
+
 def order_profiles(profile_ids: Iterable[str]) -> tuple[str, ...]:
     """Profile ids without repetition, geographic ones first: they keep data nearer than global ones."""
     return tuple(sorted(set(profile_ids), key=lambda profile: (profile.startswith(_GLOBAL_PREFIX), profile)))
@@ -93,28 +105,42 @@ class RegionCatalog:
     Attributes:
         entries: by model id; only models that Converse takes.
         refreshed_at: when Bedrock was asked (UTC); None for the bundled snapshot.
+        quotas: the account's quotas as far as they are known, by model id and access method; None when
+            Service Quotas was not asked.
     """
 
     region: str
     entries: Mapping[str, ModelEntry]
     refreshed_at: datetime | None = None
+    quotas: Mapping[str, Mapping[str, AccessQuota]] | None = None
 
     @property
     def version(self) -> int:
         """Which of two is newer: `refreshed_at` in milliseconds since 1970; 0 for the snapshot."""
         return int(self.refreshed_at.timestamp() * 1000) if self.refreshed_at else 0
 
+    def quota(self, model_id: str, method: str | None) -> AccessQuota | None:
+        """Return the quota of a model through an access method; None when it is unknown."""
+        return (self.quotas or {}).get(model_id, {}).get(method or "")
+
+    def with_quotas_of(self, earlier: RegionCatalog | None) -> RegionCatalog:
+        """Return this catalog with its own quotas or, when Service Quotas was not asked, the earlier ones."""
+        if self.quotas is not None or earlier is None or earlier.quotas is None:
+            return self
+        return replace(self, quotas=earlier.quotas)
+
     def to_json(self) -> str:
         """Compact JSON that `from_json` takes back."""
-        return json.dumps(
-            {
-                "format": _FORMAT,
-                "region": self.region,
-                "refreshed_at": self.refreshed_at.isoformat() if self.refreshed_at else None,
-                "models": [_entry_to_dict(entry) for entry in self.entries.values()],
-            },
-            separators=(",", ":"),
-        )
+        data = {
+            "format": _FORMAT,
+            "region": self.region,
+            "refreshed_at": self.refreshed_at.isoformat() if self.refreshed_at else None,
+            "models": [_entry_to_dict(entry) for entry in self.entries.values()],
+        }
+        if self.quotas is not None:
+            # Versions without quotas ignore this member.
+            data["quotas"] = _quotas_to_dict(self.quotas)
+        return json.dumps(data, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> RegionCatalog:
@@ -133,6 +159,7 @@ class RegionCatalog:
                 region=data["region"],
                 entries={entry.model_id: entry for entry in entries},
                 refreshed_at=datetime.fromisoformat(moment).astimezone(UTC) if moment else None,
+                quotas=_quotas_from_dict(data["quotas"]) if "quotas" in data else None,
             )
         except (AttributeError, KeyError, RecursionError, TypeError) as error:
             raise ValueError(f"not a region's catalog: {error!r}") from error
@@ -194,9 +221,12 @@ class Catalog:
         return {profile for entry in entries for profile in entry.profiles}
 
     def merge(self, regions: Iterable[RegionCatalog]) -> Catalog:
-        """A catalog in which these replace what was told of their regions, unless that is newer."""
+        """A catalog in which these replace what was told of their regions, unless that is newer.
+
+        Quotas stay what they were where a region comes without any.
+        """
         newer = {
-            offered.region: offered
+            offered.region: offered.with_quotas_of(self._told.get(offered.region))
             for offered in regions
             if offered.region not in self._told or offered.version >= self._told[offered.region].version
         }
@@ -229,3 +259,19 @@ def _entry_from_dict(row: Mapping[str, Any]) -> ModelEntry:
         on_demand=bool(row["on_demand"]),
         profiles=tuple(row["profiles"]),
     )
+
+
+def _quotas_to_dict(quotas: Quotas) -> dict[str, dict[str, list[float | None]]]:
+    return {
+        model_id: {
+            method: [quota.tokens_per_minute, quota.requests_per_minute] for method, quota in methods.items()
+        }
+        for model_id, methods in quotas.items()
+    }
+
+
+def _quotas_from_dict(data: Mapping[str, Mapping[str, Sequence[float | None]]]) -> Quotas:
+    return {
+        model_id: {method: AccessQuota(*amounts[:2]) for method, amounts in methods.items()}
+        for model_id, methods in data.items()
+    }

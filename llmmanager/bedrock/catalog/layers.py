@@ -97,9 +97,12 @@ class CatalogLayers:
         return stored
 
     def ask(self, regions: Iterable[str]) -> FetchResult:
-        """Ask Bedrock about these regions, whatever was asked before; take in and store what it says."""
+        """Ask Bedrock and Service Quotas about these regions, and store the answers.
+
+        When they were asked last does not matter.
+        """
         with self._asking:
-            return self._ask(list(regions))
+            return self._ask(list(regions), quotas=True)
 
     def look_up_unless(
         self,
@@ -146,14 +149,15 @@ class CatalogLayers:
     def _rest(self, keys: Iterable[str], seconds: float) -> None:
         self._not_before.update(dict.fromkeys(keys, time.monotonic() + seconds))
 
-    def _ask(self, regions: list[str], *, timeout: float | None = None) -> FetchResult:
-        result = self._source.fetch(regions, timeout=timeout)
+    def _ask(self, regions: list[str], *, timeout: float | None = None, quotas: bool = False) -> FetchResult:
+        result = self._source.fetch(regions, timeout=timeout, quotas=quotas)
         self._rest(result.regions, LOOK_UP_INTERVAL_SECONDS)
         self._rest(result.errors, FAILED_LOOK_UP_INTERVAL_SECONDS)
         self._errors = result.errors
         self._take_in(result.regions.values())
         for offered in result.regions.values():
-            self._save(offered)
+            # With the quotas that were known, where it comes without any.
+            self._save(self.catalog.region(offered.region) or offered)
         return result
 
     def _take_in(self, regions: Iterable[RegionCatalog]) -> None:

@@ -91,6 +91,13 @@ class NameResolver:
             {"models": name},
         )
 
+    def find(self, name: str) -> str | None:
+        """Return the id of the model with this name; None when no model or several have it."""
+        try:
+            return self._by_name(name)
+        except ConfigurationError:
+            return None
+
     def has_profile(self, profile_id: str) -> bool:
         """Whether some region offers this inference profile."""
         return profile_id in self._profiles

@@ -12,6 +12,7 @@ from moto import mock_aws
 from llmmanager import UnifiedModelManager
 from llmmanager.bedrock.catalog import layers
 from llmmanager.bedrock.catalog.bedrock_api import BedrockCatalogSource
+from llmmanager.bedrock.catalog.entries import AccessQuota
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
 from llmmanager.bedrock.catalog.stores import FileStore, MemoryStore
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError, LLMManagerError
@@ -406,3 +407,45 @@ def test_dynamodb_as_the_store_of_a_manager(clients, aws_credentials):
             "global_profile",
         ]
         client.close()
+
+
+def quota_of(manager, region=EAST):
+    return manager.ensure_data_available().region(region).quota(ONE.model_id, "on_demand")
+
+
+def test_a_refresh_learns_the_quotas_too_and_stores_them(bedrock, clients):
+    bedrock.set_quota(tokens_per_minute=4_000, region=EAST)
+    store = MemoryStore()
+    manager = UnifiedModelManager(regions=[EAST, WEST], client_factory=clients, store=store)
+    manager.refresh_unified_data()
+    assert quota_of(manager) == AccessQuota(4_000, None)
+    assert quota_of(manager, WEST) is None
+    assert store.load(EAST).quota(ONE.model_id, "on_demand") == AccessQuota(4_000, None)
+
+
+@pytest.mark.parametrize(
+    ("error", "level"), [("AccessDeniedException", "INFO"), ("ValidationException", "WARNING")]
+)
+def test_a_refresh_without_access_to_quotas_is_no_error(bedrock, clients, caplog, error, level):
+    caplog.set_level("INFO")
+    bedrock.add_fault(Fault(operation="ListServiceQuotas", error=error))
+    manager = UnifiedModelManager(regions=[EAST], client_factory=clients)
+    assert manager.refresh_unified_data().errors == {}
+    assert quota_of(manager) is None
+    (record,) = [record for record in caplog.records if "quotas" in record.message]
+    assert record.levelname == level
+
+
+def test_a_look_up_does_not_list_quotas_and_keeps_those_that_are_known(bedrock, clients, monkeypatch):
+    bedrock.set_quota(tokens_per_minute=4_000)
+    store = MemoryStore()
+    manager = UnifiedModelManager(regions=[EAST], client_factory=clients, store=store)
+    manager.refresh_unified_data()
+    monkeypatch.setattr(layers, "LOOK_UP_INTERVAL_SECONDS", 0.0)
+    bedrock.reset()
+    manager = UnifiedModelManager(regions=[EAST], client_factory=clients, store=store)
+    manager.look_again()
+    assert {call.operation for call in bedrock.calls} == {"ListFoundationModels", "ListInferenceProfiles"}
+    assert quota_of(manager) == AccessQuota(4_000, None)
+    assert store.load(EAST).quota(ONE.model_id, "on_demand") == AccessQuota(4_000, None)
+    assert store.load(EAST).version == manager.ensure_data_available().region(EAST).version

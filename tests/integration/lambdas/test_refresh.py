@@ -9,6 +9,7 @@ import pytest
 from lambdas.http_api.handler import handler as http
 from lambdas.model_access.refresh import handler as refresh
 from llmmanager.bedrock.catalog.dynamodb_store import DynamoDBStore
+from llmmanager.bedrock.catalog.entries import AccessQuota
 from llmmanager.testing import Fault
 
 
@@ -64,3 +65,59 @@ def test_a_failed_refresh_tells_that_the_region_was_never_asked(deployed, contex
         refresh({"region": "us-east-1"}, context)
 
     assert age_told(capsys) > 365 * 86400
+
+
+NOVA_LITE = "amazon.nova-lite-v1:0"
+
+
+def stored_quota():
+    region = DynamoDBStore("catalog-of-the-test").load("us-east-1")
+    return region.quota(NOVA_LITE, "on_demand")
+
+
+def test_a_refresh_stores_the_quotas_of_the_account(deployed, context):
+    deployed.set_quota(tokens_per_minute=4_000, requests_per_minute=20)
+
+    outcome = refresh({"region": "us-east-1"}, context)
+
+    assert stored_quota() == AccessQuota(4_000, 20)
+    assert outcome["modelsWithQuotas"] > 10
+
+
+def test_quotas_follow_what_service_quotas_lists(deployed, context):
+    for tokens in (4_000, 8_000):
+        deployed.set_quota(tokens_per_minute=tokens)
+        refresh({"region": "us-east-1"}, context)
+        assert stored_quota() == AccessQuota(tokens, None)
+    deployed.clear_quotas()
+    refresh({"region": "us-east-1"}, context)
+
+    assert stored_quota() is None
+
+
+@pytest.mark.parametrize("error", ["AccessDeniedException", "ServiceUnavailableException"])
+def test_models_are_refreshed_and_quotas_kept_when_service_quotas_fails(
+    deployed, context, caplog, error, monkeypatch
+):
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    deployed.set_quota(tokens_per_minute=4_000)
+    before = refresh({"region": "us-east-1"}, context)
+    deployed.add_fault(Fault(operation="ListServiceQuotas", error=error))
+
+    after = refresh({"region": "us-east-1"}, context)
+
+    assert after["version"] > before["version"]
+    assert after["stored"]
+    assert stored_quota() == AccessQuota(4_000, None)
+    (record,) = [record for record in caplog.records if record.message == "quotas not refreshed"]
+    assert (record.levelname, record.region) == ("WARNING", "us-east-1")
+    assert error in record.error
+
+
+def test_without_the_permission_from_the_start_no_quota_is_known(deployed, context):
+    deployed.add_fault(Fault(operation="ListServiceQuotas", error="AccessDeniedException"))
+
+    outcome = refresh({"region": "us-east-1"}, context)
+
+    assert (outcome["stored"], outcome["modelsWithQuotas"]) == (True, 0)
+    assert DynamoDBStore("catalog-of-the-test").load("us-east-1").quotas is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from llmmanager.bedrock.catalog.entries import (
     AccessMethod,
+    AccessQuota,
     Catalog,
     ModelAccess,
     ModelEntry,
@@ -32,6 +34,11 @@ entries = st.builds(
     on_demand=st.booleans(),
     profiles=modalities,
 )
+amounts = st.none() | st.floats(min_value=1, max_value=1e12)
+quotas = st.none() | st.dictionaries(
+    words,
+    st.dictionaries(st.sampled_from(list(map(str, AccessMethod))), st.builds(AccessQuota, amounts, amounts)),
+)
 moments = st.none() | st.datetimes(timezones=st.just(UTC))
 
 
@@ -51,10 +58,36 @@ def test_a_prefix_never_seen_before_is_a_geography():
     assert AccessMethod.of_profile("globalish.acme.one") is AccessMethod.GEOGRAPHIC_PROFILE
 
 
-@given(region=words, models=st.lists(entries, unique_by=lambda entry: entry.model_id), moment=moments)
-def test_a_region_read_back_is_the_region_written(region, models, moment):
-    offered = RegionCatalog(region, {entry.model_id: entry for entry in models}, moment)
+@given(
+    region=words,
+    models=st.lists(entries, unique_by=lambda entry: entry.model_id),
+    moment=moments,
+    known=quotas,
+)
+def test_a_region_read_back_is_the_region_written(region, models, moment, known):
+    offered = RegionCatalog(region, {entry.model_id: entry for entry in models}, moment, known)
     assert RegionCatalog.from_json(offered.to_json()) == offered
+
+
+def test_what_a_version_without_quotas_wrote_is_read_and_it_reads_what_this_version_writes():
+    data = json.loads(RegionCatalog("r", {}).to_json())
+    assert data.keys() == {"format", "region", "refreshed_at", "models"}
+    assert RegionCatalog.from_json(json.dumps(data)).quotas is None
+    with_quotas = RegionCatalog("r", {}, quotas={"acme.one": {"on_demand": AccessQuota(5.0, None)}})
+    written = json.loads(with_quotas.to_json())
+    assert written.pop("quotas") == {"acme.one": {"on_demand": [5.0, None]}}
+    assert written == data
+
+
+def test_quotas_stay_what_they_were_when_a_region_comes_without(make_region):
+    quotas = {"acme.one": {"on_demand": AccessQuota(5.0, None)}}
+    known = replace(make_region("us-east-1", "acme.one"), quotas=quotas)
+    catalog = Catalog({}).merge([known]).merge([make_region("us-east-1", "acme.one", "acme.two", hour=1)])
+    assert catalog.region("us-east-1").quota("acme.one", "on_demand") == AccessQuota(5.0, None)
+    assert catalog.region("us-east-1").quota("acme.one", "global_profile") is None
+    assert catalog.region("us-east-1").quota("acme.two", None) is None
+    withdrawn = replace(make_region("us-east-1", "acme.one", hour=2), quotas={})
+    assert catalog.merge([withdrawn]).region("us-east-1").quotas == {}
 
 
 def test_a_moment_in_another_time_zone_is_read_as_utc():
