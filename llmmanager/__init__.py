@@ -1,7 +1,7 @@
-"""LLMManager for Amazon Bedrock: every answer, once, soon and at a known cost.
+"""LLMManager for Amazon Bedrock: Converse requests with failover, retries and cost tracking.
 
-Everything public can be imported from here; what is not asked for is not loaded, so `import llmmanager`
-costs neither boto3 nor botocore.
+All public names can be imported from here. A name's module is loaded when the name is first used, so
+`import llmmanager` loads neither boto3 nor botocore.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ __version__ = "0.1.0"
 
 _MODELS = "llmmanager.bedrock.models"
 _EXCEPTIONS = "llmmanager.bedrock.exceptions"
-_HOMES = {
+_EXPORTS = {
     "llmmanager.llm_manager": ("LLMManager",),
     "llmmanager.parallel_llm_manager": ("ParallelLLMManager",),
     "llmmanager.bedrock.catalog.unified_model_manager": ("UnifiedModelManager",),
@@ -95,7 +95,7 @@ _HOMES = {
         "ParallelProcessingError",
     ),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names}
 
 __all__ = [
     "AuthConfig",
@@ -133,10 +133,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
+    module = _MODULE_OF.get(name)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(home), name)
+    value = getattr(import_module(module), name)
     globals()[name] = value
     return value
 

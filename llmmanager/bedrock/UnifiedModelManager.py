@@ -1,4 +1,4 @@
-"""The model manager under the import path of the original package."""
+"""`UnifiedModelManager` at the import path of the original package."""
 
 from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
 

@@ -1,1 +1,1 @@
-"""Amazon Bedrock: models, routing, invocation and what is known of access."""
+"""Amazon Bedrock: models, catalog, routing and invocation."""

@@ -1,1 +1,1 @@
-"""Which model can be called where, under which id: names, sources and stores."""
+"""The model catalog: names, regions, access methods, sources and stores."""

@@ -1,4 +1,7 @@
-"""The library's own table of what neither Bedrock's API nor the bundled snapshot tells about a model."""
+"""The library's table of model data: names, prices, limits and features.
+
+Bedrock's API and the bundled snapshot do not contain this data.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ _TABLE = os.path.join(os.path.dirname(__file__), "model_facts.json")
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """USD per million tokens. A cache price of None means that none is published."""
+    """Prices in USD per million tokens. A cache price is None if AWS publishes none."""
 
     input: float
     output: float
@@ -24,17 +27,17 @@ class Prices:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What is known of one model apart from where it can be called; None where it is not known.
+    """The data of one model, without its regions. Unknown values are None.
 
     Attributes:
-        lifecycle: "ACTIVE", "LEGACY", or "EOL" for one that no region offers any more.
+        lifecycle: "ACTIVE", "LEGACY", or "EOL" for a model that no region offers any more.
         eol_date: announced end of life, ISO date.
-        prices: in-region and, where nothing else is given, through any profile.
-        profile_prices: prices that differ, by profile prefix ("us", "eu", ...).
-        region_prices: on-demand prices that differ, by region.
-        max_context_tokens, max_output_tokens: the model's own limits.
-        output_burndown: tokens of quota that one output token costs.
-        supports: features known to work (True) or to be refused (False); a missing one is unknown.
+        prices: on-demand prices, also for profiles without prices of their own.
+        profile_prices: prices of profiles that differ from `prices`, by profile prefix ("us", "eu", ...).
+        region_prices: on-demand prices that differ from `prices`, by region.
+        max_context_tokens, max_output_tokens: the model's limits.
+        output_burndown: quota tokens that one output token uses.
+        supports: supported (True) and unsupported (False) features; unknown ones are missing.
     """
 
     model_id: str
@@ -52,19 +55,19 @@ class ModelFacts:
 
 
 def known_names() -> Mapping[str, str]:
-    """Display name by model id, retired models included."""
+    """Return the display names by model id, including retired models."""
     return _names()
 
 
 def aliases() -> Mapping[str, str]:
-    """Model id by further names that people use."""
+    """Return model ids by alias."""
     table: Mapping[str, str] = _table()["aliases"]
     return table
 
 
 @cache
 def facts_of(model_id: str) -> ModelFacts | None:
-    """What the table says of a model, None when it does not know it."""
+    """Return the data of a model, or None if it is not in the table."""
     row = _table()["models"].get(model_id)
     if row is None:
         return None
@@ -85,7 +88,7 @@ def facts_of(model_id: str) -> ModelFacts | None:
 
 
 def is_conversational(model_id: str, *, inputs: Sequence[str], outputs: Sequence[str]) -> bool:
-    """Whether Converse takes this model: text in, text out, no speech, and no reranker or the like."""
+    """Whether Converse supports the model: text input, text output, no speech, no reranker."""
     speaks = "SPEECH" in outputs
     return (
         "TEXT" in inputs

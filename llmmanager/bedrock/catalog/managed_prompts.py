@@ -1,7 +1,7 @@
-"""Prompts of Amazon Bedrock Prompt Management, which stand in the place of a model.
+"""Prompts of Amazon Bedrock Prompt Management. Their ARN is sent to Converse as the model id.
 
-Source: Amazon Bedrock user guide, "Test a prompt using Prompt management": the prompt holds its own messages,
-to which those of the request are appended, and the fields below cannot be sent beside it.
+Source: Amazon Bedrock user guide, "Test a prompt using Prompt management". Bedrock appends the messages of
+the request to those of the prompt. A request with a prompt must not contain the fields below.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 PROMPT_FIELDS = ("system", "inferenceConfig", "toolConfig", "additionalModelRequestFields")
-"""Fields of Converse that a managed prompt defines itself."""
+"""Fields of Converse that are defined in the managed prompt."""
 
 _ARN = re.compile(r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:[0-9]*:prompt/\S+")
 
@@ -24,5 +24,5 @@ def is_managed_prompt(model_id: str) -> bool:
 
 
 def without_prompt_fields(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the request without the fields that a managed prompt defines itself."""
+    """Return the request without the fields that are defined in the managed prompt."""
     return {name: value for name, value in request.items() if name not in PROMPT_FIELDS}

@@ -1,4 +1,4 @@
-"""The library's own table of the images, documents and videos that a model accepts in one request."""
+"""The library's table of limits for images, documents and videos in one request, by model."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _TABLE = Path(__file__).with_name("media_limits.json")
 
 @dataclass(frozen=True, slots=True)
 class MediaLimits:
-    """The limits of one model; None where no limit is known, so that AWS decides.
+    """The limits of one model. An unknown limit is None and is not checked.
 
     Attributes:
-        images, videos: how many there may be in all messages of a request.
-        image_bytes, document_bytes, video_bytes: the size of one raw file (not base64).
+        images, videos: maximum number in all messages of a request.
+        image_bytes, document_bytes, video_bytes: maximum size of one raw file (not base64).
         document_formats_of_any_size: formats such as "pdf" to which `document_bytes` does not apply.
     """
 
@@ -31,8 +31,8 @@ class MediaLimits:
     videos: int | None = None
     video_bytes: int | None = None
 
-    def largest(self, kind: str, file_format: object) -> int | None:
-        """Return the size limit in bytes of a file; None where there is none.
+    def max_bytes(self, kind: str, file_format: object) -> int | None:
+        """Return the maximum size of a file in bytes, or None.
 
         Args:
             kind: "image", "document" or "video".
@@ -42,14 +42,14 @@ class MediaLimits:
             return None if file_format in self.document_formats_of_any_size else self.document_bytes
         return self.image_bytes if kind == "image" else self.video_bytes
 
-    def most(self, kind: str) -> int | None:
-        """Return how many files of the kind a request may hold; None where there is no limit."""
+    def max_count(self, kind: str) -> int | None:
+        """Return the maximum number of files of a kind in a request, or None."""
         return {"image": self.images, "video": self.videos}.get(kind)
 
 
 @cache
 def media_limits(model_id: str) -> MediaLimits:
-    """Return the limits of a model; none for a model that the library's table does not know."""
+    """Return the limits of a model. A model that is not in the model table has no limits."""
     if facts_of(model_id) is None:
         return MediaLimits()
     family = next(row for row in _families() if model_id.startswith(tuple(row["prefixes"])))

@@ -1,7 +1,7 @@
-"""What a caller may call a model: display names, model ids, inference-profile ids and ARNs.
+"""Resolves model names: display names, model ids, inference-profile ids and ARNs.
 
-A name means a model only when it is one of that model's own names or ids, give or take case, spaces,
-dashes, dots, the date and the version suffix. Nothing is ever taken for something similar.
+Case, spaces, dashes, dots, the date and the version suffix are optional. Otherwise a name must match a name
+or id of a model exactly. A similar name is not accepted.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from llmmanager.bedrock.catalog.entries import Catalog
 from llmmanager.bedrock.catalog.facts import aliases, known_names
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
 
-# What Converse takes as modelId is at most this long.
-_LONGEST = 2048
-_NEAREST = 5
+# The maximum length of Converse's modelId.
+_MAX_LENGTH = 2048
+_MAX_SUGGESTIONS = 5
 
 _ARN = re.compile(r"arn:aws[a-z-]*:[a-z0-9-]+:(?P<region>[a-z0-9-]*):[0-9]*:(?P<kind>[a-z-]+)/(?P<id>\S+)")
 _PREFIX = re.compile(r"[a-z]+(-[a-z]+)*")
@@ -33,17 +33,17 @@ _BETWEEN_DIGITS = re.compile(r"(?<=\d) (?=\d)")
 
 @dataclass(frozen=True, slots=True)
 class ResolvedModel:
-    """What a name that a caller gave stands for.
+    """The model for a name passed by the caller.
 
     Attributes:
-        requested: the name as given.
-        model_id: the model's id; for what the catalog does not know, what was given.
-        model_name: its display name, or the id where it has none.
-        pinned_invoke_id: the one id to invoke, where the caller named a profile, an ARN that is not a
-            model's, or something unknown; None when every way in to the model will do.
-        region: the only region in which an ARN works, or None.
-        known: whether the catalog knows the model.
-        warnings: what the caller should hear about the name.
+        requested: the name passed by the caller.
+        model_id: the model's id, or the name itself if it is not in the catalog.
+        model_name: the display name, or the id of a model without one.
+        pinned_invoke_id: the only id to invoke if the name is a profile, the ARN of another resource than a
+            model, or unknown; None if every access method of the model may be used.
+        region: the only region in which an ARN is valid, or None.
+        known: whether the catalog contains the model.
+        warnings: messages for the caller about the name.
     """
 
     requested: str
@@ -56,21 +56,21 @@ class ResolvedModel:
 
 
 class UnknownNameError(ConfigurationError):
-    """No model has this name; it may have one once Bedrock is asked."""
+    """The catalog does not contain the name. Bedrock may know it."""
 
 
 class NameResolver:
-    """Resolves names against one catalog. What only odd spellings need is built when one turns up."""
+    """Resolves names against one catalog. Indexes for alternative spellings are built when needed."""
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
 
     def resolve(self, name: str) -> ResolvedModel:
-        """The model that a name stands for.
+        """Return the model for a name.
 
         Raises:
-            UnknownNameError: no model has the name; the message lists the nearest ones.
-            ConfigurationError: several models have it, or it is not a name at all.
+            UnknownNameError: no model has the name. The message lists similar names.
+            ConfigurationError: several models have the name, or it is not a valid name.
         """
         text = _checked(name)
         if arn := _ARN.fullmatch(text):
@@ -86,8 +86,8 @@ class NameResolver:
         if _ID.fullmatch(text):
             return self._passed_through(name, text)
         raise UnknownNameError(
-            f'Unknown model "{text}": models takes display names, model ids, inference-profile ids and '
-            f"ARNs. Nearest: {self._nearest(text)}",
+            f'Unknown model "{text}": models accepts display names, model ids, inference-profile ids and '
+            f"ARNs. Similar names: {self._similar(text)}",
             {"models": name},
         )
 
@@ -99,7 +99,7 @@ class NameResolver:
             return None
 
     def has_profile(self, profile_id: str) -> bool:
-        """Whether some region offers this inference profile."""
+        """Whether a region offers this inference profile."""
         return profile_id in self._profiles
 
     def _model(self, name: str, model_id: str) -> ResolvedModel:
@@ -109,7 +109,7 @@ class NameResolver:
         warnings: tuple[str, ...] = ()
         if profile_id not in self._profiles:
             warnings = (
-                f'The catalog knows the model of "{name}" but no such profile; it is called as given',
+                f'The catalog contains the model of "{name}" but not the profile; the id is used unchanged',
             )
         return ResolvedModel(name, model_id, self._models[model_id], profile_id, warnings=warnings)
 
@@ -130,9 +130,9 @@ class NameResolver:
         return self._passed_through(name, name.strip(), region=region)
 
     def _passed_through(self, name: str, text: str, *, region: str | None = None) -> ResolvedModel:
-        near = "" if region else f" (nearest: {self._nearest(text)})"
-        where = f" in {region}, where it lives" if region else ""
-        warning = f'The catalog does not know "{name}"{near}; it is called as given{where}'
+        similar = "" if region else f" (similar names: {self._similar(text)})"
+        where = f" in {region}" if region else ""
+        warning = f'The catalog does not contain "{name}"{similar}; the id is used unchanged{where}'
         return ResolvedModel(name, text, text, text, region=region, known=False, warnings=(warning,))
 
     def _by_name(self, text: str) -> str | None:
@@ -153,26 +153,26 @@ class NameResolver:
         if all(id_ == base or id_.startswith(f"{base}:") for id_ in candidates):
             return base
         raise ConfigurationError(
-            f'"{text}" is the name of several models; give one of their ids: {", ".join(candidates)}',
+            f'"{text}" is the name of several models. Use one of their ids: {", ".join(candidates)}',
             {"models": text},
         )
 
-    def _nearest(self, text: str) -> str:
-        import difflib  # for errors only
+    def _similar(self, text: str) -> str:
+        import difflib  # used for errors only
 
         known = {name.lower(): name for name in (*self._models, *aliases(), *self._models.values())}
-        near = difflib.get_close_matches(text.lower(), known, n=_NEAREST, cutoff=0.4)
-        return ", ".join(f'"{known[name]}"' for name in near) or "none"
+        similar = difflib.get_close_matches(text.lower(), known, n=_MAX_SUGGESTIONS, cutoff=0.4)
+        return ", ".join(f'"{known[name]}"' for name in similar) or "none"
 
     @cached_property
     def _models(self) -> Mapping[str, str]:
-        """Display name by id; what Bedrock told wins over the library's table."""
-        told = {id_: entry.model_name for id_, entry in self.catalog.models.items()}
-        return {**told, **known_names(), **{id_: name for id_, name in told.items() if name != id_}}
+        """Display name by id. The names of the catalog override those of the model table."""
+        names = {id_: entry.model_name for id_, entry in self.catalog.models.items()}
+        return {**names, **known_names(), **{id_: name for id_, name in names.items() if name != id_}}
 
     @cached_property
     def _names(self) -> frozenset[tuple[str, str]]:
-        """Every pair of id and display name, wherever it comes from."""
+        """Every pair of id and display name from the catalog and the model table."""
         return frozenset({*self._models.items(), *known_names().items(), *self.catalog.display_names()})
 
     @cached_property
@@ -181,7 +181,7 @@ class NameResolver:
 
     @cached_property
     def _levels(self) -> tuple[Mapping[str, set[str]], ...]:
-        """Ids by normalised name, in the order in which a name is looked up."""
+        """Ids by normalized name, in lookup order."""
         names = _grouped(
             (_key(text), id_) for id_, name in self._names for text in _spellings_of_name(id_, name)
         )
@@ -201,19 +201,20 @@ class NameResolver:
 def _checked(name: object) -> str:
     if not isinstance(name, str):
         raise ConfigurationError(
-            f"models takes display names, model ids, inference-profile ids and ARNs as strings "
+            f"models accepts display names, model ids, inference-profile ids and ARNs as strings "
             f"(got {type(name).__name__})",
             {"models": name},
         )
     text = " ".join(unicodedata.normalize("NFKC", name).split())
-    if not text or len(text) > _LONGEST:
-        problem = "an empty name" if not text else f"a name of {len(text)} characters"
-        raise ConfigurationError(f"models holds {problem}; 1 to {_LONGEST} are possible", {"models": name})
+    if not text or len(text) > _MAX_LENGTH:
+        raise ConfigurationError(
+            f"a name in models must have 1 to {_MAX_LENGTH} characters (got {len(text)})", {"models": name}
+        )
     return text
 
 
 def _key(text: str) -> str:
-    """A spelling without case and separators; those between digits stay, or 3.1 would be 31."""
+    """Return a name in lower case without separators, except between digits: 3.1 is not 31."""
     folded = unicodedata.normalize("NFKC", text).casefold().replace("+", " plus ")
     words = _SEPARATORS.sub(" ", folded).strip()
     return _BETWEEN_DIGITS.sub(".", words).replace(" ", "")

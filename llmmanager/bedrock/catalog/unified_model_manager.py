@@ -1,4 +1,4 @@
-"""What the library knows of model access, from memory, a store, the bundled snapshot and Bedrock itself."""
+"""UnifiedModelManager: the model catalog from memory, a store, the bundled snapshot and Bedrock."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 
 
 class UnifiedModelManager:
-    """Answers which model can be called where; safe to share between threads and managers.
+    """The catalog of models, regions and access methods. Can be shared by threads and managers.
 
-    Memory comes first, then the store, then the bundled snapshot. Bedrock's API is asked only when these
-    know no such name or no target, when AWS contradicts them, and on refresh.
+    The catalog is read from memory, then from the store, then from the bundled snapshot. Bedrock's API is
+    called for an unknown name, if no target is known, if AWS rejects a known target, and by a refresh.
 
     Args:
-        regions: the regions to ask Bedrock about; all known ones when not given.
-        store: where the catalog is kept between processes.
-        client_factory: makes boto3 clients from a service's name and a region; by default from a new session.
-        ask_api: False asks Bedrock only in `refresh_unified_data` and for a name that is not known.
-        directory: keeps the catalog in files there, instead of a store. Nothing is written otherwise.
+        regions: the regions for which Bedrock is called; None for all known regions.
+        store: stores the catalog between processes.
+        client_factory: creates a boto3 client for a service name and a region; by default from a new session.
+        ask_api: False calls Bedrock only in `refresh_unified_data` and for an unknown name.
+        directory: stores the catalog in files in this directory, instead of `store`.
 
     Raises:
-        ConfigurationError: a region is not an AWS region's name, or both store and directory were given.
+        ConfigurationError: a region is not the name of an AWS region, or both store and directory are set.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class UnifiedModelManager:
     ) -> None:
         if store is not None and directory is not None:
             raise ConfigurationError(
-                "store and directory exclude each other: the catalog is kept in one place",
+                "store and directory cannot be set together",
                 {"directory": directory},
             )
         self._store = FileStore(directory) if directory is not None else store
@@ -69,26 +69,26 @@ class UnifiedModelManager:
         self._lock = threading.Lock()
         after_fork(self, new_lock)
 
-    # ---- what the invocation loop needs
+    # ---- methods for the attempt loop
 
     @property
     def regions(self) -> tuple[str, ...]:
-        """The regions that Bedrock is asked about; empty stands for all."""
+        """The configured regions; empty for all known regions."""
         return self._layers.regions
 
     def add_regions(self, regions: Iterable[str]) -> None:
-        """Take further regions into what the store and Bedrock are asked about.
+        """Add configured regions.
 
         Raises:
-            ConfigurationError: a region is not an AWS region's name.
+            ConfigurationError: a region is not the name of an AWS region.
         """
         self._layers.add_regions(_checked_regions(regions))
 
     def resolve(self, name: str) -> ResolvedModel:
-        """The model that a name stands for. A name or id that nothing knows is looked up once.
+        """Return the model for a name. The store and Bedrock are queried for an unknown name.
 
         Raises:
-            ConfigurationError: no model has the name, or several have it; the message lists what is near.
+            ConfigurationError: no model or more than one model has the name. The message lists similar names.
         """
 
         def is_known() -> bool:
@@ -105,29 +105,29 @@ class UnifiedModelManager:
             if not self._layers.errors:
                 raise
             raise UnknownNameError(
-                f"{error.message}. Bedrock could not be asked about it: {_summary(self._layers.errors)}",
+                f"{error.message}. Bedrock's model list is not available: {_summary(self._layers.errors)}",
                 error.invalid_config,
             ) from error
 
     def access(
         self, model: str | ResolvedModel, region: str, *, order: Sequence[str] = tuple(AccessMethod)
     ) -> tuple[ModelAccess, ...]:
-        """The ways in to a model in a region, best first; empty when the catalog knows none.
+        """Return the access methods of a model in a region, preferred first. Does not call Bedrock.
 
-        On-demand comes before the geographic profile and that before the global one, unless `order` has
-        them otherwise, and last what AWS has refused before. Never asks Bedrock.
+        The default order is on-demand, geographic profile, global profile. Access methods that AWS rejected
+        before are last.
 
         Raises:
-            ConfigurationError: a name that nothing knows.
+            ConfigurationError: the name is unknown.
         """
         resolved = self._resolved(model)
         denied = self._denied.get((resolved.model_id, region), frozenset())
 
-        def rank(way: ModelAccess) -> tuple[bool, int]:
-            method = way.access_method
+        def rank(target: ModelAccess) -> tuple[bool, int]:
+            method = target.access_method
             return method in denied, order.index(method) if method in order else len(order)
 
-        return tuple(sorted(self._ways_in(resolved, region), key=rank))
+        return tuple(sorted(self._targets(resolved, region), key=rank))
 
     def ensure_access(
         self,
@@ -136,23 +136,23 @@ class UnifiedModelManager:
         *,
         timeout: float | None = None,
     ) -> bool:
-        """Whether any of these models can be called in any of these regions (or those configured).
+        """Whether any of these models can be called in any of these regions (by default the configured ones).
 
-        When nothing known says so, the store and then Bedrock are asked, unless that was done lately.
+        If no target is known, the store and then Bedrock are queried, at most every five minutes.
 
         Args:
-            timeout: seconds to wait for Bedrock at most; 15 when not given.
+            timeout: maximum seconds to wait for Bedrock; None for 15.
 
         Raises:
-            ConfigurationError: a name that nothing knows.
+            ConfigurationError: a name is unknown.
         """
-        wanted = [m if isinstance(m, ResolvedModel) else self.resolve(m) for m in models]
-        places = self._layers.regions_to_ask() if regions is None else _checked_regions(regions)
+        resolved = [m if isinstance(m, ResolvedModel) else self.resolve(m) for m in models]
+        checked = self._layers.regions_to_ask() if regions is None else _checked_regions(regions)
 
         def has_target() -> bool:
-            return any(self.access(model, region) for model in wanted for region in places)
+            return any(self.access(model, region) for model in resolved for region in checked)
 
-        self._layers.look_up_unless(has_target, places, ask=self._ask_api, timeout=timeout)
+        self._layers.look_up_unless(has_target, checked, ask=self._ask_api, timeout=timeout)
         return has_target()
 
     def learn(
@@ -163,17 +163,17 @@ class UnifiedModelManager:
         denied_method: AccessMethod | str | None,
         timeout: float | None = None,
     ) -> tuple[ModelAccess, ...]:
-        """Remember that AWS refused a way in, for as long as this manager lives; it goes last from now on.
+        """Record that AWS rejected an access method. It becomes the last choice until the next refresh.
 
-        When no other way in is known, the store and then Bedrock are asked about the region, unless that
-        was done lately.
+        If no other access method is known, the store and then Bedrock are queried for the region, at most
+        every five minutes.
 
         Args:
-            denied_method: the `access_method` of the target that was refused.
-            timeout: seconds to wait for Bedrock at most; 15 when not given.
+            denied_method: the `access_method` of the rejected target.
+            timeout: maximum seconds to wait for Bedrock; None for 15.
 
         Returns:
-            What `access` now answers.
+            The result of `access` after that.
         """
         resolved = self._resolved(model)
         method = None if denied_method is None else AccessMethod(denied_method)
@@ -182,55 +182,53 @@ class UnifiedModelManager:
             denied = self._denied[key] = self._denied.get(key, frozenset()) | {method}
 
         def has_another() -> bool:
-            return any(way.access_method not in denied for way in self.access(resolved, region))
+            return any(target.access_method not in denied for target in self.access(resolved, region))
 
         self._layers.look_up_unless(has_another, [region], ask=self._ask_api, timeout=timeout)
         return self.access(resolved, region)
 
     def look_again(self, *, timeout: float | None = None) -> None:
-        """AWS contradicts what is known: read the store and ask Bedrock about all configured regions.
-
-        Neither is done again within five minutes.
+        """Read the store and call Bedrock for all configured regions, at most every five minutes.
 
         Args:
-            timeout: seconds to wait for Bedrock at most; 15 when not given.
+            timeout: maximum seconds to wait for Bedrock; None for 15.
         """
         regions = self._layers.regions_to_ask()
         self._layers.look_up_unless(lambda: False, regions, ask=self._ask_api, timeout=timeout)
 
     def where(self, model: str | ResolvedModel) -> str:
-        """A sentence on where a model can be had, for an error's text."""
+        """Return a sentence on the regions of a model, for error messages."""
         resolved = self._resolved(model)
         regions = self._layers.catalog.regions_of(resolved.model_id)
         facts = facts_of(resolved.model_id)
         if resolved.region:
-            return f"it lives in {resolved.region} and can be called there only"
+            return f"its ARN is valid in {resolved.region} only"
         subject = f"{resolved.model_name} ({resolved.model_id})"
         if regions:
             ends = f"; its end of life was announced for {facts.eol_date}" if facts and facts.eol_date else ""
             return f"{subject} can be called in {', '.join(regions)}{ends}"
         if facts:
-            return f"{subject} is retired: no region is known to offer it any more"
-        return f"{subject} is not in the catalog, so where it can be called is not known"
+            return f"{subject} is retired: no known region offers it"
+        return f"{subject} is not in the catalog: its regions are unknown"
 
     # ---- layers
 
     def ensure_data_available(self) -> Catalog:
-        """Everything known at present; reads the store when that was not done yet."""
+        """Return the current catalog. The first call reads the store."""
         return self._layers.catalog
 
     def load_cached_data(self) -> Catalog | None:
-        """Read the store again; None when there is none or it holds nothing about the regions."""
+        """Read the store again. Return None without a store or without stored data about the regions."""
         return self._layers.catalog if self._layers.read_store() else None
 
     def refresh_unified_data(self, force_download: bool | None = None) -> FetchResult:
-        """Ask Bedrock about all configured regions at once, and store what it says.
+        """Call Bedrock for all configured regions in parallel, and store the result.
 
         Args:
-            force_download: False asks only about regions that the store does not hold.
+            force_download: False calls Bedrock only for regions that are not in the store.
 
         Returns:
-            What Bedrock said by region, and the errors of regions that failed; those keep what was known.
+            The data by region, and the errors of regions that failed. Their previous data stays in use.
 
         Raises:
             LLMManagerError: every region failed.
@@ -241,16 +239,19 @@ class UnifiedModelManager:
             regions = tuple(region for region in regions if region not in stored)
         result = self._layers.ask(regions)
         with self._lock:
-            self._denied = {key: ways for key, ways in self._denied.items() if key[1] not in result.regions}
+            self._denied = {
+                key: methods for key, methods in self._denied.items() if key[1] not in result.regions
+            }
         if result.errors and not result.regions:
             raise LLMManagerError(
-                f"Bedrock told nothing about models, what was known is kept: {_summary(result.errors)}",
+                "The catalog could not be refreshed. Its previous data stays in use: "
+                f"{_summary(result.errors)}",
                 {"errors": {region: repr(error) for region, error in result.errors.items()}},
             )
         return result
 
     def get_cache_status(self) -> dict[str, Any]:
-        """How much is known of each configured region, and how old it is (`age_seconds`)."""
+        """Return the number of models and the age (`age_seconds`) of the data of each configured region."""
         catalog = self._layers.catalog
         known = [offered for r in self._layers.regions_to_ask() if (offered := catalog.region(r))]
         return {
@@ -260,81 +261,79 @@ class UnifiedModelManager:
             "errors": {region: repr(error) for region, error in self._layers.errors.items()},
         }
 
-    # ---- questions; none of them asks Bedrock
+    # ---- queries, which do not call Bedrock
 
     def get_model_access_info(
         self, model_name: str, region: str, *, order: Sequence[str] = tuple(AccessMethod)
     ) -> dict[str, Any] | None:
-        """How a model is called in a region; None where there is no access or no such model.
+        """Return how a model is called in a region, or None if it cannot be called there.
 
         Returns:
             `model_id`, `region`, `access_method` (the preferred one), `access_methods` (all, preferred
             first) and `inference_profile_id` (the preferred profile, or None).
         """
-        ways = self._known_ways_in(model_name, region, order)
-        if not ways:
+        targets = self._known_targets(model_name, region, order)
+        if not targets:
             return None
-        methods = [str(way.access_method) for way in ways if way.access_method]
+        methods = [str(target.access_method) for target in targets if target.access_method]
         return {
-            "model_id": ways[0].model_id,
+            "model_id": targets[0].model_id,
             "access_method": methods[0] if methods else None,
             "region": region,
             "access_methods": methods,
             "inference_profile_id": next(
-                (w.inference_profile_id for w in ways if w.inference_profile_id), None
+                (target.inference_profile_id for target in targets if target.inference_profile_id), None
             ),
         }
 
     def get_recommended_access(self, model_name: str, region: str) -> ModelAccess | None:
-        """The preferred way in to a model in a region; None where there is none."""
-        return next(iter(self._known_ways_in(model_name, region)), None)
+        """Return the preferred access method of a model in a region, or None."""
+        return next(iter(self._known_targets(model_name, region)), None)
 
     def is_model_available_in_region(self, model_name: str, region: str) -> bool:
-        """Whether there is a way in to the model in the region."""
-        return bool(self._known_ways_in(model_name, region))
+        """Whether the model can be called in the region."""
+        return bool(self._known_targets(model_name, region))
 
     def get_models_by_region(self, region: str) -> dict[str, ModelEntry]:
-        """What a region offers, by display name."""
+        """Return the models of a region by display name."""
         offered = self._layers.catalog.region(region)
         return _by_name(offered.entries) if offered else {}
 
     def get_models_by_provider(self, provider: str) -> dict[str, ModelEntry]:
-        """A provider's models that some region offers, by display name. Case does not matter."""
-        wanted = provider.casefold()
+        """Return the models of a provider by display name. The provider's name is not case-sensitive."""
+        folded = provider.casefold()
         models = self._layers.catalog.models
-        return _by_name({id_: entry for id_, entry in models.items() if entry.provider.casefold() == wanted})
+        return _by_name({id_: entry for id_, entry in models.items() if entry.provider.casefold() == folded})
 
     def get_all_supported_regions(self) -> list[str]:
-        """Every region of which something is known, sorted."""
+        """Return all known regions, sorted."""
         return list(self._layers.catalog.region_names)
 
     def get_model_names(self) -> list[str]:
-        """The display names of all models that some region offers, sorted."""
+        """Return the display names of all models, sorted."""
         return sorted(_by_name(self._layers.catalog.models))
 
     def get_streaming_models(self) -> list[str]:
-        """The display names of the models that can stream, sorted."""
+        """Return the display names of all models with streaming, sorted."""
         models = self._layers.catalog.models
         return sorted(name for name, entry in _by_name(models).items() if entry.streaming)
 
     def get_model_count(self) -> int:
-        """How many models some region offers."""
+        """Return the number of models."""
         return len(self._layers.catalog.models)
 
     def has_model(self, model_name: str) -> bool:
-        """Whether some region offers a model of this name or id."""
+        """Whether a model with this name or id can be called in a region."""
         return bool(self.get_regions_for_model(model_name))
 
     def get_regions_for_model(self, model_name: str) -> list[str]:
-        """The regions in which a model can be called, sorted; none for a name that is not known."""
-        return [r for r in self.get_all_supported_regions() if self._known_ways_in(model_name, r)]
-
-    # ---- inside
+        """Return the regions in which a model can be called, sorted. Empty for an unknown name."""
+        return [r for r in self.get_all_supported_regions() if self._known_targets(model_name, r)]
 
     def _resolved(self, model: str | ResolvedModel) -> ResolvedModel:
         return model if isinstance(model, ResolvedModel) else self._layers.names.resolve(model)
 
-    def _known_ways_in(
+    def _known_targets(
         self, name: str, region: str, order: Sequence[str] = tuple(AccessMethod)
     ) -> tuple[ModelAccess, ...]:
         try:
@@ -343,14 +342,14 @@ class UnifiedModelManager:
             return ()
         return self.access(resolved, region, order=order) if resolved.known or resolved.region else ()
 
-    def _ways_in(self, resolved: ResolvedModel, region: str) -> tuple[ModelAccess, ...]:
+    def _targets(self, resolved: ResolvedModel, region: str) -> tuple[ModelAccess, ...]:
         names = self._layers.names
         offered = names.catalog.access(resolved.model_id, region)
         pinned = resolved.pinned_invoke_id
         if pinned is None or (offered and not resolved.known):
             return offered
         if names.has_profile(pinned):
-            return tuple(way for way in offered if way.invoke_id == pinned)
+            return tuple(target for target in offered if target.invoke_id == pinned)
         if resolved.region not in (None, region):
             return ()
         return (_passed_through(resolved, region, pinned),)
@@ -369,7 +368,7 @@ def _passed_through(resolved: ResolvedModel, region: str, invoke_id: str) -> Mod
 
 
 def _by_name(entries: Mapping[str, ModelEntry]) -> dict[str, ModelEntry]:
-    """By display name; of several models that share one, the base model, whose id is the shortest."""
+    """Return models by display name. Of models with the same name, the base model has the shortest id."""
     shortest_last = sorted(entries.values(), key=lambda entry: (-len(entry.model_id), entry.model_id))
     return {entry.model_name: entry for entry in shortest_last}
 
@@ -390,10 +389,10 @@ def _summary(errors: Mapping[str, Exception]) -> str:
 
 def _checked_regions(regions: Iterable[str]) -> tuple[str, ...]:
     listed = [regions] if isinstance(regions, str) or not isinstance(regions, Iterable) else list(regions)
-    wrong = [region for region in listed if not isinstance(region, str) or not _REGION.fullmatch(region)]
-    if wrong or isinstance(regions, str):
+    invalid = [region for region in listed if not isinstance(region, str) or not _REGION.fullmatch(region)]
+    if invalid or isinstance(regions, str):
         raise ConfigurationError(
-            f'regions takes a list of AWS region names such as "us-east-1" (got {wrong or regions!r})',
+            f'regions must be a list of AWS region names such as "us-east-1" (got {invalid or regions!r})',
             {"regions": listed},
         )
     return tuple(dict.fromkeys(listed))

@@ -73,12 +73,12 @@ def _problems(files: Sequence[MediaFile], limits: MediaLimits) -> list[str]:
 
 def _check(files: Sequence[MediaFile], limits: MediaLimits, problems: Problems) -> None:
     for file in files:
-        largest = limits.largest(file.kind, file.format)
+        largest = limits.max_bytes(file.kind, file.format)
         if largest is not None and file.size is not None and file.size > largest:
             path = ((file.path, "source"), "bytes")
             problems.add(path, f"must be at most {largest} bytes (got {file.size} bytes)")
     for kind, count in Counter(file.kind for file in files).items():
-        most = limits.most(kind)
+        most = limits.max_count(kind)
         if most is not None and count > most:
             plural = "s" if most > 1 else ""
             says = f"must hold at most {most} {kind}{plural}, tool results included (got {count})"

@@ -208,9 +208,9 @@ def test_an_id_that_bedrock_does_not_know_either_is_passed_through(bedrock, clie
 
 def test_a_name_that_bedrock_does_not_know_either_is_refused_with_what_is_near(clients):
     manager = UnifiedModelManager(regions=[EAST], client_factory=clients)
-    with pytest.raises(ConfigurationError, match='Nearest: "Acme One"') as caught:
+    with pytest.raises(ConfigurationError, match='Similar names: "Acme One"') as caught:
         manager.resolve("Acme Onne")
-    assert "could not be asked" not in str(caught.value)
+    assert "is not available" not in str(caught.value)
 
 
 def test_known_names_and_targets_cost_no_call(bedrock, clients):
@@ -338,7 +338,7 @@ def test_a_refresh_in_which_every_region_fails_says_so_and_changes_nothing(bedro
     manager.learn("Nova Micro", EAST, denied_method="on_demand")
     before = manager.access("Nova Micro", EAST)
     bedrock.add_fault(Fault(error="AccessDeniedException"))
-    with pytest.raises(LLMManagerError, match=r"what was known is kept.*us-east-1.*us-west-2"):
+    with pytest.raises(LLMManagerError, match=r"previous data stays in use.*us-east-1.*us-west-2"):
         manager.refresh_unified_data()
     assert manager.access("Nova Micro", EAST) == before
 
@@ -378,7 +378,7 @@ def test_without_a_client_factory_boto3s_own_session_is_used(bedrock, monkeypatc
 
 
 def test_without_credentials_an_unknown_name_is_refused_with_the_reason():
-    with pytest.raises(ConfigurationError, match=r"Nearest: .*Nova Micro.*credentials"):
+    with pytest.raises(ConfigurationError, match=r"Similar names: .*Nova Micro.*credentials"):
         UnifiedModelManager(regions=[EAST]).resolve("Nova Mikro")
 
 

@@ -14,7 +14,7 @@ MakeRegion = Callable[..., RegionCatalog]
 
 @pytest.fixture
 def make_region() -> MakeRegion:
-    """Makes what a region offers from model ids (on-demand) and profiles by model id."""
+    """Return a function that creates a RegionCatalog with on-demand models and profiles by model id."""
 
     def make(
         region: str,

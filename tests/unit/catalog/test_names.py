@@ -1,4 +1,4 @@
-"""Which model a name stands for, and that it never stands for another."""
+"""NameResolver: names resolve to their model and to no other."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def model_id_of(name):
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
-def test_every_display_name_is_its_own_model(name):
+def test_every_display_name_resolves_to_its_model(name):
     resolved = RESOLVER.resolve(name)
     assert (resolved.model_id, resolved.model_name) == (NAMES[name], name)
     assert (resolved.pinned_invoke_id, resolved.region, resolved.known, resolved.warnings) == (
@@ -39,7 +39,7 @@ def test_every_display_name_is_its_own_model(name):
     )
 
 
-def test_every_model_id_is_its_own_model():
+def test_every_model_id_resolves_to_itself():
     assert {id_: model_id_of(id_) for id_ in IDS} == {id_: id_ for id_ in IDS}
 
 
@@ -51,7 +51,7 @@ def test_every_profile_id_is_pinned():
 
 
 @given(spelling=spellings, data=st.data())
-def test_case_spaces_and_dashes_do_not_matter(spelling, data):
+def test_case_spaces_and_dashes_are_ignored(spelling, data):
     name, model_id = spelling
     separators = st.sampled_from([" ", "-", "_", ".", "  ", " - ", "\u00a0", "\u2013"])
     varied = "".join(
@@ -65,13 +65,13 @@ def test_case_spaces_and_dashes_do_not_matter(spelling, data):
 
 
 @given(spelling=spellings)
-def test_separators_beside_a_letter_can_be_left_out(spelling):
+def test_separators_next_to_a_letter_are_optional(spelling):
     name, model_id = spelling
     assert model_id_of(re.sub(r"(?<=[^\W\d])[\s.:_-]|[\s.:_-](?=[^\W\d])", "", name)) == model_id
 
 
 @given(spelling=spellings, data=st.data())
-def test_another_digit_is_never_the_same_model(spelling, data):
+def test_a_name_with_a_different_digit_does_not_resolve_to_the_same_model(spelling, data):
     name, model_id = spelling
     digits = [index for index, char in enumerate(name) if char.isdigit()]
     assume(digits)
@@ -86,7 +86,7 @@ def test_another_digit_is_never_the_same_model(spelling, data):
 
 
 @given(spelling=spellings, data=st.data())
-def test_a_name_cut_short_is_never_taken_for_a_model_with_more_digits(spelling, data):
+def test_a_truncated_name_does_not_resolve_to_a_model_with_more_digits(spelling, data):
     name, _ = spelling
     cut = name[: data.draw(st.integers(1, len(name)))]
     try:
@@ -100,7 +100,7 @@ def test_a_name_cut_short_is_never_taken_for_a_model_with_more_digits(spelling, 
 
 
 @given(name=st.text(max_size=60))
-def test_any_text_is_resolved_or_refused(name):
+def test_any_text_is_resolved_or_rejected(name):
     try:
         resolved = RESOLVER.resolve(name)
     except ConfigurationError:
@@ -136,12 +136,12 @@ def test_no_two_models_share_a_spelling():
         ("openai.gpt-oss-120b", "openai.gpt-oss-120b-1:0"),
     ],
 )
-def test_what_people_write_is_understood(name, model_id):
+def test_common_spellings_are_resolved(name, model_id):
     assert model_id_of(name) == model_id
 
 
 @pytest.mark.parametrize(
-    ("name", "near"),
+    ("name", "suggestion"),
     [
         ("Claude 3.9 Sonnet", "Claude 3.5 Sonnet"),
         ("Claude Opus 48", "Claude Opus 4.8"),
@@ -154,30 +154,30 @@ def test_what_people_write_is_understood(name, model_id):
         ("gpt-5.9", "GPT-5.5"),
     ],
 )
-def test_a_similar_name_is_refused_with_what_is_near(name, near):
-    with pytest.raises(UnknownNameError, match=re.escape(near)) as caught:
+def test_a_similar_name_is_rejected_with_suggestions(name, suggestion):
+    with pytest.raises(UnknownNameError, match=re.escape(suggestion)) as caught:
         RESOLVER.resolve(name)
     assert caught.value.invalid_config == {"models": name}
 
 
 @pytest.mark.parametrize("name", [None, 7, b"Nova Micro", ["Nova Micro"], "", "   ", "\n", "x" * 2049])
-def test_what_is_no_name_is_refused_with_what_is_taken(name):
+def test_an_invalid_name_is_rejected(name):
     with pytest.raises(ConfigurationError, match="models"):
         RESOLVER.resolve(name)
 
 
-def test_a_profile_that_no_region_offers_is_pinned_with_a_warning():
+def test_an_unknown_profile_is_pinned_with_a_warning():
     resolved = RESOLVER.resolve(f"atlantis.{HAIKU}")
     assert (resolved.model_id, resolved.pinned_invoke_id) == (HAIKU, f"atlantis.{HAIKU}")
-    assert "no such profile" in resolved.warnings[0]
+    assert "not the profile" in resolved.warnings[0]
 
 
 @pytest.mark.parametrize("profile", [f"US.{HAIKU.upper()}", "us anthropic claude haiku 4 5 20251001 v1 0"])
-def test_spelling_does_not_matter_in_a_profile_id(profile):
+def test_a_profile_id_is_resolved_in_other_spellings(profile):
     assert RESOLVER.resolve(profile).pinned_invoke_id == f"us.{HAIKU}"
 
 
-def test_the_arn_of_a_model_that_the_catalog_does_not_know_is_passed_through_as_its_id():
+def test_the_arn_of_an_unknown_model_is_passed_through_as_its_id():
     resolved = RESOLVER.resolve("arn:aws:bedrock:us-east-1::foundation-model/acme.nine-v1:0")
     assert (resolved.model_id, resolved.pinned_invoke_id, resolved.known) == ("acme.nine-v1:0",) * 2 + (
         False,
@@ -196,7 +196,7 @@ def test_the_arn_of_a_model_that_the_catalog_does_not_know_is_passed_through_as_
         (f"arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.{HAIKU}", HAIKU, f"us.{HAIKU}"),
     ],
 )
-def test_an_arn_of_something_known_is_that_thing(arn, model_id, pinned):
+def test_the_arn_of_a_known_model_or_profile_is_resolved(arn, model_id, pinned):
     resolved = RESOLVER.resolve(arn)
     assert (resolved.model_id, resolved.pinned_invoke_id, resolved.known) == (model_id, pinned, True)
 
@@ -212,11 +212,11 @@ def test_an_arn_of_something_known_is_that_thing(arn, model_id, pinned):
         "arn:aws:bedrock:us-west-2:123456789012:inference-profile/us.acme.unheard-of",
     ],
 )
-def test_an_arn_that_the_catalog_does_not_know_is_passed_through_for_its_region(arn):
+def test_an_unknown_arn_is_passed_through_for_its_region(arn):
     resolved = RESOLVER.resolve(arn)
     assert (resolved.model_id, resolved.pinned_invoke_id, resolved.region) == (arn, arn, "us-west-2")
     assert not resolved.known
-    assert "does not know" in resolved.warnings[0]
+    assert "does not contain" in resolved.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_an_arn_that_the_catalog_does_not_know_is_passed_through_for_its_region(
         "acme.new-model-v1:0:48k",
     ],
 )
-def test_an_id_that_the_catalog_does_not_know_is_passed_through_with_a_warning(model_id):
+def test_an_unknown_id_is_passed_through_with_a_warning(model_id):
     resolved = RESOLVER.resolve(model_id)
     assert (resolved.model_id, resolved.pinned_invoke_id, resolved.known) == (model_id, model_id, False)
     assert model_id in resolved.warnings[0]
@@ -242,7 +242,7 @@ def test_variants_that_share_a_name_resolve_to_the_base_model(make_region):
     assert resolver.resolve("acme.one-v1:0:48k").model_id == "acme.one-v1:0:48k"
 
 
-def test_a_name_that_two_models_share_is_refused_with_their_ids(make_region):
+def test_an_ambiguous_name_is_rejected_with_the_ids_of_its_models(make_region):
     names = dict.fromkeys(["acme.one", "zeta.one"], "One")
     resolver = NameResolver(Catalog({"r": make_region("r", *names, names=names)}))
     with pytest.raises(ConfigurationError, match=r"several models.*acme\.one, zeta\.one"):
@@ -250,24 +250,24 @@ def test_a_name_that_two_models_share_is_refused_with_their_ids(make_region):
     assert resolver.resolve("acme.one").model_id == "acme.one"
 
 
-def test_an_id_without_its_version_is_refused_when_two_versions_fit(make_region):
+def test_an_id_without_its_version_is_rejected_if_two_versions_match(make_region):
     resolver = NameResolver(Catalog({"r": make_region("r", "acme.two-v1:0", "acme.two-v2:0")}))
     with pytest.raises(ConfigurationError, match="several models"):
         resolver.resolve("acme.two")
 
 
-def test_a_model_that_only_bedrock_told_of_goes_by_the_name_that_bedrock_gave(make_region):
-    told = make_region("r", "acme.nine-v1:0", names={"acme.nine-v1:0": "Acme Nine"})
-    resolver = NameResolver(Catalog({"r": make_region("r", "acme.nine-v1:0")}, {"r": told}))
+def test_a_model_that_only_bedrock_lists_has_the_name_from_bedrock(make_region):
+    listed = make_region("r", "acme.nine-v1:0", names={"acme.nine-v1:0": "Acme Nine"})
+    resolver = NameResolver(Catalog({"r": make_region("r", "acme.nine-v1:0")}, {"r": listed}))
     for name in ("Acme Nine", "acme nine", "nine", "acme.nine-v1:0"):
         assert resolver.resolve(name).model_name == "Acme Nine"
 
 
-def test_a_model_without_a_display_name_goes_by_its_id(make_region):
+def test_a_model_without_a_display_name_is_named_by_its_id(make_region):
     resolver = NameResolver(Catalog({"r": make_region("r", "acme.nine-2-v1:0")}))
     assert resolver.resolve("Nine 2").model_name == "acme.nine-2-v1:0"
 
 
-def test_the_opus_models_stay_apart():
+def test_the_opus_models_are_distinguished():
     names = ["Claude 3 Opus", "Claude Opus 4", "Claude Opus 4.8", "Claude 4.1 Opus", "Claude Opus 5"]
     assert len({model_id_of(name) for name in names}) == len(names)

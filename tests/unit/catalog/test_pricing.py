@@ -1,4 +1,4 @@
-"""What requests cost, against sums done by hand from the published prices."""
+"""estimate_cost: compared with sums calculated from the published prices."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_global_profile_costs_the_base_price():
     assert cost == pytest.approx(0.0105)
 
 
-def test_a_geographic_profile_costs_its_surcharge():
+def test_a_geographic_profile_includes_its_surcharge():
     cost = estimate_cost(
         SONNET,
         {"inputTokens": 1000, "outputTokens": 500},
@@ -38,35 +38,35 @@ def test_a_geographic_profile_costs_its_surcharge():
 @pytest.mark.parametrize(
     "profile", [f"us.{SONNET}", f"arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.{SONNET}"]
 )
-def test_the_profile_alone_is_enough_as_id_or_arn(profile):
+def test_the_profile_can_be_an_id_or_an_arn_without_an_access_method(profile):
     assert estimate_cost(SONNET, {"inputTokens": MILLION}, inference_profile_id=profile) == pytest.approx(3.3)
 
 
-def test_a_profile_id_can_stand_for_the_model():
+def test_the_model_id_can_be_a_profile_id():
     assert estimate_cost(f"us.{SONNET}", {"inputTokens": MILLION}) == pytest.approx(3.3)
     assert estimate_cost(f"global.{SONNET}", {"inputTokens": MILLION}) == pytest.approx(3.0)
 
 
-def test_a_geography_without_a_price_of_its_own_costs_what_all_others_agree_on():
+def test_a_geography_without_a_price_has_the_common_price_of_all_others():
     usage = {"inputTokens": MILLION}
     assert estimate_cost(SONNET, usage, inference_profile_id=f"in.{SONNET}") == pytest.approx(3.3)
     assert estimate_cost(SONNET, usage, access_method="geographic_profile") == pytest.approx(3.3)
 
 
-def test_where_geographies_differ_one_without_a_price_costs_the_base_price():
+def test_a_geography_without_a_price_has_the_base_price_if_the_others_differ():
     usage = {"inputTokens": MILLION}
     assert estimate_cost(NOVA, usage, inference_profile_id=f"us.{NOVA}") == pytest.approx(0.06)
     assert estimate_cost(NOVA, usage, inference_profile_id=f"eu.{NOVA}") == pytest.approx(0.078)
 
 
-def test_a_model_whose_global_profile_is_the_cheaper_exception():
+def test_a_model_with_a_cheaper_global_profile():
     usage = {"inputTokens": MILLION, "outputTokens": MILLION}
     kimi = "moonshotai.kimi-k3"
     assert estimate_cost(kimi, usage, inference_profile_id=f"global.{kimi}") == pytest.approx(18.0)
     assert estimate_cost(kimi, usage, inference_profile_id=f"us.{kimi}") == pytest.approx(19.8)
 
 
-def test_cached_tokens_are_counted_apart_at_their_own_prices():
+def test_cached_tokens_are_counted_separately_at_their_own_prices():
     usage = {
         "inputTokens": 100,
         "outputTokens": 200,
@@ -78,7 +78,7 @@ def test_cached_tokens_are_counted_apart_at_their_own_prices():
     assert estimate_cost(SONNET, usage) == pytest.approx(0.0138)
 
 
-def test_a_cache_entry_kept_for_an_hour_costs_twice_the_input():
+def test_a_one_hour_cache_write_costs_twice_the_input_price():
     usage = {
         "cacheWriteInputTokens": 3000,
         "cacheDetails": [{"ttl": "1h", "inputTokens": 1000}, {"ttl": "5m", "inputTokens": 2000}],
@@ -87,19 +87,19 @@ def test_a_cache_entry_kept_for_an_hour_costs_twice_the_input():
     assert estimate_cost(SONNET, usage) == pytest.approx(0.0135)
 
 
-def test_without_a_published_cache_price_cached_tokens_cost_what_input_costs():
+def test_cached_tokens_without_a_published_price_have_the_input_price():
     assert estimate_cost(NOVA, {"cacheWriteInputTokens": MILLION}) == pytest.approx(0.06)
     assert estimate_cost(NOVA, {"cacheReadInputTokens": MILLION}) == pytest.approx(0.015)
 
 
-def test_snake_case_keys_say_the_same_and_nothing_is_counted_twice():
+def test_snake_case_keys_are_accepted_and_not_counted_twice():
     bedrock = {"inputTokens": 1000, "outputTokens": 10, "cacheReadInputTokens": 5, "cacheWriteInputTokens": 7}
     snake = {"input_tokens": 1000, "output_tokens": 10, "cache_read_tokens": 5, "cache_write_tokens": 7}
     assert estimate_cost(SONNET, snake) == estimate_cost(SONNET, bedrock)
     assert estimate_cost(SONNET, {**snake, **bedrock}) == estimate_cost(SONNET, bedrock)
 
 
-def test_a_region_with_a_price_of_its_own_costs_it_on_demand_only():
+def test_a_regional_price_applies_to_on_demand_only():
     usage = {"inputTokens": MILLION}
     assert estimate_cost("qwen.qwen3-coder-next", usage, region="eu-west-2") == pytest.approx(0.78)
     assert estimate_cost("qwen.qwen3-coder-next", usage, region="us-east-1") == pytest.approx(0.5)
@@ -127,5 +127,5 @@ def test_no_tokens_cost_nothing():
         "",
     ],
 )
-def test_without_a_known_price_there_is_no_cost(model_id):
+def test_the_cost_is_none_without_a_known_price(model_id):
     assert estimate_cost(model_id, {"inputTokens": 1000}) is None

@@ -1,4 +1,4 @@
-"""The bundled snapshot, and that the library's own table fits it."""
+"""The bundled snapshot, and its consistency with the model table."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def offered(snapshot, region="us-east-1"):
 
 
 @pytest.mark.parametrize(
-    ("model_id", "region", "ways"),
+    ("model_id", "region", "targets"),
     [
         ("amazon.nova-micro-v1:0", "us-east-1", ["amazon.nova-micro-v1:0", "us.amazon.nova-micro-v1:0"]),
         (
@@ -47,21 +47,23 @@ def offered(snapshot, region="us-east-1"):
         ("anthropic.claude-3-opus-20240229-v1:0", "us-east-1", []),
     ],
 )
-def test_the_installed_snapshot_tells_how_a_model_is_called(model_id, region, ways):
+def test_the_installed_snapshot_contains_the_access_methods_of_a_model(model_id, region, targets):
     entry = load_snapshot()[region].entries.get(model_id)
-    assert [way.invoke_id for way in (entry.access(region) if entry else ())] == ways
+    assert [target.invoke_id for target in (entry.access(region) if entry else ())] == targets
 
 
-def test_every_way_in_of_the_installed_snapshot_is_consistent():
+def test_every_access_method_of_the_installed_snapshot_is_consistent():
     for region, catalog in load_snapshot().items():
         assert catalog.region == region
         for model_id, entry in catalog.entries.items():
-            ways = entry.access(region)
-            assert ways, f"{model_id} is listed in {region} without a way in"
-            assert sorted(ways, key=lambda way: list(AccessMethod).index(way.access_method)) == list(ways)
-            for way in ways:
-                assert way.invoke_id.endswith(model_id)
-                assert way.invoke_id == (way.inference_profile_id or model_id)
+            targets = entry.access(region)
+            assert targets, f"{model_id} is listed in {region} without an access method"
+            assert sorted(targets, key=lambda target: list(AccessMethod).index(target.access_method)) == list(
+                targets
+            )
+            for target in targets:
+                assert target.invoke_id.endswith(model_id)
+                assert target.invoke_id == (target.inference_profile_id or model_id)
 
 
 def test_every_model_of_the_installed_snapshot_has_a_display_name():
@@ -69,7 +71,7 @@ def test_every_model_of_the_installed_snapshot_has_a_display_name():
     assert unnamed == []
 
 
-def test_a_prefix_is_learnt_from_the_data():
+def test_any_profile_prefix_in_the_data_is_supported():
     snapshot = Snapshot(
         {
             "acme.one": row(
@@ -77,11 +79,11 @@ def test_a_prefix_is_learnt_from_the_data():
             )
         }
     )
-    (way,) = snapshot["r"].entries["acme.one"].access("r")
-    assert (way.access_method, way.invoke_id) == ("geographic_profile", "atlantis.acme.one")
+    (target,) = snapshot["r"].entries["acme.one"].access("r")
+    assert (target.access_method, target.invoke_id) == ("geographic_profile", "atlantis.acme.one")
 
 
-def test_an_inference_type_that_is_no_profile_makes_none():
+def test_an_unknown_inference_type_is_not_a_profile():
     snapshot = Snapshot({"acme.one": row(inference_types={"r": ["ON_DEMAND", "PROVISIONED", "BATCH"]})})
     assert snapshot["r"].entries["acme.one"].profiles == ()
 
@@ -97,7 +99,7 @@ def test_an_inference_type_that_is_no_profile_makes_none():
         {"inference_types": {}},
     ],
 )
-def test_what_converse_does_not_take_is_left_out(changes):
+def test_models_without_converse_are_left_out(changes):
     assert offered(Snapshot({"acme.one": row(), "acme.other": row(**changes)})) == {"acme.one"}
 
 
@@ -107,7 +109,7 @@ def test_rerankers_and_video_readers_are_left_out_of_the_installed_snapshot():
     assert "amazon.nova-lite-v1:0" in ids
 
 
-def test_a_region_that_the_snapshot_does_not_know_is_not_there():
+def test_an_unknown_region_is_not_in_the_snapshot():
     assert load_snapshot().get("mars-north-1") is None
 
 
@@ -119,7 +121,7 @@ def fresh_load():
 
 
 @pytest.mark.parametrize("content", ["not json", "[]", '{"acme.one": null}'])
-def test_a_snapshot_that_cannot_be_read_is_empty_and_said(content, fresh_load, tmp_path, monkeypatch, caplog):
+def test_an_unreadable_snapshot_is_empty_with_a_warning(content, fresh_load, tmp_path, monkeypatch, caplog):
     package = tmp_path / "broken_models"
     package.mkdir()
     (package / "__init__.py").touch()
@@ -131,8 +133,8 @@ def test_a_snapshot_that_cannot_be_read_is_empty_and_said(content, fresh_load, t
     assert "No bundled model data" in caplog.text
 
 
-def test_a_package_that_is_not_installed_leaves_the_snapshot_empty(fresh_load, monkeypatch, caplog):
-    monkeypatch.setattr(snapshot_module, "_PACKAGE", "no_such_package_here")
+def test_the_snapshot_is_empty_without_the_package(fresh_load, monkeypatch, caplog):
+    monkeypatch.setattr(snapshot_module, "_PACKAGE", "not_an_installed_package")
     assert len(load_snapshot()) == 0
     assert "not installed" in caplog.text
 
@@ -150,7 +152,7 @@ def test_neither_boto3_nor_the_data_package_is_imported():
     assert done.stdout.strip() == ""
 
 
-def test_the_table_of_facts_is_sound():
+def test_the_model_table_is_valid():
     for model_id in known_names():
         facts = facts_of(model_id)
         assert facts is not None
@@ -166,12 +168,12 @@ def test_a_model_marked_as_retired_is_not_in_the_snapshot():
     assert not retired & load_snapshot().model_ids
 
 
-def test_every_alias_stands_for_a_model_in_the_table():
+def test_every_alias_is_for_a_model_in_the_table():
     assert set(aliases().values()) <= set(known_names())
 
 
-def test_what_a_model_refuses_and_what_is_unknown_are_told_apart():
+def test_unsupported_and_unknown_features_are_distinguished():
     supports = facts_of("anthropic.claude-opus-4-8").supports
     assert supports["sampling_params"] is False
     assert supports["tools"] is True
-    assert "telepathy" not in supports
+    assert "unknown_feature" not in supports

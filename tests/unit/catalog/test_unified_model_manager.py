@@ -1,4 +1,4 @@
-"""What the manager answers from memory, store and snapshot, while Bedrock is never asked."""
+"""UnifiedModelManager with memory, store and snapshot, without a call to Bedrock."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ APPLICATION = "arn:aws:bedrock:us-west-2:123456789012:application-inference-prof
 
 
 class NoBedrock:
-    """A client factory that no test here wants used; it notes what was asked for and refuses."""
+    """A client factory that records its arguments and raises: no test may need a client."""
 
     def __init__(self):
-        self.asked = []
+        self.requested = []
 
     def __call__(self, service, region):
-        self.asked.append((service, region))
+        self.requested.append((service, region))
         raise ConnectionError("no Bedrock here")
 
 
@@ -32,9 +32,9 @@ def bedrock():
 
 @pytest.fixture
 def manager(bedrock):
-    made = UnifiedModelManager(regions=["us-east-1", "eu-west-3"], client_factory=bedrock)
-    yield made
-    assert bedrock.asked == [], "Bedrock was asked although everything was known"
+    created = UnifiedModelManager(regions=["us-east-1", "eu-west-3"], client_factory=bedrock)
+    yield created
+    assert bedrock.requested == [], "Bedrock was called although no data was missing"
 
 
 def test_the_original_import_path_works():
@@ -75,65 +75,69 @@ def test_access_info_values_are_plain_strings(manager):
     assert {type(method) for method in info["access_methods"]} == {str}
 
 
-def test_a_pinned_profile_is_the_only_way_in_and_only_where_it_exists(manager):
+def test_a_pinned_profile_is_the_only_access_method_and_only_in_its_regions(manager):
     resolved = manager.resolve(f"us.{HAIKU}")
-    assert [way.invoke_id for way in manager.access(resolved, "us-east-1")] == [f"us.{HAIKU}"]
+    assert [target.invoke_id for target in manager.access(resolved, "us-east-1")] == [f"us.{HAIKU}"]
     assert manager.access(resolved, "eu-west-3") == ()
     assert manager.get_model_access_info(f"us.{HAIKU}", "us-east-1")["access_methods"] == [
         "geographic_profile"
     ]
 
 
-def test_a_profile_that_no_region_offers_is_called_as_given(manager):
-    (way,) = manager.access(manager.resolve(f"atlantis.{HAIKU}"), "us-east-1")
-    assert (way.model_id, way.access_method) == (HAIKU, AccessMethod.GEOGRAPHIC_PROFILE)
-    assert way.invoke_id == way.inference_profile_id == f"atlantis.{HAIKU}"
+def test_an_unknown_profile_is_called_unchanged(manager):
+    (target,) = manager.access(manager.resolve(f"atlantis.{HAIKU}"), "us-east-1")
+    assert (target.model_id, target.access_method) == (HAIKU, AccessMethod.GEOGRAPHIC_PROFILE)
+    assert target.invoke_id == target.inference_profile_id == f"atlantis.{HAIKU}"
 
 
-def test_an_arn_that_lives_in_a_region_is_called_there_only(manager):
+def test_an_arn_is_called_in_its_region_only(manager):
     resolved = manager.resolve(APPLICATION)
-    (way,) = manager.access(resolved, "us-west-2")
-    assert (way.invoke_id, way.inference_profile_id, way.access_method) == (APPLICATION, APPLICATION, None)
+    (target,) = manager.access(resolved, "us-west-2")
+    assert (target.invoke_id, target.inference_profile_id, target.access_method) == (
+        APPLICATION,
+        APPLICATION,
+        None,
+    )
     assert manager.access(resolved, "us-east-1") == ()
     assert manager.get_model_access_info(APPLICATION, "us-west-2")["access_method"] is None
 
 
-def test_a_model_id_or_name_does_as_well_as_what_it_was_resolved_to(manager):
-    ways = manager.access("Nova Micro", "us-east-1")
-    assert ways == manager.access("amazon.nova-micro-v1:0", "us-east-1")
-    assert ways == manager.access(manager.resolve("nova-micro"), "us-east-1")
+def test_access_accepts_a_name_an_id_and_a_resolved_model(manager):
+    targets = manager.access("Nova Micro", "us-east-1")
+    assert targets == manager.access("amazon.nova-micro-v1:0", "us-east-1")
+    assert targets == manager.access(manager.resolve("nova-micro"), "us-east-1")
 
 
-def test_where_says_which_regions_offer_a_model_and_that_one_is_retired(manager):
+def test_where_describes_the_regions_or_the_end_of_life_of_a_model(manager):
     assert "can be called in" in manager.where(HAIKU_3)
     assert "eu-west-3" in manager.where(HAIKU_3)
     assert "2026-09-10" in manager.where(HAIKU_3)
     assert "Claude 3 Opus" in manager.where("Claude 3 Opus")
     assert "retired" in manager.where("Claude 3 Opus")
     assert "not in the catalog" in manager.where("acme.talk-v9:0")
-    assert "it lives in us-west-2" in manager.where(APPLICATION)
+    assert "valid in us-west-2 only" in manager.where(APPLICATION)
 
 
-def test_a_refused_way_in_goes_last_for_that_model_and_region_only(manager):
+def test_a_rejected_access_method_is_last_for_that_model_and_region_only(manager):
     after = manager.learn("Nova Micro", "us-east-1", denied_method=AccessMethod.ON_DEMAND)
-    assert [way.access_method for way in after] == ["geographic_profile", "on_demand"]
+    assert [target.access_method for target in after] == ["geographic_profile", "on_demand"]
     assert manager.access("Nova Micro", "us-east-1") == after
     assert manager.get_model_access_info("Nova Micro", "us-east-1")["access_method"] == "geographic_profile"
     assert manager.access("Nova Lite", "us-east-1")[0].access_method == "on_demand"
     assert UnifiedModelManager().access("Nova Micro", "us-east-1")[0].access_method == "on_demand"
 
 
-def test_a_denied_method_that_does_not_exist_is_refused(manager):
-    with pytest.raises(ValueError, match="teleport"):
-        manager.learn("Nova Micro", "us-east-1", denied_method="teleport")
+def test_an_unknown_access_method_is_rejected(manager):
+    with pytest.raises(ValueError, match="unknown_method"):
+        manager.learn("Nova Micro", "us-east-1", denied_method="unknown_method")
 
 
-def test_having_access_somewhere_is_enough(manager):
+def test_access_to_one_model_in_one_region_is_enough(manager):
     assert manager.ensure_access(["Claude 3 Haiku"])
     assert manager.ensure_access(["Claude 3 Opus", "Nova Micro"], ["us-east-1"])
 
 
-def test_questions_about_models_and_regions(manager):
+def test_queries_about_models_and_regions(manager):
     assert "us-east-1" in manager.get_all_supported_regions()
     assert "Nova Micro" in manager.get_model_names()
     assert "Nova Micro" in manager.get_streaming_models()
@@ -142,12 +146,12 @@ def test_questions_about_models_and_regions(manager):
     assert manager.get_models_by_region("us-east-1")["Nova Micro"].model_id == "amazon.nova-micro-v1:0"
     assert manager.get_models_by_region("mars-north-1") == {}
     assert set(manager.get_models_by_provider("amazon")) >= {"Nova Micro", "Nova Lite", "Nova Pro"}
-    assert manager.get_models_by_provider("nobody") == {}
+    assert manager.get_models_by_provider("unknown provider") == {}
     assert "us-east-1" not in manager.get_regions_for_model("Claude 3 Haiku")
     assert "eu-west-3" in manager.get_regions_for_model("Claude 3 Haiku")
 
 
-def test_the_status_of_a_fresh_manager_is_that_of_the_snapshot(manager):
+def test_a_new_manager_has_the_status_of_the_snapshot(manager):
     status = manager.get_cache_status()
     assert (status["store"], status["exists"], status["errors"]) == (None, False, {})
     assert set(status["regions"]) == {"us-east-1", "eu-west-3"}
@@ -168,10 +172,10 @@ def test_the_store_wins_over_the_snapshot_region_by_region(bedrock, make_region)
     assert status["regions"]["us-east-1"]["source"] == "bedrock"
     assert status["regions"]["us-east-1"]["age_seconds"] > 0
     assert status["exists"]
-    assert bedrock.asked == []
+    assert bedrock.requested == []
 
 
-def test_a_region_added_later_is_read_from_the_store_too(bedrock, make_region):
+def test_a_region_added_later_is_read_from_the_store(bedrock, make_region):
     store = MemoryStore()
     store.save(make_region("us-west-2", "acme.one"))
     manager = UnifiedModelManager(regions=["us-east-1"], store=store, client_factory=bedrock)
@@ -183,7 +187,7 @@ def test_a_region_added_later_is_read_from_the_store_too(bedrock, make_region):
     assert manager.access("Nova Lite", "us-west-2") == ()
 
 
-def test_a_region_can_be_added_before_anything_was_read(bedrock, make_region):
+def test_a_region_can_be_added_before_the_first_read(bedrock, make_region):
     store = MemoryStore()
     store.save(make_region("us-west-2", "acme.one"))
     manager = UnifiedModelManager(regions=["us-east-1"], store=store, client_factory=bedrock)
@@ -191,7 +195,7 @@ def test_a_region_can_be_added_before_anything_was_read(bedrock, make_region):
     assert manager.access("acme.one", "us-west-2")
 
 
-def test_cached_data_is_what_the_store_holds(bedrock, make_region):
+def test_cached_data_is_the_content_of_the_store(bedrock, make_region):
     store = MemoryStore()
     manager = UnifiedModelManager(regions=["us-east-1"], store=store, client_factory=bedrock)
     assert manager.load_cached_data() is None
@@ -200,16 +204,16 @@ def test_cached_data_is_what_the_store_holds(bedrock, make_region):
     assert manager.ensure_data_available().regions_of("acme.one") == ("us-east-1",)
 
 
-def test_what_the_store_has_learnt_meanwhile_is_found_without_bedrock(bedrock, make_region):
+def test_new_data_in_the_store_is_found_without_calling_bedrock(bedrock, make_region):
     store = MemoryStore()
     manager = UnifiedModelManager(regions=["us-east-1"], store=store, client_factory=bedrock, ask_api=False)
     assert manager.resolve("Nova Micro")
     store.save(make_region("us-east-1", "acme.nine", names={"acme.nine": "Acme Nine"}))
     assert manager.resolve("Acme Nine").model_id == "acme.nine"
-    assert bedrock.asked == []
+    assert bedrock.requested == []
 
 
-def test_a_directory_is_written_to_only_after_bedrock_answered(tmp_path, bedrock):
+def test_a_directory_is_written_only_after_an_answer_of_bedrock(tmp_path, bedrock):
     manager = UnifiedModelManager(regions=["us-east-1"], directory=tmp_path / "cache", client_factory=bedrock)
     assert manager.access("Nova Micro", "us-east-1")
     with pytest.raises(LLMManagerError, match="no Bedrock here"):
@@ -222,41 +226,41 @@ def test_a_directory_is_read(tmp_path, bedrock, make_region):
     manager = UnifiedModelManager(regions=["us-east-1"], directory=str(tmp_path), client_factory=bedrock)
     assert manager.access("acme.one", "us-east-1")
     assert manager.refresh_unified_data(force_download=False).regions == {}
-    assert bedrock.asked == []
+    assert bedrock.requested == []
 
 
-def test_store_and_directory_exclude_each_other(tmp_path):
+def test_store_and_directory_cannot_be_set_together(tmp_path):
     with pytest.raises(ConfigurationError, match="store and directory"):
         UnifiedModelManager(store=MemoryStore(), directory=tmp_path)
 
 
 @pytest.mark.parametrize("regions", ["us-east-1", ["us-east-1", "US East"], [None], ["us-east-1/x"], [""], 5])
-def test_what_is_no_list_of_regions_is_refused(regions):
-    with pytest.raises(ConfigurationError, match="regions takes a list of AWS region names"):
+def test_an_invalid_list_of_regions_is_rejected(regions):
+    with pytest.raises(ConfigurationError, match="regions must be a list of AWS region names"):
         UnifiedModelManager(regions=regions)
 
 
-def test_a_name_that_nothing_knows_is_looked_up_once_and_then_refused(bedrock):
+def test_an_unknown_name_is_looked_up_once_and_then_rejected(bedrock):
     manager = UnifiedModelManager(regions=["us-east-1", "eu-west-3"], client_factory=bedrock, ask_api=False)
     with pytest.raises(ConfigurationError, match=r"Nova Micro.*no Bedrock here"):
         manager.resolve("Nova Mikro")
     with pytest.raises(ConfigurationError):
         manager.resolve("Nova Mikro")
-    assert sorted(bedrock.asked) == [("bedrock", "eu-west-3"), ("bedrock", "us-east-1")]
+    assert sorted(bedrock.requested) == [("bedrock", "eu-west-3"), ("bedrock", "us-east-1")]
 
 
-def test_an_ambiguous_name_is_refused_without_asking(bedrock, make_region):
+def test_an_ambiguous_name_is_rejected_without_calling_bedrock(bedrock, make_region):
     store = MemoryStore()
     names = dict.fromkeys(["acme.one", "zeta.one"], "One")
     store.save(make_region("us-east-1", *names, names=names))
     manager = UnifiedModelManager(regions=["us-east-1"], store=store, client_factory=bedrock)
     with pytest.raises(ConfigurationError, match="several models"):
         manager.resolve("One")
-    assert bedrock.asked == []
+    assert bedrock.requested == []
 
 
-def test_where_the_api_is_left_to_others_a_missing_target_is_not_asked_about(bedrock):
+def test_bedrock_is_not_called_for_a_missing_target_with_ask_api_false(bedrock):
     manager = UnifiedModelManager(regions=["us-east-1"], client_factory=bedrock, ask_api=False)
     assert not manager.ensure_access(["Claude 3 Opus"])
     assert manager.learn(HAIKU_3, "eu-west-3", denied_method="on_demand")
-    assert bedrock.asked == []
+    assert bedrock.requested == []
