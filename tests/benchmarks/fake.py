@@ -15,10 +15,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Fake:
-    """A running FakeBedrock."""
+    """A running FakeBedrock; `window_seconds` is the length of the minute that its quotas count in."""
 
     address: str
     pid: int
+    window_seconds: float = 60.0
 
     @property
     def environment(self) -> dict[str, str]:
@@ -30,17 +31,27 @@ class Fake:
             "AWS_SECRET_ACCESS_KEY": "benchmark",
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_EC2_METADATA_DISABLED": "true",
+            "LLMMANAGER_QUOTA_WINDOW_SECONDS": f"{self.window_seconds:g}",
         }
 
     def reset(self, *, latency: float = 0.0) -> None:
         """Forget all calls and rules; answer after so many seconds from now on."""
         self._control("POST", "reset")
-        self._control("POST", "rules", {"latencies": [{"seconds": latency}]})
+        self.add_rules(latencies=[{"seconds": latency}])
+
+    def add_rules(self, **rules: Any) -> None:
+        """Add rules, as they stand in a config file of FakeBedrock."""
+        self._control("POST", "rules", rules)
 
     def calls(self) -> list[dict[str, Any]]:
         """The calls received since the last reset."""
         calls: list[dict[str, Any]] = self._control("GET", "calls")["calls"]
         return calls
+
+    def usage(self) -> list[dict[str, Any]]:
+        """What was billed since the last reset, by model, region and access method."""
+        usage: list[dict[str, Any]] = self._control("GET", "usage")["usage"]
+        return usage
 
     def cpu_seconds(self) -> float:
         """CPU time that the process has used."""
@@ -56,13 +67,15 @@ class Fake:
 
 
 @contextmanager
-def fake_bedrock() -> Iterator[Fake]:
+def fake_bedrock(*, window_seconds: float = 60.0) -> Iterator[Fake]:
     """A FakeBedrock for the block."""
     command = [sys.executable, "-m", "llmmanager.testing", "--port", "0", "--quiet"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
-        yield Fake(server.stdout.readline().split()[-1], server.pid)
+        fake = Fake(server.stdout.readline().split()[-1], server.pid, window_seconds)
+        fake.add_rules(window_seconds=window_seconds)
+        yield fake
     finally:
         server.terminate()
         server.wait()
