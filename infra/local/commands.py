@@ -1,4 +1,4 @@
-"""Run the commands that install packages, and report their failure in words for a user."""
+"""Run the commands that install packages, and report failures for a user."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _REPORTED_LINES = 60
 
 
 class SetupError(Exception):
-    """What could not be installed, in words for the user who typed `make`."""
+    """The installation failed. The message says which part, for the user who ran `make`."""
 
 
 def run(
@@ -24,12 +24,12 @@ def run(
     """Run a command in the checkout without showing its output.
 
     Args:
-        what: what has failed when the command fails, as a sentence without a full stop.
+        what: start of the error message when the command fails, without a full stop.
         env: environment of the command; None for this process's own.
         on_line: called with each line of output as it arrives.
 
     Raises:
-        SetupError: the command cannot be started or exits with an error; holds its last lines of output.
+        SetupError: the command cannot be started or exits with an error; has its last lines of output.
     """
     arguments = [str(part) for part in command]
     last_lines: deque[str] = deque(maxlen=_REPORTED_LINES)

@@ -1,4 +1,4 @@
-"""Where Python packages come from: pip's configuration, as options for uv."""
+"""Translate the package index configuration of pip into options of uv."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from infra.local.commands import run
 
-# Settings that may hold several values, and the uv option that takes one of them.
+# Settings of pip that can have several values; the option of uv for each value.
 _REPEATED_OPTIONS = {
     "extra-index-url": "--index",
     "find-links": "--find-links",
@@ -22,24 +22,24 @@ _VARIABLES = {
     "proxy": ("HTTP_PROXY", "HTTPS_PROXY"),
     "timeout": ("UV_HTTP_TIMEOUT",),
 }
-# Where uv keeps its downloads does not change what is installed. Every other uv variable might.
+# The cache folder does not change which packages are installed. Other variables of uv can.
 _KEPT_VARIABLES = ("UV_CACHE_DIR",)
 
 
 @dataclass(frozen=True)
 class UvSettings:
-    """How uv is called so that it uses the package index that pip is configured for.
+    """Options and variables that make uv use the package index of pip's configuration.
 
     Attributes:
         options: command-line options of `uv pip install`.
-        variables: environment variables that uv needs in addition.
+        variables: additional environment variables for uv.
     """
 
     options: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
-        """Return the environment to run uv in, without settings of uv that pip would not see."""
+        """Return the environment to run uv in, without the user's own settings of uv."""
         kept = {
             name: value
             for name, value in os.environ.items()
@@ -49,15 +49,15 @@ class UvSettings:
 
 
 def pip_configuration(python: Path) -> dict[str, str]:
-    """Return the settings that pip uses to install, by their long option name.
+    """Return the settings of `pip install`, by long option name.
 
-    Environment variables win over the section `install`, which wins over `global`, as in pip.
+    As in pip, environment variables override the section `install`, which overrides `global`.
 
     Args:
         python: a Python that has pip.
 
     Raises:
-        SetupError: pip cannot be asked.
+        SetupError: `pip config list` fails.
     """
     lines: list[str] = []
     run(
@@ -81,7 +81,7 @@ def uv_settings(pip: Mapping[str, str]) -> UvSettings:
     """Translate pip's settings into uv's.
 
     Args:
-        pip: settings by their long option name, as `pip_configuration` returns them.
+        pip: settings by long option name, as returned by `pip_configuration`.
     """
     options = []
     if pip.get("no-index", "").lower() in ("1", "true", "yes", "on"):
@@ -92,7 +92,7 @@ def uv_settings(pip: Mapping[str, str]) -> UvSettings:
         for value in pip.get(name, "").split():
             options += [option, value]
     variables = {
-        variable: pip[name] for name, wanted in _VARIABLES.items() if name in pip for variable in wanted
+        variable: pip[name] for name, variables in _VARIABLES.items() if name in pip for variable in variables
     }
     return UvSettings(tuple(options), variables)
 

@@ -1,7 +1,7 @@
-"""Install a lock file into a virtual environment: with uv where it can be had, else with pip.
+"""Install a lock file into a virtual environment, with uv if available, otherwise with pip.
 
-A lock names every package with its version and the hashes of its files. Nothing is resolved: a release that
-appears later changes nothing. Packages are installed from wheels only, so nothing is built on the machine.
+A lock file lists each package with its version and file hashes. The installation resolves nothing, so later
+releases change nothing. Only wheels are installed, so nothing is built on this machine.
 """
 
 from __future__ import annotations
@@ -15,32 +15,33 @@ from pathlib import Path
 from infra.local.commands import SetupError, run
 from infra.local.package_index import pip_configuration, uv_settings
 
-_FROM_THE_LOCK_ALONE = ("--no-deps", "--require-hashes", "--only-binary", ":all:")
+_LOCKED_WHEELS_ONLY = ("--no-deps", "--require-hashes", "--only-binary", ":all:")
 _PROGRESS_EVERY_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class VirtualEnvironment:
-    """A virtual environment and the lock that it holds."""
+    """A virtual environment and its lock file."""
 
     folder: Path
     lock: Path
 
     @property
     def python(self) -> Path:
+        """Path of the interpreter."""
         return self.folder / "bin" / "python"
 
     @property
     def failure(self) -> str:
-        """Start of the error message when the packages cannot be installed."""
+        """Start of the error message for an installation that fails."""
         return f"the packages of {self.lock.name} could not be installed into {self.folder.name}"
 
 
 def install_with_pip(environment: VirtualEnvironment) -> None:
-    """Create the environment and install its lock with the pip that this Python brings (22 or newer).
+    """Create the environment and install its lock file with the pip of this Python (22 or newer).
 
     Raises:
-        SetupError: the environment cannot be created, or a package cannot be downloaded or has another hash.
+        SetupError: the environment cannot be created, or a package cannot be downloaded or has a wrong hash.
     """
     run(
         *(sys.executable, "-m", "venv", "--clear", environment.folder),
@@ -48,17 +49,17 @@ def install_with_pip(environment: VirtualEnvironment) -> None:
     )
     run(
         *(environment.python, "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off"),
-        *(*_FROM_THE_LOCK_ALONE, "-r", environment.lock),
+        *(*_LOCKED_WHEELS_ONLY, "-r", environment.lock),
         what=environment.failure,
         on_line=_PipProgress(environment),
     )
 
 
 def install_with_uv(uv: Path, environment: VirtualEnvironment) -> None:
-    """Create the environment and install its lock with uv, from the index that pip is configured for.
+    """Create the environment and install its lock file with uv, from the package index configured for pip.
 
     Args:
-        uv: path of uv, in the folder of a Python that has pip.
+        uv: path of uv. The same folder has a Python with pip.
 
     Raises:
         SetupError: as `install_with_pip`.
@@ -72,19 +73,19 @@ def install_with_uv(uv: Path, environment: VirtualEnvironment) -> None:
     )
     run(
         *(uv, "pip", "install", "--no-config", "--python", environment.python),
-        # pip takes the best file of all indexes; the hashes say which file that may be.
+        # As pip: choose the best file of all indexes. The hashes limit which files are accepted.
         *("--index-strategy", "unsafe-best-match", *settings.options),
-        *(*_FROM_THE_LOCK_ALONE, "-r", environment.lock),
+        *(*_LOCKED_WHEELS_ONLY, "-r", environment.lock),
         what=environment.failure,
         env=settings.environment(),
     )
 
 
 def install(environment: VirtualEnvironment, uv: Path | None) -> str:
-    """Create the environment anew from its lock; return the name of the installer that did it.
+    """Replace the environment by a new one from its lock file; return the name of the installer used.
 
     Args:
-        uv: path of uv; None where it cannot be had. When uv fails, pip tries again.
+        uv: path of uv; None if uv is not available. If uv fails, pip is used.
 
     Raises:
         SetupError: pip failed.
@@ -100,20 +101,20 @@ def install(environment: VirtualEnvironment, uv: Path | None) -> str:
 
 
 class _PipProgress:
-    """Print how many packages pip has found, every few seconds."""
+    """Print every few seconds how many packages pip has collected."""
 
     def __init__(self, environment: VirtualEnvironment, clock: Callable[[], float] = time.monotonic) -> None:
         self._name = environment.folder.name
         self._total = sum("==" in line for line in environment.lock.read_text().splitlines())
         self._clock = clock
         self._printed = clock()
-        self._found = 0
+        self._collected = 0
 
     def __call__(self, line: str) -> None:
         now = self._clock()
-        self._found += line.startswith("Collecting ")
+        self._collected += line.startswith("Collecting ")
         if now - self._printed >= _PROGRESS_EVERY_SECONDS:
             self._printed = now
-            print(f"  {self._name}: downloading, {self._found} of {self._total} packages", flush=True)
+            print(f"  {self._name}: downloading, {self._collected} of {self._total} packages", flush=True)
         elif line.startswith("Installing collected packages") and self._total > 1:
-            print(f"  {self._name}: unpacking {self._found} packages", flush=True)
+            print(f"  {self._name}: unpacking {self._collected} packages", flush=True)

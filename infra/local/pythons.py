@@ -1,6 +1,6 @@
-"""Test the project on every supported Python of this machine: import, unit tests and synth.
+"""`make test-pythons`: test import, unit tests and synth on every supported Python of this machine.
 
-`make test-pythons` runs this. Each Python gets an environment of its own, installed from the same lock.
+Each Python has its own environment. All are installed from the same lock file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PRINT_VERSION = "import sys; print('%d.%d.%d' % sys.version_info[:3])"
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A Python of this machine.
+    """A Python interpreter of this machine.
 
     Attributes:
         version: major, minor and micro version, e.g. "3.12.1".
@@ -42,11 +42,11 @@ class Interpreter:
 def find_interpreters(
     search_path: str | None = None, pyenv: Path | None = None, *, supported: Iterable[str] = SUPPORTED
 ) -> list[Interpreter]:
-    """Return one working interpreter for each supported version, from PATH or else from pyenv.
+    """Return one working interpreter for each supported version, from PATH or otherwise from pyenv.
 
     Args:
-        search_path: folders to look in, separated as in PATH; None for PATH itself.
-        pyenv: pyenv's folder; None for PYENV_ROOT, or `~/.pyenv`.
+        search_path: folders to search, in the format of PATH; None for PATH.
+        pyenv: folder of pyenv; None for PYENV_ROOT or `~/.pyenv`.
     """
     pyenv = pyenv or Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     found = []
@@ -68,7 +68,7 @@ def _newest_first(versions: Path, minor: str) -> list[Path]:
 
 
 def _interpreter(path: Path, minor: str) -> Interpreter | None:
-    """Return the interpreter, or None when it does not run: pyenv puts commands on PATH that only fail."""
+    """Return the interpreter; None if it does not run, such as a pyenv shim without a selected version."""
     try:
         done = subprocess.run(
             [path, "-c", _PRINT_VERSION], capture_output=True, text=True, check=False, timeout=30
@@ -82,16 +82,16 @@ def _interpreter(path: Path, minor: str) -> Interpreter | None:
 
 
 def check(interpreter: Interpreter) -> None:
-    """Install the environment of the interpreter and run the three checks.
+    """Install the environment of the interpreter and test import, unit tests and synth.
 
     Raises:
-        SetupError: the environment cannot be installed or a check fails; holds the last lines of its output.
+        SetupError: the installation or a test fails; has the last lines of output.
     """
     folder = f".venv-py{interpreter.minor}"
     python = ROOT / folder / "bin" / "python"
     run(
         *(interpreter.path, "-m", "infra.local.setup", "--environment", folder),
-        what=f"Python {interpreter.version}: the environment",
+        what=f"Python {interpreter.version}: the installation failed",
     )
     run(
         *(
@@ -101,18 +101,18 @@ def check(interpreter: Interpreter) -> None:
             "-c",
             "import llmmanager; llmmanager.LLMManager; llmmanager.ParallelLLMManager",
         ),
-        what=f"Python {interpreter.version}: the import",
+        what=f"Python {interpreter.version}: the import failed",
     )
     run(
         *(python, "-m", "pytest", "tests/unit", "-q", "-n", "2", "--dist", "loadfile"),
         *("-p", "no:cacheprovider"),
-        what=f"Python {interpreter.version}: the unit tests",
+        what=f"Python {interpreter.version}: the unit tests failed",
     )
     with tempfile.TemporaryDirectory(prefix="llmmanager-synth-") as output:
         run(
             *(ROOT / "node_modules" / ".bin" / "cdk", "synth", "--quiet", "--no-validation"),
             *("--app", f"{python} app.py", "--output", output),
-            what=f"Python {interpreter.version}: synth",
+            what=f"Python {interpreter.version}: cdk synth failed",
         )
 
 
@@ -120,7 +120,7 @@ def main(
     find: Callable[[], list[Interpreter]] = find_interpreters,
     check_one: Callable[[Interpreter], None] = check,
 ) -> int:
-    """Check every interpreter that is found and print what was tested; return the exit status."""
+    """Test every interpreter found and print the results; return the exit status."""
     interpreters = find()
     failures = []
     for interpreter in interpreters:

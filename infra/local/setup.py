@@ -1,8 +1,8 @@
-"""Install what the project needs, once: .venv, .venv-emulator and node_modules, each from its lock.
+"""`make setup`: install .venv, .venv-emulator and node_modules from their lock files.
 
-Runs on the machine's own Python, with nothing installed: `python3 -m infra.local.setup`. A stamp in each
-folder names the lock and the Python it was made from, so a second run finds nothing to do. When two runs
-start at once, the second waits for the first.
+`python3 -m infra.local.setup` needs only the standard library. A stamp file in each folder records the lock
+file and the Python of the installation. A folder whose stamp is current is not installed again. If two runs
+start at the same time, the second waits for the first.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from infra.local.python_packages import VirtualEnvironment, install, install_wit
 
 @dataclass(frozen=True)
 class Part:
-    """One folder to install, and the file that pins what is in it.
+    """A folder to install and the lock file of its packages.
 
     Attributes:
-        install: creates the folder anew; returns the name of the installer.
+        install: replaces the folder by a new installation; returns the name of the installer.
     """
 
     folder: Path
@@ -37,23 +37,24 @@ class Part:
 
     @property
     def stamp(self) -> Path:
+        """File that records what the folder was installed from."""
         return self.folder / ".setup-stamp"
 
-    def wanted_stamp(self) -> str:
-        """Return a text that differs when the lock, this Python or the folder's path differs."""
+    def expected_stamp(self) -> str:
+        """Return the content of the stamp for the current lock file, Python and path of the folder."""
         return f"{sys.version}\n{self.folder}\n{hashlib.sha256(self.lock.read_bytes()).hexdigest()}\n"
 
-    def current(self) -> bool:
-        """Return whether the folder was installed from the lock as it is now."""
-        return self.stamp.is_file() and self.stamp.read_text() == self.wanted_stamp()
+    def is_current(self) -> bool:
+        """Whether the folder was installed from the current lock file with this Python."""
+        return self.stamp.is_file() and self.stamp.read_text() == self.expected_stamp()
 
 
 def install_node(_part: Part) -> str:
-    """Install the CDK command line that package-lock.json pins."""
+    """Install the CDK command line from package-lock.json."""
     npm = shutil.which("npm")
     if not npm or not shutil.which("node"):
         raise SetupError(
-            "Node.js 18 or newer with npm is needed for the AWS CDK command line, and is not on PATH."
+            "The AWS CDK command line needs Node.js 18 or newer with npm. They were not found on PATH."
         )
     run(
         *(npm, "ci", "--no-audit", "--no-fund"),
@@ -63,19 +64,19 @@ def install_node(_part: Part) -> str:
 
 
 def install_uv(part: Part) -> str:
-    """Install uv, in an environment of its own."""
+    """Install uv into its own environment."""
     install_with_pip(VirtualEnvironment(part.folder, part.lock))
     return "pip"
 
 
 def install_python(part: Part) -> str:
-    """Install a virtual environment with uv, or with pip where uv could not be installed."""
+    """Install a virtual environment with uv, or with pip if uv is not installed."""
     uv = UV.folder / "bin" / "uv"
-    return install(VirtualEnvironment(part.folder, part.lock), uv if UV.current() else None)
+    return install(VirtualEnvironment(part.folder, part.lock), uv if UV.is_current() else None)
 
 
 def python_part(folder: str, lock: str) -> Part:
-    """Return the virtual environment `folder` that holds `requirements/<lock>.txt`."""
+    """Return the virtual environment `folder` with the packages of `requirements/<lock>.txt`."""
     return Part(ROOT / folder, ROOT / "requirements" / f"{lock}.txt", install_python)
 
 
@@ -93,19 +94,22 @@ MUTATION_PARTS = (python_part(".venv-mutation", "mutation"),)
 
 
 def setup(parts: Sequence[Part] | None = None) -> None:
-    """Install every part (all of `PARTS` when None) that is not current.
+    """Install the parts that are not current.
+
+    Args:
+        parts: None for `PARTS`.
 
     Raises:
-        SetupError: one or more parts could not be installed; the others are.
+        SetupError: one or more parts could not be installed. The others are installed.
     """
     parts = PARTS if parts is None else parts
-    if all(part.current() for part in parts):
+    if all(part.is_current() for part in parts):
         return
     lock_file = ROOT / ".local" / "setup.lock"
     lock_file.parent.mkdir(exist_ok=True)
     with lock_file.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        stale = [part for part in parts if not part.current()]
+        stale = [part for part in parts if not part.is_current()]
         if not stale:
             return
         print(f"Installing {', '.join(part.folder.name for part in stale)} ...", flush=True)
@@ -124,13 +128,13 @@ def setup(parts: Sequence[Part] | None = None) -> None:
 
 
 def _prepare_uv() -> None:
-    """Install uv unless it is there; without it, pip installs the rest."""
-    if UV.current():
+    """Install uv if needed. If that fails, pip installs the other parts."""
+    if UV.is_current():
         return
     try:
         _bring_up_to_date(UV)
     except SetupError as error:
-        print(f"  uv cannot be had, so pip installs the rest, which takes minutes. {error}", flush=True)
+        print(f"  uv could not be installed. Using pip instead, which takes minutes. {error}", flush=True)
 
 
 def _bring_up_to_date(part: Part) -> None:
@@ -147,15 +151,15 @@ def _bring_up_to_date(part: Part) -> None:
     started = time.monotonic()
     part.stamp.unlink(missing_ok=True)
     installer = part.install(part)
-    part.stamp.write_text(part.wanted_stamp())
+    part.stamp.write_text(part.expected_stamp())
     print(f"  {part.folder.name:<20} {time.monotonic() - started:5.1f} s with {installer}", flush=True)
 
 
 def lock() -> None:
-    """Resolve the requirements again with uv and the CDK command line with npm."""
+    """Resolve requirements/*.in with uv and package.json with npm, and write the lock files."""
     setup(PARTS[:1])
-    if not UV.current():
-        raise SetupError("uv resolves the locks, and could not be installed.")
+    if not UV.is_current():
+        raise SetupError("the lock files cannot be resolved, because uv could not be installed")
     for name in LOCKS:
         source = f"requirements/{name}.in"
         run(
@@ -175,17 +179,21 @@ def lock() -> None:
 
 
 def main() -> None:
-    """Read the command line and install what it asks for."""
+    """Install the parts that the command line selects."""
     parser = argparse.ArgumentParser(
-        prog="setup", description="Install what the project needs, from its locks."
+        prog="setup", description="Install the environments of the project from their lock files."
     )
     choice = parser.add_mutually_exclusive_group()
-    choice.add_argument("--bench", action="store_true", help="what `make bench` measures, and nothing else")
+    choice.add_argument("--bench", action="store_true", help="install only the environments of `make bench`")
     choice.add_argument(
-        "--mutation", action="store_true", help="what mutation testing needs, and nothing else"
+        "--mutation", action="store_true", help="install only the environment of `make mutation`"
     )
-    choice.add_argument("--environment", metavar="FOLDER", help="a second .venv, for this Python, in FOLDER")
-    choice.add_argument("--lock", action="store_true", help="resolve the locks again")
+    choice.add_argument(
+        "--environment", metavar="FOLDER", help="install an additional .venv for this Python in FOLDER"
+    )
+    choice.add_argument(
+        "--lock", action="store_true", help="resolve the requirements and write the lock files"
+    )
     chosen = parser.parse_args()
     if chosen.lock:
         lock()

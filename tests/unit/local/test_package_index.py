@@ -1,4 +1,4 @@
-"""uv is given the package index that pip is configured for."""
+"""uv uses the package index that pip is configured for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PYTHON = setup.UV.folder / "bin" / "python"
 
 @pytest.fixture
 def pip_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A configuration file that pip reads, without any other setting of this machine's user."""
+    """The only configuration file that pip reads."""
     file = tmp_path / "pip.conf"
     monkeypatch.setenv("PIP_CONFIG_FILE", str(file))
     for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_CERT"):
@@ -30,7 +30,7 @@ def test_the_index_of_pips_configuration_file_is_used(pip_file: Path) -> None:
     assert options[options.index("--allow-insecure-host") + 1] == "127.0.0.1"
 
 
-def test_a_variable_wins_over_the_section_for_installing_and_that_over_the_global_one(
+def test_a_variable_overrides_the_install_section_which_overrides_the_global_section(
     pip_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pip_file.write_text(
@@ -43,7 +43,7 @@ def test_a_variable_wins_over_the_section_for_installing_and_that_over_the_globa
     assert uv_settings(pip_configuration(PYTHON)).variables["UV_HTTP_TIMEOUT"] == "7"
 
 
-def test_several_values_of_one_setting_are_all_used(pip_file: Path) -> None:
+def test_all_values_of_a_setting_are_used(pip_file: Path) -> None:
     pip_file.write_text(
         "[global]\nextra-index-url =\n  http://127.0.0.1:9/a\n  http://127.0.0.1:9/b\nfind-links = /c /d\n"
     )
@@ -61,7 +61,7 @@ def test_several_values_of_one_setting_are_all_used(pip_file: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "expected"), [("true", ("--no-index",)), ("1", ("--no-index",)), ("false", ())]
 )
-def test_pip_may_be_told_to_use_no_index(value: str, expected: tuple[str, ...]) -> None:
+def test_no_index_is_passed_on(value: str, expected: tuple[str, ...]) -> None:
     assert uv_settings({"no-index": value}).options == expected
 
 
@@ -77,7 +77,7 @@ def test_certificates_and_proxy_are_passed_on() -> None:
     }
 
 
-def test_settings_of_uv_that_pip_would_not_see_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_of_uv_are_ignored_except_the_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_INDEX_URL", "http://127.0.0.1:9/other")
     monkeypatch.setenv("UV_CACHE_DIR", "/somewhere")
     environment = uv_settings({}).environment()

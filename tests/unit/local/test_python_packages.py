@@ -1,4 +1,4 @@
-"""A lock installs what it names on any day, with pip as well as with uv."""
+"""A lock file installs exactly the packages that it lists, with pip and with uv."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ from infra.local.python_packages import (
 
 UV = setup.UV.folder / "bin" / "uv"
 INSTALLERS = {"pip": install_with_pip}
-if UV.exists():  # where the index has no uv, `make setup` used pip, and so do the tests
+if UV.exists():  # `make setup` uses pip if the package index has no uv; the tests do the same
     INSTALLERS["uv"] = partial(install_with_uv, UV)
 EACH = pytest.mark.parametrize("install_from", INSTALLERS.values(), ids=INSTALLERS.keys())
 Installer = Callable[[VirtualEnvironment], None]
 
 
-class Quiet(SimpleHTTPRequestHandler):
+class QuietHandler(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *arguments: object) -> None:
-        """Print nothing for each request."""
+        """Do not log requests."""
 
 
 class PackageIndex:
-    """A package index on loopback. `lock` names files by their hash."""
+    """A package index on loopback."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._hashes: dict[str, str] = {}
 
     def add(self, name: str, version: str, *requires: str, extras: str = "") -> None:
-        """Publish a wheel that holds one module and needs `requires`."""
+        """Publish a wheel with one module that depends on `requires`."""
         wheel = self._folder / name / f"{name}-{version}-py3-none-any.whl"
         wheel.parent.mkdir(exist_ok=True)
-        needed = [f"Requires-Dist: {requirement}" for requirement in requires]
+        dependencies = [f"Requires-Dist: {requirement}" for requirement in requires]
         extra = [f"Provides-Extra: {extras}"] if extras else []
         metadata = "\n".join(
-            ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}", *extra, *needed]
+            ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}", *extra, *dependencies]
         )
         info = f"{name}-{version}.dist-info"
         files = {
@@ -71,16 +71,16 @@ class PackageIndex:
         self._hashes[f"{name}=={version}"] = hashlib.sha256(wheel.read_bytes()).hexdigest()
 
     def lock(self, *pins: str) -> str:
-        """Return a lock file of these releases."""
+        """Return the content of a lock file with these releases."""
         return "".join(f"{pin} \\\n    --hash=sha256:{self._hashes[pin]}\n" for pin in pins)
 
 
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIndex]:
-    """An index that pip is configured for, and no other."""
+    """The only package index that pip is configured for."""
     folder = tmp_path / "index"
     folder.mkdir()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
@@ -119,7 +119,7 @@ def test_a_newer_release_of_a_dependency_changes_nothing(
 
 
 @EACH
-def test_a_file_with_another_hash_is_refused(
+def test_a_file_with_a_wrong_hash_is_rejected(
     install_from: Installer, index: PackageIndex, environment: VirtualEnvironment
 ) -> None:
     index.add("runner", "1.0")
@@ -129,7 +129,7 @@ def test_a_file_with_another_hash_is_refused(
         install_from(environment)
 
 
-def test_only_what_the_lock_names_is_there_after_the_next_installation(
+def test_a_package_that_leaves_the_lock_file_is_removed(
     index: PackageIndex, environment: VirtualEnvironment
 ) -> None:
     *_, install_from = INSTALLERS.values()
@@ -143,7 +143,7 @@ def test_only_what_the_lock_names_is_there_after_the_next_installation(
         installed_version(environment, "coverage")
 
 
-def test_pip_installs_what_uv_could_not(
+def test_pip_installs_if_uv_fails(
     index: PackageIndex,
     environment: VirtualEnvironment,
     tmp_path: Path,

@@ -1,4 +1,4 @@
-"""`make test-pythons` finds the supported Pythons of a machine and reports which it tested."""
+"""`make test-pythons` finds the supported Pythons of this machine and reports the tested versions."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def fake_python(path: Path, version: str, status: int = 0) -> None:
     path.chmod(0o755)
 
 
-def test_an_interpreter_on_path_wins_over_pyenvs(tmp_path: Path) -> None:
+def test_an_interpreter_on_path_is_preferred_to_pyenv(tmp_path: Path) -> None:
     fake_python(tmp_path / "bin" / "python3.12", "3.12.9")
     fake_python(tmp_path / "pyenv" / "versions" / "3.12.1" / "bin" / "python", "3.12.1")
     (found,) = find_interpreters(str(tmp_path / "bin"), tmp_path / "pyenv")
     assert found == Interpreter(tmp_path / "bin" / "python3.12", "3.12.9")
 
 
-def test_a_command_of_pyenv_that_only_fails_is_passed_over(tmp_path: Path) -> None:
+def test_a_pyenv_shim_that_fails_is_skipped(tmp_path: Path) -> None:
     fake_python(tmp_path / "bin" / "python3.13", "not found", status=127)
     fake_python(tmp_path / "pyenv" / "versions" / "3.13.9" / "bin" / "python", "3.13.9")
     fake_python(tmp_path / "pyenv" / "versions" / "3.13.10" / "bin" / "python", "3.13.10")
@@ -32,12 +32,12 @@ def test_a_command_of_pyenv_that_only_fails_is_passed_over(tmp_path: Path) -> No
     assert (found.version, found.minor) == ("3.13.10", "3.13")
 
 
-def test_unsupported_pythons_are_not_found(tmp_path: Path) -> None:
+def test_unsupported_versions_are_not_found(tmp_path: Path) -> None:
     fake_python(tmp_path / "bin" / "python3.10", "3.10.1")
     assert find_interpreters(str(tmp_path / "bin"), tmp_path / "pyenv") == []
 
 
-def test_what_was_tested_and_what_is_missing_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_tested_and_missing_versions_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     status = main(lambda: [Interpreter(Path("/usr/bin/python3.12"), "3.12.1")], lambda _: None)
     output = capsys.readouterr().out
     assert status == 0
@@ -48,7 +48,7 @@ def test_what_was_tested_and_what_is_missing_is_printed(capsys: pytest.CaptureFi
 def test_a_failed_check_is_reported_and_the_others_still_run(capsys: pytest.CaptureFixture[str]) -> None:
     def fail_on_the_first(interpreter: Interpreter) -> None:
         if interpreter.minor == "3.11":
-            raise SetupError("Python 3.11.7: the import\nModuleNotFoundError")
+            raise SetupError("Python 3.11.7: the import failed\nModuleNotFoundError")
 
     found = [Interpreter(Path("/a"), "3.11.7"), Interpreter(Path("/b"), "3.12.1")]
     assert main(lambda: found, fail_on_the_first) == 1
@@ -57,10 +57,10 @@ def test_a_failed_check_is_reported_and_the_others_still_run(capsys: pytest.Capt
     assert "Python 3.12.1   passed" in printed.out
 
 
-def test_no_python_at_all_is_a_failure() -> None:
+def test_finding_no_python_is_a_failure() -> None:
     assert main(list, lambda _: None) == 1
 
 
-def test_the_supported_versions_start_with_the_one_that_the_package_requires() -> None:
+def test_the_lowest_supported_version_is_the_minimum_of_the_package() -> None:
     project = (pythons.ROOT / "pyproject.toml").read_text()
     assert f'requires-python = ">={pythons.SUPPORTED[0]}"' in project

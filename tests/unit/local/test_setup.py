@@ -1,4 +1,4 @@
-"""`make setup` installs what is not current, once, and says what went wrong."""
+"""`make setup` installs each part that is not current, and reports failures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
-    """A project of one part; the names of what was installed into it."""
+    """A project of one part and uv. Returns the lock file content of each installation."""
     log: list[str] = []
 
     def install(part: Part) -> str:
@@ -33,10 +33,10 @@ def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     return log
 
 
-def test_what_is_current_is_not_installed_again(installed: list[str]) -> None:
+def test_a_current_environment_is_not_installed_again(installed: list[str]) -> None:
     setup.setup()
     setup.setup()
-    assert installed == ["one", "one"]  # uv and the environment
+    assert installed == ["one", "one"]  # uv, environment
 
 
 def test_a_changed_lock_is_installed(installed: list[str], tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_a_changed_lock_is_installed(installed: list[str], tmp_path: Path) -> No
     assert installed == ["one", "one", "two", "two"]
 
 
-def test_what_was_not_finished_is_installed_again(installed: list[str], tmp_path: Path) -> None:
+def test_an_unfinished_environment_is_installed_again(installed: list[str], tmp_path: Path) -> None:
     setup.setup()
     (tmp_path / "environment" / ".setup-stamp").unlink()
     setup.setup()
@@ -56,7 +56,7 @@ def test_what_was_not_finished_is_installed_again(installed: list[str], tmp_path
 def test_a_moved_checkout_is_installed_again(installed: list[str], tmp_path: Path) -> None:
     (part,) = setup.PARTS
     moved = Part(tmp_path / "elsewhere", part.lock, part.install)
-    assert part.wanted_stamp() != moved.wanted_stamp()
+    assert part.expected_stamp() != moved.expected_stamp()
 
 
 def test_a_linked_folder_is_not_changed(installed: list[str], tmp_path: Path) -> None:
@@ -70,13 +70,13 @@ def test_a_linked_folder_is_not_changed(installed: list[str], tmp_path: Path) ->
     assert installed == ["one"]  # uv only
 
 
-def test_a_failure_names_the_command_and_what_it_said() -> None:
+def test_a_failure_reports_the_output_of_the_command() -> None:
     command = [sys.executable, "-c", "print('no space left'); raise SystemExit(4)"]
     with pytest.raises(SetupError, match=r"(?s)the packages could not.*no space left"):
         commands.run(*command, what="the packages could not be installed")
 
 
-def test_a_python_that_is_too_old_is_refused_with_a_way_out(tmp_path: Path) -> None:
+def test_a_python_that_is_too_old_is_rejected(tmp_path: Path) -> None:
     old = tmp_path / "python3"
     old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "Python 3.9.1"\nexit 1\n')
     old.chmod(0o755)
@@ -94,7 +94,7 @@ def test_a_failure_reports_the_last_lines_of_long_output() -> None:
     assert len(str(raised.value)) < 5_000
 
 
-def test_without_uv_the_rest_is_still_installed(
+def test_without_uv_the_environment_is_installed_with_pip(
     installed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(_part: Part) -> str:
@@ -103,10 +103,10 @@ def test_without_uv_the_rest_is_still_installed(
     monkeypatch.setattr(setup, "UV", Part(tmp_path / "uv", tmp_path / "lock.txt", fail))
     setup.setup()
     assert installed == ["one"]
-    assert "pip installs the rest" in capsys.readouterr().out
+    assert "uv could not be installed. Using pip instead" in capsys.readouterr().out
 
 
-def test_a_machine_without_node_is_told_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_node_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(SetupError, match=r"Node\.js 18 or newer with npm is needed"):
+    with pytest.raises(SetupError, match=r"needs Node\.js 18 or newer with npm"):
         setup.install_node(Part(tmp_path, tmp_path / "package-lock.json", setup.install_node))
