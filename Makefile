@@ -1,8 +1,8 @@
-# Every command of this project. `make` alone lists them.
+# The commands of this project. `make` without a target lists them.
 PYTHON ?= python3
 PORT ?= 4566
 export PYTHON
-# Node.js releases past their end that jsii still runs on, and would warn of at every synth.
+# Do not warn at every synth about Node.js releases without support that jsii still runs on.
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 18,20
 
 RUN = .venv/bin/python -m
@@ -10,53 +10,53 @@ RUN = .venv/bin/python -m
 .PHONY: help setup demo local test test-pythons lint bench mutation synth deploy lock clean
 .DEFAULT_GOAL := help
 
-help: ## list these commands
-	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 16
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 22
 
-setup: ## install everything into .venv, .venv-emulator and node_modules (nothing to do: under a second)
+setup: ## install .venv, .venv-emulator and node_modules from their lock files
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "This needs Python 3.11 or newer, and $(PYTHON) is `$(PYTHON) --version 2>&1`." \
-	       "Name another one: make PYTHON=python3.13" >&2; exit 1; }
+	  echo "Python 3.11 or newer is required, but $(PYTHON) is `$(PYTHON) --version 2>&1`." \
+	       "Select another Python, for example: make PYTHON=python3.13" >&2; exit 1; }
 	@$(PYTHON) -m infra.local.setup
 
-demo: setup ## deploy to an emulator on this machine, run a batch through failures, show what came of it
+demo: setup ## deploy to a local AWS emulator, run a batch with injected faults, and print the results
 	@$(RUN) infra.local.demo
 
-local: setup ## the same stack left running on 127.0.0.1 (PORT=4566, BACKEND_URL=, BACKEND_MODEL=)
+local: setup ## run the stack on 127.0.0.1 until Ctrl-C (PORT=4566, BACKEND_URL=, BACKEND_MODEL=)
 	@$(RUN) infra.local.serve --port $(PORT)
 
-test: setup lint ## every check: ruff, mypy, unit, integration, infrastructure and end-to-end tests
+test: setup lint ## run all checks: ruff, mypy, unit, integration, infrastructure and end-to-end tests
 	$(RUN) pytest -n 2 --dist loadfile --durations=15
 
-test-pythons: setup ## import, unit tests and synth on every supported Python (3.11 to 3.14) of this machine
+test-pythons: setup ## test import, unit tests and synth on each installed Python from 3.11 to 3.14
 	@$(RUN) infra.local.pythons
 
-lint: setup ## ruff and mypy alone
+lint: setup ## run ruff and mypy only
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-bench: setup ## measure beside boto3 and others, write docs/benchmarks (SHORT=1: only see that it runs)
+bench: setup ## compare with boto3 and other libraries, and write docs/benchmarks (SHORT=1: short trial run)
 	@$(PYTHON) -m infra.local.setup --bench
 	$(RUN) tests.benchmarks.run $(if $(SHORT),--short)
 
-mutation: setup ## test the tests: run mutation testing of the library's core (hours; see docs/mutation-testing.md)
+mutation: setup ## run mutation testing of the library's core (takes hours, see docs/mutation-testing.md)
 	@$(PYTHON) -m infra.local.setup --mutation
 	.venv-mutation/bin/mutmut run --max-children 2
 
 synth: setup ## write the CloudFormation template to cdk.out
 	node_modules/.bin/cdk synth --quiet
 
-deploy: setup ## deploy to the AWS account that your credentials name
-	@echo "Deploys to the account of your AWS credentials, in AWS_REGION. The account needs, once," \
-	      "'node_modules/.bin/cdk bootstrap', and access to the models in cdk.json (see README.md, Deploy to AWS)." \
-	      "New permissions are shown, and wait for your yes."
+deploy: setup ## deploy to the AWS account of your credentials
+	@echo "Deploying to the account of your AWS credentials, in AWS_REGION. Prerequisites: you have" \
+	      "run 'node_modules/.bin/cdk bootstrap' once, and the account has access to the models in" \
+	      "cdk.json (see README.md, Deploy to AWS). New permissions need your confirmation."
 	@$(RUN) infra.credentials
 	node_modules/.bin/cdk deploy --require-approval broadening
 
-lock: ## resolve requirements/*.in and package.json again
+lock: ## resolve requirements/*.in and package.json, and write the lock files
 	@$(PYTHON) -m infra.local.setup --lock
 
-clean: ## remove what runs leave behind (the environments stay)
+clean: ## remove generated files and caches (keeps the environments)
 	rm -rf .local cdk.out cdk.out.* .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 	find . -name __pycache__ -type d -not -path './.venv*' -not -path './node_modules/*' -prune -exec rm -rf {} +

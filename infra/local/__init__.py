@@ -1,1 +1,1 @@
-"""The deployed stack on this machine: an AWS emulator, FakeBedrock, and the CDK app as it is."""
+"""Run the CDK app's stack on this machine with an AWS emulator and FakeBedrock."""

@@ -1,4 +1,4 @@
-"""A client of the deployed HTTP API: SigV4-signed JSON requests, as any AWS SDK would sign them."""
+"""A client of the deployed HTTP API that sends JSON requests signed with SigV4."""
 
 from __future__ import annotations
 
@@ -19,30 +19,36 @@ ROOT_USER = Credentials(DUMMY_CREDENTIALS["AWS_ACCESS_KEY_ID"], DUMMY_CREDENTIAL
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the API answered; `body` is the parsed JSON."""
+class ApiResponse:
+    """Response of the API.
+
+    Attributes:
+        headers: by lower-case name.
+        body: the parsed JSON, or the text if the body is not JSON.
+    """
 
     status: int
     headers: dict[str, str]
     body: Any
 
     def expect(self, status: int) -> Any:
-        """The body.
+        """Return the body.
 
         Raises:
-            LocalRunError: another status came back.
+            LocalRunError: the status is not `status`.
         """
         if self.status != status:
             raise LocalRunError(
-                f"the API answered {self.status}, not {status}: {json.dumps(self.body)[:2000]}"
+                f"the API returned status {self.status} instead of {status}: {json.dumps(self.body)[:2000]}"
             )
         return self.body
 
 
 class ApiClient:
-    """Calls one deployed API. Connections are kept; safe to use from several threads.
+    """Client of one deployed API. Reuses connections and is thread-safe.
 
-    `certificate` is a file that tells what to trust an HTTPS address by; None for the usual authorities.
+    Args:
+        certificate: CA certificate file for an HTTPS URL; None for the default certificate authorities.
     """
 
     def __init__(
@@ -57,13 +63,14 @@ class ApiClient:
             ca_certs=str(certificate) if certificate else None,
         )
 
-    def get(self, path: str, *, signed: bool = True) -> Answer:
+    def get(self, path: str, *, signed: bool = True) -> ApiResponse:
+        """GET `path`."""
         return self.call("GET", path, signed=signed)
 
     def post(
         self, path: str, body: Any, *, headers: Mapping[str, str] | None = None, signed: bool = True
-    ) -> Answer:
-        """POST `body`: text and bytes as they are, anything else as JSON."""
+    ) -> ApiResponse:
+        """POST `body`: strings and bytes unchanged, other values as JSON."""
         data = body if isinstance(body, str | bytes) else json.dumps(body)
         return self.call("POST", path, data, headers=headers, signed=signed)
 
@@ -75,18 +82,25 @@ class ApiClient:
         *,
         headers: Mapping[str, str] | None = None,
         signed: bool = True,
-    ) -> Answer:
-        """Send one request. `path` begins with a slash, as in "/v1/models"; `headers` go over our own."""
+    ) -> ApiResponse:
+        """Send one request.
+
+        Args:
+            path: starts with a slash, such as "/v1/models".
+            headers: in addition to Content-Type, or instead of it.
+        """
         payload = data.encode() if isinstance(data, str) else data
-        sent = {"Content-Type": "application/json", **(headers or {})}
-        request = AWSRequest(method, self.base_url + path, headers=sent, data=payload)
+        all_headers = {"Content-Type": "application/json", **(headers or {})}
+        request = AWSRequest(method, self.base_url + path, headers=all_headers, data=payload)
         if signed:
             SigV4Auth(self._credentials, "execute-api", REGION).add_auth(request)
-        answer = self._http.request(method, request.url, body=payload, headers=dict(request.headers.items()))
-        return Answer(
-            answer.status,
-            {name.lower(): value for name, value in answer.headers.items()},
-            _parse(answer.data),
+        response = self._http.request(
+            method, request.url, body=payload, headers=dict(request.headers.items())
+        )
+        return ApiResponse(
+            response.status,
+            {name.lower(): value for name, value in response.headers.items()},
+            _parse(response.data),
         )
 
 

@@ -1,4 +1,4 @@
-"""Submit a batch to the deployed API, follow it, and fetch what it wrote."""
+"""Submit a batch to the deployed API, wait for its end, and download its results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from infra.local.stack import Stack
 
 @dataclass(frozen=True)
 class BatchResult:
-    """A finished batch: its summary and its result lines, as they lie in `folder` too."""
+    """Results of a finished batch.
+
+    Attributes:
+        folder: local folder with the downloaded result files.
+        summary: content of summary.json.
+        results: records of results.jsonl; `failed` and `rejected` likewise.
+    """
 
     folder: Path
     summary: dict[str, Any]
@@ -25,7 +31,7 @@ class BatchResult:
 
 
 def submit(stack: Stack, body: dict[str, Any]) -> str:
-    """Start a batch through the API; its id."""
+    """Start a batch through the API; return its id."""
     return str(stack.api.post("/v1/batches", body).expect(202)["batchId"])
 
 
@@ -36,10 +42,13 @@ def follow(
     seconds: float = 300,
     on_progress: Callable[[dict[str, Any]], None] = lambda _progress: None,
 ) -> dict[str, Any]:
-    """Poll the API until the batch has ended; its last state.
+    """Poll the API until the batch ends; return its final state.
+
+    Args:
+        on_progress: called with the `progress` of each state.
 
     Raises:
-        LocalRunError: the batch has not ended within `seconds`.
+        LocalRunError: the batch does not end within `seconds`.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -48,17 +57,19 @@ def follow(
         if state["status"] != "running":
             return state
         if time.monotonic() > deadline:
-            raise LocalRunError(f"batch {batch_id} still runs after {seconds:.0f} s: {json.dumps(state)}")
+            raise LocalRunError(
+                f"batch {batch_id} is still running after {seconds:.0f} s: {json.dumps(state)}"
+            )
         time.sleep(0.3)
 
 
 def fetch(stack: Stack, batch_id: str, folder: Path) -> BatchResult:
-    """Copy the batch's results out of S3 into `folder`."""
+    """Download the results of the batch from S3 to `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     s3 = stack.client("s3")
     for name in ("summary.json", "results.jsonl", "failed.jsonl", "rejected.jsonl"):
-        found = s3.get_object(Bucket=stack.bucket, Key=f"batches/{batch_id}/{name}")
-        (folder / name).write_bytes(found["Body"].read())
+        file = s3.get_object(Bucket=stack.bucket, Key=f"batches/{batch_id}/{name}")
+        (folder / name).write_bytes(file["Body"].read())
     return BatchResult(
         folder=folder,
         summary=json.loads((folder / "summary.json").read_text("utf-8")),
@@ -69,5 +80,5 @@ def fetch(stack: Stack, batch_id: str, folder: Path) -> BatchResult:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of a JSON Lines file."""
+    """Return the objects of a JSON Lines file."""
     return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line.strip()]

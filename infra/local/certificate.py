@@ -1,4 +1,4 @@
-"""A certificate for 127.0.0.1, for an emulator that takes HTTPS."""
+"""A certificate for 127.0.0.1, for an emulator with HTTPS."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from cryptography.x509.oid import NameOID
 
 @dataclass(frozen=True)
 class Certificate:
-    """PEM files of a certificate, which is its own authority, and of its key."""
+    """PEM files of a self-signed certificate and its key."""
 
     file: Path
     key_file: Path
 
 
 def make_certificate(folder: Path) -> Certificate:
-    """Write a certificate that holds for a day, and its key, to `folder`."""
+    """Create a certificate that is valid for a day; write it and its key to `folder`."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.datetime.now(datetime.UTC)
@@ -40,12 +40,12 @@ def make_certificate(folder: Path) -> Certificate:
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
         .sign(key, hashes.SHA256())
     )
-    made = Certificate(folder / "certificate.pem", folder / "certificate-key.pem")
-    made.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    made.key_file.touch(mode=0o600)
-    made.key_file.write_bytes(
+    files = Certificate(folder / "certificate.pem", folder / "certificate-key.pem")
+    files.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    files.key_file.touch(mode=0o600)
+    files.key_file.write_bytes(
         key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
     )
-    return made
+    return files

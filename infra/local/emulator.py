@@ -1,4 +1,4 @@
-"""ministack, the AWS emulator, as a child process on 127.0.0.1."""
+"""Run the AWS emulator ministack as a child process on 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Emulator:
     """A running emulator.
 
     Attributes:
-        certificate: what to trust it by when it takes HTTPS; None when it takes HTTP.
+        certificate: CA certificate file of an emulator with HTTPS; None with HTTP.
     """
 
     port: int
@@ -38,37 +38,38 @@ class Emulator:
 
     @property
     def environment(self) -> dict[str, str]:
-        """An environment in which AWS's SDKs and command lines reach this emulator, and nothing else."""
+        """Environment variables with which AWS SDKs and command lines call only this emulator."""
         return clean_environment(AWS_ENDPOINT_URL=self.endpoint_url, **_trust(self.certificate))
 
 
 def _trust(certificate: Path | None) -> dict[str, str]:
+    """Return the environment variables that make HTTP clients trust the certificate."""
     names = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
     return {name: str(certificate) for name in names} if certificate else {}
 
 
-def choose_port(wanted: int | None) -> int:
-    """`wanted` if it is free, or any free port.
+def choose_port(requested: int | None) -> int:
+    """Return the requested port, or a free port for None.
 
     Raises:
-        LocalRunError: the wanted port is taken or cannot be used.
+        LocalRunError: the requested port is invalid, in use or cannot be used.
     """
     with socket.socket() as probe:
-        # A port whose last connections are still in TIME_WAIT is free; one with a listener is not.
+        # Accept a port whose last connections are in TIME_WAIT. A port with a listener is still rejected.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, wanted or 0))
+            probe.bind((HOST, requested or 0))
             return int(probe.getsockname()[1])
         except OverflowError:
-            raise LocalRunError(f"port must be from 1 to 65535 (got {wanted})") from None
+            raise LocalRunError(f"port must be from 1 to 65535 (got {requested})") from None
         except OSError as error:
-            why = (
-                "is taken by another program"
+            reason = (
+                "is used by another program"
                 if error.errno == errno.EADDRINUSE
                 else f"cannot be used ({error.strerror})"
             )
             raise LocalRunError(
-                f"port {wanted} {why}; choose another one, as in: make local PORT=4567"
+                f"port {requested} {reason}. Choose another port, for example: make local PORT=4567"
             ) from error
 
 
@@ -76,13 +77,19 @@ def choose_port(wanted: int | None) -> int:
 def running_emulator(
     *, port: int | None, folder: Path, check_permissions: bool = False
 ) -> Iterator[Emulator]:
-    """Start the emulator on `port` (None: a free one), its log in `folder`; it ends with the block.
+    """Start the emulator and stop it at the end of the block.
 
-    With `check_permissions` it verifies signatures and refuses what IAM policies do not allow. It then takes
-    HTTPS, since bucket policies refuse anything else.
+    Args:
+        port: None for a free port.
+        folder: for the log and the certificate.
+        check_permissions: verify signatures and enforce IAM policies. The emulator then uses HTTPS, because
+            the bucket policies deny requests without TLS.
+
+    Raises:
+        LocalRunError: the port cannot be used, or the emulator does not start.
     """
     chosen = choose_port(port)
-    # The health page repeats the edition: an emulator that won a race for the port is not taken for ours.
+    # The health page returns the edition. It tells this emulator from another one that got the port first.
     edition = secrets.token_hex(8)
     certificate = make_certificate(folder) if check_permissions else None
     environment = clean_environment(
@@ -91,29 +98,29 @@ def running_emulator(
         MINISTACK_EDITION=edition,
         IOT_MTLS_ENABLED="false",
         SFTP_ENABLED="false",
-        **(_strictness(certificate) if certificate else {}),
+        **(_permission_checks(certificate) if certificate else {}),
     )
     with GuardedProcess(
         [PYTHON, "-m", "ministack"], log=folder / "emulator.log", environment=environment
     ) as process:
         emulator = Emulator(chosen, process, certificate.file if certificate else None)
-        wait_until(lambda: _answers(emulator, edition), process=process, seconds=60, what="the emulator")
+        wait_until(lambda: _is_ready(emulator, edition), process=process, seconds=60, what="the emulator")
         yield emulator
 
 
-def _strictness(certificate: Certificate) -> dict[str, str]:
+def _permission_checks(certificate: Certificate) -> dict[str, str]:
     files = {"MINISTACK_SSL_CERT": str(certificate.file), "MINISTACK_SSL_KEY": str(certificate.key_file)}
-    # The functions that it runs inherit what to trust.
+    # The Lambda functions inherit these variables, so that they trust the certificate.
     return {"AUTH": "true", "USE_SSL": "1", **files, **_trust(certificate.file)}
 
 
-def _answers(emulator: Emulator, edition: str) -> bool:
+def _is_ready(emulator: Emulator, edition: str) -> bool:
     trust = ssl.create_default_context(cafile=emulator.certificate)
     opener = urllib.request.build_opener(
         urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trust)
     )
     try:
-        with opener.open(f"{emulator.endpoint_url}/_ministack/health", timeout=2) as answer:
-            return bool(json.load(answer).get("edition") == edition)
+        with opener.open(f"{emulator.endpoint_url}/_ministack/health", timeout=2) as response:
+            return bool(json.load(response).get("edition") == edition)
     except (OSError, ValueError):
         return False

@@ -1,8 +1,8 @@
-"""Run a command in a process group of its own, and end the whole group when whoever started it is gone.
+"""Run a command in its own process group, and end the group when the parent process ends.
 
-`python guard.py FOLDER COMMAND...` starts COMMAND and watches its own standard input, a pipe that the
-starter holds open. The kernel closes that pipe however the starter ends, a SIGKILL included, so nothing
-it started outlives it. FOLDER, the command's temporary files, is removed after the last process.
+`python guard.py FOLDER COMMAND...` starts COMMAND and watches its own standard input, a pipe that the parent
+keeps open. The kernel closes the pipe when the parent ends, even after SIGKILL, so the command never outlives
+the parent. FOLDER has the command's temporary files. It is removed after the last process ended.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 
 def adopt_orphans() -> None:
-    """Let the group's orphans become this process's children: a container's first process may reap none."""
+    """Become the parent of the group's orphans, because a container's first process may not reap them."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def reap() -> dict[int, int]:
-    """The exit codes, by process id, of the children that have ended since the last call."""
+    """Return the exit codes, by process id, of the children that ended since the last call."""
     codes: dict[int, int] = {}
     while True:
         try:
@@ -39,8 +39,8 @@ def reap() -> dict[int, int]:
         codes[process] = os.waitstatus_to_exitcode(status)
 
 
-def watch(leader: int) -> dict[int, int]:
-    """Wait until the leader has ended, the starter is gone, or this process is told to end."""
+def wait_for_end(leader: int) -> dict[int, int]:
+    """Wait until the leader or the parent ends, or SIGTERM arrives; return exit codes of children."""
     wake, waker = os.pipe()
     os.set_blocking(waker, False)
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
@@ -56,7 +56,7 @@ def watch(leader: int) -> dict[int, int]:
 
 
 def signal_group(group: int, number: int) -> bool:
-    """False once no process of the group is left."""
+    """Send a signal to the group; return False if the group has no process left."""
     try:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):
@@ -65,7 +65,7 @@ def signal_group(group: int, number: int) -> bool:
 
 
 def end_group(group: int) -> dict[int, int]:
-    """Ask the group to end and insist after a grace period; the exit codes of those that ended."""
+    """End the group with SIGTERM, then SIGKILL after a grace period; return the exit codes."""
     codes: dict[int, int] = {}
     for number in (signal.SIGTERM, signal.SIGKILL):
         signal_group(group, number)
@@ -81,7 +81,7 @@ def main() -> int:
     adopt_orphans()
     try:
         leader = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True).pid
-        codes = {**watch(leader), **end_group(leader)}
+        codes = {**wait_for_end(leader), **end_group(leader)}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     code = codes.get(leader, -signal.SIGKILL)

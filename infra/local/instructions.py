@@ -1,4 +1,4 @@
-"""What `make local` prints: commands that call the stack, to be pasted into a shell in any folder."""
+"""The instructions of `make local`: commands that call the stack, to paste into a shell in any folder."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from infra.local.processes import DUMMY_CREDENTIALS, REGION, ROOT
 from infra.local.running import LocalRun
 from infra.outputs import export_lines
 
-# The user's own AWS settings must not reach this shell's programs, nor its proxy this machine's addresses.
-_OWN_SETTINGS_OFF = r"""
+# Remove the user's own AWS settings, and do not send calls to 127.0.0.1 to a proxy.
+_RESET_AWS_SETTINGS = r"""
 unset AWS_PROFILE $(env | sed -n 's/^\(AWS_[A-Za-z0-9_]*\)=.*/\1/p')
 export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null AWS_EC2_METADATA_DISABLED=true
 export NO_PROXY=127.0.0.1,localhost no_proxy=127.0.0.1,localhost
@@ -23,24 +23,24 @@ call() { curl -sS --aws-sigv4 "aws:amz:$AWS_REGION:execute-api" \
 --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" -H 'Content-Type: application/json' "$@"; echo; }
 """.strip()
 
-_ASK = """call "$API_URL/v1/converse" -d '{"messages": "Hello!"}'"""
+_SEND_REQUEST = """call "$API_URL/v1/converse" -d '{"messages": "Hello!"}'"""
 
 _THROTTLE = f"""
 curl -sS "$AWS_ENDPOINT_URL_BEDROCK/_fake/rules" \
 -d '{{"faults": [{{"error": "ThrottlingException", "region": "us-east-1"}}]}}'; echo
-{_ASK}
+{_SEND_REQUEST}
 curl -sS "$AWS_ENDPOINT_URL_BEDROCK/_fake/calls"; echo
 curl -sS -X DELETE "$AWS_ENDPOINT_URL_BEDROCK/_fake/faults"; echo
 """.strip()
 
 
 def python() -> Path:
-    """Return the interpreter that has what the examples import."""
+    """Return the Python interpreter that has the packages of the examples."""
     return ROOT / ".venv" / "bin" / "python"
 
 
 def shell_settings(run: LocalRun) -> str:
-    """Return commands that make a shell's programs call the local stack, whatever its settings were."""
+    """Return shell commands that direct AWS programs to the local stack and replace other AWS settings."""
     variables = {
         **DUMMY_CREDENTIALS,
         # boto3 reads AWS_DEFAULT_REGION, other SDKs read AWS_REGION.
@@ -54,44 +54,44 @@ def shell_settings(run: LocalRun) -> str:
         "PYTHONPATH": str(ROOT),
         **run.stack.variables,
     }
-    return "\n".join([_OWN_SETTINGS_OFF, *export_lines(variables), _CALL])
+    return "\n".join([_RESET_AWS_SETTINGS, *export_lines(variables), _CALL])
 
 
 def how_to_call(run: LocalRun, *, backend: str = "") -> str:
-    """Return the text for the user. All commands are indented; nothing else is.
+    """Return the instructions. Only commands are indented.
 
     Args:
-        backend: what answers behind FakeBedrock; empty for FakeBedrock itself.
+        backend: model and address of the backend of FakeBedrock; empty without a backend.
     """
     examples = ROOT / "examples"
     batch = shlex.join(map(str, (python(), examples / "run_batch.py", examples / "prompts.jsonl")))
     return f"""
-The stack runs on 127.0.0.1 only. Ctrl-C stops everything.
+The stack is running on 127.0.0.1. Press Ctrl-C to stop it.
 
 HTTP API               {run.stack.api_url}
 AWS services           {run.stack.endpoint_url}
-Bedrock (FakeBedrock)  {run.bedrock.endpoint_url}{backend and f", answers from {backend}"}
+Bedrock (FakeBedrock)  {run.bedrock.endpoint_url}{backend and f", with answers from {backend}"}
 
-Paste this first into another terminal (bash or zsh, in any folder).
-It replaces the AWS settings of that shell by those of this stack:
+First, paste these commands into another terminal (bash or zsh, any folder).
+They replace the AWS settings of that shell with those of this stack:
 
 {_commands(shell_settings(run))}
 
-One request:
+Send a request:
 
-{_commands(_ASK)}
+{_commands(_SEND_REQUEST)}
 
-A file of requests as a batch, and its results:
+Run a file of requests as a batch and download the results:
 
 {_commands(batch)}
 
-Throttle one region, send the request again, and list the calls that Bedrock received:
+Throttle a region, send the request again, and list the calls that FakeBedrock received:
 
 {_commands(_THROTTLE)}
 
-The Python examples of README.md and docs/ run in that shell, in any folder, with this Python:
+To run the Python examples of README.md and docs/ in that shell, use this Python:
 {shlex.quote(str(python()))}
-Requests by SQS, SNS, EventBridge, Lambda or file are in {ROOT / "docs" / "events.md"}
+To send requests by SQS, SNS, EventBridge, Lambda or file, see {ROOT / "docs" / "events.md"}
 """
 
 

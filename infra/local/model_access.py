@@ -1,4 +1,4 @@
-"""Refresh the deployed catalog of model access, and see what it holds."""
+"""Refresh and read the model catalog of the deployed stack."""
 
 from __future__ import annotations
 
@@ -11,26 +11,32 @@ from infra.local.stack import Stack
 
 
 def refresh(stack: Stack) -> list[dict[str, Any]]:
-    """Run the refresh machine to its end; what it says of each region."""
+    """Run the refresh state machine; return its output for each region.
+
+    Raises:
+        LocalRunError: the execution fails or does not end within 120 seconds.
+    """
     states = stack.client("stepfunctions")
     arn = states.start_execution(stateMachineArn=stack.refresh_machine_arn)["executionArn"]
     deadline = time.monotonic() + 120
     while (execution := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
         if time.monotonic() > deadline:
-            raise LocalRunError("the refresh of model access still runs after 120 s")
+            raise LocalRunError("the refresh of the model catalog is still running after 120 s")
         time.sleep(0.1)
     if execution["status"] != "SUCCEEDED":
-        raise LocalRunError(f"the refresh of model access ended as {execution['status']}: {execution}")
+        raise LocalRunError(
+            f"the refresh of the model catalog ended with status {execution['status']}: {execution}"
+        )
     output: list[dict[str, Any]] = json.loads(execution["output"])
     return output
 
 
 def catalog_regions(stack: Stack) -> list[str]:
-    """The regions whose models the table knows."""
-    answer = stack.client("dynamodb").query(
+    """Return the regions that the model catalog contains."""
+    response = stack.client("dynamodb").query(
         TableName=stack.table,
         KeyConditionExpression="pk = :catalog",
         ExpressionAttributeValues={":catalog": {"S": "catalog"}},
         ConsistentRead=True,
     )
-    return [item["sk"]["S"] for item in answer["Items"]]
+    return [item["sk"]["S"] for item in response["Items"]]

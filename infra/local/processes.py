@@ -1,4 +1,4 @@
-"""Child processes that end with this one, whatever ends it, and the environment they are given."""
+"""Child processes that never outlive this process, and their environment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Self
 ROOT = Path(__file__).resolve().parents[2]
 GUARD = Path(__file__).with_name("guard.py")
 
-# The emulator takes any; to one that checks permissions, these are the account's root user.
+# The emulator accepts any credentials. If it checks permissions, these are the root user of the account.
 DUMMY_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
@@ -29,11 +29,11 @@ StrPath = str | Path
 
 
 class LocalRunError(Exception):
-    """The local stack cannot run; the message says why and what to do about it."""
+    """The local stack cannot run. The message says why and what to do."""
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    """This process's environment without anything that could lead to a real AWS account."""
+    """Return the environment of this process without access to a real AWS account, plus `more`."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -55,9 +55,9 @@ def clean_environment(**more: str) -> dict[str, str]:
 
 
 class GuardedProcess:
-    """A command and everything it starts, which end when this object is stopped or this process is gone.
+    """A command and its child processes, which end when this object is stopped or this process ends.
 
-    Output goes to `log`. The command's TMPDIR is a folder of its own, removed with it.
+    The output is appended to `log`. The command has its own TMPDIR, which is removed at the end.
     """
 
     def __init__(
@@ -92,62 +92,71 @@ class GuardedProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """None while the command runs."""
+        """Exit code; None while the command runs."""
         return self._guard.poll()
 
     def wait(self, *, seconds: float) -> int:
-        """The command's exit code.
+        """Wait for the end of the command; return its exit code.
 
         Raises:
-            LocalRunError: it has not ended within `seconds`.
+            LocalRunError: the command does not end within `seconds`. It is stopped.
         """
         try:
             return self._guard.wait(seconds)
         except subprocess.TimeoutExpired:
             self.stop()
-            raise LocalRunError(f"no end after {seconds:.0f} s: {self.command_and_log()}") from None
+            raise LocalRunError(
+                f"the command did not end within {seconds:.0f} s: {self.command_and_log()}"
+            ) from None
 
     def stop(self) -> None:
-        """End the command and its whole process group, and return when it has ended."""
+        """End the command and its process group, and wait for their end."""
         if self._guard.stdin is not None:
             with contextlib.suppress(OSError):
                 self._guard.stdin.close()
         self._guard.wait()
 
     def command_and_log(self, lines: int = 30) -> str:
-        """The command and the end of what it said, for a message to a user."""
-        said = self.log.read_text(errors="replace").splitlines()[-lines:]
-        return "\n".join([" ".join(self.command), *(f"    {line}" for line in said)])
+        """Return the command and the last lines of its output, for an error message."""
+        output = self.log.read_text(errors="replace").splitlines()[-lines:]
+        return "\n".join([" ".join(self.command), *(f"    {line}" for line in output)])
 
 
 def wait_until(ready: Callable[[], bool], *, process: GuardedProcess, seconds: float, what: str) -> None:
-    """Poll `ready` until it holds.
+    """Poll until `ready` returns True.
+
+    Args:
+        what: name of the process in error messages.
 
     Raises:
-        LocalRunError: the process ended first, or `seconds` went by.
+        LocalRunError: the process ends first, or is not ready within `seconds`.
     """
     deadline = time.monotonic() + seconds
     while not ready():
         if process.exit_code is not None:
             raise LocalRunError(
-                f"{what} ended at once (exit code {process.exit_code}): {process.command_and_log()}"
+                f"{what} ended during its start (exit code {process.exit_code}): {process.command_and_log()}"
             )
         if time.monotonic() > deadline:
-            raise LocalRunError(f"{what} was not ready after {seconds:.0f} s: {process.command_and_log()}")
+            raise LocalRunError(f"{what} was not ready within {seconds:.0f} s: {process.command_and_log()}")
         time.sleep(0.05)
 
 
 @contextlib.contextmanager
-def ended_by_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP unwind the program as Ctrl-C does, so that it stops what it started.
+def exit_on_signals() -> Iterator[None]:
+    """Raise SystemExit at SIGTERM and SIGHUP, so that context managers stop the processes they started.
 
-    Ctrl-C itself too: a shell starts what it puts in the background with SIGINT ignored.
+    Also restores KeyboardInterrupt at SIGINT, because a shell starts background commands with SIGINT ignored.
     """
 
-    def unwind(number: int, _frame: object) -> None:
+    def exit_program(number: int, _frame: object) -> None:
         raise SystemExit(128 + number)
 
-    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: unwind, signal.SIGHUP: unwind}
+    handlers = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: exit_program,
+        signal.SIGHUP: exit_program,
+    }
     previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield

@@ -1,4 +1,4 @@
-"""Plain-text tables for a terminal."""
+"""Reports of the demo as plain-text tables."""
 
 from __future__ import annotations
 
@@ -7,31 +7,30 @@ from collections.abc import Sequence
 from typing import Any
 
 from infra.local.batches import BatchResult
-from infra.local.checks import Trouble
+from infra.local.checks import Faults
 from llmmanager.bedrock.batch_cost import BatchCost, estimate_batch_cost
 from llmmanager.testing import Call
 
 
 def table(rows: Sequence[Sequence[str]], *, indent: str = "  ") -> str:
-    """Rows as columns of one width each."""
+    """Return the rows as text with aligned columns."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in rows]
     return "\n".join(indent + line.rstrip() for line in lines)
 
 
 def counts(numbers: dict[str, int]) -> str:
-    """ "a 3, b 2", the largest first."""
+    """Return numbers as text, such as "a 3, b 2", the largest first."""
     ordered = sorted(numbers.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{name} {number}" for name, number in ordered) or "none"
 
 
-def batch_report(batch: BatchResult, *, calls: Sequence[Call], trouble: Trouble) -> str:
-    """Return a table of a batch's results, and of the calls that Bedrock's own log has of it."""
+def batch_report(batch: BatchResult, *, calls: Sequence[Call], faults: Faults) -> str:
+    """Return a table of the results of a batch and of the calls that FakeBedrock received."""
     summary = batch.summary
     outcomes = Counter(call.error_code or "answered" for call in calls if call.operation == "Converse")
     denied, throttled = outcomes["AccessDeniedException"], outcomes["ThrottlingException"]
     share = denied / summary["answered"] if summary["answered"] else 0.0
-    model, region = trouble.denied_model_id, trouble.throttled_region
     usage = summary["usage"]
     cost = summary["estimatedCostUsd"]
     return table(
@@ -39,18 +38,25 @@ def batch_report(batch: BatchResult, *, calls: Sequence[Call], trouble: Trouble)
             ("Records", f"{summary['records']}: {_outcome(summary)}"),
             ("By region", counts(summary["byRegion"])),
             ("By model", counts(summary["byModel"])),
-            ("Calls of Bedrock", f"{summary['attempts']}: {counts(dict(outcomes))}"),
-            ("  denied", f"{denied}, {share:.2f} per answer: how workers learn that {model} is denied"),
-            ("  throttled", f"{throttled}: how workers learn that {region} has no quota left"),
-            ("Tokens", f"{usage['inputTokens']:,} in, {usage['outputTokens']:,} out"),
+            ("Bedrock calls", f"{summary['attempts']}: {counts(dict(outcomes))}"),
+            (
+                "  denied",
+                f"{denied} ({share:.2f} per answer), before workers avoided {faults.denied_model_id}",
+            ),
+            ("  throttled", f"{throttled}, before workers avoided {faults.throttled_region}"),
+            ("Tokens", f"{usage['inputTokens']:,} input, {usage['outputTokens']:,} output"),
             ("Estimated cost", "unknown" if cost is None else f"${cost:.6f}"),
-            ("Wall time", f"{summary['wallSeconds']:.1f} s"),
+            ("Duration", f"{summary['wallSeconds']:.1f} s"),
         ]
     )
 
 
 def cost_on_aws(batch: BatchResult, *, records: int | None = None) -> BatchCost:
-    """What a batch would cost on AWS, or one of so many records that are like its own on average."""
+    """Return the estimated cost of the batch on AWS.
+
+    Args:
+        records: estimate a batch of this many records with the same average size; None for the batch itself.
+    """
     summary = batch.summary
     answered = [result for result in batch.results if result["status"] == "answered"]
     return estimate_batch_cost(
@@ -63,11 +69,11 @@ def cost_on_aws(batch: BatchResult, *, records: int | None = None) -> BatchCost:
 
 
 def cost_report(batch: BatchResult) -> str:
-    """What a batch would cost on AWS, line by line, beside a million records like its own."""
+    """Return a table of the estimated cost on AWS of the batch and of a million similar records."""
     million = cost_on_aws(batch, records=1_000_000)
-    rows = [("", "this batch", "a million such records")]
-    for mine, large in zip(cost_on_aws(batch).rows(), million.rows(), strict=True):
-        rows.append((mine[0], _dollars(mine[1]), _dollars(large[1])))
+    rows = [("", "this batch", "1,000,000 such records")]
+    for small, large in zip(cost_on_aws(batch).rows(), million.rows(), strict=True):
+        rows.append((small[0], _dollars(small[1]), _dollars(large[1])))
     return table(rows)
 
 

@@ -1,4 +1,4 @@
-"""The whole local run: FakeBedrock, the emulator and the deployed stack, for as long as a block lasts."""
+"""Start FakeBedrock and the emulator, and deploy the stack to them, for the duration of a block."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.local.emulator import Emulator, running_emulator
-from infra.local.processes import ROOT, ended_by_signals
+from infra.local.processes import ROOT, exit_on_signals
 from infra.local.stack import Stack, bootstrap, deploy, finish, synthesise
 from infra.local.steps import Steps
 from llmmanager.testing import FakeBedrock
@@ -21,7 +21,7 @@ LOCAL = ROOT / ".local"
 
 @dataclass(frozen=True)
 class LocalRun:
-    """What runs: the deployed stack and the Bedrock it calls."""
+    """The deployed stack, its emulator and the FakeBedrock that it calls."""
 
     stack: Stack
     emulator: Emulator
@@ -30,14 +30,14 @@ class LocalRun:
 
 @contextmanager
 def run_folder() -> Iterator[Path]:
-    """A folder for one run's template, assets and logs.
+    """Create a folder for the template, the assets and the logs of one run.
 
-    It is removed at the end, and kept after a failure until the next run, for its logs.
+    The folder is removed at the end. After a failure, its logs are kept until the next run.
     """
     LOCAL.mkdir(exist_ok=True)
-    for left in LOCAL.glob("run-*"):
-        if not _runs(left.name.split("-")[1]):
-            shutil.rmtree(left, ignore_errors=True)
+    for old in LOCAL.glob("run-*"):
+        if not _is_running(old.name.split("-")[1]):
+            shutil.rmtree(old, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=f"run-{os.getpid()}-", dir=LOCAL))
     try:
         yield folder
@@ -51,7 +51,7 @@ def run_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _runs(process_id: str) -> bool:
+def _is_running(process_id: str) -> bool:
     try:
         os.kill(int(process_id), 0)
     except (ProcessLookupError, ValueError):
@@ -70,17 +70,21 @@ def running_stack(
     check_permissions: bool = False,
     steps: Steps | None = None,
 ) -> Iterator[LocalRun]:
-    """Deploy the app to an emulator on `port` (None: a free one); everything ends with the block.
+    """Deploy the app to an emulator, and stop everything at the end of the block.
 
-    `bedrock` is started and stopped here; `context` goes over the settings in cdk.json. With
-    `check_permissions`, every role may do what its policies allow and nothing else.
+    Args:
+        bedrock: not started yet.
+        port: port of the emulator; None for a free port.
+        context: overrides settings of cdk.json.
+        check_permissions: enforce IAM policies.
+        steps: where the steps are printed; None for no output.
 
     Raises:
-        LocalRunError: something does not start or deploy; the message says what and why.
+        LocalRunError: a part does not start or the deployment fails. The message says which and why.
     """
     steps = steps or Steps()
     with ExitStack() as started:
-        started.enter_context(ended_by_signals())
+        started.enter_context(exit_on_signals())
         folder = started.enter_context(run_folder())
         started.enter_context(bedrock)
         settings = {"bedrock_endpoint_url": bedrock.endpoint_url, **(context or {})}
@@ -89,9 +93,9 @@ def running_stack(
                 running_emulator(port=port, folder=folder, check_permissions=check_permissions)
             )
         synthesis = started.enter_context(synthesise(emulator, folder=folder, context=settings))
-        with steps.step("account bootstrapped for the CDK"):
+        with steps.step("CDK bootstrapped"):
             bootstrap(emulator, folder=folder)
-        with steps.step("CDK app synthesised (began beside the bootstrap)"):
+        with steps.step("CDK app synthesised (started during the bootstrap)"):
             finish(synthesis)
         with steps.step("stack deployed"):
             stack = deploy(emulator, folder=folder)

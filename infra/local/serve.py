@@ -1,4 +1,4 @@
-"""`make local`: the stack left running on this machine until Ctrl-C, with everything needed to call it."""
+"""`make local`: run the stack on this machine until Ctrl-C, and print how to call it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ DEFAULT_PORT = 4566
 
 
 def main() -> int:
+    """Run the stack; return the exit status."""
     options = arguments()
     steps = Steps(sys.stdout)
     try:
@@ -26,25 +27,26 @@ def main() -> int:
         print(f"make local: {error}", file=sys.stderr)
         return 2
     try:
-        steps.say("Starting: the CDK app of this checkout on an AWS emulator, FakeBedrock as its Bedrock")
+        steps.print("Deploying the CDK app of this checkout to a local AWS emulator")
+        steps.print("FakeBedrock replaces Amazon Bedrock.")
         with running_stack(bedrock, port=options.port, steps=steps) as run:
-            with steps.step("model access refreshed"):
+            with steps.step("model catalog refreshed"):
                 refresh(run.stack)
             backend = options.backend_url and f"{options.backend_model} at {options.backend_url}"
-            steps.say(how_to_call(run, backend=backend))
+            steps.print(how_to_call(run, backend=backend))
             while run.emulator.process.exit_code is None:
                 time.sleep(0.5)
-            raise LocalRunError(f"the emulator ended: {run.emulator.process.command_and_log()}")
+            raise LocalRunError(f"the emulator stopped: {run.emulator.process.command_and_log()}")
     except LocalRunError as error:
         print(f"\nmake local: {error}", file=sys.stderr)
         return 1
 
 
 def arguments() -> argparse.Namespace:
-    """The command line; the backend comes from BACKEND_URL and BACKEND_MODEL."""
+    """Parse the command line; read the backend from BACKEND_URL and BACKEND_MODEL."""
     parser = argparse.ArgumentParser(prog="python -m infra.local.serve", description=__doc__)
     parser.add_argument(
-        "--port", type=int, default=DEFAULT_PORT, help=f"the emulator's (default {DEFAULT_PORT})"
+        "--port", type=int, default=DEFAULT_PORT, help=f"port of the emulator (default: {DEFAULT_PORT})"
     )
     options = parser.parse_args()
     options.backend_url = os.environ.get("BACKEND_URL", "")

@@ -1,4 +1,4 @@
-"""Deploy the CDK app, as it is, to a running emulator, and find what it made there."""
+"""Deploy the CDK app to a running emulator, and return clients of the deployed stack."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ STACK_NAME = "LlmManager"
 
 @dataclass(frozen=True)
 class Stack:
-    """The deployed stack: where its parts are, and clients that reach them.
+    """The deployed stack: addresses of its resources, and clients.
 
     Attributes:
-        variables: the stack's outputs by the names in `infra.outputs`.
-        certificate: what to trust an emulator with HTTPS by; None for HTTP.
+        variables: stack outputs, by the variable names of `infra.outputs`.
+        certificate: CA certificate file of an emulator with HTTPS; None with HTTP.
     """
 
     endpoint_url: str
@@ -64,16 +64,17 @@ class Stack:
 
     @cached_property
     def api(self) -> ApiClient:
+        """Client of the HTTP API."""
         return ApiClient(self.api_url, certificate=self.certificate)
 
     def client(self, service: str) -> Any:
-        """A boto3 client of the emulator."""
+        """Return a boto3 client of the emulator."""
         session = boto3.Session(
             aws_access_key_id=DUMMY_CREDENTIALS["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=DUMMY_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
             region_name=REGION,
         )
-        # An empty dict of proxies keeps loopback calls off a proxy that the user's environment names.
+        # With an empty dict, boto3 ignores the proxy variables of the environment, which do not fit loopback.
         return session.client(
             service,
             endpoint_url=self.endpoint_url,
@@ -83,35 +84,38 @@ class Stack:
 
 
 def synthesise(emulator: Emulator, *, folder: Path, context: Mapping[str, str]) -> GuardedProcess:
-    """Begin to write the template and the assets to `folder`/cdk.out; `finish` waits for the end.
+    """Start to synthesise the template and the assets to `folder`/cdk.out; `finish` waits for the end.
 
-    `context` goes over what cdk.json says.
+    Args:
+        context: overrides settings of cdk.json.
     """
     settings = {"stack_name": STACK_NAME, **context}
     options = [option for key, value in settings.items() for option in ("--context", f"{key}={value}")]
-    return _cdk("synth", "--quiet", "--output", folder / "cdk.out", *options, at=emulator, folder=folder)
+    return _cdk(
+        "synth", "--quiet", "--output", folder / "cdk.out", *options, emulator=emulator, folder=folder
+    )
 
 
 def bootstrap(emulator: Emulator, *, folder: Path) -> None:
-    """Make the CDK's own bucket and roles, as in a new AWS account."""
-    # Outside the checkout the command line finds no app, which it would synthesise once more.
-    finish(_cdk("bootstrap", f"aws://{ACCOUNT}/{REGION}", at=emulator, folder=folder, directory=folder))
+    """Create the resources that the CDK needs in an account, such as its asset bucket."""
+    # Run outside the checkout: if the command line finds an app, it synthesises it again.
+    finish(_cdk("bootstrap", f"aws://{ACCOUNT}/{REGION}", emulator=emulator, folder=folder, directory=folder))
 
 
 def deploy(emulator: Emulator, *, folder: Path, stack_name: str = STACK_NAME) -> Stack:
-    """Deploy what was synthesised to `folder`/cdk.out."""
+    """Deploy the stack that was synthesised to `folder`/cdk.out."""
     outputs = folder / "outputs.json"
-    where = ("--app", folder / "cdk.out", "--outputs-file", outputs)
-    how = ("--require-approval", "never", "--method", "direct", "--progress", "events")
-    finish(_cdk("deploy", stack_name, *where, *how, at=emulator, folder=folder))
+    paths = ("--app", folder / "cdk.out", "--outputs-file", outputs)
+    options = ("--require-approval", "never", "--method", "direct", "--progress", "events")
+    finish(_cdk("deploy", stack_name, *paths, *options, emulator=emulator, folder=folder))
     return _stack(emulator, json.loads(outputs.read_text())[stack_name])
 
 
 def finish(process: GuardedProcess) -> None:
-    """Wait for a CDK command.
+    """Wait for the end of a CDK command.
 
     Raises:
-        LocalRunError: it failed; the message holds what it said.
+        LocalRunError: the command failed. The message has the end of its output.
     """
     with process:
         if code := process.wait(seconds=300):
@@ -119,20 +123,20 @@ def finish(process: GuardedProcess) -> None:
 
 
 def _cdk(
-    command: str, *arguments: StrPath, at: Emulator, folder: Path, directory: Path = ROOT
+    command: str, *arguments: StrPath, emulator: Emulator, folder: Path, directory: Path = ROOT
 ) -> GuardedProcess:
     quiet = {
         "CI": "true",
         "NO_COLOR": "1",
         "CDK_DISABLE_CLI_TELEMETRY": "true",
         "CDK_DISABLE_VERSION_CHECK": "1",
-        # It takes 7 s, and the tests check the same template.
+        # Validation takes 7 s, and the tests check the same template.
         "CDK_VALIDATION": "false",
     }
     return GuardedProcess(
         [CDK, command, *arguments, "--no-notices"],
         log=folder / f"{command}.log",
-        environment={**at.environment, **quiet},
+        environment={**emulator.environment, **quiet},
         directory=directory,
     )
 

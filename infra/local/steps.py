@@ -1,4 +1,4 @@
-"""Tell whoever watches what is going on and how long each step took."""
+"""Print the steps of a local run and how long each took."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import TextIO
 
 @dataclass(frozen=True)
 class Steps:
-    """Prints a line a step, with its seconds, to `out`; nothing with None."""
+    """Prints the steps to `out`; prints nothing if `out` is None."""
 
     out: TextIO | None = None
 
-    def say(self, text: str = "") -> None:
-        """Print one line."""
+    def print(self, text: str = "") -> None:
+        """Print a line or a block of text."""
         if self.out is not None:
             print(text, file=self.out, flush=True)
 
     @contextlib.contextmanager
     def step(self, title: str) -> Iterator[None]:
-        """Time the block, and print `title` and the seconds when it has succeeded."""
+        """Measure the block; print the title and the seconds if the block succeeds."""
         started = time.monotonic()
         yield
-        self.tell(title, seconds=time.monotonic() - started)
+        self.print_step(title, seconds=time.monotonic() - started)
 
-    def tell(self, title: str, *, seconds: float) -> None:
-        """Print what was done and how long it took."""
-        self.say(f"  {title:<58} {seconds:6.1f} s")
+    def print_step(self, title: str, *, seconds: float) -> None:
+        """Print a finished step and how long it took."""
+        self.print(f"  {title:<58} {seconds:6.1f} s")

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
-from infra.local.api import Answer
+from infra.local.api import ApiResponse
 from infra.local.batches import follow, submit
 from infra.local.stack import Stack
 from llmmanager.testing import FakeBedrock, Fault
@@ -71,7 +71,7 @@ def test_of_the_same_question_sent_many_times_at_once_one_is_asked(
 ) -> None:
     bedrock.set_latency(2.0, operation="Converse")
 
-    def ask(_: int) -> Answer:
+    def ask(_: int) -> ApiResponse:
         return stack.api.post("/v1/converse", question("All at once?"), headers=key)
 
     with ThreadPoolExecutor(4) as pool:

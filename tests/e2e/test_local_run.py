@@ -1,4 +1,4 @@
-"""`make demo` and `make local` as a user runs them, and what they leave behind: nothing."""
+"""`make demo` and `make local` work as a user runs them, and leave no process or file behind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.clean_shell import as_script, paste
 
 pytestmark = pytest.mark.e2e
 
-PYTHON_SHOWN = re.compile(r"with this Python:\n(?P<path>\S+)")
+PRINTED_PYTHON = re.compile(r"use this Python:\n(?P<path>\S+)")
 MARK = "LLMMANAGER_E2E_MARK"
 LISTENING = "0A"
 LOOPBACK = {"0100007F", "00000000000000000000000001000000", "0000000000000000FFFF00000100007F"}
@@ -30,7 +30,7 @@ LOOPBACK = {"0100007F", "00000000000000000000000001000000", "0000000000000000FFF
 
 @pytest.fixture
 def mark() -> str:
-    """Stands in the environment of a command and of all that it starts."""
+    """Value of an environment variable that identifies a command and all processes that it starts."""
     return uuid.uuid4().hex
 
 
@@ -53,7 +53,7 @@ def free_port() -> int:
 
 @dataclass(frozen=True)
 class Serving:
-    """A running `make local`, and what it has printed."""
+    """A running `make local` and its output so far."""
 
     process: subprocess.Popen[str]
     port: int
@@ -62,18 +62,18 @@ class Serving:
 
 
 def read_until(process: subprocess.Popen[str], text: str) -> str:
-    """What the process prints, up to the line with `text`."""
+    """Return the output of the process up to the line with `text`."""
     assert process.stdout is not None
-    said = ""
+    printed = ""
     for line in process.stdout:
-        said += line
+        printed += line
         if text in line:
-            return said
-    raise AssertionError(f"{text!r} was never said:\n{said}")
+            return printed
+    raise AssertionError(f"{text!r} was not printed:\n{printed}")
 
 
 def marked_processes(mark: str) -> list[int]:
-    """The processes started with this mark, however far down."""
+    """Return the ids of all processes with this mark in their environment."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -85,7 +85,7 @@ def marked_processes(mark: str) -> list[int]:
 
 
 def listening_addresses(processes: list[int]) -> set[str]:
-    """The addresses, in the kernel's notation, on which these processes listen."""
+    """Return the addresses, in the kernel's notation, on which these processes listen."""
     tables = [Path(f"/proc/net/{name}").read_text().splitlines()[1:] for name in ("tcp", "tcp6")]
     rows = [line.split() for table in tables for line in table]
     addresses = {row[9]: row[1].split(":")[0] for row in rows if row[3] == LISTENING}
@@ -94,7 +94,7 @@ def listening_addresses(processes: list[int]) -> set[str]:
 
 
 def open_files(process: int) -> set[str]:
-    """What a process holds open; less what it closes meanwhile."""
+    """Return the open files of a process. Files that it closes meanwhile are left out."""
     found = set()
     with contextlib.suppress(OSError):
         for link in Path(f"/proc/{process}/fd").iterdir():
@@ -111,24 +111,24 @@ def assert_nothing_left(mark: str, process: subprocess.Popen[str]) -> None:
     assert not list((ROOT / ".local").glob(f"run-{process.pid}-*"))
 
 
-def test_the_demo_shows_its_results_and_checks_and_leaves_nothing_behind(mark: str) -> None:
+def test_the_demo_prints_its_results_and_checks_and_leaves_nothing_behind(mark: str) -> None:
     process = start("infra.local.demo", mark=mark)
-    said, _ = process.communicate(timeout=240)
-    assert process.returncode == 0, said
-    assert re.search(r"Records +60: 60 answered, 0 failed, 0 rejected", said)
-    assert re.search(r"^ +denied +\d+, 0\.\d\d per answer: ", said, re.MULTILINE)
-    assert re.search(r"^ +throttled +\d+: ", said, re.MULTILINE)
-    assert "FakeBedrock, a test double, stands in for Bedrock. It writes all answers" in said
-    checks = re.findall(r"^ *(\d+)  ok      \S+", said, re.MULTILINE)
-    assert f"\n{len(checks)} of {len(checks)} checks hold" in said
-    (folder,) = re.findall(r"Files: (\S+)", said)
+    printed, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, printed
+    assert re.search(r"Records +60: 60 answered, 0 failed, 0 rejected", printed)
+    assert re.search(r"^ +denied +\d+ \(0\.\d\d per answer\), ", printed, re.MULTILINE)
+    assert re.search(r"^ +throttled +\d+, ", printed, re.MULTILINE)
+    assert "FakeBedrock replaces Amazon Bedrock and generates all answers" in printed
+    checks = re.findall(r"^ *(\d+)  ok      \S+", printed, re.MULTILINE)
+    assert f"\n{len(checks)} of {len(checks)} checks passed in " in printed
+    (folder,) = re.findall(r"Result files: (\S+)", printed)
     assert len((ROOT / folder / "results.jsonl").read_text().splitlines()) == 60
     assert_nothing_left(mark, process)
 
 
 @pytest.fixture(scope="module")
 def serving() -> Iterator[Serving]:
-    """One `make local`, for the tests below; the last of them ends it."""
+    """One `make local` for the tests below. The last of them stops it."""
     mark, port = uuid.uuid4().hex, free_port()
     process = start("infra.local.serve", "--port", str(port), mark=mark)
     yield Serving(process, port, mark, read_until(process, "events.md"))
@@ -137,17 +137,16 @@ def serving() -> Iterator[Serving]:
 
 
 def commands_of(printed: str) -> str:
-    """The lines that a user pastes: those that are indented, below the steps."""
-    _, instructions = printed.split("Paste this first")
+    """Return the lines to paste: those of the instructions that are indented."""
+    _, instructions = printed.split("First, paste these commands")
     return "\n".join(line for line in instructions.splitlines() if line.startswith("    "))
 
 
-def test_what_the_local_stack_prints_can_be_pasted_in_any_folder_twice(
-    serving: Serving, tmp_path: Path
-) -> None:
+def test_the_instructions_can_be_pasted_in_any_folder_twice(serving: Serving, tmp_path: Path) -> None:
     commands = commands_of(serving.printed)
     printed = paste(commands, commands, folder=tmp_path)
-    assert printed.count('"accessMethod"') >= 4  # the request, and once more with a region that throttles
+    # Two requests, the second with a throttled region, pasted twice.
+    assert printed.count('"accessMethod"') >= 4
     assert printed.count("60 answered, 0 failed, 0 rejected") == 2
     assert len((tmp_path / "batch-results" / "results.jsonl").read_text().splitlines()) == 60
     assert printed.count("ThrottlingException") >= 2
@@ -176,28 +175,28 @@ print(os.environ["BATCH_BUCKET"] in buckets, sorted(name for name in os.environ 
 message = {"role": "user", "content": [{"text": "Hello"}]}
 print(LLMManager(["Nova Lite"], ["us-east-1"]).converse([message]).success)
 """
-    python = PYTHON_SHOWN.search(serving.printed)
+    python = PRINTED_PYTHON.search(serving.printed)
     assert python
     printed = paste(commands, as_script(code, python=python["path"]), folder=tmp_path, environment=settings)
     assert "True []\nTrue\n" in printed
 
 
-def test_the_local_stack_listens_on_loopback_alone(serving: Serving) -> None:
+def test_the_local_stack_listens_on_loopback_only(serving: Serving) -> None:
     assert f"http://127.0.0.1:{serving.port}/" in serving.printed
     addresses = listening_addresses(marked_processes(serving.mark))
     assert addresses
     assert addresses <= LOOPBACK
 
 
-def test_a_port_that_is_taken_is_refused_in_a_sentence(serving: Serving, mark: str) -> None:
+def test_a_used_port_is_rejected_with_one_sentence(serving: Serving, mark: str) -> None:
     second = start("infra.local.serve", "--port", str(serving.port), mark=mark)
-    refusal, _ = second.communicate(timeout=60)
+    printed, _ = second.communicate(timeout=60)
     assert second.returncode == 1
-    assert f"port {serving.port} is taken by another program; choose another one" in refusal
-    assert "Traceback" not in refusal
+    assert f"port {serving.port} is used by another program. Choose another port" in printed
+    assert "Traceback" not in printed
 
 
-def test_ctrl_c_ends_the_local_stack_and_all_that_it_started(serving: Serving) -> None:
+def test_ctrl_c_ends_the_local_stack_and_all_its_processes(serving: Serving) -> None:
     serving.process.send_signal(signal.SIGINT)
     rest, _ = serving.process.communicate(timeout=60)
     assert serving.process.returncode == 0
@@ -207,7 +206,7 @@ def test_ctrl_c_ends_the_local_stack_and_all_that_it_started(serving: Serving) -
         assert probe.connect_ex(("127.0.0.1", serving.port)) != 0
 
 
-def test_a_run_that_is_killed_while_it_starts_leaves_no_process(mark: str) -> None:
+def test_a_run_that_is_killed_during_its_start_leaves_no_process(mark: str) -> None:
     process = start("infra.local.serve", "--port", str(free_port()), mark=mark)
     read_until(process, "emulator started")
     assert len(marked_processes(mark)) > 1

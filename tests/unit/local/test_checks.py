@@ -1,4 +1,4 @@
-"""The demo's checks hold for a batch that went well, and each notices what it is there for."""
+"""The demo's checks pass for a correct batch, and each fails for its own fault."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from infra.local.batches import BatchResult
-from infra.local.checks import Check, Trouble, batch_checks
+from infra.local.checks import Faults, batch_checks
 from infra.local.report import batch_report
 from llmmanager.testing import Call
 
 GOOD, DENIED = "model-good", "model-denied"
-TROUBLE = Trouble(throttled_region="us-east-1", denied_model_id=DENIED)
+FAULTS = Faults(throttled_region="us-east-1", denied_model_id=DENIED)
 IDS = ["a", "b", "c", "d"]
 
 
@@ -77,82 +77,86 @@ def batch() -> BatchResult:
     return BatchResult(Path("results"), summary, results, [], [])
 
 
-def wrong(batch: BatchResult, calls: list[Call]) -> list[str]:
-    checks: list[Check] = list(batch_checks(batch, ids=IDS, calls=calls, trouble=TROUBLE))
-    return [check.claim for check in checks if not check.holds]
+def failed_checks(batch: BatchResult, calls: list[Call]) -> list[str]:
+    checks = batch_checks(batch, ids=IDS, calls=calls, faults=FAULTS)
+    return [check.name for check in checks if not check.passed]
 
 
-def test_a_batch_that_went_well_passes_every_check() -> None:
-    assert wrong(batch(), calls()) == []
+def test_a_correct_batch_passes_every_check() -> None:
+    assert failed_checks(batch(), calls()) == []
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "noticed"),
+    ("field", "value", "check"),
     [
-        ("answered", 3, "summary and results agree on the answered records"),
-        ("failed", 1, "summary and results agree on the failed records"),
-        ("rejected", 1, "summary and results agree on the rejected lines"),
-        ("attempts", 5, "summary and Bedrock's log agree on the number of calls"),
-        ("byRegion", {"us-west-2": 2}, "summary and results agree on the answers of each region"),
-        ("byModel", {DENIED: 2}, "summary and results agree on the answers of each model"),
-        ("usage", {"totalTokens": 21}, "summary and results agree on the tokens"),
+        ("answered", 3, "summary and results have the same number of answered records"),
+        ("failed", 1, "summary and results have the same number of failed records"),
+        ("rejected", 1, "summary and results have the same number of rejected lines"),
+        ("attempts", 5, "summary and FakeBedrock's log have the same number of calls"),
+        ("byRegion", {"us-west-2": 2}, "summary and results have the same number of answers by region"),
+        ("byModel", {DENIED: 2}, "summary and results have the same number of answers by model"),
+        ("usage", {"totalTokens": 21}, "summary and results have the same number of tokens"),
     ],
 )
-def test_a_summary_that_differs_from_the_results_is_noticed(field: str, value: Any, noticed: str) -> None:
-    told = batch()
-    told.summary[field] = value
-    assert wrong(told, calls()) == [noticed]
+def test_a_summary_that_differs_from_the_results_fails_a_check(field: str, value: Any, check: str) -> None:
+    changed = batch()
+    changed.summary[field] = value
+    assert failed_checks(changed, calls()) == [check]
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "noticed"),
+    ("field", "value", "check"),
     [
         ("recordId", "b", "every record has exactly one result"),
         ("status", "failed", "every record is answered"),
         ("modelOutput", {"output": {"message": {"content": []}}}, "every answer has text or a tool call"),
-        ("featuresDisabled", ["images"], "no answer left out a part of its request"),
-        ("attempts", 9, "results and Bedrock's log agree on the number of calls"),
-        ("region", "us-east-1", "results and Bedrock's log agree on the answers of each model and region"),
+        ("featuresDisabled", ["images"], "no request lost a feature to feature fallback"),
+        ("attempts", 9, "results and FakeBedrock's log have the same number of calls"),
+        (
+            "region",
+            "us-east-1",
+            "results and FakeBedrock's log have the same number of answers by model and region",
+        ),
     ],
 )
-def test_a_result_that_is_not_as_it_should_be_is_noticed(field: str, value: Any, noticed: str) -> None:
-    told = batch()
-    told.results[0][field] = value
-    assert noticed in wrong(told, calls())
+def test_a_wrong_result_fails_a_check(field: str, value: Any, check: str) -> None:
+    changed = batch()
+    changed.results[0][field] = value
+    assert check in failed_checks(changed, calls())
 
 
-def test_many_denied_calls_for_few_answers_are_noticed() -> None:
-    noisy = batch()
-    noisy.summary["attempts"], noisy.results[0]["attempts"] = 7, 4
+def test_too_many_denied_calls_fail_a_check() -> None:
+    many_denied = batch()
+    many_denied.summary["attempts"], many_denied.results[0]["attempts"] = 7, 4
     more = [*calls(), call(7, "us-west-2", model=DENIED, error="AccessDeniedException")]
-    assert wrong(noisy, more) == ["at most 0.3 calls per answer were denied"]
+    assert failed_checks(many_denied, more) == ["at most 0.3 calls per answer are denied"]
 
 
-def test_a_bedrock_that_never_throttled_or_refused_shows_nothing() -> None:
-    quiet = copy.deepcopy(batch())
-    quiet.summary["attempts"], quiet.results[0]["attempts"] = 4, 1
-    assert wrong(quiet, calls()[2:]) == [
-        "calls were throttled in us-east-1, and only there",
-        f"access was denied to {DENIED}, and only to it",
+def test_missing_faults_fail_checks() -> None:
+    without_faults = copy.deepcopy(batch())
+    without_faults.summary["attempts"], without_faults.results[0]["attempts"] = 4, 1
+    assert failed_checks(without_faults, calls()[2:]) == [
+        "calls are throttled in us-east-1 only",
+        f"access is denied to {DENIED} only",
     ]
 
 
-def test_the_report_says_what_became_of_the_records_and_of_the_calls() -> None:
-    report = batch_report(batch(), calls=calls(), trouble=TROUBLE)
+def test_the_report_counts_records_and_calls() -> None:
+    report = batch_report(batch(), calls=calls(), faults=FAULTS)
     assert "4: 4 answered, 0 failed, 0 rejected" in report
     assert "eu-central-1 2, us-west-2 2" in report
     assert "6: answered 4, AccessDeniedException 1, ThrottlingException 1" in report
-    assert "24 in, 16 out" in report
+    assert "24 input, 16 output" in report
     assert "$0.001230" in report
 
 
-def test_the_report_says_what_the_denied_and_the_throttled_calls_are() -> None:
-    report = batch_report(batch(), calls=calls(), trouble=TROUBLE)
-    assert f"denied          1, 0.25 per answer: how workers learn that {DENIED} is denied" in report
-    assert "throttled       1: how workers learn that us-east-1 has no quota left" in report
+def test_the_report_explains_denied_and_throttled_calls() -> None:
+    report = batch_report(batch(), calls=calls(), faults=FAULTS)
+    assert f"denied        1 (0.25 per answer), before workers avoided {DENIED}" in report
+    assert "throttled     1, before workers avoided us-east-1" in report
 
 
-def test_a_cost_that_is_not_known_is_not_made_up() -> None:
-    told = batch()
-    told.summary["estimatedCostUsd"] = None
-    assert "unknown" in batch_report(told, calls=calls(), trouble=TROUBLE)
+def test_an_unknown_cost_is_reported_as_unknown() -> None:
+    changed = batch()
+    changed.summary["estimatedCostUsd"] = None
+    assert "unknown" in batch_report(changed, calls=calls(), faults=FAULTS)

@@ -1,4 +1,4 @@
-"""Which port the emulator takes."""
+"""The port of the emulator."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from infra.local.processes import LocalRunError
 
 
 @pytest.fixture
-def taken_port() -> Iterator[int]:
+def used_port() -> Iterator[int]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         yield listener.getsockname()[1]
 
 
-def test_a_taken_port_is_refused_by_its_number_with_a_way_out(taken_port: int) -> None:
-    with pytest.raises(LocalRunError, match=rf"port {taken_port} is taken.*make local PORT="):
-        choose_port(taken_port)
+def test_a_used_port_is_rejected(used_port: int) -> None:
+    with pytest.raises(LocalRunError, match=rf"port {used_port} is used.*make local PORT="):
+        choose_port(used_port)
 
 
-def test_a_port_out_of_range_is_refused() -> None:
+def test_a_port_out_of_range_is_rejected() -> None:
     with pytest.raises(LocalRunError, match="from 1 to 65535"):
         choose_port(70_000)
 
 
-def test_without_a_wish_any_free_port_is_chosen(taken_port: int) -> None:
-    assert choose_port(None) not in (0, taken_port)
+def test_without_a_requested_port_a_free_port_is_returned(used_port: int) -> None:
+    assert choose_port(None) not in (0, used_port)

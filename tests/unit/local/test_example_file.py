@@ -1,4 +1,4 @@
-"""examples/prompts.jsonl is what it claims to be: good records of every kind."""
+"""examples/prompts.jsonl has valid records of every kind."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def converse_request(record: dict[str, Any]) -> dict[str, Any]:
     return decode_bytes({names[key]: value for key, value in record.items() if key != "request_id"})
 
 
-def identity(record: dict[str, Any]) -> str:
+def record_id(record: dict[str, Any]) -> str:
     return record["recordId"] if "modelInput" in record else record["request_id"]
 
 
@@ -36,7 +36,7 @@ def converse_shape() -> Any:
     return service.operation_model("Converse").input_shape
 
 
-@pytest.mark.parametrize("record", records(), ids=identity)
+@pytest.mark.parametrize("record", records(), ids=record_id)
 def test_a_record_is_a_valid_converse_request(record: dict[str, Any], converse_shape: Any) -> None:
     request = {"modelId": "amazon.nova-lite-v1:0", **converse_request(record)}
     report = ParamValidator().validate(request, converse_shape)
@@ -45,11 +45,11 @@ def test_a_record_is_a_valid_converse_request(record: dict[str, Any], converse_s
 
 
 def test_ids_are_unique() -> None:
-    ids = [identity(record) for record in records()]
+    ids = [record_id(record) for record in records()]
     assert len(set(ids)) == len(ids)
 
 
-def test_the_file_shows_every_kind_of_request() -> None:
+def test_the_file_has_every_kind_of_request() -> None:
     requests = [converse_request(record) for record in records()]
     blocks = [
         block for request in requests for message in request["messages"] for block in message["content"]

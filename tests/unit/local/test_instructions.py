@@ -1,4 +1,4 @@
-"""What `make local` prints works in a shell, whatever that shell's settings and the checkout's path are."""
+"""The instructions of `make local` work with any settings of the shell and any path of the checkout."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from llmmanager.testing import FakeBedrock
 from tests.clean_shell import paste
 
 ENDPOINT = "http://127.0.0.1:4566"
-SHOW = "env | grep -E '^(AWS_|NO_PROXY|no_proxy|PYTHONPATH|" + "|".join(VARIABLES.values()) + ")' | sort"
+PRINT_SETTINGS = (
+    "env | grep -E '^(AWS_|NO_PROXY|no_proxy|PYTHONPATH|" + "|".join(VARIABLES.values()) + ")' | sort"
+)
 
 
 @pytest.fixture
@@ -29,8 +31,8 @@ def run() -> Iterator[LocalRun]:
         yield LocalRun(stack, emulator, bedrock)
 
 
-def settings_after(paste_text: str, folder: Path, **environment: str) -> dict[str, str]:
-    printed = paste(paste_text, SHOW, folder=folder, environment=environment)
+def settings_after(commands: str, folder: Path, **environment: str) -> dict[str, str]:
+    printed = paste(commands, PRINT_SETTINGS, folder=folder, environment=environment)
     return dict(line.split("=", 1) for line in printed.splitlines())
 
 
@@ -77,10 +79,11 @@ def test_a_checkout_whose_path_has_spaces_and_quotes_works(
     assert printed == f"{checkout}/infra/__init__.py\n"
 
 
-def test_everything_to_be_pasted_is_indented_and_nothing_else(run: LocalRun) -> None:
+def test_only_commands_are_indented(run: LocalRun) -> None:
     text = how_to_call(run, backend="llama3.2 at http://127.0.0.1:11434/v1")
     assert "FakeBedrock)  http://127.0.0.1:" in text
-    assert "answers from llama3.2 at http://127.0.0.1:11434/v1" in text
+    assert "with answers from llama3.2 at http://127.0.0.1:11434/v1" in text
     indented = [line for line in text.splitlines() if line.startswith(" ")]
     commands = ("unset ", "export ", "call", "curl ", str(instructions.ROOT))
+    assert indented
     assert [line for line in indented if not line.strip().startswith(commands)] == []

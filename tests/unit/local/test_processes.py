@@ -1,4 +1,4 @@
-"""Whatever ends this process, what it started ends with it."""
+"""A guarded process and its children end when this process ends."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from infra.local.processes import (
     GuardedProcess,
     LocalRunError,
     clean_environment,
-    ended_by_signals,
+    exit_on_signals,
 )
 from infra.local.processes import wait_until as wait_until_ready
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
-# A command with a child of its own: says who they are and where its temporary files lie, then sleeps.
+# A command with a child process. It writes both process ids and its TMPDIR to a file, then sleeps.
 FAMILY = """
 import os, pathlib, signal, subprocess, sys, time
 folder, child = pathlib.Path(sys.argv[1]), sys.argv[2]
@@ -32,7 +32,7 @@ process.stdout.readline()
 time.sleep(600)
 """
 CHILD = "import time; print('ready', flush=True); time.sleep(600)"
-DEAF_CHILD = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {CHILD}"
+CHILD_IGNORING_SIGTERM = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {CHILD}"
 
 
 def alive(process_id: int) -> bool:
@@ -55,8 +55,8 @@ def start(folder: Path, *, child: str = CHILD) -> GuardedProcess:
     return GuardedProcess(command, log=folder / "log", environment=clean_environment())
 
 
-def test_stopping_ends_the_command_its_deaf_children_and_its_temporary_files(tmp_path: Path) -> None:
-    with start(tmp_path, child=DEAF_CHILD):
+def test_stop_ends_children_that_ignore_sigterm_and_removes_temporary_files(tmp_path: Path) -> None:
+    with start(tmp_path, child=CHILD_IGNORING_SIGTERM):
         parent, child, temporary = family_of(tmp_path)
         assert temporary.is_dir()
     wait_until_gone(parent, child)
@@ -64,18 +64,20 @@ def test_stopping_ends_the_command_its_deaf_children_and_its_temporary_files(tmp
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
-def test_a_starter_that_is_killed_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
-    starter = f"""
+def test_ending_the_parent_ends_the_command_and_removes_temporary_files(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    program = f"""
         import sys, time
         from pathlib import Path
-        from infra.local.processes import GuardedProcess, clean_environment, ended_by_signals
+        from infra.local.processes import GuardedProcess, clean_environment, exit_on_signals
         folder = Path({str(tmp_path)!r})
-        with ended_by_signals():
+        with exit_on_signals():
             command = [sys.executable, "-c", {FAMILY!r}, folder, {CHILD!r}]
             with GuardedProcess(command, log=folder / "log", environment=clean_environment()):
                 time.sleep(600)
     """
-    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(starter)], cwd=ROOT)
+    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], cwd=ROOT)
     parent, child, temporary = family_of(tmp_path)
     process.send_signal(number)
     code = process.wait(PATIENCE_SECONDS)
@@ -84,24 +86,24 @@ def test_a_starter_that_is_killed_leaves_nothing_behind(tmp_path: Path, number: 
     wait_until(lambda: not temporary.exists())
 
 
-def test_a_command_that_ends_takes_the_children_it_left_with_it(tmp_path: Path) -> None:
-    leaving = FAMILY.replace("time.sleep(600)\n", "sys.exit(7)\n")
-    command = [sys.executable, "-c", leaving, tmp_path, CHILD]
+def test_the_children_of_a_command_end_with_it(tmp_path: Path) -> None:
+    exiting = FAMILY.replace("time.sleep(600)\n", "sys.exit(7)\n")
+    command = [sys.executable, "-c", exiting, tmp_path, CHILD]
     with GuardedProcess(command, log=tmp_path / "log", environment=clean_environment()) as process:
         _, child, _ = family_of(tmp_path)
         assert process.wait(seconds=PATIENCE_SECONDS) == 7
         wait_until_gone(child)
 
 
-def test_a_command_that_takes_too_long_is_ended_with_a_word(tmp_path: Path) -> None:
+def test_a_command_that_exceeds_its_time_is_ended(tmp_path: Path) -> None:
     with start(tmp_path) as process:
         parent, child, _ = family_of(tmp_path)
-        with pytest.raises(LocalRunError, match="no end after 0 s"):
+        with pytest.raises(LocalRunError, match="did not end within 0 s"):
             process.wait(seconds=0.01)
     wait_until_gone(parent, child)
 
 
-def test_a_command_that_ends_before_it_is_ready_shows_what_it_said(tmp_path: Path) -> None:
+def test_a_command_that_ends_before_it_is_ready_reports_its_output(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "import sys; print('the disk is full'); sys.exit(3)"]
     with (
         GuardedProcess(command, log=tmp_path / "log", environment=clean_environment()) as process,
@@ -110,7 +112,7 @@ def test_a_command_that_ends_before_it_is_ready_shows_what_it_said(tmp_path: Pat
         wait_until_ready(lambda: False, process=process, seconds=PATIENCE_SECONDS, what="the command")
 
 
-def test_nothing_of_a_real_account_reaches_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_setting_of_a_real_account_reaches_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "production")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "real")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "real")
@@ -121,8 +123,8 @@ def test_nothing_of_a_real_account_reaches_a_child(monkeypatch: pytest.MonkeyPat
     assert environment["MORE"] == "1"
 
 
-def test_signal_handlers_are_put_back() -> None:
+def test_signal_handlers_are_restored() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with ended_by_signals():
+    with exit_on_signals():
         assert signal.getsignal(signal.SIGTERM) != before
     assert signal.getsignal(signal.SIGTERM) == before

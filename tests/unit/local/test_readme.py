@@ -1,4 +1,4 @@
-"""What the README says of settings and commands is so."""
+"""The README's settings, commands and links are correct."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def plain(value: object) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
-def test_the_settings_table_is_what_cdk_json_says() -> None:
+def test_the_settings_table_has_the_values_of_cdk_json() -> None:
     context = json.loads((ROOT / "cdk.json").read_text())["context"]
     settings = {key: plain(value) for key, value in context.items() if not key.startswith("@")}
     section = README.split("## Settings")[1].split("## ")[0]
@@ -29,7 +29,7 @@ def test_every_make_command_in_the_readme_exists() -> None:
     assert set(re.findall(r"\bmake ([a-z]+)\b", README)) <= targets
 
 
-def test_every_file_that_the_readme_names_exists() -> None:
+def test_every_file_that_the_readme_links_to_exists() -> None:
     links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []

@@ -1,4 +1,4 @@
-"""The demo's report tells what its batch would cost on AWS."""
+"""The demo reports the estimated cost of its batch on AWS."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ BATCH = BatchResult(
 )
 
 
-def test_the_tokens_of_the_model_that_answered_most_are_priced() -> None:
+def test_tokens_are_priced_for_the_model_with_most_answers() -> None:
     assert cost_on_aws(BATCH).tokens_usd == pytest.approx((300 * 0.06 + 600 * 0.24) / 1e6)
 
 
-def test_a_million_records_like_these_stand_beside_the_batch() -> None:
+def test_the_report_includes_the_cost_of_a_million_records() -> None:
     report = cost_report(BATCH)
 
     assert "$54.00" in report

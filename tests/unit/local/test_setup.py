@@ -82,7 +82,7 @@ def test_a_python_that_is_too_old_is_rejected(tmp_path: Path) -> None:
     old.chmod(0o755)
     done = subprocess.run(["make", "setup", f"PYTHON={old}"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode != 0
-    assert "needs Python 3.11 or newer" in done.stderr
+    assert "Python 3.11 or newer is required" in done.stderr
     assert "Python 3.9.1" in done.stderr
 
 
