@@ -39,6 +39,12 @@ def event(kind: str, payload: Mapping[str, Any]) -> bytes:
     )
 
 
+def garbled(kind: str) -> bytes:
+    """An event whose payload is cut off and so is invalid JSON."""
+    headers = {":event-type": kind, ":content-type": "application/json", ":message-type": "event"}
+    return frame(headers, b'{"contentBlockIndex":0,"delta":{"te')
+
+
 def exception(code: str, payload: Mapping[str, Any]) -> bytes:
     """Return the frame of an error inside the stream.
 

@@ -25,6 +25,7 @@ _OPERATIONS = (
     "ListServiceQuotas",
 )
 _BILLED_OPERATIONS = ("Converse", "ConverseStream")
+_STREAM_FAULTS = ("early_end", "garbled_event", "no_metadata")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,13 +66,18 @@ class Scope:
 class Fault(Scope):
     """An error, a hang or a broken connection for some calls.
 
-    Exactly one of `error` (the error's name), `hang` (take the request, never answer) and `reset` (close
-    the connection) is given. `message`, `status` and further body members (`fields`) default to what the
-    error usually carries, so that a name which Bedrock does not use needs its status; `retry_after`
-    (seconds) goes out as `Retry-After` and `x-amz-retry-after`. `share` of the calls (0 to 1, drawn from
-    the seed) and at most `count` of them are hit, after `delay` seconds. `after_chunks` lets a stream run
-    until that many content deltas are out, and then breaks it. `billed` lets the model answer first, so that
-    the answer is paid for and lost: a connection that breaks on the way back, a proxy that gives up.
+    Exactly one of `error` (the error's name), `hang` (take the request, never answer), `reset` (close the
+    connection) and `stream_fault` is given. `message`, `status` and further body members (`fields`) default
+    to what the error usually carries, so that a name which Bedrock does not use needs its status;
+    `retry_after` (seconds) goes out as `Retry-After` and `x-amz-retry-after`. `share` of the calls (0 to 1,
+    drawn from the seed) and at most `count` of them are hit, after `delay` seconds. `after_chunks` lets a
+    stream run until that many content deltas are out, and then breaks it. `billed` lets the model answer
+    first, so that the answer is paid for and lost: a connection that breaks on the way back, a proxy that
+    gives up.
+
+    `stream_fault` changes a stream without breaking its connection: `early_end` ends it without an
+    error after `after_chunks` content deltas, `garbled_event` sends invalid JSON in place of the next delta,
+    and `no_metadata` leaves out the last event, which carries the usage.
     """
 
     error: str = ""
@@ -87,12 +93,13 @@ class Fault(Scope):
     delay: float = 0.0
     after_chunks: int | None = None
     billed: bool = False
+    stream_fault: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_texts(error=self.error, message=self.message)
-        if [bool(self.error), self.hang, self.reset].count(True) != 1:
-            raise ValueError("a fault needs exactly one of error, hang and reset")
+        if [bool(self.error), self.hang, self.reset, bool(self.stream_fault)].count(True) != 1:
+            raise ValueError("a fault needs exactly one of error, hang, reset and stream_fault")
         if self.status and self.status not in range(400, 600):
             raise ValueError(f"status must be a whole number from 400 to 599, not {self.status!r}")
         if not isinstance(self.headers, Mapping) or not isinstance(self.fields, Mapping):
@@ -108,14 +115,32 @@ class Fault(Scope):
             raise ValueError(f"billed must be true or false, not {self.billed!r}")
         if self.billed and self.after_chunks is not None:
             raise ValueError("a stream that breaks after_chunks is billed already: leave billed out")
+        self._check_stream_fault()
         if self.error and not self.status and not default_status(self.error):
             raise ValueError(
                 f"error {self.error!r} is not a known error of Bedrock; correct its name, or set its status"
             )
 
+    def _check_stream_fault(self) -> None:
+        if self.stream_fault not in ("", *_STREAM_FAULTS):
+            raise ValueError(
+                f"stream_fault must be one of {', '.join(_STREAM_FAULTS)}, not {self.stream_fault!r}"
+            )
+        if self.stream_fault == "no_metadata" and self.after_chunks is not None:
+            raise ValueError("a stream without metadata has all its chunks: leave after_chunks out")
+        if self.stream_fault in ("early_end", "garbled_event") and self.after_chunks is None:
+            raise ValueError(f"stream_fault {self.stream_fault!r} needs after_chunks")
+        if self.stream_fault and self.billed:
+            raise ValueError("a stream is billed already: leave billed out")
+
+    @property
+    def breaks_stream(self) -> bool:
+        """Whether the fault hits a stream that has begun, instead of the call."""
+        return self.after_chunks is not None or bool(self.stream_fault)
+
     def covers(self, call: Call) -> bool:
         """Whether the fault can hit `call`: only streams break after chunks, only answers are billed."""
-        if self.after_chunks is not None and call.operation != "ConverseStream":
+        if self.breaks_stream and call.operation != "ConverseStream":
             return False
         return super().covers(call) and (not self.billed or call.operation in _BILLED_OPERATIONS)
 

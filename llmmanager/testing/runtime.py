@@ -33,12 +33,27 @@ _POLL_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class StreamBreak:
-    """How a stream ends early: after `after_chunks` deltas, with an error, a hang or a closed connection."""
+    """What goes wrong in a stream.
 
-    after_chunks: int
+    After so many deltas it ends by an error, by silence or by a lost connection. `kind` is one of the
+    `stream_fault` of a Fault, which leave the connection as it is.
+    """
+
+    after_chunks: int | None
     error: ServiceError | None = None
     hang: bool = False
     delay: float = 0.0
+    kind: str = ""
+
+    def is_garbled(self, kind: str, deltas: int) -> bool:
+        """Whether the event after so many deltas carries invalid JSON."""
+        return self.kind == "garbled_event" and kind == "contentBlockDelta" and deltas == self.after_chunks
+
+    def is_over(self, kind: str, deltas: int) -> bool:
+        """Whether the stream ends before the event."""
+        if self.after_chunks is None or self.kind == "garbled_event":
+            return False
+        return kind == "messageStop" or (kind == "contentBlockDelta" and deltas >= self.after_chunks)
 
 
 @dataclass(frozen=True)
@@ -184,10 +199,10 @@ class Runtime:
         try:
             for kind, payload in _events(call.body, turn):
                 is_delta = kind == "contentBlockDelta"
-                is_over = kind == "messageStop" or (is_delta and stop and deltas >= stop.after_chunks)
-                if stop is not None and is_over:
+                if stop is not None and stop.is_over(kind, deltas):
                     bill = self._bill(call, turn, output_tokens=_tokens_of(chars), lost=True)
-                    yield await self._last_frame(call, stop)
+                    async for last in self._last_frames(call, stop):
+                        yield last
                     return
                 if is_delta and deltas:
                     await _sleep(pause, client_left)
@@ -197,8 +212,13 @@ class Runtime:
                     deltas, chars = deltas + 1, chars + _delta_chars(payload)
                 if kind == "metadata":
                     bill = self._bill(call, turn)
-                    self._log.end(call, status=200)
-                yield event_stream.event(kind, payload)
+                    self._log.end(call, status=200, error_code=stop.kind if stop else "")
+                    if stop is not None and stop.kind == "no_metadata":
+                        return
+                if stop is not None and stop.is_garbled(kind, deltas - 1):
+                    yield event_stream.garbled(kind)
+                else:
+                    yield event_stream.event(kind, payload)
         except (GeneratorExit, asyncio.CancelledError, DropConnection):
             if bill is None:
                 bill = self._bill(call, turn, output_tokens=_tokens_of(chars))
@@ -206,15 +226,18 @@ class Runtime:
             self._log.end(call, status=200, error_code="disconnected")
             raise
 
-    async def _last_frame(self, call: Call, stop: StreamBreak) -> bytes:
-        """Return the error frame of a stream that ends early, or raise if it ends without a frame."""
+    async def _last_frames(self, call: Call, stop: StreamBreak) -> AsyncGenerator[bytes, None]:
+        """Yield the frame with which a stream ends early, if there is one. Raises where it is cut off."""
         await asyncio.sleep(stop.delay)
+        if stop.kind == "early_end":
+            self._log.end(call, status=200, error_code=stop.kind)
+            return
         if stop.hang:
             raise NeverAnswer(lambda: self._log.end(call, status=200, error_code="hang"))
         self._log.end(call, status=200, error_code=stop.error.code if stop.error else "reset")
         if stop.error is None:
             raise DropConnection
-        return event_stream.exception(stop.error.code, stop.error.body)
+        yield event_stream.exception(stop.error.code, stop.error.body)
 
 
 async def _sleep(seconds: float, client_left: Callable[[], bool]) -> None:

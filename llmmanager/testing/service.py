@@ -110,7 +110,7 @@ class Service:
         if isinstance(target, Target):
             call = self._log.update(call, model_id=target.model.model_id, access_method=target.access)
         fault = self._rules.fault_for(call)
-        if fault is not None and not fault.billed and fault.after_chunks is None:
+        if fault is not None and not fault.billed and not fault.breaks_stream:
             await self._apply_fault(call, fault)
         if isinstance(target, ServiceError):
             raise target
@@ -221,10 +221,12 @@ def _retry_headers(fault: Fault) -> Mapping[str, str]:
 
 
 def _break_of(fault: Fault | None) -> StreamBreak | None:
-    if fault is None or fault.after_chunks is None:
+    if fault is None or not fault.breaks_stream:
         return None
     error = _error_of(fault) if fault.error else None
-    return StreamBreak(fault.after_chunks, error=error, hang=fault.hang, delay=fault.delay)
+    return StreamBreak(
+        fault.after_chunks, error=error, hang=fault.hang, delay=fault.delay, kind=fault.stream_fault
+    )
 
 
 def _route(request: HttpRequest) -> tuple[str, str]:

@@ -280,7 +280,7 @@ def test_a_call_with_a_delayed_fault_is_in_flight_during_the_delay(
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
-        ({}, "exactly one of error, hang and reset"),
+        ({}, "exactly one of error, hang, reset and stream_fault"),
         ({"error": "X", "hang": True}, "exactly one"),
         ({"hang": True, "reset": True}, "exactly one"),
         ({"error": 7}, "error must be a string"),
@@ -296,6 +296,11 @@ def test_a_call_with_a_delayed_fault_is_in_flight_during_the_delay(
         ({"error": "X", "headers": {"a": "b\r\nc: d"}}, "headers"),
         ({"error": "X", "headers": ["a"]}, "headers"),
         ({"error": "ThrotlingException"}, "ThrotlingException"),
+        ({"stream_fault": "late_end"}, "one of early_end, garbled_event, no_metadata"),
+        ({"stream_fault": "early_end"}, "needs after_chunks"),
+        ({"stream_fault": "garbled_event"}, "needs after_chunks"),
+        ({"stream_fault": "no_metadata", "after_chunks": 3}, "leave after_chunks out"),
+        ({"stream_fault": "early_end", "after_chunks": 3, "billed": True}, "leave billed out"),
         ({"hang": True, "model": "Nova Lite"}, "not a display name"),
     ],
 )

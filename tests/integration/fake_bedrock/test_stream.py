@@ -160,6 +160,33 @@ def test_a_hanging_stream_sends_nothing_more(
     silent.close()
 
 
+def test_a_stream_can_end_early_without_an_error(bedrock: FakeBedrock, client: Any) -> None:
+    bedrock.add_fault(Fault(stream_fault="early_end", after_chunks=4))
+    assert collect(stream(client)) == (["messageStart", *["contentBlockDelta"] * 4], None)
+    call = bedrock.calls[-1]
+    assert (call.status, call.error_code, call.answer_lost) == (200, "early_end", True)
+
+
+def test_a_stream_without_metadata_is_whole_except_for_its_usage(bedrock: FakeBedrock, client: Any) -> None:
+    whole = text_of(list(stream(client)))
+    bedrock.add_fault(Fault(stream_fault="no_metadata"))
+    events = list(stream(client))
+    assert text_of(events) == whole
+    assert "messageStop" in events[-1]
+    assert bedrock.calls[-1].usage == bedrock.calls[0].usage
+    assert not bedrock.calls[-1].answer_lost
+
+
+def test_a_garbled_event_takes_the_place_of_one_delta(bedrock: FakeBedrock, client: Any) -> None:
+    whole = list(stream(client))
+    bedrock.add_fault(Fault(stream_fault="garbled_event", after_chunks=2))
+    events = list(stream(client))
+    # botocore gives an event without members for invalid JSON.
+    assert [event for event in events if event.get("contentBlockDelta") == {}] == events[3:4]
+    assert text_of([*events[:3], *events[4:]]) == text_of([*whole[:3], *whole[4:]])
+    assert events[-2] == whole[-2]
+
+
 def test_a_fault_for_streams_does_not_affect_converse(
     bedrock: FakeBedrock, client: Any, send_prompt: Any
 ) -> None:
