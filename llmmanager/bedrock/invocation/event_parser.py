@@ -49,11 +49,19 @@ class _EventParser(_KeepUnknownMembers, EventStreamJSONParser):  # type: ignore[
     """Parses a chunk of text, which is what nearly every event is, without a walk along its shapes."""
 
     def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
-        """Return an event as botocore parses it, with the content that botocore does not know."""
-        if response["headers"].get(":event-type") == "contentBlockDelta":
-            event = _text_event(response["body"])
+        """Return an event as botocore parses it, with the content that botocore does not know.
+
+        Raises:
+            ResponseParserError: it is invalid JSON. botocore would return an event without content, so that
+                a part of the answer would be missing.
+        """
+        headers, body = response["headers"], response["body"]
+        if headers.get(":event-type") == "contentBlockDelta":
+            event = _text_event(body)
             if event is not None:
                 return event
+        if body and headers.get(":message-type") == "event":
+            _require_json(body)
         parsed: dict[str, Any] = super().parse(response, shape)
         return parsed
 
@@ -80,6 +88,13 @@ class ParserFactory(ResponseParserFactory):  # type: ignore[misc]
     def create_parser(self, protocol_name: str) -> Any:
         """Return the parser of a protocol."""
         return _Parser() if protocol_name == "rest-json" else super().create_parser(protocol_name)
+
+
+def _require_json(body: bytes) -> None:
+    try:
+        json.loads(body)
+    except ValueError as error:
+        raise ResponseParserError(f"an event of Bedrock's stream is invalid JSON: {error}") from error
 
 
 def _text_event(body: bytes) -> dict[str, Any] | None:

@@ -74,6 +74,8 @@ def test_the_time_to_the_first_token_is_measured(fake_bedrock: FakeBedrock, make
         Fault(error="modelStreamErrorException", region="us-east-1", after_chunks=0),
         Fault(reset=True, region="us-east-1"),
         Fault(reset=True, region="us-east-1", after_chunks=0),
+        Fault(stream_fault="early_end", region="us-east-1", after_chunks=0),
+        Fault(stream_fault="garbled_event", region="us-east-1", after_chunks=0),
     ],
 )
 def test_a_failure_before_the_first_content_moves_on_unseen(
@@ -88,7 +90,15 @@ def test_a_failure_before_the_first_content_moves_on_unseen(
 
 
 @pytest.mark.parametrize("chunks", [1, 2, 3, 5, 8])
-@pytest.mark.parametrize("how", [{"reset": True}, {"error": "internalServerException"}])
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"reset": True},
+        {"error": "internalServerException"},
+        {"stream_fault": "early_end"},
+        {"stream_fault": "garbled_event"},
+    ],
+)
 def test_a_stream_lost_later_is_continued_without_repeating_anything(
     fake_bedrock: FakeBedrock, make_manager, ask, whole: str, how: dict[str, Any], chunks: int
 ) -> None:
@@ -104,6 +114,17 @@ def test_a_stream_lost_later_is_continued_without_repeating_anything(
     assert fake_bedrock.calls[1].body["messages"][-1]["role"] == "assistant"
     blocks = stream.response_data["output"]["message"]["content"]
     assert "".join(block["text"] for block in blocks) == whole
+
+
+def test_a_stream_without_metadata_is_a_whole_answer_without_usage(
+    fake_bedrock: FakeBedrock, make_manager, ask, whole: str
+) -> None:
+    fake_bedrock.add_fault(Fault(stream_fault="no_metadata"))
+    stream = make_manager().converse_stream(ask)
+    assert "".join(stream) == whole
+    assert stream.success
+    assert stream.get_usage() is None
+    assert len(fake_bedrock.calls) == 1
 
 
 def test_an_attempt_lasts_until_its_stream_is_lost(fake_bedrock: FakeBedrock, make_manager, ask) -> None:

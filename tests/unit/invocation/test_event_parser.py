@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from botocore.parsers import EventStreamJSONParser, ResponseParserFactory
+from botocore.parsers import EventStreamJSONParser, ResponseParserError, ResponseParserFactory
 from botocore.session import Session
 from hypothesis import given
 from hypothesis import strategies as st
@@ -88,12 +88,19 @@ def test_content_that_botocore_does_not_know_is_kept_as_it_came(
         {"delta": {"text": "a"}},
         [],
         b"",
-        b"{",
-        b"\xff",
     ],
 )
 def test_what_is_no_plain_text_is_left_to_botocore(body: object) -> None:
     assert told(OURS, event(body)) == told(THEIRS, event(body))
+
+
+@pytest.mark.parametrize("kind", ["contentBlockDelta", "messageStop", "somethingNew"])
+@pytest.mark.parametrize("body", [b"{", b"\xff"])
+def test_an_event_of_invalid_json_is_an_error_and_not_an_event_without_content(
+    kind: str, body: bytes
+) -> None:
+    with pytest.raises(ResponseParserError, match="invalid JSON"):
+        parse(OURS, event(body, kind))
 
 
 @pytest.mark.parametrize(
