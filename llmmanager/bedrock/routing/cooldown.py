@@ -19,7 +19,8 @@ __all__ = ["Board", "Cooldowns", "Key"]
 
 FAILURES_BEFORE_COOLDOWN = 3
 SHORTEST_SECONDS = 1.0
-LONGEST_SECONDS = 30.0
+# Calls at most 10 s apart find a target that has recovered within 30 s.
+LONGEST_SECONDS = 20.0
 QUOTA_SECONDS = 900.0
 NO_ACCESS_SECONDS = 300.0
 READ_EVERY_SECONDS = 5.0
@@ -60,7 +61,7 @@ class Cooldowns:
     """Which targets are tried last for a while, shared by all calls of a manager. Thread-safe.
 
     A target cools after three transient failures in a row with no success between them (1 s, doubled by
-    each further failure, 30 s at most), and at once for 15 minutes when its daily quota is used up, for 5
+    each further failure, 20 s at most), and at once for 15 minutes when its daily quota is used up, for 5
     when access to it is denied or the model does not exist there. A cooling target is tried last, never left
     out, so that a wrong guess costs order and not answers. While the access of a target is not certain, one
     call tries it before many do; see `Probes`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -41,7 +42,7 @@ def test_a_success_forgets_the_failures() -> None:
 
 
 @pytest.mark.parametrize(
-    ("failures", "seconds"), [(3, 1), (4, 2), (5, 4), (6, 8), (7, 16), (8, 30), (99, 30)]
+    ("failures", "seconds"), [(3, 1), (4, 2), (5, 4), (6, 8), (7, 16), (8, 20), (99, 20)]
 )
 def test_how_long_a_target_cools_follows_from_its_failures_in_a_row(failures: int, seconds: float) -> None:
     clock = Clock()
@@ -73,6 +74,23 @@ def test_what_waiting_would_not_mend_cools_at_once(kind: Kind, seconds: float) -
     assert cooldowns.cooling(KEY)
     clock.now = seconds
     assert not cooldowns.cooling(KEY)
+
+
+@given(
+    outage=st.floats(0, 600),
+    pauses=st.lists(st.floats(0.01, 10), min_size=1, max_size=9),
+)
+def test_a_recovered_target_is_used_again_within_30_seconds(outage: float, pauses: list[float]) -> None:
+    clock = Clock()
+    cooldowns = Cooldowns(clock)
+    for pause in itertools.cycle(pauses):  # a call after each pause, at most 10 s apart
+        clock.now += pause
+        if cooldowns.cooling(KEY):
+            continue
+        if clock.now >= outage:
+            break
+        cooldowns.failed(KEY, Decision(Next.SAME_TARGET, Kind.UNAVAILABLE))
+    assert clock.now <= outage + 30
 
 
 def test_a_short_cooldown_never_cuts_a_long_one() -> None:
