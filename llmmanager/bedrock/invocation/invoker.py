@@ -118,16 +118,18 @@ class Invoker:
 
         Raises:
             ConfigurationError: no model can be called in the regions.
-            RequestValidationError: every model that can be called there is passed over.
+            RequestValidationError: every model that can be called there is skipped.
         """
-        if not request.passed_over:
+        if not request.skipped_models:
             self._targets.required(regions)
             return partial(self._targets.places, regions)
         found = dict.fromkeys(place[0].model_id for place in self._targets.required(regions))
-        if found.keys() <= request.passed_over.keys():
-            raise invalid(with_models({model_id: request.passed_over[model_id] for model_id in found}))
+        if found.keys() <= request.skipped_models.keys():
+            raise invalid(with_models({model_id: request.skipped_models[model_id] for model_id in found}))
         return lambda: [
-            place for place in self._targets.places(regions) if place[0].model_id not in request.passed_over
+            place
+            for place in self._targets.places(regions)
+            if place[0].model_id not in request.skipped_models
         ]
 
 

@@ -1,4 +1,4 @@
-"""Builds and validates the Converse request of a call from its parameters."""
+"""Builds and validates the Converse request of a call."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ CONVERSE_FIELDS = {
     "service_tier": "serviceTier",
     "output_config": "outputConfig",
 }
-"""Converse's own field by the name of the parameter that sets it."""
+"""Fields of Converse by the parameter of `LLMManager.converse` that sets them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ValidRequest:
-    """A Converse request that passed validation.
+    """A valid Converse request.
 
     Attributes:
-        fields: the request as it is sent, without `modelId`.
-        warnings: what was changed in it so that Bedrock accepts it, and which models are passed over.
-        passed_over: the problems of the models that cannot answer it, by model id.
+        fields: the request to send, without `modelId`.
+        warnings: changes that make the request acceptable for Bedrock, and skipped models.
+        skipped_models: the problems of the models that do not accept the request, by model id.
     """
 
     fields: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
-    passed_over: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    skipped_models: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def build_request(
@@ -57,15 +57,17 @@ def build_request(
 ) -> ValidRequest:
     """Return the Converse request for the keyword parameters of `LLMManager.converse`.
 
-    Parameters that do not describe the request are ignored. None is changed, and unchanged parts are shared
-    with the request. A field of `default_inference_config` applies where the call does not set it;
-    `extra_request_fields` are merged last.
+    Parameters that do not describe the request are ignored. Parameters are not changed, and unchanged parts
+    are shared with the request. `extra_request_fields` are merged last.
 
     Args:
-        model_ids: the models that may answer; a model whose limits the request exceeds is passed over.
+        parameters: the keyword parameters.
+        model_ids: the models that may answer. A model whose limits the request exceeds is skipped.
+        default_inference_config: inference parameters for fields that the call does not set.
+        stream: whether the request is for ConverseStream.
 
     Raises:
-        RequestValidationError: no model can answer; with every problem at once in `validation_errors`.
+        RequestValidationError: no model accepts the request. All problems are in `validation_errors`.
     """
     given = _given_fields(parameters)
     problems = []
@@ -78,19 +80,19 @@ def build_request(
         given["messages"] = as_messages(given["messages"])
     overridden = isinstance(extra, Mapping) and "inferenceConfig" in extra
     request = _with_defaults(given, None if overridden else default_inference_config)
-    found, passed_over = check_request(request, model_ids=model_ids, for_prompts=given, stream=stream)
+    found, skipped = check_request(request, model_ids=model_ids, for_prompts=given, stream=stream)
     problems += found
     if problems:
         raise invalid(problems)
     fields, warnings = _sendable(request)
-    warnings += [f"{model_id} was passed over: {'; '.join(found)}" for model_id, found in passed_over.items()]
+    warnings += [f"{model_id} was skipped: {'; '.join(found)}" for model_id, found in skipped.items()]
     if request is not given:
         warnings += [
             f"default_inference_config does not apply to {model_id}, a managed prompt"
             for model_id in model_ids
-            if is_managed_prompt(model_id) and model_id not in passed_over
+            if is_managed_prompt(model_id) and model_id not in skipped
         ]
-    return ValidRequest(fields, tuple(warnings), passed_over)
+    return ValidRequest(fields, tuple(warnings), skipped)
 
 
 def check_request(
@@ -100,56 +102,58 @@ def check_request(
     for_prompts: Mapping[str, Any] | None = None,
     stream: bool = False,
 ) -> tuple[list[str], dict[str, list[str]]]:
-    """Return what is wrong with a request, and the models that cannot answer it although others can.
+    """Return the problems of a request, and the problems of models that are skipped.
 
     Args:
-        model_ids: the models that may answer, managed prompts included; without any, the request is checked
-            by the rules that hold for every model.
-        for_prompts: the request as managed prompts receive it, where it differs.
+        request: the request.
+        model_ids: the models and managed prompts that may answer. Without any, only the rules for every model
+            are checked.
+        for_prompts: the request for managed prompts, if it differs.
+        stream: whether the request is for ConverseStream.
 
     Returns:
-        The problems, one sentence each, when no model can answer; and the problems of each model that is
-        passed over when others can.
+        The problems if no model accepts the request, else an empty list; and the problems by model id of the
+        models that do not accept it although others do.
     """
     prompts = [model_id for model_id in model_ids if is_managed_prompt(model_id)]
     models = [model_id for model_id in model_ids if model_id not in prompts]
-    of_prompts, of_models = [], []
+    prompt_problems, model_problems = [], []
     if prompts:
-        asked = request if for_prompts is None else for_prompts
-        of_prompts = validate_request(_without_empty(asked), stream=stream, managed_prompt=True)
+        prompt_request = request if for_prompts is None else for_prompts
+        prompt_problems = validate_request(_without_empty(prompt_request), stream=stream, managed_prompt=True)
     if models or not prompts:
-        of_models = validate_request(request, stream=stream)
+        model_problems = validate_request(request, stream=stream)
     limits = exceeded_limits(media_files(request.get("messages")), models)
-    if not (of_prompts or of_models or limits):
+    if not (prompt_problems or model_problems or limits):
         return [], {}
-    found = {model_id: [*of_models, *limits.get(model_id, ())] for model_id in models}
-    found |= dict.fromkeys(prompts, of_prompts)
-    passed_over = {model_id: problems for model_id, problems in found.items() if problems}
-    if model_ids and len(passed_over) < len(found):
-        return [], passed_over
+    found = {model_id: [*model_problems, *limits.get(model_id, ())] for model_id in models}
+    found |= dict.fromkeys(prompts, prompt_problems)
+    skipped = {model_id: problems for model_id, problems in found.items() if problems}
+    if model_ids and len(skipped) < len(found):
+        return [], skipped
     common = with_models(limits) if len(limits) == len(set(models)) else []
-    return list(dict.fromkeys([*of_models, *of_prompts, *common])), {}
+    return list(dict.fromkeys([*model_problems, *prompt_problems, *common])), {}
 
 
 def invalid(problems: Sequence[str]) -> RequestValidationError:
     """Return the error for a request with these problems."""
-    return RequestValidationError(f"the request is not valid: {'; '.join(problems)}", problems)
+    return RequestValidationError(f"the request is invalid: {'; '.join(problems)}", problems)
 
 
 def _sendable(request: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
-    """Return the request in a form that Bedrock accepts, and a warning for each change."""
+    """Return the request with changes that Bedrock requires, and a warning for each change."""
     if is_plain_text(request.get("messages")):
         return request, []
-    if not request.get("messages"):  # a managed prompt has messages of its own
+    if not request.get("messages"):  # a managed prompt contains messages
         request = {name: value for name, value in request.items() if name != "messages"}
-    request, left_out = without_unknown_markers(request)
+    request, removed = without_unknown_markers(request)
     request, replaced = without_blank_text(request)
     request, renamed = with_accepted_names(request)
-    return request, [*left_out, *replaced, *renamed]
+    return request, [*removed, *replaced, *renamed]
 
 
 def _given_fields(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields that the parameters set, without those that are empty."""
+    """Return the fields set by the parameters, without empty optional fields."""
     request = {
         field: parameters[name] for name, field in CONVERSE_FIELDS.items() if parameters.get(name) is not None
     }
@@ -165,7 +169,7 @@ def _given_fields(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_defaults(request: dict[str, Any], defaults: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the request with the default inference parameters that it does not set itself."""
+    """Return the request with defaults for the inference parameters that it does not set."""
     given = request.get("inferenceConfig")
     if not defaults or not (given is None or isinstance(given, Mapping)):
         return request
@@ -173,7 +177,7 @@ def _with_defaults(request: dict[str, Any], defaults: Mapping[str, Any] | None) 
 
 
 def _without_empty(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the request without those fields that a managed prompt defines and that are empty."""
+    """Return the request without empty fields that are defined in a managed prompt."""
     empty = {
         name for name in PROMPT_FIELDS if isinstance(request.get(name), dict | list) and not request[name]
     }

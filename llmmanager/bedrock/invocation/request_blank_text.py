@@ -1,8 +1,7 @@
-"""Leaves blank text out of a conversation.
+"""Removes blank text from a conversation.
 
-Models answer with blank text blocks, and now and then with nothing at all. Converse rejects both when they
-are sent back as history ("The text field in the ContentBlock object at … is blank", "The content field in the
-Message object at … is empty").
+Models return blank text blocks, and sometimes empty answers. Converse rejects both in the history ("The text
+field in the ContentBlock object at … is blank", "The content field in the Message object at … is empty").
 """
 
 from __future__ import annotations
@@ -12,17 +11,18 @@ from typing import Any
 
 from llmmanager.bedrock.invocation.request_conversation import is_blank
 
-# Two user messages in a row are rejected, and joined into one they read as one question.
+# An empty answer is replaced, not removed: Converse rejects two user messages in a row, and joining them
+# would change their meaning.
 EMPTY_ANSWER = "[empty answer]"
 
 Message = Mapping[str, Any]
 
 
 def without_blank_text(request: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
-    """Return a valid request without the blank text of assistant messages and tool results, and warnings.
+    """Return a valid request without blank text in assistant messages and tool results, and warnings.
 
-    An assistant message without other content is sent as `EMPTY_ANSWER`, with a warning; at the end of the
-    conversation it is left out. The request is not changed, and unchanged parts are shared with it.
+    An assistant message without other content becomes `EMPTY_ANSWER`, with a warning; as the last message it
+    is removed. The given request is not changed. Unchanged parts are shared with it.
     """
     messages: Sequence[Message] = request.get("messages") or ()
     if not any(map(_may_change, messages)):
@@ -35,13 +35,15 @@ def without_blank_text(request: Mapping[str, Any]) -> tuple[Mapping[str, Any], l
             if index == len(messages) - 1:
                 continue
             content = [{"text": EMPTY_ANSWER}, *content]
-            warnings.append(f'messages[{index}] of the assistant is empty and was sent as "{EMPTY_ANSWER}"')
+            warnings.append(
+                f'messages[{index}] is an empty assistant message and was sent as "{EMPTY_ANSWER}"'
+            )
         kept.append(message if content is message["content"] else {**message, "content": content})
     return (request if _are_same(kept, messages) else {**request, "messages": kept}), warnings
 
 
 def _may_change(message: Message) -> bool:
-    """Whether the message may hold blank text; quick, since most do not."""
+    """Whether the message may contain blank text. Fast, since most messages do not."""
     content = message["content"]
     if message["role"] == "assistant" and not content:
         return True

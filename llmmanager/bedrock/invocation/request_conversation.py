@@ -1,8 +1,8 @@
-"""The rules of a conversation that Converse applies to every model.
+"""Checks the rules for conversations that Converse applies to every model.
 
-Each rule here stands for a ValidationException of Converse itself, such as "A conversation must alternate
-between user and assistant roles". What a model decides, such as whether it continues an assistant message at
-the end, is left to the model.
+Each rule corresponds to a ValidationException of Converse, such as "A conversation must alternate between
+user and assistant roles". Rules of individual models, such as whether a model accepts an assistant message
+at the end, are not checked.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Block(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """One message: its path, its role, the content blocks that can be read, and their types."""
+    """One message: its path, its role, its valid content blocks, and their types."""
 
     path: Path
     role: object
@@ -36,9 +36,9 @@ class Turn(NamedTuple):
 
 
 def is_plain_text(messages: object) -> bool:
-    """Whether messages hold text only, and Bedrock accepts them as they are.
+    """Whether messages are valid and contain only text. They need no further check and no change.
 
-    Quick, since most conversations are like that: neither the checks nor the changes of a request are needed.
+    This function is fast, since most conversations are text only.
     """
     if type(messages) is not list or not messages:
         return False
@@ -62,12 +62,15 @@ def _is_visible(text: object) -> bool:
 def check_conversation(
     request: Mapping[str, object], problems: Problems, *, after_prompt: bool = False
 ) -> None:
-    """Report what a single field cannot show: how messages, tools and documents belong together.
+    """Report problems of the relations between messages, tools and documents.
 
-    Values of the wrong type are skipped here, since the schema check has reported them.
+    Values of a wrong type are ignored: the schema check reports them.
 
     Args:
-        after_prompt: the messages follow those of a managed prompt, which are not known and may define tools.
+        request: the request.
+        problems: the report.
+        after_prompt: whether the messages follow those of a managed prompt, which are unknown and may define
+            tools.
     """
     if is_plain_text(request.get("messages")):
         return
@@ -75,29 +78,29 @@ def check_conversation(
     if not after_prompt:
         _check_first_role(turns, problems)
     before: Turn | None = None
-    last_said: Turn | None = None
+    last_turn: Turn | None = None
     types: set[str] = set()
     for turn in turns:
         if before is not None and turn.role == before.role and turn.role in ("user", "assistant"):
             problems.add(
                 (turn.path, "role"),
-                "must differ from the role of the message before it: user and assistant alternate "
+                "must differ from the role of the previous message: user and assistant alternate "
                 f'(got "{turn.role}" twice)',
             )
         _check_blocks(turn, problems)
-        if turn.role == "user" and not (after_prompt and last_said is None):
-            _check_results(turn, last_said, problems)
+        if turn.role == "user" and not (after_prompt and last_turn is None):
+            _check_results(turn, last_turn, problems)
         before = turn
-        last_said = last_said if turn.role == "system" else turn
+        last_turn = last_turn if turn.role == "system" else turn
         types |= turn.types
     if not after_prompt and "toolConfig" not in request and not types.isdisjoint(("toolUse", "toolResult")):
-        problems.add(((), "toolConfig"), "is required when messages hold toolUse or toolResult blocks")
+        problems.add(((), "toolConfig"), "is required when messages contain toolUse or toolResult blocks")
     if not types.isdisjoint(("document", "toolResult")):
         _check_document_count(turns, problems)
 
 
 def read_turns(messages: object) -> list[Turn]:
-    """Return the messages as turns; what is not a message or a content block is left out."""
+    """Return the messages as turns. Invalid messages and content blocks are ignored."""
     turns = []
     for index, message in enumerate(messages if isinstance(messages, (list, tuple)) else ()):
         known = message if isinstance(message, dict) else {}
@@ -108,7 +111,7 @@ def read_turns(messages: object) -> list[Turn]:
 
 
 def read_blocks(content: object, path: Path) -> list[Block]:
-    """Return the members of content blocks; what is not a content block is left out."""
+    """Return the members of content blocks. Invalid content blocks are ignored."""
     return [
         Block(((path, index), type_), type_, value)
         for index, block in enumerate(content if isinstance(content, (list, tuple)) else ())
@@ -118,7 +121,7 @@ def read_blocks(content: object, path: Path) -> list[Block]:
 
 
 def with_tool_results(blocks: Sequence[Block]) -> Iterator[Block]:
-    """Yield the blocks, and after each tool result the blocks in it."""
+    """Yield the blocks, with the blocks inside each tool result after it."""
     for block in blocks:
         yield block
         if block.type == "toolResult" and isinstance(block.value, dict):
@@ -126,21 +129,21 @@ def with_tool_results(blocks: Sequence[Block]) -> Iterator[Block]:
 
 
 def is_blank(text: object) -> bool:
-    """Whether a value is a string without anything but white space."""
+    """Whether a value is a string that is empty or contains only white space."""
     return isinstance(text, str) and (not text or text.isspace())
 
 
 def _check_first_role(turns: Sequence[Turn], problems: Problems) -> None:
     first = next((turn for turn in turns if turn.role != "system"), None)
     if first is None and turns:
-        problems.add(_MESSAGES, "must hold a message of the user")
+        problems.add(_MESSAGES, "must contain a user message")
     elif first is not None and first.role == "assistant":
-        problems.add((first.path, "role"), 'must be "user", which begins a conversation (got "assistant")')
+        problems.add((first.path, "role"), 'must be "user" in the first message (got "assistant")')
 
 
 def _check_blocks(turn: Turn, problems: Problems) -> None:
     if "document" in turn.types and "text" not in turn.types and "guardContent" not in turn.types:
-        problems.add((turn.path, "content"), "must hold a text block beside its document")
+        problems.add((turn.path, "content"), "must contain a text block in addition to the document")
     if turn.role == "user":
         for block in turn.blocks:
             if block.type == "text" and is_blank(block.value):
@@ -148,7 +151,7 @@ def _check_blocks(turn: Turn, problems: Problems) -> None:
     elif turn.role in ("assistant", "system"):
         for block in turn.blocks:
             if block.type in ("image", "document"):
-                problems.add(block.path, f'must be in a message of the user (got role "{turn.role}")')
+                problems.add(block.path, f'must be in a user message (got role "{turn.role}")')
     if turn.role in ("user", "assistant"):
         _check_repeated(turn, "toolResult" if turn.role == "user" else "toolUse", problems)
 
@@ -164,23 +167,23 @@ def _check_repeated(turn: Turn, type_: str, problems: Problems) -> None:
 
 
 def _check_results(turn: Turn, previous: Turn | None, problems: Problems) -> None:
-    """Report tool results without their tool uses in the message before, and tool uses without results."""
+    """Report tool results without a tool use in the previous message, and tool uses without a result."""
     uses = list(_ids(previous, "toolUse")) if previous is not None and previous.role == "assistant" else []
-    asked = {id_ for _, id_ in uses}
+    expected = {id_ for _, id_ in uses}
     answered = set()
     for block, id_ in _ids(turn, "toolResult"):
         answered.add(id_)
-        if id_ not in asked:
+        if id_ not in expected:
             problems.add(
-                (block.path, "toolUseId"), "must be the id of a toolUse in the assistant message before it"
+                (block.path, "toolUseId"), "must be the id of a toolUse in the previous assistant message"
             )
     for block, id_ in uses:
-        # The service itself answers a server tool, in the assistant's own message.
+        # Bedrock runs a server tool and adds its result to the assistant message.
         by_server = isinstance(block.value, dict) and block.value.get("type") == _SERVER_TOOL
         if id_ not in answered and not by_server:
             problems.add(
                 (turn.path, "content"),
-                f"must hold a toolResult for each toolUse of the message before it (missing: {quote(id_)})",
+                f"must contain a toolResult for each toolUse of the previous message (missing: {quote(id_)})",
             )
 
 
@@ -197,4 +200,6 @@ def _check_document_count(turns: Sequence[Turn], problems: Problems) -> None:
     limit = ContentLimits.MAX_DOCUMENTS_PER_REQUEST
     count = sum(block.type == "document" for turn in turns for block in with_tool_results(turn.blocks))
     if count > limit:
-        problems.add(_MESSAGES, f"must hold at most {limit} documents, tool results included (got {count})")
+        problems.add(
+            _MESSAGES, f"must contain at most {limit} documents, including tool results (got {count})"
+        )

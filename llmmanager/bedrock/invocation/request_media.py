@@ -1,4 +1,4 @@
-"""The files of a request, held against the limits of each model."""
+"""Checks the files of a request against the limits of each model."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import NamedTuple
 from llmmanager.bedrock.catalog.media_limits import MediaLimits, media_limits
 from llmmanager.bedrock.invocation.request_conversation import read_turns, with_tool_results
 from llmmanager.bedrock.invocation.request_problems import Path, Problems, TooManyProblems
-from llmmanager.bedrock.invocation.request_vocabulary import size_of
+from llmmanager.bedrock.invocation.schema_types import size_of
 
 _KINDS = ("image", "document", "video")
 
 
 class MediaFile(NamedTuple):
-    """One file: the path of its block, its kind (a content block's type), its format and its inline size."""
+    """One file: the path of its block, its kind (the block's type), its format and its inline size."""
 
     path: Path
     kind: str
@@ -25,20 +25,20 @@ class MediaFile(NamedTuple):
 
 
 def media_files(messages: object) -> list[MediaFile]:
-    """Return the files in the messages of a request, those in tool results included. Bytes are not read."""
+    """Return the files in the messages of a request, including those in tool results."""
     try:
         return [
             MediaFile(block.path, block.type, block.value.get("format"), _size(block.value.get("source")))
-            for turn in (read_turns(messages) if _may_hold_files(messages) else ())
+            for turn in (read_turns(messages) if _may_contain_files(messages) else ())
             for block in with_tool_results(turn.blocks)
             if block.type in _KINDS and isinstance(block.value, dict)
         ]
-    except Exception:  # a value of some class may raise when it is read: `validate_request` reports it
+    except Exception:  # reading a value of a caller's class can raise: `validate_request` reports it
         return []
 
 
-def _may_hold_files(messages: object) -> bool:
-    """Whether a content block is something else than text; quick, since most conversations are text."""
+def _may_contain_files(messages: object) -> bool:
+    """Whether a content block is not text. Fast, since most conversations are text only."""
     for message in messages if isinstance(messages, (list, tuple)) else ():
         content = message.get("content") if isinstance(message, dict) else None
         for block in content if isinstance(content, (list, tuple)) else ():
@@ -48,7 +48,7 @@ def _may_hold_files(messages: object) -> bool:
 
 
 def exceeded_limits(files: Sequence[MediaFile], model_ids: Iterable[str]) -> dict[str, list[str]]:
-    """Return, for each model whose limits the files exceed, one sentence a problem."""
+    """Return the problems of each model whose limits the files exceed."""
     if not files:
         return {}
     found = {model_id: _problems(files, media_limits(model_id)) for model_id in model_ids}
@@ -73,16 +73,16 @@ def _problems(files: Sequence[MediaFile], limits: MediaLimits) -> list[str]:
 
 def _check(files: Sequence[MediaFile], limits: MediaLimits, problems: Problems) -> None:
     for file in files:
-        largest = limits.max_bytes(file.kind, file.format)
-        if largest is not None and file.size is not None and file.size > largest:
+        max_bytes = limits.max_bytes(file.kind, file.format)
+        if max_bytes is not None and file.size is not None and file.size > max_bytes:
             path = ((file.path, "source"), "bytes")
-            problems.add(path, f"must be at most {largest} bytes (got {file.size} bytes)")
+            problems.add(path, f"must be at most {max_bytes} bytes (got {file.size} bytes)")
     for kind, count in Counter(file.kind for file in files).items():
-        most = limits.max_count(kind)
-        if most is not None and count > most:
-            plural = "s" if most > 1 else ""
-            says = f"must hold at most {most} {kind}{plural}, tool results included (got {count})"
-            problems.add(((), "messages"), says)
+        limit = limits.max_count(kind)
+        if limit is not None and count > limit:
+            plural = "s" if limit > 1 else ""
+            problem = f"must contain at most {limit} {kind}{plural}, including tool results (got {count})"
+            problems.add(((), "messages"), problem)
 
 
 def _size(source: object) -> int | None:

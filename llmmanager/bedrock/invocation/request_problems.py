@@ -1,7 +1,7 @@
-"""The report of a validation: one sentence a problem, each led by the path of its field.
+"""The report of a validation: one message for each problem, starting with the path of the field.
 
-A path is kept as linked pairs, `(parent, step)` with `()` for the request itself, and spelled out only for a
-problem: a sound request costs no string at all.
+A path is a chain of pairs `(parent, step)`, with `()` for the request itself. It is formatted only for a
+problem, so that a valid request creates no strings.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ MAX_SHOWN = 40
 
 
 class TooManyProblems(Exception):
-    """The report is full; looking further would help nobody and could exhaust memory."""
+    """The report has the maximum number of problems. Validation stops to limit memory."""
 
 
 class Problems:
-    """The sentences found so far, at most `MAX_PROBLEMS` of them."""
+    """The problems found so far, at most `MAX_PROBLEMS`."""
 
     def __init__(self) -> None:
         self.found: list[str] = []
 
-    def add(self, path: Path, says: str) -> None:
-        """Report that the field at `path` `says` (must be..., takes..., is...).
+    def add(self, path: Path, problem: str) -> None:
+        """Report a problem of the field at `path`, such as "must be ..." or "is required".
 
         Raises:
-            TooManyProblems: there is no room for it.
+            TooManyProblems: the report is full.
         """
         if len(self.found) == MAX_PROBLEMS:
             raise TooManyProblems
-        self.found.append(f"{_spell(path)}: {says}")
+        self.found.append(f"{_format(path)}: {problem}")
 
 
-def kind(value: object) -> str:
-    """What a refused value is called: itself where it is a short plain one, else its type.
+def describe_value(value: object) -> str:
+    """Return the repr of None, a bool or a short number, else the type of the value.
 
-    Never the repr of anything else: it may be long, private, or raise.
+    The repr of other values may be long, private, or raise.
     """
     if value is None or isinstance(value, (bool, float)):
         return repr(value)
@@ -49,12 +49,12 @@ def kind(value: object) -> str:
 
 
 def quote(text: str) -> str:
-    """The beginning of `text` in double quotes and plain ASCII, fit for any log."""
+    """Return the start of `text` in double quotes and ASCII, for messages and logs."""
     return json.dumps(text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "...")
 
 
-def _spell(path: Path) -> str:
-    """A path as it would be written in Python after the request: `messages[0].content[1].text`."""
+def _format(path: Path) -> str:
+    """Return a path in the form `messages[0].content[1].text`."""
     steps: list[str] = []
     while path:
         path, step = path

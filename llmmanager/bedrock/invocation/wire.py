@@ -40,7 +40,7 @@ def encode(request: Mapping[str, Any]) -> bytes:
         return json_body(request)
     except _NO_JSON as error:
         problems = list(_problems(request))
-        raise RequestValidationError(f"the request is not valid: {'; '.join(problems)}", problems) from error
+        raise RequestValidationError(f"the request is invalid: {'; '.join(problems)}", problems) from error
 
 
 def converse(client: Any, invoke_id: str, body: bytes, read_timeout: float) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def test_a_model_whose_limit_is_exceeded_is_passed_over_with_a_warning(
         response = response.get_response()
     assert response.model_used == HAIKU_4_5
     assert [attempt.model_id for attempt in response.attempts] == [HAIKU_4_5]
-    assert [warning for warning in response.warnings if warning.startswith(f"{CLAUDE_3} was passed over: ")]
+    assert [warning for warning in response.warnings if warning.startswith(f"{CLAUDE_3} was skipped: ")]
 
 
 def test_a_later_request_within_the_limit_is_sent_to_the_model_again(

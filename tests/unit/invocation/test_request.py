@@ -1,4 +1,4 @@
-"""From the parameters of a call to the Converse request."""
+"""build_request: from the parameters of a call to the Converse request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def built(**parameters: Any) -> Mapping[str, Any]:
     return build_request({"messages": MESSAGES, **parameters}).fields
 
 
-def test_every_parameter_fills_the_field_of_its_name() -> None:
+def test_every_parameter_sets_its_field() -> None:
     given = {
         "system": [{"text": "Be brief."}],
         "inference_config": {"maxTokens": 9},
@@ -67,13 +67,13 @@ def test_an_empty_optional_field_is_left_out(name: str, empty: object) -> None:
 
 
 @pytest.mark.parametrize("name", ["system", "request_metadata"])
-@pytest.mark.parametrize("wrong", ["", 0, False])
-def test_an_empty_value_of_the_wrong_kind_is_refused_all_the_same(name: str, wrong: object) -> None:
+@pytest.mark.parametrize("invalid", ["", 0, False])
+def test_an_empty_value_of_a_wrong_type_is_rejected(name: str, invalid: object) -> None:
     with pytest.raises(RequestValidationError):
-        built(**{name: wrong})
+        built(**{name: invalid})
 
 
-def test_defaults_fill_what_the_call_leaves_open() -> None:
+def test_defaults_apply_to_parameters_that_the_call_does_not_set() -> None:
     defaults = {"maxTokens": 50, "temperature": 0.1}
     request = build_request(
         {"messages": MESSAGES, "inference_config": {"temperature": 0.9}}, default_inference_config=defaults
@@ -86,14 +86,14 @@ def test_defaults_fill_what_the_call_leaves_open() -> None:
     assert defaults == {"maxTokens": 50, "temperature": 0.1}
 
 
-def test_defaults_do_not_hide_a_configuration_of_the_wrong_kind() -> None:
+def test_defaults_do_not_hide_a_configuration_of_a_wrong_type() -> None:
     with pytest.raises(RequestValidationError, match="inferenceConfig"):
         build_request(
             {"messages": MESSAGES, "inference_config": "hot"}, default_inference_config={"maxTokens": 5}
         )
 
 
-def test_extra_fields_come_last_and_are_checked_like_the_others() -> None:
+def test_extra_fields_are_merged_last_and_validated() -> None:
     extra = {"inferenceConfig": {"maxTokens": 7}, "quantumConfig": {"qubits": 2}}
     request = built(inference_config={"temperature": 0.5}, extra_request_fields=extra)
     assert request == {"messages": MESSAGES, **extra}
@@ -101,23 +101,23 @@ def test_extra_fields_come_last_and_are_checked_like_the_others() -> None:
         built(extra_request_fields={"inferenceConfig": {"maxTokens": 0}})
 
 
-@pytest.mark.parametrize("wrong", [["x"], "x", 3])
-def test_extra_fields_that_are_no_dict_are_refused_by_their_name(wrong: object) -> None:
+@pytest.mark.parametrize("invalid", [["x"], "x", 3])
+def test_extra_fields_that_are_not_a_dict_are_rejected_by_name(invalid: object) -> None:
     with pytest.raises(RequestValidationError) as raised:
-        built(extra_request_fields=wrong)
+        built(extra_request_fields=invalid)
     assert raised.value.validation_errors == [
-        f"extra_request_fields: must be a dict (got {type(wrong).__name__})"
+        f"extra_request_fields: must be a dict (got {type(invalid).__name__})"
     ]
 
 
-def test_the_message_of_a_refusal_holds_every_problem() -> None:
+def test_the_error_message_contains_every_problem() -> None:
     with pytest.raises(RequestValidationError) as raised:
         built(inference_config={"maxTokens": 0}, system="brief", extra_request_fields=["x"])
     assert len(raised.value.validation_errors) == 3
     assert all(problem in str(raised.value) for problem in raised.value.validation_errors)
 
 
-def test_what_only_a_stream_takes_is_taken_for_a_stream_only() -> None:
+def test_fields_for_streams_are_accepted_for_streams_only() -> None:
     guardrail = {
         "guardrailIdentifier": "abc123",
         "guardrailVersion": "1",

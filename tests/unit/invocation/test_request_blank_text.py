@@ -51,7 +51,7 @@ def test_blank_text_beside_other_content_of_the_assistant_is_left_out(blank: str
 def test_an_answer_without_content_keeps_its_place_in_the_conversation(content: list[Json]) -> None:
     sent, warnings = without_blank_text([QUESTION, assistant(*content), NEXT_QUESTION])
     assert sent == [QUESTION, assistant({"text": EMPTY_ANSWER}), NEXT_QUESTION]
-    assert warnings == [f'messages[1] of the assistant is empty and was sent as "{EMPTY_ANSWER}"']
+    assert warnings == [f'messages[1] is an empty assistant message and was sent as "{EMPTY_ANSWER}"']
 
 
 def test_a_cache_point_alone_is_no_answer_either() -> None:

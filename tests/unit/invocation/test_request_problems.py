@@ -1,14 +1,14 @@
-"""What a report calls the values and the fields that it refuses."""
+"""The description of rejected values and fields in a report."""
 
 from __future__ import annotations
 
 import pytest
 
-from llmmanager.bedrock.invocation.request_problems import Path, Problems, kind, quote
+from llmmanager.bedrock.invocation.request_problems import Path, Problems, describe_value, quote
 
 
 @pytest.mark.parametrize(
-    ("value", "called"),
+    ("value", "description"),
     [
         (None, "None"),
         (True, "True"),
@@ -18,8 +18,8 @@ from llmmanager.bedrock.invocation.request_problems import Path, Problems, kind,
         ("secret", "str"),
     ],
 )
-def test_only_a_short_plain_value_is_shown_as_it_is(value: object, called: str) -> None:
-    assert kind(value) == called
+def test_only_a_short_plain_value_is_shown(value: object, description: str) -> None:
+    assert describe_value(value) == description
 
 
 def test_a_quotation_ends_after_forty_characters() -> None:
@@ -28,7 +28,7 @@ def test_a_quotation_ends_after_forty_characters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "spelled"),
+    ("path", "formatted"),
     [
         ((), "request"),
         ((((), "messages"), 0), "messages[0]"),
@@ -38,7 +38,7 @@ def test_a_quotation_ends_after_forty_characters() -> None:
         (((), "x" * 41), f'["{"x" * 40}..."]'),
     ],
 )
-def test_a_path_is_spelled_as_python_would(path: Path, spelled: str) -> None:
+def test_a_path_is_formatted_like_python(path: Path, formatted: str) -> None:
     problems = Problems()
-    problems.add(path, "is wrong")
-    assert problems.found == [f"{spelled}: is wrong"]
+    problems.add(path, "is invalid")
+    assert problems.found == [f"{formatted}: is invalid"]

@@ -1,4 +1,4 @@
-"""The shapes are Bedrock's: held against botocore's model of ConverseStream and against its validator."""
+"""The schema is compared with botocore's model of ConverseStream and with botocore's validator."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from botocore.validate import ParamValidator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmmanager.bedrock.invocation import request_vocabulary as words
-from llmmanager.bedrock.invocation.request_shapes import CONVERSE_STREAM_REQUEST
+from llmmanager.bedrock.invocation import schema_types as types
+from llmmanager.bedrock.invocation.converse_schema import CONVERSE_STREAM_REQUEST
 from llmmanager.bedrock.invocation.request_validation import validate_request
 
 REQUEST = (
@@ -39,12 +39,12 @@ DELIBERATE = {
 
 
 def differences(ours: Any, theirs: BotocoreShape, path: str = "") -> Iterator[str]:
-    """Every respect in which a shape of ours is not botocore's."""
+    """Yield every difference between a type of our schema and a shape of botocore."""
     facts = theirs.metadata
     match ours:
-        case words.Struct() | words.Union():
+        case types.Struct() | types.Union():
             assert theirs.type_name == "structure", path
-            if isinstance(ours, words.Union) is not bool(facts.get("union")):
+            if isinstance(ours, types.Union) is not bool(facts.get("union")):
                 yield f"{path}: union"
             if set(ours.members) != set(theirs.members):
                 yield f"{path}: members"
@@ -52,37 +52,37 @@ def differences(ours: Any, theirs: BotocoreShape, path: str = "") -> Iterator[st
             yield from (f"{path}.{name}".lstrip(".") + ": required" for name in sorted(required))
             for name in ours.members.keys() & theirs.members.keys():
                 yield from differences(ours.members[name], theirs.members[name], f"{path}.{name}".lstrip("."))
-        case words.ListOf():
+        case types.ListOf():
             assert theirs.type_name == "list", path
             yield from _range_differences(ours.low, ours.high, theirs, path)
             yield from differences(ours.item, theirs.member, f"{path}[]")
-        case words.MapOf():
+        case types.MapOf():
             assert theirs.type_name == "map", path
             yield from _range_differences(ours.low, ours.high, theirs, path)
             yield from differences(ours.key, theirs.key, f"{path}{{key}}")
             yield from differences(ours.value, theirs.value, f"{path}{{}}")
-        case words.Choice():
+        case types.Choice():
             if list(ours.values) != list(theirs.enum):
                 yield f"{path}: values"
-        case words.Text():
+        case types.Text():
             assert theirs.type_name == "string", path
             if theirs.enum:
                 yield f"{path}: values"
             if (ours.pattern is None) is not ("pattern" not in facts):
                 yield f"{path}: pattern"
             yield from _range_differences(ours.low, ours.high, theirs, path)
-        case words.Integer():
+        case types.Integer():
             assert theirs.type_name == "integer", path
             yield from _range_differences(ours.low, facts.get("max"), theirs, path)
-        case words.Number():
+        case types.Number():
             assert theirs.type_name == "float", path
             yield from _range_differences(ours.low, ours.high, theirs, path)
-        case words.Blob():
+        case types.Blob():
             assert theirs.type_name == "blob", path
             yield from _range_differences(ours.low, facts.get("max"), theirs, path)
-        case words.JsonObject():
+        case types.JsonObject():
             assert theirs.is_document_type, path
-        case words.Flag():
+        case types.Flag():
             assert theirs.type_name == "boolean", path
         case _:
             raise AssertionError(f"{path}: {ours!r} is compared with nothing")
@@ -95,11 +95,11 @@ def _range_differences(low: float, high: float | None, theirs: BotocoreShape, pa
         yield f"{path}: high"
 
 
-def test_the_shapes_differ_from_botocores_only_where_it_is_meant() -> None:
+def test_the_schema_differs_from_botocore_only_where_intended() -> None:
     assert set(differences(CONVERSE_STREAM_REQUEST, REQUEST)) == DELIBERATE
 
 
-# --- Requests made from botocore's shapes ----------------------------------------------------------------
+# --- Requests generated from botocore's shapes -----------------------------------------------------------
 
 TEXTS = st.text("aZ9 é-/", max_size=12)
 JSON = st.recursive(
@@ -111,7 +111,7 @@ SIMPLE_PATTERN = {"guardrailIdentifier": "[a-z0-9]+"}
 
 
 def from_shape(shape: BotocoreShape, name: str = "") -> st.SearchStrategy[Any]:
-    """Values of a shape as botocore describes it, patterns included."""
+    """Return a strategy for values of a shape of botocore, including patterns."""
     facts = shape.metadata
     low, high = facts.get("min", 0), facts.get("max")
     match shape.type_name:
@@ -150,21 +150,21 @@ def from_shape(shape: BotocoreShape, name: str = "") -> st.SearchStrategy[Any]:
 TOOL_CONFIG = {"tools": [{"toolSpec": {"name": "t", "inputSchema": {"json": {"type": "object"}}}}]}
 
 
-def abide(request: dict[str, Any]) -> dict[str, Any]:
-    """Make the conversation of a request that has the right shapes one that Bedrock accepts."""
+def make_valid(request: dict[str, Any]) -> dict[str, Any]:
+    """Change the conversation of a request with valid shapes into one that Bedrock accepts."""
     left = {"image": 20, "document": 5, "video": 1}
-    asked: list[str] = []
+    tool_use_ids: list[str] = []
     for turn in request["messages"]:
         blocks = _within_limits(turn["content"], left)
         if turn["role"] == "assistant":
             blocks = [block for block in blocks if block.keys().isdisjoint({"image", "document"})]
             blocks = _with_distinct_uses(blocks)
-            asked = [use["toolUseId"] for use in _values(blocks, "toolUse") if "type" not in use]
+            tool_use_ids = [use["toolUseId"] for use in _values(blocks, "toolUse") if "type" not in use]
         else:
-            blocks = [_said(block) for block in blocks]
+            blocks = [_without_blank_text(block) for block in blocks]
             results = [block for block in blocks if "toolResult" in block]
             blocks = [block for block in blocks if "toolResult" not in block]
-            blocks += [_answer(id_, results) for id_ in asked]
+            blocks += [_answer(id_, results) for id_ in tool_use_ids]
         turn["content"] = [*blocks, {"text": "so it is"}]
         if _values(turn["content"], "toolUse") or _values(turn["content"], "toolResult"):
             request.setdefault("toolConfig", TOOL_CONFIG)
@@ -194,12 +194,12 @@ def _with_distinct_uses(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return blocks
 
 
-def _said(block: dict[str, Any]) -> dict[str, Any]:
-    return {"text": "said"} if block.get("text", "said").strip() == "" else block
+def _without_blank_text(block: dict[str, Any]) -> dict[str, Any]:
+    return {"text": "not blank"} if block.get("text", "not blank").strip() == "" else block
 
 
 def _answer(id_: str, results: list[dict[str, Any]]) -> dict[str, Any]:
-    """A generated tool result, where there is one left, for the tool use of this id."""
+    """Return a tool result for the tool use with this id, a generated one if any is left."""
     result = results.pop()["toolResult"] if results else {"content": []}
     return {"toolResult": {**result, "toolUseId": id_}}
 
@@ -214,30 +214,30 @@ def conversations(length: int) -> st.SearchStrategy[list[dict[str, Any]]]:
     ).map(list)
 
 
-SOUND_REQUESTS = st.fixed_dictionaries(
+VALID_REQUESTS = st.fixed_dictionaries(
     {"messages": st.integers(1, 3).flatmap(conversations)},
     optional={
         name: from_shape(member, name)
         for name, member in REQUEST.members.items()
         if name not in ("modelId", "messages")
     },
-).map(abide)
+).map(make_valid)
 
 
-def refused_by_botocore(request: Any) -> list[str]:
-    """What botocore's validator says, but for members that are merely new to it."""
+def problems_of_botocore(request: Any) -> list[str]:
+    """Return the problems that botocore's validator reports, except for unknown members."""
     report = ParamValidator().validate({"modelId": "amazon.nova-lite-v1:0", **request}, REQUEST)
-    said = report.generate_report().splitlines()
-    return [line for line in said if not line.startswith("Unknown parameter in ")]
+    lines = report.generate_report().splitlines()
+    return [line for line in lines if not line.startswith("Unknown parameter in ")]
 
 
-@given(SOUND_REQUESTS)
-def test_a_request_made_from_botocores_shapes_is_sound_to_both(request_: dict[str, Any]) -> None:
-    assert refused_by_botocore(request_) == []
+@given(VALID_REQUESTS)
+def test_a_request_generated_from_botocores_shapes_is_valid_for_both(request_: dict[str, Any]) -> None:
+    assert problems_of_botocore(request_) == []
     assert validate_request(request_, stream=True) == []
 
 
-# --- The same requests, spoilt ---------------------------------------------------------------------------
+# --- The same requests, made invalid ---------------------------------------------------------------------
 
 JUNK = st.one_of(
     st.sampled_from([None, True, -1, 0, 7, 1.5, 10**12, "", "x", b"", b"x", Decimal("-1")]),
@@ -247,21 +247,21 @@ JUNK = st.one_of(
 )
 
 
-def places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Every (container, key) in a request."""
+def positions(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield every pair of container and key in a request."""
     entries = (
         value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     )
     for key, item in entries:
         yield value, key
-        yield from places(item)
+        yield from positions(item)
 
 
 @st.composite
-def spoilt_requests(draw: st.DrawFn) -> dict[str, Any]:
-    """A sound request with one thing in it replaced, taken away or added."""
-    request: dict[str, Any] = copy.deepcopy(draw(SOUND_REQUESTS))
-    container, key = draw(st.sampled_from(list(places(request))))
+def changed_requests(draw: st.DrawFn) -> dict[str, Any]:
+    """Return a valid request with one value replaced, removed or added."""
+    request: dict[str, Any] = copy.deepcopy(draw(VALID_REQUESTS))
+    container, key = draw(st.sampled_from(list(positions(request))))
     match draw(st.sampled_from(["replace", "remove", "add"])):
         case "replace":
             container[key] = draw(JUNK)
@@ -274,20 +274,20 @@ def spoilt_requests(draw: st.DrawFn) -> dict[str, Any]:
     return request
 
 
-@given(spoilt_requests())
-def test_what_botocore_refuses_is_refused(request_: dict[str, Any]) -> None:
-    refusal = refused_by_botocore(request_)
-    if refusal:
-        assert validate_request(request_, stream=True), refusal
+@given(changed_requests())
+def test_a_request_that_botocore_rejects_is_rejected(request_: dict[str, Any]) -> None:
+    expected = problems_of_botocore(request_)
+    if expected:
+        assert validate_request(request_, stream=True), expected
 
 
-@given(spoilt_requests())
-def test_a_request_sound_or_not_is_left_as_it_was(request_: dict[str, Any]) -> None:
-    def picture(value: Any) -> Any:
+@given(changed_requests())
+def test_a_request_is_not_changed(request_: dict[str, Any]) -> None:
+    def snapshot(value: Any) -> Any:
         if isinstance(value, dict):
-            return [(key, picture(item)) for key, item in value.items()]
-        return [picture(item) for item in value] if isinstance(value, list) else (id(value), repr(value))
+            return [(key, snapshot(item)) for key, item in value.items()]
+        return [snapshot(item) for item in value] if isinstance(value, list) else (id(value), repr(value))
 
-    before = picture(request_)
+    before = snapshot(request_)
     validate_request(request_)
-    assert picture(request_) == before
+    assert snapshot(request_) == before

@@ -1,4 +1,4 @@
-"""The library's rules of a conversation against those of FakeBedrock, which were written apart from them."""
+"""The library's rules for conversations are compared with the independent ones of FakeBedrock."""
 
 from __future__ import annotations
 
@@ -46,20 +46,20 @@ ANY_ORDER = st.lists(
 
 @st.composite
 def conversations(draw: st.DrawFn) -> list[Json]:
-    """Any messages; in half of the conversations every tool use has its result, so that some are sent."""
+    """Return any messages. In half of the conversations every tool use has a result."""
     if draw(st.booleans()):
         return draw(ALTERNATING | ANY_ORDER)
     messages: list[Json] = draw(ALTERNATING)
-    asked: list[str] = []
+    pending: list[str] = []
     for message in messages:
         others = [block for block in message["content"] if "text" in block and block["text"].strip()]
         if message["role"] == "user":
-            message["content"] = [*map(result_of, asked), {"text": "a"}, *others]
+            message["content"] = [*map(result_of, pending), {"text": "a"}, *others]
         else:
             uses = {
                 block["toolUse"]["toolUseId"]: block for block in message["content"] if "toolUse" in block
             }
-            asked = list(uses)
+            pending = list(uses)
             message["content"] = [*draw(st.lists(TEXTS, max_size=1)), *others, *uses.values()]
     return messages
 

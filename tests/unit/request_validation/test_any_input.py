@@ -54,17 +54,17 @@ def assert_sentences(problems: Any) -> None:
 
 
 @given(ANYTHING, st.booleans())
-def test_anything_at_all_gets_an_answer(value: Any, stream: bool) -> None:
+def test_any_value_gets_a_list_of_problems(value: Any, stream: bool) -> None:
     assert_sentences(validate_request(value, stream=stream))
 
 
 @given(st.dictionaries(NAMES, ANYTHING))
-def test_any_value_in_a_known_field_gets_an_answer(request_: dict[str, Any]) -> None:
+def test_any_value_in_a_known_field_gets_a_list_of_problems(request_: dict[str, Any]) -> None:
     assert_sentences(validate_request(request_))
 
 
 @given(ANYTHING)
-def test_any_value_in_a_content_block_gets_an_answer(value: Any) -> None:
+def test_any_value_in_a_content_block_gets_a_list_of_problems(value: Any) -> None:
     for kind in ("text", "image", "document", "toolUse", "toolResult", "guardContent", "citationsContent"):
         block = {kind: value}
         result = {"toolResult": {"toolUseId": "1", "content": [block]}}
@@ -72,7 +72,7 @@ def test_any_value_in_a_content_block_gets_an_answer(value: Any) -> None:
 
 
 @given(st.dictionaries(NAMES, ANYTHING))
-def test_only_plain_dicts_are_taken_below_the_request_itself(fields: dict[str, Any]) -> None:
+def test_only_plain_dicts_are_accepted_below_the_request(fields: dict[str, Any]) -> None:
     assert validate_request(MappingProxyType(fields)) == validate_request(fields)
     (problem,) = validate_request(
         {"messages": [MappingProxyType({"role": "user", "content": [{"text": "a"}]})]},
@@ -120,7 +120,7 @@ def test_an_object_that_raises_is_a_problem_and_not_an_exception(hostile_class: 
         assert_sentences(problems)
 
 
-def test_what_was_found_before_an_object_raised_is_kept() -> None:
+def test_problems_found_before_an_object_raises_are_returned() -> None:
     problems = validate_request(
         {"messages": [], "inferenceConfig": HostileDict(maxTokens=0)},
     )
@@ -130,7 +130,7 @@ def test_what_was_found_before_an_object_raised_is_kept() -> None:
     ]
 
 
-def test_a_document_that_holds_itself_is_a_problem() -> None:
+def test_a_document_that_contains_itself_is_a_problem() -> None:
     fields: dict[str, Any] = {"list": [1]}
     fields["list"].append(fields)
     assert validate_request(SOUND | {"additionalModelRequestFields": fields}) == [
@@ -138,18 +138,18 @@ def test_a_document_that_holds_itself_is_a_problem() -> None:
     ]
 
 
-def test_messages_that_hold_themselves_are_a_problem() -> None:
+def test_messages_that_contain_themselves_are_a_problem() -> None:
     messages: list[Any] = []
     messages.append({"role": "user", "content": messages})
     assert_sentences(validate_request({"messages": messages}))
 
 
-def test_a_value_that_stands_in_two_places_is_sound() -> None:
+def test_a_value_used_twice_is_valid() -> None:
     shared = {"type": "string"}
     assert validate_request(SOUND | {"additionalModelRequestFields": {"a": shared, "b": [shared]}}) == []
 
 
-def test_a_document_of_shared_parts_is_looked_at_once_a_part() -> None:
+def test_each_shared_part_of_a_document_is_visited_once() -> None:
     value: Any = ["leaf"]
     for _ in range(90):
         value = [value, value]
@@ -167,7 +167,7 @@ def test_a_document_may_be_a_hundred_levels_deep(depth: int, sound: bool) -> Non
     )
 
 
-def test_a_default_dict_gains_nothing() -> None:
+def test_a_default_dict_gets_no_new_keys() -> None:
     request_ = defaultdict(list, SOUND)
     request_["inferenceConfig"] = defaultdict(int)
     assert validate_request(request_) == []
@@ -175,7 +175,7 @@ def test_a_default_dict_gains_nothing() -> None:
     assert request_["inferenceConfig"] == {}
 
 
-def test_large_files_are_measured_where_they_are() -> None:
+def test_large_files_are_not_copied() -> None:
     files = [bytes(3_000_000), bytearray(3_000_000), memoryview(bytes(3_000_000))]
     blocks = [{"image": {"format": "png", "source": {"bytes": data}}} for data in files]
     request_ = {"messages": [{"role": "user", "content": [{"text": "x" * 3_000_000}, *blocks]}]}

@@ -19,7 +19,7 @@ def _values(holder: type) -> dict[str, object]:
     return {name: value for name, value in vars(holder).items() if name.isupper()}
 
 
-def test_the_documented_limits_and_defaults_stand_in_the_module() -> None:
+def test_the_module_contains_the_documented_limits_and_defaults() -> None:
     documented = {
         "MAX_IMAGES_PER_REQUEST": 20,
         "MAX_DOCUMENTS_PER_REQUEST": 5,
@@ -57,13 +57,13 @@ def test_every_member_of_request_and_response_has_a_name() -> None:
     assert members <= set(_values(ConverseAPIFields).values())
 
 
-def test_an_error_code_has_one_meaning() -> None:
+def test_an_error_code_is_in_one_category() -> None:
     groups = [set(codes) for codes in _values(RetryableErrorTypes).values()]
     assert len(groups) == 5
     assert all(first.isdisjoint(second) for first, second in combinations(groups, 2))
 
 
-def test_every_error_that_converse_declares_is_classified_but_the_one_its_message_decides() -> None:
+def test_every_error_of_converse_is_in_a_category_except_validation_exception() -> None:
     service = botocore.session.Session().get_service_model("bedrock-runtime")
     declared = {shape.name for shape in service.operation_model("ConverseStream").error_shapes}
     classified = {code for codes in _values(RetryableErrorTypes).values() for code in codes}

@@ -1,4 +1,4 @@
-"""A limit is the last value that is still taken."""
+"""A limit is the last accepted value."""
 
 from __future__ import annotations
 
@@ -41,18 +41,20 @@ def tool(name: str) -> dict[str, Any]:
         ({"toolConfig": tool("t" * 64)}, {"toolConfig": tool("t" * 65)}),
     ],
 )
-def test_a_limit_is_taken_and_what_lies_beyond_is_not(within: dict[str, Any], beyond: dict[str, Any]) -> None:
+def test_a_limit_is_accepted_and_a_larger_value_is_rejected(
+    within: dict[str, Any], beyond: dict[str, Any]
+) -> None:
     assert validate_request(request(**within)) == []
     assert len(validate_request(request(**beyond))) == 1
 
 
 @pytest.mark.parametrize("members", [{"type": "default", "ttl": "2h"}, {"type": "persistent"}])
-def test_a_sort_of_cache_that_aws_adds_next_is_taken(members: dict[str, str]) -> None:
+def test_a_new_cache_type_is_accepted(members: dict[str, str]) -> None:
     point = {"cachePoint": members}
     assert validate_request(request(system=[{"text": "Be brief."}, point])) == []
 
 
-def test_what_is_not_said_to_be_a_stream_is_none() -> None:
+def test_the_stream_mode_is_accepted_for_streams_only() -> None:
     guardrail = {"guardrailIdentifier": "abc", "guardrailVersion": "1", "streamProcessingMode": "sync"}
     assert len(validate_request(request(guardrailConfig=guardrail))) == 1
     assert validate_request(request(guardrailConfig=guardrail), stream=True) == []
@@ -64,14 +66,14 @@ def test_a_long_value_is_not_repeated_in_full() -> None:
     assert "x" * 40 + "..." in problem
 
 
-def test_a_thousand_problems_are_listed_and_no_more() -> None:
-    wrong = [{"text": 3}] * 1500
-    problems = validate_request({"messages": [{"role": "user", "content": wrong}]})
+def test_at_most_a_thousand_problems_are_listed() -> None:
+    invalid = [{"text": 3}] * 1500
+    problems = validate_request({"messages": [{"role": "user", "content": invalid}]})
     assert len(problems) == 1001
     assert "1000" in problems[-1]
 
 
-def test_a_number_of_many_digits_is_called_by_its_type() -> None:
+def test_a_long_number_is_described_by_its_type() -> None:
     (short,) = validate_request(request(inferenceConfig={"maxTokens": -3}))
     (long,) = validate_request(request(inferenceConfig={"maxTokens": -(2**5000)}))
     assert "(got -3)" in short

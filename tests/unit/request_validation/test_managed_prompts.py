@@ -44,12 +44,12 @@ def problems_of(models: tuple[str, ...], **parameters: Any) -> list[str]:
         (NOVA, False),
     ],
 )
-def test_a_managed_prompt_is_known_by_its_arn(model_id: str, is_prompt: bool) -> None:
+def test_a_managed_prompt_is_recognized_by_its_arn(model_id: str, is_prompt: bool) -> None:
     assert is_managed_prompt(model_id) is is_prompt
 
 
 @pytest.mark.parametrize("messages", [None, []])
-def test_a_managed_prompt_needs_no_messages(messages: Any) -> None:
+def test_messages_are_optional_for_a_managed_prompt(messages: Any) -> None:
     request = build((PROMPT,), messages=messages, prompt_variables={"city": "Lima"})
     assert request.fields == {"promptVariables": VARIABLES}
     assert request.warnings == ()
@@ -61,7 +61,7 @@ def test_messages_given_with_a_managed_prompt_are_appended() -> None:
 
 
 @pytest.mark.parametrize("models", [(NOVA,), (), (NOVA, "anthropic.claude-haiku-4-5-20251001-v1:0")])
-def test_a_model_needs_messages(models: tuple[str, ...]) -> None:
+def test_messages_are_required_for_a_model(models: tuple[str, ...]) -> None:
     assert problems_of(models, messages=None, prompt_variables=VARIABLES) == ["messages: is required"]
 
 
@@ -75,21 +75,21 @@ def test_a_model_needs_messages(models: tuple[str, ...]) -> None:
         ("extra_request_fields", {"system": [{"text": "Be brief."}]}, "system"),
     ],
 )
-def test_what_a_managed_prompt_defines_itself_is_a_problem_by_its_field(
+def test_a_field_that_is_defined_in_a_managed_prompt_is_a_problem(
     parameter: str, value: Any, field: str
 ) -> None:
     (problem,) = problems_of((PROMPT,), messages=None, **{parameter: value})
-    assert problem.startswith(f"{field}: must be left out: the managed prompt defines it (got ")
+    assert problem.startswith(f"{field}: must be omitted: it is defined in the managed prompt (got ")
 
 
 @pytest.mark.parametrize(
     "parameters", [{"system": []}, {"inference_config": {}}, {"additional_model_request_fields": {}}]
 )
-def test_what_is_empty_is_no_override_of_a_managed_prompt(parameters: Json) -> None:
-    assert build((PROMPT,), messages=None, **parameters).passed_over == {}
+def test_empty_fields_are_accepted_with_a_managed_prompt(parameters: Json) -> None:
+    assert build((PROMPT,), messages=None, **parameters).skipped_models == {}
 
 
-def test_messages_after_a_prompt_may_go_on_where_it_ends() -> None:
+def test_messages_after_a_prompt_may_continue_its_conversation() -> None:
     for first in (
         {"role": "assistant", "content": [{"text": "Hola"}]},
         {"role": "user", "content": [TOOL_RESULT]},
@@ -99,40 +99,40 @@ def test_messages_after_a_prompt_may_go_on_where_it_ends() -> None:
     assert validate_request({"messages": history}, managed_prompt=True) == []
 
 
-def test_messages_after_a_prompt_keep_the_rules_among_themselves() -> None:
+def test_messages_after_a_prompt_are_checked_against_each_other() -> None:
     history = [QUESTION, QUESTION, {"role": "assistant", "content": [TOOL_USE]}, QUESTION]
     problems = validate_request({"messages": history}, managed_prompt=True)
     assert [problem.partition(": ")[0] for problem in problems] == ["messages[1].role", "messages[3].content"]
 
 
-# ---- a managed prompt beside a model
+# ---- a managed prompt together with a model
 
 
-def test_without_messages_only_the_managed_prompt_is_asked() -> None:
+def test_a_request_without_messages_is_for_the_managed_prompt_only() -> None:
     request = build((NOVA, PROMPT), messages=None, prompt_variables=VARIABLES)
-    assert request.passed_over == {NOVA: ["messages: is required"]}
-    assert request.warnings == (f"{NOVA} was passed over: messages: is required",)
+    assert request.skipped_models == {NOVA: ["messages: is required"]}
+    assert request.warnings == (f"{NOVA} was skipped: messages: is required",)
 
 
-def test_with_settings_of_its_own_a_request_is_for_the_model() -> None:
+def test_a_request_with_settings_is_for_the_model_only() -> None:
     request = build((PROMPT, NOVA), messages="Hello", system=[{"text": "Be brief."}])
-    assert list(request.passed_over) == [PROMPT]
+    assert list(request.skipped_models) == [PROMPT]
 
 
-def test_a_plain_conversation_is_for_both() -> None:
-    assert build((PROMPT, NOVA), messages="Hello").passed_over == {}
+def test_a_plain_conversation_is_for_prompt_and_model() -> None:
+    assert build((PROMPT, NOVA), messages="Hello").skipped_models == {}
 
 
-def test_a_request_that_suits_neither_is_refused_with_the_problems_of_both() -> None:
+def test_a_request_invalid_for_both_is_rejected_with_the_problems_of_both() -> None:
     assert problems_of((PROMPT, NOVA), messages=None, system=[{"text": "Be brief."}]) == [
         "messages: is required",
-        "system: must be left out: the managed prompt defines it (got list)",
+        "system: must be omitted: it is defined in the managed prompt (got list)",
     ]
 
 
-def test_default_inference_parameters_are_for_models_only() -> None:
+def test_default_inference_parameters_apply_to_models_only() -> None:
     request = build((PROMPT, NOVA), messages="Hello", default_inference_config={"maxTokens": 50})
-    assert request.passed_over == {}
+    assert request.skipped_models == {}
     assert request.fields["inferenceConfig"] == {"maxTokens": 50}
     assert request.warnings == (f"default_inference_config does not apply to {PROMPT}, a managed prompt",)
 

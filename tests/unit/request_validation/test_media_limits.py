@@ -1,4 +1,4 @@
-"""How large and how many files may be: a fact of each model, checked where it is known."""
+"""Limits for size and number of files, by model."""
 
 from __future__ import annotations
 
@@ -76,9 +76,9 @@ def problems_of(models: tuple[str, ...], *blocks: Json) -> list[str]:
         (NOVA_LITE, [video(25_000_000)]),
     ],
 )
-def test_what_a_model_accepts_or_may_accept_is_sent(model: str, blocks: list[Json]) -> None:
+def test_a_request_within_known_limits_is_sent(model: str, blocks: list[Json]) -> None:
     request = build((model,), *blocks)
-    assert request.passed_over == {}
+    assert request.skipped_models == {}
     assert request.warnings in ((), ("the document 'a file' was sent as 'a file (2)'",))
 
 
@@ -91,7 +91,7 @@ FIRST = "messages[0].content[1]"
         (
             CLAUDE_3,
             [image()] * 21,
-            "messages: must hold at most 20 images, tool results included (got 21)",
+            "messages: must contain at most 20 images, including tool results (got 21)",
         ),
         (
             CLAUDE_3_7,
@@ -126,7 +126,7 @@ FIRST = "messages[0].content[1]"
         (
             NOVA_2,
             [video(), video()],
-            "messages: must hold at most 1 video, tool results included (got 2)",
+            "messages: must contain at most 1 video, including tool results (got 2)",
         ),
         (
             NOVA_LITE,
@@ -135,17 +135,17 @@ FIRST = "messages[0].content[1]"
         ),
     ],
 )
-def test_a_limit_of_the_only_model_is_a_problem_with_its_field_and_the_model(
+def test_an_exceeded_limit_is_a_problem_with_field_and_model(
     model: str, blocks: list[Json], problem: str
 ) -> None:
     assert problems_of((model,), *blocks) == [f"{problem}, a limit of {model}"]
 
 
 @pytest.mark.parametrize("model", [CLAUDE_3, NOVA_2, UNKNOWN, ARN])
-def test_five_documents_a_request_is_the_limit_of_every_model(model: str) -> None:
+def test_every_model_is_limited_to_five_documents(model: str) -> None:
     documents = [document("txt", 1) for _ in range(6)]
     assert problems_of((model,), *documents) == [
-        "messages: must hold at most 5 documents, tool results included (got 6)"
+        "messages: must contain at most 5 documents, including tool results (got 6)"
     ]
 
 
@@ -166,17 +166,17 @@ def test_files_in_tool_results_count() -> None:
     ]
 
 
-def test_only_the_models_whose_limit_is_exceeded_are_passed_over() -> None:
+def test_only_models_whose_limit_is_exceeded_are_skipped() -> None:
     request = build((CLAUDE_3, NOVA_2, CLAUDE_3_7), *[image()] * 21)
-    assert set(request.passed_over) == {CLAUDE_3, CLAUDE_3_7}
-    problem = "messages: must hold at most 20 images, tool results included (got 21)"
+    assert set(request.skipped_models) == {CLAUDE_3, CLAUDE_3_7}
+    problem = "messages: must contain at most 20 images, including tool results (got 21)"
     assert request.warnings == (
-        f"{CLAUDE_3} was passed over: {problem}",
-        f"{CLAUDE_3_7} was passed over: {problem}",
+        f"{CLAUDE_3} was skipped: {problem}",
+        f"{CLAUDE_3_7} was skipped: {problem}",
     )
 
 
-def test_a_request_that_no_model_accepts_is_an_error_with_the_limits_of_all() -> None:
+def test_a_request_that_no_model_accepts_is_rejected_with_all_limits() -> None:
     problems = problems_of((CLAUDE_3, HAIKU_4_5), image(3_932_161), document("csv", 4_500_001))
     one, two = f"{FIRST}.image.source.bytes", "messages[0].content[2].document.source.bytes"
     assert problems == [
@@ -186,7 +186,7 @@ def test_a_request_that_no_model_accepts_is_an_error_with_the_limits_of_all() ->
     ]
 
 
-def test_limits_are_reported_beside_the_other_problems_of_a_request() -> None:
+def test_limits_are_reported_with_the_other_problems_of_a_request() -> None:
     messages = [{"role": "user", "content": [image(3_750_001)]}]
     with pytest.raises(RequestValidationError) as raised:
         build_request({"messages": messages, "inference_config": {"maxTokens": 0}}, model_ids=[CLAUDE_3])
@@ -196,7 +196,7 @@ def test_limits_are_reported_beside_the_other_problems_of_a_request() -> None:
     ]
 
 
-def test_a_value_that_raises_when_it_is_read_is_one_problem() -> None:
+def test_a_value_that_raises_when_read_is_one_problem() -> None:
     class Hostile(list[Any]):
         def __iter__(self) -> Any:
             raise ZeroDivisionError
@@ -205,11 +205,11 @@ def test_a_value_that_raises_when_it_is_read_is_one_problem() -> None:
         build_request({"messages": Hostile([1])}, model_ids=[CLAUDE_3])
 
 
-def test_a_flood_of_files_beyond_a_limit_is_cut() -> None:
+def test_the_number_of_reported_files_is_limited() -> None:
     assert len(problems_of((CLAUDE_3,), *[image(3_750_001)] * 1500)) == 1000
 
 
-def test_large_files_are_measured_where_they_are() -> None:
+def test_large_files_are_not_copied() -> None:
     blocks = [image(3_000_000), document("pdf", 4_000_000)]
     messages = [{"role": "user", "content": [{"text": "x"}, *blocks]}]
     build_request({"messages": messages}, model_ids=[CLAUDE_3])
@@ -224,7 +224,7 @@ def test_large_files_are_measured_where_they_are() -> None:
 # ---- the table
 
 
-def test_every_known_model_has_the_limits_of_a_family_and_an_unknown_one_has_none() -> None:
+def test_known_models_have_limits_and_unknown_models_have_none() -> None:
     for model_id in known_names():
         limits = media_limits(model_id)
         assert limits.document_bytes == ContentLimits.MAX_DOCUMENT_SIZE_BYTES
@@ -232,7 +232,7 @@ def test_every_known_model_has_the_limits_of_a_family_and_an_unknown_one_has_non
     assert media_limits(UNKNOWN) == media_limits(ARN) == MediaLimits()
 
 
-def test_the_models_of_the_documented_limits_are_those_that_keep_all_of_them() -> None:
+def test_only_claude_3_models_have_the_documented_limits() -> None:
     documented = MediaLimits(
         images=ContentLimits.MAX_IMAGES_PER_REQUEST,
         image_bytes=ContentLimits.MAX_IMAGE_SIZE_BYTES,

@@ -1,4 +1,4 @@
-"""One example for each rule that a Converse request is held to."""
+"""One example for each validation rule of Converse requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def assistant(*blocks: Json) -> Json:
     return {"role": "assistant", "content": list(blocks)}
 
 
-def asking(*blocks: Json, **fields: Any) -> Json:
+def with_blocks(*blocks: Json, **fields: Any) -> Json:
     return {"messages": [user(*(blocks or ({"text": "Hello"},)))], **fields}
 
 
@@ -53,8 +53,8 @@ def tool(**members: Any) -> Json:
     return {"tools": [{"toolSpec": spec}]}
 
 
-def answering(*results: Json, uses: tuple[Json, ...] = (), **fields: Any) -> Json:
-    """A conversation in which the user answers the assistant's tool uses with these results."""
+def with_results(*results: Json, uses: tuple[Json, ...] = (), **fields: Any) -> Json:
+    """Return a conversation with tool uses of the assistant and these results of the user."""
     turns = [user({"text": "?"}), assistant(*(uses or (tool_use(),))), user(*results)]
     return {"messages": turns, "toolConfig": tool(), **fields}
 
@@ -65,9 +65,9 @@ def only_problem(request: Any, *, stream: bool = False) -> str:
     return problems[0]
 
 
-SOUND: dict[str, Json] = {
-    "a plain question": asking(),
-    "every configuration": asking(
+VALID: dict[str, Json] = {
+    "a plain question": with_blocks(),
+    "every configuration": with_blocks(
         modelId="amazon.nova-lite-v1:0",
         system=[{"text": "Be brief."}, {"cachePoint": {"type": "default", "ttl": "1h"}}],
         inferenceConfig={"maxTokens": 1, "temperature": 0, "topP": 1.0, "stopSequences": ["Human:"]},
@@ -84,12 +84,12 @@ SOUND: dict[str, Json] = {
             "effort": "low",
         },
     ),
-    "nothing in lists that may be empty": asking(
+    "nothing in lists that may be empty": with_blocks(
         system=[], additionalModelResponseFieldPaths=[], inferenceConfig={}, promptVariables={}
     ),
-    "an image": asking({"text": "What is this?"}, image()),
-    "an image without text": asking(image()),
-    "an image in S3": asking(
+    "an image": with_blocks({"text": "What is this?"}, image()),
+    "an image without text": with_blocks(image()),
+    "an image in S3": with_blocks(
         {
             "image": {
                 "format": "webp",
@@ -97,41 +97,41 @@ SOUND: dict[str, Json] = {
             }
         }
     ),
-    "a bytearray": asking(image(bytearray(b"png"))),
-    "a memoryview": asking(image(memoryview(b"png"))),
-    "a document named like a file": asking({"text": "Sum up"}, document()),
-    "a document beside guarded text": asking({"guardContent": {"text": {"text": "Sum up"}}}, document()),
-    "a document as text": asking({"text": "x"}, {"document": {"name": "n", "source": {"text": "long"}}}),
-    "files as large and as many as a model may accept": asking(
+    "a bytearray": with_blocks(image(bytearray(b"png"))),
+    "a memoryview": with_blocks(image(memoryview(b"png"))),
+    "a document named like a file": with_blocks({"text": "Sum up"}, document()),
+    "a document beside guarded text": with_blocks({"guardContent": {"text": {"text": "Sum up"}}}, document()),
+    "a document as text": with_blocks({"text": "x"}, {"document": {"name": "n", "source": {"text": "long"}}}),
+    "files as large and as many as a model may accept": with_blocks(
         {"text": "x"}, *[image(bytes(4_000_000))] * 29, document(bytes(6_000_000)), video(bytes(25_000_001))
     ),
-    "five documents": asking({"text": "Compare"}, *[document()] * 5),
-    "a tool that was used": answering(
+    "five documents": with_blocks({"text": "Compare"}, *[document()] * 5),
+    "a tool that was used": with_results(
         tool_result("call-2", {"json": {"sky": "blue"}}, image()),
         tool_result("call-1"),
         uses=(tool_use("call-1"), tool_use("call-2")),
     ),
-    "a tool that is used again under the same id": answering(tool_result())
+    "a tool that is used again under the same id": with_results(tool_result())
     | {
         "messages": [
-            *answering(tool_result())["messages"],
+            *with_results(tool_result())["messages"],
             *[assistant(tool_use()), user(tool_result())],
         ]
     },
-    "tool uses that nobody answers yet": {
+    "tool uses without results yet": {
         "messages": [user({"text": "?"}), assistant(tool_use())],
         "toolConfig": tool(),
     },
-    "a system message before a tool result": answering(tool_result())
+    "a system message before a tool result": with_results(tool_result())
     | {
         "messages": [
-            *answering()["messages"][:2],
+            *with_results()["messages"][:2],
             {"role": "system", "content": [{"text": "Be brief."}]},
             user(tool_result()),
         ]
     },
-    "an empty tool result": answering({"toolResult": {"toolUseId": "call-1", "content": []}}),
-    "a document in a tool result": answering(tool_result("call-1", document())),
+    "an empty tool result": with_results({"toolResult": {"toolUseId": "call-1", "content": []}}),
+    "a document in a tool result": with_results(tool_result("call-1", document())),
     "a server tool's result in the assistant's turn": {
         "messages": [
             user({"text": "?"}),
@@ -140,7 +140,7 @@ SOUND: dict[str, Json] = {
         ],
         "toolConfig": {"tools": [{"systemTool": {"name": "nova_grounding"}}]},
     },
-    "five cache points": asking({"text": "x"}, *[{"cachePoint": {"type": "default"}}] * 5),
+    "five cache points": with_blocks({"text": "x"}, *[{"cachePoint": {"type": "default"}}] * 5),
     "an assistant's prefill": {"messages": [user({"text": "a"}), assistant({"text": "{"})]},
     "an empty message of the assistant": {
         "messages": [user({"text": "a"}), assistant(), user({"text": "b"})]
@@ -150,20 +150,20 @@ SOUND: dict[str, Json] = {
         "messages": [{"role": "system", "content": [{"text": "x"}]}, user({"text": "a"})]
     },
     "tuples for lists": {"messages": ({"role": "user", "content": ({"text": "Hello"},)},)},
-    "a content block AWS may add": asking({"text": "x"}, {"hologram": {"any": ["thing"]}}),
-    "a request field AWS may add": asking(newField={"any": "thing"}),
-    "a member AWS may add": asking(inferenceConfig={"topK": 5}),
-    "a service tier AWS may add": asking(serviceTier={"type": "overnight"}),
+    "a content block AWS may add": with_blocks({"text": "x"}, {"hologram": {"any": ["thing"]}}),
+    "a request field AWS may add": with_blocks(newField={"any": "thing"}),
+    "a member AWS may add": with_blocks(inferenceConfig={"topK": 5}),
+    "a service tier AWS may add": with_blocks(serviceTier={"type": "overnight"}),
 }
 
 
-@pytest.mark.parametrize("request_", SOUND.values(), ids=SOUND.keys())
-def test_a_sound_request_has_no_problems(request_: Json) -> None:
+@pytest.mark.parametrize("request_", VALID.values(), ids=VALID.keys())
+def test_a_valid_request_has_no_problems(request_: Json) -> None:
     assert validate_request(request_) == []
     assert validate_request(request_, stream=True) == []
 
 
-TAKEN = "letters, digits, spaces and : _ @ $ # = / + , - ."
+METADATA = "letters, digits, spaces and : _ @ $ # = / + , - ."
 BLOCKS = (
     "text, image, document, video, audio, toolUse, toolResult, guardContent, cachePoint, reasoningContent, "
     "citationsContent, searchResult, toolAddition, toolRemoval"
@@ -171,7 +171,7 @@ BLOCKS = (
 FIRST = "messages[0].content[0]"
 RESULT = "messages[2].content[0].toolResult"
 
-REFUSED: dict[str, tuple[Any, str]] = {
+INVALID: dict[str, tuple[Any, str]] = {
     # The request and its messages
     "no request": (None, "request: must be a dict with messages (got None)"),
     "no messages": ({}, "messages: is required"),
@@ -205,87 +205,90 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "the assistant first": (
         {"messages": [assistant({"text": "a"})]},
-        'messages[0].role: must be "user", which begins a conversation (got "assistant")',
+        'messages[0].role: must be "user" in the first message (got "assistant")',
     ),
     "the assistant first after the system": (
         {"messages": [{"role": "system", "content": [{"text": "x"}]}, assistant({"text": "a"})]},
-        'messages[1].role: must be "user", which begins a conversation (got "assistant")',
+        'messages[1].role: must be "user" in the first message (got "assistant")',
     ),
-    "nobody but the system": (
+    "only a system message": (
         {"messages": [{"role": "system", "content": [{"text": "x"}]}]},
-        "messages: must hold a message of the user",
+        "messages: must contain a user message",
     ),
-    "a known field misspelt": (
-        asking(inference_config={}),
+    "a known field misspelled": (
+        with_blocks(inference_config={}),
         'inference_config: must be spelled "inferenceConfig"',
     ),
-    "a field that is None": (asking(system=None), "system: must be a list of system blocks (got None)"),
-    "a name that is no string": (asking() | {1: 2}, "request: takes only strings as member names (got 1)"),
-    "a name further in that is no string": (
-        asking(inferenceConfig={1: 2}),
-        "inferenceConfig: takes only strings as member names (got 1)",
+    "a field that is None": (with_blocks(system=None), "system: must be a list of system blocks (got None)"),
+    "a name that is not a string": (with_blocks() | {1: 2}, "request: member names must be strings (got 1)"),
+    "a name further in that is not a string": (
+        with_blocks(inferenceConfig={1: 2}),
+        "inferenceConfig: member names must be strings (got 1)",
     ),
     # Content blocks
     "a block that is a string": (
         {"messages": [{"role": "user", "content": ["Hello"]}]},
         f"{FIRST}: must be a dict with exactly one of {BLOCKS} (got str)",
     ),
-    "a block of nothing": (asking({}), f"{FIRST}: must hold exactly one of {BLOCKS} (got none)"),
-    "a block of two": (
-        asking({"type": "text", "text": "a"}),
-        f'{FIRST}: must hold exactly one of {BLOCKS} (got "type", "text")',
+    "an empty block": (with_blocks({}), f"{FIRST}: must contain exactly one of {BLOCKS} (got none)"),
+    "a block with two members": (
+        with_blocks({"type": "text", "text": "a"}),
+        f'{FIRST}: must contain exactly one of {BLOCKS} (got "type", "text")',
     ),
-    "a block misspelt": (asking({"tool_use": {}}), f'{FIRST}.tool_use: must be spelled "toolUse"'),
-    "text that is a number": (asking({"text": 5}), f"{FIRST}.text: must be a string (got 5)"),
-    "empty text": (asking({"text": ""}), f"{FIRST}.text: must not be blank"),
-    "blank text": (asking({"text": " \n\t "}), f"{FIRST}.text: must not be blank"),
+    "a block misspelled": (with_blocks({"tool_use": {}}), f'{FIRST}.tool_use: must be spelled "toolUse"'),
+    "text that is a number": (with_blocks({"text": 5}), f"{FIRST}.text: must be a string (got 5)"),
+    "empty text": (with_blocks({"text": ""}), f"{FIRST}.text: must not be blank"),
+    "blank text": (with_blocks({"text": " \n\t "}), f"{FIRST}.text: must not be blank"),
     "an unknown image format": (
-        asking({"text": "a"}, image(format_="bmp")),
+        with_blocks({"text": "a"}, image(format_="bmp")),
         'messages[0].content[1].image.format: must be one of png, jpeg, gif, webp (got "bmp")',
     ),
-    "an image without source": (asking({"image": {"format": "png"}}), f"{FIRST}.image.source: is required"),
+    "an image without source": (
+        with_blocks({"image": {"format": "png"}}),
+        f"{FIRST}.image.source: is required",
+    ),
     "an image in base64": (
-        asking(image("iVBORw0KGgo=")),
+        with_blocks(image("iVBORw0KGgo=")),
         f"{FIRST}.image.source.bytes: must be 1 or more raw bytes, as bytes, bytearray or memoryview "
         "(got str: if it is base64, decode it first)",
     ),
     "an image that is empty": (
-        asking(image(b"")),
+        with_blocks(image(b"")),
         f"{FIRST}.image.source.bytes: must be 1 or more raw bytes, as bytes, bytearray or memoryview "
         "(got 0 bytes)",
     ),
     "a wrong S3 address": (
-        asking({"image": {"format": "png", "source": {"s3Location": {"uri": "https://bucket/key"}}}}),
+        with_blocks({"image": {"format": "png", "source": {"s3Location": {"uri": "https://bucket/key"}}}}),
         f"{FIRST}.image.source.s3Location.uri: must be a string of 1 to 1024 characters (s3://bucket/key) "
         '(got "https://bucket/key")',
     ),
     "a document without a name": (
-        asking({"text": "a"}, {"document": {"source": {"text": "x"}}}),
+        with_blocks({"text": "a"}, {"document": {"source": {"text": "x"}}}),
         "messages[0].content[1].document.name: is required",
     ),
     "a document with too long a name": (
-        asking({"text": "a"}, document(name="n" * 201)),
+        with_blocks({"text": "a"}, document(name="n" * 201)),
         "messages[0].content[1].document.name: must be a string of 1 to 200 characters (got 201 characters)",
     ),
     "a document without text": (
-        asking(document()),
-        "messages[0].content: must hold a text block beside its document",
+        with_blocks(document()),
+        "messages[0].content: must contain a text block in addition to the document",
     ),
     "an image of the assistant": (
         {"messages": [user({"text": "a"}), assistant(image())]},
-        'messages[1].content[0].image: must be in a message of the user (got role "assistant")',
+        'messages[1].content[0].image: must be in a user message (got role "assistant")',
     ),
     "a document of the assistant": (
         {"messages": [user({"text": "a"}), assistant({"text": "b"}, document())]},
-        'messages[1].content[1].document: must be in a message of the user (got role "assistant")',
+        'messages[1].content[1].document: must be in a user message (got role "assistant")',
     ),
     "an image of the system": (
         {"messages": [{"role": "system", "content": [image()]}, user({"text": "a"})]},
-        'messages[0].content[0].image: must be in a message of the user (got role "system")',
+        'messages[0].content[0].image: must be in a user message (got role "system")',
     ),
     "documents beyond five": (
-        asking({"text": "a"}, *[document()] * 6),
-        "messages: must hold at most 5 documents, tool results included (got 6)",
+        with_blocks({"text": "a"}, *[document()] * 6),
+        "messages: must contain at most 5 documents, including tool results (got 6)",
     ),
     "a tool use id with a space": (
         {"messages": [user({"text": "?"}), assistant(tool_use("call 1"))], "toolConfig": tool()},
@@ -300,45 +303,45 @@ REFUSED: dict[str, tuple[Any, str]] = {
             ],
             "toolConfig": tool(),
         },
-        "messages[1].content[0].toolUse.input: must be a JSON object, a dict (got str)",
+        "messages[1].content[0].toolUse.input: must be a JSON object (a dict) (got str)",
     ),
     "a tool result in JSON that is a list": (
-        answering(tool_result("call-1", {"json": [1]})),
-        f"{RESULT}.content[0].json: must be a JSON object, a dict (got list)",
+        with_results(tool_result("call-1", {"json": [1]})),
+        f"{RESULT}.content[0].json: must be a JSON object (a dict) (got list)",
     ),
     "a tool result with an unknown status": (
-        answering(tool_result(status="failed")),
+        with_results(tool_result(status="failed")),
         f'{RESULT}.status: must be one of success, error (got "failed")',
     ),
     "a tool result beyond the tool uses": (
-        answering(tool_result("call-1"), tool_result("call-2")),
-        "messages[2].content[1].toolResult.toolUseId: must be the id of a toolUse in the assistant message "
-        "before it",
+        with_results(tool_result("call-1"), tool_result("call-2")),
+        "messages[2].content[1].toolResult.toolUseId: must be the id of a toolUse in the previous assistant "
+        "message",
     ),
     "a tool result of an earlier turn": (
         {
             "messages": [
-                *answering(tool_result("call-1"))["messages"],
+                *with_results(tool_result("call-1"))["messages"],
                 assistant({"text": "b"}),
                 user(tool_result("call-1")),
             ],
             "toolConfig": tool(),
         },
-        "messages[4].content[0].toolResult.toolUseId: must be the id of a toolUse in the assistant message "
-        "before it",
+        "messages[4].content[0].toolResult.toolUseId: must be the id of a toolUse in the previous assistant "
+        "message",
     ),
     "a tool result in the first message": (
-        asking(tool_result("call-9"), toolConfig=tool()),
-        f"{FIRST}.toolResult.toolUseId: must be the id of a toolUse in the assistant message before it",
+        with_blocks(tool_result("call-9"), toolConfig=tool()),
+        f"{FIRST}.toolResult.toolUseId: must be the id of a toolUse in the previous assistant message",
     ),
     "a tool use without result": (
-        answering(tool_result("call-2"), uses=(tool_use("call-1"), tool_use("call-2"))),
-        "messages[2].content: must hold a toolResult for each toolUse of the message before it "
+        with_results(tool_result("call-2"), uses=(tool_use("call-1"), tool_use("call-2"))),
+        "messages[2].content: must contain a toolResult for each toolUse of the previous message "
         '(missing: "call-1")',
     ),
     "a tool use that is passed over": (
-        answering({"text": "Never mind."}),
-        "messages[2].content: must hold a toolResult for each toolUse of the message before it "
+        with_results({"text": "Never mind."}),
+        "messages[2].content: must contain a toolResult for each toolUse of the previous message "
         '(missing: "call-1")',
     ),
     "two tool uses with one id": (
@@ -350,220 +353,220 @@ REFUSED: dict[str, tuple[Any, str]] = {
         "message",
     ),
     "two tool results with one id": (
-        answering(tool_result(), tool_result()),
+        with_results(tool_result(), tool_result()),
         "messages[2].content[1].toolResult.toolUseId: must not repeat the id of an earlier toolResult in the "
         "message",
     ),
     "tool blocks without toolConfig": (
-        {"messages": answering(tool_result())["messages"]},
-        "toolConfig: is required when messages hold toolUse or toolResult blocks",
+        {"messages": with_results(tool_result())["messages"]},
+        "toolConfig: is required when messages contain toolUse or toolResult blocks",
     ),
     "two messages of the user in a row": (
         {"messages": [user({"text": "a"}), user({"text": "b"})]},
-        "messages[1].role: must differ from the role of the message before it: user and assistant alternate "
+        "messages[1].role: must differ from the role of the previous message: user and assistant alternate "
         '(got "user" twice)',
     ),
     "two messages of the assistant in a row": (
         {"messages": [user({"text": "a"}), assistant({"text": "b"}), assistant({"text": "c"})]},
-        "messages[2].role: must differ from the role of the message before it: user and assistant alternate "
+        "messages[2].role: must differ from the role of the previous message: user and assistant alternate "
         '(got "assistant" twice)',
     ),
-    "a cache point without type": (asking({"cachePoint": {}}), f"{FIRST}.cachePoint.type: is required"),
+    "a cache point without type": (with_blocks({"cachePoint": {}}), f"{FIRST}.cachePoint.type: is required"),
     # Configuration
     "a system prompt that is a string": (
-        asking(system="Be brief."),
+        with_blocks(system="Be brief."),
         "system: must be a list of system blocks (got str)",
     ),
     "an empty system prompt": (
-        asking(system=[{"text": ""}]),
+        with_blocks(system=[{"text": ""}]),
         "system[0].text: must be a string of 1 or more characters (got 0 characters)",
     ),
     "no tokens": (
-        asking(inferenceConfig={"maxTokens": 0}),
+        with_blocks(inferenceConfig={"maxTokens": 0}),
         "inferenceConfig.maxTokens: must be an integer from 1 to 2147483647 (got 0)",
     ),
     "tokens as a float": (
-        asking(inferenceConfig={"maxTokens": 10.0}),
+        with_blocks(inferenceConfig={"maxTokens": 10.0}),
         "inferenceConfig.maxTokens: must be an integer from 1 to 2147483647 (got 10.0)",
     ),
     "tokens as a bool": (
-        asking(inferenceConfig={"maxTokens": True}),
+        with_blocks(inferenceConfig={"maxTokens": True}),
         "inferenceConfig.maxTokens: must be an integer from 1 to 2147483647 (got True)",
     ),
     "a temperature too high": (
-        asking(inferenceConfig={"temperature": 1.5}),
+        with_blocks(inferenceConfig={"temperature": 1.5}),
         "inferenceConfig.temperature: must be a number from 0 to 1 (got 1.5)",
     ),
     "a temperature that is a string": (
-        asking(inferenceConfig={"temperature": "0.5"}),
+        with_blocks(inferenceConfig={"temperature": "0.5"}),
         "inferenceConfig.temperature: must be a number from 0 to 1 (got str)",
     ),
-    "a temperature that is no number": (
-        asking(inferenceConfig={"temperature": float("nan")}),
+    "a temperature that is NaN": (
+        with_blocks(inferenceConfig={"temperature": float("nan")}),
         "inferenceConfig.temperature: must be a number from 0 to 1 (got nan)",
     ),
     "a negative topP": (
-        asking(inferenceConfig={"topP": -0.1}),
+        with_blocks(inferenceConfig={"topP": -0.1}),
         "inferenceConfig.topP: must be a number from 0 to 1 (got -0.1)",
     ),
     "an empty stop sequence": (
-        asking(inferenceConfig={"stopSequences": ["a", ""]}),
+        with_blocks(inferenceConfig={"stopSequences": ["a", ""]}),
         "inferenceConfig.stopSequences[1]: must be a string of 1 or more characters (got 0 characters)",
     ),
     "too many stop sequences": (
-        asking(inferenceConfig={"stopSequences": ["a"] * 2501}),
+        with_blocks(inferenceConfig={"stopSequences": ["a"] * 2501}),
         "inferenceConfig.stopSequences: must be a list of at most 2500 stop sequences (got 2501)",
     ),
-    "a parameter misspelt": (
-        asking(inferenceConfig={"max_tokens": 5}),
+    "a parameter misspelled": (
+        with_blocks(inferenceConfig={"max_tokens": 5}),
         'inferenceConfig.max_tokens: must be spelled "maxTokens"',
     ),
     "no tools": (
-        asking(toolConfig={"tools": []}),
+        with_blocks(toolConfig={"tools": []}),
         "toolConfig.tools: must be a list of 1 or more tools (got 0)",
     ),
     "a tool name with a space": (
-        asking(toolConfig=tool(name="get weather")),
+        with_blocks(toolConfig=tool(name="get weather")),
         "toolConfig.tools[0].toolSpec.name: must be a string of 1 to 64 characters "
         '(letters, digits, _ and -) (got "get weather")',
     ),
     "a tool without schema": (
-        asking(toolConfig={"tools": [{"toolSpec": {"name": "a"}}]}),
+        with_blocks(toolConfig={"tools": [{"toolSpec": {"name": "a"}}]}),
         "toolConfig.tools[0].toolSpec.inputSchema: is required",
     ),
     "a tool schema with a set": (
-        asking(toolConfig=tool(inputSchema={"json": {"required": [{"a"}]}})),
+        with_blocks(toolConfig=tool(inputSchema={"json": {"required": [{"a"}]}})),
         "toolConfig.tools[0].toolSpec.inputSchema.json.required[0]: must be a JSON value: dict, list, str, "
         "int, float, bool or None (got set)",
     ),
     "an unknown tool choice spelling": (
-        asking(toolConfig={**tool(), "toolChoice": {"Any": {}}}),
+        with_blocks(toolConfig={**tool(), "toolChoice": {"Any": {}}}),
         'toolConfig.toolChoice.Any: must be spelled "any"',
     ),
     "a guardrail version in words": (
-        asking(guardrailConfig={"guardrailVersion": "latest"}),
+        with_blocks(guardrailConfig={"guardrailVersion": "latest"}),
         'guardrailConfig.guardrailVersion: must be a string (a number or DRAFT) (got "latest")',
     ),
     "an infinite model field": (
-        asking(additionalModelRequestFields={"a b": [float("inf")]}),
+        with_blocks(additionalModelRequestFields={"a b": [float("inf")]}),
         'additionalModelRequestFields["a b"][0]: must be a finite number (got inf)',
     ),
     "a model field with a number for a key": (
-        asking(additionalModelRequestFields={"a": {1: 2}}),
-        "additionalModelRequestFields.a: takes only strings as keys (got 1)",
+        with_blocks(additionalModelRequestFields={"a": {1: 2}}),
+        "additionalModelRequestFields.a: keys must be strings (got 1)",
     ),
-    "a model field with an integer no JSON reader takes": (
-        asking(additionalModelRequestFields={"a": 10**5000}),
+    "a model field with an integer that is too large": (
+        with_blocks(additionalModelRequestFields={"a": 10**5000}),
         "additionalModelRequestFields.a: must be an integer of at most 1024 bits",
     ),
     "too many response paths": (
-        asking(additionalModelResponseFieldPaths=["/a"] * 11),
+        with_blocks(additionalModelResponseFieldPaths=["/a"] * 11),
         "additionalModelResponseFieldPaths: must be a list of at most 10 paths (got 11)",
     ),
     "an empty response path": (
-        asking(additionalModelResponseFieldPaths=[""]),
+        with_blocks(additionalModelResponseFieldPaths=[""]),
         "additionalModelResponseFieldPaths[0]: must be a string of 1 to 256 characters (got 0 characters)",
     ),
     "a response path too long": (
-        asking(additionalModelResponseFieldPaths=["p" * 257]),
+        with_blocks(additionalModelResponseFieldPaths=["p" * 257]),
         "additionalModelResponseFieldPaths[0]: must be a string of 1 to 256 characters (got 257 characters)",
     ),
     "metadata of no entries": (
-        asking(requestMetadata={}),
+        with_blocks(requestMetadata={}),
         "requestMetadata: must be a dict of 1 to 16 entries (got 0)",
     ),
     "metadata of too many entries": (
-        asking(requestMetadata={str(number): "" for number in range(17)}),
+        with_blocks(requestMetadata={str(number): "" for number in range(17)}),
         "requestMetadata: must be a dict of 1 to 16 entries (got 17)",
     ),
     "metadata that is a number": (
-        asking(requestMetadata={"run": 5}),
-        f"requestMetadata.run: must be a string of at most 256 characters ({TAKEN}) (got 5)",
+        with_blocks(requestMetadata={"run": 5}),
+        f"requestMetadata.run: must be a string of at most 256 characters ({METADATA}) (got 5)",
     ),
-    "metadata with a character that is not taken": (
-        asking(requestMetadata={"who": "Zoë"}),
-        f"requestMetadata.who: must be a string of at most 256 characters ({TAKEN}) (got 3 characters)",
+    "metadata with a character that is not accepted": (
+        with_blocks(requestMetadata={"who": "Zoë"}),
+        f"requestMetadata.who: must be a string of at most 256 characters ({METADATA}) (got 3 characters)",
     ),
-    "metadata with a key that is not taken": (
-        asking(requestMetadata={"": "x"}),
-        f"requestMetadata: each key must be a string of 1 to 256 characters ({TAKEN}) (got 0 characters)",
+    "metadata with a key that is not accepted": (
+        with_blocks(requestMetadata={"": "x"}),
+        f"requestMetadata: each key must be a string of 1 to 256 characters ({METADATA}) (got 0 characters)",
     ),
     "a prompt variable that is a string": (
-        asking(promptVariables={"name": "value"}),
+        with_blocks(promptVariables={"name": "value"}),
         "promptVariables.name: must be a dict with text (got str)",
     ),
     "an unknown latency": (
-        asking(performanceConfig={"latency": "turbo"}),
+        with_blocks(performanceConfig={"latency": "turbo"}),
         'performanceConfig.latency: must be one of standard, optimized (got "turbo")',
     ),
-    "a service tier misspelt": (
-        asking(serviceTier={"type": "Flex"}),
+    "a service tier misspelled": (
+        with_blocks(serviceTier={"type": "Flex"}),
         'serviceTier.type: must be one of priority, default, flex, reserved (got "Flex")',
     ),
     "a configuration that is a number": (
-        asking(inferenceConfig=5),
+        with_blocks(inferenceConfig=5),
         "inferenceConfig: must be a dict (got 5)",
     ),
     "an image that is a number": (
-        asking({"text": "a"}, {"image": {"format": 5, "source": {"bytes": b"png"}}}),
+        with_blocks({"text": "a"}, {"image": {"format": 5, "source": {"bytes": b"png"}}}),
         "messages[0].content[1].image.format: must be one of png, jpeg, gif, webp (got 5)",
     ),
     "bytes that are a number": (
-        asking({"text": "a"}, image(5)),
+        with_blocks({"text": "a"}, image(5)),
         "messages[0].content[1].image.source.bytes: must be 1 or more raw bytes, as bytes, "
         "bytearray or memoryview (got 5)",
     ),
     "a source that is a number": (
-        asking({"text": "a"}, {"video": {"format": "mp4", "source": 5}}),
+        with_blocks({"text": "a"}, {"video": {"format": "mp4", "source": 5}}),
         "messages[0].content[1].video.source: must be a dict with exactly one of bytes, s3Location (got 5)",
     ),
     "metadata that are a number": (
-        asking(requestMetadata=5),
+        with_blocks(requestMetadata=5),
         "requestMetadata: must be a dict of 1 to 16 entries (got 5)",
     ),
     "metadata with white space beyond ASCII": (
-        asking(requestMetadata={"run": "a\u2003b"}),
-        f"requestMetadata.run: must be a string of at most 256 characters ({TAKEN}) (got 3 characters)",
+        with_blocks(requestMetadata={"run": "a\u2003b"}),
+        f"requestMetadata.run: must be a string of at most 256 characters ({METADATA}) (got 3 characters)",
     ),
     "a field spelled with a dash": (
-        asking(inferenceConfig={"max-tokens": 5}),
+        with_blocks(inferenceConfig={"max-tokens": 5}),
         'inferenceConfig["max-tokens"]: must be spelled "maxTokens"',
     ),
     "an effort too long": (
-        asking(outputConfig={"effort": "e" * 17}),
+        with_blocks(outputConfig={"effort": "e" * 17}),
         "outputConfig.effort: must be a string of at most 16 characters (got 17 characters)",
     ),
 }
 
 
-@pytest.mark.parametrize(("request_", "problem"), REFUSED.values(), ids=REFUSED.keys())
-def test_a_wrong_request_gets_one_sentence_that_names_the_field_and_what_it_takes(
+@pytest.mark.parametrize(("request_", "problem"), INVALID.values(), ids=INVALID.keys())
+def test_an_invalid_request_gets_a_problem_with_field_and_accepted_values(
     request_: Any, problem: str
 ) -> None:
     assert only_problem(request_) == problem
 
 
-def test_a_document_that_holds_itself_is_refused_where_it_does() -> None:
-    endless: Json = {"a": [1]}
-    endless["a"].append(endless)
-    problem = only_problem(asking(additionalModelRequestFields=endless))
+def test_a_document_that_contains_itself_is_rejected_with_its_path() -> None:
+    recursive: Json = {"a": [1]}
+    recursive["a"].append(recursive)
+    problem = only_problem(with_blocks(additionalModelRequestFields=recursive))
     assert problem == "additionalModelRequestFields.a[1]: must not contain itself"
 
 
-def test_the_largest_number_of_tokens_is_taken() -> None:
-    assert validate_request(asking(inferenceConfig={"maxTokens": 2**31 - 1})) == []
-    assert validate_request(asking(inferenceConfig={"maxTokens": 2**31})) != []
+def test_the_maximum_number_of_tokens_is_accepted() -> None:
+    assert validate_request(with_blocks(inferenceConfig={"maxTokens": 2**31 - 1})) == []
+    assert validate_request(with_blocks(inferenceConfig={"maxTokens": 2**31})) != []
 
 
-def test_the_stream_mode_of_a_guardrail_is_for_streams_only() -> None:
-    request = asking(guardrailConfig={"streamProcessingMode": "async"})
+def test_the_stream_mode_of_a_guardrail_is_accepted_for_streams_only() -> None:
+    request = with_blocks(guardrailConfig={"streamProcessingMode": "async"})
     assert validate_request(request, stream=True) == []
     assert only_problem(request) == (
-        "guardrailConfig.streamProcessingMode: must be left out: it is for streamed requests (got str)"
+        "guardrailConfig.streamProcessingMode: must be omitted: it is for streamed requests (got str)"
     )
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_together() -> None:
     request = {
         "messages": [assistant({"text": "a"}), user({"text": " "}, image(format_="bmp"), document(b""))],
         "inferenceConfig": {"temperature": 2, "maxTokens": 0},
@@ -583,19 +586,19 @@ def test_all_problems_are_told_at_once() -> None:
     ]
 
 
-def test_a_flood_of_problems_is_cut_and_says_so() -> None:
+def test_the_number_of_problems_is_limited_with_a_last_message() -> None:
     problems = validate_request({"messages": [None] * (MAX_PROBLEMS + 5)})
     assert len(problems) == MAX_PROBLEMS + 1
-    assert problems[-1] == f"request: has more problems than the {MAX_PROBLEMS} listed"
+    assert problems[-1] == f"request: has more than the {MAX_PROBLEMS} problems listed"
 
 
-def test_as_many_problems_as_fit_are_all_there() -> None:
+def test_the_maximum_number_of_problems_is_reported() -> None:
     problems = validate_request({"messages": [user({"text": "a"}), *[None] * MAX_PROBLEMS]})
     assert len(problems) == MAX_PROBLEMS
     assert problems[-1].startswith(f"messages[{MAX_PROBLEMS}]")
 
 
-def test_a_prompt_or_a_value_of_metadata_is_never_repeated_in_a_problem() -> None:
+def test_a_problem_does_not_show_prompts_or_metadata() -> None:
     secret = "my secret is ü"
     problems = validate_request(
         {
@@ -613,6 +616,6 @@ def test_a_prompt_or_a_value_of_metadata_is_never_repeated_in_a_problem() -> Non
     assert not any("secret" in problem for problem in problems)
 
 
-def test_a_block_with_a_name_that_is_no_string_is_told_with_that_name() -> None:
-    problems = validate_request(asking({"text": "a", 5: "b"}))  # type: ignore[dict-item]
+def test_a_block_with_a_member_name_that_is_not_a_string_is_reported() -> None:
+    problems = validate_request(with_blocks({"text": "a", 5: "b"}))  # type: ignore[dict-item]
     assert problems[0].endswith('(got "text", 5)')

@@ -1,8 +1,8 @@
-"""What a Converse request may hold: the shapes of botocore 1.44.5, narrowed where Bedrock itself is stricter.
+"""The schema of a Converse request, from the shapes of botocore 1.44.5.
 
-Narrower than botocore: messages are not empty, JSON documents are objects. Wider: members that are not listed
-are accepted (see `request_vocabulary`), and so are new values where AWS keeps adding them. How large and how
-many files may be depends on the model (see `request_media`).
+Stricter than botocore, like Bedrock itself: messages are not empty, and JSON documents are objects. Less
+strict: unknown members are accepted (see `schema_types`), and so are new values of fields that AWS extends.
+The limits of files depend on the model (see `request_media`).
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 from llmmanager.bedrock.catalog.managed_prompts import PROMPT_FIELDS
 from llmmanager.bedrock.invocation.request_conversation import is_plain_text
 from llmmanager.bedrock.invocation.request_problems import Path, Problems
-from llmmanager.bedrock.invocation.request_vocabulary import (
-    Absent,
+from llmmanager.bedrock.invocation.schema_types import (
     Blob,
     Choice,
     Flag,
+    Forbidden,
     Integer,
     JsonObject,
     ListOf,
@@ -181,15 +181,15 @@ CONTENT_BLOCK = Union(
     }
 )
 ROLE = Choice("user", "assistant", "system")
-# A model may answer with nothing at all, and its message is sent back as history.
+# A model may return an empty answer, which is sent back in the history.
 ASSISTANT_MESSAGE = Struct({"role*": ROLE, "content*": ListOf(CONTENT_BLOCK, "content blocks")})
 
 
 class Message(Struct):
-    """One message. It holds at least one content block, unless it is the assistant's."""
+    """One message. Only an assistant message may have no content block."""
 
     def check(self, value: object, path: Path, problems: Problems) -> None:
-        """Report a wrong type, missing or misspelt members, and what is wrong with each known one."""
+        """Report a wrong type, missing or misspelled members, and the problems of each known member."""
         if isinstance(value, dict) and value.get("role") == "assistant":
             ASSISTANT_MESSAGE.check(value, path, problems)
         else:
@@ -200,13 +200,13 @@ MESSAGE = Message({"role*": ROLE, "content*": ListOf(CONTENT_BLOCK, "content blo
 
 
 class Messages(ListOf):
-    """The messages of a conversation, at least `low` of them."""
+    """At least `low` messages of a conversation."""
 
     def __init__(self, low: int = 0) -> None:
         super().__init__(MESSAGE, "messages", low)
 
     def check(self, value: object, path: Path, problems: Problems) -> None:
-        """Report a wrong type or length, and what is wrong with each message."""
+        """Report a wrong type or length, and the problems of each message."""
         if not is_plain_text(value):
             super().check(value, path, problems)
 
@@ -287,13 +287,13 @@ def _members(stream_processing_mode: Shape) -> dict[str, Shape]:
 
 
 def _after_prompt(members: dict[str, Shape]) -> Struct:
-    """Return the request for a managed prompt: its messages follow those of the prompt, or there are none."""
-    fixed = {name: Absent("the managed prompt defines it") for name in PROMPT_FIELDS}
+    """Return the schema of a request with a managed prompt. Messages are optional and follow the prompt's."""
+    fixed = {name: Forbidden("it is defined in the managed prompt") for name in PROMPT_FIELDS}
     others = {name: shape for name, shape in members.items() if name != "messages*"}
     return Struct({"messages": Messages(), **others, **fixed})
 
 
-_CONVERSE = _members(Absent("it is for streamed requests"))
+_CONVERSE = _members(Forbidden("it is for streamed requests"))
 _CONVERSE_STREAM = _members(Choice("sync", "async"))
 
 CONVERSE_REQUEST = Struct(_CONVERSE)
