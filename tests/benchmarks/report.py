@@ -6,11 +6,12 @@ import json
 import platform
 import re
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.benchmarks.figures import Figure
+from tests.benchmarks.section import Picture, Section, Table
 from tests.benchmarks.sides import ROOT, WORKERS
 from tests.benchmarks.table import markdown, markdown_table, number
 
@@ -19,6 +20,7 @@ README_BLOCK = re.compile(r"(?<=<!-- benchmarks -->\n).*?(?=<!-- /benchmarks -->
 LOAD_BLOCK = re.compile(r"(?<=<!-- load -->\n).*?(?=<!-- /load -->)", re.DOTALL)
 # What the README shows, of the section on the library.
 MAIN_FIGURES = ("import", "cold start", "converse(), home region", "first token", "at a time")
+QUOTA_BLOCK = re.compile(r"(?<=<!-- quota -->\n).*?(?=<!-- /quota -->)", re.DOTALL)
 INTRODUCTION = """# Benchmarks
 
 Measured by `make bench` on {date}: {machine}, load average {load:.1f} before the start; {versions}.
@@ -44,6 +46,7 @@ FakeBedrock and what sends the requests share the machine's cores.
 """,
 }
 TITLES = {
+    "quota": "Under a quota",
     "library": "The library beside bare boto3",
     "rivals": "What one would use instead",
     "http_door": "The HTTP API",
@@ -53,7 +56,7 @@ TITLES = {
 PICTURES = {"library": "LLMManager's time, x bare boto3's", "rivals": "Time, x bare boto3's"}
 
 
-def write(sections: Mapping[str, Sequence[Figure]], *, rounds: int, load: float) -> Path:
+def write(sections: Mapping[str, Section], *, rounds: int, load: float) -> Path:
     """Write the page with its plots, and the README's table; the page's path.
 
     Args:
@@ -61,14 +64,20 @@ def write(sections: Mapping[str, Sequence[Figure]], *, rounds: int, load: float)
     """
     folder = ROOT / "docs" / "benchmarks"
     folder.mkdir(exist_ok=True)
-    for name in PICTURES.keys() & sections.keys():
-        draw(folder / f"{name}.svg", picture(name, sections[name]))
+    for section in sections.values():
+        for picture in section.pictures:
+            draw(folder / f"{picture.name}.svg", picture)
     page = folder / "README.md"
     page.write_text(markdown_page(sections, introduction=introduction(rounds, load=load)), "utf-8")
     readme = ROOT / "README.md"
     text = readme.read_text("utf-8")
-    text = README_BLOCK.sub(lambda _: short_table(sections["library"]), text)
-    readme.write_text(LOAD_BLOCK.sub(lambda _: load_table(sections["load"]), text), "utf-8")
+    for block, shown in (
+        (QUOTA_BLOCK, readme_tables(sections["quota"])),
+        (README_BLOCK, short_table(sections["library"].figures)),
+        (LOAD_BLOCK, load_table(sections["load"].figures)),
+    ):
+        text = block.sub(lambda _, shown=shown: shown, text)
+    readme.write_text(text, "utf-8")
     return page
 
 
@@ -99,15 +108,27 @@ def versions() -> Iterable[str]:
                 yield f"{first[1]} {first[2]}"
 
 
-def markdown_page(sections: Mapping[str, Sequence[Figure]], *, introduction: str) -> str:
-    """All figures, a section each."""
+def markdown_page(sections: Mapping[str, Section], *, introduction: str) -> str:
+    """Return the page: what was measured, and the sections."""
     parts = [introduction]
-    for name, figures in sections.items():
+    for name, section in sections.items():
         parts.append(f"## {TITLES[name]}\n")
         parts += [NOTES[name]] if NOTES.get(name) else []
-        parts += [f"![{TITLES[name]}]({name}.svg)\n"] if name in PICTURES else []
-        parts.append(markdown(figures))
+        parts += [f"![{picture.title}]({picture.name}.svg)\n" for picture in section.pictures]
+        parts += [captioned(table) for table in section.tables]
+        parts += [markdown(section.figures)] if section.figures else []
     return "\n".join(parts)
+
+
+def captioned(table: Table) -> str:
+    """Return a table below its caption."""
+    caption = f"{table.caption}\n\n" if table.caption else ""
+    return caption + markdown_table(table.headings, table.rows)
+
+
+def readme_tables(section: Section) -> str:
+    """Return the tables of a section that the README shows."""
+    return "\n" + "\n".join(captioned(table) for table in section.tables if table.in_readme) + "\n"
 
 
 def short_table(figures: Iterable[Figure]) -> str:
@@ -125,21 +146,25 @@ def load_table(figures: Iterable[Figure]) -> str:
     return f"\nOn {machine()}:\n\n{markdown(figures)}\n"
 
 
-def picture(name: str, figures: Iterable[Figure]) -> dict[str, object]:
-    """The ratios for plot.py; those of several libraries by task ("task: library")."""
+def ratio_pictures(name: str, figures: Iterable[Figure]) -> list[Picture]:
+    """Return the plot of a module's ratios; those of several libraries by task ("task: library")."""
+    if name not in PICTURES:
+        return []
     groups: dict[str, dict[str, float]] = {}
     for figure in figures:
         if figure.unit == RATIO:
             task, _, side = figure.what.rpartition(": ") if name == "rivals" else ("", "", figure.what)
             groups.setdefault(task, {})[side] = figure.value
-    return {
+    data = {
         "title": TITLES[name],
-        "unit": f"{PICTURES[name]} (left of 1 is faster)",
+        "unit": f"{PICTURES[name]} (left of the line is faster)",
         "groups": [{"name": task, "bars": bars} for task, bars in groups.items()],
     }
+    return [Picture(name=name, script="plot", title=TITLES[name], data=data)]
 
 
-def draw(path: Path, picture: Mapping[str, object]) -> None:
+def draw(path: Path, picture: Picture) -> None:
     """Let the environment that has a plotting library draw an SVG file."""
     python = ROOT / ".venv-bench-plot" / "bin" / "python"
-    subprocess.run([python, WORKERS / "plot.py", path], input=json.dumps(picture), text=True, check=True)
+    script = WORKERS / f"{picture.script}.py"
+    subprocess.run([python, script, path], input=json.dumps(picture.data), text=True, check=True)

@@ -18,10 +18,12 @@ from pathlib import Path
 
 from tests.benchmarks import report
 from tests.benchmarks.figures import Figure
-from tests.benchmarks.table import print_figures
+from tests.benchmarks.section import Section
+from tests.benchmarks.table import print_figures, print_table
 
-# Modules beside this one, each with `figures(*, short) -> list[Figure]`, in the order of the page.
-BENCHMARKS = ("library", "rivals", "http_door", "load", "batch")
+# Modules beside this one in the order of the page, each with `section(*, short) -> Section` or, where there
+# are figures alone, `figures(*, short) -> list[Figure]`.
+BENCHMARKS = ("quota", "library", "rivals", "http_door", "load", "batch")
 ROUNDS = 3
 
 
@@ -34,12 +36,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         started = time.monotonic()
         sections[name] = measure(name, short=options.short, rounds=options.rounds)
         print(f"\n{report.TITLES[name]} ({time.monotonic() - started:.0f} s)\n")
-        print_figures(sections[name])
+        for table in sections[name].tables:
+            print_table(table.headings, table.rows)
+        if sections[name].figures:
+            print_figures(sections[name].figures)
         sys.stdout.flush()
     if options.short:
         with tempfile.TemporaryDirectory() as folder:
-            for name in report.PICTURES.keys() & sections.keys():
-                report.draw(Path(folder) / "plot.svg", report.picture(name, sections[name]))
+            for section in sections.values():
+                for picture in section.pictures:
+                    report.draw(Path(folder) / "plot.svg", picture)
         print("\nEverything ran. These figures are of a short form that only shows that it works.")
     elif not options.only:
         page = report.write(sections, rounds=options.rounds, load=load)
@@ -47,12 +53,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def measure(name: str, *, short: bool, rounds: int) -> list[Figure]:
-    """The figures of one module; those that compare sides take the number of rounds."""
+def measure(name: str, *, short: bool, rounds: int) -> Section:
+    """The section of one module; modules that compare sides take the number of rounds."""
     module = import_module(f"tests.benchmarks.{name}")
+    if hasattr(module, "section"):
+        found: Section = module.section(short=short)
+        return found
     extra = {"rounds": rounds} if name in report.PICTURES else {}
     figures: list[Figure] = module.figures(short=short, **extra)
-    return [replace(figure, bar=None, stretch=None) for figure in figures] if short else figures
+    if short:
+        figures = [replace(figure, bar=None, stretch=None) for figure in figures]
+    return Section(figures=figures, pictures=report.ratio_pictures(name, figures))
 
 
 def _parser() -> argparse.ArgumentParser:

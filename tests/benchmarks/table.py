@@ -11,7 +11,12 @@ HEADINGS = ("what", "figure", "bar", "stretch", "met", "made of", "note")
 
 def print_figures(figures: Iterable[Figure]) -> None:
     """Print one line a figure, below each other by column."""
-    rows = [HEADINGS[:6], *(cells(figure)[:6] for figure in figures)]
+    print_table(HEADINGS[:6], [cells(figure)[:6] for figure in figures])
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print one line a row, below each other by column."""
+    rows = [headings, *rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

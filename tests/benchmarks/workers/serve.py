@@ -4,7 +4,8 @@
 
 Each line of standard input is a JSON object `{"measure": name, ...}`, answered by one line of JSON. The
 measuring is the same for every side; what a side does stands in its own module, as a class `Side` with
-`converse()` and, where the library has them, `stream()`, `prepare_many(concurrency)` and `many(count)`.
+`converse()` and, where the library has them, `stream()`, `prepare_many(concurrency)` and `many(count)`; or
+with `answered(prompts)` alone, the number of prompts that were answered.
 """
 
 from __future__ import annotations
@@ -53,6 +54,13 @@ def many(side: Any, count: int) -> dict[str, Any]:
     return {"seconds": seconds, "cpu_seconds": process_time() - cpu_started}
 
 
+def answered(side: Any, prompts: list[str]) -> dict[str, Any]:
+    """Many requests at once, of which some may fail."""
+    started = perf_counter()
+    count = side.answered(prompts)
+    return {"answered": count, "seconds": perf_counter() - started}
+
+
 def prepare_many(side: Any, concurrency: int) -> dict[str, Any]:
     """Make ready for `many` with so many requests at once."""
     side.prepare_many(concurrency)
@@ -72,7 +80,7 @@ def resident_bytes() -> int:
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-MEASUREMENTS = {work.__name__: work for work in (calls, streams, prepare_many, many, memory)}
+MEASUREMENTS = {work.__name__: work for work in (calls, streams, prepare_many, many, answered, memory)}
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.benchmarks import report
 from tests.benchmarks.figures import Figure
+from tests.benchmarks.section import Picture, Section, Table
 from tests.benchmarks.table import cells, markdown, markdown_table, number, print_figures
 
 FIGURE = Figure(
@@ -48,24 +49,48 @@ def test_printed_figures_stand_below_each_other(capsys: pytest.CaptureFixture[st
     assert head.index("figure") == first.index("0.0712") == second.index("1 MB")
 
 
-def test_a_page_has_a_section_for_each_module_and_the_plots_of_those_that_have_one() -> None:
-    page = report.markdown_page({"library": [FIGURE], "batch": []}, introduction="# Benchmarks\n")
-    assert "## The library beside bare boto3" in page
-    assert "(library.svg)" in page
-    assert "(batch.svg)" not in page
+def test_a_page_has_a_section_for_each_module_with_its_plots_tables_and_figures() -> None:
+    table = Table(headings=("library", "time"), rows=[("boto3", "3 s")], caption="Ten requests.")
+    plot = Picture(name="quota", script="plot_lines", title="Answers a minute", data={})
+    sections = {
+        "quota": Section(pictures=[plot], tables=[table]),
+        "library": Section(figures=[FIGURE]),
+    }
+    page = report.markdown_page(sections, introduction="# Benchmarks\n")
+    assert page == (
+        "# Benchmarks\n\n"
+        "## Under a quota\n\n"
+        "![Answers a minute](quota.svg)\n\n"
+        "Ten requests.\n\n| library | time |\n| --- | --- |\n| boto3 | 3 s |\n\n"
+        f"## The library beside bare boto3\n\n{markdown([FIGURE])}"
+    )
 
 
 def test_a_picture_groups_libraries_by_task_and_holds_ratios_alone() -> None:
     compared = Figure(what="one call: LiteLLM", value=2.0, unit="x boto3")
     absolute = Figure(what="memory", value=1, unit="MB")
-    assert report.picture("rivals", [compared, absolute])["groups"] == [
-        {"name": "one call", "bars": {"LiteLLM": 2.0}}
-    ]
+    (picture,) = report.ratio_pictures("rivals", [compared, absolute])
+    assert picture.data["groups"] == [{"name": "one call", "bars": {"LiteLLM": 2.0}}]
 
 
-def test_the_readme_has_a_place_for_the_main_ratios() -> None:
+def test_a_module_without_ratios_has_no_picture() -> None:
+    assert report.ratio_pictures("batch", [FIGURE]) == []
+
+
+def test_the_readme_shows_the_tables_that_are_meant_for_it() -> None:
+    shown = Table(headings=("a",), rows=[("shown",)], in_readme=True)
+    hidden = Table(headings=("a",), rows=[("hidden",)])
+    text = report.readme_tables(Section(tables=[shown, hidden]))
+    assert "shown" in text
+    assert "hidden" not in text
+
+
+def test_the_readme_has_a_place_for_each_of_its_tables() -> None:
     readme = (report.ROOT / "README.md").read_text("utf-8")
-    assert len(report.README_BLOCK.findall(readme)) == 1
+    assert all(
+        len(block.findall(readme)) == 1
+        for block in (report.QUOTA_BLOCK, report.README_BLOCK, report.LOAD_BLOCK)
+    )
     assert "0.0712" in report.short_table([FIGURE])
 
 

@@ -8,14 +8,17 @@ import re
 import pytest
 
 from infra.local.setup import BENCH_PARTS
+from tests.benchmarks.quota_contenders import OURS
+from tests.benchmarks.quota_contenders import RIVALS as UNDER_A_QUOTA
 from tests.benchmarks.report import TITLES
 from tests.benchmarks.run import BENCHMARKS
 from tests.benchmarks.sides import BOTO3, LLMMANAGER, RIVALS, ROOT, WORKERS, Side
 
-SIDES = (BOTO3, LLMMANAGER, *RIVALS)
+QUOTA_RIVALS = tuple(configurations[0].side for configurations in UNDER_A_QUOTA)
+SIDES = (BOTO3, LLMMANAGER, *RIVALS, OURS.side, *QUOTA_RIVALS)
 
 
-@pytest.mark.parametrize("side", SIDES, ids=lambda side: side.title)
+@pytest.mark.parametrize("side", SIDES, ids=lambda side: side.module)
 def test_a_sides_environment_is_one_that_is_installed_from_a_lock_with_hashes(side: Side) -> None:
     (part,) = [part for part in BENCH_PARTS if part.folder == side.python.parents[1]]
 
@@ -24,7 +27,7 @@ def test_a_sides_environment_is_one_that_is_installed_from_a_lock_with_hashes(si
     assert "--index-url" not in lock
 
 
-@pytest.mark.parametrize("side", RIVALS, ids=lambda side: side.title)
+@pytest.mark.parametrize("side", [*RIVALS, *QUOTA_RIVALS], ids=lambda side: side.module)
 def test_what_runs_in_another_librarys_environment_imports_nothing_of_this_project(side: Side) -> None:
     for module in (side.module, "serve"):
         tree = ast.parse((WORKERS / f"{module}.py").read_text())
@@ -55,3 +58,7 @@ def test_boto3_is_the_one_that_the_functions_carry() -> None:
 def test_every_benchmark_has_a_section_of_the_page_and_a_module() -> None:
     assert set(BENCHMARKS) == set(TITLES)
     assert all((ROOT / "tests" / "benchmarks" / f"{name}.py").is_file() for name in BENCHMARKS)
+
+
+def test_all_configurations_of_a_rival_run_the_same_program() -> None:
+    assert all(len({rival.side for rival in configurations}) == 1 for configurations in UNDER_A_QUOTA)
