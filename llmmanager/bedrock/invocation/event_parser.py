@@ -16,6 +16,7 @@ from botocore.parsers import (
     RestJSONParser,
 )
 
+_OK = 200
 # Types whose values are parsed as soon as the JSON is.
 _PLAIN_TYPES = frozenset({"boolean", "double", "float", "integer", "long", "string"})
 
@@ -72,11 +73,16 @@ class _Parser(_KeepUnknownMembers, RestJSONParser):  # type: ignore[misc]
     def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
         """Return a response as botocore parses it, with the content that botocore does not know.
 
+        An answer comes without `ResponseMetadata`, which nothing reads; an error has it.
+
         Raises:
             ResponseParserError: it has not the form of an answer, such as text in place of a list.
         """
+        parsed: dict[str, Any] = {}
         try:
-            parsed: dict[str, Any] = super().parse(response, shape)
+            if response["status_code"] != _OK:
+                return super().parse(response, shape)  # type: ignore[no-any-return]
+            self._add_modeled_parse(response, shape, parsed)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ResponseParserError(f"Bedrock's answer has an unexpected form: {error}") from error
         return parsed

@@ -49,14 +49,11 @@ def is_plain_text(messages: object) -> bool:
         if type(message["content"]) is not list or not message["content"]:
             return False
         for block in message["content"]:
-            if type(block) is not dict or len(block) != 1 or not _is_visible(block.get("text")):
+            text = block.get("text") if type(block) is dict and len(block) == 1 else None
+            if type(text) is not str or not text or text.isspace():
                 return False
         role = "assistant" if role == "user" else "user"
     return True
-
-
-def _is_visible(text: object) -> bool:
-    return type(text) is str and bool(text) and not text.isspace()
 
 
 def check_conversation(

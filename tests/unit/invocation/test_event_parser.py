@@ -156,7 +156,16 @@ MEMBERS = {
 def test_an_answer_of_known_content_is_parsed_alike(answer: dict[str, Any]) -> None:
     response = {"status_code": 200, "headers": {}, "body": json.dumps(answer).encode()}
     ours, theirs = (factory.create_parser("rest-json").parse(response, ANSWER) for factory in (OURS, THEIRS))
+    del theirs["ResponseMetadata"]
     assert ours == theirs
+
+
+def test_an_error_has_its_metadata() -> None:
+    headers = {"x-amzn-errortype": "ThrottlingException", "retry-after": "7"}
+    response = {"status_code": 429, "headers": headers, "body": b'{"message": "Too many tokens"}'}
+    ours, theirs = (factory.create_parser("rest-json").parse(response, ANSWER) for factory in (OURS, THEIRS))
+    assert ours == theirs
+    assert ours["ResponseMetadata"]["HTTPHeaders"]["retry-after"] == "7"
 
 
 @pytest.mark.parametrize("service", ["bedrock", "bedrock-runtime"])
