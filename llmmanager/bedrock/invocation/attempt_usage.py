@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from llmmanager.bedrock.catalog.entries import ModelAccess
@@ -28,11 +29,8 @@ def usage_and_price(
     usage = token_counts(answer.get("usage"))
     if usage is None:
         return None, None
-    # With the first answer: a program that only imports the library does not wait for the price list.
-    from llmmanager.bedrock.pricing import estimate_cost
-
     tier = answer.get("serviceTier")
-    price = estimate_cost(
+    price = _estimate_cost()(
         target.model_id,
         answer["usage"],
         access_method=str(target.access_method) if target.access_method is not None else None,
@@ -41,6 +39,14 @@ def usage_and_price(
         service_tier=tier.get("type") if isinstance(tier, Mapping) else None,
     )
     return usage, price
+
+
+@cache
+def _estimate_cost() -> Callable[..., float | None]:
+    # With the first answer: a program that only imports the library does not wait for the price list.
+    from llmmanager.bedrock.pricing import estimate_cost
+
+    return estimate_cost
 
 
 def tokens_of_failure(error: Exception, decision: Decision) -> dict[str, int] | None:

@@ -132,8 +132,8 @@ class FeatureFallback:
         return variant
 
     def _new_variant(self, model_id: str) -> _Variant:
-        remembered = (refusal.feature for refusal in self._from_memory(model_id))
-        keys = frozenset((*remembered, *self._refused.get(model_id, ())))
+        keys = frozenset(self._refused.get(model_id, ()))
+        keys = keys.union(refusal.feature for refusal in self._from_memory(model_id))
         is_prompt = is_managed_prompt(model_id)
         variant = self._variants.get((is_prompt, keys))
         if variant is None:

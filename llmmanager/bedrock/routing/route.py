@@ -114,6 +114,7 @@ class Route(Generic[T]):
         self._aside: list[_Place[T]] = []
         self._closed: list[T] = []
         self._postponed: list[T] = []
+        self._has_failed = False
         self._repetition = 0
         self._most_failures = self.config.max_retries
         models = {model for model, _ in self._order}
@@ -134,6 +135,8 @@ class Route(Generic[T]):
         if not self._line:
             self._start_next_round()
         now = self.clock()
+        if not self._has_failed and (step := self._first_step(now)) is not None:
+            return step
         in_time = [place for place in self._line if max(now, place.not_before) < self.deadline.at]
         if in_time:
             return self._soonest(in_time, now)
@@ -141,6 +144,13 @@ class Route(Generic[T]):
             self.ended_by = "the deadline left no time for another attempt"
             self.out_of_time = True
         return None
+
+    def _first_step(self, now: float) -> Step[T] | None:
+        """Return the first attempt when the preferred target can be called now, as it nearly always can."""
+        target = self._line[0].ways[0] if self._line and now < self.deadline.at else None
+        if target is None or self.pacing.expected_wait(target) > 0:
+            return None
+        return Step(target, 0.0)
 
     def _soonest(self, places: Sequence[_Place[T]], now: float) -> Step[T] | None:
         """Return the first target that can be called now, else the one whose quota frees first.
@@ -182,6 +192,7 @@ class Route(Generic[T]):
 
     def failed(self, target: T, decision: Decision, next_: Next) -> None:
         """Take note of a failed attempt; `next_` is where the caller decided to go."""
+        self._has_failed = True
         key = (target.model_id, target.region)
         self.cooldowns.attempt_failed(target, decision, streaming=self.streaming)
         is_throttle = decision.quota is not None
@@ -226,7 +237,7 @@ class Route(Generic[T]):
 
     def can_postpone(self, target: T) -> bool:
         """Whether the call has another target to try before this one. A target is postponed once."""
-        return target not in self._postponed and (self.has_other_way(target) or len(self._line) > 1)
+        return target not in self._postponed and (len(self._line) > 1 or self.has_other_way(target))
 
     def postpone(self, target: T) -> None:
         """Try the others first: the other access methods that are not in doubt, else the other places."""
