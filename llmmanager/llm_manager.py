@@ -53,7 +53,8 @@ class LLMManager:
         cooldowns: which targets are left alone for a while; to share between managers, or with a board
             between processes.
         quotas: the tokens and requests per minute of models, as far as they are known. Calls keep within
-            them from the start. Without them, the quota is learnt once Bedrock throttles a call.
+            them from the start. An amount that is not given is the catalog's, where a refresh has listed the
+            account's quotas; else it is learnt once Bedrock throttles a call.
         quota_share: the part of these quotas that this manager may use, above 0 and at most 1.
         quota_reserve: the part of each limit, known or learnt, that this manager leaves to others; below 1.
 
@@ -112,7 +113,7 @@ class LLMManager:
             cooldowns=cooldowns or Cooldowns(),
             quotas=ManagerQuotas(
                 account_key(auth_config or AuthConfig()),
-                KnownQuotas(quotas, lambda name: self._catalog.resolve(name).model_id),
+                KnownQuotas(quotas, self._catalog),
                 check_share(quota_share),
                 check_reserve(quota_reserve),
             ),

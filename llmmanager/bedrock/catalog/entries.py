@@ -225,11 +225,13 @@ class Catalog:
 
         Quotas stay what they were where a region comes without any.
         """
-        newer = {
-            offered.region: offered.with_quotas_of(self._told.get(offered.region))
-            for offered in regions
-            if offered.region not in self._told or offered.version >= self._told[offered.region].version
-        }
+        newer = {}
+        for offered in regions:
+            known = self._told.get(offered.region)
+            if known is None or offered.version >= known.version:
+                merged = offered.with_quotas_of(known)
+                if merged != known:
+                    newer[offered.region] = merged
         return Catalog(self._base, {**self._told, **newer}) if newer else self
 
 

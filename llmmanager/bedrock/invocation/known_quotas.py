@@ -1,35 +1,72 @@
-"""The quotas that a caller passes to a manager, found by target."""
+"""The quotas of targets: those that a caller passes to a manager, then those of the catalog."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+import time
+from collections.abc import Sequence
 from dataclasses import replace
 
+from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
+from llmmanager.bedrock.forks import after_fork, new_lock
 from llmmanager.bedrock.models.model_quota import ModelQuota
 from llmmanager.bedrock.routing.keys import Target
+from llmmanager.bedrock.routing.quota_pacing import TargetQuota
+
+# How often the store of the catalog is read for changed quotas, at most.
+FOLLOW_INTERVAL_SECONDS = 300.0
 
 
 class KnownQuotas:
-    """Finds the quota of a target. Of several that cover it, the last one given decides for each amount.
+    """Finds the quota of a target. A `QuotaSource`.
 
-    Args:
-        model_id_of: returns the id of a model by its name; raises ConfigurationError for an unknown one.
+    Of several quotas that the caller passed for a target, the last one decides for each amount. An amount
+    that none of them gives is the catalog's.
 
     Raises:
         ConfigurationError: `quotas` is not a sequence of ModelQuota, or a model is unknown.
     """
 
-    def __init__(self, quotas: Sequence[ModelQuota], model_id_of: Callable[[str], str]) -> None:
+    def __init__(self, quotas: Sequence[ModelQuota], catalog: UnifiedModelManager) -> None:
         if isinstance(quotas, str) or not isinstance(quotas, Sequence):
             raise ConfigurationError(f"quotas must be a sequence of ModelQuota (got {quotas!r})")
         for quota in quotas:
             if not isinstance(quota, ModelQuota):
                 raise ConfigurationError(f"quotas must contain ModelQuota only (got {quota!r})")
-        self._quotas = [(model_id_of(quota.model), quota) for quota in quotas]
+        self._quotas = [(catalog.resolve(quota.model).model_id, quota) for quota in quotas]
+        self._catalog = catalog
+        self._follow_at = 0.0
+        self._lock = threading.Lock()
+        after_fork(self, new_lock)
 
-    def __call__(self, target: Target) -> ModelQuota | None:
-        """Return the quota of a target, or None when it is unknown."""
+    def quota(self, target: Target) -> TargetQuota:
+        """See `QuotaSource`."""
+        passed = self._passed(target)
+        region = self._catalog.ensure_data_available().region(target.region)
+        listed = region.quota(target.model_id, target.access_method) if region else None
+        tokens = passed.tokens_per_minute if passed else None
+        requests = passed.requests_per_minute if passed else None
+        if listed is None:
+            return TargetQuota(tokens, requests)
+        return TargetQuota(tokens or listed.tokens_per_minute, requests, listed.requests_per_minute)
+
+    def revision(self) -> object:
+        """See `QuotaSource`."""
+        return self._catalog.ensure_data_available()
+
+    def follow(self) -> None:
+        """See `QuotaSource`. Read the catalog's store again, once in five minutes."""
+        now = time.monotonic()
+        if now < self._follow_at or not self._lock.acquire(blocking=False):
+            return
+        try:
+            self._follow_at = now + FOLLOW_INTERVAL_SECONDS
+            self._catalog.load_cached_data()
+        finally:
+            self._lock.release()
+
+    def _passed(self, target: Target) -> ModelQuota | None:
         found: ModelQuota | None = None
         for model_id, quota in self._quotas:
             if (

@@ -362,6 +362,11 @@ class Run(Generic[R]):
         reason = reason or ("cancelled" if self.is_cancelled else self._route.ended_by)
         left_out = self._cost_limit.left_out if self._cost_limit else ""
         out_of_time = self._deadline.remaining() <= 0 or self._route.out_of_time
+        oversize = self._pacing.oversize
+        if self._route.is_oversized and oversize is not None and not self.record.attempts:
+            from llmmanager.bedrock.invocation.oversized_request import oversized_request  # for errors only
+
+            return oversized_request(oversize, self._features.request(oversize.target.model_id))
         if not out_of_time and not self.is_cancelled:
             refused = self.record.credentials_error(auth_type=self._machinery.clients.auth_type)
             if refused is not None:

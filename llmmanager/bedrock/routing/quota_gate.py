@@ -143,12 +143,28 @@ class QuotaGate:
         self._doubtful = False
         self._doubt: _Doubt | None = None
 
-    def set_known(self, *, tokens: float | None = None, requests: float | None = None) -> None:
-        """Hold calls to a known quota per window. None leaves a quota unknown."""
+    def set_known(
+        self,
+        *,
+        tokens: float | None = None,
+        requests: float | None = None,
+        listed_requests: float | None = None,
+    ) -> None:
+        """Hold calls to a known quota per window. None leaves a quota as it is: unknown, or learnt.
+
+        What is known already changes nothing, so that a lower quota that was learnt since stays.
+
+        Args:
+            listed_requests: requests that Bedrock may not enforce: the gate exceeds them when it does not.
+        """
         with self._lock:
-            for unit, amount in ((QuotaUnit.TOKENS, tokens), (QuotaUnit.REQUESTS, requests)):
-                if amount is not None:
-                    self._limits[unit].set_known(amount)
+            if tokens is not None:
+                self._limits[QuotaUnit.TOKENS].set_known(tokens)
+            if requests is not None:
+                self._limits[QuotaUnit.REQUESTS].set_known(requests)
+            elif listed_requests is not None:
+                self._limits[QuotaUnit.REQUESTS].set_listed(listed_requests, self._clock())
+            self._wake_first()
 
     @property
     def is_active(self) -> bool:
@@ -271,7 +287,9 @@ class QuotaGate:
     ) -> float:
         limit = self._limits[unit]
         used = self._usage.used(unit, now)
-        wanted = ahead + (tokens if unit is QuotaUnit.TOKENS else 1)
+        own = tokens if unit is QuotaUnit.TOKENS else 1
+        # A call of more than the limit is sent when no other is left in the window.
+        wanted = ahead + min(own, limit.allowed(reserve))
         excess = used + wanted - limit.allowed(reserve)
         if not limit.active or excess <= 0 or not used + ahead:
             return 0.0

@@ -121,6 +121,7 @@ class QuotaLimit:
     probe_interval: float = 0.0
     next_probe: float = math.inf
     _evidence_against: int = 0
+    _listed: float | None = None
 
     @property
     def active(self) -> bool:
@@ -129,8 +130,15 @@ class QuotaLimit:
 
     def set_known(self, amount: float) -> None:
         """Hold calls to a quota that is known."""
-        self.limit = self.ceiling = amount
-        self.headroom = 0.0
+        if amount != self.ceiling:
+            self.limit = self.ceiling = amount
+            self.headroom = 0.0
+
+    def set_listed(self, amount: float, now: float) -> None:
+        """Start with a quota that Bedrock may not enforce: probe for more as soon as it is used up."""
+        if amount != self._listed:
+            self._listed = self.limit = amount
+            self.headroom, self.next_probe = 0.0, now
 
     def allowed(self, reserve: float) -> float:
         """Return how much may be used now, a probe included.

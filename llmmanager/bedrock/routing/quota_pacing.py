@@ -7,18 +7,56 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
-from llmmanager.bedrock.models.model_quota import ModelQuota
 from llmmanager.bedrock.routing.keys import Target
 from llmmanager.bedrock.routing.quota_gate import Permit, QuotaGate
 from llmmanager.bedrock.routing.quota_gates import shared_gate
 
-KnownQuota = Callable[[Target], ModelQuota | None]
+T = TypeVar("T")
 
 
-def _unknown(_target: Target) -> None:
-    return None
+@dataclass(frozen=True)
+class TargetQuota:
+    """What is known of a target's quota, per minute; None for an amount that is unknown.
+
+    Attributes:
+        tokens, requests: amounts that are never exceeded.
+        listed_requests: requests that Service Quotas lists. AWS no longer enforces such a quota for most
+            models, so the gate exceeds it when Bedrock admits more.
+    """
+
+    tokens: float | None = None
+    requests: float | None = None
+    listed_requests: float | None = None
+
+
+class QuotaSource(Protocol):
+    """What knows the quotas of targets."""
+
+    def quota(self, target: Target) -> TargetQuota:
+        """Return what is known of a target's quota."""
+
+    def revision(self) -> object:
+        """Return an object that is another one once quotas may have changed."""
+
+    def follow(self) -> None:
+        """Look for changed quotas where that is due. Called before a call waits for quota."""
+
+
+class NoQuotas:
+    """A source that knows no quota."""
+
+    def quota(self, target: Target) -> TargetQuota:  # noqa: ARG002
+        """See `QuotaSource`."""
+        return TargetQuota()
+
+    def revision(self) -> object:
+        """See `QuotaSource`."""
+        return None
+
+    def follow(self) -> None:
+        """See `QuotaSource`."""
 
 
 def _no_tokens(_target: Target) -> int:
@@ -31,31 +69,50 @@ class ManagerQuotas:
 
     Args:
         account: what tells accounts apart; equal for managers that use the same credentials.
-        known: returns the quota of a target, or None when it is unknown.
+        source: what knows quotas.
         share: the part of a known quota that this manager uses, above 0 and at most 1.
         reserve: the part of each limit, known or learnt, that this manager leaves to others, below 1.
     """
 
     account: Hashable = None
-    known: KnownQuota = _unknown
+    source: QuotaSource = field(default_factory=NoQuotas)
     share: float = 1.0
     reserve: float = 0.0
     _gates: dict[Hashable, QuotaGate] = field(default_factory=dict)
+    _revision: object = None
 
     def gate(self, target: Target) -> QuotaGate:
         """Return the gate of a target."""
         # Managers with different shares of a quota each keep within their own.
         key = (self.account, target.region, target.model_id, str(target.access_method), self.share)
         gate = shared_gate(key)
+        revision = self.source.revision()
+        if revision is not self._revision:
+            self._revision = revision
+            self._gates = {}
         if self._gates.get(key) is not gate:
-            quota = self.known(target)
-            if quota is not None:
-                gate.set_known(
-                    tokens=_part(quota.tokens_per_minute, self.share),
-                    requests=_part(quota.requests_per_minute, self.share),
-                )
+            quota = self.source.quota(target)
+            gate.set_known(
+                tokens=_part(quota.tokens, self.share),
+                requests=_part(quota.requests, self.share),
+                listed_requests=_part(quota.listed_requests, self.share),
+            )
             self._gates[key] = gate
         return gate
+
+    def whole_quota(self, target: Target) -> float:
+        """Return the most tokens that Bedrock admits in a minute; infinite when the quota is unknown.
+
+        A learnt quota does not count: it may be less than the account's.
+        """
+        quota = self.source.quota(target).tokens
+        return math.inf if quota is None else quota
+
+    def follow(self) -> bool:
+        """Look for changed quotas where that is due; return whether there are any."""
+        before = self.source.revision()
+        self.source.follow()
+        return self.source.revision() is not before
 
     def seconds_without_admission(self) -> float:
         """Return for how long calls have waited while none was admitted; 0 when no call waits."""
@@ -83,6 +140,20 @@ class QuotaPatience:
 ONE_CALL = QuotaPatience()
 
 
+@dataclass(frozen=True)
+class Oversize(Generic[T]):
+    """A target that never admits a call, since the call reserves more tokens than its known quota.
+
+    Attributes:
+        tokens: what the call reserves.
+        quota: tokens per minute.
+    """
+
+    target: T
+    tokens: int
+    quota: float
+
+
 @dataclass
 class CallPacing:
     """What one call asks of the gates.
@@ -90,6 +161,9 @@ class CallPacing:
     Args:
         tokens: returns what Bedrock reserves for the call at a target.
         longest_wait: seconds that the call may still wait for quota, whatever its deadline.
+
+    Attributes:
+        oversize: of the targets that never admit the call, the one with the largest quota.
     """
 
     quotas: ManagerQuotas = field(default_factory=ManagerQuotas)
@@ -97,17 +171,27 @@ class CallPacing:
     longest_wait: float = math.inf
     patience: QuotaPatience = ONE_CALL
     clock: Callable[[], float] = time.monotonic
+    oversize: Oversize[Any] | None = None
 
     def is_paced(self, target: Target) -> bool:
         """Whether a quota is known or learnt, so that it decides when the target is called again."""
         return self.quotas.gate(target).has_limit
 
     def expected_wait(self, target: Target) -> float:
-        """Return the seconds that the call would wait at the target; 0 when it can be sent now."""
+        """Return the seconds that the call would wait at the target; 0 when it can be sent now.
+
+        Infinite when the call reserves more than the target's known quota.
+        """
         gate = self.quotas.gate(target)
         if not gate.is_active:
             return 0.0
-        return gate.expected_wait(self.tokens(target), reserve=self.quotas.reserve)
+        tokens = self.tokens(target)
+        quota = self.quotas.whole_quota(target)
+        if tokens > quota:
+            if self.oversize is None or self.oversize.quota < quota:
+                self.oversize = Oversize(target, tokens, quota)
+            return math.inf
+        return gate.expected_wait(tokens, reserve=self.quotas.reserve)
 
     def enter(
         self, target: Target, *, wait: float, seconds: float, cancelled: threading.Event | None

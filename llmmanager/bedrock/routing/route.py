@@ -83,6 +83,7 @@ class Route(Generic[T]):
         pacing: how the call waits for quota. A target where it need not wait comes first; when there is
             none, the one with the shortest wait.
         quota_wait: the shortest wait for quota in seconds, when the call ended since all were too long.
+        is_oversized: whether the call ended since no target that is left ever admits it.
     """
 
     places: Iterable[Sequence[T]]
@@ -98,6 +99,7 @@ class Route(Generic[T]):
     ended_by: str = "every target failed"
     out_of_time: bool = False
     quota_wait: float | None = None
+    is_oversized: bool = False
 
     def __post_init__(self) -> None:
         line = [_place(ways) for ways in self.places if ways]
@@ -157,6 +159,24 @@ class Route(Generic[T]):
 
         Where the call waits for its model, another model is chosen only when that wait is too long.
         """
+        step, shortest = self._within_wait(places, now)
+        if (step is None or step.quota_wait > 0) and self.pacing.quotas.follow():
+            step, shortest = self._within_wait(places, now)
+        if step is None and shortest == math.inf and self._again:
+            self._line = [place for place in self._line if place not in places]
+            return self._step()
+        if step is None and shortest == math.inf:
+            self.is_oversized = True
+            self.ended_by = "the request reserves more tokens than the quotas of the targets that are left"
+        elif step is None:
+            self.quota_wait = shortest
+            self.ended_by = (
+                f"the quota admits the next call in {shortest:.1f} s, later than the call may wait"
+            )
+        return step
+
+    def _within_wait(self, places: Sequence[_Place[T]], now: float) -> tuple[Step[T] | None, float]:
+        """Return the soonest attempt if the call may wait so long, and the shortest wait in seconds."""
         models: Iterable[str | None] = [None]
         if self._waits:
             throttled = {place.key[0] for place in places if place.throttles}
@@ -168,14 +188,12 @@ class Route(Generic[T]):
             wait, place, way = self._shortest_wait(
                 [place for place in places if model in (None, place.key[0])], now
             )
-            if wait <= longest:
+            if wait <= longest and wait < math.inf:
                 if way is not place.ways[0]:
                     place.ways = [way, *(other for other in place.ways if other is not way)]
-                return Step(way, max(place.not_before - now, 0.0), wait)
+                return Step(way, max(place.not_before - now, 0.0), wait), wait
             shortest = min(shortest, wait)
-        self.quota_wait = shortest
-        self.ended_by = f"the quota admits the next call in {shortest:.1f} s, later than the call may wait"
-        return None
+        return None, shortest
 
     def _shortest_wait(self, places: Sequence[_Place[T]], now: float) -> tuple[float, _Place[T], T]:
         """Return the shortest wait for quota in seconds, and the first target that has it."""
@@ -314,7 +332,8 @@ class Route(Generic[T]):
         self._again = []
         self._aside = [place for place in self._aside if place.key[0] != model]
         self._most_failures = max(self._most_failures, self.transient_failures)
-        self.ended_by, self.out_of_time, self.quota_wait = "every target failed", False, None
+        self.ended_by, self.out_of_time = "every target failed", False
+        self.quota_wait, self.is_oversized = None, False
 
     @property
     def _waits(self) -> bool:

@@ -10,7 +10,7 @@ import pytest
 
 from llmmanager.bedrock.routing.decision import QuotaUnit
 from llmmanager.bedrock.routing.quota_gate import Permit, QuotaGate
-from llmmanager.bedrock.routing.quota_meter import Charge, UsageWindow
+from llmmanager.bedrock.routing.quota_meter import Charge, QuotaLimit, UsageWindow
 from tests.unit.routing.quota_simulation import Simulation
 
 TOKENS, REQUESTS = QuotaUnit.TOKENS, QuotaUnit.REQUESTS
@@ -91,6 +91,48 @@ def test_a_call_that_leaves_a_reserve_uses_the_rest_only(gate: QuotaGate) -> Non
     assert gate.try_enter(80, reserve=0.1)
     assert gate.try_enter(20, reserve=0.1) is None
     assert gate.try_enter(20)
+
+
+def test_a_call_of_more_than_the_limit_is_sent_when_no_other_is_in_the_window(
+    gate: QuotaGate, clock: Clock
+) -> None:
+    gate.set_known(tokens=100)
+    assert gate.expected_wait(500) == 0
+    assert gate.try_enter(60)
+    assert 10 <= gate.expected_wait(500) <= 10.2
+    assert gate.try_enter(500) is None
+    clock.now += 10.2
+    assert gate.try_enter(500)
+
+
+def test_a_lower_quota_that_was_learnt_stays_until_another_one_is_known() -> None:
+    limit = QuotaLimit(shortest_interval=3, longest_interval=20)
+    limit.set_known(100)
+    limit.lower(40, 0.0, 5.0)
+    limit.set_known(100)
+    assert limit.allowed(0.0) == 40
+    limit.set_known(200)
+    assert limit.allowed(0.0) == 200
+
+
+def test_listed_requests_are_exceeded_once_bedrock_admits_more(gate: QuotaGate, clock: Clock) -> None:
+    gate.set_known(listed_requests=5)
+    for _ in range(100):
+        permit = gate.try_enter(1)
+        assert permit is not None
+        permit.answered(1)
+        clock.now += 0.01
+    assert not gate.has_limit
+
+
+def test_listed_requests_that_bedrock_enforces_are_kept(gate: QuotaGate, clock: Clock) -> None:
+    gate.set_known(listed_requests=5)
+    admitted = [permit for _ in range(6) if (permit := gate.try_enter(1))]
+    assert len(admitted) == 6
+    admitted[-1].throttled(REQUESTS)
+    clock.now += 0.2
+    assert gate.try_enter(1) is None
+    assert gate.has_limit
 
 
 def test_what_a_call_did_not_use_is_free_for_others(gate: QuotaGate) -> None:

@@ -1,0 +1,65 @@
+"""The quotas that the scheduled refresh stores, as the functions use them."""
+
+from __future__ import annotations
+
+import json
+
+from lambdas.http_api.handler import handler as http
+from lambdas.model_access.refresh import handler as refresh
+from llmmanager.bedrock.routing import quota_gates
+
+
+def refresh_all(context, regions=("us-east-1", "us-west-2", "eu-central-1")):
+    for region in regions:
+        refresh({"region": region}, context)
+
+
+def converses(bedrock):
+    return [call for call in bedrock.calls if call.operation == "Converse"]
+
+
+def test_a_request_larger_than_every_quota_is_an_invalid_request(deployed, context, proxy_event):
+    deployed.set_quota(tokens_per_minute=2_000)
+    refresh_all(context)
+    ask = {"messages": [{"role": "user", "content": [{"text": "What is a lake?"}]}]}
+
+    refused = http(proxy_event("POST", "/v1/converse", body=ask), context)
+
+    problem = json.loads(refused["body"])
+    assert refused["statusCode"] == 400
+    assert problem["type"] == "urn:llmmanager:problem:invalid-request"
+    assert problem["errors"][0].startswith("inferenceConfig.maxTokens: the request reserves ")
+    assert "Retry-After" not in refused["headers"]
+    assert converses(deployed) == []
+    small = {**ask, "inferenceConfig": {"maxTokens": 100}}
+    assert http(proxy_event("POST", "/v1/converse", body=small), context)["statusCode"] == 200
+
+
+def test_records_of_a_batch_larger_than_every_quota_fail_and_the_others_are_answered(
+    deployed, context, machine, records
+):
+    deployed.set_quota(tokens_per_minute=20_000)
+    refresh_all(context)
+    batch = records(10)
+    batch[3]["modelInput"]["inferenceConfig"] = {"maxTokens": 30_000}
+
+    summary = machine.run({"requests": batch})
+
+    assert (summary["answered"], summary["failed"]) == (9, 1)
+    (failed,) = machine.lines("failed.jsonl")
+    assert failed["recordId"] == batch[3]["recordId"]
+    assert failed["error"]["type"] == "RequestValidationError"
+    assert "inferenceConfig.maxTokens" in failed["error"]["message"]
+    assert all(call.status == 200 for call in converses(deployed))
+
+
+def test_a_worker_keeps_within_its_share_of_the_quota(deployed, context, machine, records):
+    deployed.set_quota(tokens_per_minute=1_000_000)
+    refresh_all(context)
+    shards = machine.plan({"requests": records(69)})
+    quota_gates.forget_gates()
+
+    machine.run_shard(shards[0])
+
+    assert {key[-1] for key in quota_gates._gates._gates} == {1 / 3}
+    assert all(call.status == 200 for call in converses(deployed))
