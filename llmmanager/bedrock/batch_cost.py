@@ -1,9 +1,10 @@
-"""What a batch of the deployed stack costs on AWS, worked out from its records and the stack's settings.
+"""Estimate what a batch of the deployed stack costs on AWS.
 
     python -m llmmanager.bedrock.batch_cost --records 1000000 --model "Nova Lite"
 
-Counts (state transitions, invocations, requests) follow from how the stack works, and tests hold them to real
-runs. Seconds are a model of them. Prices are AWS's list prices in us-east-1, before taxes and free tiers.
+Counts (state transitions, invocations, requests) follow from the implementation of the stack; tests compare
+them with real runs. Durations are modelled. Prices are AWS's list prices in us-east-1 without taxes and free
+tiers.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from llmmanager.bedrock.catalog.snapshot import load_snapshot
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
 from llmmanager.bedrock.pricing import estimate_cost
 
-# USD, 2026-11-22. Lambda's GB-seconds are those of ARM.
+# In USD, from 2026-11-22. The price of GB-seconds is that of ARM.
 TRANSITION_USD = 0.025 / 1_000
 GB_SECOND_USD = 1.33334e-05
 INVOCATION_USD = 0.20 / 1_000_000
@@ -34,7 +35,7 @@ S3_GB_MONTH_USD = 0.023
 READ_UNIT_USD = 0.125 / 1_000_000
 BATCH_PRICE_SHARE = 0.5
 
-# The stack's own constants; tests hold them to lambdas/batch and infra/batch.py.
+# Constants of the stack. Tests compare them with lambdas/batch and infra/batch.py.
 FIRST_SHARD_SIZE, MAX_SHARD_BYTES = 32, 32_000_000
 PART_RESULTS, PART_SECONDS = 25, 1.5
 LOOK_SECONDS = 3.0
@@ -42,11 +43,11 @@ WRITER_PART_BYTES = 8 * 1024 * 1024
 MARGIN_SECONDS, REQUEST_SECONDS = 10.0, 240.0
 STEP_MEMORY_MB = 1024
 
-# Measured on 2026-11-23 (see docs/costs.md): seconds of a whole CPU, and bytes beside the text.
+# Measured on 2026-11-23 (see docs/costs.md): seconds of one CPU per record; bytes in addition to the text.
 PLAN_CPU_SECONDS, WORKER_CPU_SECONDS, COLLECT_CPU_SECONDS = 0.00005, 0.0015, 0.00012
 START_SECONDS = 1.0
 RECORD_BYTES, RESULT_BYTES, BYTES_PER_TOKEN = 160, 640, 4
-# Lambda gives a whole CPU for this much memory, and shares of it for less.
+# With this much memory, a function has one CPU; with less, a proportional share.
 MB_PER_CPU = 1769
 
 
@@ -55,16 +56,16 @@ _BATCH_PRICES = Path(__file__).parent / "catalog" / "batch_prices.json"
 
 @dataclass(frozen=True, kw_only=True)
 class BatchStack:
-    """The settings of the stack that what a batch costs depends on, with the defaults of cdk.json.
+    """Settings of the stack that affect the cost of a batch, with the defaults of cdk.json.
 
     Attributes:
-        regions: how many regions are configured.
-        shard_size: records in a shard, at most.
-        worker_concurrency: calls at once in one worker.
-        map_concurrency: shards that run at once.
-        worker_memory_mb: a worker's memory.
-        worker_timeout_seconds: how long one worker lasts before the next goes on.
-        batch_expiry_days: how long a batch's files are kept.
+        regions: number of configured regions.
+        shard_size: maximum number of records in a shard.
+        worker_concurrency: concurrent calls in one worker.
+        map_concurrency: concurrent shards.
+        worker_memory_mb: memory of a worker in MB.
+        worker_timeout_seconds: timeout of a worker. The next worker continues its shard.
+        batch_expiry_days: days until the files of a batch are deleted.
     """
 
     regions: int = 3
@@ -81,7 +82,12 @@ class BatchStack:
 
 @dataclass(frozen=True)
 class CostLine:
-    """One line of an estimate: how many of what, and what they cost together in USD."""
+    """One line of an estimate.
+
+    Attributes:
+        what: what is counted, such as "state transitions".
+        usd: cost of all of them in USD.
+    """
 
     service: str
     what: str
@@ -91,14 +97,13 @@ class CostLine:
 
 @dataclass(frozen=True)
 class BatchCost:
-    """What a batch costs, in USD.
+    """Estimated cost of a batch in USD.
 
     Attributes:
-        lines: one for each thing that AWS bills, the tokens apart.
-        tokens_usd: the model's tokens on demand; None when no price is known.
-        batch_tokens_usd: the same tokens at the price of Bedrock's own batch inference; None for a model
-            that has none.
-        seconds: how long the batch takes, when no quota holds it up.
+        lines: one for each item that AWS bills, without tokens.
+        tokens_usd: tokens on demand; None if the price is unknown.
+        batch_tokens_usd: the same tokens with Bedrock batch inference; None if the model does not support it.
+        seconds: duration of the batch if no quota limits it.
     """
 
     lines: tuple[CostLine, ...]
@@ -108,28 +113,28 @@ class BatchCost:
 
     @property
     def services_usd(self) -> float:
-        """All but the tokens."""
+        """Cost without tokens."""
         return sum(line.usd for line in self.lines)
 
     @property
     def total_usd(self) -> float | None:
-        """Services and tokens on demand; None when the tokens' price is not known."""
+        """Services and tokens on demand; None if the price of tokens is unknown."""
         return None if self.tokens_usd is None else self.services_usd + self.tokens_usd
 
     def count(self, what: str) -> float:
-        """How many of what one line counts."""
+        """Return the count of the line with this `what`."""
         return next(line.count for line in self.lines if line.what == what)
 
     def rows(self) -> list[tuple[str, float | None]]:
-        """Names and USD: the services, tokens on demand, the total, tokens in Bedrock's own batches."""
+        """Return names and USD: each service, tokens on demand, the total, tokens with batch inference."""
         services: dict[str, float | None] = {}
         for line in self.lines:
             services[line.service] = (services.get(line.service) or 0.0) + line.usd
         return [
             *services.items(),
-            ("Tokens, on demand", self.tokens_usd),
-            ("In all", self.total_usd),
-            ("(tokens in Bedrock's own batches)", self.batch_tokens_usd),
+            ("Tokens on demand", self.tokens_usd),
+            ("Total", self.total_usd),
+            ("(tokens with batch inference)", self.batch_tokens_usd),
         ]
 
 
@@ -142,17 +147,17 @@ def estimate_batch_cost(
     latency_seconds: float,
     stack: BatchStack | None = None,
 ) -> BatchCost:
-    """What a batch costs in which every record is answered at the first attempt.
+    """Return the estimated cost of a batch whose records are all answered at the first attempt.
 
     Args:
-        model: a name as `LLMManager` takes it; a profile's own price holds where one is named.
-        records: how many.
-        input_tokens, output_tokens: of one record, on average.
-        latency_seconds: of one call, on average; at most 240, after which a worker gives up.
-        stack: the settings; the defaults when None.
+        model: name, id or ARN of a model, as for `LLMManager`. An inference profile is priced as such.
+        records: number of records.
+        input_tokens, output_tokens: average per record.
+        latency_seconds: average per call; at most 240, the timeout of a worker's call.
+        stack: settings; None for the defaults.
 
     Raises:
-        ConfigurationError: a number that cannot be, or no model of this name.
+        ConfigurationError: a number is out of range, or the model is unknown.
     """
     _check_positive(records=records)
     _check_positive(least=0, input_tokens=input_tokens, output_tokens=output_tokens)
@@ -175,7 +180,7 @@ def estimate_batch_cost(
 
 
 def shard_sizes(records: int, *, shard_size: int, regions: int) -> Mapping[int, int]:
-    """How many shards there are of each size: the first ones are small, each round is twice as large."""
+    """Return the number of shards by size. The first shards are small; each round doubles the size."""
     sizes: Counter[int] = Counter()
     size, left = min(FIRST_SHARD_SIZE, shard_size), records
     while left and size < shard_size:
@@ -191,7 +196,7 @@ def shard_sizes(records: int, *, shard_size: int, regions: int) -> Mapping[int, 
 
 @dataclass(frozen=True)
 class _Work:
-    """What the stack does for a batch."""
+    """The work of the stack for a batch."""
 
     stack: BatchStack
     records: int
@@ -201,15 +206,16 @@ class _Work:
     sizes: Mapping[int, int] = field(init=False)
 
     def __post_init__(self) -> None:
-        # Large records fill a shard before there are many of them.
+        # Shards of large records reach their maximum bytes before their maximum number of records.
         most = min(self.stack.shard_size, max(1, MAX_SHARD_BYTES // self._record_bytes))
         sizes = shard_sizes(self.records, shard_size=most, regions=self.stack.regions)
         object.__setattr__(self, "sizes", sizes)
 
     def lines(self) -> Iterator[CostLine]:
+        """Yield the counts and costs of the items that AWS bills."""
         shards = sum(self.sizes.values())
         runs = self._over_shards(self._invocations)
-        # Start, Plan, AnyShards, RunShards, Collect; a shard's start, RunShard and ShardDone, ShardAnswered.
+        # Batch: start, Plan, AnyShards, RunShards, Collect. Shard: start, RunShard, ShardDone, ShardAnswered.
         transitions = 5 + 2 * shards + 2 * runs
         yield _line("Step Functions", "state transitions", transitions, TRANSITION_USD)
         yield _line("Lambda", "GB-seconds", self._gb_seconds(), GB_SECOND_USD)
@@ -217,35 +223,36 @@ class _Work:
         yield _line("S3", "PUT and LIST requests", self._puts(shards, runs), S3_PUT_USD)
         yield _line("S3", "GET requests", self._gets(shards, runs), S3_GET_USD)
         yield _line("S3", "GB-months", self._gb_months(), S3_GB_MONTH_USD)
-        # A catalog item of up to 4 KB costs half a unit, and so does the board of cooldowns.
+        # A read of up to 4 KB costs half a unit: a region's catalog item, and the shared cooldowns.
         environments = 1 + min(shards, self.stack.map_concurrency)
         reads = environments * self.stack.regions / 2 + runs / 2
         yield _line("DynamoDB", "read units", reads, READ_UNIT_USD)
 
     def seconds(self) -> float:
-        """Plan, shards side by side, collect."""
-        lanes = self._over_shards(self._shard_seconds) / self.stack.map_concurrency
+        """Return the duration of plan, concurrent shards and collect."""
+        concurrent = self._over_shards(self._shard_seconds) / self.stack.map_concurrency
         longest = max(self._shard_seconds(size) for size in self.sizes)
         return (
             self._step_seconds(PLAN_CPU_SECONDS)
-            + max(lanes, longest)
+            + max(concurrent, longest)
             + self._step_seconds(COLLECT_CPU_SECONDS)
         )
 
-    def _over_shards(self, of: Callable[[int], float]) -> float:
-        return sum(of(size) * count for size, count in self.sizes.items())
+    def _over_shards(self, per_shard: Callable[[int], float]) -> float:
+        """Return the sum over all shards of a function of the shard's size."""
+        return sum(per_shard(size) * count for size, count in self.sizes.items())
 
     def _step_seconds(self, cpu: float) -> float:
         return START_SECONDS + self.records * cpu * MB_PER_CPU / min(STEP_MEMORY_MB, MB_PER_CPU)
 
     def _run_seconds(self, size: int) -> float:
-        """A shard's calls: as many rounds as there must be, unless the CPU cannot keep up."""
+        """Return the time for the calls of a shard, or for their CPU time if that is longer."""
         calls = math.ceil(size / self.stack.worker_concurrency) * self.latency
         cpu = size * WORKER_CPU_SECONDS * MB_PER_CPU / min(self.stack.worker_memory_mb, MB_PER_CPU)
         return max(calls, cpu)
 
     def _invocations(self, size: int) -> int:
-        """How many workers, one after the other, a shard takes: none starts a call that it could not end."""
+        """Return the number of consecutive workers of a shard. A worker starts only calls that it can end."""
         end = self.stack.worker_timeout_seconds - min(MARGIN_SECONDS, self.stack.worker_timeout_seconds / 5)
         return max(1, math.ceil(self._run_seconds(size) / (end - min(REQUEST_SECONDS, end / 2))))
 
@@ -258,32 +265,32 @@ class _Work:
         return (workers + steps * STEP_MEMORY_MB) / 1024
 
     def _parts(self, size: int) -> int:
-        """Files of a shard's results, at most: one is written when it is full, and when it is time."""
+        """Return the maximum number of result files of a shard: one is written when full or after a time."""
         return min(size, math.ceil(size / PART_RESULTS) + int(self._run_seconds(size) / PART_SECONDS))
 
     def _puts(self, shards: int, runs: float) -> float:
-        """Writes; asking what there is (LIST) costs the same."""
-        # The list of runs and the new run; rejected, options, manifest and summary; results and failures; a
-        # list by each worker and by collect.
+        """Return the number of PUT and LIST requests, which have the same price."""
+        # Once: the list of runs, the new run, rejected, options, manifest, summary, results, failures.
+        # Each worker lists the parts of its shard. Collect lists all parts.
         written = 6 + _writes(self.records * self._result_bytes) + 1
         return written + shards + self._over_shards(self._parts) + runs + shards
 
     def _looks(self, size: int) -> int:
-        """How often a shard's workers look whether the batch is ended early."""
+        """Return how often the workers of a shard check whether the batch was stopped."""
         return self._invocations(size) + int(self._run_seconds(size) / LOOK_SECONDS)
 
     def _read_again(self, size: int) -> float:
-        """Each further worker of a shard reads what the ones before it wrote."""
+        """Return the reads of additional workers, which read the results of the previous ones."""
         return (self._invocations(size) - 1) * self._parts(size) / 2
 
     def _gets(self, shards: int, runs: float) -> float:
-        # Plan: is there an older one, and the input. Step Functions: the manifest. Worker: options and shard;
-        # collect: plan, options, an early end, the manifest, and each shard and part.
+        # Plan: an earlier run, the input. Step Functions: the manifest. Worker: options, shard, stop signal.
+        # Collect: plan, options, stop signal, manifest, each shard and part.
         read_by_workers = 2 * runs + self._over_shards(self._looks) + self._over_shards(self._read_again)
         return 2 + 1 + read_by_workers + 4 + shards + self._over_shards(self._parts)
 
     def _gb_months(self) -> float:
-        """Shards, parts and results, for as long as they are kept."""
+        """Return the storage of shards, parts and results until they are deleted."""
         months = self.stack.batch_expiry_days / 30
         return self.records * (self._record_bytes + 2 * self._result_bytes) / 1e9 * months
 
@@ -301,7 +308,7 @@ def _line(service: str, what: str, count: float, price: float) -> CostLine:
 
 
 def _writes(size: int) -> int:
-    """Requests that write an object of so many bytes: one, or its parts between a beginning and an end."""
+    """Return the number of requests to write an object: one, or those of a multipart upload."""
     return 1 if size < WRITER_PART_BYTES else 2 + math.ceil(size / WRITER_PART_BYTES)
 
 
@@ -315,33 +322,33 @@ def _check_positive(least: int = 1, **numbers: int) -> None:
 
 @cache
 def _with_batch_price() -> frozenset[str]:
-    """Models that Bedrock's own batch inference answers for half the price."""
+    """Return the models that Bedrock batch inference offers at half the price."""
     return frozenset(json.loads(_BATCH_PRICES.read_bytes())["models"])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print an estimate; 2 for numbers or names that cannot be."""
+    """Print an estimate; exit with status 2 for invalid arguments."""
     parser = argparse.ArgumentParser(
-        prog="python -m llmmanager.bedrock.batch_cost", description="What a batch costs on AWS."
+        prog="python -m llmmanager.bedrock.batch_cost", description="Estimate what a batch costs on AWS."
     )
     parser.add_argument("--records", type=int, required=True)
     parser.add_argument("--model", default="Nova Lite", help="(default: %(default)s)")
-    parser.add_argument("--input-tokens", type=int, default=500, help="of a record (default: %(default)s)")
-    parser.add_argument("--output-tokens", type=int, default=200, help="of a record (default: %(default)s)")
-    parser.add_argument("--latency", type=float, default=3.0, help="seconds of a call (default: %(default)s)")
+    parser.add_argument("--input-tokens", type=int, default=500, help="per record (default: %(default)s)")
+    parser.add_argument("--output-tokens", type=int, default=200, help="per record (default: %(default)s)")
+    parser.add_argument("--latency", type=float, default=3.0, help="seconds per call (default: %(default)s)")
     for name, default in vars(BatchStack()).items():
         parser.add_argument(
             f"--{name.replace('_', '-')}", type=int, default=default, help="(default: %(default)s)"
         )
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
         cost = estimate_batch_cost(
-            given.model,
-            records=given.records,
-            input_tokens=given.input_tokens,
-            output_tokens=given.output_tokens,
-            latency_seconds=given.latency,
-            stack=BatchStack(**{name: getattr(given, name) for name in vars(BatchStack())}),
+            options.model,
+            records=options.records,
+            input_tokens=options.input_tokens,
+            output_tokens=options.output_tokens,
+            latency_seconds=options.latency,
+            stack=BatchStack(**{name: getattr(options, name) for name in vars(BatchStack())}),
         )
     except ConfigurationError as error:
         parser.error(str(error))
@@ -349,7 +356,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(f"{line.service:<15} {line.count:>15,.0f} {line.what:<22} ${line.usd:,.6f}\n")
     for name, usd in cost.rows():
         sys.stdout.write(f"{name:<54} {'unknown' if usd is None else f'${usd:,.6f}'}\n")
-    sys.stdout.write(f"Takes about {cost.seconds:,.0f} s, when no quota holds it up.\n")
+    sys.stdout.write(f"Duration: about {cost.seconds:,.0f} s if no quota limits the batch.\n")
     return 0
 
 

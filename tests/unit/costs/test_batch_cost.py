@@ -1,4 +1,4 @@
-"""What a batch costs follows from its records and settings, by the stack's own rules."""
+"""The cost estimate of a batch follows the implementation of the stack."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def estimate(
 
 
 @given(records=st.integers(1, 5_000), shard_size=st.integers(1, 700), regions=st.integers(1, 5))
-def test_the_shards_are_those_that_a_plan_cuts(records: int, shard_size: int, regions: int) -> None:
+def test_the_shards_are_those_of_the_plan(records: int, shard_size: int, regions: int) -> None:
     cut = plan.cut_shards([b"x"] * records, shard_size=shard_size, spread=regions)
 
     assert shard_sizes(records, shard_size=shard_size, regions=regions) == Counter(map(len, cut))
@@ -47,15 +47,15 @@ def test_the_constants_are_those_of_the_functions() -> None:
     assert batch_cost.REQUEST_SECONDS == manager.REQUEST_SECONDS
 
 
-def test_a_large_batch_takes_few_transitions_and_little_lambda_time() -> None:
+def test_a_large_batch_needs_few_transitions_and_little_lambda_time() -> None:
     cost = estimate(100_000)
 
     assert cost.count("state transitions") / 100 <= 12
-    # One invocation of 512 MB a record of 3 s would take 1,500 a thousand.
+    # One invocation of 512 MB per record of 3 s takes 1,500 GB-seconds per thousand records.
     assert cost.count("GB-seconds") / 100 <= 1_500 / 15
 
 
-def test_large_records_fill_a_shard_before_there_are_many_of_them() -> None:
+def test_shards_of_large_records_have_fewer_records() -> None:
     tokens = 100_000
     cost = estimate_batch_cost(
         "Nova Lite", records=1_000, input_tokens=tokens, output_tokens=10, latency_seconds=3
@@ -75,7 +75,7 @@ def test_each_line_costs_its_count_at_the_list_price() -> None:
     assert cost.total_usd == pytest.approx(sum(line.usd for line in cost.lines) + (cost.tokens_usd or 0))
 
 
-def test_tokens_cost_what_the_catalog_says_and_half_in_bedrocks_own_batches() -> None:
+def test_tokens_cost_the_list_price_and_half_of_it_with_batch_inference() -> None:
     cost = estimate(1_000)
 
     usage = {"inputTokens": 500_000, "outputTokens": 200_000}
@@ -83,15 +83,15 @@ def test_tokens_cost_what_the_catalog_says_and_half_in_bedrocks_own_batches() ->
     assert cost.batch_tokens_usd == pytest.approx((cost.tokens_usd or 0) / 2)
 
 
-def test_a_profile_that_is_named_has_its_own_price() -> None:
+def test_an_inference_profile_has_its_own_price() -> None:
     assert (estimate(model="eu.amazon.nova-lite-v1:0").tokens_usd or 0) > (estimate().tokens_usd or 0)
 
 
-def test_a_model_without_batch_inference_has_no_price_for_it() -> None:
+def test_a_model_without_batch_inference_has_no_batch_price() -> None:
     assert estimate(model="Claude Sonnet 4.6").batch_tokens_usd is None
 
 
-def test_a_model_without_a_known_price_leaves_the_total_unknown() -> None:
+def test_the_total_of_a_model_with_unknown_price_is_unknown() -> None:
     arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc"
     cost = estimate(model=arn)
 
@@ -99,27 +99,27 @@ def test_a_model_without_a_known_price_leaves_the_total_unknown() -> None:
     assert cost.services_usd > 0
 
 
-def test_larger_shards_take_fewer_transitions() -> None:
+def test_larger_shards_need_fewer_transitions() -> None:
     assert estimate(shard_size=1_000).count("state transitions") < estimate(shard_size=500).count(
         "state transitions"
     )
 
 
-def test_more_calls_at_once_in_a_worker_take_less_lambda_time_until_its_cpu_is_the_limit() -> None:
+def test_higher_worker_concurrency_reduces_lambda_time_until_the_cpu_limits_it() -> None:
     slower, faster = estimate(worker_concurrency=16), estimate(worker_concurrency=64)
 
     assert faster.count("GB-seconds") < slower.count("GB-seconds") / 2
     assert estimate(worker_concurrency=500, latency=0.001).count("GB-seconds") > 0
 
 
-def test_a_wider_map_ends_earlier_and_costs_the_same_lambda_time() -> None:
+def test_higher_map_concurrency_reduces_the_duration_but_not_lambda_time() -> None:
     narrow, wide = estimate(map_concurrency=10), estimate(map_concurrency=100)
 
     assert wide.seconds < narrow.seconds / 3
     assert wide.count("GB-seconds") == narrow.count("GB-seconds")
 
 
-def test_a_shard_that_outlasts_a_worker_is_gone_on_with_by_another() -> None:
+def test_a_shard_that_exceeds_the_worker_timeout_needs_further_workers() -> None:
     short, long = estimate(500, latency=1), estimate(500, latency=200)
 
     assert long.count("invocations") > short.count("invocations")
@@ -134,7 +134,7 @@ def test_a_shard_that_outlasts_a_worker_is_gone_on_with_by_another() -> None:
     shard_size=st.integers(1, 10_000),
     concurrency=st.integers(1, 512),
 )
-def test_no_batch_is_free_or_takes_no_time(
+def test_cost_and_duration_are_positive(
     records: int, latency: float, shard_size: int, concurrency: int
 ) -> None:
     cost = estimate_batch_cost(
@@ -151,29 +151,29 @@ def test_no_batch_is_free_or_takes_no_time(
     assert cost.seconds >= latency
 
 
-@pytest.mark.parametrize("wrong", [0, -1, 1.5, True, "10"])
-def test_a_number_of_records_that_cannot_be_is_refused_by_name(wrong: object) -> None:
+@pytest.mark.parametrize("invalid", [0, -1, 1.5, True, "10"])
+def test_an_invalid_number_of_records_is_rejected(invalid: object) -> None:
     with pytest.raises(ConfigurationError, match="records must be a whole number"):
-        estimate(wrong)  # type: ignore[arg-type]
+        estimate(invalid)  # type: ignore[arg-type]
 
 
-def test_a_setting_that_cannot_be_is_refused_by_name() -> None:
+def test_an_invalid_setting_is_rejected() -> None:
     with pytest.raises(ConfigurationError, match="worker_concurrency"):
         BatchStack(worker_concurrency=0)
 
 
-@pytest.mark.parametrize("wrong", [-1, 240.1, float("nan"), "3"])
-def test_a_latency_that_no_call_can_have_is_refused(wrong: object) -> None:
+@pytest.mark.parametrize("invalid", [-1, 240.1, float("nan"), "3"])
+def test_an_invalid_latency_is_rejected(invalid: object) -> None:
     with pytest.raises(ConfigurationError, match="latency_seconds"):
-        estimate(latency=wrong)  # type: ignore[arg-type]
+        estimate(latency=invalid)  # type: ignore[arg-type]
 
 
-def test_a_model_that_does_not_exist_is_refused() -> None:
+def test_an_unknown_model_is_rejected() -> None:
     with pytest.raises(ConfigurationError):
         estimate(model="Nova Heavy")
 
 
-def test_the_command_prints_every_line_and_the_time(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_every_line_and_row(capsys: pytest.CaptureFixture[str]) -> None:
     assert batch_cost.main(["--records", "1000", "--worker-concurrency", "64"]) == 0
 
     printed = capsys.readouterr().out
@@ -181,24 +181,24 @@ def test_the_command_prints_every_line_and_the_time(capsys: pytest.CaptureFixtur
     assert all(name in printed for name, _ in estimate(1_000).rows())
 
 
-def test_the_rows_sum_each_service_and_add_up() -> None:
+def test_the_total_is_the_sum_of_services_and_tokens() -> None:
     rows = dict(estimate(1_000).rows())
 
     services = [
         usd or 0 for name, usd in rows.items() if name in ("Step Functions", "Lambda", "S3", "DynamoDB")
     ]
     assert len(services) == 4
-    assert rows["In all"] == pytest.approx(sum(services) + (rows["Tokens, on demand"] or 0))
+    assert rows["Total"] == pytest.approx(sum(services) + (rows["Tokens on demand"] or 0))
 
 
-def test_the_command_says_what_cannot_be(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_reports_invalid_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         batch_cost.main(["--records", "0"])
 
     assert "records must be" in capsys.readouterr().err
 
 
-def test_the_library_does_not_load_it_by_itself() -> None:
+def test_importing_the_library_does_not_load_the_cost_estimate() -> None:
     loaded = "'llmmanager.bedrock.batch_cost' in sys.modules"
     code = f"import sys, llmmanager; llmmanager.LLMManager; sys.exit({loaded})"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -30,4 +30,4 @@ def test_the_report_includes_the_cost_of_a_million_records() -> None:
     report = cost_report(BATCH)
 
     assert "$54.00" in report
-    assert all(name in report for name in ("Step Functions", "Lambda", "S3", "DynamoDB", "In all"))
+    assert all(name in report for name in ("Step Functions", "Lambda", "S3", "DynamoDB", "Total"))
