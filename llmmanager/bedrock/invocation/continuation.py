@@ -49,20 +49,17 @@ class Seam:
         if not self._open:
             return text
         self._held += text
-        for said in self._candidates:
-            if self._held.startswith(said):
-                self._open = False
-                return self._held[len(said) :]
-        if any(said.startswith(self._held) for said in self._candidates):
+        if any(said != self._held and said.startswith(self._held) for said in self._candidates):
             return ""
-        self._open = False
-        return self._held
+        return self.rest()
 
     def rest(self) -> str:
-        """What was held back when the stream ended."""
-        held = self._held if self._open else ""
+        """What is new of the text that was held back, when the stream ended or no longer repeats."""
+        if not self._open:
+            return ""
         self._open = False
-        return held
+        repeated = [len(said) for said in self._candidates if self._held.startswith(said)]
+        return self._held[max(repeated, default=0) :]
 
 
 def _joined(content: list[Mapping[str, Any]], turn: Mapping[str, str]) -> list[Mapping[str, Any]]:

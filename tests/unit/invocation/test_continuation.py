@@ -56,6 +56,11 @@ def test_a_model_that_starts_over_repeats_nothing(said: str, rest: str, cut: int
     assert joined(said, chunks) == whole
 
 
+def test_an_answer_that_begins_and_ends_with_white_space_is_not_repeated() -> None:
+    said = " It begins and ends so. "
+    assert joined(said, [" ", "It begins", " and ends so. ", "Then"]) == said + "Then"
+
+
 @given(words=st.lists(st.text(alphabet="ab", min_size=1, max_size=4), min_size=2, max_size=6))
 def test_white_space_at_the_seam_comes_once(words: list[str]) -> None:
     said = " ".join(words[:-1]) + " "
