@@ -22,7 +22,7 @@ from lambdas.shared.json_text import dump_line
 from lambdas.shared.manager import model_ids
 from lambdas.shared.observability import logger
 from lambdas.shared.settings import batch_settings
-from lambdas.shared.text_encoding import SIGNS_BYTES, foreign_format
+from lambdas.shared.text_encoding import SIGNATURE_BYTES, unsupported_format
 
 MAX_SHARD_BYTES = 32_000_000
 # Shards grow as they are cut (see `_room`), so that a small batch is shared by several workers too. The first
@@ -186,9 +186,9 @@ def _plain(batch: Batch, chunks: Iterator[bytes], place: str) -> Iterator[bytes]
     first = b""
     for chunk in chunks:
         first += chunk
-        if len(first) >= SIGNS_BYTES:
+        if len(first) >= SIGNATURE_BYTES:
             break
-    if found := foreign_format(first[:SIGNS_BYTES]):
+    if found := unsupported_format(first[:SIGNATURE_BYTES]):
         raise InvalidBatch(f"{_field(batch)}: {place} is {found}; a batch reads UTF-8 text, not compressed")
     return chain([first], chunks)
 

@@ -22,11 +22,11 @@ from lambdas.batch.parts import PartWriter
 from lambdas.batch.results import ANSWERED, FAILED, interrupted_result, missed_result, result_of
 from lambdas.batch.storage import BatchStorage
 from lambdas.shared.codec import InvalidRequest, decode_record
-from lambdas.shared.health import cooldowns
 from lambdas.shared.manager import REQUEST_SECONDS, Targets, model_ids, parallel_manager
 from lambdas.shared.metrics import Tally
 from lambdas.shared.observability import log_payload, logger
 from lambdas.shared.settings import batch_settings
+from lambdas.shared.shared_cooldowns import cooldowns
 from llmmanager import BedrockConverseRequest, BedrockResponse, Deadline
 
 # What it takes to write the last part and return.

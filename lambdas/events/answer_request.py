@@ -9,11 +9,10 @@ from typing import Any
 from lambdas.events.message_formats import InlineRequest, StoredRequest
 from lambdas.shared import stored_requests
 from lambdas.shared.codec import InvalidRequest
+from lambdas.shared.converse_request import read_request, send_request
 from lambdas.shared.idempotency import IdempotencyError, idempotency_problem, run_once
 from lambdas.shared.json_text import InvalidJson, parse
-from lambdas.shared.observability import log_unexpected
-from lambdas.shared.problems import Problem, internal_error, problem_of
-from lambdas.shared.question import ask, read_question
+from lambdas.shared.problems import Problem, problem_from_error
 
 # Time to store and send the answer before Lambda's timeout.
 MARGIN_SECONDS = 10.0
@@ -66,9 +65,9 @@ def answer_request(request: InlineRequest, context: Any) -> dict[str, Any]:
         InvalidRequest: the request is invalid.
         Problem, LLMManagerError: no model answered, or no answer was valid.
     """
-    question = read_question(request.body)
+    converse_request = read_request(request.body)
     seconds = context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
-    return ask(question, seconds=seconds, door="events", caller=request.caller)
+    return send_request(converse_request, seconds=seconds, entry_point="events", caller=request.caller)
 
 
 def answer_request_once(
@@ -87,16 +86,12 @@ def answer_request_once(
     return run_once(key, request.body, lambda: work(request, context), context=context).answer
 
 
-def problem_from_error(error: Exception, *, reference: str) -> Problem:
-    """Return an error as the problem that the sender of the request gets.
+def message_problem(error: Exception, *, reference: str) -> Problem:
+    """Return the problem for an error of a request in a message.
 
     Args:
-        reference: id by which the log can be searched for an unexpected error.
+        reference: the id by which the log can be searched for an unexpected error.
     """
     if isinstance(error, IdempotencyError):
         return idempotency_problem(error, name="idempotencyKey")
-    problem = problem_of(error)
-    if problem is None:
-        log_unexpected(error)
-        problem = internal_error(reference)
-    return problem
+    return problem_from_error(error, reference=reference)

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from lambdas.events import replies
-from lambdas.events.answer_request import Outcome, answer_request, answer_request_once, problem_from_error
+from lambdas.events.answer_request import Outcome, answer_request, answer_request_once, message_problem
 from lambdas.events.message_formats import InlineRequest, read_text
 from lambdas.events.queue_messages import Message, process_message
 from lambdas.shared import clients
@@ -69,7 +69,7 @@ def answer_invocation(event: Any, context: Any) -> dict[str, Any]:
         answer = answer_request_once if request.key[0] == "caller" else answer_request
         outcome = Outcome(request_id, answer=answer(request, context))
     except Exception as error:
-        problem = problem_from_error(error, reference=request_id)
+        problem = message_problem(error, reference=request_id)
         # An asynchronous invocation has no response: the log is the only report.
         logger.info("invocation failed", extra={"problem": problem.slug})
         outcome = Outcome(request_id, problem=problem)

@@ -15,7 +15,7 @@ from lambdas.events.answer_request import (
     answer_request,
     answer_request_once,
     load_request,
-    problem_from_error,
+    message_problem,
 )
 from lambdas.events.inbox import start_batch
 from lambdas.events.message_formats import (
@@ -94,7 +94,7 @@ def _process(message: Message, context: Any) -> bool:
     except InProgress:
         raise
     except Exception as error:
-        problem = problem_from_error(error, reference=message.id)
+        problem = message_problem(error, reference=message.id)
         final = _is_final(problem, message)
         logger.info(
             "message failed",

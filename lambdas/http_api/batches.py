@@ -101,7 +101,9 @@ def _inputs(body: Mapping[str, Any]) -> list[str]:
 
 def _check_members(body: Mapping[str, Any]) -> None:
     problems = [
-        f"{key[:80]}: unknown field; {', '.join(_MEMBERS)} are known" for key in body if key not in _MEMBERS
+        f"{key[:80]}: unknown field; known fields: {', '.join(_MEMBERS)}"
+        for key in body
+        if key not in _MEMBERS
     ]
     if len(_inputs(body)) != 1:
         problems.append("body: must have either requests or inputS3Uri")

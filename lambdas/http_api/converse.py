@@ -6,7 +6,7 @@ from lambdas.http_api import async_requests
 from lambdas.http_api.http_messages import HttpRequest, HttpResponse
 from lambdas.http_api.idempotency_key import run_with_key
 from lambdas.shared.codec import InvalidRequest
-from lambdas.shared.question import Question, ask, read_question
+from lambdas.shared.converse_request import ConverseRequest, read_request, send_request
 
 # Time to write the response before API Gateway's timeout.
 _MARGIN_SECONDS = 1.0
@@ -22,7 +22,7 @@ def post(request: HttpRequest) -> HttpResponse:
         Problem, LLMManagerError: no model answered, or no answer was valid.
     """
     body = request.body()
-    question = read_question(body)
+    converse_request = read_request(body)
     is_async = async_requests.is_preferred(request)
     # One route name for both: a key identifies the request, whether it is asynchronous or not.
     return run_with_key(
@@ -30,7 +30,9 @@ def post(request: HttpRequest) -> HttpResponse:
         "converse",
         body,
         lambda fixed_id: (
-            async_requests.submit(body, request, fixed_id()) if is_async else _answer(question, request)
+            async_requests.submit(body, request, fixed_id())
+            if is_async
+            else _answer(converse_request, request)
         ),
     )
 
@@ -39,12 +41,14 @@ def validate(request: HttpRequest) -> HttpResponse:
     """Return the errors of a body for `POST /v1/converse`, without calling a model."""
     body = request.body()
     try:
-        read_question(body)
+        read_request(body)
     except InvalidRequest as error:
         return HttpResponse(200, {"valid": False, "errors": error.reasons})
     return HttpResponse(200, {"valid": True, "errors": []})
 
 
-def _answer(question: Question, request: HttpRequest) -> HttpResponse:
+def _answer(converse_request: ConverseRequest, request: HttpRequest) -> HttpResponse:
     seconds = request.seconds_left() - _MARGIN_SECONDS
-    return HttpResponse(200, ask(question, seconds=seconds, door="http", caller=request.caller))
+    return HttpResponse(
+        200, send_request(converse_request, seconds=seconds, entry_point="http", caller=request.caller)
+    )

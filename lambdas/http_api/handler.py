@@ -8,8 +8,8 @@ from lambdas.http_api.http_messages import HttpRequest, HttpResponse
 from lambdas.http_api.large_responses import MAX_BODY_BYTES, redirect_to_stored
 from lambdas.http_api.routes import respond
 from lambdas.shared.json_text import dump
-from lambdas.shared.observability import log_unexpected, logger
-from lambdas.shared.problems import Problem, internal_error, problem_of
+from lambdas.shared.observability import logger
+from lambdas.shared.problems import Problem, problem_from_error
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -18,11 +18,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     try:
         return _encode(respond(HttpRequest(event, context)))
     except Exception as error:
-        problem = problem_of(error)
-        if problem is None:
-            log_unexpected(error)
-            problem = internal_error(context.aws_request_id)
-        return _encode_problem(problem)
+        return _encode_problem(problem_from_error(error, reference=context.aws_request_id))
 
 
 def _encode_problem(problem: Problem) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""What every door needs: settings, the JSON codec, managers, clients, logging."""
+"""Code for all entry points: settings, JSON codec, managers, clients, problems, logging, metrics."""

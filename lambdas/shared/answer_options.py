@@ -1,4 +1,4 @@
-"""The members `featureFallback` and `maxCostMultiple` of a request or a batch."""
+"""The fields `featureFallback` and `maxCostMultiple` of a request or a batch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAX_COST_MULTIPLE = "maxCostMultiple"
 
 
 def read_feature_fallback(value: Any) -> bool:
-    """Return whether content and tuning parameters that a model refuses may be left out; True for None.
+    """Return whether unsupported content and tuning parameters may be removed; True for None.
 
     Raises:
         InvalidRequest: the value is neither true, false nor null.
@@ -22,7 +22,7 @@ def read_feature_fallback(value: Any) -> bool:
 
 
 def read_max_cost_multiple(value: Any) -> float | None:
-    """Return how many times as much as the first model another target may cost; None for no limit.
+    """Return the maximum cost of another target, as a multiple of the first model's cost; None for no limit.
 
     Raises:
         InvalidRequest: the value is neither a number of at least 1 nor null.

@@ -1,4 +1,4 @@
-"""Clients for the services around Bedrock, created at their first use and then kept."""
+"""Clients for the services around Bedrock. Each is created at its first use and then cached."""
 
 from __future__ import annotations
 
@@ -9,74 +9,74 @@ from typing import Any
 from botocore.config import Config
 from botocore.session import Session
 
-# Parts of a batch are read this many at once.
+# Number of parallel reads of a batch's parts.
 S3_CONNECTIONS = 16
 
-_making_one = threading.Lock()
+_lock = threading.Lock()
 
 
 @cache
 def s3() -> Any:
     """The S3 client."""
-    return _client("s3", _patient(read_timeout=30, connections=S3_CONNECTIONS))
+    return _client("s3", _config(read_timeout=30, connections=S3_CONNECTIONS))
 
 
 @cache
 def s3_for_links() -> Any:
-    """An S3 client to presign links with."""
-    # Left alone, botocore signs links as Signature Version 2, which most regions refuse, and for the global
-    # host, which sends them to another one that their signature does not name.
-    own_host = {"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"}
-    return _client("s3", Config(signature_version="s3v4", s3=own_host))
+    """The S3 client for presigned links."""
+    # By default, botocore signs links with Signature Version 2, which most regions reject, and for the global
+    # host, whose redirect to a regional host invalidates the signature.
+    regional_host = {"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"}
+    return _client("s3", Config(signature_version="s3v4", s3=regional_host))
 
 
 @cache
 def step_functions() -> Any:
     """The Step Functions client."""
-    return _client("stepfunctions", _patient(read_timeout=8))
+    return _client("stepfunctions", _config(read_timeout=8))
 
 
 @cache
 def dynamodb() -> Any:
     """The DynamoDB client."""
-    return _client("dynamodb", _patient(read_timeout=5))
+    return _client("dynamodb", _config(read_timeout=5))
 
 
 @cache
 def sqs(region: str | None = None) -> Any:
-    """The SQS client; of the function's own region without one."""
-    return _client("sqs", _patient(read_timeout=8), region=region)
+    """The SQS client of a region; by default of the function's own region."""
+    return _client("sqs", _config(read_timeout=8), region=region)
 
 
 @cache
 def event_bridge() -> Any:
     """The EventBridge client."""
-    return _client("events", _patient(read_timeout=8))
+    return _client("events", _config(read_timeout=8))
 
 
 @cache
 def _session() -> Session:
-    # botocore's alone: boto3 would take its import and two megabytes, and add nothing that is used here.
+    # botocore only: boto3 adds import time, two megabytes, and nothing that is used here.
     return Session()
 
 
-def new_hasty_dynamodb(*, read_timeout: float, attempts: int) -> Any:
-    """A DynamoDB client of the caller's own, for what is better done without than waited for.
+def new_short_timeout_dynamodb(*, read_timeout: float, attempts: int) -> Any:
+    """Return a new DynamoDB client for calls that may fail but must not be slow.
 
     Args:
-        read_timeout: in seconds; a connection is waited for one second.
+        read_timeout: in seconds. The connect timeout is one second.
     """
     retries = {"total_max_attempts": attempts}
     return _client("dynamodb", Config(connect_timeout=1, read_timeout=read_timeout, retries=retries))
 
 
 def _client(service: str, config: Config, *, region: str | None = None) -> Any:
-    # A session is not for threads at once; the clients that it makes are.
-    with _making_one:
+    # Clients are thread-safe, but creating one is not.
+    with _lock:
         return _session().create_client(service, region_name=region, config=config)
 
 
-def _patient(*, read_timeout: float, connections: int = 10) -> Config:
+def _config(*, read_timeout: float, connections: int = 10) -> Config:
     return Config(
         connect_timeout=3,
         read_timeout=read_timeout,

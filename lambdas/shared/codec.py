@@ -1,4 +1,4 @@
-"""The one way in and out for all doors: JSON to a request, and an answer to JSON."""
+"""Decode JSON to requests and encode responses to JSON, for all entry points."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from llmmanager.bedrock.models.usage import USAGE_ALIASES
 _OWN_FIELDS = {"priority": "priority", "extra_request_fields": "extraRequestFields"}
 _FIELDS = CONVERSE_FIELDS | _OWN_FIELDS
 _FIELD_OF = {spelling: name for name, camel in _FIELDS.items() for spelling in (name, camel)}
-# Where what stands beside a record's modelInput belongs; all else there is passed over.
-_BELONGS = dict.fromkeys(_FIELD_OF, "into modelInput") | dict.fromkeys(
+# Fields that are rejected beside modelInput, and where they belong. Other fields there are ignored.
+_MISPLACED = dict.fromkeys(_FIELD_OF, "into modelInput") | dict.fromkeys(
     ("models", "regions", "responseValidation", "featureFallback", "maxCostMultiple"),
     "to the batch, for all of its records",
 )
@@ -29,20 +29,20 @@ _REQUEST_FIELDS = set(_FIELDS.values())
 _FIELDS_WITH_BYTES = ("messages", "system", "extra_request_fields")
 
 MAX_ID_LENGTH = 512
-# A body of 6 MB may have half a million problems, and name a place that is a hundred long keys deep.
+# A body of 6 MB can have half a million problems, and paths of a hundred long keys.
 _MAX_REASONS_LENGTH = 200_000
 
 
 class InvalidRequest(Exception):
-    """What was sent is not a request that can be made.
+    """The request is invalid.
 
     Attributes:
-        reasons: the problems found, each led by the field it is about; as many as an answer has room for, and
-            then that there are more.
+        reasons: the problems, each with the path of its field. If there is no room for all, the last one says
+            that there are more.
     """
 
     def __init__(self, reasons: Sequence[str]) -> None:
-        self.reasons = _listable(reasons)
+        self.reasons = _limited(reasons)
         super().__init__("; ".join(self.reasons))
 
 
@@ -50,14 +50,13 @@ def decode_record(data: Any, *, default_id: str, model_ids: Collection[str] = ()
     """Return a record of a batch as a request.
 
     Args:
-        data: `{"recordId": …, "modelInput": {…}}` (further members are passed over), or the fields of the
-            request beside its id. Fields are spelled as Converse spells them or in snake_case; bytes are
-            base64 text.
-        default_id: the request's id where the record has none.
-        model_ids: the models that may answer; a record that exceeds the limits of all of them is refused.
+        data: `{"recordId": …, "modelInput": {…}}` (other members are ignored), or id and fields of the
+            request. Fields have the names of Converse or snake_case names; bytes are base64 text.
+        default_id: the id of a record without an id.
+        model_ids: the models that may answer. A record that exceeds the limits of all of them is rejected.
 
     Raises:
-        InvalidRequest: with every problem that the record has.
+        InvalidRequest: the record is invalid; the error has all problems.
     """
     if not isinstance(data, dict):
         raise InvalidRequest([f"record: must be a JSON object (got {_kind(data)})"])
@@ -65,8 +64,8 @@ def decode_record(data: Any, *, default_id: str, model_ids: Collection[str] = ()
     fields = {key: value for key, value in data.items() if key not in _ID_FIELDS}
     if _MODEL_INPUT in fields:
         model_input = fields.pop(_MODEL_INPUT)
-        # Whatever else stands there: a line of failed.jsonl is a record as well.
-        problems += [f"{key}: belongs {_BELONGS[key]}" for key in fields if key in _BELONGS]
+        # Other members are ignored, so that a line of failed.jsonl is a valid record.
+        problems += [f"{key}: belongs {_MISPLACED[key]}" for key in fields if key in _MISPLACED]
         if not isinstance(model_input, dict):
             raise InvalidRequest([*problems, f"modelInput: must be an object (got {_kind(model_input)})"])
         fields = model_input
@@ -74,31 +73,31 @@ def decode_record(data: Any, *, default_id: str, model_ids: Collection[str] = ()
 
 
 def decode_request(data: Mapping[str, Any], *, model_ids: Collection[str] = ()) -> BedrockConverseRequest:
-    """Return the fields of a Converse request, spelled as in Converse or in snake_case, as a request.
+    """Return the request with these fields, which have the names of Converse or snake_case names.
 
-    `messages` may be a string: one text of the user.
+    `messages` may be a string: one user message.
 
     Args:
-        model_ids: the models that may answer; a request that exceeds the limits of all of them is refused.
+        model_ids: the models that may answer. A request that exceeds the limits of all of them is rejected.
 
     Raises:
-        InvalidRequest: with every problem that it has.
+        InvalidRequest: the request is invalid; the error has all problems.
     """
     return _decode_fields(data, None, [], model_ids=model_ids)
 
 
 def record_id(data: Any) -> str | None:
-    """The id that a record gives itself, or None."""
+    """Return the record's own id, or None."""
     return _read_id(data)[0] if isinstance(data, dict) else None
 
 
 def encode_record(request: BedrockConverseRequest) -> dict[str, Any]:
-    """The record that `decode_record` reads back as the same request."""
+    """Return the request as a record that `decode_record` decodes to the same request."""
     return {"recordId": request.request_id, _MODEL_INPUT: encode_request(request)}
 
 
 def is_encoded(record: Mapping[str, Any]) -> bool:
-    """Whether a sound record is spelled as `encode_record` spells it, but for members that are null."""
+    """Whether a valid record has the form of `encode_record`, except for members that are null."""
     return (
         record.keys() == _RECORD_FIELDS
         and record["recordId"] is not None
@@ -107,13 +106,13 @@ def is_encoded(record: Mapping[str, Any]) -> bool:
 
 
 def encode_request(request: BedrockConverseRequest) -> dict[str, Any]:
-    """A request's fields, without its id, as JSON-ready data that the decoders read back."""
+    """Return the fields of a request without its id, as JSON-ready data for the decoders."""
     values = {camel: getattr(request, name) for name, camel in _FIELDS.items()}
     return {camel: encode_bytes(value) for camel, value in values.items() if value not in (None, 0)}
 
 
 def encode_response(response: BedrockResponse) -> dict[str, Any]:
-    """Return what a program needs of an answer: its content, where it came from, its usage and cost."""
+    """Return a response as JSON-ready data: content, target, attempts, usage and cost."""
     plain = response.to_dict()
     return {
         "modelOutput": plain["response_data"],
@@ -131,7 +130,7 @@ def encode_response(response: BedrockResponse) -> dict[str, Any]:
 
 
 def encode_totals(response: BedrockResponse) -> dict[str, Any]:
-    """Return the tokens and the cost of every answer of the call, and how many of them are unknown."""
+    """Return tokens and cost of all answers of a call, and how many of them are unknown."""
     return {
         "totalUsage": _bedrock_names(response.get_total_usage()),
         "estimatedCostUsd": response.estimated_cost_usd,
@@ -154,18 +153,18 @@ def encode_attempt(attempt: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def last_error(response: BedrockResponse) -> dict[str, Any] | None:
-    """Why a response failed as `{"type", "code", "message"}`, or None."""
+    """Return why a response failed as `{"type", "code", "message"}`, or None."""
     plain = response.to_dict()
-    # An attempt's own error has the service's code; what the manager raised may sum several up.
+    # The error of an attempt has the service's code. The error of the response may summarize several.
     errors = [plain["error"], *(attempt["error"] for attempt in plain["attempts"])]
     return next((error for error in reversed(errors) if error), None)
 
 
-def _listable(reasons: Sequence[str]) -> list[str]:
+def _limited(reasons: Sequence[str]) -> list[str]:
     ends = accumulate(map(len, reasons[:MAX_PROBLEMS]))
-    kept = list(reasons[: sum(end <= _MAX_REASONS_LENGTH for end in ends)])
-    more = len(reasons) - len(kept)
-    return [*kept, f"request: has more problems than the {len(kept)} listed"] if more else kept
+    listed = list(reasons[: sum(end <= _MAX_REASONS_LENGTH for end in ends)])
+    more = len(reasons) - len(listed)
+    return [*listed, f"request: has more problems than the {len(listed)} listed"] if more else listed
 
 
 def _usage(response: BedrockResponse) -> dict[str, Any] | None:
@@ -175,11 +174,11 @@ def _usage(response: BedrockResponse) -> dict[str, Any] | None:
 
 
 def _bedrock_names(usage: Mapping[str, int] | None) -> dict[str, int] | None:
-    """The counts under Bedrock's own names, without the library's further spellings of them."""
+    """Return the counts with Bedrock's names only, without the library's aliases."""
     if usage is None:
         return None
-    spellings = USAGE_ALIASES.values()
-    return {name: count for name, count in usage.items() if name not in spellings}
+    aliases = USAGE_ALIASES.values()
+    return {name: count for name, count in usage.items() if name not in aliases}
 
 
 def _decode_fields(
@@ -228,7 +227,7 @@ def _named_fields(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     for key, value in data.items():
         name = _FIELD_OF.get(key)
         if name is None:
-            problems.append(f"{key[:80]}: unknown field; {', '.join(_FIELDS.values())} are known")
+            problems.append(f"{key[:80]}: unknown field; known fields: {', '.join(_FIELDS.values())}")
         elif name in fields:
             problems.append(f"{key}: given twice, as {name} and {_FIELDS[name]}")
         elif value is not None:

@@ -1,4 +1,4 @@
-"""Telling the stack's own event bus what became of something."""
+"""Publish events on the stack's own event bus."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ SOURCE: Final = "llmmanager"
 
 
 class NotPublished(Exception):
-    """The event bus did not take the event."""
+    """The event bus did not accept the event."""
 
 
 def publish(detail_type: str, detail: str) -> None:
-    """Put one event on the bus; `detail` is JSON text.
+    """Publish an event. `detail` is JSON text.
 
     Raises:
-        NotPublished, ClientError: the bus did not take it.
+        NotPublished, ClientError: the bus did not accept it.
     """
     entry = {"EventBusName": event_bus(), "Source": SOURCE, "DetailType": detail_type, "Detail": detail}
     result = clients.event_bridge().put_events(Entries=[entry])

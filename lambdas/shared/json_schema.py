@@ -1,6 +1,6 @@
-"""The part of JSON Schema that describes answers: types, members, items, bounds, choices, combinations.
+"""Validate answers with a subset of JSON Schema: types, properties, items, bounds, enums, combinations.
 
-A schema with any other keyword is refused rather than half applied.
+A schema with any other keyword is rejected, because ignoring a keyword would accept invalid answers.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ _COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "m
 _COUNTED: Mapping[type, str] = {str: "Length", list: "Items", dict: "Properties"}
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _COMBINATIONS = ("allOf", "anyOf", "oneOf")
-# Reading one takes up to a hundredth of a second, and a body has room for a hundred thousand.
+# Compiling a pattern takes up to 10 ms, and a body has room for a hundred thousand.
 _MAX_PATTERNS = 100
 _SINGLE = ("type", "enum", "const", "pattern", "properties", "required", "additionalProperties", "items")
 KEYWORDS = (*_SINGLE, *_COUNTS, *_BOUNDS, *_COMBINATIONS)
 
 
 def schema_problems(schema: Any, path: str) -> list[str]:
-    """What is wrong with a schema, each sentence led by the place below `path`.
+    """Return the problems of a schema. Each starts with its path below `path`.
 
-    Of more problems than anybody is told of, not all are looked for.
+    The search ends when there are more problems than a response lists.
     """
     if _count_patterns(schema) > _MAX_PATTERNS:
-        return [f"{path}: must hold at most {_MAX_PATTERNS} patterns"]
+        return [f"{path}: must have at most {_MAX_PATTERNS} patterns"]
     return list(islice(_check(schema, path), MAX_PROBLEMS + 1))
 
 
 def violations(value: Any, schema: Any, path: str = "answer") -> Iterator[str]:
-    """Where a value breaks a schema that has no problems; lazily, for the first alone may do."""
+    """Yield the violations of a valid schema. Lazy, because most callers need only the first one."""
     if schema is False:
-        yield f"{path}: must not be there"
+        yield f"{path}: is not allowed"
     if isinstance(schema, bool):
         return
     types = _as_list(schema.get("type", []))
@@ -65,13 +65,13 @@ def violations(value: Any, schema: Any, path: str = "answer") -> Iterator[str]:
 def _bound_violations(value: Any, schema: Mapping[str, Any], path: str) -> Iterator[str]:
     kind = _COUNTED.get(type(value))
     if kind and not schema.get(f"min{kind}", 0) <= len(value) <= schema.get(f"max{kind}", math.inf):
-        yield f"{path}: min{kind} or max{kind} is broken"
+        yield f"{path}: violates min{kind} or max{kind}"
     if _is_number(value):
         low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
         above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
         inside = (above is None or value > above) and (below is None or value < below)
         if not (low <= value <= high and inside):
-            yield f"{path}: is out of bounds"
+            yield f"{path}: is out of range"
     if isinstance(value, str) and "pattern" in schema and not LinearRegex(schema["pattern"]).search(value):
         yield f"{path}: does not match the pattern"
 
@@ -95,9 +95,9 @@ def _combination_violations(value: Any, schema: Mapping[str, Any], path: str) ->
         yield from violations(value, inner, path)
     for keyword in ("anyOf", "oneOf"):
         if keyword in schema:
-            fitting = sum(not any(violations(value, inner, path)) for inner in schema[keyword])
-            if not fitting or (keyword == "oneOf" and fitting > 1):
-                yield f"{path}: fits {fitting or 'none'} of {keyword}"
+            matching = sum(not any(violations(value, inner, path)) for inner in schema[keyword])
+            if not matching or (keyword == "oneOf" and matching > 1):
+                yield f"{path}: matches {matching} of the schemas in {keyword}"
 
 
 def _check(schema: Any, path: str) -> Iterator[str]:
@@ -111,7 +111,7 @@ def _check(schema: Any, path: str) -> Iterator[str]:
         if keyword in KEYWORDS:
             yield from _check_keyword(keyword, value, at)
         elif keyword not in _ANNOTATIONS:
-            yield f"{at}: unknown keyword; {', '.join(KEYWORDS)} are known"
+            yield f"{at}: unsupported keyword; supported: {', '.join(KEYWORDS)}"
 
 
 def _check_keyword(keyword: str, value: Any, at: str) -> Iterator[str]:
@@ -164,7 +164,7 @@ def _check_pattern(value: Any, at: str) -> Iterator[str]:
 
 
 def _count_patterns(value: Any) -> int:
-    """How many there may be at most: whatever is called `pattern` and is text, at any depth."""
+    """Return an upper bound for the number of patterns: all strings with the key `pattern`, at any depth."""
     if isinstance(value, list):
         return sum(map(_count_patterns, value))
     if isinstance(value, dict):
@@ -181,7 +181,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _equal(left: Any, right: Any) -> bool:
-    """As in JSON, where true is not 1, at any depth."""
+    """Whether two values are equal in JSON, where true is not 1."""
     if isinstance(left, dict) and isinstance(right, dict):
         return left.keys() == right.keys() and all(_equal(left[key], right[key]) for key in left)
     if isinstance(left, list) and isinstance(right, list):

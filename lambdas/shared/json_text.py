@@ -1,4 +1,4 @@
-"""Read JSON text from outside strictly, and write JSON text that any reader accepts."""
+"""Parse JSON text strictly, and write JSON text that any parser accepts."""
 
 from __future__ import annotations
 
@@ -7,45 +7,47 @@ import math
 from collections import Counter
 from typing import Any, NoReturn
 
-from lambdas.shared.text_encoding import SIGNS_BYTES, foreign_format, without_byte_order_mark
+from lambdas.shared.text_encoding import SIGNATURE_BYTES, unsupported_format, without_byte_order_mark
 
-# Far deeper than any Converse request; what walks the value after us is recursive.
+# Far deeper than any Converse request. The code that processes the value is recursive.
 MAX_DEPTH = 100
 
 
 class InvalidJson(Exception):
-    """The text is not valid JSON, or not of the accepted kind; the message says what is wrong."""
+    """The text is not valid JSON, or not accepted; the message has the reason."""
 
 
 def parse(text: str | bytes) -> Any:
-    """Return the value that `text` (UTF-8 when bytes) describes. A byte order mark in front is skipped.
+    """Return the value of a JSON text (UTF-8 if it is bytes). A leading byte order mark is skipped.
 
-    Stricter than `json.loads`: a key given twice, NaN, Infinity and numbers beyond a double are refused,
-    and so is what is nested deeper than `MAX_DEPTH`.
+    Stricter than `json.loads`: it rejects repeated keys, NaN, Infinity, numbers that exceed a double, and
+    values that are nested deeper than `MAX_DEPTH`.
 
     Raises:
-        InvalidJson: the text is not JSON, or not of this kind.
+        InvalidJson: the text is not JSON, or is rejected.
     """
     try:
         decoded = without_byte_order_mark(text if isinstance(text, str) else text.decode("utf-8"))
         value = _DECODER.decode(decoded)
     except UnicodeDecodeError as error:
-        raise InvalidJson(_foreign(text) or f"not UTF-8 (byte {error.start})") from None
+        raise InvalidJson(_unsupported_format(text) or f"not UTF-8 (byte {error.start})") from None
     except json.JSONDecodeError as error:
-        raise InvalidJson(_foreign(text) or f"not JSON: {error.msg} (character {error.pos})") from None
+        raise InvalidJson(
+            _unsupported_format(text) or f"not JSON: {error.msg} (character {error.pos})"
+        ) from None
     except RecursionError:
         raise InvalidJson(_TOO_DEEP) from None
     except ValueError:
-        # What Python says of it is advice to programmers.
-        raise InvalidJson("not JSON that can be used: an integer of more than 4300 digits") from None
-    # Few brackets cannot be nested deeply, and counting them is cheaper than a walk.
-    if decoded.count("{") + decoded.count("[") > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):
+        # Python's own message is for programmers.
+        raise InvalidJson("unsupported JSON: an integer of more than 4300 digits") from None
+    # Counting brackets is cheaper than walking the value.
+    if decoded.count("{") + decoded.count("[") > MAX_DEPTH and _is_deeper_than(value, MAX_DEPTH):
         raise InvalidJson(_TOO_DEEP)
     return value
 
 
 def dump(value: Any) -> bytes:
-    """Compact UTF-8 JSON. Text that UTF-8 cannot hold (a lone surrogate) makes it all ASCII escapes."""
+    """Return compact UTF-8 JSON. If a string has a lone surrogate, all of it is escaped as ASCII."""
     try:
         return _UNICODE.encode(value).encode("utf-8")
     except UnicodeEncodeError:
@@ -53,18 +55,18 @@ def dump(value: Any) -> bytes:
 
 
 def dump_line(value: Any) -> bytes:
-    """`dump` and a newline: one line of a JSON Lines file."""
+    """Return the value as a line of a JSON Lines file."""
     return dump(value) + b"\n"
 
 
-def _foreign(text: str | bytes) -> str | None:
-    """What is wrong with a text that is compressed, or not in UTF-8."""
-    start = text[:SIGNS_BYTES]
-    found = foreign_format(start.encode("utf-8", "replace") if isinstance(start, str) else start)
+def _unsupported_format(text: str | bytes) -> str | None:
+    """Return the reason to reject a text that is compressed or not in UTF-8, or None."""
+    start = text[:SIGNATURE_BYTES]
+    found = unsupported_format(start.encode("utf-8", "replace") if isinstance(start, str) else start)
     return f"not UTF-8 text: it is {found}" if found else None
 
 
-_TOO_DEEP = f"not JSON that can be used: nested more than {MAX_DEPTH} levels deep"
+_TOO_DEEP = f"unsupported JSON: nested more than {MAX_DEPTH} levels deep"
 _COMPACT = (",", ":")
 _UNICODE = json.JSONEncoder(ensure_ascii=False, separators=_COMPACT, allow_nan=False)
 _ASCII = json.JSONEncoder(ensure_ascii=True, separators=_COMPACT, allow_nan=False)
@@ -73,23 +75,23 @@ _ASCII = json.JSONEncoder(ensure_ascii=True, separators=_COMPACT, allow_nan=Fals
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-        raise InvalidJson(f"not JSON: key {twice[:80]!r} is given twice")
+        repeated = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise InvalidJson(f"not JSON: key {repeated[:80]!r} is given twice")
     return members
 
 
-def _no_constant(name: str) -> NoReturn:
+def _reject_constant(name: str) -> NoReturn:
     raise InvalidJson(f"not JSON: {name} is not a JSON number")
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise InvalidJson(f"not JSON: {text[:80]} is beyond a double")
+        raise InvalidJson(f"not JSON: {text[:80]} exceeds a double")
     return number
 
 
-def _deeper_than(value: Any, limit: int) -> bool:
+def _is_deeper_than(value: Any, limit: int) -> bool:
     level = [value]
     for _ in range(limit + 1):
         level = [
@@ -103,4 +105,4 @@ def _deeper_than(value: Any, limit: int) -> bool:
     return True
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite)
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_reject_constant, parse_float=_finite)

@@ -1,8 +1,8 @@
-"""Regular expressions whose time is proportional to the text, whatever the pattern.
+"""Regular expressions whose matching time is proportional to the length of the text.
 
-Callers send patterns, and Python's `re` backtracks: `(a|a)*b` over 40 letters keeps it busy for hours. Here a
-pattern becomes a nondeterministic automaton of bounded size that reads each character once. What needs
-backtracking (back references, looking around) is refused.
+Callers send patterns, and Python's `re` uses backtracking: `(a|a)*b` can take hours for 40 letters. This
+module compiles a pattern to a nondeterministic automaton of limited size that reads each character once. Back
+references and lookarounds need backtracking and are not supported.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MAX_PATTERN = 500
-# Repetitions are written out: `(ab){50}` has 100 states.
+# Repetitions are expanded: `(ab){50}` has 100 states.
 MAX_STATES = 2_000
-_MAX_REMEMBERED = 5_000
+_MAX_CACHED_STEPS = 5_000
 
 _COUNT = re.compile(r"\{(\d{1,4})(,(\d{1,4})?)?\}")
 _ESCAPES = frozenset("dDwWsSnrtfv")
@@ -27,14 +27,14 @@ _Node = tuple[Any, ...]
 
 
 class InvalidPattern(ValueError):
-    """The pattern is none, or one that is not taken; the message says where."""
+    """The pattern is invalid or uses an unsupported construct; the message has the position."""
 
 
 class LinearRegex:
-    """A pattern: literals, `.`, classes, `\\d \\w \\s`, `^ $`, groups, `|`, `* + ? {m,n}`, `(?i)` in front.
+    """A pattern of literals, `.`, classes, `\\d \\w \\s`, `^ $`, groups, `|`, `* + ? {m,n}`, leading `(?i)`.
 
     Raises:
-        InvalidPattern: it is something else, or too large.
+        InvalidPattern: the pattern is invalid, unsupported or too large.
     """
 
     def __init__(self, pattern: str) -> None:
@@ -48,13 +48,13 @@ class LinearRegex:
 
     def search(self, text: str) -> bool:
         """Whether the pattern matches anywhere in the text."""
-        # As in `re`, "$" is before a line feed at the very end as well.
+        # As in `re`, "$" also matches before a final line feed.
         ends = {len(text), len(text) - 1} if text.endswith("\n") else {len(text)}
         states = self._closure([self._start], at_start=True, at_end=0 in ends)
-        for place, character in enumerate(text, start=1):
+        for position, character in enumerate(text, start=1):
             if 0 in states:
                 return True
-            states = self._step(states, character, at_end=place in ends)
+            states = self._step(states, character, at_end=position in ends)
         return 0 in states
 
     def _step(self, states: frozenset[int], character: str, *, at_end: bool) -> frozenset[int]:
@@ -63,7 +63,7 @@ class LinearRegex:
         if found is None:
             after = [self._states[number][2] for number in states if self._accepts(number, character)]
             found = self._closure([self._start, *after], at_start=False, at_end=at_end)
-            if len(self._steps) >= _MAX_REMEMBERED:
+            if len(self._steps) >= _MAX_CACHED_STEPS:
                 self._steps.clear()
             self._steps[key] = found
         return found
@@ -73,35 +73,35 @@ class LinearRegex:
         return state[0] == "char" and state[1].fullmatch(character) is not None
 
     def _closure(self, numbers: list[int], *, at_start: bool, at_end: bool) -> frozenset[int]:
-        """The states that can be reached from these without reading."""
+        """Return the states that can be reached from these without reading a character."""
         seen: set[int] = set()
-        waiting = list(numbers)
-        while waiting:
-            number = waiting.pop()
+        pending = list(numbers)
+        while pending:
+            number = pending.pop()
             if number in seen:
                 continue
             seen.add(number)
             match self._states[number]:
                 case ("split", first, second):
-                    waiting += (first, second)
+                    pending += (first, second)
                 case ("at", "^", after) if at_start:
-                    waiting.append(after)
+                    pending.append(after)
                 case ("at", "$", after) if at_end:
-                    waiting.append(after)
+                    pending.append(after)
         return frozenset(number for number in seen if self._states[number][0] in ("char", "match"))
 
     def _add(self, *state: Any) -> int:
         if len(self._states) >= MAX_STATES:
-            raise InvalidPattern(f"repeats too much: more than {MAX_STATES} states")
+            raise InvalidPattern(f"has too many repetitions: more than {MAX_STATES} states")
         self._states.append(state)
         return len(self._states) - 1
 
     def _build(self, node: _Node, after: int) -> int:
-        """The first state of a node that goes on with the state `after`."""
-        # Repeating what is empty adds no state, but takes time all the same.
+        """Add the states of a node that continues with the state `after`, and return the first one."""
+        # Repetitions of an empty node add no states, but they take time.
         self._built += 1
         if self._built > 10 * MAX_STATES:
-            raise InvalidPattern("repeats too much")
+            raise InvalidPattern("has too many repetitions")
         match node:
             case ("cat", nodes):
                 for part in reversed(nodes):
@@ -133,7 +133,7 @@ class LinearRegex:
 @dataclass
 class _Parser:
     pattern: str
-    place: int = 0
+    position: int = 0
     flags: int = 0
     _depth: int = field(default=0, init=False)
 
@@ -141,8 +141,8 @@ class _Parser:
         if self._take("(?i)"):
             self.flags = re.IGNORECASE
         node = self._alternatives()
-        if self.place < len(self.pattern):
-            raise self._error("closes no group")
+        if self.position < len(self.pattern):
+            raise self._error("unmatched )")
         return node
 
     def _alternatives(self) -> _Node:
@@ -152,20 +152,20 @@ class _Parser:
         return nodes[0] if len(nodes) == 1 else ("alt", nodes)
 
     def _sequence(self) -> Iterator[_Node]:
-        while self.place < len(self.pattern) and self.pattern[self.place] not in "|)":
+        while self.position < len(self.pattern) and self.pattern[self.position] not in "|)":
             node = self._atom()
             count = self._count()
             yield node if count is None else ("repeat", node, *count)
 
     def _atom(self) -> _Node:
-        character = self.pattern[self.place]
+        character = self.pattern[self.position]
         if character == "(":
             return self._group()
         if character == "[":
             return ("char", self._compiled(self._class_text()))
         if character in "*+?":
-            raise self._error("repeats nothing, or a repetition")
-        self.place += 1
+            raise self._error("quantifier without an expression")
+        self.position += 1
         if character in "^$":
             return ("at", character)
         if character == ".":
@@ -175,69 +175,69 @@ class _Parser:
         return ("char", self._compiled(re.escape(character)))
 
     def _group(self) -> _Node:
-        if not (self._take("(?:") or (not self.pattern.startswith("(?", self.place) and self._take("("))):
-            raise self._error("only ( and (?: begin a group")
+        if not (self._take("(?:") or (not self.pattern.startswith("(?", self.position) and self._take("("))):
+            raise self._error("groups must start with ( or (?:")
         self._depth += 1
         if self._depth > 20:
             raise self._error("groups are nested more than 20 deep")
         node = self._alternatives()
         if not self._take(")"):
-            raise self._error("a group is not closed")
+            raise self._error("missing )")
         self._depth -= 1
         return node
 
     def _count(self) -> tuple[int, int | None] | None:
-        """How often the node before is repeated; None for a node without a quantifier."""
+        """Return the limits of the quantifier at the current position, or None."""
         if self._take("*"):
             count: tuple[int, int | None] = (0, None)
         elif self._take("+"):
             count = (1, None)
         elif self._take("?"):
             count = (0, 1)
-        elif written := _COUNT.match(self.pattern, self.place):
+        elif written := _COUNT.match(self.pattern, self.position):
             least = int(written[1])
             count = (least, least if not written[2] else int(written[3]) if written[3] else None)
             if count[1] is not None and count[1] < least:
-                raise self._error("the larger number comes second")
-            self.place = written.end()
+                raise self._error("the minimum exceeds the maximum")
+            self.position = written.end()
         else:
             return None
-        # Lazy or not, the same texts match.
+        # A lazy quantifier matches the same texts.
         self._take("?")
         return count
 
     def _escape(self) -> str:
-        character = self.pattern[self.place : self.place + 1]
+        character = self.pattern[self.position : self.position + 1]
         if not character or (character.isalnum() and character not in _ESCAPES):
-            raise self._error(f"the escape \\{character} is not taken")
-        self.place += 1
+            raise self._error(f"unsupported escape \\{character}")
+        self.position += 1
         return "\\" + character
 
     def _class_text(self) -> str:
-        start = self.place
-        self.place += 1
+        start = self.position
+        self.position += 1
         self._take("^")
         self._take("]")
-        while self.place < len(self.pattern) and self.pattern[self.place] != "]":
-            self.place += 2 if self.pattern[self.place] == "\\" else 1
+        while self.position < len(self.pattern) and self.pattern[self.position] != "]":
+            self.position += 2 if self.pattern[self.position] == "\\" else 1
         if not self._take("]"):
-            raise self._error("a class [ is not closed")
-        return self.pattern[start : self.place]
+            raise self._error("missing ]")
+        return self.pattern[start : self.position]
 
     def _compiled(self, one_character: str) -> re.Pattern[str]:
         try:
             with warnings.catch_warnings():
-                # About sets within sets, which a later Python may read otherwise.
+                # Python warns of nested sets, whose meaning may change in a later version.
                 warnings.simplefilter("error")
                 return re.compile(one_character, self.flags)
         except (re.error, Warning) as error:
             raise self._error(f"{one_character}: {error}") from None
 
     def _take(self, text: str) -> bool:
-        found = self.pattern.startswith(text, self.place)
+        found = self.pattern.startswith(text, self.position)
         if found:
-            self.place += len(text)
+            self.position += len(text)
         return found
 
     def _error(self, problem: str) -> InvalidPattern:
-        return InvalidPattern(f"is not a pattern that is taken: {problem} (character {self.place})")
+        return InvalidPattern(f"is invalid or not supported: {problem} (character {self.position})")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from lambdas.shared import clients
 from lambdas.shared.codec import InvalidRequest
-from lambdas.shared.health import cooldowns
 from lambdas.shared.settings import model_settings
+from lambdas.shared.shared_cooldowns import cooldowns
 from llmmanager import (
     ConfigurationError,
     LLMManager,
@@ -69,7 +69,7 @@ def catalog() -> UnifiedModelManager:
     """The catalog of model access, backed by the table; Bedrock is asked by the scheduled refresh."""
     settings = model_settings()
     # There is a layer below the table.
-    client = clients.new_hasty_dynamodb(read_timeout=2, attempts=2)
+    client = clients.new_short_timeout_dynamodb(read_timeout=2, attempts=2)
     return UnifiedModelManager(
         regions=list(settings.regions), store=DynamoDBStore(settings.table, client=client), ask_api=False
     )

@@ -1,4 +1,4 @@
-"""Logging: one JSON line an event, without the text of a prompt or an answer unless a deployment wants it."""
+"""Logging in JSON lines. Prompts and answers are logged only if the setting `log_payloads` is on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ logger = Logger()
 
 
 def log_unexpected(error: Exception) -> None:
-    """Log where an unforeseen error arose, but not its message: that may quote what a caller sent."""
+    """Log type and stack of an unexpected error, but not its message, which may quote a request."""
     frames = traceback.extract_tb(error.__traceback__)
     logger.error(
         "unexpected error",
@@ -26,6 +26,6 @@ def log_unexpected(error: Exception) -> None:
 
 
 def log_payload(request: BedrockConverseRequest, response: BedrockResponse) -> None:
-    """Log what was asked and answered where the deployment's `log_payloads` is on; otherwise nothing."""
+    """Log a request and its answer if the setting `log_payloads` is on."""
     if os.environ.get("LLMMANAGER_LOG_PAYLOADS") == "true":
         logger.info("payload", extra={"request": encode_request(request), "answer": response.get_content()})

@@ -1,4 +1,4 @@
-"""What goes wrong, as problem documents (RFC 9457): a type, a title, a status, and what the caller can do."""
+"""Errors as problem documents (RFC 9457): type, title, status, and what the caller can do."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
 from lambdas.shared.codec import InvalidRequest, encode_response, encode_totals
-from lambdas.shared.observability import logger
+from lambdas.shared.observability import log_unexpected, logger
 from llmmanager import AuthenticationError, BedrockResponse, RequestValidationError, RetryExhaustedError
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import DeadlineExceededError, QuotaExceededError
 
 _RETRY_AFTER_SECONDS = 5
-# How S3, Step Functions, SQS and DynamoDB say that they are asked too often, after the client's own retries.
+# Codes with which S3, Step Functions, SQS and DynamoDB throttle, after the client's own retries.
 _THROTTLES = {
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
@@ -29,13 +29,13 @@ _THROTTLES = {
 
 
 class Problem(Exception):
-    """An answer other than the one that was asked for.
+    """An error that is returned to the caller.
 
     Attributes:
         slug: last part of the problem's type.
-        errors: what is wrong, one sentence each.
-        headers: to go with the answer.
-        more: further members of the document.
+        errors: the details, one string for each.
+        headers: headers of the response.
+        more: additional members of the document.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Problem(Exception):
         self.more = dict(more or {})
 
     def document(self) -> dict[str, Any]:
-        """The body of the answer."""
+        """Return the problem document."""
         return {
             "type": f"urn:llmmanager:problem:{self.slug}",
             "title": HTTPStatus(self.status).phrase,
@@ -69,61 +69,67 @@ class Problem(Exception):
 
 
 def not_found(what: str) -> Problem:
-    """404."""
-    return Problem(404, "not-found", f"There is no {what}.")
+    """Return the problem for a resource that does not exist (404)."""
+    return Problem(404, "not-found", f"Not found: {what}.")
 
 
 def method_not_allowed(allowed: str) -> Problem:
-    """405."""
-    return Problem(405, "method-not-allowed", f"This takes {allowed}.", headers={"Allow": allowed})
+    """Return the problem for an unsupported method (405)."""
+    return Problem(405, "method-not-allowed", f"Supported methods: {allowed}.", headers={"Allow": allowed})
 
 
-def answer_refused(response: BedrockResponse) -> Problem:
-    """Return the problem (422) of a call whose answers all break the caller's rules; each was paid for."""
+def answers_rejected(response: BedrockResponse) -> Problem:
+    """Return the problem for a call whose answers all break the caller's rules (422). Each was paid for."""
     return Problem(
         422,
         "answer-refused",
-        "No answer kept the rules of responseValidation.",
+        "No answer follows the rules of responseValidation.",
         errors=[str(error["error_message"]) for error in response.get_validation_errors()],
-        more=_called(response),
+        more=_attempts_and_cost(response),
     )
 
 
-def problem_of(error: Exception) -> Problem | None:
-    """What an error means to the caller; None for one that nobody foresaw."""
+def problem_from_error(error: Exception, *, reference: str) -> Problem:
+    """Return the problem for an error. An unexpected error is logged, and becomes an `internal-error`.
+
+    Args:
+        reference: the id by which the log can be searched.
+    """
+    problem = _known_problem(error)
+    if problem is None:
+        log_unexpected(error)
+        detail = "Unexpected error. Search the log for requestId."
+        problem = Problem(500, "internal-error", detail, more={"requestId": reference})
+    return problem
+
+
+def _known_problem(error: Exception) -> Problem | None:
     match error:
         case Problem():
             return error
         case InvalidRequest():
             return _invalid_request(error.reasons)
         case RequestValidationError():
-            return _invalid_request(error.validation_errors or [error.message], _spent(error.response))
+            return _invalid_request(error.validation_errors or [error.message], _cost_members(error.response))
         case DeadlineExceededError():
-            return _unanswered(504, "deadline-exceeded", "No model answered in time.", error)
+            return _unanswered(504, "deadline-exceeded", "No model answered before the deadline.", error)
         case QuotaExceededError():
-            detail = "The quotas of the models admit this request only later."
+            detail = "The quotas of the models are used up. Retry later."
             return _unanswered(429, "quota-exceeded", detail, error, retry_after=error.retry_after)
-        case RetryExhaustedError() if reasons := _refusals(error):
-            return _invalid_request(reasons, _spent(error.response))
+        case RetryExhaustedError() if reasons := _rejections(error):
+            return _invalid_request(reasons, _cost_members(error.response))
         case RetryExhaustedError():
             return _unanswered(503, "all-targets-failed", "No model answered in any region.", error)
         case AuthenticationError():
-            detail = "Bedrock does not accept this service's credentials."
-            return Problem(502, "upstream-authentication", detail, more=_spent(error.response))
-        case ClientError() | HTTPClientError() | NoConnection() if _will_pass(error):
+            detail = "Bedrock rejects the credentials of this deployment."
+            return Problem(502, "upstream-authentication", detail, more=_cost_members(error.response))
+        case ClientError() | HTTPClientError() | NoConnection() if _is_temporary(error):
             return _busy(error)
     return None
 
 
-def internal_error(request_id: str) -> Problem:
-    """500, without a word about why: that is in the log."""
-    return Problem(
-        500, "internal-error", "Something went wrong on this side.", more={"requestId": request_id}
-    )
-
-
-def _will_pass(error: ClientError | HTTPClientError | NoConnection) -> bool:
-    """Whether a service that was asked would rather be asked later; or it fails, or is not reached."""
+def _is_temporary(error: ClientError | HTTPClientError | NoConnection) -> bool:
+    """Whether a service throttles, fails or cannot be reached."""
     if not isinstance(error, ClientError):
         return True
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
@@ -131,32 +137,32 @@ def _will_pass(error: ClientError | HTTPClientError | NoConnection) -> bool:
 
 
 def _busy(error: Exception) -> Problem:
-    # The caller is not told which service it is.
-    told = {"error_type": type(error).__name__, "operation": getattr(error, "operation_name", None)}
-    logger.warning("service failed", extra=told)
-    detail = "A service behind this one fails, or takes no more requests, at the moment."
+    # The response does not name the service; the log does.
+    details = {"error_type": type(error).__name__, "operation": getattr(error, "operation_name", None)}
+    logger.warning("service failed", extra=details)
+    detail = "An AWS service behind this API fails or throttles. Retry later."
     return Problem(503, "busy", detail, headers={"Retry-After": str(_RETRY_AFTER_SECONDS)})
 
 
 def _invalid_request(errors: Sequence[str], more: Mapping[str, Any] | None = None) -> Problem:
-    return Problem(400, "invalid-request", "The request cannot be made as it is.", errors=errors, more=more)
+    return Problem(400, "invalid-request", "The request is invalid. See errors.", errors=errors, more=more)
 
 
-def _called(response: BedrockResponse) -> dict[str, Any]:
-    """What a problem says of the calls that were made: each attempt, and what they cost together."""
+def _attempts_and_cost(response: BedrockResponse) -> dict[str, Any]:
+    """Return the members of a problem about its calls: each attempt, and their total usage and cost."""
     return {"attempts": encode_response(response)["attempts"], **encode_totals(response)}
 
 
-def _spent(response: BedrockResponse | None) -> dict[str, Any]:
-    """The same for a problem that has nothing to do with the calls; empty when they cost nothing."""
+def _cost_members(response: BedrockResponse | None) -> dict[str, Any]:
+    """Return the same members for a problem that the calls did not cause; none if they cost nothing."""
     if response is None:
         return {}
     is_free = response.estimated_cost_usd == 0 and not response.attempts_with_unknown_usage
-    return {} if is_free or not response.attempts else _called(response)
+    return {} if is_free or not response.attempts else _attempts_and_cost(response)
 
 
-def _refusals(error: RetryExhaustedError) -> list[str]:
-    """Why Bedrock found the request invalid, where that is all that every target said; else nothing."""
+def _rejections(error: RetryExhaustedError) -> list[str]:
+    """Return the messages of all targets if each rejected the request as invalid, or else nothing."""
     attempts = encode_response(error.response)["attempts"] if error.response is not None else []
     failures = [attempt["error"] or {} for attempt in attempts]
     if any(failure.get("code") != "ValidationException" for failure in failures):
@@ -172,19 +178,19 @@ def _unanswered(
     *,
     retry_after: float = _RETRY_AFTER_SECONDS,
 ) -> Problem:
-    more = _called(error.response) if error.response is not None else {"attempts": []}
+    more = _attempts_and_cost(error.response) if error.response is not None else {"attempts": []}
     if error.left_out:
         detail += f" Left out by maxCostMultiple: {error.left_out}."
     return Problem(
         status,
         slug,
         detail,
-        errors=[_in_words(attempt) for attempt in more["attempts"]],
+        errors=[_describe(attempt) for attempt in more["attempts"]],
         headers={"Retry-After": str(math.ceil(retry_after))},
         more=more,
     )
 
 
-def _in_words(attempt: Mapping[str, Any]) -> str:
+def _describe(attempt: Mapping[str, Any]) -> str:
     failure = attempt["error"] or {}
     return f"{attempt['model']} in {attempt['region']}: {failure.get('code') or failure.get('type')}"

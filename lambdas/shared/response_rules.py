@@ -1,4 +1,4 @@
-"""What a caller wants of an answer, as JSON: rules that make the model be asked again when one is broken."""
+"""The field `responseValidation`: rules for answers. An answer that breaks a rule is requested again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from llmmanager import BedrockResponse, ResponseValidationConfig, ValidationResu
 
 FIELD = "responseValidation"
 MAX_RETRIES = 5
-# Of an answer, to look for a pattern in: far more than a model writes.
+# Characters of an answer that are searched for a pattern: far more than a model writes.
 MAX_PATTERN_TEXT = 500_000
 _DEFAULT_RETRIES = 3
 _MAX_PHRASES = 100
@@ -22,52 +22,52 @@ _MEMBERS = (*_RULES, "retries")
 
 
 def read_rules(data: Any) -> ResponseValidationConfig | None:
-    """The member `responseValidation` of a request or a batch; None where there is none.
+    """Return the validation for the field `responseValidation` of a request or a batch; None for None.
 
     Args:
-        data: `{"jsonSchema"?: schema of an answer that is JSON, "mustContain"?: [text], "mustNotContain"?:
-            [text], "pattern"?: found anywhere in the answer (see `LinearRegex`), "minLength"?: characters
-            without white space around, "retries"?: 0 to 5, how often the model is asked again (3)}`, with at
-            least one rule.
+        data: `{"jsonSchema"?: schema of a JSON answer, "mustContain"?: [text], "mustNotContain"?: [text],
+            "pattern"?: matches anywhere in the answer (see `LinearRegex`), "minLength"?: characters without
+            surrounding white space, "retries"?: how often a model is called again, 0 to 5 (default 3)}`, with
+            at least one rule.
 
     Raises:
-        InvalidRequest: with every problem it has.
+        InvalidRequest: the field is invalid; the error has all problems.
     """
     if data is None:
         return None
     if not isinstance(data, dict):
         raise InvalidRequest([f"{FIELD}: must be an object"])
     problems = [
-        f"{FIELD}.{key[:80]}: unknown field; {', '.join(_MEMBERS)} are known"
+        f"{FIELD}.{key[:80]}: unknown field; known fields: {', '.join(_MEMBERS)}"
         for key in data
         if key not in _MEMBERS
     ]
     if not any(data.get(rule) is not None for rule in _RULES):
-        problems.append(f"{FIELD}: must hold at least one of {', '.join(_RULES)}")
+        problems.append(f"{FIELD}: must have at least one of {', '.join(_RULES)}")
     rules = {key: value for key, value in data.items() if value is not None}
     problems += _problems(rules)
     if problems:
         raise InvalidRequest(problems)
     return ResponseValidationConfig(
-        _Judge(rules), response_validation_retries=rules.get("retries", _DEFAULT_RETRIES)
+        _AnswerValidator(rules), response_validation_retries=rules.get("retries", _DEFAULT_RETRIES)
     )
 
 
-class _Judge:
-    """Says of an answer which rule it breaks first."""
+class _AnswerValidator:
+    """Returns the first rule that an answer breaks."""
 
     def __init__(self, rules: Mapping[str, Any]) -> None:
         self._rules = rules
         self._pattern = LinearRegex(rules["pattern"]) if "pattern" in rules else None
 
     def __call__(self, response: BedrockResponse) -> ValidationResult:
-        broken = self._broken(response.get_content() or "")
-        return ValidationResult(success=broken is None, error_message=broken)
+        violation = self._violation(response.get_content() or "")
+        return ValidationResult(success=violation is None, error_message=violation)
 
-    def _broken(self, text: str) -> str | None:
+    def _violation(self, text: str) -> str | None:
         rules = self._rules
         if len(text.strip()) < rules.get("minLength", 0):
-            return f"minLength: the answer has less than {rules['minLength']} characters"
+            return f"minLength: the answer has fewer than {rules['minLength']} characters"
         for number, phrase in enumerate(rules.get("mustContain", ())):
             if phrase not in text:
                 return f"mustContain[{number}]: the answer does not contain it"
@@ -76,9 +76,9 @@ class _Judge:
                 return f"mustNotContain[{number}]: the answer contains it"
         if self._pattern is not None and not self._pattern.search(text[:MAX_PATTERN_TEXT]):
             return "pattern: the answer does not match it"
-        return self._broken_schema(text) if "jsonSchema" in rules else None
+        return self._schema_violation(text) if "jsonSchema" in rules else None
 
-    def _broken_schema(self, text: str) -> str | None:
+    def _schema_violation(self, text: str) -> str | None:
         try:
             value = parse(text)
         except InvalidJson as error:
@@ -91,7 +91,7 @@ def _problems(rules: Mapping[str, Any]) -> list[str]:
     problems = []
     for name in ("mustContain", "mustNotContain"):
         if name in rules and not _are_phrases(rules[name]):
-            problems.append(f"{FIELD}.{name}: must be a list of 1 to {_MAX_PHRASES} strings, none empty")
+            problems.append(f"{FIELD}.{name}: must be a list of 1 to {_MAX_PHRASES} non-empty strings")
     if "minLength" in rules and not _is_count(rules["minLength"], 1_000_000):
         problems.append(f"{FIELD}.minLength: must be an integer from 0 to 1000000")
     if "retries" in rules and not _is_count(rules["retries"], MAX_RETRIES):

@@ -1,4 +1,4 @@
-"""Files in S3 that a request names: Bedrock fetches them as this deployment, not as its caller."""
+"""Check the S3 files in a request, because Bedrock reads them with the permissions of this deployment."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _URI = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
 
 
 def location_problems(fields: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with the files that a request's fields name (`s3Location`, at any depth).
+    """Return the problems of the S3 files in a request's fields (`s3Location`, at any depth).
 
-    They may lie in the deployment's own bucket under `inputs/`, and in the configured input buckets. The
+    Files are allowed under `inputs/` of the deployment's own bucket, and in the configured input buckets. The
     search ends when there are more problems than a response lists.
     """
     found = (problem for name, value in fields.items() for problem in _problems(value, name))
@@ -47,4 +47,4 @@ def _uri_problems(uri: Any, path: str) -> Iterator[str]:
         match[1] == settings.bucket and match[2].startswith(INPUTS)
     ):
         allowed = ", ".join([f"{settings.bucket}/{INPUTS}", *settings.input_buckets])
-        yield f"{path}: files are read from {allowed}; more are allowed with the setting input_buckets"
+        yield f"{path}: must be in {allowed}; the setting input_buckets allows other buckets"

@@ -1,15 +1,15 @@
-"""What text from outside begins with: a byte order mark, or signs that it is not UTF-8 text at all."""
+"""Recognize byte order marks, compressed files and encodings other than UTF-8 by the first bytes."""
 
 from __future__ import annotations
 
 from typing import Final, TypeVar
 
-# As many bytes as `foreign_format` looks at.
-SIGNS_BYTES: Final = 262
+# Number of bytes that `unsupported_format` reads.
+SIGNATURE_BYTES: Final = 262
 
 _UTF8_MARK: Final = b"\xef\xbb\xbf"
 _MARK: Final = "\ufeff"
-_SIGNS: Final = {
+_SIGNATURES: Final = {
     b"\x1f\x8b": "compressed (gzip)",
     b"PK\x03\x04": "compressed (zip)",
     b"PK\x05\x06": "compressed (zip)",
@@ -28,13 +28,13 @@ _SIGNS: Final = {
     b"Obj\x01": "an Avro file",
     b"ORC": "an ORC file",
     b"%PDF": "a PDF file",
-    # The longer marks first: that of UTF-32 begins with that of UTF-16.
+    # UTF-32 first, because its mark starts with that of UTF-16.
     b"\xff\xfe\x00\x00": "UTF-32 text",
     b"\x00\x00\xfe\xff": "UTF-32 text",
     b"\xff\xfe": "UTF-16 text",
     b"\xfe\xff": "UTF-16 text",
 }
-# What has no mark is known by its first two characters, which JSON has in ASCII; their widths are in bytes.
+# A text without a mark is recognized by its first two characters, which are ASCII in JSON. Widths in bytes.
 _WITHOUT_MARK: Final = (
     ("utf-32-le", 4, "UTF-32 text"),
     ("utf-32-be", 4, "UTF-32 text"),
@@ -47,7 +47,7 @@ Text = TypeVar("Text", str, bytes)
 
 
 def without_byte_order_mark(text: Text) -> Text:
-    """Return a text without the byte order marks that it begins with."""
+    """Return a text without its leading byte order marks."""
     if isinstance(text, str):
         return text.lstrip(_MARK)
     while text.startswith(_UTF8_MARK):
@@ -55,16 +55,16 @@ def without_byte_order_mark(text: Text) -> Text:
     return text
 
 
-def foreign_format(start: bytes) -> str | None:
-    """Return what a text is that is not UTF-8, such as "compressed (gzip)" or "UTF-16 text", or None.
+def unsupported_format(start: bytes) -> str | None:
+    """Return the format of a text that is not UTF-8, such as "compressed (gzip)" or "UTF-16 text", or None.
 
     Args:
-        start: the first `SIGNS_BYTES` bytes of the text, or all of a shorter one.
+        start: the first `SIGNATURE_BYTES` bytes of the text, or all of a shorter one.
     """
-    for sign, name in _SIGNS.items():
-        if start.startswith(sign):
+    for signature, name in _SIGNATURES.items():
+        if start.startswith(signature):
             return name
-    # A frame to be skipped, which tools for zstd put first.
+    # A skippable frame, with which some zstd files start.
     if start[1:4] == b"\x2a\x4d\x18" and 0x50 <= start[0] <= 0x5F:
         return "compressed (zstd)"
     if start[257:262] == b"ustar":
@@ -73,11 +73,11 @@ def foreign_format(start: bytes) -> str | None:
         (
             name
             for encoding, width, name in _WITHOUT_MARK
-            if _begins_json(start[: 2 * width].decode(encoding, "replace"))
+            if _starts_json(start[: 2 * width].decode(encoding, "replace"))
         ),
         None,
     )
 
 
-def _begins_json(text: str) -> bool:
+def _starts_json(text: str) -> bool:
     return len(text) == 2 and text.isascii() and "\0" not in text and text.startswith(_FIRST)

@@ -1,7 +1,7 @@
-"""Attempts at Bedrock in X-Ray, where the setting `tracing` is on and X-Ray samples the request.
+"""Send the attempts of a call to X-Ray, if the setting `tracing` is on and X-Ray samples the request.
 
-One UDP datagram an attempt, to the daemon that Lambda runs beside a traced function, sent when the answer is
-there. Not by Powertools' Tracer: the X-Ray SDK below it costs every cold start 160 ms, also where it is off.
+After the call, each attempt is one UDP datagram to the daemon that Lambda runs for a traced function.
+Powertools' Tracer is not used: its X-Ray SDK adds 160 ms to every cold start, even if tracing is off.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _FAULT: Final = 500
 
 
 def send_attempts(attempts: Iterable[RequestAttempt]) -> None:
-    """Tell X-Ray of a call's attempts: where, how long, how they ended; nothing of what was asked.
+    """Send target, duration and outcome of each attempt to X-Ray, without prompts and answers.
 
-    Never raises, and does nothing for a request that is not sampled.
+    Never raises, and does nothing if the request is not sampled.
     """
     try:
         trace = _sampled_trace()
@@ -40,18 +40,18 @@ def send_attempts(attempts: Iterable[RequestAttempt]) -> None:
 
 
 def _sampled_trace() -> dict[str, str] | None:
-    """What a subsegment says of the trace that it belongs to."""
-    told = os.environ.get("_X_AMZN_TRACE_ID", "")
-    fields = dict(part.strip().partition("=")[::2] for part in told.split(";"))
+    """Return the fields that identify the trace of a subsegment, or None if it is not sampled."""
+    header = os.environ.get("_X_AMZN_TRACE_ID", "")
+    fields = dict(part.strip().partition("=")[::2] for part in header.split(";"))
     if fields.get("Sampled") != "1" or not fields.get("Root") or not fields.get("Parent"):
         return None
     return {"trace_id": fields["Root"], "parent_id": fields["Parent"], "type": "subsegment"}
 
 
 def _daemon() -> tuple[str, int]:
-    """Where it listens: `host:port`, or `tcp:host:port udp:host:port`."""
-    told = os.environ["AWS_XRAY_DAEMON_ADDRESS"].split()
-    address = next((each.removeprefix("udp:") for each in told if not each.startswith("tcp:")), "")
+    """Return host and port of the daemon, from `host:port` or `tcp:host:port udp:host:port`."""
+    addresses = os.environ["AWS_XRAY_DAEMON_ADDRESS"].split()
+    address = next((item.removeprefix("udp:") for item in addresses if not item.startswith("tcp:")), "")
     host, _, port = address.rpartition(":")
     return host, int(port)
 
@@ -77,7 +77,7 @@ def _subsegment(attempt: RequestAttempt) -> dict[str, Any]:
 
 
 def _flags(error: Exception | None) -> Mapping[str, bool]:
-    """`error` is the caller's fault, `throttle` one of its kinds, `fault` the target's."""
+    """Return X-Ray's flags: `error` for a client error, also `throttle` if throttled, `fault` for others."""
     if error is None:
         return {}
     status = _response(error).get("ResponseMetadata", {}).get("HTTPStatusCode", _FAULT)

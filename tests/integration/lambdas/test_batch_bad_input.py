@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lambdas.batch.batch_input import InvalidBatch
-from lambdas.shared.text_encoding import foreign_format, without_byte_order_mark
+from lambdas.shared.text_encoding import unsupported_format, without_byte_order_mark
 
 # The batches of one test lie in one bucket, each under a name of its own.
 MANY = settings(
@@ -180,7 +180,7 @@ def test_every_line_of_any_file_is_answered_failed_or_rejected_with_reasons(mach
     name = f"file-{next(NAMES)}"
     told = [line for line in body.split(b"\n") if without_byte_order_mark(line).strip()]
     data = {"inputS3Uri": machine.put([body], key=f"input/{name}.jsonl")}
-    if foreign_format(body):
+    if unsupported_format(body):
         with pytest.raises(InvalidBatch, match="a batch reads UTF-8 text"):
             machine.plan(data, name=name)
         return

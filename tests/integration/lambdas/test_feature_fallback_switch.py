@@ -1,4 +1,4 @@
-"""`featureFallback` in the HTTP API and in batches: whether a refused feature may be left out."""
+"""`featureFallback` in the HTTP API and in batches: whether an unsupported feature may be removed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from llmmanager.testing import Fault
 
 TOOLS = {"tools": [{"toolSpec": {"name": "clock", "inputSchema": {"json": {"type": "object"}}}}]}
 GUARDRAIL = {"guardrailIdentifier": "abc123", "guardrailVersion": "1"}
-QUESTION = {"messages": [{"role": "user", "content": [{"text": "What time is it?"}]}]}
-WITH_TOOLS = {**QUESTION, "toolConfig": TOOLS}
-WITH_STOP = {**QUESTION, "inferenceConfig": {"stopSequences": ["END"]}}
+REQUEST = {"messages": [{"role": "user", "content": [{"text": "What time is it?"}]}]}
+WITH_TOOLS = {**REQUEST, "toolConfig": TOOLS}
+WITH_STOP = {**REQUEST, "inferenceConfig": {"stopSequences": ["END"]}}
 NO_TOOLS = "This model doesn't support tool use."
 NO_STOP = "This model doesn't support the stopSequences field. Remove stopSequences and try again."
 NO_GUARDRAIL = "This model doesn't support the guardrailConfig field. Remove guardrailConfig and try again."
@@ -24,28 +24,28 @@ NOT_A_BOOLEAN = ["true", 1, 0, [], {}, "false"]
 
 @pytest.fixture
 def call(deployed, proxy_event, context):
-    """Sends a POST; gives the status and the body of the answer."""
+    """Sends a POST and returns status and body."""
 
     def send(path, body):
-        answer = handler(proxy_event("POST", path, body), context)
-        return answer["statusCode"], json.loads(answer["body"])
+        response = handler(proxy_event("POST", path, body), context)
+        return response["statusCode"], json.loads(response["body"])
 
     return send
 
 
 @pytest.fixture
-def refuse(deployed):
-    """Has a model, or all of them, refuse every request with this message."""
+def reject(deployed):
+    """Lets a model, or all models, reject every request with this message."""
 
-    def every(message, *, model="", count=None):
+    def reject_with(message, *, model="", count=None):
         deployed.add_fault(Fault(error="ValidationException", message=message, model=model, count=count))
 
-    return every
+    return reject_with
 
 
 @pytest.mark.parametrize("switch", [{}, {"featureFallback": True}, {"featureFallback": None}])
-def test_a_refused_feature_is_left_out_unless_a_request_forbids_it(call, refuse, deployed, switch):
-    refuse(NO_STOP, count=1)
+def test_an_unsupported_feature_is_removed_by_default(call, reject, deployed, switch):
+    reject(NO_STOP, count=1)
 
     status, answer = call("/v1/converse", {**WITH_STOP, **switch})
 
@@ -55,8 +55,8 @@ def test_a_refused_feature_is_left_out_unless_a_request_forbids_it(call, refuse,
 
 
 @pytest.mark.parametrize(("message", "body"), [(NO_STOP, WITH_STOP), (NO_TOOLS, WITH_TOOLS)])
-def test_with_fallback_off_a_refusal_leads_to_the_next_model(call, refuse, deployed, message, body):
-    refuse(message, model="amazon.nova-lite-v1:0")
+def test_with_fallback_off_a_request_fails_over_to_the_next_model(call, reject, deployed, message, body):
+    reject(message, model="amazon.nova-lite-v1:0")
 
     for _ in range(2):
         status, answer = call("/v1/converse", {**body, "featureFallback": False})
@@ -64,8 +64,8 @@ def test_with_fallback_off_a_refusal_leads_to_the_next_model(call, refuse, deplo
     assert {"featureFallback", "feature_fallback"}.isdisjoint(deployed.calls[0].body)
 
 
-def test_with_fallback_off_nothing_is_left_out_though_every_model_refuses_it(call, refuse, deployed):
-    refuse(NO_TOOLS)
+def test_with_fallback_off_no_feature_is_removed_although_no_model_supports_it(call, reject, deployed):
+    reject(NO_TOOLS)
 
     status, _ = call("/v1/converse", {**WITH_TOOLS, "featureFallback": False})
 
@@ -73,29 +73,29 @@ def test_with_fallback_off_nothing_is_left_out_though_every_model_refuses_it(cal
     assert all(call.body["toolConfig"] == TOOLS for call in deployed.calls)
 
 
-def test_one_request_with_fallback_off_changes_nothing_for_the_others(call, refuse):
-    refuse(NO_STOP, count=2)
+def test_a_request_with_fallback_off_does_not_affect_others(call, reject):
+    reject(NO_STOP, count=2)
 
     off, _ = call("/v1/converse", {**WITH_STOP, "featureFallback": False})
-    refuse(NO_STOP, count=1)
+    reject(NO_STOP, count=1)
     on, answer = call("/v1/converse", WITH_STOP)
 
     assert (off >= 400, on, answer["featuresDisabled"]) == (True, 200, ["stop_sequences"])
 
 
-def test_a_guardrail_is_never_left_out_whatever_the_request_says(call, refuse, deployed):
-    refuse(NO_GUARDRAIL)
+def test_a_guardrail_is_never_removed(call, reject, deployed):
+    reject(NO_GUARDRAIL)
 
     for switch in ({}, {"featureFallback": True}, {"featureFallback": False}):
-        status, _ = call("/v1/converse", {**QUESTION, "guardrailConfig": GUARDRAIL, **switch})
+        status, _ = call("/v1/converse", {**REQUEST, "guardrailConfig": GUARDRAIL, **switch})
         assert status >= 400
     assert all(call.body["guardrailConfig"] == GUARDRAIL for call in deployed.calls)
 
 
-def test_a_guardrail_that_one_model_refuses_is_applied_by_the_next(call, refuse, deployed):
-    refuse(NO_GUARDRAIL, model="amazon.nova-lite-v1:0")
+def test_a_guardrail_that_one_model_does_not_support_is_applied_by_the_next(call, reject, deployed):
+    reject(NO_GUARDRAIL, model="amazon.nova-lite-v1:0")
 
-    status, answer = call("/v1/converse", {**QUESTION, "guardrailConfig": GUARDRAIL})
+    status, answer = call("/v1/converse", {**REQUEST, "guardrailConfig": GUARDRAIL})
 
     assert (status, answer["model"], answer["featuresDisabled"]) == (200, "amazon.nova-micro-v1:0", [])
     assert all(call.body["guardrailConfig"] == GUARDRAIL for call in deployed.calls)
@@ -103,8 +103,8 @@ def test_a_guardrail_that_one_model_refuses_is_applied_by_the_next(call, refuse,
 
 @pytest.mark.parametrize("value", NOT_A_BOOLEAN)
 @pytest.mark.parametrize("path", ["/v1/converse", "/v1/validate", "/v1/batches"])
-def test_a_switch_that_is_no_boolean_is_refused(call, deployed, records, path, value):
-    body = {"requests": records(1)} if path == "/v1/batches" else QUESTION
+def test_a_switch_that_is_not_a_boolean_is_rejected(call, deployed, records, path, value):
+    body = {"requests": records(1)} if path == "/v1/batches" else REQUEST
 
     status, answer = call(path, {**body, "featureFallback": value})
 
@@ -115,7 +115,7 @@ def test_a_switch_that_is_no_boolean_is_refused(call, deployed, records, path, v
 
 @pytest.mark.parametrize("value", [True, False])
 def test_a_request_with_the_switch_is_valid(call, value):
-    assert call("/v1/validate", {**QUESTION, "featureFallback": value}) == (
+    assert call("/v1/validate", {**REQUEST, "featureFallback": value}) == (
         200,
         {"valid": True, "errors": []},
     )
@@ -126,8 +126,8 @@ def records_with(fields):
 
 
 @pytest.mark.parametrize("switch", [{}, {"featureFallback": True}])
-def test_a_refused_feature_of_a_record_is_left_out(machine, refuse, switch):
-    refuse(NO_STOP, count=1)
+def test_an_unsupported_feature_of_a_record_is_removed(machine, reject, switch):
+    reject(NO_STOP, count=1)
 
     summary = machine.run({"requests": records_with(WITH_STOP), **switch})
 
@@ -136,10 +136,10 @@ def test_a_refused_feature_of_a_record_is_left_out(machine, refuse, switch):
 
 
 @pytest.mark.parametrize(("message", "fields"), [(NO_STOP, WITH_STOP), (NO_TOOLS, WITH_TOOLS)])
-def test_a_batch_with_fallback_off_answers_no_record_without_its_features(
-    machine, refuse, deployed, message, fields
+def test_a_batch_with_fallback_off_sends_no_record_without_its_features(
+    machine, reject, deployed, message, fields
 ):
-    refuse(message)
+    reject(message)
 
     summary = machine.run({"requests": records_with(fields), "featureFallback": False})
 
@@ -149,7 +149,7 @@ def test_a_batch_with_fallback_off_answers_no_record_without_its_features(
     assert {call.model_id for call in deployed.calls} == {"amazon.nova-lite-v1:0", "amazon.nova-micro-v1:0"}
 
 
-def test_the_start_of_a_batch_passes_the_switch_on(call, machine, records):
+def test_starting_a_batch_passes_the_switch_to_its_execution(call, machine, records):
     status, body = call("/v1/batches", {"requests": records(1), "featureFallback": False})
 
     assert status == 202
@@ -158,8 +158,8 @@ def test_the_start_of_a_batch_passes_the_switch_on(call, machine, records):
     assert json.loads(execution["input"])["featureFallback"] is False
 
 
-def test_a_record_cannot_choose_for_itself(machine):
-    records = [{**records_with(QUESTION)[0], "featureFallback": False}, *records_with(QUESTION)]
+def test_a_record_cannot_have_its_own_switch(machine):
+    records = [{**records_with(REQUEST)[0], "featureFallback": False}, *records_with(REQUEST)]
     records[1]["recordId"] = "two"
 
     machine.run({"requests": records})

@@ -61,7 +61,7 @@ REFUSED = [
     ({"requests": [{}], "priority": "high"}, "priority: must be an integer from 0"),
     ({"requests": [{}], "featureFallback": "no"}, "featureFallback: must be true or false"),
     ({"requests": [{}], "featureFallback": 0}, "featureFallback: must be true or false"),
-    ({"requests": [{}], "responseValidation": {}}, "responseValidation: must hold at least one"),
+    ({"requests": [{}], "responseValidation": {}}, "responseValidation: must have at least one"),
     ({"requests": [{}], "responseValidation": {"minLength": -1}}, "responseValidation.minLength"),
     (
         {"inputS3Uri": "s3://someone-elses/a"},

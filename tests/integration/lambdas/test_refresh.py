@@ -1,4 +1,4 @@
-"""The refresh of one region."""
+"""The refresh of the catalog for one region."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from llmmanager.bedrock.catalog.entries import AccessQuota
 from llmmanager.testing import Fault
 
 
-def test_what_bedrock_offers_is_stored_and_seen_by_the_api(deployed, context, proxy_event):
+def test_the_models_of_bedrock_are_stored_and_returned_by_the_api(deployed, context, proxy_event):
     outcome = refresh({"region": "us-west-2"}, context)
 
     stored = DynamoDBStore("catalog-of-the-test").load("us-west-2")
     assert outcome["region"] == "us-west-2"
     assert outcome["models"] == len(stored.entries) > 0
     assert (outcome["version"], outcome["stored"]) == (stored.version, True)
-    seen = json.loads(http(proxy_event("GET", "/v1/models"), context)["body"])
-    assert seen["refreshedAt"] == {
+    response = json.loads(http(proxy_event("GET", "/v1/models"), context)["body"])
+    assert response["refreshedAt"] == {
         "us-east-1": None,
         "us-west-2": outcome["refreshedAt"],
         "eu-central-1": None,
     }
 
 
-def test_a_region_that_does_not_answer_raises_and_keeps_what_was_known(deployed, context):
+def test_a_region_that_fails_raises_and_keeps_the_stored_models(deployed, context):
     refresh({"region": "us-east-1"}, context)
     known = DynamoDBStore("catalog-of-the-test").load("us-east-1")
     deployed.add_fault(Fault(operation="ListFoundationModels", error="AccessDeniedException"))
@@ -40,31 +40,31 @@ def test_a_region_that_does_not_answer_raises_and_keeps_what_was_known(deployed,
 
 
 @pytest.mark.parametrize("event", [{}, {"region": None}, {"region": ""}, {"region": 7}])
-def test_an_event_without_a_region_is_refused(deployed, context, event):
+def test_an_event_without_a_region_is_rejected(deployed, context, event):
     with pytest.raises(ValueError, match="region: must be"):
         refresh(event, context)
 
 
-def age_told(capsys):
+def logged_age(capsys):
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     (line,) = [line for line in lines if "CatalogAgeSeconds" in line]
     assert line["Region"] == "us-east-1"
     return line["CatalogAgeSeconds"]
 
 
-def test_a_refresh_tells_that_the_region_is_as_new_as_can_be(deployed, context, capsys):
+def test_a_refresh_reports_the_age_of_the_catalog(deployed, context, capsys):
     refresh({"region": "us-east-1"}, context)
 
-    assert age_told(capsys) < 60
+    assert logged_age(capsys) < 60
 
 
-def test_a_failed_refresh_tells_that_the_region_was_never_asked(deployed, context, capsys):
+def test_a_failed_first_refresh_reports_an_age_since_1970(deployed, context, capsys):
     deployed.add_fault(Fault(operation="ListFoundationModels", error="AccessDeniedException"))
 
     with pytest.raises(Exception, match="AccessDenied"):
         refresh({"region": "us-east-1"}, context)
 
-    assert age_told(capsys) > 365 * 86400
+    assert logged_age(capsys) > 365 * 86400
 
 
 NOVA_LITE = "amazon.nova-lite-v1:0"
@@ -96,7 +96,7 @@ def test_quotas_follow_what_service_quotas_lists(deployed, context):
 
 
 @pytest.mark.parametrize("error", ["AccessDeniedException", "ServiceUnavailableException"])
-def test_models_are_refreshed_and_quotas_kept_when_service_quotas_fails(
+def test_models_are_refreshed_and_quotas_stay_when_service_quotas_fails(
     deployed, context, caplog, error, monkeypatch
 ):
     monkeypatch.setattr("time.sleep", lambda _: None)
@@ -114,7 +114,7 @@ def test_models_are_refreshed_and_quotas_kept_when_service_quotas_fails(
     assert error in record.error
 
 
-def test_without_the_permission_from_the_start_no_quota_is_known(deployed, context):
+def test_without_permission_for_service_quotas_no_quota_is_stored(deployed, context):
     deployed.add_fault(Fault(operation="ListServiceQuotas", error="AccessDeniedException"))
 
     outcome = refresh({"region": "us-east-1"}, context)

@@ -15,7 +15,7 @@ from lambdas.batch import parts, worker
 from lambdas.batch.parts import PartWriter
 from lambdas.batch.storage import BatchStorage
 from lambdas.batch.worker import Budget, NoProgress
-from lambdas.shared import health
+from lambdas.shared import shared_cooldowns
 from lambdas.shared.json_text import dump_line
 from llmmanager import Deadline
 from llmmanager.bedrock.invocation import wire
@@ -229,12 +229,12 @@ def test_a_region_that_the_account_has_not_enabled_fails_no_record_and_other_wor
     machine, deployed, records, cold_start
 ):
     deployed.add_fault(Fault(region="us-east-1", error="UnrecognizedClientException"))
-    health.cooldowns()._in_background = lambda work: work()
+    shared_cooldowns.cooldowns()._in_background = lambda work: work()
 
     (item,) = machine.plan({"requests": records(20), "regions": ["us-east-1", "us-west-2"]})
 
     assert machine.run_shard(item)["answered"] == 20
-    assert list(health.HealthBoard("catalog-of-the-test").read()) == [("*", "us-east-1")]
+    assert list(shared_cooldowns.SharedCooldownStore("catalog-of-the-test").read()) == [("*", "us-east-1")]
     cold_start()
     machine.run({"requests": records(5), "regions": ["us-east-1", "us-west-2"]}, name="another-batch")
     assert Counter(call.region for call in deployed.calls)["us-east-1"] <= 8

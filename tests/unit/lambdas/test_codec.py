@@ -1,4 +1,4 @@
-"""JSON to requests, and back."""
+"""Decoding JSON to requests, and encoding responses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lambdas.shared.codec import (
 from lambdas.shared.json_text import dump, parse
 from llmmanager import BedrockConverseRequest, BedrockResponse
 
-# However busy the machine is.
+# Without limits of time, for busy machines.
 PATIENTLY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 MESSAGES = [{"role": "user", "content": [{"text": "What is the capital of France?"}]}]
 PICTURE = b"\x89PNG and more"
@@ -48,14 +48,14 @@ REQUESTS = st.builds(
 
 
 def reasons_of(data, *, record=True):
-    with pytest.raises(InvalidRequest) as refused:
+    with pytest.raises(InvalidRequest) as rejected:
         decode_record(data, default_id="line-1") if record else decode_request(data)
-    return refused.value.reasons
+    return rejected.value.reasons
 
 
 @PATIENTLY
 @given(REQUESTS)
-def test_a_request_survives_the_way_through_json(request_):
+def test_an_encoded_request_is_decoded_to_the_same_request(request_):
     data = parse(dump(encode_record(request_)))
 
     assert decode_record(data, default_id="line-1") == request_
@@ -71,7 +71,7 @@ def test_a_request_survives_the_way_through_json(request_):
         {"requestId": "a", "messages": MESSAGES, "inference_config": {"maxTokens": 9}, "system": None},
     ],
 )
-def test_every_spelling_of_a_record_is_the_same_request(data):
+def test_every_form_of_a_record_is_the_same_request(data):
     request = decode_record(data, default_id="line-1")
 
     assert request == BedrockConverseRequest(
@@ -79,7 +79,7 @@ def test_every_spelling_of_a_record_is_the_same_request(data):
     )
 
 
-def test_base64_becomes_bytes_where_converse_has_bytes_and_nowhere_else():
+def test_base64_is_decoded_only_where_converse_has_bytes():
     text = base64.b64encode(PICTURE).decode()
     content = [
         {"text": "Compare"},
@@ -93,11 +93,11 @@ def test_base64_becomes_bytes_where_converse_has_bytes_and_nowhere_else():
     assert request.request_metadata == {"bytes": "plain"}
 
 
-def test_a_record_without_an_id_takes_the_one_it_is_given():
+def test_a_record_without_an_id_gets_the_default_id():
     assert decode_record({"messages": MESSAGES}, default_id="line-7").request_id == "line-7"
 
 
-def test_all_problems_are_listed_each_with_its_field():
+def test_all_problems_are_listed_with_their_fields():
     content = [{"image": {"format": "bmp", "source": {"bytes": "no base64!"}}}]
     reasons = reasons_of(
         {
@@ -122,7 +122,7 @@ def test_all_problems_are_listed_each_with_its_field():
 
 
 @pytest.mark.parametrize("data", [None, 3, "text", [], [MESSAGES], True])
-def test_a_record_that_is_no_object_is_refused(data):
+def test_a_record_that_is_not_an_object_is_rejected(data):
     assert reasons_of(data)[0].startswith("record: must be a JSON object")
 
 
@@ -146,7 +146,7 @@ def test_a_record_that_is_no_object_is_refused(data):
         ({"messages": MESSAGES, "priority": True}, "priority"),
     ],
 )
-def test_a_wrong_field_is_named(data, field):
+def test_an_invalid_field_is_named(data, field):
     assert any(reason.startswith(f"{field}: ") for reason in reasons_of(data)), reasons_of(data)
 
 
@@ -168,7 +168,7 @@ JSON = st.recursive(
 
 @PATIENTLY
 @given(JSON)
-def test_whatever_json_comes_it_is_a_request_or_is_refused_with_reasons(data):
+def test_any_json_is_a_request_or_is_rejected_with_reasons(data):
     reasons = []
     try:
         request = decode_record(data, default_id="line-1")
@@ -180,7 +180,7 @@ def test_whatever_json_comes_it_is_a_request_or_is_refused_with_reasons(data):
 
 
 @pytest.mark.parametrize(("length", "listed"), [(20, 1000), (5_000, 40)])
-def test_of_more_problems_than_an_answer_has_room_for_the_first_are_listed(length, listed):
+def test_the_first_problems_are_listed_if_there_are_too_many(length, listed):
     reasons = [f"{number}".zfill(length) for number in range(3_000)]
 
     found = InvalidRequest(reasons).reasons
@@ -188,13 +188,13 @@ def test_of_more_problems_than_an_answer_has_room_for_the_first_are_listed(lengt
     assert found == [*reasons[:listed], f"request: has more problems than the {listed} listed"]
 
 
-def test_the_id_of_a_bad_record_can_still_be_read():
+def test_the_id_of_an_invalid_record_can_be_read():
     assert record_id({"recordId": "a", "messages": 3}) == "a"
     assert record_id({"recordId": 3}) is None
     assert record_id([1]) is None
 
 
-def test_an_answer_is_encoded_with_its_usage_and_its_price():
+def test_a_response_is_encoded_with_its_usage_and_cost():
     usage = {"inputTokens": 1000, "outputTokens": 1000, "totalTokens": 2000}
     content = [{"text": "Paris"}, {"image": {"format": "png", "source": {"bytes": PICTURE}}}]
     response = BedrockResponse(
@@ -215,14 +215,14 @@ def test_an_answer_is_encoded_with_its_usage_and_its_price():
     assert base64.b64decode(blocks[1]["image"]["source"]["bytes"]) == PICTURE
 
 
-def test_a_failure_without_attempts_tells_its_own_error():
+def test_a_failure_without_attempts_has_its_own_error():
     response = BedrockResponse(success=False, error=ValueError("no time"))
 
     assert last_error(response) == {"type": "ValueError", "code": None, "message": "no time"}
     assert encode_response(response)["estimatedCostUsd"] is None
 
 
-def test_a_string_for_messages_is_one_text_of_the_user():
+def test_a_string_for_messages_is_one_user_message():
     data = {"recordId": "a", "modelInput": {"messages": "What is the capital of France?"}}
 
     assert decode_record(data, default_id="line-1") == BedrockConverseRequest("a", MESSAGES)
@@ -230,11 +230,11 @@ def test_a_string_for_messages_is_one_text_of_the_user():
 
 
 @pytest.mark.parametrize("blank", ["", " \n"])
-def test_a_blank_string_for_messages_is_refused(blank):
+def test_a_blank_string_for_messages_is_rejected(blank):
     assert reasons_of({"messages": blank}) == ["messages[0].content[0].text: must not be blank"]
 
 
-def test_a_request_is_checked_together_with_its_extra_fields():
+def test_a_request_is_validated_with_its_extra_fields():
     tools = {"tools": [{"toolSpec": {"name": "now", "inputSchema": {"json": {"type": "object"}}}}]}
     use = {"toolUse": {"toolUseId": "t1", "name": "now", "input": {}}}
     history = [*MESSAGES, {"role": "assistant", "content": [use]}]
@@ -260,16 +260,16 @@ def test_a_record_for_a_managed_prompt_needs_no_messages():
     assert reasons_of(data) == ["messages: is required"]
 
 
-def test_a_file_beyond_the_limit_of_every_model_is_refused_by_its_field():
+def test_a_file_that_exceeds_the_limit_of_every_model_is_rejected():
     source = {"bytes": base64.b64encode(bytes(3_750_001)).decode()}
     content = [{"text": "What is this?"}, {"image": {"format": "png", "source": source}}]
     data = {"messages": [{"role": "user", "content": content}]}
     claude_3, nova = "anthropic.claude-3-haiku-20240307-v1:0", "amazon.nova-lite-v1:0"
 
     assert decode_request(data, model_ids=[claude_3, nova]).messages
-    with pytest.raises(InvalidRequest) as refused:
+    with pytest.raises(InvalidRequest) as rejected:
         decode_request(data, model_ids=[claude_3])
-    assert refused.value.reasons == [
+    assert rejected.value.reasons == [
         "messages[0].content[1].image.source.bytes: must be at most 3750000 bytes (got 3750001 bytes), "
         f"a limit of {claude_3}"
     ]

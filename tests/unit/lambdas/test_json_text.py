@@ -1,4 +1,4 @@
-"""JSON from outside, read strictly."""
+"""Strict parsing of JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lambdas.shared.json_text import MAX_DEPTH, InvalidJson, dump, dump_line, parse
 
-# However busy the machine is.
+# Without limits of time, for busy machines.
 PATIENTLY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -21,7 +21,7 @@ JSON = st.recursive(
 
 @PATIENTLY
 @given(JSON)
-def test_what_was_dumped_is_parsed_back(value):
+def test_a_dumped_value_is_parsed_to_the_same_value(value):
     assert parse(dump(value)) == value
 
 
@@ -34,7 +34,7 @@ def test_a_dumped_line_is_one_line(value):
     assert line.count(b"\n") == 1
 
 
-def test_text_that_utf_8_cannot_hold_is_dumped_all_the_same():
+def test_a_lone_surrogate_can_be_dumped():
     assert parse(dump({"text": "\ud800 and é"})) == {"text": "\ud800 and é"}
 
 
@@ -48,17 +48,17 @@ def test_a_byte_order_mark_before_a_text_is_skipped(marks):
 @pytest.mark.parametrize(
     ("encoding", "name"), [("utf-16", "UTF-16"), ("utf-16-be", "UTF-16"), ("utf-32-le", "UTF-32")]
 )
-def test_a_text_that_is_not_utf_8_is_refused_with_its_encoding(encoding, name):
+def test_a_text_that_is_not_utf_8_is_rejected_with_its_encoding(encoding, name):
     with pytest.raises(InvalidJson, match=f"not UTF-8 text: it is {name} text"):
         parse('{"a": 1}'.encode(encoding))
 
 
-def test_other_scripts_are_dumped_as_they_are():
+def test_other_scripts_are_not_escaped():
     assert "質問".encode() in dump({"text": "質問"})
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "reason"),
     [
         (b"", "not JSON"),
         (b"{", "not JSON"),
@@ -66,11 +66,11 @@ def test_other_scripts_are_dumped_as_they_are():
         (b'{"a": 1} {"b": 2}', "not JSON"),
         (b'{"messages": [], "messages": []}', "'messages' is given twice"),
         (b'{"a": {"b": 1, "b": 2}}', "'b' is given twice"),
-        # Looking through all keys for each of them takes minutes.
+        # A search that compares all pairs of keys would take minutes.
         (json.dumps(dict.fromkeys(map(str, range(100_000)))).encode()[:-1] + b', "99999": 1}', "'99999' is"),
         (b'{"temperature": NaN}', "NaN"),
         (b"[-Infinity]", "-Infinity"),
-        (b"1e999", "beyond a double"),
+        (b"1e999", "exceeds a double"),
         (b"9" * 5000, "more than 4300 digits"),
         (b"[" * 100_000, "nested"),
         (b"[" * (MAX_DEPTH + 2) + b"]" * (MAX_DEPTH + 2), "nested"),
@@ -79,18 +79,18 @@ def test_other_scripts_are_dumped_as_they_are():
         ('"\ud800', "not JSON"),
     ],
 )
-def test_what_is_not_sound_json_is_refused_with_a_reason(text, says):
-    with pytest.raises(InvalidJson, match=says):
+def test_invalid_json_is_rejected_with_a_reason(text, reason):
+    with pytest.raises(InvalidJson, match=reason):
         parse(text)
 
 
-def test_nesting_up_to_the_limit_is_read():
+def test_nesting_up_to_the_limit_is_accepted():
     assert parse("[" * MAX_DEPTH + "]" * MAX_DEPTH) == json.loads("[" * MAX_DEPTH + "]" * MAX_DEPTH)
 
 
 @PATIENTLY
 @given(st.binary() | st.text())
-def test_any_text_is_parsed_or_refused(text):
+def test_any_text_is_parsed_or_rejected(text):
     try:
         value = parse(text)
     except InvalidJson:

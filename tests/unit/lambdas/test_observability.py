@@ -1,4 +1,4 @@
-"""What is logged of a request: nothing of its words, unless the deployment wants them."""
+"""Prompts and answers are logged only if `log_payloads` is on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def test_prompts_and_answers_are_not_logged(logged: list[Any]) -> None:
     assert logged == []
 
 
-def test_they_are_where_a_deployment_asks_for_it(logged: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prompts_and_answers_are_logged_if_log_payloads_is_on(
+    logged: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LLMMANAGER_LOG_PAYLOADS", "true")
     observability.log_payload(REQUEST, RESPONSE)
     assert logged == [("payload", {"request": {"messages": REQUEST.messages}, "answer": "the answer"})]

@@ -1,4 +1,4 @@
-"""Rules for answers, as callers write them."""
+"""Rules for answers in `responseValidation`."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ SCHEMA = {
         "all": {"allOf": [{"minimum": 1}, {"maximum": 2}]},
     },
 }
-GOOD = {"name": "Ada", "tags": ["a", 1], "age": 36, "sort": True, "mark": 1.5, "any": False, "all": 2}
+VALID = {"name": "Ada", "tags": ["a", 1], "age": 36, "sort": True, "mark": 1.5, "any": False, "all": 2}
 
 
-def broken(rules, text):
-    """Which rule an answer breaks, or None."""
+def violation(rules, text):
+    """Return the rule that an answer breaks, or None."""
     content = {"output": {"message": {"role": "assistant", "content": [{"text": text}]}}}
     config = read_rules(rules)
-    verdict = config.response_validation_function(BedrockResponse(success=True, response_data=content))
-    assert verdict.success == (verdict.error_message is None)
-    return verdict.error_message
+    result = config.response_validation_function(BedrockResponse(success=True, response_data=content))
+    assert result.success == (result.error_message is None)
+    return result.error_message
 
 
 @pytest.mark.parametrize(
-    ("rules", "good", "bad"),
+    ("rules", "valid", "invalid"),
     [
         ({"mustContain": ["yes", "no"]}, "yes and no", "yes"),
         ({"mustNotContain": ["sorry"]}, "yes", "so sorry"),
@@ -47,17 +47,17 @@ def broken(rules, text):
         ({"jsonSchema": True}, "null", "no json"),
     ],
 )
-def test_each_rule_tells_good_answers_from_bad(rules, good, bad):
-    assert broken(rules, good) is None
-    assert broken(rules, bad).startswith(f"{next(iter(rules))}")
+def test_each_rule_distinguishes_valid_and_invalid_answers(rules, valid, invalid):
+    assert violation(rules, valid) is None
+    assert violation(rules, invalid).startswith(f"{next(iter(rules))}")
 
 
-def test_an_answer_that_fits_a_schema_passes():
-    assert broken({"jsonSchema": SCHEMA}, json.dumps(GOOD)) is None
+def test_an_answer_that_is_valid_for_the_schema_is_accepted():
+    assert violation({"jsonSchema": SCHEMA}, json.dumps(VALID)) is None
 
 
 @pytest.mark.parametrize(
-    ("change", "place"),
+    ("change", "path"),
     [
         ({"name": ""}, "answer.name"),
         ({"name": "Adelaide"}, "answer.name"),
@@ -77,12 +77,12 @@ def test_an_answer_that_fits_a_schema_passes():
         ({"more": 1}, "answer.more"),
     ],
 )
-def test_an_answer_that_breaks_a_schema_is_told_where(change, place):
-    assert broken({"jsonSchema": SCHEMA}, json.dumps(GOOD | change)).startswith(f"jsonSchema: {place}:")
+def test_a_schema_violation_is_reported_with_its_path(change, path):
+    assert violation({"jsonSchema": SCHEMA}, json.dumps(VALID | change)).startswith(f"jsonSchema: {path}:")
 
 
 def test_a_missing_member_is_named():
-    assert broken({"jsonSchema": SCHEMA}, '{"name": "Ada"}') == "jsonSchema: answer.tags: is missing"
+    assert violation({"jsonSchema": SCHEMA}, '{"name": "Ada"}') == "jsonSchema: answer.tags: is missing"
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_missing_member_is_named():
         ({"pattern": 1}, "responseValidation.pattern: "),
         ({"pattern": "(?=a)"}, "responseValidation.pattern: "),
         ({"jsonSchema": []}, "responseValidation.jsonSchema: "),
-        ({"jsonSchema": {"$ref": "#"}}, "responseValidation.jsonSchema.$ref: unknown keyword"),
+        ({"jsonSchema": {"$ref": "#"}}, "responseValidation.jsonSchema.$ref: unsupported keyword"),
         ({"jsonSchema": {"type": "text"}}, "responseValidation.jsonSchema.type: "),
         ({"jsonSchema": {"type": []}}, "responseValidation.jsonSchema.type: "),
         ({"jsonSchema": {"enum": []}}, "responseValidation.jsonSchema.enum: "),
@@ -117,17 +117,17 @@ def test_a_missing_member_is_named():
         ({"jsonSchema": {"anyOf": [1]}}, "responseValidation.jsonSchema.anyOf[0]: "),
     ],
 )
-def test_bad_rules_are_refused_by_field(rules, field):
-    with pytest.raises(InvalidRequest) as refused:
+def test_invalid_rules_are_rejected_by_field(rules, field):
+    with pytest.raises(InvalidRequest) as rejected:
         read_rules(rules)
 
-    assert refused.value.reasons[0].startswith(field)
+    assert rejected.value.reasons[0].startswith(field)
 
 
-def test_no_rules_are_no_validation():
+def test_without_rules_there_is_no_validation():
     assert read_rules(None) is None
 
 
-def test_the_model_is_asked_again_as_often_as_the_rules_say():
+def test_the_rules_have_the_number_of_retries():
     assert read_rules({"minLength": 1, "retries": 0}).response_validation_retries == 0
     assert read_rules({"minLength": 1}).response_validation_retries == 3

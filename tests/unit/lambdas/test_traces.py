@@ -1,4 +1,4 @@
-"""Attempts at Bedrock as X-Ray's daemon gets them."""
+"""Attempts as X-Ray's daemon receives them."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ ANSWERED = RequestAttempt(
 )
 
 
-def refused(code: str, status: int) -> ClientError:
+def service_error(code: str, status: int) -> ClientError:
     response: Any = {
-        "Error": {"Code": code, "Message": "a prompt that nobody shall read"},
+        "Error": {"Code": code, "Message": "a secret prompt"},
         "ResponseMetadata": {"HTTPStatusCode": status},
     }
     return ClientError(response, "Converse")
@@ -43,7 +43,7 @@ def refused(code: str, status: int) -> ClientError:
 
 @pytest.fixture
 def daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
-    """The daemon's socket, of a function whose invocation is sampled."""
+    """The daemon's socket. The invocation is sampled."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
         listening.bind(("127.0.0.1", 0))
         listening.setblocking(False)
@@ -87,13 +87,13 @@ def test_an_attempt_is_a_subsegment_of_the_function(daemon: socket.socket) -> No
 @pytest.mark.parametrize(
     ("error", "code", "flags"),
     [
-        (refused("ThrottlingException", 429), "ThrottlingException", {"error", "throttle"}),
-        (refused("ValidationException", 400), "ValidationException", {"error"}),
-        (refused("ServiceUnavailableException", 503), "ServiceUnavailableException", {"fault"}),
+        (service_error("ThrottlingException", 429), "ThrottlingException", {"error", "throttle"}),
+        (service_error("ValidationException", 400), "ValidationException", {"error"}),
+        (service_error("ServiceUnavailableException", 503), "ServiceUnavailableException", {"fault"}),
         (ReadTimeoutError(endpoint_url="bedrock"), "ReadTimeoutError", {"fault"}),
     ],
 )
-def test_how_an_attempt_failed_is_told_in_x_rays_words_without_the_message(
+def test_a_failed_attempt_has_the_flags_of_x_ray_and_no_message(
     daemon: socket.socket, error: Exception, code: str, flags: set[str]
 ) -> None:
     traces.send_attempts([replace(ANSWERED, success=False, error=error, decision="other_region")])
@@ -101,19 +101,19 @@ def test_how_an_attempt_failed_is_told_in_x_rays_words_without_the_message(
     assert {flag for flag in ("error", "throttle", "fault") if document.get(flag)} == flags
     assert document["annotations"]["error"] == code
     assert document["annotations"]["decision"] == "other_region"
-    assert "nobody shall read" not in json.dumps(document)
+    assert "a secret prompt" not in json.dumps(document)
 
 
-def test_every_attempt_of_a_recorded_call_is_told_with_an_id_of_its_own(daemon: socket.socket) -> None:
-    failed = replace(ANSWERED, success=False, error=refused("ThrottlingException", 429))
+def test_every_attempt_of_a_recorded_call_has_its_own_subsegment(daemon: socket.socket) -> None:
+    failed = replace(ANSWERED, success=False, error=service_error("ThrottlingException", 429))
     attempts = [failed, replace(ANSWERED, region="us-west-2", attempt_number=2)]
     record_call(BedrockResponse(success=True, attempts=attempts), door="http")
-    told = received(daemon)
-    assert [one["annotations"]["region"] for one in told] == ["us-east-1", "us-west-2"]
-    assert len({one["id"] for one in told}) == 2
+    documents = received(daemon)
+    assert [document["annotations"]["region"] for document in documents] == ["us-east-1", "us-west-2"]
+    assert len({document["id"] for document in documents}) == 2
 
 
-def test_a_daemon_may_be_told_of_by_both_its_addresses(
+def test_the_address_of_the_daemon_may_have_two_parts(
     daemon: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = daemon.getsockname()[1]
@@ -134,7 +134,7 @@ def test_a_daemon_may_be_told_of_by_both_its_addresses(
         "Sampled=1;;=;",
     ],
 )
-def test_a_request_that_is_not_sampled_is_not_told(
+def test_a_request_that_is_not_sampled_sends_nothing(
     daemon: socket.socket, monkeypatch: pytest.MonkeyPatch, header: str | None
 ) -> None:
     if header is None:
@@ -146,7 +146,7 @@ def test_a_request_that_is_not_sampled_is_not_told(
 
 
 @pytest.mark.parametrize("address", [None, "", "nowhere", "127.0.0.1:port", "127.0.0.1:99999"])
-def test_a_daemon_that_cannot_be_told_costs_no_answer(
+def test_an_unreachable_daemon_is_ignored(
     daemon: socket.socket, monkeypatch: pytest.MonkeyPatch, address: str | None
 ) -> None:
     if address is None:
@@ -156,7 +156,7 @@ def test_a_daemon_that_cannot_be_told_costs_no_answer(
     traces.send_attempts([ANSWERED])
 
 
-def test_a_door_that_traces_imports_no_sdk_for_it() -> None:
+def test_tracing_does_not_import_the_x_ray_sdk() -> None:
     probe = "import sys, lambdas.shared.traces\nprint('aws_xray_sdk' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", probe],

@@ -1,4 +1,4 @@
-"""The board of cooldowns in the table."""
+"""The store of cooldowns in the table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from lambdas.shared.health import HealthBoard
+from lambdas.shared.shared_cooldowns import SharedCooldownStore
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next
 
@@ -41,37 +41,37 @@ def items() -> list[dict[str, dict[str, str]]]:
     return found
 
 
-def test_what_one_publishes_all_read(table: str) -> None:
-    HealthBoard(table).publish(KEY, 2_000_000_000.5)
-    assert HealthBoard(table).read() == {KEY: 2_000_000_000.5}
+def test_all_processes_read_what_one_publishes(table: str) -> None:
+    SharedCooldownStore(table).publish(KEY, 2_000_000_000.5)
+    assert SharedCooldownStore(table).read() == {KEY: 2_000_000_000.5}
 
 
-def test_an_item_expires_when_the_target_has_cooled(table: str) -> None:
-    HealthBoard(table).publish(KEY, 2_000_000_000.5)
+def test_an_item_expires_with_the_cooldown(table: str) -> None:
+    SharedCooldownStore(table).publish(KEY, 2_000_000_000.5)
     (item,) = items()
     assert item["pk"] == {"S": "health"}
     assert item["sk"] == {"S": "anthropic.claude-haiku-4-5-20251001-v1:0@us-east-1"}
     assert item["expires_at"] == {"N": "2000000001"}
 
 
-def test_a_shorter_time_does_not_undo_a_longer_one(table: str) -> None:
-    board = HealthBoard(table)
-    board.publish(KEY, 2_000_000_900)
-    board.publish(KEY, 2_000_000_030)
-    assert board.read() == {KEY: 2_000_000_900}
-    board.publish(KEY, 2_000_001_000)
-    assert board.read() == {KEY: 2_000_001_000}
+def test_an_earlier_time_does_not_replace_a_later_one(table: str) -> None:
+    store = SharedCooldownStore(table)
+    store.publish(KEY, 2_000_000_900)
+    store.publish(KEY, 2_000_000_030)
+    assert store.read() == {KEY: 2_000_000_900}
+    store.publish(KEY, 2_000_001_000)
+    assert store.read() == {KEY: 2_000_001_000}
 
 
-def test_the_catalog_in_the_same_table_is_not_read_as_health(table: str) -> None:
+def test_the_catalog_in_the_same_table_is_ignored(table: str) -> None:
     boto3.Session().client("dynamodb").put_item(
         TableName=table, Item={"pk": {"S": "catalog"}, "sk": {"S": "us-east-1"}}
     )
-    assert HealthBoard(table).read() == {}
+    assert SharedCooldownStore(table).read() == {}
 
 
-def test_a_table_that_is_not_there_is_an_error_and_cooldowns_go_on_without_it(table: str) -> None:
-    missing = HealthBoard("another")
+def test_a_missing_table_is_an_error_and_cooldowns_work_without_it(table: str) -> None:
+    missing = SharedCooldownStore("another")
     with pytest.raises(ClientError):
         missing.read()
     with pytest.raises(ClientError):
@@ -81,11 +81,13 @@ def test_a_table_that_is_not_there_is_an_error_and_cooldowns_go_on_without_it(ta
     assert cooldowns.cooling(KEY)
 
 
-def test_a_quota_used_up_in_one_function_is_known_to_the_next(table: str) -> None:
-    first, second = (Cooldowns(board=HealthBoard(table), in_background=lambda work: work()) for _ in range(2))
+def test_a_quota_that_one_function_has_used_up_is_known_to_the_next(table: str) -> None:
+    first, second = (
+        Cooldowns(board=SharedCooldownStore(table), in_background=lambda work: work()) for _ in range(2)
+    )
     before = time.time()
     first.failed(KEY, QUOTA)
     second.learn()
     assert second.cooling(KEY)
-    (until,) = HealthBoard(table).read().values()
+    (until,) = SharedCooldownStore(table).read().values()
     assert int(before) + 900 <= until <= time.time() + 900

@@ -1,0 +1,131 @@
+"""Validate the body of a Converse request and send it to a model, for all entry points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from lambdas.shared.answer_options import (
+    FEATURE_FALLBACK,
+    MAX_COST_MULTIPLE,
+    read_feature_fallback,
+    read_max_cost_multiple,
+)
+from lambdas.shared.codec import InvalidRequest, decode_request, encode_response
+from lambdas.shared.manager import Targets, choose_targets, llm_manager, model_ids
+from lambdas.shared.metrics import recorded
+from lambdas.shared.observability import log_payload
+from lambdas.shared.problems import answers_rejected
+from lambdas.shared.s3_locations import location_problems
+from lambdas.shared.shared_cooldowns import count_all_cooling
+from llmmanager import BedrockConverseRequest, ConfigurationError, LLMManager, ResponseValidationConfig
+
+_RULES = "responseValidation"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ConverseRequest:
+    """A valid request with its options.
+
+    Attributes:
+        rules: the validation of each answer, or None.
+        feature_fallback: whether features that a model does not support may be removed.
+        max_cost_multiple: maximum cost of another target, as a multiple of the first model's cost, or None.
+    """
+
+    converse: BedrockConverseRequest
+    targets: Targets
+    rules: ResponseValidationConfig | None
+    feature_fallback: bool
+    max_cost_multiple: float | None
+
+    def manager(self) -> LLMManager:
+        """Return the manager for this request.
+
+        Raises:
+            ConfigurationError: the cost is limited, and the price of the first model is unknown.
+        """
+        return llm_manager(
+            self.targets,
+            feature_fallback=self.feature_fallback,
+            max_cost_multiple=self.max_cost_multiple,
+        )
+
+
+def read_request(body: Mapping[str, Any]) -> ConverseRequest:
+    """Return the request in a body.
+
+    Raises:
+        InvalidRequest: the body is invalid; the error has all problems.
+    """
+    options = ("models", "regions", _RULES, FEATURE_FALLBACK, MAX_COST_MULTIPLE)
+    fields = {key: value for key, value in body.items() if key not in options}
+    problems: list[str] = []
+    targets = _read(lambda: choose_targets(body.get("models"), body.get("regions")), problems)
+    rules = _read(lambda: _read_rules(body.get(_RULES)), problems)
+    feature_fallback = _read(lambda: read_feature_fallback(body.get(FEATURE_FALLBACK)), problems)
+    multiple = _read(lambda: read_max_cost_multiple(body.get(MAX_COST_MULTIPLE)), problems)
+    models = model_ids(targets) if targets else ()
+    converse = _read(lambda: decode_request(fields, model_ids=models), problems)
+    problems += location_problems(fields)
+    if problems or targets is None or converse is None or feature_fallback is None:
+        raise InvalidRequest(problems)
+    request = ConverseRequest(converse, targets, rules, feature_fallback, multiple)
+    if multiple is not None:
+        _check_first_price(request)
+    return request
+
+
+def send_request(
+    request: ConverseRequest, *, seconds: float, entry_point: str, caller: str | None
+) -> dict[str, Any]:
+    """Return the answer to a request, as all entry points return it.
+
+    Args:
+        seconds: the time until the deadline.
+        entry_point: how the request was received: "http" or "events".
+        caller: the sender's identity, where it is known; for the metrics, like `entry_point`.
+
+    Raises:
+        Problem, LLMManagerError: no model answered, or no answer was valid.
+    """
+    manager = request.manager()
+    try:
+        response = recorded(
+            lambda: manager.converse_with_request(request.converse, request.rules, deadline=seconds),
+            door=entry_point,
+            caller=caller,
+        )
+    finally:
+        count_all_cooling(entry_point=entry_point)
+    log_payload(request.converse, response)
+    if not response.success:
+        raise answers_rejected(response)
+    return {"text": response.get_content(), **encode_response(response)}
+
+
+def _check_first_price(request: ConverseRequest) -> None:
+    try:
+        request.manager()
+    except ConfigurationError as error:
+        raise InvalidRequest([f"{MAX_COST_MULTIPLE}: {error.message}"]) from None
+
+
+def _read(part: Callable[[], T], problems: list[str]) -> T | None:
+    """Return a part of the body; if it is invalid, add its problems and return None."""
+    try:
+        return part()
+    except InvalidRequest as error:
+        problems += error.reasons
+        return None
+
+
+def _read_rules(data: Any) -> ResponseValidationConfig | None:
+    if data is None:
+        return None
+    # Few requests have rules, so the module is imported when it is needed, to keep cold starts short.
+    from lambdas.shared.response_rules import read_rules
+
+    return read_rules(data)
