@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from llmmanager.bedrock.catalog.facts import facts_of
 
-_TABLE = Path(__file__).with_name("media_limits.json")
+_TABLE = os.path.join(os.path.dirname(__file__), "media_limits.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,5 +60,6 @@ def media_limits(model_id: str) -> MediaLimits:
 
 @cache
 def _families() -> Sequence[dict[str, Any]]:
-    families: Sequence[dict[str, Any]] = json.loads(_TABLE.read_bytes())["families"]
+    with open(_TABLE, "rb") as file:
+        families: Sequence[dict[str, Any]] = json.load(file)["families"]
     return families

@@ -57,6 +57,7 @@ def test_importing_the_package_loads_itself_and_a_few_modules_of_the_standard_li
 def test_asking_for_the_manager_loads_nothing_of_aws() -> None:
     loaded = loaded_by("from llmmanager import LLMManager")
     assert not {"botocore", "urllib3", "ssl", "http.client", *HEAVY} & loaded
+    assert not {"pathlib", "urllib.parse", "uuid", "statistics", "tempfile"} & loaded
 
 
 def test_making_a_manager_loads_nothing_of_aws() -> None:
