@@ -85,20 +85,41 @@ def _access(info: dict[str, Any]) -> dict[str, Any]:
         "accessMethod": info["access_method"],
         "accessMethods": info["access_methods"],
         "inferenceProfileId": info["inference_profile_id"],
+        "quotas": _quotas(info),
+    }
+
+
+def _quotas(info: dict[str, Any]) -> dict[str, Any]:
+    """Return the account's quotas of a model in a region by access method; None where they are unknown."""
+    region = catalog().ensure_data_available().region(info["region"])
+    found = {
+        method: region.quota(info["model_id"], method) if region else None
+        for method in info["access_methods"]
+    }
+    return {
+        method: quota
+        and {"tokensPerMinute": quota.tokens_per_minute, "requestsPerMinute": quota.requests_per_minute}
+        for method, quota in found.items()
     }
 
 
 def _model(name: str) -> dict[str, Any]:
-    ways = {
-        region: way
+    found = {
+        region: info
         for region in model_settings().regions
-        if (way := catalog().get_recommended_access(name, region)) is not None
+        if (info := catalog().get_model_access_info(name, region)) is not None
     }
+    ways = {region: catalog().get_recommended_access(name, region) for region in found}
     return {
         "name": name,
-        "modelId": next((way.model_id for way in ways.values()), None),
+        "modelId": next((info["model_id"] for info in found.values()), None),
         "regions": {
-            region: {"accessMethod": way.access_method, "inferenceProfileId": way.inference_profile_id}
+            region: {
+                "accessMethod": way.access_method,
+                "inferenceProfileId": way.inference_profile_id,
+                "quotas": _quotas(found[region]),
+            }
             for region, way in ways.items()
+            if way is not None
         },
     }

@@ -463,6 +463,10 @@ def test_the_configured_models_are_listed_with_their_access_in_each_region(call)
     assert [model["name"] for model in body["models"]] == ["Nova Lite", "Nova Micro"]
     lite = body["models"][0]
     assert lite["modelId"] == "amazon.nova-lite-v1:0"
-    assert lite["regions"]["us-east-1"] == {"accessMethod": "on_demand", "inferenceProfileId": None}
+    assert lite["regions"]["us-east-1"] == {
+        "accessMethod": "on_demand",
+        "inferenceProfileId": None,
+        "quotas": {"on_demand": None, "geographic_profile": None},
+    }
     assert set(body["refreshedAt"]) == {"us-east-1", "us-west-2", "eu-central-1"}
     assert set(body["refreshedAt"].values()) == {None}

@@ -63,3 +63,21 @@ def test_a_worker_keeps_within_its_share_of_the_quota(deployed, context, machine
 
     assert {key[-1] for key in quota_gates._gates._gates} == {1 / 3}
     assert all(call.status == 200 for call in converses(deployed))
+
+
+def test_the_api_reports_the_quotas_by_region_and_access_method(deployed, context, proxy_event):
+    deployed.set_quota(tokens_per_minute=4_000_000, access="on_demand", region="us-east-1")
+    deployed.set_quota(requests_per_minute=20, access="geo")
+    refresh_all(context)
+
+    models = json.loads(http(proxy_event("GET", "/v1/models"), context)["body"])["models"]
+    access = json.loads(http(proxy_event("GET", "/v1/models/Nova Lite/access"), context)["body"])
+
+    geographic = {"tokensPerMinute": None, "requestsPerMinute": 20}
+    east = {
+        "on_demand": {"tokensPerMinute": 4_000_000, "requestsPerMinute": None},
+        "geographic_profile": geographic,
+    }
+    assert models[0]["regions"]["us-east-1"]["quotas"] == access["regions"]["us-east-1"]["quotas"] == east
+    west = {"on_demand": None, "geographic_profile": geographic}
+    assert access["regions"]["us-west-2"]["quotas"] == west
