@@ -2,7 +2,7 @@
 
 Plan ─► any shards? ─► Map over shards ─► Collect
   │                       │
-  └─ fails: the reason    └─ RunShard ─► done? ─ no: RunShard again
+  └─ fails: the reason    └─ RunShard ─► done? ─ no: RunShard again, after a wait while there is no quota
                                 └─ fails for good: the shard is lost, the batch goes on
 """
 
@@ -310,9 +310,14 @@ def _run_shard(worker: str) -> dict[str, Any]:
             },
             "ShardDone": {
                 "Type": "Choice",
-                "Choices": [{"Variable": "$.done", "BooleanEquals": True, "Next": "ShardAnswered"}],
+                "Choices": [
+                    {"Variable": "$.done", "BooleanEquals": True, "Next": "ShardAnswered"},
+                    {"Variable": "$.waitSeconds", "IsPresent": True, "Next": "WaitForQuota"},
+                ],
                 "Default": "RunShard",
             },
+            # No function runs and no state changes while there is no quota.
+            "WaitForQuota": {"Type": "Wait", "SecondsPath": "$.waitSeconds", "Next": "RunShard"},
             "ShardAnswered": nothing,
             # Its input, in the history, holds the error; Collect reports the records without a result.
             "ShardLost": nothing,

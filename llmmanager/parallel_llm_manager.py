@@ -59,6 +59,8 @@ class _Job:
     validation: ResponseValidationConfig | None = None
     cancelled: threading.Event | None = None
     keep_region_order: bool = False
+    stop: threading.Event | None = None
+    waits_for_day: bool = False
 
 
 class ParallelLLMManager:
@@ -192,9 +194,11 @@ class ParallelLLMManager:
             deadline: seconds from now, or a `Deadline`.
             keep_region_order: use the regions in the configured order for every request, without load
                 balancing. This keeps a prompt cache warm in the first region.
-            stop: another thread sets it to end the run early: no further request is read, calls that were
-                sent end and count, and requests that wait are yielded with `success=False`. It is also set
-                when the caller leaves the iterator early.
+            stop: another thread sets it to end the run early: no further request is read, and no request
+                waits for quota. A request that would have to is yielded with `success=False`, with a
+                `QuotaExceededError`. It is also set when the caller closes the iterator early. Such a caller
+                repeats requests: with `on_throttle` "wait", a request whose model has no daily quota left is
+                yielded as well, and not sent to another model.
 
         Raises:
             ParallelConfigurationError: `requests` is not iterable, or more target regions than configured.
@@ -211,12 +215,25 @@ class ParallelLLMManager:
             count = self._checked_count(target_regions_per_request)
         limit = Deadline.from_value(deadline)
         in_flight = InFlightCounter()
-        abandoned = threading.Event() if stop is None else stop
+        abandoned = threading.Event()
+        repeated = stop is not None
+        stop = stop or threading.Event()
         jobs = (
-            _Job(request, count, limit, in_flight, response_validation_config, abandoned, keep_region_order)
+            _Job(
+                request,
+                count,
+                limit,
+                in_flight,
+                response_validation_config,
+                abandoned,
+                keep_region_order,
+                stop,
+                repeated,
+            )
             for request in requests
         )
-        return self._completed(jobs, limit, abandoned)
+        completed = self._executor.completed(jobs, deadline=limit, stop=stop, abandoned=abandoned)
+        return ((job.request, response) for job, response in completed)
 
     def seconds_without_quota(self) -> float:
         """For how many seconds requests have waited for quota while no call was admitted.
@@ -238,12 +255,6 @@ class ParallelLLMManager:
         self._executor.close()
         self._manager.close()
 
-    def _completed(
-        self, jobs: Iterable[_Job], deadline: Deadline, abandoned: threading.Event
-    ) -> Iterator[tuple[BedrockConverseRequest, BedrockResponse]]:
-        for job, response in self._executor.completed(jobs, deadline=deadline, stop=abandoned):
-            yield job.request, response
-
     def _answer(self, job: _Job) -> BedrockResponse:
         """Send one request and return its response, also when it fails."""
         limit = Deadline.after(self._config.request_timeout_seconds).earlier(job.deadline)
@@ -257,7 +268,7 @@ class ParallelLLMManager:
                     regions=regions,
                     deadline=limit,
                     cancelled=job.cancelled,
-                    quota_patience=self._patience(job.request),
+                    quota_patience=self._patience(job),
                 )
             except LLMManagerError as error:
                 recorded: BedrockResponse | None = getattr(error, "response", None)
@@ -266,10 +277,13 @@ class ParallelLLMManager:
                     failed = replace(failed, error=error)
                 return replace(failed, total_duration_ms=(time.monotonic() - started) * 1000)
 
-    def _patience(self, request: BedrockConverseRequest) -> QuotaPatience:
+    def _patience(self, job: _Job) -> QuotaPatience:
         """Return the quota settings of a request. Throttling does not count towards its retries."""
         ordered = self._config.enable_request_prioritization
-        return QuotaPatience(priority=request.priority if ordered else 0, free_throttles=True)
+        priority = job.request.priority if ordered else 0
+        return QuotaPatience(
+            priority=priority, free_throttles=True, stop=job.stop, waits_for_day=job.waits_for_day
+        )
 
     def _queue(self, requests: Sequence[BedrockConverseRequest]) -> Sequence[BedrockConverseRequest]:
         if not self._config.enable_request_prioritization:

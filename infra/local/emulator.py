@@ -9,7 +9,7 @@ import secrets
 import socket
 import ssl
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +75,11 @@ def choose_port(requested: int | None) -> int:
 
 @contextlib.contextmanager
 def running_emulator(
-    *, port: int | None, folder: Path, check_permissions: bool = False
+    *,
+    port: int | None,
+    folder: Path,
+    check_permissions: bool = False,
+    function_environment: Mapping[str, str] | None = None,
 ) -> Iterator[Emulator]:
     """Start the emulator and stop it at the end of the block.
 
@@ -84,6 +88,7 @@ def running_emulator(
         folder: for the log and the certificate.
         check_permissions: verify signatures and enforce IAM policies. The emulator then uses HTTPS, because
             the bucket policies deny requests without TLS.
+        function_environment: variables that the functions get in addition to those of the template.
 
     Raises:
         LocalRunError: the port cannot be used, or the emulator does not start.
@@ -99,6 +104,8 @@ def running_emulator(
         IOT_MTLS_ENABLED="false",
         SFTP_ENABLED="false",
         **(_permission_checks(certificate) if certificate else {}),
+        # The functions inherit the emulator's environment.
+        **(function_environment or {}),
     )
     with GuardedProcess(
         [PYTHON, "-m", "ministack"], log=folder / "emulator.log", environment=environment

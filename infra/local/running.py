@@ -14,6 +14,7 @@ from infra.local.emulator import Emulator, running_emulator
 from infra.local.processes import ROOT, exit_on_signals
 from infra.local.stack import Stack, bootstrap, deploy, finish, synthesise
 from infra.local.steps import Steps
+from llmmanager.bedrock.routing.quota_gates import WINDOW_VARIABLE
 from llmmanager.testing import FakeBedrock
 
 LOCAL = ROOT / ".local"
@@ -73,7 +74,7 @@ def running_stack(
     """Deploy the app to an emulator, and stop everything at the end of the block.
 
     Args:
-        bedrock: not started yet.
+        bedrock: not started yet. The functions use the length of its quota minute at the start.
         port: port of the emulator; None for a free port.
         context: overrides settings of cdk.json.
         check_permissions: enforce IAM policies.
@@ -90,7 +91,12 @@ def running_stack(
         settings = {"bedrock_endpoint_url": bedrock.endpoint_url, **(context or {})}
         with steps.step("AWS emulator started"):
             emulator = started.enter_context(
-                running_emulator(port=port, folder=folder, check_permissions=check_permissions)
+                running_emulator(
+                    port=port,
+                    folder=folder,
+                    check_permissions=check_permissions,
+                    function_environment={WINDOW_VARIABLE: bedrock.environment[WINDOW_VARIABLE]},
+                )
             )
         synthesis = started.enter_context(synthesise(emulator, folder=folder, context=settings))
         with steps.step("CDK bootstrapped"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from types import TracebackType
 from typing import Any
@@ -22,6 +23,9 @@ class EarlyEnd:
 
     A context manager, so that failures that were not shared yet are shared at its end. They count for the
     whole batch, from the start of the execution that runs it.
+
+    Attributes:
+        waits_for_quota: whether the records of the shard are waiting for quota.
     """
 
     def __init__(self, storage: BatchStorage, options: Options, *, run: str, shard: int) -> None:
@@ -32,6 +36,8 @@ class EarlyEnd:
         self._records = 0
         self._failed_here = self._shared_here = self._failed_elsewhere = 0
         self._ended = False
+        self.waits_for_quota = False
+        self._lock = threading.Lock()
         left = options.seconds_left()
         self._deadline = math.inf if left is None else time.monotonic() + left
         self._next_look = -math.inf
@@ -60,9 +66,10 @@ class EarlyEnd:
 
         S3 failing here must not cost the answers that are under way, so it is only logged.
         """
-        if not self._ended:
-            self._try(self._find_out)
-        return self._ended
+        with self._lock:
+            if not self._ended:
+                self._try(self._find_out)
+            return self._ended
 
     def _try(self, work: Any) -> None:
         try:
@@ -78,7 +85,10 @@ class EarlyEnd:
         if self._ended:
             return
         if time.monotonic() >= self._deadline:
-            self._end("DeadlinePassed", "the batch's deadline passed before the record was started")
+            end = (
+                "while records waited for quota" if self.waits_for_quota else "before the record was started"
+            )
+            self._end("DeadlinePassed", f"the batch's deadline passed {end}")
         # Divided, and not multiplied: 29 of 100 are the very number 0.29, but 0.29 * 100 is less than 29.
         elif self._may_fail is not None and failed / self._records > self._may_fail:
             self._end(

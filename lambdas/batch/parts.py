@@ -32,10 +32,12 @@ class PartWriter:
 
     Attributes:
         statuses: "answered" or "failed", by the id of every record that has a result.
+        interrupted: ids of records that were tried and put off, whether they have a result by now or not.
     """
 
     def __init__(self, storage: BatchStorage, shard: int) -> None:
         self.statuses: dict[str, str] = {}
+        self.interrupted: set[str] = set()
         self.in_trouble = False
         self._storage = storage
         self._shard = shard
@@ -113,5 +115,7 @@ class PartWriter:
             self.in_trouble = True
 
     def _note(self, result: dict[str, Any]) -> None:
-        if result["status"] != INTERRUPTED and self.statuses.get(result["recordId"]) != ANSWERED:
+        if result["status"] == INTERRUPTED:
+            self.interrupted.add(result["recordId"])
+        elif self.statuses.get(result["recordId"]) != ANSWERED:
             self.statuses[result["recordId"]] = result["status"]

@@ -77,6 +77,7 @@ class Part:
     Attributes:
         number: from 1 within its shard.
         answered, failed: how many results of each kind it holds.
+        written_at: when it was written (UTC).
     """
 
     key: str
@@ -84,6 +85,7 @@ class Part:
     number: int
     answered: int
     failed: int
+    written_at: datetime
 
 
 @dataclass(frozen=True)
@@ -269,7 +271,11 @@ class BatchStorage:
                 named = _PART_NAME.fullmatch(listed["Key"].removeprefix(self.key("")))
                 if named:
                     shard_, number, answered, failed = map(int, named.groups())
-                    yield Part(listed["Key"], shard_, number, answered, failed)
+                    yield Part(listed["Key"], shard_, number, answered, failed, listed["LastModified"])
+
+    def last_answer_at(self) -> datetime | None:
+        """Return when the batch's last answer was written, or None without an answer."""
+        return max((part.written_at for part in self.parts() if part.answered), default=None)
 
     def add_part(self, shard: int, lines: Sequence[bytes], *, number: int, answered: int, failed: int) -> int:
         """Write results as a new part of a shard, never over another one.

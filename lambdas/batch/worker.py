@@ -10,31 +10,30 @@ twice goes on where the parts end, and no answer that was written is paid for ag
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+import time
 from dataclasses import dataclass
-from io import BytesIO
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from lambdas.batch.early_end import EarlyEnd
-from lambdas.batch.options import Options
 from lambdas.batch.parts import PartWriter
-from lambdas.batch.results import ANSWERED, FAILED, interrupted_result, missed_result, result_of
+from lambdas.batch.pending import PendingRecords
+from lambdas.batch.quota_wait import QuotaWait, next_wait, patience
+from lambdas.batch.results import ANSWERED, FAILED
+from lambdas.batch.shard_run import ShardRun
 from lambdas.batch.storage import BatchStorage
-from lambdas.shared.codec import InvalidRequest, decode_record
-from lambdas.shared.manager import REQUEST_SECONDS, Targets, model_ids, parallel_manager
+from lambdas.shared.manager import REQUEST_SECONDS
 from lambdas.shared.metrics import Tally
-from lambdas.shared.observability import log_payload, logger
-from lambdas.shared.settings import batch_settings
+from lambdas.shared.observability import logger
 from lambdas.shared.shared_cooldowns import cooldowns
-from llmmanager import BedrockConverseRequest, BedrockResponse, Deadline
+from llmmanager import Deadline
 
 # What it takes to write the last part and return.
 MARGIN_SECONDS = 10.0
 
 
 class NoProgress(Exception):
-    """Records are left, and a whole invocation has finished none of them: another would not either."""
+    """Records are left, there is quota, and an invocation has finished none: another would not either."""
 
 
 class Context(Protocol):
@@ -66,136 +65,97 @@ class Budget:
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(item: dict[str, Any], context: Context) -> dict[str, Any]:
-    """A shard as the manifest has it; the same with `done`, `answered` and `failed`.
+    """A shard as the manifest has it; the same with what `run_shard` returns.
 
     Raises:
-        NoProgress: not one record could be finished in this invocation.
+        NoProgress: not one record could be finished in this invocation, although there was quota.
     """
     logger.append_keys(batch_id=item["batchId"], shard=item["shard"])
     cooldowns().learn()
     outcome = run_shard(item, Budget.of(context))
     logger.info("shard run", extra=outcome)
-    return {**item, **outcome}
+    kept = {name: value for name, value in item.items() if name not in QuotaWait.MEMBERS}
+    return {**kept, **outcome}
 
 
 def run_shard(item: dict[str, Any], budget: Budget) -> dict[str, Any]:
-    """Run what is left of a shard; `{"done", "answered", "failed"}` of the shard as a whole."""
+    """Run what is left of a shard.
+
+    Returns:
+        `done`, `answered` and `failed` of the shard as a whole. With `waitSeconds` no quota admits the rest
+        for now: the shard is to be continued after as many seconds. `quotaWait` is what the next invocation
+        needs to know of the wait.
+    """
     storage = BatchStorage(item["bucket"], item["batchId"])
     options = storage.options()
+    earlier = QuotaWait.read(item)
     with (
         Tally(door="batch") as tally,
         PartWriter(storage, item["shard"]) as parts,
         EarlyEnd(storage, options, run=item["run"], shard=item["shard"]) as early_end,
     ):
+        early_end.waits_for_quota = earlier is not None
+        if earlier and not _wait_until(earlier.until, budget, early_end):
+            return {"done": False, **earlier.to_members()}
         finished_before = len(parts.statuses)
-        models = model_ids(_targets(item))
-        waiting = Waiting(storage.read(item["key"]), parts, budget, early_end, model_ids=models)
-        cut_short = False
-        for request, response in _responses(item, options, waiting.requests(), deadline=budget.end):
-            if _is_interrupted(response, budget):
-                cut_short = True
-                tally.add_attempts(response)
-                parts.add(interrupted_result(request, response))
-            else:
-                tally.add(response)
-                log_payload(request, response)
-                parts.add(result_of(request, response))
-                early_end.note(success=response.success)
-    done = waiting.over and not cut_short
-    if not done and len(parts.statuses) == finished_before:
+        run = ShardRun(
+            item,
+            options,
+            start_until=budget.start_until,
+            end=budget.end,
+            tally=tally,
+            parts=parts,
+            early_end=early_end,
+            after_wait=earlier is not None,
+        )
+        pending = run.answer(storage.read(item["key"]))
+        finished = len(parts.statuses) > finished_before
+        wait = None
+        if run.shortage and not pending.over and (run.is_starved or not finished):
+            wait = next_wait(None if finished else earlier, run.shortage, seconds_left=options.seconds_left())
+            if options.deadline is None and _is_given_up(wait, storage):
+                wait = None
+                _give_up(pending)
+    if not (pending.over or finished or wait):
         raise NoProgress(f"shard {item['shard']}: no record could be finished in the time of one invocation")
     statuses = list(parts.statuses.values())
     return {
-        "done": done,
+        "done": pending.over,
         "answered": statuses.count(ANSWERED),
         "failed": statuses.count(FAILED),
+        **(wait.to_members() if wait else {}),
     }
 
 
-def _is_interrupted(response: BedrockResponse, budget: Budget) -> bool:
-    """Whether a request perhaps only ran out of this invocation's time, so that the next one runs it again.
+def _wait_until(moment: datetime, budget: Budget, early_end: EarlyEnd) -> bool:
+    """Return at the moment; False when there is no time for that in this invocation.
 
-    One that was answered, though against the rules, is not: asked again, it would cost more answers than
-    its rules allow.
+    Step Functions waits, and there is nothing to wait for any more. An execution that an earlier version of
+    the stack has started does not know of waits.
     """
-    out_of_time = budget.start_until.remaining() <= 0
-    return not response.success and out_of_time and not response.had_validation_failures()
+    while (left := (moment - datetime.now(UTC)).total_seconds()) > 0:
+        if budget.start_until.remaining() <= 0:
+            return False
+        if early_end.due():
+            return True
+        time.sleep(min(left, 1.0))
+    return True
 
 
-def _responses(
-    item: dict[str, Any],
-    options: Options,
-    requests: Iterator[BedrockConverseRequest],
-    *,
-    deadline: Deadline,
-) -> Iterator[tuple[BedrockConverseRequest, BedrockResponse]]:
-    targets = _targets(item)
-    calls_at_once = options.calls_at_once(batch_settings().worker_concurrency)
-    manager = parallel_manager(
-        targets,
-        options.retry_strategy,
-        calls_at_once=calls_at_once,
-        feature_fallback=options.feature_fallback,
-        # Shards that an earlier version planned do not say how many workers run at once.
-        quota_share=1 / item.get("workers", 1),
+def _is_given_up(wait: QuotaWait, storage: BatchStorage) -> bool:
+    """Whether no record of the batch was answered for as long as a batch without a deadline waits."""
+    start = datetime.now(UTC) - patience()
+    if wait.since > start:
+        return False
+    last = storage.last_answer_at()
+    return last is None or last <= start
+
+
+def _give_up(pending: PendingRecords) -> None:
+    pending.fail_all(
+        {
+            "type": "QuotaExceeded",
+            "code": None,
+            "message": "no quota admitted the record: for 24 hours no record of the batch was answered",
+        }
     )
-    return manager.iter_responses(
-        requests,
-        response_validation_config=options.rules(),
-        deadline=deadline,
-        keep_region_order=True,  # a batch's `regions` are in order of preference
-    )
-
-
-def _targets(item: dict[str, Any]) -> Targets:
-    return Targets(tuple(item["models"]), tuple(item["regions"]))
-
-
-class Waiting:
-    """The records of a shard that have no result yet, handed out while there is time to start them.
-
-    Attributes:
-        over: whether all were handed out that are to be run; not so where nobody asked for them in time.
-    """
-
-    def __init__(
-        self,
-        shard: bytes,
-        parts: PartWriter,
-        budget: Budget,
-        early_end: EarlyEnd,
-        *,
-        model_ids: tuple[str, ...] = (),
-    ) -> None:
-        self.over = False
-        self._shard = shard
-        self._parts = parts
-        self._budget = budget
-        self._early_end = early_end
-        self._model_ids = model_ids
-
-    def requests(self) -> Iterator[BedrockConverseRequest]:
-        """Each record once, as a request; those of a lower `priority` number first."""
-        for line in sorted(BytesIO(self._shard), key=_priority):
-            record = json.loads(line)
-            if record["recordId"] in self._parts.statuses:
-                continue
-            if self._early_end.due():
-                break
-            if self._parts.in_trouble or self._budget.start_until.remaining() <= 0:
-                return
-            try:
-                request = decode_record(record, default_id=record["recordId"], model_ids=self._model_ids)
-            except InvalidRequest as error:
-                # The plan took it, by the rules of an earlier deployment; the others are run nevertheless.
-                refused = {"type": "InvalidRequest", "code": None, "message": str(error)}
-                self._parts.add(missed_result(record, refused))
-                self._early_end.note(success=False)
-                continue
-            yield request
-        self.over = True
-
-
-def _priority(line: bytes) -> int:
-    priority: int | None = json.loads(line)["modelInput"].get("priority")
-    return priority or 0

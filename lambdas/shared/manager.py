@@ -29,6 +29,9 @@ _KEPT = 8
 # A batch has time: throttling is waited out where a single request would be given up.
 _BATCH_RETRIES = RetryConfig(max_retries=10, max_retry_delay=20)
 REQUEST_SECONDS = 240
+"""How long a record of a batch is tried, without waits for quota."""
+# A record of a batch waits for quota as long as its invocation lasts.
+_LONGEST_INVOCATION_SECONDS = 900
 
 
 @dataclass(frozen=True)
@@ -130,8 +133,9 @@ def parallel_manager(
         ),
         parallel_config=ParallelProcessingConfig(
             max_concurrent_requests=calls_at_once,
-            request_timeout_seconds=REQUEST_SECONDS,
+            request_timeout_seconds=_LONGEST_INVOCATION_SECONDS,
         ),
+        timeout=REQUEST_SECONDS,
         unified_model_manager=catalog(),
         cooldowns=cooldowns(),
         quota_share=quota_share,

@@ -199,7 +199,12 @@ def _walk(machine: Mapping[str, Any], data: dict[str, Any], *, invocations: int 
 
 def _chosen(state: Mapping[str, Any], data: Mapping[str, Any]) -> str:
     for choice in state["Choices"]:
-        value = data[choice["Variable"].removeprefix("$.")]
+        name = choice["Variable"].removeprefix("$.")
+        if "IsPresent" in choice:
+            if name in data:
+                return str(choice["Next"])
+            continue
+        value = data[name]
         if choice.get("BooleanEquals") is value or value > choice.get("NumericGreaterThan", value):
             return str(choice["Next"])
     return str(state["Default"])

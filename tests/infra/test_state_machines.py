@@ -230,6 +230,24 @@ def test_a_worker_that_is_not_done_goes_on_with_what_it_returned(run: Run) -> No
     assert [item.get("turn", 0) for item in calls.events("BatchWorkerFunction")] == [0, 1, 2]
 
 
+def test_a_worker_that_lacks_quota_is_run_again_after_a_wait_without_a_function(run: Run) -> None:
+    def worker(item: Any) -> Any:
+        turn = item.get("turn", 0) + 1
+        return {"turn": turn, "done": turn == 3, **({"waitSeconds": 0} if turn == 1 else {})}
+
+    ended, calls = run("BatchMachine", {}, batch(worker, shards=1))
+    assert ended["status"] == "SUCCEEDED"
+    assert [item.get("waitSeconds") for item in calls.events("BatchWorkerFunction")] == [None, 0, None]
+
+
+def test_a_wait_for_quota_takes_three_transitions(stack: Any) -> None:
+    shard = stack.definition("BatchMachine")["States"]["RunShards"]["ItemProcessor"]["States"]
+    assert shard["WaitForQuota"] == {"Type": "Wait", "SecondsPath": "$.waitSeconds", "Next": "RunShard"}
+    assert {"Variable": "$.waitSeconds", "IsPresent": True, "Next": "WaitForQuota"} in shard["ShardDone"][
+        "Choices"
+    ]
+
+
 def test_a_shard_that_is_lost_does_not_stop_the_batch(run: Run) -> None:
     class NoProgress(Exception):
         pass

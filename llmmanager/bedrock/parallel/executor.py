@@ -35,13 +35,18 @@ class Executor(Generic[T, R]):
         self._pool: ThreadPoolExecutor | None = None
 
     def completed(
-        self, items: Iterable[T], *, deadline: Deadline = NEVER, stop: threading.Event | None = None
+        self,
+        items: Iterable[T],
+        *,
+        deadline: Deadline = NEVER,
+        stop: threading.Event | None = None,
+        abandoned: threading.Event | None = None,
     ) -> Iterator[tuple[T, R]]:
         """Return an iterator over pairs of item and result, in order of completion.
 
         At most `max_concurrent` items are read ahead of the returned results. No item is read after
         `deadline` or after `stop` is set. If the caller closes the iterator or an exception interrupts it,
-        `stop` is set, no further item starts, and the iterator waits for the running items.
+        `stop` and `abandoned` are set, no further item starts, and the iterator waits for the running items.
         """
         done: queue.SimpleQueue[tuple[T, Future[R]]] = queue.SimpleQueue()
         source = iter(items)
@@ -71,6 +76,8 @@ class Executor(Generic[T, R]):
         finally:
             if running and stop is not None:
                 stop.set()
+            if running and abandoned is not None:
+                abandoned.set()
             for _ in range(running):
                 done.get()
 

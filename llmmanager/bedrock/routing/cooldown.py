@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -54,7 +54,7 @@ def _on_a_thread(work: Callable[[], None]) -> None:
 class _Health:
     failures: int = 0
     until: float = 0.0
-    throttled: bool = False
+    kind: Kind | None = None
 
 
 class Cooldowns:
@@ -141,11 +141,15 @@ class Cooldowns:
         """
         return self.any() and any(self.cooling(key) for key in keys_of(target, streaming=streaming))
 
-    def is_failing(self, target: Target, *, streaming: bool = False) -> bool:
-        """Whether this process found the target cooling for another reason than throttling."""
+    def is_failing(
+        self, target: Target, *, streaming: bool = False, besides: Collection[Kind] = (Kind.THROTTLE,)
+    ) -> bool:
+        """Whether this process found the target cooling for another reason than these."""
         now = self._clock()
         found = (self._health.get(key) for key in keys_of(target, streaming=streaming))
-        return any(health is not None and not health.throttled and health.until > now for health in found)
+        return any(
+            health is not None and health.kind not in besides and health.until > now for health in found
+        )
 
     def failed(self, key: Key, decision: Decision) -> None:
         """Count a failure of what the key stands for."""
@@ -154,7 +158,7 @@ class Cooldowns:
         with self._lock:
             health = self._health.setdefault(key, _Health())
             health.failures += 1
-            health.throttled = decision.kind is Kind.THROTTLE
+            health.kind = decision.kind
             if decision.kind in _AT_ONCE:
                 seconds = _AT_ONCE[decision.kind]
             elif health.failures >= FAILURES_BEFORE_COOLDOWN:

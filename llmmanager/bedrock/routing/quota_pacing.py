@@ -131,10 +131,15 @@ class QuotaPatience:
         priority: lower numbers are admitted first.
         free_throttles: whether throttled attempts leave `max_retries` alone: the call then fails for
             throttling only when its time is up.
+        stop: another thread sets it to end waits for quota. The call goes on where it need not wait.
+        waits_for_day: whether the caller repeats the call when a daily quota has been renewed. With
+            `on_throttle` "wait", lack of a daily quota then does not lead to another model either.
     """
 
     priority: int = 0
     free_throttles: bool = False
+    stop: threading.Event | None = None
+    waits_for_day: bool = False
 
 
 ONE_CALL = QuotaPatience()
@@ -172,6 +177,16 @@ class CallPacing:
     patience: QuotaPatience = ONE_CALL
     clock: Callable[[], float] = time.monotonic
     oversize: Oversize[Any] | None = None
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the call may not wait for quota any longer."""
+        return self.patience.stop is not None and self.patience.stop.is_set()
+
+    @property
+    def wait_left(self) -> float:
+        """The seconds that the call may still wait for quota."""
+        return 0.0 if self.is_stopped else self.longest_wait
 
     def is_paced(self, target: Target) -> bool:
         """Whether a quota is known or learnt, so that it decides when the target is called again."""
@@ -212,7 +227,7 @@ class CallPacing:
                 seconds=min(seconds, self.longest_wait),
                 priority=self.patience.priority,
                 reserve=self.quotas.reserve,
-                cancelled=cancelled,
+                cancelled=self.patience.stop or cancelled,
             )
         finally:
             self.longest_wait -= self.clock() - started

@@ -117,6 +117,7 @@ class Route(Generic[T]):
         self._closed: list[T] = []
         self._postponed: list[T] = []
         self._has_failed = False
+        self._out_of_quota: set[str] = set()
         self._repetition = 0
         self._most_failures = self.config.max_retries
         models = {model for model, _ in self._order}
@@ -125,7 +126,7 @@ class Route(Generic[T]):
 
     def next(self) -> Step[T] | None:
         """The attempt to make now, or None when the route has ended (`ended_by` says why)."""
-        while (step := self._step()) is None and self._aside:
+        while (step := self._step()) is None and self._aside and not self._waits_for_day:
             self._bring_back()
         return step
 
@@ -136,6 +137,9 @@ class Route(Generic[T]):
             return None
         if not self._line:
             self._start_next_round()
+        if self._waits_for_day:
+            self.ended_by = "the quota of the model is used up"
+            return None
         now = self.clock()
         if not self._has_failed and (step := self._first_step(now)) is not None:
             return step
@@ -179,10 +183,10 @@ class Route(Generic[T]):
         """Return the soonest attempt if the call may wait so long, and the shortest wait in seconds."""
         models: Iterable[str | None] = [None]
         if self._waits:
-            throttled = {place.key[0] for place in places if place.throttles}
+            throttled = self._out_of_quota | {place.key[0] for place in places if place.throttles}
             found = dict.fromkeys(place.key[0] for place in places)
             models = sorted(found, key=lambda model: model not in throttled)
-        longest = min(self.pacing.longest_wait, self.deadline.at - now)
+        longest = min(self.pacing.wait_left, self.deadline.at - now)
         shortest = math.inf
         for model in models:
             wait, place, way = self._shortest_wait(
@@ -193,6 +197,8 @@ class Route(Generic[T]):
                     place.ways = [way, *(other for other in place.ways if other is not way)]
                 return Step(way, max(place.not_before - now, 0.0), wait), wait
             shortest = min(shortest, wait)
+            if self.pacing.is_stopped and wait < math.inf:
+                break  # that the call waits no longer must not lead to another model
         return None, shortest
 
     def _shortest_wait(self, places: Sequence[_Place[T]], now: float) -> tuple[float, _Place[T], T]:
@@ -213,6 +219,8 @@ class Route(Generic[T]):
         self._has_failed = True
         key = (target.model_id, target.region)
         self.cooldowns.attempt_failed(target, decision, streaming=self.streaming)
+        if decision.kind is Kind.QUOTA:
+            self._out_of_quota.add(target.model_id)
         is_throttle = decision.quota is not None
         is_free = is_throttle and (self._waits or self.pacing.patience.free_throttles)
         if decision.transient and not is_free:
@@ -231,7 +239,8 @@ class Route(Generic[T]):
                 place.not_before = self.clock() + delay(
                     self.config, self._repetition + 1, decision.retry_after, self.rng
                 )
-            self._again.append(place)
+            if not (is_throttle and self.pacing.is_stopped):
+                self._again.append(place)
             if decision.kind is Kind.UNREACHABLE:
                 self._postpone_region(target.region)
         elif next_ is Next.OTHER_MODEL_FIRST:
@@ -243,6 +252,10 @@ class Route(Generic[T]):
         """Put a throttled place behind the others of its model, and before the other models."""
         place.tried = True
         place.throttles += 1
+        if self.pacing.is_stopped:
+            self._out_of_quota.add(target.model_id)
+            self._line.remove(place)
+            return
         place.not_before = 0.0
         if not self.pacing.is_paced(target):
             seconds = delay(self.config, place.throttles, decision.retry_after, self.rng)
@@ -340,11 +353,19 @@ class Route(Generic[T]):
         """Whether a throttled call waits for its model before it uses another."""
         return self.config.on_throttle == "wait"
 
+    @property
+    def _waits_for_day(self) -> bool:
+        """Whether the call ends since a model has no daily quota, instead of going on with another model."""
+        if not (self._out_of_quota and self._waits and self.pacing.patience.waits_for_day):
+            return False
+        return not any(place.key[0] in self._out_of_quota for place in (*self._line, *self._again))
+
     def _is_cooling(self, target: T) -> bool:
         return self.cooldowns.is_cooling(target, streaming=self.streaming)
 
     def _is_failing(self, target: T) -> bool:
-        return self.cooldowns.is_failing(target, streaming=self.streaming)
+        waits = (Kind.THROTTLE, Kind.QUOTA) if self.pacing.patience.waits_for_day else (Kind.THROTTLE,)
+        return self.cooldowns.is_failing(target, streaming=self.streaming, besides=waits)
 
     def _leave(self, place: _Place[T], target: T, decision: Decision, next_: Next) -> None:
         """Take out of the call what the decision is about."""

@@ -80,7 +80,7 @@ class StateMachine:
     """Runs the steps of the state machine one by one."""
 
     def __init__(self, make_context: Any) -> None:
-        self._context = make_context
+        self.context = make_context
         self.planned: dict[str, Any] = {}
 
     def run(self, data: dict[str, Any], *, name: str = "batch-1") -> dict[str, Any]:
@@ -93,19 +93,19 @@ class StateMachine:
         """Run the plan and return the shards for the map."""
         execution = f"{STATE_MACHINE.replace(':stateMachine:', ':execution:')}:{name}"
         event = {"executionName": name, "executionId": execution, "input": data}
-        self.planned = plan.handler(event, self._context())
+        self.planned = plan.handler(event, self.context())
         return json.loads(self.read(self.planned["manifestKey"]))
 
     def run_shard(self, item: dict[str, Any], *, seconds: float = 900) -> dict[str, Any]:
         """Run a shard until it is done."""
         done = False
         while not done:
-            item = worker.handler(item, self._context(seconds))
+            item = worker.handler(item, self.context(seconds))
             done = item["done"]
         return item
 
     def collect(self) -> dict[str, Any]:
-        return collect.handler(self.planned, self._context())
+        return collect.handler(self.planned, self.context())
 
     def put(self, lines: Iterable[Any], *, key: str = "input/file.jsonl", bucket: str = BUCKET) -> str:
         """Store an input file and return its URI. A line that is bytes is written as it is."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 
 import pytest
 
-from lambdas.batch import worker
+from lambdas.batch import pending, worker
 from lambdas.batch.storage import BatchStorage
 from lambdas.batch.worker import Budget
 from lambdas.http_api.handler import handler
+from lambdas.shared.codec import decode_record
 from lambdas.shared.json_text import dump_line
 from llmmanager import Deadline, estimate_cost
 from llmmanager.testing import Fault
+from tests.waiting import DeadlineWhen
 
 MESSAGES = [{"role": "user", "content": [{"text": "What is the capital of France?"}]}]
 NEVER_KEPT = {"mustContain": ["a text that no answer has"]}
@@ -24,10 +25,19 @@ TIMED_OUT = Fault(error="ModelTimeoutException", billed=True, count=1)
 ONE_TARGET = {"models": ["Nova Lite"], "regions": ["us-east-1"]}
 
 
-def time_to_start(records):
-    """The budget of an invocation whose time is over once so many records have started."""
-    left = iter([1.0] * records)
-    return Budget(start_until=SimpleNamespace(remaining=lambda: next(left, -1.0)), end=Deadline.after(900))
+@pytest.fixture
+def time_to_start(monkeypatch):
+    """Makes the budget of an invocation whose time is over once so many records have started."""
+    started = []
+
+    def count(record, **arguments):
+        started.append(record)
+        return decode_record(record, **arguments)
+
+    monkeypatch.setattr(pending, "decode_record", count)
+    return lambda records: Budget(
+        start_until=DeadlineWhen(lambda: len(started) >= records), end=Deadline.after(900)
+    )
 
 
 @pytest.fixture
@@ -151,7 +161,7 @@ def test_a_batch_reports_every_answer_of_every_record(machine, deployed, records
 
 
 def test_what_an_interrupted_run_of_a_record_has_cost_is_part_of_its_result(
-    machine, deployed, records, metrics
+    machine, deployed, records, metrics, time_to_start
 ):
     (item,) = machine.plan({"requests": records(3), **ONE_TARGET})
     deployed.add_fault(TIMED_OUT)
@@ -168,7 +178,9 @@ def test_what_an_interrupted_run_of_a_record_has_cost_is_part_of_its_result(
     assert metrics()["AttemptsWithUnknownUsage"] == 1
 
 
-def test_a_record_that_was_interrupted_and_then_lost_keeps_its_attempts(machine, deployed, records):
+def test_a_record_that_was_interrupted_and_then_lost_keeps_its_attempts(
+    machine, deployed, records, time_to_start
+):
     (item,) = machine.plan({"requests": records(1), **ONE_TARGET})
     deployed.add_fault(TIMED_OUT)
     with pytest.raises(worker.NoProgress):
@@ -182,7 +194,7 @@ def test_a_record_that_was_interrupted_and_then_lost_keeps_its_attempts(machine,
 
 
 def test_a_record_whose_answers_were_all_refused_is_not_asked_again_by_the_next_invocation(
-    machine, deployed, records
+    machine, deployed, records, time_to_start
 ):
     rules = {**NEVER_KEPT, "retries": 1}
     (item,) = machine.plan({"requests": records(2), "responseValidation": rules, **ONE_TARGET})

@@ -158,7 +158,9 @@ def test_a_run_that_is_stopped_keeps_its_answers_and_ends_what_waits(
     assert len(answered) == len(fake_bedrock.calls) == 4 * methods
     # No further request was read.
     assert len(responses) <= len(answered) + 16
-    assert all(not response.attempts for response in responses if not response.success)
+    waited = [response for response in responses if not response.success]
+    assert all(isinstance(response.error, QuotaExceededError) for response in waited)
+    assert not any(response.attempts for response in waited)
     manager.close()
 
 

@@ -1,0 +1,83 @@
+"""Stop the requests of an invocation when its time is up, its batch is ended, or no quota is left."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from enum import Enum
+from types import TracebackType
+
+from lambdas.batch.early_end import EarlyEnd
+from llmmanager import Deadline
+from llmmanager.bedrock.routing.quota_gates import window_seconds
+
+_LOOK_SECONDS = 0.25
+# The requests of an invocation wait so many windows for quota before the function ends: while Step Functions
+# waits, no Lambda function runs, and other workers may use what quota there is.
+_STARVED_WINDOWS = 1.0
+
+
+class Stopped(Enum):
+    """Why the requests of an invocation were stopped."""
+
+    TIME = "time"
+    BATCH_ENDED = "batch_ended"
+    QUOTA = "quota"
+
+
+class WorkerWatch:
+    """Watches an invocation from a thread of its own; a context manager.
+
+    Attributes:
+        stop: set when no further record is to be started and none may wait for quota.
+        reason: why it was set.
+        starved: whether requests were waiting for quota then.
+    """
+
+    def __init__(
+        self, *, start_until: Deadline, early_end: EarlyEnd, seconds_without_quota: Callable[[], float]
+    ) -> None:
+        self.stop = threading.Event()
+        self.reason: Stopped | None = None
+        self.starved = False
+        self._start_until = start_until
+        self._early_end = early_end
+        self._seconds_without_quota = seconds_without_quota
+        self._patience = _STARVED_WINDOWS * window_seconds()
+        self._over = threading.Event()
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
+
+    def __enter__(self) -> WorkerWatch:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def may_start(self) -> bool:
+        """Whether a further record may be started."""
+        return self.reason is None and self._start_until.remaining() > 0
+
+    def stop_for(self, reason: Stopped) -> None:
+        """Stop the requests, unless they were stopped before."""
+        with self._lock:
+            if self.reason is None:
+                self.starved = reason is Stopped.QUOTA or self._seconds_without_quota() > 0
+                self.reason = reason
+                self.stop.set()
+
+    def _watch(self) -> None:
+        while self.reason is None and not self._over.wait(min(_LOOK_SECONDS, self._patience / 4)):
+            if self._start_until.remaining() <= 0:
+                self.stop_for(Stopped.TIME)
+            elif self._seconds_without_quota() >= self._patience:
+                self.stop_for(Stopped.QUOTA)
+            elif self._early_end.due():
+                self.stop_for(Stopped.BATCH_ENDED)
