@@ -71,6 +71,9 @@ def _manager(task: Task) -> ParallelLLMManager:
 def _answer(task: Task, manager: ParallelLLMManager, answered: list[int], number: int) -> None:
     result = manager.converse_parallel([_request(task, number, one) for one in range(task.requests)])
     answered[number] = sum(response.success for response in result.request_responses.values())
+    for response in result.request_responses.values():
+        if not response.success:
+            print(f"not answered: {response.get_last_error()}", file=sys.stderr)
 
 
 def _request(task: Task, manager: int, number: int) -> BedrockConverseRequest:

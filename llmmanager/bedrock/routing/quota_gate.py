@@ -293,7 +293,9 @@ class QuotaGate:
         excess = used + wanted - limit.allowed(reserve)
         if not limit.active or excess <= 0 or not used + ahead:
             return 0.0
-        return self._usage.seconds_until_free(math.ceil(excess), unit, now)
+        seconds = self._usage.seconds_until_free(math.ceil(excess), unit, now)
+        # A limit below the quota grows while calls wait: it says little about times beyond the window.
+        return seconds if limit.is_quota else min(seconds, self._usage.seconds)
 
     def _expected_wait(self, tokens: int, reserve: float, now: float) -> float:
         waiting = {

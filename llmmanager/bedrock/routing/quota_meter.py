@@ -128,6 +128,11 @@ class QuotaLimit:
         """Whether there is a limit."""
         return self.limit < math.inf
 
+    @property
+    def is_quota(self) -> bool:
+        """Whether the limit is the known quota, rather than learnt."""
+        return self.limit == self.ceiling
+
     def set_known(self, amount: float) -> None:
         """Hold calls to a quota that is known."""
         if amount != self.ceiling:
@@ -156,12 +161,10 @@ class QuotaLimit:
 
     def lower(self, used: int, reserve: float, now: float) -> None:
         """Lower the limit to what Bedrock admitted, after calls within the limit were throttled."""
-        # Before there was a limit, no reserve was left.
-        whole = used / (1 - reserve) if self.active else used
-        self.limit = min(self.limit, max(whole, 1))
+        self.limit = min(self.limit, max(used, 1))
         self.headroom = 0.0
         self.probe_interval = max(self.probe_interval, self.shortest_interval)
-        self.next_probe = now + self.probe_interval
+        self.next_probe = now + self.probe_interval * (_RESERVED_PROBES_APART if reserve else 1)
         self._evidence_against = 0
 
     def probe_failed(self, cost: int, reserve: float, now: float) -> None:
@@ -169,9 +172,8 @@ class QuotaLimit:
         self._evidence_against -= _FAILED_PROBE_COUNTS_AS
         goes_on = self.headroom >= 2 * cost and not reserve
         self.headroom = self.headroom / 2 if goes_on else 0.0
-        longest = self.longest_interval * (_RESERVED_PROBES_APART if reserve else 1)
-        self.probe_interval = min(max(self.probe_interval * 2, self.shortest_interval), longest)
-        self.next_probe = now + self.probe_interval
+        self.probe_interval = min(max(self.probe_interval * 2, self.shortest_interval), self.longest_interval)
+        self.next_probe = now + self.probe_interval * (_RESERVED_PROBES_APART if reserve else 1)
 
     def probe_succeeded(self, used: int, cost: int, reserve: float) -> None:
         """Raise the limit after a call beyond it was admitted.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -15,9 +16,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llmmanager.bedrock.routing.decision import QuotaUnit
-from llmmanager.bedrock.routing.quota_gate import Permit, QuotaGate
+from llmmanager.bedrock.routing.quota_gate import Permit, QuotaGate, _Waiter
 
 WINDOW = 10.0
+# How long a call may wait.
+PATIENCE = 12 * WINDOW
 INPUT_TOKENS = 12
 MAX_TOKENS = 120
 RESERVED = INPUT_TOKENS + MAX_TOKENS
@@ -30,12 +33,15 @@ class Outcome:
     Attributes:
         share: settled tokens (or requests, where they are limited) as a part of what the quota allowed.
         seconds: simulated time until the last answer.
+        singles, singles_throttled: single requests beside the run, and how many of them were throttled.
     """
 
     answered: int
     calls: int
     share: float
     seconds: float
+    singles: int = 0
+    singles_throttled: int = 0
 
     @property
     def calls_per_answer(self) -> float:
@@ -83,6 +89,9 @@ class Simulation:
         changes: (seconds, tokens per window) from which on the quota is another.
         known: tokens per window that each gate is told; None leaves it to learn.
         capacity_throttles: the part of the calls that is throttled whatever the quota.
+        reserve: the part of the quota that the gates leave to others.
+        singles: the part of the quota that single requests use. They are sent without a gate as long as the
+            run lasts, and not again when they are throttled.
     """
 
     def __init__(
@@ -97,10 +106,14 @@ class Simulation:
         changes: Sequence[tuple[float, float]] = (),
         known: float | None = None,
         capacity_throttles: float = 0.0,
+        reserve: float = 0.0,
+        singles: float = 0.0,
         seed: int = 0,
     ) -> None:
         self._random = random.Random(seed)
         self._capacity_throttles = capacity_throttles
+        self._reserve = reserve
+        self._tokens = tokens or math.inf
         self._now = 0.0
         self._events: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
         self._sequence = itertools.count()
@@ -113,12 +126,18 @@ class Simulation:
         self._waiting = [[0] * regions for _ in range(processes)]
         self._left = [requests // processes] * processes
         self._calls = self._answered = self._settled = 0
+        self._finished = 0.0
         self._changes = list(changes)
         for process in range(processes):
             for _ in range(concurrency):
                 self._at(0.0, self._start, process)
         for seconds, amount in changes:
             self._at(seconds, self._change, amount)
+        self._total = requests // processes * processes
+        self._singles = self._singles_throttled = 0
+        if singles:
+            self._seconds_apart = WINDOW * (INPUT_TOKENS + 0.75 * MAX_TOKENS) / (singles * self._tokens)
+            self._at(2 * WINDOW, self._single)
 
     def run(self) -> Outcome:
         """Run until the last answer."""
@@ -126,17 +145,24 @@ class Simulation:
             self._now, _, action, arguments = heapq.heappop(self._events)
             assert self._now < 1000, "the run does not end"
             action(*arguments)
-        return Outcome(self._answered, self._calls, self._share(), self._now)
+        return Outcome(
+            self._answered,
+            self._calls,
+            self._share(),
+            self._finished,
+            self._singles,
+            self._singles_throttled,
+        )
 
     def _share(self) -> float:
         (quota, *_) = self._quotas
         if quota.requests is not None:
-            return self._answered * WINDOW / (quota.requests * self._now)
-        allowed, since, amount = 0.0, 0.0, 8000.0
+            return self._answered * WINDOW / (quota.requests * self._finished)
+        allowed, since, amount = 0.0, 0.0, self._tokens
         for seconds, following in self._changes:
-            allowed += amount * (min(seconds, self._now) - since)
-            since, amount = min(seconds, self._now), following
-        allowed += amount * (self._now - since)
+            allowed += amount * (min(seconds, self._finished) - since)
+            since, amount = min(seconds, self._finished), following
+        allowed += amount * (self._finished - since)
         return self._settled * WINDOW / (allowed * len(self._quotas))
 
     def _at(self, seconds: float, action: Callable[..., None], *arguments: Any) -> None:
@@ -149,6 +175,21 @@ class Simulation:
         for quota in self._quotas:
             quota.tokens = tokens
 
+    def _single(self) -> None:
+        if self._answered == self._total:
+            return
+        self._singles += 1
+        entry = self._quotas[0].admit(self._now)
+        if isinstance(entry, QuotaUnit):
+            self._singles_throttled += 1
+        else:
+            tokens = INPUT_TOKENS + self._random.randint(MAX_TOKENS // 2, MAX_TOKENS)
+            self._after(0.2, 0.6, self._settle_single, entry, tokens)
+        self._at(self._now + self._random.expovariate(1 / self._seconds_apart), self._single)
+
+    def _settle_single(self, entry: list[Any], tokens: int) -> None:
+        self._quotas[0].settle(entry, tokens, self._now)
+
     def _start(self, process: int) -> None:
         if self._left[process]:
             self._left[process] -= 1
@@ -158,23 +199,36 @@ class Simulation:
         """Send to the first region that admits the request at once, else wait where the wait is shortest."""
         gates = self._gates[process]
         for region, gate in enumerate(gates):
-            if not self._waiting[process][region] and (permit := gate.try_enter(RESERVED)):
+            if not self._waiting[process][region] and (
+                permit := gate.try_enter(RESERVED, reserve=self._reserve)
+            ):
                 return self._send(process, region, permit)
+        waits = [self._expected_wait(process, region) for region in range(len(gates))]
+        region = waits.index(min(waits))
+        if waits[region] > PATIENCE:
+            return self._start(process)  # the request fails, as the call would
         waiting = self._waiting[process]
-        region = min(
-            range(len(gates)), key=lambda one: gates[one].expected_wait(RESERVED * (1 + waiting[one]))
-        )
         waiting[region] += 1
         self._admit_waiting(process, region)
         return None
 
+    def _expected_wait(self, process: int, region: int) -> float:
+        """Return what the gate expects with the waiting requests of the simulation in its line."""
+        gate = self._gates[process][region]
+        waiter = _Waiter(0, self._reserve, 0, RESERVED, since=self._now)
+        gate._waiters = [waiter] * self._waiting[process][region]
+        try:
+            return gate.expected_wait(RESERVED, reserve=self._reserve)
+        finally:
+            gate._waiters = []
+
     def _admit_waiting(self, process: int, region: int) -> None:
         gate = self._gates[process][region]
-        while self._waiting[process][region] and (permit := gate.try_enter(RESERVED)):
+        while self._waiting[process][region] and (permit := gate.try_enter(RESERVED, reserve=self._reserve)):
             self._waiting[process][region] -= 1
             self._send(process, region, permit)
         if self._waiting[process][region]:
-            pause = min(max(gate.seconds_until_chance(RESERVED), 0.001), 0.25)
+            pause = min(max(gate.seconds_until_chance(RESERVED, reserve=self._reserve), 0.001), 0.25)
             self._at(self._now + pause, self._retry, process, region, self._waiting[process][region])
 
     def _retry(self, process: int, region: int, waiting: int) -> None:
@@ -210,6 +264,7 @@ class Simulation:
         self._quotas[region].settle(entry, tokens, self._now)
         self._settled += tokens
         self._answered += 1
+        self._finished = self._now
         self._after(0.001, 0.01, self._done, process, permit, tokens, latency)
 
     def _done(self, process: int, permit: Permit, tokens: int, latency: float) -> None:

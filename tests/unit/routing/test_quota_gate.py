@@ -66,6 +66,44 @@ def test_every_request_is_answered_with_few_calls_and_nearly_the_whole_quota(
 
 
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("known", [None, 40000])
+@pytest.mark.parametrize("processes", [1, 4])
+@pytest.mark.parametrize(("singles", "throttled"), [(0.05, 0.03), (0.1, 0.08)])
+def test_single_requests_beside_a_batch_that_leaves_a_reserve_are_nearly_never_throttled(
+    singles: float, throttled: float, processes: int, known: float | None, seed: int
+) -> None:
+    run: dict[str, Any] = {
+        "requests": 4000,
+        "tokens": 40_000,
+        "processes": processes,
+        "known": known and known / processes,
+        "singles": singles,
+        "seed": seed,
+    }
+    outcome = Simulation(**run, reserve=0.1).run()
+    assert outcome.answered == 4000
+    assert outcome.singles_throttled <= throttled * outcome.singles
+    assert outcome.share >= 0.75
+    assert Simulation(**run).run().singles_throttled > 2 * outcome.singles_throttled
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("processes", [1, 4])
+def test_a_limit_with_a_reserve_follows_a_quota_that_grows(processes: int, seed: int) -> None:
+    grown = Simulation(
+        requests=3000, processes=processes, reserve=0.1, changes=[(60, 16000)], seed=seed
+    ).run()
+    assert grown.answered == 3000
+    assert grown.share >= 0.6
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_learnt_limit_does_not_lose_the_reserve_again_and_again(seed: int) -> None:
+    outcome = Simulation(requests=3000, reserve=0.1, seed=seed).run()
+    assert outcome.share >= 0.85
+
+
+@pytest.mark.parametrize("seed", range(3))
 def test_single_throttles_for_lack_of_capacity_slow_nothing_down(seed: int) -> None:
     undisturbed = Simulation(requests=2000, tokens=None, seed=seed).run()
     outcome = Simulation(requests=2000, tokens=None, capacity_throttles=0.06, seed=seed).run()
