@@ -15,7 +15,7 @@ from llmmanager.bedrock.catalog.entries import AccessMethod, ModelAccess
 from llmmanager.bedrock.catalog.stores import FileStore, MemoryStore
 from llmmanager.bedrock.forks import after_fork
 from llmmanager.bedrock.invocation.clients import ClientPool
-from llmmanager.bedrock.invocation.feature_memory import FeatureMemory, Refusal
+from llmmanager.bedrock.invocation.feature_memory import FeatureMemory, UnsupportedFeature
 from llmmanager.bedrock.invocation.stats import CallStats
 from llmmanager.bedrock.models.parallel_structures import LoadBalancingStrategy
 from llmmanager.bedrock.parallel.executor import Executor
@@ -82,7 +82,7 @@ def test_a_fork_starts_its_own_threads() -> None:
     ("shared", "use"),
     [
         (CallStats(), lambda shared: shared.count([], [])),
-        (FeatureMemory(), lambda shared: shared.remember("m", Refusal("Converse", "tools", True))),
+        (FeatureMemory(), lambda shared: shared.add("m", UnsupportedFeature("Converse", "tools", True))),
         (Cooldowns(), lambda shared: shared.failed(("m", "r"), DENIED)),
         (MemoryStore(), lambda shared: shared.load_all()),
     ],

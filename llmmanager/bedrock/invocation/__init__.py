@@ -1,1 +1,1 @@
-"""One call: validation, request building, feature fallback, clients, the loop."""
+"""Sends one call: request building and validation, feature fallback, clients and the attempt loop."""

@@ -1,4 +1,4 @@
-"""The tokens and the price of one attempt, as far as they are known."""
+"""Tokens and price of one attempt."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from llmmanager.bedrock.routing.decision import Decision, Kind
 
 _SERVER_ERROR = 500
 _NOT_SENT = {"EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError"}
-_PERHAPS_SENT = {"HTTPClientError", "IncompleteReadError"}
-_REFUSALS = {"ServiceUnavailableException"}
-_FAILED_AT_THE_ANSWER = {"InternalServerException", "ModelErrorException", "ModelTimeoutException"}
+_MAYBE_SENT = {"HTTPClientError", "IncompleteReadError"}
+_REJECTIONS = {"ServiceUnavailableException"}
+_FAILED_DURING_ANSWER = {"InternalServerException", "ModelErrorException", "ModelTimeoutException"}
 _NOT_SENT_KINDS = (Kind.CREDENTIALS, Kind.EXPIRED_CREDENTIALS, Kind.CONFIGURATION)
 
 
 def usage_and_price(
     target: ModelAccess, answer: Mapping[str, Any]
 ) -> tuple[dict[str, int] | None, float | None]:
-    """Return the token counts of a target's answer and their price in USD; None for what is unknown.
+    """Return the token counts of a target's answer and their price in USD. Unknown values are None.
 
     Args:
         answer: the Converse response, or a stream's `metadata` event.
@@ -43,37 +43,37 @@ def usage_and_price(
 
 @cache
 def _estimate_cost() -> Callable[..., float | None]:
-    # With the first answer: a program that only imports the library does not wait for the price list.
+    # Imported with the first answer, so that importing the library does not load the price list.
     from llmmanager.bedrock.pricing import estimate_cost
 
     return estimate_cost
 
 
 def tokens_of_failure(error: Exception, decision: Decision) -> dict[str, int] | None:
-    """Return zero counts for a call that was refused or never sent; None when its tokens are unknown.
+    """Return counts of 0 for a call that was rejected or not sent, or None if its tokens are unknown.
 
-    They are unknown when the call was sent and not answered, or not to the end, and when Bedrock reports
-    that it failed at the answer: any of these may be billed.
+    They are unknown if the answer is missing or incomplete, or if Bedrock reports a failure during the
+    answer. Such a call may be billed.
     """
     if decision.kind in _NOT_SENT_KINDS:
         return no_tokens()
     names = {cls.__name__ for cls in type(error).__mro__}
-    not_sent = names & _NOT_SENT or ("BotoCoreError" in names and not names & _PERHAPS_SENT)
-    return no_tokens() if not_sent or _is_refusal(error, names) else None
+    not_sent = names & _NOT_SENT or ("BotoCoreError" in names and not names & _MAYBE_SENT)
+    return no_tokens() if not_sent or _is_rejection(error, names) else None
 
 
-def _is_refusal(error: Exception, names: set[str]) -> bool:
-    """Whether Bedrock refused the call before any work on it.
+def _is_rejection(error: Exception, names: set[str]) -> bool:
+    """Whether Bedrock rejected the call before it generated tokens.
 
-    An error in the middle of a stream comes after tokens that were generated. Other server errors than
-    those of Bedrock come from something in between, such as a proxy that waited too long.
+    An error inside a stream follows generated tokens. A server error without a code of Bedrock comes from
+    another server, such as a proxy with a timeout.
     """
     response = getattr(error, "response", None)
     details = response.get("Error") if isinstance(response, Mapping) else None
     if not isinstance(response, Mapping) or not isinstance(details, Mapping) or "EventStreamError" in names:
         return False
     code = str(details.get("Code") or "")
-    if code in _REFUSALS or code in _FAILED_AT_THE_ANSWER:
-        return code in _REFUSALS
+    if code in _REJECTIONS or code in _FAILED_DURING_ANSWER:
+        return code in _REJECTIONS
     status = int(code) if code.isdigit() else response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     return bool(code) and not (isinstance(status, int) and status >= _SERVER_ERROR)

@@ -1,6 +1,6 @@
-"""botocore's data files, read as far as clients of Bedrock need them: most of a first call's time goes there.
+"""Reads only the data files of botocore that Bedrock clients need. This makes the first call faster.
 
-Imports botocore, and is itself imported with the first session only.
+This module imports botocore. It is imported with the first session.
 """
 
 from __future__ import annotations
@@ -14,37 +14,37 @@ from botocore.loaders import JSONFileLoader, Loader
 _ENDPOINTS = os.path.join(Loader.BUILTIN_DATA_PATH, "endpoints")
 
 
-def read_sparingly(loader: Loader) -> None:
-    """Spare a session's loader what takes long to read and tells nothing of Bedrock.
+def skip_unused_data(loader: Loader) -> None:
+    """Make the loader of a session skip large data files that Bedrock clients do not use.
 
-    Files that the user has put in botocore's search path are found and read as ever.
+    Files in botocore's search path that belong to the user are still read.
     """
     loader.file_loader = _FileLoader()
     loader.list_available_services = _every_service
 
 
 class _FileLoader(JSONFileLoader):  # type: ignore[misc]
-    """Leaves out the 1.2 MB of endpoints of all services.
+    """Skips the file with the endpoints of all services (1.2 MB).
 
-    Where a client calls and how it signs follows from the rules that its service has in a file of its own;
-    the large file is what came before these, and is asked about S3 only.
+    Endpoint and signature of a client are determined by the rule file of its service. botocore uses the large
+    file for S3 only.
     """
 
     def load_file(self, file_path: str) -> Any:
-        """The content of a data file, given without its suffix; None when there is none."""
+        """Return the content of a data file, given without its suffix, or None."""
         return {"partitions": []} if file_path == _ENDPOINTS else super().load_file(file_path)
 
 
 class _Everything(Container[str]):
-    """What holds any name."""
+    """A container that contains any name."""
 
     def __contains__(self, name: object) -> bool:
         return True
 
 
 def _every_service(type_name: str) -> Container[str]:  # noqa: ARG001
-    """In place of a list for which botocore looks into the folder of each of some 400 services, twice.
+    """Replaces a list for which botocore reads the folders of 400 services, twice.
 
-    A service that does not exist is found out by its missing files a moment later.
+    A service that does not exist fails later, when its files are missing.
     """
     return _Everything()

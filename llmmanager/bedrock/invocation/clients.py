@@ -1,4 +1,4 @@
-"""One session, one client for each region and service: made when first needed, shared by all threads."""
+"""Pool of botocore clients: one session, and one client for each service and region."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from botocore.session import Session
 
 CONNECT_TIMEOUT_SECONDS = 3.0
-HURRIED_CONNECT_TIMEOUT_SECONDS = 0.5
+SHORT_CONNECT_TIMEOUT_SECONDS = 0.5
 MAX_CONNECTIONS = 128
 
 
 class ClientPool:
-    """Clients of Bedrock and its control plane by region. Thread-safe.
+    """Clients for Bedrock and its control plane by region, created when first needed. Thread-safe.
 
-    botocore's own retries are off: retries, failover and waiting are decided in one place.
+    botocore's retries are disabled: the attempt loop decides on retries, failover and waits.
 
     Args:
-        timeout: longest silence of a server in seconds, for calls without a tighter deadline.
-        max_connections: connections kept a region; at least the number of threads that call.
+        timeout: read timeout in seconds for calls without an earlier deadline.
+        max_connections: connections per region; at least the number of calling threads.
     """
 
     def __init__(
@@ -43,30 +43,30 @@ class ClientPool:
         after_fork(self, ClientPool._start_empty)
 
     def _start_empty(self) -> None:
-        """Forget everything: a fork that used its parent's connections would read its parent's answers."""
+        """Start without clients. A fork must not use the connections of its parent."""
         self._lock = threading.Lock()
         self._session: Session | None = None
         self._clients: dict[tuple[str, str, float], Any] = {}
 
     @property
     def auth_type(self) -> str:
-        """Where the credentials come from: a value of `AuthenticationType`."""
+        """The source of the credentials: a value of `AuthenticationType`."""
         return self._auth.auth_type.value
 
     def client(self, service: str, region: str, *, remaining: float = math.inf) -> Any:
         """Return the client of `service` ("bedrock-runtime" or "bedrock") in `region`.
 
         Args:
-            remaining: seconds until the caller's deadline. botocore sets the connect timeout by client,
-                not by call: close to a deadline a second client with a shorter one is used.
+            remaining: seconds until the caller's deadline. botocore sets the connect timeout by client, not
+                by call. Close to a deadline, a second client with a shorter timeout is used.
 
         Raises:
-            AuthenticationError: there are no credentials, or the configured ones cannot be used.
+            AuthenticationError: credentials are missing or invalid.
             ConfigurationError: the region is invalid.
         """
         connect = CONNECT_TIMEOUT_SECONDS
         if remaining < CONNECT_TIMEOUT_SECONDS:
-            connect = HURRIED_CONNECT_TIMEOUT_SECONDS
+            connect = SHORT_CONNECT_TIMEOUT_SECONDS
         key = (service, region, connect)
         found = self._clients.get(key)
         if found is not None:
@@ -78,7 +78,7 @@ class ClientPool:
             return found
 
     def has_credentials(self) -> bool:
-        """Whether credentials can be found and renewed; whether AWS accepts them, only a call shows.
+        """Whether credentials exist and can be renewed. Only a call shows whether AWS accepts them.
 
         Raises:
             AuthenticationError, ConfigurationError: the configured profile cannot be read, or its credentials
@@ -94,7 +94,7 @@ class ClientPool:
                 self._raise_translated(error, None)
 
     def renew(self) -> None:
-        """Forget the session, so that the next call reads its credentials again."""
+        """Discard the session. The next call reads the credentials again."""
         with self._lock:
             self._session = None
             self._clients = {}
@@ -115,7 +115,7 @@ class ClientPool:
         except Exception as error:
             decision = classify(error)
             if decision is not None and (decision.transient or decision.kind is Kind.EXPIRED_CREDENTIALS):
-                # The service that provides credentials may answer the next attempt.
+                # A retry may succeed: the service that provides credentials failed temporarily.
                 raise
             self._raise_translated(error, region)
         raise AuthenticationError(NO_CREDENTIALS, self.auth_type, region)
@@ -126,7 +126,7 @@ class ClientPool:
         return self._session
 
     def _raise_translated(self, error: Exception, region: str | None) -> NoReturn:
-        """Raise this library's error for one that botocore raises before any call."""
+        """Raise the library's error for an error that botocore raises before a call."""
         decision = classify(error)
         if decision is not None and (decision.kind in CREDENTIALS_KINDS or decision.transient):
             raise AuthenticationError(str(error), self.auth_type, region) from error
@@ -143,7 +143,7 @@ class ClientPool:
             read_timeout=self._timeout,
             max_pool_connections=self._max_connections,
             retries={"total_max_attempts": 1, "mode": "standard"},
-            # The request was validated as a whole before; see request_validation.
+            # The request is already validated: see request_validation.
             parameter_validation=False,
             user_agent=user_agent(self._ensured_session()),
             user_agent_extra="llmmanager",

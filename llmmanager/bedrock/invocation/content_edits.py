@@ -1,6 +1,6 @@
-"""Leaving a part of a request's content out: of its messages, system prompt and tools.
+"""Removes unsupported content from a request: from its messages, system prompt and tools.
 
-A request is never changed: the copy without the part shares with it what stays.
+Functions return a changed copy that shares the unchanged parts. The given request is not changed.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ MEDIA = ("image", "document", "video", "audio")
 
 
 class _Moved(dict[str, Any]):
-    """A block that was moved from a tool result to the message around it, or the text that introduces it."""
+    """A block that was moved from a tool result to its message, or the text before such a block."""
 
 
 class _MovedNote(dict[str, Any]):
-    """A text block in a tool result that says where its media were moved to."""
+    """A text block in a tool result in place of a moved block."""
 
 
 # Blocks of messages
 
 
 def blocks(request: Request, *, role: str | None = None) -> Iterator[Block]:
-    """Yield the content blocks of all messages, or of one role's; a tool result before its content."""
+    """Yield the content blocks of all messages or of one role, including those in tool results."""
     for message in _messages(request):
         if role in (None, message["role"]):
             for block in message["content"]:
@@ -38,7 +38,7 @@ def blocks(request: Request, *, role: str | None = None) -> Iterator[Block]:
 
 
 def _messages(request: Request) -> Iterable[Mapping[str, Any]]:
-    # A managed prompt needs no messages.
+    # A request for a managed prompt may have no messages.
     messages: Iterable[Mapping[str, Any]] = request.get("messages") or ()
     return messages
 
@@ -49,24 +49,24 @@ def _result_content(block: Block) -> Iterable[Block]:
 
 
 def has_block(kind: str, *, role: str | None = None) -> Check:
-    """Check for a block of this kind."""
+    """Return a check for a block of this kind."""
     return lambda request: any(kind in block for block in blocks(request, role=role))
 
 
 def drop_block(kind: str, *, role: str | None = None) -> Edit:
-    """Leave out every block of this kind."""
+    """Return an edit that removes every block of this kind."""
     return change_blocks(lambda block: [] if kind in block else [block], role=role)
 
 
 def change_blocks(change: Callable[[Block], Iterable[Block]], *, role: str | None = None) -> Edit:
-    """Replace each content block, also inside tool results, by any number of blocks.
+    """Return an edit that replaces each content block, also inside tool results, with the blocks of `change`.
 
-    Converse refuses empty content: where no block is left, a text block says so.
+    Converse rejects empty content. If no block is left, a text block is inserted.
     """
 
-    def content(of: Iterable[Block]) -> list[Block]:
+    def content(original: Iterable[Block]) -> list[Block]:
         changed: list[Block] = []
-        for block in of:
+        for block in original:
             if "toolResult" in block:
                 result = block["toolResult"]
                 block = {**block, "toolResult": {**result, "content": content(result["content"])}}
@@ -77,7 +77,7 @@ def change_blocks(change: Callable[[Block], Iterable[Block]], *, role: str | Non
 
 
 def change_content(change: Callable[[list[Block]], list[Block]], *, role: str | None = None) -> Edit:
-    """Replace the content of each message, or of each message of one role."""
+    """Return an edit that replaces the content of each message, or of each message of a role."""
 
     def edit(request: Request) -> Request:
         messages = [
@@ -93,17 +93,17 @@ def change_content(change: Callable[[list[Block]], list[Block]], *, role: str | 
 
 
 def has_media_in_tool_results(kind: str) -> Check:
-    """Check for a block of this kind inside a tool result."""
+    """Return a check for a block of this kind inside a tool result."""
     return lambda request: any(kind in inner for block in blocks(request) for inner in _result_content(block))
 
 
 def move_out_of_tool_results(kind: str) -> Edit:
-    """Move blocks of this kind from the tool results to the end of the message that holds the results."""
+    """Return an edit that moves blocks of this kind from tool results to the end of their message."""
 
-    def content(of: list[Block]) -> list[Block]:
+    def content(original: list[Block]) -> list[Block]:
         kept: list[Block] = []
         moved: list[Block] = []
-        for block in of:
+        for block in original:
             if any(kind in inner for inner in _result_content(block)):
                 result = block["toolResult"]
                 inside: list[Block] = []
@@ -122,7 +122,7 @@ def move_out_of_tool_results(kind: str) -> Edit:
 
 
 def has_moved_media(request: Request) -> bool:
-    """Check for blocks that `move_out_of_tool_results` has moved."""
+    """Whether the request contains blocks moved by `move_out_of_tool_results`."""
     return any(isinstance(block, _Moved) for block in blocks(request))
 
 
@@ -131,19 +131,19 @@ drop_moved_media = change_blocks(
         [] if isinstance(block, _Moved) else [{"text": OMITTED}] if isinstance(block, _MovedNote) else [block]
     )
 )
-"""Leave out the blocks that `move_out_of_tool_results` has moved."""
+"""Edit that removes the blocks moved by `move_out_of_tool_results`."""
 
 
 # Tools
 
 
 def has_tools(request: Request) -> bool:
-    """Check for tools, tool uses or tool results."""
+    """Whether the request contains tools, tool uses or tool results."""
     return "toolConfig" in request or any("toolUse" in b or "toolResult" in b for b in blocks(request))
 
 
 def drop_tools(request: Request) -> Request:
-    """Leave out the tools. Earlier tool uses and results become text: Converse refuses them without tools."""
+    """Remove the tools. Earlier tool uses and results become text: Converse rejects them without tools."""
     return change_content(lambda content: [new for block in content for new in _tool_block_as_text(block)])(
         without_member(request, "toolConfig")
     )
@@ -168,12 +168,12 @@ def _tool_block_as_text(block: Block) -> list[Block]:
 
 
 def has_strict_tools(request: Request) -> bool:
-    """Check for a tool whose input must match its schema."""
+    """Whether a tool has `strict`."""
     return any("strict" in tool.get("toolSpec", ()) for tool in _tools(request))
 
 
 def drop_strict(request: Request) -> Request:
-    """Leave out `strict` of every tool."""
+    """Remove `strict` from every tool."""
     tools = [
         {**tool, "toolSpec": without_member(tool["toolSpec"], "strict")} if "toolSpec" in tool else tool
         for tool in _tools(request)
@@ -190,30 +190,30 @@ def _tools(request: Request) -> list[Block]:
 
 
 def has_cache_points_in_tools(request: Request) -> bool:
-    """Check for a cache point among the tools."""
+    """Whether the tools contain a cache point."""
     return any("cachePoint" in tool for tool in _tools(request))
 
 
 def drop_cache_points_in_tools(request: Request) -> Request:
-    """Leave out the cache points among the tools."""
+    """Remove the cache points from the tools."""
     tools = [tool for tool in _tools(request) if "cachePoint" not in tool]
     return {**request, "toolConfig": {**request["toolConfig"], "tools": tools}}
 
 
 def has_cache_points_in_system(request: Request) -> bool:
-    """Check for a cache point in the system prompt."""
+    """Whether the system prompt contains a cache point."""
     return any("cachePoint" in block for block in request.get("system", ()))
 
 
 def drop_cache_points_in_system(request: Request) -> Request:
-    """Leave out the cache points of the system prompt, and the prompt where it holds nothing else."""
+    """Remove the cache points from the system prompt, and the prompt if it is empty then."""
     system = [block for block in request["system"] if "cachePoint" not in block]
     rest = without_member(request, "system")
     return {**rest, "system": system} if system else rest
 
 
 def has_cache_points(request: Request) -> bool:
-    """Check for a cache point anywhere."""
+    """Whether the request contains a cache point."""
     return (
         has_block("cachePoint")(request)
         or has_cache_points_in_system(request)
@@ -222,7 +222,7 @@ def has_cache_points(request: Request) -> bool:
 
 
 def drop_cache_points(request: Request) -> Request:
-    """Leave out all cache points."""
+    """Remove all cache points."""
     if has_cache_points_in_tools(request):
         request = drop_cache_points_in_tools(request)
     if has_cache_points_in_system(request):
@@ -231,7 +231,7 @@ def drop_cache_points(request: Request) -> Request:
 
 
 def kinds_before_cache_points(request: Request) -> frozenset[str]:
-    """Return what the cache points of the messages follow: kinds of blocks, "" at the start of a message."""
+    """Return the kinds of the blocks before cache points in messages, "" for the start of a message."""
     return frozenset(
         next(iter(before), "")
         for message in _messages(request)
@@ -244,12 +244,12 @@ def kinds_before_cache_points(request: Request) -> frozenset[str]:
 
 
 def has_system(request: Request) -> bool:
-    """Check for a system prompt that can move to a message of the user."""
+    """Whether there is a system prompt, and a user message to which it can move."""
     return "system" in request and any(message["role"] == "user" for message in _messages(request))
 
 
 def fold_system(request: Request) -> Request:
-    """Move the system prompt, with its guard content and cache points, to the first message of the user."""
+    """Move the system prompt, with its guard content and cache points, to the first user message."""
     messages = list(request["messages"])
     first = next(index for index, message in enumerate(messages) if message["role"] == "user")
     content = [*request["system"], *messages[first]["content"]]
@@ -258,7 +258,7 @@ def fold_system(request: Request) -> Request:
 
 
 def has_citations(request: Request) -> bool:
-    """Check for a document to be cited."""
+    """Whether a document requests citations."""
     return any("citations" in block["document"] for block in blocks(request) if "document" in block)
 
 
@@ -269,7 +269,7 @@ drop_citations = change_blocks(
         else [block]
     )
 )
-"""Ask for no citations of documents."""
+"""Edit that removes the request for citations from documents."""
 
 
 def reasoning_texts(request: Request) -> Iterator[Mapping[str, Any]]:
@@ -281,12 +281,12 @@ def reasoning_texts(request: Request) -> Iterator[Mapping[str, Any]]:
 
 
 def has_signed_reasoning(request: Request) -> bool:
-    """Check for a signature of reasoning."""
+    """Whether a reasoning block has a signature."""
     return any("signature" in text for text in reasoning_texts(request))
 
 
 def drop_reasoning_signatures(request: Request) -> Request:
-    """Leave out the signatures of reasoning."""
+    """Remove the signatures of reasoning blocks."""
 
     def unsigned(block: Block) -> list[Block]:
         reasoning = block.get("reasoningContent", {})
@@ -299,7 +299,7 @@ def drop_reasoning_signatures(request: Request) -> Request:
 
 
 def has_unsigned_reasoning(request: Request) -> bool:
-    """Check for reasoning without a signature."""
+    """Whether a reasoning block has no signature."""
     return any(not text.get("signature") for text in reasoning_texts(request))
 
 
@@ -310,4 +310,4 @@ drop_unsigned_reasoning = change_blocks(
         else []
     )
 )
-"""Leave out reasoning without a signature."""
+"""Edit that removes reasoning blocks without a signature."""

@@ -1,4 +1,4 @@
-"""Going on with an answer whose stream was lost: what was said is said back as an assistant turn."""
+"""Continues an interrupted answer: the received text is sent back as an assistant turn."""
 
 from __future__ import annotations
 
@@ -6,64 +6,64 @@ from collections.abc import Mapping
 from typing import Any
 
 CHARACTERS_PER_TOKEN = 4
-"""A rough rate, for what `maxTokens` has left; Bedrock counts a lost stream's tokens for nobody."""
+"""Estimate for the rest of `maxTokens`. Bedrock does not report the tokens of an interrupted stream."""
 
-SHORTEST_RESTART = 16
-"""Characters that must repeat before a model is held to have started over."""
+MIN_RESTART_LENGTH = 16
+"""Minimum length of repeated text that shows that a model started over."""
 
 
-def continued(request: Mapping[str, Any], said: str) -> dict[str, Any]:
-    """The request that asks for the rest of an answer of which `said` has come.
+def continuation_request(request: Mapping[str, Any], received: str) -> dict[str, Any]:
+    """Return the request for the rest of an answer after the text `received`.
 
-    Trailing white space is left out: models refuse an assistant turn that ends with it.
+    Trailing white space is removed: models reject an assistant turn that ends with it.
     """
     messages = list(request.get("messages") or ())
-    turn = {"text": said.rstrip()}
+    turn = {"text": received.rstrip()}
     if messages and messages[-1]["role"] == "assistant":
         messages[-1] = {**messages[-1], "content": _joined(messages[-1]["content"], turn)}
     else:
         messages.append({"role": "assistant", "content": [turn]})
-    asked = {**request, "messages": messages}
+    continuation = {**request, "messages": messages}
     config = request.get("inferenceConfig", {})
     if "maxTokens" in config:
-        left = max(1, int(config["maxTokens"]) - len(said) // CHARACTERS_PER_TOKEN)
-        asked["inferenceConfig"] = {**config, "maxTokens": left}
-    return asked
+        left = max(1, int(config["maxTokens"]) - len(received) // CHARACTERS_PER_TOKEN)
+        continuation["inferenceConfig"] = {**config, "maxTokens": left}
+    return continuation
 
 
-class Seam:
-    """Joins the rest of an answer to what was said, so that no text is repeated.
+class RepetitionFilter:
+    """Removes repeated text from the start of a continuation.
 
-    Two things can repeat: the white space that was left out of the question, and the whole beginning, by a
-    model that starts over instead of going on.
+    A model can repeat the trailing white space that the continuation request does not contain, or start over
+    and repeat the whole text.
     """
 
-    def __init__(self, said: str) -> None:
-        restart = said if len(said) >= SHORTEST_RESTART else ""
-        self._candidates = [text for text in (restart, said[len(said.rstrip()) :]) if text]
-        self._held = ""
+    def __init__(self, received: str) -> None:
+        restart = received if len(received) >= MIN_RESTART_LENGTH else ""
+        self._candidates = [text for text in (restart, received[len(received.rstrip()) :]) if text]
+        self._buffer = ""
         self._open = bool(self._candidates)
 
-    def pass_on(self, text: str) -> str:
-        """What of this text is new; it is held back while it could still be a repetition."""
+    def new_text(self, text: str) -> str:
+        """Return the new part of `text`. Text that may be a repetition is buffered until that is decided."""
         if not self._open:
             return text
-        self._held += text
-        if any(said != self._held and said.startswith(self._held) for said in self._candidates):
+        self._buffer += text
+        if any(old != self._buffer and old.startswith(self._buffer) for old in self._candidates):
             return ""
-        return self.rest()
+        return self.flush()
 
-    def rest(self) -> str:
-        """What is new of the text that was held back, when the stream ended or no longer repeats."""
+    def flush(self) -> str:
+        """Return the new part of the buffered text, at the end of the stream or of the repetition."""
         if not self._open:
             return ""
         self._open = False
-        repeated = [len(said) for said in self._candidates if self._held.startswith(said)]
-        return self._held[max(repeated, default=0) :]
+        repeated = [len(old) for old in self._candidates if self._buffer.startswith(old)]
+        return self._buffer[max(repeated, default=0) :]
 
 
 def _joined(content: list[Mapping[str, Any]], turn: Mapping[str, str]) -> list[Mapping[str, Any]]:
-    """The caller's own beginning of the answer and what followed it are one text."""
+    """Append the turn to the last text block of the caller's assistant message."""
     if content and "text" in content[-1]:
         return [*content[:-1], {**content[-1], "text": content[-1]["text"] + turn["text"]}]
     return [*content, turn]

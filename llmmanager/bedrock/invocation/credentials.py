@@ -1,8 +1,8 @@
-"""Credentials as botocore finds them, with errors that say that they are about credentials.
+"""Wraps botocore's credentials so that their errors are recognized as credential errors.
 
-botocore's providers raise whatever goes wrong in them: a missing executable is a FileNotFoundError,
-credentials that stay expired a RuntimeError, a file with an odd date a ValueError. Here all of it becomes
-botocore's CredentialRetrievalError, unless it is about credentials already or may pass.
+botocore's providers raise many types of errors: FileNotFoundError for a missing executable, RuntimeError for
+credentials that stay expired, ValueError for an invalid date in a file. They become botocore's
+CredentialRetrievalError, except for errors that are recognized as credential errors or are transient.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 NAMED = frozenset({AuthenticationType.PROFILE, AuthenticationType.CREDENTIALS})
-"""What the caller has named signs the call, not an API key that is also in the environment."""
+"""Types for which an API key in the environment is not used."""
 
 NO_CREDENTIALS = (
     "no AWS credentials were found: run `aws configure` or `aws login`, set AWS_PROFILE, or set "
     "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or pass auth_config=AuthConfig(...)"
 )
 _SLOW_SECONDS = 0.2
-_LONGEST_MEMORY_SECONDS = 5.0
+_MAX_CACHE_SECONDS = 5.0
 
 
 def has_api_key(auth: AuthConfig) -> bool:
@@ -39,10 +39,10 @@ def has_api_key(auth: AuthConfig) -> bool:
 
 
 def guard(session: Session, auth: AuthConfig) -> None:
-    """Make the session's credentials and tokens raise errors that say what they are about."""
+    """Wrap the credential and token providers of the session."""
     methods = {"credential_provider": "get_frozen_credentials", "token_provider": "get_frozen_token"}
     if auth.auth_type is AuthenticationType.CREDENTIALS:
-        # To make the chain would read a profile that is not needed.
+        # Creating the provider chain would read a profile that is not needed.
         del methods["credential_provider"]
     for component, freeze in methods.items():
         provider = _Provider(session.get_component(component), freeze, is_needed=not has_api_key(auth))
@@ -50,51 +50,52 @@ def guard(session: Session, auth: AuthConfig) -> None:
 
 
 class _Guarded:
-    """Passes everything on to an object of botocore.
+    """Wraps an object of botocore.
 
-    A slow failure is remembered for as long as it took, so that of many threads not each waits for a program
-    or a service that does not answer.
+    A slow failure is cached for its own duration. Otherwise each of many threads would wait for a program
+    or a service that does not respond.
     """
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
         self._failure: Exception | None = None
-        self._remembered_until = float("-inf")
+        self._cached_until = float("-inf")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
     def _called(self, call: Callable[[], T]) -> T | None:
         started = time.monotonic()
-        if started < self._remembered_until:
+        if started < self._cached_until:
             if self._failure is None:
                 return None
-            raise _about_credentials(self._failure, self._inner)
+            raise _credential_error(self._failure, self._inner)
         try:
             result = call()
         except Exception as error:
-            self._remember(error, started)
-            raised = _about_credentials(error, self._inner)
+            self._cache(error, started)
+            raised = _credential_error(error, self._inner)
             if raised is error:
                 raise
             raise raised from error
         if result is None:
-            self._remember(None, started)
+            self._cache(None, started)
         return result
 
-    def _remember(self, failure: Exception | None, started: float) -> None:
+    def _cache(self, failure: Exception | None, started: float) -> None:
         now = time.monotonic()
         if now - started >= _SLOW_SECONDS:
             self._failure = failure
-            self._remembered_until = now + min(now - started, _LONGEST_MEMORY_SECONDS)
+            self._cached_until = now + min(now - started, _MAX_CACHE_SECONDS)
 
 
 class _Provider(_Guarded):
-    """A chain of providers, whose credentials or tokens are guarded as well.
+    """Wraps a provider chain and its credentials or tokens.
 
     Args:
-        freeze: the method of these that renews them.
-        is_needed: whether the calls are signed with these credentials.
+        inner: the provider chain.
+        freeze: the name of the method that renews the credentials or tokens.
+        is_needed: whether calls are signed with these credentials.
     """
 
     def __init__(self, inner: Any, freeze: str, *, is_needed: bool) -> None:
@@ -103,14 +104,14 @@ class _Provider(_Guarded):
         self._is_needed = is_needed
 
     def load_credentials(self) -> Any:
-        """Return the credentials, or None when there are none. An API key needs none."""
+        """Return the credentials, or None without credentials or if an API key is used."""
         return self._wrapped(self._called(self._inner.load_credentials)) if self._is_needed else None
 
     def load_token(self, **arguments: Any) -> Any:
-        """Return the token of a service, or None when there is none.
+        """Return the token of a service, or None.
 
-        botocore also looks for a token of IAM Identity Center, which is for other services: its profile may
-        be incomplete here.
+        botocore also loads a token of IAM Identity Center for other services. It is not loaded here, since
+        its profile may be incomplete.
         """
         if "signing_name" not in arguments:
             return None
@@ -121,24 +122,24 @@ class _Provider(_Guarded):
 
 
 class _Renewable(_Guarded):
-    """Credentials or a token, renewed when a call is signed."""
+    """Wraps credentials or a token that are renewed when a call is signed."""
 
     def __init__(self, inner: Any, freeze: str) -> None:
         super().__init__(inner)
         setattr(self, freeze, lambda: self._called(getattr(inner, freeze)))
 
 
-def _about_credentials(error: Exception, source: Any) -> Exception:
-    """Return the error itself when it says what it is about, else one that does."""
+def _credential_error(error: Exception, source: Any) -> Exception:
+    """Return a CredentialRetrievalError, or the error itself if it is recognized or transient."""
     from botocore.exceptions import CredentialRetrievalError
 
     decision = classify(error)
     if decision is not None and (decision.transient or decision.kind in CREDENTIALS_KINDS):
         return without_credentials(error)
     provider = getattr(source, "method", None) or "the configured source"
-    text = str(error) or "no reason given"
+    text = str(error) or "no error message"
     if type(error).__module__ == "builtins" and not isinstance(error, OSError | RuntimeError):
-        # A KeyError's text is the key alone.
+        # The text of a KeyError is only the key.
         text = f"{type(error).__name__}: {text}"
-    told: Exception = CredentialRetrievalError(provider=provider, error_msg=text)
-    return without_credentials(told)
+    recognized: Exception = CredentialRetrievalError(provider=provider, error_msg=text)
+    return without_credentials(recognized)

@@ -1,6 +1,6 @@
-"""One log line for each decision of a call: which target, which error code, what next.
+"""Logs each decision of a call: target, error code and next step.
 
-Never the text of a message, an answer or an error: AWS quotes parts of the request in its errors.
+Messages, answers and error texts are not logged: AWS quotes parts of the request in its errors.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _log = logging.getLogger("llmmanager.calls")
 class DecisionLog:
     """Logs the decisions of one call.
 
-    INFO for failover and dropped features, DEBUG for attempts and retries.
+    Failovers and dropped features are logged at level INFO, attempts and retries at level DEBUG.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class DecisionLog:
         self._answered: ModelAccess | None = None
 
     def next_attempt(self, target: ModelAccess, delay: float) -> None:
-        """The target is called next, after a delay in seconds."""
+        """Log the next target and the delay in seconds before its call."""
         if self._failed is None:
             return
         before, error = self._failed
@@ -36,13 +36,13 @@ class DecisionLog:
         self._failed = None
 
     def feature_dropped(self, target: ModelAccess, features: tuple[str, ...]) -> None:
-        """The target is asked again without what it refused."""
-        _log.info("%s is asked again without %s", _named(target), ", ".join(features))
+        """Log that the target is called again without unsupported features."""
+        _log.info("%s is called again without %s", _named(target), ", ".join(features))
 
     def attempt_failed(
         self, target: ModelAccess, start: datetime, *, error: Exception, decision: Decision
     ) -> None:
-        """The attempt failed; `decision.next` is where the call goes."""
+        """Log a failed attempt and the next step."""
         code = error_code(error)
         _log.debug(
             "attempt at %s failed after %.3f s: %s (%s), next: %s",
@@ -55,21 +55,21 @@ class DecisionLog:
         self._failed = None if decision.next is Next.DROP_FEATURE else (target, code)
 
     def attempt_succeeded(self, target: ModelAccess, start: datetime) -> None:
-        """The target answered."""
+        """Log a successful attempt."""
         if _log.isEnabledFor(logging.DEBUG):
             seconds = (datetime.now(UTC) - start).total_seconds()
             _log.debug("attempt at %s answered after %.3f s", _named(target), seconds)
         self._answered = target
 
     def answer_refused(self, decision: Decision) -> None:
-        """The caller's response validation refused the last answer."""
+        """Log that the response validation rejected the last answer."""
         if self._answered is not None:
             _log.debug("answer of %s is invalid, next: %s", _named(self._answered), decision.next.value)
             self._failed = (self._answered, "an invalid answer")
 
 
 def error_code(error: Exception) -> str:
-    """Return AWS's code of an error, or the name of its class."""
+    """Return the AWS error code, or the name of the error's class."""
     response = getattr(error, "response", None)
     body = response.get("Error") if isinstance(response, dict) else None
     code = body.get("Code") if isinstance(body, dict) else None

@@ -1,9 +1,8 @@
-"""Document names that Bedrock accepts.
+"""Changes document names into names that Bedrock accepts.
 
-Bedrock documents letters, digits, single white space, hyphens, parentheses and square brackets for a name
-(Converse's reference, DocumentBlock), and rejects the same name twice in a request ("Messages can't contain
-duplicate document names"). Programs use the names of files, and send a conversation again with every file
-that was attached to it.
+A name may contain letters, digits, single white space, hyphens, parentheses and square brackets (Converse's
+reference, DocumentBlock). Bedrock rejects duplicate names in a request ("Messages can't contain duplicate
+document names"). Programs use file names, and send the same files again with each turn of a conversation.
 """
 
 from __future__ import annotations
@@ -12,18 +11,18 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-_REFUSED = re.compile(r"[^a-zA-Z0-9\s\-()\[\]]")
+_INVALID = re.compile(r"[^a-zA-Z0-9\s\-()\[\]]")
 _WHITE_SPACE = re.compile(r"\s+")
-_LONGEST = 200
+_MAX_LENGTH = 200
 
 
 def with_accepted_names(request: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
     """Return the request with document names that Bedrock accepts, and a warning for each renamed document.
 
-    The request is not changed, and unchanged parts are shared with it.
+    The given request is not changed. Unchanged parts are shared with it.
     """
     given = request.get("messages") or ()
-    if not any(_may_hold_document(block) for message in given for block in message["content"]):
+    if not any(_may_contain_document(block) for message in given for block in message["content"]):
         return request, []
     names = _Names()
     messages = [
@@ -35,27 +34,31 @@ def with_accepted_names(request: Mapping[str, Any]) -> tuple[Mapping[str, Any], 
 
 
 class _Names:
-    """The names of one request in the order of its documents, so that a longer conversation begins alike."""
+    """The names used in one request.
+
+    Names are assigned in the order of the documents. A continued conversation gets the same names, which
+    keeps its prompt cache valid.
+    """
 
     def __init__(self) -> None:
         self.warnings: list[str] = []
-        self._taken: set[str] = set()
+        self._used: set[str] = set()
 
     def sent(self, name: str) -> str:
-        """Return the name to send for a document of this name."""
+        """Return the name to send for a document with this name."""
         accepted = sent = _accepted(name)
         number = 1
-        while sent.casefold() in self._taken:
+        while sent.casefold() in self._used:
             number += 1
             suffix = f" ({number})"
-            sent = accepted[: _LONGEST - len(suffix)].rstrip() + suffix
-        self._taken.add(sent.casefold())
+            sent = accepted[: _MAX_LENGTH - len(suffix)].rstrip() + suffix
+        self._used.add(sent.casefold())
         if sent != name:
             self.warnings.append(f"the document {name!r} was sent as {sent!r}")
         return sent
 
 
-def _may_hold_document(block: Mapping[str, Any]) -> bool:
+def _may_contain_document(block: Mapping[str, Any]) -> bool:
     return "document" in block or "toolResult" in block
 
 
@@ -72,4 +75,4 @@ def _block(block: Mapping[str, Any], names: _Names) -> Mapping[str, Any]:
 
 
 def _accepted(name: str) -> str:
-    return _WHITE_SPACE.sub(" ", _REFUSED.sub("-", name))
+    return _WHITE_SPACE.sub(" ", _INVALID.sub("-", name))

@@ -1,4 +1,4 @@
-"""Feature fallback of one call: which features are left out of the request for each model."""
+"""Feature fallback of one call: removes features that a model does not support from its request."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from typing import Any
 
 from llmmanager.bedrock.catalog.managed_prompts import is_managed_prompt, without_prompt_fields
 from llmmanager.bedrock.invocation import wire
-from llmmanager.bedrock.invocation.feature_memory import FeatureMemory, Refusal
-from llmmanager.bedrock.invocation.feature_table import FeatureClass, find_feature, leave_out, public_name
+from llmmanager.bedrock.invocation.feature_memory import FeatureMemory, UnsupportedFeature
+from llmmanager.bedrock.invocation.feature_table import (
+    FeatureClass,
+    find_feature,
+    public_name,
+    without_features,
+)
 
 
 class _Variant:
-    """The request without some features; `left_out` are the keys of those that it contained."""
+    """The request without some features. `left_out` are the keys of the removed features."""
 
     def __init__(self, request: Mapping[str, Any], left_out: tuple[str, ...]) -> None:
         self.request = request
@@ -20,18 +25,18 @@ class _Variant:
         self._body: bytes | None = None
 
     def body(self) -> bytes:
-        """Return the request as it is sent."""
+        """Return the encoded request."""
         if self._body is None:
             self._body = wire.encode(self.request)
         return self._body
 
 
 class FeatureFallback:
-    """The features that one call leaves out, and the request body without them.
+    """The requests of one call for each model, without the features that the model does not support.
 
     Args:
-        memory: what the models refused in earlier calls of the manager.
-        request: a valid Converse request; it is never changed.
+        memory: unsupported features of the models, from earlier calls of the manager.
+        request: a valid Converse request. It is not changed.
         operation: "Converse" or "ConverseStream".
         enabled: False sends every feature to every model.
     """
@@ -43,43 +48,43 @@ class FeatureFallback:
         self._request = request
         self._operation = operation
         self._enabled = enabled
-        self._remembered: dict[str, tuple[Refusal, ...]] = {}
+        self._remembered: dict[str, tuple[UnsupportedFeature, ...]] = {}
         self._refused: dict[str, tuple[str, ...]] = {}
         self._variants: dict[tuple[bool, frozenset[str]], _Variant] = {}
         self._by_model: dict[str, _Variant] = {}
 
     def body(self, model_id: str) -> bytes:
-        """Return the request body for the model, without the features that it refuses."""
+        """Return the request body for the model, without unsupported features."""
         return self._variant(model_id).body()
 
     def request(self, model_id: str) -> Mapping[str, Any]:
-        """Return the request for the model, without the features that it refuses."""
+        """Return the request for the model, without unsupported features."""
         return self._variant(model_id).request
 
     def left_out(self, model_id: str) -> tuple[str, ...]:
-        """Return the names of the features that the model's request is sent without."""
+        """Return the names of the features removed from the model's request."""
         return tuple(dict.fromkeys(public_name(key) for key in self._variant(model_id).left_out))
 
     def warnings(self, model_id: str) -> list[str]:
-        """Return a sentence for each feature that the model's request is sent without."""
+        """Return a warning for each feature removed from the model's request."""
         found = ((key, find_feature(key)) for key in self._variant(model_id).left_out)
         return [
-            f"{model_id} does not accept {public_name(key)}: {feature.instead}"
+            f"{model_id} does not accept {public_name(key)}: {feature.replacement}"
             for key, feature in found
             if feature is not None
         ]
 
     def content_left_out(self, model_id: str) -> int:
-        """Return how many features of the class "content" the model's request is sent without."""
+        """Return the number of features of class CONTENT removed from the model's request."""
         found = map(find_feature, self._variant(model_id).left_out)
         return sum(feature is not None and feature.feature_class is FeatureClass.CONTENT for feature in found)
 
     def refuse(self, model_id: str, keys: Sequence[str]) -> FeatureClass | None:
-        """Leave out, from now on, the first of the features that the model's request contains.
+        """Remove the first of these features that the model's request contains from its further requests.
 
         Returns:
-            The class of the feature. None when nothing is left out: the request contains none of them, the
-            feature is never left out, or fallback is off.
+            The class of the feature. None if no feature is removed: the request contains none of them, the
+            feature must not be removed, or fallback is disabled.
         """
         if not self._enabled:
             return None
@@ -94,33 +99,33 @@ class FeatureFallback:
             self._refused[model_id] = (*refused, key)
             self._by_model.pop(model_id, None)
             if feature.feature_class is FeatureClass.CONTENT:
-                # Another model may answer this call: the next one shall not ask this model first.
+                # Stored now, since another model may answer this call. Later calls then use that model first.
                 self._remember(model_id, key)
             return feature.feature_class
         return None
 
     def restore(self, model_id: str) -> bool:
-        """Send again what was left out because of an earlier call, and forget those refusals.
+        """Restore the features that were removed because of earlier calls, and remove them from the memory.
 
         Returns:
-            False when nothing was left out because of an earlier call.
+            Whether there were such features.
         """
         left_out = self._variant(model_id).left_out
-        refusals = [refusal for refusal in self._from_memory(model_id) if refusal.feature in left_out]
-        if not refusals:
+        restored = [stored for stored in self._from_memory(model_id) if stored.feature in left_out]
+        if not restored:
             return False
-        self._memory.forget(model_id, refusals)
+        self._memory.remove(model_id, restored)
         self._remembered[model_id] = ()
         self._by_model.pop(model_id, None)
         return True
 
     def answered(self, model_id: str) -> None:
-        """Remember the features that the model refused, now that it has answered without them."""
+        """Store the features that the model rejected, after it answered without them."""
         for key in self._refused.get(model_id, ()):
             self._remember(model_id, key)
 
     def replace_request(self, request: Mapping[str, Any]) -> None:
-        """Send another request from now on, without the same features."""
+        """Use another request, without the same features."""
         self._request = request
         self._variants = {}
         self._by_model = {}
@@ -133,36 +138,36 @@ class FeatureFallback:
 
     def _new_variant(self, model_id: str) -> _Variant:
         keys = frozenset(self._refused.get(model_id, ()))
-        keys = keys.union(refusal.feature for refusal in self._from_memory(model_id))
+        keys = keys.union(stored.feature for stored in self._from_memory(model_id))
         is_prompt = is_managed_prompt(model_id)
         variant = self._variants.get((is_prompt, keys))
         if variant is None:
             request = without_prompt_fields(self._request) if is_prompt else self._request
-            variant = self._variants[is_prompt, keys] = _Variant(*leave_out(request, keys))
+            variant = self._variants[is_prompt, keys] = _Variant(*without_features(request, keys))
         return variant
 
     def _remember(self, model_id: str, key: str) -> None:
         feature = find_feature(key)
         if feature is not None and feature.is_remembered:
             condition = feature.condition(self._request)
-            self._memory.remember(model_id, Refusal(self._operation, key, condition))
+            self._memory.add(model_id, UnsupportedFeature(self._operation, key, condition))
 
-    def _from_memory(self, model_id: str) -> tuple[Refusal, ...]:
-        """Return the refusals of earlier calls that hold for this request.
+    def _from_memory(self, model_id: str) -> tuple[UnsupportedFeature, ...]:
+        """Return the unsupported features from earlier calls that apply to this request.
 
-        Read once per call: a refusal that another call meets meanwhile must not be reported for this one.
+        The memory is read once per call. A feature that a concurrent call adds must not be reported here.
         """
         if not self._enabled:
             return ()
         if model_id not in self._remembered:
-            known = self._memory.refused_by(model_id)
-            self._remembered[model_id] = tuple(refusal for refusal in known if self._holds(refusal))
+            known = self._memory.unsupported_by(model_id)
+            self._remembered[model_id] = tuple(stored for stored in known if self._applies(stored))
         return self._remembered[model_id]
 
-    def _holds(self, refusal: Refusal) -> bool:
-        feature = find_feature(refusal.feature)
+    def _applies(self, stored: UnsupportedFeature) -> bool:
+        feature = find_feature(stored.feature)
         return (
             feature is not None
-            and refusal.operation == self._operation
-            and refusal.condition == feature.condition(self._request)
+            and stored.operation == self._operation
+            and stored.condition == feature.condition(self._request)
         )

@@ -1,4 +1,4 @@
-"""What the models of a manager have refused so far."""
+"""Stores the features that the models of a manager do not support."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import NamedTuple
 from llmmanager.bedrock.forks import after_fork, new_lock
 
 
-class Refusal(NamedTuple):
-    """One refused feature, with all that the refusal depends on beside the model.
+class UnsupportedFeature(NamedTuple):
+    """A feature that a model rejected, and the conditions of that.
 
     Attributes:
         operation: "Converse" or "ConverseStream".
-        feature: its key in the feature table.
-        condition: the feature's condition in the request that was refused.
+        feature: the key in the feature table.
+        condition: the feature's condition for the rejected request.
     """
 
     operation: str
@@ -24,27 +24,27 @@ class Refusal(NamedTuple):
 
 
 class FeatureMemory:
-    """The refusals of each model. Thread-safe; never shared between models."""
+    """The unsupported features of each model. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         after_fork(self, new_lock)
-        self._refused: dict[str, tuple[Refusal, ...]] = {}
+        self._features: dict[str, tuple[UnsupportedFeature, ...]] = {}
 
-    def refused_by(self, model_id: str) -> tuple[Refusal, ...]:
-        """Return the model's refusals, the first one first."""
-        return self._refused.get(model_id, ())
+    def unsupported_by(self, model_id: str) -> tuple[UnsupportedFeature, ...]:
+        """Return the unsupported features of a model, oldest first."""
+        return self._features.get(model_id, ())
 
-    def remember(self, model_id: str, refusal: Refusal) -> None:
-        """Add a refusal, once."""
+    def add(self, model_id: str, feature: UnsupportedFeature) -> None:
+        """Add a feature, unless it is stored already."""
         with self._lock:
-            known = self._refused.get(model_id, ())
-            if refusal not in known:
-                self._refused[model_id] = (*known, refusal)
+            known = self._features.get(model_id, ())
+            if feature not in known:
+                self._features[model_id] = (*known, feature)
 
-    def forget(self, model_id: str, refusals: Iterable[Refusal]) -> None:
-        """Forget these refusals of the model."""
-        forgotten = set(refusals)
+    def remove(self, model_id: str, features: Iterable[UnsupportedFeature]) -> None:
+        """Remove features of a model."""
+        removed = set(features)
         with self._lock:
-            known = self._refused.get(model_id, ())
-            self._refused[model_id] = tuple(refusal for refusal in known if refusal not in forgotten)
+            known = self._features.get(model_id, ())
+            self._features[model_id] = tuple(feature for feature in known if feature not in removed)

@@ -1,4 +1,4 @@
-"""Every feature that a model may refuse: how it is found in a request, left out, and remembered."""
+"""The features that a model may not support: how each is found, removed and remembered."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from llmmanager.bedrock.routing.feature_refusals import ADDITIONAL_FIELD
 
 
 class FeatureClass(Enum):
-    """What may be done when a model refuses a feature."""
+    """How the library handles an unsupported feature."""
 
     SAFETY = "safety"
-    """Never left out: the next model is tried."""
+    """Not removed: the next model is tried."""
     CONTENT = "content"
-    """Left out only when no other configured model may accept it."""
+    """Removed only if no other configured model may support it."""
     TUNING = "tuning"
-    """Left out at once, for the same target."""
+    """Removed at once, for the same target."""
 
 
 def _always(_request: Request) -> Hashable:
@@ -29,31 +29,31 @@ def _always(_request: Request) -> Hashable:
 
 @dataclass(frozen=True)
 class Feature:
-    """A part of a request that a model may refuse.
+    """A part of a request that a model may not support.
 
     Attributes:
-        is_in: whether a request contains it.
-        leave_out: the request without it.
-        instead: what is sent, for the warning.
-        condition: what else a refusal depends on. A refusal is remembered for requests of the same condition.
-        is_remembered: False where a refusal is about a value, and another value may be accepted.
+        is_in: whether a request contains the feature.
+        remove: returns the request without the feature.
+        replacement: what is sent instead, for the warning.
+        condition: what the support depends on. It is remembered for requests with an equal condition.
+        is_remembered: False if the model rejected a value, and may accept another value.
     """
 
     feature_class: FeatureClass
     is_in: Check
-    leave_out: Edit
-    instead: str = "sent without it"
+    remove: Edit
+    replacement: str = "sent without it"
     condition: Callable[[Request], Hashable] = _always
     is_remembered: bool = True
 
 
 def public_name(key: str) -> str:
-    """Return the name of a feature in responses; keys of one name differ in what follows the slash."""
+    """Return the name of a feature in responses: the key up to the slash."""
     return key.partition("/")[0]
 
 
 def find_feature(key: str) -> Feature | None:
-    """Return the feature of a key, or None for a key that this version does not know."""
+    """Return the feature for a key, or None for an unknown key."""
     if key in FEATURES or not key.startswith(ADDITIONAL_FIELD):
         return FEATURES.get(key)
     path = tuple(key.removeprefix(ADDITIONAL_FIELD).split("."))
@@ -65,41 +65,40 @@ def find_feature(key: str) -> Feature | None:
     )
 
 
-def leave_out(request: Request, keys: Iterable[str]) -> tuple[Request, tuple[str, ...]]:
-    """Leave features out of a request.
+def without_features(request: Request, keys: Iterable[str]) -> tuple[Request, tuple[str, ...]]:
+    """Return the request without features, and the keys of the removed features.
 
-    Returns:
-        The new request, and the keys of those features that it contained. They are left out in the order of
-        the table: a feature whose whole place is left out before it is not among them.
+    Features are removed in the order of the table. A feature that is part of another removed feature is not
+    among the returned keys.
     """
-    left_out = []
+    removed = []
     for key in sorted(dict.fromkeys(keys), key=lambda key: (_position(key), key)):
         feature = find_feature(key)
         if feature is not None and feature.is_in(request):
-            request = feature.leave_out(request)
-            left_out.append(key)
-    return request, tuple(left_out)
+            request = feature.remove(request)
+            removed.append(key)
+    return request, tuple(removed)
 
 
 def _position(key: str) -> int:
     return _ORDER.get(key, len(_ORDER))
 
 
-def _content(is_in: Check, leave_out: Edit, instead: str = "sent without it") -> Feature:
-    return Feature(FeatureClass.CONTENT, is_in, leave_out, instead)
+def _content(is_in: Check, remove: Edit, replacement: str = "sent without it") -> Feature:
+    return Feature(FeatureClass.CONTENT, is_in, remove, replacement)
 
 
 def _tuning(
     is_in: Check,
-    leave_out: Edit,
-    instead: str = "sent without it",
+    remove: Edit,
+    replacement: str = "sent without it",
     condition: Callable[[Request], Hashable] = _always,
 ) -> Feature:
-    return Feature(FeatureClass.TUNING, is_in, leave_out, instead, condition)
+    return Feature(FeatureClass.TUNING, is_in, remove, replacement, condition)
 
 
 def _media(kind: str, name: str) -> dict[str, Feature]:
-    """Return the features of one kind of content block: everywhere, and in places that are refused alone."""
+    """Return the features for a kind of content block: anywhere, in assistant messages, in tool results."""
     return {
         name: _content(content.has_block(kind), content.drop_block(kind)),
         f"{name}_in_assistant_messages": _content(
@@ -113,10 +112,10 @@ def _media(kind: str, name: str) -> dict[str, Feature]:
     }
 
 
-def _sampling(name: str, *own_names: str) -> Feature:
+def _sampling(name: str, *native_names: str) -> Feature:
     return _tuning(
-        parameters.has_parameter(name, *own_names),
-        parameters.drop_parameter(name, *own_names),
+        parameters.has_parameter(name, *native_names),
+        parameters.drop_parameter(name, *native_names),
         condition=parameters.is_reasoning,
     )
 
@@ -139,7 +138,7 @@ FEATURES: Mapping[str, Feature] = {
         parameters.has_member("guardrailConfig"),
         parameters.drop_member("guardrailConfig"),
     ),
-    # Content; what holds other features comes before them
+    # Content. A feature that contains other features precedes them.
     "tools": _content(
         content.has_tools, content.drop_tools, "sent without tools, earlier tool calls as text"
     ),
@@ -195,8 +194,8 @@ FEATURES: Mapping[str, Feature] = {
     ),
     "temperature": _TEMPERATURE,
     "top_p": _TOP_P,
-    # Both together are refused: either alone stays.
-    "top_p/with_temperature": _tuning(_has_temperature_and_top_p, _TOP_P.leave_out),
+    # A model rejects both together and accepts either.
+    "top_p/with_temperature": _tuning(_has_temperature_and_top_p, _TOP_P.remove),
     "top_k": _sampling("topK", "top_k", "topK"),
     "stop_sequences": _tuning(
         parameters.has_parameter("stopSequences"), parameters.drop_parameter("stopSequences")
@@ -218,7 +217,7 @@ FEATURES: Mapping[str, Feature] = {
         parameters.drop_additional_field(("thinking",)),
         condition=_thinking_type,
     ),
-    # Some earlier turn lacks its reasoning: the next conversation may have it.
+    # A turn of this conversation has no reasoning. Other conversations may be complete.
     "additional_fields.thinking/incomplete_history": Feature(
         FeatureClass.TUNING,
         parameters.has_additional_field(("thinking",)),

@@ -1,4 +1,4 @@
-"""Converse requests to answers: the models and regions of a manager, and the checks on each answer."""
+"""Sends Converse requests to the models and regions of a manager, and validates the answers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Invoker:
-    """Gets one answer, or the record of why there is none."""
+    """Sends one request at a time and returns its response."""
 
     def __init__(self, machinery: Machinery, targets: Targets) -> None:
         self._machinery = machinery
@@ -43,15 +43,19 @@ class Invoker:
         cancelled: threading.Event | None = None,
         quota_patience: QuotaPatience = ONE_CALL,
     ) -> BedrockResponse:
-        """Answer a Converse request.
+        """Send a Converse request and return the response.
 
         Args:
-            regions: the regions to use, in this order; None for all of the manager's.
+            request: the request.
+            deadline: when the call must end.
+            regions: the regions to use, in this order; None for all regions of the manager.
+            validation: the validation of the answer, or None.
+            cancelled: stops the call when it is set.
             quota_patience: how the call waits when its targets are throttled.
 
         Raises:
             RetryExhaustedError, DeadlineExceededError: no target answered.
-            AuthenticationError, RequestValidationError, ConfigurationError: none would.
+            AuthenticationError, RequestValidationError, ConfigurationError: no target can answer.
         """
         run = Run(
             self._machinery,
@@ -80,10 +84,10 @@ class Invoker:
         deadline: Deadline,
         validation: ResponseValidationConfig | None = None,
     ) -> StreamingResponse:
-        """Answer a Converse request as a stream; the first content has arrived when this returns.
+        """Send a ConverseStream request and return the stream when its first content has arrived.
 
         Raises:
-            As `converse`.
+            The exceptions of `converse`.
         """
         run: Run[OpenStream] = Run(
             self._machinery,
@@ -95,10 +99,10 @@ class Invoker:
             warnings=[*self._targets.warnings, *request.warnings],
             cost_limit=self._cost_limit(request, None),
         )
-        judge = None if validation is None else partial(_judged, validation)
+        validate = None if validation is None else partial(_validated, validation)
         try:
             stream = AnswerStream(
-                run, request.fields, deadline=deadline, timeout=self._machinery.timeout, judge=judge
+                run, request.fields, deadline=deadline, timeout=self._machinery.timeout, validate=validate
             )
         except BaseException:
             run.count()
@@ -133,32 +137,32 @@ class Invoker:
         ]
 
 
-def _judged(validation: ResponseValidationConfig, response: BedrockResponse) -> BedrockResponse:
-    """A streamed answer with its verdict; nothing is asked again, since the text has left."""
-    verdict = _verdict(validation, response)
-    if verdict.success:
+def _validated(validation: ResponseValidationConfig, response: BedrockResponse) -> BedrockResponse:
+    """Return a streamed answer with the result of its validation, which does not cause a retry."""
+    result = _validate(validation, response)
+    if result.success:
         return response
     return replace(
         response,
         success=False,
-        validation_errors=[_validation_error(verdict, len(response.attempts))],
-        error=InvalidResponseError(str(verdict.error_message)),
+        validation_errors=[_validation_error(result, len(response.attempts))],
+        error=InvalidResponseError(str(result.error_message)),
     )
 
 
-def _validation_error(verdict: ValidationResult, attempt: int) -> dict[str, Any]:
+def _validation_error(result: ValidationResult, attempt: int) -> dict[str, Any]:
     return {
-        "error_message": verdict.error_message,
-        "error_details": verdict.error_details,
+        "error_message": result.error_message,
+        "error_details": result.error_details,
         "attempt": attempt,
     }
 
 
 def _valid_answer(run: Run[dict[str, Any]], validation: ResponseValidationConfig) -> BedrockResponse:
-    """Ask until an answer is valid or `response_validation_retries` are used up, over all targets together.
+    """Retry until an answer is valid or `response_validation_retries` are used up, for all targets together.
 
-    The target that gave an invalid answer is asked again. When it fails, the next target is asked; a failed
-    attempt is no answer and is not counted.
+    A target with an invalid answer is called again. If the call fails, the next target is called. A failed
+    attempt does not count as an answer.
     """
     retries_left = validation.response_validation_retries
     last: tuple[ModelAccess, dict[str, Any]] | None = None
@@ -170,30 +174,31 @@ def _valid_answer(run: Run[dict[str, Any]], validation: ResponseValidationConfig
                 raise
             return run.response(*last, success=False)
         response = run.response(*last, success=True)
-        verdict = _verdict(validation, response)
-        if verdict.success:
+        result = _validate(validation, response)
+        if result.success:
             return response
-        run.record.validation_errors.append(_validation_error(verdict, len(run.record.attempts)))
-        run.refuse_answer(InvalidResponseError(str(verdict.error_message)), final=retries_left == 0)
+        run.record.validation_errors.append(_validation_error(result, len(run.record.attempts)))
+        run.refuse_answer(InvalidResponseError(str(result.error_message)), final=retries_left == 0)
         if retries_left == 0 or not run.wait(validation.response_validation_delay):
             return run.response(*last, success=False)
         retries_left -= 1
 
 
-def _verdict(validation: ResponseValidationConfig, response: BedrockResponse) -> ValidationResult:
+def _validate(validation: ResponseValidationConfig, response: BedrockResponse) -> ValidationResult:
     try:
-        verdict = validation.response_validation_function(response)
+        result = validation.response_validation_function(response)
     except Exception as error:
         return ValidationResult(
             success=False,
             error_message=f"the validation function raised {type(error).__name__}: {error}",
             error_details={"exception": type(error).__name__},
         )
-    if not isinstance(verdict, ValidationResult):
+    if not isinstance(result, ValidationResult):
         return ValidationResult(
             success=False,
-            error_message=f"the validation function returned {type(verdict).__name__}, no ValidationResult",
+            error_message="the validation function must return a ValidationResult "
+            f"(got {type(result).__name__})",
         )
-    if not verdict.success and not verdict.error_message:
-        return replace(verdict, error_message="the answer is not valid")
-    return verdict
+    if not result.success and not result.error_message:
+        return replace(result, error_message="the answer is invalid")
+    return result

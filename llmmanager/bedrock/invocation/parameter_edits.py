@@ -1,6 +1,6 @@
-"""Leaving a parameter of a request out: of its inference settings, tool choice and model-specific fields.
+"""Removes unsupported parameters from a request: inference settings, tool choice, model-specific fields.
 
-A request is never changed: the copy without the parameter shares with it what stays.
+Functions return a changed copy that shares the unchanged parts. The given request is not changed.
 """
 
 from __future__ import annotations
@@ -16,57 +16,57 @@ _ADDITIONAL = "additionalModelRequestFields"
 
 
 def tool_choice(request: Request) -> str | None:
-    """Return "auto", "any", "tool" or a later kind of choice; None without one."""
+    """Return "auto", "any", "tool" or an unknown choice; None without a tool choice."""
     return next(iter(request.get("toolConfig", {}).get("toolChoice") or {}), None)
 
 
 def choose_tools_freely(request: Request) -> Request:
-    """Let the model choose whether to call a tool."""
+    """Set the tool choice to "auto"."""
     return {**request, "toolConfig": {**request["toolConfig"], "toolChoice": {"auto": {}}}}
 
 
 def drop_tool_choice(request: Request) -> Request:
-    """Leave out the tool choice."""
+    """Remove the tool choice."""
     return {**request, "toolConfig": without_member(request["toolConfig"], "toolChoice")}
 
 
-def without_member(of: Mapping[str, Any], name: str) -> dict[str, Any]:
+def without_member(mapping: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return a copy without one member."""
-    return {key: value for key, value in of.items() if key != name}
+    return {key: value for key, value in mapping.items() if key != name}
 
 
 def has_member(name: str) -> Check:
-    """Check for a member of the request."""
+    """Return a check for a member of the request."""
     return lambda request: name in request
 
 
 def drop_member(name: str) -> Edit:
-    """Leave out a member of the request."""
+    """Return an edit that removes a member of the request."""
     return lambda request: without_member(request, name)
 
 
-def has_parameter(name: str, *own_names: str) -> Check:
-    """Check for a member of `inferenceConfig`, or for a field of the model's own (`own_names`)."""
+def has_parameter(name: str, *native_names: str) -> Check:
+    """Return a check for a member of `inferenceConfig` or its `native_names` in the additional fields."""
     return lambda request: (
         name in request.get("inferenceConfig", {})
-        or any(has_additional_field((own,))(request) for own in own_names)
+        or any(has_additional_field((native,))(request) for native in native_names)
     )
 
 
-def drop_parameter(name: str, *own_names: str) -> Edit:
-    """Leave out a parameter, wherever it stands; arguments as for `has_parameter`."""
+def drop_parameter(name: str, *native_names: str) -> Edit:
+    """Return an edit that removes a parameter. The arguments are those of `has_parameter`."""
 
     def edit(request: Request) -> Request:
         request = drop_path("inferenceConfig", (name,))(request)
-        for own in own_names:
-            request = drop_path(_ADDITIONAL, (own,))(request)
+        for native in native_names:
+            request = drop_path(_ADDITIONAL, (native,))(request)
         return request
 
     return edit
 
 
 def drop_blank_stop_sequences(request: Request) -> Request:
-    """Leave out stop sequences that hold nothing but white space."""
+    """Remove stop sequences that contain only white space."""
     config = request["inferenceConfig"]
     kept = [sequence for sequence in config["stopSequences"] if sequence.strip()]
     if not kept:
@@ -75,13 +75,13 @@ def drop_blank_stop_sequences(request: Request) -> Request:
 
 
 def has_blank_stop_sequence(request: Request) -> bool:
-    """Check for a stop sequence that holds nothing but white space."""
+    """Whether a stop sequence contains only white space."""
     sequences = request.get("inferenceConfig", {}).get("stopSequences") or ()
     return any(not sequence.strip() for sequence in sequences)
 
 
 def is_reasoning(request: Request) -> bool:
-    """Whether the model is asked to reason before it answers."""
+    """Whether reasoning is enabled."""
     thinking = additional_field(request, ("thinking",))
     return isinstance(thinking, Mapping) and thinking.get("type") != "disabled"
 
@@ -95,7 +95,7 @@ def additional_field(request: Request, path: tuple[str, ...]) -> Any:
 
 
 def has_additional_field(path: tuple[str, ...]) -> Check:
-    """Check for a field of `additionalModelRequestFields`."""
+    """Return a check for a field of `additionalModelRequestFields`."""
 
     def has(request: Request) -> bool:
         parent = additional_field(request, path[:-1])
@@ -105,19 +105,19 @@ def has_additional_field(path: tuple[str, ...]) -> Check:
 
 
 def drop_additional_field(path: tuple[str, ...]) -> Edit:
-    """Leave out a field of `additionalModelRequestFields`."""
+    """Return an edit that removes a field of `additionalModelRequestFields`."""
     return drop_path(_ADDITIONAL, path)
 
 
 def drop_path(member: str, path: tuple[str, ...]) -> Edit:
-    """Leave out what is at `path` in a member of the request, and each object that holds nothing else."""
+    """Return an edit that removes the value at `path` in a member, and parent objects that are empty then."""
 
-    def without(of: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    def without(parent: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
         name = names[0]
-        inner = of.get(name)
+        inner = parent.get(name)
         if len(names) == 1 or not isinstance(inner, Mapping):
-            return without_member(of, name) if len(names) == 1 else dict(of)
+            return without_member(parent, name) if len(names) == 1 else dict(parent)
         rest = without(inner, names[1:])
-        return {**of, name: rest} if rest else without_member(of, name)
+        return {**parent, name: rest} if rest else without_member(parent, name)
 
     return lambda request: without(request, (member, *path))

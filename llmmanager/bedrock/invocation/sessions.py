@@ -1,4 +1,4 @@
-"""botocore's session as this library uses it: credentials as configured, and only the data that is needed."""
+"""Creates botocore sessions with the configured credentials and only the required data files."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from llmmanager.bedrock.models.llm_manager_structures import AuthConfig, Authent
 if TYPE_CHECKING:
     from botocore.session import Session
 
-# Where a role's credentials do not come from: a profile in a file belongs to a user, not to the machine.
-_NOT_FROM_A_ROLE = (
+# Credential providers that are not used for an IAM role: they read a user's configuration.
+_USER_PROVIDERS = (
     "assume-role",
     "shared-credentials-file",
     "custom-process",
@@ -27,11 +27,11 @@ _ENDPOINTS = ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_ENDPOINT_URL")
 
 
 def new_session(auth: AuthConfig) -> Session:
-    """Return a session with these credentials, from which clients are made."""
-    # botocore's session alone: boto3 would add its import and resources, and is not needed for clients.
+    """Return a session with these credentials, for creating clients."""
+    # botocore without boto3, which takes longer to import and is not needed for clients.
     from botocore.session import Session
 
-    from llmmanager.bedrock.invocation.botocore_data import read_sparingly
+    from llmmanager.bedrock.invocation.botocore_data import skip_unused_data
     from llmmanager.bedrock.invocation.credentials import guard
     from llmmanager.bedrock.invocation.event_parser import ParserFactory
 
@@ -41,21 +41,21 @@ def new_session(auth: AuthConfig) -> Session:
         session.set_credentials(auth.access_key_id, auth.secret_access_key, auth.session_token)
     elif auth.auth_type is AuthenticationType.IAM_ROLE:
         resolver = session.get_component("credential_provider")
-        for name in _NOT_FROM_A_ROLE:
+        for name in _USER_PROVIDERS:
             resolver.remove(name)
     guard(session, auth)
     if auth.region:
         session.set_config_variable("region", auth.region)
     session.register_component("response_parser_factory", ParserFactory())
-    read_sparingly(session.get_component("data_loader"))
+    skip_unused_data(session.get_component("data_loader"))
     return session
 
 
 def account_key(auth: AuthConfig) -> tuple[str, ...]:
     """Return a key that is equal for managers with the same credentials and endpoint.
 
-    Bedrock counts quotas for an account. Which account credentials belong to is not asked: that would cost
-    a call. An endpoint other than AWS's has accounts of its own.
+    Bedrock counts quotas by account. The key takes the place of the account id, which would require a call to
+    AWS. Accounts of another endpoint are separate.
     """
     environment = ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_BEARER_TOKEN_BEDROCK", *_ENDPOINTS)
     inherited = [os.environ.get(name, "") for name in environment]
@@ -63,7 +63,7 @@ def account_key(auth: AuthConfig) -> tuple[str, ...]:
 
 
 def user_agent(session: Session) -> str:
-    """Return the user agent for clients. botocore would assemble its own twice in every call."""
+    """Return the user agent for clients. By default, botocore would create it twice in every call."""
     app_id = session.get_config_variable("user_agent_appid")
     base: str = session.user_agent()
     return f"{base} app/{app_id}" if app_id else base

@@ -1,4 +1,4 @@
-"""What a manager has done since it was made."""
+"""Statistics of a manager."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from llmmanager.bedrock.routing.decision import Decision, Kind
 
 
 class CallStats:
-    """Counters over all calls of a manager. Thread-safe: one call is counted as a whole, when it ends."""
+    """Counters for all calls of a manager. A call is counted when it ends. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -22,7 +22,7 @@ class CallStats:
         self._throttles: Counter[str] = Counter()
 
     def count(self, attempts: Sequence[RequestAttempt], decisions: Sequence[Decision | None]) -> None:
-        """Add one call: its attempts, and what was decided after each (None after an answer)."""
+        """Add one call: its attempts, and the decision after each (None after an answer)."""
         with self._lock:
             self._counts["requests"] += 1
             self._counts["attempts"] += len(attempts)
@@ -31,17 +31,20 @@ class CallStats:
                     self._count_failure(attempts[position : position + 2], decision)
 
     def _count_failure(self, attempts: Sequence[RequestAttempt], decision: Decision) -> None:
-        """Add a failed attempt, and what it led to where another one followed."""
-        here = attempts[0]
+        """Add a failed attempt. `attempts` are that attempt and the next one, if any."""
+        failed = attempts[0]
         if decision.kind is Kind.THROTTLE:
-            self._throttles[f"{here.invoke_id}@{here.region}"] += 1
-        for there in attempts[1:]:
+            self._throttles[f"{failed.invoke_id}@{failed.region}"] += 1
+        for following in attempts[1:]:
             self._counts["retries"] += decision.transient
-            self._counts["failovers"] += (here.model_id, here.region) != (there.model_id, there.region)
+            self._counts["failovers"] += (failed.model_id, failed.region) != (
+                following.model_id,
+                following.region,
+            )
             self._counts["feature_fallbacks"] += decision.kind is Kind.FEATURE
 
     def snapshot(self) -> dict[str, Any]:
-        """`requests`, `attempts`, `retries`, `failovers`, `feature_fallbacks`, `throttles` by target."""
+        """Return the counters by name; `throttles` is a dict by target."""
         names = ("requests", "attempts", "retries", "failovers", "feature_fallbacks")
         with self._lock:
             return {name: self._counts[name] for name in names} | {"throttles": dict(self._throttles)}

@@ -1,4 +1,4 @@
-"""A streamed answer across failovers: before its first content like any call, afterwards by going on."""
+"""Streams one answer. A stream that is interrupted after its first content continues on another target."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from llmmanager.bedrock.catalog.entries import ModelAccess
 from llmmanager.bedrock.catalog.facts import facts_of
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import DeadlineExceededError, LLMManagerError
 from llmmanager.bedrock.invocation import wire
-from llmmanager.bedrock.invocation.continuation import Seam, continued
+from llmmanager.bedrock.invocation.continuation import RepetitionFilter, continuation_request
 from llmmanager.bedrock.invocation.run import Run
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.deadline import Deadline
 from llmmanager.bedrock.models.stream_message import Event, StreamMessage, text_of
 from llmmanager.bedrock.routing.decision import Next
 
-Verdict = Callable[[BedrockResponse], BedrockResponse]
-# A tool call that is only announced is nothing that a caller could use, or miss.
+Validation = Callable[[BedrockResponse], BedrockResponse]
+# Events before the first content. The start of a tool call has no content that a caller could use.
 _OPENING = frozenset({"messageStart", "contentBlockStart"})
 
 
 class ConnectionClosedError(Exception):
-    """The connection ended before the model had said that it was done."""
+    """The connection ended before `messageStop`."""
 
 
 class OpenStream:
-    """One connection whose first content has arrived, so that nothing of it can fail unseen any more."""
+    """A connection that has received its first content. Errors before that are errors of the call."""
 
     def __init__(self, events: Any) -> None:
         self._raw = events
@@ -51,10 +51,10 @@ class OpenStream:
         yield from self._iterator
 
     def limit_silence(self, seconds: float) -> None:
-        """Bound the wait for each further event; as botocore does for its own streaming bodies."""
+        """Set the maximum wait for each further event, like botocore for its streaming bodies."""
         try:
             self._raw._raw_stream._fp.fp.raw._sock.settimeout(max(seconds, 0.001))
-        except AttributeError:  # another transport, or a connection that has been handed back
+        except AttributeError:  # another transport, or a connection that was returned to the pool
             return
 
     def close(self) -> None:
@@ -68,12 +68,13 @@ def open_stream(client: Any, invoke_id: str, body: bytes, read_timeout: float) -
 
 
 class AnswerStream:
-    """The events of one answer, whatever targets they come from.
+    """The events of one answer from one or more targets.
 
-    Made once the first target speaks: everything that fails before that is the call's own failover.
+    The constructor returns when the first content has arrived. Errors before that are handled by the attempt
+    loop.
 
     Args:
-        judge: applied to the completed answer.
+        validate: applied to the complete answer, or None.
     """
 
     def __init__(
@@ -83,15 +84,15 @@ class AnswerStream:
         *,
         deadline: Deadline,
         timeout: float,
-        judge: Verdict | None,
+        validate: Validation | None,
     ) -> None:
         self._run = run
         self._request = request
         self._deadline = deadline
         self._timeout = timeout
-        self._judge = judge
+        self._validate = validate
         self._message = StreamMessage()
-        self._seam = Seam("")
+        self._repetition = RepetitionFilter("")
         self._base_index = 0
         self._is_continued = False
         self._error: Exception | None = None
@@ -108,23 +109,25 @@ class AnswerStream:
                 return
             except Exception as error:
                 if self._closed:
-                    # By another thread, which took the connection away from under this one.
+                    # Another thread closed the connection.
                     return
                 if self._message.ended:
-                    # Only the usage was still to come: the answer is whole.
-                    self._run.record.warnings.append(f"the stream broke after the answer had ended: {error}")
+                    # The answer is complete. Only the usage is missing.
+                    self._run.record.warnings.append(
+                        f"the stream failed after the end of the answer: {error}"
+                    )
                     return
-                if not self._go_on_elsewhere(error):
+                if not self._continue_on_other_target(error):
                     return
 
     def response(self) -> BedrockResponse:
-        """The call as it stands now; `success` once the answer is complete."""
+        """Return the response received so far. `success` is True when the answer is complete."""
         if self._final is not None:
             return self._final
         return self._response(success=False)
 
     def close(self) -> None:
-        """Close the connection and take the call into the statistics, once."""
+        """Close the connection and count the call in the statistics. Later calls have no effect."""
         if self._closed:
             return
         self._closed = True
@@ -132,7 +135,7 @@ class AnswerStream:
         self._run.count()
         complete = self._message.ended
         response = replace(self._response(success=complete), error=self._error)
-        self._final = self._judge(response) if self._judge is not None and complete else response
+        self._final = self._validate(response) if self._validate is not None and complete else response
 
     def _response(self, *, success: bool) -> BedrockResponse:
         response = self._run.response(self._target, self._message.response(), success=success)
@@ -140,25 +143,25 @@ class AnswerStream:
 
     def _events_of_one_target(self) -> Iterator[Event]:
         for event in self._stream:
-            for placed in self._placed(event) if self._is_continued else (event,):
-                self._message.add(placed)
-                if "metadata" in placed:
-                    self._run.note_usage(self._target, placed["metadata"] or {})
-                yield placed
+            for adapted in self._adapted(event) if self._is_continued else (event,):
+                self._message.add(adapted)
+                if "metadata" in adapted:
+                    self._run.note_usage(self._target, adapted["metadata"] or {})
+                yield adapted
             remaining = self._deadline.remaining()
             if remaining <= 0 and not self._message.ended:
-                raise ConnectionClosedError("by this side")
+                raise ConnectionClosedError("closed by the client")
             if remaining < self._timeout:
                 self._stream.limit_silence(remaining)
         if not self._message.ended:
-            raise ConnectionClosedError("the stream ended before the answer did")
+            raise ConnectionClosedError("the stream ended before the end of the answer")
 
-    def _placed(self, event: Event) -> Iterator[Event]:
-        """The event as the caller sees it after a failover: in line with what came before."""
+    def _adapted(self, event: Event) -> Iterator[Event]:
+        """Yield the event of a continuation with adapted indexes and without repeated text."""
         if "messageStart" in event and self._message.is_started:
             return
         if "contentBlockStop" in event or "messageStop" in event:
-            rest = self._seam.rest()
+            rest = self._repetition.flush()
             if rest:
                 yield _text_delta(self._base_index, rest)
         kind = next(iter(event), "")
@@ -171,22 +174,22 @@ class AnswerStream:
         if text is None:
             yield {kind: members}
             return
-        text = self._seam.pass_on(text)
+        text = self._repetition.new_text(text)
         if text:
             yield _text_delta(members["contentBlockIndex"], text)
 
-    def _go_on_elsewhere(self, error: Exception) -> bool:
-        """Whether the rest of the answer now comes from another target; if not, the stream has ended."""
+    def _continue_on_other_target(self, error: Exception) -> bool:
+        """Request the rest of the answer from another target. Return False if the stream ends."""
         self._stream.close()
         if self._deadline.remaining() <= 0:
-            error = DeadlineExceededError(f"the deadline passed in the middle of the answer ({error})")
-        said = self._message.text
+            error = DeadlineExceededError(f"the deadline passed during the answer ({error})")
+        received = self._message.text
         next_ = self._run.broke_off(self._target, error)
         if next_ is Next.GIVE_UP or not self._message.is_text_only:
             return False
-        # Some models begin with an empty chunk or a line break: then there is nothing to go on from.
-        if said.strip():
-            self._run.go_on_with(continued(self._request, said), _takes_a_beginning)
+        # Some models start with an empty chunk or a line break, which cannot be continued.
+        if received.strip():
+            self._run.go_on_with(continuation_request(self._request, received), _accepts_prefill)
         try:
             self._target, self._stream = self._run.answer()
         except LLMManagerError as exhausted:
@@ -196,11 +199,11 @@ class AnswerStream:
             self._stream.close()
             return False
         self._run.record.warnings.append(
-            f"the stream broke after {len(said)} characters ({error}) and was continued in "
+            f"the stream was interrupted after {len(received)} characters ({error}) and continued in "
             f"{self._target.region}; get_usage() covers the continuation only"
         )
         self._is_continued = True
-        self._seam = Seam(said)
+        self._repetition = RepetitionFilter(received)
         self._base_index = self._message.last_index
         return True
 
@@ -209,7 +212,7 @@ def _text_delta(index: int, text: str) -> Event:
     return {"contentBlockDelta": {"contentBlockIndex": index, "delta": {"text": text}}}
 
 
-def _takes_a_beginning(target: ModelAccess) -> bool:
-    """Whether the model goes on with an assistant turn; only a known refusal rules it out."""
+def _accepts_prefill(target: ModelAccess) -> bool:
+    """Whether the model continues an assistant turn. False only for a model known not to."""
     facts = facts_of(target.model_id)
     return facts is None or facts.supports.get("assistant_prefill") is not False

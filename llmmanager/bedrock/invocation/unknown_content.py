@@ -1,4 +1,4 @@
-"""Content that an older SDK could not read, in a history that is sent back."""
+"""Removes botocore's markers for unknown content from a conversation."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ _PLACEHOLDER = {"text": "[omitted]"}
 
 
 def without_unknown_markers(request: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
-    """Return the request without the blocks that botocore could not read, and a warning if there are any.
+    """Return the request without blocks that botocore could not parse, and a warning if there are any.
 
-    botocore puts `SDK_UNKNOWN_MEMBER` in the place of content that it does not know. What the content was
-    is lost, and Bedrock refuses the marker. What needs no change is shared with the original, which is
-    never changed.
+    botocore replaces content that it does not know with `SDK_UNKNOWN_MEMBER`. The content is lost, and
+    Bedrock rejects the marker. The given request is not changed. Unchanged parts are shared with it.
     """
     messages = request.get("messages") or ()
     if not any(_is_marked(block) for message in messages for block in message["content"]):
@@ -26,11 +25,11 @@ def without_unknown_markers(request: Mapping[str, Any]) -> tuple[Mapping[str, An
         }
         for message in messages
     ]
-    warning = f"messages: content that the SDK did not know ({MARKER}) was left out"
+    warning = f"messages: content that the SDK could not parse ({MARKER}) was removed"
     return {**request, "messages": kept}, [warning]
 
 
 def _is_marked(block: Mapping[str, Any]) -> bool:
-    """Whether the marker stands for the block, or for all that the block holds."""
+    """Whether the marker replaces the block or its content."""
     members = [member for member in block.values() if isinstance(member, Mapping)]
     return any(MARKER in part for part in (block, *members))

@@ -1,4 +1,4 @@
-"""One call on the wire through botocore: our JSON body, the caller's time limit."""
+"""Calls Converse and ConverseStream through botocore, with an encoded body and a read timeout per call."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from llmmanager.bedrock.models.answer_content import without_blank_text
 
 _OPERATIONS = ("Converse", "ConverseStream")
 _ATTACHED = "_llmmanager_wire"
-# What json raises for a value that it cannot write.
-_NO_JSON = (TypeError, ValueError, RecursionError)
+# Errors of the JSON encoder for a value that is not JSON.
+_JSON_ERRORS = (TypeError, ValueError, RecursionError)
 
 
 class _Pending(threading.local):
-    """What the event handler of the thread's current call is to send."""
+    """Body and read timeout of the thread's current call, for the event handler."""
 
     body: bytes = b"{}"
     read_timeout: float = 60.0
@@ -28,17 +28,17 @@ _pending = _Pending()
 
 
 def encode(request: Mapping[str, Any]) -> bytes:
-    """The request as Bedrock's JSON: bytes as base64, every other field as it stands.
+    """Return the request as JSON, with bytes as base64.
 
-    botocore's serialiser knows the fields of its own release only; encoding here lets through what AWS
-    adds next, and spares walking the request a second time.
+    botocore's serializer drops fields that its release does not know, and would process the whole request
+    again.
 
     Raises:
-        RequestValidationError: a field holds what JSON cannot, where validation does not look.
+        RequestValidationError: a field that is not validated contains a value that is not JSON.
     """
     try:
         return json_body(request)
-    except _NO_JSON as error:
+    except _JSON_ERRORS as error:
         problems = list(_problems(request))
         raise RequestValidationError(f"the request is invalid: {'; '.join(problems)}", problems) from error
 
@@ -47,16 +47,17 @@ def converse(client: Any, invoke_id: str, body: bytes, read_timeout: float) -> d
     """Call Converse and return its response without botocore's metadata and blank text blocks.
 
     Args:
-        body: from `encode`.
-        read_timeout: longest silence in seconds.
+        invoke_id: the id of a model or inference profile.
+        body: the result of `encode`.
+        read_timeout: maximum wait for data in seconds.
 
     Raises:
-        botocore.exceptions.ClientError, BotoCoreError: as botocore raises them.
+        botocore.exceptions.ClientError, BotoCoreError: the call failed.
     """
-    response = _called(client, client.converse, invoke_id, body, read_timeout)
+    response = _call(client, client.converse, invoke_id, body, read_timeout)
     response.pop("ResponseMetadata", None)
     if not response.get("output"):
-        raise _no_answer()
+        raise _incomplete_response()
     message = response["output"].get("message")
     if message and message.get("content"):
         message["content"] = without_blank_text(message["content"])
@@ -64,11 +65,11 @@ def converse(client: Any, invoke_id: str, body: bytes, read_timeout: float) -> d
 
 
 def converse_stream(client: Any, invoke_id: str, body: bytes, read_timeout: float) -> Any:
-    """Call ConverseStream and return its event stream; arguments and errors as in `converse`."""
-    return _called(client, client.converse_stream, invoke_id, body, read_timeout)["stream"]
+    """Call ConverseStream and return its event stream. Arguments and errors are those of `converse`."""
+    return _call(client, client.converse_stream, invoke_id, body, read_timeout)["stream"]
 
 
-def _called(client: Any, operation: Any, invoke_id: str, body: bytes, read_timeout: float) -> dict[str, Any]:
+def _call(client: Any, operation: Any, invoke_id: str, body: bytes, read_timeout: float) -> dict[str, Any]:
     _attach(client)
     _pending.body, _pending.read_timeout = body, read_timeout
     try:
@@ -83,11 +84,11 @@ def _called(client: Any, operation: Any, invoke_id: str, body: bytes, read_timeo
     return response
 
 
-def _no_answer() -> Exception:
-    """botocore takes a body that was cut off, or a proxy's page, for a response with nothing in it."""
+def _incomplete_response() -> Exception:
+    """Return the error for a response without output: a truncated body, or the page of a proxy."""
     from botocore.exceptions import ResponseStreamingError
 
-    error: Exception = ResponseStreamingError(error="what came is not an answer, or not a whole one")
+    error: Exception = ResponseStreamingError(error="the response is incomplete or is not from Bedrock")
     return error
 
 
@@ -95,12 +96,12 @@ def _problems(request: Mapping[str, Any]) -> Iterator[str]:
     for field, value in request.items():
         try:
             json_body(value)
-        except _NO_JSON as error:
+        except _JSON_ERRORS as error:
             yield f"{field}: must be plain data ({error})"
 
 
 def _attach(client: Any) -> None:
-    """Register the handler once a client; twice by a race is harmless."""
+    """Register the handler once per client. Registering it twice in a race has no effect."""
     if not getattr(client, _ATTACHED, False):
         for operation in _OPERATIONS:
             client.meta.events.register(

@@ -185,7 +185,7 @@ def test_an_answer_that_was_cut_off_is_no_answer(
     response = make_manager().converse(ask)
     assert response.get_content() == "Paris"
     assert [attempt.decision for attempt in response.attempts] == ["same_target"] * 3 + [None]
-    assert "not an answer, or not a whole one" in str(response.get_last_error())
+    assert "response is incomplete or is not from Bedrock" in str(response.get_last_error())
 
 
 def test_a_profile_name_counts_for_profiles_only(make_manager, ask) -> None:
@@ -260,7 +260,7 @@ def test_an_error_on_asking_again_leaves_the_last_answer(
     assert len(seen) == 1
     assert not response.success
     assert response.get_content() == seen[0].get_content()
-    assert response.get_validation_errors()[0]["error_message"] == "the answer is not valid"
+    assert response.get_validation_errors()[0]["error_message"] == "the answer is invalid"
     assert "shut" in str(response.get_last_error())
     assert [attempt.region for attempt in response.attempts] == [EAST, EAST, WEST]
 

@@ -50,7 +50,7 @@ def test_a_dropped_feature_is_one_line(make_manager, fake_bedrock, lines) -> Non
     message = "The model returned the following errors: `temperature` is deprecated for this model."
     fake_bedrock.add_fault(Fault(error="ValidationException", message=message, count=1))
     make_manager().converse(ask(), inference_config={"temperature": 0.5})
-    assert lines(logging.INFO) == [f"{LITE} in {EAST} (on_demand) is asked again without temperature"]
+    assert lines(logging.INFO) == [f"{LITE} in {EAST} (on_demand) is called again without temperature"]
 
 
 def test_a_cooldown_is_one_line_when_it_starts(make_manager, fake_bedrock, lines) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
 from llmmanager.bedrock.invocation.clients import ClientPool
-from llmmanager.bedrock.invocation.feature_memory import FeatureMemory, Refusal
+from llmmanager.bedrock.invocation.feature_memory import FeatureMemory, UnsupportedFeature
 from llmmanager.bedrock.invocation.stats import CallStats
 from llmmanager.bedrock.models.parallel_structures import LoadBalancingStrategy
 from llmmanager.bedrock.parallel.executor import Executor
@@ -100,10 +100,11 @@ def test_no_refused_feature_is_lost_from_memory() -> None:
     memory = FeatureMemory()
     at_once(
         lambda number: [
-            memory.remember("model", Refusal("Converse", f"feature-{number}-{n}", None)) for n in range(20)
+            memory.add("model", UnsupportedFeature("Converse", f"feature-{number}-{n}", None))
+            for n in range(20)
         ]
     )
-    assert len(memory.refused_by("model")) == THREADS * 20
+    assert len(memory.unsupported_by("model")) == THREADS * 20
 
 
 def test_the_counter_reports_the_maximum_of_concurrent_requests_and_returns_to_zero() -> None:

@@ -1,4 +1,4 @@
-"""What is spared of botocore's data makes no difference to where a client calls and how it signs."""
+"""The skipped data of botocore does not change endpoints and signatures of clients."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def sent_by(session: Session, service: str, region: str) -> tuple[str, list[str]
 
 
 @pytest.mark.parametrize("service", CALLS)
-def test_every_client_calls_and_signs_as_with_all_of_botocores_data(service: str) -> None:
+def test_every_client_calls_and_signs_as_with_all_data_of_botocore(service: str) -> None:
     ours, theirs = new_session(AuthConfig()), Session()
     for region in REGIONS:
         assert sent_by(ours, service, region) == sent_by(theirs, service, region)
@@ -73,16 +73,14 @@ def test_variants_of_endpoints_are_the_same(variable: str, monkeypatch: pytest.M
         assert sent_by(ours, service, region) == sent_by(theirs, service, region)
 
 
-def test_the_old_global_endpoint_of_sts_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_legacy_global_endpoint_of_sts_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_STS_REGIONAL_ENDPOINTS", "legacy")
     ours, theirs = new_session(AuthConfig()), Session()
     for region in ("us-east-1", "eu-west-1", "ap-east-1", "us-gov-west-1"):
         assert sent_by(ours, "sts", region) == sent_by(theirs, "sts", region)
 
 
-def test_endpoints_that_a_user_put_in_botocores_search_path_hold(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_endpoints_in_a_users_search_path_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = {"partitions": [], "version": "my own"}
     (tmp_path / "endpoints.json").write_text(json.dumps(own))
     monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
@@ -90,7 +88,7 @@ def test_endpoints_that_a_user_put_in_botocores_search_path_hold(
     assert loader.load_data("endpoints") == own
 
 
-def test_the_large_file_of_endpoints_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_large_endpoints_file_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     opened = []
     real = JSONFileLoader._load_file
 
@@ -104,6 +102,6 @@ def test_the_large_file_of_endpoints_is_not_read(monkeypatch: pytest.MonkeyPatch
     assert [name for name in opened if name.startswith("service-2.json")]
 
 
-def test_a_service_that_does_not_exist_is_still_refused() -> None:
+def test_an_unknown_service_is_rejected() -> None:
     with pytest.raises((UnknownServiceError, DataNotFoundError)):
         new_session(AuthConfig()).create_client("bedrok", region_name="us-east-1")

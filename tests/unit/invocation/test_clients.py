@@ -1,4 +1,4 @@
-"""How the clients of a manager are set up."""
+"""ClientPool: configuration and errors of clients."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("aws_credentials")
         (0.2, 1.0, 0.2),
     ],
 )
-def test_a_connection_is_waited_for_briefly_and_more_so_near_the_deadline(
+def test_the_connect_timeout_is_short_and_shorter_close_to_the_deadline(
     timeout: float, remaining: float, connect: float
 ) -> None:
     pool = ClientPool(timeout=timeout)
@@ -33,7 +33,7 @@ def test_a_connection_is_waited_for_briefly_and_more_so_near_the_deadline(
     pool.close()
 
 
-def test_botocore_neither_retries_nor_runs_out_of_connections() -> None:
+def test_botocore_does_not_retry_and_has_enough_connections() -> None:
     pool = ClientPool(timeout=5, max_connections=200)
     config = pool.client("bedrock-runtime", "us-east-1").meta.config
     assert config.retries["total_max_attempts"] == 1
@@ -42,7 +42,7 @@ def test_botocore_neither_retries_nor_runs_out_of_connections() -> None:
     pool.close()
 
 
-def test_a_client_is_kept_until_the_session_is_renewed_or_closed() -> None:
+def test_a_client_is_reused_until_the_session_is_renewed_or_closed() -> None:
     pool = ClientPool(timeout=5)
     first = pool.client("bedrock-runtime", "us-east-1")
     assert pool.client("bedrock-runtime", "us-east-1") is first
@@ -56,7 +56,7 @@ def test_a_client_is_kept_until_the_session_is_renewed_or_closed() -> None:
     pool.close()
 
 
-def test_an_endpoint_that_is_no_url_is_a_matter_of_configuration(
+def test_an_endpoint_that_is_not_a_url_is_a_configuration_error(
     aws_credentials: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "bedrock.local")
@@ -64,13 +64,13 @@ def test_an_endpoint_that_is_no_url_is_a_matter_of_configuration(
         ClientPool(timeout=1).client("bedrock-runtime", "us-east-1")
 
 
-def test_a_region_that_cannot_be_one_is_no_matter_of_credentials() -> None:
+def test_an_invalid_region_is_not_a_credential_error() -> None:
     with pytest.raises(ConfigurationError, match="not a region") as raised:
         ClientPool(timeout=5).client("bedrock-runtime", "not a region")
     assert raised.value.invalid_config == {"region": "not a region"}
 
 
-def test_a_role_takes_no_credentials_from_an_old_boto_file(
+def test_a_role_does_not_use_credentials_of_a_boto_file(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "boto"
@@ -82,7 +82,7 @@ def test_a_role_takes_no_credentials_from_an_old_boto_file(
     assert not ClientPool(AuthConfig(AuthenticationType.IAM_ROLE), timeout=5).has_credentials()
 
 
-def test_a_profile_that_is_not_there_is_no_matter_of_a_region() -> None:
+def test_a_missing_profile_is_not_an_error_of_a_region() -> None:
     auth = AuthConfig(AuthenticationType.PROFILE, profile_name="nobody")
     with pytest.raises(AuthenticationError, match="nobody") as raised:
         ClientPool(auth, timeout=5).has_credentials()

@@ -1,47 +1,47 @@
-"""Going on with an answer whose stream was lost."""
+"""Continuing an interrupted answer."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmmanager.bedrock.invocation.continuation import Seam, continued
+from llmmanager.bedrock.invocation.continuation import RepetitionFilter, continuation_request
 
 QUESTION = {"role": "user", "content": [{"text": "Tell me."}]}
 
 
 def joined(said: str, chunks: list[str]) -> str:
-    seam = Seam(said)
-    return said + "".join(seam.pass_on(chunk) for chunk in chunks) + seam.rest()
+    repetition = RepetitionFilter(said)
+    return said + "".join(repetition.new_text(chunk) for chunk in chunks) + repetition.flush()
 
 
-def test_what_was_said_becomes_an_assistant_turn_without_its_trailing_white_space() -> None:
+def test_the_received_text_becomes_an_assistant_turn_without_trailing_white_space() -> None:
     request = {"messages": [QUESTION]}
-    assert continued(request, "Once \n")["messages"] == [
+    assert continuation_request(request, "Once \n")["messages"] == [
         QUESTION,
         {"role": "assistant", "content": [{"text": "Once"}]},
     ]
     assert request == {"messages": [QUESTION]}
 
 
-def test_a_beginning_that_the_caller_gave_is_joined_with_what_followed() -> None:
+def test_a_prefill_of_the_caller_is_joined_with_the_received_text() -> None:
     given_beginning = {"role": "assistant", "content": [{"text": "Once"}]}
-    asked = continued({"messages": [QUESTION, given_beginning]}, " upon")
-    assert asked["messages"][-1] == {"role": "assistant", "content": [{"text": "Once upon"}]}
+    request_ = continuation_request({"messages": [QUESTION, given_beginning]}, " upon")
+    assert request_["messages"][-1] == {"role": "assistant", "content": [{"text": "Once upon"}]}
     assert given_beginning["content"] == [{"text": "Once"}]
 
 
-def test_max_tokens_shrinks_by_what_was_said_but_not_to_nothing() -> None:
+def test_max_tokens_is_reduced_by_the_received_text_but_not_below_one() -> None:
     request = {"messages": [QUESTION], "inferenceConfig": {"maxTokens": 10, "temperature": 0.5}}
-    assert continued(request, "x" * 20)["inferenceConfig"] == {"maxTokens": 5, "temperature": 0.5}
-    assert continued(request, "x" * 400)["inferenceConfig"]["maxTokens"] == 1
+    assert continuation_request(request, "x" * 20)["inferenceConfig"] == {"maxTokens": 5, "temperature": 0.5}
+    assert continuation_request(request, "x" * 400)["inferenceConfig"]["maxTokens"] == 1
 
 
 chunked = st.lists(st.text(max_size=6), max_size=12)
 
 
 @given(said=st.text(max_size=40), chunks=chunked)
-def test_a_repeated_beginning_is_left_out_and_nothing_else_is(said: str, chunks: list[str]) -> None:
+def test_only_repeated_text_is_removed(said: str, chunks: list[str]) -> None:
     whole = "".join(chunks)
     result = joined(said, chunks)
     assert result.startswith(said)
@@ -50,7 +50,7 @@ def test_a_repeated_beginning_is_left_out_and_nothing_else_is(said: str, chunks:
 
 
 @given(said=st.text(min_size=16, max_size=40), rest=st.text(max_size=20), cut=st.integers(1, 7))
-def test_a_model_that_starts_over_repeats_nothing(said: str, rest: str, cut: int) -> None:
+def test_the_text_of_a_model_that_starts_over_is_not_repeated(said: str, rest: str, cut: int) -> None:
     whole = said + rest
     chunks = [whole[start : start + cut] for start in range(0, len(whole), cut)]
     assert joined(said, chunks) == whole
@@ -62,59 +62,61 @@ def test_an_answer_that_begins_and_ends_with_white_space_is_not_repeated() -> No
 
 
 @given(words=st.lists(st.text(alphabet="ab", min_size=1, max_size=4), min_size=2, max_size=6))
-def test_white_space_at_the_seam_comes_once(words: list[str]) -> None:
+def test_white_space_at_the_interruption_is_not_repeated(words: list[str]) -> None:
     said = " ".join(words[:-1]) + " "
     assert joined(said, [" " + words[-1]]) == " ".join(words)
 
 
-def test_a_beginning_of_several_blocks_goes_on_in_its_last_text() -> None:
+def test_a_prefill_of_several_blocks_continues_in_its_last_text() -> None:
     first, last = {"text": "One."}, {"text": "Two"}
     beginning = {"role": "assistant", "content": [first, last]}
-    asked = continued({"messages": [QUESTION, beginning]}, " and")
-    assert asked["messages"][-1]["content"] == [first, {"text": "Two and"}]
+    request_ = continuation_request({"messages": [QUESTION, beginning]}, " and")
+    assert request_["messages"][-1]["content"] == [first, {"text": "Two and"}]
 
 
-def test_a_beginning_that_does_not_end_in_text_is_followed_by_what_was_said() -> None:
+def test_a_prefill_that_does_not_end_with_text_gets_a_new_block() -> None:
     reasoning = {"reasoningContent": {"reasoningText": {"text": "Hm."}}}
     for content in ([reasoning], [{"text": "One."}, reasoning]):
-        asked = continued({"messages": [QUESTION, {"role": "assistant", "content": content}]}, "Paris")
-        assert asked["messages"][-1]["content"] == [*content, {"text": "Paris"}]
+        request_ = continuation_request(
+            {"messages": [QUESTION, {"role": "assistant", "content": content}]}, "Paris"
+        )
+        assert request_["messages"][-1]["content"] == [*content, {"text": "Paris"}]
 
 
-def test_without_max_tokens_nothing_bounds_the_rest() -> None:
-    assert "inferenceConfig" not in continued({"messages": [QUESTION]}, "said")
+def test_max_tokens_is_not_added() -> None:
+    assert "inferenceConfig" not in continuation_request({"messages": [QUESTION]}, "said")
     config = {"temperature": 0.5}
-    asked = continued({"messages": [QUESTION], "inferenceConfig": config}, "said")
-    assert asked["inferenceConfig"] == config
+    request_ = continuation_request({"messages": [QUESTION], "inferenceConfig": config}, "said")
+    assert request_["inferenceConfig"] == config
 
 
-def test_a_short_beginning_may_come_again_as_part_of_the_text() -> None:
+def test_short_repeated_text_is_kept() -> None:
     fifteen, sixteen = "a" * 15, "a" * 16
     assert joined(fifteen, [fifteen]) == fifteen * 2
     assert joined(sixteen, [sixteen, "b"]) == sixteen + "b"
 
 
-def test_text_passes_at_once_when_nothing_can_repeat() -> None:
-    seam = Seam("said")
-    assert [seam.pass_on("sa"), seam.pass_on("id"), seam.rest()] == ["sa", "id", ""]
+def test_text_is_not_buffered_if_nothing_can_be_repeated() -> None:
+    repetition = RepetitionFilter("said")
+    assert [repetition.new_text("sa"), repetition.new_text("id"), repetition.flush()] == ["sa", "id", ""]
 
 
-def test_held_back_text_is_given_out_once_at_the_end() -> None:
-    seam = Seam("Once upon a time there was")
-    assert seam.pass_on("Once") == ""
-    assert [seam.rest(), seam.rest()] == ["Once", ""]
-    assert seam.pass_on(" upon") == " upon"
-    assert seam.rest() == ""
+def test_buffered_text_is_returned_once_at_the_end() -> None:
+    repetition = RepetitionFilter("Once upon a time there was")
+    assert repetition.new_text("Once") == ""
+    assert [repetition.flush(), repetition.flush()] == ["Once", ""]
+    assert repetition.new_text(" upon") == " upon"
+    assert repetition.flush() == ""
 
 
-def test_only_the_last_turn_of_a_longer_conversation_goes_on() -> None:
+def test_only_the_last_turn_of_a_conversation_is_continued() -> None:
     again = {"role": "user", "content": [{"text": "Go on."}]}
     begun = {"role": "assistant", "content": [{"text": "Once"}]}
-    asked = continued({"messages": [QUESTION, again, begun]}, " upon")
+    request_ = continuation_request({"messages": [QUESTION, again, begun]}, " upon")
     joined_turn = {"role": "assistant", "content": [{"text": "Once upon"}]}
-    assert asked["messages"] == [QUESTION, again, joined_turn]
+    assert request_["messages"] == [QUESTION, again, joined_turn]
 
 
-def test_after_a_short_beginning_without_white_space_nothing_is_held_back() -> None:
+def test_text_is_not_buffered_after_short_text_without_white_space() -> None:
     for chunk in ("a", "ab", "X", "XX", " "):
-        assert Seam("abc").pass_on(chunk) == chunk
+        assert RepetitionFilter("abc").new_text(chunk) == chunk

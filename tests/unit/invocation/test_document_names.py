@@ -1,4 +1,4 @@
-"""Documents under names that Bedrock takes."""
+"""Document names are changed into names that Bedrock accepts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def asking(*content: dict[str, Any]) -> dict[str, Any]:
         ("..", "--"),
     ],
 )
-def test_a_name_that_bedrock_refuses_is_changed_and_told(name: str, sent: str) -> None:
+def test_an_invalid_name_is_changed_with_a_warning(name: str, sent: str) -> None:
     request = asking(TEXT, document(name))
     before = copy.deepcopy(request)
     changed, warnings = with_accepted_names(request)
@@ -44,14 +44,14 @@ def test_a_name_that_bedrock_refuses_is_changed_and_told(name: str, sent: str) -
     assert request == before
 
 
-def test_a_document_that_a_tool_brought_is_renamed_where_it_is() -> None:
+def test_a_document_in_a_tool_result_is_renamed() -> None:
     changed, warnings = with_accepted_names(asking(result(TEXT, document("a.pdf")), TEXT))
     assert changed == asking(result(TEXT, document("a-pdf")), TEXT)
     assert warnings == ["the document 'a.pdf' was sent as 'a-pdf'"]
 
 
 @pytest.mark.parametrize("name", ["report", "Q3 report (final) [2]", "a-b"])
-def test_names_that_bedrock_takes_leave_the_request_as_it_is(name: str) -> None:
+def test_valid_names_leave_the_request_unchanged(name: str) -> None:
     for request in (asking(TEXT, document(name)), asking(result(document(name))), asking(TEXT)):
         assert with_accepted_names(request) == (request, [])
         assert with_accepted_names(request)[0] is request
@@ -78,7 +78,7 @@ def names_in(request: Mapping[str, Any]) -> list[str]:
         (["x" * 195 + " yyyy"] * 2, ["x" * 195 + " yyyy", "x" * 195 + " (2)"]),
     ],
 )
-def test_no_two_documents_go_out_under_one_name(names: list[str], sent: list[str]) -> None:
+def test_no_two_documents_are_sent_with_the_same_name(names: list[str], sent: list[str]) -> None:
     first, *others = [document(name) for name in names]
     conversation = {"messages": [*asking(first)["messages"], *asking(TEXT, *others)["messages"]]}
     before = copy.deepcopy(conversation)
@@ -92,17 +92,17 @@ def test_no_two_documents_go_out_under_one_name(names: list[str], sent: list[str
     ]
 
 
-def test_a_document_of_a_tool_gives_way_to_one_of_the_same_name() -> None:
+def test_a_document_in_a_tool_result_with_a_duplicate_name_is_renamed() -> None:
     changed, _ = with_accepted_names(asking(document("report"), result(document("report"))))
     assert names_in(changed) == ["report", "report (2)"]
 
 
 @pytest.mark.parametrize("block", [document("a.pdf"), result(document("a.pdf"))])
-def test_a_document_is_found_where_there_is_nothing_else(block: dict[str, Any]) -> None:
+def test_a_document_is_found_in_a_message_without_other_blocks(block: dict[str, Any]) -> None:
     assert len(with_accepted_names(asking(block))[1]) == 1
 
 
-def test_a_block_that_keeps_its_name_is_shared_with_the_original() -> None:
+def test_a_block_with_an_unchanged_name_is_shared_with_the_original() -> None:
     fine = document("fine")
     changed, _ = with_accepted_names(asking(fine, document("a.pdf")))
     assert changed["messages"][0]["content"][0] is fine

@@ -1,4 +1,4 @@
-"""The parser gives what botocore's own gives, and the content that botocore does not know."""
+"""The parser returns the same as botocore's, with the content that botocore does not know."""
 
 from __future__ import annotations
 
@@ -43,14 +43,16 @@ JSON = st.recursive(
 
 
 @given(st.text(), st.integers(0, 99), st.text(max_size=20))
-def test_a_chunk_of_text_is_parsed_alike_padding_left_out(text: str, index: int, padding: str) -> None:
+def test_a_text_chunk_is_parsed_equally_without_padding(text: str, index: int, padding: str) -> None:
     response = event({"contentBlockIndex": index, "delta": {"text": text}, "p": padding})
     expected = {"contentBlockDelta": {"delta": {"text": text}, "contentBlockIndex": index}}
     assert told(OURS, response) == told(THEIRS, response) == expected
 
 
 @given(st.dictionaries(st.sampled_from(["contentBlockIndex", "delta", "p"]), JSON))
-def test_an_odd_delta_is_left_to_botocore_unless_that_would_lose_content(body: dict[str, Any]) -> None:
+def test_an_unexpected_delta_is_parsed_by_botocore_unless_that_would_lose_content(
+    body: dict[str, Any],
+) -> None:
     parsed = told(OURS, event(body))
     if isinstance(body.get("delta"), dict):
         came = {kind: member for kind, member in body["delta"].items() if member is not None}
@@ -72,7 +74,7 @@ def test_an_odd_delta_is_left_to_botocore_unless_that_would_lose_content(body: d
         ({"text": None, "__type": "x"}, {}),
     ],
 )
-def test_content_that_botocore_does_not_know_is_kept_as_it_came(
+def test_content_that_botocore_does_not_know_is_not_changed(
     delta: dict[str, Any], kept: dict[str, Any]
 ) -> None:
     parsed = parse(OURS, event({"contentBlockIndex": 0, "delta": delta}))
@@ -90,7 +92,7 @@ def test_content_that_botocore_does_not_know_is_kept_as_it_came(
         b"",
     ],
 )
-def test_what_is_no_plain_text_is_left_to_botocore(body: object) -> None:
+def test_events_without_plain_text_are_parsed_by_botocore(body: object) -> None:
     assert told(OURS, event(body)) == told(THEIRS, event(body))
 
 
@@ -112,11 +114,11 @@ def test_an_event_of_invalid_json_is_an_error_and_not_an_event_without_content(
         ("somethingNew", {"contentBlockIndex": 0, "delta": {"text": "a"}}),
     ],
 )
-def test_other_events_are_parsed_alike(kind: str, body: dict[str, Any]) -> None:
+def test_other_events_are_parsed_equally(kind: str, body: dict[str, Any]) -> None:
     assert told(OURS, event(body, kind)) == told(THEIRS, event(body, kind))
 
 
-def test_text_does_not_take_the_walk_along_the_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_is_parsed_without_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
     def walk(*_: Any) -> None:
         raise AssertionError("walked")
 
@@ -153,7 +155,7 @@ MEMBERS = {
 
 
 @given(st.fixed_dictionaries({}, optional=MEMBERS))
-def test_an_answer_of_known_content_is_parsed_alike(answer: dict[str, Any]) -> None:
+def test_an_answer_with_known_content_is_parsed_equally(answer: dict[str, Any]) -> None:
     response = {"status_code": 200, "headers": {}, "body": json.dumps(answer).encode()}
     ours, theirs = (factory.create_parser("rest-json").parse(response, ANSWER) for factory in (OURS, THEIRS))
     del theirs["ResponseMetadata"]
@@ -181,5 +183,5 @@ def test_members_have_the_same_name_in_json_as_in_python(service: str) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["json", "query", "ec2", "rest-xml"])
-def test_other_services_answers_are_parsed_by_botocores_own(protocol: str) -> None:
+def test_responses_of_other_services_are_parsed_by_botocore(protocol: str) -> None:
     assert type(OURS.create_parser(protocol)) is type(THEIRS.create_parser(protocol))

@@ -1,4 +1,4 @@
-"""What one call leaves out for each model, and what is remembered of it."""
+"""FeatureFallback: removed and remembered features of one call."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ refusals = st.lists(st.tuples(st.sampled_from(MODELS), st.sampled_from(KEYS)), m
 
 
 @given(refusals)
-def test_a_model_loses_no_more_than_it_refused_and_never_the_guardrail(
+def test_only_rejected_features_are_removed_and_the_guardrail_never(
     refused: list[tuple[str, str]],
 ) -> None:
     before = copy.deepcopy(REQUEST)
@@ -113,7 +113,7 @@ def _parts_of(keys: set[str]) -> set[str]:
 
 
 @given(refusals)
-def test_the_next_call_of_the_same_condition_starts_where_this_one_ended(
+def test_the_next_call_with_the_same_condition_starts_without_the_feature(
     refused: list[tuple[str, str]],
 ) -> None:
     memory = FeatureMemory()
@@ -132,13 +132,13 @@ def test_the_next_call_of_the_same_condition_starts_where_this_one_ended(
 
 
 @pytest.mark.parametrize("key", [key for key in KEYS if "guardrail" in key])
-def test_a_guardrail_is_not_left_out(key: str) -> None:
+def test_a_guardrail_is_not_removed(key: str) -> None:
     call = fallback()
     assert call.refuse("a", [key, "tools"]) is None
     assert call.left_out("a") == ()
 
 
-def test_the_first_feature_that_is_there_is_left_out() -> None:
+def test_the_first_feature_in_the_request_is_removed() -> None:
     call = fallback()
     keys = ["documents", "a feature of a later version", "images", "tools"]
     assert call.refuse("a", keys) is FeatureClass.CONTENT
@@ -146,7 +146,7 @@ def test_the_first_feature_that_is_there_is_left_out() -> None:
     assert call.refuse("a", ["documents"]) is None
 
 
-def test_content_is_remembered_at_once_and_tuning_when_the_model_has_answered() -> None:
+def test_content_is_remembered_at_once_and_tuning_after_an_answer() -> None:
     memory = FeatureMemory()
     call = fallback(memory)
     call.refuse("a", ["tools"])
@@ -156,7 +156,7 @@ def test_content_is_remembered_at_once_and_tuning_when_the_model_has_answered() 
     assert fallback(memory).left_out("a") == ("tools", "temperature")
 
 
-def test_what_others_learn_during_a_call_is_not_reported_for_it() -> None:
+def test_features_added_by_concurrent_calls_are_not_reported() -> None:
     memory = FeatureMemory()
     call = fallback(memory)
     assert call.left_out("a") == ()
@@ -164,14 +164,14 @@ def test_what_others_learn_during_a_call_is_not_reported_for_it() -> None:
     assert call.left_out("a") == ()
 
 
-def test_only_lost_content_counts() -> None:
+def test_only_removed_content_counts() -> None:
     call = fallback()
     for key in ("images", "reasoning", "temperature"):
         call.refuse("a", [key])
     assert (call.content_left_out("a"), call.content_left_out("b")) == (2, 0)
 
 
-def test_restored_features_are_sent_again_and_forgotten() -> None:
+def test_restored_features_are_sent_again_and_removed_from_the_memory() -> None:
     memory = FeatureMemory()
     fallback(memory).refuse("a", ["images"])
     call = fallback(memory)
@@ -181,7 +181,7 @@ def test_restored_features_are_sent_again_and_forgotten() -> None:
     assert fallback(memory).left_out("a") == ()
 
 
-def test_another_request_is_sent_without_the_same_features() -> None:
+def test_a_replaced_request_is_sent_without_the_same_features() -> None:
     call = fallback()
     call.refuse("a", ["stop_sequences"])
     call.replace_request({"messages": [], "inferenceConfig": {"stopSequences": ["X"], "maxTokens": 3}})

@@ -1,4 +1,4 @@
-"""What is left of a request without one of its features."""
+"""The request without one of its features."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from llmmanager.bedrock.invocation.feature_table import FEATURES, FeatureClass, find_feature, leave_out
+from llmmanager.bedrock.invocation.feature_table import FEATURES, FeatureClass, find_feature, without_features
 from llmmanager.bedrock.routing.feature_refusals import FEATURE_REFUSALS, NAMED_FIELDS
 
 TEXT = {"text": "What is this?"}
@@ -47,7 +47,7 @@ def tools(*entries: dict[str, Any], **choice: Any) -> dict[str, Any]:
 
 
 def content_without(feature: str, request: dict[str, Any]) -> list[dict[str, Any]]:
-    return list(leave_out(request, [feature])[0]["messages"][0]["content"])
+    return list(without_features(request, [feature])[0]["messages"][0]["content"])
 
 
 @pytest.mark.parametrize(
@@ -179,10 +179,10 @@ def content_without(feature: str, request: dict[str, Any]) -> list[dict[str, Any
         ),
     ],
 )
-def test_only_the_feature_is_gone(feature: str, request_: dict[str, Any], left: dict[str, Any]) -> None:
+def test_only_the_feature_is_removed(feature: str, request_: dict[str, Any], left: dict[str, Any]) -> None:
     before = copy.deepcopy(request_)
-    assert leave_out(request_, [feature]) == (left, (feature,))
-    assert leave_out(left, [feature]) == (left, ())
+    assert without_features(request_, [feature]) == (left, (feature,))
+    assert without_features(left, [feature]) == (left, ())
     assert request_ == before
 
 
@@ -213,13 +213,13 @@ def test_only_the_feature_is_gone(feature: str, request_: dict[str, Any], left: 
         ("a feature of a later version", asking()),
     ],
 )
-def test_a_request_without_the_feature_stays_the_same_object(feature: str, request_: dict[str, Any]) -> None:
-    left, left_out = leave_out(request_, [feature])
+def test_a_request_without_the_feature_is_returned_unchanged(feature: str, request_: dict[str, Any]) -> None:
+    left, left_out = without_features(request_, [feature])
     assert left is request_
     assert left_out == ()
 
 
-def test_an_image_in_a_tool_result_moves_behind_the_results() -> None:
+def test_an_image_in_a_tool_result_moves_after_the_results() -> None:
     request = asking(result(TEXT, IMAGE), result(TEXT), TEXT)
     first, second, text, introduction, image = content_without("images_in_tool_results", request)
     assert first["toolResult"]["content"][0] == TEXT
@@ -228,24 +228,24 @@ def test_an_image_in_a_tool_result_moves_behind_the_results() -> None:
     assert "t1" in introduction["text"]
 
 
-def test_where_moved_media_are_refused_too_only_they_are_gone() -> None:
+def test_rejected_moved_media_are_removed_alone() -> None:
     request = asking(result(IMAGE, DOCUMENT), TEXT, IMAGE)
     keys = ["images_in_tool_results", "documents_in_tool_results", "media_in_tool_results"]
-    left, left_out = leave_out(request, keys)
+    left, left_out = without_features(request, keys)
     inside, *beside = left["messages"][0]["content"]
     assert [set(block) for block in inside["toolResult"]["content"]] == [{"text"}, {"text"}]
     assert beside == [TEXT, IMAGE]
     assert left_out == tuple(keys)
 
 
-def test_what_a_tool_brought_counts_too() -> None:
+def test_content_of_tool_results_is_found() -> None:
     request = asking(result(TEXT, IMAGE))
     assert content_without("images", request) == [result(TEXT)]
     only_image = content_without("images", asking(result(IMAGE)))[0]["toolResult"]["content"]
     assert [set(block) for block in only_image] == [{"text"}]
 
 
-def test_without_tools_their_turns_say_as_text_what_happened_and_keep_their_images() -> None:
+def test_tool_turns_become_text_and_keep_their_images_without_tools() -> None:
     request = asking(USE, result({"text": "12:00"}, {"json": {"c": 21}}, IMAGE), TEXT)
     assert content_without("tools", request) == [
         {"text": '[called clock with {"zone": "CET"}]'},
@@ -253,49 +253,49 @@ def test_without_tools_their_turns_say_as_text_what_happened_and_keep_their_imag
         IMAGE,
         TEXT,
     ]
-    assert leave_out(asking(USE), ["tools"])[1] == ("tools",)
-    assert leave_out(asking(result(TEXT)), ["tools"])[1] == ("tools",)
+    assert without_features(asking(USE), ["tools"])[1] == ("tools",)
+    assert without_features(asking(result(TEXT)), ["tools"])[1] == ("tools",)
 
 
-def test_a_tool_turn_that_is_not_plain_json_still_becomes_text() -> None:
+def test_a_tool_turn_that_is_not_plain_json_becomes_text() -> None:
     use = {"toolUse": {"toolUseId": "t1", "name": "clock", "input": {"raw": b"x"}}}
     left = content_without("tools", asking(use, result({"json": {"raw": b"y"}})))
     assert "b'x'" in left[0]["text"]
     assert "b'y'" in left[1]["text"]
 
 
-def test_the_system_prompt_comes_before_the_first_message_only() -> None:
+def test_the_system_prompt_moves_to_the_first_user_message() -> None:
     request = talking([TEXT], [TEXT], [TEXT], system=[{"text": "Be brief."}])
-    folded = leave_out(request, ["system"])[0]["messages"]
+    folded = without_features(request, ["system"])[0]["messages"]
     assert [len(message["content"]) for message in folded] == [2, 1, 1]
 
 
-def test_a_message_of_which_nothing_is_left_still_says_something() -> None:
+def test_an_empty_message_gets_a_text_block() -> None:
     (block,) = content_without("images", asking(IMAGE))
     assert block["text"]
 
 
-def test_several_features_go_one_after_the_other() -> None:
+def test_several_features_are_removed_in_order() -> None:
     request = asking(TEXT, IMAGE, system=[{"text": "Hm"}], inferenceConfig={"topP": 0.5})
-    left, left_out = leave_out(request, ["top_p", "images", "system", "images"])
+    left, left_out = without_features(request, ["top_p", "images", "system", "images"])
     assert left == asking({"text": "Hm"}, TEXT)
     assert left_out == ("system", "images", "top_p")
 
 
-def test_a_feature_that_goes_with_another_is_not_reported() -> None:
+def test_a_feature_removed_with_another_is_not_reported() -> None:
     request = asking(TEXT, toolConfig=tools(TOOL, POINT, toolChoice={"any": {}}))
     keys = ["cache_points_in_tools", "forced_tool_choice", "tools"]
-    assert leave_out(request, keys) == (asking(TEXT), ("tools",))
+    assert without_features(request, keys) == (asking(TEXT), ("tools",))
 
 
 @pytest.mark.parametrize("key", ["additional_fields.guardrails", "additional_fields.x.Guardrail_id"])
-def test_a_field_of_the_model_that_is_a_guardrail_is_one(key: str) -> None:
+def test_a_guardrail_in_the_additional_fields_is_a_safety_feature(key: str) -> None:
     feature = find_feature(key)
     assert feature is not None
     assert feature.feature_class is FeatureClass.SAFETY
 
 
-def test_every_feature_of_a_refusal_is_in_the_table_and_the_other_way_round() -> None:
+def test_the_features_of_error_messages_are_those_of_the_table() -> None:
     keys = {key for rule in FEATURE_REFUSALS for key in rule.decision.features} - {NAMED_FIELDS}
     assert all(find_feature(key) for key in keys)
     assert set(FEATURES) <= keys

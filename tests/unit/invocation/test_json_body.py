@@ -1,4 +1,4 @@
-"""A request's JSON is what the plain encoder writes, with base64 in place of bytes."""
+"""The JSON of a request equals that of the standard encoder, with bytes as base64."""
 
 from __future__ import annotations
 
@@ -48,6 +48,6 @@ def test_decimals_are_numbers() -> None:
 
 
 @pytest.mark.parametrize("value", [object(), float("nan"), {1: {2, 3}}])
-def test_what_json_cannot_represent_raises(value: object) -> None:
+def test_a_value_that_is_not_json_raises(value: object) -> None:
     with pytest.raises((TypeError, ValueError)):
         json_body(value)

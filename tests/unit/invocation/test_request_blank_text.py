@@ -1,4 +1,4 @@
-"""Blank text of models and tools, which Converse rejects in a history."""
+"""Blank text of models and tools is removed from the history."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def result(*content: Json, **members: Any) -> Json:
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\n\n", "\t \r\n"])
-def test_blank_text_beside_other_content_of_the_assistant_is_left_out(blank: str) -> None:
+def test_blank_assistant_text_next_to_other_content_is_removed(blank: str) -> None:
     history = [QUESTION, assistant({"text": blank}, TOOL_USE, {"text": blank}), user(result())]
     before = copy.deepcopy(history)
     sent, warnings = without_blank_text(history)
@@ -48,24 +48,24 @@ def test_blank_text_beside_other_content_of_the_assistant_is_left_out(blank: str
 
 
 @pytest.mark.parametrize("content", [[], [{"text": ""}], [{"text": " "}, {"text": "\n"}]])
-def test_an_answer_without_content_keeps_its_place_in_the_conversation(content: list[Json]) -> None:
+def test_an_empty_answer_is_replaced_by_a_text(content: list[Json]) -> None:
     sent, warnings = without_blank_text([QUESTION, assistant(*content), NEXT_QUESTION])
     assert sent == [QUESTION, assistant({"text": EMPTY_ANSWER}), NEXT_QUESTION]
     assert warnings == [f'messages[1] is an empty assistant message and was sent as "{EMPTY_ANSWER}"']
 
 
-def test_a_cache_point_alone_is_no_answer_either() -> None:
+def test_an_answer_with_only_a_cache_point_is_empty() -> None:
     sent, warnings = without_blank_text([QUESTION, assistant({"text": ""}, CACHE_POINT), NEXT_QUESTION])
     assert sent[1] == assistant({"text": EMPTY_ANSWER}, CACHE_POINT)
     assert len(warnings) == 1
 
 
 @pytest.mark.parametrize("content", [[], [{"text": ""}]])
-def test_an_empty_answer_at_the_end_is_left_out(content: list[Json]) -> None:
+def test_an_empty_answer_at_the_end_is_removed(content: list[Json]) -> None:
     assert without_blank_text([QUESTION, assistant(*content)]) == ([QUESTION], [])
 
 
-def test_blank_text_of_a_tool_is_left_out_of_its_result() -> None:
+def test_blank_text_in_a_tool_result_is_removed() -> None:
     blank, mixed = result({"text": ""}, status="success"), result({"text": " "}, {"json": {"a": ""}})
     sent, warnings = without_blank_text(
         [QUESTION, assistant(TOOL_USE), user(blank), assistant(mixed, TOOL_USE)]
@@ -75,7 +75,7 @@ def test_blank_text_of_a_tool_is_left_out_of_its_result() -> None:
     assert warnings == []
 
 
-def test_blank_text_of_a_server_tool_is_left_out_as_well() -> None:
+def test_blank_text_of_a_server_tool_is_removed() -> None:
     sent, _ = without_blank_text([QUESTION, assistant(TOOL_USE, result({"text": ""})), NEXT_QUESTION])
     assert sent[1] == assistant(TOOL_USE, result())
 
@@ -94,7 +94,7 @@ QUESTIONS = st.lists(RESULTS, max_size=2).map(lambda content: user({"text": "a"}
 
 
 @given(st.lists(st.tuples(QUESTIONS, ANSWERS), min_size=1, max_size=4))
-def test_no_blank_text_of_models_and_tools_is_ever_sent(turns: list[tuple[Json, Json]]) -> None:
+def test_blank_text_of_models_and_tools_is_not_sent(turns: list[tuple[Json, Json]]) -> None:
     history = [message for turn in turns for message in turn]
     before = copy.deepcopy(history)
     sent, _ = without_blank_text(history)

@@ -1,4 +1,4 @@
-"""What a session takes over from an AuthConfig, and how its clients say who they are."""
+"""The session of an AuthConfig, and the user agent of its clients."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("aws_credentials")
 
 
 @pytest.mark.parametrize("token", ["token", None])
-def test_given_credentials_are_taken_whole(token: str | None) -> None:
+def test_given_credentials_are_used_completely(token: str | None) -> None:
     auth = AuthConfig(
         AuthenticationType.CREDENTIALS,
         access_key_id="key",
@@ -33,7 +33,7 @@ def test_given_credentials_are_taken_whole(token: str | None) -> None:
         (AuthenticationType.IAM_ROLE, "testing"),
     ],
 )
-def test_a_profile_is_used_only_where_it_is_asked_for(
+def test_a_profile_is_used_only_if_configured(
     type_: AuthenticationType, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "credentials"
@@ -43,7 +43,7 @@ def test_a_profile_is_used_only_where_it_is_asked_for(
     assert session.get_credentials().access_key == key
 
 
-def test_a_region_given_is_the_sessions_and_else_the_environment_decides(
+def test_a_configured_region_overrides_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
@@ -51,7 +51,7 @@ def test_a_region_given_is_the_sessions_and_else_the_environment_decides(
     assert new_session(AuthConfig()).get_config_variable("region") == "eu-west-1"
 
 
-def test_clients_name_the_application_where_it_has_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_user_agent_contains_the_application_id(monkeypatch: pytest.MonkeyPatch) -> None:
     session = new_session(AuthConfig())
     plain = user_agent(session)
     assert plain == session.user_agent()
@@ -59,5 +59,5 @@ def test_clients_name_the_application_where_it_has_a_name(monkeypatch: pytest.Mo
     assert user_agent(new_session(AuthConfig())) == f"{plain} app/my-app"
 
 
-def test_a_streams_chunks_of_text_take_the_short_cut() -> None:
+def test_text_chunks_of_a_stream_use_the_fast_path() -> None:
     assert isinstance(new_session(AuthConfig()).get_component("response_parser_factory"), ParserFactory)

@@ -1,4 +1,4 @@
-"""What is counted of a call."""
+"""CallStats: the counters of calls."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def counted(*steps: tuple[str, str, Decision | None]) -> dict[str, object]:
         ),
     ],
 )
-def test_a_call_is_counted_by_what_followed_each_failure(
+def test_a_call_is_counted_by_the_attempt_after_each_failure(
     steps: list[tuple[str, str, Decision | None]],
     attempts: int,
     retries: int,
@@ -88,14 +88,14 @@ def test_a_call_is_counted_by_what_followed_each_failure(
     }
 
 
-def test_what_was_handed_out_does_not_change_any_more() -> None:
+def test_a_returned_snapshot_does_not_change() -> None:
     stats = CallStats()
     before = stats.snapshot()
     stats.count([], [])
     assert (before["requests"], stats.snapshot()["requests"]) == (0, 1)
 
 
-def test_calls_add_up() -> None:
+def test_calls_are_summed() -> None:
     stats = CallStats()
     for _ in range(3):
         stats.count([attempt("A", "1", 1, THROTTLED), attempt("A", "2", 2, None)], [THROTTLED, None])

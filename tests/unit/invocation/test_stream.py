@@ -1,4 +1,4 @@
-"""The events of one answer, whatever connections they come from."""
+"""AnswerStream: the events of one answer from one or more connections."""
 
 from __future__ import annotations
 
@@ -96,9 +96,9 @@ class Call:
 def answer_of(
     call: Call,
     deadline: Deadline = NEVER,
-    judge: Callable[[BedrockResponse], BedrockResponse] | None = None,
+    validate: Callable[[BedrockResponse], BedrockResponse] | None = None,
 ) -> AnswerStream:
-    return AnswerStream(call, QUESTION, deadline=deadline, timeout=60.0, judge=judge)  # type: ignore[arg-type]
+    return AnswerStream(call, QUESTION, deadline=deadline, timeout=60.0, validate=validate)  # type: ignore[arg-type]
 
 
 def texts(events: Iterable[Mapping[str, Any]]) -> str:
@@ -112,7 +112,7 @@ def said_by(stream: AnswerStream) -> str:
     return "".join(block["text"] for block in response.response_data["output"]["message"]["content"])
 
 
-def test_a_connection_counts_as_open_once_its_first_content_is_there() -> None:
+def test_a_stream_is_open_after_its_first_content() -> None:
     connection = Connection([START, text("a"), LOST])
     stream = OpenStream(connection)
     events = iter(stream)
@@ -126,14 +126,14 @@ ANNOUNCED = {"contentBlockStart": {"contentBlockIndex": 0, "start": {"toolUse": 
 
 
 @pytest.mark.parametrize("events", [[], [START], [START, ANNOUNCED]])
-def test_a_connection_without_content_was_lost(events: Events) -> None:
+def test_a_stream_without_content_is_an_error(events: Events) -> None:
     connection = Connection(events)
     with pytest.raises(ConnectionClosedError):
         OpenStream(connection)
     assert connection.closed
 
 
-def test_a_stream_that_another_thread_closes_ends_without_a_word() -> None:
+def test_a_stream_closed_by_another_thread_ends_without_an_error() -> None:
     call = Call([[START, text("a"), AttributeError("nothing to read from any more")], [START, text("b")]])
     stream = answer_of(call)
     events = iter(stream)
@@ -143,7 +143,7 @@ def test_a_stream_that_another_thread_closes_ends_without_a_word() -> None:
     assert (call.lost, call.counted) == ([], 1)
 
 
-def test_a_stream_that_is_closed_while_it_moves_on_ends_there() -> None:
+def test_a_stream_closed_during_a_failover_ends() -> None:
     call = Call([[START, text("a"), LOST], [START, text("b"), stop(), STOP]])
     stream = answer_of(call)
     moving_on = call.go_on_with
@@ -159,7 +159,7 @@ def test_a_stream_that_is_closed_while_it_moves_on_ends_there() -> None:
 
 
 @pytest.mark.parametrize(("blank", "rest"), [("", "Lakes"), ("\n\n", "\n\nLakes"), ("\n", "Lakes")])
-def test_a_stream_that_has_said_nothing_yet_is_asked_for_as_before(blank: str, rest: str) -> None:
+def test_a_stream_without_text_is_requested_again_unchanged(blank: str, rest: str) -> None:
     call = Call([[START, text(blank), LOST], [START, text(rest), stop(), STOP]])
     stream = answer_of(call)
     assert texts(stream) == blank + "Lakes"
@@ -168,14 +168,14 @@ def test_a_stream_that_has_said_nothing_yet_is_asked_for_as_before(blank: str, r
     assert call.requests == []
 
 
-def test_a_connection_that_breaks_before_its_content_is_closed() -> None:
+def test_a_connection_that_fails_before_its_content_is_closed() -> None:
     connection = Connection([START, LOST])
     with pytest.raises(OSError, match="cable cut"):
         OpenStream(connection)
     assert connection.closed
 
 
-def test_an_undisturbed_answer_passes_as_it_is() -> None:
+def test_an_uninterrupted_answer_is_not_changed() -> None:
     events = [START, text("Once "), text("upon"), stop(), STOP, USAGE]
     call = Call([events])
     stream = answer_of(call)
@@ -189,7 +189,7 @@ def test_an_undisturbed_answer_passes_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("how", [[LOST], []])
-def test_the_rest_comes_from_the_next_target_as_one_message(how: Events) -> None:
+def test_the_next_target_continues_the_same_message(how: Events) -> None:
     call = Call([[START, text("Once "), *how], [START, text(" upon"), text(" a time"), stop(), STOP, USAGE]])
     stream = answer_of(call)
     events = list(stream)
@@ -204,14 +204,14 @@ def test_the_rest_comes_from_the_next_target_as_one_message(how: Events) -> None
     assert [connection.closed for connection in call.connections] == [1, 1]
 
 
-def test_a_stream_may_be_lost_more_than_once() -> None:
+def test_a_stream_can_be_interrupted_more_than_once() -> None:
     call = Call([[START, text("a "), LOST], [START, text("b "), LOST], [START, text("c"), STOP]])
     stream = answer_of(call)
     assert texts(stream) == "a b c"
     assert [request["messages"][-1]["content"][0]["text"] for request in call.requests] == ["a", "a b"]
 
 
-def test_blocks_of_a_continuation_follow_those_that_came_before() -> None:
+def test_blocks_of_a_continuation_follow_the_previous_blocks() -> None:
     call = Call(
         [
             [START, text("one", 0), stop(0), text("two", 1), LOST],
@@ -226,7 +226,7 @@ def test_blocks_of_a_continuation_follow_those_that_came_before() -> None:
 
 
 @pytest.mark.parametrize("end", [[stop(), STOP], [STOP]])
-def test_what_was_held_back_as_a_possible_repetition_comes_before_the_end(end: Events) -> None:
+def test_buffered_text_is_returned_before_the_end(end: Events) -> None:
     beginning = "Once upon a time there was"
     call = Call([[START, text(beginning), LOST], [START, text("Once upon"), *end]])
     events = list(answer_of(call))
@@ -235,7 +235,7 @@ def test_what_was_held_back_as_a_possible_repetition_comes_before_the_end(end: E
     assert text("") not in events
 
 
-def test_content_that_is_not_text_passes_in_a_continuation() -> None:
+def test_content_that_is_not_text_is_returned_in_a_continuation() -> None:
     tool = {
         "contentBlockStart": {"contentBlockIndex": 1, "start": {"toolUse": {"name": "t", "toolUseId": "1"}}}
     }
@@ -246,14 +246,14 @@ def test_content_that_is_not_text_passes_in_a_continuation() -> None:
     assert called in events
 
 
-def test_a_break_after_the_end_of_the_answer_costs_the_usage_only() -> None:
+def test_a_failure_after_the_end_of_the_answer_loses_only_the_usage() -> None:
     call = Call([[START, text("Paris"), stop(), STOP, LOST]])
     stream = answer_of(call)
     assert texts(stream) == "Paris"
     stream.close()
     assert stream.response().success
     assert call.lost == []
-    assert "after the answer had ended" in call.record.warnings[0]
+    assert "after the end of the answer" in call.record.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_a_break_after_the_end_of_the_answer_costs_the_usage_only() -> None:
         [text("a"), {"contentBlockStart": {"contentBlockIndex": 1, "start": {"toolUse": {"name": "t"}}}}],
     ],
 )
-def test_what_cannot_be_said_back_is_not_continued(came: Events) -> None:
+def test_content_that_cannot_be_sent_back_is_not_continued(came: Events) -> None:
     call = Call([[START, *came, LOST], [START, text("never"), STOP]])
     stream = answer_of(call)
     assert "never" not in texts(stream)
@@ -278,7 +278,7 @@ def test_an_error_that_ends_the_call_is_not_continued() -> None:
     assert call.requests == []
 
 
-def test_without_another_target_the_answer_ends_with_the_calls_error() -> None:
+def test_without_another_target_the_answer_ends_with_the_error_of_the_call() -> None:
     call = Call([[START, text("Once"), LOST]])
     stream = answer_of(call)
     assert texts(stream) == "Once"
@@ -288,7 +288,7 @@ def test_without_another_target_the_answer_ends_with_the_calls_error() -> None:
     assert said_by(stream) == "Once"
 
 
-def test_a_deadline_that_passes_ends_the_answer_where_it_is() -> None:
+def test_the_answer_ends_at_the_deadline() -> None:
     call = Call([[START, text("Once"), text("never"), STOP]], Next.GIVE_UP)
     stream = answer_of(call, Deadline.after(-1))
     assert "never" not in texts(stream)
@@ -296,7 +296,7 @@ def test_a_deadline_that_passes_ends_the_answer_where_it_is() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "most"), [(50, 50.0), (90, 60.0), (None, 60.0)])
-def test_after_each_event_silence_is_bounded_by_what_the_deadline_leaves(
+def test_the_wait_for_each_event_is_limited_by_the_deadline(
     monkeypatch: pytest.MonkeyPatch, seconds: float | None, most: float
 ) -> None:
     bounds: list[float] = []
@@ -307,7 +307,7 @@ def test_after_each_event_silence_is_bounded_by_what_the_deadline_leaves(
     assert all(most - 30 < bound <= most for bound in bounds)
 
 
-def test_an_answer_that_ended_in_time_is_whole_even_when_the_deadline_passes_then() -> None:
+def test_an_answer_that_ended_before_the_deadline_is_complete() -> None:
     call = Call([[STOP, USAGE]])
     stream = answer_of(call, Deadline.after(-1))
     assert list(stream) == [STOP, USAGE]
@@ -315,26 +315,26 @@ def test_an_answer_that_ended_in_time_is_whole_even_when_the_deadline_passes_the
     assert stream.response().success
 
 
-def test_a_verdict_is_asked_for_once_and_of_complete_answers_only() -> None:
+def test_only_complete_answers_are_validated_and_once() -> None:
     seen: list[BedrockResponse] = []
 
-    def judge(response: BedrockResponse) -> BedrockResponse:
+    def validate(response: BedrockResponse) -> BedrockResponse:
         seen.append(response)
         return response
 
-    whole = answer_of(Call([[START, text("Paris"), STOP]]), judge=judge)
+    whole = answer_of(Call([[START, text("Paris"), STOP]]), validate=validate)
     list(whole)
     whole.close()
     whole.close()
     assert [response.get_content() for response in seen] == ["Paris"]
-    broken = answer_of(Call([[START, text("Pa"), LOST]]), judge=judge)
+    broken = answer_of(Call([[START, text("Pa"), LOST]]), validate=validate)
     list(broken)
     broken.close()
     assert len(seen) == 1
 
 
 @pytest.mark.parametrize(("left", "bound"), [(5.0, 5.0), (0.2, 0.2), (0.0, 0.001), (-1.0, 0.001)])
-def test_the_connection_itself_is_told_how_long_it_may_be_silent(left: float, bound: float) -> None:
+def test_the_maximum_wait_is_set_on_the_socket(left: float, bound: float) -> None:
     bounds: list[float] = []
     socket = SimpleNamespace(settimeout=bounds.append)
     connection = Connection([text("a")])
@@ -353,13 +353,14 @@ class Left(Deadline):
 
 
 @pytest.mark.parametrize(
-    ("left", "told"), [(0.0, (DeadlineExceededError, "by this side")), (0.9, (OSError, "cable cut"))]
+    ("left", "expected"),
+    [(0.0, (DeadlineExceededError, "closed by the client")), (0.9, (OSError, "cable cut"))],
 )
-def test_a_stream_that_breaks_is_out_of_time_when_nothing_is_left(
-    left: float, told: tuple[type[Exception], str]
+def test_an_interruption_after_the_deadline_is_a_deadline_error(
+    left: float, expected: tuple[type[Exception], str]
 ) -> None:
     call = Call([[START, text("Once"), LOST]], Next.GIVE_UP)
     list(answer_of(call, Left(left)))
-    kind, words = told
+    kind, message = expected
     assert type(call.lost[0]) is kind
-    assert words in str(call.lost[0])
+    assert message in str(call.lost[0])

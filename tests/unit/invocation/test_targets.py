@@ -1,4 +1,4 @@
-"""The targets of a manager, and what it learns of them during a call."""
+"""The targets of a manager, and changes during a call."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_bedrock_is_asked_within_what_the_call_has_left(left: float, asked_for: 
     assert catalog.timeouts == [asked_for, asked_for]
 
 
-def test_a_way_in_that_was_refused_goes_last_and_the_others_are_told() -> None:
+def test_a_rejected_access_method_is_last_and_the_others_are_returned() -> None:
     found = targets("Nova Lite", regions=(EAST,))
     refused = found.places()[0][0]
     assert refused.access_method is AccessMethod.ON_DEMAND
@@ -64,20 +64,20 @@ def test_a_way_in_that_was_refused_goes_last_and_the_others_are_told() -> None:
     assert found.places()[0] == (*others, refused)
 
 
-def test_a_refusal_concerns_a_model_named_by_its_profile_as_well() -> None:
+def test_a_rejection_applies_to_a_model_named_by_its_profile() -> None:
     found = targets("Nova Lite", "us.amazon.nova-lite-v1:0", regions=(EAST,))
     refused = found.places()[1][0]
     assert found.contradicted(refused, math.inf)
 
 
-def test_a_gap_names_the_regions_asked_for_and_where_the_model_can_be_had() -> None:
+def test_an_error_for_a_missing_target_names_the_regions_of_the_model() -> None:
     gaps = targets("Nova Lite", "Claude Haiku 4.5", regions=(EAST, ZURICH, CAPE_TOWN)).gaps([ZURICH])
     assert len(gaps) == 1
     assert gaps[0].startswith(f"'Nova Lite' cannot be called in {ZURICH} (Nova Lite (amazon.nova-lite-v1:0) ")
     assert EAST in gaps[0]
 
 
-def test_a_model_without_any_target_is_told_with_every_region_that_lacks_it() -> None:
+def test_a_warning_names_every_region_without_the_model() -> None:
     with pytest.raises(ConfigurationError) as raised:
         targets("Nova Lite", regions=(CAPE_TOWN, ZURICH))
     lacking = f"{CAPE_TOWN}, {ZURICH}"
@@ -88,7 +88,7 @@ def regions_of(places: tuple[tuple[ModelAccess, ...], ...]) -> list[str]:
     return [place[0].region for place in places]
 
 
-def test_some_of_the_regions_may_be_asked_for_in_an_order_of_their_own() -> None:
+def test_a_call_can_use_some_regions_in_another_order() -> None:
     found = targets("Nova Lite")
     assert regions_of(found.places()) == regions_of(found.required()) == [EAST, WEST]
     assert regions_of(found.places([WEST])) == [WEST]
@@ -97,7 +97,7 @@ def test_some_of_the_regions_may_be_asked_for_in_an_order_of_their_own() -> None
 
 
 @pytest.mark.parametrize("regions", [["eu-west-1"], [WEST, "eu-west-1"], [], WEST])
-def test_a_call_keeps_to_the_regions_of_its_manager(regions: Any) -> None:
+def test_a_call_uses_only_regions_of_its_manager(regions: Any) -> None:
     with pytest.raises(ConfigurationError, match="regions must be some of us-east-1, us-west-2"):
         targets("Nova Lite").required(regions)
 
@@ -121,7 +121,7 @@ class Forgetful(Catalog):
         return True
 
 
-def test_where_nothing_is_known_bedrock_is_asked_about_the_regions_wanted() -> None:
+def test_bedrock_is_called_for_the_requested_regions_without_known_targets() -> None:
     catalog = Forgetful()
     found = targets("Nova Lite", catalog=catalog)
     catalog.knows = False

@@ -1,4 +1,4 @@
-"""The request as Bedrock's JSON."""
+"""Encoding of requests as JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_bytes_of_any_kind_are_base64(value: Any) -> None:
     assert json.loads(encode({"bytes": value})) == {"bytes": "AP8="}
 
 
-def test_decimals_are_the_numbers_that_they_stand_for() -> None:
+def test_decimals_become_numbers() -> None:
     encoded = encode({"maxTokens": Decimal("100"), "temperature": Decimal("0.25")})
     assert encoded == b'{"maxTokens":100,"temperature":0.25}'
 
@@ -38,12 +38,12 @@ def abyss() -> list[Any]:
 @pytest.mark.parametrize(
     "value", [float("nan"), float("inf"), {1, 2}, {(1, 2): 3}, endless(), abyss(), object()]
 )
-def test_what_json_cannot_hold_is_refused_by_the_name_of_its_field(value: Any) -> None:
+def test_a_value_that_is_not_json_is_rejected_by_field(value: Any) -> None:
     with pytest.raises(RequestValidationError) as raised:
         encode({"messages": [], "quantumConfig": {"x": value}, "other": 1})
     assert len(raised.value.validation_errors) == 1
     assert raised.value.validation_errors[0].startswith("quantumConfig: must be plain data (")
 
 
-def test_text_of_any_language_arrives() -> None:
+def test_text_of_any_language_is_sent() -> None:
     assert json.loads(encode({"text": "Zürich 東京 \u2028"})) == {"text": "Zürich 東京 \u2028"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
-from llmmanager.bedrock.invocation.feature_table import leave_out
+from llmmanager.bedrock.invocation.feature_table import without_features
 from llmmanager.bedrock.routing.classification import classify
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next
 
@@ -208,5 +208,5 @@ def test_a_refusal_that_names_no_feature_of_the_table_leaves_the_features_alone(
     decision = decided(message)
     assert decision is not None
     request = {"messages": [], "toolConfig": {}, "outputConfig": {}, "additionalModelRequestFields": {"x": 1}}
-    assert leave_out(request, decision.features)[1] == ()
+    assert without_features(request, decision.features)[1] == ()
     assert Next.OTHER_MODEL in (decision.next, decision.otherwise)
