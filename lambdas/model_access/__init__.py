@@ -1,1 +1,1 @@
-"""Keeping the catalog of model access fresh."""
+"""The scheduled refresh of the model catalog."""

@@ -15,13 +15,13 @@ from llmmanager.bedrock.catalog.entries import RegionCatalog
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """`{"region": "us-east-1"}` to what is now known of it.
+    """Refresh a region, `{"region": "us-east-1"}`, and return a summary.
 
-    An answer older than what is stored (of a refresh that came late) is not stored; `stored` tells.
+    Models that were listed before the stored ones (by a delayed refresh) are not stored: `stored` is false.
 
     Raises:
-        ValueError: no region.
-        Exception: Bedrock or the table could not be asked. What was known of the region stays.
+        ValueError: the region is missing or invalid.
+        Exception: Bedrock or the table failed. The stored models of the region stay.
     """
     region = event.get("region")
     if not isinstance(region, str) or not region:
@@ -29,35 +29,35 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     store = DynamoDBStore(model_settings().table)
     try:
         source = BedrockCatalogSource()
-        offered = _with_quotas(source, source.fetch_region(region), store)
-        stored = store.save(offered)
+        catalog = _with_quotas(source, source.fetch_region(region), store)
+        stored = store.save(catalog)
     except Exception:
-        _tell_age(region, store.load(region))
+        _log_age(region, store.load(region))
         raise
-    _tell_age(region, offered)
+    _log_age(region, catalog)
     outcome = {
         "region": region,
-        "models": len(offered.entries),
-        "modelsWithQuotas": len(offered.quotas or {}),
-        "version": offered.version,
-        "refreshedAt": offered.refreshed_at.isoformat() if offered.refreshed_at else None,
+        "models": len(catalog.entries),
+        "modelsWithQuotas": len(catalog.quotas or {}),
+        "version": catalog.version,
+        "refreshedAt": catalog.refreshed_at.isoformat() if catalog.refreshed_at else None,
         "stored": stored,
     }
     logger.info("refreshed", extra=outcome)
     return outcome
 
 
-def _with_quotas(source: BedrockCatalogSource, offered: RegionCatalog, store: DynamoDBStore) -> RegionCatalog:
-    """Return the catalog with the region's quotas; with those that are stored when they cannot be listed."""
+def _with_quotas(source: BedrockCatalogSource, catalog: RegionCatalog, store: DynamoDBStore) -> RegionCatalog:
+    """Return the catalog with the region's quotas, or with the stored ones if they cannot be listed."""
     try:
-        return source.fetch_quotas(offered)
+        return source.fetch_quotas(catalog)
     except Exception as error:
-        logger.warning("quotas not refreshed", extra={"region": offered.region, "error": str(error)})
-        return offered.with_quotas_of(store.load(offered.region))
+        logger.warning("quotas not refreshed", extra={"region": catalog.region, "error": str(error)})
+        return catalog.with_quotas_of(store.load(catalog.region))
 
 
-def _tell_age(region: str, known: RegionCatalog | None) -> None:
-    """How old is what the functions go by; since 1970 where no refresh has come through yet."""
-    asked_at = known.version / 1000 if known else 0
-    age = max(0.0, datetime.now(UTC).timestamp() - asked_at)
+def _log_age(region: str, catalog: RegionCatalog | None) -> None:
+    """Write the metric of the catalog's age, counted from 1970 if no refresh has succeeded yet."""
+    refreshed_at = catalog.version / 1000 if catalog else 0
+    age = max(0.0, datetime.now(UTC).timestamp() - refreshed_at)
     put_metrics({CATALOG_AGE: round(age)}, by={"Region": region})

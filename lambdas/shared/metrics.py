@@ -1,12 +1,12 @@
-"""Metrics, as lines of the log that CloudWatch turns into metrics (embedded metric format).
+"""Metrics, written to the log in CloudWatch's embedded metric format.
 
-A line for each model and region, which counts toward the totals as well; a request that no target answered
-counts toward the totals alone. Tokens and cost are those of every answer that was paid for, valid or not, at
-the target that gave it. Who called stands on the line and is no dimension: every new value of one is a metric
-with a price of its own. A counter that is zero is left out, for the same reason.
+There is a line for each model and region, which also counts toward the totals. A request that no target
+answered counts only toward the totals. Tokens and cost are those of all answers that were paid for, valid or
+not, at the target that answered. The caller is a field of the line but not a dimension, because each value of
+a dimension is a metric that costs money. Counters that are zero are omitted for the same reason.
 
-Written here, in these few lines, and not with Powertools' Metrics: that keeps one set of dimensions at a
-time, and a worker sums up hundreds of records by target before it writes a line for each.
+Powertools' Metrics is not used: it has one set of dimensions at a time, but a worker sums hundreds of records
+by target before it writes a line for each target.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ CATALOG_AGE: Final = "CatalogAgeSeconds"
 
 _UNITS: Final = {COST: "None", CATALOG_AGE: "Seconds"}
 _THROTTLED = (Kind.THROTTLE, Kind.QUOTA)
-_NOWHERE = ("", "")
+_NO_TARGET = ("", "")
 
 
 class Tally:
-    """Counts calls by model and region; used in a `with`, at whose end it writes them into the log.
+    """Counts calls by model and region, and writes the metrics at the end of its `with` block.
 
     Args:
-        door: how the requests came: "http", "batch", "events".
-        caller: who sent them, where that is known: an identity's ARN.
+        door: how the requests were received: "http", "batch" or "events".
+        caller: the ARN of the sender, where it is known.
     """
 
     def __init__(self, *, door: str, caller: str | None = None) -> None:
@@ -55,17 +55,17 @@ class Tally:
         self._counts: defaultdict[tuple[str, str], defaultdict[str, float]] = defaultdict(_zeros)
 
     def add(self, response: BedrockResponse) -> None:
-        """Count a call that has ended, answered or not."""
+        """Count a call that has ended, with or without an answer."""
         self.add_attempts(response)
         answered = response.success and response.model_used and response.region_used
-        place = (response.model_used or "", response.region_used or "") if answered else _NOWHERE
-        counts = self._counts[place]
+        target = (response.model_used or "", response.region_used or "") if answered else _NO_TARGET
+        counts = self._counts[target]
         counts[REQUESTS] += 1
         counts[FAILURES] += not response.success
-        counts[FAILOVERS] += bool(answered) and _first_target(response) != place
+        counts[FAILOVERS] += bool(answered) and _first_target(response) != target
 
     def add_attempts(self, response: BedrockResponse) -> None:
-        """Count the attempts of a call that is not finished, such as one that is tried again later."""
+        """Count the attempts of a call that continues later."""
         for attempt in response.attempts:
             counts = self._counts[attempt.model_id, attempt.region]
             counts[ATTEMPTS] += 1
@@ -82,23 +82,23 @@ class Tally:
 
     def __exit__(self, *_: object) -> None:
         for (model, region), counts in self._counts.items():
-            where = {"Model": model, "Region": region} if model else {}
+            dimensions = {"Model": model, "Region": region} if model else {}
             values = {name: value for name, value in counts.items() if value}
-            put_metrics(values, by=where, properties=self._properties)
+            put_metrics(values, by=dimensions, properties=self._properties)
 
 
 def record_call(response: BedrockResponse, *, door: str, caller: str | None = None) -> None:
-    """Count one call and write it down, and tell X-Ray of its attempts where it traces."""
+    """Write the metrics of one call, and send its attempts to X-Ray if tracing is on."""
     with Tally(door=door, caller=caller) as tally:
         tally.add(response)
     send_attempts(response.attempts)
 
 
 def recorded(call: Callable[[], BedrockResponse], *, door: str, caller: str | None = None) -> BedrockResponse:
-    """Make the call and record it, also when it fails.
+    """Return the response of `call`, and record the call even if it fails.
 
     Raises:
-        LLMManagerError: as the call does. What was refused before any attempt is not recorded.
+        LLMManagerError: raised by `call`. A request that was rejected before any attempt is not recorded.
     """
     try:
         response = call()
@@ -114,10 +114,10 @@ def recorded(call: Callable[[], BedrockResponse], *, door: str, caller: str | No
 def put_metrics(
     values: Mapping[str, float], *, by: Mapping[str, str], properties: Mapping[str, Any] | None = None
 ) -> None:
-    """Write metrics into the log: in total, and by these dimensions if any.
+    """Write metrics to the log: the totals, and the values by these dimensions, if there are any.
 
     Args:
-        properties: what stands on the line beside them, for those who search the log.
+        properties: additional fields of the line, for searches of the log.
     """
     if not values:
         return

@@ -1,4 +1,4 @@
-"""What a function is told through its environment, read and checked once per execution environment."""
+"""Settings of the functions, read from environment variables once for each execution environment."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _QUEUE = re.compile(r"arn:[a-z-]+:sqs:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+")
 
 
 class SettingsError(Exception):
-    """An environment variable is missing or wrong; the message names it and what it takes."""
+    """An environment variable is missing or invalid; the message has its name and the accepted values."""
 
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """Which models are called where.
+    """The models and regions to call.
 
     Attributes:
         models: names or ids, the preferred one first.
         regions: AWS regions, the preferred one first.
-        table: name of the DynamoDB table that holds the catalog.
+        table: name of the DynamoDB table with the catalog.
     """
 
     models: tuple[str, ...]
@@ -35,14 +35,14 @@ class ModelSettings:
 
 @dataclass(frozen=True)
 class BatchSettings:
-    """Where batches are kept and how they are cut.
+    """Where batches are stored, and how they are divided.
 
     Attributes:
-        bucket: everything of a batch is in here, under `batches/{batchId}/`.
-        input_buckets: further buckets that an input file may be read from.
-        shard_size: most records of one shard.
-        worker_concurrency: Converse calls that one worker makes at once.
-        map_concurrency: workers of one batch that run at once.
+        bucket: the bucket of the stack. The files of a batch are under `batches/{batchId}/`.
+        input_buckets: other buckets from which input files may be read.
+        shard_size: maximum number of records in a shard.
+        worker_concurrency: number of parallel Converse calls of a worker.
+        map_concurrency: number of parallel workers of a batch.
     """
 
     bucket: str
@@ -54,13 +54,13 @@ class BatchSettings:
 
 @dataclass(frozen=True)
 class EventSettings:
-    """Where the events door takes messages from, and where it tells what became of them.
+    """The queues of the events function.
 
     Attributes:
-        request_queue_url: the queue that messages come from.
-        dead_letter_queue_url: where those go that can never work.
-        reply_queues: ARNs of the queues that a request may have its outcome sent to.
-        max_tries: how often what a message asks for is tried; the queue hands it over once more than that.
+        request_queue_url: the queue with the messages.
+        dead_letter_queue_url: the queue for messages that failed permanently.
+        reply_queues: ARNs of the queues to which a request may have its outcome sent.
+        max_tries: how often a request is tried. The queue delivers a message one time more.
     """
 
     request_queue_url: str
@@ -71,10 +71,10 @@ class EventSettings:
 
 @cache
 def model_settings() -> ModelSettings:
-    """Settings for calling models.
+    """Return the settings for calling models.
 
     Raises:
-        SettingsError: a variable is missing or wrong.
+        SettingsError: a variable is missing or invalid.
     """
     regions = _names("LLMMANAGER_REGIONS")
     for region in regions:
@@ -84,10 +84,10 @@ def model_settings() -> ModelSettings:
 
 @cache
 def batch_settings() -> BatchSettings:
-    """Settings for batches.
+    """Return the settings for batches.
 
     Raises:
-        SettingsError: a variable is missing or wrong.
+        SettingsError: a variable is missing or invalid.
     """
     return BatchSettings(
         bucket=_bucket("LLMMANAGER_BUCKET", _text("LLMMANAGER_BUCKET")),
@@ -103,10 +103,10 @@ def batch_settings() -> BatchSettings:
 
 @cache
 def batch_state_machine_arn() -> str:
-    """ARN of the state machine that runs batches.
+    """Return the ARN of the batch state machine.
 
     Raises:
-        SettingsError: the variable is missing or wrong.
+        SettingsError: the variable is missing or invalid.
     """
     name = "LLMMANAGER_BATCH_STATE_MACHINE_ARN"
     arn = _text(name)
@@ -116,7 +116,7 @@ def batch_state_machine_arn() -> str:
 
 @cache
 def request_table() -> str:
-    """Name of the DynamoDB table that remembers requests by their idempotency keys.
+    """Return the name of the DynamoDB table of requests and their idempotency keys.
 
     Raises:
         SettingsError: the variable is missing.
@@ -126,14 +126,16 @@ def request_table() -> str:
 
 @cache
 def event_settings() -> EventSettings:
-    """Settings of the events door.
+    """Return the settings of the events function.
 
     Raises:
-        SettingsError: a variable is missing or wrong.
+        SettingsError: a variable is missing or invalid.
     """
     reply_queues = _names("LLMMANAGER_REPLY_QUEUES", default="[]")
     for arn in reply_queues:
-        _require(_QUEUE.fullmatch(arn), "LLMMANAGER_REPLY_QUEUES", "a JSON list of ARNs of queues", arn)
+        _require(
+            _QUEUE.fullmatch(arn), "LLMMANAGER_REPLY_QUEUES", "a JSON list of ARNs of standard queues", arn
+        )
     return EventSettings(
         request_queue_url=_text("LLMMANAGER_REQUEST_QUEUE_URL"),
         dead_letter_queue_url=_text("LLMMANAGER_DEAD_LETTER_QUEUE_URL"),
@@ -144,7 +146,7 @@ def event_settings() -> EventSettings:
 
 @cache
 def event_bus() -> str:
-    """Name of the bus that outcomes are published on.
+    """Return the name of the event bus for outcomes.
 
     Raises:
         SettingsError: the variable is missing.
@@ -154,16 +156,16 @@ def event_bus() -> str:
 
 @cache
 def request_queue_url() -> str | None:
-    """URL of the queue for requests that are answered later; None where there is none."""
+    """Return the URL of the queue for asynchronous requests, or None if the stack has none."""
     return os.environ.get("LLMMANAGER_REQUEST_QUEUE_URL", "").strip() or None
 
 
 @cache
 def request_lost_seconds() -> int:
-    """How old a request is, in seconds, when nothing will work at it any more.
+    """Return the age in seconds after which an unanswered request is lost.
 
     Raises:
-        SettingsError: the variable is missing or wrong.
+        SettingsError: the variable is missing or invalid.
     """
     return _count("LLMMANAGER_REQUEST_LOST_SECONDS")
 
@@ -177,19 +179,19 @@ def _text(name: str) -> str:
 
 def _names(name: str, *, default: str | None = None) -> tuple[str, ...]:
     text = os.environ.get(name, "").strip() or default or _text(name)
-    takes = "a JSON list of distinct, non-empty strings"
+    accepted = "a JSON list of distinct, non-empty strings"
     try:
         values = json.loads(text)
     except ValueError:
-        raise SettingsError(f"{name} must be {takes} (got {text!r})") from None
-    sound = isinstance(values, list) and all(isinstance(value, str) and value for value in values)
-    _require(sound and len(set(values)) == len(values), name, takes, text)
+        raise SettingsError(f"{name} must be {accepted} (got {text!r})") from None
+    valid = isinstance(values, list) and all(isinstance(value, str) and value for value in values)
+    _require(valid and len(set(values)) == len(values), name, accepted, text)
     _require(values or default, name, "a JSON list of at least one string", text)
     return tuple(values)
 
 
 def _bucket(name: str, value: str) -> str:
-    _require(_BUCKET.fullmatch(value), name, "made of S3 bucket names", value)
+    _require(_BUCKET.fullmatch(value), name, "valid S3 bucket names", value)
     return value
 
 
@@ -199,6 +201,6 @@ def _count(name: str) -> int:
     return int(text)
 
 
-def _require(holds: object, name: str, takes: str, value: str) -> None:
-    if not holds:
-        raise SettingsError(f"{name} must be {takes} (got {value!r})")
+def _require(condition: object, name: str, accepted: str, value: str) -> None:
+    if not condition:
+        raise SettingsError(f"{name} must be {accepted} (got {value!r})")

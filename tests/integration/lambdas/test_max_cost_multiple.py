@@ -10,18 +10,18 @@ from lambdas.http_api.handler import handler
 from llmmanager.testing import Fault
 
 LITE, MICRO = "amazon.nova-lite-v1:0", "amazon.nova-micro-v1:0"
-QUESTION = {"messages": [{"role": "user", "content": [{"text": "What time is it?"}]}]}
-MICRO_FIRST = {**QUESTION, "models": ["Nova Micro", "Nova Lite"]}
+REQUEST = {"messages": [{"role": "user", "content": [{"text": "What time is it?"}]}]}
+MICRO_FIRST = {**REQUEST, "models": ["Nova Micro", "Nova Lite"]}
 INVALID = ["2", True, 0.5, -1, [], {}]
 
 
 @pytest.fixture
 def call(deployed, proxy_event, context):
-    """Sends a POST; gives the status and the body of the answer."""
+    """Sends a POST and returns status and body."""
 
     def send(path, body):
-        answer = handler(proxy_event("POST", path, body), context)
-        return answer["statusCode"], json.loads(answer["body"])
+        response = handler(proxy_event("POST", path, body), context)
+        return response["statusCode"], json.loads(response["body"])
 
     return send
 
@@ -36,7 +36,7 @@ def test_a_model_within_the_limit_answers(call, deployed, multiple, model):
     assert {"maxCostMultiple", "max_cost_multiple"}.isdisjoint(deployed.calls[0].body)
 
 
-def test_a_model_beyond_the_limit_is_not_called_and_the_problem_says_so(call, deployed):
+def test_a_model_beyond_the_limit_is_not_called_and_the_problem_names_it(call, deployed):
     deployed.add_fault(Fault(error="InternalServerException", model=MICRO))
 
     status, answer = call("/v1/converse", {**MICRO_FIRST, "maxCostMultiple": 1.5})
@@ -48,8 +48,8 @@ def test_a_model_beyond_the_limit_is_not_called_and_the_problem_says_so(call, de
 
 @pytest.mark.parametrize("value", INVALID)
 @pytest.mark.parametrize("path", ["/v1/converse", "/v1/validate"])
-def test_an_invalid_limit_is_refused(call, deployed, path, value):
-    status, answer = call(path, {**QUESTION, "maxCostMultiple": value})
+def test_an_invalid_limit_is_rejected(call, deployed, path, value):
+    status, answer = call(path, {**REQUEST, "maxCostMultiple": value})
 
     assert status == (200 if path == "/v1/validate" else 400)
     assert answer["errors"] == [f"maxCostMultiple: must be a number of at least 1 (got {value!r})"]
@@ -58,7 +58,7 @@ def test_an_invalid_limit_is_refused(call, deployed, path, value):
 
 @pytest.mark.parametrize("value", [None, 1, 2.5])
 def test_a_request_with_a_limit_is_valid(call, value):
-    assert call("/v1/validate", {**QUESTION, "maxCostMultiple": value}) == (
+    assert call("/v1/validate", {**REQUEST, "maxCostMultiple": value}) == (
         200,
         {"valid": True, "errors": []},
     )
@@ -67,7 +67,7 @@ def test_a_request_with_a_limit_is_valid(call, value):
 def test_a_first_model_without_a_price_is_named(call, monkeypatch):
     monkeypatch.setattr("llmmanager.bedrock.invocation.cost_limit.estimate_cost", lambda *_, **__: None)
 
-    status, answer = call("/v1/converse", {**QUESTION, "maxCostMultiple": 3.25})
+    status, answer = call("/v1/converse", {**REQUEST, "maxCostMultiple": 3.25})
 
     assert status == 400
     assert answer["errors"][0].startswith("maxCostMultiple: max_cost_multiple compares with the price of")

@@ -1,4 +1,4 @@
-"""The environment that the functions are deployed with."""
+"""The environment variables of the deployed functions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ENVIRONMENT = {
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """A sound environment, to change variables in."""
+    """A valid environment, in which tests change variables."""
     readers = (settings.model_settings, settings.batch_settings, settings.batch_state_machine_arn)
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)

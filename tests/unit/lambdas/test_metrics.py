@@ -1,4 +1,4 @@
-"""What a call leaves in the log for CloudWatch to count."""
+"""The metrics that a call writes to the log."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Any:
     return read
 
 
-def test_an_answer_is_one_line_counted_by_target_and_in_total(lines: Any) -> None:
+def test_an_answer_is_one_line_with_dimensions_for_target_and_total(lines: Any) -> None:
     record_call(answer(), door="http")
     (line,) = lines()
     (directive,) = line["_aws"]["CloudWatchMetrics"]
@@ -85,7 +85,7 @@ def test_an_answer_is_one_line_counted_by_target_and_in_total(lines: Any) -> Non
     assert line["EstimatedCostUsd"] == 0.000084
 
 
-def test_every_paid_answer_counts_at_the_target_that_gave_it(lines: Any) -> None:
+def test_every_paid_answer_counts_for_the_target_that_answered(lines: Any) -> None:
     invalid = attempt(MICRO, "us-west-2", InvalidResponseError("no"), usage=TOKENS, cost=0.5)
     record_call(answer(invalid), door="http")
     by_region = {line["Region"]: line for line in lines()}
@@ -101,7 +101,7 @@ def test_an_attempt_whose_answer_was_lost_is_counted_as_unknown_usage(lines: Any
     assert "AttemptsWithUnknownUsage" not in answered
 
 
-def test_attempts_of_an_unfinished_call_are_no_request(lines: Any) -> None:
+def test_attempts_of_an_unfinished_call_do_not_count_as_a_request(lines: Any) -> None:
     with Tally(door="batch") as tally:
         tally.add_attempts(unanswered())
     (line,) = lines()
@@ -109,24 +109,24 @@ def test_attempts_of_an_unfinished_call_are_no_request(lines: Any) -> None:
     assert "Requests" not in line
 
 
-def test_a_failover_is_counted_where_it_led_and_a_throttle_where_it_happened(lines: Any) -> None:
+def test_a_failover_counts_for_the_new_target_and_a_throttle_for_the_throttled_one(lines: Any) -> None:
     record_call(answer(attempt(LITE, "us-east-1", THROTTLED), region="us-west-2"), door="http")
     by_region = {line["Region"]: line for line in lines()}
-    left, reached = by_region["us-east-1"], by_region["us-west-2"]
-    assert (left["Attempts"], left["Throttles"]) == (1, 1)
-    assert (reached["Attempts"], reached["Requests"], reached["Failovers"]) == (1, 1, 1)
-    assert "Requests" not in left
-    assert "Throttles" not in reached
+    first, second = by_region["us-east-1"], by_region["us-west-2"]
+    assert (first["Attempts"], first["Throttles"]) == (1, 1)
+    assert (second["Attempts"], second["Requests"], second["Failovers"]) == (1, 1, 1)
+    assert "Requests" not in first
+    assert "Throttles" not in second
 
 
-def test_a_second_attempt_at_the_same_target_is_no_failover(lines: Any) -> None:
+def test_a_second_attempt_at_the_same_target_is_not_a_failover(lines: Any) -> None:
     record_call(answer(attempt(LITE, "us-east-1", THROTTLED)), door="http")
     (line,) = lines()
     assert line["Attempts"] == 2
     assert "Failovers" not in line
 
 
-def test_what_no_target_answered_counts_in_total_only(lines: Any) -> None:
+def test_a_request_that_no_target_answered_counts_only_in_total(lines: Any) -> None:
     record_call(unanswered(), door="http")
     attempts, request = lines()
     assert attempts["Throttles"] == 1
@@ -135,7 +135,7 @@ def test_what_no_target_answered_counts_in_total_only(lines: Any) -> None:
     assert "Model" not in request
 
 
-def test_a_worker_writes_one_line_a_target_for_all_its_records(lines: Any) -> None:
+def test_a_worker_writes_one_line_for_each_target(lines: Any) -> None:
     with Tally(door="batch") as tally:
         for _ in range(50):
             tally.add(answer())
@@ -144,19 +144,19 @@ def test_a_worker_writes_one_line_a_target_for_all_its_records(lines: Any) -> No
     assert {(line["Model"], line["Requests"]) for line in lines()} == {(LITE, 50), (MICRO, 50)}
 
 
-def test_the_caller_is_on_the_line_and_is_no_dimension(lines: Any) -> None:
+def test_the_caller_is_a_field_and_not_a_dimension(lines: Any) -> None:
     record_call(answer(), door="http", caller="arn:aws:iam::123456789012:user/ada")
     (line,) = lines()
     assert line["caller"] == "arn:aws:iam::123456789012:user/ada"
     assert "caller" not in str(line["_aws"])
 
 
-def test_no_word_of_an_answer_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+def test_answers_are_not_written(capsys: pytest.CaptureFixture[str]) -> None:
     record_call(answer(), door="http")
     assert "secret" not in capsys.readouterr().out
 
 
-def test_a_failed_call_is_recorded_and_raises_as_before(lines: Any) -> None:
+def test_a_failed_call_is_recorded_and_its_error_is_raised(lines: Any) -> None:
     failure = RetryExhaustedError("no answer")
     failure.response = unanswered()
 
@@ -169,7 +169,7 @@ def test_a_failed_call_is_recorded_and_raises_as_before(lines: Any) -> None:
     assert [line.get("Failures") for line in lines()] == [None, 1]
 
 
-def test_a_request_refused_before_any_attempt_is_not_counted(lines: Any) -> None:
+def test_a_request_that_is_rejected_before_any_attempt_is_not_counted(lines: Any) -> None:
     def call() -> BedrockResponse:
         raise RequestValidationError("messages: must be a list", ["messages: must be a list"])
 
@@ -178,14 +178,14 @@ def test_a_request_refused_before_any_attempt_is_not_counted(lines: Any) -> None
     assert lines() == []
 
 
-def test_every_named_metric_of_a_line_is_a_number_on_it(lines: Any) -> None:
+def test_every_metric_of_a_line_has_a_value(lines: Any) -> None:
     record_call(answer(attempt(MICRO, "eu-central-1", THROTTLED)), door="batch")
     for line in lines():
         for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
             assert line[metric["Name"]] > 0
 
 
-def test_the_namespace_is_what_the_deployment_says(lines: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_namespace_is_that_of_the_deployment(lines: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLMMANAGER_METRICS_NAMESPACE", "LLMManager/Test")
     put_metrics({"CatalogAgeSeconds": 0}, by={"Region": "us-east-1"})
     (line,) = lines()

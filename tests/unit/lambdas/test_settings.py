@@ -1,4 +1,4 @@
-"""The environment as typed settings."""
+"""Settings, read from the environment."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ READERS = {
 }
 
 
-def test_a_sound_environment_is_read_as_it_stands(environment):
+def test_a_valid_environment_is_read(environment):
     models, batch = model_settings(), batch_settings()
 
     assert (models.models, models.regions, models.table) == (
@@ -46,7 +46,7 @@ def test_the_environment_is_read_once(environment):
 
 @pytest.mark.parametrize("name", sorted(set(READERS) - {"LLMMANAGER_INPUT_BUCKETS"}))
 @pytest.mark.parametrize("value", [None, "", "  "])
-def test_a_missing_variable_is_named(environment, name, value):
+def test_the_error_names_a_missing_variable(environment, name, value):
     if value is None:
         environment.delenv(name)
     else:
@@ -56,7 +56,7 @@ def test_a_missing_variable_is_named(environment, name, value):
         READERS[name]()
 
 
-def test_no_input_buckets_are_the_default(environment):
+def test_there_are_no_input_buckets_by_default(environment):
     environment.delenv("LLMMANAGER_INPUT_BUCKETS")
 
     assert batch_settings().input_buckets == ()
@@ -83,7 +83,7 @@ def test_no_input_buckets_are_the_default(environment):
         ("LLMMANAGER_BATCH_STATE_MACHINE_ARN", "Batch"),
     ],
 )
-def test_a_wrong_value_is_refused_with_the_name_of_its_variable(environment, name, value):
+def test_the_error_names_the_variable_of_an_invalid_value(environment, name, value):
     environment.setenv(name, value)
 
     with pytest.raises(SettingsError, match=name):
