@@ -1,4 +1,4 @@
-"""A clock that tests control, in place of the clock of the library."""
+"""Clocks that tests control, in place of the clock of the library."""
 
 from __future__ import annotations
 
@@ -10,6 +10,16 @@ from typing import Any
 import pytest
 
 from tests.waiting import PATIENCE_SECONDS, SILENCE_SECONDS
+
+
+class ManualClock:
+    """Seconds that pass only when a test changes `now`."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
 
 
 class Clock:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from llmmanager import Deadline
+from llmmanager.testing import FakeBedrock
 
 PATIENCE_SECONDS = 300.0
 """Limit of every wait, so that a hang ends. Far longer than any correct run on any machine."""
@@ -19,8 +20,11 @@ SILENCE_SECONDS = 0.2
 """Read timeout for a server that never answers. Do not use it where an answer can arrive."""
 
 
-def wait_until(condition: Callable[[], object], what: str = "the condition") -> Any:
+def wait_until(condition: Callable[[], object], what: str = "the condition", *, every: float = 0.01) -> Any:
     """Return the first true value of `condition`.
+
+    Args:
+        every: seconds between two checks. A check that calls a server is made less often.
 
     Raises:
         AssertionError: the condition is not true within `PATIENCE_SECONDS`.
@@ -28,8 +32,23 @@ def wait_until(condition: Callable[[], object], what: str = "the condition") -> 
     give_up = time.monotonic() + PATIENCE_SECONDS
     while not (value := condition()):
         assert time.monotonic() < give_up, f"{what} did not become true in {PATIENCE_SECONDS:.0f} s"
-        time.sleep(0.01)
+        time.sleep(every)
     return value
+
+
+def wait_until_quiet(bedrock: FakeBedrock, seconds: float = 3.0) -> None:
+    """Wait until FakeBedrock has not been called for some seconds.
+
+    For work whose end nothing reports: the emulator's loop over shards continues when its execution is
+    stopped.
+    """
+
+    def is_quiet() -> bool:
+        before = len(bedrock.calls)
+        time.sleep(seconds)
+        return len(bedrock.calls) == before and not any(call.in_flight for call in bedrock.calls)
+
+    wait_until(is_quiet, "silence")
 
 
 class DeadlineWhen(Deadline):

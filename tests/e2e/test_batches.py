@@ -13,6 +13,7 @@ import pytest
 from infra.local.batches import BatchResult, fetch, follow, submit
 from infra.local.stack import Stack
 from llmmanager.testing import FakeBedrock, Fault
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -36,7 +37,7 @@ def run_batch(stack: Stack, body: dict[str, Any], folder: Path) -> BatchResult:
 
 
 def upload(stack: Stack, lines: list[str]) -> str:
-    key = f"inputs/{time.monotonic_ns()}.jsonl"
+    key = f"inputs/{time.time_ns()}.jsonl"
     stack.client("s3").put_object(Bucket=stack.bucket, Key=key, Body="\n".join(lines).encode())
     return f"s3://{stack.bucket}/{key}"
 
@@ -156,8 +157,8 @@ def run_execution(stack: Stack, data: Any) -> dict[str, Any]:
     arn = states.start_execution(stateMachineArn=stack.batch_machine_arn, input=json.dumps(data))[
         "executionArn"
     ]
-    deadline = time.monotonic() + 120
-    while (execution := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_until(
+        lambda: states.describe_execution(executionArn=arn)["status"] != "RUNNING", "the end", every=0.1
+    )
+    execution: dict[str, Any] = states.describe_execution(executionArn=arn)
     return execution

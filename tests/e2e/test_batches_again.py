@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 from infra.local.batches import fetch
 from infra.local.stack import Stack
 from llmmanager.testing import FakeBedrock
+from tests.waiting import wait_until, wait_until_quiet
 
 pytestmark = pytest.mark.e2e
 
@@ -28,26 +28,14 @@ def records(number: int) -> list[dict[str, Any]]:
     ]
 
 
-def until(holds: Callable[[], object], *, seconds: float = 120) -> None:
-    give_up = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < give_up
-        time.sleep(0.1)
-
-
 def ended(stack: Stack, arn: str) -> dict[str, Any]:
     """What became of an execution."""
     states = stack.client("stepfunctions")
-    until(lambda: states.describe_execution(executionArn=arn)["status"] != "RUNNING")
+    wait_until(
+        lambda: states.describe_execution(executionArn=arn)["status"] != "RUNNING", "the end", every=0.1
+    )
     execution: dict[str, Any] = states.describe_execution(executionArn=arn)
     return execution
-
-
-def quiet(bedrock: FakeBedrock) -> bool:
-    """Whether nothing is called for some seconds."""
-    before = len(bedrock.calls)
-    time.sleep(3)
-    return len(bedrock.calls) == before and not any(call.in_flight for call in bedrock.calls)
 
 
 def run(stack: Stack, name: str, data: dict[str, Any]) -> str:
@@ -88,9 +76,9 @@ def test_a_batch_that_is_stopped_calls_no_model_any_more_and_is_resumed_without_
     # Two calls at once in each of some shards: far more than could be answered while the test waits.
     data = {"batchId": batch_id, "requests": records(80), "regions": ["us-east-1"]}
     stopped = run(stack, f"{batch_id}-1", data)
-    until(lambda: bedrock.calls)
+    wait_until(lambda: bedrock.calls)
     stack.client("stepfunctions").stop_execution(executionArn=stopped)
-    until(lambda: quiet(bedrock), seconds=30)
+    wait_until_quiet(bedrock)
     asked = len(bedrock.calls)
 
     resumed = ended(stack, run(stack, f"{batch_id}-2", data))
@@ -128,14 +116,14 @@ def test_the_bus_is_told_of_a_batch_that_succeeded_one_that_failed_and_one_that_
     states.stop_execution(
         executionArn=run(stack, f"{name}-stopped", {"requests": records(8)}), cause="enough"
     )
-    until(heard)
+    wait_until(heard, every=0.1)
 
     good, bad, stopped = (told[f"{name}-{end}"] for end in ("good", "bad", "stopped"))
     assert (good["status"], good["counts"]["answered"], bad["status"]) == ("succeeded", 2, "failed")
     assert good["results"]["results"].endswith(f"/batches/{name}-good/results.jsonl")
     assert "requests" in bad["reason"]
     assert stopped["status"] == "stopped"
-    until(lambda: quiet(bedrock))
+    wait_until_quiet(bedrock)
 
 
 def most_at_once(bedrock: FakeBedrock) -> int:

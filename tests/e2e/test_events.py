@@ -3,36 +3,23 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
 from infra.local.stack import Stack
 from llmmanager.testing import FakeBedrock
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
-
-T = TypeVar("T")
-SECONDS = 60
 
 
 def question(text: str, **more: Any) -> dict[str, Any]:
     messages = [{"role": "user", "content": [{"text": text}]}]
     return {"messages": messages, "inferenceConfig": {"maxTokens": 60}, **more}
-
-
-def eventually(look: Callable[[], T | None]) -> T:
-    """What `look` finds, as soon as it finds something."""
-    end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
-        if found := look():
-            return found
-        time.sleep(0.2)
-    raise AssertionError(f"nothing came within {SECONDS} s")
 
 
 @dataclass(frozen=True)
@@ -61,11 +48,13 @@ class EventsDoor:
                     return dict(event)
             return None
 
-        return eventually(look)
+        return wait_until(look, every=0.2)
 
     def dead(self) -> dict[str, Any]:
         """The next message in the dead-letter queue."""
-        return eventually(lambda: next(iter(self.receive(self.outputs["DeadLetterQueueUrl"])), None))
+        return wait_until(
+            lambda: next(iter(self.receive(self.outputs["DeadLetterQueueUrl"])), None), every=0.2
+        )
 
     def receive(self, url: str) -> list[dict[str, Any]]:
         """What a queue holds now; it is gone from it afterwards."""
@@ -150,7 +139,7 @@ def test_a_file_in_the_inbox_becomes_a_batch(door: EventsDoor, bedrock: FakeBedr
                 return dict(json.load(s3.get_object(Bucket=door.stack.bucket, Key=key)["Body"]))
         return None
 
-    assert eventually(summary)["answered"] == 3
+    assert wait_until(summary)["answered"] == 3
     assert sorted(call.prompt for call in bedrock.calls) == ["Dropped 0", "Dropped 1", "Dropped 2"]
 
 
@@ -228,7 +217,7 @@ def test_a_request_that_the_function_died_of_each_time_ends_as_a_failure_and_may
     # Five functions took it, and none said what became of it.
     queue = {"QueueUrl": door.outputs["RequestQueueUrl"], "VisibilityTimeout": 0}
     for _ in range(5):
-        eventually(lambda: sqs.receive_message(**queue).get("Messages"))
+        wait_until(lambda: sqs.receive_message(**queue).get("Messages"))
     paused()
 
     told = door.outcome(id_)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +14,7 @@ from infra.local.api import ApiResponse
 from infra.local.batches import follow, submit
 from infra.local.stack import Stack
 from llmmanager.testing import FakeBedrock, Fault
+from tests.waiting import wait_until, wait_until_quiet
 
 pytestmark = pytest.mark.e2e
 
@@ -29,13 +28,6 @@ def question(text: str, **more: Any) -> dict[str, Any]:
 
 def record(name: str) -> dict[str, Any]:
     return {"recordId": name, "modelInput": question(f"Question {name}?")}
-
-
-def until(holds: Callable[[], object], *, seconds: float = 60) -> None:
-    give_up = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < give_up
-        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -110,7 +102,7 @@ def test_a_question_is_answered_later_when_the_caller_would_rather_have_it_so(
     def outcome() -> dict[str, Any]:
         return dict(stack.api.get(taken["links"]["self"]).expect(200))
 
-    until(lambda: outcome()["status"] != "pending")
+    wait_until(lambda: outcome()["status"] != "pending", every=0.1)
     found = outcome()
     assert (found["requestId"], found["status"]) == (taken["requestId"], "answered")
     assert found["answer"]["text"]
@@ -206,12 +198,12 @@ def test_a_batch_is_stopped_and_taken_up_again_without_paying_for_an_answer_twic
     names = [f"record-{number}" for number in range(20)]
     batch_id = submit(stack, {"requests": [record(name) for name in names], "regions": ["us-east-1"]})
     assert stack.api.post(f"/v1/batches/{batch_id}/resume", "").status == 409
-    until(lambda: bedrock.calls)
+    wait_until(lambda: bedrock.calls)
 
     assert stack.api.post(f"/v1/batches/{batch_id}/stop", "").expect(200)["status"] == "stopped"
     assert stack.api.get(f"/v1/batches/{batch_id}").expect(200)["status"] == "stopped"
     # A function that runs is not stopped but ends by itself, and on the emulator a shard's loop does so too.
-    until(lambda: quiet(bedrock))
+    wait_until_quiet(bedrock)
     resumed = stack.api.post(f"/v1/batches/{batch_id}/resume", "").expect(202)
     assert (resumed["batchId"], resumed["status"]) == (batch_id, "running")
 
@@ -221,13 +213,6 @@ def test_a_batch_is_stopped_and_taken_up_again_without_paying_for_an_answer_twic
     assert stack.api.post(f"/v1/batches/{batch_id}/resume", "").status == 409
     assert stack.api.post(f"/v1/batches/{batch_id}/stop", "").status == 409
     assert [batch["batchId"] for batch in everything(stack)].count(batch_id) == 1
-
-
-def quiet(bedrock: FakeBedrock) -> bool:
-    """Whether nothing is called for some seconds."""
-    before = len(bedrock.calls)
-    time.sleep(3)
-    return len(bedrock.calls) == before and not any(call.in_flight for call in bedrock.calls)
 
 
 def everything(stack: Stack) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 from infra.local.batches import fetch, follow, submit
 from infra.local.stack import Stack
 from llmmanager.testing import FakeBedrock
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -48,10 +48,7 @@ def test_a_killed_worker_is_replaced_and_every_record_answered_once(
 ) -> None:
     bedrock.set_latency(1.5, operation="Converse")
     batch_id = submit(stack, {"requests": [question(number) for number in range(RECORDS)]})
-    give_up = time.monotonic() + 60
-    while len(bedrock.calls) <= 3 * AT_ONCE:
-        assert time.monotonic() < give_up
-        time.sleep(0.05)
+    wait_until(lambda: len(bedrock.calls) > 3 * AT_ONCE)
 
     killed = worker_processes(stack)
     for process in killed:

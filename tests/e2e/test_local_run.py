@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import pytest
 
 from infra.local.processes import ROOT
 from tests.clean_shell import as_script, paste
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -104,10 +104,7 @@ def open_files(process: int) -> set[str]:
 
 
 def assert_nothing_left(mark: str, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 20
-    while (left := marked_processes(mark)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert left == []
+    wait_until(lambda: not marked_processes(mark), "the end of all processes")
     assert not list((ROOT / ".local").glob(f"run-{process.pid}-*"))
 
 
@@ -212,8 +209,5 @@ def test_a_run_that_is_killed_during_its_start_leaves_no_process(mark: str) -> N
     assert len(marked_processes(mark)) > 1
     process.kill()
     process.wait(20)
-    deadline = time.monotonic() + 20
-    while marked_processes(mark) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert marked_processes(mark) == []
+    wait_until(lambda: not marked_processes(mark), "the end of all processes")
     process.communicate()

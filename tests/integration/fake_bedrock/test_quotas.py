@@ -9,24 +9,17 @@ from typing import Any
 import pytest
 
 from llmmanager.testing import FakeBedrock, FakeCatalog, Fault
+from tests.clock import ManualClock
 from tests.waiting import PATIENCE_SECONDS
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def bedrock(catalog: FakeCatalog, clock: Clock) -> Iterator[FakeBedrock]:
+def bedrock(catalog: FakeCatalog, clock: ManualClock) -> Iterator[FakeBedrock]:
     with FakeBedrock(catalog, clock=clock, responder=lambda call: "x" * 40) as fake:
         yield fake
 
@@ -93,7 +86,7 @@ def test_reserved_tokens_count_while_the_call_runs(catalog: FakeCatalog, error_o
 
 
 def test_a_quota_is_available_again_after_its_window(
-    bedrock: FakeBedrock, send_prompt: Any, error_of: Any, clock: Clock
+    bedrock: FakeBedrock, send_prompt: Any, error_of: Any, clock: ManualClock
 ) -> None:
     bedrock.set_quota(tokens_per_minute=100)
     send_prompt(PROMPT, inferenceConfig={"maxTokens": 50})
@@ -104,7 +97,7 @@ def test_a_quota_is_available_again_after_its_window(
     send_prompt(PROMPT, inferenceConfig={"maxTokens": 50})
 
 
-def test_the_quota_window_can_be_shortened(catalog: FakeCatalog, clock: Clock, error_of: Any) -> None:
+def test_the_quota_window_can_be_shortened(catalog: FakeCatalog, clock: ManualClock, error_of: Any) -> None:
     with FakeBedrock(catalog, clock=clock, window_seconds=0.5) as bedrock:
         bedrock.set_quota(requests_per_minute=1)
         client = bedrock.client()
@@ -152,7 +145,7 @@ def test_a_quota_applies_to_its_scope_and_the_last_one_wins(
 
 
 def test_a_daily_quota_is_counted_separately(
-    bedrock: FakeBedrock, send_prompt: Any, error_of: Any, clock: Clock
+    bedrock: FakeBedrock, send_prompt: Any, error_of: Any, clock: ManualClock
 ) -> None:
     bedrock.set_quota(tokens_per_day=100)
     send_prompt(PROMPT, inferenceConfig={"maxTokens": 50})
@@ -184,7 +177,7 @@ def test_calls_before_the_first_quota_do_not_count(
 
 
 def test_a_call_longer_than_the_window_is_settled_in_its_day(
-    catalog: FakeCatalog, clock: Clock, error_of: Any
+    catalog: FakeCatalog, clock: ManualClock, error_of: Any
 ) -> None:
     def slow(call: Any) -> str:
         clock.now += 90

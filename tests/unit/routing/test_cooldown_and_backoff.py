@@ -13,27 +13,21 @@ from llmmanager.bedrock.models.llm_manager_structures import RetryConfig
 from llmmanager.bedrock.routing.backoff import ceiling, delay
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next
+from tests.clock import ManualClock
 
 THROTTLED = Decision(Next.SAME_TARGET, Kind.THROTTLE)
 KEY = ("model", "region")
 
 
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def test_a_target_cools_after_three_failures_in_a_row_and_not_before() -> None:
-    cooldowns = Cooldowns(Clock())
+    cooldowns = Cooldowns(ManualClock(0.0))
     for expected in (False, False, True):
         cooldowns.failed(KEY, THROTTLED)
         assert cooldowns.cooling(KEY) is expected
 
 
 def test_a_success_forgets_the_failures() -> None:
-    cooldowns = Cooldowns(Clock())
+    cooldowns = Cooldowns(ManualClock(0.0))
     for _ in range(5):
         cooldowns.failed(KEY, THROTTLED)
     cooldowns.succeeded(KEY)
@@ -45,7 +39,7 @@ def test_a_success_forgets_the_failures() -> None:
     ("failures", "seconds"), [(3, 1), (4, 2), (5, 4), (6, 8), (7, 16), (8, 20), (99, 20)]
 )
 def test_how_long_a_target_cools_follows_from_its_failures_in_a_row(failures: int, seconds: float) -> None:
-    clock = Clock()
+    clock = ManualClock(0.0)
     cooldowns = Cooldowns(clock)
     for _ in range(failures):
         cooldowns.failed(KEY, THROTTLED)
@@ -57,7 +51,7 @@ def test_how_long_a_target_cools_follows_from_its_failures_in_a_row(failures: in
 
 @pytest.mark.parametrize("kind", [Kind.THROTTLE, Kind.UNAVAILABLE, Kind.TIMEOUT, Kind.UNREACHABLE])
 def test_every_sort_of_transient_failure_of_a_target_counts(kind: Kind) -> None:
-    cooldowns = Cooldowns(Clock())
+    cooldowns = Cooldowns(ManualClock(0.0))
     for _ in range(3):
         cooldowns.failed(KEY, Decision(Next.SAME_TARGET, kind))
     assert cooldowns.cooling(KEY)
@@ -67,7 +61,7 @@ def test_every_sort_of_transient_failure_of_a_target_counts(kind: Kind) -> None:
     ("kind", "seconds"), [(Kind.QUOTA, 15 * 60), (Kind.ACCESS, 5 * 60), (Kind.MODEL, 5 * 60)]
 )
 def test_what_waiting_would_not_mend_cools_at_once(kind: Kind, seconds: float) -> None:
-    clock = Clock()
+    clock = ManualClock(0.0)
     cooldowns = Cooldowns(clock)
     cooldowns.failed(KEY, Decision(Next.OTHER_REGION, kind))
     clock.now = seconds - 0.01
@@ -81,7 +75,7 @@ def test_what_waiting_would_not_mend_cools_at_once(kind: Kind, seconds: float) -
     pauses=st.lists(st.floats(0.01, 10), min_size=1, max_size=9),
 )
 def test_a_recovered_target_is_used_again_within_30_seconds(outage: float, pauses: list[float]) -> None:
-    clock = Clock()
+    clock = ManualClock(0.0)
     cooldowns = Cooldowns(clock)
     for pause in itertools.cycle(pauses):  # a call after each pause, at most 10 s apart
         clock.now += pause
@@ -94,7 +88,7 @@ def test_a_recovered_target_is_used_again_within_30_seconds(outage: float, pause
 
 
 def test_a_short_cooldown_never_cuts_a_long_one() -> None:
-    clock = Clock()
+    clock = ManualClock(0.0)
     cooldowns = Cooldowns(clock)
     cooldowns.failed(KEY, Decision(Next.OTHER_REGION, Kind.QUOTA))
     for _ in range(5):
@@ -104,7 +98,7 @@ def test_a_short_cooldown_never_cuts_a_long_one() -> None:
 
 
 def test_targets_cool_each_for_itself() -> None:
-    cooldowns = Cooldowns(Clock())
+    cooldowns = Cooldowns(ManualClock(0.0))
     assert not cooldowns.any()
     for _ in range(3):
         cooldowns.failed(KEY, THROTTLED)
@@ -116,7 +110,7 @@ def test_targets_cool_each_for_itself() -> None:
 
 @pytest.mark.parametrize("kind", [Kind.REQUEST, Kind.FEATURE, Kind.CREDENTIALS, Kind.INVALID_ANSWER])
 def test_what_is_not_the_targets_fault_says_nothing_of_its_health(kind: Kind) -> None:
-    cooldowns = Cooldowns(Clock())
+    cooldowns = Cooldowns(ManualClock(0.0))
     for _ in range(10):
         cooldowns.failed(KEY, Decision(Next.OTHER_MODEL, kind))
     assert not cooldowns.any()

@@ -9,19 +9,13 @@ import pytest
 
 from llmmanager.bedrock.routing.cooldown import Cooldowns, Key
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next
+from tests.clock import ManualClock
 from tests.waiting import PATIENCE_SECONDS
 
 THROTTLED = Decision(Next.SAME_TARGET, Kind.THROTTLE)
 QUOTA = Decision(Next.OTHER_REGION, Kind.QUOTA)
 KEY = ("model", "region")
 OTHER = ("model", "another-region")
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Board:
@@ -54,11 +48,11 @@ def at_once(work: Callable[[], None]) -> None:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
-def process(board: Board, clock: Clock) -> Cooldowns:
+def process(board: Board, clock: ManualClock) -> Cooldowns:
     """One of the processes that share a board; their clocks agree on the date and on nothing else."""
     started = clock.now
     return Cooldowns(
@@ -71,7 +65,7 @@ def fail(cooldowns: Cooldowns, times: int, *, key: Key = KEY) -> None:
         cooldowns.failed(key, THROTTLED)
 
 
-def test_a_target_that_cools_for_one_process_cools_for_the_others(clock: Clock) -> None:
+def test_a_target_that_cools_for_one_process_cools_for_the_others(clock: ManualClock) -> None:
     board = Board()
     one = process(board, clock)
     clock.now += 100
@@ -85,7 +79,7 @@ def test_a_target_that_cools_for_one_process_cools_for_the_others(clock: Clock) 
     assert not other.cooling(KEY)
 
 
-def test_a_failure_of_ones_own_makes_a_process_listen(clock: Clock) -> None:
+def test_a_failure_of_ones_own_makes_a_process_listen(clock: ManualClock) -> None:
     board = Board()
     one, other = process(board, clock), process(board, clock)
     one.failed(KEY, QUOTA)
@@ -93,7 +87,7 @@ def test_a_failure_of_ones_own_makes_a_process_listen(clock: Clock) -> None:
     assert other.cooling(KEY)
 
 
-def test_as_long_as_all_goes_well_the_board_is_neither_read_nor_written(clock: Clock) -> None:
+def test_as_long_as_all_goes_well_the_board_is_neither_read_nor_written(clock: ManualClock) -> None:
     board = Board()
     cooldowns = process(board, clock)
     for _ in range(100):
@@ -104,13 +98,13 @@ def test_as_long_as_all_goes_well_the_board_is_neither_read_nor_written(clock: C
     assert (board.reads, board.writes) == (0, 0)
 
 
-def test_a_short_cooldown_is_not_told(clock: Clock) -> None:
+def test_a_short_cooldown_is_not_told(clock: ManualClock) -> None:
     board = Board()
     fail(process(board, clock), 4)
     assert board.writes == 0
 
 
-def test_a_target_that_goes_on_failing_is_told_seldom(clock: Clock) -> None:
+def test_a_target_that_goes_on_failing_is_told_seldom(clock: ManualClock) -> None:
     board = Board()
     cooldowns = process(board, clock)
     for _ in range(600):
@@ -121,7 +115,7 @@ def test_a_target_that_goes_on_failing_is_told_seldom(clock: Clock) -> None:
     assert board.reads <= 13
 
 
-def test_a_used_up_quota_is_told_although_a_short_cooldown_was_told_before(clock: Clock) -> None:
+def test_a_used_up_quota_is_told_although_a_short_cooldown_was_told_before(clock: ManualClock) -> None:
     board = Board()
     cooldowns = process(board, clock)
     fail(cooldowns, 6)
@@ -129,7 +123,7 @@ def test_a_used_up_quota_is_told_although_a_short_cooldown_was_told_before(clock
     assert board.until[KEY] == pytest.approx(clock.now + 1.7e9 + 900)
 
 
-def test_one_process_reads_at_most_every_five_seconds(clock: Clock) -> None:
+def test_one_process_reads_at_most_every_five_seconds(clock: ManualClock) -> None:
     board = Board()
     cooldowns = process(board, clock)
     for _ in range(10):
@@ -140,7 +134,7 @@ def test_one_process_reads_at_most_every_five_seconds(clock: Clock) -> None:
     assert board.reads == 2
 
 
-def test_a_success_counts_more_than_what_others_say(clock: Clock) -> None:
+def test_a_success_counts_more_than_what_others_say(clock: ManualClock) -> None:
     board = Board()
     fail(process(board, clock), 6)
     other = process(board, clock)
@@ -149,7 +143,7 @@ def test_a_success_counts_more_than_what_others_say(clock: Clock) -> None:
     assert not other.any()
 
 
-def test_a_wrong_clock_banishes_no_target_for_longer_than_a_quota_would(clock: Clock) -> None:
+def test_a_wrong_clock_banishes_no_target_for_longer_than_a_quota_would(clock: ManualClock) -> None:
     board = Board()
     board.until[KEY] = clock.now + 1.7e9 + 1e6
     cooldowns = process(board, clock)
@@ -159,7 +153,7 @@ def test_a_wrong_clock_banishes_no_target_for_longer_than_a_quota_would(clock: C
 
 
 def test_without_the_board_each_process_goes_by_what_it_has_seen(
-    clock: Clock, caplog: pytest.LogCaptureFixture
+    clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     cooldowns = process(Broken(), clock)
     fail(cooldowns, 6)
@@ -183,7 +177,7 @@ def test_the_board_is_told_on_a_thread_that_no_exit_waits_for() -> None:
     assert [(thread.name, thread.daemon) for thread in threads] == [("llmmanager-cooldowns", True)]
 
 
-def test_a_cooldown_that_is_just_over_is_not_heard_of(clock: Clock) -> None:
+def test_a_cooldown_that_is_just_over_is_not_heard_of(clock: ManualClock) -> None:
     board = Board()
     board.until[KEY] = clock.now + 1.7e9
     cooldowns = process(board, clock)
@@ -191,7 +185,7 @@ def test_a_cooldown_that_is_just_over_is_not_heard_of(clock: Clock) -> None:
     assert not cooldowns.any()
 
 
-def test_failures_that_come_at_once_are_told_when_they_say_much_more_than_before(clock: Clock) -> None:
+def test_failures_that_come_at_once_are_told_when_they_say_much_more_than_before(clock: ManualClock) -> None:
     board = Board()
     cooldowns = process(board, clock)
     told = []

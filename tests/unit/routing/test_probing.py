@@ -12,6 +12,7 @@ import pytest
 from llmmanager.bedrock.routing.cooldown import Cooldowns, Key
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next, Scope
 from llmmanager.bedrock.routing.probing import Turn
+from tests.clock import ManualClock
 
 DENIED = Decision(Next.OTHER_REGION, Kind.ACCESS)
 THROTTLED = Decision(Next.SAME_TARGET, Kind.THROTTLE)
@@ -35,13 +36,6 @@ class Target:
 EAST, WEST = Target("m", "east"), Target("m", "west")
 OTHER_MODEL_EAST = Target("n", "east")
 PROFILE_EAST = Target("m", "east", "geographic_profile")
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def turn(cooldowns: Cooldowns, target: Target, *, has_other: bool = False) -> Turn:
@@ -125,7 +119,7 @@ def test_probes_of_different_targets_do_not_wait_for_each_other() -> None:
 
 
 def test_a_denied_target_is_left_to_calls_that_have_no_other() -> None:
-    cooldowns = Cooldowns(Clock(), patience=LONG)
+    cooldowns = Cooldowns(ManualClock(), patience=LONG)
     cooldowns.attempt_failed(EAST, DENIED)
     assert not turn(cooldowns, EAST, has_other=True).may_call
     with turn(cooldowns, EAST) as alone:
@@ -133,7 +127,7 @@ def test_a_denied_target_is_left_to_calls_that_have_no_other() -> None:
 
 
 def test_when_a_denial_is_over_one_call_at_a_time_tries_the_target_and_the_others_do_not_wait() -> None:
-    clock = Clock()
+    clock = ManualClock()
     cooldowns = Cooldowns(clock, patience=LONG)
     cooldowns.attempt_failed(EAST, DENIED)
     clock.now += 301
@@ -153,7 +147,7 @@ def test_a_denial_takes_back_the_certainty_about_the_models_other_regions() -> N
 
 
 def test_a_denied_access_method_leaves_the_others_of_its_region() -> None:
-    cooldowns = Cooldowns(Clock(), patience=LONG)
+    cooldowns = Cooldowns(ManualClock(), patience=LONG)
     cooldowns.attempt_failed(EAST, Decision(Next.OTHER_ACCESS_METHOD, Kind.ACCESS, scope=Scope.ACCESS_METHOD))
     assert cooldowns.is_better_last(EAST)
     assert not cooldowns.is_better_last(PROFILE_EAST)
@@ -164,7 +158,7 @@ def test_a_denied_access_method_leaves_the_others_of_its_region() -> None:
 
 def test_only_a_global_profile_is_denied_everywhere_at_once() -> None:
     everywhere = Decision(Next.OTHER_ACCESS_METHOD, Kind.ACCESS, scope=Scope.ACCESS_METHOD_EVERYWHERE)
-    cooldowns = Cooldowns(Clock(), patience=LONG)
+    cooldowns = Cooldowns(ManualClock(), patience=LONG)
     cooldowns.attempt_failed(Target("m", "east", "global_profile"), everywhere)
     assert cooldowns.is_better_last(Target("m", "west", "global_profile"))
     cooldowns.attempt_failed(EAST, everywhere)
@@ -173,7 +167,7 @@ def test_only_a_global_profile_is_denied_everywhere_at_once() -> None:
 
 
 def test_a_region_that_refused_credentials_is_in_doubt_for_every_model_and_cools_for_none() -> None:
-    cooldowns = Cooldowns(Clock(), patience=LONG)
+    cooldowns = Cooldowns(ManualClock(), patience=LONG)
     cooldowns.attempt_failed(EAST, REFUSED)
     assert cooldowns.is_better_last(OTHER_MODEL_EAST)
     assert not cooldowns.any()
@@ -183,7 +177,7 @@ def test_a_region_that_refused_credentials_is_in_doubt_for_every_model_and_cools
 
 
 def test_a_region_cools_once_another_has_accepted_the_credentials() -> None:
-    clock = Clock()
+    clock = ManualClock()
     cooldowns = Cooldowns(clock)
     cooldowns.region_refused("east")
     assert cooldowns.is_cooling(EAST)

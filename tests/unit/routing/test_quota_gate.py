@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -11,28 +10,20 @@ import pytest
 from llmmanager.bedrock.routing.decision import QuotaUnit
 from llmmanager.bedrock.routing.quota_gate import Permit, QuotaGate
 from llmmanager.bedrock.routing.quota_meter import Charge, QuotaLimit, UsageWindow
+from tests.clock import ManualClock
 from tests.unit.routing.quota_simulation import Simulation
+from tests.waiting import wait_until
 
 TOKENS, REQUESTS = QuotaUnit.TOKENS, QuotaUnit.REQUESTS
 
 
-class Clock:
-    """Seconds that pass when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(100.0)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def gate(clock: Clock) -> QuotaGate:
+def gate(clock: ManualClock) -> QuotaGate:
     return QuotaGate(10.0, clock=clock)
 
 
@@ -115,7 +106,7 @@ def test_a_gate_that_saw_no_throttle_admits_every_call(gate: QuotaGate) -> None:
     assert all(gate.try_enter(1_000_000) for _ in range(1000))
 
 
-def test_a_known_quota_is_kept_from_the_first_call_on(gate: QuotaGate, clock: Clock) -> None:
+def test_a_known_quota_is_kept_from_the_first_call_on(gate: QuotaGate, clock: ManualClock) -> None:
     gate.set_known(tokens=100)
     assert gate.try_enter(60)
     assert gate.try_enter(60) is None
@@ -132,7 +123,7 @@ def test_a_call_that_leaves_a_reserve_uses_the_rest_only(gate: QuotaGate) -> Non
 
 
 def test_a_call_of_more_than_the_limit_is_sent_when_no_other_is_in_the_window(
-    gate: QuotaGate, clock: Clock
+    gate: QuotaGate, clock: ManualClock
 ) -> None:
     gate.set_known(tokens=100)
     assert gate.expected_wait(500) == 0
@@ -153,7 +144,7 @@ def test_a_lower_quota_that_was_learnt_stays_until_another_one_is_known() -> Non
     assert limit.allowed(0.0) == 200
 
 
-def test_listed_requests_are_exceeded_once_bedrock_admits_more(gate: QuotaGate, clock: Clock) -> None:
+def test_listed_requests_are_exceeded_once_bedrock_admits_more(gate: QuotaGate, clock: ManualClock) -> None:
     gate.set_known(listed_requests=5)
     for _ in range(100):
         permit = gate.try_enter(1)
@@ -163,7 +154,7 @@ def test_listed_requests_are_exceeded_once_bedrock_admits_more(gate: QuotaGate, 
     assert not gate.has_limit
 
 
-def test_listed_requests_that_bedrock_enforces_are_kept(gate: QuotaGate, clock: Clock) -> None:
+def test_listed_requests_that_bedrock_enforces_are_kept(gate: QuotaGate, clock: ManualClock) -> None:
     gate.set_known(listed_requests=5)
     admitted = [permit for _ in range(6) if (permit := gate.try_enter(1))]
     assert len(admitted) == 6
@@ -190,7 +181,7 @@ def test_a_call_that_failed_otherwise_uses_no_quota(gate: QuotaGate) -> None:
     assert gate.try_enter(1)
 
 
-def enter_later(gate: QuotaGate, clock: Clock) -> Permit:
+def enter_later(gate: QuotaGate, clock: ManualClock) -> Permit:
     """Enter with 10 tokens as soon as the gate admits it, at least a millisecond from now."""
     permit = None
     while permit is None:
@@ -199,19 +190,19 @@ def enter_later(gate: QuotaGate, clock: Clock) -> Permit:
     return permit
 
 
-def use_up_the_quota(gate: QuotaGate, clock: Clock) -> None:
+def use_up_the_quota(gate: QuotaGate, clock: ManualClock) -> None:
     for _ in range(3):
         enter_later(gate, clock).throttled(TOKENS)
 
 
-def test_a_single_throttle_stops_no_other_call(gate: QuotaGate, clock: Clock) -> None:
+def test_a_single_throttle_stops_no_other_call(gate: QuotaGate, clock: ManualClock) -> None:
     enter_later(gate, clock).throttled(TOKENS)
     clock.now += 0.1
     assert all(gate.try_enter(10) for _ in range(100))
     assert not gate.has_limit
 
 
-def test_after_throttles_in_a_row_one_call_is_sent_alone(gate: QuotaGate, clock: Clock) -> None:
+def test_after_throttles_in_a_row_one_call_is_sent_alone(gate: QuotaGate, clock: ManualClock) -> None:
     use_up_the_quota(gate, clock)
     assert gate.has_limit
     assert gate.try_enter(10) is None
@@ -223,7 +214,7 @@ def test_after_throttles_in_a_row_one_call_is_sent_alone(gate: QuotaGate, clock:
     assert gate.try_enter(10)
 
 
-def test_each_further_throttle_doubles_the_pause(gate: QuotaGate, clock: Clock) -> None:
+def test_each_further_throttle_doubles_the_pause(gate: QuotaGate, clock: ManualClock) -> None:
     use_up_the_quota(gate, clock)
     pauses = [gate.seconds_until_chance(10)]
     for _ in range(3):
@@ -263,8 +254,7 @@ def in_threads(gate: QuotaGate, priorities: list[int], cancelled: threading.Even
     for number, priority in enumerate(priorities):
         threads.append(threading.Thread(target=enter, args=(number, priority)))
         threads[-1].start()
-        while len(gate._waiters) < number + 1 and threads[-1].is_alive():
-            time.sleep(0.001)
+        wait_until(lambda waiting=number + 1: len(gate._waiters) >= waiting or not threads[-1].is_alive())
     if cancelled is not None:
         cancelled.set()
     for thread in threads:
@@ -294,7 +284,7 @@ def test_waiting_can_be_cancelled() -> None:
     assert gate._waiters == []
 
 
-def test_a_gate_says_since_when_a_call_waits_and_when_the_last_one_was_admitted(clock: Clock) -> None:
+def test_a_gate_says_since_when_a_call_waits_and_when_the_last_one_was_admitted(clock: ManualClock) -> None:
     gate = QuotaGate(20.0, clock=clock)
     gate.set_known(requests=1)
     assert gate.try_enter(1)
@@ -303,8 +293,7 @@ def test_a_gate_says_since_when_a_call_waits_and_when_the_last_one_was_admitted(
     thread = threading.Thread(target=gate.enter, args=(1,), kwargs={"seconds": 60, "cancelled": cancelled})
     clock.now = 105.0
     thread.start()
-    while not gate._waiters:
-        time.sleep(0.001)
+    wait_until(lambda: gate._waiters)
     clock.now = 109.0
     assert (gate.last_admitted, gate.longest_waiting_since()) == (100.0, 105.0)
     cancelled.set()

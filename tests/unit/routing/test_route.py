@@ -14,6 +14,7 @@ from llmmanager.bedrock.models.llm_manager_structures import RetryConfig, RetryS
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next, QuotaUnit
 from llmmanager.bedrock.routing.route import Route, in_order
+from tests.clock import ManualClock
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,6 @@ class Way:
     @property
     def invoke_id(self) -> str:
         return self.model_id if self.access_method == "on_demand" else f"{self.access_method}.{self.model_id}"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 THROTTLED = Decision(Next.SAME_TARGET, Kind.THROTTLE)
@@ -52,7 +45,7 @@ def places(
 def route(
     ways: list[tuple[Way, ...]],
     *,
-    clock: Clock | None = None,
+    clock: ManualClock | None = None,
     deadline: Deadline = NEVER,
     cooldowns: Cooldowns | None = None,
     **config: object,
@@ -63,7 +56,7 @@ def route(
         cooldowns or Cooldowns(),
         deadline,
         random.Random(7),
-        clock or Clock(),
+        clock or ManualClock(100.0),
     )
 
 
@@ -105,7 +98,7 @@ def test_a_call_that_waits_on_throttling_leaves_a_model_that_fails_otherwise() -
 
 
 def test_another_model_is_used_when_the_wait_for_the_first_would_outlast_the_deadline() -> None:
-    clock = Clock()
+    clock = ManualClock(100.0)
     deadline = Deadline(clock.now + 5)
     to_walk = route(places("AB", "1"), clock=clock, deadline=deadline, on_throttle="wait")
     asked_to_wait = Decision(Next.SAME_TARGET, Kind.THROTTLE, retry_after=10.0, quota=QuotaUnit.TOKENS)
@@ -159,7 +152,7 @@ def test_no_time_is_spent_before_a_target_not_yet_tried() -> None:
 
 
 def test_a_target_tried_before_waits_for_its_backoff_less_the_time_gone_by() -> None:
-    clock = Clock()
+    clock = ManualClock(100.0)
     to_walk = route(places("A", "1"), clock=clock, retry_delay=8.0)
     first = to_walk.next()
     assert first is not None
@@ -185,7 +178,7 @@ def test_the_servers_hint_wins_over_the_backoff() -> None:
 
 
 def test_nothing_starts_that_would_wait_past_the_deadline() -> None:
-    clock = Clock()
+    clock = ManualClock(100.0)
     to_walk = route(places("A", "1"), clock=clock, deadline=Deadline(clock.now + 5), max_retry_delay=60.0)
     step = to_walk.next()
     assert step is not None
@@ -306,7 +299,7 @@ def test_a_place_without_a_way_in_is_no_place() -> None:
 
 
 def test_a_place_that_would_wait_past_the_deadline_leaves_the_others() -> None:
-    clock = Clock()
+    clock = ManualClock(100.0)
     to_walk = route(places("A", "12"), clock=clock, deadline=Deadline(clock.now + 5), max_retry_delay=60.0)
     for seconds in (30.0, 3.0):
         hinted = Decision(Next.SAME_TARGET, Kind.THROTTLE, retry_after=seconds)
