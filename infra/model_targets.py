@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from llmmanager.bedrock.catalog.entries import Catalog, ModelAccess
+from llmmanager.bedrock.catalog.catalog_entries import Catalog, ModelAccess
 from llmmanager.bedrock.catalog.names import ResolvedModel
 
 

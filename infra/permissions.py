@@ -28,7 +28,7 @@ from constructs import Construct
 
 from infra.model_targets import is_described, ways_in
 from infra.nag import acknowledge_wildcards
-from llmmanager.bedrock.catalog.entries import AccessMethod, Catalog
+from llmmanager.bedrock.catalog.catalog_entries import AccessMethod, Catalog
 from llmmanager.bedrock.catalog.names import ResolvedModel
 
 INVOKE_ACTIONS: Final = ("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream")

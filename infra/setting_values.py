@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from infra.model_targets import is_described, ways_in
 from infra.schedule_expression import SCHEDULE_TAKES, is_recurring_schedule
-from llmmanager.bedrock.catalog.entries import Catalog
+from llmmanager.bedrock.catalog.catalog_entries import Catalog
 from llmmanager.bedrock.catalog.names import NameResolver, ResolvedModel
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError

@@ -10,7 +10,7 @@ from typing import Final
 
 from infra.model_targets import is_described, ways_in
 from infra.setting_values import LOG_RETENTION_DAYS, ContextReader, SettingsError
-from llmmanager.bedrock.catalog.entries import Catalog
+from llmmanager.bedrock.catalog.catalog_entries import Catalog
 from llmmanager.bedrock.catalog.names import ResolvedModel
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
 

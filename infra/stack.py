@@ -22,7 +22,7 @@ from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, shared_code
 from infra.request_table import build_request_table, expire_requests
 from infra.settings import DeploymentSettings, SettingsError
-from llmmanager.bedrock.catalog.entries import Catalog
+from llmmanager.bedrock.catalog.catalog_entries import Catalog
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
 
 

@@ -67,7 +67,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Replace the clock of deadlines, waits and durations during the test."""
-    from llmmanager.bedrock.invocation import call_record, run, wire
+    from llmmanager.bedrock.invocation import call_record, converse_api, run
     from llmmanager.bedrock.models import deadline
     from llmmanager.bedrock.routing.route import Route
 
@@ -76,5 +76,5 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
         monkeypatch.setattr(module, "time", clock)
     monkeypatch.setattr(run, "Route", partial(Route, clock=clock.monotonic))
     for operation in ("converse", "converse_stream"):
-        monkeypatch.setattr(wire, operation, clock.timed(getattr(wire, operation)))
+        monkeypatch.setattr(converse_api, operation, clock.timed(getattr(converse_api, operation)))
     return clock

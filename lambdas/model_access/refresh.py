@@ -9,8 +9,8 @@ from lambdas.shared.metrics import CATALOG_AGE, put_metrics
 from lambdas.shared.observability import logger
 from lambdas.shared.settings import model_settings
 from llmmanager.bedrock.catalog.bedrock_api import BedrockCatalogSource
+from llmmanager.bedrock.catalog.catalog_entries import RegionCatalog
 from llmmanager.bedrock.catalog.dynamodb_store import DynamoDBStore
-from llmmanager.bedrock.catalog.entries import RegionCatalog
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from llmmanager.bedrock.catalog.entries import Catalog
+from llmmanager.bedrock.catalog.catalog_entries import Catalog
 from llmmanager.bedrock.catalog.names import NameResolver
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError

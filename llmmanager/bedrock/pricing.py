@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from llmmanager.bedrock.catalog.entries import AccessMethod
-from llmmanager.bedrock.catalog.facts import ModelFacts, Prices, facts_of
+from llmmanager.bedrock.catalog.catalog_entries import AccessMethod
+from llmmanager.bedrock.catalog.model_table import ModelData, Prices, model_data
 
 _PER_MILLION = 1_000_000
 # A cache entry kept for an hour costs twice the input price to write, with every model that offers it.
@@ -60,31 +60,31 @@ def estimate_cost(
 def _prices_of(
     model_id: str, profile_id: str | None, access_method: str | None, region: str | None
 ) -> Prices | None:
-    facts, profile = _identify(model_id, profile_id)
-    return _prices(facts, access_method=access_method, profile=profile, region=region) if facts else None
+    data, profile = _identify(model_id, profile_id)
+    return _prices(data, access_method=access_method, profile=profile, region=region) if data else None
 
 
-def _identify(model_id: str, profile_id: str | None) -> tuple[ModelFacts | None, str | None]:
-    """The model's facts, and the prefix of the profile that was invoked."""
+def _identify(model_id: str, profile_id: str | None) -> tuple[ModelData | None, str | None]:
+    """Return the model's data, and the prefix of the profile that was invoked."""
     tail = model_id.rpartition("/")[2]
-    if facts := facts_of(tail):
+    if data := model_data(tail):
         profile = profile_id.rpartition("/")[2] if profile_id else ""
         prefix, _, rest = profile.partition(".")
-        return facts, prefix if rest == tail else None
+        return data, prefix if rest == tail else None
     prefix, _, rest = tail.partition(".")
-    return facts_of(rest), prefix
+    return model_data(rest), prefix
 
 
 def _prices(
-    facts: ModelFacts, *, access_method: str | None, profile: str | None, region: str | None
+    data: ModelData, *, access_method: str | None, profile: str | None, region: str | None
 ) -> Prices | None:
-    if profile is not None and profile in facts.profile_prices:
-        return facts.profile_prices[profile]
+    if profile is not None and profile in data.profile_prices:
+        return data.profile_prices[profile]
     geographic = access_method == AccessMethod.GEOGRAPHIC_PROFILE if profile is None else profile != "global"
     if geographic:
-        return _only(facts.profile_prices) or facts.prices
+        return _only(data.profile_prices) or data.prices
     on_demand = profile is None and access_method != AccessMethod.GLOBAL_PROFILE
-    return facts.region_prices.get(region or "", facts.prices) if on_demand else facts.prices
+    return data.region_prices.get(region or "", data.prices) if on_demand else data.prices
 
 
 def _only(profile_prices: Mapping[str, Prices]) -> Prices | None:

@@ -284,7 +284,7 @@ for service in {sorted(SERVICES)!r}:
 
 def test_the_snapshot_and_the_model_table_travel_with_the_asset(asset: Path) -> None:
     code = """
-from llmmanager.bedrock.catalog.entries import Catalog
+from llmmanager.bedrock.catalog.catalog_entries import Catalog
 from llmmanager.bedrock.catalog.names import NameResolver
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
 print(NameResolver(Catalog(load_snapshot())).resolve("Nova Lite").model_id)

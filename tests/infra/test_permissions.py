@@ -16,7 +16,7 @@ from infra.permissions import (
     policy_characters,
 )
 from infra.settings import DeploymentSettings
-from llmmanager.bedrock.catalog.entries import Catalog
+from llmmanager.bedrock.catalog.catalog_entries import Catalog
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
 
 HAIKU = "anthropic.claude-haiku-4-5-20251001-v1:0"

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from llmmanager import UnifiedModelManager
+from llmmanager.bedrock.catalog.catalog_entries import AccessMethod, ModelAccess
 from llmmanager.bedrock.catalog.dynamodb_store import DynamoDBStore
-from llmmanager.bedrock.catalog.entries import AccessMethod, ModelAccess
 from llmmanager.bedrock.catalog.stores import FileStore, MemoryStore
 from llmmanager.bedrock.forks import after_fork
 from llmmanager.bedrock.invocation.clients import ClientPool

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from llmmanager.bedrock.catalog.entries import ModelEntry, RegionCatalog, order_profiles
-from llmmanager.bedrock.catalog.facts import facts_of, is_conversational
+from llmmanager.bedrock.catalog.catalog_entries import ModelEntry, RegionCatalog, order_profiles
+from llmmanager.bedrock.catalog.model_table import is_conversational, model_data
 from llmmanager.bedrock.exceptions.safe_errors import without_credentials
 from llmmanager.bedrock.forks import after_fork, new_lock
 
@@ -150,9 +150,9 @@ def _entries(
 ) -> dict[str, ModelEntry]:
     profiles_of = _profiles_by_model(profiles)
     rows: dict[str, Mapping[str, Any]] = {row["modelId"]: row for row in models}
-    # A region can offer a profile of a model that it does not list; the facts are about chat models only.
+    # A region can offer a profile of a chat model that it does not list. All chat models are in the table.
     unlisted: dict[str, Mapping[str, Any]] = {
-        id_: {} for id_ in profiles_of if id_ not in rows and facts_of(id_)
+        id_: {} for id_ in profiles_of if id_ not in rows and model_data(id_)
     }
     entries = {}
     for model_id, row in {**rows, **unlisted}.items():
@@ -166,11 +166,11 @@ def _entries(
 
 
 def _entry(model_id: str, row: Mapping[str, Any], *, profiles: tuple[str, ...]) -> ModelEntry:
-    facts = facts_of(model_id)
+    data = model_data(model_id)
     return ModelEntry(
         model_id=model_id,
-        model_name=row.get("modelName") or (facts.model_name if facts else model_id),
-        provider=row.get("providerName") or (facts.provider if facts else model_id.partition(".")[0]),
+        model_name=row.get("modelName") or (data.model_name if data else model_id),
+        provider=row.get("providerName") or (data.provider if data else model_id.partition(".")[0]),
         input_modalities=tuple(row.get("inputModalities", ("TEXT",))),
         output_modalities=tuple(row.get("outputModalities", ("TEXT",))),
         streaming=bool(row.get("responseStreamingSupported", True)),

@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from llmmanager.bedrock.catalog.entries import RegionCatalog
+from llmmanager.bedrock.catalog.catalog_entries import RegionCatalog
 from llmmanager.bedrock.forks import after_fork
 
 _PARTITION = "catalog"

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from llmmanager.bedrock.catalog.bedrock_api import BedrockCatalogSource, FetchResult
-from llmmanager.bedrock.catalog.entries import Catalog, RegionCatalog
+from llmmanager.bedrock.catalog.catalog_entries import Catalog, RegionCatalog
 from llmmanager.bedrock.catalog.names import NameResolver
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
 from llmmanager.bedrock.catalog.stores import CatalogStore

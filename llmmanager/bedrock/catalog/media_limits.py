@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from llmmanager.bedrock.catalog.facts import facts_of
+from llmmanager.bedrock.catalog.model_table import model_data
 
 _TABLE = os.path.join(os.path.dirname(__file__), "media_limits.json")
 
@@ -50,7 +50,7 @@ class MediaLimits:
 @cache
 def media_limits(model_id: str) -> MediaLimits:
     """Return the limits of a model. A model that is not in the model table has no limits."""
-    if facts_of(model_id) is None:
+    if model_data(model_id) is None:
         return MediaLimits()
     family = next(row for row in _families() if model_id.startswith(tuple(row["prefixes"])))
     limits = {name: value for name, value in family.items() if name != "prefixes"}

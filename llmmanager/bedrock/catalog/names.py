@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from llmmanager.bedrock.catalog.entries import Catalog
-from llmmanager.bedrock.catalog.facts import aliases, known_names
+from llmmanager.bedrock.catalog.catalog_entries import Catalog
+from llmmanager.bedrock.catalog.model_table import aliases, known_names
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
 
 # The maximum length of Converse's modelId.

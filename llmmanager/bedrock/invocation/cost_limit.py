@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from llmmanager.bedrock.catalog.entries import ModelAccess
+from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
+from llmmanager.bedrock.invocation.converse_api import encode
 from llmmanager.bedrock.invocation.quota_cost import input_tokens, most_output_tokens
-from llmmanager.bedrock.invocation.wire import encode
 from llmmanager.bedrock.pricing import estimate_cost
 
 _UNPRICED = "no known price"

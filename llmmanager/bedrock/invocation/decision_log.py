@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 
-from llmmanager.bedrock.catalog.entries import ModelAccess
+from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 from llmmanager.bedrock.routing.decision import Decision, Next
 
 _log = logging.getLogger("llmmanager.calls")

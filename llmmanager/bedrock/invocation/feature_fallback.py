@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llmmanager.bedrock.catalog.managed_prompts import is_managed_prompt, without_prompt_fields
-from llmmanager.bedrock.invocation import wire
+from llmmanager.bedrock.invocation import converse_api
 from llmmanager.bedrock.invocation.feature_memory import FeatureMemory, UnsupportedFeature
 from llmmanager.bedrock.invocation.feature_table import (
     FeatureClass,
@@ -27,7 +27,7 @@ class _Variant:
     def body(self) -> bytes:
         """Return the encoded request."""
         if self._body is None:
-            self._body = wire.encode(self.request)
+            self._body = converse_api.encode(self.request)
         return self._body
 
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from llmmanager.bedrock.catalog.entries import ModelAccess
+from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import InvalidResponseError, RetryExhaustedError
-from llmmanager.bedrock.invocation import wire
+from llmmanager.bedrock.invocation import converse_api
 from llmmanager.bedrock.invocation.request import ValidRequest, invalid
 from llmmanager.bedrock.invocation.request_media import with_models
 from llmmanager.bedrock.invocation.run import Machinery, Run
@@ -61,7 +61,7 @@ class Invoker:
             self._machinery,
             self._places(request, regions),
             request=request.fields,
-            send=wire.converse,
+            send=converse_api.converse,
             operation="Converse",
             deadline=deadline,
             warnings=[*self._targets.warnings, *request.warnings],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from llmmanager.bedrock.catalog.entries import ModelAccess
+from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import RequestValidationError
 from llmmanager.bedrock.invocation.quota_cost import most_output_tokens
 from llmmanager.bedrock.routing.quota_pacing import Oversize

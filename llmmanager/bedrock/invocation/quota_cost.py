@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from llmmanager.bedrock.catalog.facts import facts_of
+from llmmanager.bedrock.catalog.model_table import model_data
 
 _BYTES_PER_TOKEN = 4
 # Below this size a request holds no media worth looking for.
@@ -30,8 +30,8 @@ def most_output_tokens(request: Mapping[str, Any], model_id: str) -> int:
     max_tokens = (request.get("inferenceConfig") or {}).get("maxTokens")
     if isinstance(max_tokens, int):
         return max_tokens
-    facts = facts_of(model_id)
-    return (facts.max_output_tokens if facts else None) or _USUAL_MAX_OUTPUT
+    data = model_data(model_id)
+    return (data.max_output_tokens if data else None) or _USUAL_MAX_OUTPUT
 
 
 def settled_tokens(answer: Mapping[str, Any], model_id: str) -> int | None:
@@ -45,8 +45,8 @@ def settled_tokens(answer: Mapping[str, Any], model_id: str) -> int | None:
     usage = answer.get("usage")
     if not isinstance(usage, Mapping) or not isinstance(usage.get("outputTokens"), int):
         return None
-    facts = facts_of(model_id)
-    burndown = (facts.output_burndown if facts else None) or 1
+    data = model_data(model_id)
+    burndown = (data.output_burndown if data else None) or 1
     taken = (usage.get("inputTokens") or 0) + (usage.get("cacheWriteInputTokens") or 0)
     return int(taken + usage["outputTokens"] * burndown)
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from llmmanager.bedrock.catalog.entries import ModelAccess
-from llmmanager.bedrock.catalog.facts import facts_of
+from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
+from llmmanager.bedrock.catalog.model_table import model_data
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import DeadlineExceededError, LLMManagerError
-from llmmanager.bedrock.invocation import wire
+from llmmanager.bedrock.invocation import converse_api
 from llmmanager.bedrock.invocation.continuation import RepetitionFilter, continuation_request
 from llmmanager.bedrock.invocation.run import Run
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
@@ -64,7 +64,7 @@ class OpenStream:
 
 def open_stream(client: Any, invoke_id: str, body: bytes, read_timeout: float) -> OpenStream:
     """Call ConverseStream and wait for its first content."""
-    return OpenStream(wire.converse_stream(client, invoke_id, body, read_timeout))
+    return OpenStream(converse_api.converse_stream(client, invoke_id, body, read_timeout))
 
 
 class AnswerStream:
@@ -214,5 +214,5 @@ def _text_delta(index: int, text: str) -> Event:
 
 def _accepts_prefill(target: ModelAccess) -> bool:
     """Whether the model continues an assistant turn. False only for a model known not to."""
-    facts = facts_of(target.model_id)
-    return facts is None or facts.supports.get("assistant_prefill") is not False
+    data = model_data(target.model_id)
+    return data is None or data.supports.get("assistant_prefill") is not False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from llmmanager.bedrock.catalog.entries import ModelAccess
+from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 from llmmanager.bedrock.catalog.names import ResolvedModel
 from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError

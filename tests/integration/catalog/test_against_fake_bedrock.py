@@ -12,7 +12,7 @@ from moto import mock_aws
 from llmmanager import UnifiedModelManager
 from llmmanager.bedrock.catalog import layers
 from llmmanager.bedrock.catalog.bedrock_api import BedrockCatalogSource
-from llmmanager.bedrock.catalog.entries import AccessQuota
+from llmmanager.bedrock.catalog.catalog_entries import AccessQuota
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
 from llmmanager.bedrock.catalog.stores import FileStore, MemoryStore
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError, LLMManagerError

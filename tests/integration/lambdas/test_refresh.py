@@ -8,8 +8,8 @@ import pytest
 
 from lambdas.http_api.handler import handler as http
 from lambdas.model_access.refresh import handler as refresh
+from llmmanager.bedrock.catalog.catalog_entries import AccessQuota
 from llmmanager.bedrock.catalog.dynamodb_store import DynamoDBStore
-from llmmanager.bedrock.catalog.entries import AccessQuota
 from llmmanager.testing import Fault
 
 

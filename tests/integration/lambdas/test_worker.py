@@ -18,7 +18,7 @@ from lambdas.batch.worker import Budget, NoProgress
 from lambdas.shared import shared_cooldowns
 from lambdas.shared.json_text import dump_line
 from llmmanager import Deadline
-from llmmanager.bedrock.invocation import wire
+from llmmanager.bedrock.invocation import converse_api
 from llmmanager.testing import Fault
 from tests.waiting import PATIENCE_SECONDS, SILENCE_SECONDS, DeadlineWhen, wait_until
 
@@ -99,7 +99,7 @@ def test_a_request_that_ran_out_of_the_invocations_time_is_not_failed_but_run_ag
     machine, deployed, shard, monkeypatch
 ):
     turn, over = itertools.count(), threading.Event()
-    converse = wire.converse
+    converse = converse_api.converse
 
     def first_call_hangs(client, invoke_id, body, read_timeout):
         if next(turn):
@@ -111,7 +111,7 @@ def test_a_request_that_ran_out_of_the_invocations_time_is_not_failed_but_run_ag
         finally:
             over.set()
 
-    monkeypatch.setattr(wire, "converse", first_call_hangs)
+    monkeypatch.setattr(converse_api, "converse", first_call_hangs)
     end = DeadlineWhen(over.is_set)
     first = worker.run_shard(shard, Budget(start_until=end, end=end))
     second = worker.run_shard(shard, budget(start=ENOUGH, end=ENOUGH))

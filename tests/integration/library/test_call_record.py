@@ -32,7 +32,7 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import (
     DeadlineExceededError,
     InvalidResponseError,
 )
-from llmmanager.bedrock.invocation import wire
+from llmmanager.bedrock.invocation import converse_api
 from llmmanager.bedrock.invocation.request import build_request
 from llmmanager.bedrock.models.deadline import NEVER, Deadline
 from llmmanager.testing import FakeBedrock, Fault
@@ -223,7 +223,7 @@ def test_what_is_no_error_of_aws_is_raised_as_it_is(make_manager, ask, monkeypat
     def broken(**_: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("llmmanager.bedrock.invocation.wire._fill_in", broken)
+    monkeypatch.setattr("llmmanager.bedrock.invocation.converse_api._fill_in", broken)
     with pytest.raises(ZeroDivisionError):
         manager.converse(ask)
 
@@ -531,13 +531,13 @@ def test_a_server_may_be_silent_for_the_timeout_or_what_the_deadline_leaves(
     make_manager, ask, monkeypatch, left: float, silence: float
 ) -> None:
     allowed: list[float] = []
-    converse = wire.converse
+    converse = converse_api.converse
 
     def remembering(client: Any, invoke_id: str, body: bytes, read_timeout: float) -> dict[str, Any]:
         allowed.append(read_timeout)
         return converse(client, invoke_id, body, 30.0)
 
-    monkeypatch.setattr(wire, "converse", remembering)
+    monkeypatch.setattr(converse_api, "converse", remembering)
     manager = make_manager(timeout=7.0)
     manager._invoker.converse(build_request({"messages": ask}), deadline=Left(math.inf, left))
     assert allowed == [silence]

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from llmmanager import BedrockConverseRequest, LLMManagerError, ResponseValidationConfig, ValidationResult
-from llmmanager.bedrock.catalog.entries import AccessMethod, ModelAccess
+from llmmanager.bedrock.catalog.catalog_entries import AccessMethod, ModelAccess
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next
 from llmmanager.testing import Fault

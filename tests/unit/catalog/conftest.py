@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from llmmanager.bedrock.catalog.entries import ModelEntry, RegionCatalog
+from llmmanager.bedrock.catalog.catalog_entries import ModelEntry, RegionCatalog
 
 MakeRegion = Callable[..., RegionCatalog]
 

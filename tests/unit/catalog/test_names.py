@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from llmmanager.bedrock.catalog.entries import Catalog
-from llmmanager.bedrock.catalog.facts import aliases, known_names
+from llmmanager.bedrock.catalog.catalog_entries import Catalog
+from llmmanager.bedrock.catalog.model_table import aliases, known_names
 from llmmanager.bedrock.catalog.names import NameResolver, UnknownNameError
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError

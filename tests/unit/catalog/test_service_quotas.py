@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmmanager.bedrock.catalog.entries import AccessMethod, AccessQuota, RegionCatalog
+from llmmanager.bedrock.catalog.catalog_entries import AccessMethod, AccessQuota, RegionCatalog
 from llmmanager.bedrock.catalog.service_quotas import parse_quota_name, read_quotas
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
 

@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from llmmanager.bedrock.catalog import snapshot as snapshot_module
-from llmmanager.bedrock.catalog.entries import AccessMethod
-from llmmanager.bedrock.catalog.facts import aliases, facts_of, known_names
+from llmmanager.bedrock.catalog.catalog_entries import AccessMethod
+from llmmanager.bedrock.catalog.model_table import aliases, known_names, model_data
 from llmmanager.bedrock.catalog.snapshot import Snapshot, load_snapshot
 
 
@@ -55,7 +55,7 @@ def test_the_installed_snapshot_contains_the_access_methods_of_a_model(model_id,
 def test_every_access_method_of_the_installed_snapshot_is_consistent():
     for region, catalog in load_snapshot().items():
         assert catalog.region == region
-        for model_id, entry in catalog.entries.items():
+        for model_id, entry in catalog.catalog_entries.items():
             targets = entry.access(region)
             assert targets, f"{model_id} is listed in {region} without an access method"
             assert sorted(targets, key=lambda target: list(AccessMethod).index(target.access_method)) == list(
@@ -67,7 +67,7 @@ def test_every_access_method_of_the_installed_snapshot_is_consistent():
 
 
 def test_every_model_of_the_installed_snapshot_has_a_display_name():
-    unnamed = [id_ for id_ in load_snapshot().model_ids if facts_of(id_) is None]
+    unnamed = [id_ for id_ in load_snapshot().model_ids if model_data(id_) is None]
     assert unnamed == []
 
 
@@ -154,16 +154,16 @@ def test_neither_boto3_nor_the_data_package_is_imported():
 
 def test_the_model_table_is_valid():
     for model_id in known_names():
-        facts = facts_of(model_id)
-        assert facts is not None
-        assert facts.lifecycle in {"ACTIVE", "LEGACY", "EOL"}
-        for prices in [facts.prices, *facts.profile_prices.values(), *facts.region_prices.values()]:
+        data = model_data(model_id)
+        assert data is not None
+        assert data.lifecycle in {"ACTIVE", "LEGACY", "EOL"}
+        for prices in [data.prices, *data.profile_prices.values(), *data.region_prices.values()]:
             assert prices is None or (0 < prices.input <= prices.output * 2 and prices.output > 0)
-    assert facts_of("acme.unknown") is None
+    assert model_data("acme.unknown") is None
 
 
 def test_a_model_marked_as_retired_is_not_in_the_snapshot():
-    retired = {id_ for id_ in known_names() if getattr(facts_of(id_), "lifecycle", None) == "EOL"}
+    retired = {id_ for id_ in known_names() if getattr(model_data(id_), "lifecycle", None) == "EOL"}
     assert "anthropic.claude-3-opus-20240229-v1:0" in retired
     assert not retired & load_snapshot().model_ids
 
@@ -173,7 +173,7 @@ def test_every_alias_is_for_a_model_in_the_table():
 
 
 def test_unsupported_and_unknown_features_are_distinguished():
-    supports = facts_of("anthropic.claude-opus-4-8").supports
+    supports = model_data("anthropic.claude-opus-4-8").supports
     assert supports["sampling_params"] is False
     assert supports["tools"] is True
     assert "unknown_feature" not in supports

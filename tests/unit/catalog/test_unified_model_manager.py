@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llmmanager import UnifiedModelManager
-from llmmanager.bedrock.catalog.entries import AccessMethod
+from llmmanager.bedrock.catalog.catalog_entries import AccessMethod
 from llmmanager.bedrock.catalog.stores import FileStore, MemoryStore
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError, LLMManagerError
 

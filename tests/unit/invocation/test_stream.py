@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from llmmanager.bedrock.catalog.entries import AccessMethod, ModelAccess
+from llmmanager.bedrock.catalog.catalog_entries import AccessMethod, ModelAccess
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import DeadlineExceededError, RetryExhaustedError
 from llmmanager.bedrock.invocation.call_record import CallRecord
 from llmmanager.bedrock.invocation.stream import AnswerStream, ConnectionClosedError, OpenStream

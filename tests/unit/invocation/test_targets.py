@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from llmmanager.bedrock.catalog.entries import AccessMethod, ModelAccess
+from llmmanager.bedrock.catalog.catalog_entries import AccessMethod, ModelAccess
 from llmmanager.bedrock.catalog.names import ResolvedModel
 from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError

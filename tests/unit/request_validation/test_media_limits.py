@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from llmmanager.bedrock.catalog import media_limits as module
-from llmmanager.bedrock.catalog.facts import known_names
 from llmmanager.bedrock.catalog.media_limits import MediaLimits, media_limits
+from llmmanager.bedrock.catalog.model_table import known_names
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import RequestValidationError
 from llmmanager.bedrock.invocation.request import ValidRequest, build_request
 from llmmanager.bedrock.models.llm_manager_constants import ContentLimits

@@ -146,11 +146,11 @@ def test_a_request_is_validated_once_however_often_it_is_sent(
 def test_a_request_is_encoded_once_for_all_its_targets(
     manager: LLMManager, fake_bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from llmmanager.bedrock.invocation import wire
+    from llmmanager.bedrock.invocation import converse_api
 
     encoded = []
-    encode = wire.encode
-    monkeypatch.setattr(wire, "encode", lambda request: encoded.append(1) or encode(request))  # type: ignore[func-returns-value]
+    encode = converse_api.encode
+    monkeypatch.setattr(converse_api, "encode", lambda request: encoded.append(1) or encode(request))  # type: ignore[func-returns-value]
     fake_bedrock.add_fault(Fault(error="ThrottlingException", region="us-east-1"))
     assert len(manager.converse(ASK).attempts) == 2
     assert encoded == [1]

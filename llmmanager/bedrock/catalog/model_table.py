@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-_TABLE = os.path.join(os.path.dirname(__file__), "model_facts.json")
+_TABLE = os.path.join(os.path.dirname(__file__), "model_table.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Prices:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelFacts:
+class ModelData:
     """The data of one model, without its regions. Unknown values are None.
 
     Attributes:
@@ -66,12 +66,12 @@ def aliases() -> Mapping[str, str]:
 
 
 @cache
-def facts_of(model_id: str) -> ModelFacts | None:
+def model_data(model_id: str) -> ModelData | None:
     """Return the data of a model, or None if it is not in the table."""
     row = _table()["models"].get(model_id)
     if row is None:
         return None
-    return ModelFacts(
+    return ModelData(
         model_id=model_id,
         model_name=row["name"],
         provider=row["provider"],

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmmanager.bedrock.catalog.entries import (
+from llmmanager.bedrock.catalog.catalog_entries import (
     AccessMethod,
     AccessQuota,
     Catalog,

@@ -12,7 +12,7 @@ from llmmanager.bedrock.invocation.json_body import json_body
 from llmmanager.bedrock.models.answer_content import without_blank_text
 
 _OPERATIONS = ("Converse", "ConverseStream")
-_ATTACHED = "_llmmanager_wire"
+_ATTACHED = "_llmmanager_converse_api"
 # Errors of the JSON encoder for a value that is not JSON.
 _JSON_ERRORS = (TypeError, ValueError, RecursionError)
 
