@@ -1,4 +1,4 @@
-"""GET /v1/models, GET /v1/models/{name}/access and GET /v1/health: what can be called where, as known now."""
+"""GET /v1/models, GET /v1/models/{name}/access and GET /v1/health: the catalog of model access."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lambdas.shared.settings import model_settings
 
 
 def get() -> HttpResponse:
-    """The configured models in the configured regions."""
+    """Return the configured models with their access in the configured regions."""
     settings = model_settings()
     status = _status()
     return HttpResponse(
@@ -27,24 +27,24 @@ def get() -> HttpResponse:
 
 
 def access(request: HttpRequest, name: str) -> HttpResponse:
-    """Every way in to one model, configured or not, in the configured regions or one of them.
+    """Return all access methods of a model, configured or not, in the configured regions or one of them.
 
     Raises:
         InvalidRequest: the region is not configured.
-        Problem: no such model can be called there.
+        Problem: the model is not configured and cannot be called in these regions.
     """
     regions = model_settings().regions
-    wanted = request.query("region")
-    if wanted is not None and wanted not in regions:
-        raise InvalidRequest([f"region: {wanted!r:.100} is not configured; {', '.join(regions)} are"])
+    requested = request.query("region")
+    if requested is not None:
+        if requested not in regions:
+            configured = ", ".join(regions)
+            raise InvalidRequest([f"region: {requested!r:.100} is not configured; configured: {configured}"])
+        regions = (requested,)
     _status()
-    found = {
-        region: catalog().get_model_access_info(name, region)
-        for region in (regions if wanted is None else (wanted,))
-    }
+    found = {region: catalog().get_model_access_info(name, region) for region in regions}
     model_id = next((info["model_id"] for info in found.values() if info), None)
     if model_id is None and name not in model_settings().models:
-        raise not_found(f"model {name[:200]} that can be called in {', '.join(found)}")
+        raise not_found(f"model {name[:200]} in {', '.join(regions)}")
     return HttpResponse(
         200,
         {
@@ -56,7 +56,7 @@ def access(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def health() -> HttpResponse:
-    """That the API answers, what it would call, and how old its knowledge of that is."""
+    """Return `ok`, the configured models and regions, and the age of the catalog in each region."""
     settings = model_settings()
     status = _status()
     return HttpResponse(
@@ -73,10 +73,10 @@ def health() -> HttpResponse:
 
 
 def _status() -> dict[str, Any]:
-    """How old what is known of each region is, once all that is stored is read."""
-    known = catalog()
-    known.load_cached_data()
-    regions: dict[str, Any] = known.get_cache_status()["regions"]
+    """Read the stored catalog, and return the time of its last refresh in each region."""
+    models = catalog()
+    models.load_cached_data()
+    regions: dict[str, Any] = models.get_cache_status()["regions"]
     return regions
 
 
@@ -90,7 +90,7 @@ def _access(info: dict[str, Any]) -> dict[str, Any]:
 
 
 def _quotas(info: dict[str, Any]) -> dict[str, Any]:
-    """Return the account's quotas of a model in a region by access method; None where they are unknown."""
+    """Return the account's quotas of a model in a region by access method; None if they are unknown."""
     region = catalog().ensure_data_available().region(info["region"])
     found = {
         method: region.quota(info["model_id"], method) if region else None
@@ -109,17 +109,17 @@ def _model(name: str) -> dict[str, Any]:
         for region in model_settings().regions
         if (info := catalog().get_model_access_info(name, region)) is not None
     }
-    ways = {region: catalog().get_recommended_access(name, region) for region in found}
+    recommended = {region: catalog().get_recommended_access(name, region) for region in found}
     return {
         "name": name,
         "modelId": next((info["model_id"] for info in found.values()), None),
         "regions": {
             region: {
-                "accessMethod": way.access_method,
-                "inferenceProfileId": way.inference_profile_id,
+                "accessMethod": method.access_method,
+                "inferenceProfileId": method.inference_profile_id,
                 "quotas": _quotas(found[region]),
             }
-            for region, way in ways.items()
-            if way is not None
+            for region, method in recommended.items()
+            if method is not None
         },
     }

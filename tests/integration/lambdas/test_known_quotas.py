@@ -1,4 +1,4 @@
-"""The quotas that the scheduled refresh stores, as the functions use them."""
+"""The functions use the quotas that the scheduled refresh stores."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ def converses(bedrock):
     return [call for call in bedrock.calls if call.operation == "Converse"]
 
 
-def test_a_request_larger_than_every_quota_is_an_invalid_request(deployed, context, proxy_event):
+def test_a_request_that_exceeds_every_quota_is_rejected_as_invalid(deployed, context, proxy_event):
     deployed.set_quota(tokens_per_minute=2_000)
     refresh_all(context)
-    ask = {"messages": [{"role": "user", "content": [{"text": "What is a lake?"}]}]}
+    body = {"messages": [{"role": "user", "content": [{"text": "What is a lake?"}]}]}
 
-    refused = http(proxy_event("POST", "/v1/converse", body=ask), context)
+    response = http(proxy_event("POST", "/v1/converse", body=body), context)
 
-    problem = json.loads(refused["body"])
-    assert refused["statusCode"] == 400
+    problem = json.loads(response["body"])
+    assert response["statusCode"] == 400
     assert problem["type"] == "urn:llmmanager:problem:invalid-request"
     assert problem["errors"][0].startswith("inferenceConfig.maxTokens: the request reserves ")
-    assert "Retry-After" not in refused["headers"]
+    assert "Retry-After" not in response["headers"]
     assert converses(deployed) == []
-    small = {**ask, "inferenceConfig": {"maxTokens": 100}}
+    small = {**body, "inferenceConfig": {"maxTokens": 100}}
     assert http(proxy_event("POST", "/v1/converse", body=small), context)["statusCode"] == 200
 
 
-def test_records_of_a_batch_larger_than_every_quota_fail_and_the_others_are_answered(
+def test_records_that_exceed_every_quota_fail_and_the_others_are_answered(
     deployed, context, machine, records
 ):
     deployed.set_quota(tokens_per_minute=20_000)
