@@ -144,7 +144,7 @@ def transition_figure(shards: list[dict[str, Any]], records: int) -> Figure:
         unit="",
         bar=12,
         parts={"shards": len(shards)},
-        note=f"the deployed definition walked over the plan of {records:,} records; a start counts as one",
+        note=f"counted in the deployed definition for the plan of {records:,} records; a start counts as one",
     )
 
 
@@ -170,7 +170,7 @@ def worker_time(services: Bench, shards: list[dict[str, Any]], *, seconds: float
             "GB": gigabytes,
             "peak MB": run["peakMb"],
         },
-        note="one shard, a start from cold included but the interpreter's",
+        note="one shard; includes the cold start without the interpreter's own",
     )
 
 

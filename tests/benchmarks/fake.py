@@ -43,6 +43,10 @@ class Fake:
         """Add rules, as they stand in a config file of FakeBedrock."""
         self._control("POST", "rules", rules)
 
+    def clear_faults(self) -> None:
+        """Remove every fault."""
+        self._control("DELETE", "faults")
+
     def calls(self) -> list[dict[str, Any]]:
         """The calls received since the last reset."""
         calls: list[dict[str, Any]] = self._control("GET", "calls")["calls"]

@@ -40,16 +40,16 @@ def warm(function: HttpFunction, *, calls: int) -> list[Figure]:
     own = [ours["seconds"] - bare["seconds"] for ours, bare in rounds]
     return [
         Figure(
-            what="warm: our own time a request",
+            what="warm: time added to a request",
             value=1000 * statistics.median(own),
             unit="ms",
             bar=5,
             stretch=2,
             parts=medians({"handler": [turn[0] for turn in rounds], "boto3": [turn[1] for turn in rounds]}),
-            note="the handler's time less that of boto3's converse() just after it; median",
+            note="the handler's time minus that of boto3's converse() just after it; median",
         ),
         Figure(
-            what="warm: reads of the table, once the first request is answered",
+            what="warm: reads of the table after the first answer",
             value=sum(after.values()) - sum(before.values()) - FIRST_READS,
             unit="calls",
             bar=0,
@@ -76,9 +76,9 @@ def cold(function: HttpFunction, *, rounds: int, compiled: bool) -> Figure:
         bar=1.5,
         stretch=1.2,
         parts=parts,
-        note="boto3 as it is installed, one client, the same call"
+        note="boto3 as pip installs it, one client, the same call"
         if compiled
-        else "what is carried is compiled at each start, as on Lambda; boto3 out of the same folder",
+        else "the packages are compiled at each start, as on Lambda; boto3 from the same folder",
     )
 
 
@@ -95,13 +95,13 @@ def carried(function: HttpFunction) -> Figure:
     """What Lambda unpacks."""
     sizes = [path.stat().st_size for path in function.asset.rglob("*") if path.is_file()]
     return Figure(
-        what="what every function carries, unzipped",
+        what="size of the packages of every function, unzipped",
         value=sum(sizes) / 1_000_000,
         unit="MB",
         bar=12,
         stretch=6,
         parts={"files": len(sizes)},
-        note="boto3 included, cut to the services that are called",
+        note="boto3 included, reduced to the services that are called",
     )
 
 

@@ -52,11 +52,11 @@ def figures(*, short: bool, rounds: int = FULL.rounds) -> list[Figure]:
     size = SHORT if short else Size(**{**vars(FULL), "rounds": rounds})
     with fake_bedrock() as fake, Bench(fake) as bench:
         return [
-            *starts(bench, size),
             *single_calls(bench, size),
             *single_calls(bench, size, regions=[OTHER_REGION["region"]], model=OTHER_REGION),
             *streams(bench, size),
             *many(bench, size),
+            *starts(bench, size),
             many_slow(bench, size),
             memory(bench, size),
             *regions_down(bench, size),
@@ -228,7 +228,7 @@ def regions_down(bench: Bench, size: Size) -> Iterator[Figure]:
         ("silent", "x the connect timeout", CONNECT_TIMEOUT_SECONDS),
     ):
         yield Figure(
-            what=f"first region down ({case}): later by",
+            what=f"first region down ({case}): delay of the first answer",
             value=(seconds[case] - seconds["up"]) / reference,
             unit=unit,
             bar=1.05,
@@ -246,7 +246,7 @@ def catalog_calls(bench: Bench, size: Size) -> Figure:
         worker.measure("calls", count=size.calls)
     operations = [call["operation"] for call in bench.fake.calls()]
     return Figure(
-        what="catalog calls beside Converse",
+        what="catalog calls besides Converse",
         value=len(operations) - operations.count("Converse"),
         unit="calls",
         bar=0,
@@ -255,14 +255,14 @@ def catalog_calls(bench: Bench, size: Size) -> Figure:
 
 
 def own_time(bench: Bench, size: Size) -> Figure:
-    """FakeBedrock's own CPU a call, which no side can be faster than in a row."""
+    """CPU time of FakeBedrock per call, which no side can be faster than in a row."""
     bench.fake.reset()
     with bench.running(BOTO3) as [worker]:
         before = bench.fake.cpu_seconds()
         count = max(100, size.calls * 10)
         worker.measure("calls", count=count)
         used = bench.fake.cpu_seconds() - before
-    return Figure(what="FakeBedrock's own CPU a call", value=used / count * 1000, unit="ms")
+    return Figure(what="CPU time of FakeBedrock per call", value=used / count * 1000, unit="ms")
 
 
 if __name__ == "__main__":

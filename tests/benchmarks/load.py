@@ -100,7 +100,7 @@ def figures(*, short: bool) -> list[Figure]:
         *(added(ours, bare, percent) for percent in (50, 99)),
         waiting(ours),
         Figure(
-            what="CPU time a request, p50",
+            what="CPU time per request, p50",
             value=ours.percentile("cpu", 50),
             unit="ms",
             parts={"p99 ms": ours.percentile("cpu", 99), "boto3 alone ms": bare.percentile("cpu", 50)},
@@ -119,14 +119,14 @@ def added(ours: Outcome, bare: Outcome, percent: int) -> Figure:
             "Bedrock ms": ours.percentile("bedrock", percent),
             "boto3 alone ms": bare.percentile("own", percent),
         },
-        note="boto3's part included; Bedrock's time is what FakeBedrock logged",
+        note="includes boto3's part; Bedrock's time is from FakeBedrock's log",
     )
 
 
 def waiting(ours: Outcome) -> Figure:
     """How long requests wait for a process."""
     return Figure(
-        what="from due to begun, p99",
+        what="delay from due to started, p99",
         value=ours.percentile("waited", 99),
         unit="ms",
         parts={"p50 ms": ours.percentile("waited", 50)},

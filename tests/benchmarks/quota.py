@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+from tests.benchmarks import quota_cases
 from tests.benchmarks.fake import Fake, fake_bedrock
 from tests.benchmarks.quota_contenders import OURS, RIVALS
 from tests.benchmarks.quota_outcome import Case, Contender, Outcome
 from tests.benchmarks.quota_report import section_of
-from tests.benchmarks.section import Section
+from tests.benchmarks.section import Section, Table
 from tests.benchmarks.sides import Bench
 
 # Nova Lite has one access method in this region, so that all contenders have one and the same quota.
@@ -24,6 +25,8 @@ MODEL = {"name": "Nova Lite", "id": "eu.amazon.nova-lite-v1:0"}
 FULL = Case(requests=400, tokens=8_000, window_seconds=10, latency=(0.2, 0.6))
 SHORT = Case(requests=40, tokens=4_500, window_seconds=1, latency=(0.02, 0.06))
 TRIED = 200
+# They mostly wait, and take two minutes each.
+CASES_AT_ONCE = 3
 
 
 def section(*, short: bool) -> Section:
@@ -33,7 +36,23 @@ def section(*, short: bool) -> Section:
     chosen = [best(outcomes) for outcomes in tried] or [rival[0] for rival in RIVALS]
     with fake_bedrock(window_seconds=case.window_seconds) as fake:
         outcomes = [run(fake, case, contender) for contender in (OURS, *chosen)]
-    return section_of(outcomes, [outcome for one in tried for outcome in one])
+    section = section_of(outcomes, [outcome for one in tried for outcome in one])
+    return replace(section, tables=[*section.tables, more_cases(short=short)])
+
+
+def more_cases(*, short: bool) -> Table:
+    """Run this library alone in more cases: several managers, several regions, other quotas."""
+    cases = [quota_cases.CASES["one"]] if short else list(quota_cases.CASES.values())
+    with ThreadPoolExecutor(CASES_AT_ONCE) as pool:
+        found = list(pool.map(quota_cases.run, map(quota_cases.shortened, cases) if short else cases))
+    return Table(
+        headings=quota_cases.HEADINGS,
+        rows=[outcome.row() for outcome in found],
+        caption=(
+            "LLMManager in more cases, with the limits that the project sets itself. The quota is the same, "
+            f"for each region, unless the case names another. {CASES_AT_ONCE} cases run at the same time."
+        ),
+    )
 
 
 def tried_out(case: Case) -> list[list[Outcome]]:

@@ -21,34 +21,58 @@ LOAD_BLOCK = re.compile(r"(?<=<!-- load -->\n).*?(?=<!-- /load -->)", re.DOTALL)
 # What the README shows, of the section on the library.
 MAIN_FIGURES = ("import", "cold start", "converse(), home region", "first token", "at a time")
 QUOTA_BLOCK = re.compile(r"(?<=<!-- quota -->\n).*?(?=<!-- /quota -->)", re.DOTALL)
+FAULTS_BLOCK = re.compile(r"(?<=<!-- faults -->\n).*?(?=<!-- /faults -->)", re.DOTALL)
 INTRODUCTION = """# Benchmarks
 
 Measured by `make bench` on {date}: {machine}, load average {load:.1f} before the start; {versions}.
 
-Each figure in "x boto3" is LLMManager's time over bare boto3's in the same run: both sides take turns, each
-in an interpreter of its own, so that a machine that slows down slows down both, and the median of {rounds}
-rounds is told. Below 1 LLMManager takes less. Absolute times hold for this machine only. Bedrock is
-FakeBedrock in a process of its own on the same machine; it answers at once where no latency is named. *bar*
-is what a figure must not exceed, *stretch* what would be better still.
+Every benchmark calls FakeBedrock, a test double of Bedrock that runs in a process of its own on the same
+machine. It answers at once unless a latency is given. It speaks Bedrock's wire format, so all libraries use
+their own clients. Real models and AWS's network are not measured.
+
+Compare ratios, not times: times hold for this machine only. A ratio comes from one run in which both sides
+take turns, each in an interpreter of its own, and is the median of {rounds} rounds. In "x boto3", below 1
+means that LLMManager takes less time than bare boto3. *bar* is the limit that the project sets itself,
+*stretch* a better value that it aims for.
+
+To repeat:
+
+```sh
+make bench            # everything, half an hour; writes this page, its plots and the tables of the README
+make bench SHORT=1    # two minutes; only shows that everything runs, and writes nothing
+.venv/bin/python -m tests.benchmarks.run --only quota    # one section; writes nothing
+```
+
+Each library is installed from its own lock file (`requirements/bench-*.txt`). What it runs is in
+`tests/benchmarks/workers/`.
 """
 NOTES = {
-    "rivals": """Every library has an environment of its own, with the versions pinned in
-`requirements/bench-*.txt`; what each side does stands in `tests/benchmarks/workers/`. ChatBedrockConverse
-calls one region and does not fail over; the others know all three. bestehorn-llmmanager's catalog is in its
-file when it starts.
+    "quota": """LLMManager runs with default settings and is not told the quota. Bedrock's quotas count tokens
+in a window of 60 s; FakeBedrock's window is shorter, so that the benchmark is. It works in the same way: a
+call reserves its input and `maxTokens`, and what it did not use is returned when it ends.
 """,
-    "http_door": """The function runs out of the folder that Lambda would unpack, and nothing else. Lambda
-keeps no byte code of what it unpacks: there a cold start is like the second figure.
+    "faults": """The [Failover Bench catalogue](https://github.com/failoverbench/failoverbench) lists faults
+that a gateway to language models must handle. Here they are on Bedrock's wire: a stream of one model, and a
+second model to fall back to. Its times are divided by ten, except for the outage (S15): the first model
+answers 503 for 60 s while a request is sent every 4 s. `tests/fault_catalogue.py` has the translation;
+`tests/integration/library/test_sixteen_faults.py` tests LLMManager with the same faults.
 """,
-    "load": """Requests are due at fixed times; each process takes one at a time, as an execution environment
-of Lambda does, and has answered one before. FakeBedrock takes 100 ms for an answer. The processes,
-FakeBedrock and what sends the requests share the machine's cores.
+    "rivals": """ChatBedrockConverse calls one region and does not fail over; the others are given three
+regions. bestehorn-llmmanager's catalog is in its file when it starts.
+""",
+    "http_door": """The function runs from the folder that Lambda would unpack, and nothing else. Lambda keeps
+no byte code of what it unpacks: a cold start there is like the second figure.
+""",
+    "load": """Requests are due at fixed times. Each process takes one at a time, as an execution environment
+of Lambda does, and has answered one before. FakeBedrock answers after 100 ms. The processes, FakeBedrock and
+the sender of the requests share the machine's cores.
 """,
 }
 TITLES = {
     "quota": "Under a quota",
-    "library": "The library beside bare boto3",
-    "rivals": "What one would use instead",
+    "faults": "Under faults",
+    "library": "Compared with bare boto3",
+    "rivals": "Compared with other libraries",
     "http_door": "The HTTP API",
     "load": "The HTTP API under load",
     "batch": "Batches",
@@ -73,6 +97,7 @@ def write(sections: Mapping[str, Section], *, rounds: int, load: float) -> Path:
     text = readme.read_text("utf-8")
     for block, shown in (
         (QUOTA_BLOCK, readme_tables(sections["quota"])),
+        (FAULTS_BLOCK, readme_tables(sections["faults"])),
         (README_BLOCK, short_table(sections["library"].figures)),
         (LOAD_BLOCK, load_table(sections["load"].figures)),
     ):

@@ -30,11 +30,11 @@ def figures(*, short: bool, rounds: int = FULL.rounds) -> list[Figure]:
             ]
         )
         return [
-            *starts,
             *compared("converse()", lambda: single(bench, size)),
             *compared(
                 f"{size.requests} requests of {LATENCY} s, {CONCURRENCY} at a time", lambda: many(bench, size)
             ),
+            *starts,
         ]
 
 

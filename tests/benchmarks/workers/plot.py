@@ -1,9 +1,9 @@
-"""Draws horizontal bars, group by group, as an SVG file.
+"""Draws horizontal bars, one plot for each group, as an SVG file.
 
     python plot.py picture.svg < picture.json
 
-The JSON has `title`, `unit` (below the axis), `limit` (a line; what lies left of it is better) and `groups`:
-a list of `{"name", "bars": {label: value}}`. The axis is logarithmic: ratios of 1/2 and 2 are as far from 1.
+The JSON has `title`, `unit` (below the last axis) and `groups`: a list of `{"name", "bars": {label: value}}`.
+Each group has an axis of its own, which begins at 0, and a line at 1.
 """
 
 from __future__ import annotations
@@ -26,33 +26,41 @@ def main(path: str, picture: dict[str, Any]) -> None:
     groups = picture["groups"]
     labels = list(dict.fromkeys(label for group in groups for label in group["bars"]))
     colours = dict(zip(labels, COLOURS * len(labels), strict=False)) if len(groups) > 1 else {}
-    rows = sum(len(group["bars"]) + (len(groups) > 1) for group in groups)
-    figure, axes = pyplot.subplots(figsize=(8, 1.1 + BAR * rows), layout="constrained")
-    at, ticks = 0.0, []
-    for group in groups:
-        if len(groups) > 1:
-            ticks.append((at, group["name"], "bold"))
-            at += 1
-        for label, value in group["bars"].items():
-            axes.barh(at, value - 1, left=1, height=0.75, color=colours.get(label, COLOURS[0]))
-            axes.text(value, at, f" {value:.3g} ", va="center", ha="left" if value >= 1 else "right")
-            ticks.append((at, label, "normal"))
-            at += 1
-    axes.axvline(1, color="black", linewidth=0.8)
-    axes.set_xscale("log")
-    values = [value for group in groups for value in group["bars"].values()]
-    axes.set_xlim(min([*values, 0.5]) / 1.8, max([*values, 2.0]) * 1.8)
-    axes.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
-    axes.set_yticks([tick for tick, _, _ in ticks], [name for _, name, _ in ticks])
-    for text, (_, _, weight) in zip(axes.get_yticklabels(), ticks, strict=True):
-        text.set_fontweight(weight)
-    axes.invert_yaxis()
-    axes.set_title(picture["title"])
-    axes.set_xlabel(picture["unit"])
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.tick_params(left=False)
+    heights = [len(group["bars"]) for group in groups]
+    figure, grid = pyplot.subplots(
+        len(groups),
+        figsize=(8, 0.8 + sum(BAR * height + 0.5 for height in heights)),
+        height_ratios=heights,
+        squeeze=False,
+        layout="constrained",
+    )
+    for axes, group in zip(grid[:, 0], groups, strict=True):
+        bars = group["bars"]
+        axes.barh(
+            range(len(bars)),
+            list(bars.values()),
+            height=0.75,
+            color=[colours.get(label, COLOURS[0]) for label in bars],
+        )
+        axes.axvline(1, color="black", linewidth=0.8)
+        for at, value in enumerate(bars.values()):
+            axes.annotate(
+                f"{value:.3g}",
+                (value, at),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+            )
+        axes.set_xlim(0, max([*bars.values(), 1.0]) * 1.12)
+        axes.set_yticks(range(len(bars)), list(bars))
+        axes.invert_yaxis()
+        axes.set_title(group["name"], loc="left", fontweight="bold", fontsize=9)
+        for side in ("top", "right", "left"):
+            axes.spines[side].set_visible(False)
+        axes.tick_params(left=False)
+    figure.suptitle(picture["title"])
+    grid[-1, 0].set_xlabel(picture["unit"])
     figure.savefig(path, metadata={"Date": None, "Creator": None})
 
 

@@ -5,7 +5,8 @@
 Each line of standard input is a JSON object `{"measure": name, ...}`, answered by one line of JSON. The
 measuring is the same for every side; what a side does stands in its own module, as a class `Side` with
 `converse()` and, where the library has them, `stream()`, `prepare_many(concurrency)` and `many(count)`; or
-with `answered(prompts)` alone, the number of prompts that were answered.
+with `answered(prompts)` alone, the number of prompts that were answered; or with `stream(prompt)` alone, the
+text, the model and the output tokens of an answer.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import importlib
 import json
 import os
 import sys
+import threading
 from statistics import median
 from time import perf_counter, process_time
 from typing import Any
@@ -61,6 +63,24 @@ def answered(side: Any, prompts: list[str]) -> dict[str, Any]:
     return {"answered": count, "seconds": perf_counter() - started}
 
 
+def attempted(side: Any, prompt: str, most_seconds: float) -> dict[str, Any]:
+    """One stream of which anything may come: its answer, its error, or neither in time."""
+    found: dict[str, Any] = {"hangs": True}
+
+    def attempt() -> None:
+        try:
+            ended = side.stream(prompt)
+        except Exception as error:
+            ended = {"error": f"{type(error).__name__}: {error}"[:500]}
+        found.update(ended, hangs=False)
+
+    started = perf_counter()
+    thread = threading.Thread(target=attempt, daemon=True)
+    thread.start()
+    thread.join(most_seconds)
+    return {**found, "seconds": perf_counter() - started}
+
+
 def prepare_many(side: Any, concurrency: int) -> dict[str, Any]:
     """Make ready for `many` with so many requests at once."""
     side.prepare_many(concurrency)
@@ -80,7 +100,9 @@ def resident_bytes() -> int:
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-MEASUREMENTS = {work.__name__: work for work in (calls, streams, prepare_many, many, answered, memory)}
+MEASUREMENTS = {
+    work.__name__: work for work in (calls, streams, prepare_many, many, answered, attempted, memory)
+}
 
 
 def main() -> None:

@@ -60,9 +60,10 @@ def test_a_page_has_a_section_for_each_module_with_its_plots_tables_and_figures(
     assert page == (
         "# Benchmarks\n\n"
         "## Under a quota\n\n"
+        f"{report.NOTES['quota']}\n"
         "![Answers a minute](quota.svg)\n\n"
         "Ten requests.\n\n| library | time |\n| --- | --- |\n| boto3 | 3 s |\n\n"
-        f"## The library beside bare boto3\n\n{markdown([FIGURE])}"
+        f"## Compared with bare boto3\n\n{markdown([FIGURE])}"
     )
 
 
@@ -89,7 +90,7 @@ def test_the_readme_has_a_place_for_each_of_its_tables() -> None:
     readme = (report.ROOT / "README.md").read_text("utf-8")
     assert all(
         len(block.findall(readme)) == 1
-        for block in (report.QUOTA_BLOCK, report.README_BLOCK, report.LOAD_BLOCK)
+        for block in (report.QUOTA_BLOCK, report.FAULTS_BLOCK, report.README_BLOCK, report.LOAD_BLOCK)
     )
     assert "0.0712" in report.short_table([FIGURE])
 

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from infra.local.setup import BENCH_PARTS
+from tests.benchmarks.faults import SIDES as UNDER_FAULTS
 from tests.benchmarks.quota_contenders import OURS
 from tests.benchmarks.quota_contenders import RIVALS as UNDER_A_QUOTA
 from tests.benchmarks.report import TITLES
@@ -15,7 +16,7 @@ from tests.benchmarks.run import BENCHMARKS
 from tests.benchmarks.sides import BOTO3, LLMMANAGER, RIVALS, ROOT, WORKERS, Side
 
 QUOTA_RIVALS = tuple(configurations[0].side for configurations in UNDER_A_QUOTA)
-SIDES = (BOTO3, LLMMANAGER, *RIVALS, OURS.side, *QUOTA_RIVALS)
+SIDES = (BOTO3, LLMMANAGER, *RIVALS, OURS.side, *QUOTA_RIVALS, *UNDER_FAULTS)
 
 
 @pytest.mark.parametrize("side", SIDES, ids=lambda side: side.module)
@@ -27,7 +28,7 @@ def test_a_sides_environment_is_one_that_is_installed_from_a_lock_with_hashes(si
     assert "--index-url" not in lock
 
 
-@pytest.mark.parametrize("side", [*RIVALS, *QUOTA_RIVALS], ids=lambda side: side.module)
+@pytest.mark.parametrize("side", [*RIVALS, *QUOTA_RIVALS, *UNDER_FAULTS[1:]], ids=lambda side: side.module)
 def test_what_runs_in_another_librarys_environment_imports_nothing_of_this_project(side: Side) -> None:
     for module in (side.module, "serve"):
         tree = ast.parse((WORKERS / f"{module}.py").read_text())
