@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
@@ -15,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.batch.batch_input import Batch, InvalidBatch, read_batch
 from lambdas.batch.object_writer import ObjectWriter
+from lambdas.batch.quota_estimate import QuotaNeed, estimate
 from lambdas.batch.records import InputFile, Record, Rejected, read_files
 from lambdas.batch.runs import BatchIsRunning, claim, describe
 from lambdas.batch.storage import MANIFEST, REJECTED, BatchStorage, NotThere, Plan, Run, keys_below, stream
@@ -101,15 +103,16 @@ def plan(batch: Batch, *, shard_size: int) -> dict[str, Any]:
     started_at = earlier.started_at if earlier else datetime.now(UTC)
     counts = {"records": 0, "rejected": 0}
     manifest = []
+    need = QuotaNeed(model_ids(targets)[0])
     with storage.writer(REJECTED) as rejected, _beside() as keep:
-        lines = _sound_lines(read_files(_files(batch)), rejected, counts)
+        lines = _sound_lines(read_files(_files(batch)), rejected, counts, need)
         shards = cut_shards(lines, shard_size=shard_size, spread=len(targets.regions), as_before=as_before)
         for shard, body in enumerate(shards):
             keep(partial(_keep_shard, storage, shard, b"".join(body), again=earlier is not None))
             manifest.append(_shard_item(batch, shard, records=len(body)))
             if len(manifest) > MAX_SHARDS:
                 raise _too_many_shards(batch, shard_size)
-        found = Plan(**counts, started_at=started_at)
+        found = Plan(counts["records"], counts["rejected"], started_at)
         if not found.records:
             raise _no_records(batch)
         if earlier not in (None, found):
@@ -117,6 +120,10 @@ def plan(batch: Batch, *, shard_size: int) -> dict[str, Any]:
     if batch.requests is not None:
         storage.put_input(batch.requests)
     storage.put_options(batch.options)
+    estimated = estimate(need, targets, seconds_left=batch.options.seconds_left())
+    if estimated and estimated.warning:
+        logger.warning(estimated.warning)
+    found = replace(found, quota_estimate=estimated.to_members() if estimated else None)
     workers = min(len(manifest), batch_settings().map_concurrency)
     storage.put_manifest([{**item, "workers": workers} for item in manifest], found)
     return {
@@ -125,6 +132,7 @@ def plan(batch: Batch, *, shard_size: int) -> dict[str, Any]:
         "manifestKey": storage.key(MANIFEST),
         "shardCount": len(manifest),
         **counts,
+        "quotaEstimate": found.quota_estimate,
     }
 
 
@@ -252,7 +260,7 @@ def _too_many_shards(batch: Batch, shard_size: int) -> InvalidBatch:
 
 
 def _sound_lines(
-    entries: Iterable[Record | Rejected], rejected: ObjectWriter, counts: dict[str, int]
+    entries: Iterable[Record | Rejected], rejected: ObjectWriter, counts: dict[str, int], need: QuotaNeed
 ) -> Iterator[bytes]:
     """Yield the valid records as lines of a shard, write the others to `rejected`, and count all of them."""
     for entry in entries:
@@ -261,7 +269,9 @@ def _sound_lines(
             counts["rejected"] += 1
             rejected.write(dump_line(entry.to_json()))
         else:
-            yield entry.to_line()
+            line = entry.to_line()
+            need.add(entry, line)
+            yield line
 
 
 def _shard_item(batch: Batch, shard: int, *, records: int) -> Mapping[str, Any]:

@@ -24,7 +24,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -63,11 +63,13 @@ class Plan:
         records: lines of the input that are not blank, rejected ones included.
         rejected: those that are no records.
         started_at: when the batch was first planned (UTC).
+        quota_estimate: how long the quotas make the batch, as it is reported; None when they are unknown.
     """
 
     records: int
     rejected: int
     started_at: datetime
+    quota_estimate: Mapping[str, Any] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -148,15 +150,15 @@ class BatchStorage:
 
     def put_manifest(self, manifest: Sequence[Mapping[str, Any]], plan: Plan) -> None:
         """Write the shards for Step Functions to read, and the plan's figures as their metadata."""
+        figures = {
+            "records": str(plan.records),
+            "rejected": str(plan.rejected),
+            "started-at": plan.started_at.isoformat(),
+        }
+        if plan.quota_estimate is not None:
+            figures["quota-estimate"] = json.dumps(plan.quota_estimate)
         clients.s3().put_object(
-            Bucket=self.bucket,
-            Key=self.key(MANIFEST),
-            Body=dump(manifest),
-            Metadata={
-                "records": str(plan.records),
-                "rejected": str(plan.rejected),
-                "started-at": plan.started_at.isoformat(),
-            },
+            Bucket=self.bucket, Key=self.key(MANIFEST), Body=dump(manifest), Metadata=figures
         )
 
     def manifest(self) -> list[dict[str, Any]]:
@@ -174,7 +176,8 @@ class BatchStorage:
         with _missing_as_not_there(key):
             noted = clients.s3().head_object(Bucket=self.bucket, Key=key)["Metadata"]
         started_at = datetime.fromisoformat(noted["started-at"])
-        return Plan(int(noted["records"]), int(noted["rejected"]), started_at)
+        estimate = json.loads(noted.get("quota-estimate", "null"))
+        return Plan(int(noted["records"]), int(noted["rejected"]), started_at, estimate)
 
     def put_options(self, options: Options) -> None:
         """Keep how the batch is run."""

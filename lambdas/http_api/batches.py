@@ -17,6 +17,7 @@ from lambdas.batch.storage import (
     SUMMARY,
     BatchStorage,
     NotThere,
+    Plan,
 )
 from lambdas.http_api.batch_executions import Finder, start_execution
 from lambdas.http_api.http_messages import HttpRequest, HttpResponse
@@ -88,7 +89,13 @@ def get(batch_id: str) -> HttpResponse:
         return HttpResponse(200, _finished(storage, summary))
     if execution is None:
         raise not_found(f"batch {batch_id}")
-    found = {"batchId": batch_id, "status": status, "progress": _progress(storage)}
+    plan = _plan(storage)
+    found = {
+        "batchId": batch_id,
+        "status": status,
+        "progress": _progress(storage, plan),
+        "quotaEstimate": plan.quota_estimate if plan else None,
+    }
     failed = status not in ("running", "succeeded")
     return HttpResponse(200, {**found, "error": execution.reason} if failed else found)
 
@@ -175,11 +182,17 @@ def _finished(storage: BatchStorage, summary: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _progress(storage: BatchStorage) -> dict[str, int | None]:
-    """Return the counts of records; before the plan, how many there are is unknown."""
+def _plan(storage: BatchStorage) -> Plan | None:
+    """Return what planning found; None before the plan."""
     try:
-        plan = storage.plan()
+        return storage.plan()
     except NotThere:
+        return None
+
+
+def _progress(storage: BatchStorage, plan: Plan | None) -> dict[str, int | None]:
+    """Return the counts of records; before the plan, how many there are is unknown."""
+    if plan is None:
         return {"records": None, "answered": 0, "failed": 0, "rejected": None}
     parts = list(storage.parts())
     return {

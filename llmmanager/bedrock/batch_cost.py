@@ -19,11 +19,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from llmmanager.bedrock.catalog.catalog_entries import Catalog
+from llmmanager.bedrock.catalog.catalog_entries import AccessQuota, Catalog
 from llmmanager.bedrock.catalog.names import NameResolver
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
 from llmmanager.bedrock.pricing import estimate_cost
+from llmmanager.bedrock.quota_capacity import seconds_of_batch
 
 # In USD, from 2026-11-22. The price of GB-seconds is that of ARM.
 TRANSITION_USD = 0.025 / 1_000
@@ -104,12 +105,16 @@ class BatchCost:
         tokens_usd: tokens on demand; None if the price is unknown.
         batch_tokens_usd: the same tokens with Bedrock batch inference; None if the model does not support it.
         seconds: duration of the batch if no quota limits it.
+        quota_seconds: how long the quotas make the batch; None if they are not given.
+        warning: why the deadline cannot be met; None if it can, or if there is none.
     """
 
     lines: tuple[CostLine, ...]
     tokens_usd: float | None
     batch_tokens_usd: float | None
     seconds: float
+    quota_seconds: float | None = None
+    warning: str | None = None
 
     @property
     def services_usd(self) -> float:
@@ -146,6 +151,10 @@ def estimate_batch_cost(
     output_tokens: int,
     latency_seconds: float,
     stack: BatchStack | None = None,
+    tokens_per_minute: float | None = None,
+    requests_per_minute: float | None = None,
+    quota_reserve: float = 0.1,
+    deadline_seconds: float | None = None,
 ) -> BatchCost:
     """Return the estimated cost of a batch whose records are all answered at the first attempt.
 
@@ -155,6 +164,10 @@ def estimate_batch_cost(
         input_tokens, output_tokens: average per record.
         latency_seconds: average per call; at most 240, the timeout of a worker's call.
         stack: settings; None for the defaults.
+        tokens_per_minute, requests_per_minute: quotas of the model, added up over the regions and access
+            methods that the batch uses; None if unknown.
+        quota_reserve: the part of the quotas that batches leave to single requests; from 0, below 1.
+        deadline_seconds: the deadline of the batch; None for no deadline.
 
     Raises:
         ConfigurationError: a number is out of range, or the model is unknown.
@@ -170,12 +183,23 @@ def estimate_batch_cost(
     usage = {"inputTokens": records * input_tokens, "outputTokens": records * output_tokens}
     resolved = NameResolver(Catalog(load_snapshot())).resolve(model)
     tokens = estimate_cost(resolved.model_id, usage, inference_profile_id=resolved.pinned_invoke_id)
+    quotas = AccessQuota(tokens_per_minute, requests_per_minute)
+    quota_seconds = seconds_of_batch(
+        resolved.model_id, usage, records=records, quotas=quotas, reserve=quota_reserve
+    )
+    seconds = max(work.seconds(), quota_seconds or 0.0)
     has_batch = tokens is not None and resolved.model_id in _with_batch_price()
     return BatchCost(
         lines=tuple(work.lines()),
         tokens_usd=tokens,
         batch_tokens_usd=tokens * BATCH_PRICE_SHARE if tokens is not None and has_batch else None,
         seconds=work.seconds(),
+        quota_seconds=quota_seconds,
+        warning=(
+            f"the batch takes about {seconds:,.0f} s, longer than the deadline of {deadline_seconds:,.0f} s"
+            if deadline_seconds is not None and seconds > deadline_seconds
+            else None
+        ),
     )
 
 
@@ -224,7 +248,7 @@ class _Work:
         yield _line("S3", "GET requests", self._gets(shards, runs), S3_GET_USD)
         yield _line("S3", "GB-months", self._gb_months(), S3_GB_MONTH_USD)
         # A read of up to 4 KB costs half a unit: a region's catalog item, and the shared cooldowns.
-        environments = 1 + min(shards, self.stack.map_concurrency)
+        environments = 2 + min(shards, self.stack.map_concurrency)  # the plan reads the quotas again
         reads = environments * self.stack.regions / 2 + runs / 2
         yield _line("DynamoDB", "read units", reads, READ_UNIT_USD)
 
@@ -336,6 +360,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--input-tokens", type=int, default=500, help="per record (default: %(default)s)")
     parser.add_argument("--output-tokens", type=int, default=200, help="per record (default: %(default)s)")
     parser.add_argument("--latency", type=float, default=3.0, help="seconds per call (default: %(default)s)")
+    quotas = ("tokens_per_minute", "requests_per_minute", "deadline_seconds")
+    for name in quotas:
+        parser.add_argument(f"--{name.replace('_', '-')}", type=float, help="(default: unknown)")
     for name, default in vars(BatchStack()).items():
         parser.add_argument(
             f"--{name.replace('_', '-')}", type=int, default=default, help="(default: %(default)s)"
@@ -349,6 +376,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             output_tokens=options.output_tokens,
             latency_seconds=options.latency,
             stack=BatchStack(**{name: getattr(options, name) for name in vars(BatchStack())}),
+            **{name: getattr(options, name) for name in quotas},
         )
     except ConfigurationError as error:
         parser.error(str(error))
@@ -357,6 +385,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, usd in cost.rows():
         sys.stdout.write(f"{name:<54} {'unknown' if usd is None else f'${usd:,.6f}'}\n")
     sys.stdout.write(f"Duration: about {cost.seconds:,.0f} s if no quota limits the batch.\n")
+    if cost.quota_seconds is not None:
+        sys.stdout.write(f"Under the quotas: at least {cost.quota_seconds:,.0f} s.\n")
+    if cost.warning is not None:
+        sys.stdout.write(f"Warning: {cost.warning}.\n")
     return 0
 
 

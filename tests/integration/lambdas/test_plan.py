@@ -236,6 +236,7 @@ def test_what_the_map_is_given_is_what_it_needs(machine, records):
         "shardCount": 3,
         "records": 69,
         "rejected": 0,
+        "quotaEstimate": None,
     }
     assert [shard["shard"] for shard in shards] == [0, 1, 2]
     assert [shard["records"] for shard in shards] == [32, 32, 5]

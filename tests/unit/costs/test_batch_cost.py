@@ -202,3 +202,71 @@ def test_importing_the_library_does_not_load_the_cost_estimate() -> None:
     loaded = "'llmmanager.bedrock.batch_cost' in sys.modules"
     code = f"import sys, llmmanager; llmmanager.LLMManager; sys.exit({loaded})"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def under_quotas(**arguments: float) -> BatchCost:
+    """Estimate 10,000 records of 500 tokens of input and 200 of output of Claude Haiku 4.5."""
+    return estimate_batch_cost(
+        "Claude Haiku 4.5",
+        records=10_000,
+        input_tokens=500,
+        output_tokens=200,
+        latency_seconds=3,
+        **arguments,  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize(
+    ("quotas", "seconds"),
+    [
+        ({}, None),
+        # An output token counts five times: 15 million tokens.
+        ({"tokens_per_minute": 1_000_000, "quota_reserve": 0}, 15 * 60),
+        ({"tokens_per_minute": 1_000_000}, 15 * 60 / 0.9),
+        ({"requests_per_minute": 100}, 100 * 60 / 0.9),
+        ({"tokens_per_minute": 1_000_000, "requests_per_minute": 100}, 100 * 60 / 0.9),
+        ({"tokens_per_minute": 100_000, "requests_per_minute": 100_000}, 150 * 60 / 0.9),
+    ],
+)
+def test_quotas_make_a_batch_as_long_as_the_scarcer_one(
+    quotas: dict[str, float], seconds: float | None
+) -> None:
+    cost = under_quotas(**quotas)
+
+    assert cost.quota_seconds == (seconds if seconds is None else pytest.approx(seconds))
+    assert cost.seconds == under_quotas().seconds
+    assert cost.warning is None
+
+
+def test_a_deadline_that_cannot_be_met_is_warned_of() -> None:
+    assert under_quotas(deadline_seconds=3_600).warning is None
+    assert under_quotas(deadline_seconds=3_600, tokens_per_minute=10_000_000).warning is None
+    assert under_quotas(deadline_seconds=3_600, tokens_per_minute=100_000).warning == (
+        "the batch takes about 10,000 s, longer than the deadline of 3,600 s"
+    )
+    warning = under_quotas(deadline_seconds=10).warning
+    assert warning is not None
+    assert "longer than the deadline of 10 s" in warning
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"tokens_per_minute": 0}, "tokens_per_minute"),
+        ({"requests_per_minute": -1}, "requests_per_minute"),
+        ({"quota_reserve": 1}, "quota_reserve"),
+    ],
+)
+def test_a_quota_that_is_out_of_range_is_refused(arguments: dict[str, float], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        under_quotas(**arguments)
+
+
+def test_the_command_prints_what_the_quotas_do(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--records", "100000", "--tokens-per-minute", "400000", "--deadline-seconds", "3600"]
+
+    assert batch_cost.main(arguments) == 0
+
+    printed = capsys.readouterr().out
+    assert "Under the quotas: at least 11,667 s." in printed
+    assert "Warning: the batch takes about 11,667 s" in printed
