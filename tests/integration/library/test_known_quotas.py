@@ -127,21 +127,6 @@ def test_requests_that_are_listed_and_not_enforced_are_exceeded(
     manager.close()
 
 
-def test_few_calls_are_throttled_where_listed_requests_are_enforced(
-    under_quota: FakeBedrock, make_catalog: MakeCatalog
-) -> None:
-    under_quota.set_quota(requests_per_minute=20)
-    manager = ParallelLLMManager(
-        ["Nova Lite"],
-        [EAST],
-        parallel_config=ParallelProcessingConfig(max_concurrent_requests=16),
-        unified_model_manager=make_catalog(refresh=True),
-    )
-    assert manager.converse_parallel(requests(120), target_regions_per_request=1).success
-    assert len(sent(under_quota)) <= 140
-    manager.close()
-
-
 def test_a_manager_follows_its_own_refresh(whole_minute: FakeBedrock, ask: Any) -> None:
     whole_minute.set_quota(tokens_per_minute=6_000)
     manager = LLMManager([MICRO], [EAST])

@@ -88,6 +88,7 @@ class Simulation:
         processes: each has gates of its own and `concurrency` requests at a time.
         changes: (seconds, tokens per window) from which on the quota is another.
         known: tokens per window that each gate is told; None leaves it to learn.
+        listed_requests: requests per window that each gate is told, which may not be enforced.
         capacity_throttles: the part of the calls that is throttled whatever the quota.
         reserve: the part of the quota that the gates leave to others.
         singles: the part of the quota that single requests use. They are sent without a gate as long as the
@@ -105,6 +106,7 @@ class Simulation:
         requests_per_window: int | None = None,
         changes: Sequence[tuple[float, float]] = (),
         known: float | None = None,
+        listed_requests: float | None = None,
         capacity_throttles: float = 0.0,
         reserve: float = 0.0,
         singles: float = 0.0,
@@ -122,7 +124,7 @@ class Simulation:
             [QuotaGate(WINDOW, clock=lambda: self._now) for _ in range(regions)] for _ in range(processes)
         ]
         for gate in itertools.chain(*self._gates):
-            gate.set_known(tokens=known)
+            gate.set_known(tokens=known, listed_requests=listed_requests)
         self._waiting = [[0] * regions for _ in range(processes)]
         self._left = [requests // processes] * processes
         self._calls = self._answered = self._settled = 0

@@ -44,6 +44,18 @@ def gate(clock: ManualClock) -> QuotaGate:
         pytest.param(
             {"requests": 1000, "tokens": None, "requests_per_window": 85}, 1.05, 0.92, id="requests-limited"
         ),
+        pytest.param(
+            {"requests": 1000, "tokens": None, "requests_per_window": 85, "listed_requests": 85},
+            1.05,
+            0.92,
+            id="requests-listed-and-enforced",
+        ),
+        pytest.param(
+            {"requests": 1000, "known": 8000, "listed_requests": 5},
+            1.03,
+            0.90,
+            id="requests-listed-and-not-enforced",
+        ),
         pytest.param({"requests": 1000, "known": 16000}, 1.05, 0.92, id="told-twice-the-quota"),
     ],
 )
