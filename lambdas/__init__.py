@@ -1,1 +1,1 @@
-"""Thin doors to the library: an event comes in, a library call is made, an event goes out."""
+"""The Lambda functions: thin entry points to the library, one folder each."""

@@ -90,7 +90,7 @@ def run_shard(item: dict[str, Any], budget: Budget) -> dict[str, Any]:
     options = storage.options()
     earlier = QuotaWait.read(item)
     with (
-        Tally(door="batch") as tally,
+        Tally(entry_point="batch") as tally,
         PartWriter(storage, item["shard"]) as parts,
         EarlyEnd(storage, options, run=item["run"], shard=item["shard"]) as early_end,
     ):

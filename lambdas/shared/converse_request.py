@@ -95,7 +95,7 @@ def send_request(
     try:
         response = recorded(
             lambda: manager.converse_with_request(request.converse, request.rules, deadline=seconds),
-            door=entry_point,
+            entry_point=entry_point,
             caller=caller,
         )
     finally:

@@ -46,12 +46,12 @@ class Tally:
     """Counts calls by model and region, and writes the metrics at the end of its `with` block.
 
     Args:
-        door: how the requests were received: "http", "batch" or "events".
+        entry_point: how the requests were received: "http", "batch" or "events".
         caller: the ARN of the sender, where it is known.
     """
 
-    def __init__(self, *, door: str, caller: str | None = None) -> None:
-        self._properties = {"door": door, **({"caller": caller} if caller else {})}
+    def __init__(self, *, entry_point: str, caller: str | None = None) -> None:
+        self._properties = {"door": entry_point, **({"caller": caller} if caller else {})}
         self._counts: defaultdict[tuple[str, str], defaultdict[str, float]] = defaultdict(_zeros)
 
     def add(self, response: BedrockResponse) -> None:
@@ -87,14 +87,16 @@ class Tally:
             put_metrics(values, by=dimensions, properties=self._properties)
 
 
-def record_call(response: BedrockResponse, *, door: str, caller: str | None = None) -> None:
+def record_call(response: BedrockResponse, *, entry_point: str, caller: str | None = None) -> None:
     """Write the metrics of one call, and send its attempts to X-Ray if tracing is on."""
-    with Tally(door=door, caller=caller) as tally:
+    with Tally(entry_point=entry_point, caller=caller) as tally:
         tally.add(response)
     send_attempts(response.attempts)
 
 
-def recorded(call: Callable[[], BedrockResponse], *, door: str, caller: str | None = None) -> BedrockResponse:
+def recorded(
+    call: Callable[[], BedrockResponse], *, entry_point: str, caller: str | None = None
+) -> BedrockResponse:
     """Return the response of `call`, and record the call even if it fails.
 
     Raises:
@@ -105,9 +107,9 @@ def recorded(call: Callable[[], BedrockResponse], *, door: str, caller: str | No
     except LLMManagerError as error:
         failed: BedrockResponse | None = getattr(error, "response", None)
         if failed is not None:
-            record_call(failed, door=door, caller=caller)
+            record_call(failed, entry_point=entry_point, caller=caller)
         raise
-    record_call(response, door=door, caller=caller)
+    record_call(response, entry_point=entry_point, caller=caller)
     return response
 
 

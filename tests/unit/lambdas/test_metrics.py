@@ -69,7 +69,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Any:
 
 
 def test_an_answer_is_one_line_with_dimensions_for_target_and_total(lines: Any) -> None:
-    record_call(answer(), door="http")
+    record_call(answer(), entry_point="http")
     (line,) = lines()
     (directive,) = line["_aws"]["CloudWatchMetrics"]
     assert directive["Dimensions"] == [[], ["Model", "Region"]]
@@ -87,14 +87,14 @@ def test_an_answer_is_one_line_with_dimensions_for_target_and_total(lines: Any) 
 
 def test_every_paid_answer_counts_for_the_target_that_answered(lines: Any) -> None:
     invalid = attempt(MICRO, "us-west-2", InvalidResponseError("no"), usage=TOKENS, cost=0.5)
-    record_call(answer(invalid), door="http")
+    record_call(answer(invalid), entry_point="http")
     by_region = {line["Region"]: line for line in lines()}
     assert (by_region["us-west-2"]["InputTokens"], by_region["us-west-2"]["EstimatedCostUsd"]) == (1000, 0.5)
     assert (by_region["us-east-1"]["OutputTokens"], by_region["us-east-1"]["Requests"]) == (100, 1)
 
 
 def test_an_attempt_whose_answer_was_lost_is_counted_as_unknown_usage(lines: Any) -> None:
-    record_call(answer(attempt(LITE, "us-west-2", ReadTimeoutError(endpoint_url="x"))), door="http")
+    record_call(answer(attempt(LITE, "us-west-2", ReadTimeoutError(endpoint_url="x"))), entry_point="http")
     lost, answered = lines()
     assert (lost["Region"], lost["AttemptsWithUnknownUsage"]) == ("us-west-2", 1)
     assert "InputTokens" not in lost
@@ -102,7 +102,7 @@ def test_an_attempt_whose_answer_was_lost_is_counted_as_unknown_usage(lines: Any
 
 
 def test_attempts_of_an_unfinished_call_do_not_count_as_a_request(lines: Any) -> None:
-    with Tally(door="batch") as tally:
+    with Tally(entry_point="batch") as tally:
         tally.add_attempts(unanswered())
     (line,) = lines()
     assert (line["Attempts"], line["Throttles"]) == (1, 1)
@@ -110,7 +110,7 @@ def test_attempts_of_an_unfinished_call_do_not_count_as_a_request(lines: Any) ->
 
 
 def test_a_failover_counts_for_the_new_target_and_a_throttle_for_the_throttled_one(lines: Any) -> None:
-    record_call(answer(attempt(LITE, "us-east-1", THROTTLED), region="us-west-2"), door="http")
+    record_call(answer(attempt(LITE, "us-east-1", THROTTLED), region="us-west-2"), entry_point="http")
     by_region = {line["Region"]: line for line in lines()}
     first, second = by_region["us-east-1"], by_region["us-west-2"]
     assert (first["Attempts"], first["Throttles"]) == (1, 1)
@@ -120,14 +120,14 @@ def test_a_failover_counts_for_the_new_target_and_a_throttle_for_the_throttled_o
 
 
 def test_a_second_attempt_at_the_same_target_is_not_a_failover(lines: Any) -> None:
-    record_call(answer(attempt(LITE, "us-east-1", THROTTLED)), door="http")
+    record_call(answer(attempt(LITE, "us-east-1", THROTTLED)), entry_point="http")
     (line,) = lines()
     assert line["Attempts"] == 2
     assert "Failovers" not in line
 
 
 def test_a_request_that_no_target_answered_counts_only_in_total(lines: Any) -> None:
-    record_call(unanswered(), door="http")
+    record_call(unanswered(), entry_point="http")
     attempts, request = lines()
     assert attempts["Throttles"] == 1
     assert (request["Requests"], request["Failures"]) == (1, 1)
@@ -136,7 +136,7 @@ def test_a_request_that_no_target_answered_counts_only_in_total(lines: Any) -> N
 
 
 def test_a_worker_writes_one_line_for_each_target(lines: Any) -> None:
-    with Tally(door="batch") as tally:
+    with Tally(entry_point="batch") as tally:
         for _ in range(50):
             tally.add(answer())
             tally.add(answer(model=MICRO))
@@ -145,14 +145,14 @@ def test_a_worker_writes_one_line_for_each_target(lines: Any) -> None:
 
 
 def test_the_caller_is_a_field_and_not_a_dimension(lines: Any) -> None:
-    record_call(answer(), door="http", caller="arn:aws:iam::123456789012:user/ada")
+    record_call(answer(), entry_point="http", caller="arn:aws:iam::123456789012:user/ada")
     (line,) = lines()
     assert line["caller"] == "arn:aws:iam::123456789012:user/ada"
     assert "caller" not in str(line["_aws"])
 
 
 def test_answers_are_not_written(capsys: pytest.CaptureFixture[str]) -> None:
-    record_call(answer(), door="http")
+    record_call(answer(), entry_point="http")
     assert "secret" not in capsys.readouterr().out
 
 
@@ -164,7 +164,7 @@ def test_a_failed_call_is_recorded_and_its_error_is_raised(lines: Any) -> None:
         raise failure
 
     with pytest.raises(RetryExhaustedError) as raised:
-        recorded(call, door="http")
+        recorded(call, entry_point="http")
     assert raised.value is failure
     assert [line.get("Failures") for line in lines()] == [None, 1]
 
@@ -174,12 +174,12 @@ def test_a_request_that_is_rejected_before_any_attempt_is_not_counted(lines: Any
         raise RequestValidationError("messages: must be a list", ["messages: must be a list"])
 
     with pytest.raises(RequestValidationError):
-        recorded(call, door="http")
+        recorded(call, entry_point="http")
     assert lines() == []
 
 
 def test_every_metric_of_a_line_has_a_value(lines: Any) -> None:
-    record_call(answer(attempt(MICRO, "eu-central-1", THROTTLED)), door="batch")
+    record_call(answer(attempt(MICRO, "eu-central-1", THROTTLED)), entry_point="batch")
     for line in lines():
         for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
             assert line[metric["Name"]] > 0

@@ -107,7 +107,7 @@ def test_a_failed_attempt_has_the_flags_of_x_ray_and_no_message(
 def test_every_attempt_of_a_recorded_call_has_its_own_subsegment(daemon: socket.socket) -> None:
     failed = replace(ANSWERED, success=False, error=service_error("ThrottlingException", 429))
     attempts = [failed, replace(ANSWERED, region="us-west-2", attempt_number=2)]
-    record_call(BedrockResponse(success=True, attempts=attempts), door="http")
+    record_call(BedrockResponse(success=True, attempts=attempts), entry_point="http")
     documents = received(daemon)
     assert [document["annotations"]["region"] for document in documents] == ["us-east-1", "us-west-2"]
     assert len({document["id"] for document in documents}) == 2
