@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import boto3
@@ -42,20 +42,19 @@ class EventsFunction:
             self.sqs.send_message(QueueUrl=self.urls["requests"], MessageBody=text)
         url = self.urls["requests"]
         received = self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+        return {"Records": [self.record(message, receives=receives) for message in received]}
+
+    def record(self, message: Mapping[str, str], *, receives: int = 1) -> dict[str, Any]:
+        """Return the record of a message in the event that the function receives."""
         return {
-            "Records": [
-                {
-                    "messageId": message["MessageId"],
-                    "receiptHandle": message["ReceiptHandle"],
-                    "body": message["Body"],
-                    "attributes": {"ApproximateReceiveCount": str(receives)},
-                    "messageAttributes": {},
-                    "eventSource": "aws:sqs",
-                    "eventSourceARN": self.arn("requests"),
-                    "awsRegion": "us-east-1",
-                }
-                for message in received
-            ]
+            "messageId": message["MessageId"],
+            "receiptHandle": message["ReceiptHandle"],
+            "body": message["Body"],
+            "attributes": {"ApproximateReceiveCount": str(receives)},
+            "messageAttributes": {},
+            "eventSource": "aws:sqs",
+            "eventSourceARN": self.arn("requests"),
+            "awsRegion": "us-east-1",
         }
 
     def deliver(self, event: dict[str, Any]) -> list[str]:
