@@ -19,6 +19,8 @@ MANY = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+# Each file has several lines, and each line is a body.
+SEVERAL = settings(MANY, max_examples=100)
 NAMES = itertools.count()
 # A key that nobody knows may be any text at all.
 NAMES_A_FIELD = re.compile(r".*: \S", re.DOTALL)
@@ -169,7 +171,7 @@ LINES = st.one_of(
 )
 
 
-@MANY
+@SEVERAL
 @given(
     st.lists(LINES, min_size=1, max_size=8),
     st.sampled_from([b"\n", b"\r\n"]),
