@@ -26,7 +26,7 @@ local: setup ## run the stack on 127.0.0.1 until Ctrl-C (PORT=4566, BACKEND_URL=
 	@$(RUN) infra.local.serve --port $(PORT)
 
 test: setup lint ## run all checks: ruff, mypy, unit, integration, infrastructure and end-to-end tests
-	$(RUN) pytest -n 2 --dist loadfile --durations=15
+	$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15
 
 test-pythons: setup ## test import, unit tests and synth on each installed Python from 3.11 to 3.14
 	@$(RUN) infra.local.pythons
