@@ -55,7 +55,7 @@ def test_the_installed_snapshot_contains_the_access_methods_of_a_model(model_id,
 def test_every_access_method_of_the_installed_snapshot_is_consistent():
     for region, catalog in load_snapshot().items():
         assert catalog.region == region
-        for model_id, entry in catalog.catalog_entries.items():
+        for model_id, entry in catalog.entries.items():
             targets = entry.access(region)
             assert targets, f"{model_id} is listed in {region} without an access method"
             assert sorted(targets, key=lambda target: list(AccessMethod).index(target.access_method)) == list(
