@@ -174,7 +174,7 @@ def _substituted(text: str) -> str:
 def _through_profile(model_id: str, profile_id: str, sources: Sequence[str]) -> list[Statement]:
     """The model's own statements for a profile: each only through the profile."""
     through = {_PROFILE_ARN: tuple(_profile_arn(profile_id, region) for region in sources)}
-    if AccessMethod.of_profile(profile_id) is AccessMethod.GLOBAL_PROFILE:
+    if AccessMethod.from_profile(profile_id) is AccessMethod.GLOBAL_PROFILE:
         called = tuple(_model_arn(model_id, region) for region in sources)
         return [
             Statement(called, {_REQUESTED_REGION: tuple(sources), **through}),

@@ -13,7 +13,7 @@ from llmmanager.bedrock.invocation.credentials import NO_CREDENTIALS
 from llmmanager.bedrock.invocation.invoker import Invoker
 from llmmanager.bedrock.invocation.known_quotas import KnownQuotas, check_reserve, check_share
 from llmmanager.bedrock.invocation.request import ValidRequest, build_request
-from llmmanager.bedrock.invocation.run import Machinery
+from llmmanager.bedrock.invocation.run import ManagerResources
 from llmmanager.bedrock.invocation.sessions import account_key
 from llmmanager.bedrock.invocation.targets import Targets
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
@@ -104,12 +104,12 @@ class LLMManager:
         self._catalog = unified_model_manager or UnifiedModelManager(client_factory=self._clients.client)
         self._targets = Targets(self._catalog, models, regions, self._retry_config)
         self._models = list(models)
-        self._machinery = Machinery(
+        self._resources = ManagerResources(
             clients=self._clients,
             retry_config=self._retry_config,
             timeout=timeout,
-            contradicted=self._targets.contradicted,
-            look_again=self._targets.look_again,
+            access_method_rejected=self._targets.access_method_rejected,
+            refresh_catalog=self._targets.refresh_catalog,
             cooldowns=cooldowns or Cooldowns(),
             quotas=ManagerQuotas(
                 account_key(auth_config or AuthConfig()),
@@ -118,7 +118,7 @@ class LLMManager:
                 check_reserve(quota_reserve),
             ),
         )
-        self._invoker = Invoker(self._machinery, self._targets)
+        self._invoker = Invoker(self._resources, self._targets)
 
     def converse(
         self,
@@ -308,7 +308,7 @@ class LLMManager:
             many there are), `auth_status` ("configured" or "missing").
         """
         errors = []
-        combinations = len(self._targets.places())
+        combinations = len(self._targets.groups())
         if not combinations:
             errors.append(f"no model can be called in {', '.join(self._targets.regions)}")
         auth_status = "configured"
@@ -354,7 +354,7 @@ class LLMManager:
             **config,
             "models": self.get_available_models(),
             "regions": self.get_available_regions(),
-            **self._machinery.stats.snapshot(),
+            **self._resources.stats.snapshot(),
         }
 
     def close(self) -> None:

@@ -240,7 +240,7 @@ class ParallelLLMManager:
 
         It is 0 when no request waits.
         """
-        return self._manager._machinery.quotas.seconds_without_admission()
+        return self._manager._resources.quotas.seconds_without_admission()
 
     def converse_with_request(self, request: BedrockConverseRequest) -> BedrockResponse:
         """Send one request like `LLMManager.converse`. Raises the same exceptions."""

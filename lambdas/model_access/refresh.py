@@ -53,7 +53,7 @@ def _with_quotas(source: BedrockCatalogSource, catalog: RegionCatalog, store: Dy
         return source.fetch_quotas(catalog)
     except Exception as error:
         logger.warning("quotas not refreshed", extra={"region": catalog.region, "error": str(error)})
-        return catalog.with_quotas_of(store.load(catalog.region))
+        return catalog.with_quotas_from(store.load(catalog.region))
 
 
 def _log_age(region: str, catalog: RegionCatalog | None) -> None:

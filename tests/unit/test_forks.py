@@ -106,7 +106,7 @@ def test_the_load_balancer_of_a_fork_is_not_blocked() -> None:
 
 def test_the_catalog_of_a_fork_is_not_blocked() -> None:
     catalog = UnifiedModelManager(regions=["us-east-1"], ask_api=False)
-    locked(catalog._lock, catalog._layers._asking, catalog._layers._changing)
+    locked(catalog._lock, catalog._layers._query_lock, catalog._layers._update_lock)
     assert in_a_fork(lambda: catalog.has_model("Nova Lite"))
 
 

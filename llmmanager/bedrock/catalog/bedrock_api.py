@@ -1,4 +1,4 @@
-"""The catalog's source: Bedrock's control plane and Service Quotas, asked region by region."""
+"""Reads models, inference profiles and quotas of each region from Bedrock and Service Quotas."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 ClientFactory = Callable[[str, str], Any]
-"""Makes a boto3 client from a service's name and a region."""
+"""Creates a boto3 client for a service name and a region."""
 
 _ATTEMPTS = 4
 _FIRST_DELAY_SECONDS = 0.5
-_MOST_AT_ONCE = 16
-_PASSING = {
+_MAX_CONCURRENT_REGIONS = 16
+_TRANSIENT_ERRORS = {
     "ThrottlingException",
     "TooManyRequestsException",
     "RequestLimitExceeded",
@@ -42,17 +42,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class FetchResult:
-    """What Bedrock answered: each region asked is in exactly one of the two."""
+    """The result of a fetch. Each region is either in `regions` or in `errors`."""
 
     regions: Mapping[str, RegionCatalog]
     errors: Mapping[str, Exception]
 
 
 class BedrockCatalogSource:
-    """Asks Bedrock which models a region offers.
+    """Fetches the models of regions from Bedrock.
 
     Args:
-        client_factory: makes the clients; a boto3 session of its own when not given.
+        client_factory: creates the clients; by default from a new boto3 session.
         sleep: waits between attempts, in seconds.
     """
 
@@ -61,59 +61,60 @@ class BedrockCatalogSource:
     ) -> None:
         self._client_factory = client_factory or _own_session()
         self._sleep = sleep
-        # boto3 sessions are not safe to make clients from in several threads.
+        # Creating clients from a boto3 session is not thread-safe.
         self._lock = threading.Lock()
         after_fork(self, new_lock)
 
     def fetch(
         self, regions: Iterable[str], *, timeout: float | None = None, quotas: bool = False
     ) -> FetchResult:
-        """Ask all regions at once. A region that fails is in `errors`, and the others are not lost.
+        """Fetch all regions in parallel. An error of one region does not affect the others.
 
         Args:
-            timeout: seconds after which a region that has not answered has failed; None waits for all.
-            quotas: whether to ask Service Quotas too. A region where that fails comes without quotas.
+            regions: the regions.
+            timeout: maximum seconds to wait for all regions; None for no limit.
+            quotas: whether to call Service Quotas. A region for which that fails has no quotas.
         """
-        wanted = list(dict.fromkeys(regions))
-        if not wanted:
+        distinct = list(dict.fromkeys(regions))
+        if not distinct:
             return FetchResult({}, {})
         from concurrent.futures import ThreadPoolExecutor, wait
 
-        pool = ThreadPoolExecutor(min(_MOST_AT_ONCE, len(wanted)), "llmmanager-catalog")
+        pool = ThreadPoolExecutor(min(_MAX_CONCURRENT_REGIONS, len(distinct)), "llmmanager-catalog")
         fetch = self._fetch_with_quotas if quotas else self.fetch_region
-        asked = {region: pool.submit(fetch, region) for region in wanted}
-        wait(asked.values(), timeout)
+        futures = {region: pool.submit(fetch, region) for region in distinct}
+        wait(futures.values(), timeout)
         pool.shutdown(wait=False, cancel_futures=True)
-        answers = {region: _answer(future, timeout) for region, future in asked.items()}
-        errors = {region: answer for region, answer in answers.items() if isinstance(answer, Exception)}
+        results = {region: _result(future, timeout) for region, future in futures.items()}
+        errors = {region: result for region, result in results.items() if isinstance(result, Exception)}
         for region, error in errors.items():
             _log.warning("Bedrock's models in %s cannot be listed: %s", region, error)
-        return FetchResult({r: a for r, a in answers.items() if isinstance(a, RegionCatalog)}, errors)
+        return FetchResult({r: a for r, a in results.items() if isinstance(a, RegionCatalog)}, errors)
 
     def fetch_region(self, region: str) -> RegionCatalog:
-        """What one region offers.
+        """Return the models of one region.
 
         Raises:
-            Exception: whatever boto3 raises, once an error that may pass has not passed.
+            Exception: an error of boto3, after retries of transient errors.
         """
-        asked_at = datetime.now(UTC)
+        started_at = datetime.now(UTC)
         with self._lock:
             client = self._client_factory("bedrock", region)
-        models = self._persistently(lambda: client.list_foundation_models()["modelSummaries"])
-        profiles = self._persistently(lambda: _system_profiles(client))
-        return RegionCatalog(region, _entries(models, profiles), refreshed_at=asked_at)
+        models = self._with_retries(lambda: client.list_foundation_models()["modelSummaries"])
+        profiles = self._with_retries(lambda: _system_profiles(client))
+        return RegionCatalog(region, _entries(models, profiles), refreshed_at=started_at)
 
     def fetch_quotas(self, offered: RegionCatalog) -> RegionCatalog:
-        """Return what a region offers with the account's quotas there.
+        """Return the catalog of a region with the quotas of the account.
 
         Raises:
-            Exception: what boto3 raises, also when the permission servicequotas:ListServiceQuotas is missing.
+            Exception: an error of boto3, e.g. if the permission servicequotas:ListServiceQuotas is missing.
         """
         from llmmanager.bedrock.catalog.service_quotas import list_quotas, read_quotas
 
         with self._lock:
             client = self._client_factory("service-quotas", offered.region)
-        return replace(offered, quotas=read_quotas(list_quotas(client, self._persistently), offered))
+        return replace(offered, quotas=read_quotas(list_quotas(client, self._with_retries), offered))
 
     def _fetch_with_quotas(self, region: str) -> RegionCatalog:
         offered = self.fetch_region(region)
@@ -124,21 +125,21 @@ class BedrockCatalogSource:
             _log.log(level, "The quotas in %s cannot be listed: %s", region, without_credentials(error))
             return offered
 
-    def _persistently(self, ask: Callable[[], T]) -> T:
+    def _with_retries(self, call: Callable[[], T]) -> T:
         for attempt in range(1, _ATTEMPTS):
             try:
-                return ask()
+                return call()
             except Exception as error:
-                if _code(error) not in _PASSING:
+                if _code(error) not in _TRANSIENT_ERRORS:
                     raise
-                _log.debug("Bedrock's control plane answered %s, attempt %d", _code(error), attempt)
+                _log.debug("Bedrock's control plane returned %s in attempt %d", _code(error), attempt)
                 self._sleep(random.uniform(0, _FIRST_DELAY_SECONDS * 2**attempt))
-        return ask()
+        return call()
 
 
-def _answer(future: Future[RegionCatalog], timeout: float | None) -> RegionCatalog | Exception:
+def _result(future: Future[RegionCatalog], timeout: float | None) -> RegionCatalog | Exception:
     if not future.done() or future.cancelled():
-        return TimeoutError(f"no answer within {timeout:.1f} seconds")
+        return TimeoutError(f"no response within {timeout:.1f} seconds")
     try:
         return future.result()
     except Exception as error:
@@ -200,7 +201,7 @@ def _code(error: Exception) -> str:
 
 
 def _own_session() -> ClientFactory:
-    """Makes clients from a session of its own, made when the first client is."""
+    """Return a client factory with its own session, which is created with the first client."""
 
     @cache
     def session() -> Any:
@@ -208,10 +209,10 @@ def _own_session() -> ClientFactory:
 
         return boto3.Session()
 
-    def make(service: str, region: str) -> Any:
+    def create(service: str, region: str) -> Any:
         from botocore.config import Config
 
         config = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 1})
         return session().client(service, region_name=region, config=config)
 
-    return make
+    return create

@@ -1,4 +1,4 @@
-"""The catalog's data: which model can be called in which region, how, and under which id."""
+"""The data types of the catalog: models by region, access methods, invocable ids and quotas."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ _GLOBAL_PREFIX = "global."
 
 
 class AccessMethod(StrEnum):
-    """The way in to a model in a region."""
+    """How a model is called in a region."""
 
     ON_DEMAND = "on_demand"
     GEOGRAPHIC_PROFILE = "geographic_profile"
     GLOBAL_PROFILE = "global_profile"
 
     @classmethod
-    def of_profile(cls, profile_id: str) -> AccessMethod:
-        """Global for `global.…`; any other prefix is a geography, known today or not."""
+    def from_profile(cls, profile_id: str) -> AccessMethod:
+        """Return GLOBAL_PROFILE for an id with the prefix `global.`, else GEOGRAPHIC_PROFILE."""
         return cls.GLOBAL_PROFILE if profile_id.startswith(_GLOBAL_PREFIX) else cls.GEOGRAPHIC_PROFILE
 
 
 @dataclass(frozen=True, slots=True)
 class ModelAccess:
-    """One callable target: a model in a region through one way in.
+    """A target: a model in a region with one access method.
 
     Attributes:
-        access_method: None for an id that the catalog does not know and that is passed through.
-        invoke_id: what Converse takes as `modelId`.
-        inference_profile_id: the profile's id when the way in is a profile, else None.
+        access_method: None for an id that is not in the catalog.
+        invoke_id: the `modelId` for Converse.
+        inference_profile_id: the profile's id if the access method is a profile, else None.
     """
 
     model_id: str
@@ -46,13 +46,13 @@ class ModelAccess:
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
-    """One model as one region offers it.
+    """A model in one region.
 
     Attributes:
-        provider: display name of who made the model.
+        provider: display name of the model's provider.
         input_modalities, output_modalities: upper case, "TEXT", "IMAGE", ...
         lifecycle: "ACTIVE" or "LEGACY".
-        on_demand: whether the model id itself can be invoked in the region.
+        on_demand: whether the model id can be invoked in the region.
         profiles: ids of the inference profiles that can be called from the region, global ones last.
     """
 
@@ -67,7 +67,7 @@ class ModelEntry:
     profiles: tuple[str, ...] = ()
 
     def access(self, region: str) -> tuple[ModelAccess, ...]:
-        """The ways in, in the order they are preferred: on-demand, geographic profile, global profile."""
+        """Return the targets in order of preference: on-demand, geographic profile, global profile."""
         direct = (
             (ModelAccess(self.model_id, self.model_name, region, AccessMethod.ON_DEMAND, self.model_id),)
             if self.on_demand
@@ -75,7 +75,7 @@ class ModelEntry:
         )
         return direct + tuple(
             ModelAccess(
-                self.model_id, self.model_name, region, AccessMethod.of_profile(profile), profile, profile
+                self.model_id, self.model_name, region, AccessMethod.from_profile(profile), profile, profile
             )
             for profile in self.profiles
         )
@@ -83,30 +83,30 @@ class ModelEntry:
 
 @dataclass(frozen=True, slots=True)
 class AccessQuota:
-    """The quota of one model in one region through one access method; None for an amount that is unknown."""
+    """The quota of a model in a region with one access method. Unknown amounts are None."""
 
     tokens_per_minute: float | None = None
     requests_per_minute: float | None = None
 
 
 Quotas = Mapping[str, Mapping[str, AccessQuota]]
-"""By model id and access method."""
+"""Quotas by model id and access method."""
 
 
 def order_profiles(profile_ids: Iterable[str]) -> tuple[str, ...]:
-    """Profile ids without repetition, geographic ones first: they keep data nearer than global ones."""
+    """Return unique profile ids, geographic ones before global ones, which may send data to any region."""
     return tuple(sorted(set(profile_ids), key=lambda profile: (profile.startswith(_GLOBAL_PREFIX), profile)))
 
 
 @dataclass(frozen=True, slots=True)
 class RegionCatalog:
-    """What one region offers, and when that was learnt.
+    """The models of one region.
 
     Attributes:
-        entries: by model id; only models that Converse takes.
-        refreshed_at: when Bedrock was asked (UTC); None for the bundled snapshot.
-        quotas: the account's quotas as far as they are known, by model id and access method; None when
-            Service Quotas was not asked.
+        entries: models that Converse supports, by model id.
+        refreshed_at: time of the call to Bedrock (UTC); None for the bundled snapshot.
+        quotas: known quotas of the account by model id and access method; None if Service Quotas was not
+            called.
     """
 
     region: str
@@ -116,21 +116,21 @@ class RegionCatalog:
 
     @property
     def version(self) -> int:
-        """Which of two is newer: `refreshed_at` in milliseconds since 1970; 0 for the snapshot."""
+        """`refreshed_at` in milliseconds since 1970; 0 for the snapshot. A newer catalog has a higher one."""
         return int(self.refreshed_at.timestamp() * 1000) if self.refreshed_at else 0
 
     def quota(self, model_id: str, method: str | None) -> AccessQuota | None:
-        """Return the quota of a model through an access method; None when it is unknown."""
+        """Return the quota of a model with an access method, or None if it is unknown."""
         return (self.quotas or {}).get(model_id, {}).get(method or "")
 
-    def with_quotas_of(self, earlier: RegionCatalog | None) -> RegionCatalog:
-        """Return this catalog with its own quotas or, when Service Quotas was not asked, the earlier ones."""
+    def with_quotas_from(self, earlier: RegionCatalog | None) -> RegionCatalog:
+        """Return this catalog with its own quotas or, if it has none, those of an earlier catalog."""
         if self.quotas is not None or earlier is None or earlier.quotas is None:
             return self
         return replace(self, quotas=earlier.quotas)
 
     def to_json(self) -> str:
-        """Compact JSON that `from_json` takes back."""
+        """Return compact JSON for `from_json`."""
         data = {
             "format": _FORMAT,
             "region": self.region,
@@ -138,16 +138,16 @@ class RegionCatalog:
             "models": [_entry_to_dict(entry) for entry in self.entries.values()],
         }
         if self.quotas is not None:
-            # Versions without quotas ignore this member.
+            # Earlier versions of the library ignore this member.
             data["quotas"] = _quotas_to_dict(self.quotas)
         return json.dumps(data, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> RegionCatalog:
-        """Inverse of `to_json`.
+        """Return the catalog for a text from `to_json`.
 
         Raises:
-            ValueError: the text is not a region's catalog in the format that this version writes.
+            ValueError: the text is not a region's catalog in the current format.
         """
         try:
             data = json.loads(text)
@@ -166,73 +166,73 @@ class RegionCatalog:
 
 
 class Catalog:
-    """What all regions offer. Immutable: a change makes a new catalog, so readers need no lock.
+    """The models of all regions. Immutable: a change returns a new catalog, so that readers need no lock.
 
     Args:
-        base: what is known from the start.
-        told: regions of which more recent things are known; each replaces the whole region in `base`.
+        base: regions of the bundled snapshot.
+        newer: regions with newer data. Each replaces the region in `base`.
     """
 
-    __slots__ = ("_base", "_told")
+    __slots__ = ("_base", "_newer")
 
     def __init__(
-        self, base: Mapping[str, RegionCatalog], told: Mapping[str, RegionCatalog] | None = None
+        self, base: Mapping[str, RegionCatalog], newer: Mapping[str, RegionCatalog] | None = None
     ) -> None:
         self._base = base
-        self._told = dict(told or {})
+        self._newer = dict(newer or {})
 
     @property
     def region_names(self) -> tuple[str, ...]:
-        """Every region of which something is known, sorted."""
-        return tuple(sorted({*self._base, *self._told}))
+        """All known regions, sorted."""
+        return tuple(sorted({*self._base, *self._newer}))
 
     @property
     def regions(self) -> tuple[RegionCatalog, ...]:
-        """What each region offers; those that Bedrock told about come last."""
-        return (*(self._base[name] for name in self._base if name not in self._told), *self._told.values())
+        """The catalogs of all regions. Regions with newer data are last."""
+        return (*(self._base[name] for name in self._base if name not in self._newer), *self._newer.values())
 
     @property
     def models(self) -> Mapping[str, ModelEntry]:
-        """Every model that some region offers, by id; what Bedrock told wins over the snapshot."""
+        """The models of all regions by id. Newer data overrides the snapshot."""
         return {id_: entry for offered in self.regions for id_, entry in offered.entries.items()}
 
     def region(self, name: str) -> RegionCatalog | None:
-        """What one region offers, None for a region of which nothing is known."""
-        return self._told.get(name) or self._base.get(name)
+        """Return the catalog of a region, or None for an unknown region."""
+        return self._newer.get(name) or self._base.get(name)
 
     def access(self, model_id: str, region: str) -> tuple[ModelAccess, ...]:
-        """The ways in to a model in a region, preferred first; empty when there is none."""
+        """Return the targets of a model in a region, preferred first."""
         offered = self.region(region)
         entry = offered.entries.get(model_id) if offered else None
         return entry.access(region) if entry else ()
 
     def regions_of(self, model_id: str) -> tuple[str, ...]:
-        """The regions in which a model can be called, sorted."""
+        """Return the regions in which a model can be called, sorted."""
         return tuple(sorted(offered.region for offered in self.regions if model_id in offered.entries))
 
     def display_names(self) -> set[tuple[str, str]]:
-        """Pairs of model id and display name, as the regions give them."""
+        """Return pairs of model id and display name from all regions."""
         entries = (entry for offered in self.regions for entry in offered.entries.values())
         return {(entry.model_id, entry.model_name) for entry in entries}
 
     def profile_ids(self) -> set[str]:
-        """Every inference profile that some region offers."""
+        """Return the ids of the inference profiles of all regions."""
         entries = (entry for offered in self.regions for entry in offered.entries.values())
         return {profile for entry in entries for profile in entry.profiles}
 
     def merge(self, regions: Iterable[RegionCatalog]) -> Catalog:
-        """A catalog in which these replace what was told of their regions, unless that is newer.
+        """Return a catalog with these regions, except for regions with newer data.
 
-        Quotas stay what they were where a region comes without any.
+        A region without quotas keeps its previous quotas.
         """
-        newer = {}
+        changed = {}
         for offered in regions:
-            known = self._told.get(offered.region)
+            known = self._newer.get(offered.region)
             if known is None or offered.version >= known.version:
-                merged = offered.with_quotas_of(known)
+                merged = offered.with_quotas_from(known)
                 if merged != known:
-                    newer[offered.region] = merged
-        return Catalog(self._base, {**self._told, **newer}) if newer else self
+                    changed[offered.region] = merged
+        return Catalog(self._base, {**self._newer, **changed}) if changed else self
 
 
 def _entry_to_dict(entry: ModelEntry) -> dict[str, Any]:

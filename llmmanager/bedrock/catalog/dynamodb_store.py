@@ -1,9 +1,9 @@
-"""The catalog in DynamoDB: one item a region, shared by every function that is deployed.
+"""Stores the catalog in DynamoDB: one item per region, shared by all deployed functions.
 
 An item has `pk` = "catalog", `sk` = the region, `version` (N), `refreshed_at` (S, ISO) and `data` (B, the
-region's catalog as gzipped JSON; some 4 KB, far from the 400 KB of an item). It carries no TTL: the last
-known good stays until a newer one replaces it. The version is the time at which Bedrock was asked, so a
-refresh that comes late cannot undo a newer one.
+region's catalog as gzipped JSON, about 4 KB; the limit of an item is 400 KB). It has no TTL: it stays until a
+newer catalog replaces it. The version is the time of the call to Bedrock, so that a late refresh does not
+replace a newer one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from llmmanager.bedrock.catalog.catalog_entries import RegionCatalog
 from llmmanager.bedrock.forks import after_fork
 
 _PARTITION = "catalog"
-# The most keys that one BatchGetItem takes.
+# Maximum number of keys of one BatchGetItem.
 _BATCH = 100
 _ATTEMPTS = 5
 _FIRST_DELAY_SECONDS = 0.05
@@ -34,8 +34,8 @@ class DynamoDBStore:
 
     Args:
         table_name: the table.
-        client: a boto3 DynamoDB client; one is made when first needed if not given.
-        sleep: waits before keys that DynamoDB left unprocessed are asked for again, in seconds.
+        client: a boto3 DynamoDB client; by default it is created when first needed.
+        sleep: waits before unprocessed keys are read again, in seconds.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class DynamoDBStore:
         after_fork(self, DynamoDBStore._start_empty)
 
     def _start_empty(self) -> None:
-        """Begin without a client of its own: a fork cannot use the connections of its parent."""
+        """Start without a client: a fork must not use the connections of its parent."""
         self._lock = threading.Lock()
         self._own_client: Any = None
 
@@ -57,12 +57,12 @@ class DynamoDBStore:
         return self.load_all([region]).get(region)
 
     def load_all(self, regions: Iterable[str] | None = None) -> dict[str, RegionCatalog]:
-        """See `CatalogStore`. Regions that are named are read in one BatchGetItem."""
-        wanted = None if regions is None else list(dict.fromkeys(regions))
-        if wanted == []:
+        """See `CatalogStore`. Given regions are read with one BatchGetItem."""
+        distinct = None if regions is None else list(dict.fromkeys(regions))
+        if distinct == []:
             return {}
         try:
-            items = self._query() if wanted is None else self._batch_get(wanted)
+            items = self._query() if distinct is None else self._batch_get(distinct)
         except Exception as error:
             _log.warning("The catalog in table %s cannot be read: %s", self._table, error)
             return {}
@@ -132,7 +132,7 @@ def _encode(catalog: RegionCatalog) -> dict[str, Any]:
     item = {
         **_key(catalog.region),
         "version": {"N": str(catalog.version)},
-        # mtime is fixed so that the same catalog always makes the same bytes.
+        # With a fixed mtime, equal catalogs have equal bytes.
         "data": {"B": gzip.compress(catalog.to_json().encode(), mtime=0)},
     }
     if catalog.refreshed_at:
@@ -152,6 +152,6 @@ def _default_client() -> Any:
     import boto3
     from botocore.config import Config
 
-    # The catalog has a layer below: better to go on without the store than to wait for it.
+    # Short timeouts, since the catalog can use the bundled snapshot instead of the store.
     config = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2})
     return boto3.Session().client("dynamodb", config=config)

@@ -26,8 +26,8 @@ from llmmanager.bedrock.catalog.names import NameResolver
 SERVICE_CODE = "bedrock"
 PAGE_SIZE = 100
 
-# Other quotas have names that are nearly the same: a day's, those of latency-optimized inference, of another
-# endpoint ("[bedrock-mantle endpoint] ..."), of input or output tokens only.
+# Names of other quotas are similar: daily quotas, latency-optimized inference, another endpoint
+# ("[bedrock-mantle endpoint] ..."), input or output tokens only.
 _NAME = re.compile(
     r"(?P<scope>on-demand|cross-region|global cross-region) (?:model inference|invokemodel) "
     r"(?P<unit>tokens|requests) per minute for (?P<model>.+)",
@@ -38,17 +38,17 @@ _ACCESS_METHODS = {
     "cross-region": AccessMethod.GEOGRAPHIC_PROFILE,
     "global cross-region": AccessMethod.GLOBAL_PROFILE,
 }
-# Added to the names of many models that have no other version.
+# Suffix of many models without another version.
 _FIRST_VERSION = re.compile(r" v1$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class QuotaName:
-    """What the name of a quota says.
+    """The parsed name of a quota.
 
     Attributes:
         unit: "tokens" or "requests", per minute.
-        model: the model, as Service Quotas calls it.
+        model: the model's name in Service Quotas.
     """
 
     access_method: AccessMethod
@@ -56,16 +56,16 @@ class QuotaName:
     model: str
 
 
-def list_quotas(client: Any, persistently: Callable[[Callable[[], Any]], Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the quotas of Bedrock, page by page.
+def list_quotas(client: Any, with_retries: Callable[[Callable[[], Any]], Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the quotas of Bedrock from all pages.
 
     Args:
         client: a boto3 client of Service Quotas.
-        persistently: makes a call, again when it fails with a passing error.
+        with_retries: runs a call and retries it after a transient error.
     """
     arguments = {"ServiceCode": SERVICE_CODE, "MaxResults": PAGE_SIZE}
     while True:
-        page = persistently(partial(client.list_service_quotas, **arguments))
+        page = with_retries(partial(client.list_service_quotas, **arguments))
         yield from page.get("Quotas", ())
         if not page.get("NextToken"):
             return
@@ -73,7 +73,7 @@ def list_quotas(client: Any, persistently: Callable[[Callable[[], Any]], Any]) -
 
 
 def parse_quota_name(name: str) -> QuotaName | None:
-    """Return what a quota's name says; None when it is not a quota of tokens or requests per minute."""
+    """Return the parsed name, or None unless it is a quota of tokens or requests per minute."""
     match = _NAME.fullmatch(" ".join(name.split()))
     if match is None:
         return None
@@ -81,10 +81,10 @@ def parse_quota_name(name: str) -> QuotaName | None:
 
 
 def read_quotas(rows: Iterable[Mapping[str, Any]], offered: RegionCatalog) -> Quotas:
-    """Return the quotas of a region's models, by model id and access method.
+    """Return the quotas of a region's models by model id and access method.
 
-    Two quotas with different values for the same thing are both unknown. So is a value of 0: accounts have
-    such quotas for models that they can call.
+    If two quotas for the same limit have different values, the limit is unknown. A value of 0 is ignored:
+    accounts have such quotas for models that they can call.
 
     Args:
         rows: `Quotas` of ListServiceQuotas.
@@ -117,7 +117,7 @@ def _model_id(model: str, offered: RegionCatalog, resolver: NameResolver) -> str
 
 
 def _spellings(model: str, offered: RegionCatalog) -> Iterator[tuple[str, str | None]]:
-    """Yield spellings of a model's name, each with the provider that was taken out of it."""
+    """Yield spellings of a model's name, each with the provider removed from it, or None."""
     providers = {entry.provider for entry in offered.entries.values()}
     for name in dict.fromkeys((model, _FIRST_VERSION.sub("", model))):
         yield name, None

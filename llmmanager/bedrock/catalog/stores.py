@@ -1,4 +1,4 @@
-"""Where the catalog is kept between processes."""
+"""Stores for the catalog between processes: memory and files."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _log = logging.getLogger(__name__)
 
 
 class CatalogStore(Protocol):
-    """Keeps the last known good of each region; nothing in it expires, its age is in `refreshed_at`."""
+    """Stores the last valid catalog of each region. It does not expire; `refreshed_at` is its age."""
 
     def load(self, region: str) -> RegionCatalog | None:
-        """What is stored of a region; None when nothing is, or when the store cannot be read."""
+        """Return the stored catalog of a region, or None if there is none or the store cannot be read."""
 
     def load_all(self, regions: Iterable[str] | None = None) -> dict[str, RegionCatalog]:
-        """What is stored of these regions, or of all; a store that cannot be read holds nothing."""
+        """Return the stored catalogs of these or all regions; none if the store cannot be read."""
 
     def save(self, catalog: RegionCatalog) -> bool:
-        """Store a region's catalog, unless what is stored has the same version or a newer one.
+        """Store a region's catalog, unless the stored one has the same or a newer version.
 
         Returns:
             Whether it was stored.
@@ -51,8 +51,8 @@ class MemoryStore:
     def load_all(self, regions: Iterable[str] | None = None) -> dict[str, RegionCatalog]:
         """See `CatalogStore`."""
         with self._lock:
-            wanted = list(self._regions) if regions is None else regions
-            return {region: self._regions[region] for region in wanted if region in self._regions}
+            names = list(self._regions) if regions is None else regions
+            return {region: self._regions[region] for region in names if region in self._regions}
 
     def save(self, catalog: RegionCatalog) -> bool:
         """See `CatalogStore`."""
@@ -65,10 +65,10 @@ class MemoryStore:
 
 
 class FileStore:
-    """Keeps each region in a JSON file of its own. The directory is created by the first write.
+    """Stores each region in a JSON file. The directory is created by the first write.
 
-    A reader never sees a partly written file. Versions are compared within a process; when two processes
-    write the same region at the same moment, the last write stays.
+    Files are replaced atomically. Versions are compared within a process. If two processes write the same
+    region at the same time, the last write wins.
     """
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
@@ -119,12 +119,12 @@ class FileStore:
 
     def _path(self, region: str) -> str:
         if not region or os.path.basename(region) != region:
-            raise ValueError(f"{region!r} is not the name of a region")
+            raise ValueError(f"{region!r} is not a valid region name")
         return os.path.join(self._directory, f"{_PREFIX}{region}.json")
 
 
 def _write_atomically(path: str, text: str) -> None:
-    import tempfile  # loads much that nothing else here needs: importing the library would take longer
+    import tempfile  # imported here, since it loads many modules
 
     folder, name = os.path.split(path)
     handle, temporary = tempfile.mkstemp(dir=folder or ".", prefix=f".{name}.")

@@ -98,7 +98,7 @@ class UnifiedModelManager:
                 return False
             return found.known or found.region is not None
 
-        self._layers.look_up_unless(is_known, self._layers.regions_to_ask(), ask=True)
+        self._layers.look_up_unless(is_known, self._layers.regions_to_fetch(), call_api=True)
         try:
             return self._layers.names.resolve(name)
         except UnknownNameError as error:
@@ -147,15 +147,15 @@ class UnifiedModelManager:
             ConfigurationError: a name is unknown.
         """
         resolved = [m if isinstance(m, ResolvedModel) else self.resolve(m) for m in models]
-        checked = self._layers.regions_to_ask() if regions is None else _checked_regions(regions)
+        checked = self._layers.regions_to_fetch() if regions is None else _checked_regions(regions)
 
         def has_target() -> bool:
             return any(self.access(model, region) for model in resolved for region in checked)
 
-        self._layers.look_up_unless(has_target, checked, ask=self._ask_api, timeout=timeout)
+        self._layers.look_up_unless(has_target, checked, call_api=self._ask_api, timeout=timeout)
         return has_target()
 
-    def learn(
+    def record_rejection(
         self,
         model: str | ResolvedModel,
         region: str,
@@ -184,19 +184,19 @@ class UnifiedModelManager:
         def has_another() -> bool:
             return any(target.access_method not in denied for target in self.access(resolved, region))
 
-        self._layers.look_up_unless(has_another, [region], ask=self._ask_api, timeout=timeout)
+        self._layers.look_up_unless(has_another, [region], call_api=self._ask_api, timeout=timeout)
         return self.access(resolved, region)
 
-    def look_again(self, *, timeout: float | None = None) -> None:
+    def refresh_catalog(self, *, timeout: float | None = None) -> None:
         """Read the store and call Bedrock for all configured regions, at most every five minutes.
 
         Args:
             timeout: maximum seconds to wait for Bedrock; None for 15.
         """
-        regions = self._layers.regions_to_ask()
-        self._layers.look_up_unless(lambda: False, regions, ask=self._ask_api, timeout=timeout)
+        regions = self._layers.regions_to_fetch()
+        self._layers.look_up_unless(lambda: False, regions, call_api=self._ask_api, timeout=timeout)
 
-    def where(self, model: str | ResolvedModel) -> str:
+    def describe_regions(self, model: str | ResolvedModel) -> str:
         """Return a sentence on the regions of a model, for error messages."""
         resolved = self._resolved(model)
         regions = self._layers.catalog.regions_of(resolved.model_id)
@@ -233,11 +233,11 @@ class UnifiedModelManager:
         Raises:
             LLMManagerError: every region failed.
         """
-        regions = self._layers.regions_to_ask()
+        regions = self._layers.regions_to_fetch()
         if force_download is False:
             stored = self._layers.read_store()
             regions = tuple(region for region in regions if region not in stored)
-        result = self._layers.ask(regions)
+        result = self._layers.fetch(regions)
         with self._lock:
             self._denied = {
                 key: methods for key, methods in self._denied.items() if key[1] not in result.regions
@@ -253,7 +253,7 @@ class UnifiedModelManager:
     def get_cache_status(self) -> dict[str, Any]:
         """Return the number of models and the age (`age_seconds`) of the data of each configured region."""
         catalog = self._layers.catalog
-        known = [offered for r in self._layers.regions_to_ask() if (offered := catalog.region(r))]
+        known = [offered for r in self._layers.regions_to_fetch() if (offered := catalog.region(r))]
         return {
             "store": type(self._store).__name__ if self._store is not None else None,
             "exists": any(offered.refreshed_at for offered in known),
@@ -361,7 +361,7 @@ def _passed_through(resolved: ResolvedModel, region: str, invoke_id: str) -> Mod
         resolved.model_id,
         resolved.model_name,
         region,
-        AccessMethod.of_profile(invoke_id) if profile_of_known else None,
+        AccessMethod.from_profile(invoke_id) if profile_of_known else None,
         invoke_id,
         invoke_id if profile_of_known or "inference-profile/" in invoke_id else None,
     )

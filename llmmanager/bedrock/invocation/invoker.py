@@ -13,9 +13,9 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import InvalidResponse
 from llmmanager.bedrock.invocation import converse_api
 from llmmanager.bedrock.invocation.request import ValidRequest, invalid
 from llmmanager.bedrock.invocation.request_media import with_models
-from llmmanager.bedrock.invocation.run import Machinery, Run
+from llmmanager.bedrock.invocation.run import ManagerResources, Run
 from llmmanager.bedrock.invocation.stream import AnswerStream, OpenStream, open_stream
-from llmmanager.bedrock.invocation.targets import Place, Targets
+from llmmanager.bedrock.invocation.targets import TargetGroup, Targets
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.deadline import Deadline
 from llmmanager.bedrock.models.llm_manager_structures import ResponseValidationConfig, ValidationResult
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 class Invoker:
     """Sends one request at a time and returns its response."""
 
-    def __init__(self, machinery: Machinery, targets: Targets) -> None:
-        self._machinery = machinery
+    def __init__(self, resources: ManagerResources, targets: Targets) -> None:
+        self._resources = resources
         self._targets = targets
 
     def converse(
@@ -58,8 +58,8 @@ class Invoker:
             AuthenticationError, RequestValidationError, ConfigurationError: no target can answer.
         """
         run = Run(
-            self._machinery,
-            self._places(request, regions),
+            self._resources,
+            self._groups(request, regions),
             request=request.fields,
             send=converse_api.converse,
             operation="Converse",
@@ -90,8 +90,8 @@ class Invoker:
             The exceptions of `converse`.
         """
         run: Run[OpenStream] = Run(
-            self._machinery,
-            self._places(request, None),
+            self._resources,
+            self._groups(request, None),
             request=request.fields,
             send=open_stream,
             operation="ConverseStream",
@@ -102,7 +102,7 @@ class Invoker:
         validate = None if validation is None else partial(_validated, validation)
         try:
             stream = AnswerStream(
-                run, request.fields, deadline=deadline, timeout=self._machinery.timeout, validate=validate
+                run, request.fields, deadline=deadline, timeout=self._resources.timeout, validate=validate
             )
         except BaseException:
             run.count()
@@ -110,15 +110,17 @@ class Invoker:
         return StreamingResponse(stream)
 
     def _cost_limit(self, request: ValidRequest, regions: Sequence[str] | None) -> CostLimit | None:
-        multiple = self._machinery.retry_config.max_cost_multiple
+        multiple = self._resources.retry_config.max_cost_multiple
         if multiple is None:
             return None
         from llmmanager.bedrock.invocation.cost_limit import CostLimit
 
         return CostLimit(multiple, request.fields, self._targets.first(regions))
 
-    def _places(self, request: ValidRequest, regions: Sequence[str] | None) -> Callable[[], Sequence[Place]]:
-        """Return what looks up the access methods of each model and region that can answer the request.
+    def _groups(
+        self, request: ValidRequest, regions: Sequence[str] | None
+    ) -> Callable[[], Sequence[TargetGroup]]:
+        """Return a function that returns the current target groups for the request.
 
         Raises:
             ConfigurationError: no model can be called in the regions.
@@ -126,14 +128,14 @@ class Invoker:
         """
         if not request.skipped_models:
             self._targets.required(regions)
-            return partial(self._targets.places, regions)
-        found = dict.fromkeys(place[0].model_id for place in self._targets.required(regions))
+            return partial(self._targets.groups, regions)
+        found = dict.fromkeys(group[0].model_id for group in self._targets.required(regions))
         if found.keys() <= request.skipped_models.keys():
             raise invalid(with_models({model_id: request.skipped_models[model_id] for model_id in found}))
         return lambda: [
-            place
-            for place in self._targets.places(regions)
-            if place[0].model_id not in request.skipped_models
+            group
+            for group in self._targets.groups(regions)
+            if group[0].model_id not in request.skipped_models
         ]
 
 

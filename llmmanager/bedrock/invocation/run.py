@@ -41,21 +41,21 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 Send = Callable[[Any, str, bytes, float], R]
 """(client, id to invoke, body, longest silence in seconds) -> what the target answered."""
-Contradiction = Callable[[ModelAccess, float], Sequence[ModelAccess]]
+AccessMethodRejected = Callable[[ModelAccess, float], Sequence[ModelAccess]]
 """Called when AWS rejects an access method, with the seconds left. Returns the access methods left."""
-LookAgain = Callable[[float], None]
+RefreshCatalog = Callable[[float], None]
 """The last target does not exist: refresh the catalog within the given seconds."""
 
 
 @dataclass(frozen=True)
-class Machinery:
+class ManagerResources:
     """What all calls of a manager share."""
 
     clients: ClientPool
     retry_config: RetryConfig
     timeout: float
-    contradicted: Contradiction
-    look_again: LookAgain
+    access_method_rejected: AccessMethodRejected
+    refresh_catalog: RefreshCatalog
     features: FeatureMemory = field(default_factory=FeatureMemory)
     cooldowns: Cooldowns = field(default_factory=Cooldowns)
     quotas: ManagerQuotas = field(default_factory=ManagerQuotas)
@@ -78,7 +78,7 @@ class Run(Generic[R]):
 
     def __init__(
         self,
-        machinery: Machinery,
+        resources: ManagerResources,
         places: Callable[[], Iterable[Sequence[ModelAccess]]],
         *,
         request: Mapping[str, Any],
@@ -92,12 +92,12 @@ class Run(Generic[R]):
     ) -> None:
         self.record = CallRecord(warnings)
         self._streaming = operation == "ConverseStream"
-        self._machinery = machinery
+        self._resources = resources
         self._features = FeatureFallback(
-            machinery.features,
+            resources.features,
             request,
             operation=operation,
-            enabled=machinery.retry_config.enable_feature_fallback,
+            enabled=resources.retry_config.enable_feature_fallback,
         )
         self._send = send
         self._deadline = deadline
@@ -105,16 +105,16 @@ class Run(Generic[R]):
         self._places = places
         self._cost_limit = cost_limit
         self._pacing = CallPacing(
-            machinery.quotas,
+            resources.quotas,
             partial(_reserved_tokens, self._features),
-            longest_wait=machinery.timeout if deadline.at == math.inf else math.inf,
+            longest_wait=resources.timeout if deadline.at == math.inf else math.inf,
             patience=patience,
         )
         self._permit: Permit | None = None
         self._route = Route(
             self._affordable(places()),
-            machinery.retry_config,
-            machinery.cooldowns,
+            resources.retry_config,
+            resources.cooldowns,
             deadline,
             content_left_out=self._features.content_left_out,
             streaming=self._streaming,
@@ -209,14 +209,14 @@ class Run(Generic[R]):
 
     def count(self) -> None:
         """Add the call to the manager's statistics; once, when it has ended."""
-        self.record.add_to(self._machinery.stats)
+        self.record.add_to(self._resources.stats)
 
     def _attempt(self, step: Step[ModelAccess]) -> tuple[bool, R | None]:
         target = step.target
         start = datetime.now(UTC)
         remaining = self._deadline.remaining()
         try:
-            client = self._machinery.clients.client("bedrock-runtime", target.region, remaining=remaining)
+            client = self._resources.clients.client("bedrock-runtime", target.region, remaining=remaining)
             body = self._features.body(target.model_id)
         except LLMManagerError as error:
             self.record.add_response_to(error)
@@ -224,7 +224,7 @@ class Run(Generic[R]):
         except Exception as error:
             self._failed(target, error, self._decision(error), start)
             return False, None
-        with self._machinery.cooldowns.turn(
+        with self._resources.cooldowns.turn(
             target,
             has_other=self._route.can_postpone(target),
             time_left=self._deadline.remaining(),
@@ -255,7 +255,7 @@ class Run(Generic[R]):
         start = datetime.now(UTC)
         try:
             raw = self._send(
-                client, target.invoke_id, body, max(min(self._machinery.timeout, remaining), 0.001)
+                client, target.invoke_id, body, max(min(self._resources.timeout, remaining), 0.001)
             )
         except Exception as error:
             decision = self._decision(error)
@@ -272,9 +272,9 @@ class Run(Generic[R]):
         self._permit = permit
         self.record.add_success(target, start, answer=answer)
         self._log.attempt_succeeded(target, start)
-        self._machinery.cooldowns.attempt_succeeded(target, streaming=self._streaming)
+        self._resources.cooldowns.attempt_succeeded(target, streaming=self._streaming)
         for region in self._refusing_regions:
-            self._machinery.cooldowns.region_refused(region)
+            self._resources.cooldowns.region_refused(region)
         self._features.answered(target.model_id)
         return True, raw
 
@@ -291,7 +291,7 @@ class Run(Generic[R]):
 
     def _decision(self, error: Exception) -> Decision:
         """Return what the error means; raise it when it comes neither from AWS nor from the transport."""
-        decision = classify(error, self._machinery.retry_config.retryable_errors)
+        decision = classify(error, self._resources.retry_config.retryable_errors)
         if decision is None:
             raise error
         return decision
@@ -313,7 +313,7 @@ class Run(Generic[R]):
             return self._after_refusal(target, decision)
         if decision.next is Next.OTHER_ACCESS_METHOD:
             if decision.kind is Kind.ACCESS_METHOD:
-                ways = self._machinery.contradicted(target, self._deadline.remaining())
+                ways = self._resources.access_method_rejected(target, self._deadline.remaining())
                 for affordable in self._affordable([ways]):
                     self._route.add_ways(target, affordable)
             return decision.next if self._route.has_other_way(target) else decision.otherwise
@@ -321,7 +321,7 @@ class Run(Generic[R]):
             return self._where_else(target, decision.next)
         if decision.kind is Kind.EXPIRED_CREDENTIALS and not self._credentials_renewed:
             self._credentials_renewed = True
-            self._machinery.clients.renew()
+            self._resources.clients.renew()
             return Next.SAME_TARGET_NOW
         if decision.kind is Kind.REQUEST and self._features.restore(target.model_id):
             # The request may be invalid without what was left out because of an earlier call.
@@ -344,7 +344,7 @@ class Run(Generic[R]):
 
         Not after an access denial: what Bedrock lists is the same for every account.
         """
-        self._machinery.look_again(self._deadline.remaining())
+        self._resources.refresh_catalog(self._deadline.remaining())
         self._route.add_places(self._affordable(self._places()))
         return Next.OTHER_ACCESS_METHOD if self._route.has_other_way(target) else next_
 
@@ -352,7 +352,7 @@ class Run(Generic[R]):
         return places if self._cost_limit is None else self._cost_limit.within(places)
 
     def _give_up(self, error: Exception, decision: Decision) -> NoReturn:
-        auth_type = self._machinery.clients.auth_type
+        auth_type = self._resources.clients.auth_type
         final = self.record.final_error(error, decision, auth_type=auth_type)
         if final is not None:
             raise final from error
@@ -368,7 +368,7 @@ class Run(Generic[R]):
 
             return oversized_request(oversize, self._features.request(oversize.target.model_id))
         if not out_of_time and not self.is_cancelled:
-            refused = self.record.credentials_error(auth_type=self._machinery.clients.auth_type)
+            refused = self.record.credentials_error(auth_type=self._resources.clients.auth_type)
             if refused is not None:
                 return refused
         return self.record.exhausted(

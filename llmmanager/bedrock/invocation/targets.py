@@ -1,4 +1,4 @@
-"""The targets of a manager: its models in its regions, through the ways in that the catalog knows."""
+"""The targets of a manager: its models in its regions, with the access methods in the catalog."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationEr
 from llmmanager.bedrock.models.llm_manager_structures import RetryConfig
 from llmmanager.bedrock.routing.route import in_order
 
-Place = tuple[ModelAccess, ...]
+TargetGroup = tuple[ModelAccess, ...]
 
 
 class Targets:
-    """Which targets there are, in which order.
+    """The targets of a manager in the order of its retry strategy.
+
+    A group contains the targets of one model in one region: one for each access method, preferred first.
 
     Attributes:
         model_ids: the ids of the models, in order.
-        warnings: what the caller should know of the names.
+        warnings: messages for the caller about the names.
 
     Raises:
         ConfigurationError: models or regions are not sequences of names, a name is unknown or ambiguous, no
-            model can be called in any of the regions (the message says where it can be had), or the cost is
-            limited and the first model has no known price.
+            model can be called in any of the regions (the message names its regions), or the cost is limited
+            and the first model has no known price.
     """
 
     def __init__(
@@ -41,30 +43,29 @@ class Targets:
         self._strategy = retry_config.retry_strategy
         self._access_order = retry_config.access_method_order
         self._models = _distinct_models([catalog.resolve(name) for name in _names("models", models)])
-        self._places: dict[tuple[str, ...], tuple[Place, ...]] = {}
+        self._groups: dict[tuple[str, ...], tuple[TargetGroup, ...]] = {}
         self.model_ids = tuple(model.model_id for model in self._models)
         self.warnings = tuple(warning for model in self._models for warning in model.warnings)
         self.required()
         if retry_config.max_cost_multiple is not None:
-            # Few managers limit the cost: the others do not load what compares it.
+            # Imported here, since few managers limit the cost.
             from llmmanager.bedrock.invocation.cost_limit import check_first_price, unpriced
 
             check_first_price(self.first())
-            self.warnings += tuple(unpriced(self.places()))
+            self.warnings += tuple(unpriced(self.groups()))
 
-    def places(self, regions: Sequence[str] | None = None) -> tuple[Place, ...]:
-        """The ways in for each model and region, in the order of the retry strategy.
+    def groups(self, regions: Sequence[str] | None = None) -> tuple[TargetGroup, ...]:
+        """Return the known target groups in the order of the retry strategy.
 
         Args:
-            regions: some of the manager's regions, in the order wanted; None for all.
+            regions: some of the manager's regions, in this order; None for all.
 
         Raises:
-            ConfigurationError: no region, a string instead of a sequence, or a region that is not the
-                manager's.
+            ConfigurationError: regions are empty, a string, or not regions of the manager.
         """
         key = tuple(self.regions if regions is None else regions)
-        found = self._places.get(key)
-        if found is None:
+        groups = self._groups.get(key)
+        if groups is None:
             if not key or not set(key) <= set(self.regions):
                 known = ", ".join(self.regions)
                 raise ConfigurationError(
@@ -73,99 +74,103 @@ class Targets:
                 )
             by_name = {model.requested: model for model in self._models}
             pairs = in_order(list(by_name), key, self._strategy)
-            ways = (self._ways(by_name[name], region) for name, region in pairs)
-            found = self._places[key] = tuple(place for place in ways if place)
-        return found
+            found = (self._group(by_name[name], region) for name, region in pairs)
+            groups = self._groups[key] = tuple(group for group in found if group)
+        return groups
 
     def first(self, regions: Sequence[str] | None = None) -> ModelAccess:
-        """Return the first target of the first model, in these regions where it can be called there."""
+        """Return the first target of the first model, preferably in these regions."""
         model = self._models[0]
-        for place in (*self.places(regions), *self.places()):
-            if place[0].model_id == model.model_id:
-                return place[0]
+        for group in (*self.groups(regions), *self.groups()):
+            if group[0].model_id == model.model_id:
+                return group[0]
         return ModelAccess(model.model_id, model.requested, self.regions[0], None, model.model_id)
 
-    def required(self, regions: Sequence[str] | None = None) -> tuple[Place, ...]:
-        """Like `places`; when nothing known offers a target, the store and Bedrock are asked.
+    def required(self, regions: Sequence[str] | None = None) -> tuple[TargetGroup, ...]:
+        """Return `groups`. If no target is known, query the store and Bedrock.
 
         Raises:
-            ConfigurationError: there is no target; the message says where the models can be had.
+            ConfigurationError: there is no target. The message names the regions of the models.
         """
-        found = self.places(regions)
-        if found:
-            return found
-        wanted = list(self.regions if regions is None else regions)
-        if self._catalog.ensure_access(self._models, wanted):
+        groups = self.groups(regions)
+        if groups:
+            return groups
+        requested = list(self.regions if regions is None else regions)
+        if self._catalog.ensure_access(self._models, requested):
             self.forget()
-            found = self.places(regions)
-        if not found:
+            groups = self.groups(regions)
+        if not groups:
             raise ConfigurationError(
-                f"none of the models can be called in {', '.join(wanted)}: {'; '.join(self.gaps(wanted))}",
-                {"models": [model.requested for model in self._models], "regions": wanted},
+                f"none of the models can be called in {', '.join(requested)}: "
+                f"{'; '.join(self.gaps(requested))}",
+                {"models": [model.requested for model in self._models], "regions": requested},
             )
-        return found
+        return groups
 
-    def contradicted(self, target: ModelAccess, remaining: float) -> Place:
-        """Take note of a way in that AWS refused; the other ways in that are known now.
+    def access_method_rejected(self, target: ModelAccess, remaining: float) -> TargetGroup:
+        """Record that AWS rejected the access method of a target. Return the other targets of its group.
 
         Args:
-            remaining: seconds that Bedrock may take to be asked about the region.
+            target: the rejected target.
+            remaining: maximum seconds for a call to Bedrock about the region.
         """
-        ways: list[ModelAccess] = []
+        targets: list[ModelAccess] = []
         for model in self._models:
-            if target in self._ways(model, target.region):
-                ways += self._catalog.learn(
+            if target in self._group(model, target.region):
+                targets += self._catalog.record_rejection(
                     model,
                     target.region,
                     denied_method=target.access_method,
                     timeout=None if remaining == math.inf else remaining,
                 )
         self.forget()
-        return tuple(way for way in ways if way.invoke_id != target.invoke_id)
+        return tuple(other for other in targets if other.invoke_id != target.invoke_id)
 
-    def look_again(self, remaining: float) -> None:
-        """Hear anew what there is, unless that was done lately: AWS has contradicted what was known.
+    def refresh_catalog(self, remaining: float) -> None:
+        """Refresh the catalog from the store and Bedrock, at most every five minutes.
 
         Args:
-            remaining: seconds that Bedrock may take to be asked.
+            remaining: maximum seconds for calls to Bedrock.
         """
-        self._catalog.look_again(timeout=None if remaining == math.inf else remaining)
+        self._catalog.refresh_catalog(timeout=None if remaining == math.inf else remaining)
         self.forget()
 
     def forget(self) -> None:
-        """The catalog has changed: look targets up anew."""
-        self._places = {}
+        """Clear the cached groups after a change of the catalog."""
+        self._groups = {}
 
     def gaps(self, regions: Sequence[str] | None = None) -> list[str]:
-        """One sentence for each model that cannot be called in some of the regions."""
-        sentences = []
+        """Return a message for each model that cannot be called in some of the regions."""
+        messages = []
         for model in self._models:
-            wanted = self.regions if regions is None else regions
-            missing = [region for region in wanted if not self._ways(model, region)]
+            requested = self.regions if regions is None else regions
+            missing = [region for region in requested if not self._group(model, region)]
             if missing:
-                sentences.append(
+                messages.append(
                     f"{model.requested!r} cannot be called in {', '.join(missing)} "
-                    f"({self._catalog.where(model)})"
+                    f"({self._catalog.describe_regions(model)})"
                 )
-        return sentences
+        return messages
 
-    def _ways(self, model: ResolvedModel, region: str) -> Place:
+    def _group(self, model: ResolvedModel, region: str) -> TargetGroup:
         return self._catalog.access(model, region, order=self._access_order)
 
 
-def _names(what: str, names: Sequence[str]) -> list[str]:
-    """Return the names as a list; raise ConfigurationError unless they are a sequence of names."""
+def _names(parameter: str, names: Sequence[str]) -> list[str]:
+    """Return the names as a list. Raise ConfigurationError unless they are a sequence of names."""
     if isinstance(names, str):
         raise ConfigurationError(
-            f"{what} must be a list or tuple of names, not a string: write [{names!r}]", {what: names}
+            f"{parameter} must be a list or tuple of names, not a string: use [{names!r}]", {parameter: names}
         )
     if not isinstance(names, Sequence) or isinstance(names, bytes | bytearray | memoryview) or not names:
         raise ConfigurationError(
-            f"{what} must be a list or tuple of at least one name (got {names!r})", {what: names}
+            f"{parameter} must be a list or tuple of at least one name (got {names!r})", {parameter: names}
         )
     for name in names:
         if not isinstance(name, str) or not name.strip():
-            raise ConfigurationError(f"{what} must hold names only (got {name!r})", {what: list(names)})
+            raise ConfigurationError(
+                f"{parameter} must contain only names (got {name!r})", {parameter: list(names)}
+            )
     return list(names)
 
 
@@ -174,7 +179,7 @@ def _distinct(names: Sequence[str]) -> list[str]:
 
 
 def _distinct_models(models: Sequence[ResolvedModel]) -> list[ResolvedModel]:
-    """A model named twice, under whatever names, is one model."""
+    """Return the models without duplicates, also if they have different names."""
     return list({(model.model_id, model.pinned_invoke_id): model for model in reversed(models)}.values())[
         ::-1
     ]

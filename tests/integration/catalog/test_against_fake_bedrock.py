@@ -1,4 +1,4 @@
-"""The catalog against a Bedrock on loopback, over real boto3."""
+"""The catalog with boto3 and FakeBedrock."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ def clients(bedrock):
         client.close()
 
 
-def asked(bedrock):
+def call_counts(bedrock):
     return Counter((call.operation, call.region) for call in bedrock.calls)
 
 
-def test_a_region_is_told_with_all_pages_of_its_profiles(clients):
+def test_a_region_is_fetched_with_all_pages_of_its_profiles(clients):
     region = BedrockCatalogSource(clients).fetch_region(EAST)
     assert len([id_ for id_ in region.entries if id_.startswith("acme.filler-")]) == 25
     one, routed = region.entries["acme.one-v1:0"], region.entries["acme.routed-v1:0"]
@@ -79,21 +79,21 @@ def test_a_region_is_told_with_all_pages_of_its_profiles(clients):
     assert region.refreshed_at is not None
 
 
-def test_what_converse_does_not_take_or_nobody_can_call_is_left_out(clients):
+def test_models_without_converse_or_access_are_left_out(clients):
     offered = set(BedrockCatalogSource(clients).fetch_region(EAST).entries)
     assert not [id_ for id_ in offered if "embed" in id_ or "speak" in id_ or "rerank" in id_ or "48k" in id_]
 
 
-def test_a_profile_with_a_prefix_never_seen_is_a_way_in(clients):
-    ways = BedrockCatalogSource(clients).fetch_region(PARIS).entries["acme.routed-v1:0"].access(PARIS)
-    assert [(way.access_method, way.invoke_id) for way in ways] == [
+def test_a_profile_with_an_unknown_prefix_is_an_access_method(clients):
+    targets = BedrockCatalogSource(clients).fetch_region(PARIS).entries["acme.routed-v1:0"].access(PARIS)
+    assert [(target.access_method, target.invoke_id) for target in targets] == [
         ("geographic_profile", "atlantis.acme.routed-v1:0"),
         ("global_profile", "global.acme.routed-v1:0"),
     ]
 
 
-def test_the_bundled_snapshot_and_bedrock_tell_the_same(aws_credentials):
-    """FakeBedrock serves the same data over the wire, so both readers must arrive at the same ways in."""
+def test_the_bundled_snapshot_and_bedrock_return_the_same(aws_credentials):
+    """FakeBedrock serves the same data over HTTP, so both sources must return the same targets."""
     with FakeBedrock() as bedrock:
         made = []
 
@@ -106,20 +106,22 @@ def test_the_bundled_snapshot_and_bedrock_tell_the_same(aws_credentials):
             client.close()
     assert result.errors == {}
     for name, region in result.regions.items():
-        told = {way for entry in region.entries.values() for way in entry.access(name)}
-        bundled = {way for entry in load_snapshot()[name].entries.values() for way in entry.access(name)}
-        assert {way.invoke_id for way in told} == {way.invoke_id for way in bundled}
+        fetched = {target for entry in region.entries.values() for target in entry.access(name)}
+        bundled = {
+            target for entry in load_snapshot()[name].entries.values() for target in entry.access(name)
+        }
+        assert {target.invoke_id for target in fetched} == {target.invoke_id for target in bundled}
 
 
 @pytest.mark.parametrize("fails", [EAST, WEST, PARIS])
-def test_one_failing_region_never_drops_the_others(bedrock, clients, fails):
+def test_a_failed_region_does_not_affect_the_others(bedrock, clients, fails):
     bedrock.add_fault(Fault(region=fails, error="AccessDeniedException"))
     result = BedrockCatalogSource(clients).fetch([EAST, WEST, PARIS, EAST])
     assert set(result.errors) == {fails}
     assert set(result.regions) == {EAST, WEST, PARIS} - {fails}
 
 
-def test_a_region_whose_client_cannot_be_made_is_a_failed_region(clients):
+def test_a_region_whose_client_cannot_be_created_is_a_failed_region(clients):
     def factory(service, region):
         if region == WEST:
             raise ValueError("no endpoint")
@@ -130,7 +132,7 @@ def test_a_region_whose_client_cannot_be_made_is_a_failed_region(clients):
     assert str(result.errors[WEST]) == "no endpoint"
 
 
-def test_regions_are_asked_at_the_same_time(clients):
+def test_regions_are_fetched_in_parallel(clients):
     all_have_a_client = threading.Barrier(3, timeout=PATIENCE_SECONDS)
 
     def factory(service, region):
@@ -148,7 +150,7 @@ def test_regions_are_asked_at_the_same_time(clients):
     assert set(result.regions) == {EAST, WEST, PARIS}
 
 
-def test_a_throttle_is_waited_out(bedrock, clients):
+def test_a_throttled_call_is_retried(bedrock, clients):
     bedrock.add_fault(Fault(operation="ListInferenceProfiles", error="ThrottlingException", count=2))
     waits: list[float] = []
     assert BedrockCatalogSource(clients, sleep=waits.append).fetch_region(EAST).entries
@@ -156,96 +158,98 @@ def test_a_throttle_is_waited_out(bedrock, clients):
     assert all(0 <= wait <= 2 for wait in waits)
 
 
-def test_a_throttle_that_stays_is_an_error_after_a_few_attempts(bedrock, clients):
+def test_a_call_that_stays_throttled_is_an_error_after_some_attempts(bedrock, clients):
     bedrock.add_fault(Fault(region=EAST, error="ThrottlingException"))
     result = BedrockCatalogSource(clients, sleep=lambda _: None).fetch([EAST, WEST])
     assert "ThrottlingException" in str(result.errors[EAST])
     assert set(result.regions) == {WEST}
-    assert asked(bedrock)[("ListFoundationModels", EAST)] == 4
+    assert call_counts(bedrock)[("ListFoundationModels", EAST)] == 4
 
 
-def test_a_refusal_is_not_tried_again(bedrock, clients):
+def test_access_denied_is_not_retried(bedrock, clients):
     bedrock.add_fault(Fault(error="AccessDeniedException"))
     BedrockCatalogSource(clients).fetch([EAST])
-    assert asked(bedrock)[("ListFoundationModels", EAST)] == 1
+    assert call_counts(bedrock)[("ListFoundationModels", EAST)] == 1
 
 
-def test_asking_about_no_region_asks_nothing(bedrock, clients):
+def test_fetching_no_region_makes_no_call(bedrock, clients):
     assert BedrockCatalogSource(clients).fetch([]).regions == {}
     assert bedrock.calls == ()
 
 
-def test_a_model_younger_than_the_snapshot_is_found_by_name_with_one_look_up(bedrock, clients):
+def test_a_model_newer_than_the_snapshot_is_found_by_name_with_one_look_up(bedrock, clients):
     manager = UnifiedModelManager(regions=[EAST, PARIS], client_factory=clients)
     resolved = manager.resolve("acme one")
     assert resolved.model_id == "acme.one-v1:0"
-    assert [way.invoke_id for way in manager.access(resolved, EAST)] == ["acme.one-v1:0"]
+    assert [target.invoke_id for target in manager.access(resolved, EAST)] == ["acme.one-v1:0"]
     assert manager.resolve("Acme Routed").model_id == "acme.routed-v1:0"
     assert (
-        asked(bedrock)[("ListFoundationModels", EAST)] == asked(bedrock)[("ListFoundationModels", PARIS)] == 1
+        call_counts(bedrock)[("ListFoundationModels", EAST)]
+        == call_counts(bedrock)[("ListFoundationModels", PARIS)]
+        == 1
     )
-    assert {region for _, region in asked(bedrock)} == {EAST, PARIS}
+    assert {region for _, region in call_counts(bedrock)} == {EAST, PARIS}
 
 
-def test_an_id_younger_than_the_snapshot_is_found_with_its_profiles(clients):
+def test_an_id_newer_than_the_snapshot_is_found_with_its_profiles(clients):
     manager = UnifiedModelManager(regions=[EAST], client_factory=clients)
     resolved = manager.resolve("acme.routed-v1:0")
     assert resolved.known
     assert manager.access(resolved, EAST)[0].invoke_id == "us.acme.routed-v1:0"
 
 
-def test_an_id_that_bedrock_does_not_know_either_is_passed_through(bedrock, clients):
+def test_an_id_that_is_unknown_to_bedrock_is_passed_through(bedrock, clients):
     manager = UnifiedModelManager(regions=[EAST], client_factory=clients)
     resolved = manager.resolve("acme.unheard-of-v1:0")
     assert not resolved.known
     assert resolved.warnings
-    (way,) = manager.access(resolved, EAST)
-    assert (way.invoke_id, way.access_method) == ("acme.unheard-of-v1:0", None)
+    (target,) = manager.access(resolved, EAST)
+    assert (target.invoke_id, target.access_method) == ("acme.unheard-of-v1:0", None)
     assert not manager.has_model("acme.unheard-of-v1:0")
     manager.resolve("acme.unheard-of-v1:0")
-    assert asked(bedrock)[("ListFoundationModels", EAST)] == 1
+    assert call_counts(bedrock)[("ListFoundationModels", EAST)] == 1
 
 
-def test_a_name_that_bedrock_does_not_know_either_is_refused_with_what_is_near(clients):
+def test_a_name_that_is_unknown_to_bedrock_is_rejected_with_suggestions(clients):
     manager = UnifiedModelManager(regions=[EAST], client_factory=clients)
     with pytest.raises(ConfigurationError, match='Similar names: "Acme One"') as caught:
         manager.resolve("Acme Onne")
     assert "is not available" not in str(caught.value)
 
 
-def test_known_names_and_targets_cost_no_call(bedrock, clients):
+def test_known_names_and_targets_cause_no_call(bedrock, clients):
     manager = UnifiedModelManager(regions=[EAST], client_factory=clients)
     assert manager.access(manager.resolve("Nova Micro"), EAST)
     assert manager.ensure_access(["Nova Micro", "Claude 3 Opus"])
     assert bedrock.calls == ()
 
 
-def test_where_no_target_is_known_bedrock_is_asked_once(bedrock, clients):
+def test_bedrock_is_called_once_without_a_known_target(bedrock, clients):
     manager = UnifiedModelManager(regions=[EAST], client_factory=clients)
     assert not manager.ensure_access(["Claude 3 Opus"])
     assert not manager.ensure_access(["Claude 3 Opus"])
-    assert asked(bedrock)[("ListFoundationModels", EAST)] == 1
+    assert call_counts(bedrock)[("ListFoundationModels", EAST)] == 1
 
 
-def test_after_the_interval_a_region_is_asked_again(bedrock, clients, monkeypatch):
+def test_a_region_is_fetched_again_after_the_interval(bedrock, clients, monkeypatch):
     monkeypatch.setattr(layers, "LOOK_UP_INTERVAL_SECONDS", 0.0)
     manager = UnifiedModelManager(regions=[EAST], client_factory=clients)
     assert not manager.ensure_access(["Claude 3 Opus"])
     assert not manager.ensure_access(["Claude 3 Opus"])
-    assert asked(bedrock)[("ListFoundationModels", EAST)] == 2
+    assert call_counts(bedrock)[("ListFoundationModels", EAST)] == 2
 
 
-def test_a_region_that_could_not_be_asked_is_asked_again_sooner(bedrock, clients, monkeypatch):
+def test_a_failed_region_is_fetched_again_sooner(bedrock, clients, monkeypatch):
     monkeypatch.setattr(layers, "FAILED_LOOK_UP_INTERVAL_SECONDS", 0.0)
     bedrock.add_fault(Fault(region=WEST, error="AccessDeniedException"))
     manager = UnifiedModelManager(regions=[EAST, WEST], client_factory=clients)
     for _ in range(2):
         assert not manager.ensure_access(["Claude 3 Opus"])
-    assert asked(bedrock)[("ListFoundationModels", EAST)] == 1
-    assert asked(bedrock)[("ListFoundationModels", WEST)] == 2
+    assert call_counts(bedrock)[("ListFoundationModels", EAST)] == 1
+    assert call_counts(bedrock)[("ListFoundationModels", WEST)] == 2
 
 
-def test_a_region_that_hangs_is_not_waited_for_longer_than_allowed(bedrock, clients, monkeypatch):
+def test_a_hanging_region_is_limited_by_the_timeout(bedrock, clients, monkeypatch):
     allowed = []
 
     def wait_for_the_other(futures, timeout):
@@ -261,17 +265,17 @@ def test_a_region_that_hangs_is_not_waited_for_longer_than_allowed(bedrock, clie
     bedrock.stop()
 
 
-def test_a_look_up_ends_in_time_and_the_refusal_is_remembered(bedrock, clients):
+def test_a_look_up_ends_in_time_and_the_rejection_is_recorded(bedrock, clients):
     bedrock.add_fault(Fault(hang=True))
     manager = UnifiedModelManager(regions=[EAST], client_factory=clients)
-    ways = manager.learn("Mistral 7B Instruct", EAST, denied_method="on_demand", timeout=0.2)
-    assert [way.access_method for way in ways] == ["on_demand"]
-    assert "no answer within" in manager.get_cache_status()["errors"][EAST]
+    targets = manager.record_rejection("Mistral 7B Instruct", EAST, denied_method="on_demand", timeout=0.2)
+    assert [target.access_method for target in targets] == ["on_demand"]
+    assert "no response within" in manager.get_cache_status()["errors"][EAST]
     assert not manager.ensure_access(["Claude 3 Opus"], timeout=0.2)
     bedrock.stop()
 
 
-def test_many_threads_that_miss_a_name_ask_once(bedrock, clients):
+def test_many_threads_with_an_unknown_name_cause_one_call(bedrock, clients):
     manager = UnifiedModelManager(regions=[EAST], client_factory=clients)
     start = threading.Barrier(16)
 
@@ -281,40 +285,40 @@ def test_many_threads_that_miss_a_name_ask_once(bedrock, clients):
 
     with ThreadPoolExecutor(16) as pool:
         assert set(pool.map(resolve, range(16))) == {"acme.one-v1:0"}
-    assert asked(bedrock)[("ListFoundationModels", EAST)] == 1
+    assert call_counts(bedrock)[("ListFoundationModels", EAST)] == 1
 
 
-def test_a_refused_way_in_without_another_is_looked_up_in_that_region_only(bedrock, clients):
+def test_a_rejected_only_access_method_causes_a_look_up_in_its_region(bedrock, clients):
     model = "Mistral 7B Instruct"
     manager = UnifiedModelManager(regions=[EAST, WEST], client_factory=clients)
-    assert [way.access_method for way in manager.access(model, EAST)] == ["on_demand"]
-    after = manager.learn(model, EAST, denied_method="on_demand")
-    assert [way.invoke_id for way in after] == ["us.mistral.mistral-7b-instruct-v0:2"]
+    assert [target.access_method for target in manager.access(model, EAST)] == ["on_demand"]
+    after = manager.record_rejection(model, EAST, denied_method="on_demand")
+    assert [target.invoke_id for target in after] == ["us.mistral.mistral-7b-instruct-v0:2"]
     assert manager.access(model, EAST) == after
     assert manager.access(model, WEST)[0].access_method == "on_demand"
-    assert {region for _, region in asked(bedrock)} == {EAST}
+    assert {region for _, region in call_counts(bedrock)} == {EAST}
 
 
-def test_a_refused_way_in_with_another_known_is_not_looked_up(bedrock, clients):
+def test_a_rejected_access_method_with_an_alternative_causes_no_look_up(bedrock, clients):
     manager = UnifiedModelManager(regions=[EAST], client_factory=clients)
-    manager.learn("Nova Micro", EAST, denied_method="on_demand")
+    manager.record_rejection("Nova Micro", EAST, denied_method="on_demand")
     assert bedrock.calls == ()
 
 
-def test_a_passed_through_id_that_bedrock_learns_of_later_gets_its_profiles(bedrock, clients, monkeypatch):
+def test_an_unknown_id_that_bedrock_lists_later_gets_its_profiles(bedrock, clients, monkeypatch):
     monkeypatch.setattr(layers, "FAILED_LOOK_UP_INTERVAL_SECONDS", 0.0)
     fault = bedrock.add_fault(Fault(error="AccessDeniedException"))
     manager = UnifiedModelManager(regions=[EAST], client_factory=clients)
     resolved = manager.resolve("acme.routed-v1:0")
     assert not resolved.known
     bedrock.remove_fault(fault)
-    after = manager.learn(resolved, EAST, denied_method=None)
-    assert [way.invoke_id for way in after] == ["us.acme.routed-v1:0", "global.acme.routed-v1:0"]
+    after = manager.record_rejection(resolved, EAST, denied_method=None)
+    assert [target.invoke_id for target in after] == ["us.acme.routed-v1:0", "global.acme.routed-v1:0"]
 
 
-def test_a_refresh_replaces_what_was_known_and_forgets_refusals(clients):
+def test_a_refresh_replaces_the_data_and_removes_recorded_rejections(clients):
     manager = UnifiedModelManager(regions=[EAST], client_factory=clients)
-    manager.learn("Nova Micro", EAST, denied_method="on_demand")
+    manager.record_rejection("Nova Micro", EAST, denied_method="on_demand")
     assert manager.is_model_available_in_region("Nova Micro", EAST)
     assert set(manager.refresh_unified_data().regions) == {EAST}
     assert not manager.is_model_available_in_region("Nova Micro", EAST)
@@ -323,7 +327,7 @@ def test_a_refresh_replaces_what_was_known_and_forgets_refusals(clients):
     assert manager.is_model_available_in_region("Nova Micro", WEST)
 
 
-def test_a_refresh_with_one_failing_region_keeps_its_last_known_good(bedrock, clients):
+def test_a_refresh_with_a_failed_region_keeps_its_previous_data(bedrock, clients):
     manager = UnifiedModelManager(regions=[EAST, WEST], client_factory=clients)
     bedrock.add_fault(Fault(region=WEST, error="AccessDeniedException"))
     result = manager.refresh_unified_data()
@@ -333,9 +337,9 @@ def test_a_refresh_with_one_failing_region_keeps_its_last_known_good(bedrock, cl
     assert "AccessDenied" in manager.get_cache_status()["errors"][WEST]
 
 
-def test_a_refresh_in_which_every_region_fails_says_so_and_changes_nothing(bedrock, clients):
+def test_a_refresh_with_only_failed_regions_raises_and_changes_nothing(bedrock, clients):
     manager = UnifiedModelManager(regions=[EAST, WEST], client_factory=clients)
-    manager.learn("Nova Micro", EAST, denied_method="on_demand")
+    manager.record_rejection("Nova Micro", EAST, denied_method="on_demand")
     before = manager.access("Nova Micro", EAST)
     bedrock.add_fault(Fault(error="AccessDeniedException"))
     with pytest.raises(LLMManagerError, match=r"previous data stays in use.*us-east-1.*us-west-2"):
@@ -343,7 +347,7 @@ def test_a_refresh_in_which_every_region_fails_says_so_and_changes_nothing(bedro
     assert manager.access("Nova Micro", EAST) == before
 
 
-def test_what_bedrock_says_is_stored_for_the_next_manager(bedrock, clients, tmp_path):
+def test_fetched_data_is_stored_for_the_next_manager(bedrock, clients, tmp_path):
     UnifiedModelManager(regions=[EAST], directory=tmp_path, client_factory=clients).refresh_unified_data()
     calls = len(bedrock.calls)
     later = UnifiedModelManager(regions=[EAST], directory=tmp_path, client_factory=clients)
@@ -352,7 +356,7 @@ def test_what_bedrock_says_is_stored_for_the_next_manager(bedrock, clients, tmp_
     assert len(bedrock.calls) == calls
 
 
-def test_only_what_the_store_lacks_is_asked_when_no_download_is_forced(bedrock, clients):
+def test_without_a_forced_download_only_missing_regions_are_fetched(bedrock, clients):
     store = MemoryStore()
     UnifiedModelManager(regions=[EAST], store=store, client_factory=clients).refresh_unified_data()
     both = UnifiedModelManager(regions=[EAST, WEST], store=store, client_factory=clients)
@@ -377,7 +381,7 @@ def test_without_a_client_factory_boto3s_own_session_is_used(bedrock, monkeypatc
     assert UnifiedModelManager(regions=[EAST]).resolve("Acme One").model_id == "acme.one-v1:0"
 
 
-def test_without_credentials_an_unknown_name_is_refused_with_the_reason():
+def test_without_credentials_an_unknown_name_is_rejected_with_the_reason():
     with pytest.raises(ConfigurationError, match=r"Similar names: .*Nova Micro.*credentials"):
         UnifiedModelManager(regions=[EAST]).resolve("Nova Mikro")
 
@@ -444,7 +448,7 @@ def test_a_look_up_does_not_list_quotas_and_keeps_those_that_are_known(bedrock, 
     monkeypatch.setattr(layers, "LOOK_UP_INTERVAL_SECONDS", 0.0)
     bedrock.reset()
     manager = UnifiedModelManager(regions=[EAST], client_factory=clients, store=store)
-    manager.look_again()
+    manager.refresh_catalog()
     assert {call.operation for call in bedrock.calls} == {"ListFoundationModels", "ListInferenceProfiles"}
     assert quota_of(manager) == AccessQuota(4_000, None)
     assert store.load(EAST).quota(ONE.model_id, "on_demand") == AccessQuota(4_000, None)

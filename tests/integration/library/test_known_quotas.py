@@ -158,7 +158,7 @@ def test_a_call_that_would_wait_reads_the_store_of_another_process_refresh(
         manager.converse(ask, inference_config=request)
     # but after some minutes.
     monkeypatch.setattr(known_quotas, "FOLLOW_INTERVAL_SECONDS", 0.0)
-    manager._machinery.quotas.source._follow_at = 0.0  # type: ignore[attr-defined]
+    manager._resources.quotas.source._follow_at = 0.0  # type: ignore[attr-defined]
     assert manager.converse(ask, inference_config=request).success
 
 

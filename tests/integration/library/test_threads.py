@@ -205,7 +205,9 @@ def test_no_refused_way_in_is_lost() -> None:
     def once(model: str) -> None:
         ways = catalog.access(model, "us-east-1")
         at_once(
-            lambda number: catalog.learn(model, "us-east-1", denied_method=ways[number].access_method),
+            lambda number: catalog.record_rejection(
+                model, "us-east-1", denied_method=ways[number].access_method
+            ),
             threads=2,
         )
         assert catalog.access(model, "us-east-1") == (ways[2], ways[0], ways[1])

@@ -1,4 +1,4 @@
-"""Answers of Bedrock's control plane that FakeBedrock does not give."""
+"""Responses of Bedrock's control plane that FakeBedrock does not return."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def profile(profile_id, model_id):
 
 
 @pytest.fixture
-def told(aws_credentials):
-    """What the source makes of model summaries and profiles, checked against botocore's own shapes."""
+def entries_of(aws_credentials):
+    """Return the entries for model summaries and profiles, which are validated against botocore's shapes."""
     import boto3
     from botocore.stub import Stubber
 
@@ -47,28 +47,28 @@ def told(aws_credentials):
     client.close()
 
 
-def test_a_profile_of_a_known_model_that_is_not_listed_is_a_way_in(told):
-    entries = told([], [profile(f"us.{KNOWN}", KNOWN)])
+def test_a_profile_of_an_unlisted_known_model_is_an_access_method(entries_of):
+    entries = entries_of([], [profile(f"us.{KNOWN}", KNOWN)])
     assert entries[KNOWN].profiles == (f"us.{KNOWN}",)
     assert (entries[KNOWN].model_name, entries[KNOWN].provider) == ("Nova Lite", "Amazon")
 
 
-def test_a_profile_of_a_model_of_which_nothing_is_known_is_not(told):
-    assert told([], [profile("us.acme.embedder", "acme.embedder")]) == {}
+def test_a_profile_of_an_unknown_model_is_ignored(entries_of):
+    assert entries_of([], [profile("us.acme.embedder", "acme.embedder")]) == {}
 
 
-def test_a_model_is_told_by_what_its_profile_names_and_not_by_the_profiles_id(told):
-    entries = told(
+def test_the_model_of_a_profile_is_read_from_its_arn(entries_of):
+    entries = entries_of(
         [summary(KNOWN, inputModalities=["TEXT"], outputModalities=["TEXT"])],
         [profile("us.other-name", KNOWN)],
     )
     assert entries[KNOWN].profiles == ("us.other-name",)
 
 
-def test_a_summary_with_hardly_a_field_is_filled_from_what_is_known(told):
-    entries = told([summary(KNOWN, inferenceTypesSupported=["ON_DEMAND"])], [])
+def test_missing_fields_are_filled_from_the_model_table(entries_of):
+    entries = entries_of([summary(KNOWN, inferenceTypesSupported=["ON_DEMAND"])], [])
     assert (entries[KNOWN].model_name, entries[KNOWN].on_demand) == ("Nova Lite", True)
 
 
-def test_a_model_that_can_only_be_provisioned_is_left_out(told):
-    assert told([summary(f"{KNOWN}:48k", inferenceTypesSupported=["PROVISIONED"])], []) == {}
+def test_a_model_that_can_only_be_provisioned_is_left_out(entries_of):
+    assert entries_of([summary(f"{KNOWN}:48k", inferenceTypesSupported=["PROVISIONED"])], []) == {}

@@ -1,4 +1,4 @@
-"""What a catalog answers, and that it survives being written down."""
+"""The catalog and its JSON."""
 
 from __future__ import annotations
 
@@ -42,10 +42,12 @@ quotas = st.none() | st.dictionaries(
 moments = st.none() | st.datetimes(timezones=st.just(UTC))
 
 
-def test_ways_in_come_on_demand_first_then_geographic_then_global():
+def test_targets_are_ordered_on_demand_geographic_global():
     profiles = order_profiles(["global.acme.one", "us.acme.one", "apac.acme.one"])
     entry = ModelEntry("acme.one", "One", "Acme", on_demand=True, profiles=profiles)
-    assert [(way.access_method, way.invoke_id, way.inference_profile_id) for way in entry.access("r")] == [
+    assert [
+        (target.access_method, target.invoke_id, target.inference_profile_id) for target in entry.access("r")
+    ] == [
         ("on_demand", "acme.one", None),
         ("geographic_profile", "apac.acme.one", "apac.acme.one"),
         ("geographic_profile", "us.acme.one", "us.acme.one"),
@@ -53,9 +55,9 @@ def test_ways_in_come_on_demand_first_then_geographic_then_global():
     ]
 
 
-def test_a_prefix_never_seen_before_is_a_geography():
-    assert AccessMethod.of_profile("atlantis.acme.one") is AccessMethod.GEOGRAPHIC_PROFILE
-    assert AccessMethod.of_profile("globalish.acme.one") is AccessMethod.GEOGRAPHIC_PROFILE
+def test_an_unknown_profile_prefix_is_a_geography():
+    assert AccessMethod.from_profile("atlantis.acme.one") is AccessMethod.GEOGRAPHIC_PROFILE
+    assert AccessMethod.from_profile("globalish.acme.one") is AccessMethod.GEOGRAPHIC_PROFILE
 
 
 @given(
@@ -64,7 +66,7 @@ def test_a_prefix_never_seen_before_is_a_geography():
     moment=moments,
     known=quotas,
 )
-def test_a_region_read_back_is_the_region_written(region, models, moment, known):
+def test_a_region_survives_a_json_round_trip(region, models, moment, known):
     offered = RegionCatalog(region, {entry.model_id: entry for entry in models}, moment, known)
     assert RegionCatalog.from_json(offered.to_json()) == offered
 
@@ -90,7 +92,7 @@ def test_quotas_stay_what_they_were_when_a_region_comes_without(make_region):
     assert catalog.merge([withdrawn]).region("us-east-1").quotas == {}
 
 
-def test_a_moment_in_another_time_zone_is_read_as_utc():
+def test_a_time_in_another_time_zone_is_converted_to_utc():
     local = datetime(2026, 11, 22, 14, tzinfo=timezone(timedelta(hours=2)))
     read = RegionCatalog.from_json(RegionCatalog("r", {}, local).to_json())
     assert read.refreshed_at == local
@@ -112,20 +114,20 @@ def test_a_moment_in_another_time_zone_is_read_as_utc():
         "[" * 100_000,
     ],
 )
-def test_what_is_no_region_is_refused_as_a_value_error(text):
+def test_an_invalid_region_is_a_value_error(text):
     with pytest.raises(ValueError, match=r"not a region's catalog|is not 1|Expecting|JSON"):
         RegionCatalog.from_json(text)
 
 
 @pytest.mark.parametrize("field", ["format", "region", "refreshed_at", "models"])
-def test_a_region_that_lacks_a_field_is_refused(field, make_region):
+def test_a_region_without_a_required_field_is_rejected(field, make_region):
     data = json.loads(make_region("r", "acme.one").to_json())
     del data[field]
     with pytest.raises(ValueError, match="not a region's catalog"):
         RegionCatalog.from_json(json.dumps(data))
 
 
-def test_a_region_told_replaces_the_whole_region_and_no_other(make_region):
+def test_a_newer_region_replaces_the_whole_region_and_no_other(make_region):
     base = {"r1": make_region("r1", "acme.old", "acme.gone"), "r2": make_region("r2", "acme.old")}
     catalog = Catalog(base).merge([make_region("r1", "acme.new", hour=1)])
     assert catalog.regions_of("acme.new") == ("r1",)
@@ -134,7 +136,7 @@ def test_a_region_told_replaces_the_whole_region_and_no_other(make_region):
     assert set(catalog.models) == {"acme.new", "acme.old"}
 
 
-def test_merging_leaves_the_catalog_that_was_merged_into_as_it_was(make_region):
+def test_merging_does_not_change_the_catalog(make_region):
     before = Catalog({"r1": make_region("r1", "acme.old")})
     after = before.merge([make_region("r1", "acme.new"), make_region("r9", "acme.new")])
     assert before.region_names == ("r1",)
@@ -142,12 +144,12 @@ def test_merging_leaves_the_catalog_that_was_merged_into_as_it_was(make_region):
     assert after.region_names == ("r1", "r9")
 
 
-def test_an_older_word_does_not_replace_a_newer_one(make_region):
+def test_an_older_version_does_not_replace_a_newer_one(make_region):
     catalog = Catalog({}).merge([make_region("r", "acme.new", hour=5)])
     assert catalog.merge([make_region("r", "acme.old", hour=4)]).regions_of("acme.new") == ("r",)
 
 
-def test_access_names_the_model_the_region_and_the_id_to_invoke(make_region):
+def test_access_returns_model_region_and_id_to_invoke(make_region):
     catalog = Catalog({"r": make_region("r", "acme.one", names={"acme.one": "One"})})
     assert catalog.access("acme.one", "r") == (
         ModelAccess("acme.one", "One", "r", AccessMethod.ON_DEMAND, "acme.one", None),

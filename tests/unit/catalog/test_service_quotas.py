@@ -1,4 +1,4 @@
-"""What the names of Service Quotas say about models, as AWS writes them."""
+"""Parsing the names of quotas in Service Quotas."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GLOBAL = "Global cross-region model inference tokens per minute for "
 
 @pytest.fixture(scope="module")
 def everywhere() -> RegionCatalog:
-    """All models of the snapshot, as if one region offered them."""
+    """Return a region with all models of the snapshot."""
     entries = {}
     for region in load_snapshot().values():
         entries |= region.entries

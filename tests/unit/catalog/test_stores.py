@@ -1,4 +1,4 @@
-"""What every store promises, and what is particular to files and to DynamoDB."""
+"""The stores of the catalog: common behavior, files and DynamoDB."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def store(request, tmp_path):
     return DynamoDBStore(TABLE, client=request.getfixturevalue("dynamodb"))
 
 
-def test_an_empty_store_holds_nothing(store):
+def test_an_empty_store_returns_nothing(store):
     assert store.load("us-east-1") is None
     assert store.load_all() == {}
     assert store.load_all([]) == {}
     assert store.load_all(["us-east-1", "us-west-2"]) == {}
 
 
-def test_what_was_saved_is_loaded(store, make_region):
+def test_a_saved_catalog_is_loaded(store, make_region):
     east = make_region("us-east-1", "acme.one", profiles={"acme.two": ("us.acme.two", "global.acme.two")})
     west = make_region("us-west-2", "acme.one")
     assert store.save(east)
@@ -61,7 +61,7 @@ def test_what_was_saved_is_loaded(store, make_region):
     assert store.load_all(["us-west-2", "us-west-2", "eu-west-1"]) == {"us-west-2": west}
 
 
-def test_a_newer_word_replaces_an_older_one(store, make_region):
+def test_a_newer_version_replaces_an_older_one(store, make_region):
     assert store.save(make_region("r-1", "acme.old", hour=1))
     newer = make_region("r-1", "acme.new", hour=2)
     assert store.save(newer)
@@ -69,14 +69,14 @@ def test_a_newer_word_replaces_an_older_one(store, make_region):
 
 
 @pytest.mark.parametrize("hour", [1, 2])
-def test_a_late_refresh_does_not_undo_a_newer_one(store, hour, make_region):
+def test_a_late_refresh_does_not_replace_a_newer_one(store, hour, make_region):
     newer = make_region("r-1", "acme.new", hour=2)
     store.save(newer)
     assert not store.save(make_region("r-1", "acme.late", hour=hour))
     assert store.load("r-1") == newer
 
 
-def test_of_many_writers_at_once_the_newest_word_stays(store, make_region):
+def test_the_newest_version_of_concurrent_writers_is_stored(store, make_region):
     words = [make_region("r-1", f"acme.m{hour}", hour=hour) for hour in range(24)]
     random.Random(7).shuffle(words)
     with ThreadPoolExecutor(8) as pool:
@@ -86,7 +86,7 @@ def test_of_many_writers_at_once_the_newest_word_stays(store, make_region):
     assert store.load("r-1") == newest
 
 
-def test_a_file_that_cannot_be_read_is_ignored_and_healed(tmp_path, make_region, caplog):
+def test_an_unreadable_file_is_ignored_and_replaced(tmp_path, make_region, caplog):
     store = FileStore(tmp_path)
     store.save(make_region("r-1", "acme.one"))
     (file,) = tmp_path.iterdir()
@@ -99,7 +99,7 @@ def test_a_file_that_cannot_be_read_is_ignored_and_healed(tmp_path, make_region,
     assert store.load("r-1") is not None
 
 
-def test_other_files_in_the_directory_are_left_alone(tmp_path, make_region, caplog):
+def test_other_files_in_the_directory_are_ignored(tmp_path, make_region, caplog):
     (tmp_path / "notes.json").write_text("{}")
     store = FileStore(tmp_path)
     store.save(make_region("r-1", "acme.one"))
@@ -109,30 +109,30 @@ def test_other_files_in_the_directory_are_left_alone(tmp_path, make_region, capl
 
 
 @pytest.mark.parametrize("region", ["../etc", "a/b", "", "/tmp/x"])
-def test_a_region_cannot_lead_out_of_the_directory(tmp_path, region, make_region):
+def test_a_region_name_with_a_path_is_rejected(tmp_path, region, make_region):
     store = FileStore(tmp_path / "inside")
-    with pytest.raises(ValueError, match="not the name of a region"):
+    with pytest.raises(ValueError, match="not a valid region name"):
         store.save(make_region(region, "acme.one"))
-    with pytest.raises(ValueError, match="not the name of a region"):
+    with pytest.raises(ValueError, match="not a valid region name"):
         store.load(region)
 
 
-def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path, make_region, monkeypatch):
+def test_a_failed_write_does_not_change_the_file(tmp_path, make_region, monkeypatch):
     store = FileStore(tmp_path)
     before = make_region("r-1", "acme.one", hour=1)
     store.save(before)
 
-    def refuse(*_):
+    def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr("os.replace", refuse)
+    monkeypatch.setattr("os.replace", fail)
     with pytest.raises(OSError, match="disk full"):
         store.save(make_region("r-1", "acme.two", hour=2))
     assert store.load("r-1") == before
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_the_item_is_as_documented_and_never_expires(dynamodb, make_region):
+def test_the_item_has_the_documented_attributes_and_no_ttl(dynamodb, make_region):
     region = make_region("us-east-1", "acme.one")
     DynamoDBStore(TABLE, client=dynamodb).save(region)
     (item,) = dynamodb.scan(TableName=TABLE)["Items"]
@@ -144,7 +144,7 @@ def test_the_item_is_as_documented_and_never_expires(dynamodb, make_region):
     assert "expires_at" not in item
 
 
-def test_every_region_of_the_snapshot_fits_an_item_with_room_to_spare(dynamodb):
+def test_every_region_of_the_snapshot_is_far_below_the_item_limit(dynamodb):
     from llmmanager.bedrock.catalog.snapshot import load_snapshot
 
     store = DynamoDBStore(TABLE, client=dynamodb)
@@ -159,7 +159,7 @@ def test_every_region_of_the_snapshot_fits_an_item_with_room_to_spare(dynamodb):
     "damage",
     [{"data": {"B": b"not gzip"}}, {"data": {"B": gzip.compress(b"{}")}}, {"data": {"S": "text"}}],
 )
-def test_a_damaged_item_is_ignored_without_the_others_and_healed(dynamodb, damage, make_region, caplog):
+def test_a_damaged_item_is_ignored_and_replaced(dynamodb, damage, make_region, caplog):
     store = DynamoDBStore(TABLE, client=dynamodb)
     store.save(make_region("r-1", "acme.one", hour=1))
     store.save(make_region("r-2", "acme.one", hour=1))
@@ -181,16 +181,16 @@ def test_a_truncated_item_is_ignored(dynamodb, make_region):
 
 
 class Unprocessing:
-    """A DynamoDB that leaves all keys but one unprocessed, a number of times."""
+    """A DynamoDB client that processes only one key in the first `times` calls."""
 
     def __init__(self, client, times):
         self._client = client
         self._left = times
-        self.asked = []
+        self.key_counts = []
 
     def batch_get_item(self, RequestItems):
         keys = RequestItems[TABLE]["Keys"]
-        self.asked.append(len(keys))
+        self.key_counts.append(len(keys))
         if not self._left:
             return self._client.batch_get_item(RequestItems=RequestItems)
         self._left -= 1
@@ -198,18 +198,18 @@ class Unprocessing:
         return {**answer, "UnprocessedKeys": {TABLE: {"Keys": keys[1:]}} if keys[1:] else {}}
 
 
-def test_regions_are_read_in_one_call_and_unprocessed_keys_asked_for_again(dynamodb, make_region):
+def test_regions_are_read_in_one_call_and_unprocessed_keys_are_retried(dynamodb, make_region):
     regions = [f"r-{number}" for number in range(5)]
     for region in regions:
         DynamoDBStore(TABLE, client=dynamodb).save(make_region(region, "acme.one"))
-    for times, asked in [(0, [5]), (2, [5, 4, 3])]:
+    for times, key_counts in [(0, [5]), (2, [5, 4, 3])]:
         client = Unprocessing(dynamodb, times)
         waits: list[float] = []
         assert set(DynamoDBStore(TABLE, client=client, sleep=waits.append).load_all(regions)) == set(regions)
-        assert (client.asked, len(waits)) == (asked, times)
+        assert (client.key_counts, len(waits)) == (key_counts, times)
 
 
-def test_keys_that_stay_unprocessed_are_given_up_with_a_warning(dynamodb, make_region, caplog):
+def test_keys_that_stay_unprocessed_cause_a_warning(dynamodb, make_region, caplog):
     regions = [f"r-{number}" for number in range(9)]
     for region in regions:
         DynamoDBStore(TABLE, client=dynamodb).save(make_region(region, "acme.one"))
@@ -218,18 +218,18 @@ def test_keys_that_stay_unprocessed_are_given_up_with_a_warning(dynamodb, make_r
     assert "left 4 regions" in caplog.text
 
 
-def test_more_regions_than_one_call_takes_are_read_in_several(dynamodb, make_region):
+def test_many_regions_are_read_in_several_calls(dynamodb, make_region):
     regions = [f"r-{number}" for number in range(130)]
     store = DynamoDBStore(TABLE, client=dynamodb)
     for region in regions:
         store.save(make_region(region, "acme.one"))
     client = Unprocessing(dynamodb, 0)
     assert set(DynamoDBStore(TABLE, client=client).load_all(regions)) == set(regions)
-    assert client.asked == [100, 30]
+    assert client.key_counts == [100, 30]
     assert set(store.load_all()) == set(regions)
 
 
-def test_a_table_that_is_not_there_holds_nothing_and_cannot_be_written(dynamodb, make_region, caplog):
+def test_a_missing_table_returns_nothing_and_cannot_be_written(dynamodb, make_region, caplog):
     store = DynamoDBStore("no-such-table", client=dynamodb)
     with caplog.at_level(logging.WARNING):
         assert store.load("r-1") is None
@@ -239,7 +239,7 @@ def test_a_table_that_is_not_there_holds_nothing_and_cannot_be_written(dynamodb,
         store.save(make_region("r-1", "acme.one"))
 
 
-def test_dynamodb_out_of_reach_holds_nothing(aws_credentials, caplog):
+def test_an_unreachable_dynamodb_returns_nothing(aws_credentials, caplog):
     import boto3
     from botocore.config import Config
 
@@ -253,13 +253,13 @@ def test_dynamodb_out_of_reach_holds_nothing(aws_credentials, caplog):
     assert "cannot be read" in caplog.text
 
 
-def test_without_a_region_for_its_client_the_store_holds_nothing(aws_credentials, monkeypatch, caplog):
+def test_a_client_without_a_region_returns_nothing(aws_credentials, monkeypatch, caplog):
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     assert DynamoDBStore(TABLE).load_all(["us-east-1"]) == {}
     assert "cannot be read" in caplog.text
 
 
-def test_a_store_makes_its_own_client_when_none_is_given(dynamodb, make_region):
+def test_a_store_creates_its_client_by_default(dynamodb, make_region):
     store = DynamoDBStore(TABLE)
     assert store.save(make_region("r-1", "acme.one"))
     assert store.load("r-1") is not None

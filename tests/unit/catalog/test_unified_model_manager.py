@@ -109,17 +109,17 @@ def test_access_accepts_a_name_an_id_and_a_resolved_model(manager):
 
 
 def test_where_describes_the_regions_or_the_end_of_life_of_a_model(manager):
-    assert "can be called in" in manager.where(HAIKU_3)
-    assert "eu-west-3" in manager.where(HAIKU_3)
-    assert "2026-09-10" in manager.where(HAIKU_3)
-    assert "Claude 3 Opus" in manager.where("Claude 3 Opus")
-    assert "retired" in manager.where("Claude 3 Opus")
-    assert "not in the catalog" in manager.where("acme.talk-v9:0")
-    assert "valid in us-west-2 only" in manager.where(APPLICATION)
+    assert "can be called in" in manager.describe_regions(HAIKU_3)
+    assert "eu-west-3" in manager.describe_regions(HAIKU_3)
+    assert "2026-09-10" in manager.describe_regions(HAIKU_3)
+    assert "Claude 3 Opus" in manager.describe_regions("Claude 3 Opus")
+    assert "retired" in manager.describe_regions("Claude 3 Opus")
+    assert "not in the catalog" in manager.describe_regions("acme.talk-v9:0")
+    assert "valid in us-west-2 only" in manager.describe_regions(APPLICATION)
 
 
 def test_a_rejected_access_method_is_last_for_that_model_and_region_only(manager):
-    after = manager.learn("Nova Micro", "us-east-1", denied_method=AccessMethod.ON_DEMAND)
+    after = manager.record_rejection("Nova Micro", "us-east-1", denied_method=AccessMethod.ON_DEMAND)
     assert [target.access_method for target in after] == ["geographic_profile", "on_demand"]
     assert manager.access("Nova Micro", "us-east-1") == after
     assert manager.get_model_access_info("Nova Micro", "us-east-1")["access_method"] == "geographic_profile"
@@ -129,7 +129,7 @@ def test_a_rejected_access_method_is_last_for_that_model_and_region_only(manager
 
 def test_an_unknown_access_method_is_rejected(manager):
     with pytest.raises(ValueError, match="unknown_method"):
-        manager.learn("Nova Micro", "us-east-1", denied_method="unknown_method")
+        manager.record_rejection("Nova Micro", "us-east-1", denied_method="unknown_method")
 
 
 def test_access_to_one_model_in_one_region_is_enough(manager):
@@ -262,5 +262,5 @@ def test_an_ambiguous_name_is_rejected_without_calling_bedrock(bedrock, make_reg
 def test_bedrock_is_not_called_for_a_missing_target_with_ask_api_false(bedrock):
     manager = UnifiedModelManager(regions=["us-east-1"], client_factory=bedrock, ask_api=False)
     assert not manager.ensure_access(["Claude 3 Opus"])
-    assert manager.learn(HAIKU_3, "eu-west-3", denied_method="on_demand")
+    assert manager.record_rejection(HAIKU_3, "eu-west-3", denied_method="on_demand")
     assert bedrock.requested == []

@@ -26,7 +26,7 @@ class Catalog(UnifiedModelManager):
         super().__init__(ask_api=False)
         self.timeouts: list[float | None] = []
 
-    def learn(
+    def record_rejection(
         self,
         model: str | ResolvedModel,
         region: str,
@@ -35,9 +35,9 @@ class Catalog(UnifiedModelManager):
         timeout: float | None = None,
     ) -> tuple[ModelAccess, ...]:
         self.timeouts.append(timeout)
-        return super().learn(model, region, denied_method=denied_method, timeout=timeout)
+        return super().record_rejection(model, region, denied_method=denied_method, timeout=timeout)
 
-    def look_again(self, *, timeout: float | None = None) -> None:
+    def refresh_catalog(self, *, timeout: float | None = None) -> None:
         self.timeouts.append(timeout)
 
 
@@ -49,25 +49,25 @@ def targets(*models: str, regions: tuple[str, ...] = (EAST, WEST), catalog: Cata
 def test_bedrock_is_asked_within_what_the_call_has_left(left: float, asked_for: float | None) -> None:
     catalog = Catalog()
     found = targets("Nova Lite", "Nova Pro", catalog=catalog)
-    found.contradicted(found.places()[0][0], left)
-    found.look_again(left)
+    found.access_method_rejected(found.groups()[0][0], left)
+    found.refresh_catalog(left)
     assert catalog.timeouts == [asked_for, asked_for]
 
 
 def test_a_rejected_access_method_is_last_and_the_others_are_returned() -> None:
     found = targets("Nova Lite", regions=(EAST,))
-    refused = found.places()[0][0]
+    refused = found.groups()[0][0]
     assert refused.access_method is AccessMethod.ON_DEMAND
-    others = found.contradicted(refused, math.inf)
+    others = found.access_method_rejected(refused, math.inf)
     assert others
     assert refused.invoke_id not in {way.invoke_id for way in others}
-    assert found.places()[0] == (*others, refused)
+    assert found.groups()[0] == (*others, refused)
 
 
 def test_a_rejection_applies_to_a_model_named_by_its_profile() -> None:
     found = targets("Nova Lite", "us.amazon.nova-lite-v1:0", regions=(EAST,))
-    refused = found.places()[1][0]
-    assert found.contradicted(refused, math.inf)
+    refused = found.groups()[1][0]
+    assert found.access_method_rejected(refused, math.inf)
 
 
 def test_an_error_for_a_missing_target_names_the_regions_of_the_model() -> None:
@@ -90,10 +90,10 @@ def regions_of(places: tuple[tuple[ModelAccess, ...], ...]) -> list[str]:
 
 def test_a_call_can_use_some_regions_in_another_order() -> None:
     found = targets("Nova Lite")
-    assert regions_of(found.places()) == regions_of(found.required()) == [EAST, WEST]
-    assert regions_of(found.places([WEST])) == [WEST]
+    assert regions_of(found.groups()) == regions_of(found.required()) == [EAST, WEST]
+    assert regions_of(found.groups([WEST])) == [WEST]
     assert regions_of(found.required([WEST, EAST])) == [WEST, EAST]
-    assert found.places([WEST]) is found.places([WEST])
+    assert found.groups([WEST]) is found.groups([WEST])
 
 
 @pytest.mark.parametrize("regions", [["eu-west-1"], [WEST, "eu-west-1"], [], WEST])

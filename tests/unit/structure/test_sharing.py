@@ -116,7 +116,7 @@ def test_the_warm_path_does_not_look_names_or_targets_up_again(
     manager: LLMManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manager.converse(ASK)
-    for method in ("resolve", "access", "ensure_access", "learn", "look_again"):
+    for method in ("resolve", "access", "ensure_access", "record_rejection", "refresh_catalog"):
         monkeypatch.setattr(
             UnifiedModelManager, method, lambda *_, **__: pytest.fail("the catalog was asked")
         )
