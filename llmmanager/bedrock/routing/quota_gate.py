@@ -12,6 +12,7 @@ from operator import attrgetter
 from types import TracebackType
 
 from llmmanager.bedrock.routing.decision import QuotaUnit
+from llmmanager.bedrock.routing.quota_doubt import QuotaDoubt
 from llmmanager.bedrock.routing.quota_meter import Charge, QuotaLimit, UsageWindow
 
 # Parts of the window: a pause after throttles, doubled by each further one; and between probes.
@@ -19,13 +20,8 @@ _FIRST_PAUSE = 1 / 100
 _LONGEST_PAUSE = 1 / 8
 _SHORTEST_PROBE = 1 / 3
 _LONGEST_PROBE = 2.0
-# One throttle within the limit says little: Bedrock also throttles single calls when it is short of capacity.
-# So other calls are sent, and their throttles awaited for some round trips of the first: two of them, or one
-# when about as much is used as the limit allows.
+# About as much is used as the limit allows.
 _NEAR_LIMIT = 0.8
-_DOUBT_CALLS = 2
-_DOUBT_ROUND_TRIPS = 3
-_SHORTEST_ROUND_TRIP = 0.005
 # Bedrock counts a call a little after it was sent.
 _MARGIN = 1 / 100
 # Expected behind calls that wait, or behind one that is sent alone.
@@ -34,20 +30,6 @@ _SHORTEST_WAIT = 0.001
 _LONGEST_RETRY_AFTER = 60.0
 # How long a waiting call takes at most to see that it was cancelled.
 _POLL_SECONDS = 0.25
-
-
-@dataclass(slots=True)
-class _Doubt:
-    """Whether a throttle is about the quota: a few calls are sent to find out.
-
-    Attributes:
-        until: when the doubt is over unless one of them is throttled.
-    """
-
-    started: float
-    until: float
-    sent: int = 0
-    throttled: int = 0
 
 
 @dataclass(slots=True)
@@ -141,7 +123,7 @@ class QuotaGate:
         self.last_admitted = float("-inf")
         self._single: Permit | None = None
         self._doubtful = False
-        self._doubt: _Doubt | None = None
+        self._doubt = QuotaDoubt()
 
     def set_known(
         self,
@@ -169,7 +151,9 @@ class QuotaGate:
     @property
     def is_active(self) -> bool:
         """Whether calls may have to wait: a quota is known or learnt, or a call was just throttled."""
-        return self._single is not None or self._doubt is not None or self.has_limit
+        if self._single is not None or self.has_limit:
+            return True
+        return self._doubt.is_open(self._clock())
 
     @property
     def has_limit(self) -> bool:
@@ -249,7 +233,7 @@ class QuotaGate:
 
     def _admit(self, tokens: int, reserve: float) -> Permit | None:
         now = self._clock()
-        if now < self._paused_until or self._single is not None or self._seconds_of_doubt(now) > 0:
+        if now < self._paused_until or self._single is not None or self._doubt.seconds_left(now) > 0:
             return None
         charge = Charge(now, tokens)
         used = {}
@@ -268,8 +252,7 @@ class QuotaGate:
         permit = Permit(self, charge, now, used, beyond, reserve)
         self._usage.add(charge)
         self.last_admitted = now
-        if self._doubt is not None:
-            self._doubt.sent += 1
+        self._doubt.sent()
         if self._doubtful:
             self._single = permit
         return permit
@@ -277,7 +260,7 @@ class QuotaGate:
     def _seconds_until_chance(self, tokens: int, reserve: float, now: float) -> float:
         if self._single is not None:
             return _POLL_SECONDS
-        pause = max(self._paused_until - now, self._seconds_of_doubt(now))
+        pause = max(self._paused_until - now, self._doubt.seconds_left(now))
         room = max(self._seconds_until_room(unit, tokens, reserve, 0, now) for unit in QuotaUnit)
         probes = [limit.next_probe - now for limit in self._limits.values() if limit.active]
         return max(pause, min([room, *probes]), 0.0)
@@ -304,7 +287,7 @@ class QuotaGate:
         }
         room = max(self._seconds_until_room(unit, tokens, reserve, waiting[unit], now) for unit in QuotaUnit)
         behind = _SHORTEST_WAIT if self._waiters or self._single is not None else 0.0
-        return max(self._paused_until - now, self._seconds_of_doubt(now), room, behind, 0.0)
+        return max(self._paused_until - now, self._doubt.seconds_left(now), room, behind, 0.0)
 
     def _settle(self, permit: Permit, tokens: int) -> None:
         with self._lock:
@@ -361,32 +344,13 @@ class QuotaGate:
             self._doubtful = True
 
     def _is_about_quota(self, permit: Permit, unit: QuotaUnit, now: float) -> bool:
-        """Whether a throttle within the limit shows that the quota is used up: others were throttled too."""
-        if self._doubtful:
-            return True
-        doubt = self._doubt
-        if doubt is not None and now <= doubt.until:
-            doubt.throttled += permit.issued >= doubt.started
-            if doubt.throttled < (1 if self._is_near_limit(permit, unit, now) else _DOUBT_CALLS):
-                return False
-            self._doubt = None
-            return True
-        round_trip = max(now - permit.issued, _SHORTEST_ROUND_TRIP)
-        self._doubt = _Doubt(now, now + _DOUBT_ROUND_TRIPS * round_trip)
-        return False
+        """Whether a throttle within the limit shows that the quota is used up."""
+        near_limit = self._is_near_limit(permit, unit, now)
+        return self._doubtful or self._doubt.throttled(permit.issued, now, near_limit=near_limit)
 
     def _is_near_limit(self, permit: Permit, unit: QuotaUnit, now: float) -> bool:
         limit = self._limits[unit]
         return limit.active and self._usage.used(unit, now) >= _NEAR_LIMIT * limit.within(permit.reserve)
-
-    def _seconds_of_doubt(self, now: float) -> float:
-        """Return how long no further call is sent, since those that were sent may be throttled."""
-        doubt = self._doubt
-        if doubt is None or doubt.sent < _DOUBT_CALLS:
-            return 0.0
-        if now > doubt.until:
-            self._doubt = None
-        return max(doubt.until - now, 0.0)
 
     def _rejected(self, permit: Permit) -> None:
         with self._lock:

@@ -11,6 +11,8 @@ from llmmanager.bedrock.routing.decision import QuotaUnit
 # So many more calls beyond the limit were admitted than throttled: there is no such limit.
 _PROBES_THAT_REFUTE = 12
 _FAILED_PROBE_COUNTS_AS = 4
+# Calls beyond the limit are sent at the same time: when the limit is right, all of them are throttled.
+_LARGEST_STEP = 1 / 20
 # A probe that uses the reserve is this many times as rare.
 _RESERVED_PROBES_APART = 5
 
@@ -99,8 +101,8 @@ class QuotaLimit:
     """A limit per window, known or learnt from throttles.
 
     A learnt limit grows by probes: now and then one call more than the limit allows is sent. When it is
-    admitted, the limit was too low, and twice as much is tried next. When it is throttled, half as much is
-    tried later. A limit that many calls have exceeded is dropped.
+    admitted, the limit was too low, and twice as much is tried next, up to a part of the limit. When it is
+    throttled, half as much is tried later. A limit that many calls have exceeded is dropped.
 
     Calls may leave a reserve to others. Whether a learnt limit is too low then shows only when the reserve is
     used as well: a probe does so, and the next one comes later.
@@ -184,7 +186,7 @@ class QuotaLimit:
         whole = used / (1 - reserve) if self._is_known else used
         if self.limit < whole <= self.ceiling:
             self.limit = whole
-            self.headroom = min(max(self.headroom * 2, cost), self.limit)
+            self.headroom = max(min(self.headroom * 2, self.limit * _LARGEST_STEP), cost)
             self.probe_interval = max(self.probe_interval / 2, self.shortest_interval)
             self._evidence_against = max(self._evidence_against, 0) + 1
             if self._evidence_against >= _PROBES_THAT_REFUTE:

@@ -93,6 +93,7 @@ class Simulation:
         reserve: the part of the quota that the gates leave to others.
         singles: the part of the quota that single requests use. They are sent without a gate as long as the
             run lasts, and not again when they are throttled.
+        slowest_send: the longest time in seconds from a call's admission to its arrival, and back.
     """
 
     def __init__(
@@ -110,11 +111,13 @@ class Simulation:
         capacity_throttles: float = 0.0,
         reserve: float = 0.0,
         singles: float = 0.0,
+        slowest_send: float = 0.02,
         seed: int = 0,
     ) -> None:
         self._random = random.Random(seed)
         self._capacity_throttles = capacity_throttles
         self._reserve = reserve
+        self._slowest_send = slowest_send
         self._tokens = tokens or math.inf
         self._now = 0.0
         self._events: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
@@ -243,15 +246,15 @@ class Simulation:
 
     def _send(self, process: int, region: int, permit: Permit) -> None:
         self._calls += 1
-        self._after(0.001, 0.02, self._arrive, process, region, permit)
+        self._after(0.001, self._slowest_send, self._arrive, process, region, permit)
 
     def _arrive(self, process: int, region: int, permit: Permit) -> None:
         if self._random.random() < self._capacity_throttles:
-            self._after(0.001, 0.01, self._throttled, process, permit, QuotaUnit.TOKENS)
+            self._after(0.001, self._slowest_send / 2, self._throttled, process, permit, QuotaUnit.TOKENS)
             return
         entry = self._quotas[region].admit(self._now)
         if isinstance(entry, QuotaUnit):
-            self._after(0.001, 0.01, self._throttled, process, permit, entry)
+            self._after(0.001, self._slowest_send / 2, self._throttled, process, permit, entry)
         else:
             latency = self._random.uniform(0.2, 0.6)
             self._at(self._now + latency, self._finish, process, region, permit, entry, latency)
@@ -267,7 +270,7 @@ class Simulation:
         self._settled += tokens
         self._answered += 1
         self._finished = self._now
-        self._after(0.001, 0.01, self._done, process, permit, tokens, latency)
+        self._after(0.001, self._slowest_send / 2, self._done, process, permit, tokens, latency)
 
     def _done(self, process: int, permit: Permit, tokens: int, latency: float) -> None:
         permit.answered(tokens, latency=latency)
