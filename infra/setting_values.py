@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import ipaddress
 import json
@@ -63,6 +64,17 @@ class ContextReader:
         if not isinstance(text, int) or isinstance(text, bool) or not low <= text <= high:
             raise SettingsError.takes(key, value, f"a whole number from {low} to {high}")
         return text
+
+    def share(self, key: str, *, high: float) -> float:
+        """Return a share from 0 to `high`."""
+        value = self._context[key]
+        share = value
+        if isinstance(value, str):
+            with contextlib.suppress(ValueError):
+                share = float(value)
+        if not isinstance(share, int | float) or isinstance(share, bool) or not 0 <= share <= high:
+            raise SettingsError.takes(key, value, f"a number from 0 to {high}")
+        return float(share)
 
     def batch_concurrency(self, key: str, *, shards: int) -> int:
         value = self.integer(key, low=0, high=100_000)

@@ -27,6 +27,7 @@ DEFAULTS: Final[Mapping[str, object]] = {
     "shard_size": 1_000,
     "worker_timeout_seconds": 900,
     "batch_concurrency": 50,
+    "single_request_share": 0.1,
     "batch_expiry_days": 30,
     "input_buckets": [],
     "input_keys": [],
@@ -66,6 +67,7 @@ class DeploymentSettings:
         worker_timeout_seconds: how long one worker invocation may last before it is continued by another.
         batch_concurrency: invocations of the batch worker at once, over all batches, that Lambda keeps free
             for it and lets it have; 0 for no reserve and no bound.
+        single_request_share: the part of each Bedrock quota that batches leave to single requests.
         batch_expiry_days: after how many days a batch's files are deleted.
         input_buckets: buckets, besides the stack's own, that batches may read from.
         input_keys: ARNs of the KMS keys of customers that objects in these buckets are encrypted with.
@@ -95,6 +97,7 @@ class DeploymentSettings:
     shard_size: int
     worker_timeout_seconds: int
     batch_concurrency: int
+    single_request_share: float
     batch_expiry_days: int
     input_buckets: tuple[str, ...]
     input_keys: tuple[str, ...]
@@ -153,6 +156,7 @@ class DeploymentSettings:
             worker_concurrency=read.integer("worker_concurrency", low=1, high=512),
             shard_size=read.integer("shard_size", low=1, high=10_000),
             worker_timeout_seconds=read.integer("worker_timeout_seconds", low=30, high=900),
+            single_request_share=read.share("single_request_share", high=0.9),
             batch_concurrency=read.batch_concurrency("batch_concurrency", shards=map_concurrency),
             batch_expiry_days=read.integer("batch_expiry_days", low=1, high=3650),
             input_buckets=read.buckets("input_buckets"),

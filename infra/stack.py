@@ -161,6 +161,7 @@ def _environment(
         "LLMMANAGER_EVENT_BUS": bus.event_bus_name,
         "LLMMANAGER_WORKER_CONCURRENCY": str(settings.worker_concurrency),
         "LLMMANAGER_MAP_CONCURRENCY": str(settings.map_concurrency),
+        "LLMMANAGER_SINGLE_REQUEST_SHARE": str(settings.single_request_share),
         "LLMMANAGER_SHARD_SIZE": str(settings.shard_size),
         "LLMMANAGER_METRICS_NAMESPACE": namespace,
         "LLMMANAGER_LOG_PAYLOADS": str(settings.log_payloads).lower(),

@@ -60,7 +60,7 @@ class _Job:
     cancelled: threading.Event | None = None
     keep_region_order: bool = False
     stop: threading.Event | None = None
-    waits_for_day: bool = False
+    repeated: bool = False
 
 
 class ParallelLLMManager:
@@ -197,8 +197,8 @@ class ParallelLLMManager:
             stop: another thread sets it to end the run early: no further request is read, and no request
                 waits for quota. A request that would have to is yielded with `success=False`, with a
                 `QuotaExceededError`. It is also set when the caller closes the iterator early. Such a caller
-                repeats requests: with `on_throttle` "wait", a request whose model has no daily quota left is
-                yielded as well, and not sent to another model.
+                repeats requests: with `on_throttle` "wait", a request whose model has no quota in time, or no
+                daily quota, is yielded as well, and not sent to another model.
 
         Raises:
             ParallelConfigurationError: `requests` is not iterable, or more target regions than configured.
@@ -281,9 +281,7 @@ class ParallelLLMManager:
         """Return the quota settings of a request. Throttling does not count towards its retries."""
         ordered = self._config.enable_request_prioritization
         priority = job.request.priority if ordered else 0
-        return QuotaPatience(
-            priority=priority, free_throttles=True, stop=job.stop, waits_for_day=job.waits_for_day
-        )
+        return QuotaPatience(priority=priority, free_throttles=True, stop=job.stop, repeated=job.repeated)
 
     def _queue(self, requests: Sequence[BedrockConverseRequest]) -> Sequence[BedrockConverseRequest]:
         if not self._config.enable_request_prioritization:

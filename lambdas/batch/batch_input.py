@@ -11,7 +11,7 @@ from lambdas.batch import options
 from lambdas.batch.options import Options
 from lambdas.batch.storage import BATCH_ID, INPUT, BatchStorage
 from lambdas.shared.codec import InvalidRequest
-from lambdas.shared.manager import Targets, choose_targets
+from lambdas.shared.manager import Targets, check_price, choose_targets
 from lambdas.shared.settings import BatchSettings
 
 _S3_URI = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
@@ -77,6 +77,7 @@ def read_batch(data: Any, *, execution: Any, settings: BatchSettings) -> Batch:
     try:
         targets = choose_targets(data.get("models"), data.get("regions"))
         chosen = options.read_options(data, run=str(execution))
+        check_price(targets, chosen.max_cost_multiple)
     except (InvalidRequest, ValueError) as error:
         raise InvalidBatch(str(error)) from None
     storage = BatchStorage(settings.bucket, batch_id)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal, TypeVar, get_args
 
-from lambdas.shared.answer_options import read_feature_fallback
+from lambdas.shared.answer_options import read_feature_fallback, read_max_cost_multiple
 from lambdas.shared.response_rules import read_rules
 from llmmanager import ResponseValidationConfig, RetryStrategy
 
@@ -17,13 +17,19 @@ MEMBERS = (
     "retryStrategy",
     "responseValidation",
     "featureFallback",
+    "onThrottle",
+    "maxCostMultiple",
     "resultOrder",
     "priority",
 )
 LOWEST_PRIORITY = 9
 
 _MAX_DEADLINE_SECONDS = 365 * 24 * 3600
+OnThrottle = Literal["wait", "failover"]
+_ON_THROTTLE: tuple[OnThrottle, ...] = get_args(OnThrottle)
 _STRATEGIES = tuple(strategy.value for strategy in RetryStrategy)
+
+Text = TypeVar("Text", bound=str)
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,9 @@ class Options:
         retry_strategy: "region_first" or "model_first".
         response_validation: the rules for each answer, as they were given.
         feature_fallback: whether features that a model refuses may be left out.
+        on_throttle: "wait" or "failover": whether a throttled record waits for its model, or goes to another.
+        max_cost_multiple: how many times as much as the first model another target may cost; None for no
+            limit.
         in_input_order: whether results are put into the order of the input.
         priority: 0 to `LOWEST_PRIORITY`; each step down halves the calls that a worker makes at once.
     """
@@ -49,6 +58,8 @@ class Options:
     in_input_order: bool = False
     priority: int = 0
     feature_fallback: bool = True
+    on_throttle: OnThrottle = _ON_THROTTLE[0]
+    max_cost_multiple: float | None = None
 
     def rules(self) -> ResponseValidationConfig | None:
         """The check on each answer."""
@@ -65,8 +76,18 @@ class Options:
         return max(1, most >> self.priority)
 
     def to_json(self) -> dict[str, Any]:
-        """What `Options(**data)` reads back."""
-        return asdict(self)
+        """Return what `from_json` reads back.
+
+        What is as by default is left out, so that functions of an earlier version can read it.
+        """
+        usual = asdict(Options())
+        return {name: value for name, value in asdict(self).items() if value != usual[name]}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Options:
+        """Return options that were kept in S3; what a later version has added is ignored."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in data.items() if name in known})
 
 
 def read_options(data: Mapping[str, Any], *, run: str) -> Options:
@@ -74,7 +95,7 @@ def read_options(data: Mapping[str, Any], *, run: str) -> Options:
 
     Raises:
         ValueError: one has a value that it does not take; the message names it.
-        InvalidRequest: `responseValidation` or `featureFallback` is invalid.
+        InvalidRequest: `responseValidation`, `featureFallback` or `maxCostMultiple` is invalid.
     """
     read_rules(data.get("responseValidation"))
     return Options(
@@ -86,6 +107,8 @@ def read_options(data: Mapping[str, Any], *, run: str) -> Options:
         in_input_order=_one_of("resultOrder", data.get("resultOrder"), ("input",)) is not None,
         priority=_priority(data.get("priority")),
         feature_fallback=read_feature_fallback(data.get("featureFallback")),
+        on_throttle=_one_of("onThrottle", data.get("onThrottle"), _ON_THROTTLE) or _ON_THROTTLE[0],
+        max_cost_multiple=read_max_cost_multiple(data.get("maxCostMultiple")),
     )
 
 
@@ -126,7 +149,7 @@ def _deadline(seconds: Any) -> str | None:
     return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
 
 
-def _one_of(name: str, value: Any, known: tuple[str, ...]) -> str | None:
+def _one_of(name: str, value: Any, known: tuple[Text, ...]) -> Text | None:
     if value is None or (isinstance(value, str) and value in known):
         return value
     raise ValueError(f"{name}: must be {' or '.join(map(repr, known))} (got {value!r:.100})")

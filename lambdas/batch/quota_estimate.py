@@ -7,13 +7,11 @@ from typing import Any
 
 from lambdas.batch.records import Record
 from lambdas.shared.manager import Targets, catalog
+from lambdas.shared.settings import batch_settings
 from llmmanager.bedrock.catalog.model_table import model_data
 from llmmanager.bedrock.invocation.quota_cost import input_tokens, most_output_tokens
 from llmmanager.bedrock.quota_capacity import QuotaCapacity
 from llmmanager.bedrock.routing.quota_gates import window_seconds
-
-# The part of each quota that batches leave to single requests.
-RESERVE = 0.1
 
 
 @dataclass
@@ -84,7 +82,7 @@ def estimate(need: QuotaNeed, targets: Targets, *, seconds_left: float | None) -
     offered = [(way, known.region(way.region)) for way in ways]
     capacity = QuotaCapacity.of_targets(
         [region.quota(way.model_id, way.access_method) if region else None for way, region in offered],
-        reserve=RESERVE,
+        reserve=batch_settings().single_request_share,
     )
     minute = window_seconds()
     most = capacity.seconds(tokens=need.most_tokens, requests=need.requests, minute=minute)

@@ -21,6 +21,8 @@ PATIENCE_WINDOWS = 24 * WINDOWS_PER_HOUR
 """How long a batch without a deadline waits for quota while no record is answered."""
 _LONGEST_MINUTE_WAIT = 5
 _FIRST_DAY_WAIT = 5
+# Before a deadline there must be time left to go on with another model.
+_SHARE_OF_TIME_LEFT = 0.25
 
 
 class Shortage(StrEnum):
@@ -94,7 +96,7 @@ def next_wait(
         windows = min(runs + 1, _LONGEST_MINUTE_WAIT)
     seconds = windows * window_seconds() * (rng or random.SystemRandom()).uniform(0.75, 1.25)
     if seconds_left is not None:
-        seconds = min(seconds, max(seconds_left, 0))
+        seconds = min(seconds, max(seconds_left, 0) * _SHARE_OF_TIME_LEFT)
     since = earlier.since if earlier else now
     return QuotaWait(since, runs, now + timedelta(seconds=seconds), shortage)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from lambdas.batch.deadline_risk import DeadlineRisk
 from lambdas.batch.early_end import EarlyEnd
-from lambdas.batch.options import Options
+from lambdas.batch.options import OnThrottle, Options
 from lambdas.batch.parts import PartWriter
 from lambdas.batch.pending import PendingRecords
 from lambdas.batch.quota_wait import Shortage, is_final, shortage_of
@@ -19,8 +20,12 @@ from lambdas.shared.observability import log_payload
 from lambdas.shared.settings import batch_settings
 from llmmanager import BedrockConverseRequest, BedrockResponse, Deadline
 
+if TYPE_CHECKING:
+    from llmmanager import ParallelLLMManager
+
 # A record can lack quota that others do not need, since only one model accepts it.
 _SHORTAGES_IN_A_ROW = 8
+_FOR_LACK_OF_QUOTA = (Stopped.QUOTA, Stopped.DEADLINE_AT_RISK)
 
 
 class ShardRun:
@@ -31,6 +36,7 @@ class ShardRun:
         item: the shard as the manifest has it.
         start_until: no call is sent after it.
         end: calls that were sent end by it.
+        risk: when it says so, other models are used although the batch rather waits for quota.
         after_wait: whether the shard has waited for quota. One record is then tried before the others, so
             that few calls are throttled while there still is none.
 
@@ -49,6 +55,7 @@ class ShardRun:
         tally: Tally,
         parts: PartWriter,
         early_end: EarlyEnd,
+        risk: DeadlineRisk,
         after_wait: bool = False,
     ) -> None:
         self.shortage: Shortage | None = None
@@ -60,45 +67,63 @@ class ShardRun:
         self._early_end = early_end
         self._after_wait = after_wait
         self._rules = options.rules()
-        targets = Targets(tuple(item["models"]), tuple(item["regions"]))
-        self._model_ids = model_ids(targets)
-        self._manager = parallel_manager(
-            targets,
-            options.retry_strategy,
-            calls_at_once=options.calls_at_once(batch_settings().worker_concurrency),
-            feature_fallback=options.feature_fallback,
-            # Shards that an earlier version planned do not say how many workers run at once.
-            quota_share=1 / item.get("workers", 1),
-        )
-        self._watch = WorkerWatch(
-            start_until=start_until,
-            early_end=early_end,
-            seconds_without_quota=self._manager.seconds_without_quota,
-        )
+        self._item = item
+        self._options = options
+        self._risk = risk
+        self._targets = Targets(tuple(item["models"]), tuple(item["regions"]))
         self._put_off = 0
         self._shortages_in_a_row = 0
 
     def answer(self, shard: bytes) -> PendingRecords:
         """Answer what is pending of a shard, given as its lines; the records that were pending."""
+        pending = self._answer_pending(shard, self._options.on_throttle)
+        if self._watch.reason in _FOR_LACK_OF_QUOTA and not pending.over and self._risk.is_missed():
+            pending = self._answer_pending(shard, "failover")
+        self.is_starved = self._watch.reason is Stopped.QUOTA
+        return pending
+
+    def _answer_pending(self, shard: bytes, on_throttle: OnThrottle) -> PendingRecords:
+        self._put_off = self._shortages_in_a_row = 0
+        self.shortage = None
+        self._manager = self._make_manager(on_throttle)
+        self._watch = watch = WorkerWatch(
+            start_until=self._start_until,
+            early_end=self._early_end,
+            seconds_without_quota=self._manager.seconds_without_quota,
+            deadline_at_risk=self._risk.is_missed if on_throttle == "wait" else lambda: False,
+        )
         pending = PendingRecords(
             shard,
             self._parts,
-            self._watch,
+            watch,
             self._early_end,
-            model_ids=self._model_ids,
+            model_ids=model_ids(self._targets),
             tried_last=self._after_wait,
         )
         requests = pending.requests()
-        with self._watch:
+        with watch:
             if self._after_wait:
                 self._answer(islice(requests, 1), shortages=1)
-            if self._watch.may_start():
+            if watch.may_start():
                 self._answer(requests, shortages=_SHORTAGES_IN_A_ROW)
-        if self._watch.starved:
+        if watch.starved:
             self.shortage = self.shortage or Shortage.MINUTE
-        self.is_starved = self._watch.reason is Stopped.QUOTA
-        pending.over = self._watch.reason is Stopped.BATCH_ENDED or (pending.over and not self._put_off)
+        pending.over = watch.reason is Stopped.BATCH_ENDED or (pending.over and not self._put_off)
         return pending
+
+    def _make_manager(self, on_throttle: OnThrottle) -> ParallelLLMManager:
+        options, settings = self._options, batch_settings()
+        return parallel_manager(
+            self._targets,
+            options.retry_strategy,
+            calls_at_once=options.calls_at_once(settings.worker_concurrency),
+            feature_fallback=options.feature_fallback,
+            on_throttle=on_throttle,
+            max_cost_multiple=options.max_cost_multiple,
+            # Shards that an earlier version planned do not say how many workers run at once.
+            quota_share=1 / self._item.get("workers", 1),
+            quota_reserve=settings.single_request_share,
+        )
 
     def _answer(self, requests: Iterator[BedrockConverseRequest], *, shortages: int) -> None:
         """Answer requests until so many in a row, without an answer between them, lack quota."""

@@ -9,6 +9,7 @@
                       runs/00001.json                      the execution that ran it first
                       ended/{execution}.json               why that run was ended before all was run
                       failures/{execution}/00000           of a shard in that run: a byte a failure
+                      waiting/{execution}/2026…-00000      a shard that waits for quota until then
                       told/{execution}.json                the event that reported that run's end
                       rejected.jsonl                       lines of the input that are no records
                       results.jsonl, failed.jsonl          the results of all shards
@@ -25,7 +26,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -49,6 +50,7 @@ _PART_NAME = re.compile(r"results/(\d+)/(\d+)-a(\d+)-f(\d+)\.jsonl")
 _MISSING = {"NoSuchKey", "404", "NotFound"}
 _TAKEN = {"PreconditionFailed", "ConditionalRequestConflict"}
 _CHUNK_BYTES = 1024 * 1024
+_MOMENT = "%Y%m%dT%H%M%S.%fZ"
 
 
 class NotThere(Exception):
@@ -88,6 +90,32 @@ class Part:
     answered: int
     failed: int
     written_at: datetime
+
+
+@dataclass(frozen=True)
+class WaitingShards:
+    """The shards of a run that wait for quota.
+
+    Attributes:
+        shards: how many.
+        shortage: the quota that the one waits for that continues last: "per_minute" or "per_day".
+        since: when that one began to wait.
+        until: when the first of them continues.
+    """
+
+    shards: int
+    shortage: str
+    since: str
+    until: datetime
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `GET /v1/batches/{id}` reports."""
+        return {
+            "shards": self.shards,
+            "quota": self.shortage,
+            "since": self.since,
+            "nextAttemptAt": self.until.isoformat(),
+        }
 
 
 @dataclass(frozen=True)
@@ -185,7 +213,7 @@ class BatchStorage:
 
     def options(self) -> Options:
         """How the batch is run."""
-        return Options(**json.loads(self.read(self.key(OPTIONS))))
+        return Options.from_json(json.loads(self.read(self.key(OPTIONS))))
 
     def add_run(self, run: Run) -> bool:
         """Write a new run, and return whether its number was free."""
@@ -209,6 +237,12 @@ class BatchStorage:
                 return len(keys), run
             last = last or run
         return len(keys), last
+
+    def run_started_at(self) -> datetime:
+        """Return when the latest run has claimed the batch (UTC)."""
+        listed = clients.s3().list_objects_v2(Bucket=self.bucket, Prefix=self.key("runs/"))
+        started: datetime = max(entry["LastModified"] for entry in listed["Contents"])
+        return started
 
     def _run_key(self, number: int) -> str:
         return self.key(f"runs/{number:05d}.json")
@@ -239,6 +273,25 @@ class BatchStorage:
             for page in pages
             for listed in page.get("Contents", ())
         }
+
+    def put_waiting(self, run: str, shard: int, wait: Mapping[str, str], until: datetime) -> None:
+        """Note that a shard waits for quota, as `{"shortage", "since"}`. It is over at that moment.
+
+        The keys are in the order of that moment, so that one listing finds those that still wait.
+        """
+        self.put(self.key(f"waiting/{run}/{until:{_MOMENT}}-{shard:05d}"), dump(wait))
+
+    def waiting(self, run: str, now: datetime) -> WaitingShards | None:
+        """Return the shards that wait for quota, or None."""
+        prefix = self.key(f"waiting/{run}/")
+        keys = list(keys_below(self.bucket, prefix, after=f"{prefix}{now:{_MOMENT}}"))
+        if not keys:
+            return None
+        shards = {key.rpartition("-")[2] for key in keys}
+        found = json.loads(self.read(keys[-1]))
+        first = keys[0].removeprefix(prefix).rpartition("-")[0]
+        until = datetime.strptime(first, _MOMENT).replace(tzinfo=UTC)
+        return WaitingShards(len(shards), found["shortage"], found["since"], until)
 
     def put_told(self, run: str, event: Mapping[str, Any]) -> None:
         """Record the event that reported a run's end."""
@@ -321,14 +374,14 @@ def stream(bucket: str, key: str) -> Iterator[bytes]:
     return chunks
 
 
-def keys_below(bucket: str, prefix: str) -> Iterator[str]:
-    """The keys that begin so, in their order.
+def keys_below(bucket: str, prefix: str, *, after: str = "") -> Iterator[str]:
+    """The keys that begin so, in their order, those after a key alone.
 
     Raises:
         ClientError: there is no such bucket, or it may not be listed.
     """
-    pages = clients.s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    for page in pages:
+    where = {"Bucket": bucket, "Prefix": prefix, **({"StartAfter": after} if after else {})}
+    for page in clients.s3().get_paginator("list_objects_v2").paginate(**where):
         yield from (listed["Key"] for listed in page.get("Contents", ()))
 
 

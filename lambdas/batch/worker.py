@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lambdas.batch.deadline_risk import DeadlineRisk
 from lambdas.batch.early_end import EarlyEnd
 from lambdas.batch.parts import PartWriter
 from lambdas.batch.pending import PendingRecords
@@ -106,6 +109,7 @@ def run_shard(item: dict[str, Any], budget: Budget) -> dict[str, Any]:
             tally=tally,
             parts=parts,
             early_end=early_end,
+            risk=DeadlineRisk(storage, options),
             after_wait=earlier is not None,
         )
         pending = run.answer(storage.read(item["key"]))
@@ -116,6 +120,8 @@ def run_shard(item: dict[str, Any], budget: Budget) -> dict[str, Any]:
             if options.deadline is None and _is_given_up(wait, storage):
                 wait = None
                 _give_up(pending)
+            else:
+                _note_wait(storage, item, wait)
     if not (pending.over or finished or wait):
         raise NoProgress(f"shard {item['shard']}: no record could be finished in the time of one invocation")
     statuses = list(parts.statuses.values())
@@ -140,6 +146,15 @@ def _wait_until(moment: datetime, budget: Budget, early_end: EarlyEnd) -> bool:
             return True
         time.sleep(min(left, 1.0))
     return True
+
+
+def _note_wait(storage: BatchStorage, item: dict[str, Any], wait: QuotaWait) -> None:
+    """Let the API report the wait. S3 failing here costs the report and nothing else."""
+    note = {"shortage": wait.shortage.value, "since": wait.since.isoformat()}
+    try:
+        storage.put_waiting(item["run"], item["shard"], note, wait.until)
+    except (BotoCoreError, ClientError) as error:
+        logger.warning("the wait for quota is not noted", extra={"error_type": type(error).__name__})
 
 
 def _is_given_up(wait: QuotaWait, storage: BatchStorage) -> bool:

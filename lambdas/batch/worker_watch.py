@@ -23,6 +23,7 @@ class Stopped(Enum):
     TIME = "time"
     BATCH_ENDED = "batch_ended"
     QUOTA = "quota"
+    DEADLINE_AT_RISK = "deadline_at_risk"
 
 
 class WorkerWatch:
@@ -35,7 +36,12 @@ class WorkerWatch:
     """
 
     def __init__(
-        self, *, start_until: Deadline, early_end: EarlyEnd, seconds_without_quota: Callable[[], float]
+        self,
+        *,
+        start_until: Deadline,
+        early_end: EarlyEnd,
+        seconds_without_quota: Callable[[], float],
+        deadline_at_risk: Callable[[], bool] = lambda: False,
     ) -> None:
         self.stop = threading.Event()
         self.reason: Stopped | None = None
@@ -43,6 +49,7 @@ class WorkerWatch:
         self._start_until = start_until
         self._early_end = early_end
         self._seconds_without_quota = seconds_without_quota
+        self._deadline_at_risk = deadline_at_risk
         self._patience = _STARVED_WINDOWS * window_seconds()
         self._over = threading.Event()
         self._lock = threading.Lock()
@@ -75,9 +82,12 @@ class WorkerWatch:
 
     def _watch(self) -> None:
         while self.reason is None and not self._over.wait(min(_LOOK_SECONDS, self._patience / 4)):
+            starved = self._seconds_without_quota()
             if self._start_until.remaining() <= 0:
                 self.stop_for(Stopped.TIME)
-            elif self._seconds_without_quota() >= self._patience:
+            elif starved > 0 and self._deadline_at_risk():
+                self.stop_for(Stopped.DEADLINE_AT_RISK)
+            elif starved >= self._patience:
                 self.stop_for(Stopped.QUOTA)
             elif self._early_end.due():
                 self.stop_for(Stopped.BATCH_ENDED)

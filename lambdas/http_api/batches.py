@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from lambdas.batch import options
 from lambdas.batch.batch_input import InvalidBatch, read_uri
+from lambdas.batch.progress import read_progress
 from lambdas.batch.records import Record, Rejected, read_records
 from lambdas.batch.storage import (
     BATCH_ID,
@@ -19,12 +21,12 @@ from lambdas.batch.storage import (
     NotThere,
     Plan,
 )
-from lambdas.http_api.batch_executions import Finder, start_execution
+from lambdas.http_api.batch_executions import Execution, Finder, start_execution
 from lambdas.http_api.http_messages import HttpRequest, HttpResponse
 from lambdas.http_api.idempotency_key import FixedId, run_with_key
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.json_text import dump, dump_line
-from lambdas.shared.manager import choose_targets, model_ids
+from lambdas.shared.manager import check_price, choose_targets, model_ids
 from lambdas.shared.problems import not_found
 from lambdas.shared.settings import batch_settings
 
@@ -93,7 +95,7 @@ def get(batch_id: str) -> HttpResponse:
     found = {
         "batchId": batch_id,
         "status": status,
-        "progress": _progress(storage, plan),
+        "progress": _progress(storage, plan, execution),
         "quotaEstimate": plan.quota_estimate if plan else None,
     }
     failed = status not in ("running", "succeeded")
@@ -120,11 +122,12 @@ def _check_members(body: Mapping[str, Any]) -> None:
 
 def _checked_choices(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of the batch, validated."""
-    choose_targets(body.get("models"), body.get("regions"))
+    targets = choose_targets(body.get("models"), body.get("regions"))
     try:
-        options.read_options(body, run="")
+        read = options.read_options(body, run="")
     except ValueError as error:
         raise InvalidRequest([str(error)]) from None
+    check_price(targets, read.max_cost_multiple)
     chosen = {key: body[key] for key in _CHOICES if body.get(key) is not None}
     if len(dump(chosen)) > MAX_OPTIONS_BYTES:
         raise InvalidRequest(
@@ -190,14 +193,11 @@ def _plan(storage: BatchStorage) -> Plan | None:
         return None
 
 
-def _progress(storage: BatchStorage, plan: Plan | None) -> dict[str, int | None]:
-    """Return the counts of records; before the plan, how many there are is unknown."""
+def _progress(storage: BatchStorage, plan: Plan | None, execution: Execution) -> dict[str, Any]:
+    """Return the progress of the workers. Before the plan is written, the number of records is unknown."""
     if plan is None:
         return {"records": None, "answered": 0, "failed": 0, "rejected": None}
-    parts = list(storage.parts())
-    return {
-        "records": plan.records,
-        "answered": sum(part.answered for part in parts),
-        "failed": sum(part.failed for part in parts),
-        "rejected": plan.rejected,
-    }
+    now = datetime.now(UTC)
+    run = execution.name if execution.is_running else None
+    progress = read_progress(storage, plan, since=execution.started_at, now=now, run=run)
+    return progress.to_json(now) if run else progress.counts()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lambdas.shared import clients
 from lambdas.shared.codec import InvalidRequest
@@ -67,6 +67,16 @@ def choose_targets(models: Any, regions: Any) -> Targets:
     return targets
 
 
+def check_price(targets: Targets, max_cost_multiple: float | None) -> None:
+    """Raise InvalidRequest when the cost is limited and the price of the first model is unknown."""
+    if max_cost_multiple is None:
+        return
+    try:
+        llm_manager(targets, feature_fallback=True, max_cost_multiple=max_cost_multiple)
+    except ConfigurationError as error:
+        raise InvalidRequest([f"maxCostMultiple: {error.message}"]) from None
+
+
 @cache
 def catalog() -> UnifiedModelManager:
     """The catalog of model access, backed by the table; Bedrock is asked by the scheduled refresh."""
@@ -111,14 +121,25 @@ def llm_manager(
 
 @lru_cache(_KEPT)
 def parallel_manager(
-    targets: Targets, retry_strategy: str, *, calls_at_once: int, feature_fallback: bool, quota_share: float
+    targets: Targets,
+    retry_strategy: str,
+    *,
+    calls_at_once: int,
+    feature_fallback: bool,
+    on_throttle: Literal["wait", "failover"],
+    max_cost_multiple: float | None,
+    quota_share: float,
+    quota_reserve: float,
 ) -> ParallelLLMManager:
     """Return the manager for a worker's requests.
 
     Args:
         retry_strategy: a value of `RetryStrategy`.
         feature_fallback: as for `llm_manager`.
+        on_throttle: as in `RetryConfig`.
+        max_cost_multiple: as in `RetryConfig`.
         quota_share: the part of each known quota that this worker may use.
+        quota_reserve: the part of each quota that is left to single requests.
     """
     # Only workers need it.
     from llmmanager import ParallelLLMManager
@@ -130,6 +151,8 @@ def parallel_manager(
             _BATCH_RETRIES,
             retry_strategy=RetryStrategy(retry_strategy),
             enable_feature_fallback=feature_fallback,
+            on_throttle=on_throttle,
+            max_cost_multiple=max_cost_multiple,
         ),
         parallel_config=ParallelProcessingConfig(
             max_concurrent_requests=calls_at_once,
@@ -139,6 +162,7 @@ def parallel_manager(
         unified_model_manager=catalog(),
         cooldowns=cooldowns(),
         quota_share=quota_share,
+        quota_reserve=quota_reserve,
     )
 
 

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _STATE_MACHINE = re.compile(r"arn:[a-z-]+:states:[a-z0-9-]+:\d{12}:stateMachine:[^:]+")
@@ -43,6 +44,7 @@ class BatchSettings:
         shard_size: maximum number of records in a shard.
         worker_concurrency: number of parallel Converse calls of a worker.
         map_concurrency: number of parallel workers of a batch.
+        single_request_share: the part of each quota that batches leave to single requests.
     """
 
     bucket: str
@@ -50,6 +52,7 @@ class BatchSettings:
     shard_size: int
     worker_concurrency: int
     map_concurrency: int
+    single_request_share: float
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ def batch_settings() -> BatchSettings:
         shard_size=_count("LLMMANAGER_SHARD_SIZE"),
         worker_concurrency=_count("LLMMANAGER_WORKER_CONCURRENCY"),
         map_concurrency=_count("LLMMANAGER_MAP_CONCURRENCY"),
+        single_request_share=_share("LLMMANAGER_SINGLE_REQUEST_SHARE", default=0.1),
     )
 
 
@@ -199,6 +203,14 @@ def _count(name: str) -> int:
     text = _text(name)
     _require(text.isascii() and text.isdigit() and int(text) > 0, name, "an integer of at least 1", text)
     return int(text)
+
+
+def _share(name: str, *, default: float) -> float:
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return default
+    _require(_NUMBER.fullmatch(text) and float(text) < 1, name, "a number from 0 to below 1", text)
+    return float(text)
 
 
 def _require(condition: object, name: str, accepted: str, value: str) -> None:

@@ -132,14 +132,14 @@ class QuotaPatience:
         free_throttles: whether throttled attempts leave `max_retries` alone: the call then fails for
             throttling only when its time is up.
         stop: another thread sets it to end waits for quota. The call goes on where it need not wait.
-        waits_for_day: whether the caller repeats the call when a daily quota has been renewed. With
-            `on_throttle` "wait", lack of a daily quota then does not lead to another model either.
+        repeated: whether the caller repeats a call that ended for lack of quota. With `on_throttle` "wait",
+            such a lack, also of a daily quota, then never leads to another model.
     """
 
     priority: int = 0
     free_throttles: bool = False
     stop: threading.Event | None = None
-    waits_for_day: bool = False
+    repeated: bool = False
 
 
 ONE_CALL = QuotaPatience()

@@ -126,7 +126,7 @@ class Route(Generic[T]):
 
     def next(self) -> Step[T] | None:
         """The attempt to make now, or None when the route has ended (`ended_by` says why)."""
-        while (step := self._step()) is None and self._aside and not self._waits_for_day:
+        while (step := self._step()) is None and self._aside and not self._ends_without_quota:
             self._bring_back()
         return step
 
@@ -137,7 +137,7 @@ class Route(Generic[T]):
             return None
         if not self._line:
             self._start_next_round()
-        if self._waits_for_day:
+        if self._ends_without_quota:
             self.ended_by = "the quota of the model is used up"
             return None
         now = self.clock()
@@ -197,8 +197,8 @@ class Route(Generic[T]):
                     place.ways = [way, *(other for other in place.ways if other is not way)]
                 return Step(way, max(place.not_before - now, 0.0), wait), wait
             shortest = min(shortest, wait)
-            if self.pacing.is_stopped and wait < math.inf:
-                break  # that the call waits no longer must not lead to another model
+            if self.pacing.patience.repeated and wait < math.inf:
+                break
         return None, shortest
 
     def _shortest_wait(self, places: Sequence[_Place[T]], now: float) -> tuple[float, _Place[T], T]:
@@ -252,10 +252,6 @@ class Route(Generic[T]):
         """Put a throttled place behind the others of its model, and before the other models."""
         place.tried = True
         place.throttles += 1
-        if self.pacing.is_stopped:
-            self._out_of_quota.add(target.model_id)
-            self._line.remove(place)
-            return
         place.not_before = 0.0
         if not self.pacing.is_paced(target):
             seconds = delay(self.config, place.throttles, decision.retry_after, self.rng)
@@ -263,6 +259,9 @@ class Route(Generic[T]):
             place.not_before = self.clock() + seconds
         position = self._line.index(place)
         self._line.remove(place)
+        if self.pacing.is_stopped or (self.pacing.patience.repeated and place.not_before >= self.deadline.at):
+            self._out_of_quota.add(target.model_id)
+            return
         same = [number for number, other in enumerate(self._line) if other.key[0] == target.model_id]
         self._line.insert(max([position, *(number + 1 for number in same)]), place)
 
@@ -354,9 +353,9 @@ class Route(Generic[T]):
         return self.config.on_throttle == "wait"
 
     @property
-    def _waits_for_day(self) -> bool:
-        """Whether the call ends since a model has no daily quota, instead of going on with another model."""
-        if not (self._out_of_quota and self._waits and self.pacing.patience.waits_for_day):
+    def _ends_without_quota(self) -> bool:
+        """Whether the call ends since a model has no quota, and does not go on with another one."""
+        if not (self._out_of_quota and self._waits and self.pacing.patience.repeated):
             return False
         return not any(place.key[0] in self._out_of_quota for place in (*self._line, *self._again))
 
@@ -364,7 +363,7 @@ class Route(Generic[T]):
         return self.cooldowns.is_cooling(target, streaming=self.streaming)
 
     def _is_failing(self, target: T) -> bool:
-        waits = (Kind.THROTTLE, Kind.QUOTA) if self.pacing.patience.waits_for_day else (Kind.THROTTLE,)
+        waits = (Kind.THROTTLE, Kind.QUOTA) if self.pacing.patience.repeated else (Kind.THROTTLE,)
         return self.cooldowns.is_failing(target, streaming=self.streaming, besides=waits)
 
     def _leave(self, place: _Place[T], target: T, decision: Decision, next_: Next) -> None:

@@ -37,6 +37,23 @@ def test_a_valid_environment_is_read(environment):
     assert batch_state_machine_arn().endswith(":stateMachine:Batch")
 
 
+def test_batches_leave_a_tenth_of_the_quota_unless_told_otherwise(environment):
+    assert batch_settings().single_request_share == 0.1
+
+    batch_settings.cache_clear()
+    environment.setenv("LLMMANAGER_SINGLE_REQUEST_SHARE", "0.25")
+
+    assert batch_settings().single_request_share == 0.25
+
+
+@pytest.mark.parametrize("value", ["1", "-0.1", "a tenth", "nan"])
+def test_a_share_is_below_one(environment, value):
+    environment.setenv("LLMMANAGER_SINGLE_REQUEST_SHARE", value)
+
+    with pytest.raises(SettingsError, match="must be a number from 0 to below 1"):
+        batch_settings()
+
+
 def test_the_environment_is_read_once(environment):
     before = model_settings()
     environment.setenv("LLMMANAGER_TABLE", "another")

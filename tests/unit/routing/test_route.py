@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from dataclasses import dataclass
 
 import pytest
@@ -13,6 +14,7 @@ from llmmanager.bedrock.models.deadline import NEVER, Deadline
 from llmmanager.bedrock.models.llm_manager_structures import RetryConfig, RetryStrategy
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next, QuotaUnit
+from llmmanager.bedrock.routing.quota_pacing import CallPacing, QuotaPatience
 from llmmanager.bedrock.routing.route import Route, in_order
 from tests.clock import ManualClock
 
@@ -111,6 +113,49 @@ def test_a_call_without_a_deadline_does_not_wait_for_its_model_forever() -> None
     asked_to_wait = Decision(Next.SAME_TARGET, Kind.THROTTLE, retry_after=10.0, quota=QuotaUnit.TOKENS)
     assert walk(to_walk, asked_to_wait, 10) == ["A1", "A1", "B1"]
     assert to_walk.quota_wait is not None
+
+
+OUT_OF_DAILY_QUOTA = Decision(Next.OTHER_REGION, Kind.QUOTA)
+
+
+def repeated(to_walk: Route[Way], stop: threading.Event | None = None) -> Route[Way]:
+    """The same route for a caller that repeats the call later."""
+    to_walk.pacing.patience = QuotaPatience(free_throttles=True, stop=stop, repeated=True)
+    return to_walk
+
+
+def test_a_repeated_call_uses_no_other_model_when_the_wait_outlasts_the_deadline() -> None:
+    clock = ManualClock(100.0)
+    deadline = Deadline(clock.now + 5)
+    to_walk = repeated(route(places("AB", "12"), clock=clock, deadline=deadline, on_throttle="wait"))
+    asked_to_wait = Decision(Next.SAME_TARGET, Kind.THROTTLE, retry_after=10.0, quota=QuotaUnit.TOKENS)
+    assert walk(to_walk, asked_to_wait, 10) == ["A1", "A2"]
+
+
+def test_a_repeated_call_uses_no_other_model_when_a_daily_quota_is_used_up() -> None:
+    by_model = repeated(route(places("AB", "12"), on_throttle="wait"))
+    assert walk(by_model, OUT_OF_DAILY_QUOTA, 10) == ["A1", "A2"]
+    ways = places("AB", "12", RetryStrategy.MODEL_FIRST)
+    assert walk(repeated(route(ways, on_throttle="wait")), OUT_OF_DAILY_QUOTA, 10) == ["A1", "A2"]
+    assert walk(repeated(route(ways)), OUT_OF_DAILY_QUOTA, 10) == ["A1", "B1", "A2", "B2"]
+
+
+def test_a_repeated_call_no_longer_waits_once_it_is_stopped() -> None:
+    stop = threading.Event()
+    to_walk = repeated(route(places("AB", "1"), on_throttle="wait"), stop)
+    assert walk(to_walk, OUT_OF_TOKENS, 2) == ["A1", "A1"]
+    stop.set()
+    assert to_walk.next() is None
+    assert to_walk.quota_wait is not None
+
+
+def test_a_model_without_daily_quota_stays_the_first_one_of_a_repeated_call() -> None:
+    cooldowns = Cooldowns()
+    cooldowns.attempt_failed(Way("A", "1"), OUT_OF_DAILY_QUOTA)
+    pacing = CallPacing(patience=QuotaPatience(repeated=True))
+    step = Route(places("AB", "1"), RetryConfig(on_throttle="wait"), cooldowns, pacing=pacing).next()
+    assert step is not None
+    assert step.target.model_id == "A"
 
 
 @pytest.mark.parametrize(("decision", "first"), [(THROTTLED, "A"), (NO_ACCESS, "B")])

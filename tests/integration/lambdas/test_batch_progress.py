@@ -1,0 +1,96 @@
+"""What `GET /v1/batches/{id}` reports of a batch that runs: its rate, its end, its waits for quota."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import boto3
+import pytest
+
+from lambdas.batch import worker
+from lambdas.batch.progress import progress_of
+from lambdas.batch.storage import BatchStorage, Part, Plan
+from lambdas.http_api.handler import handler
+from llmmanager.testing import Fault
+from tests.integration.lambdas.conftest import STATE_MACHINE
+
+NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
+PLAN = Plan(records=1_010, rejected=10, started_at=NOW - timedelta(hours=5))
+ONE_TARGET = {"models": ["Nova Lite"], "regions": ["us-east-1"]}
+DAILY = Fault(
+    error="ThrottlingException", message="Too many tokens per day, please wait before trying again."
+)
+
+
+def part(minutes_ago, *, answered, failed=0):
+    return Part("key", 0, 1, answered, failed, NOW - timedelta(minutes=minutes_ago))
+
+
+def progress(*parts, minutes=300):
+    """The progress of a batch whose run began so many minutes ago."""
+    return progress_of(PLAN, parts, since=NOW - timedelta(minutes=minutes), now=NOW)
+
+
+def test_the_rate_is_that_of_the_last_ten_minutes():
+    found = progress(part(200, answered=500), part(9, answered=80, failed=5), part(1, answered=15)).to_json(
+        NOW
+    )
+
+    assert (found["answered"], found["failed"], found["answersPerMinute"]) == (595, 5, 10.0)
+    assert found["estimatedEndAt"] == (NOW + timedelta(minutes=40)).isoformat()
+
+
+def test_the_rate_of_a_young_run_is_that_since_its_start():
+    found = progress(part(200, answered=500), part(1, answered=100), minutes=2).to_json(NOW)
+
+    assert found["answersPerMinute"] == 50.0
+
+
+@pytest.mark.parametrize(("parts", "end"), [([], None), ([part(200, answered=1_000)], NOW.isoformat())])
+def test_without_a_rate_the_end_is_known_only_when_nothing_is_left(parts, end):
+    found = progress(*parts).to_json(NOW)
+
+    assert (found["answersPerMinute"], found["estimatedEndAt"]) == (0, end)
+
+
+@pytest.fixture
+def get(proxy_event, context):
+    def send(batch_id):
+        return json.loads(handler(proxy_event("GET", f"/v1/batches/{batch_id}"), context)["body"])
+
+    return send
+
+
+def test_a_batch_that_waits_for_quota_says_so(machine, deployed, records, get):
+    start = {"batchId": "batch-1", "requests": records(40), **ONE_TARGET}
+    boto3.client("stepfunctions").start_execution(
+        stateMachineArn=STATE_MACHINE, name="batch-1", input=json.dumps(start)
+    )
+    first, second = machine.plan(start)
+    assert get("batch-1")["progress"]["waitingForQuota"] is None
+    deployed.add_fault(DAILY)
+
+    outcome = worker.handler(first, machine.context())
+    worker.handler(second, machine.context())
+
+    found = get("batch-1")["progress"]
+    assert (found["records"], found["answered"], found["answersPerMinute"]) == (40, 0, 0)
+    assert (found["waitingForQuota"]["shards"], found["waitingForQuota"]["quota"]) == (2, "per_day")
+    assert found["waitingForQuota"]["nextAttemptAt"] <= outcome["quotaWait"]["until"]
+
+
+def test_a_wait_is_over_when_its_time_has_passed(machine, deployed):
+    storage = BatchStorage("batches-of-the-test", "batch-1")
+    wait = {"shortage": "per_minute", "since": NOW.isoformat()}
+    for shard, minutes in ((0, -1), (1, 2), (2, 1), (1, 3)):
+        storage.put_waiting("run", shard, wait, NOW + timedelta(minutes=minutes))
+
+    assert storage.waiting("run", NOW).to_json() == {
+        "shards": 2,
+        "quota": "per_minute",
+        "since": NOW.isoformat(),
+        "nextAttemptAt": (NOW + timedelta(minutes=1)).isoformat(),
+    }
+    assert storage.waiting("run", NOW + timedelta(minutes=5)) is None
+    assert storage.waiting("another-run", NOW) is None
