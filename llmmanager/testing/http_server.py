@@ -227,7 +227,14 @@ async def _read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWrit
         writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     path, _, query = parts[1].partition("?")
     body = await _read_body(reader, headers)
-    return HttpRequest(parts[0], path, dict(parse_qsl(query)), headers, body, reader.at_eof)
+    return HttpRequest(
+        parts[0], path, dict(parse_qsl(query)), headers, body, client_left=lambda: _has_left(reader)
+    )
+
+
+def _has_left(reader: asyncio.StreamReader) -> bool:
+    """Whether the client has closed the connection, or reset it since it had not read everything."""
+    return reader.at_eof() or reader.exception() is not None
 
 
 async def _read_body(reader: asyncio.StreamReader, headers: Mapping[str, str]) -> bytes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import struct
 from typing import Any
 
 import pytest
@@ -217,6 +219,18 @@ def test_the_log_records_a_client_that_closes_a_stream(bedrock: FakeBedrock) -> 
     bedrock.set_latency(0, per_chunk=PATIENCE_SECONDS)
     events = stream(bedrock.client())
     next(iter(events))
+    events.close()
+    wait_until(lambda: not bedrock.in_flight)
+    assert bedrock.calls[-1].error_code == "disconnected"
+
+
+def test_the_log_records_a_client_that_resets_the_connection(bedrock: FakeBedrock) -> None:
+    # A client that closes a connection with unread data resets it.
+    bedrock.set_latency(0, per_chunk=PATIENCE_SECONDS * 2)
+    events = stream(bedrock.client())
+    next(iter(events))
+    connection = events._raw_stream._fp.fp.raw._sock
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     events.close()
     wait_until(lambda: not bedrock.in_flight)
     assert bedrock.calls[-1].error_code == "disconnected"
