@@ -18,7 +18,22 @@ def test_a_refresh_fills_the_table_for_every_region(stack: Stack, bedrock: FakeB
     assert sorted(item["region"] for item in output) == REGIONS
     assert all(item["models"] > 0 for item in output)
     assert sorted(catalog_regions(stack)) == REGIONS
-    assert {call.operation for call in bedrock.calls} == {"ListFoundationModels", "ListInferenceProfiles"}
+    assert {call.operation for call in bedrock.calls} == {
+        "ListFoundationModels",
+        "ListInferenceProfiles",
+        "ListServiceQuotas",
+    }
+
+
+def test_a_refresh_stores_quotas_and_the_api_reports_them(stack: Stack, bedrock: FakeBedrock) -> None:
+    bedrock.set_quota(tokens_per_minute=50_000, region="us-east-1", access="on_demand")
+    refresh(stack)
+    bedrock.clear_quotas()
+    regions = stack.api.get("/v1/models/Nova%20Lite/access").expect(200)["regions"]
+    assert regions["us-east-1"]["quotas"]["on_demand"]["tokensPerMinute"] == 50_000
+    refresh(stack)
+    regions = stack.api.get("/v1/models/Nova%20Lite/access").expect(200)["regions"]
+    assert regions["us-east-1"]["quotas"]["on_demand"] is None
 
 
 def test_a_region_that_fails_drops_no_other_and_keeps_what_was_known(
