@@ -153,7 +153,8 @@ class QuotaGate:
         """Whether calls may have to wait: a quota is known or learnt, or a call was just throttled."""
         if self._single is not None or self.has_limit:
             return True
-        return self._doubt.is_open(self._clock())
+        now = self._clock()
+        return now < self._paused_until or self._doubt.is_open(now)
 
     @property
     def has_limit(self) -> bool:

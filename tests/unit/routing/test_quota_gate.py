@@ -255,11 +255,15 @@ def test_each_further_throttle_doubles_the_pause(gate: QuotaGate, clock: ManualC
     assert pauses == pytest.approx([0.1, 0.2, 0.4, 0.8])
 
 
-def test_the_servers_retry_after_is_honoured(gate: QuotaGate) -> None:
+def test_the_servers_retry_after_is_honoured(gate: QuotaGate, clock: ManualClock) -> None:
     permit = gate.try_enter(10)
     assert permit is not None
     permit.throttled(REQUESTS, retry_after=4.0)
     assert gate.seconds_until_chance(10) == pytest.approx(4.0)
+    clock.now += 3.9
+    assert gate.is_active
+    clock.now += 0.2
+    assert not gate.is_active
 
 
 def test_the_expected_wait_is_until_enough_calls_have_left_the_window(gate: QuotaGate) -> None:

@@ -1,0 +1,77 @@
+"""How calls wait for quota: without a lock or a thread, until they are cancelled, no longer than they may."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from llmmanager import LLMManager, ModelQuota, QuotaExceededError, RetryExhaustedError
+from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
+from llmmanager.bedrock.routing import quota_gates
+from llmmanager.testing import FakeBedrock, Fault
+from tests.waiting import wait_until
+
+# Nova Lite has one access method there.
+REGION = "eu-central-1"
+ONE_A_MINUTE = ModelQuota("Nova Lite", requests_per_minute=1)
+
+
+@pytest.fixture
+def minute(fake_bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch) -> FakeBedrock:
+    """A FakeBedrock whose quotas count in minutes, so that no wait ends during a test."""
+    monkeypatch.setenv("LLMMANAGER_QUOTA_WINDOW_SECONDS", "60")
+    return fake_bedrock
+
+
+def gates() -> list[Any]:
+    return list(quota_gates._gates._gates.values())
+
+
+def test_a_call_that_waits_for_quota_can_be_cancelled(minute: FakeBedrock, ask) -> None:
+    manager = LLMManager(["Nova Lite"], [REGION], quotas=[ONE_A_MINUTE])
+    manager.converse(ask)
+    cancelled = threading.Event()
+    errors: list[Exception] = []
+
+    def wait_for_quota() -> None:
+        try:
+            manager.converse_with_request(BedrockConverseRequest(messages=ask), cancelled=cancelled)
+        except RetryExhaustedError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=wait_for_quota)
+    thread.start()
+    wait_until(lambda: any(gate._waiters for gate in gates()))
+    cancelled.set()
+    thread.join()
+    assert "cancelled" in str(errors[0])
+    assert len(minute.calls) == 1
+    manager.close()
+
+
+def test_no_lock_is_held_and_no_thread_is_started_for_a_call(minute: FakeBedrock, ask) -> None:
+    minute.set_latency(0.3)
+    manager = LLMManager(["Nova Lite"], [REGION], quotas=[ModelQuota("Nova Lite", requests_per_minute=9)])
+    thread = threading.Thread(target=manager.converse, args=(ask,))
+    before = set(threading.enumerate())
+    thread.start()
+    wait_until(lambda: minute.in_flight == 1)
+    locked = [gate._lock.locked() for gate in gates()]
+    threads = {found for found in threading.enumerate() if "FakeBedrock" not in found.name}
+    thread.join()
+    assert locked == [False]
+    assert threads - before <= {thread}
+    manager.close()
+
+
+def test_other_calls_keep_to_the_retry_after_of_a_throttle(minute: FakeBedrock, ask, make_manager) -> None:
+    minute.add_fault(Fault(error="ThrottlingException", retry_after=40.0, count=1))
+    manager = make_manager(regions=(REGION,), retry={"max_retries": 0})
+    with pytest.raises(RetryExhaustedError, match="max_retries"):
+        manager.converse(ask)
+    with pytest.raises(QuotaExceededError) as raised:
+        manager.converse(ask, deadline=5)
+    assert 30 < raised.value.retry_after <= 40
+    assert len(minute.calls) == 1
