@@ -1,4 +1,4 @@
-"""LLMManager: one request, answered by the first target that can."""
+"""LLMManager: sends one request at a time with retries and failover."""
 
 from __future__ import annotations
 
@@ -36,30 +36,28 @@ __all__ = ["LLMManager"]
 
 
 class LLMManager:
-    """Answers Converse requests from Amazon Bedrock across models and regions.
+    """Sends Converse requests to Amazon Bedrock with failover across models and regions. Thread-safe.
 
-    Creating one makes no network call while every model name is known. It can be used by many threads at
-    once; clients are shared per region.
+    Creating a manager makes no network call if every model name is in the catalog.
 
     Args:
-        models: display names, model ids, inference-profile ids or ARNs, the preferred one first.
-        regions: AWS regions, the preferred one first.
-        auth_config: where credentials come from; boto3's own chain when None.
-        retry_config: retries and failover; the documented defaults when None.
-        unified_model_manager: a model catalog to share or with a store of its own.
-        default_inference_config: Converse's `inferenceConfig`; a call's own values win field by field.
-        timeout: longest silence of a target in seconds before the attempt counts as failed.
-        max_connections: connections kept a region, never fewer than 128; threads beyond that reconnect.
-        cooldowns: which targets are left alone for a while; to share between managers, or with a board
-            between processes.
-        quotas: the tokens and requests per minute of models, as far as they are known. Calls keep within
-            them from the start. An amount that is not given is the catalog's, where a refresh has listed the
-            account's quotas; else it is learnt once Bedrock throttles a call.
-        quota_share: the part of these quotas that this manager may use, above 0 and at most 1.
-        quota_reserve: the part of each limit, known or learnt, that this manager leaves to others; below 1.
+        models: display names, model ids, inference-profile ids or ARNs, preferred first.
+        regions: AWS regions, preferred first.
+        auth_config: the source of credentials; None for boto3's default chain.
+        retry_config: retries and failover; None for the defaults.
+        unified_model_manager: the model catalog, to share it or to use a store; None for a new one.
+        default_inference_config: defaults for fields of Converse's `inferenceConfig`.
+        timeout: read timeout of an attempt in seconds.
+        max_connections: connections per region, at least 128. More threads than that open new connections.
+        cooldowns: the cooldowns of targets, to share them between managers or processes.
+        quotas: known quotas of models. Calls keep within them from the start. An amount that is not given is
+            read from the catalog if a refresh has listed the account's quotas. Otherwise it is learned when
+            Bedrock throttles a call.
+        quota_share: the share of these quotas that this manager may use, above 0 and at most 1.
+        quota_reserve: the share of each known or learned limit that this manager leaves to others, below 1.
 
     Raises:
-        ConfigurationError: a name, region or setting that cannot work.
+        ConfigurationError: a name, region or setting is invalid.
     """
 
     def __init__(
@@ -139,25 +137,24 @@ class LLMManager:
         deadline: float | Deadline | None = None,
         extra_request_fields: dict[str, Any] | None = None,
     ) -> BedrockResponse:
-        """Answer one conversation turn.
+        """Send a request and return the response.
 
         Args:
-            messages: as Bedrock's Converse takes them, bytes as bytes; or a string, the user's one text; or
-                None for a managed prompt.
+            messages: messages in the form of Converse, with bytes as bytes; or a string, which is one user
+                message; or None for a managed prompt.
             system ... prompt_variables, performance_config, service_tier, output_config: the Converse
-                fields of the same name in camel case.
-            response_validation_config: a check on the answer; an invalid one asks again.
-            deadline: seconds from now, or a `Deadline` to share; no attempt and no wait starts that could
-                not end before it.
-            extra_request_fields: further top-level Converse fields by their wire name, merged last.
+                fields with the same name in camel case.
+            response_validation_config: a validation of the answer. An invalid answer is requested again.
+            deadline: seconds from now, or a `Deadline`. An attempt or wait starts only if it can end before.
+            extra_request_fields: further top-level fields of Converse in camel case, merged last.
 
         Returns:
-            A response with `success=True`; `success=False` only when answers came but none was valid.
+            A response with `success=True`, or with `success=False` if all answers were invalid.
 
         Raises:
-            RequestValidationError: the request is wrong; `validation_errors` lists every problem.
-            AuthenticationError: credentials are missing or refused.
-            RetryExhaustedError: no target answered (`DeadlineExceededError`: in time).
+            RequestValidationError: the request is invalid. `validation_errors` lists all problems.
+            AuthenticationError: credentials are missing or rejected.
+            RetryExhaustedError: no target answered (`DeadlineExceededError`: before the deadline).
         """
         return self._converse(
             locals(),
@@ -184,21 +181,22 @@ class LLMManager:
         deadline: float | Deadline | None = None,
         extra_request_fields: dict[str, Any] | None = None,
     ) -> StreamingResponse:
-        """Answer one conversation turn as a stream of text chunks.
+        """Send a request and return the response as a stream of text chunks.
 
-        Takes what `converse` takes. The first content has arrived when this returns, so that until then any
-        failure moves on to the next target; a stream lost later is continued elsewhere from what was said.
-        A response validation is applied to the completed text and recorded; nothing is asked again.
+        The arguments are those of `converse`. The method returns when the first content has arrived. A
+        failure before that is retried on the next target. A stream that is interrupted later continues on
+        another target after the received text. A response validation is applied to the complete text,
+        without retries.
 
         Raises:
-            As `converse`; while iterating, nothing.
+            The exceptions of `converse`. Iterating does not raise.
         """
         parameters = locals()
         check_validation(response_validation_config)
-        moment = Deadline.from_value(deadline)
+        limit = Deadline.from_value(deadline)
         return self._invoker.converse_stream(
             self._build_request(parameters, stream=True),
-            deadline=moment,
+            deadline=limit,
             validation=response_validation_config,
         )
 
@@ -211,15 +209,18 @@ class LLMManager:
         deadline: float | Deadline | None = None,
         cancelled: threading.Event | None = None,
     ) -> BedrockResponse:
-        """Like `converse`, for a request object.
+        """Send a request object like `converse`.
 
         Args:
-            regions: some of the manager's regions, in the order wanted; None for all.
-            cancelled: set by another thread to end the call before its next attempt or wait.
+            request: the request.
+            response_validation_config: as in `converse`.
+            regions: some of the manager's regions, in this order; None for all.
+            deadline: as in `converse`.
+            cancelled: ends the call before its next attempt or wait when another thread sets it.
 
         Raises:
-            ConfigurationError: not a `BedrockConverseRequest`, or regions that are not the manager's;
-                otherwise as `converse`.
+            ConfigurationError: `request` is not a `BedrockConverseRequest`, or a region is not the manager's.
+            The exceptions of `converse`.
         """
         return self._converse_with_request(
             request, response_validation_config, regions=regions, deadline=deadline, cancelled=cancelled
@@ -262,11 +263,11 @@ class LLMManager:
         cancelled: threading.Event | None = None,
         quota_patience: QuotaPatience = ONE_CALL,
     ) -> BedrockResponse:
-        moment = Deadline.from_value(deadline)
+        limit = Deadline.from_value(deadline)
         check_validation(validation)
         return self._invoker.converse(
             self._build_request(parameters),
-            deadline=moment,
+            deadline=limit,
             regions=regions,
             validation=validation,
             cancelled=cancelled,
@@ -282,15 +283,15 @@ class LLMManager:
         )
 
     def get_available_models(self) -> list[str]:
-        """The configured models, as they were given."""
+        """Return the configured models."""
         return list(self._models)
 
     def get_available_regions(self) -> list[str]:
-        """The configured regions, as they were given."""
+        """Return the configured regions."""
         return list(self._targets.regions)
 
     def get_model_access_info(self, model_name: str, region: str) -> dict[str, Any] | None:
-        """How a model is called in a region; None where it cannot be, or where no model has the name.
+        """Return how a model is called in a region, or None if it is unknown or cannot be called there.
 
         Returns:
             `model_id`, `access_method` (the preferred one), `region`, `access_methods`,
@@ -304,8 +305,8 @@ class LLMManager:
         """Check models, regions and credentials without calling a model.
 
         Returns:
-            `valid` (bool), `errors` and `warnings` (lists of sentences), `model_region_combinations` (how
-            many there are), `auth_status` ("configured" or "missing").
+            `valid` (bool), `errors` and `warnings` (lists of messages), `model_region_combinations` (number),
+            `auth_status` ("configured" or "missing").
         """
         errors = []
         combinations = len(self._targets.groups())
@@ -328,19 +329,19 @@ class LLMManager:
         }
 
     def refresh_model_data(self) -> None:
-        """Ask Bedrock anew which models can be called in the configured regions.
+        """Refresh the models of the configured regions from Bedrock.
 
         Raises:
-            LLMManagerError: no region answered; what was known stays.
+            LLMManagerError: every region failed. The previous data stays in use.
         """
         self._catalog.refresh_unified_data()
         self._targets.forget()
 
     def get_retry_stats(self) -> dict[str, Any]:
-        """The retry configuration, and counters since this manager was made.
+        """Return the retry configuration, and counters since this manager was created.
 
         Returns:
-            Every field of `RetryConfig` (the strategy by its value), `models`, `regions`, `requests`,
+            Every field of `RetryConfig` (the strategy as its value), `models`, `regions`, `requests`,
             `attempts`, `retries`, `failovers`, `feature_fallbacks`, `throttles` (by target).
         """
         config = vars(self._retry_config) | {
@@ -358,21 +359,17 @@ class LLMManager:
         }
 
     def close(self) -> None:
-        """Close the connections; the manager can be used again afterwards."""
+        """Close the connections. The manager can be used again afterwards."""
         self._clients.close()
 
 
 def check_validation(config: ResponseValidationConfig | None) -> None:
-    """Refuse what is no response validation.
-
-    Raises:
-        ConfigurationError: neither None nor a `ResponseValidationConfig`.
-    """
+    """Raise ConfigurationError unless the value is None or a `ResponseValidationConfig`."""
     _check("response_validation_config", config, ResponseValidationConfig)
 
 
 def _check(name: str, value: object, kind: type) -> None:
     if value is not None and not isinstance(value, kind):
-        # Its type and never the value: a dict in place of an AuthConfig would hold the secrets.
-        given = type(value).__name__
-        raise ConfigurationError(f"{name} must be a {kind.__name__} (got {given})", {name: given})
+        # Only the type is shown, since a dict instead of an AuthConfig contains secrets.
+        type_name = type(value).__name__
+        raise ConfigurationError(f"{name} must be a {kind.__name__} (got {type_name})", {name: type_name})

@@ -1,4 +1,4 @@
-"""What a request costs, from the tokens that Bedrock counted and the way in that was used."""
+"""Estimates the cost of a request from its token counts, model and access method."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from llmmanager.bedrock.catalog.catalog_entries import AccessMethod
 from llmmanager.bedrock.catalog.model_table import ModelData, Prices, model_data
 
 _PER_MILLION = 1_000_000
-# A cache entry kept for an hour costs twice the input price to write, with every model that offers it.
+# A one-hour cache write costs twice the input price for every model that supports it.
 _HOUR_CACHE_WRITE = 2.0
 _TIERS = {"flex": 0.5, "priority": 1.75}
 
@@ -24,19 +24,19 @@ def estimate_cost(
     region: str | None = None,
     service_tier: str | None = None,
 ) -> float | None:
-    """The price of a request in USD, before taxes and discounts; None when no price is known.
+    """Return the price of a request in USD, before taxes and discounts, or None if it is unknown.
 
-    Cached tokens are counted apart from input tokens, as Bedrock does. Without a published cache price
-    they cost what input costs.
+    Like in Bedrock, input tokens do not include cached tokens. Cached tokens without a published price have
+    the price of input tokens.
 
     Args:
-        model_id: the model's id; a profile's id does as well.
-        usage: token counts under Bedrock's keys (`inputTokens`, `cacheDetails`, ...) or the snake_case
-            ones (`input_tokens`, ...); what is missing counts as zero.
-        access_method: the way in, as in `BedrockResponse.access_method`.
-        inference_profile_id: the profile (id or ARN) that was invoked; geographic profiles of many
-            models cost more than global ones.
-        region: the region called; some models' on-demand price depends on it.
+        model_id: the id of a model or inference profile.
+        usage: token counts with Bedrock's keys (`inputTokens`, `cacheDetails`, ...) or snake_case keys
+            (`input_tokens`, ...). Missing counts are 0.
+        access_method: as in `BedrockResponse.access_method`.
+        inference_profile_id: the invoked profile (id or ARN). Geographic profiles of many models cost more
+            than global ones.
+        region: the region called. The on-demand price of some models depends on it.
         service_tier: "priority" and "flex" change the price.
     """
     prices = _prices_of(model_id, inference_profile_id, access_method, region)
@@ -65,7 +65,7 @@ def _prices_of(
 
 
 def _identify(model_id: str, profile_id: str | None) -> tuple[ModelData | None, str | None]:
-    """Return the model's data, and the prefix of the profile that was invoked."""
+    """Return the model's data, and the prefix of the invoked profile."""
     tail = model_id.rpartition("/")[2]
     if data := model_data(tail):
         profile = profile_id.rpartition("/")[2] if profile_id else ""
@@ -88,7 +88,7 @@ def _prices(
 
 
 def _only(profile_prices: Mapping[str, Prices]) -> Prices | None:
-    """The price of every geography, when they agree: it then holds for one that the table lacks."""
+    """Return the common price of all geographies, used for one without a price; None if they differ."""
     distinct = {prices for prefix, prices in profile_prices.items() if prefix != "global"}
     return distinct.pop() if len(distinct) == 1 else None
 
@@ -98,7 +98,7 @@ def _tokens(usage: Mapping[str, Any], key: str, alias: str) -> int:
 
 
 def _hour_cache_tokens(details: Any) -> int:
-    """The tokens written for an hour; what has not the form of Bedrock's `cacheDetails` counts as none."""
+    """Return the tokens of one-hour cache writes; 0 if `details` is not in the form of `cacheDetails`."""
     entries = [entry for entry in details if isinstance(entry, Mapping)] if isinstance(details, list) else []
     counts = [entry.get("inputTokens") for entry in entries if entry.get("ttl") == "1h"]
     return sum(count for count in counts if isinstance(count, int))

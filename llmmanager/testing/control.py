@@ -1,4 +1,4 @@
-"""The endpoints under `/_fake/`, by which another process controls FakeBedrock."""
+"""The endpoints under `/_fake/` with which another process controls FakeBedrock."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ PREFIX = "/_fake/"
 def control(bedrock: FakeBedrock, request: HttpRequest) -> HttpResponse:
     """Answer a request under `/_fake/`.
 
-    `GET health`; `GET calls` (those after `?after=<number>`); `GET usage` (what was billed); `POST rules`
-    (the rules of a config file, answered with the faults' handles); `GET faults`; `DELETE faults` and
+    `GET health`; `GET calls` (calls after `?after=<number>`); `GET usage` (billed tokens); `POST rules` (adds
+    the rules of a config file and returns the handles of faults); `GET faults`; `DELETE faults` and
     `DELETE faults/<handle>`; `GET quotas`; `DELETE quotas`; `POST reset`.
     """
     words = request.path.removeprefix(PREFIX).split("/")
@@ -70,5 +70,5 @@ def _rules(bedrock: FakeBedrock, body: bytes) -> list[int]:
     settings = json.loads(body)
     options = [name for name in options_of(settings) if name != "window_seconds"]
     if options:
-        raise ValueError(f"{', '.join(options)} can be set at the start only")
+        raise ValueError(f"{', '.join(options)} can be set only at the start")
     return apply_rules(bedrock, settings)

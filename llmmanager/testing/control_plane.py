@@ -1,4 +1,4 @@
-"""Answers of the `bedrock` service: the models and inference profiles of a region."""
+"""The operations of the `bedrock` service: models and inference profiles of a region."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from .errors import ServiceError, invalid
 from .models import FakeModel, Target
 
 _SINCE = "2026-01-01T00:00:00Z"
-_MOST_RESULTS = 1000
+_MAX_RESULTS = 1000
 
 
 class ControlPlane:
-    """Lists and describes what a catalog offers; `page_size` profiles a page unless the caller says."""
+    """Lists and describes the models of a catalog. `page_size` is the default number of profiles per page."""
 
     def __init__(self, catalog: FakeCatalog, *, page_size: int) -> None:
         self._catalog = catalog
         self._page_size = page_size
 
     def list_foundation_models(self, region: str, query: Mapping[str, str]) -> dict[str, Any]:
-        """ListFoundationModels."""
+        """Answer ListFoundationModels."""
         summaries = [_model_summary(model, region) for model in self._catalog.models_in(region)]
         provider = query.get("byProvider", "").lower()
         return {
@@ -38,7 +38,7 @@ class ControlPlane:
         }
 
     def get_foundation_model(self, region: str, identifier: str) -> dict[str, Any]:
-        """GetFoundationModel."""
+        """Answer GetFoundationModel."""
         short_id = identifier.rpartition("foundation-model/")[2]
         for model in self._catalog.models_in(region):
             if model.model_id == short_id:
@@ -46,7 +46,7 @@ class ControlPlane:
         raise ServiceError("ResourceNotFoundException")
 
     def list_inference_profiles(self, region: str, query: Mapping[str, str]) -> dict[str, Any]:
-        """ListInferenceProfiles, a page at a time."""
+        """Answer ListInferenceProfiles with one page."""
         kind = query.get("type", "SYSTEM_DEFINED")
         if kind not in ("SYSTEM_DEFINED", "APPLICATION"):
             raise invalid(
@@ -62,22 +62,22 @@ class ControlPlane:
         return answer
 
     def get_inference_profile(self, region: str, identifier: str) -> dict[str, Any]:
-        """GetInferenceProfile."""
+        """Answer GetInferenceProfile."""
         short_id = identifier.rpartition("/")[2]
         for target in self._catalog.profiles_in(region):
             if target.invoked_id == short_id:
                 return _profile(target, region)
         raise ServiceError("ResourceNotFoundException", "The requested inference profile does not exist.")
 
-    def _size(self, asked: str | None) -> int:
-        if asked is None:
+    def _size(self, value: str | None) -> int:
+        if value is None:
             return self._page_size
-        if not asked.isdecimal() or not 1 <= int(asked) <= _MOST_RESULTS:
+        if not value.isdecimal() or not 1 <= int(value) <= _MAX_RESULTS:
             raise invalid(
-                f"1 validation error detected: Value '{asked}' at 'maxResults' failed to satisfy constraint: "
-                f"Member must have value between 1 and {_MOST_RESULTS}"
+                f"1 validation error detected: Value '{value}' at 'maxResults' failed to satisfy constraint: "
+                f"Member must have value between 1 and {_MAX_RESULTS}"
             )
-        return int(asked)
+        return int(value)
 
 
 def _start(token: str | None, total: int) -> int:
@@ -114,7 +114,7 @@ def _model_summary(model: FakeModel, region: str) -> dict[str, Any]:
     lifecycle = {"status": model.lifecycle}
     if model.eol_date:
         lifecycle["endOfLifeTime"] = f"{model.eol_date}T00:00:00Z"
-    ways = {
+    inference_types = {
         "ON_DEMAND": region in model.on_demand,
         "INFERENCE_PROFILE": any(region in sources for sources in model.profiles.values()),
     }
@@ -127,7 +127,7 @@ def _model_summary(model: FakeModel, region: str) -> dict[str, Any]:
         "outputModalities": list(model.output_modalities),
         "responseStreamingSupported": model.streaming,
         "customizationsSupported": list(model.customizations),
-        "inferenceTypesSupported": [way for way, offered in ways.items() if offered],
+        "inferenceTypesSupported": [kind for kind, offered in inference_types.items() if offered],
         "modelLifecycle": lifecycle,
     }
 
@@ -135,7 +135,7 @@ def _model_summary(model: FakeModel, region: str) -> dict[str, Any]:
 def _profile(target: Target, region: str) -> dict[str, Any]:
     model = target.model
     destinations = model.destinations(target.prefix, region)
-    # A global profile names the caller's region and one model ARN without a region, as AWS does.
+    # Like in AWS, a global profile has a model ARN with the caller's region and one without a region.
     regions = (region, "") if destinations == ("*",) else destinations
     title = f"{provider_of(model)} {name_of(model)}"
     where = "all commercial regions" if destinations == ("*",) else ", ".join(destinations)

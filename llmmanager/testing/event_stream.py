@@ -40,7 +40,7 @@ def event(kind: str, payload: Mapping[str, Any]) -> bytes:
 
 
 def garbled(kind: str) -> bytes:
-    """An event whose payload is cut off and so is invalid JSON."""
+    """Return the frame of an event with a truncated payload, which is invalid JSON."""
     headers = {":event-type": kind, ":content-type": "application/json", ":message-type": "event"}
     return frame(headers, b'{"contentBlockIndex":0,"delta":{"te')
 

@@ -1,4 +1,4 @@
-"""FakeBedrock: a Bedrock on loopback, and the methods that control it."""
+"""FakeBedrock: an imitation of Bedrock on loopback, and the methods that control it."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ _THREADS = 64
 
 
 class FakeBedrock:
-    """A Bedrock that listens on 127.0.0.1 between `start()` and `stop()`, or inside a `with` block.
+    """An imitation of Bedrock on 127.0.0.1 between `start()` and `stop()`, or inside a `with` block.
 
-    `responder` returns the text of an answer, or None to leave it to FakeBedrock; it runs in a thread and may
-    raise ServiceError. With `backend_url` and `backend_model`, an OpenAI-compatible server answers what the
-    responder does not. `seed` decides shares and latency ranges, `window_seconds` is the length of the minute
-    that quotas count in, `page_size` the number of profiles or service quotas on a page, `log_limit` the
-    number of calls kept. `on_call` is called with each call that has ended. `clock` counts seconds for quotas
-    and the prompt cache.
+    `responder` returns the text of an answer, or None for the default answer. It runs in a thread and may
+    raise ServiceError. With `backend_url` and `backend_model`, an OpenAI-compatible server generates the
+    answers for which the responder returns None. `seed` determines shares and latency ranges.
+    `window_seconds` is the length of the quota window, `page_size` the number of profiles or service quotas
+    per page, and `log_limit` the maximum number of logged calls. `on_call` is called with each ended call.
+    `clock` returns the seconds for quotas and the prompt cache.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class FakeBedrock:
     ) -> None:
         _check_positive(window_seconds=window_seconds, page_size=page_size, log_limit=log_limit)
         if bool(backend_url) != bool(backend_model):
-            raise ValueError("backend_url and backend_model are given together or not at all")
+            raise ValueError("backend_url and backend_model must be set together")
         self._default_region = default_region
         self._responder = responder
         self._backend = OpenAIBackend(backend_url, backend_model) if backend_url else None
@@ -107,12 +107,12 @@ class FakeBedrock:
         )
 
     def start(self) -> FakeBedrock:
-        """Listen. Raises OSError when the port is taken."""
+        """Start listening. Raise OSError if the port is in use."""
         self._server.start()
         return self
 
     def stop(self) -> None:
-        """Break every connection and stop listening."""
+        """Close all connections and stop listening."""
         self._server.stop()
         with self._tls_lock:
             if self._tls is not None:
@@ -132,19 +132,19 @@ class FakeBedrock:
 
     @property
     def endpoint_url(self) -> str:
-        """Where it listens, for `endpoint_url` of a client. Raises RuntimeError before the first start."""
+        """The URL for `endpoint_url` of a client. Raises RuntimeError before the first start."""
         if not self._server.port:
-            raise RuntimeError("FakeBedrock has no port yet: call start(), or use it in a with block")
+            raise RuntimeError("FakeBedrock is not started: call start(), or use it in a with block")
         return f"http://{HOST}:{self._server.port}"
 
     @property
     def environment(self) -> dict[str, str]:
-        """Environment variables under which any boto3 client for Bedrock reaches this one.
+        """Environment variables that direct boto3 clients for Bedrock to this server.
 
-        `LLMMANAGER_QUOTA_WINDOW_SECONDS` is the length of the minute that quotas count in. While
-        `AWS_BEARER_TOKEN_BEDROCK` is set, boto3 sends that key instead of a signature and insists on HTTPS:
-        then the endpoint is `https_endpoint_url`, and `AWS_CA_BUNDLE` the certificate to trust. Such a
-        request names its region only if the key is a short-term one; else it counts for the default region.
+        `LLMMANAGER_QUOTA_WINDOW_SECONDS` is the length of the quota window. If `AWS_BEARER_TOKEN_BEDROCK`
+        is set, boto3 sends that key instead of a signature and requires HTTPS. The endpoint is then
+        `https_endpoint_url`, and `AWS_CA_BUNDLE` the certificate. Only a short-term key contains a region;
+        with another key, a request uses the default region.
         """
         api_key = API_KEY in os.environ
         url = self.https_endpoint_url if api_key else self.endpoint_url
@@ -153,19 +153,19 @@ class FakeBedrock:
 
     @property
     def shell_exports(self) -> str:
-        """The lines to paste into a shell, so that programs started there use this one."""
+        """Shell commands after which programs started in the shell use this server."""
         return exports(
             variables(self.endpoint_url, region=self._default_region, window_seconds=self.window_seconds)
         )
 
     @property
     def https_endpoint_url(self) -> str:
-        """Where it listens for HTTPS with its own certificate; it starts to when this is first read."""
+        """The URL for HTTPS with a self-signed certificate. HTTPS starts when this is first read."""
         return f"https://{HOST}:{self._ensured_tls()[0]}"
 
     @property
     def certificate(self) -> Path:
-        """The file of the certificate by which to trust `https_endpoint_url`; removed by `stop()`."""
+        """The file with the certificate of `https_endpoint_url`. `stop()` removes it."""
         return self._ensured_tls()[1]
 
     def _ensured_tls(self) -> tuple[int, Path]:
@@ -181,7 +181,7 @@ class FakeBedrock:
             return self._tls[:2]
 
     def client(self, service: str = "bedrock-runtime", *, region: str = "", config: Any = None) -> Any:
-        """Return a boto3 client in `region` that sends each request once.
+        """Return a boto3 client in `region` without retries.
 
         `service` is `bedrock-runtime`, `bedrock` or `service-quotas`.
         """
@@ -190,11 +190,11 @@ class FakeBedrock:
         )
 
     def add_fault(self, fault: Fault) -> int:
-        """Add `fault` and return its handle for `remove_fault`. The first fault that matches a call wins."""
+        """Add `fault` and return its handle. The first matching fault applies to a call."""
         return self._rules.add_fault(fault)
 
     def remove_fault(self, handle: int) -> None:
-        """Remove a fault. Raises KeyError for an unknown handle."""
+        """Remove a fault. Raise KeyError for an unknown handle."""
         self._rules.remove_fault(handle)
 
     def clear_faults(self) -> None:
@@ -214,9 +214,9 @@ class FakeBedrock:
         tokens_per_day: int | None = None,
         **scope: str,
     ) -> None:
-        """Limit every model, region and access method in `scope` (fields of Scope), each on its own.
+        """Set limits for each model, region and access method in `scope` (fields of Scope) separately.
 
-        Service Quotas (`ListServiceQuotas`) lists the limits, under AWS's names for them.
+        `ListServiceQuotas` of Service Quotas returns the limits with AWS's names.
         """
         self._quotas.add(
             Quota(
@@ -228,16 +228,16 @@ class FakeBedrock:
         )
 
     def clear_quotas(self) -> None:
-        """Remove every quota and what was counted."""
+        """Remove all quotas and counts."""
         self._quotas.clear()
 
     @property
     def window_seconds(self) -> float:
-        """The length of the minute that quotas count in."""
+        """The length of the quota window in seconds."""
         return self._quotas.window_seconds
 
     def set_window(self, seconds: float) -> None:
-        """Change the length of the minute that quotas count in; a day has 1,440 of them."""
+        """Set the length of the quota window in seconds. A quota day has 1,440 windows."""
         _check_positive(window_seconds=seconds)
         self._quotas.window_seconds = seconds
 
@@ -247,13 +247,13 @@ class FakeBedrock:
         return self._quotas.quotas()
 
     def usage(self, **scope: str) -> tuple[ModelUsage, ...]:
-        """Return what was billed by model, region and access method, since the start or the last reset.
+        """Return the billed usage by model, region and access method since the start or the last reset.
 
-        `scope` takes `model_id`, `region` and `access_method`; what is left out means all. An answer is
-        billed when it was generated, whether it arrived or not.
+        `scope` accepts `model_id`, `region` and `access_method` as filters. An answer is billed when it is
+        generated, also if it does not reach the caller.
         """
         if unknown := set(scope) - {"model_id", "region", "access_method"}:
-            raise TypeError(f"usage() takes model_id, region and access_method, not {', '.join(unknown)}")
+            raise TypeError(f"usage() accepts model_id, region and access_method, not {', '.join(unknown)}")
         return tuple(
             row
             for row in self._usage.rows()
@@ -262,12 +262,12 @@ class FakeBedrock:
 
     @property
     def billed(self) -> TokenCount:
-        """All tokens that were billed, lost answers included."""
+        """All billed tokens, including lost answers."""
         return sum((row.billed for row in self.usage()), TokenCount())
 
     @property
     def delivered(self) -> TokenCount:
-        """The tokens of all answers that reached their caller whole."""
+        """The tokens of all answers that reached their caller completely."""
         return sum((row.delivered for row in self.usage()), TokenCount())
 
     def set_latency(
@@ -278,60 +278,60 @@ class FakeBedrock:
         per_chunk: float | tuple[float, float] = 0.0,
         **scope: str,
     ) -> None:
-        """Set how long answers in `scope` (fields of Scope) take, in seconds; the last one set wins."""
+        """Set the latency of answers in `scope` (fields of Scope) in seconds. The last match applies."""
         self._rules.add_latency(
             Latency(seconds=seconds, first_token=first_token, per_chunk=per_chunk, **scope)
         )
 
     def deny(self, model: str = "", **scope: str) -> None:
-        """Answer AccessDeniedException for `model` in `scope` (fields of Scope)."""
+        """Return AccessDeniedException for `model` in `scope` (fields of Scope)."""
         self._rules.deny(Scope(model=model, **scope))
 
     def close_region(self, region: str) -> None:
-        """Treat `region` as one that the account has not enabled."""
+        """Disable `region` for the account."""
         self._rules.close_region(region)
 
     def enable_regions(self, *regions: str) -> None:
-        """Treat all regions but these as ones that the account has not enabled."""
+        """Disable all other regions for the account."""
         self._rules.enable_regions(regions)
 
     def reject_credentials(
         self, access_key_id: str, *, error: str = "ExpiredTokenException", message: str = ""
     ) -> None:
-        """Answer `error` to callers with this access key id or Bedrock API key."""
+        """Return `error` to callers with this access key id or Bedrock API key."""
         self._rules.reject_credentials(access_key_id, ServiceError(error, message))
 
     def add_guardrail(
         self, identifier: str, *, versions: Collection[str] = ("DRAFT", "1"), region: str = ""
     ) -> None:
-        """Make a guardrail exist in `region`, everywhere when empty. abc123 and gr1 exist already."""
+        """Add a guardrail in `region`; empty for all regions. `abc123` and `gr1` exist by default."""
         self._resources.add_guardrail(Guardrail(identifier=identifier, versions=versions, region=region))
 
     def add_resource(self, arn: str, *, model: str = "", text: str = "") -> None:
-        """Let an ARN (an application inference profile, a prompt, …) stand for a model id or profile id.
+        """Add an ARN (an application inference profile, a prompt, …) that calls a model id or profile id.
 
-        `text` is a prompt's text with its variables as `{{name}}`. An ARN that was not added stands for
-        Nova Lite, or for the first model of its region without it.
+        `text` is a prompt's text with variables as `{{name}}`. Other ARNs call Nova Lite, or the first
+        model of a region without it.
         """
         self._resources.add(Resource(arn=arn, model=model, text=text))
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        """The calls received, by arrival; reading it again shows their progress."""
+        """The received calls in order of arrival, in their current state."""
         return self._log.snapshot()
 
     @property
     def in_flight(self) -> int:
-        """How many calls are being answered now."""
+        """The number of calls in flight."""
         return self._log.in_flight
 
     @property
     def peak_in_flight(self) -> int:
-        """The most calls that were being answered at one moment."""
+        """The maximum number of calls in flight."""
         return self._log.peak_in_flight
 
     def reset(self) -> None:
-        """Forget every rule, call, quota, cached prefix and bill; models, guardrails and resources stay."""
+        """Remove all rules, calls, quotas, cached prefixes and bills. Models and resources stay."""
         self._rules.clear()
         self._quotas.clear()
         self._cache.clear()
@@ -361,7 +361,7 @@ class FakeBedrock:
     def _think_in_thread(self, call: Call, body: Mapping[str, Any]) -> Answer:
         text = self._responder(call) if self._responder is not None else None
         if not isinstance(text, str | None):
-            raise TypeError(f"the responder must return a text or None, not {type(text).__name__}")
+            raise TypeError(f"the responder must return a str or None, not {type(text).__name__}")
         if text is None and self._backend is not None:
             return self._backend.complete(body)
         return compose(body, text)

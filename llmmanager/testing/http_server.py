@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 server on loopback: keep-alive, chunked answers, and connections that break on demand."""
+"""A small HTTP/1.1 server on loopback with keep-alive, chunked responses and closing of connections."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _MAX_HEAD = 64 * 1024
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """One request; `path` is still percent-encoded and header names are lower case.
+    """One request. `path` is percent-encoded, and header names are in lower case.
 
-    `client_left` says whether the client has closed the connection meanwhile.
+    `client_left` returns whether the client has closed the connection.
     """
 
     method: str
@@ -36,9 +36,9 @@ class HttpRequest:
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """One answer; a `body` that is a generator is sent in chunks as it comes.
+    """One response. A generator as `body` is sent in chunks.
 
-    `on_lost` is called when a body that is bytes could not be sent.
+    `on_lost` is called if a body of type bytes could not be sent.
     """
 
     status: int
@@ -54,17 +54,17 @@ def json_response(
     headers: Mapping[str, str] | None = None,
     on_lost: Callable[[], None] | None = None,
 ) -> HttpResponse:
-    """Return `answer` as JSON."""
+    """Return a response with `answer` as JSON."""
     body = json.dumps(answer, separators=(",", ":")).encode()
     return HttpResponse(status, body, {"Content-Type": "application/json", **(headers or {})}, on_lost)
 
 
 class DropConnection(Exception):
-    """Raised by a handler or a body: close the connection at once."""
+    """Raised by a handler or body to close the connection at once."""
 
 
 class NeverAnswer(Exception):
-    """Raised by a handler or a body: send nothing more, and call `left` when the client has gone."""
+    """Raised by a handler or body to send nothing more. `left` is called when the client disconnects."""
 
     def __init__(self, left: Callable[[], None]) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class _BadRequest(Exception):
 
 
 class HttpServer:
-    """Serves `handler` on 127.0.0.1 from a thread of its own between `start()` and `stop()`."""
+    """Serves `handler` on 127.0.0.1 in a thread between `start()` and `stop()`."""
 
     def __init__(self, handler: Callable[[HttpRequest], Awaitable[HttpResponse]], *, port: int = 0) -> None:
         self._handler = handler
@@ -91,11 +91,11 @@ class HttpServer:
 
     @property
     def port(self) -> int:
-        """The port that it listens on; before the start, the one given."""
+        """The port of the server; before the start, the configured port."""
         return self._port
 
     def start(self) -> None:
-        """Listen, and return when connections are accepted. Raises OSError when the port is not free."""
+        """Start listening. Raise OSError if the port is in use."""
         if self._thread is not None:
             raise RuntimeError("the server is running already")
         self._started.clear()
@@ -109,7 +109,7 @@ class HttpServer:
             raise self._failure
 
     def listen_tls(self, context: ssl.SSLContext) -> int:
-        """Listen for HTTPS too, until the next stop; the port. Raises RuntimeError when it does not run."""
+        """Listen for HTTPS until the next stop, and return the port. Raise RuntimeError before the start."""
         if self._thread is None or self._loop is None:
             raise RuntimeError("FakeBedrock is not running: call start(), or use it in a with block")
 
@@ -124,7 +124,7 @@ class HttpServer:
         return asyncio.run_coroutine_threadsafe(listen(), self._loop).result()
 
     def stop(self) -> None:
-        """Break every connection and wait for the thread to end."""
+        """Close all connections and wait for the thread."""
         thread, self._thread = self._thread, None
         if thread is None or self._loop is None or self._stop is None:
             return
@@ -150,12 +150,12 @@ class HttpServer:
         await self._end_connections()
 
     async def _end_connections(self) -> None:
-        """Accept nothing more, end every connection and close its socket."""
+        """Stop accepting connections, and close all connections and their sockets."""
         assert self._loop is not None
         for server in self._servers:
             for listening in server.sockets:
                 self._loop.remove_reader(listening.fileno())
-        # asyncio leaves a socket open that it has just accepted if the server closes before its task begins.
+        # asyncio leaves a socket open that is accepted just before the server closes.
         await asyncio.sleep(0)
         for server in self._servers:
             server.close()
@@ -164,10 +164,10 @@ class HttpServer:
                 task.cancel()
             await asyncio.wait(others)
             await asyncio.sleep(0)  # a cancelled accept may still call `_accept`
-        await asyncio.sleep(0)  # the closing itself
+        await asyncio.sleep(0)  # lets the transports close
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve a new connection and close it in the end, even if `stop()` cancels it before it begins."""
+        """Serve a new connection. It is closed also if `stop()` cancels the task before it starts."""
         task = asyncio.get_running_loop().create_task(self._serve_connection(reader, writer))
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
@@ -186,7 +186,7 @@ class HttpServer:
             silence.left()
             _reset(writer)
         except asyncio.CancelledError:
-            _reset(writer)  # only stop() cancels, and it waits for this task to end without an error
+            _reset(writer)  # only stop() cancels the task, and it expects no error
 
     async def _serve_request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         try:
@@ -202,7 +202,7 @@ class HttpServer:
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    """Close so that the client sees a reset instead of an orderly end."""
+    """Close the connection with a TCP reset."""
     sock = writer.get_extra_info("socket")
     if sock is not None and sock.fileno() >= 0:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -262,7 +262,7 @@ async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
 
 
 async def _write(writer: asyncio.StreamWriter, response: HttpResponse, *, keep_alive: bool) -> bool:
-    """Send `response`; False when its body broke off, which the client sees as a missing last chunk."""
+    """Send `response`. Return False if its body ended early, without the last chunk."""
     headers = {**response.headers, "Connection": "keep-alive" if keep_alive else "close"}
     body = response.body
     if isinstance(body, bytes):

@@ -1,4 +1,4 @@
-"""Token and request quotas as Bedrock keeps them: reserved when a call starts, settled when it ends."""
+"""Token and request quotas like those of Bedrock: reserved when a call starts, settled when it ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MINUTES_A_DAY = 24 * 60
 
 @dataclass(slots=True)
 class _Charge:
-    """The tokens of one call; outside every window and day if no quota was set when it started."""
+    """The tokens of one call. They do not count if no quota was set when the call started."""
 
     at: float
     tokens: int
@@ -26,7 +26,7 @@ class _Charge:
 
 @dataclass(slots=True)
 class _Account:
-    """What one model, region and access method has used."""
+    """The usage of one model, region and access method."""
 
     day_began: float
     minute: deque[_Charge] = field(default_factory=deque)
@@ -35,18 +35,18 @@ class _Account:
 
 
 class Reservation:
-    """What an admitted call has reserved until it is settled."""
+    """The reservation of an admitted call."""
 
     def __init__(self, ledger: QuotaLedger, account: _Account, charge: _Charge) -> None:
         self._ledger, self._account, self._charge = ledger, account, charge
 
     def settle(self, tokens: int) -> None:
-        """Replace what was reserved by what was used."""
+        """Replace the reserved tokens with the used tokens."""
         self._ledger._settle(self._account, self._charge, tokens)
 
 
 class QuotaLedger:
-    """Admits calls within the quotas; `window_seconds` is the length of a quota's minute."""
+    """Admits calls within the quotas. `window_seconds` is the length of the quota window."""
 
     def __init__(self, *, window_seconds: float, clock: Callable[[], float]) -> None:
         self.window_seconds = window_seconds
@@ -56,23 +56,23 @@ class QuotaLedger:
         self._accounts: dict[tuple[str, str, str], _Account] = {}
 
     def add(self, quota: Quota) -> None:
-        """Set limits; the last quota that covers a call wins."""
+        """Set limits. The last matching quota applies to a call."""
         with self._lock:
             self._quotas.append(quota)
 
     def quotas(self) -> tuple[Quota, ...]:
-        """The quotas set, in order."""
+        """Return the quotas in the order in which they were set."""
         with self._lock:
             return tuple(self._quotas)
 
     def clear(self) -> None:
-        """Remove every quota and what was counted."""
+        """Remove all quotas and counts."""
         with self._lock:
             self._quotas.clear()
             self._accounts.clear()
 
     def admit(self, call: Call, tokens: int) -> Reservation:
-        """Reserve `tokens` for `call`. Raises ServiceError (ThrottlingException) over a quota."""
+        """Reserve `tokens` for `call`. Raise ServiceError (ThrottlingException) if a quota is exceeded."""
         with self._lock:
             charge, key = _Charge(self._clock(), tokens), (call.model_id, call.region, call.access_method)
             account = self._accounts.setdefault(key, _Account(charge.at))
@@ -88,17 +88,17 @@ class QuotaLedger:
             return Reservation(self, account, charge)
 
     def limit(self, name: str, call: Call) -> int | None:
-        """Return a limit (a field of Quota) that holds for a call; None when there is none."""
+        """Return the limit with this name (a field of Quota) for a call, or None."""
         for quota in reversed(self._quotas):
             limit: int | None = getattr(quota, name)
             if limit is not None and quota.covers(call):
                 return limit
         return None
 
-    def _check(self, name: str, call: Call, wanted: int, complaint: str) -> None:
+    def _check(self, name: str, call: Call, total: int, message: str) -> None:
         limit = self.limit(name, call)
-        if limit is not None and wanted > limit:
-            raise ServiceError("ThrottlingException", f"{complaint}, please wait before trying again.")
+        if limit is not None and total > limit:
+            raise ServiceError("ThrottlingException", f"{message}, please wait before trying again.")
 
     def _expire(self, account: _Account) -> None:
         now = self._clock()

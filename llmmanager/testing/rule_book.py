@@ -1,4 +1,4 @@
-"""The active rules; safe to change and to read from any thread."""
+"""The active rules of a FakeBedrock. Thread-safe."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .rules import Fault, Latency, Scope
 
 @dataclass(frozen=True)
 class DrawnLatency:
-    """The seconds one call takes."""
+    """The latency of one call in seconds."""
 
     seconds: float = 0.0
     first_token: float = 0.0
@@ -53,7 +53,7 @@ class RuleBook:
             return handle
 
     def remove_fault(self, handle: int) -> None:
-        """Remove a fault. Raises KeyError for an unknown handle."""
+        """Remove a fault. Raise KeyError for an unknown handle."""
         with self._lock:
             del self._faults[handle]
 
@@ -68,7 +68,7 @@ class RuleBook:
             return {handle: state.fault for handle, state in self._faults.items()}
 
     def fault_for(self, call: Call) -> Fault | None:
-        """Return the first fault that matches `call`, and use up one of its count."""
+        """Return the first fault that applies to `call`, and count it."""
         with self._lock:
             for handle, state in self._faults.items():
                 fault = state.fault
@@ -82,12 +82,12 @@ class RuleBook:
         return None
 
     def add_latency(self, latency: Latency) -> None:
-        """Add a latency; the last one that covers a call wins."""
+        """Add a latency. The last matching one applies to a call."""
         with self._lock:
             self._latencies.append(latency)
 
     def latency_for(self, call: Call) -> DrawnLatency:
-        """Return how long `call` takes."""
+        """Return the latency of `call`."""
         with self._lock:
             for latency in reversed(self._latencies):
                 if latency.covers(call):
@@ -99,39 +99,39 @@ class RuleBook:
         return DrawnLatency()
 
     def deny(self, scope: Scope) -> None:
-        """Answer AccessDeniedException in `scope`."""
+        """Return AccessDeniedException for calls in `scope`."""
         with self._lock:
             self._denials.append(scope)
 
     def close_region(self, region: str) -> None:
-        """Treat `region` as one that the account has not enabled."""
+        """Disable `region` for the account."""
         with self._lock:
             self._closed_regions.add(region)
 
     def enable_regions(self, regions: Collection[str]) -> None:
-        """Treat all other regions as ones that the account has not enabled."""
+        """Disable all other regions for the account."""
         with self._lock:
             self._enabled_regions = frozenset(regions)
             self._closed_regions -= self._enabled_regions
 
     def reject_credentials(self, key: str, error: ServiceError) -> None:
-        """Answer `error` to callers with the access key id or Bedrock API key `key`."""
+        """Return `error` to callers with the access key id or Bedrock API key `key`."""
         with self._lock:
             self._bad_credentials[key] = error
 
     def check_caller(self, call: Call) -> None:
-        """Refuse a caller whose credentials or region are not accepted. Raises ServiceError."""
+        """Raise ServiceError if the caller's credentials are rejected or the region is disabled."""
         with self._lock:
             if call.access_key_id in self._bad_credentials:
-                refusal = self._bad_credentials[call.access_key_id]
-                raise ServiceError(refusal.code, refusal.message)
+                error = self._bad_credentials[call.access_key_id]
+                raise ServiceError(error.code, error.message)
             enabled = self._enabled_regions is None or call.region in self._enabled_regions
             if not enabled or call.region in self._closed_regions:
-                # A region that is not enabled does not know the account's credentials.
+                # A disabled region does not recognize the account's credentials.
                 raise ServiceError("UnrecognizedClientException")
 
     def check_access(self, call: Call) -> None:
-        """Refuse a call to a model that is denied. Raises ServiceError."""
+        """Raise ServiceError if access to the model is denied."""
         with self._lock:
             if any(scope.covers(call) for scope in self._denials):
                 raise ServiceError("AccessDeniedException")

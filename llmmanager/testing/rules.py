@@ -30,9 +30,9 @@ _STREAM_FAULTS = ("early_end", "garbled_event", "no_metadata")
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
-    """The calls a rule holds for; an empty field holds for all.
+    """The calls to which a rule applies. An empty field matches every call.
 
-    `model` is a model id (whichever way it is called), a profile id, a prefix ending in a dot (`us.`,
+    `model` is a model id (for every access method), a profile id, a prefix ending in a dot (`us.`,
     `anthropic.`), or a pattern with `*`. `access` is `on_demand`, `geo` or `global`.
     """
 
@@ -66,18 +66,17 @@ class Scope:
 class Fault(Scope):
     """An error, a hang or a broken connection for some calls.
 
-    Exactly one of `error` (the error's name), `hang` (take the request, never answer), `reset` (close the
-    connection) and `stream_fault` is given. `message`, `status` and further body members (`fields`) default
-    to what the error usually carries, so that a name which Bedrock does not use needs its status;
-    `retry_after` (seconds) goes out as `Retry-After` and `x-amz-retry-after`. `share` of the calls (0 to 1,
-    drawn from the seed) and at most `count` of them are hit, after `delay` seconds. `after_chunks` lets a
-    stream run until that many content deltas are out, and then breaks it. `billed` lets the model answer
-    first, so that the answer is paid for and lost: a connection that breaks on the way back, a proxy that
-    gives up.
+    Exactly one of `error` (the error's name), `hang` (do not answer), `reset` (close the connection) and
+    `stream_fault` must be set. `message`, `status` and further members of the body (`fields`) default to the
+    usual values of the error; an unknown error name requires `status`. `retry_after` (seconds) is sent as
+    `Retry-After` and `x-amz-retry-after`. The fault applies to `share` of the calls (0 to 1, drawn from the
+    seed) and to at most `count` calls, after `delay` seconds. `after_chunks` interrupts a stream after that
+    number of content deltas. `billed` generates and bills the answer before the fault, like a connection that
+    fails before the response arrives.
 
-    `stream_fault` changes a stream without breaking its connection: `early_end` ends it without an
-    error after `after_chunks` content deltas, `garbled_event` sends invalid JSON in place of the next delta,
-    and `no_metadata` leaves out the last event, which carries the usage.
+    `stream_fault` changes a stream without interrupting its connection: `early_end` ends it without an error
+    after `after_chunks` content deltas, `garbled_event` sends invalid JSON instead of the next delta, and
+    `no_metadata` omits the last event, which contains the usage.
     """
 
     error: str = ""
@@ -99,14 +98,14 @@ class Fault(Scope):
         super().__post_init__()
         _check_texts(error=self.error, message=self.message)
         if [bool(self.error), self.hang, self.reset, bool(self.stream_fault)].count(True) != 1:
-            raise ValueError("a fault needs exactly one of error, hang, reset and stream_fault")
+            raise ValueError("a fault must set exactly one of error, hang, reset and stream_fault")
         if self.status and self.status not in range(400, 600):
             raise ValueError(f"status must be a whole number from 400 to 599, not {self.status!r}")
         if not isinstance(self.headers, Mapping) or not isinstance(self.fields, Mapping):
             raise ValueError("headers and fields must be objects")
         if any(not str(part).isprintable() for header in self.headers.items() for part in header):
             raise ValueError("headers must be printable text")
-        _check_number("share", self.share, most=1)
+        _check_number("share", self.share, maximum=1)
         _check_number("count", self.count, whole=True)
         _check_number("delay", self.delay)
         _check_number("retry_after", self.retry_after)
@@ -114,11 +113,11 @@ class Fault(Scope):
         if self.billed not in (True, False):
             raise ValueError(f"billed must be true or false, not {self.billed!r}")
         if self.billed and self.after_chunks is not None:
-            raise ValueError("a stream that breaks after_chunks is billed already: leave billed out")
+            raise ValueError("billed cannot be set with after_chunks: an interrupted stream is always billed")
         self._check_stream_fault()
         if self.error and not self.status and not default_status(self.error):
             raise ValueError(
-                f"error {self.error!r} is not a known error of Bedrock; correct its name, or set its status"
+                f"error {self.error!r} is not a known error of Bedrock: correct the name or set status"
             )
 
     def _check_stream_fault(self) -> None:
@@ -127,19 +126,19 @@ class Fault(Scope):
                 f"stream_fault must be one of {', '.join(_STREAM_FAULTS)}, not {self.stream_fault!r}"
             )
         if self.stream_fault == "no_metadata" and self.after_chunks is not None:
-            raise ValueError("a stream without metadata has all its chunks: leave after_chunks out")
+            raise ValueError("after_chunks cannot be set with stream_fault 'no_metadata'")
         if self.stream_fault in ("early_end", "garbled_event") and self.after_chunks is None:
-            raise ValueError(f"stream_fault {self.stream_fault!r} needs after_chunks")
+            raise ValueError(f"stream_fault {self.stream_fault!r} requires after_chunks")
         if self.stream_fault and self.billed:
-            raise ValueError("a stream is billed already: leave billed out")
+            raise ValueError("billed cannot be set with stream_fault: a stream is always billed")
 
     @property
     def breaks_stream(self) -> bool:
-        """Whether the fault hits a stream that has begun, instead of the call."""
+        """Whether the fault applies to a started stream instead of the call."""
         return self.after_chunks is not None or bool(self.stream_fault)
 
     def covers(self, call: Call) -> bool:
-        """Whether the fault can hit `call`: only streams break after chunks, only answers are billed."""
+        """Whether the fault can apply to `call`, depending on its operation."""
         if self.breaks_stream and call.operation != "ConverseStream":
             return False
         return super().covers(call) and (not self.billed or call.operation in _BILLED_OPERATIONS)
@@ -147,10 +146,10 @@ class Fault(Scope):
 
 @dataclass(frozen=True)
 class Quota(Scope):
-    """Limits of every model, region and access method, each on its own.
+    """Limits that apply separately to every model, region and access method in the scope.
 
-    A call takes its input and `maxTokens` (or the model's maximum) when it starts, and what it used when
-    it ends. None leaves a limit as an earlier quota set it.
+    A call reserves its input and `maxTokens` (or the model's maximum) when it starts. When it ends, the
+    tokens that it used replace the reservation. None does not change a limit of an earlier quota.
     """
 
     tokens_per_minute: int | None = None
@@ -165,10 +164,10 @@ class Quota(Scope):
 
 @dataclass(frozen=True)
 class Latency(Scope):
-    """How long answers take, in seconds or as a (shortest, longest) range drawn from the seed.
+    """Latency of answers in seconds, or as a range (minimum, maximum) drawn from the seed.
 
-    `seconds` is the time of a whole answer, and of a stream's first event unless `first_token` says
-    otherwise; `per_chunk` lies between the deltas of a stream.
+    `seconds` is the time until the answer, and until the first event of a stream unless `first_token` is set.
+    `per_chunk` is the time between the deltas of a stream.
     """
 
     seconds: float | tuple[float, float] = 0.0
@@ -181,21 +180,21 @@ class Latency(Scope):
             value = getattr(self, name)
             ends = list(value) if isinstance(value, tuple | list) else [value]
             if len(ends) != len(ends[:2]) or (isinstance(value, tuple | list) and len(ends) != 2):
-                raise ValueError(f"{name} must be a number of seconds or a (shortest, longest) pair")
+                raise ValueError(f"{name} must be a number of seconds or a (minimum, maximum) pair")
             for end in ends:
                 _check_number(name, end)
             if isinstance(value, tuple | list) and ends[0] > ends[1]:
-                raise ValueError(f"{name} must have its shortest time first")
+                raise ValueError(f"{name} must have the minimum first")
 
 
 def decode(kind: type[T], data: Any, *, where: str) -> T:
-    """Return the dataclass that a JSON object describes. ValueError names the place and the field."""
+    """Return the dataclass for a JSON object. Raise ValueError with the path and the field."""
     if not isinstance(data, Mapping):
         raise ValueError(f"{where} must be an object")
     known = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]
     for name in data:
         if name not in known:
-            raise ValueError(f"{where}.{name} is unknown; known are {', '.join(known)}")
+            raise ValueError(f"{where}.{name} is unknown; accepted are {', '.join(known)}")
     try:
         return kind(**data)
     except (TypeError, ValueError) as error:
@@ -214,12 +213,12 @@ def _check_texts(**values: Any) -> None:
             raise ValueError(f"{name} must be a string, not {value!r}")
 
 
-def _check_number(name: str, value: Any, *, most: float | None = None, whole: bool = False) -> None:
+def _check_number(name: str, value: Any, *, maximum: float | None = None, whole: bool = False) -> None:
     if value is None:
         return
     kinds = (int,) if whole else (int, float)
-    ends = f"from 0 to {most}" if most is not None else "of at least 0"
+    accepted = f"from 0 to {maximum}" if maximum is not None else "of at least 0"
     if isinstance(value, bool) or not isinstance(value, kinds):
-        raise ValueError(f"{name} must be a {'whole ' if whole else ''}number {ends}, not {value!r}")
-    if not 0 <= value <= (most if most is not None else float("inf")):
-        raise ValueError(f"{name} must be a {'whole ' if whole else ''}number {ends}, not {value!r}")
+        raise ValueError(f"{name} must be a {'whole ' if whole else ''}number {accepted}, not {value!r}")
+    if not 0 <= value <= (maximum if maximum is not None else float("inf")):
+        raise ValueError(f"{name} must be a {'whole ' if whole else ''}number {accepted}, not {value!r}")

@@ -33,10 +33,10 @@ _POLL_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class StreamBreak:
-    """What goes wrong in a stream.
+    """A fault of a stream.
 
-    After so many deltas it ends by an error, by silence or by a lost connection. `kind` is one of the
-    `stream_fault` of a Fault, which leave the connection as it is.
+    After `after_chunks` deltas, the stream ends with an error, hangs, or its connection is closed. `kind`
+    is a `stream_fault` of a Fault, which does not affect the connection.
     """
 
     after_chunks: int | None
@@ -46,7 +46,7 @@ class StreamBreak:
     kind: str = ""
 
     def is_garbled(self, kind: str, deltas: int) -> bool:
-        """Whether the event after so many deltas carries invalid JSON."""
+        """Whether the event after this number of deltas is sent as invalid JSON."""
         return self.kind == "garbled_event" and kind == "contentBlockDelta" and deltas == self.after_chunks
 
     def is_over(self, kind: str, deltas: int) -> bool:
@@ -227,7 +227,7 @@ class Runtime:
             raise
 
     async def _last_frames(self, call: Call, stop: StreamBreak) -> AsyncGenerator[bytes, None]:
-        """Yield the frame with which a stream ends early, if there is one. Raises where it is cut off."""
+        """Yield the last frame of a stream that ends early, if any. Raise if the connection is closed."""
         await asyncio.sleep(stop.delay)
         if stop.kind == "early_end":
             self._log.end(call, status=200, error_code=stop.kind)

@@ -1,4 +1,4 @@
-"""The HTTP API of Bedrock and Service Quotas: finds a request's operation, caller and target, and answers."""
+"""The HTTP API of Bedrock and Service Quotas: determines operation, caller and target of a request."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _UNREADABLE = object()
 
 
 class Service:
-    """Answers every Bedrock request that the HTTP server takes."""
+    """Answers the AWS requests of the HTTP server."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Service:
         self._default_region = default_region
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
-        """Answer `request`, errors included. Raises DropConnection or NeverAnswer for such faults."""
+        """Answer `request`, also with an error. Raise DropConnection or NeverAnswer for such faults."""
         operation, identifier = _route(request)
         access_key_id, region = _caller(request)
         body = _parsed(request.body)
@@ -85,14 +85,14 @@ class Service:
         try:
             return await self._serve(call, request, unreadable=body is _UNREADABLE)
         except ServiceError as error:
-            return self._refused(call, error)
+            return self._error(call, error)
         except NeverAnswer:
             raise
         except (DropConnection, asyncio.CancelledError):
             self._log.end(call, status=None, error_code="reset")
             raise
-        except Exception as error:  # an error of FakeBedrock itself must not look like a lost connection
-            return self._refused(call, ServiceError("InternalServerException", repr(error)))
+        except Exception as error:  # an error of FakeBedrock must not appear as a closed connection
+            return self._error(call, ServiceError("InternalServerException", repr(error)))
 
     async def _serve(self, call: Call, request: HttpRequest, *, unreadable: bool) -> HttpResponse:
         if not call.operation:
@@ -133,7 +133,7 @@ class Service:
         return self._answered(call, await self._runtime.count_tokens(call, target))
 
     def _delivered(self, call: Call, reply: Reply, request: HttpRequest) -> HttpResponse:
-        """Return the answer of Converse. Raises DropConnection when the client did not wait for it."""
+        """Return the response of Converse. Raise DropConnection if the client has disconnected."""
 
         def lose() -> None:
             reply.bill.lose()
@@ -159,8 +159,8 @@ class Service:
         return control_plane.get_inference_profile(call.region, call.invoked_id)
 
     def _completed(self, call: Call, resource: Resource | None) -> Call:
-        """Return `call` with the request that its prompt stands for; the log keeps it as it came."""
-        if isinstance(call.body, Mapping):  # in Bedrock, this comes before the request's shape
+        """Return `call` with the rendered request of its prompt. The log contains the original body."""
+        if isinstance(call.body, Mapping):  # Bedrock checks the guardrail before the request's shape
             self._resources.check_guardrail(call.body, region=call.region)
         check_shape(f"{call.operation}Request", call.body)
         if resource is None or not resource.is_prompt:
@@ -168,7 +168,7 @@ class Service:
         return replace(call, body=render_prompt(resource, call.body))
 
     def _resolve(self, call: Call, resource: Resource | None) -> Target | ServiceError:
-        """Return the target of `call`, or why it has none; a fault is checked before that error is raised."""
+        """Return the target of `call`, or the error. Faults are applied before the error is raised."""
         try:
             if resource is not None and call.operation != "CountTokens":
                 return self._resources.resolve(resource, region=call.region)
@@ -184,10 +184,10 @@ class Service:
         self._log.end(call, status=200)
         return json_response(answer, headers={"x-amzn-RequestId": call.request_id}, on_lost=on_lost)
 
-    def _refused(self, call: Call, error: ServiceError) -> HttpResponse:
+    def _error(self, call: Call, error: ServiceError) -> HttpResponse:
         self._log.end(call, status=error.status, error_code=error.code)
         headers = {"x-amzn-RequestId": call.request_id, "x-amzn-ErrorType": error.code, **error.headers}
-        # In Service Quotas' protocol, the body names the error.
+        # In the protocol of Service Quotas, the body contains the error's name.
         body = {"__type": error.code, **error.body} if call.operation == "ListServiceQuotas" else error.body
         return json_response(body, status=error.status, headers=headers)
 
@@ -210,7 +210,7 @@ def _error_of(fault: Fault) -> ServiceError:
 
 
 def _retry_headers(fault: Fault) -> Mapping[str, str]:
-    """Return the headers of a fault's answer: its own, and its retry-after in both forms of AWS."""
+    """Return the headers of a fault, with its `retry_after` in both forms that AWS uses."""
     if fault.retry_after is None:
         return fault.headers
     return {
@@ -239,9 +239,9 @@ def _route(request: HttpRequest) -> tuple[str, str]:
 
 
 def _caller(request: HttpRequest) -> tuple[str, str]:
-    """Return who signed the request and for which region; both empty without a signature.
+    """Return the access key id and the region of the signature, both empty without one.
 
-    A Bedrock API key stands for its own caller, and only a short-term key names its region.
+    For a Bedrock API key, return the key and the region of a short-term key.
     """
     authorization = request.headers.get("authorization", "")
     if match := _CREDENTIAL.match(authorization):
@@ -251,7 +251,7 @@ def _caller(request: HttpRequest) -> tuple[str, str]:
 
 
 def _region_of_key(api_key: str) -> str:
-    """Return the region of a short-term Bedrock API key, which is a presigned URL; empty for another key."""
+    """Return the region of a short-term Bedrock API key, which is a presigned URL, or an empty string."""
     try:
         url = base64.b64decode(api_key.removeprefix("bedrock-api-key-")).decode()
     except ValueError:

@@ -1,4 +1,4 @@
-"""Answers of the `service-quotas` service: the quotas that were set, under the names that AWS gives them."""
+"""ListServiceQuotas of the `service-quotas` service: the quotas of FakeBedrock with AWS's names."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .quotas import QuotaLedger
 
 TARGET = "ServiceQuotasV20190624.ListServiceQuotas"
 _SERVICE = {"ServiceCode": "bedrock", "ServiceName": "Amazon Bedrock"}
-_MOST_RESULTS = 100
+_MAX_RESULTS = 100
 
 _SCOPES = {"on_demand": "On-demand", "geo": "Cross-region", "global": "Global cross-region"}
 _UNITS = {"tokens_per_minute": "tokens", "requests_per_minute": "requests"}
-# AWS writes the provider of these models, and spells some models differently than ListFoundationModels does.
+# Quota names contain these providers, and some model names differ from those of ListFoundationModels.
 _NAMED_PROVIDERS = ("AI21 Labs", "Amazon", "Anthropic", "Cohere", "Meta", "Moonshot AI")
 _SPELLINGS = {
     "anthropic.claude-opus-4-6-v1": "Anthropic Claude Opus 4.6 V1",
@@ -39,15 +39,15 @@ _SPELLINGS = {
 
 
 class ServiceQuotas:
-    """Lists the quotas of a region; `page_size` quotas a page, at most 100, unless the caller says."""
+    """Lists the quotas of a region. `page_size` is the default number of quotas per page, at most 100."""
 
     def __init__(self, catalog: FakeCatalog, ledger: QuotaLedger, *, page_size: int) -> None:
         self._catalog = catalog
         self._ledger = ledger
-        self._page_size = min(page_size, _MOST_RESULTS)
+        self._page_size = min(page_size, _MAX_RESULTS)
 
     def list_service_quotas(self, region: str, body: Any) -> dict[str, Any]:
-        """ListServiceQuotas, a page at a time."""
+        """Answer ListServiceQuotas with one page."""
         if not isinstance(body, Mapping) or not body.get("ServiceCode"):
             raise invalid("1 validation error detected: Value at 'serviceCode' must not be null")
         if body["ServiceCode"] != _SERVICE["ServiceCode"]:
@@ -61,7 +61,7 @@ class ServiceQuotas:
         return answer
 
     def _quotas(self, region: str) -> Iterator[tuple[str, int]]:
-        """Yield the name and value of every quota that is set for a model in the region."""
+        """Yield the name and value of every quota of a model in the region."""
         for target in self._targets(region):
             call = Call(
                 number=0,
@@ -82,21 +82,21 @@ class ServiceQuotas:
                 yield f"{name} (doubled for cross-region calls)", value
 
     def _targets(self, region: str) -> Iterator[Target]:
-        """Yield each model with each of its access methods in the region once."""
+        """Yield one target for each model and access method in the region."""
         direct = [model for model in self._catalog.models_in(region) if region in model.on_demand]
         yield from (Target(model, model.model_id, "on_demand") for model in direct)
         profiles = {(one.model.model_id, one.access): one for one in self._catalog.profiles_in(region)}
         yield from profiles.values()
 
-    def _size(self, asked: Any) -> int:
-        if asked is None:
+    def _size(self, value: Any) -> int:
+        if value is None:
             return self._page_size
-        if not isinstance(asked, int) or not 1 <= asked <= _MOST_RESULTS:
+        if not isinstance(value, int) or not 1 <= value <= _MAX_RESULTS:
             raise invalid(
-                f"1 validation error detected: Value '{asked}' at 'maxResults' failed to satisfy constraint: "
-                f"Member must have value between 1 and {_MOST_RESULTS}"
+                f"1 validation error detected: Value '{value}' at 'maxResults' failed to satisfy constraint: "
+                f"Member must have value between 1 and {_MAX_RESULTS}"
             )
-        return asked
+        return value
 
 
 def _start(token: Any, total: int) -> int:

@@ -1,6 +1,6 @@
-"""botocore's parsers, which here keep content that botocore does not know, and take a short cut for text.
+"""Response parsers that keep content unknown to botocore, with a fast path for text chunks.
 
-Imports botocore, and is itself imported with the first session only.
+This module imports botocore. It is imported with the first session.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from botocore.parsers import (
 )
 
 _OK = 200
-# Types whose values are parsed as soon as the JSON is.
+# Types whose JSON values need no further parsing.
 _PLAIN_TYPES = frozenset({"boolean", "double", "float", "integer", "long", "string"})
 
 
 class _KeepUnknownMembers(BaseJSONParser):  # type: ignore[misc]
-    """Parses a union, such as a content block, without losing what a newer API puts there.
+    """Parses a union, such as a content block, with members that botocore does not know.
 
-    botocore replaces a member that it does not know by `SDK_UNKNOWN_MEMBER` and raises for a union that
-    has not exactly one member. Either would lose an answer that is paid for.
+    botocore replaces an unknown member with `SDK_UNKNOWN_MEMBER`, and raises for a union without exactly one
+    member. Both would lose a paid answer.
     """
 
     def _handle_structure(self, shape: Any, value: Any) -> Any:
         if shape.is_document_type or not isinstance(value, dict):
             return super()._handle_structure(shape, value)
-        # In Bedrock's APIs a member has the same name in JSON as in Python.
+        # In Bedrock's APIs, members have the same names in JSON and in Python.
         shapes = shape.members
         parsed = {}
         for name, member in value.items():
@@ -47,14 +47,14 @@ class _KeepUnknownMembers(BaseJSONParser):  # type: ignore[misc]
 
 
 class _EventParser(_KeepUnknownMembers, EventStreamJSONParser):  # type: ignore[misc]
-    """Parses a chunk of text, which is what nearly every event is, without a walk along its shapes."""
+    """Parses text chunks, which are almost all events, without botocore's shapes."""
 
     def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
         """Return an event as botocore parses it, with the content that botocore does not know.
 
         Raises:
-            ResponseParserError: it is invalid JSON. botocore would return an event without content, so that
-                a part of the answer would be missing.
+            ResponseParserError: the event is invalid JSON. botocore would return an event without content,
+                and a part of the answer would be missing.
         """
         headers, body = response["headers"], response["body"]
         if headers.get(":event-type") == "contentBlockDelta":
@@ -73,10 +73,10 @@ class _Parser(_KeepUnknownMembers, RestJSONParser):  # type: ignore[misc]
     def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
         """Return a response as botocore parses it, with the content that botocore does not know.
 
-        An answer comes without `ResponseMetadata`, which nothing reads; an error has it.
+        Only errors have `ResponseMetadata`, which is not used for answers.
 
         Raises:
-            ResponseParserError: it has not the form of an answer, such as text in place of a list.
+            ResponseParserError: the response has an unexpected form, such as a string instead of a list.
         """
         parsed: dict[str, Any] = {}
         try:
@@ -89,7 +89,7 @@ class _Parser(_KeepUnknownMembers, RestJSONParser):  # type: ignore[misc]
 
 
 class ParserFactory(ResponseParserFactory):  # type: ignore[misc]
-    """Makes botocore's own parsers, except the one that parses Bedrock's answers."""
+    """Creates botocore's parsers, except for the parser of Bedrock's responses."""
 
     def create_parser(self, protocol_name: str) -> Any:
         """Return the parser of a protocol."""
@@ -104,7 +104,7 @@ def _require_json(body: bytes) -> None:
 
 
 def _text_event(body: bytes) -> dict[str, Any] | None:
-    """Return the event when it is a chunk of text, else None."""
+    """Return the event if it is a text chunk, else None."""
     try:
         members = json.loads(body)
         index, delta = members["contentBlockIndex"], members["delta"]

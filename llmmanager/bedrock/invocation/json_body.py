@@ -1,4 +1,4 @@
-"""Write a request as JSON, with bytes as base64, without holding large bytes more than twice."""
+"""Encodes a request as JSON, with bytes as base64 and at most two copies of large bytes in memory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 from decimal import Decimal
 
-# Stands where base64 goes until the JSON is written. No caller can know it, so no text of a request holds it.
+# Placeholder for base64 in the JSON. It is random, so that no text of a request contains it.
 _PLACEHOLDER = os.urandom(16).hex()
 
 Buffer = bytes | bytearray | memoryview
@@ -16,11 +16,11 @@ Buffer = bytes | bytearray | memoryview
 def json_body(value: object) -> bytes:
     """Return `value` as compact JSON in UTF-8.
 
-    Bytes become base64 text and decimals numbers. The base64 is written into the finished text: what
-    `json` allocates for a long string differs between releases of Python, up to three copies of it.
+    Bytes become base64 text, and decimals become numbers. The base64 is inserted into the finished text:
+    depending on the Python version, `json` allocates up to three copies of a long string.
 
     Raises:
-        TypeError, ValueError, RecursionError: the value holds what JSON cannot represent.
+        TypeError, ValueError, RecursionError: the value is not JSON.
     """
     buffers: list[Buffer] = []
 
@@ -28,7 +28,7 @@ def json_body(value: object) -> bytes:
         if isinstance(value, bytes | bytearray | memoryview):
             buffers.append(value)
             return _PLACEHOLDER
-        if isinstance(value, Decimal):  # what DynamoDB and strict JSON readers give for a number
+        if isinstance(value, Decimal):  # numbers read from DynamoDB or by a strict JSON reader
             return int(value) if value == value.to_integral_value() else float(value)
         raise TypeError(f"{type(value).__name__} is not JSON")
 

@@ -1,4 +1,4 @@
-"""Configuration of a manager and the record of what one call did."""
+"""Settings of a manager, and the attempts of a call."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ON_THROTTLE = ("failover", "wait")
 
 
 class AuthenticationType(Enum):
-    """Where credentials come from."""
+    """The source of credentials."""
 
     PROFILE = "profile"
     CREDENTIALS = "credentials"
@@ -50,17 +50,17 @@ class RetryStrategy(Enum):
 
 @dataclass(frozen=True)
 class AuthConfig:
-    """How to authenticate to AWS.
+    """Authentication to AWS.
 
     Attributes:
-        auth_type: PROFILE needs `profile_name`; CREDENTIALS needs `access_key_id` and
-            `secret_access_key`; IAM_ROLE and AUTO use boto3's own chain (environment, container,
-            instance), IAM_ROLE without ever reading a named profile.
-        region: home region of the session, used where no other region applies.
+        auth_type: PROFILE requires `profile_name`. CREDENTIALS requires `access_key_id` and
+            `secret_access_key`. IAM_ROLE and AUTO use boto3's default chain (environment, container,
+            instance); IAM_ROLE does not read profiles.
+        region: default region of the session.
 
     Raises:
-        ConfigurationError: a field that the type needs is missing, or one is no text or holds white space
-            where a credential cannot; the message never shows what was given.
+        ConfigurationError: a required field is missing, a value is not a string, or a credential contains
+            white space. The message does not show the value.
     """
 
     auth_type: AuthenticationType = AuthenticationType.AUTO
@@ -82,47 +82,49 @@ class AuthConfig:
                 raise ConfigurationError(
                     f"{name} must be a string (got {type(value).__name__})", {name: type(value).__name__}
                 )
-            # A line break that came along from a file ends in a header, and a header's error shows it all.
+            # A line break from a file would make a header invalid, and that error shows the whole header.
             if value and name != "profile_name" and any(map(str.isspace, value)):
-                raise ConfigurationError(f"{name} must hold no white space", {name: "holds white space"})
-        needed = {
+                raise ConfigurationError(
+                    f"{name} must not contain white space", {name: "contains white space"}
+                )
+        required = {
             AuthenticationType.PROFILE: ("profile_name",),
             AuthenticationType.CREDENTIALS: ("access_key_id", "secret_access_key"),
         }.get(self.auth_type, ())
-        missing = [name for name in needed if not getattr(self, name)]
+        missing = [name for name in required if not getattr(self, name)]
         if missing:
             raise ConfigurationError(
-                f"{' and '.join(missing)} must be given for auth_type {self.auth_type.value!r}",
+                f"{' and '.join(missing)} must be set for auth_type {self.auth_type.value!r}",
                 dict.fromkeys(missing),
             )
 
 
 @dataclass(frozen=True)
 class RetryConfig:
-    """How often, how soon and where a failed call is tried again.
+    """Retries and failover.
 
     Attributes:
-        max_retries: attempts that may follow a transient failure, over all targets together.
-        retry_delay: seconds before a target is tried a second time (full jitter: 0 to this).
-        backoff_multiplier: growth of that delay with each round, at least 1.
-        max_retry_delay: its ceiling in seconds, and the longest server hint that is honoured.
+        max_retries: maximum number of attempts after transient failures, for all targets together.
+        retry_delay: seconds before a target is tried a second time (full jitter: 0 to this value).
+        backoff_multiplier: factor of the delay for each further round, at least 1.
+        max_retry_delay: maximum of the delay in seconds, and of a `Retry-After` that is respected.
         retry_strategy: which target follows.
-        enable_feature_fallback: leave out a tuning parameter that a model refuses; leave out content when no
-            other model accepts it. False leads to the next model instead. A guardrail is never left out.
-        retryable_errors: further AWS error codes or exception class names (or classes) that are
-            transient for this caller.
-        access_method_order: which way in to a model in a region is preferred, of "on_demand",
-            "geographic_profile" and "global_profile"; one that is left out comes last.
+        enable_feature_fallback: removes a tuning parameter that a model does not support, and content that no
+            other model supports. False tries the next model instead. A guardrail is not removed.
+        retryable_errors: further AWS error codes, exception class names or classes that are transient.
+        access_method_order: preferred access methods of "on_demand", "geographic_profile" and
+            "global_profile". A method that is not in the list is last.
         on_throttle: "failover": a throttled call tries its other targets, other models included. "wait": it
             tries the other regions and access methods of the same model, then waits for quota; another model
             only when that wait would not end before the deadline. Throttled attempts then do not count
             against `max_retries`. Other failures lead to the next model in either case.
-        max_cost_multiple: a target is used only when the request may cost there at most this many times what
-            it may cost at the first model: its input and `maxTokens`, at the catalog's prices. A target
-            without a known price is not used either. None for no limit, else a number of at least 1.
+        max_cost_multiple: a target is used only if the maximum cost of the request there is at most this
+            multiple of the maximum cost with the first model. The maximum cost is that of the input and
+            `maxTokens` at the prices of the model table. A target without a known price is not used. None
+            for no limit, else a number of at least 1.
 
     Raises:
-        ConfigurationError: a value out of range.
+        ConfigurationError: a value is invalid.
     """
 
     max_retries: int = LLMManagerConfig.DEFAULT_MAX_RETRIES
@@ -152,7 +154,7 @@ class RetryConfig:
         unknown = [method for method in self.access_method_order if method not in ACCESS_METHODS]
         if unknown:
             raise ConfigurationError(
-                f"access_method_order must hold some of {', '.join(ACCESS_METHODS)} (got {unknown[0]!r})",
+                f"access_method_order must contain only {', '.join(ACCESS_METHODS)} (got {unknown[0]!r})",
                 {"access_method_order": self.access_method_order},
             )
         if self.on_throttle not in ON_THROTTLE:
@@ -165,21 +167,21 @@ class RetryConfig:
         for error in self.retryable_errors:
             if not isinstance(error, str | type):
                 raise ConfigurationError(
-                    f"retryable_errors must hold error codes or exception classes (got {error!r})",
+                    f"retryable_errors must contain only error codes or exception classes (got {error!r})",
                     {"retryable_errors": error},
                 )
 
 
 @dataclass(frozen=True)
 class ValidationResult:
-    """What a response validation function says of one answer."""
+    """The result of a response validation function for one answer."""
 
     success: bool
     error_message: str | None = None
     error_details: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the same as a dict."""
+        """Return the fields as a dict."""
         details = self.error_details
         return {
             "success": self.success,
@@ -190,18 +192,17 @@ class ValidationResult:
 
 @dataclass(frozen=True)
 class ResponseValidationConfig:
-    """A check on each answer; an invalid one asks the model again.
+    """A validation of each answer. An invalid answer causes a retry.
 
     Attributes:
-        response_validation_function: takes the `BedrockResponse`, returns a `ValidationResult`. An
-            exception in it counts as an invalid answer.
-        response_validation_retries: how often a model may be asked again after an invalid answer: N means
-            at most N + 1 answers, over all targets together. A failed attempt is no answer and does not
-            count.
-        response_validation_delay: seconds before a model is asked again.
+        response_validation_function: called with the `BedrockResponse`; returns a `ValidationResult`. An
+            exception counts as an invalid answer.
+        response_validation_retries: maximum number of retries after invalid answers: N means at most N + 1
+            answers, for all targets together. A failed attempt does not count as an answer.
+        response_validation_delay: seconds before a retry.
 
     Raises:
-        ConfigurationError: no callable, or a value out of range.
+        ConfigurationError: the function is not callable, or a value is invalid.
     """
 
     response_validation_function: Callable[[BedrockResponse], ValidationResult]
@@ -225,19 +226,18 @@ class RequestAttempt:
     Attributes:
         model_id: the model's id.
         region: the region called.
-        access_method: "on_demand", "geographic_profile" or "global_profile"; None for an id that the
-            catalog does not know.
+        access_method: "on_demand", "geographic_profile" or "global_profile"; None for an id that is not in
+            the catalog.
         attempt_number: from 1.
         start_time, end_time: UTC.
         success: whether the target answered.
-        error: what it answered otherwise, or None.
-        invoke_id: the id that was invoked: the model's, or a profile's.
-        decision: what followed from the error ("other_region", "drop_feature", ...), or None.
-        usage: the tokens of this call, under the keys of `BedrockResponse.get_usage()`. All counts are 0
-            when Bedrock refused the call, or when it was never sent. None when the count is unknown: the
-            call was sent and its answer was lost (timeout, cut connection, broken stream), or the answer
-            has no count (yet).
-        estimated_cost_usd: the price of these tokens in USD; None when it is unknown.
+        error: the error of a failed attempt, or None.
+        invoke_id: the id that was invoked, of a model or a profile.
+        decision: the reaction to the error ("other_region", "drop_feature", ...), or None.
+        usage: the tokens of this call, with the keys of `BedrockResponse.get_usage()`. All counts are 0 if
+            Bedrock rejected the call or it was not sent. None if the counts are unknown: the answer was lost
+            (timeout, closed connection, interrupted stream) or has no counts (yet).
+        estimated_cost_usd: the price of these tokens in USD, or None if unknown.
     """
 
     model_id: str
@@ -250,18 +250,18 @@ class RequestAttempt:
     error: Exception | None = None
     invoke_id: str | None = None
     decision: str | None = None
-    # Not part of the hash: a dict has none.
+    # Not part of the hash: a dict is not hashable.
     usage: dict[str, int] | None = field(default=None, hash=False)
     estimated_cost_usd: float | None = None
 
     @property
     def duration_ms(self) -> float:
-        """How long the call took, in milliseconds."""
+        """Duration of the call in milliseconds."""
         return (self.end_time - self.start_time) / timedelta(milliseconds=1)
 
     @property
     def usage_known(self) -> bool:
-        """Whether the tokens of this call are known; when not, they may have been paid all the same."""
+        """Whether the tokens of this call are known. AWS may have charged for unknown tokens."""
         return self.usage is not None
 
 
@@ -282,9 +282,9 @@ def _require_flag(config: object, name: str) -> None:
         raise ConfigurationError(f"{name} must be True or False (got {value!r})", {name: value})
 
 
-def _require_tuple(config: object, name: str, of: str) -> None:
-    """A list will do, and becomes a tuple; not a text, whose letters would be taken for the items."""
+def _require_tuple(config: object, name: str, items: str) -> None:
+    """Convert a list, set or tuple to a tuple. Raise ConfigurationError for another value, e.g. a string."""
     value = getattr(config, name)
     if not isinstance(value, list | tuple | set | frozenset):
-        raise ConfigurationError(f"{name} must be a list or tuple of {of} (got {value!r})", {name: value})
+        raise ConfigurationError(f"{name} must be a list or tuple of {items} (got {value!r})", {name: value})
     object.__setattr__(config, name, tuple(value))

@@ -99,7 +99,7 @@ def test_calls_health_and_reset_over_http(bedrock: FakeBedrock, send_prompt: Any
         ("POST", "rules", {"faults": ["X"]}, 400, "faults[0] must be an object"),
         ("POST", "rules", {"closed_regions": [1]}, 400, "closed_regions"),
         ("POST", "rules", {"rejected_credentials": ["A"]}, 400, "rejected_credentials"),
-        ("POST", "rules", {"seed": 1}, 400, "seed can be set at the start only"),
+        ("POST", "rules", {"seed": 1}, 400, "seed can be set only at the start"),
         ("POST", "rules", {"colour": "red"}, 400, "colour is unknown"),
         ("DELETE", "faults/99", None, 404, "faults/99"),
         ("DELETE", "faults/x", None, 400, ""),

@@ -87,19 +87,19 @@ def test_pages_hold_as_many_quotas_as_were_asked_for(catalog: FakeCatalog) -> No
         ),
     ],
 )
-def test_invalid_arguments_are_refused(
-    service_quotas: Any, refusal: Callable[..., Any], arguments: dict[str, Any], code: str
+def test_invalid_arguments_are_rejected(
+    service_quotas: Any, error_of: Callable[..., Any], arguments: dict[str, Any], code: str
 ) -> None:
-    found, status, _ = refusal(service_quotas.list_service_quotas, **arguments)
+    found, status, _ = error_of(service_quotas.list_service_quotas, **arguments)
     assert found.startswith(code)
     assert status == 400
 
 
 def test_a_fault_can_deny_the_listing(
-    bedrock: FakeBedrock, service_quotas: Any, refusal: Callable[..., Any]
+    bedrock: FakeBedrock, service_quotas: Any, error_of: Callable[..., Any]
 ) -> None:
     bedrock.add_fault(Fault(operation="ListServiceQuotas", error="AccessDeniedException"))
-    code, _, _ = refusal(service_quotas.list_service_quotas, ServiceCode="bedrock")
+    code, _, _ = error_of(service_quotas.list_service_quotas, ServiceCode="bedrock")
     assert code == "AccessDeniedException"
     assert [call.operation for call in bedrock.calls] == ["ListServiceQuotas"]
 
