@@ -1,1 +1,1 @@
-"""The batch door: plan, then a worker a shard, then collect; Step Functions runs them."""
+"""Batches: the plan, a worker for each shard, and collect, which Step Functions runs in this order."""

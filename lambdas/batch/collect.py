@@ -1,9 +1,9 @@
-"""The last step of a batch: all results in two files, each record once, and what it came to.
+"""The last step of a batch: merge the results into two files with each record once, and write the summary.
 
-An answered result goes before a failed one of the same record, and an earlier one before a later. A record
-that is in a shard and in none of its parts was lost with its worker, or the batch was ended before it was
-run; it fails here, so that every record of the input is in exactly one of results.jsonl, failed.jsonl and
-rejected.jsonl.
+If a record has several results, an answered one has precedence over a failed one, and an earlier one over a
+later one. A record without a result was lost with its worker, or the batch ended before it was run. It
+becomes a failed record, so that every record of the input is in exactly one of results.jsonl, failed.jsonl
+and rejected.jsonl.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LOST = {
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """What plan returned (`batchId` and `bucket` of it), to the summary of the batch."""
+    """Return the summary of the batch whose `batchId` and `bucket` the plan has returned."""
     logger.append_keys(batch_id=event["batchId"])
     summary = collect(BatchStorage(event["bucket"], event["batchId"]))
     logger.info("collected", extra={key: summary[key] for key in ("answered", "failed", "rejected")})
@@ -40,7 +40,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 
 def collect(storage: BatchStorage) -> dict[str, Any]:
-    """Write results.jsonl, failed.jsonl and summary.json; doing it again writes the same."""
+    """Write results.jsonl, failed.jsonl and summary.json. A repeated call writes the same files."""
     plan = storage.plan()
     options = storage.options()
     early_end = storage.early_end(options.run)
@@ -64,41 +64,41 @@ def collect(storage: BatchStorage) -> dict[str, Any]:
 
 
 class _Reader:
-    """Reads results part by part, some parts ahead: a large batch has tens of thousands of small ones."""
+    """Reads the parts of results in parallel, because a large batch has tens of thousands of small parts."""
 
     def __init__(self, storage: BatchStorage, pool: ThreadPoolExecutor) -> None:
         self._storage = storage
         self._pool = pool
 
     def results(self, parts: Sequence[Part]) -> Iterator[dict[str, Any]]:
-        """All results of some parts, in order."""
-        coming: deque[Future[bytes]] = deque()
+        """Yield the results of parts, in order."""
+        pending: deque[Future[bytes]] = deque()
         for part in parts:
-            coming.append(self._pool.submit(self._storage.read, part.key))
-            if len(coming) == S3_CONNECTIONS:
-                yield from _lines(coming.popleft().result())
-        while coming:
-            yield from _lines(coming.popleft().result())
+            pending.append(self._pool.submit(self._storage.read, part.key))
+            if len(pending) == S3_CONNECTIONS:
+                yield from _lines(pending.popleft().result())
+        while pending:
+            yield from _lines(pending.popleft().result())
 
 
 def _shard_results(
     shard: bytes, parts: Sequence[Part], reader: _Reader, *, missed: dict[str, Any], totals: Totals
 ) -> Iterator[dict[str, Any]]:
-    """One result for each record of a shard, with what its interrupted runs have cost.
+    """Yield one result for each record of a shard, including the cost of its interrupted runs.
 
     Args:
-        missed: the error of a record that is in no part.
-        totals: what further results of a record have cost is added to it: they were paid for as well.
+        missed: the error of a record without a result.
+        totals: gets the cost of other results of a record, which were paid for as well.
     """
     earlier = defaultdict(list)
     for run in reader.results([part for part in parts if not part.answered and not part.failed]):
         earlier[run["recordId"]].append(run)
     missing = {record["recordId"] for record in _lines(shard)}
-    for status, holding in (
+    for status, with_status in (
         (ANSWERED, [part for part in parts if part.answered]),
         (FAILED, [part for part in parts if part.failed]),
     ):
-        for result in reader.results(holding):
+        for result in reader.results(with_status):
             if result["status"] != status:
                 continue
             if result["recordId"] in missing:
@@ -112,7 +112,7 @@ def _shard_results(
 
 
 def _in_order_of(shard: bytes, results: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The results of a shard in the order of its records; holds them all."""
+    """Return the results of a shard in the order of its records. All of them are in memory."""
     found = {result["recordId"]: result for result in results}
     return (found[record["recordId"]] for record in _lines(shard))
 

@@ -1,4 +1,4 @@
-"""Which ids were seen, in memory that does not grow with them up to millions."""
+"""A set of ids in a fixed amount of memory, up to millions of ids."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _FIRST_SLOTS = 1 << 22
 
 
 class IdSet:
-    """A set of ids that can only be added to.
+    """A set of ids without removal.
 
-    It holds a digest of 64 bits for each id in tables of fixed size: 32 MB serve two million ids. A table
-    that is half full is followed by one of twice its size. Among a million different ids, two are taken for
-    the same with a probability of 3 in 100 million.
+    It stores a 64-bit digest of each id in hash tables of fixed size: 32 MB for two million ids. When a table
+    is half full, another one of twice its size is added. The probability that two of a million different ids
+    have the same digest is 3 in 100 million.
     """
 
     def __init__(self, *, first_slots: int = _FIRST_SLOTS) -> None:
@@ -23,13 +23,13 @@ class IdSet:
         self._room = first_slots // 2
 
     def add(self, id_: str) -> bool:
-        """Whether the id is new; it is in the set from now on."""
+        """Add an id, and return whether it is new."""
         digest = _digest(id_)
         for table in self._tables:
             last = len(table) - 1
             slot = digest & last
-            while held := table[slot]:
-                if held == digest:
+            while stored := table[slot]:
+                if stored == digest:
                     return False
                 slot = (slot + 1) & last
         table[slot] = digest
@@ -41,11 +41,11 @@ class IdSet:
 
 
 def _table(slots: int) -> memoryview:
-    # Zeros that take no memory until they are written to, and that few ids leave for the most part alone.
+    # Pages of zeros take no memory until they are written to, so a set of few ids is small.
     return memoryview(mmap(-1, _DIGEST_BYTES * slots)).cast("Q")
 
 
 def _digest(id_: str) -> int:
-    """Never 0, which stands for an empty slot."""
+    """Return the digest of an id. It is never 0, which means an empty slot."""
     text = id_.encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(text, digest_size=_DIGEST_BYTES).digest(), "little") or 1

@@ -1,4 +1,4 @@
-"""An S3 object of any length, written in constant memory."""
+"""Write an S3 object of any length in constant memory."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ PART_BYTES = 8 * 1024 * 1024
 
 
 class ObjectWriter:
-    """Takes bytes and writes them as one object; a context manager.
+    """Writes bytes to an object. A context manager.
 
-    The object appears, or replaces an older one, when the block ends well; an exception in the block leaves
-    things as they were. A short object is put at once, a longer one goes up in parts while it is written.
+    The object is created or replaced at the end of the block. An exception in the block leaves an existing
+    object unchanged. A short object is written in one call, a longer one by a multipart upload.
     """
 
     def __init__(self, bucket: str, key: str) -> None:
-        self._place = {"Bucket": bucket, "Key": key}
+        self._object = {"Bucket": bucket, "Key": key}
         self._buffer = bytearray()
         self._upload: dict[str, str] = {}
         self._parts: list[dict[str, Any]] = []
@@ -47,13 +47,13 @@ class ObjectWriter:
                 self._send_part()
             s3.complete_multipart_upload(**self._upload, MultipartUpload={"Parts": self._parts})
         else:
-            s3.put_object(**self._place, Body=bytes(self._buffer))
+            s3.put_object(**self._object, Body=bytes(self._buffer))
 
     def _send_part(self) -> None:
         s3 = clients.s3()
         if not self._upload:
-            created = s3.create_multipart_upload(**self._place)
-            self._upload = {**self._place, "UploadId": created["UploadId"]}
+            created = s3.create_multipart_upload(**self._object)
+            self._upload = {**self._object, "UploadId": created["UploadId"]}
         number = len(self._parts) + 1
         sent = s3.upload_part(**self._upload, PartNumber=number, Body=bytes(self._buffer))
         self._parts.append({"PartNumber": number, "ETag": sent["ETag"]})

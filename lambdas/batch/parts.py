@@ -1,4 +1,4 @@
-"""The results of a shard on their way to S3, written as parts while the shard still runs."""
+"""Write the results of a shard to S3 in parts while the shard runs."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ PART_BYTES = 4_000_000
 
 
 class PartWriter:
-    """The results of a shard: those that are in S3 already, and new ones on their way there.
+    """The results of a shard: reads those in S3, and writes new ones.
 
-    A context manager. Inside the block a thread of its own writes what has come in every `PART_SECONDS`, so
-    that a worker that is killed while it waits for an answer takes no older result with it. The end of the
-    block writes the rest.
+    A context manager. In the block, a thread writes new results every `PART_SECONDS`, so that a worker that
+    stops while it waits for an answer loses no earlier results. The end of the block writes the rest.
 
-    A part that S3 does not take is kept and goes out with the next; `in_trouble` asks that no further
-    request be started meanwhile.
+    If S3 rejects a part, its results are written with the next one. Until then `write_failed` is true, and no
+    further requests should start.
 
     Attributes:
-        statuses: "answered" or "failed", by the id of every record that has a result.
-        interrupted: ids of records that were tried and put off, whether they have a result by now or not.
+        statuses: "answered" or "failed", by the ids of all records with a result.
+        interrupted: ids of records that were tried and interrupted, with or without a later result.
+        write_failed: whether the last part could not be written.
     """
 
     def __init__(self, storage: BatchStorage, shard: int) -> None:
         self.statuses: dict[str, str] = {}
         self.interrupted: set[str] = set()
-        self.in_trouble = False
+        self.write_failed = False
         self._storage = storage
         self._shard = shard
         self._next_number = 1
@@ -47,14 +47,14 @@ class PartWriter:
         self._line_statuses: list[str] = []
         self._interrupted: list[bytes] = []
         self._ended = threading.Event()
-        self._clock = threading.Thread(target=self._write_in_time, name="parts", daemon=True)
+        self._thread = threading.Thread(target=self._write_periodically, name="parts", daemon=True)
         for part in storage.parts(shard):
             self._next_number = part.number + 1
             for line in BytesIO(storage.read(part.key)):
                 self._note(json.loads(line))
 
     def __enter__(self) -> PartWriter:
-        self._clock.start()
+        self._thread.start()
         return self
 
     def __exit__(
@@ -64,11 +64,11 @@ class PartWriter:
         trace: TracebackType | None,
     ) -> None:
         self._ended.set()
-        self._clock.join()
+        self._thread.join()
         self.flush()
 
     def add(self, result: dict[str, Any]) -> None:
-        """Take a result, and write a part when enough have come."""
+        """Add a result, and write a part if there are enough results."""
         with self._lock:
             if result["status"] == INTERRUPTED:
                 self._interrupted.append(dump_line(result))
@@ -81,10 +81,10 @@ class PartWriter:
             self._try_to_flush()
 
     def flush(self) -> None:
-        """Write what has not been written.
+        """Write all results that are not in S3 yet.
 
         Raises:
-            BotoCoreError, ClientError: S3 does not take it.
+            BotoCoreError, ClientError: S3 failed.
         """
         with self._lock:
             if self._lines:
@@ -92,7 +92,7 @@ class PartWriter:
                 self._write(self._lines, answered=answered, failed=len(self._lines) - answered)
                 self._lines, self._line_statuses = [], []
             if self._interrupted:
-                # In a part of their own, whose name says that it holds no result.
+                # In a part of their own, whose name has no results.
                 self._write(self._interrupted, answered=0, failed=0)
                 self._interrupted = []
 
@@ -101,9 +101,9 @@ class PartWriter:
             self._shard, lines, number=self._next_number, answered=answered, failed=failed
         )
         self._next_number = number + 1
-        self.in_trouble = False
+        self.write_failed = False
 
-    def _write_in_time(self) -> None:
+    def _write_periodically(self) -> None:
         while not self._ended.wait(PART_SECONDS):
             self._try_to_flush()
 
@@ -112,7 +112,7 @@ class PartWriter:
             self.flush()
         except (BotoCoreError, ClientError) as error:
             logger.warning("a part could not be written", extra={"error_type": type(error).__name__})
-            self.in_trouble = True
+            self.write_failed = True
 
     def _note(self, result: dict[str, Any]) -> None:
         if result["status"] == INTERRUPTED:

@@ -49,7 +49,7 @@ class PendingRecords:
         for record in self._records():
             if self._early_end.due():
                 break
-            if self._parts.in_trouble or not self._watch.may_start():
+            if self._parts.write_failed or not self._watch.may_start():
                 return
             try:
                 request = decode_record(record, default_id=record["recordId"], model_ids=self._model_ids)

@@ -1,4 +1,4 @@
-"""The first step of a batch: read the input, check every record, cut shards for the workers."""
+"""The first step of a batch: read the input, validate every record, and write the shards for the workers."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from lambdas.shared.settings import batch_settings
 from lambdas.shared.text_encoding import SIGNATURE_BYTES, unsupported_format
 
 MAX_SHARD_BYTES = 32_000_000
-# Shards grow as they are cut (see `_room`), so that a small batch is shared by several workers too. The first
-# ones keep a worker's calls, as many as it makes at once by default, busy once.
+# The first shards are small and later ones larger (see `_max_lines`), so that a small batch has several
+# workers as well. The first size is the default number of parallel calls of a worker.
 FIRST_SHARD_SIZE = 32
-# All shards' outputs together, `{},` each, are one state of Step Functions, which has 256 KiB.
+# The outputs of all shards, `{},` each, must fit into a state of Step Functions (256 KiB).
 MAX_SHARDS = 80_000
-# Shards on their way to S3 while the next one is read: as many more are held in memory.
+# Number of parallel writes of shards while the next shard is read. Each has a shard in memory.
 _WRITERS = 3
 
-# The last is of an object that was archived.
+# The last one is for an archived object.
 _UNREADABLE = {"NoSuchKey", "NoSuchBucket", "AccessDenied", "403", "404", "InvalidObjectState"}
 
 
@@ -44,14 +44,14 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Plan the batch of an execution.
 
     Args:
-        event: `{"executionName", "executionId", "input"}`. Executions that an earlier version of the stack
-            has started send no `executionId`.
+        event: `{"executionName", "executionId", "input"}`. Executions of an earlier version of the
+            stack have no `executionId`.
 
     Returns:
-        What the map over shards needs.
+        The input of the map over shards.
 
     Raises:
-        InvalidBatch: the input cannot be run, or another execution runs the batch.
+        InvalidBatch: the input is invalid, or another execution runs the batch.
     """
     batch = read_batch(event.get("input"), execution=event.get("executionName"), settings=batch_settings())
     logger.append_keys(batch_id=batch.storage.batch_id)
@@ -59,7 +59,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     try:
         planned = plan(batch, shard_size=batch_settings().shard_size)
     except InvalidBatch:
-        # A plan that runs again, on an input that has changed since, leaves the batch as it was planned.
+        # If the plan is repeated and the input has changed, the earlier plan remains valid.
         if not _is_planned_by(run, batch.storage):
             batch.storage.mark_refused(run)
         raise
@@ -76,7 +76,7 @@ def _claim(batch: Batch, execution_arn: str | None) -> Run:
         return claim(batch.storage, batch.options.run, is_running=is_running)
     except BatchIsRunning as error:
         raise InvalidBatch(
-            f"batchId: {batch.storage.batch_id} is run by the execution {error.execution}; "
+            f"batchId: the execution {error.execution} is running {batch.storage.batch_id}; "
             "stop it first, or wait until it has ended"
         ) from None
 
@@ -91,24 +91,26 @@ def _is_planned_by(run: Run, storage: BatchStorage) -> bool:
 def plan(batch: Batch, *, shard_size: int) -> dict[str, Any]:
     """Write shards, rejected lines and manifest.
 
-    The same input always makes the same objects: a plan that runs again repeats itself, and a batch that is
-    started again under its id continues where it stopped.
+    The same input always results in the same objects. So a plan can be repeated, and a batch that is started
+    again with the same id continues where it stopped.
 
     Raises:
-        InvalidBatch: the input cannot be read, holds nothing, or is another than the batch had before.
+        InvalidBatch: the input cannot be read, has no records, or differs from the batch's earlier input.
     """
     storage, targets = batch.storage, batch.targets
     earlier = _earlier_plan(storage)
-    as_before = [item["records"] for item in storage.manifest()] if earlier else []
+    earlier_sizes = [item["records"] for item in storage.manifest()] if earlier else []
     started_at = earlier.started_at if earlier else datetime.now(UTC)
     counts = {"records": 0, "rejected": 0}
     manifest = []
     need = QuotaNeed(model_ids(targets)[0])
-    with storage.writer(REJECTED) as rejected, _beside() as keep:
-        lines = _sound_lines(read_files(_files(batch)), rejected, counts, need)
-        shards = cut_shards(lines, shard_size=shard_size, spread=len(targets.regions), as_before=as_before)
+    with storage.writer(REJECTED) as rejected, _background_writes() as write:
+        lines = _valid_lines(read_files(_files(batch)), rejected, counts, need)
+        shards = cut_shards(
+            lines, shard_size=shard_size, spread=len(targets.regions), earlier_sizes=earlier_sizes
+        )
         for shard, body in enumerate(shards):
-            keep(partial(_keep_shard, storage, shard, b"".join(body), again=earlier is not None))
+            write(partial(_store_shard, storage, shard, b"".join(body), again=earlier is not None))
             manifest.append(_shard_item(batch, shard, records=len(body)))
             if len(manifest) > MAX_SHARDS:
                 raise _too_many_shards(batch, shard_size)
@@ -137,17 +139,17 @@ def plan(batch: Batch, *, shard_size: int) -> dict[str, Any]:
 
 
 def cut_shards(
-    lines: Iterable[bytes], *, shard_size: int, spread: int, as_before: Sequence[int] = ()
+    lines: Iterable[bytes], *, shard_size: int, spread: int, earlier_sizes: Sequence[int] = ()
 ) -> Iterator[list[bytes]]:
-    """Lines in portions of at most `shard_size` lines and `MAX_SHARD_BYTES` (but at least one line).
+    """Yield the lines in shards of at most `shard_size` lines and `MAX_SHARD_BYTES`, but at least one line.
 
     Args:
-        as_before: how many lines the first shards have, whatever the other arguments are by now.
+        earlier_sizes: the sizes of the first shards, from an earlier plan. They override the other arguments.
     """
     shard: list[bytes] = []
     size = cut = 0
     for line in lines:
-        room = as_before[cut] if cut < len(as_before) else _room(cut, shard_size, spread)
+        room = earlier_sizes[cut] if cut < len(earlier_sizes) else _max_lines(cut, shard_size, spread)
         if shard and (len(shard) >= room or size + len(line) > MAX_SHARD_BYTES):
             yield shard
             shard, size, cut = [], 0, cut + 1
@@ -157,52 +159,52 @@ def cut_shards(
         yield shard
 
 
-def _room(cut: int, shard_size: int, spread: int) -> int:
-    """Most lines of the next shard: the first `spread` shards are small, then each round is twice as large.
+def _max_lines(cut: int, shard_size: int, spread: int) -> int:
+    """Return the maximum size of the next shard. Each round of `spread` shards is twice as large as the last.
 
-    How much will come is not known while the input streams by; growing makes few records many small shards,
-    and a million records little more shards than there must be.
+    The number of records is unknown while the input is read. With growing shards, few records result in many
+    small shards, and a million records in little more shards than necessary.
     """
     rounds = min(cut // spread, 30)
     return min(shard_size, FIRST_SHARD_SIZE << rounds)
 
 
 def _files(batch: Batch) -> Iterator[InputFile]:
-    """The input, one file or in the order of their keys all that lie below a prefix, each opened in turn."""
+    """Yield the input files: one, or all under a prefix in the order of their keys."""
     models = model_ids(batch.targets)
     if batch.requests is not None:
         yield InputFile(map(dump_line, batch.requests), model_ids=models)
         return
-    place = f"s3://{batch.bucket}/{batch.key}"
+    uri = f"s3://{batch.bucket}/{batch.key}"
     try:
         if not batch.is_folder:
-            yield InputFile(_plain(batch, stream(batch.bucket, batch.key), place), model_ids=models)
+            yield InputFile(_plain(batch, stream(batch.bucket, batch.key), uri), model_ids=models)
             return
         for key in keys_below(batch.bucket, batch.key):
             if key.endswith(".jsonl"):
-                place = f"s3://{batch.bucket}/{key}"
-                chunks = _plain(batch, stream(batch.bucket, key), place)
-                yield InputFile(chunks, place, f"{key.removeprefix(batch.key)}-", models)
+                uri = f"s3://{batch.bucket}/{key}"
+                chunks = _plain(batch, stream(batch.bucket, key), uri)
+                yield InputFile(chunks, uri, f"{key.removeprefix(batch.key)}-", models)
     except ClientError as error:
         if error.response["Error"]["Code"] in _UNREADABLE:
-            raise InvalidBatch(f"{_field(batch)}: {place} does not exist or may not be read") from None
+            raise InvalidBatch(f"{_field(batch)}: {uri} does not exist or cannot be read") from None
         raise
 
 
-def _plain(batch: Batch, chunks: Iterator[bytes], place: str) -> Iterator[bytes]:
-    """The chunks as they are, of a file in UTF-8 that is not compressed: each line of another is rejected."""
+def _plain(batch: Batch, chunks: Iterator[bytes], uri: str) -> Iterator[bytes]:
+    """Return the chunks of a file. Raise InvalidBatch if it is compressed or not in UTF-8."""
     first = b""
     for chunk in chunks:
         first += chunk
         if len(first) >= SIGNATURE_BYTES:
             break
     if found := unsupported_format(first[:SIGNATURE_BYTES]):
-        raise InvalidBatch(f"{_field(batch)}: {place} is {found}; a batch reads UTF-8 text, not compressed")
+        raise InvalidBatch(f"{_field(batch)}: {uri} is {found}; must be UTF-8 text that is not compressed")
     return chain([first], chunks)
 
 
 def _field(batch: Batch) -> str:
-    """The member that says where the input lies."""
+    """Return the field with the location of the input."""
     return "prefix" if batch.is_folder else "inputS3Uri"
 
 
@@ -214,23 +216,23 @@ def _earlier_plan(storage: BatchStorage) -> Plan | None:
 
 
 @contextmanager
-def _beside() -> Iterator[Callable[[Callable[[], None]], None]]:
-    """Runs what it is given on other threads, a few at once; what is raised there is raised here, later."""
+def _background_writes() -> Iterator[Callable[[Callable[[], None]], None]]:
+    """Yield a function that runs work on a few threads. A later call or the end raises its exceptions."""
     with ThreadPoolExecutor(_WRITERS) as pool:
-        under_way: deque[Future[None]] = deque()
+        running: deque[Future[None]] = deque()
 
         def start(work: Callable[[], None]) -> None:
-            if len(under_way) == _WRITERS:
-                under_way.popleft().result()
-            under_way.append(pool.submit(work))
+            if len(running) == _WRITERS:
+                running.popleft().result()
+            running.append(pool.submit(work))
 
         yield start
-        while under_way:
-            under_way.popleft().result()
+        while running:
+            running.popleft().result()
 
 
-def _keep_shard(storage: BatchStorage, shard: int, body: bytes, *, again: bool) -> None:
-    """Write a shard, or compare it with what was written before: results are matched by their ids alone."""
+def _store_shard(storage: BatchStorage, shard: int, body: bytes, *, again: bool) -> None:
+    """Write a shard; if it exists, compare it, because results are matched to records only by their ids."""
     key = storage.shard_key(shard)
     if not again:
         storage.put(key, body)
@@ -244,22 +246,22 @@ def _keep_shard(storage: BatchStorage, shard: int, body: bytes, *, again: bool) 
 
 
 def _other_input(storage: BatchStorage) -> InvalidBatch:
-    return InvalidBatch(f"batchId: {storage.batch_id} was planned before from another input; use a new id")
+    return InvalidBatch(f"batchId: {storage.batch_id} has an earlier plan with another input; use a new id")
 
 
 def _no_records(batch: Batch) -> InvalidBatch:
     files = " in .jsonl files" if batch.is_folder else ""
-    return InvalidBatch(f"{_field(batch)}: s3://{batch.bucket}/{batch.key} holds no records{files}")
+    return InvalidBatch(f"{_field(batch)}: s3://{batch.bucket}/{batch.key} has no records{files}")
 
 
 def _too_many_shards(batch: Batch, shard_size: int) -> InvalidBatch:
     return InvalidBatch(
         f"{_field(batch)}: more than {MAX_SHARDS} shards; "
-        f"give fewer records, or raise the setting shard_size ({shard_size})"
+        f"use fewer records, or increase the setting shard_size ({shard_size})"
     )
 
 
-def _sound_lines(
+def _valid_lines(
     entries: Iterable[Record | Rejected], rejected: ObjectWriter, counts: dict[str, int], need: QuotaNeed
 ) -> Iterator[bytes]:
     """Yield the valid records as lines of a shard, write the others to `rejected`, and count all of them."""

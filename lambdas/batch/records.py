@@ -1,4 +1,4 @@
-"""The lines of a batch file as records, each one read and checked by itself."""
+"""Read and validate the lines of batch files as records."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from lambdas.shared.s3_locations import location_problems
 from lambdas.shared.text_encoding import without_byte_order_mark
 from llmmanager import BedrockConverseRequest
 
-# What Bedrock takes inline in one request; larger files are named by their place in S3 (`s3Location`).
+# Bedrock's limit for files inside a request. Larger files must be in S3 (`s3Location`).
 MAX_LINE_BYTES = 25_000_000
-# A key of this name is spelled in one of these ways, or with an escape.
+# The key is spelled in one of these ways, or with an escape.
 _LOCATION = re.compile(rb"s3Location|s3_location|\\u")
 
 
 @dataclass(frozen=True)
 class Record:
-    """A line that holds a request.
+    """A line with a valid request.
 
     Attributes:
-        line: its number, from 1.
-        text: the line, if it is spelled as a shard's lines are.
+        line: the number of the line, from 1.
+        text: the line, if it has the form of the lines of a shard.
     """
 
     line: int
@@ -41,18 +41,18 @@ class Record:
     text: bytes | None = None
 
     def to_line(self) -> bytes:
-        """The record as a line of a shard."""
+        """Return the record as a line of a shard."""
         return dump_line(encode_record(self.request)) if self.text is None else self.text + b"\n"
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """A line that does not, and everything that is wrong with it.
+    """An invalid line with its problems.
 
     Attributes:
-        line: its number, from 1.
-        record_id: the id that it gave, where one can be read.
-        file: the URI of its file, where the batch has several.
+        line: the number of the line, from 1.
+        record_id: the id of the record, if it can be read.
+        file: the URI of the file, if the batch has several files.
     """
 
     line: int
@@ -61,10 +61,10 @@ class Rejected:
     file: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The line about it in `rejected.jsonl`."""
-        named = {"recordId": self.record_id} if self.record_id is not None else {}
-        filed = {"file": self.file} if self.file is not None else {}
-        return {**filed, "line": self.line, **named, "reasons": list(self.reasons)}
+        """Return the line in `rejected.jsonl`."""
+        id_ = {"recordId": self.record_id} if self.record_id is not None else {}
+        file = {"file": self.file} if self.file is not None else {}
+        return {**file, "line": self.line, **id_, "reasons": list(self.reasons)}
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,9 @@ class InputFile:
     """A file of records.
 
     Attributes:
-        chunks: its bytes, cut anywhere.
-        name: its URI, for what is said about its lines; None where it is the only one.
-        id_prefix: begins the id of every record that has none of its own.
+        chunks: the content, in chunks of any size.
+        name: the URI, for rejected lines; None if it is the only file.
+        id_prefix: start of the default ids of records.
         model_ids: the models that may answer the records.
     """
 
@@ -94,13 +94,13 @@ def read_records(
 def read_files(
     files: Iterable[InputFile], *, max_line_bytes: int = MAX_LINE_BYTES
 ) -> Iterator[Record | Rejected]:
-    """Every line of JSON Lines files that is not blank, as a record or as the reasons why it is none.
+    """Yield every line of JSON Lines files that is not blank, as a record or rejected.
 
-    A record without an id is named after its line. An id used by an earlier line is refused. Memory holds one
-    line and an `IdSet`.
+    The default id of a record is derived from its line. A repeated id is rejected. One line and an `IdSet`
+    are in memory.
 
     Args:
-        max_line_bytes: a longer line is rejected, and never held as a whole.
+        max_line_bytes: a longer line is rejected, and never in memory as a whole.
     """
     seen = IdSet()
     for file in files:
@@ -113,13 +113,13 @@ def read_files(
 
 
 def split_lines(chunks: Iterable[bytes], *, max_bytes: int) -> Iterator[bytes | None]:
-    """The lines of a text without their ends (LF or CRLF) and without byte order marks at their starts.
+    """Yield the lines of a text, without line ends (LF or CRLF) and without leading byte order marks.
 
-    A file that was joined from others can have one at the start of any line.
+    A file that was concatenated from others can have a byte order mark at the start of any line.
 
     Args:
-        chunks: the text, cut anywhere.
-        max_bytes: None stands for a line longer than this.
+        chunks: the text, in chunks of any size.
+        max_bytes: for a longer line, None is yielded.
     """
     pieces: list[bytes] = []
     size = 0
@@ -158,15 +158,15 @@ def _read(number: int, line: bytes, seen: IdSet, file: InputFile) -> Record | Re
     except InvalidRequest as error:
         return Rejected(number, record_id(data), tuple(error.reasons))
     if len(str(request.request_id)) > MAX_ID_LENGTH:
-        reason = "recordId: must be given, for the name of its file is too long to make one of"
+        reason = "recordId: is required, because the name of the file is too long for a default id"
         return Rejected(number, None, (reason,))
     if not seen.add(str(request.request_id)):
-        reason = f"recordId: {request.request_id!r} is the id of an earlier line as well"
+        reason = f"recordId: {request.request_id!r} is also the id of an earlier line"
         return Rejected(number, request.request_id, (reason,))
     return Record(number, request, line.strip() if is_encoded(data) else None)
 
 
 def _check_locations(line: bytes, data: dict[str, Any]) -> None:
-    # Most records name no file, and need not be walked through.
+    # Most records have no files, and searching the bytes is faster than walking the record.
     if _LOCATION.search(line) and (problems := location_problems(data.get("modelInput", data))):
         raise InvalidRequest(problems)

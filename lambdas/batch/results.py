@@ -1,4 +1,4 @@
-"""One line about one record: its answer, or why there is none."""
+"""The results of records, as lines of result files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from llmmanager import BedrockConverseRequest, BedrockResponse
 ANSWERED = "answered"
 FAILED = "failed"
 INTERRUPTED = "interrupted"
-"""The time of the invocation ran out: the record is run again, and what the attempts cost is kept."""
+"""The invocation ended before the record: it is run again, and the cost of the attempts is stored."""
 
 
 def result_of(request: BedrockConverseRequest, response: BedrockResponse) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def result_of(request: BedrockConverseRequest, response: BedrockResponse) -> dic
 
 
 def interrupted_result(request: BedrockConverseRequest, response: BedrockResponse) -> dict[str, Any]:
-    """Return what is kept of a record that is run again: how much its attempts have cost."""
+    """Return the number and cost of the attempts of a record that is run again."""
     return {
         "recordId": request.request_id,
         "status": INTERRUPTED,
@@ -41,8 +41,8 @@ def missed_result(record: dict[str, Any], error: dict[str, Any]) -> dict[str, An
     """Return the result of a record that no worker finished.
 
     Args:
-        record: as it stands in its shard.
-        error: why, as `{"type", "code", "message"}`.
+        record: the record in the shard.
+        error: the reason, as `{"type", "code", "message"}`.
     """
     return {
         "recordId": record["recordId"],
@@ -54,7 +54,7 @@ def missed_result(record: dict[str, Any], error: dict[str, Any]) -> dict[str, An
 
 
 def with_earlier(result: dict[str, Any], earlier: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return a record's result with the attempts and the cost of its earlier, interrupted runs added."""
+    """Return a record's result plus the attempts and the cost of its earlier, interrupted runs."""
     for run in earlier:
         result = {
             **result,

@@ -1,7 +1,7 @@
-"""Which execution runs a batch: each claims the batch's id before it plans, so that only one runs at a time.
+"""Claims of batches: an execution claims the batch id before its plan, so that only one runs at a time.
 
-The name of an execution says nothing about its batch. Its input does (`batchId`), and the claims do, one file
-a run under `batches/{batchId}/runs/`.
+The batch of an execution does not follow from its name, but from its input (`batchId`) and from the claims,
+which are files under `batches/{batchId}/runs/`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class BatchIsRunning(Exception):
     """Another execution runs the batch.
 
     Attributes:
-        execution: its name.
+        execution: the name of the execution.
     """
 
     def __init__(self, execution: str) -> None:
@@ -40,13 +40,13 @@ def batch_id_of(execution: Mapping[str, Any]) -> str:
         id_ = json.loads(execution["input"])["batchId"]
     except (ValueError, TypeError, KeyError):
         id_ = None
-    # The plan refuses any other id, and no file must be looked for under it.
+    # The plan rejects an invalid id, and it must not become part of a key.
     usable = isinstance(id_, str) and BATCH_ID.fullmatch(id_)
     return id_ if usable else str(execution["name"])
 
 
 def describe(machine_arn: str, name: str) -> dict[str, Any] | None:
-    """Return what DescribeExecution answers, or None for an execution that does not exist (any more).
+    """Return the response of DescribeExecution, or None if the execution does not exist or has expired.
 
     Args:
         machine_arn: the ARN of the state machine, or of any of its executions.
@@ -64,12 +64,12 @@ def describe(machine_arn: str, name: str) -> dict[str, Any] | None:
 
 
 def claim(storage: BatchStorage, execution: str, *, is_running: Callable[[str], bool]) -> Run:
-    """Make an execution the one that runs the batch, unless another one runs.
+    """Claim the batch for an execution, unless another execution is running.
 
-    Repeated for the same execution, it changes nothing.
+    A repeated claim of the same execution changes nothing.
 
     Args:
-        is_running: whether the execution of a name is running.
+        is_running: whether the execution with a name is running.
 
     Raises:
         BatchIsRunning: another execution runs the batch.
@@ -78,11 +78,11 @@ def claim(storage: BatchStorage, execution: str, *, is_running: Callable[[str], 
         count, latest = storage.latest_run()
         if latest is not None and latest.execution == execution:
             return latest
-        # A batch that an earlier version of the stack has started has no claim.
+        # A batch of an earlier version of the stack has no claim.
         other = latest.execution if latest is not None else storage.batch_id
         if other != execution and is_running(other):
             raise BatchIsRunning(other)
         run = Run(count + 1, execution)
-        # Of two that are here at the same time, one finds the number taken.
+        # Of two simultaneous claims, only one gets the number.
         if storage.add_run(run):
             return run

@@ -1,4 +1,4 @@
-"""The summary of a batch, added up result by result."""
+"""The summary of a batch: totals over its results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lambdas.batch.storage import Plan
 
 @dataclass
 class Totals:
-    """Running sums over results."""
+    """Totals over results."""
 
     answered: int = 0
     failed: int = 0
@@ -38,8 +38,8 @@ class Totals:
         self.by_model[result["model"]] += 1
 
     def add_cost(self, result: Mapping[str, Any]) -> None:
-        """Count what a result cost, answered or not, and nothing else of it."""
-        # A part written by an earlier version has the usage and the cost of the answer alone.
+        """Count only the usage and cost of a result."""
+        # A part of an earlier version has only the usage and the cost of the answer.
         usage = result.get("totalUsage") or result.get("usage") or {}
         for name, tokens in usage.items():
             if isinstance(tokens, int):
@@ -52,14 +52,14 @@ class Totals:
     def summary(
         self, batch_id: str, plan: Plan, *, ended_at: datetime, early_end: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """The totals as `summary.json` has them.
+        """Return the content of `summary.json`.
 
-        `records` counts every line of the input: answered, failed and rejected ones. Usage and cost are those
-        of every answer that was paid for, valid or not. `answersWithoutPrice` says how many answers the cost
-        leaves out, `attemptsWithUnknownUsage` how many attempts may have cost tokens that nothing reported.
+        `records` counts all records of the input: answered, failed and rejected ones. Usage and cost include
+        all answers that were paid for, valid or not. `answersWithoutPrice` is the number of answers that the
+        cost does not include, and `attemptsWithUnknownUsage` the number of attempts whose tokens are unknown.
 
         Args:
-            early_end: why not all was run, as `{"type", "message", …}`.
+            early_end: why the batch ended early, as `{"type", "message", …}`.
         """
         reason = {"reason": early_end["message"]} if early_end else {}
         return {

@@ -1,4 +1,4 @@
-"""Whatever is sent to the batch door: a start is run or refused by name, a line is accounted for."""
+"""Any input of a batch is planned or rejected by field, and every line has a result."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ PLACES = st.builds(
 
 @st.composite
 def spoilt(draw, good):
-    """Something good with one of its members, at any depth, replaced or left out."""
+    """A valid value with one member, at any depth, replaced or removed."""
     value = json.loads(json.dumps(good))
     at = value
     while True:
@@ -96,7 +96,7 @@ placed = st.builds(
 @given(
     anything | spoilt(GOOD_START) | placed | st.builds(lambda a, b: {**GOOD_START, **a, **b}, placed, placed)
 )
-def test_a_start_is_planned_or_refused_with_the_name_of_what_is_wrong(machine, data):
+def test_any_input_is_planned_or_rejected_with_the_invalid_field(machine, data):
     refusal = None
     try:
         machine.plan(data, name=f"start-{next(NAMES)}")
@@ -183,11 +183,11 @@ def test_every_line_of_any_file_is_answered_failed_or_rejected_with_reasons(mach
     told = [line for line in body.split(b"\n") if without_byte_order_mark(line).strip()]
     data = {"inputS3Uri": machine.put([body], key=f"input/{name}.jsonl")}
     if unsupported_format(body):
-        with pytest.raises(InvalidBatch, match="a batch reads UTF-8 text"):
+        with pytest.raises(InvalidBatch, match="must be UTF-8 text"):
             machine.plan(data, name=name)
         return
     if not told:
-        with pytest.raises(InvalidBatch, match="holds no records"):
+        with pytest.raises(InvalidBatch, match="has no records"):
             machine.plan(data, name=name)
         return
 

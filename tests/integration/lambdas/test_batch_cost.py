@@ -1,4 +1,4 @@
-"""The cost model counts what a real run of a batch asks of the services."""
+"""The cost model counts the requests of a real run of a batch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PUTS = ("PutObject", "ListObjectsV2", "CreateMultipartUpload", "UploadPart", "Co
 
 @pytest.fixture
 def asked(monkeypatch) -> Counter[str]:
-    """Counts the calls of every client by operation, in this thread and all others."""
+    """Counts the calls of all clients by operation, in all threads."""
     counted: Counter[str] = Counter()
     call = BaseClient._make_api_call
 

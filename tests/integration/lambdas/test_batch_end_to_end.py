@@ -14,7 +14,7 @@ def ids(lines):
     return sorted(line["recordId"] for line in lines)
 
 
-def test_every_record_is_answered_once_and_the_summary_adds_up(machine, deployed, records):
+def test_every_record_is_answered_once_and_the_summary_has_the_totals(machine, deployed, records):
     summary = machine.run({"inputS3Uri": machine.put(records(60))})
 
     results = machine.lines("results.jsonl")
@@ -35,21 +35,21 @@ def test_all_regions_share_a_small_batch(machine, deployed, records):
     assert set(summary["byRegion"]) == {"us-east-1", "us-west-2", "eu-central-1"}
 
 
-def test_records_can_come_with_the_state_machines_input(machine, deployed, records):
+def test_records_can_be_part_of_the_input_of_the_state_machine(machine, deployed, records):
     summary = machine.run({"requests": records(3)})
 
     assert summary["answered"] == 3
     assert ids(machine.lines("input.jsonl")) == ids(records(3))
 
 
-def test_a_file_in_another_bucket_that_is_allowed_is_read(machine, deployed, records):
+def test_a_file_in_an_input_bucket_is_read(machine, deployed, records):
     boto3.client("s3").create_bucket(Bucket="bucket-of-another-team")
     uri = machine.put(records(2), bucket="bucket-of-another-team")
 
     assert machine.run({"inputS3Uri": uri})["answered"] == 2
 
 
-def test_bad_lines_are_reported_by_number_and_the_good_ones_are_answered(machine, deployed, records):
+def test_invalid_lines_are_reported_by_number_and_the_others_are_answered(machine, deployed, records):
     one, two, three, four = records(4)
     uri = machine.put(
         [
@@ -73,7 +73,7 @@ def test_bad_lines_are_reported_by_number_and_the_good_ones_are_answered(machine
     assert (summary["records"], summary["answered"], summary["rejected"]) == (6, 3, 3)
 
 
-def test_a_batch_of_nothing_but_bad_lines_ends_with_a_summary(machine, deployed):
+def test_a_batch_of_invalid_lines_ends_with_a_summary(machine, deployed):
     assert machine.plan({"inputS3Uri": machine.put([b"bad\n", b"worse\n"])}) == []
     summary = machine.collect()
 
@@ -82,7 +82,7 @@ def test_a_batch_of_nothing_but_bad_lines_ends_with_a_summary(machine, deployed)
     assert machine.lines("results.jsonl") == machine.lines("failed.jsonl") == []
 
 
-def test_a_region_that_is_down_costs_no_answer(machine, deployed, records):
+def test_a_region_that_is_down_fails_no_record(machine, deployed, records):
     deployed.add_fault(Fault(region="us-east-1", error="ServiceUnavailableException"))
 
     summary = machine.run({"inputS3Uri": machine.put(records(30))})
@@ -92,7 +92,7 @@ def test_a_region_that_is_down_costs_no_answer(machine, deployed, records):
     assert summary["attempts"] > 30
 
 
-def test_a_model_that_is_refused_everywhere_gives_way_to_the_next(machine, deployed, records):
+def test_a_model_without_access_is_replaced_by_the_next(machine, deployed, records):
     deployed.deny("amazon.nova-lite-v1:0")
 
     summary = machine.run({"inputS3Uri": machine.put(records(10))})
@@ -100,7 +100,7 @@ def test_a_model_that_is_refused_everywhere_gives_way_to_the_next(machine, deplo
     assert summary["byModel"] == {"amazon.nova-micro-v1:0": 10}
 
 
-def test_a_batch_keeps_to_the_models_and_regions_it_names(machine, deployed, records):
+def test_a_batch_uses_only_its_models_and_regions(machine, deployed, records):
     data = {"requests": records(5), "models": ["Nova Micro"], "regions": ["us-west-2"]}
 
     summary = machine.run(data)
@@ -123,7 +123,7 @@ def test_the_failed_records_of_a_batch_are_the_input_of_the_next(machine, deploy
     assert ids(machine.lines("results.jsonl", batch="batch-2")) == ids(records(3))
 
 
-def test_pictures_reach_the_model_as_they_were(machine, deployed):
+def test_images_are_sent_unchanged(machine, deployed):
     picture = {"image": {"format": "png", "source": {"bytes": "iVBORw0KGgo="}}}
     content = [{"text": "What is this?"}, picture]
 
@@ -147,7 +147,7 @@ def test_a_lost_shard_fails_its_records_and_no_others(machine, deployed, records
     assert (summary["records"], summary["answered"], summary["failed"]) == (60, 28, 32)
 
 
-def test_collecting_twice_gives_the_same_files(machine, deployed, records):
+def test_collecting_twice_writes_the_same_files(machine, deployed, records):
     machine.run({"inputS3Uri": machine.put(records(25))})
     before = machine.read("batches/batch-1/results.jsonl")
 

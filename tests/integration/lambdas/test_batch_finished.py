@@ -1,4 +1,4 @@
-"""What is told of a batch whose execution has ended, and what becomes of its workers."""
+"""The end of a batch's execution: the event, and the end of its workers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:Batch:"
 
 @pytest.fixture
 def heard(deployed):
-    """What the bus was told since the last look."""
+    """Returns the events on the bus since the last call."""
     bus, sqs = boto3.client("events"), boto3.client("sqs")
     queue = sqs.create_queue(QueueName="heard")["QueueUrl"]
     arn = "arn:aws:sqs:us-east-1:123456789012:heard"
@@ -35,7 +35,7 @@ def heard(deployed):
 
 
 def ended(name, status, data, **more):
-    """What Step Functions tells of an execution that has ended."""
+    """Deliver the event of Step Functions for an execution that has ended."""
     detail = {
         "executionArn": EXECUTION + name,
         "name": name,
@@ -46,17 +46,15 @@ def ended(name, status, data, **more):
     return {"source": "aws.states", "detail-type": "Step Functions Execution Status Change", "detail": detail}
 
 
-def tell(context, *args, **kwargs):
+def deliver_end(context, *args, **kwargs):
     finished.handler(ended(*args, **kwargs), context)
 
 
-def test_a_batch_that_succeeded_is_told_with_its_counts_its_cost_and_its_files(
-    machine, context, heard, records
-):
+def test_the_end_of_a_batch_is_published_with_counts_cost_and_files(machine, context, heard, records):
     data = {"batchId": "mine", "inputS3Uri": machine.put([*records(3), b"bad\n"])}
     summary = machine.run(data, name="first")
 
-    tell(context, "first", "SUCCEEDED", data)
+    deliver_end(context, "first", "SUCCEEDED", data)
 
     (event,) = heard()
     assert (event["source"], event["detail-type"]) == ("llmmanager", "Batch Finished")
@@ -77,24 +75,26 @@ def test_a_batch_that_succeeded_is_told_with_its_counts_its_cost_and_its_files(
     }
 
 
-def test_an_execution_is_told_once_however_often_its_end_is_heard_of(machine, context, heard, records):
+def test_a_repeated_event_is_published_once(machine, context, heard, records):
     machine.run({"requests": records(1)})
 
     for _ in range(3):
-        tell(context, "batch-1", "SUCCEEDED", {"requests": records(1)})
+        deliver_end(context, "batch-1", "SUCCEEDED", {"requests": records(1)})
 
     assert len(heard()) == 1
 
 
-def test_what_the_bus_did_not_take_is_told_the_next_time(machine, context, heard, records, monkeypatch):
+def test_an_event_that_the_bus_rejects_is_published_the_next_time(
+    machine, context, heard, records, monkeypatch
+):
     machine.run({"requests": records(1)})
     refused = {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure"}]}
     with monkeypatch.context() as patched:
         patched.setattr(clients.event_bridge(), "put_events", lambda **_: refused)
         with pytest.raises(NotPublished, match="InternalFailure"):
-            tell(context, "batch-1", "SUCCEEDED", {"requests": records(1)})
+            deliver_end(context, "batch-1", "SUCCEEDED", {"requests": records(1)})
 
-    tell(context, "batch-1", "SUCCEEDED", {"requests": records(1)})
+    deliver_end(context, "batch-1", "SUCCEEDED", {"requests": records(1)})
 
     assert len(heard()) == 1
 
@@ -102,14 +102,14 @@ def test_what_the_bus_did_not_take_is_told_the_next_time(machine, context, heard
 @pytest.mark.parametrize(
     ("status", "told"), [("ABORTED", "stopped"), ("FAILED", "failed"), ("TIMED_OUT", "timed_out")]
 )
-def test_a_batch_that_was_cut_short_is_told_with_how_far_it_had_come(
+def test_the_end_of_an_interrupted_batch_is_published_with_its_progress(
     machine, context, heard, records, status, told
 ):
     data = {"batchId": "mine", "inputS3Uri": machine.put(records(40))}
     first, _ = machine.plan(data, name="first")
     machine.run_shard(first)
 
-    tell(context, "first", status, data, cause="because")
+    deliver_end(context, "first", status, data, cause="because")
 
     (event,) = heard()
     assert event["detail"] == {
@@ -124,11 +124,11 @@ def test_a_batch_that_was_cut_short_is_told_with_how_far_it_had_come(
     }
 
 
-def test_a_batch_that_could_not_be_planned_is_told_with_the_reason(machine, context, heard):
+def test_the_end_of_a_batch_without_a_plan_is_published_with_the_reason(machine, context, heard):
     cause = json.dumps({"errorType": "InvalidBatch", "errorMessage": "requests: must be", "stackTrace": []})
 
     for name, data in (("a", {"requests": []}), ("b", {"batchId": "../a"}), ("c", []), ("d", "text")):
-        tell(context, name, "FAILED", data, cause=cause)
+        deliver_end(context, name, "FAILED", data, cause=cause)
 
     told = [event["detail"] for event in heard()]
     assert [detail["batchId"] for detail in told] == ["a", "b", "c", "d"]
@@ -146,14 +146,16 @@ def test_a_batch_that_could_not_be_planned_is_told_with_the_reason(machine, cont
         (None, "no reason was given"),
     ],
 )
-def test_the_reason_is_told_in_whatever_form_step_functions_has_it(machine, context, heard, cause, reason):
-    tell(context, "a", "FAILED", {"requests": []}, cause=cause)
+def test_the_reason_is_read_in_every_form_of_step_functions(machine, context, heard, cause, reason):
+    deliver_end(context, "a", "FAILED", {"requests": []}, cause=cause)
 
     (event,) = heard()
     assert event["detail"]["reason"] == reason
 
 
-def test_an_input_too_long_for_the_event_is_looked_up(machine, context, heard, records):
+def test_an_input_that_is_too_long_for_the_event_is_read_from_step_functions(
+    machine, context, heard, records
+):
     data = {"batchId": "mine", "requests": records(1)}
     started = clients.step_functions().start_execution(
         stateMachineArn="arn:aws:states:us-east-1:123456789012:stateMachine:Batch",
@@ -162,13 +164,13 @@ def test_an_input_too_long_for_the_event_is_looked_up(machine, context, heard, r
     )
     machine.run(data, name="first")
 
-    tell(context, "first", "SUCCEEDED", None, executionArn=started["executionArn"])
+    deliver_end(context, "first", "SUCCEEDED", None, executionArn=started["executionArn"])
 
     (event,) = heard()
     assert event["detail"]["batchId"] == "mine"
 
 
-def test_the_workers_of_an_execution_that_was_stopped_start_nothing_any_more(
+def test_the_workers_of_a_stopped_execution_start_no_records(
     machine, deployed, context, heard, records, monkeypatch
 ):
     monkeypatch.setattr(early_end, "LOOK_SECONDS", 0)
@@ -176,20 +178,18 @@ def test_the_workers_of_an_execution_that_was_stopped_start_nothing_any_more(
     items = machine.plan(data, name="first")
     machine.run_shard(items[0])
 
-    tell(context, "first", "ABORTED", data)
+    deliver_end(context, "first", "ABORTED", data)
     left = [machine.run_shard(item) for item in items[1:]]
 
     assert [(item["done"], item["answered"]) for item in left] == [(True, 0), (True, 0)]
     assert len(deployed.calls) == 32
 
 
-def test_the_workers_of_the_execution_that_takes_the_batch_up_again_go_on(
-    machine, deployed, context, heard, records
-):
+def test_the_workers_of_the_resuming_execution_continue(machine, deployed, context, heard, records):
     data = {"batchId": "mine", "inputS3Uri": machine.put(records(96))}
     before = machine.plan(data, name="first")
     machine.run_shard(before[0])
-    tell(context, "first", "ABORTED", data)
+    deliver_end(context, "first", "ABORTED", data)
 
     summary = machine.run(data, name="second")
     late = machine.run_shard(before[1])

@@ -1,4 +1,4 @@
-"""What a batch's start input can ask for beyond its records."""
+"""The options of a batch."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def unnamed(record):
     return {"modelInput": record["modelInput"]}
 
 
-def test_a_prefix_stands_for_all_files_below_it_in_the_order_of_their_keys(machine, deployed, records):
+def test_a_prefix_means_all_files_under_it_in_the_order_of_their_keys(machine, deployed, records):
     batch = records(5)
     machine.put(batch[2:4], key="in/b.jsonl")
     machine.put(batch[:2], key="in/a/first.jsonl")
@@ -41,7 +41,7 @@ def test_a_prefix_stands_for_all_files_below_it_in_the_order_of_their_keys(machi
     assert ids(machine.lines("results.jsonl")) == ids(batch)
 
 
-def test_a_rejected_line_below_a_prefix_is_told_by_its_file_and_number(machine, deployed, records):
+def test_a_rejected_line_under_a_prefix_has_its_file_and_number(machine, deployed, records):
     one, two, three = records(3)
     machine.put([one, b"{not json}\n"], key="in/a.jsonl")
     machine.put([b"\n", one, unnamed(two)], key="in/b.jsonl")
@@ -67,7 +67,7 @@ def test_a_prefix_in_another_bucket_is_read(machine, deployed, records):
     assert machine.run({"prefix": "s3://bucket-of-another-team/in/"})["answered"] == 2
 
 
-def test_results_and_failures_come_in_the_order_of_the_input(machine, deployed, records):
+def test_results_and_failures_have_the_order_of_the_input(machine, deployed, records):
     deployed.set_latency((0.0, 0.02))
     deployed.add_fault(Fault(error="ValidationException", message="refused", share=0.3))
     batch = records(80)
@@ -80,7 +80,7 @@ def test_results_and_failures_come_in_the_order_of_the_input(machine, deployed, 
         assert found == [name for name in ids(batch) if name in set(found)]
 
 
-def test_records_of_a_lower_priority_number_are_asked_first(machine, deployed, records, monkeypatch):
+def test_records_with_a_lower_priority_number_run_first(machine, deployed, records, monkeypatch):
     monkeypatch.setenv("LLMMANAGER_WORKER_CONCURRENCY", "1")
     batch = records(20)
     for number, record in enumerate(batch):
@@ -96,7 +96,7 @@ def test_records_of_a_lower_priority_number_are_asked_first(machine, deployed, r
     ("strategy", "second"),
     [("region_first", ("nova-lite", "us-west-2")), ("model_first", ("nova-micro", "us-east-1"))],
 )
-def test_the_retry_strategy_says_where_a_failed_call_goes_next(machine, deployed, records, strategy, second):
+def test_the_retry_strategy_decides_the_next_target(machine, deployed, records, strategy, second):
     deployed.add_fault(Fault(error="ServiceUnavailableException", count=1))
     data = {"requests": records(1), "regions": ["us-east-1", "us-west-2"], "retryStrategy": strategy}
 
@@ -107,7 +107,7 @@ def test_the_retry_strategy_says_where_a_failed_call_goes_next(machine, deployed
     assert call.region == second[1]
 
 
-def test_an_answer_that_breaks_a_rule_is_asked_for_again_and_fails_in_the_end(machine, deployed, records):
+def test_an_answer_that_breaks_a_rule_is_requested_again_and_fails_in_the_end(machine, deployed, records):
     rules = {"mustContain": ["what no answer says"], "retries": 1}
 
     summary = machine.run({"requests": records(2), "responseValidation": rules, **ONE_TARGET})
@@ -117,7 +117,7 @@ def test_an_answer_that_breaks_a_rule_is_asked_for_again_and_fails_in_the_end(ma
     assert "mustContain" in json.dumps(machine.lines("failed.jsonl")[0])
 
 
-def test_answers_that_keep_the_rules_are_taken(machine, deployed, records):
+def test_answers_that_follow_the_rules_are_accepted(machine, deployed, records):
     summary = machine.run({"requests": records(2), "responseValidation": {"minLength": 1}})
 
     assert (summary["answered"], summary["attempts"]) == (2, 2)
@@ -125,7 +125,7 @@ def test_answers_that_keep_the_rules_are_taken(machine, deployed, records):
 
 @pytest.fixture
 def answers_follow_the_failure(answer_with, monkeypatch):
-    """Let FakeBedrock answer only when the worker has taken note of a failure."""
+    """Let FakeBedrock answer only after the worker has counted a failure."""
     noted, note = threading.Event(), EarlyEnd.note
 
     def note_and_tell(self, *, success):
@@ -140,7 +140,7 @@ def answers_follow_the_failure(answer_with, monkeypatch):
     answer_with(wait_for_the_failure)
 
 
-def test_the_first_failure_ends_the_batch_where_that_is_asked_for(
+def test_the_first_failure_ends_the_batch_with_stop_on_first_failure(
     machine, deployed, records, answers_follow_the_failure
 ):
     deployed.add_fault(Fault(error="ValidationException", message="refused", count=1))
@@ -158,7 +158,7 @@ def test_the_first_failure_ends_the_batch_where_that_is_asked_for(
     assert kinds.count("StoppedOnFailure") == 100 - len(deployed.calls)
 
 
-def test_failures_up_to_the_threshold_are_borne_and_one_more_ends_the_batch(machine, deployed, records):
+def test_one_failure_more_than_the_threshold_ends_the_batch(machine, deployed, records):
     data = {"requests": records(20), "failureStrategy": {"stopOnThreshold": 0.2}, **ONE_TARGET}
 
     deployed.add_fault(Fault(error="ValidationException", message="refused", count=4))
@@ -170,7 +170,7 @@ def test_failures_up_to_the_threshold_are_borne_and_one_more_ends_the_batch(mach
     assert (ended["status"], ended["answered"], ended["failed"]) == ("stopped", 0, 20)
 
 
-def test_a_share_that_is_just_reached_is_not_exceeded_however_numbers_are_rounded(machine):
+def test_a_share_that_is_reached_exactly_is_not_exceeded(machine):
     storage = BatchStorage("batches-of-the-test", "batch-1")
     storage.put_manifest([], Plan(records=100, rejected=0, started_at=datetime.now(UTC)))
 
@@ -213,7 +213,7 @@ def test_failures_count_over_all_invocations_of_a_shards_worker(machine, deploye
     assert due == [False, True]
 
 
-def test_another_worker_hears_of_failures_in_other_shards(machine, deployed, records, monkeypatch):
+def test_a_worker_reads_the_failures_of_other_shards(machine, deployed, records, monkeypatch):
     data = {"inputS3Uri": machine.put(records(96)), "failureStrategy": {"stopOnThreshold": 0.3}, **ONE_TARGET}
     first, second = machine.plan(data)
     deployed.add_fault(Fault(error="ValidationException", message="refused", count=29))
@@ -225,7 +225,7 @@ def test_another_worker_hears_of_failures_in_other_shards(machine, deployed, rec
 
 
 @pytest.mark.parametrize(("priority", "at_once"), [(0, 8), (1, 4), (2, 2), (3, 1), (9, 1)])
-def test_each_step_down_in_priority_halves_the_calls_at_once(
+def test_each_higher_priority_number_halves_the_parallel_calls(
     machine, deployed, records, answer_together, priority, at_once
 ):
     answer_together(at_once)
@@ -236,7 +236,7 @@ def test_each_step_down_in_priority_halves_the_calls_at_once(
     assert deployed.peak_in_flight == at_once
 
 
-def test_a_batch_ended_by_its_failures_goes_on_when_it_is_started_anew(machine, deployed, records):
+def test_a_batch_that_failures_ended_continues_when_it_is_started_again(machine, deployed, records):
     data = {
         "batchId": "batch-1",
         "inputS3Uri": machine.put(records(60)),
@@ -253,7 +253,7 @@ def test_a_batch_ended_by_its_failures_goes_on_when_it_is_started_anew(machine, 
     assert asked < 60 == len(deployed.calls)
 
 
-def test_after_the_deadline_nothing_starts_and_what_was_not_run_is_told(machine, deployed, records):
+def test_after_the_deadline_no_record_starts_and_the_others_fail(machine, deployed, records):
     deployed.set_latency(0.3)
     data = {"inputS3Uri": machine.put(records(200)), "batchId": "batch-1", "deadlineSeconds": 1}
 

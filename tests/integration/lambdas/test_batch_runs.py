@@ -1,4 +1,4 @@
-"""A batch and the executions that run it: found by the batch's id, and one at a time."""
+"""The executions of a batch: they are found by the batch id, and run one at a time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RECORDS = 40
 
 @pytest.fixture
 def call(deployed: Any, proxy_event: Any, context: Any) -> Any:
-    """Sends a request; gives status and body of the answer."""
+    """Sends a request and returns status and body."""
 
     def send(method: str, path: str, query: Any = None) -> tuple[int, Any]:
         event = {**proxy_event(method, path), "queryStringParameters": query}
@@ -36,7 +36,7 @@ def call(deployed: Any, proxy_event: Any, context: Any) -> Any:
 
 
 class Execution:
-    """An execution that was started past the HTTP API."""
+    """An execution that was not started by the HTTP API."""
 
     def __init__(self, name: str, data: dict[str, Any] | None = None) -> None:
         self.machine = os.environ["LLMMANAGER_BATCH_STATE_MACHINE_ARN"]
@@ -56,7 +56,7 @@ class Execution:
         return str(self.described["status"])
 
     def plan(self, machine: Any) -> list[dict[str, Any]]:
-        """What the execution's first step does; the shards."""
+        """Run the plan of the execution and return the shards."""
         shards: list[dict[str, Any]] = machine.plan(json.loads(self.described["input"]), name=self.name)
         return shards
 
@@ -72,7 +72,7 @@ class Execution:
 
 
 @pytest.mark.parametrize("planned", [True, False])
-def test_a_batch_is_found_stopped_and_resumed_by_its_id_whatever_its_executions_are_called(
+def test_a_batch_is_found_stopped_and_resumed_by_its_id_with_any_execution_name(
     call, machine, records, planned
 ):
     uri = machine.put(records(RECORDS))
@@ -100,7 +100,7 @@ def test_a_batch_is_found_stopped_and_resumed_by_its_id_whatever_its_executions_
 
 
 @pytest.mark.parametrize("planned", [True, False])
-def test_a_batch_whose_id_is_the_name_of_no_execution_is_found_all_the_same(call, machine, records, planned):
+def test_a_batch_is_found_if_no_execution_has_its_id_as_name(call, machine, records, planned):
     only = Execution("run-of-monday", {"inputS3Uri": machine.put(records(2)), "batchId": "nightly"})
     if planned:
         only.plan(machine)
@@ -112,7 +112,7 @@ def test_a_batch_whose_id_is_the_name_of_no_execution_is_found_all_the_same(call
     assert call("POST", "/v1/batches/nightly/resume")[0] == 202
 
 
-def test_a_batch_is_listed_once_under_its_id_whatever_its_executions_are_called(call, machine, records):
+def test_a_batch_is_listed_once_with_its_id_with_any_execution_name(call, machine, records):
     uri = machine.put(records(2))
     Execution("job", {"inputS3Uri": uri}).plan(machine)
     call("POST", "/v1/batches/job/stop")
@@ -128,7 +128,7 @@ def test_a_batch_is_listed_once_under_its_id_whatever_its_executions_are_called(
         assert [(entry["batchId"], entry["status"]) for entry in listed] == [("job", "running")]
 
 
-def test_a_name_that_looks_like_a_resumed_batch_is_listed_as_it_is(call, machine, records):
+def test_a_batch_id_like_the_name_of_a_resumed_execution_is_listed_unchanged(call, machine, records):
     uri = machine.put(records(2))
     Execution("report--r2", {"inputS3Uri": uri})
     Execution("report--r7", {"inputS3Uri": uri}).plan(machine)
@@ -141,7 +141,7 @@ def test_a_name_that_looks_like_a_resumed_batch_is_listed_as_it_is(call, machine
     assert call("GET", "/v1/batches/report")[0] == 404
 
 
-def test_a_batch_is_run_by_one_execution_at_a_time_and_paid_once(deployed, machine, records):
+def test_one_execution_at_a_time_runs_a_batch_and_no_answer_is_paid_twice(deployed, machine, records):
     uri = machine.put(records(RECORDS))
     first, second = (
         Execution("job", {"inputS3Uri": uri}),
@@ -150,7 +150,7 @@ def test_a_batch_is_run_by_one_execution_at_a_time_and_paid_once(deployed, machi
     shards = first.plan(machine)
 
     with pytest.raises(
-        InvalidBatch, match="batchId: job is run by the execution job; stop it first, or wait"
+        InvalidBatch, match="batchId: the execution job is running job; stop it first, or wait"
     ):
         second.plan(machine)
 
@@ -166,22 +166,22 @@ def test_a_batch_is_run_by_one_execution_at_a_time_and_paid_once(deployed, machi
     assert asked == {f"Question {number}?": 1 for number in range(RECORDS)}
 
 
-def test_a_batch_that_runs_since_before_an_upgrade_has_no_claim_and_is_respected(machine, records):
+def test_a_running_batch_of_an_earlier_version_is_respected_without_a_claim(machine, records):
     uri = machine.put(records(2))
     Execution("job", {"inputS3Uri": uri})
 
-    with pytest.raises(InvalidBatch, match="is run by the execution job"):
+    with pytest.raises(InvalidBatch, match="the execution job is running"):
         Execution("two", {"inputS3Uri": uri, "batchId": "job"}).plan(machine)
 
 
-def test_a_plan_that_runs_again_keeps_the_claim_of_its_execution(machine, records):
+def test_a_repeated_plan_keeps_the_claim_of_its_execution(machine, records):
     first = Execution("job", {"inputS3Uri": machine.put(records(2))})
 
     assert first.plan(machine) == first.plan(machine)
     assert BatchStorage("batches-of-the-test", "job").latest_run() == (1, Run(1, "job"))
 
 
-def test_of_executions_that_claim_a_batch_together_one_gets_it(deployed):
+def test_of_simultaneous_claims_one_succeeds(deployed):
     storage = BatchStorage("batches-of-the-test", "job")
     names = [f"run-{number}" for number in range(8)]
 
@@ -200,13 +200,13 @@ def test_of_executions_that_claim_a_batch_together_one_gets_it(deployed):
     assert {other for other in refused_for if other is not None} == {run.execution if run else ""}
 
 
-def test_a_start_with_another_input_leaves_the_batch_to_be_resumed_with_its_own(call, machine, records):
+def test_a_start_with_another_input_does_not_change_the_input_of_a_resume(call, machine, records):
     uri = machine.put(records(3))
     first = Execution("job", {"inputS3Uri": uri})
     first.plan(machine)
     first.ends("ABORTED")
     other = Execution("other", {"inputS3Uri": machine.put(records(2), key="in/b.jsonl"), "batchId": "job"})
-    with pytest.raises(InvalidBatch, match="was planned before from another input"):
+    with pytest.raises(InvalidBatch, match="has an earlier plan with another input"):
         other.plan(machine)
     other.ends("FAILED")
 
@@ -215,7 +215,7 @@ def test_a_start_with_another_input_leaves_the_batch_to_be_resumed_with_its_own(
     assert json.loads(Execution("job--r3").described["input"])["inputS3Uri"] == uri
 
 
-def test_a_batch_that_was_refused_can_be_resumed_when_its_file_is_there(call, machine, records):
+def test_a_rejected_batch_can_be_resumed_when_its_file_exists(call, machine, records):
     data = {"inputS3Uri": "s3://batches-of-the-test/in/late.jsonl", "batchId": "late"}
     first = Execution("first", data)
     with pytest.raises(InvalidBatch, match="does not exist"):
@@ -230,7 +230,7 @@ def test_a_batch_that_was_refused_can_be_resumed_when_its_file_is_there(call, ma
     assert call("GET", "/v1/batches/late")[1]["progress"]["records"] == 2
 
 
-def test_a_batch_is_resumed_past_names_that_others_have_taken(call, machine, records):
+def test_resuming_skips_execution_names_that_are_in_use(call, machine, records):
     uri = machine.put(records(2))
     name = "b" * 80
     first = Execution(name, {"inputS3Uri": uri})
@@ -244,7 +244,7 @@ def test_a_batch_is_resumed_past_names_that_others_have_taken(call, machine, rec
     assert call("GET", f"/v1/batches/{name}")[1]["status"] == "running"
 
 
-def test_a_batch_that_waits_for_its_plan_for_long_is_found(call, machine, records):
+def test_a_batch_that_waits_long_for_its_plan_is_found(call, machine, records):
     waiting = Execution("run-of-monday", {"inputS3Uri": machine.put(records(2)), "batchId": "nightly"})
     waiting.is_older_by(timedelta(hours=2))
 
@@ -253,7 +253,7 @@ def test_a_batch_that_waits_for_its_plan_for_long_is_found(call, machine, record
     assert waiting.status == "ABORTED"
 
 
-def test_batches_that_run_for_long_cost_no_look_when_another_one_is_asked_for(
+def test_executions_that_run_for_long_are_not_described_for_another_batch(
     call, machine, records, monkeypatch
 ):
     uri = machine.put(records(2))
@@ -275,7 +275,7 @@ def test_batches_that_run_for_long_cost_no_look_when_another_one_is_asked_for(
     assert looks == ["job"]
 
 
-def test_stopping_a_batch_stops_what_was_started_beside_it_too(call, machine, records):
+def test_stopping_a_batch_stops_all_of_its_executions(call, machine, records):
     uri = machine.put(records(2))
     first = Execution("job", {"inputS3Uri": uri})
     first.plan(machine)
@@ -287,7 +287,7 @@ def test_stopping_a_batch_stops_what_was_started_beside_it_too(call, machine, re
     assert (first.status, beside.status) == ("ABORTED", "ABORTED")
 
 
-def test_the_end_of_an_execution_that_was_refused_is_not_reported_as_the_batchs(
+def test_the_end_of_a_rejected_execution_is_not_reported_as_the_end_of_the_batch(
     machine, records, context, monkeypatch
 ):
     published: list[str] = []

@@ -17,7 +17,7 @@ from llmmanager.testing import Fault
 from tests.waiting import DeadlineWhen
 
 MESSAGES = [{"role": "user", "content": [{"text": "What is the capital of France?"}]}]
-NEVER_KEPT = {"mustContain": ["a text that no answer has"]}
+NEVER_VALID = {"mustContain": ["a text that no answer has"]}
 THREE_MODELS = json.dumps(["Nova Lite", "Nova Micro", "Nova Pro"])
 ACCESS_METHODS = {"on_demand": "on_demand", "geo": "geographic_profile", "global": "global_profile"}
 LOST = Fault(reset=True, billed=True, count=1)
@@ -27,7 +27,7 @@ ONE_TARGET = {"models": ["Nova Lite"], "regions": ["us-east-1"]}
 
 @pytest.fixture
 def time_to_start(monkeypatch):
-    """Makes the budget of an invocation whose time is over once so many records have started."""
+    """Return the budget of an invocation whose time is over after this number of records has started."""
     started = []
 
     def count(record, **arguments):
@@ -42,7 +42,7 @@ def time_to_start(monkeypatch):
 
 @pytest.fixture
 def call(deployed, proxy_event, context):
-    """Sends a request to /v1/converse; gives status and body of the answer."""
+    """Sends a request to /v1/converse and returns status and body."""
 
     def send(**body):
         answer = handler(proxy_event("POST", "/v1/converse", {"messages": MESSAGES, **body}), context)
@@ -53,7 +53,7 @@ def call(deployed, proxy_event, context):
 
 @pytest.fixture
 def metrics(capsys):
-    """The sums of the metrics that were written, by name."""
+    """Returns the sums of the written metrics by name."""
 
     def read():
         sums = {}
@@ -81,12 +81,12 @@ def price_of(bedrock):
 
 
 @pytest.mark.parametrize(("retries", "answers"), [(0, 1), (1, 2), (None, 4)])
-def test_over_http_models_are_asked_one_time_more_than_the_retries_in_all(
+def test_over_http_there_is_one_call_more_than_the_retries(
     deployed, monkeypatch, cold_start, call, retries, answers
 ):
     monkeypatch.setenv("LLMMANAGER_MODELS", THREE_MODELS)
     cold_start()
-    rules = NEVER_KEPT if retries is None else {**NEVER_KEPT, "retries": retries}
+    rules = NEVER_VALID if retries is None else {**NEVER_VALID, "retries": retries}
 
     status, problem = call(responseValidation=rules)
 
@@ -94,21 +94,21 @@ def test_over_http_models_are_asked_one_time_more_than_the_retries_in_all(
     assert len(deployed.calls) == len(problem["attempts"]) == answers
 
 
-def test_a_batch_asks_models_one_time_more_than_the_retries_for_each_record(
+def test_in_a_batch_there_is_one_call_more_than_the_retries_for_each_record(
     machine, deployed, monkeypatch, cold_start, records
 ):
     monkeypatch.setenv("LLMMANAGER_MODELS", THREE_MODELS)
     cold_start()
 
-    machine.run({"requests": records(3), "responseValidation": {**NEVER_KEPT, "retries": 1}})
+    machine.run({"requests": records(3), "responseValidation": {**NEVER_VALID, "retries": 1}})
 
     assert len(deployed.calls) == 3 * 2
 
 
-def test_answers_that_are_all_refused_are_reported_with_the_problem(deployed, call, metrics):
+def test_the_problem_has_the_cost_of_all_rejected_answers(deployed, call, metrics):
     deployed.add_fault(LOST)
 
-    _, problem = call(responseValidation={**NEVER_KEPT, "retries": 2})
+    _, problem = call(responseValidation={**NEVER_VALID, "retries": 2})
 
     assert problem["totalUsage"] == deployed.delivered.usage
     assert problem["estimatedCostUsd"] == pytest.approx(price_of(deployed))
@@ -121,7 +121,7 @@ def test_answers_that_are_all_refused_are_reported_with_the_problem(deployed, ca
     assert (written["AttemptsWithUnknownUsage"], written["Failures"]) == (1, 1)
 
 
-def test_an_answer_is_given_with_the_cost_of_those_before_it(deployed, call):
+def test_the_response_has_the_cost_of_all_attempts(deployed, call):
     deployed.add_fault(Fault(error="ThrottlingException", count=1))
 
     status, answer = call()
@@ -132,7 +132,7 @@ def test_an_answer_is_given_with_the_cost_of_those_before_it(deployed, call):
     assert answer["attempts"][0]["usage"]["totalTokens"] == answer["attemptsWithUnknownUsage"] == 0
 
 
-def test_a_request_whose_answers_were_all_lost_has_unknown_usage(deployed, call):
+def test_the_usage_is_unknown_if_all_answers_were_lost(deployed, call):
     deployed.add_fault(Fault(reset=True, billed=True))
 
     status, problem = call(**ONE_TARGET)
@@ -145,7 +145,7 @@ def test_a_request_whose_answers_were_all_lost_has_unknown_usage(deployed, call)
 def test_a_batch_reports_every_answer_of_every_record(machine, deployed, records, metrics):
     deployed.add_fault(LOST)
 
-    summary = machine.run({"requests": records(10), "responseValidation": {**NEVER_KEPT, "retries": 1}})
+    summary = machine.run({"requests": records(10), "responseValidation": {**NEVER_VALID, "retries": 1}})
 
     assert (summary["answered"], summary["failed"]) == (0, 10)
     assert summary["usage"] == deployed.delivered.usage
@@ -160,7 +160,7 @@ def test_a_batch_reports_every_answer_of_every_record(machine, deployed, records
     assert written["EstimatedCostUsd"] == pytest.approx(price_of(deployed))
 
 
-def test_what_an_interrupted_run_of_a_record_has_cost_is_part_of_its_result(
+def test_the_cost_of_an_interrupted_run_is_part_of_the_result(
     machine, deployed, records, metrics, time_to_start
 ):
     (item,) = machine.plan({"requests": records(3), **ONE_TARGET})
@@ -193,10 +193,8 @@ def test_a_record_that_was_interrupted_and_then_lost_keeps_its_attempts(
     assert line["attempts"] == line["attemptsWithUnknownUsage"] == summary["attemptsWithUnknownUsage"] == 1
 
 
-def test_a_record_whose_answers_were_all_refused_is_not_asked_again_by_the_next_invocation(
-    machine, deployed, records, time_to_start
-):
-    rules = {**NEVER_KEPT, "retries": 1}
+def test_a_record_whose_answers_were_all_rejected_is_not_run_again(machine, deployed, records, time_to_start):
+    rules = {**NEVER_VALID, "retries": 1}
     (item,) = machine.plan({"requests": records(2), "responseValidation": rules, **ONE_TARGET})
 
     outcome = worker.run_shard(item, time_to_start(2))
@@ -205,7 +203,7 @@ def test_a_record_whose_answers_were_all_refused_is_not_asked_again_by_the_next_
     assert len(deployed.calls) == 4
 
 
-def test_a_record_that_two_workers_answered_has_cost_both_answers(machine, deployed, records):
+def test_the_cost_of_a_record_that_two_workers_answered_includes_both(machine, deployed, records):
     (item,) = machine.plan({"requests": records(2)})
     machine.run_shard(item)
     storage = BatchStorage(item["bucket"], item["batchId"])

@@ -1,4 +1,4 @@
-"""What a plan refuses, and what it leaves behind."""
+"""The plan of a batch: invalid inputs, and the objects it writes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lambdas.batch import records as batch_records
 from lambdas.batch.batch_input import InvalidBatch
 from lambdas.batch.object_writer import PART_BYTES, ObjectWriter
 
-REFUSED = [
+REJECTED_INPUTS = [
     ("text", "input: must be a JSON object"),
     (None, "must be a JSON object"),
     ([], "must be a JSON object"),
@@ -41,8 +41,8 @@ REFUSED = [
     ({"prefix": ["s3://batches-of-the-test/in/"]}, "prefix: must be s3://bucket/prefix/"),
     ({"prefix": "s3://someone-elses/in/"}, "prefix: batches read from batches-of-the-test"),
     ({"prefix": "s3://batches-of-the-test/batches/"}, "prefix: must not hold the batch's own files"),
-    ({"prefix": "s3://bucket-of-another-team/in/"}, "prefix: .* does not exist or may not be read"),
-    ({"prefix": "s3://batches-of-the-test/in/"}, "in/ holds no records in .jsonl files"),
+    ({"prefix": "s3://bucket-of-another-team/in/"}, "prefix: .* does not exist or cannot be read"),
+    ({"prefix": "s3://batches-of-the-test/in/"}, "in/ has no records in .jsonl files"),
     ({"prefix": "s3://batches-of-the-test/in/", "requests": [{}]}, "must hold one of"),
     ({"requests": [{}], "failureStrategy": "stop"}, 'failureStrategy: must be "continue"'),
     ({"requests": [{}], "failureStrategy": {"stopOnThreshold": 1.5}}, 'stopOnThreshold": 0 to 1'),
@@ -67,8 +67,8 @@ REFUSED = [
         {"inputS3Uri": "s3://someone-elses/a"},
         "batches read from batches-of-the-test, bucket-of-another-team",
     ),
-    ({"inputS3Uri": "s3://batches-of-the-test/nothing-here"}, "does not exist or may not be read"),
-    ({"inputS3Uri": "s3://bucket-of-another-team/nothing"}, "does not exist or may not be read"),
+    ({"inputS3Uri": "s3://batches-of-the-test/nothing-here"}, "does not exist or cannot be read"),
+    ({"inputS3Uri": "s3://bucket-of-another-team/nothing"}, "does not exist or cannot be read"),
     ({"requests": [{}], "models": ["Nova Pro"]}, "models: 'Nova Pro' is not configured; Nova Lite, Nova"),
     ({"requests": [{}], "models": []}, "models: must be a list of at least one string"),
     ({"requests": [{}], "models": "Nova Lite"}, "models: must be a list"),
@@ -85,8 +85,8 @@ def objects(machine, prefix="batches/"):
     return {key: machine.read(key) for key in machine.keys(prefix)}
 
 
-def test_an_input_that_cannot_be_run_is_refused_in_words_for_its_sender(machine, subtests):
-    for data, says in REFUSED:
+def test_an_invalid_input_is_rejected_with_a_message_for_its_sender(machine, subtests):
+    for data, says in REJECTED_INPUTS:
         with subtests.test(data=data), pytest.raises(InvalidBatch, match=says):
             machine.plan(data)
 
@@ -94,17 +94,17 @@ def test_an_input_that_cannot_be_run_is_refused_in_words_for_its_sender(machine,
     assert machine.keys() == ["batches/batch-1/runs/00001.json"]
 
 
-def test_a_file_that_was_archived_is_refused(machine):
+def test_an_archived_file_is_rejected(machine):
     boto3.client("s3").put_object(
         Bucket="batches-of-the-test", Key="in/old.jsonl", Body=b"{}", StorageClass="GLACIER"
     )
 
-    for place in (
+    for location in (
         {"inputS3Uri": "s3://batches-of-the-test/in/old.jsonl"},
         {"prefix": "s3://batches-of-the-test/in/"},
     ):
-        with pytest.raises(InvalidBatch, match=r"in/old.jsonl does not exist or may not be read"):
-            machine.plan(place)
+        with pytest.raises(InvalidBatch, match=r"in/old.jsonl does not exist or cannot be read"):
+            machine.plan(location)
 
 
 def zipped(data: bytes) -> bytes:
@@ -125,7 +125,7 @@ def tarred(data: bytes) -> bytes:
 
 # What a file of records can be instead of UTF-8 text, and what the refusal calls it. Not every Python packs
 # zstd and LZ4: only the beginning of such a file is looked at.
-FOREIGN = {
+UNSUPPORTED_FORMATS = {
     "gzip": (gzip.compress, "compressed (gzip)"),
     "zip": (zipped, "compressed (zip)"),
     "bzip2": (bz2.compress, "compressed (bzip2)"),
@@ -149,15 +149,13 @@ FOREIGN = {
 }
 
 
-@pytest.mark.parametrize("form", FOREIGN)
-def test_a_file_that_is_not_utf_8_text_is_refused_at_once_with_what_it_is(machine, records, form):
-    pack, named = FOREIGN[form]
+@pytest.mark.parametrize("form", UNSUPPORTED_FORMATS)
+def test_a_file_that_is_not_utf_8_text_is_rejected_with_its_format(machine, records, form):
+    pack, named = UNSUPPORTED_FORMATS[form]
     lines = b"\n".join(json.dumps(record).encode() for record in records(3))
     uri = machine.put([pack(lines)], key="in/b.jsonl")
 
-    with pytest.raises(
-        InvalidBatch, match=re.escape(f"inputS3Uri: {uri} is {named}; a batch reads UTF-8 text")
-    ):
+    with pytest.raises(InvalidBatch, match=re.escape(f"inputS3Uri: {uri} is {named}; must be UTF-8 text")):
         machine.plan({"inputS3Uri": uri})
 
     assert machine.keys("batches/") == ["batches/batch-1/runs/00001.json"]
@@ -173,43 +171,43 @@ def test_a_byte_order_mark_at_the_start_of_any_line_is_skipped(machine, records)
     assert mark not in machine.read(shard["key"])
 
 
-def test_a_compressed_file_is_refused_and_its_lines_are_not_guessed_at(machine, records):
+def test_a_compressed_file_is_rejected_as_a_whole(machine, records):
     lines = [json.dumps(record).encode() for record in records(3)]
     uri = machine.put([gzip.compress(b"\n".join(lines))], key="in/b.jsonl")
     machine.put(records(3), key="in/a.jsonl")
 
-    for place in ({"inputS3Uri": uri}, {"prefix": "s3://batches-of-the-test/in/"}):
+    for location in ({"inputS3Uri": uri}, {"prefix": "s3://batches-of-the-test/in/"}):
         with pytest.raises(InvalidBatch, match=rf"{uri} is compressed \(gzip\)"):
-            machine.plan(place)
+            machine.plan(location)
 
 
-def test_a_file_without_records_is_refused(machine, subtests):
+def test_a_file_without_records_is_rejected(machine, subtests):
     for lines in ([], [b"\n \r\n"], [b"\xef\xbb\xbf"]):
         uri = machine.put(lines)
-        with subtests.test(lines=lines), pytest.raises(InvalidBatch, match=f"{uri} holds no records"):
+        with subtests.test(lines=lines), pytest.raises(InvalidBatch, match=f"{uri} has no records"):
             machine.plan({"inputS3Uri": uri})
 
 
-def test_a_reason_fits_into_step_functions_however_much_is_wrong(machine, records):
-    wrong = [{"models": [f"model-{number}" for number in range(5_000)]}, {"\ud800" * 200: 1}]
+def test_an_error_message_fits_into_step_functions(machine, records):
+    invalid = [{"models": [f"model-{number}" for number in range(5_000)]}, {"\ud800" * 200: 1}]
 
-    for data in wrong:
-        with pytest.raises(InvalidBatch, match=r"'model-0' is not configured|unknown field") as refused:
+    for data in invalid:
+        with pytest.raises(InvalidBatch, match=r"'model-0' is not configured|unknown field") as rejected:
             machine.plan({"requests": records(1), **data})
 
-        assert len(json.dumps(str(refused.value)).encode()) < 30_000
-        assert str(refused.value).encode()
+        assert len(json.dumps(str(rejected.value)).encode()) < 30_000
+        assert str(rejected.value).encode()
 
 
-def test_more_shards_than_step_functions_can_map_over_are_refused(machine, records, monkeypatch):
+def test_more_shards_than_the_limit_of_step_functions_are_rejected(machine, records, monkeypatch):
     monkeypatch.setattr(plan, "MAX_SHARDS", 2)
     machine.plan({"inputS3Uri": machine.put(records(64))}, name="as-many")
 
-    with pytest.raises(InvalidBatch, match=r"more than 2 shards; .* raise the setting shard_size \(500\)"):
+    with pytest.raises(InvalidBatch, match=r"more than 2 shards; .* increase the setting shard_size \(500\)"):
         machine.plan({"inputS3Uri": machine.put(records(65))}, name="one-more")
 
 
-def test_a_batch_is_named_after_its_execution_unless_it_has_a_name(machine, records):
+def test_the_default_id_of_a_batch_is_the_name_of_its_execution(machine, records):
     machine.plan({"requests": records(1)}, name="execution-1")
     named_after_execution = machine.planned
     machine.plan({"requests": records(1), "batchId": "my-batch"}, name="execution-2")
@@ -218,7 +216,7 @@ def test_a_batch_is_named_after_its_execution_unless_it_has_a_name(machine, reco
     assert machine.planned["batchId"] == "my-batch"
 
 
-def test_what_step_functions_adds_to_the_input_of_a_nested_execution_is_passed_over(machine, records):
+def test_the_field_that_step_functions_adds_to_nested_executions_is_ignored(machine, records):
     started_by = {"AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "arn:aws:states:us-east-1:123456789012:a"}
 
     machine.plan({"requests": records(1), **started_by})
@@ -226,7 +224,7 @@ def test_what_step_functions_adds_to_the_input_of_a_nested_execution_is_passed_o
     assert machine.planned["records"] == 1
 
 
-def test_what_the_map_is_given_is_what_it_needs(machine, records):
+def test_the_plan_returns_the_input_of_the_map(machine, records):
     shards = machine.plan({"requests": records(69), "models": ["Nova Micro"]})
 
     assert machine.planned == {
@@ -246,7 +244,7 @@ def test_what_the_map_is_given_is_what_it_needs(machine, records):
 
 
 @pytest.mark.parametrize(("map_concurrency", "workers"), [("2", 2), ("10", 3)])
-def test_each_shard_says_how_many_workers_run_at_once(
+def test_each_shard_has_the_number_of_parallel_workers(
     machine, records, monkeypatch, map_concurrency, workers
 ):
     monkeypatch.setenv("LLMMANAGER_MAP_CONCURRENCY", map_concurrency)
@@ -256,7 +254,7 @@ def test_each_shard_says_how_many_workers_run_at_once(
     assert [shard["workers"] for shard in shards] == [workers] * 3
 
 
-def test_a_plan_that_is_run_again_only_repeats_itself(machine, records):
+def test_a_repeated_plan_writes_the_same_objects(machine, records):
     data = {"inputS3Uri": machine.put([*records(45), b"bad\n"])}
     first_shards, first = machine.plan(data), objects(machine)
 
@@ -264,7 +262,7 @@ def test_a_plan_that_is_run_again_only_repeats_itself(machine, records):
     assert objects(machine) == first
 
 
-def test_a_batch_is_taken_up_again_by_another_execution_under_its_id(machine, deployed, records):
+def test_a_batch_is_resumed_by_another_execution_with_its_id(machine, deployed, records):
     data = {"inputS3Uri": machine.put(records(45)), "batchId": "my-batch"}
     first, *_ = machine.plan(data, name="execution-1")
     machine.run_shard(first)
@@ -276,7 +274,7 @@ def test_a_batch_is_taken_up_again_by_another_execution_under_its_id(machine, de
     assert len(deployed.calls) == asked + 13
 
 
-def test_an_id_that_stands_for_another_input_is_refused(machine, records, subtests):
+def test_an_id_with_another_input_is_rejected(machine, records, subtests):
     machine.plan({"inputS3Uri": machine.put(records(45)), "batchId": "my-batch"})
     before = objects(machine)
 
@@ -287,24 +285,24 @@ def test_an_id_that_stands_for_another_input_is_refused(machine, records, subtes
         [*records(32), *[b"bad\n"] * 13],
         records(45, first=1),
     ):
-        with subtests.test(), pytest.raises(InvalidBatch, match="my-batch was planned before from another"):
+        with subtests.test(), pytest.raises(InvalidBatch, match="my-batch has an earlier plan with another"):
             machine.plan({"inputS3Uri": machine.put(other), "batchId": "my-batch"})
 
     assert objects(machine) == before
 
 
-def test_records_that_are_refused_for_another_input_do_not_take_its_place(machine, records):
+def test_rejected_inline_records_do_not_replace_the_earlier_input(machine, records):
     machine.plan({"requests": records(45), "batchId": "my-batch"})
     before = objects(machine)
 
-    with pytest.raises(InvalidBatch, match="my-batch was planned before from another"):
+    with pytest.raises(InvalidBatch, match="my-batch has an earlier plan with another"):
         machine.plan({"requests": records(45, first=1), "batchId": "my-batch"})
 
     assert objects(machine) == before
 
 
 @pytest.mark.parametrize("shard_size", [20, 500, 2_000])
-def test_a_batch_goes_on_in_other_regions_and_after_the_shard_size_was_changed(
+def test_a_batch_continues_with_other_regions_and_another_shard_size(
     machine, deployed, records, cold_start, monkeypatch, shard_size
 ):
     data = {"inputS3Uri": machine.put(records(200)), "batchId": "my-batch"}
@@ -319,7 +317,7 @@ def test_a_batch_goes_on_in_other_regions_and_after_the_shard_size_was_changed(
     assert summary["byRegion"] == {"us-east-1": 32, "us-west-2": 168}
 
 
-def test_records_larger_than_what_s3_sends_at_once_are_read(machine, records):
+def test_records_larger_than_a_chunk_of_s3_are_read(machine, records):
     large = records(3)
     for record in large:
         record["modelInput"]["messages"][0]["content"][0]["text"] = "word " * 500_000
@@ -330,7 +328,7 @@ def test_records_larger_than_what_s3_sends_at_once_are_read(machine, records):
     assert kept == large
 
 
-def test_a_line_beyond_the_limit_is_rejected_and_the_others_planned(machine, records, monkeypatch):
+def test_a_line_beyond_the_limit_is_rejected_and_the_others_are_planned(machine, records, monkeypatch):
     monkeypatch.setattr(plan, "read_files", lambda files: batch_records.read_files(files, max_line_bytes=300))
     one, two = records(2)
     uri = machine.put([one, b"x" * 3_000_000 + b"\n", two])
@@ -341,7 +339,7 @@ def test_a_line_beyond_the_limit_is_rejected_and_the_others_planned(machine, rec
     assert machine.lines("rejected.jsonl") == [{"line": 2, "reasons": ["record: must be at most 300 bytes"]}]
 
 
-def test_a_long_object_is_written_in_parts_and_read_back_whole(machine):
+def test_a_long_object_is_written_by_a_multipart_upload(machine):
     pieces = [bytes([number]) * 3_000_000 for number in range(8)]
 
     with ObjectWriter("batches-of-the-test", "long") as writer:
@@ -352,7 +350,7 @@ def test_a_long_object_is_written_in_parts_and_read_back_whole(machine):
     assert machine.read("long") == b"".join(pieces)
 
 
-def test_an_object_that_is_given_up_leaves_nothing_behind(machine):
+def test_an_aborted_object_is_not_created(machine):
     def write_and_fail():
         with ObjectWriter("batches-of-the-test", "given-up") as writer:
             writer.write(b"x" * (PART_BYTES + 1))

@@ -1,4 +1,4 @@
-"""A worker that is cut short, and the one that goes on after it."""
+"""A worker that is interrupted, and the next one that continues."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ENOUGH = 900.0
 
 
 class Killed(BaseException):
-    """Not an Exception: nothing in a function gets to see its end coming."""
+    """Raised where the function stops. Not an Exception, so that the function does not handle it."""
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def small_parts(monkeypatch):
 
 @pytest.fixture
 def shard(machine, records):
-    """The one shard of a batch of twenty records."""
+    """The only shard of a batch of twenty records."""
     (item,) = machine.plan({"inputS3Uri": machine.put(records(20)), "regions": ["us-east-1"]})
     return item
 
@@ -55,7 +55,7 @@ def times_asked(bedrock):
     return Counter(call.prompt for call in bedrock.calls)
 
 
-def test_a_worker_that_is_killed_is_followed_by_one_that_asks_nothing_again(
+def test_a_worker_that_stops_is_followed_by_one_that_repeats_no_call(
     machine, deployed, shard, small_parts, monkeypatch
 ):
     write = BatchStorage.add_part
@@ -80,7 +80,7 @@ def test_a_worker_that_is_killed_is_followed_by_one_that_asks_nothing_again(
     assert all(asked[f"Question {number.removeprefix('record-')}?"] == 1 for number in kept)
 
 
-def test_what_there_was_no_time_for_is_left_to_the_next_invocation(machine, deployed, records):
+def test_records_without_time_are_left_to_the_next_invocation(machine, deployed, records):
     (item,) = machine.plan({"inputS3Uri": machine.put(records(96)), "regions": ["us-east-1"]})[-1:]
 
     over = DeadlineWhen(lambda: len(deployed.calls) >= 30)
@@ -95,9 +95,7 @@ def test_what_there_was_no_time_for_is_left_to_the_next_invocation(machine, depl
     assert len(in_parts(machine, item)) == len(set(in_parts(machine, item))) == item["records"]
 
 
-def test_a_request_that_ran_out_of_the_invocations_time_is_not_failed_but_run_again(
-    machine, deployed, shard, monkeypatch
-):
+def test_a_record_that_the_invocation_interrupts_runs_again(machine, deployed, shard, monkeypatch):
     turn, over = itertools.count(), threading.Event()
     converse = converse_api.converse
 
@@ -121,7 +119,7 @@ def test_a_request_that_ran_out_of_the_invocations_time_is_not_failed_but_run_ag
 
 
 @pytest.mark.parametrize("end", [ENOUGH, 0, -1])
-def test_an_invocation_that_gets_nowhere_raises_instead_of_asking_for_another(machine, deployed, shard, end):
+def test_an_invocation_without_progress_raises(machine, deployed, shard, end):
     with pytest.raises(NoProgress, match="shard 0"):
         worker.run_shard(shard, budget(start=-1, end=end))
 
@@ -137,9 +135,7 @@ def test_a_failed_record_is_not_run_again_by_the_next_invocation(machine, deploy
     assert len(deployed.calls) == asked
 
 
-def test_a_record_that_is_none_any_more_since_a_deployment_costs_no_other_its_answer(
-    machine, deployed, shard
-):
+def test_a_record_that_a_new_version_rejects_does_not_affect_others(machine, deployed, shard):
     lines = [json.loads(line) for line in machine.read(shard["key"]).splitlines()]
     lines[3]["modelInput"] = {"messages": {"role": "user"}}
     machine.put(lines, key=shard["key"])
@@ -152,7 +148,7 @@ def test_a_record_that_is_none_any_more_since_a_deployment_costs_no_other_its_an
     assert failed["error"]["message"].startswith("messages: ")
 
 
-def test_results_that_s3_does_not_take_go_out_with_the_next_part(
+def test_results_that_s3_rejects_are_written_with_the_next_part(
     machine, deployed, shard, small_parts, monkeypatch
 ):
     write = BatchStorage.add_part
@@ -172,7 +168,7 @@ def test_results_that_s3_does_not_take_go_out_with_the_next_part(
     assert set(times_asked(deployed).values()) == {1}
 
 
-def test_a_worker_whose_results_s3_never_takes_raises(machine, deployed, shard, monkeypatch):
+def test_a_worker_whose_results_cannot_be_written_raises(machine, deployed, shard, monkeypatch):
     def refuse(self, *args, **kwargs):
         raise ClientError({"Error": {"Code": "SlowDown", "Message": "later"}}, "PutObject")
 
@@ -193,7 +189,9 @@ def test_two_workers_on_one_shard_never_overwrite_each_other(machine, deployed, 
     assert sorted(in_parts(machine, shard)) == ["record-0", "record-1"]
 
 
-def test_an_answer_goes_before_a_failure_and_the_first_answer_before_a_second(machine, deployed, shard):
+def test_an_answer_has_precedence_over_a_failure_and_an_earlier_answer_over_a_later_one(
+    machine, deployed, shard
+):
     machine.run_shard(shard)
     storage = BatchStorage(shard["bucket"], shard["batchId"])
     (part,) = list(storage.parts(0))
@@ -215,7 +213,7 @@ def test_an_answer_goes_before_a_failure_and_the_first_answer_before_a_second(ma
     assert "another-region-1" not in summary["byRegion"]
 
 
-def test_credentials_that_aws_refuses_fail_the_records_and_say_so(machine, deployed, shard):
+def test_rejected_credentials_fail_the_records_with_the_reason(machine, deployed, shard):
     deployed.reject_credentials(os.environ["AWS_ACCESS_KEY_ID"], error="UnrecognizedClientException")
 
     assert machine.run_shard(shard)["failed"] == 20
@@ -225,7 +223,7 @@ def test_credentials_that_aws_refuses_fail_the_records_and_say_so(machine, deplo
     }
 
 
-def test_a_region_that_the_account_has_not_enabled_fails_no_record_and_other_workers_hear_of_it(
+def test_a_region_that_is_not_enabled_fails_no_record_and_is_reported_to_other_workers(
     machine, deployed, records, cold_start
 ):
     deployed.add_fault(Fault(region="us-east-1", error="UnrecognizedClientException"))
@@ -243,7 +241,7 @@ def test_a_region_that_the_account_has_not_enabled_fails_no_record_and_other_wor
 @pytest.mark.parametrize(
     ("seconds", "starts", "ends"), [(900, 650, 890), (60, 25, 50), (10, 4, 8), (0.1, 0.04, 0.08)]
 )
-def test_an_invocations_time_leaves_room_for_a_whole_request_and_for_the_last_part(seconds, starts, ends):
+def test_an_invocation_has_time_for_a_whole_request_and_for_the_last_part(seconds, starts, ends):
     class Context:
         def get_remaining_time_in_millis(self):
             return int(seconds * 1000)

@@ -1,4 +1,4 @@
-"""How much memory a plan takes: it streams, and what it keeps of the ids has one size."""
+"""The memory of a plan does not depend on the number of records."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def lines(count):
 
 
 def peak(count):
-    """Most bytes that planning so many records of 2 KB takes at one moment."""
+    """Return the peak memory of a plan with this number of records of 2 KB, in bytes."""
     tracemalloc.start()
     try:
         entries = read_records(lines(count))
@@ -36,6 +36,6 @@ def peak(count):
         tracemalloc.stop()
 
 
-def test_a_plan_takes_no_more_memory_for_more_records():
-    # 6,000 records more are 12 MB more to read; the table of ids is no memory that Python counts.
+def test_a_plan_needs_no_more_memory_for_more_records():
+    # The difference of 6,000 records is 12 MB of input. Python does not count the memory of the table of ids.
     assert peak(8_000) - peak(2_000) < 500_000

@@ -1,4 +1,4 @@
-"""A set of ids in bounded memory behaves as a set."""
+"""A set of ids in a fixed amount of memory."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def test_an_id_is_new_once(ids):
         really_seen.add(id_)
 
 
-def test_ids_are_remembered_over_any_number_of_tables():
+def test_ids_are_found_in_any_number_of_tables():
     seen = IdSet(first_slots=2)
 
     assert all(seen.add(f"id-{number}") for number in range(10_000))
     assert not any(seen.add(f"id-{number}") for number in range(10_000))
 
 
-def test_an_id_that_utf_8_cannot_hold_is_one_too():
+def test_an_id_may_have_a_lone_surrogate():
     seen = IdSet()
 
     assert (seen.add("\ud800"), seen.add("\ud800")) == (True, False)

@@ -1,4 +1,4 @@
-"""Lines of a batch file, and what is made of them."""
+"""Reading the lines of batch files, and writing shards."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def record(**fields):
     st.sets(st.integers(0, 10)),
     st.booleans(),
 )
-def test_lines_are_the_same_wherever_the_chunks_are_cut(lines, ending, cuts, marked, last_line_ends):
+def test_lines_do_not_depend_on_the_chunks(lines, ending, cuts, marked, last_line_ends):
     lines = [without_byte_order_mark(line) for line in lines]
     # A file that was joined from others has a byte order mark in the middle as well.
     marks = [b"\xef\xbb\xbf" if number in marked else b"" for number in range(len(lines))]
@@ -60,13 +60,13 @@ def test_lines_are_the_same_wherever_the_chunks_are_cut(lines, ending, cuts, mar
 
 @PATIENTLY
 @given(st.integers(1, 50), st.lists(st.integers(0, 10_000), max_size=10))
-def test_a_line_beyond_the_limit_is_passed_over_and_the_next_is_read(limit, cuts):
+def test_a_line_beyond_the_limit_is_skipped_and_the_next_is_read(limit, cuts):
     text = b"a" * (limit + 1) + b"\n" + b"b" * limit + b"\n" + b"c" * (limit * 3)
 
     assert list(split_lines(chunked(text, cuts), max_bytes=limit)) == [None, b"b" * limit, None]
 
 
-def test_a_line_much_longer_than_the_limit_is_never_held():
+def test_a_line_beyond_the_limit_is_never_in_memory():
     chunk = b"x" * 100_000
     tracemalloc.start()
     try:
@@ -79,7 +79,7 @@ def test_a_line_much_longer_than_the_limit_is_never_held():
     assert peak < 1_000_000
 
 
-def test_blank_lines_count_and_are_no_records():
+def test_blank_lines_are_counted_but_are_not_records():
     entries = read(record(), b"", b"   ", record())
 
     assert [(entry.line, entry.request.request_id) for entry in entries] == [(1, "line-1"), (4, "line-4")]
@@ -96,7 +96,7 @@ def test_blank_lines_count_and_are_no_records():
         (b'{"recordId": "b"}', "messages: "),
     ],
 )
-def test_a_bad_line_is_rejected_by_its_number_and_the_others_are_read(line, reason):
+def test_an_invalid_line_is_rejected_by_its_number_and_the_others_are_read(line, reason):
     first, bad, last = read(record(recordId="a"), line, record(recordId="c"), max_line_bytes=LIMIT)
 
     assert isinstance(bad, Rejected)
@@ -106,28 +106,28 @@ def test_a_bad_line_is_rejected_by_its_number_and_the_others_are_read(line, reas
     assert isinstance(last, Record)
 
 
-def test_a_rejected_line_names_its_record_where_that_can_be_read():
+def test_a_rejected_line_has_the_id_of_its_record_if_it_can_be_read():
     with_id, without = read(b'{"recordId": "b"}', b"{")
 
     assert with_id.to_json()["recordId"] == "b"
     assert "recordId" not in without.to_json()
 
 
-def test_an_id_used_before_is_rejected_also_when_it_was_made_from_a_line():
+def test_a_repeated_id_is_rejected_even_if_it_is_a_default_id():
     entries = read(record(recordId="a"), record(recordId="a"), record(recordId="line-4"), record())
 
     assert [type(entry) for entry in entries] == [Record, Rejected, Record, Rejected]
     assert "earlier line" in entries[1].reasons[0]
 
 
-def test_a_rejected_record_does_not_use_up_its_id():
+def test_the_id_of_a_rejected_record_can_be_used_again():
     bad, good = read(b'{"recordId": "a"}', record(recordId="a"))
 
     assert isinstance(bad, Rejected)
     assert isinstance(good, Record)
 
 
-def test_a_record_whose_file_has_too_long_a_name_to_name_it_after_must_have_an_id():
+def test_a_record_needs_an_id_if_the_name_of_its_file_is_too_long_for_a_default_id():
     lines = b"\n".join([record(), record(recordId="a")])
     without, named = read_files([InputFile([lines], "s3://bucket/in/file", id_prefix="x" * 507)])
     (fits,) = read_files([InputFile([record()], id_prefix="x" * 506)])
@@ -135,13 +135,13 @@ def test_a_record_whose_file_has_too_long_a_name_to_name_it_after_must_have_an_i
     assert without.to_json() == {
         "file": "s3://bucket/in/file",
         "line": 1,
-        "reasons": ["recordId: must be given, for the name of its file is too long to make one of"],
+        "reasons": ["recordId: is required, because the name of the file is too long for a default id"],
     }
     assert named.request.request_id == "a"
     assert decode_record(json.loads(fits.to_line()), default_id="none") == fits.request
 
 
-def test_an_id_may_be_text_that_utf_8_cannot_hold():
+def test_an_id_may_have_a_lone_surrogate():
     (entry,) = read(rb'{"recordId": "\ud800", "messages": [{"role": "user", "content": [{"text": "a"}]}]}')
 
     assert entry.request.request_id == "\ud800"
@@ -158,7 +158,7 @@ def test_an_id_may_be_text_that_utf_8_cannot_hold():
         ({"recordId": "a", "messages": MESSAGES}, False),
     ],
 )
-def test_a_shard_has_a_record_as_it_stands_if_it_is_spelled_as_workers_read_it(fields, stands):
+def test_a_record_in_the_form_of_a_shard_is_copied_unchanged(fields, stands):
     line = json.dumps(fields).encode()
 
     (entry,) = read(b" " + line + b"\r")
@@ -170,7 +170,7 @@ def test_a_shard_has_a_record_as_it_stands_if_it_is_spelled_as_workers_read_it(f
 
 @PATIENTLY
 @given(st.lists(st.integers(1, 50)), st.integers(1, 60), st.integers(1, 5))
-def test_shards_hold_every_line_in_order_and_no_more_than_they_may(sizes, shard_size, spread):
+def test_shards_have_every_line_in_order_within_their_limits(sizes, shard_size, spread):
     lines = [b"x" * size for size in sizes]
 
     shards = list(cut_shards(lines, shard_size=shard_size, spread=spread))
@@ -181,30 +181,30 @@ def test_shards_hold_every_line_in_order_and_no_more_than_they_may(sizes, shard_
 
 @PATIENTLY
 @given(st.integers(0, 300), *[st.tuples(st.integers(1, 60), st.integers(1, 5))] * 2)
-def test_lines_are_cut_as_before_whatever_has_changed(count, before, now):
+def test_shards_have_their_earlier_sizes_when_settings_change(count, before, now):
     lines = [b"%d" % number for number in range(count)]
     sizes = [len(shard) for shard in cut_shards(lines, shard_size=before[0], spread=before[1])]
 
-    again = cut_shards(lines, shard_size=now[0], spread=now[1], as_before=sizes)
+    again = cut_shards(lines, shard_size=now[0], spread=now[1], earlier_sizes=sizes)
 
     assert [len(shard) for shard in again] == sizes
 
 
 @pytest.mark.parametrize("regions", [1, 2, 3, 5])
-def test_a_small_batch_is_shared_by_as_many_workers_as_there_are_regions(regions):
+def test_a_small_batch_has_as_many_shards_as_regions(regions):
     lines = [b"x"] * (FIRST_SHARD_SIZE * regions)
 
     assert len(list(cut_shards(lines, shard_size=500, spread=regions))) == regions
 
 
-def test_a_large_batch_has_few_more_shards_than_it_must_have():
+def test_a_large_batch_has_few_more_shards_than_necessary():
     shards = list(cut_shards([b"x"] * 100_000, shard_size=500, spread=3))
 
     assert 200 <= len(shards) <= 215
     assert max(map(len, shards)) == 500
 
 
-def test_a_shard_is_bounded_in_bytes_but_takes_one_line_of_any_size():
+def test_a_shard_is_limited_in_bytes_but_may_have_one_line_of_any_size():
     large, small = b"x" * (MAX_SHARD_BYTES + 1), b"y"
 
     assert [len(shard) for shard in cut_shards([small, large, small, small], shard_size=9, spread=1)] == [

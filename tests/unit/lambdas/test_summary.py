@@ -1,4 +1,4 @@
-"""What a batch came to, added up."""
+"""The summary of a batch."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def summed(*results, rejected=0):
     return totals.summary("batch-1", plan, ended_at=STARTED + timedelta(seconds=90.5))
 
 
-def test_every_line_of_the_input_is_counted_once():
+def test_every_record_of_the_input_is_counted_once():
     summary = summed(answer(attempts=3), {"status": "failed", "attempts": 4}, rejected=2)
 
     assert (summary["records"], summary["answered"], summary["failed"], summary["rejected"]) == (4, 1, 1, 2)
@@ -50,7 +50,7 @@ def test_tokens_and_costs_are_those_of_the_answers():
     assert summary["byRegion"] == {"us-east-1": 1, "us-west-2": 1}
 
 
-def test_answers_of_failed_records_are_paid_for_as_well():
+def test_the_cost_includes_answers_of_failed_records():
     failed = answer(status="failed", totalUsage={"inputTokens": 30, "outputTokens": 3}, estimatedCostUsd=1.5)
     summary = summed(answer(), failed)
 
@@ -59,7 +59,7 @@ def test_answers_of_failed_records_are_paid_for_as_well():
     assert summary["byModel"] == {"amazon.nova-lite-v1:0": 1}
 
 
-def test_a_cost_that_leaves_answers_out_says_how_many():
+def test_answers_without_a_price_are_counted():
     some = summed(answer(), answer(estimatedCostUsd=None, answersWithoutPrice=1))
     none = summed(answer(estimatedCostUsd=None, answersWithoutPrice=2))
 
@@ -67,7 +67,7 @@ def test_a_cost_that_leaves_answers_out_says_how_many():
     assert (none["estimatedCostUsd"], none["answersWithoutPrice"]) == (None, 2)
 
 
-def test_attempts_with_unknown_usage_are_added_up_and_never_cost_zero():
+def test_attempts_with_unknown_usage_are_counted_and_the_cost_is_not_zero():
     lost = {"status": "failed", "attempts": 2, "attemptsWithUnknownUsage": 2, "totalUsage": None}
     some, none = summed(answer(), lost), summed(lost)
 
@@ -75,7 +75,7 @@ def test_attempts_with_unknown_usage_are_added_up_and_never_cost_zero():
     assert (none["attemptsWithUnknownUsage"], none["estimatedCostUsd"]) == (2, None)
 
 
-def test_a_result_of_an_earlier_version_is_counted_by_what_it_has():
+def test_a_result_of_an_earlier_version_is_counted_with_its_fields():
     old = {
         name: value
         for name, value in answer().items()
@@ -87,7 +87,7 @@ def test_a_result_of_an_earlier_version_is_counted_by_what_it_has():
     assert (summary["estimatedCostUsd"], summary["answersWithoutPrice"]) == (0.25, 1)
 
 
-def test_the_attempts_of_interrupted_runs_are_added_to_the_result_of_their_record():
+def test_the_attempts_of_interrupted_runs_are_part_of_the_result():
     run = {
         "attempts": 2,
         "totalUsage": {"inputTokens": 1, "outputTokens": 2},
