@@ -1,8 +1,7 @@
 """Many requests under a token quota: this library and what one would use instead, on one FakeBedrock.
 
-The settings of each rival are chosen first: every configuration of `quota_contenders` runs once with a part
-of the requests, all at the same time and each with a quota of its own. The best one of each rival then runs
-alone.
+The settings of each rival are chosen first: every configuration of `quota_contenders` runs once, all
+at the same time and each with a quota of its own. The best one of each rival then runs alone.
 """
 
 from __future__ import annotations
@@ -24,9 +23,6 @@ REGION = "eu-central-1"
 MODEL = {"name": "Nova Lite", "id": "eu.amazon.nova-lite-v1:0"}
 FULL = Case(requests=400, tokens=8_000, window_seconds=10, latency=(0.2, 0.6))
 SHORT = Case(requests=40, tokens=4_500, window_seconds=1, latency=(0.02, 0.06))
-TRIED = 200
-# They mostly wait, and take two minutes each.
-CASES_AT_ONCE = 3
 
 
 def section(*, short: bool) -> Section:
@@ -43,25 +39,24 @@ def section(*, short: bool) -> Section:
 def more_cases(*, short: bool) -> Table:
     """Run this library alone in more cases: several managers, several regions, other quotas."""
     cases = [quota_cases.CASES["one"]] if short else list(quota_cases.CASES.values())
-    with ThreadPoolExecutor(CASES_AT_ONCE) as pool:
+    with ThreadPoolExecutor(len(cases)) as pool:
         found = list(pool.map(quota_cases.run, map(quota_cases.shortened, cases) if short else cases))
     return Table(
         headings=quota_cases.HEADINGS,
         rows=[outcome.row() for outcome in found],
         caption=(
             "LLMManager in more cases, with the limits that the project sets itself. The quota is the same, "
-            f"for each region, unless the case names another. {CASES_AT_ONCE} cases run at the same time."
+            "for each region, unless the case names another. All cases run at the same time."
         ),
     )
 
 
 def tried_out(case: Case) -> list[list[Outcome]]:
     """Run all configurations of the rivals at the same time; the outcomes by rival."""
-    trial = replace(case, requests=TRIED)
 
     def alone(contender: Contender) -> Outcome:
         with fake_bedrock(window_seconds=case.window_seconds) as fake:
-            return run(fake, trial, contender)
+            return run(fake, case, contender)
 
     with ThreadPoolExecutor(sum(map(len, RIVALS))) as pool:
         jobs = [[pool.submit(alone, contender) for contender in rival] for rival in RIVALS]

@@ -58,13 +58,6 @@ RIVALS: Sequence[Sequence[Contender]] = (
             attempts=10,
             outer=10,
         ),
-        _botocore(
-            _LANGCHAIN,
-            "`batch`, `standard` mode, 10 retries, and `with_retry` of 10 attempts",
-            mode="standard",
-            attempts=10,
-            outer=10,
-        ),
     ),
     (
         _botocore(_BOTO3, "threads, `adaptive` mode, 10 retries", mode="adaptive", attempts=10),

@@ -36,8 +36,8 @@ def section_of(outcomes: Sequence[Outcome], tried: Sequence[Outcome]) -> Section
     ]
     if tried:
         caption = (
-            f"The settings of the rivals were chosen from these, with {tried[0].case.requests} requests and "
-            "each with a quota of its own: most answers first, then the shortest time."
+            "The settings of the rivals were chosen from these, which ran at the same time, each with a "
+            "quota of its own: most answers first, then the shortest time."
         )
         tables.append(Table(headings=_HEADINGS, rows=_rows(tried, reference=None), caption=caption))
     return Section(pictures=[_picture(outcomes)], tables=tables)

@@ -35,7 +35,8 @@ def main(path: str, picture: dict[str, Any]) -> None:
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
     grid[0, 0].set_title(picture["title"])
-    grid[0, 0].legend(frameon=False, loc="lower right", ncols=2)
+    lines = grid[0, 0].get_lines()
+    figure.legend(handles=lines, frameon=False, loc="outside lower center", ncols=len(lines))
     grid[-1, 0].set_xlabel(picture["below"])
     figure.savefig(path, metadata={"Date": None, "Creator": None})
 
