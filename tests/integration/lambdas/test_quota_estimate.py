@@ -50,6 +50,15 @@ def access(region):
     return catalog().access("Nova Lite", region)
 
 
+def test_the_estimate_leaves_out_what_is_for_single_requests(deployed, plan, monkeypatch):
+    monkeypatch.setenv("LLMMANAGER_SINGLE_REQUEST_SHARE", "0.5")
+    deployed.set_quota(tokens_per_minute=10_000)
+
+    found = plan(regions=["us-east-1"])
+
+    assert found["tokensPerMinute"] == 0.5 * 10_000 * len(access("us-east-1"))
+
+
 def test_requests_count_where_they_take_longer(deployed, plan):
     deployed.set_quota(tokens_per_minute=1_000_000, requests_per_minute=10)
 
