@@ -35,7 +35,7 @@ def submit(stack: Stack, body: dict[str, Any]) -> str:
     return str(stack.api.post("/v1/batches", body).expect(202)["batchId"])
 
 
-def follow(
+def wait_for_batch(
     stack: Stack,
     batch_id: str,
     *,
@@ -63,7 +63,7 @@ def follow(
         time.sleep(0.3)
 
 
-def fetch(stack: Stack, batch_id: str, folder: Path) -> BatchResult:
+def download_results(stack: Stack, batch_id: str, folder: Path) -> BatchResult:
     """Download the results of the batch from S3 to `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     s3 = stack.client("s3")

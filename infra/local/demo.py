@@ -8,7 +8,7 @@ import time
 from textwrap import shorten
 from typing import Any
 
-from infra.local.batches import BatchResult, fetch, follow, submit
+from infra.local.batches import BatchResult, download_results, submit, wait_for_batch
 from infra.local.checks import Check, Faults, batch_checks, check_equal
 from infra.local.model_access import catalog_regions, refresh
 from infra.local.processes import ROOT, LocalRunError
@@ -162,10 +162,10 @@ def run_batch(stack: Stack, steps: Steps) -> BatchResult:
             steps.print(f"    {line}")
             last = line
 
-    state = follow(stack, batch_id, on_progress=print_progress)
+    state = wait_for_batch(stack, batch_id, on_progress=print_progress)
     if state["status"] != "succeeded":
         raise LocalRunError(f"batch {batch_id} ended with status {state['status']}: {json.dumps(state)}")
-    return fetch(stack, batch_id, LOCAL / "demo-results" / batch_id)
+    return download_results(stack, batch_id, LOCAL / "demo-results" / batch_id)
 
 
 def report_checks(checks: list[Check], *, steps: Steps, seconds: float) -> int:

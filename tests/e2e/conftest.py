@@ -1,4 +1,4 @@
-"""The deployed stack, once for all end-to-end tests: free ports, IAM policies and signatures checked."""
+"""One deployed stack for all end-to-end tests, with free ports and checks of IAM policies and signatures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from infra.local.running import LocalRun, running_stack
 from infra.local.stack import Stack
 from llmmanager.testing import FakeBedrock
 
-# Small, so that a few records already make several shards, and slow answers several invocations.
+# Small shards and a short timeout, so that a few records need several shards and invocations.
 SETTINGS = {
     "models": "Nova Lite,Nova Micro,Claude Haiku 4.5",
     "regions": "us-east-1,us-west-2,eu-central-1",
@@ -34,7 +34,7 @@ def stack(run: LocalRun) -> Stack:
 
 @pytest.fixture
 def bedrock(run: LocalRun) -> Iterator[FakeBedrock]:
-    """FakeBedrock as new: no fault, no calls in its log."""
+    """FakeBedrock without faults and calls."""
     run.bedrock.reset()
     yield run.bedrock
     run.bedrock.reset()

@@ -1,4 +1,4 @@
-"""Batches through the API and through Step Functions, to the files they leave in S3."""
+"""Batches through the API and through Step Functions, and their files in S3."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.batches import BatchResult, fetch, follow, submit
+from infra.local.batches import BatchResult, download_results, submit, wait_for_batch
 from infra.local.stack import Stack
 from llmmanager.testing import FakeBedrock, Fault
 from tests.waiting import wait_until
@@ -28,10 +28,10 @@ def records(number: int) -> list[dict[str, Any]]:
 
 def run_batch(stack: Stack, body: dict[str, Any], folder: Path) -> BatchResult:
     batch_id = submit(stack, body)
-    state = follow(stack, batch_id)
+    state = wait_for_batch(stack, batch_id)
     assert state["status"] == "succeeded", state
     assert state["results"]["summary"] == f"s3://{stack.bucket}/batches/{batch_id}/summary.json"
-    batch = fetch(stack, batch_id, folder)
+    batch = download_results(stack, batch_id, folder)
     assert state["summary"] == batch.summary
     return batch
 
@@ -55,12 +55,12 @@ def test_an_inline_batch_answers_every_record_once(
     assert batch.summary["answered"] == batch.summary["attempts"] == 4
 
 
-def test_bad_lines_are_rejected_by_number_and_the_others_answered(
+def test_invalid_lines_are_rejected_by_number_and_the_others_answered(
     stack: Stack, bedrock: FakeBedrock, tmp_path: Path
 ) -> None:
     lines = [
         json.dumps(record("good-1")),
-        "this is no JSON",
+        "this is not JSON",
         json.dumps(["no", "object"]),
         json.dumps({"recordId": "no-messages", "modelInput": {}}),
         json.dumps(record("good-1")),
@@ -79,7 +79,7 @@ def test_bad_lines_are_rejected_by_number_and_the_others_answered(
     assert (batch.summary["answered"], batch.summary["rejected"]) == (2, 5)
 
 
-def test_a_region_that_is_down_costs_no_record_its_answer(
+def test_all_records_are_answered_if_a_region_is_unavailable(
     stack: Stack, bedrock: FakeBedrock, tmp_path: Path
 ) -> None:
     bedrock.add_fault(Fault(error="ServiceUnavailableException", region="us-west-2", operation="Converse"))
@@ -91,7 +91,7 @@ def test_a_region_that_is_down_costs_no_record_its_answer(
 
 def test_a_failed_record_can_be_submitted_again(stack: Stack, bedrock: FakeBedrock, tmp_path: Path) -> None:
     bedrock.add_fault(Fault(error="ServiceUnavailableException", operation="Converse"))
-    batch = run_batch(stack, {"requests": [record("unlucky", "Once more?")]}, tmp_path / "first")
+    batch = run_batch(stack, {"requests": [record("unlucky", "Again?")]}, tmp_path / "first")
     (failed,) = batch.failed
     assert (failed["recordId"], failed["status"]) == ("unlucky", "failed")
     assert failed["error"]["message"]
@@ -99,13 +99,13 @@ def test_a_failed_record_can_be_submitted_again(stack: Stack, bedrock: FakeBedro
     again = [{key: failed[key] for key in ("recordId", "modelInput")}]
     second = run_batch(stack, {"requests": again}, tmp_path / "second")
     assert [(line["recordId"], line["status"]) for line in second.results] == [("unlucky", "answered")]
-    assert {call.prompt for call in bedrock.calls} == {"Once more?"}
+    assert {call.prompt for call in bedrock.calls} == {"Again?"}
 
 
-def test_a_worker_out_of_time_is_continued_and_nothing_is_asked_twice(
+def test_a_worker_at_its_timeout_is_continued_without_repeating_calls(
     stack: Stack, bedrock: FakeBedrock, tmp_path: Path
 ) -> None:
-    # Two at a time, and none starts after half of the worker's 30 s: eight do not fit into one invocation.
+    # Two calls run at a time, and none starts after half of the 30 s, so eight need two invocations.
     bedrock.set_latency(6.0, operation="Converse")
     batch = run_batch(stack, {"requests": records(8)}, tmp_path)
     assert batch.summary["answered"] == 8
@@ -114,7 +114,7 @@ def test_a_worker_out_of_time_is_continued_and_nothing_is_asked_twice(
 
 
 def worker_runs(stack: Stack, batch_id: str) -> int:
-    """How often a worker ran for this batch, over all its shards."""
+    """Return how often a worker ran for this batch, for all shards."""
     states = stack.client("stepfunctions")
     execution = stack.batch_machine_arn.replace(":stateMachine:", ":execution:") + f":{batch_id}"
     (map_run,) = states.list_map_runs(executionArn=execution)["mapRuns"]
@@ -130,25 +130,25 @@ def test_step_functions_runs_a_batch_without_the_api(
 ) -> None:
     execution = run_execution(stack, {"requests": records(2)})
     assert execution["status"] == "SUCCEEDED"
-    batch = fetch(stack, execution["name"], tmp_path)
+    batch = download_results(stack, execution["name"], tmp_path)
     assert batch.summary["batchId"] == execution["name"]
     assert batch.summary["answered"] == 2
 
 
 @pytest.mark.parametrize(
-    ("data", "named"),
+    ("data", "reason"),
     [
         ([], "object"),
         ({"requests": []}, "requests"),
-        ({"inputS3Uri": "s3://somebody-elses/file"}, "somebody-elses"),
+        ({"inputS3Uri": "s3://other-bucket/file"}, "other-bucket"),
     ],
 )
-def test_an_execution_that_makes_no_sense_fails_with_the_reason(
-    stack: Stack, bedrock: FakeBedrock, data: Any, named: str
+def test_an_execution_with_invalid_input_fails_with_the_reason(
+    stack: Stack, bedrock: FakeBedrock, data: Any, reason: str
 ) -> None:
     execution = run_execution(stack, data)
     assert execution["status"] == "FAILED"
-    assert named in execution["cause"]
+    assert reason in execution["cause"]
     assert bedrock.calls == ()
 
 

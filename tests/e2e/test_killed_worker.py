@@ -1,4 +1,4 @@
-"""A worker that is killed in the middle of its shard: what Lambda does to one that runs out of memory."""
+"""A worker that is killed during its shard, as Lambda does when a function runs out of memory."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from infra.local.batches import fetch, follow, submit
+from infra.local.batches import download_results, submit, wait_for_batch
 from infra.local.stack import Stack
 from llmmanager.testing import FakeBedrock
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
 
-RECORDS, AT_ONCE = 8, 2
+RECORDS, CONCURRENCY = 8, 2
 
 
-def question(number: int) -> dict[str, Any]:
+def record(number: int) -> dict[str, Any]:
     text = f"Question {number}?"
     return {
         "recordId": f"record-{number}",
@@ -29,7 +29,7 @@ def question(number: int) -> dict[str, Any]:
 
 
 def worker_processes(stack: Stack) -> list[int]:
-    """The processes in which this emulator runs workers now."""
+    """Return the ids of the processes in which this emulator runs workers."""
     endpoint = f"AWS_ENDPOINT_URL={stack.endpoint_url}".encode()
     own = (endpoint, b"AWS_LAMBDA_FUNCTION_NAME=LlmManager-BatchWorker")
     found = []
@@ -43,23 +43,23 @@ def worker_processes(stack: Stack) -> list[int]:
     return found
 
 
-def test_a_killed_worker_is_replaced_and_every_record_answered_once(
+def test_a_killed_worker_is_replaced_and_every_record_is_answered_once(
     stack: Stack, bedrock: FakeBedrock, tmp_path: Path
 ) -> None:
     bedrock.set_latency(1.5, operation="Converse")
-    batch_id = submit(stack, {"requests": [question(number) for number in range(RECORDS)]})
-    wait_until(lambda: len(bedrock.calls) > 3 * AT_ONCE)
+    batch_id = submit(stack, {"requests": [record(number) for number in range(RECORDS)]})
+    wait_until(lambda: len(bedrock.calls) > 3 * CONCURRENCY)
 
     killed = worker_processes(stack)
     for process in killed:
         os.kill(process, signal.SIGKILL)
 
-    state = follow(stack, batch_id)
-    batch = fetch(stack, batch_id, tmp_path)
+    state = wait_for_batch(stack, batch_id)
+    batch = download_results(stack, batch_id, tmp_path)
     assert killed
     assert (state["status"], batch.summary["answered"], batch.summary["failed"]) == ("succeeded", RECORDS, 0)
     assert sorted(line["recordId"] for line in batch.results) == [f"record-{n}" for n in range(RECORDS)]
-    asked = Counter(call.prompt for call in bedrock.calls)
-    assert set(asked) == {f"Question {number}?" for number in range(RECORDS)}
-    # Paid for again: what was under way, and the answers of the last 1.5 s, which were not written yet.
-    assert RECORDS < sum(asked.values()) <= RECORDS + 3 * AT_ONCE
+    prompts = Counter(call.prompt for call in bedrock.calls)
+    assert set(prompts) == {f"Question {number}?" for number in range(RECORDS)}
+    # Sent again: running calls, and answers of the last 1.5 s, which were not written yet.
+    assert RECORDS < sum(prompts.values()) <= RECORDS + 3 * CONCURRENCY

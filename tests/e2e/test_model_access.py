@@ -1,4 +1,4 @@
-"""The scheduled refresh of model access, to the table and from there to the API."""
+"""The scheduled refresh of the model catalog."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_refresh_stores_quotas_and_the_api_reports_them(stack: Stack, bedrock:
     assert regions["us-east-1"]["quotas"]["on_demand"] is None
 
 
-def test_a_region_that_fails_drops_no_other_and_keeps_what_was_known(
+def test_a_failed_region_keeps_its_catalog_and_does_not_stop_the_others(
     stack: Stack, bedrock: FakeBedrock
 ) -> None:
     refresh(stack)

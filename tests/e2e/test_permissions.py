@@ -1,4 +1,4 @@
-"""Who may not come in by a door does not, whichever door: the emulator checks signatures and policies."""
+"""Every entry point requires its permission. The emulator checks signatures and policies."""
 
 from __future__ import annotations
 
@@ -17,66 +17,68 @@ from llmmanager.testing import FakeBedrock
 
 pytestmark = pytest.mark.e2e
 
-QUESTION = json.dumps({"messages": [{"role": "user", "content": [{"text": "May I?"}]}]})
+REQUEST = json.dumps({"messages": [{"role": "user", "content": [{"text": "May I?"}]}]})
 DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException"}
 
 Client = Callable[[str], Any]
-Knock = Callable[[Client, dict[str, str]], Any]
-# By the permission that each takes.
-DOORS: dict[str, Knock] = {
-    "states:StartExecution": lambda client, at: client("stepfunctions").start_execution(
-        stateMachineArn=at["BatchStateMachineArn"], input="{}"
+Access = Callable[[Client, dict[str, str]], Any]
+# By required permission.
+ENTRY_POINTS: dict[str, Access] = {
+    "states:StartExecution": lambda client, outputs: client("stepfunctions").start_execution(
+        stateMachineArn=outputs["BatchStateMachineArn"], input="{}"
     ),
-    "states:StopExecution": lambda client, at: client("stepfunctions").stop_execution(
-        executionArn=at["BatchStateMachineArn"].replace(":stateMachine:", ":execution:") + ":none"
+    "states:StopExecution": lambda client, outputs: client("stepfunctions").stop_execution(
+        executionArn=outputs["BatchStateMachineArn"].replace(":stateMachine:", ":execution:") + ":none"
     ),
-    "sqs:SendMessage": lambda client, at: client("sqs").send_message(
-        QueueUrl=at["RequestQueueUrl"], MessageBody=QUESTION
+    "sqs:SendMessage": lambda client, outputs: client("sqs").send_message(
+        QueueUrl=outputs["RequestQueueUrl"], MessageBody=REQUEST
     ),
-    "sns:Publish": lambda client, at: client("sns").publish(TopicArn=at["RequestTopicArn"], Message=QUESTION),
-    "events:PutEvents": lambda client, at: client("events").put_events(
+    "sns:Publish": lambda client, outputs: client("sns").publish(
+        TopicArn=outputs["RequestTopicArn"], Message=REQUEST
+    ),
+    "events:PutEvents": lambda client, outputs: client("events").put_events(
         Entries=[
             {
-                "EventBusName": at["EventBusName"],
-                "Source": "stranger",
+                "EventBusName": outputs["EventBusName"],
+                "Source": "caller",
                 "DetailType": "LLM Request",
-                "Detail": QUESTION,
+                "Detail": REQUEST,
             }
         ]
     ),
-    "lambda:InvokeFunction": lambda client, at: client("lambda").invoke(
-        FunctionName=at["EventsFunctionName"], Payload=QUESTION.encode()
+    "lambda:InvokeFunction": lambda client, outputs: client("lambda").invoke(
+        FunctionName=outputs["EventsFunctionName"], Payload=REQUEST.encode()
     ),
-    "s3:PutObject": lambda client, at: client("s3").put_object(
-        Bucket=at["BatchBucketName"], Key="inbox/stranger.txt", Body=b"no batch"
+    "s3:PutObject": lambda client, outputs: client("s3").put_object(
+        Bucket=outputs["BatchBucketName"], Key="inbox/caller.txt", Body=b"no batch"
     ),
-    "s3:GetObject": lambda client, at: client("s3").get_object(
-        Bucket=at["BatchBucketName"], Key="batches/any/results.jsonl"
+    "s3:GetObject": lambda client, outputs: client("s3").get_object(
+        Bucket=outputs["BatchBucketName"], Key="batches/any/results.jsonl"
     ),
-    "dynamodb:GetItem": lambda client, at: client("dynamodb").get_item(
-        TableName=at["TableName"], Key={"pk": {"S": "catalog"}, "sk": {"S": "us-east-1"}}
+    "dynamodb:GetItem": lambda client, outputs: client("dynamodb").get_item(
+        TableName=outputs["TableName"], Key={"pk": {"S": "catalog"}, "sk": {"S": "us-east-1"}}
     ),
 }
 
 
 @pytest.fixture
 def outputs(stack: Stack) -> dict[str, str]:
-    """What the stack tells of itself, by name."""
+    """The outputs of the stack by name."""
     (described,) = stack.client("cloudformation").describe_stacks(StackName="LlmManager")["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
 
 
 @pytest.fixture
-def stranger(stack: Stack) -> Iterator[Callable[[str], Client]]:
-    """Makes clients of a user of the account who is allowed one thing, whatever it is done to."""
+def caller(stack: Stack) -> Iterator[Callable[[str], Client]]:
+    """Return a function that creates clients of an IAM user with one permission, on all resources."""
     iam = stack.client("iam")
-    iam.create_user(UserName="stranger")
-    key = iam.create_access_key(UserName="stranger")["AccessKey"]
+    iam.create_user(UserName="caller")
+    key = iam.create_access_key(UserName="caller")["AccessKey"]
 
-    def allowed(action: str) -> Client:
+    def with_permission(action: str) -> Client:
         statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
         policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        iam.put_user_policy(UserName="stranger", PolicyName="one-thing", PolicyDocument=policy)
+        iam.put_user_policy(UserName="caller", PolicyName="permission", PolicyDocument=policy)
         session = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name=REGION)
         return lambda service: session.client(
             service,
@@ -85,36 +87,36 @@ def stranger(stack: Stack) -> Iterator[Callable[[str], Client]]:
             config=Config(proxies={}, retries={"total_max_attempts": 1}),
         )
 
-    yield allowed
-    iam.delete_user_policy(UserName="stranger", PolicyName="one-thing")
-    iam.delete_access_key(UserName="stranger", AccessKeyId=key["AccessKeyId"])
-    iam.delete_user(UserName="stranger")
+    yield with_permission
+    iam.delete_user_policy(UserName="caller", PolicyName="permission")
+    iam.delete_access_key(UserName="caller", AccessKeyId=key["AccessKeyId"])
+    iam.delete_user(UserName="caller")
 
 
-def refusal(knock: Knock, client: Client, outputs: dict[str, str]) -> str | None:
-    """The code of the error that was answered, if one was."""
+def error_code(access: Access, client: Client, outputs: dict[str, str]) -> str | None:
+    """Return the code of the error, or None if the call succeeds."""
     try:
-        knock(client, outputs)
+        access(client, outputs)
     except ClientError as error:
         return str(error.response["Error"]["Code"])
     return None
 
 
-@pytest.mark.parametrize("action", DOORS)
-def test_a_stranger_without_the_permission_is_turned_away(
+@pytest.mark.parametrize("action", ENTRY_POINTS)
+def test_a_caller_without_the_permission_is_denied(
     action: str,
     outputs: dict[str, str],
-    stranger: Callable[[str], Client],
+    caller: Callable[[str], Client],
     bedrock: FakeBedrock,
 ) -> None:
-    assert refusal(DOORS[action], stranger("iam:ListUsers"), outputs) in DENIED
+    assert error_code(ENTRY_POINTS[action], caller("iam:ListUsers"), outputs) in DENIED
     assert bedrock.calls == ()
 
 
-@pytest.mark.parametrize("action", DOORS)
-def test_it_is_the_permission_that_lets_in(
-    action: str, outputs: dict[str, str], stranger: Callable[[str], Client]
+@pytest.mark.parametrize("action", ENTRY_POINTS)
+def test_a_caller_with_the_permission_is_not_denied(
+    action: str, outputs: dict[str, str], caller: Callable[[str], Client]
 ) -> None:
-    # To a place that does not exist: what came through would be worked at beside the next test.
+    # These resources do not exist. A request to an existing one would be processed during the next test.
     elsewhere = {name: f"{value}-elsewhere" for name, value in outputs.items()}
-    assert refusal(DOORS[action], stranger(action), elsewhere) not in DENIED
+    assert error_code(ENTRY_POINTS[action], caller(action), elsewhere) not in DENIED

@@ -1,4 +1,4 @@
-"""What the README and the docs show of a deployed stack works when it is pasted into a shell."""
+"""The examples of README and docs for a deployed stack work when they are pasted into a shell."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.e2e
 
 
 def blocks(page: str, language: str = "python", *, marker: str = "") -> list[str]:
-    """Return the code blocks of a page, or those below a marker."""
+    """Return the code blocks of a page, or only those below a marker."""
     text = (ROOT / page).read_text("utf-8")
     return re.findall(rf"{re.escape(marker)}^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
@@ -32,7 +32,7 @@ EVENTS = blocks("docs/events.md")
 
 @pytest.fixture
 def settings(run: LocalRun, bedrock: FakeBedrock) -> str:
-    """What `make local` prints for the shell, of the stack of these tests."""
+    """The shell settings of `make local` for the stack of these tests."""
     return shell_settings(run)
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from infra.local.batches import follow, submit
+from infra.local.batches import submit, wait_for_batch
 from infra.local.running import LocalRun
 from infra.local.stack import Stack, deploy, finish, synthesise
 from llmmanager.testing import FakeBedrock
 from tests.e2e.conftest import SETTINGS
 
 NAME = "LlmManager-dev"
-QUESTION = {"messages": [{"role": "user", "content": [{"text": "Which stack is this?"}]}]}
+REQUEST = {"messages": [{"role": "user", "content": [{"text": "Which stack is this?"}]}]}
 
 
 @pytest.fixture(scope="module")
@@ -22,17 +22,17 @@ def second(run: LocalRun, tmp_path_factory: pytest.TempPathFactory) -> Stack:
     return deploy(run.emulator, folder=folder, stack_name=NAME)
 
 
-def test_both_stacks_answer_and_neither_sees_the_batches_of_the_other(
+def test_both_stacks_answer_and_have_separate_batches(
     stack: Stack, second: Stack, bedrock: FakeBedrock
 ) -> None:
     started = {}
     for each in (stack, second):
-        assert each.api.post("/v1/converse", QUESTION).expect(200)["text"]
-        started[each.bucket] = submit(each, {"requests": [{"modelInput": QUESTION}]})
+        assert each.api.post("/v1/converse", REQUEST).expect(200)["text"]
+        started[each.bucket] = submit(each, {"requests": [{"modelInput": REQUEST}]})
     assert len(started) == 2
     for each, other in ((stack, second), (second, stack)):
         batch_id = started[each.bucket]
-        assert follow(each, batch_id)["summary"]["answered"] == 1
+        assert wait_for_batch(each, batch_id)["summary"]["answered"] == 1
         listed = {batch["batchId"] for batch in each.api.get("/v1/batches").expect(200)["batches"]}
         assert batch_id in listed
         assert started[other.bucket] not in listed
@@ -40,7 +40,7 @@ def test_both_stacks_answer_and_neither_sees_the_batches_of_the_other(
     assert len(bedrock.calls) == 4
 
 
-def test_each_stack_has_functions_queues_and_logs_of_its_own(stack: Stack, second: Stack) -> None:
+def test_each_stack_has_its_own_functions_queues_and_logs(stack: Stack, second: Stack) -> None:
     found = {}
     for name in ("LlmManager", NAME):
         pages = stack.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=name)
