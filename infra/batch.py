@@ -1,9 +1,9 @@
-"""Batches: the bucket that holds them, the three functions, and the state machine that maps over shards.
+"""Batches: their bucket, three functions, and the state machine that maps over shards.
 
 Plan ─► any shards? ─► Map over shards ─► Collect
   │                       │
   └─ fails: the reason    └─ RunShard ─► done? ─ no: RunShard again, after a wait while there is no quota
-                                └─ fails for good: the shard is lost, the batch goes on
+                                └─ fails permanently: the shard is lost, the batch continues
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from constructs import Construct
 
 from infra.input_files import allow_decrypting_inputs
 from infra.log_group import removal_policy
-from infra.model_access import allow_sharing_health
+from infra.model_access import allow_sharing_cooldowns
 from infra.nag import acknowledge, acknowledge_wildcards
 from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, PythonFunction
@@ -27,14 +27,14 @@ from infra.state_machine import LAMBDA_RETRIERS, StateMachine
 
 BATCHES: Final = "batches/"
 _LAMBDA_MAX_SECONDS = 900
-# The largest shard takes 210 MB with all of its calls under way, a usual one 90 MB. More memory is more CPU
-# too, for which a worker that waits for models has no use.
+# The largest shard needs 210 MB with all calls running, an average one 90 MB. More memory would also add CPU,
+# which a worker that waits for models does not need.
 WORKER_MEMORY_MB: Final = 512
-_NAMED_BY_BATCHES: Final = "Batches, and so their files and executions, have names of their own"
+_WILDCARD_REASON: Final = "Each batch has its own files and executions"
 
 
 def build_batch_bucket(scope: Construct, settings: DeploymentSettings) -> s3.Bucket:
-    """The bucket of all batches. What lies under `batches/` expires; other inputs are the user's."""
+    """Build the bucket of all batches. Objects under `batches/` expire; users manage other objects."""
     bucket = s3.Bucket(
         scope,
         "BatchBucket",
@@ -52,14 +52,14 @@ def build_batch_bucket(scope: Construct, settings: DeploymentSettings) -> s3.Buc
     acknowledge(
         bucket,
         "AwsSolutions-S1",
-        because="Access logs would need a second bucket, which has none either; CloudTrail's data events "
-        "tell the same to those who want them",
+        reason="Access logs need a second bucket, without access logs itself. CloudTrail data events are an "
+        "alternative",
     )
     return bucket
 
 
 class Batch(Construct):
-    """Runs batches of any size."""
+    """The functions and the state machine that run batches of any size."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class Batch(Construct):
         self._allow_reading_inputs(plan)
         self._allow_listing_inputs(plan)
         self._allow_writing(plan)
-        plan.allow("dynamodb:BatchGetItem", on=[table.table_arn])
+        plan.allow("dynamodb:BatchGetItem", resources=[table.table_arn])
         return plan
 
     def _build_worker(self, table: dynamodb.ITable, invoke_models: InvokeModels) -> PythonFunction:
@@ -109,11 +109,11 @@ class Batch(Construct):
             memory_mb=WORKER_MEMORY_MB,
             reserved_concurrency=self._base.settings.batch_concurrency,
         )
-        # Bedrock fetches the images and documents that a record names (s3Location) as its caller.
+        # Bedrock reads images and documents of a record (s3Location) with the permissions of its caller.
         self._allow_reading_inputs(worker)
         self._allow_writing(worker)
-        worker.allow("dynamodb:BatchGetItem", on=[table.table_arn])
-        allow_sharing_health(worker, table)
+        worker.allow("dynamodb:BatchGetItem", resources=[table.table_arn])
+        allow_sharing_cooldowns(worker, table)
         invoke_models.grant(worker.role)
         return worker
 
@@ -122,7 +122,7 @@ class Batch(Construct):
             "Collect", "lambdas.batch.collect.handler", seconds=_LAMBDA_MAX_SECONDS
         )
         collect.allow(
-            "s3:GetObject", on=[self._bucket.arn_for_objects(f"{BATCHES}*")], because=_NAMED_BY_BATCHES
+            "s3:GetObject", resources=[self._bucket.arn_for_objects(f"{BATCHES}*")], reason=_WILDCARD_REASON
         )
         self._allow_writing(collect)
         return collect
@@ -147,33 +147,35 @@ class Batch(Construct):
         )
 
     def _allow_reading_inputs(self, function: PythonFunction) -> None:
-        """Read inputs: all of the stack's own bucket, and the buckets that the settings name."""
+        """Allow reading inputs: all objects of the stack's bucket and of the configured input buckets."""
         partition = Stack.of(self).partition
         others = [f"arn:{partition}:s3:::{name}/*" for name in self._base.settings.input_buckets]
         function.allow(
             "s3:GetObject",
-            on=[self._bucket.arn_for_objects("*"), *others],
-            because="An input may lie anywhere in the buckets for inputs",
+            resources=[self._bucket.arn_for_objects("*"), *others],
+            reason="An input can be anywhere in the buckets for inputs",
         )
         allow_decrypting_inputs(function, self._base.settings)
 
     def _allow_listing_inputs(self, function: PythonFunction) -> None:
-        """List the buckets that the settings name, for inputs that are all files below a prefix."""
+        """Allow listing the configured input buckets, for inputs that are all files below a prefix."""
         partition = Stack.of(self).partition
         others = [f"arn:{partition}:s3:::{name}" for name in self._base.settings.input_buckets]
         if others:
-            function.allow("s3:ListBucket", on=others)
+            function.allow("s3:ListBucket", resources=others)
 
     def _allow_writing(self, function: PythonFunction) -> None:
-        """Write the batches' files. Long ones go up in parts, which end by PutObject or are given up."""
+        """Allow writing the files of batches. Large files are multipart uploads, which can be aborted."""
         objects = self._bucket.arn_for_objects(f"{BATCHES}*")
-        function.allow("s3:PutObject", "s3:AbortMultipartUpload", on=[objects], because=_NAMED_BY_BATCHES)
+        function.allow(
+            "s3:PutObject", "s3:AbortMultipartUpload", resources=[objects], reason=_WILDCARD_REASON
+        )
         allow_listing(function, self._bucket)
 
     def _allow_distributed_map(self) -> None:
-        """A Distributed Map starts and watches executions of its own machine, and reads the manifest.
+        """Allow the Distributed Map to start and watch executions of its machine, and to read the manifest.
 
-        A policy of its own, since the role's cannot name the machine that waits for the role.
+        This is a separate policy, because a reference from the role to the state machine would be circular.
         """
         machine = self.state_machine
         manifests = self._bucket.arn_for_objects(f"{BATCHES}*/manifest.json")
@@ -193,12 +195,12 @@ class Batch(Construct):
                 ),
             ],
         )
-        acknowledge_wildcards(policy, [machine.executions_arn, manifests], because=_NAMED_BY_BATCHES)
+        acknowledge_wildcards(policy, [machine.executions_arn, manifests], reason=_WILDCARD_REASON)
 
     def _allow_describing_executions(self, plan: PythonFunction) -> None:
-        """The plan asks whether another execution of its batch is running.
+        """Allow the plan to check whether another execution of its batch is running.
 
-        A policy of its own, since the function's cannot name the machine that waits for the function.
+        This is a separate policy, because a reference from the function to the machine would be circular.
         """
         executions = self.state_machine.executions_arn
         policy = iam.Policy(
@@ -207,21 +209,30 @@ class Batch(Construct):
             roles=[plan.role],
             statements=[iam.PolicyStatement(actions=["states:DescribeExecution"], resources=[executions])],
         )
-        acknowledge_wildcards(policy, [executions], because=_NAMED_BY_BATCHES)
+        acknowledge_wildcards(policy, [executions], reason=_WILDCARD_REASON)
 
 
 def allow_listing(function: PythonFunction, bucket: s3.IBucket) -> None:
-    """List the bucket. Without it, S3 calls a missing object forbidden; a condition on the prefix has the
-    same effect, since asking for an object names no prefix."""
-    function.allow("s3:ListBucket", on=[bucket.bucket_arn])
+    """Allow listing the bucket.
+
+    Without this permission, S3 reports a missing object as access denied. With a condition on the prefix, it
+    would do the same, because GetObject has no prefix.
+    """
+    function.allow("s3:ListBucket", resources=[bucket.bucket_arn])
 
 
 def batch_definition(
     *, plan: str, worker: str, collect: str, map_concurrency: int, partition: str
 ) -> dict[str, Any]:
-    """The state machine in Amazon States Language; `plan`, `worker` and `collect` are the functions' ARNs."""
+    """Return the state machine in Amazon States Language.
+
+    Args:
+        plan, worker, collect: ARNs of the functions.
+        map_concurrency: concurrent shards.
+        partition: partition of the stack, such as "aws".
+    """
     return {
-        "Comment": "Plans a batch, answers its shards side by side, collects the results",
+        "Comment": "Plans a batch, runs its shards in parallel and collects the results",
         "StartAt": "Plan",
         "States": {
             "Plan": {
@@ -233,14 +244,14 @@ def batch_definition(
                     "input.$": "$$.Execution.Input",
                 },
                 "Retry": _retries("InvalidBatch", attempts=1),
-                # The input may be anything at all: an error cannot be put into it, only in its place.
+                # The input can be any JSON value, so an error replaces it instead of being added to it.
                 "Catch": [
                     {"ErrorEquals": ["InvalidBatch"], "ResultPath": "$", "Next": "ReadReason"},
                     {"ErrorEquals": ["States.ALL"], "ResultPath": "$", "Next": "PlanFailed"},
                 ],
                 "Next": "AnyShards",
             },
-            # What a function raised comes as JSON with a stack trace: its sender is told the message alone.
+            # A function's exception is JSON with a stack trace. The execution fails with its message only.
             "ReadReason": {
                 "Type": "Pass",
                 "Parameters": {"Error.$": "$.Error", "Cause.$": "States.StringToJson($.Cause)"},
@@ -274,7 +285,7 @@ def _run_shards(worker: str, map_concurrency: int, *, partition: str) -> dict[st
             "Parameters": {"Bucket.$": "$.bucket", "Key.$": "$.manifestKey"},
         },
         "MaxConcurrency": map_concurrency,
-        # Nothing has run when the manifest could not be read, which S3 answers with 503 at times.
+        # S3 can respond 503 when the manifest is read. No shard has run then.
         "Retry": [
             {
                 "ErrorEquals": ["States.ItemReaderFailed"],
@@ -285,18 +296,18 @@ def _run_shards(worker: str, map_concurrency: int, *, partition: str) -> dict[st
                 "JitterStrategy": "FULL",
             }
         ],
-        # Even a child that ends in an error which no Catch can catch must not stop the others.
+        # A child with an error that Catch does not support must not stop the others.
         "ToleratedFailurePercentage": 100,
         "ItemProcessor": _run_shard(worker),
-        # What a shard came to is in S3. Collect gets Plan's output.
+        # The results of the shards are in S3. Collect gets the output of Plan.
         "ResultPath": None,
         "Next": "Collect",
     }
 
 
 def _run_shard(worker: str) -> dict[str, Any]:
-    # All children's outputs together may have 256 KiB, so each has next to none.
-    nothing = {"Type": "Pass", "Result": {}, "End": True}
+    # The outputs of all children together are limited to 256 KiB, so each is empty.
+    empty = {"Type": "Pass", "Result": {}, "End": True}
     return {
         "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
         "StartAt": "RunShard",
@@ -316,21 +327,21 @@ def _run_shard(worker: str) -> dict[str, Any]:
                 ],
                 "Default": "RunShard",
             },
-            # No function runs and no state changes while there is no quota.
+            # While there is no quota, no function runs and there are no state transitions.
             "WaitForQuota": {"Type": "Wait", "SecondsPath": "$.waitSeconds", "Next": "RunShard"},
-            "ShardAnswered": nothing,
-            # Its input, in the history, holds the error; Collect reports the records without a result.
-            "ShardLost": nothing,
+            "ShardAnswered": empty,
+            # The history has the error as its input. Collect reports records without a result.
+            "ShardLost": empty,
         },
     }
 
 
 def _retries(*final_errors: str, attempts: int) -> list[dict[str, Any]]:
-    """Every function here may run again on the same input, and passing faults are worth it.
+    """Return the retriers of a function. All functions can run again with the same input.
 
     Args:
-        final_errors: exceptions that would only be raised again.
-        attempts: further attempts after any other exception.
+        final_errors: exceptions that are not retried, because they would be raised again.
+        attempts: retries after any other exception.
     """
     final = [{"ErrorEquals": list(final_errors), "MaxAttempts": 0}] if final_errors else []
     others = {

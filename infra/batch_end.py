@@ -45,19 +45,19 @@ class BatchEnd(Construct):
         read = ("manifest.json", "summary.json", "runs/*.json", "ended/*.json", "told/*.json")
         function.allow(
             "s3:GetObject",
-            on=[batches.arn_for_objects(f"{prefix}*/{name}") for name in read],
-            because=reason,
+            resources=[batches.arn_for_objects(f"{prefix}*/{name}") for name in read],
+            reason=reason,
         )
         written = [batches.arn_for_objects(f"{prefix}*/{name}") for name in ("ended/*.json", "told/*.json")]
-        function.allow("s3:PutObject", on=written, because=reason)
+        function.allow("s3:PutObject", resources=written, reason=reason)
         # The names of the result files contain the number of answers.
-        function.allow("s3:ListBucket", on=[batches.bucket_arn])
+        function.allow("s3:ListBucket", resources=[batches.bucket_arn])
         function.allow(
             "states:DescribeExecution",
-            on=[machine.executions_arn],
-            because="Each batch has its own executions",
+            resources=[machine.executions_arn],
+            reason="Each batch has its own executions",
         )
-        function.allow("events:PutEvents", on=[bus.event_bus_arn])
+        function.allow("events:PutEvents", resources=[bus.event_bus_arn])
         rule = events.Rule(
             self,
             "Rule",
@@ -75,5 +75,5 @@ class BatchEnd(Construct):
         acknowledge(
             rule,
             "Serverless-EventBusDLQ",
-            because="EventBridge retries for a day and Lambda twice; the bucket holds the outcome too",
+            reason="EventBridge retries for a day and Lambda twice; the bucket holds the outcome too",
         )

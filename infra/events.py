@@ -26,7 +26,7 @@ from constructs import Construct
 
 from infra.batch import allow_listing
 from infra.input_files import allow_input_files
-from infra.model_access import allow_sharing_health
+from infra.model_access import allow_sharing_cooldowns
 from infra.nag import acknowledge
 from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, PythonFunction
@@ -83,15 +83,15 @@ class EventsEntryPoint(Construct):
         acknowledge(
             self.dead_letter_queue,
             "Serverless-SQSRedrivePolicy",
-            because="It is itself the dead-letter queue of the request queue",
+            reason="It is itself the dead-letter queue of the request queue",
         )
         self.topic = self._build_topic()
         self._build_rules(bus, bucket)
         self.function = self._build_function(base, batch_machine)
         invoke_models.grant(self.function.role)
-        self.function.allow("dynamodb:BatchGetItem", on=[table.table_arn])
-        allow_sharing_health(self.function, table)
-        self.function.allow("states:StartExecution", on=[batch_machine.arn])
+        self.function.allow("dynamodb:BatchGetItem", resources=[table.table_arn])
+        allow_sharing_cooldowns(self.function, table)
+        self.function.allow("states:StartExecution", resources=[batch_machine.arn])
         allow_idempotency(self.function, request_table, bucket)
         allow_input_files(self.function, bucket, base.settings)
         allow_listing(self.function, bucket)
@@ -176,7 +176,7 @@ class EventsEntryPoint(Construct):
         acknowledge(
             function,
             "Serverless-LambdaEventSourceMappingDestination",
-            because="The mapping of a queue does not support one; the queue has a dead-letter queue",
+            reason="The mapping of a queue does not support one; the queue has a dead-letter queue",
         )
         function.function.add_event_source(
             event_sources.SqsEventSource(
@@ -189,7 +189,7 @@ class EventsEntryPoint(Construct):
         return function
 
     def _allow_replies(self, bus: events.EventBus, reply_queues: Sequence[str]) -> None:
-        self.function.allow("events:PutEvents", on=[bus.event_bus_arn])
-        self.function.allow("sqs:SendMessage", on=[self.dead_letter_queue.queue_arn])
+        self.function.allow("events:PutEvents", resources=[bus.event_bus_arn])
+        self.function.allow("sqs:SendMessage", resources=[self.dead_letter_queue.queue_arn])
         if reply_queues:
-            self.function.allow("sqs:GetQueueUrl", "sqs:SendMessage", on=reply_queues)
+            self.function.allow("sqs:GetQueueUrl", "sqs:SendMessage", resources=reply_queues)

@@ -19,7 +19,7 @@ from infra.batch import BATCHES, allow_listing
 from infra.events import REQUEST_LOST_SECONDS
 from infra.input_files import allow_input_files
 from infra.log_group import build_log_group
-from infra.model_access import allow_sharing_health
+from infra.model_access import allow_sharing_cooldowns
 from infra.nag import acknowledge
 from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, PythonFunction
@@ -79,11 +79,11 @@ class HttpApi(Construct):
         super().__init__(scope, construct_id)
         self.handler = function = self._build_function(base, batch_machine, request_queue)
         invoke_models.grant(function.role)
-        function.allow("dynamodb:BatchGetItem", on=[table.table_arn])
-        allow_sharing_health(function, table)
+        function.allow("dynamodb:BatchGetItem", resources=[table.table_arn])
+        allow_sharing_cooldowns(function, table)
         self._allow_batches(function, bucket, batch_machine)
         allow_idempotency(function, request_table, bucket)
-        function.allow("sqs:SendMessage", on=[request_queue.queue_arn])
+        function.allow("sqs:SendMessage", resources=[request_queue.queue_arn])
         allow_input_files(function, bucket, base.settings)
         self.api = self._build_api(base.settings)
         self._build_routes(function, key_required=base.settings.api_auth == "api_key")
@@ -115,22 +115,25 @@ class HttpApi(Construct):
 
     def _allow_batches(self, function: PythonFunction, bucket: s3.IBucket, machine: StateMachine) -> None:
         """Let the function start, stop and describe batches, without access to prompts and answers."""
-        function.allow("states:StartExecution", "states:ListExecutions", on=[machine.arn])
+        function.allow("states:StartExecution", "states:ListExecutions", resources=[machine.arn])
         function.allow(
             "states:DescribeExecution",
             "states:StopExecution",
-            on=[machine.executions_arn],
-            because="Each batch has its own executions",
+            resources=[machine.executions_arn],
+            reason="Each batch has its own executions",
         )
         submitted = bucket.arn_for_objects(f"{BATCHES}*/input.jsonl")
         function.allow(
-            "s3:PutObject", "s3:AbortMultipartUpload", on=[submitted], because="Each batch has its own file"
+            "s3:PutObject",
+            "s3:AbortMultipartUpload",
+            resources=[submitted],
+            reason="Each batch has its own file",
         )
         read = ("manifest.json", "summary.json", "runs/*.json")
         function.allow(
             "s3:GetObject",
-            on=[bucket.arn_for_objects(f"{BATCHES}*/{name}") for name in read],
-            because="Each batch has one file of each name",
+            resources=[bucket.arn_for_objects(f"{BATCHES}*/{name}") for name in read],
+            reason="Each batch has one file of each name",
         )
         allow_listing(function, bucket)
 
@@ -160,7 +163,7 @@ class HttpApi(Construct):
         _acknowledge_findings(api)
         if not settings.tracing:
             acknowledge(
-                api, "Serverless-APIGWXrayEnabled", because="The setting tracing is off: traces cost money"
+                api, "Serverless-APIGWXrayEnabled", reason="The setting tracing is off: traces cost money"
             )
         return api
 
@@ -247,29 +250,29 @@ def _known_paths() -> list[str]:
 
 def _acknowledge_findings(api: apigateway.RestApi) -> None:
     acknowledge(
-        api, "AwsSolutions-COG4", because="Every method requires a request signed by an IAM user or role"
+        api, "AwsSolutions-COG4", reason="Every method requires a request signed by an IAM user or role"
     )
     acknowledge(
         api,
         "AwsSolutions-APIG2",
-        because="The function validates every field and reports all errors; API Gateway would report one",
+        reason="The function validates every field and reports all errors; API Gateway would report one",
     )
     acknowledge(
         api,
         "AwsSolutions-APIG3",
-        because="Callers without credentials of the account are denied; a web ACL costs 5 USD a month",
+        reason="Callers without credentials of the account are denied; a web ACL costs 5 USD a month",
     )
     acknowledge(
         api,
         "AwsSolutions-APIG6",
-        because="The access log has one line per request. API Gateway would keep execution logs forever, in "
+        reason="The access log has one line per request. API Gateway would keep execution logs forever, in "
         "a log group that the stack cannot delete",
     )
     managed = "arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
     acknowledge(
         api,
         f"AwsSolutions-IAM4[Policy::{managed}]",
-        because="The role with which API Gateway writes logs requires this policy",
+        reason="The role with which API Gateway writes logs requires this policy",
     )
 
 

@@ -19,8 +19,8 @@ def allow_input_files(function: PythonFunction, bucket: s3.IBucket, settings: De
     others = [f"arn:{partition}:s3:::{name}/*" for name in settings.input_buckets]
     function.allow(
         "s3:GetObject",
-        on=[bucket.arn_for_objects(f"{_INPUTS}*"), *others],
-        because="A request may name any input file",
+        resources=[bucket.arn_for_objects(f"{_INPUTS}*"), *others],
+        reason="A request may name any input file",
     )
     allow_decrypting_inputs(function, settings)
 
@@ -28,4 +28,8 @@ def allow_input_files(function: PythonFunction, bucket: s3.IBucket, settings: De
 def allow_decrypting_inputs(function: PythonFunction, settings: DeploymentSettings) -> None:
     """Let S3 decrypt objects of the input buckets for the function, with the keys in `input_keys`."""
     if settings.input_keys:
-        function.allow("kms:Decrypt", on=settings.input_keys, when={"StringLike": {"kms:ViaService": "s3.*"}})
+        function.allow(
+            "kms:Decrypt",
+            resources=settings.input_keys,
+            conditions={"StringLike": {"kms:ViaService": "s3.*"}},
+        )

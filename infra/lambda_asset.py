@@ -1,8 +1,8 @@
-"""The code that every function carries: built by copying what is installed, without network or Docker.
+"""Build the code asset of the functions from the installed packages, without network or Docker.
 
-The locked distributions are all pure Python, so what runs here runs on any platform and any Python that
-they support. Each is checked: its version against the lock, its wheel for compiled code. What no function
-imports or reads stays behind: Lambda unpacks all of it at a cold start.
+The locked packages are pure Python, so the asset runs on any platform and any Python that they support. The
+build checks the version of each package against the lock file, and its wheel for compiled code. It leaves out
+files that no function imports or reads, because Lambda unpacks the asset at each cold start.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).resolve().parent.parent
 LOCK: Final = ROOT / "requirements" / "lambda.txt"
 
-# botocore describes over 400 services in 28 MB; these are the ones that the functions call. A role's
-# credentials come by way of sts.
+# The services that the functions call. botocore has data of over 400 services (28 MB). Credentials of a role
+# need sts.
 SERVICES: Final = frozenset(
     {
         "bedrock",
@@ -39,15 +39,15 @@ SERVICES: Final = frozenset(
 )
 
 _SOURCES: Final = ("lambdas", "llmmanager")
-# The library's test doubles stay at home, like everything that Python writes itself.
+# Test doubles and byte code.
 _LEFT_OUT: Final = frozenset({"testing", "__pycache__"})
-# Of the folders in these folders, the ones that are needed.
-_ONLY: Final[Mapping[str, frozenset[str]]] = {
+# Of these folders, only these subfolders are included.
+_INCLUDED_SUBFOLDERS: Final[Mapping[str, frozenset[str]]] = {
     "botocore/data": SERVICES,
     "aws_lambda_powertools/utilities": frozenset({"idempotency", "jmespath_utils", "typing"}),
 }
-# boto3's resources, documentation's examples, another door to HTTP, notes for type checkers, time zones.
-_NEVER_READ: Final = (
+# Resources of boto3, examples of the documentation, an unused HTTP framework, type stubs, time zones.
+_EXCLUDED: Final = (
     "boto3/data/*",
     "boto3/examples/*",
     "botocore/data/*/examples-1.json",
@@ -57,34 +57,35 @@ _NEVER_READ: Final = (
 )
 _LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
 _PURE_TAG = re.compile(r"py\d(\.py\d)*-none-any")
-# Magic number, method deflate, no flags, no time, best compression, unknown operating system.
+# Magic number, deflate, no flags, no time, best compression, unknown operating system.
 _GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"
-# Installers write these for the machine they run on: shipped, they would change the hash of equal assets.
+# Installers write machine-specific content to these files, which would change the hash of the asset.
 _INSTALL_RECORDS: Final = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_*.json")
 
 
 class AssetError(RuntimeError):
-    """What is installed here is not what the functions shall carry; the message says what to do."""
+    """The installed packages cannot be used for the asset. The message says what to do."""
 
 
 def build_asset(target: Path) -> None:
-    """Fill an empty or new directory with the functions' code and all that it imports.
+    """Write the code of the functions and their dependencies to an empty or new directory.
 
-    Equal inputs give equal files: no byte code, no installer's records, no machine's paths, one file mode.
+    The same inputs give the same files on every machine: without byte code, records of installers and paths,
+    and with one file mode.
 
     Raises:
-        AssetError: a locked distribution is missing, of another version or not pure Python.
+        AssetError: a locked package is missing, has another version or is not pure Python.
     """
     for name, version in locked_distributions():
         _copy_distribution(name, version, target)
-    _cut_service_data(target / "botocore" / "data")
+    _reduce_service_data(target / "botocore" / "data")
     for source in _SOURCES:
         for path in _source_files(ROOT / source):
             _copy(path, target / path.relative_to(ROOT))
 
 
 def locked_distributions() -> list[tuple[str, str]]:
-    """Name and version of every distribution that the lock file names."""
+    """Return name and version of each package in the lock file."""
     return _LOCKED.findall(LOCK.read_text(encoding="utf-8"))
 
 
@@ -92,19 +93,19 @@ def _copy_distribution(name: str, version: str, target: Path) -> None:
     try:
         distribution = metadata.distribution(name)
     except metadata.PackageNotFoundError:
-        raise AssetError(f"{name} {version} is not installed; {_remedy()}") from None
+        raise AssetError(f"{name} {version} is not installed. {_remedy()}") from None
     if distribution.version != version:
-        raise AssetError(f"{name} is installed in version {distribution.version}, not {version}; {_remedy()}")
+        raise AssetError(f"{name} {distribution.version} is installed instead of {version}. {_remedy()}")
     _check_pure(name, distribution)
     if distribution.files is None:
-        raise AssetError(f"{name} is installed without a list of its files; {_remedy()}")
+        raise AssetError(f"{name} is installed without a list of its files. {_remedy()}")
     for file in distribution.files:
         if _belongs_in_asset(PurePosixPath(file)):
             _copy(Path(str(distribution.locate_file(file))), target / file)
 
 
-def _cut_service_data(data: Path) -> None:
-    """Leave of botocore's data what clients of these services read: every cold start parses it."""
+def _reduce_service_data(data: Path) -> None:
+    """Reduce botocore's data to the used services without documentation. Every cold start parses it."""
     prefixes = set()
     for file in data.rglob("service-2.json.gz"):
         description = _without_documentation(json.loads(gzip.decompress(file.read_bytes())))
@@ -120,12 +121,12 @@ def _cut_service_data(data: Path) -> None:
 
 
 def _without_documentation(value: Any) -> Any:
-    """Documentation that says nothing, for botocore asks some of it to be there."""
+    """Return a service description with empty documentation. botocore requires some of these keys."""
     if isinstance(value, list):
         return [_without_documentation(item) for item in value]
     if not isinstance(value, dict):
         return value
-    # A member of that name is described by an object.
+    # An object is the description of a member named "documentation".
     return {
         key: "" if key == "documentation" and isinstance(item, str) else _without_documentation(item)
         for key, item in value.items()
@@ -133,9 +134,9 @@ def _without_documentation(value: Any) -> Any:
 
 
 def _gzip(data: bytes) -> bytes:
-    """Compress to the gzip format, with equal bytes on every Python.
+    """Compress to the gzip format, with the same bytes on every version of Python.
 
-    The header that the module `gzip` writes differs between versions of Python, and holds the time.
+    The header of the module `gzip` includes the time and differs between versions.
     """
     compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     body = compressor.compress(data) + compressor.flush()
@@ -152,21 +153,21 @@ def _check_pure(name: str, distribution: metadata.Distribution) -> None:
     pure = "Root-Is-Purelib: true" in wheel and all(map(_PURE_TAG.fullmatch, tags))
     if not (pure and any("py3" in tag for tag in tags)):
         raise AssetError(
-            f"{name} is not pure Python (wheel tags: {', '.join(tags) or 'none'}) and may not run on Lambda; "
-            "take it out of requirements/lambda.in"
+            f"{name} is not pure Python (wheel tags: {', '.join(tags) or 'none'}) and may not run on Lambda. "
+            "Remove it from requirements/lambda.in"
         )
 
 
 def _belongs_in_asset(file: PurePosixPath) -> bool:
-    """Whether a distribution's file is needed at run time."""
+    """Whether a file of a package is needed at run time."""
     if ".." in file.parts or "__pycache__" in file.parts or file.suffix == ".pyc":
         return False
     if file.parts[0].endswith(".dist-info"):
         return not any(fnmatch(file.name, pattern) for pattern in _INSTALL_RECORDS)
-    if any(fnmatch(file.as_posix(), pattern) for pattern in _NEVER_READ):
+    if any(fnmatch(file.as_posix(), pattern) for pattern in _EXCLUDED):
         return False
-    only = _ONLY.get("/".join(file.parts[:2]))
-    return only is None or len(file.parts) == 3 or file.parts[2] in only
+    included = _INCLUDED_SUBFOLDERS.get("/".join(file.parts[:2]))
+    return included is None or len(file.parts) == 3 or file.parts[2] in included
 
 
 def _source_files(folder: Path) -> Iterator[Path]:
@@ -185,9 +186,9 @@ def _source_files(folder: Path) -> Iterator[Path]:
 def _copy(source: Path, destination: Path) -> None:
     destination.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, destination)
-    # Lambda runs the code as another user, whatever this machine's umask is.
+    # Lambda runs the code as another user, so all users need read access regardless of the umask.
     destination.chmod(0o644)
 
 
 def _remedy() -> str:
-    return f"install the versions that {LOCK.relative_to(ROOT).as_posix()} locks"
+    return f"Install the versions in {LOCK.relative_to(ROOT).as_posix()}"

@@ -1,7 +1,7 @@
-"""The catalog of model access: its table, and the refresh that asks every region on a schedule.
+"""The model catalog: its table and its scheduled refresh.
 
 schedule ─► regions of the input, or the configured ones ─► Map over regions ─► refresh function ─► table
-                                                               └─ a failing region is noted, not fatal
+                                                               └─ a failed region does not stop the others
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from infra.settings import DeploymentSettings
 from infra.state_machine import LAMBDA_RETRIERS, StateMachine, service_principal
 from infra.table import build_table
 
-_REGIONS_AT_ONCE = 10
+_CONCURRENT_REGIONS = 10
 
 
 def build_catalog_table(scope: Construct, settings: DeploymentSettings) -> dynamodb.Table:
-    """The table that the catalog is kept in, one item a region."""
+    """Build the table of the model catalog, which has one item per region."""
     return build_table(scope, "CatalogTable", settings=settings, partition_key="pk", sort_key="sk")
 
 
-def allow_sharing_health(function: PythonFunction, table: dynamodb.ITable) -> None:
-    """Tell and hear which targets cool down: the items of one partition, and not the catalog's."""
+def allow_sharing_cooldowns(function: PythonFunction, table: dynamodb.ITable) -> None:
+    """Allow the function to read and write the shared cooldowns, but not the catalog in the same table."""
     function.allow(
         "dynamodb:PutItem",
         "dynamodb:Query",
-        on=[table.table_arn],
-        when={"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["health"]}},
+        resources=[table.table_arn],
+        conditions={"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["health"]}},
     )
 
 
 class ModelAccess(Construct):
-    """Keeps the catalog in the table as new as the schedule says."""
+    """Refreshes the model catalog on a schedule."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, base: FunctionBase, table: dynamodb.ITable
@@ -63,16 +63,16 @@ class ModelAccess(Construct):
             timeout_seconds=60,
             memory_mb=512,
         )
-        # It reads what is stored when Bedrock or Service Quotas cannot be asked.
-        refresh.allow("dynamodb:PutItem", "dynamodb:BatchGetItem", on=[table.table_arn])
-        # Lists have no resource to name; the regions are what can be narrowed.
+        # It reads the stored catalog if Bedrock or Service Quotas is unavailable.
+        refresh.allow("dynamodb:PutItem", "dynamodb:BatchGetItem", resources=[table.table_arn])
+        # These actions have no resource type, but they can be limited to regions.
         refresh.allow(
             "bedrock:ListFoundationModels",
             "bedrock:ListInferenceProfiles",
             "servicequotas:ListServiceQuotas",
-            on=["*"],
-            when={"StringEquals": {"aws:RequestedRegion": list(base.settings.regions)}},
-            because="Listing models, profiles and quotas has no resource to name",
+            resources=["*"],
+            conditions={"StringEquals": {"aws:RequestedRegion": list(base.settings.regions)}},
+            reason="IAM has no resource type for listing models, inference profiles and quotas",
         )
         return refresh
 
@@ -84,7 +84,7 @@ class ModelAccess(Construct):
         scheduler.CfnSchedule(
             self,
             "Schedule",
-            description="Refreshes the catalog of model access",
+            description="Refreshes the model catalog",
             schedule_expression=settings.refresh_schedule,
             flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
             target=scheduler.CfnSchedule.TargetProperty(
@@ -95,7 +95,7 @@ class ModelAccess(Construct):
 
 def _definition(refresh_arn: str, regions: Sequence[str]) -> dict[str, Any]:
     return {
-        "Comment": "Asks Bedrock in every region which models it offers, and stores the answers",
+        "Comment": "Lists the models of Bedrock in every region and stores them in the model catalog",
         "StartAt": "RegionsGiven",
         "States": {
             "RegionsGiven": {
@@ -112,7 +112,7 @@ def _definition(refresh_arn: str, regions: Sequence[str]) -> dict[str, Any]:
                 "Type": "Map",
                 "ItemsPath": "$.regions",
                 "ItemSelector": {"region.$": "$$.Map.Item.Value"},
-                "MaxConcurrency": _REGIONS_AT_ONCE,
+                "MaxConcurrency": _CONCURRENT_REGIONS,
                 "ItemProcessor": _refresh_region(refresh_arn),
                 "End": True,
             },
@@ -135,7 +135,7 @@ def _refresh_region(refresh_arn: str) -> dict[str, Any]:
                 "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "RegionFailed"}],
                 "End": True,
             },
-            # What the table holds of the region stays: the last known good is better than nothing.
+            # The last catalog of the region stays in the table.
             "RegionFailed": {"Type": "Pass", "End": True},
         },
     }

@@ -1,4 +1,4 @@
-"""Acknowledge findings of cdk-nag, each beside its resource and with a reason.
+"""Acknowledge findings of cdk-nag at their resources, with reasons.
 
 The rule packs run in tests/infra/test_security.py.
 """
@@ -13,19 +13,19 @@ from aws_cdk import Acknowledgment, Stack, Validations
 from constructs import Construct
 
 
-def acknowledge(construct: Construct, *rules: str, because: str) -> None:
+def acknowledge(construct: Construct, *rules: str, reason: str) -> None:
     """Acknowledge the findings of these rules (such as `AwsSolutions-S1`) at the construct and below it."""
     for rule in rules:
         pack = rule.partition("-")[0]
-        Validations.of(construct).acknowledge(Acknowledgment(id=f"{pack}::{rule}", reason=because))
+        Validations.of(construct).acknowledge(Acknowledgment(id=f"{pack}::{rule}", reason=reason))
 
 
-def acknowledge_wildcards(construct: Construct, resources: Iterable[str], *, because: str) -> None:
+def acknowledge_wildcards(construct: Construct, resources: Iterable[str], *, reason: str) -> None:
     """Acknowledge only these wildcards in the permissions granted at the construct and below it."""
     for resource in resources:
         name = _readable(Stack.of(construct).resolve(resource))
         if "*" in name:
-            acknowledge(construct, f"AwsSolutions-IAM5[Resource::{name}]", because=because)
+            acknowledge(construct, f"AwsSolutions-IAM5[Resource::{name}]", reason=reason)
 
 
 def _readable(value: Any) -> str:

@@ -97,17 +97,19 @@ class Observability(Construct):
         acknowledge(
             topic,
             "Serverless-SNSRedrivePolicy",
-            because="An e-mail that cannot be delivered loses nothing: CloudWatch still shows the alarm",
+            reason="An e-mail that cannot be delivered loses nothing: CloudWatch still shows the alarm",
         )
         return topic
 
     def _check_region(self, topic_arn: str) -> None:
         region = Stack.of(self).region
         if not Token.is_unresolved(region) and topic_arn.split(":")[3] != region:
-            takes = (
-                f"a topic in the stack's region ({region}): CloudWatch notifies topics of its own region only"
+            raise SettingsError(
+                "alarm_topic_arn",
+                topic_arn,
+                f"the topic must be in the stack's region ({region}), because CloudWatch does not notify "
+                "topics in other regions",
             )
-            raise SettingsError.takes("alarm_topic_arn", topic_arn, takes)
 
     def _build_alarms(self) -> None:
         self._alarm("HttpErrors", self._http_errors, 5, "The HTTP API returned 5XX five times in 5 minutes")

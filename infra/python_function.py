@@ -81,10 +81,10 @@ class PythonFunction(Construct):
         )
         self._acknowledge_findings()
         if base.settings.tracing:
-            acknowledge_wildcards(self.role, ["*"], because="IAM has no resource type for traces")
+            acknowledge_wildcards(self.role, ["*"], reason="IAM has no resource type for traces")
         else:
             acknowledge(
-                self, "Serverless-LambdaTracing", because="The setting tracing is off: traces cost money"
+                self, "Serverless-LambdaTracing", reason="The setting tracing is off: traces cost money"
             )
 
     @property
@@ -95,33 +95,33 @@ class PythonFunction(Construct):
     def allow(
         self,
         *actions: str,
-        on: Sequence[str],
-        when: Mapping[str, Mapping[str, object]] | None = None,
-        because: str = "",
+        resources: Sequence[str],
+        conditions: Mapping[str, Mapping[str, object]] | None = None,
+        reason: str = "",
     ) -> None:
         """Grant the function these actions.
 
         Args:
             actions: IAM actions, such as "s3:GetObject".
-            on: ARNs of the resources.
-            when: IAM conditions, by operator and key.
-            because: why a wildcard among the resources is necessary.
+            resources: ARNs.
+            conditions: IAM conditions, by operator and key.
+            reason: why a wildcard in the resources is necessary.
         """
         self.role.add_to_policy(
-            iam.PolicyStatement(actions=list(actions), resources=list(on), conditions=when)
+            iam.PolicyStatement(actions=list(actions), resources=list(resources), conditions=conditions)
         )
-        if because:
-            acknowledge_wildcards(self, on, because=because)
+        if reason:
+            acknowledge_wildcards(self, resources, reason=reason)
 
     def _acknowledge_findings(self) -> None:
         acknowledge(
             self,
             "AwsSolutions-L1",
             "Serverless-LambdaLatestVersion",
-            because="Python 3.13 is supported until 2029; a newer version is used once the tests run on it",
+            reason="Python 3.13 is supported until 2029; a newer version is used once the tests run on it",
         )
         acknowledge(
             self,
             "Serverless-LambdaDLQ",
-            because="Only the function for the end of a batch is invoked asynchronously; S3 has its result",
+            reason="Only the function for the end of a batch is invoked asynchronously; S3 has its result",
         )

@@ -29,11 +29,11 @@ def expire_requests(bucket: s3.Bucket, settings: DeploymentSettings) -> None:
 def allow_idempotency(function: PythonFunction, table: dynamodb.ITable, bucket: s3.IBucket) -> None:
     """Let the function run each request once, with its key in the table and a large answer in the bucket."""
     writes = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
-    function.allow("dynamodb:GetItem", *writes, on=[table.table_arn])
+    function.allow("dynamodb:GetItem", *writes, resources=[table.table_arn])
     function.allow(
         "s3:GetObject",
         "s3:PutObject",
-        on=[bucket.arn_for_objects(f"{REQUESTS}*")],
-        because="Each request has its own folder",
+        resources=[bucket.arn_for_objects(f"{REQUESTS}*")],
+        reason="Each request has its own folder",
     )
     function.function.add_environment("LLMMANAGER_REQUEST_TABLE", table.table_name)

@@ -1,4 +1,4 @@
-"""The settings of a deployment, read from the CDK context (cdk.json, or `-c key=value`) and validated."""
+"""The settings of a deployment, read from the CDK context (cdk.json or `-c key=value`) and validated."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from infra.model_targets import is_described, ways_in
+from infra.model_targets import access_methods, is_in_catalog
 from infra.setting_values import LOG_RETENTION_DAYS, ContextReader, SettingsError
 from llmmanager.bedrock.catalog.catalog_entries import Catalog
 from llmmanager.bedrock.catalog.names import ResolvedModel
@@ -16,7 +16,7 @@ from llmmanager.bedrock.catalog.snapshot import load_snapshot
 
 __all__ = ["DEFAULTS", "LOG_RETENTION_DAYS", "DeploymentSettings", "SettingsError"]
 
-# cdk.json holds the same values, for users to change; these serve a synth without the CDK command line.
+# cdk.json has the same values for users to change. These are used without the CDK command line.
 DEFAULTS: Final[Mapping[str, object]] = {
     "stack_name": "LlmManager",
     "models": ["Nova Lite", "Nova Micro", "Claude Haiku 4.5"],
@@ -48,44 +48,43 @@ DEFAULTS: Final[Mapping[str, object]] = {
     "bedrock_endpoint_url": "",
 }
 
-# The functions' environment, 4 KB of JSON, holds all lists; what else is in it takes some 1.2 KB.
+# All lists are in the environment of the functions: at most 4 KB of JSON, of which 1.2 KB are other values.
 _MAX_LISTS_CHARACTERS: Final = 2_800
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentSettings:
-    """One deployment's settings, all of them good.
+    """The validated settings of a deployment.
 
     Attributes:
-        stack_name: the name of the stack, from which the names of its resources are made.
-        models: what `models` names, in order of preference.
-        regions: the regions whose Bedrock is called, in order of preference.
+        stack_name: name of the stack. The names of its resources start with it.
+        models: the configured models, in order of preference.
+        regions: regions whose Bedrock is called, in order of preference.
         refresh_schedule: when the model catalog is refreshed (EventBridge Scheduler, UTC).
-        map_concurrency: shards of one batch that run at once.
-        worker_concurrency: Converse calls at once in one worker.
-        shard_size: records in a shard, at most.
-        worker_timeout_seconds: how long one worker invocation may last before it is continued by another.
-        batch_concurrency: invocations of the batch worker at once, over all batches, that Lambda keeps free
-            for it and lets it have; 0 for no reserve and no bound.
-        single_request_share: the part of each Bedrock quota that batches leave to single requests.
-        batch_expiry_days: after how many days a batch's files are deleted.
-        input_buckets: buckets, besides the stack's own, that batches may read from.
-        input_keys: ARNs of the KMS keys of customers that objects in these buckets are encrypted with.
-        event_concurrency: invocations of the events function that the request queue makes at once.
-        reply_queues: ARNs of queues that a request by event may have its outcome sent to.
-        api_auth: "iam" for signed requests, "api_key" for signed requests that carry an API key as well.
-        api_daily_quota: requests a day of one API key.
-        api_rate_limit, api_burst_limit: requests a second, and at once, that the HTTP API lets through.
-        http_concurrency: the same of the HTTP API's function.
+        map_concurrency: concurrent shards of one batch.
+        worker_concurrency: concurrent Converse calls of one worker.
+        shard_size: maximum number of records in a shard.
+        worker_timeout_seconds: timeout of a worker. The next worker continues its shard.
+        batch_concurrency: reserved concurrency of the batch worker, for all batches; 0 for none.
+        single_request_share: part of each Bedrock quota that batches leave to single requests.
+        batch_expiry_days: days until the files of a batch are deleted.
+        input_buckets: other buckets that batches can read.
+        input_keys: ARNs of the customer managed KMS keys of these buckets.
+        event_concurrency: maximum concurrency of the events function for the request queue.
+        reply_queues: ARNs of queues that requests by event can choose for their outcome.
+        api_auth: "iam" for signed requests, "api_key" for signed requests that also have an API key.
+        api_daily_quota: requests per day and API key.
+        api_rate_limit, api_burst_limit: requests per second and burst that the HTTP API accepts.
+        http_concurrency: reserved concurrency of the HTTP API's function; 0 for none.
         log_retention_days: one of `LOG_RETENTION_DAYS`.
         log_payloads: whether prompts and answers are logged.
-        tracing: whether X-Ray traces what it samples of the API, the functions and the state machines.
+        tracing: whether X-Ray traces a sample of requests to the API, the functions and the state machines.
         alarm_email, alarm_topic_arn: the alarm recipient; "" for none. The topic is preferred.
-        dashboard: whether there is one.
-        removal_policy: "retain" or "destroy": what happens to tables, bucket and logs. A bucket
-            that still holds files is never deleted.
-        bedrock_endpoint_url: where Bedrock is, "" for AWS's own endpoints.
-        warnings: shown when the stack is synthesised.
+        dashboard: whether the stack has a dashboard.
+        removal_policy: "retain" or "destroy", for tables, bucket and logs. A bucket with files is never
+            deleted.
+        bedrock_endpoint_url: address of Bedrock; "" for AWS's endpoints.
+        warnings: warnings to print at synth.
     """
 
     stack_name: str
@@ -125,24 +124,24 @@ class DeploymentSettings:
             "input_buckets": self.input_buckets,
             "reply_queues": self.reply_queues,
         }
-        taken = {key: len(json.dumps(json.dumps(names))) for key, names in lists.items()}
-        if sum(taken.values()) > _MAX_LISTS_CHARACTERS:
-            longest = max(taken, key=lambda key: taken[key])
-            raise SettingsError.takes(
+        lengths = {key: len(json.dumps(json.dumps(names))) for key, names in lists.items()}
+        if sum(lengths.values()) > _MAX_LISTS_CHARACTERS:
+            longest = max(lengths, key=lambda key: lengths[key])
+            raise SettingsError(
                 longest,
                 lists[longest],
-                f"less: {', '.join(lists)} may be {_MAX_LISTS_CHARACTERS} characters of JSON together, "
-                f"for Lambda gives a function 4 KB of environment; they are {sum(taken.values())}",
+                f"the list is too long. {', '.join(lists)} together have {sum(lengths.values())} characters "
+                f"of JSON, but at most {_MAX_LISTS_CHARACTERS} fit into the environment of a function (4 KB)",
             )
 
     @classmethod
     def from_context(cls, context: Mapping[str, object]) -> DeploymentSettings:
-        """The settings in a CDK context, defaults where it has no such key; CDK's own keys are ignored.
+        """Return the settings of a CDK context, with defaults for missing keys. Keys of the CDK are ignored.
 
         Raises:
-            SettingsError: a value cannot be used, or a key looks like a misspelt one.
+            SettingsError: a value is invalid, or a key is probably misspelt.
         """
-        _refuse_misspelt(context)
+        _check_spelling(context)
         read = ContextReader({**DEFAULTS, **context})
         regions = read.regions("regions")
         models = read.models("models", regions)
@@ -182,19 +181,19 @@ class DeploymentSettings:
 
 def _warnings(models: tuple[ResolvedModel, ...], regions: tuple[str, ...]) -> tuple[str, ...]:
     catalog = Catalog(load_snapshot())
-    heard = [warning for model in models for warning in model.warnings]
-    if all(is_described(model, catalog) for model in models):
-        heard += [
-            f"No configured model can be called in {region}, as far as is known"
+    warnings = [warning for model in models for warning in model.warnings]
+    if all(is_in_catalog(model, catalog) for model in models):
+        warnings += [
+            f"No configured model is available in {region}, according to bedrock-models"
             for region in regions
-            if not any(ways_in(model, [region], catalog=catalog) for model in models)
+            if not any(access_methods(model, [region], catalog=catalog) for model in models)
         ]
-    return tuple(heard)
+    return tuple(warnings)
 
 
-def _refuse_misspelt(context: Mapping[str, object]) -> None:
-    """A key that nearly is one of ours would be ignored in silence, and a default deployed instead."""
+def _check_spelling(context: Mapping[str, object]) -> None:
+    """Raise SettingsError for a key similar to a setting, which would silently have no effect."""
     for key, value in context.items():
-        meant = difflib.get_close_matches(key, DEFAULTS, n=1, cutoff=0.75)
-        if key not in DEFAULTS and meant:
-            raise SettingsError(key, value, f'there is no such key; is "{meant[0]}" meant?')
+        similar = difflib.get_close_matches(key, DEFAULTS, n=1, cutoff=0.75)
+        if key not in DEFAULTS and similar:
+            raise SettingsError(key, value, f'unknown key. Did you mean "{similar[0]}"?')

@@ -135,12 +135,14 @@ def _check_partition(region: str, settings: DeploymentSettings) -> None:
     partition = None if Token.is_unresolved(region) else RegionInfo.get(region).partition
     if partition is None:
         return
-    wrong = [name for name in settings.regions if RegionInfo.get(name).partition not in (partition, None)]
-    if wrong:
-        takes = (
-            f"regions in the same partition as {region} ({partition}): credentials are valid in one partition"
+    others = [name for name in settings.regions if RegionInfo.get(name).partition not in (partition, None)]
+    if others:
+        raise SettingsError(
+            "regions",
+            ", ".join(others),
+            f"all regions must be in the partition of the stack's region {region} ({partition}), because "
+            "credentials are valid in one partition only",
         )
-        raise SettingsError.takes("regions", ", ".join(wrong), takes)
 
 
 def _environment(

@@ -17,7 +17,7 @@ from infra.python_function import PythonFunction
 from infra.settings import DeploymentSettings
 
 LAMBDA_RETRIERS: Final[Sequence[Mapping[str, Any]]] = (
-    # There was no room for the function. Other batches may take it for hours, and waiting costs nothing.
+    # The function is at its concurrency limit. Other batches can use it for hours, and waiting costs nothing.
     {
         "ErrorEquals": ["Lambda.TooManyRequestsException"],
         "IntervalSeconds": 2,
@@ -26,7 +26,7 @@ LAMBDA_RETRIERS: Final[Sequence[Mapping[str, Any]]] = (
         "MaxDelaySeconds": 120,
         "JitterStrategy": "FULL",
     },
-    # Lambda's own passing faults: the function did not run, or nobody knows whether it did.
+    # Temporary faults of Lambda: the function did not run, or it is unknown whether it ran.
     {
         "ErrorEquals": [
             "Lambda.ClientExecutionTimeoutException",
@@ -44,7 +44,7 @@ LAMBDA_RETRIERS: Final[Sequence[Mapping[str, Any]]] = (
 
 
 class StateMachine(Construct):
-    """A state machine that may invoke the functions it names and write its own log."""
+    """A state machine that can only invoke its functions and write its own log."""
 
     def __init__(
         self,
@@ -65,11 +65,11 @@ class StateMachine(Construct):
         self.machine = sfn.StateMachine(
             self,
             "Machine",
-            # Not CDK's own to_json_string: jsii loses the nulls, and "ResultPath": null means something.
+            # Not Stack.to_json_string: jsii drops null values, and "ResultPath": null has a meaning.
             definition_body=sfn.DefinitionBody.from_string(json.dumps(definition)),
             role=self.role,
             tracing_enabled=settings.tracing,
-            # Inputs and outputs can hold prompts, so the log tells the steps and not the data.
+            # Inputs and outputs can contain prompts, so the log has the steps without data.
             logs=sfn.LogOptions(
                 destination=build_log_group(
                     self, "Logs", settings, log_group_name=vended_log_group_name(self, "states")
@@ -79,14 +79,14 @@ class StateMachine(Construct):
             ),
         )
         acknowledge_wildcards(
-            self.role, ["*"], because="Delivering a log has no resource to name, and a trace has none"
+            self.role, ["*"], reason="IAM has no resource type for log deliveries and traces"
         )
         if not settings.tracing:
             acknowledge(
                 self.machine,
                 "AwsSolutions-SF2",
                 "Serverless-StepFunctionStateMachineXray",
-                because="The setting tracing is off: it costs, and the history and the log tell every step",
+                reason="The setting tracing is off: traces cost money, and the log has every step",
             )
 
     @property
@@ -96,7 +96,7 @@ class StateMachine(Construct):
 
     @property
     def executions_arn(self) -> str:
-        """What matches the ARNs of all executions of this machine, and of no other."""
+        """A pattern for the ARNs of all executions of this state machine."""
         return Stack.of(self).format_arn(
             service="states",
             resource="execution",
@@ -106,7 +106,7 @@ class StateMachine(Construct):
 
 
 def service_principal(scope: Construct, service: str) -> iam.PrincipalBase:
-    """An AWS service acting for this account: no other account can borrow the role through the service."""
+    """Return an AWS service as principal, limited to calls for this account (no confused deputy)."""
     return iam.ServicePrincipal(
         service, conditions={"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}}
     )

@@ -94,7 +94,7 @@ def running_emulator(
         LocalRunError: the port cannot be used, or the emulator does not start.
     """
     chosen = choose_port(port)
-    # The health page returns the edition. It tells this emulator from another one that got the port first.
+    # The health page returns the edition, which identifies this emulator if another one got the port first.
     edition = secrets.token_hex(8)
     certificate = make_certificate(folder) if check_permissions else None
     environment = clean_environment(

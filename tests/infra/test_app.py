@@ -71,12 +71,12 @@ def test_regions_outside_the_stacks_partition_are_rejected(tmp_path: Path, regio
     done = run_app(tmp_path, context={"regions": "us-east-1,eu-central-1"}, **account)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith(
-        "Context key \"regions\" is 'us-east-1, eu-central-1': it takes regions in the same partition "
-        f"as {region} ("
+        "Context key \"regions\" is 'us-east-1, eu-central-1': all regions must be in the partition of the "
+        f"stack's region {region} ("
     )
 
 
 def test_a_topic_outside_the_stacks_region_is_rejected_when_the_region_is_known(tmp_path: Path) -> None:
     elsewhere = run_app(tmp_path, context=dict(TOPIC), **ACCOUNT, CDK_DEFAULT_REGION="us-east-1")
     assert elsewhere.returncode == 1
-    assert "a topic in the stack's region (us-east-1)" in elsewhere.stderr.splitlines()[-1]
+    assert "the topic must be in the stack's region (us-east-1)" in elsewhere.stderr.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""Who may do what, to the last statement; and every wildcard with its reason."""
+"""All permissions of all roles, and the reason for each wildcard."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ BATCH_EXECUTIONS = "arn:<partition>:states:us-east-1:123456789012:execution:<Bat
 
 LIST_BUCKET = (["s3:ListBucket"], ["<BatchBucket.Arn>"])
 READ_CATALOG = (["dynamodb:BatchGetItem"], ["<CatalogTable.Arn>"])
-SHARE_HEALTH = (["dynamodb:PutItem", "dynamodb:Query"], ["<CatalogTable.Arn>"])
-REMEMBER_REQUESTS = (
+SHARE_COOLDOWNS = (["dynamodb:PutItem", "dynamodb:Query"], ["<CatalogTable.Arn>"])
+STORE_REQUESTS = (
     (
         ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
         ["<RequestTable.Arn>"],
@@ -41,12 +41,12 @@ def write_log(owner: str) -> tuple[list[str], list[str]]:
     return ["logs:CreateLogStream", "logs:PutLogEvents"], [f"<{owner}Logs.Arn>"]
 
 
-# What each role may do, beside invoking models: actions and resources.
+# The permissions of each role, except invoking models: actions and resources.
 EXPECTED = {
     "HttpApiHandlerRole": [
         write_log("HttpApiHandler"),
         READ_CATALOG,
-        SHARE_HEALTH,
+        SHARE_COOLDOWNS,
         (["states:ListExecutions", "states:StartExecution"], ["<BatchMachine>"]),
         (
             ["states:DescribeExecution", "states:StopExecution"],
@@ -66,13 +66,13 @@ EXPECTED = {
             ],
         ),
         LIST_BUCKET,
-        *REMEMBER_REQUESTS,
+        *STORE_REQUESTS,
         (["sqs:SendMessage"], ["<EventsRequestQueue.Arn>"]),
     ],
     "EventsHandlerRole": [
         write_log("EventsHandler"),
         READ_CATALOG,
-        SHARE_HEALTH,
+        SHARE_COOLDOWNS,
         (
             [
                 "sqs:ChangeMessageVisibility",
@@ -88,7 +88,7 @@ EXPECTED = {
         (["s3:GetObject"], ["<BatchBucket.Arn>/inputs/*"]),
         (["states:StartExecution"], ["<BatchMachine>"]),
         LIST_BUCKET,
-        *REMEMBER_REQUESTS,
+        *STORE_REQUESTS,
     ],
     "BatchPlanRole": [
         write_log("BatchPlan"),
@@ -104,7 +104,7 @@ EXPECTED = {
         (["s3:AbortMultipartUpload", "s3:PutObject"], [BATCH_FILES]),
         LIST_BUCKET,
         READ_CATALOG,
-        SHARE_HEALTH,
+        SHARE_COOLDOWNS,
     ],
     "BatchCollectRole": [
         write_log("BatchCollect"),
@@ -164,20 +164,20 @@ EXPECTED = {
     "HttpApiCloudWatchRole": [],
 }
 
-# Every resource with a wildcard, and why it cannot be named more closely.
+# Every resource with a wildcard, and the reason for it.
 WILDCARDS = {
-    "*": "listing models and profiles, and delivering a state machine's log, have no resource to name",
-    "<BatchBucket.Arn>/*": "an input may lie anywhere in the stack's own bucket",
-    BATCH_FILES: "batches and their files have names of their own",
-    "<BatchBucket.Arn>/inputs/*": "files that requests name have names of their own",
-    "<BatchBucket.Arn>/requests/*": "requests have names of their own",
-    "<BatchBucket.Arn>/batches/*/input.jsonl": "one in every batch",
-    "<BatchBucket.Arn>/batches/*/manifest.json": "one in every batch",
-    "<BatchBucket.Arn>/batches/*/summary.json": "one in every batch",
-    "<BatchBucket.Arn>/batches/*/runs/*.json": "one for every execution",
-    "<BatchBucket.Arn>/batches/*/ended/*.json": "one for every execution",
-    "<BatchBucket.Arn>/batches/*/told/*.json": "one for every execution",
-    BATCH_EXECUTIONS.replace("<partition>", "aws"): "executions have names of their own",
+    "*": "IAM has no resource type for listing models and profiles and for log deliveries",
+    "<BatchBucket.Arn>/*": "an input can be anywhere in the stack's bucket",
+    BATCH_FILES: "each batch has its own files",
+    "<BatchBucket.Arn>/inputs/*": "a request can name any input file",
+    "<BatchBucket.Arn>/requests/*": "each request has its own folder",
+    "<BatchBucket.Arn>/batches/*/input.jsonl": "one per batch",
+    "<BatchBucket.Arn>/batches/*/manifest.json": "one per batch",
+    "<BatchBucket.Arn>/batches/*/summary.json": "one per batch",
+    "<BatchBucket.Arn>/batches/*/runs/*.json": "one per execution",
+    "<BatchBucket.Arn>/batches/*/ended/*.json": "one per execution",
+    "<BatchBucket.Arn>/batches/*/told/*.json": "one per execution",
+    BATCH_EXECUTIONS.replace("<partition>", "aws"): "each batch has its own executions",
 }
 
 
@@ -186,7 +186,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 def statements(stack: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every statement of every role's own policies, with the role's name."""
+    """Yield every statement of the inline policies, with the role's name."""
     for policy in stack.of_type("AWS::IAM::Policy").values():
         for role in policy["Roles"]:
             for statement in policy["PolicyDocument"]["Statement"]:
@@ -194,6 +194,7 @@ def statements(stack: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def granted(stack: Any, role: str) -> list[tuple[list[str], list[str]]]:
+    """Return actions and resources of each statement of the role."""
     return [
         (sorted(as_list(statement["Action"])), sorted(as_list(statement["Resource"])))
         for owner, statement in statements(stack)
@@ -201,12 +202,12 @@ def granted(stack: Any, role: str) -> list[tuple[list[str], list[str]]]:
     ]
 
 
-def test_these_are_all_roles(stack: Any) -> None:
+def test_all_roles_are_listed(stack: Any) -> None:
     assert set(stack.of_type("AWS::IAM::Role")) == set(EXPECTED)
 
 
 @pytest.mark.parametrize("role", EXPECTED)
-def test_a_role_may_do_exactly_what_it_needs(stack: Any, role: str) -> None:
+def test_a_role_has_exactly_the_permissions_it_needs(stack: Any, role: str) -> None:
     expected = [(sorted(actions), sorted(resources)) for actions, resources in EXPECTED[role]]
     assert sorted(granted(stack, role)) == sorted(expected)
 
@@ -228,17 +229,17 @@ def test_every_wildcard_in_a_resource_has_a_reason(stack: Any) -> None:
     assert found == set(WILDCARDS)
 
 
-def test_who_calls_models_writes_to_the_catalogs_table_only_what_is_about_health(stack: Any) -> None:
+def test_functions_that_call_models_write_only_cooldowns_to_the_catalog_table(stack: Any) -> None:
     writers = {
         role: statement.get("Condition")
         for role, statement in statements(stack)
         if "dynamodb:PutItem" in statement["Action"] and statement["Resource"] == "<CatalogTable.Arn>"
     }
-    of_health = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["health"]}}
+    only_cooldowns = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["health"]}}
     assert writers == {
-        "BatchWorkerRole": of_health,
-        "EventsHandlerRole": of_health,
-        "HttpApiHandlerRole": of_health,
+        "BatchWorkerRole": only_cooldowns,
+        "EventsHandlerRole": only_cooldowns,
+        "HttpApiHandlerRole": only_cooldowns,
         "ModelAccessRefreshRole": None,
     }
 
@@ -266,15 +267,15 @@ def test_only_the_functions_that_call_models_may_invoke_them(stack: Any) -> None
         "HttpApiHandlerRole": policies,
         "EventsHandlerRole": policies,
         "BatchWorkerRole": policies,
-        # API Gateway's account-wide role takes no other.
+        # API Gateway requires this policy for its account-wide role.
         "HttpApiCloudWatchRole": [
             "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
         ],
     }
 
 
-def test_the_models_of_one_small_deployment_are_allowed_to_the_letter(varied: Any) -> None:
-    # Nova Micro in eu-west-2: on demand, and through no profile.
+def test_a_small_deployment_allows_exactly_its_model(varied: Any) -> None:
+    # Nova Micro in eu-west-2: on demand only.
     assert invoke_statements(varied) == [
         {
             "Action": INVOKE,
@@ -284,7 +285,7 @@ def test_the_models_of_one_small_deployment_are_allowed_to_the_letter(varied: An
     ]
 
 
-def test_profiles_reach_the_template_with_their_conditions(stack: Any) -> None:
+def test_the_template_has_profiles_with_their_conditions(stack: Any) -> None:
     account = "123456789012"
     sources = ["us-east-1", "us-west-2", "eu-central-1"]
     through = [f"arn:aws:bedrock:{r}:{account}:inference-profile/global.{HAIKU}" for r in sources]
@@ -302,18 +303,18 @@ def test_profiles_reach_the_template_with_their_conditions(stack: Any) -> None:
     assert expected in invoke_statements(stack)
 
 
-def test_other_accounts_cannot_borrow_a_role_through_a_service(stack: Any) -> None:
+def test_other_accounts_cannot_use_a_role_through_a_service(stack: Any) -> None:
     for name, role in stack.of_type("AWS::IAM::Role").items():
         (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
         service = trust["Principal"]["Service"]
         if service in ("states.amazonaws.com", "scheduler.amazonaws.com"):
             assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}, name
         else:
-            # Lambda and API Gateway only act for the account whose role it is.
+            # Lambda and API Gateway use a role only for its own account.
             assert service in ("lambda.amazonaws.com", "apigateway.amazonaws.com")
 
 
-def test_input_buckets_can_be_read_by_the_planner_and_the_workers_and_not_written(varied: Any) -> None:
+def test_input_buckets_can_be_read_but_not_written(varied: Any) -> None:
     readers = sorted(
         (role, as_list(statement["Action"]))
         for role, statement in statements(varied)
@@ -332,7 +333,7 @@ def test_input_buckets_can_be_read_by_the_planner_and_the_workers_and_not_writte
     assert (["s3:GetObject"], read) in granted(varied, "BatchPlanRole")
 
 
-def test_keys_of_input_buckets_decrypt_through_s3_for_those_who_read_inputs(stack: Any, varied: Any) -> None:
+def test_input_keys_allow_decrypting_through_s3_for_readers_of_inputs(stack: Any, varied: Any) -> None:
     key = "arn:aws:kms:eu-west-2:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
     decrypting = [
         (role, statement["Resource"], statement["Condition"])
@@ -347,16 +348,14 @@ def test_keys_of_input_buckets_decrypt_through_s3_for_those_who_read_inputs(stac
     assert not any("kms:Decrypt" in as_list(statement["Action"]) for _, statement in statements(stack))
 
 
-def test_the_batches_files_are_called_as_the_functions_call_them() -> None:
+def test_the_names_of_batch_files_match_those_of_the_functions() -> None:
     from lambdas.batch import storage
 
     assert storage.BatchStorage("b", "id").key(storage.INPUT) == "batches/id/input.jsonl"
     assert (storage.MANIFEST, storage.SUMMARY) == ("manifest.json", "summary.json")
 
 
-def test_traces_are_written_where_the_setting_says_so_and_by_whom_it_concerns(
-    stack: Any, varied: Any
-) -> None:
+def test_tracing_permissions_are_granted_only_if_tracing_is_on(stack: Any, varied: Any) -> None:
     def tracing(deployed: Any) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
         for role, statement in statements(deployed):
@@ -369,12 +368,12 @@ def test_traces_are_written_where_the_setting_says_so_and_by_whom_it_concerns(
     sends = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
     samples = ["xray:GetSamplingRules", "xray:GetSamplingTargets", *sends]
     assert tracing(stack) == {}
-    told = tracing(varied)
+    traced = tracing(varied)
     machines = {"BatchMachineRole", "ModelAccessRefreshMachineRole"}
-    assert machines < set(told)
-    for role, actions in told.items():
+    assert machines < set(traced)
+    for role, actions in traced.items():
         assert actions == (samples if role in machines else sends)
     functions = varied.of_type("AWS::Lambda::Function").values()
-    assert set(told) - machines == {
+    assert set(traced) - machines == {
         function["Role"].removeprefix("<").removesuffix(".Arn>") for function in functions
     }

@@ -1,4 +1,4 @@
-"""What the functions carry, and that it is enough."""
+"""The code asset of the functions is complete and small."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from infra.lambda_asset import ROOT, SERVICES, AssetError, build_asset, locked_d
 from tests.waiting import PATIENCE_SECONDS
 
 MEGABYTE = 1_000_000
-# A Python that can import nothing but its standard library.
+# A Python that can import only its standard library.
 ISOLATED = [sys.executable, "-I", "-S", "-B", "-W", "error", "-c"]
 
 
@@ -42,7 +42,7 @@ def run_with_only(asset: Path, code: str, **environment: str) -> str:
     return done.stdout
 
 
-def test_the_asset_holds_the_code_the_library_and_what_they_import(asset: Path) -> None:
+def test_the_asset_has_the_functions_the_library_and_their_dependencies(asset: Path) -> None:
     top = {path.name for path in asset.iterdir() if not path.name.endswith(".dist-info")}
     assert top == {
         "lambdas",
@@ -60,18 +60,18 @@ def test_the_asset_holds_the_code_the_library_and_what_they_import(asset: Path) 
     }
 
 
-def test_the_asset_holds_every_source_file_of_the_functions(asset: Path) -> None:
+def test_the_asset_has_every_source_file_of_the_functions(asset: Path) -> None:
     for folder in ("lambdas", "llmmanager"):
         sources = {path for path in (ROOT / folder).rglob("*.py") if "testing" not in path.parts}
         assert {asset / path.relative_to(ROOT) for path in sources} == set((asset / folder).rglob("*.py"))
 
 
-def test_the_asset_holds_nothing_that_only_development_needs(asset: Path) -> None:
+def test_the_asset_has_no_development_files(asset: Path) -> None:
     unwanted = ("__pycache__", ".pyc", "llmmanager/testing", "aws_cdk", "pytest", "moto", "/tests/", "RECORD")
     assert [name for name in files(asset) for part in unwanted if part in f"/{name}"] == []
 
 
-def test_the_asset_describes_only_the_services_that_are_called(asset: Path) -> None:
+def test_the_asset_has_data_of_used_services_only(asset: Path) -> None:
     data = asset / "botocore" / "data"
     assert {path.name for path in data.iterdir() if path.is_dir()} == SERVICES
     assert {path.name for path in data.iterdir() if path.is_file()} == {
@@ -82,7 +82,7 @@ def test_the_asset_describes_only_the_services_that_are_called(asset: Path) -> N
     }
 
 
-# Runs where all of botocore is, and where the asset alone is: where requests go, and how they are signed.
+# Collects URL and signature of requests. Runs with the complete botocore and with the asset only.
 DESTINATIONS = """
 import botocore.session
 session = botocore.session.Session()
@@ -92,7 +92,7 @@ destinations = {}
 class NotSent(Exception):
     pass
 
-def note(request, **_):
+def record(request, **_):
     signature = str(request.headers["Authorization"]).split(",")[0]
     destinations[f"{service} in {region}"] = [request.url, signature]
     raise NotSent
@@ -100,7 +100,7 @@ def note(request, **_):
 for service, (operation, arguments) in operations.items():
     for region in ("us-east-1", "eu-west-2", "cn-north-1", "us-gov-west-1", "us-iso-east-1", "mars-north-1"):
         client = session.create_client(service, region_name=region)
-        client.meta.events.register("before-send", note)
+        client.meta.events.register("before-send", record)
         try:
             getattr(client, operation)(**arguments)
         except NotSent:
@@ -122,46 +122,46 @@ OPERATIONS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def test_requests_of_the_asset_go_where_those_of_all_of_botocore_go(asset: Path) -> None:
-    known: dict[str, Any] = {"operations": OPERATIONS}
-    exec(DESTINATIONS, known)
-    assert len(known["destinations"]) == 6 * len(SERVICES)
+def test_requests_of_the_asset_are_those_of_the_complete_botocore(asset: Path) -> None:
+    namespace: dict[str, Any] = {"operations": OPERATIONS}
+    exec(DESTINATIONS, namespace)
+    assert len(namespace["destinations"]) == 6 * len(SERVICES)
     code = f"import json\noperations = {OPERATIONS!r}\n{DESTINATIONS}\nprint(json.dumps(destinations))"
-    assert json.loads(run_with_only(asset, code)) == known["destinations"]
+    assert json.loads(run_with_only(asset, code)) == namespace["destinations"]
 
 
-def test_the_endpoints_of_the_asset_are_those_of_the_services_that_are_called(asset: Path) -> None:
+def test_the_asset_has_endpoints_of_used_services_only(asset: Path) -> None:
     endpoints = json.loads((asset / "botocore" / "data" / "endpoints.json").read_text())
     described = {name for partition in endpoints["partitions"] for name in partition["services"]}
-    # Of bedrock-runtime, endpoints.json has nothing to say.
+    # endpoints.json has no entry for bedrock-runtime.
     assert described == {"bedrock", "dynamodb", "events", "s3", "servicequotas", "sqs", "states", "sts"}
 
 
-def test_services_are_described_as_by_all_of_botocore_but_for_the_documentation(asset: Path) -> None:
-    whole = Path(botocore.__file__).parent / "data"
-    cut = sorted((asset / "botocore" / "data").rglob("service-2.json.gz"))
-    assert len(cut) >= len(SERVICES)
-    for file in cut:
-        full = described(whole / file.relative_to(asset / "botocore" / "data"))
-        assert described(file) == undocumented(full)
+def test_service_data_is_that_of_botocore_without_documentation(asset: Path) -> None:
+    complete = Path(botocore.__file__).parent / "data"
+    reduced = sorted((asset / "botocore" / "data").rglob("service-2.json.gz"))
+    assert len(reduced) >= len(SERVICES)
+    for file in reduced:
+        full = read_description(complete / file.relative_to(asset / "botocore" / "data"))
+        assert read_description(file) == without_documentation(full)
 
 
-def described(file: Path) -> Any:
+def read_description(file: Path) -> Any:
     return json.loads(gzip.decompress(file.read_bytes()))
 
 
-def undocumented(value: Any) -> Any:
+def without_documentation(value: Any) -> Any:
     if isinstance(value, list):
-        return [undocumented(item) for item in value]
+        return [without_documentation(item) for item in value]
     if not isinstance(value, dict):
         return value
     documented = isinstance(value.get("documentation"), str)
-    return {key: undocumented(item) for key, item in value.items()} | (
+    return {key: without_documentation(item) for key, item in value.items()} | (
         {"documentation": ""} if documented else {}
     )
 
 
-def test_every_import_of_the_functions_is_in_the_asset_however_late_it_is_made(
+def test_every_import_of_the_functions_is_in_the_asset_even_a_late_one(
     asset: Path,
 ) -> None:
     imported = {
@@ -191,18 +191,20 @@ def imported_names(node: ast.AST) -> list[str]:
     return []
 
 
-def test_what_powertools_imports_of_itself_is_in_the_asset(asset: Path) -> None:
+def test_internal_imports_of_powertools_are_in_the_asset(asset: Path) -> None:
     missing = set()
     for path in (asset / "aws_lambda_powertools").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             for name in imported_names(node):
-                if name.startswith("aws_lambda_powertools.") and not is_there(asset, name.partition(":")[0]):
+                if name.startswith("aws_lambda_powertools.") and not has_module(
+                    asset, name.partition(":")[0]
+                ):
                     missing.add(name)
-    # Of pydantic's models, which the asset does not hold either.
+    # Only used with pydantic, which is not in the asset.
     assert missing == {"aws_lambda_powertools.event_handler.openapi.compat:_model_dump"}
 
 
-def is_there(asset: Path, module: str) -> bool:
+def has_module(asset: Path, module: str) -> bool:
     path = asset.joinpath(*module.split("."))
     return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
@@ -211,7 +213,7 @@ def test_the_asset_is_small(asset: Path) -> None:
     assert sum(path.stat().st_size for path in asset.rglob("*") if path.is_file()) < 6 * MEGABYTE
 
 
-def test_every_file_can_be_read_by_lambdas_user_whatever_the_umask(tmp_path: Path) -> None:
+def test_every_file_is_readable_regardless_of_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
         build_asset(tmp_path / "asset")
@@ -221,31 +223,31 @@ def test_every_file_can_be_read_by_lambdas_user_whatever_the_umask(tmp_path: Pat
     assert modes == {0o644}
 
 
-def test_the_same_sources_make_the_same_asset(asset: Path, tmp_path: Path) -> None:
+def test_the_same_sources_give_the_same_asset(asset: Path, tmp_path: Path) -> None:
     build_asset(tmp_path)
     assert digests(tmp_path) == digests(asset)
 
 
-def test_what_is_compressed_here_has_a_header_that_no_version_of_python_chooses(asset: Path) -> None:
-    """The module gzip writes another operating system from Python 3.12 to 3.13, and so other hashes."""
+def test_the_gzip_header_does_not_depend_on_the_python_version(asset: Path) -> None:
+    """The module gzip writes different headers in Python 3.12 and 3.13, which changes the hash."""
     written = sorted((asset / "botocore" / "data").rglob("service-2.json.gz"))
     assert {file.read_bytes()[:10].hex() for file in written} == {"1f8b08000000000002ff"}
 
 
 @pytest.mark.parametrize("size", [0, 1, 100_000])
-def test_what_is_compressed_here_is_a_sound_gzip_file(size: int) -> None:
+def test_compressed_data_is_a_valid_gzip_file(size: int) -> None:
     data = os.urandom(size)
     assert gzip.decompress(lambda_asset._gzip(data)) == data
 
 
-def test_records_that_an_installer_writes_for_its_machine_stay_behind(lock_one: Path, tmp_path: Path) -> None:
+def test_records_of_installers_are_left_out(lock_one: Path, tmp_path: Path) -> None:
     install(lock_one)
     info = lock_one / "example-1.0.dist-info"
-    left = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
-    for name in left:
+    records = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
+    for name in records:
         (info / name).write_text("{}")
     with (info / "RECORD").open("a") as record:
-        record.writelines(f"{info.name}/{name},,\n" for name in left)
+        record.writelines(f"{info.name}/{name},,\n" for name in records)
     build_asset(tmp_path / "asset")
     assert files(tmp_path / "asset") == ["example-1.0.dist-info/METADATA", "example.py"]
 
@@ -254,7 +256,7 @@ def digests(folder: Path) -> dict[str, str]:
     return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files(folder)}
 
 
-def test_every_module_of_the_functions_imports_with_the_asset_alone(asset: Path) -> None:
+def test_every_module_of_the_functions_imports_with_the_asset_only(asset: Path) -> None:
     modules = [
         name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         for name in files(asset)
@@ -272,7 +274,7 @@ print(json.dumps([path for path in (getattr(m, "__file__", None) for m in sys.mo
     assert elsewhere == []
 
 
-def test_every_service_that_is_called_has_a_client_with_the_asset_alone(asset: Path) -> None:
+def test_every_used_service_has_a_client_with_the_asset_only(asset: Path) -> None:
     code = f"""
 import boto3
 session = boto3.Session(region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
@@ -282,7 +284,7 @@ for service in {sorted(SERVICES)!r}:
     assert len(run_with_only(asset, code).split()) == len(SERVICES)
 
 
-def test_the_snapshot_and_the_model_table_travel_with_the_asset(asset: Path) -> None:
+def test_the_asset_has_the_snapshot_and_the_model_table(asset: Path) -> None:
     code = """
 from llmmanager.bedrock.catalog.catalog_entries import Catalog
 from llmmanager.bedrock.catalog.names import NameResolver
@@ -292,7 +294,7 @@ print(NameResolver(Catalog(load_snapshot())).resolve("Nova Lite").model_id)
     assert run_with_only(asset, code) == "amazon.nova-lite-v1:0\n"
 
 
-def test_everything_that_a_locked_distribution_requires_is_locked() -> None:
+def test_all_requirements_of_locked_packages_are_locked() -> None:
     from importlib import metadata
 
     from packaging.requirements import Requirement
@@ -309,7 +311,7 @@ def test_everything_that_a_locked_distribution_requires_is_locked() -> None:
 
 @pytest.fixture
 def lock_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A lock file of one distribution, `example` 1.0; returns the folder to install it to."""
+    """A lock file with one package, `example` 1.0. Returns the folder to install it to."""
     (tmp_path / "lambda.txt").write_text("example==1.0 \\\n    --hash=sha256:00\n")
     monkeypatch.setattr(lambda_asset, "LOCK", tmp_path / "lambda.txt")
     monkeypatch.setattr(lambda_asset, "ROOT", tmp_path)
@@ -332,7 +334,7 @@ def install(site: Path, *, version: str = "1.0", wheel: str | None = None, recor
         )
 
 
-def test_an_installed_distribution_is_copied_without_scripts_byte_code_and_records(
+def test_an_installed_package_is_copied_without_scripts_byte_code_and_records(
     lock_one: Path, tmp_path: Path
 ) -> None:
     install(lock_one)
@@ -340,16 +342,16 @@ def test_an_installed_distribution_is_copied_without_scripts_byte_code_and_recor
     assert files(tmp_path / "asset") == ["example-1.0.dist-info/METADATA", "example.py"]
 
 
-def test_a_missing_distribution_is_named(lock_one: Path, tmp_path: Path) -> None:
+def test_a_missing_package_is_reported(lock_one: Path, tmp_path: Path) -> None:
     with pytest.raises(
-        AssetError, match=r"example 1\.0 is not installed; install the versions that lambda\.txt"
+        AssetError, match=r"example 1\.0 is not installed\. Install the versions in lambda\.txt"
     ):
         build_asset(tmp_path / "asset")
 
 
-def test_another_version_than_the_locked_one_is_refused(lock_one: Path, tmp_path: Path) -> None:
+def test_another_version_than_the_locked_one_is_rejected(lock_one: Path, tmp_path: Path) -> None:
     install(lock_one, version="1.1")
-    with pytest.raises(AssetError, match=r"example is installed in version 1\.1, not 1\.0"):
+    with pytest.raises(AssetError, match=r"example 1\.1 is installed instead of 1\.0"):
         build_asset(tmp_path / "asset")
 
 
@@ -363,15 +365,13 @@ def test_another_version_than_the_locked_one_is_refused(lock_one: Path, tmp_path
         "Root-Is-Purelib: true\n",
     ],
 )
-def test_a_distribution_that_is_not_pure_python_is_refused(
-    wheel: str, lock_one: Path, tmp_path: Path
-) -> None:
+def test_a_package_that_is_not_pure_python_is_rejected(wheel: str, lock_one: Path, tmp_path: Path) -> None:
     install(lock_one, wheel=wheel)
     with pytest.raises(AssetError, match="example is not pure Python"):
         build_asset(tmp_path / "asset")
 
 
-def test_a_distribution_without_a_list_of_files_is_refused(lock_one: Path, tmp_path: Path) -> None:
+def test_a_package_without_a_list_of_files_is_rejected(lock_one: Path, tmp_path: Path) -> None:
     install(lock_one, record=False)
     with pytest.raises(AssetError, match="example is installed without a list of its files"):
         build_asset(tmp_path / "asset")

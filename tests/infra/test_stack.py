@@ -208,7 +208,7 @@ def test_resources_with_data_are_retained_unless_the_removal_policy_is_destroy(
 def test_the_refresh_is_scheduled(stack: Any) -> None:
     assert stack.of_type("AWS::Scheduler::Schedule") == {
         "ModelAccessSchedule": {
-            "Description": "Refreshes the catalog of model access",
+            "Description": "Refreshes the model catalog",
             "FlexibleTimeWindow": {"Mode": "OFF"},
             "ScheduleExpression": "rate(6 hours)",
             "Target": {

@@ -1,4 +1,4 @@
-"""The state machines: parsed by an interpreter of Amazon States Language, and run by it."""
+"""The state machines, parsed and run by an interpreter of Amazon States Language."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Function = Callable[[Any], Any]
 
 
 class FakeLambda:
-    """Answers the interpreter's calls of Lambda with Python functions, by the end of their names."""
+    """A Lambda client of the interpreter that runs Python functions, by the end of the function's name."""
 
     def __init__(self, functions: Mapping[str, Function]) -> None:
         self._functions = functions
@@ -37,11 +37,11 @@ class FakeLambda:
         event = json.loads(Payload)
         self.calls.append((name, event))
         try:
-            answer = self._functions[name](event)
+            output = self._functions[name](event)
         except Exception as error:
-            answer = {"errorType": type(error).__name__, "errorMessage": str(error)}
-            return {"StatusCode": 200, "FunctionError": "Unhandled", "Payload": body(answer)}
-        return {"StatusCode": 200, "Payload": body(answer)}
+            output = {"errorType": type(error).__name__, "errorMessage": str(error)}
+            return {"StatusCode": 200, "FunctionError": "Unhandled", "Payload": body(output)}
+        return {"StatusCode": 200, "Payload": body(output)}
 
     def events(self, name: str) -> list[Any]:
         return [event for called, event in self.calls if called == name]
@@ -52,7 +52,7 @@ def body(value: Any) -> BytesIO:
 
 
 def asl(definition: Mapping[str, Any]) -> str:
-    """The definition as text. The interpreter wants a decimal point in a percentage; JSON has one number."""
+    """Return the definition as text. The interpreter requires a decimal point in percentages."""
     return json.dumps(definition).replace('Percentage": 100,', 'Percentage": 100.0,')
 
 
@@ -61,12 +61,12 @@ Run = Callable[..., tuple[dict[str, Any], FakeLambda]]
 
 @pytest.fixture
 def run(stack: Any, aws_credentials: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """Run a state machine on an input with these functions; what came of it, and the calls made."""
-    # Retries are counted, not waited for.
+    """Return a function that runs a state machine and returns the ended execution and the calls of Lambda."""
+    # Do not wait between retries.
     monkeypatch.setattr(retrier_decl, "time", SimpleNamespace(sleep=lambda _seconds: None))
 
     def start(
-        machine: str, given: Any, functions: Mapping[str, Function]
+        machine: str, input_: Any, functions: Mapping[str, Function]
     ) -> tuple[dict[str, Any], FakeLambda]:
         fake = FakeLambda(functions)
         monkeypatch.setattr(lambda_eval_utils, "boto_client_for", lambda **_: fake)
@@ -76,11 +76,11 @@ def run(stack: Any, aws_credentials: None, monkeypatch: pytest.MonkeyPatch) -> I
             definition=asl(stack.definition(machine)),
             roleArn="arn:aws:iam::123456789012:role/any",
         )["stateMachineArn"]
-        execution = client.start_execution(stateMachineArn=arn, name="batch-1", input=json.dumps(given))
+        execution = client.start_execution(stateMachineArn=arn, name="batch-1", input=json.dumps(input_))
 
         def ended() -> dict[str, Any] | None:
-            found: dict[str, Any] = client.describe_execution(executionArn=execution["executionArn"])
-            return found if found["status"] != "RUNNING" else None
+            state: dict[str, Any] = client.describe_execution(executionArn=execution["executionArn"])
+            return state if state["status"] != "RUNNING" else None
 
         return wait_until(ended, "the end of the execution"), fake
 
@@ -89,13 +89,13 @@ def run(stack: Any, aws_credentials: None, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_an_interpreter_takes_the_definition(stack: Any, machine: str) -> None:
+def test_the_interpreter_accepts_the_definition(stack: Any, machine: str) -> None:
     program, _ = AmazonStateLanguageParser.parse(asl(stack.definition(machine)))
     assert program is not None
 
 
 def scopes(definition: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The definition, and those of the maps inside it."""
+    """Yield the definition and those of its maps."""
     yield definition
     for state in definition["States"].values():
         if "ItemProcessor" in state:
@@ -108,29 +108,29 @@ def states(definition: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_every_state_can_be_reached_and_leads_somewhere(stack: Any, machine: str) -> None:
+def test_every_state_is_reachable_and_has_a_next_state_or_ends(stack: Any, machine: str) -> None:
     for scope in scopes(stack.definition(machine)):
         successors = {scope["StartAt"]}
         for name, state in scope["States"].items():
-            ways = [state.get("Next"), state.get("Default")]
-            ways += [way["Next"] for way in (*state.get("Choices", ()), *state.get("Catch", ()))]
-            successors |= {way for way in ways if way}
-            assert any(ways) or state.get("End") or state["Type"] in ("Fail", "Succeed"), name
+            targets = [state.get("Next"), state.get("Default")]
+            targets += [rule["Next"] for rule in (*state.get("Choices", ()), *state.get("Catch", ()))]
+            successors |= {target for target in targets if target}
+            assert any(targets) or state.get("End") or state["Type"] in ("Fail", "Succeed"), name
         assert successors == set(scope["States"])
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_every_function_call_survives_lambdas_own_faults(stack: Any, machine: str) -> None:
+def test_every_function_call_is_retried_after_faults_of_lambda(stack: Any, machine: str) -> None:
     for name, state in states(stack.definition(machine)):
         if state["Type"] != "Task":
             continue
         retried = [error for retrier in state["Retry"] for error in retrier["ErrorEquals"]]
         assert "Lambda.TooManyRequestsException" in retried, name
-        # Other work may hold all of the function's room for hours; no other fault of Lambda's is so patient.
+        # Other batches can use all of the function's concurrency for hours. Other faults end sooner.
         (waits,) = (r for r in state["Retry"] if "Lambda.TooManyRequestsException" in r["ErrorEquals"])
         assert waits["ErrorEquals"] == ["Lambda.TooManyRequestsException"]
         assert waits["MaxAttempts"] * waits["MaxDelaySeconds"] / 2 > 8 * 3600
-        # An error is counted by the first retrier that takes it, so the one for all errors stands last.
+        # The first retrier that matches an error counts it, so the one for all errors is last.
         assert retried[-1] == "States.ALL"
         assert retried.count("States.ALL") == 1
 
@@ -153,7 +153,7 @@ def test_errors_that_are_not_retried_are_raised_by_the_functions(stack: Any) -> 
     assert final <= defined
 
 
-def test_the_log_tells_steps_but_no_prompts(stack: Any) -> None:
+def test_the_log_has_steps_without_prompts(stack: Any) -> None:
     for name, machine in stack.of_type("AWS::StepFunctions::StateMachine").items():
         assert machine["LoggingConfiguration"] == {
             "Destinations": [{"CloudWatchLogsLogGroup": {"LogGroupArn": f"<{name}Logs.Arn>"}}],
@@ -162,7 +162,7 @@ def test_the_log_tells_steps_but_no_prompts(stack: Any) -> None:
         }
 
 
-def test_the_map_is_distributed_and_needs_nothing_that_only_aws_has(stack: Any) -> None:
+def test_the_map_is_distributed_and_uses_only_features_of_the_emulator(stack: Any) -> None:
     shards = stack.definition("BatchMachine")["States"]["RunShards"]
     assert shards["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
     assert shards["ItemReader"] == {
@@ -171,14 +171,14 @@ def test_the_map_is_distributed_and_needs_nothing_that_only_aws_has(stack: Any) 
         "Parameters": {"Bucket.$": "$.bucket", "Key.$": "$.manifestKey"},
     }
     assert shards["MaxConcurrency"] == 10
-    # S3 can answer 503 while Step Functions reads the manifest; nothing has run then.
-    (again,) = shards["Retry"]
-    assert (again["ErrorEquals"], again["MaxAttempts"]) == (["States.ItemReaderFailed"], 5)
+    # S3 can respond 503 when Step Functions reads the manifest. No shard has run then.
+    (retrier,) = shards["Retry"]
+    assert (retrier["ErrorEquals"], retrier["MaxAttempts"]) == (["States.ItemReaderFailed"], 5)
     assert not {"ItemBatcher", "ResultWriter"} & set(shards)
 
 
 def planned(shards: int) -> Function:
-    """A plan that has written a manifest of that many shards."""
+    """Return a plan function that writes a manifest with this many shards."""
 
     def plan(event: Any) -> Any:
         s3 = boto3.client("s3", region_name="us-east-1")
@@ -211,16 +211,16 @@ def test_a_batch_is_planned_mapped_and_collected(run: Run) -> None:
     assert json.loads(ended["output"]) == {"collected": {**planned_output(), "shardCount": 2}}
 
 
-def plan_event(given: Any) -> dict[str, Any]:
+def plan_event(input_: Any) -> dict[str, Any]:
     execution = "arn:aws:states:us-east-1:123456789012:execution:BatchMachine:batch-1"
-    return {"executionName": "batch-1", "executionId": execution, "input": given}
+    return {"executionName": "batch-1", "executionId": execution, "input": input_}
 
 
 def planned_output() -> dict[str, Any]:
     return {"batchId": "batch-1", "bucket": "batches", "manifestKey": "manifest.json"}
 
 
-def test_a_worker_that_is_not_done_goes_on_with_what_it_returned(run: Run) -> None:
+def test_a_worker_that_is_not_done_continues_with_its_output(run: Run) -> None:
     def worker(item: Any) -> Any:
         turn = item.get("turn", 0) + 1
         return {**item, "turn": turn, "done": turn == 3}
@@ -230,7 +230,7 @@ def test_a_worker_that_is_not_done_goes_on_with_what_it_returned(run: Run) -> No
     assert [item.get("turn", 0) for item in calls.events("BatchWorkerFunction")] == [0, 1, 2]
 
 
-def test_a_worker_that_lacks_quota_is_run_again_after_a_wait_without_a_function(run: Run) -> None:
+def test_a_worker_without_quota_runs_again_after_a_wait_state(run: Run) -> None:
     def worker(item: Any) -> Any:
         turn = item.get("turn", 0) + 1
         return {"turn": turn, "done": turn == 3, **({"waitSeconds": 0} if turn == 1 else {})}
@@ -248,7 +248,7 @@ def test_a_wait_for_quota_takes_three_transitions(stack: Any) -> None:
     ]
 
 
-def test_a_shard_that_is_lost_does_not_stop_the_batch(run: Run) -> None:
+def test_a_lost_shard_does_not_stop_the_batch(run: Run) -> None:
     class NoProgress(Exception):
         pass
 
@@ -259,12 +259,12 @@ def test_a_shard_that_is_lost_does_not_stop_the_batch(run: Run) -> None:
 
     ended, calls = run("BatchMachine", {}, batch(worker, shards=3))
     assert ended["status"] == "SUCCEEDED"
-    # What cannot go on is not tried again.
+    # NoProgress is not retried.
     assert sorted(item["shard"] for item in calls.events("BatchWorkerFunction")) == [0, 1, 2]
     assert len(calls.events("BatchCollectFunction")) == 1
 
 
-def test_a_worker_that_fails_is_run_again(run: Run) -> None:
+def test_a_failed_worker_is_retried(run: Run) -> None:
     failures = [RuntimeError("killed"), RuntimeError("killed")]
 
     def worker(item: Any) -> Any:
@@ -277,7 +277,7 @@ def test_a_worker_that_fails_is_run_again(run: Run) -> None:
     assert calls.events("BatchWorkerFunction") == 3 * [{"batchId": "batch-1", "shard": 0}]
 
 
-def test_a_batch_without_shards_is_collected_all_the_same(run: Run) -> None:
+def test_a_batch_without_shards_is_collected(run: Run) -> None:
     ended, calls = run("BatchMachine", {}, batch(lambda item: item, shards=0))
     assert ended["status"] == "SUCCEEDED"
     assert calls.events("BatchWorkerFunction") == []
@@ -285,7 +285,7 @@ def test_a_batch_without_shards_is_collected_all_the_same(run: Run) -> None:
 
 
 @pytest.mark.parametrize("given", [{}, [], "text", 7, None])
-def test_a_batch_that_cannot_be_planned_fails_at_once_with_the_reason(run: Run, given: Any) -> None:
+def test_an_invalid_batch_fails_immediately_with_the_reason(run: Run, given: Any) -> None:
     class InvalidBatch(Exception):
         pass
 
@@ -298,7 +298,7 @@ def test_a_batch_that_cannot_be_planned_fails_at_once_with_the_reason(run: Run, 
     assert calls.events("BatchPlanFunction") == [plan_event(given)]
 
 
-def test_a_plan_that_fails_in_another_way_is_tried_again_and_fails_with_what_lambda_tells(run: Run) -> None:
+def test_another_failure_of_the_plan_is_retried_and_reported(run: Run) -> None:
     def plan(event: Any) -> Any:
         raise RuntimeError("no memory")
 
@@ -326,7 +326,7 @@ def test_regions_in_the_input_are_refreshed_instead(run: Run) -> None:
     assert json.loads(ended["output"]) == [{"region": "us-west-2", "models": 1}]
 
 
-def test_a_region_that_fails_is_named_and_drops_no_other(run: Run) -> None:
+def test_a_failed_region_is_reported_and_does_not_stop_the_others(run: Run) -> None:
     def refresh(event: Any) -> Any:
         if event["region"] == "us-west-2":
             raise RuntimeError("no access")
