@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,9 +13,10 @@ import pytest
 from lambdas.batch import worker
 from lambdas.batch.quota_wait import QuotaWait
 from lambdas.batch.worker import Budget
+from lambdas.http_api.handler import handler
 from llmmanager import Deadline
 from llmmanager.testing import Fault
-from tests.waiting import DeadlineWhen
+from tests.waiting import DeadlineWhen, wait_until
 
 ONE_TARGET = {"models": ["Nova Lite"], "regions": ["us-east-1"]}
 DAILY = Fault(
@@ -105,11 +108,10 @@ def test_a_deadline_that_passes_while_records_wait_fails_them_with_that_reason(m
     deployed.add_fault(DAILY)
 
     first = worker.run_shard(item, budget())
-    second = worker.handler({**item, **first}, machine.context())
+    machine.run_shard({**item, **first})
     summary = machine.collect()
 
     assert first["waitSeconds"] == 1
-    assert second["done"]
     assert (summary["status"], summary["failed"]) == ("stopped", 5)
     assert summary["reason"] == "the batch's deadline passed while records waited for quota"
     assert {line["error"]["type"] for line in machine.lines("failed.jsonl")} == {"DeadlinePassed"}
@@ -150,8 +152,9 @@ def test_a_day_of_waiting_does_not_count_while_other_shards_are_answered(machine
     assert (outcome["done"], outcome["failed"]) == (False, 0)
 
 
-def test_records_that_other_models_may_answer_do_not_wait_for_the_quota_of_one(machine, deployed, records):
-    (item,) = machine.plan({"requests": records(20), "models": ["Nova Lite", "Nova Micro"]})[:1]
+def test_records_that_may_fail_over_do_not_wait_for_the_daily_quota_of_one_model(machine, deployed, records):
+    models = {"models": ["Nova Lite", "Nova Micro"], "onThrottle": "failover"}
+    (item,) = machine.plan({"requests": records(20), **models})[:1]
     deployed.add_fault(Fault(error=DAILY.error, message=DAILY.message, model="amazon.nova-lite-v1:0"))
 
     assert machine.run_shard(item)["answered"] == 20
@@ -173,3 +176,24 @@ def test_the_wait_of_a_shard_is_json(machine, deployed, records):
     outcome = json.loads(json.dumps(worker.handler(item, machine.context())))
 
     assert QuotaWait.read(outcome).runs == 1
+
+
+def test_single_requests_are_answered_beside_a_batch_that_uses_up_the_quota(
+    machine, short_minute, records, proxy_event
+):
+    (item,) = machine.plan({"inputS3Uri": machine.put(records(30)), **ONE_TARGET})
+    short_minute.set_quota(requests_per_minute=10)
+    stop = threading.Event()
+    ends = DeadlineWhen(stop.is_set)
+    body = {"messages": "Is it there?", "inferenceConfig": {"maxTokens": 50}, **ONE_TARGET}
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(worker.run_shard, item, budget(start_until=ends))
+        wait_until(lambda: any(call.status == 429 for call in short_minute.calls))
+        answers = [handler(proxy_event("POST", "/v1/converse", body), machine.context()) for _ in range(10)]
+        stop.set()
+        outcome = running.result()
+
+    assert [answer["statusCode"] for answer in answers] == [200] * 10
+    attempts = [len(json.loads(answer["body"])["attempts"]) for answer in answers]
+    assert attempts.count(1) >= 8
+    assert outcome["failed"] == 0
