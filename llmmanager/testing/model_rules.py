@@ -157,15 +157,15 @@ def _check_cache_points(model: FakeModel, body: Mapping[str, Any]) -> None:
 
 def _check_no_tool_cache_points(body: Mapping[str, Any]) -> None:
     """Refuse cache points in tools, and in messages that hold tool blocks."""
-    refused = "extraneous key [cachePoint] is not permitted"
+    problem = "extraneous key [cachePoint] is not permitted"
     for index, tool in enumerate((body.get("toolConfig") or {}).get("tools") or []):
         if "cachePoint" in tool:
-            raise malformed(f"#/toolConfig/tools/{index}", refused)
+            raise malformed(f"#/toolConfig/tools/{index}", problem)
     for turn, message in enumerate(body["messages"]):
         kinds = {kind for block in message["content"] for kind in block}
         if "cachePoint" in kinds and kinds & {"toolUse", "toolResult"}:
             index = next(i for i, block in enumerate(message["content"]) if "cachePoint" in block)
-            raise malformed(f"#/messages/{turn}/content/{index}", refused)
+            raise malformed(f"#/messages/{turn}/content/{index}", problem)
 
 
 def _check_cache_lifetimes(body: Mapping[str, Any]) -> None:

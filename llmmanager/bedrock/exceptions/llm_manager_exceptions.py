@@ -104,7 +104,7 @@ class RetryExhaustedError(LLMManagerError):
         last_errors: the error of each failed attempt, in order.
         models_tried, regions_tried: distinct values, in order of first use.
         response: a `BedrockResponse` with `success=False` and the same attempts.
-        left_out: the models that `max_cost_multiple` left out and why; empty when there are none.
+        left_out: the models excluded by `max_cost_multiple` and the reasons; empty without any.
     """
 
     left_out: str = ""

@@ -61,7 +61,7 @@ class DecisionLog:
             _log.debug("attempt at %s answered after %.3f s", _named(target), seconds)
         self._answered = target
 
-    def answer_refused(self, decision: Decision) -> None:
+    def answer_rejected(self, decision: Decision) -> None:
         """Log that the response validation rejected the last answer."""
         if self._answered is not None:
             _log.debug("answer of %s is invalid, next: %s", _named(self._answered), decision.next.value)

@@ -49,7 +49,7 @@ class FeatureFallback:
         self._operation = operation
         self._enabled = enabled
         self._remembered: dict[str, tuple[UnsupportedFeature, ...]] = {}
-        self._refused: dict[str, tuple[str, ...]] = {}
+        self._rejected: dict[str, tuple[str, ...]] = {}
         self._variants: dict[tuple[bool, frozenset[str]], _Variant] = {}
         self._by_model: dict[str, _Variant] = {}
 
@@ -79,7 +79,7 @@ class FeatureFallback:
         found = map(find_feature, self._variant(model_id).left_out)
         return sum(feature is not None and feature.feature_class is FeatureClass.CONTENT for feature in found)
 
-    def refuse(self, model_id: str, keys: Sequence[str]) -> FeatureClass | None:
+    def feature_rejected(self, model_id: str, keys: Sequence[str]) -> FeatureClass | None:
         """Remove the first of these features that the model's request contains from its further requests.
 
         Returns:
@@ -89,14 +89,14 @@ class FeatureFallback:
         if not self._enabled:
             return None
         sent = self._variant(model_id).request
-        refused = self._refused.get(model_id, ())
+        rejected = self._rejected.get(model_id, ())
         for key in keys:
             feature = find_feature(key)
-            if feature is None or key in refused or not feature.is_in(sent):
+            if feature is None or key in rejected or not feature.is_in(sent):
                 continue
             if feature.feature_class is FeatureClass.SAFETY:
                 return None
-            self._refused[model_id] = (*refused, key)
+            self._rejected[model_id] = (*rejected, key)
             self._by_model.pop(model_id, None)
             if feature.feature_class is FeatureClass.CONTENT:
                 # Stored now, since another model may answer this call. Later calls then use that model first.
@@ -121,7 +121,7 @@ class FeatureFallback:
 
     def answered(self, model_id: str) -> None:
         """Store the features that the model rejected, after it answered without them."""
-        for key in self._refused.get(model_id, ()):
+        for key in self._rejected.get(model_id, ()):
             self._remember(model_id, key)
 
     def replace_request(self, request: Mapping[str, Any]) -> None:
@@ -137,7 +137,7 @@ class FeatureFallback:
         return variant
 
     def _new_variant(self, model_id: str) -> _Variant:
-        keys = frozenset(self._refused.get(model_id, ()))
+        keys = frozenset(self._rejected.get(model_id, ()))
         keys = keys.union(stored.feature for stored in self._from_memory(model_id))
         is_prompt = is_managed_prompt(model_id)
         variant = self._variants.get((is_prompt, keys))

@@ -180,7 +180,7 @@ def _valid_answer(run: Run[dict[str, Any]], validation: ResponseValidationConfig
         if result.success:
             return response
         run.record.validation_errors.append(_validation_error(result, len(run.record.attempts)))
-        run.refuse_answer(InvalidResponseError(str(result.error_message)), final=retries_left == 0)
+        run.reject_answer(InvalidResponseError(str(result.error_message)), final=retries_left == 0)
         if retries_left == 0 or not run.wait(validation.response_validation_delay):
             return run.response(*last, success=False)
         retries_left -= 1

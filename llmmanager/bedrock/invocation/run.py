@@ -140,11 +140,11 @@ class Run(Generic[R]):
                 return step.target, raw  # type: ignore[return-value]
         raise self._exhausted()
 
-    def refuse_answer(self, error: Exception, *, final: bool) -> None:
+    def reject_answer(self, error: Exception, *, final: bool) -> None:
         """Record that the answer just received is invalid; when `final`, the call ends with it."""
         decision = Decision(Next.GIVE_UP if final else Next.SAME_TARGET, Kind.INVALID_ANSWER)
         self.record.change_last_to_failure(error, decision, next_=decision.next)
-        self._log.answer_refused(decision)
+        self._log.answer_rejected(decision)
 
     def broke_off(self, target: ModelAccess, error: Exception) -> Next:
         """The answer of the target was lost on its way; where the call can go from there.
@@ -330,7 +330,7 @@ class Run(Generic[R]):
 
     def _after_refusal(self, target: ModelAccess, decision: Decision) -> Next:
         """The model refuses a feature: where the call goes without it, or to a model that accepts it."""
-        dropped = self._features.refuse(target.model_id, decision.features)
+        dropped = self._features.feature_rejected(target.model_id, decision.features)
         if dropped is None:
             return decision.otherwise
         if dropped is FeatureClass.CONTENT and self._route.has_more_complete(target):

@@ -391,7 +391,7 @@ def test_a_model_or_region_named_twice_is_called_once(fake_bedrock: FakeBedrock,
     [
         (
             {"models": "Nova Lite"},
-            r"^models must be a list or tuple of names, not a string: write \['Nova Lite'\]",
+            r"^models must be a list or tuple of names, not a string: use \['Nova Lite'\]",
         ),
         ({"models": [None]}, "models must contain only names"),
         ({"models": [" "]}, "models must contain only names"),

@@ -59,27 +59,27 @@ def sent(to_send: FeatureFallback, model: str) -> dict[str, Any]:
 
 
 def contained(body: dict[str, Any]) -> set[str]:
-    """The features of the table that a body contains."""
+    """Return the features of the table that a body contains."""
     return {key for key in KEYS if (feature := find_feature(key)) is not None and feature.is_in(body)}
 
 
-refusals = st.lists(st.tuples(st.sampled_from(MODELS), st.sampled_from(KEYS)), max_size=15)
+rejections = st.lists(st.tuples(st.sampled_from(MODELS), st.sampled_from(KEYS)), max_size=15)
 
 
-@given(refusals)
+@given(rejections)
 def test_only_rejected_features_are_removed_and_the_guardrail_never(
-    refused: list[tuple[str, str]],
+    rejected: list[tuple[str, str]],
 ) -> None:
     before = copy.deepcopy(REQUEST)
     call = fallback()
-    for model, key in refused:
-        call.refuse(model, [key])
+    for model, key in rejected:
+        call.feature_rejected(model, [key])
     for model in MODELS:
-        keys = {key for name, key in refused if name == model}
+        keys = {key for name, key in rejected if name == model}
         body = sent(call, model)
         lost = contained(json.loads(encode(REQUEST))) - contained(body)
         for key in lost - keys:
-            # Only what is a part of something that was refused.
+            # Otherwise, only parts of a rejected feature are removed.
             assert _parts_of(keys) & {key}, (lost, keys)
         assert body["guardrailConfig"] == REQUEST["guardrailConfig"]
         assert body["additionalModelRequestFields"]["guardrails"] == {"id": "abc"}
@@ -88,7 +88,7 @@ def test_only_rejected_features_are_removed_and_the_guardrail_never(
 
 
 def _parts_of(keys: set[str]) -> set[str]:
-    """What is lost together with the features of these keys."""
+    """Return the features that are removed together with the features of these keys."""
     parts = {
         "tools": {"forced_tool_choice", "tool_choice", "cache_points_in_tools", "strict_tools"},
         "system": {"cache_points_in_system"},
@@ -105,24 +105,24 @@ def _parts_of(keys: set[str]) -> set[str]:
         "tool_choice": {"forced_tool_choice"},
     }
     found = {part for key in keys for part in parts.get(key, ())}
-    # Tool results are no more, and no cache point is left when each place has lost its own.
+    # Without tools there are no tool results. Removing the cache points of all places removes every one.
     found |= {"images_in_tool_results"} if "tools" in keys else set()
     places = {"cache_points_in_tools", "cache_points_in_system", "cache_points_in_messages"}
     found |= {"cache_points"} if len((keys | found) & places) == len(places) else set()
     return found
 
 
-@given(refusals)
+@given(rejections)
 def test_the_next_call_with_the_same_condition_starts_without_the_feature(
-    refused: list[tuple[str, str]],
+    rejected: list[tuple[str, str]],
 ) -> None:
     memory = FeatureMemory()
     first = fallback(memory)
-    for model, key in refused:
-        first.refuse(model, [key])
+    for model, key in rejected:
+        first.feature_rejected(model, [key])
     for model in MODELS:
         first.answered(model)
-    kept = {key for _, key in refused if (feature := find_feature(key)) and not feature.is_remembered}
+    kept = {key for _, key in rejected if (feature := find_feature(key)) and not feature.is_remembered}
     for model in MODELS:
         again = fallback(memory)
         if not kept:
@@ -134,23 +134,23 @@ def test_the_next_call_with_the_same_condition_starts_without_the_feature(
 @pytest.mark.parametrize("key", [key for key in KEYS if "guardrail" in key])
 def test_a_guardrail_is_not_removed(key: str) -> None:
     call = fallback()
-    assert call.refuse("a", [key, "tools"]) is None
+    assert call.feature_rejected("a", [key, "tools"]) is None
     assert call.left_out("a") == ()
 
 
 def test_the_first_feature_in_the_request_is_removed() -> None:
     call = fallback()
     keys = ["documents", "a feature of a later version", "images", "tools"]
-    assert call.refuse("a", keys) is FeatureClass.CONTENT
+    assert call.feature_rejected("a", keys) is FeatureClass.CONTENT
     assert call.left_out("a") == ("images",)
-    assert call.refuse("a", ["documents"]) is None
+    assert call.feature_rejected("a", ["documents"]) is None
 
 
 def test_content_is_remembered_at_once_and_tuning_after_an_answer() -> None:
     memory = FeatureMemory()
     call = fallback(memory)
-    call.refuse("a", ["tools"])
-    call.refuse("a", ["temperature"])
+    call.feature_rejected("a", ["tools"])
+    call.feature_rejected("a", ["temperature"])
     assert fallback(memory).left_out("a") == ("tools",)
     call.answered("a")
     assert fallback(memory).left_out("a") == ("tools", "temperature")
@@ -160,20 +160,20 @@ def test_features_added_by_concurrent_calls_are_not_reported() -> None:
     memory = FeatureMemory()
     call = fallback(memory)
     assert call.left_out("a") == ()
-    fallback(memory).refuse("a", ["tools"])
+    fallback(memory).feature_rejected("a", ["tools"])
     assert call.left_out("a") == ()
 
 
 def test_only_removed_content_counts() -> None:
     call = fallback()
     for key in ("images", "reasoning", "temperature"):
-        call.refuse("a", [key])
+        call.feature_rejected("a", [key])
     assert (call.content_left_out("a"), call.content_left_out("b")) == (2, 0)
 
 
 def test_restored_features_are_sent_again_and_removed_from_the_memory() -> None:
     memory = FeatureMemory()
-    fallback(memory).refuse("a", ["images"])
+    fallback(memory).feature_rejected("a", ["images"])
     call = fallback(memory)
     assert call.restore("a")
     assert not call.restore("a")
@@ -183,6 +183,6 @@ def test_restored_features_are_sent_again_and_removed_from_the_memory() -> None:
 
 def test_a_replaced_request_is_sent_without_the_same_features() -> None:
     call = fallback()
-    call.refuse("a", ["stop_sequences"])
+    call.feature_rejected("a", ["stop_sequences"])
     call.replace_request({"messages": [], "inferenceConfig": {"stopSequences": ["X"], "maxTokens": 3}})
     assert sent(call, "a") == {"messages": [], "inferenceConfig": {"maxTokens": 3}}

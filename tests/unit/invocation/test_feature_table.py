@@ -32,7 +32,7 @@ def asking(*content: dict[str, Any], **fields: Any) -> dict[str, Any]:
 
 
 def talking(*turns: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:
-    """A conversation whose turns are the user's and the assistant's, one after the other."""
+    """Return a conversation with alternating turns of user and assistant."""
     roles = ("user", "assistant")
     messages = [{"role": roles[turn % 2], "content": content} for turn, content in enumerate(turns)]
     return {"messages": messages, **fields}

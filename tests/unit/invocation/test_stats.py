@@ -30,7 +30,7 @@ def attempt(model: str, region: str, number: int, decision: Decision | None) -> 
 
 
 def counted(*steps: tuple[str, str, Decision | None]) -> dict[str, object]:
-    """The counters after one call of these (model, region, what was decided)."""
+    """Return the counters after one call with these attempts (model, region, decision)."""
     attempts = [
         attempt(model, region, number, decision)
         for number, (model, region, decision) in enumerate(steps, start=1)
@@ -50,9 +50,9 @@ def counted(*steps: tuple[str, str, Decision | None]) -> dict[str, object]:
         ([("A", "1", NO_ACCESS), ("B", "1", None)], 2, 0, 1, 0, {}),
         ([("A", "1", DROPPED), ("A", "1", None)], 2, 0, 0, 1, {}),
         ([("A", "1", DROPPED), ("A", "1", THROTTLED), ("A", "2", None)], 3, 1, 1, 1, {"us.A@1": 1}),
-        # What follows an answer that was refused later is counted from where it left off.
+        # An attempt after an answer that was rejected later is counted like after a failure.
         ([("A", "1", None), ("A", "1", THROTTLED), ("A", "2", None)], 3, 1, 1, 0, {"us.A@1": 1}),
-        # A failure with nothing after it is no retry, but it was a throttle.
+        # A failure without a further attempt is not a retry, but counts as throttled.
         ([("A", "1", THROTTLED), ("A", "2", THROTTLED)], 2, 1, 1, 0, {"us.A@1": 1, "us.A@2": 1}),
         (
             [

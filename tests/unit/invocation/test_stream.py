@@ -35,7 +35,7 @@ def stop(index: int = 0) -> dict[str, Any]:
 
 
 class Connection:
-    """Yields these events and raises the exceptions among them; remembers what was done to it."""
+    """Yields events, raises the exceptions among them, and records calls of its methods."""
 
     def __init__(self, events: Iterable[Any]) -> None:
         self._events = iter(events)
@@ -52,7 +52,7 @@ class Connection:
 
 
 class Call:
-    """Stands for the loop over targets: each further connection is the answer of the next region."""
+    """Replaces the attempt loop: each connection is the answer of the next region."""
 
     def __init__(self, connections: list[Events], next_: Next = Next.OTHER_REGION) -> None:
         self.connections = [Connection(events) for events in connections]
@@ -346,7 +346,7 @@ def test_the_maximum_wait_is_set_on_the_socket(left: float, bound: float) -> Non
 
 
 class Left(Deadline):
-    """A deadline that is always the same time away."""
+    """A deadline with constant remaining time."""
 
     def remaining(self) -> float:
         return self.at

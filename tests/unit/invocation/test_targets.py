@@ -20,7 +20,7 @@ ZURICH, CAPE_TOWN = "eu-central-2", "af-south-1"
 
 
 class Catalog(UnifiedModelManager):
-    """The bundled snapshot, which Bedrock is never asked about; says what it was told to learn."""
+    """A catalog with the bundled snapshot that never calls Bedrock and records its calls."""
 
     def __init__(self) -> None:
         super().__init__(ask_api=False)
@@ -45,29 +45,29 @@ def targets(*models: str, regions: tuple[str, ...] = (EAST, WEST), catalog: Cata
     return Targets(catalog or Catalog(), list(models), list(regions), RetryConfig())
 
 
-@pytest.mark.parametrize(("left", "asked_for"), [(2.5, 2.5), (math.inf, None)])
-def test_bedrock_is_asked_within_what_the_call_has_left(left: float, asked_for: float | None) -> None:
+@pytest.mark.parametrize(("left", "timeout"), [(2.5, 2.5), (math.inf, None)])
+def test_bedrock_is_called_with_the_remaining_time_as_timeout(left: float, timeout: float | None) -> None:
     catalog = Catalog()
     found = targets("Nova Lite", "Nova Pro", catalog=catalog)
     found.access_method_rejected(found.groups()[0][0], left)
     found.refresh_catalog(left)
-    assert catalog.timeouts == [asked_for, asked_for]
+    assert catalog.timeouts == [timeout, timeout]
 
 
 def test_a_rejected_access_method_is_last_and_the_others_are_returned() -> None:
     found = targets("Nova Lite", regions=(EAST,))
-    refused = found.groups()[0][0]
-    assert refused.access_method is AccessMethod.ON_DEMAND
-    others = found.access_method_rejected(refused, math.inf)
+    rejected = found.groups()[0][0]
+    assert rejected.access_method is AccessMethod.ON_DEMAND
+    others = found.access_method_rejected(rejected, math.inf)
     assert others
-    assert refused.invoke_id not in {way.invoke_id for way in others}
-    assert found.groups()[0] == (*others, refused)
+    assert rejected.invoke_id not in {other.invoke_id for other in others}
+    assert found.groups()[0] == (*others, rejected)
 
 
 def test_a_rejection_applies_to_a_model_named_by_its_profile() -> None:
     found = targets("Nova Lite", "us.amazon.nova-lite-v1:0", regions=(EAST,))
-    refused = found.groups()[1][0]
-    assert found.access_method_rejected(refused, math.inf)
+    rejected = found.groups()[1][0]
+    assert found.access_method_rejected(rejected, math.inf)
 
 
 def test_an_error_for_a_missing_target_names_the_regions_of_the_model() -> None:
@@ -103,12 +103,12 @@ def test_a_call_uses_only_regions_of_its_manager(regions: Any) -> None:
 
 
 class Forgetful(Catalog):
-    """Knows of no way in until Bedrock is asked; says about which regions it was."""
+    """A catalog without targets before the first call to Bedrock. Records the requested regions."""
 
     def __init__(self) -> None:
         super().__init__()
         self.knows = False
-        self.asked: list[list[str]] = []
+        self.requested: list[list[str]] = []
 
     def access(self, *arguments: Any, **options: Any) -> tuple[ModelAccess, ...]:
         return super().access(*arguments, **options) if self.knows else ()
@@ -116,7 +116,7 @@ class Forgetful(Catalog):
     def ensure_access(
         self, models: Any, regions: Iterable[str] | None = None, *, timeout: float | None = None
     ) -> bool:
-        self.asked.append(list(regions or ()))
+        self.requested.append(list(regions or ()))
         self.knows = True
         return True
 
@@ -127,6 +127,6 @@ def test_bedrock_is_called_for_the_requested_regions_without_known_targets() -> 
     catalog.knows = False
     found.forget()
     assert regions_of(found.required([WEST])) == [WEST]
-    assert catalog.asked == [[EAST, WEST], [WEST]]
+    assert catalog.requested == [[EAST, WEST], [WEST]]
     found.required([WEST])
-    assert len(catalog.asked) == 2
+    assert len(catalog.requested) == 2
