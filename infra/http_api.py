@@ -129,7 +129,7 @@ class HttpApi(Construct):
             resources=[submitted],
             reason="Each batch has its own file",
         )
-        read = ("manifest.json", "summary.json", "runs/*.json")
+        read = ("manifest.json", "summary.json", "runs/*.json", "waiting/*")
         function.allow(
             "s3:GetObject",
             resources=[bucket.arn_for_objects(f"{BATCHES}*/{name}") for name in read],

@@ -61,6 +61,7 @@ EXPECTED = {
             [
                 "<BatchBucket.Arn>/batches/*/manifest.json",
                 "<BatchBucket.Arn>/batches/*/runs/*.json",
+                "<BatchBucket.Arn>/batches/*/waiting/*",
                 "<BatchBucket.Arn>/batches/*/summary.json",
                 "<BatchBucket.Arn>/inputs/*",
             ],
@@ -175,6 +176,7 @@ WILDCARDS = {
     "<BatchBucket.Arn>/batches/*/manifest.json": "one per batch",
     "<BatchBucket.Arn>/batches/*/summary.json": "one per batch",
     "<BatchBucket.Arn>/batches/*/runs/*.json": "one per execution",
+    "<BatchBucket.Arn>/batches/*/waiting/*": "one per execution",
     "<BatchBucket.Arn>/batches/*/ended/*.json": "one per execution",
     "<BatchBucket.Arn>/batches/*/told/*.json": "one per execution",
     BATCH_EXECUTIONS.replace("<partition>", "aws"): "each batch has its own executions",
