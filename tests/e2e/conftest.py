@@ -23,7 +23,7 @@ SETTINGS = {
 
 @pytest.fixture(scope="session")
 def run() -> Iterator[LocalRun]:
-    with running_stack(FakeBedrock(), context=SETTINGS, check_permissions=True) as running:
+    with running_stack(FakeBedrock(window_seconds=2), context=SETTINGS, check_permissions=True) as running:
         yield running
 
 
