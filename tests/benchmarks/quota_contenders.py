@@ -12,6 +12,7 @@ OURS = Contender(Side("LLMManager", "quota_llmmanager", "library", ""), "default
 _LITELLM = Side("LiteLLM Router", "quota_litellm", "litellm", "")
 _LANGCHAIN = Side("ChatBedrockConverse", "quota_langchain", "langchain", "")
 _BOTO3 = Side("boto3", "quota_boto3", "library", "")
+_PATIENT = "`num_retries=10`, a retry policy of 10 retries, no cooldowns"
 
 
 def _litellm(
@@ -39,12 +40,12 @@ def _botocore(side: Side, described: str, *, mode: str, attempts: int, outer: in
 # The first configuration of each rival is the one that runs when none is tried.
 RIVALS: Sequence[Sequence[Contender]] = (
     (
-        _litellm("`num_retries=10`, a retry policy of 10 retries, no cooldowns"),
+        _litellm(_PATIENT),
         _litellm("`num_retries=10`", patient=False),
-        _litellm("the first, and `retry_after=2`", retry_after=2),
-        _litellm("the first, and `max_parallel_requests=16`", deployment={"max_parallel_requests": 16}),
+        _litellm(f"{_PATIENT}, `retry_after=2`", retry_after=2),
+        _litellm(f"{_PATIENT}, `max_parallel_requests=16`", deployment={"max_parallel_requests": 16}),
         _litellm(
-            "the first, and `usage-based-routing-v2` with the quota as `tpm`",
+            f"{_PATIENT}, `usage-based-routing-v2` with the quota as `tpm`",
             deployment={"tpm": 48_000},
             routing_strategy="usage-based-routing-v2",
         ),
