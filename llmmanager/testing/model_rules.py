@@ -156,7 +156,7 @@ def _check_cache_points(model: FakeModel, body: Mapping[str, Any]) -> None:
 
 
 def _check_no_tool_cache_points(body: Mapping[str, Any]) -> None:
-    """Refuse cache points in tools, and in messages that hold tool blocks."""
+    """Raise ServiceError for cache points in tools, and in messages with tool blocks."""
     problem = "extraneous key [cachePoint] is not permitted"
     for index, tool in enumerate((body.get("toolConfig") or {}).get("tools") or []):
         if "cachePoint" in tool:

@@ -12,7 +12,7 @@ from .fake_bedrock import FakeBedrock
 
 @pytest.fixture
 def fake_bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBedrock]:
-    """A FakeBedrock for one test. Environment variables direct boto3 clients to it during the test."""
+    """Yield a FakeBedrock to which environment variables direct boto3 clients during the test."""
     for name in UNSET:
         monkeypatch.delenv(name, raising=False)
     with FakeBedrock() as bedrock:

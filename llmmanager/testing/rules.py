@@ -53,7 +53,7 @@ class Scope:
             raise ValueError(f"operation must be one of {', '.join(_OPERATIONS[1:])}, not {self.operation!r}")
 
     def covers(self, call: Call) -> bool:
-        """Whether the rule holds for `call`."""
+        """Whether the rule applies to `call`."""
         return (
             self.region in ("", call.region)
             and self.access in ("", call.access_method)

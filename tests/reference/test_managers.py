@@ -127,7 +127,11 @@ def test_refreshed_model_data_come_from_aws(bedrock_of, messages) -> None:
     bedrock = bedrock_of(catalog=FakeCatalog(moved))
     manager = LLMManager(["Nova Lite"], ["us-east-1"])
     assert manager.refresh_model_data() is None
-    assert {call.operation for call in bedrock.calls} == {"ListFoundationModels", "ListInferenceProfiles"}
+    assert {call.operation for call in bedrock.calls} == {
+        "ListFoundationModels",
+        "ListInferenceProfiles",
+        "ListServiceQuotas",
+    }
     info = manager.get_model_access_info("Nova Lite", "us-east-1")
     response = manager.converse(messages)
     manager.close()

@@ -44,14 +44,14 @@ def test_a_quota_is_listed_for_each_access_method_that_it_covers(
     )
 
 
-def test_a_quota_for_a_day_is_listed_as_such(bedrock: FakeBedrock, service_quotas: Any) -> None:
+def test_a_daily_quota_is_listed(bedrock: FakeBedrock, service_quotas: Any) -> None:
     bedrock.set_quota(model="acme.plain", tokens_per_day=5_000)
     assert listed(service_quotas) == {
         "Model invocation max tokens per day for Plain (doubled for cross-region calls)": 5_000
     }
 
 
-def test_models_have_the_names_that_aws_gives_them_in_quotas() -> None:
+def test_quota_names_contain_the_model_names_of_aws() -> None:
     with FakeBedrock() as bedrock:
         bedrock.set_quota(tokens_per_minute=1_000)
         names = set(listed(bedrock.client("service-quotas")))
@@ -64,7 +64,7 @@ def test_models_have_the_names_that_aws_gives_them_in_quotas() -> None:
     } <= names
 
 
-def test_pages_hold_as_many_quotas_as_were_asked_for(catalog: FakeCatalog) -> None:
+def test_the_page_size_is_limited_to_the_requested_one(catalog: FakeCatalog) -> None:
     with FakeBedrock(catalog, page_size=3) as bedrock:
         bedrock.set_quota(tokens_per_minute=1_000)
         client = bedrock.client("service-quotas")

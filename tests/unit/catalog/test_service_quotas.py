@@ -109,7 +109,9 @@ def only_quota(name: str, offered: RegionCatalog, value: object = 1_000.0) -> tu
         ),
     ],
 )
-def test_a_name_of_aws_is_read(everywhere: RegionCatalog, name: str, model_id: str, method: str) -> None:
+def test_a_quota_name_of_aws_is_parsed(
+    everywhere: RegionCatalog, name: str, model_id: str, method: str
+) -> None:
     assert only_quota(name, everywhere) == (model_id, method)
     quota = read_quotas([{"QuotaName": name.replace("tokens", "requests"), "Value": 7.0}], everywhere)
     assert quota == {model_id: {method: AccessQuota(requests_per_minute=7.0)}}
@@ -147,16 +149,12 @@ def test_a_name_of_aws_is_read(everywhere: RegionCatalog, name: str, model_id: s
         "",
     ],
 )
-def test_a_name_that_is_ambiguous_or_of_another_quota_stays_unknown(
-    everywhere: RegionCatalog, name: str
-) -> None:
+def test_an_ambiguous_or_unrelated_quota_name_is_ignored(everywhere: RegionCatalog, name: str) -> None:
     assert only_quota(name, everywhere) is None
 
 
 @pytest.mark.parametrize("value", [None, 0, 0.0, -1, float("inf"), "1000"])
-def test_an_amount_that_admits_nothing_or_is_no_number_stays_unknown(
-    everywhere: RegionCatalog, value: object
-) -> None:
+def test_an_invalid_or_zero_amount_is_ignored(everywhere: RegionCatalog, value: object) -> None:
     assert only_quota(ON_DEMAND + "Amazon Nova Lite", everywhere, value) is None
 
 
@@ -170,7 +168,7 @@ def test_tokens_and_requests_of_one_access_method_are_one_quota(everywhere: Regi
 
 
 @pytest.mark.parametrize(("second", "known"), [(1_000.0, True), (2_000.0, False)])
-def test_two_names_of_one_quota_count_only_when_they_agree(
+def test_two_names_of_one_quota_are_used_only_with_equal_values(
     everywhere: RegionCatalog, second: float, known: bool
 ) -> None:
     rows = [
@@ -180,7 +178,7 @@ def test_two_names_of_one_quota_count_only_when_they_agree(
     assert bool(read_quotas(rows, everywhere)) is known
 
 
-def test_a_model_that_the_region_does_not_offer_has_no_quota_there(everywhere: RegionCatalog) -> None:
+def test_a_model_that_is_not_in_the_region_has_no_quota(everywhere: RegionCatalog) -> None:
     elsewhere = RegionCatalog(
         "us-east-1", {"amazon.nova-pro-v1:0": everywhere.entries["amazon.nova-pro-v1:0"]}
     )
@@ -188,6 +186,6 @@ def test_a_model_that_the_region_does_not_offer_has_no_quota_there(everywhere: R
 
 
 @given(name=st.text() | st.builds(lambda model: ON_DEMAND + model, st.text()))
-def test_any_text_is_a_name_or_none(name: str) -> None:
+def test_any_text_is_parsed_or_ignored(name: str) -> None:
     parsed = parse_quota_name(name)
     assert parsed is None or (parsed.model and parsed.model in " ".join(name.split()))

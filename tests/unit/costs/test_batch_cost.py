@@ -228,9 +228,7 @@ def under_quotas(**arguments: float) -> BatchCost:
         ({"tokens_per_minute": 100_000, "requests_per_minute": 100_000}, 150 * 60 / 0.9),
     ],
 )
-def test_quotas_make_a_batch_as_long_as_the_scarcer_one(
-    quotas: dict[str, float], seconds: float | None
-) -> None:
+def test_the_smaller_quota_determines_the_duration(quotas: dict[str, float], seconds: float | None) -> None:
     cost = under_quotas(**quotas)
 
     assert cost.quota_seconds == (seconds if seconds is None else pytest.approx(seconds))
@@ -238,7 +236,7 @@ def test_quotas_make_a_batch_as_long_as_the_scarcer_one(
     assert cost.warning is None
 
 
-def test_a_deadline_that_cannot_be_met_is_warned_of() -> None:
+def test_a_deadline_that_cannot_be_met_causes_a_warning() -> None:
     assert under_quotas(deadline_seconds=3_600).warning is None
     assert under_quotas(deadline_seconds=3_600, tokens_per_minute=10_000_000).warning is None
     assert under_quotas(deadline_seconds=3_600, tokens_per_minute=100_000).warning == (
@@ -257,12 +255,12 @@ def test_a_deadline_that_cannot_be_met_is_warned_of() -> None:
         ({"quota_reserve": 1}, "quota_reserve"),
     ],
 )
-def test_a_quota_that_is_out_of_range_is_refused(arguments: dict[str, float], message: str) -> None:
+def test_a_quota_out_of_range_is_rejected(arguments: dict[str, float], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         under_quotas(**arguments)
 
 
-def test_the_command_prints_what_the_quotas_do(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_the_effect_of_quotas(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--records", "100000", "--tokens-per-minute", "400000", "--deadline-seconds", "3600"]
 
     assert batch_cost.main(arguments) == 0
