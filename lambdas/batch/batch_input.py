@@ -11,7 +11,7 @@ from lambdas.batch import options
 from lambdas.batch.options import Options
 from lambdas.batch.storage import BATCH_ID, INPUT, BatchStorage
 from lambdas.shared.codec import InvalidRequest
-from lambdas.shared.manager import Targets, check_price, choose_targets
+from lambdas.shared.manager import RequestTargets, check_price, choose_targets
 from lambdas.shared.settings import BatchSettings
 
 _S3_URI = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
@@ -48,7 +48,7 @@ class Batch:
     bucket: str
     key: str
     requests: Sequence[Any] | None
-    targets: Targets
+    targets: RequestTargets
     options: Options
 
     @property

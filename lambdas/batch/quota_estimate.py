@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lambdas.batch.records import Record
-from lambdas.shared.manager import Targets, catalog
+from lambdas.shared.manager import RequestTargets, catalog
 from lambdas.shared.settings import batch_settings
 from llmmanager.bedrock.catalog.model_table import model_data
 from llmmanager.bedrock.invocation.quota_cost import input_tokens, most_output_tokens
@@ -69,7 +69,7 @@ class QuotaEstimate:
         return dict(zip(names, asdict(self).values(), strict=True))
 
 
-def estimate(need: QuotaNeed, targets: Targets, *, seconds_left: float | None) -> QuotaEstimate | None:
+def estimate(need: QuotaNeed, targets: RequestTargets, *, seconds_left: float | None) -> QuotaEstimate | None:
     """Return how long the quotas make a batch; None when the quota of a target is unknown.
 
     Args:

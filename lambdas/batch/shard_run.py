@@ -14,7 +14,7 @@ from lambdas.batch.pending import PendingRecords
 from lambdas.batch.quota_wait import Shortage, is_final, shortage_of
 from lambdas.batch.results import interrupted_result, result_of
 from lambdas.batch.worker_watch import Stopped, WorkerWatch
-from lambdas.shared.manager import REQUEST_SECONDS, Targets, model_ids, parallel_manager
+from lambdas.shared.manager import REQUEST_SECONDS, RequestTargets, model_ids, parallel_manager
 from lambdas.shared.metrics import Tally
 from lambdas.shared.observability import log_payload
 from lambdas.shared.settings import batch_settings
@@ -70,7 +70,7 @@ class ShardRun:
         self._item = item
         self._options = options
         self._risk = risk
-        self._targets = Targets(tuple(item["models"]), tuple(item["regions"]))
+        self._targets = RequestTargets(tuple(item["models"]), tuple(item["regions"]))
         self._put_off = 0
         self._shortages_in_a_row = 0
 

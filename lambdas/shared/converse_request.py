@@ -13,13 +13,13 @@ from lambdas.shared.answer_options import (
     read_max_cost_multiple,
 )
 from lambdas.shared.codec import InvalidRequest, decode_request, encode_response
-from lambdas.shared.manager import Targets, choose_targets, llm_manager, model_ids
+from lambdas.shared.manager import RequestTargets, check_price, choose_targets, llm_manager, model_ids
 from lambdas.shared.metrics import recorded
 from lambdas.shared.observability import log_payload
 from lambdas.shared.problems import answers_rejected
 from lambdas.shared.s3_locations import location_problems
 from lambdas.shared.shared_cooldowns import count_all_cooling
-from llmmanager import BedrockConverseRequest, ConfigurationError, LLMManager, ResponseValidationConfig
+from llmmanager import BedrockConverseRequest, LLMManager, ResponseValidationConfig
 
 _RULES = "responseValidation"
 T = TypeVar("T")
@@ -36,7 +36,7 @@ class ConverseRequest:
     """
 
     converse: BedrockConverseRequest
-    targets: Targets
+    targets: RequestTargets
     rules: ResponseValidationConfig | None
     feature_fallback: bool
     max_cost_multiple: float | None
@@ -72,10 +72,8 @@ def read_request(body: Mapping[str, Any]) -> ConverseRequest:
     problems += location_problems(fields)
     if problems or targets is None or converse is None or feature_fallback is None:
         raise InvalidRequest(problems)
-    request = ConverseRequest(converse, targets, rules, feature_fallback, multiple)
-    if multiple is not None:
-        _check_first_price(request)
-    return request
+    check_price(targets, multiple)
+    return ConverseRequest(converse, targets, rules, feature_fallback, multiple)
 
 
 def send_request(
@@ -104,13 +102,6 @@ def send_request(
     if not response.success:
         raise answers_rejected(response)
     return {"text": response.get_content(), **encode_response(response)}
-
-
-def _check_first_price(request: ConverseRequest) -> None:
-    try:
-        request.manager()
-    except ConfigurationError as error:
-        raise InvalidRequest([f"{MAX_COST_MULTIPLE}: {error.message}"]) from None
 
 
 def _read(part: Callable[[], T], problems: list[str]) -> T | None:

@@ -1,4 +1,4 @@
-"""Managers for a request's models and regions, made once and kept as long as the function's process."""
+"""The catalog, and the managers for the models and regions of requests, cached in each process."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from llmmanager.bedrock.catalog.dynamodb_store import DynamoDBStore
 if TYPE_CHECKING:
     from llmmanager import ParallelLLMManager
 
-# One for each order of the regions is the usual need.
-_KEPT = 8
-# A batch has time: throttling is waited out where a single request would be given up.
+# Usually there is one manager for each order of the regions.
+_MAX_CACHED = 8
+# A batch has more time than a single request, so it retries more often and waits longer.
 _BATCH_RETRIES = RetryConfig(max_retries=10, max_retry_delay=20)
 REQUEST_SECONDS = 240
 """How long a record of a batch is tried, without waits for quota."""
@@ -35,24 +35,24 @@ _LONGEST_INVOCATION_SECONDS = 900
 
 
 @dataclass(frozen=True)
-class Targets:
+class RequestTargets:
     """The models and regions that a request may use, in order of preference."""
 
     models: tuple[str, ...]
     regions: tuple[str, ...]
 
 
-def choose_targets(models: Any, regions: Any) -> Targets:
-    """What a caller asked for, out of what is configured; None leaves a choice as it is configured.
+def choose_targets(models: Any, regions: Any) -> RequestTargets:
+    """Return the requested models and regions; None means all configured ones.
 
     Raises:
-        InvalidRequest: not lists, something in them is not configured, or no model of these can be called in
-            any region of these.
-        ConfigurationError: what is configured cannot work.
+        InvalidRequest: a list is invalid, a name is not configured, or none of these models can be called in
+            any of these regions.
+        ConfigurationError: none of the configured models can be called in any configured region.
     """
     settings = model_settings()
     problems: list[str] = []
-    targets = Targets(
+    targets = RequestTargets(
         _choose("models", models, settings.models, problems),
         _choose("regions", regions, settings.regions, problems),
     )
@@ -67,8 +67,8 @@ def choose_targets(models: Any, regions: Any) -> Targets:
     return targets
 
 
-def check_price(targets: Targets, max_cost_multiple: float | None) -> None:
-    """Raise InvalidRequest when the cost is limited and the price of the first model is unknown."""
+def check_price(targets: RequestTargets, max_cost_multiple: float | None) -> None:
+    """Raise InvalidRequest if the cost is limited and the price of the first model is unknown."""
     if max_cost_multiple is None:
         return
     try:
@@ -79,34 +79,34 @@ def check_price(targets: Targets, max_cost_multiple: float | None) -> None:
 
 @cache
 def catalog() -> UnifiedModelManager:
-    """The catalog of model access, backed by the table; Bedrock is asked by the scheduled refresh."""
+    """Return the model catalog from the table. Only the scheduled refresh calls Bedrock."""
     settings = model_settings()
-    # There is a layer below the table.
+    # Short timeouts, because the catalog falls back to its bundled data.
     client = clients.new_short_timeout_dynamodb(read_timeout=2, attempts=2)
     return UnifiedModelManager(
         regions=list(settings.regions), store=DynamoDBStore(settings.table, client=client), ask_api=False
     )
 
 
-@lru_cache(_KEPT)
-def model_ids(targets: Targets) -> tuple[str, ...]:
+@lru_cache(_MAX_CACHED)
+def model_ids(targets: RequestTargets) -> tuple[str, ...]:
     """Return the ids of the models that a request may use."""
     return tuple(catalog().resolve(name).model_id for name in targets.models)
 
 
-@lru_cache(_KEPT)
+@lru_cache(_MAX_CACHED)
 def llm_manager(
-    targets: Targets, *, feature_fallback: bool, max_cost_multiple: float | None = None
+    targets: RequestTargets, *, feature_fallback: bool, max_cost_multiple: float | None = None
 ) -> LLMManager:
     """Return the manager for single requests.
 
     Args:
-        feature_fallback: whether it leaves out content and tuning parameters that a model refuses.
+        feature_fallback: whether it removes content and tuning parameters that a model does not support.
         max_cost_multiple: as in `RetryConfig`.
 
     Raises:
-        ConfigurationError: the models and regions cannot work, or the cost is limited and the first model has
-            no known price.
+        ConfigurationError: no model can be called in any of the regions, or the cost is limited and the price
+            of the first model is unknown.
     """
     return LLMManager(
         list(targets.models),
@@ -119,9 +119,9 @@ def llm_manager(
     )
 
 
-@lru_cache(_KEPT)
+@lru_cache(_MAX_CACHED)
 def parallel_manager(
-    targets: Targets,
+    targets: RequestTargets,
     retry_strategy: str,
     *,
     calls_at_once: int,
@@ -141,7 +141,7 @@ def parallel_manager(
         quota_share: the part of each known quota that this worker may use.
         quota_reserve: the part of each quota that is left to single requests.
     """
-    # Only workers need it.
+    # Imported here, because only workers need it.
     from llmmanager import ParallelLLMManager
 
     return ParallelLLMManager(
@@ -166,15 +166,19 @@ def parallel_manager(
     )
 
 
-def _choose(name: str, wanted: Any, configured: Sequence[str], problems: list[str]) -> tuple[str, ...]:
-    if wanted is None:
+def _choose(name: str, requested: Any, configured: Sequence[str], problems: list[str]) -> tuple[str, ...]:
+    if requested is None:
         return tuple(configured)
-    if not isinstance(wanted, list) or not wanted or not all(isinstance(item, str) for item in wanted):
+    if (
+        not isinstance(requested, list)
+        or not requested
+        or not all(isinstance(item, str) for item in requested)
+    ):
         problems.append(f"{name}: must be a list of at least one string")
         return ()
     problems += [
-        f"{name}: {item!r:.100} is not configured; {', '.join(configured)} are"
-        for item in wanted
+        f"{name}: {item!r:.100} is not configured; configured: {', '.join(configured)}"
+        for item in requested
         if item not in configured
     ]
-    return tuple(dict.fromkeys(wanted))
+    return tuple(dict.fromkeys(requested))

@@ -22,7 +22,7 @@ MESSAGES = [{"role": "user", "content": [{"text": "What is the capital of France
 INVALID_REQUESTS = [
     (
         {"messages": MESSAGES, "models": ["GPT"]},
-        "models: 'GPT' is not configured; Nova Lite, Nova Micro are",
+        "models: 'GPT' is not configured; configured: Nova Lite, Nova Micro",
     ),
     ({"messages": MESSAGES, "regions": ["eu-west-1"]}, "regions: 'eu-west-1' is not configured"),
     ({"messages": MESSAGES, "regions": []}, "regions: must be a list"),

@@ -69,7 +69,10 @@ REJECTED_INPUTS = [
     ),
     ({"inputS3Uri": "s3://batches-of-the-test/nothing-here"}, "does not exist or cannot be read"),
     ({"inputS3Uri": "s3://bucket-of-another-team/nothing"}, "does not exist or cannot be read"),
-    ({"requests": [{}], "models": ["Nova Pro"]}, "models: 'Nova Pro' is not configured; Nova Lite, Nova"),
+    (
+        {"requests": [{}], "models": ["Nova Pro"]},
+        "models: 'Nova Pro' is not configured; configured: Nova Lite, Nova",
+    ),
     ({"requests": [{}], "models": []}, "models: must be a list of at least one string"),
     ({"requests": [{}], "models": "Nova Lite"}, "models: must be a list"),
     ({"requests": [{}], "regions": ["eu-west-1"]}, "regions: 'eu-west-1' is not configured"),
