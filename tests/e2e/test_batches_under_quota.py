@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.batches import follow, submit
+from infra.local.batches import submit, wait_for_batch
 from infra.local.stack import Stack
 from llmmanager.testing import FakeBedrock
 from tests.waiting import wait_until, wait_until_quiet
@@ -46,7 +46,7 @@ def test_a_batch_under_a_quota_that_is_stopped_and_resumed_is_answered_and_paid_
     wait_until_quiet(bedrock)
 
     stack.api.post(f"/v1/batches/{batch_id}/resume", {}).expect(202)
-    state = follow(stack, batch_id)
+    state = wait_for_batch(stack, batch_id)
 
     assert (state["summary"]["answered"], state["summary"]["failed"]) == (60, 0)
     paid = Counter(call.prompt for call in bedrock.calls if call.status == 200)
