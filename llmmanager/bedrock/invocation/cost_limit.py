@@ -1,4 +1,4 @@
-"""Leave out the targets where a request may cost too much, compared with the first model."""
+"""Excludes the targets where a request may cost too much, compared with the first model."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _UNPRICED = "no known price"
 
 
 class CostLimit:
-    """The most that one request may cost at a target: a multiple of what it may cost at the first model.
+    """The maximum cost of a request at a target, as a multiple of its maximum cost at the first model.
 
     Args:
         multiple: `RetryConfig.max_cost_multiple`.
-        request: a valid Converse request. What it may cost is its input and `maxTokens`.
+        request: a valid Converse request. Its maximum cost is that of its input and of `maxTokens`.
         first: the first model's first target, whose price is known.
     """
 
@@ -30,13 +30,14 @@ class CostLimit:
         self._cost = self._most(first)
         self._left_out: dict[str, str] = {}
 
-    def within(self, places: Iterable[Sequence[ModelAccess]]) -> list[tuple[ModelAccess, ...]]:
-        """Return the access methods of each place that do not exceed the limit."""
-        return [tuple(target for target in place if self._is_within(target)) for place in places]
+    def within(self, groups: Iterable[Sequence[ModelAccess]]) -> list[tuple[ModelAccess, ...]]:
+        """Return the groups with the targets that do not exceed the limit, without empty groups."""
+        affordable = (tuple(target for target in group if self._is_within(target)) for group in groups)
+        return [group for group in affordable if group]
 
     @property
     def left_out(self) -> str:
-        """The models that were left out and why, for an error message; empty when none was."""
+        """The excluded models and the reasons, for an error message; empty without any."""
         return ", ".join(f"{model} ({reason})" for model, reason in self._left_out.items())
 
     def _is_within(self, target: ModelAccess) -> bool:
@@ -54,7 +55,7 @@ class CostLimit:
 
 
 def check_first_price(first: ModelAccess) -> None:
-    """Raise ConfigurationError when the first model has no price to compare with."""
+    """Raise ConfigurationError if the price of the first model is unknown."""
     if _price(first, 1, 1) is None:
         raise ConfigurationError(
             f"max_cost_multiple compares with the price of the first model, and {first.model_id!r} has no "
@@ -63,9 +64,9 @@ def check_first_price(first: ModelAccess) -> None:
         )
 
 
-def unpriced(places: Iterable[Sequence[ModelAccess]]) -> list[str]:
-    """Return a sentence for each model that a cost limit leaves out because its price is unknown."""
-    models = {target.model_id: _price(target, 1, 1) for place in places for target in place}
+def unpriced(groups: Iterable[Sequence[ModelAccess]]) -> list[str]:
+    """Return a warning for each model that a cost limit excludes because its price is unknown."""
+    models = {target.model_id: _price(target, 1, 1) for group in groups for target in group}
     return [
         f"{model!r} has no known price: max_cost_multiple leaves it out"
         for model, price in models.items()
@@ -73,10 +74,10 @@ def unpriced(places: Iterable[Sequence[ModelAccess]]) -> list[str]:
     ]
 
 
-def _price(target: ModelAccess, taken: int, given: int) -> float | None:
+def _price(target: ModelAccess, input_tokens: int, output_tokens: int) -> float | None:
     return estimate_cost(
         target.model_id,
-        {"inputTokens": taken, "outputTokens": given},
+        {"inputTokens": input_tokens, "outputTokens": output_tokens},
         access_method=target.access_method,
         inference_profile_id=target.inference_profile_id,
         region=target.region,

@@ -78,3 +78,11 @@ def test_the_first_model_needs_a_price_to_compare_with() -> None:
             ["us-east-1"],
             retry_config=RetryConfig(max_cost_multiple=2),
         )
+
+
+def test_a_refresh_of_the_catalog_adds_no_model_beyond_the_limit(fake_bedrock, make_manager, ask) -> None:
+    fake_bedrock.add_fault(Fault(error="ResourceNotFoundException", model=LITE))
+    manager = make_manager(("Nova Lite", "Nova Pro"), retry={"max_cost_multiple": 5})
+    with pytest.raises(RetryExhaustedError, match="left out by max_cost_multiple"):
+        manager.converse(ask)
+    assert {call.model_id for call in fake_bedrock.calls if call.model_id} == {LITE}
