@@ -12,8 +12,8 @@ from llmmanager.bedrock.invocation.clients import MAX_CONNECTIONS, ClientPool
 from llmmanager.bedrock.invocation.credentials import NO_CREDENTIALS
 from llmmanager.bedrock.invocation.invoker import Invoker
 from llmmanager.bedrock.invocation.known_quotas import KnownQuotas, check_reserve, check_share
+from llmmanager.bedrock.invocation.manager_resources import ManagerResources
 from llmmanager.bedrock.invocation.request import ValidRequest, build_request
-from llmmanager.bedrock.invocation.run import ManagerResources
 from llmmanager.bedrock.invocation.sessions import account_key
 from llmmanager.bedrock.invocation.targets import Targets
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
@@ -103,11 +103,10 @@ class LLMManager:
         self._targets = Targets(self._catalog, models, regions, self._retry_config)
         self._models = list(models)
         self._resources = ManagerResources(
+            targets=self._targets,
             clients=self._clients,
             retry_config=self._retry_config,
             timeout=timeout,
-            access_method_rejected=self._targets.access_method_rejected,
-            refresh_catalog=self._targets.refresh_catalog,
             cooldowns=cooldowns or Cooldowns(),
             quotas=ManagerQuotas(
                 account_key(auth_config or AuthConfig()),
@@ -116,7 +115,7 @@ class LLMManager:
                 check_reserve(quota_reserve),
             ),
         )
-        self._invoker = Invoker(self._resources, self._targets)
+        self._invoker = Invoker(self._resources)
 
     def converse(
         self,

@@ -67,14 +67,14 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Replace the clock of deadlines, waits and durations during the test."""
-    from llmmanager.bedrock.invocation import call_record, converse_api, run
+    from llmmanager.bedrock.invocation import attempt_loop, call_record, converse_api
     from llmmanager.bedrock.models import deadline
     from llmmanager.bedrock.routing.route import Route
 
     clock = Clock()
-    for module in (deadline, run, call_record):
+    for module in (deadline, attempt_loop, call_record):
         monkeypatch.setattr(module, "time", clock)
-    monkeypatch.setattr(run, "Route", partial(Route, clock=clock.monotonic))
+    monkeypatch.setattr(attempt_loop, "Route", partial(Route, clock=clock.monotonic))
     for operation in ("converse", "converse_stream"):
         monkeypatch.setattr(converse_api, operation, clock.timed(getattr(converse_api, operation)))
     return clock

@@ -1,4 +1,4 @@
-"""The record of one call: its attempts, what was decided after each, and the response built from them."""
+"""The record of one call: its attempts and decisions, and the response or error built from them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from llmmanager.bedrock.routing.decision import CREDENTIALS_KINDS, Decision, Kin
 
 
 class CallRecord:
-    """What one call has done so far.
+    """The attempts of one call so far.
 
     Attributes:
         attempts: every call of a target, in order.
@@ -45,7 +45,7 @@ class CallRecord:
         """Add an attempt that the target answered.
 
         Args:
-            answer: the Converse response; None for a stream, whose token counts come at its end.
+            answer: the Converse response; None for a stream, whose token counts follow at its end.
         """
         usage, price = usage_and_price(target, answer) if answer is not None else (None, None)
         self._add(target, start, usage=usage, price=price)
@@ -53,13 +53,13 @@ class CallRecord:
     def add_failure(
         self, target: ModelAccess, start: datetime, *, error: Exception, decision: Decision
     ) -> None:
-        """Add a failed attempt, with what was decided after it."""
+        """Add a failed attempt and the decision after it."""
         usage = tokens_of_failure(error, decision)
         price = None if usage is None else 0.0
         self._add(target, start, error=error, decision=decision, usage=usage, price=price)
 
-    def note_usage(self, target: ModelAccess, answer: Mapping[str, Any]) -> None:
-        """Give the last attempt the tokens and the price of its answer.
+    def add_usage(self, target: ModelAccess, answer: Mapping[str, Any]) -> None:
+        """Add tokens and price to the last attempt.
 
         Args:
             answer: a stream's `metadata` event.
@@ -70,11 +70,11 @@ class CallRecord:
     def change_last_to_failure(
         self, error: Exception, decision: Decision, *, next_: Next, ended_now: bool = False
     ) -> None:
-        """Turn the last attempt, recorded as a success, into a failure; the tokens it cost stay.
+        """Change the last attempt from a success to a failure. Its tokens still count.
 
         Args:
-            next_: where the call goes from here.
-            ended_now: whether the attempt ended at this moment, later than recorded.
+            next_: where the call goes next.
+            ended_now: whether the attempt ended now, later than recorded.
         """
         last = self.attempts[-1]
         self.attempts[-1] = replace(
@@ -95,13 +95,13 @@ class CallRecord:
         features_dropped: Sequence[str] = (),
         warnings: Sequence[str] = (),
     ) -> BedrockResponse:
-        """Return the response of the call as it stands now.
+        """Return the current response of the call.
 
         Args:
             target: the target that answered, or None.
             data: its answer, or None.
-            features_dropped: the features that its request was sent without.
-            warnings: further warnings, about this target.
+            features_dropped: the features removed from its request.
+            warnings: further warnings about this target.
         """
         model = target.model_id if target else None
         return BedrockResponse(
@@ -119,23 +119,23 @@ class CallRecord:
         )
 
     def final_error(self, error: Exception, decision: Decision, *, auth_type: str) -> LLMManagerError | None:
-        """Return what to raise for an error that ends the call, or None when targets merely ran out."""
+        """Return the exception for an error that ends the call. None if other targets might have answered."""
         response = self.response(None, None, success=False)
         if decision.kind in CREDENTIALS_KINDS:
             region = self.attempts[-1].region
-            return AuthenticationError(_in_words(error), auth_type, region, response=response)
+            return AuthenticationError(_message(error), auth_type, region, response=response)
         if decision.kind is Kind.REQUEST:
             return RequestValidationError(
-                f"Bedrock refused the request: {error}", [str(error)], [], response=response
+                f"Bedrock rejected the request: {error}", [str(error)], [], response=response
             )
         if decision.kind is Kind.CONFIGURATION:
             return ConfigurationError(str(error), {"region": self.attempts[-1].region}, response=response)
         return None
 
     def credentials_error(self, *, auth_type: str) -> AuthenticationError | None:
-        """Return what to raise when every attempt was refused for its credentials, or None.
+        """Return the exception if every attempt failed because of its credentials, else None.
 
-        A region that the account has not enabled refuses good credentials: so it takes every region.
+        A region that the account has not enabled rejects valid credentials, so one region is not enough.
         """
         kinds = {decision.kind if decision else None for decision in self._decisions}
         if not kinds or not kinds <= CREDENTIALS_KINDS:
@@ -143,7 +143,7 @@ class CallRecord:
         regions = list(dict.fromkeys(attempt.region for attempt in self.attempts))
         last = self.attempts[-1].error
         failure = AuthenticationError(
-            f"credentials refused in every region tried ({', '.join(regions)}): {_in_words(last)}",
+            f"credentials rejected in every region tried ({', '.join(regions)}): {_message(last)}",
             auth_type,
             regions[0],
             response=self.response(None, None, success=False),
@@ -152,27 +152,27 @@ class CallRecord:
         return failure
 
     def add_response_to(self, error: LLMManagerError) -> None:
-        """Give an error that ends the call the response, so that the attempts before it are reported."""
+        """Add the response with the attempts so far to an error that ends the call."""
         if self.attempts and getattr(error, "response", None) is None:
             error.response = self.response(None, None, success=False)  # type: ignore[attr-defined]
 
     def exhausted(
         self, reason: str, *, out_of_time: bool, quota_wait: float | None = None, left_out: str = ""
     ) -> RetryExhaustedError:
-        """Return the error for a call without an answer: all attempts, and the response built from them.
+        """Return the exception for a call without an answer, with all attempts and the response.
 
         Args:
             reason: why no further attempt is made.
             out_of_time: whether the deadline is the reason.
-            quota_wait: seconds until a quota admits the call, when that is the reason.
-            left_out: the models that were left out since they may cost too much.
+            quota_wait: seconds until a quota admits the call, if quota is the reason.
+            left_out: the models excluded by `max_cost_multiple` and the reasons.
         """
         errors = [attempt.error for attempt in self.attempts if attempt.error is not None]
         message = f"no answer after {len(self.attempts)} attempt(s): {reason}"
         if left_out:
             message += f"; left out by max_cost_multiple: {left_out}"
         if errors:
-            message += f"; last error: {_in_words(errors[-1])}"
+            message += f"; last error: {_message(errors[-1])}"
         kind = DeadlineExceededError if out_of_time else RetryExhaustedError
         if quota_wait is not None:
             kind = QuotaExceededError
@@ -187,7 +187,7 @@ class CallRecord:
         return failure
 
     def add_to(self, stats: CallStats) -> None:
-        """Add the call to the manager's statistics; once, when it has ended."""
+        """Add the call to the manager's statistics. Called once, when the call has ended."""
         stats.count(self.attempts, self._decisions)
 
     def _add(
@@ -219,7 +219,7 @@ class CallRecord:
         )
 
 
-def _in_words(error: Exception | None) -> str:
+def _message(error: Exception | None) -> str:
     # botocore counts its own retries, which are off.
     return str(error).replace(" (reached max retries: 0)", "")
 

@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import InvalidResponseError, RetryExhaustedError
 from llmmanager.bedrock.invocation import converse_api
-from llmmanager.bedrock.invocation.request import ValidRequest, invalid
-from llmmanager.bedrock.invocation.request_media import with_models
-from llmmanager.bedrock.invocation.run import ManagerResources, Run
-from llmmanager.bedrock.invocation.stream import AnswerStream, OpenStream, open_stream
-from llmmanager.bedrock.invocation.targets import TargetGroup, Targets
+from llmmanager.bedrock.invocation.attempt_loop import AttemptLoop
+from llmmanager.bedrock.invocation.manager_resources import ManagerResources
+from llmmanager.bedrock.invocation.request import ValidRequest
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.deadline import Deadline
 from llmmanager.bedrock.models.llm_manager_structures import ResponseValidationConfig, ValidationResult
 from llmmanager.bedrock.models.streaming_response import StreamingResponse
 from llmmanager.bedrock.routing.quota_pacing import ONE_CALL, QuotaPatience
 
-if TYPE_CHECKING:
-    from llmmanager.bedrock.invocation.cost_limit import CostLimit
-
 
 class Invoker:
     """Sends one request at a time and returns its response."""
 
-    def __init__(self, resources: ManagerResources, targets: Targets) -> None:
+    def __init__(self, resources: ManagerResources) -> None:
         self._resources = resources
-        self._targets = targets
 
     def converse(
         self,
@@ -57,25 +51,23 @@ class Invoker:
             RetryExhaustedError, DeadlineExceededError: no target answered.
             AuthenticationError, RequestValidationError, ConfigurationError: no target can answer.
         """
-        run = Run(
+        loop = AttemptLoop(
             self._resources,
-            self._groups(request, regions),
-            request=request.fields,
+            request,
             send=converse_api.converse,
             operation="Converse",
             deadline=deadline,
-            warnings=[*self._targets.warnings, *request.warnings],
+            regions=regions,
             cancelled=cancelled,
             patience=quota_patience,
-            cost_limit=self._cost_limit(request, regions),
         )
         try:
             if validation is None:
-                target, data = run.answer()
-                return run.response(target, data, success=True)
-            return _valid_answer(run, validation)
+                target, data = loop.answer()
+                return loop.response(target, data, success=True)
+            return _valid_answer(loop, validation)
         finally:
-            run.count()
+            loop.count()
 
     def converse_stream(
         self,
@@ -89,54 +81,25 @@ class Invoker:
         Raises:
             The exceptions of `converse`.
         """
-        run: Run[OpenStream] = Run(
+        # Imported here, since many programs do not stream.
+        from llmmanager.bedrock.invocation.stream import AnswerStream, open_stream
+
+        loop = AttemptLoop(
             self._resources,
-            self._groups(request, None),
-            request=request.fields,
+            request,
             send=open_stream,
             operation="ConverseStream",
             deadline=deadline,
-            warnings=[*self._targets.warnings, *request.warnings],
-            cost_limit=self._cost_limit(request, None),
         )
         validate = None if validation is None else partial(_validated, validation)
         try:
             stream = AnswerStream(
-                run, request.fields, deadline=deadline, timeout=self._resources.timeout, validate=validate
+                loop, request.fields, deadline=deadline, timeout=self._resources.timeout, validate=validate
             )
         except BaseException:
-            run.count()
+            loop.count()
             raise
         return StreamingResponse(stream)
-
-    def _cost_limit(self, request: ValidRequest, regions: Sequence[str] | None) -> CostLimit | None:
-        multiple = self._resources.retry_config.max_cost_multiple
-        if multiple is None:
-            return None
-        from llmmanager.bedrock.invocation.cost_limit import CostLimit
-
-        return CostLimit(multiple, request.fields, self._targets.first(regions))
-
-    def _groups(
-        self, request: ValidRequest, regions: Sequence[str] | None
-    ) -> Callable[[], Sequence[TargetGroup]]:
-        """Return a function that returns the current target groups for the request.
-
-        Raises:
-            ConfigurationError: no model can be called in the regions.
-            RequestValidationError: every model that can be called there is skipped.
-        """
-        if not request.skipped_models:
-            self._targets.required(regions)
-            return partial(self._targets.groups, regions)
-        found = dict.fromkeys(group[0].model_id for group in self._targets.required(regions))
-        if found.keys() <= request.skipped_models.keys():
-            raise invalid(with_models({model_id: request.skipped_models[model_id] for model_id in found}))
-        return lambda: [
-            group
-            for group in self._targets.groups(regions)
-            if group[0].model_id not in request.skipped_models
-        ]
 
 
 def _validated(validation: ResponseValidationConfig, response: BedrockResponse) -> BedrockResponse:
@@ -160,7 +123,7 @@ def _validation_error(result: ValidationResult, attempt: int) -> dict[str, Any]:
     }
 
 
-def _valid_answer(run: Run[dict[str, Any]], validation: ResponseValidationConfig) -> BedrockResponse:
+def _valid_answer(loop: AttemptLoop[dict[str, Any]], validation: ResponseValidationConfig) -> BedrockResponse:
     """Retry until an answer is valid or `response_validation_retries` are used up, for all targets together.
 
     A target with an invalid answer is called again. If the call fails, the next target is called. A failed
@@ -170,19 +133,19 @@ def _valid_answer(run: Run[dict[str, Any]], validation: ResponseValidationConfig
     last: tuple[ModelAccess, dict[str, Any]] | None = None
     while True:
         try:
-            last = run.answer()
+            last = loop.answer()
         except RetryExhaustedError:
             if last is None:
                 raise
-            return run.response(*last, success=False)
-        response = run.response(*last, success=True)
+            return loop.response(*last, success=False)
+        response = loop.response(*last, success=True)
         result = _validate(validation, response)
         if result.success:
             return response
-        run.record.validation_errors.append(_validation_error(result, len(run.record.attempts)))
-        run.reject_answer(InvalidResponseError(str(result.error_message)), final=retries_left == 0)
-        if retries_left == 0 or not run.wait(validation.response_validation_delay):
-            return run.response(*last, success=False)
+        loop.record.validation_errors.append(_validation_error(result, len(loop.record.attempts)))
+        loop.reject_answer(InvalidResponseError(str(result.error_message)), final=retries_left == 0)
+        if retries_left == 0 or not loop.wait(validation.response_validation_delay):
+            return loop.response(*last, success=False)
         retries_left -= 1
 
 

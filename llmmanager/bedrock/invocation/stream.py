@@ -12,8 +12,8 @@ from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 from llmmanager.bedrock.catalog.model_table import model_data
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import DeadlineExceededError, LLMManagerError
 from llmmanager.bedrock.invocation import converse_api
+from llmmanager.bedrock.invocation.attempt_loop import AttemptLoop
 from llmmanager.bedrock.invocation.continuation import RepetitionFilter, continuation_request
-from llmmanager.bedrock.invocation.run import Run
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.deadline import Deadline
 from llmmanager.bedrock.models.stream_message import Event, StreamMessage, text_of
@@ -79,14 +79,14 @@ class AnswerStream:
 
     def __init__(
         self,
-        run: Run[OpenStream],
+        loop: AttemptLoop[OpenStream],
         request: Mapping[str, Any],
         *,
         deadline: Deadline,
         timeout: float,
         validate: Validation | None,
     ) -> None:
-        self._run = run
+        self._loop = loop
         self._request = request
         self._deadline = deadline
         self._timeout = timeout
@@ -99,7 +99,7 @@ class AnswerStream:
         self._closed = False
         self._final: BedrockResponse | None = None
         started = time.monotonic()
-        self._target, self._stream = run.answer()
+        self._target, self._stream = loop.answer()
         self.time_to_first_token_ms: float | None = (time.monotonic() - started) * 1000
 
     def __iter__(self) -> Iterator[Event]:
@@ -113,7 +113,7 @@ class AnswerStream:
                     return
                 if self._message.ended:
                     # The answer is complete. Only the usage is missing.
-                    self._run.record.warnings.append(
+                    self._loop.record.warnings.append(
                         f"the stream failed after the end of the answer: {error}"
                     )
                     return
@@ -132,13 +132,13 @@ class AnswerStream:
             return
         self._closed = True
         self._stream.close()
-        self._run.count()
+        self._loop.count()
         complete = self._message.ended
         response = replace(self._response(success=complete), error=self._error)
         self._final = self._validate(response) if self._validate is not None and complete else response
 
     def _response(self, *, success: bool) -> BedrockResponse:
-        response = self._run.response(self._target, self._message.response(), success=success)
+        response = self._loop.response(self._target, self._message.response(), success=success)
         return replace(response, warnings=[*response.warnings, *self._message.warnings])
 
     def _events_of_one_target(self) -> Iterator[Event]:
@@ -146,7 +146,7 @@ class AnswerStream:
             for adapted in self._adapted(event) if self._is_continued else (event,):
                 self._message.add(adapted)
                 if "metadata" in adapted:
-                    self._run.note_usage(self._target, adapted["metadata"] or {})
+                    self._loop.add_usage(self._target, adapted["metadata"] or {})
                 yield adapted
             remaining = self._deadline.remaining()
             if remaining <= 0 and not self._message.ended:
@@ -184,21 +184,23 @@ class AnswerStream:
         if self._deadline.remaining() <= 0:
             error = DeadlineExceededError(f"the deadline passed during the answer ({error})")
         received = self._message.text
-        next_ = self._run.broke_off(self._target, error)
+        next_ = self._loop.stream_interrupted(self._target, error)
         if next_ is Next.GIVE_UP or not self._message.is_text_only:
             return False
         # Some models start with an empty chunk or a line break, which cannot be continued.
         if received.strip():
-            self._run.go_on_with(continuation_request(self._request, received), _accepts_prefill)
+            self._loop.continue_with(
+                continuation_request(self._request, received), supported_by=_accepts_prefill
+            )
         try:
-            self._target, self._stream = self._run.answer()
+            self._target, self._stream = self._loop.answer()
         except LLMManagerError as exhausted:
             self._error = exhausted
             return False
         if self._closed:
             self._stream.close()
             return False
-        self._run.record.warnings.append(
+        self._loop.record.warnings.append(
             f"the stream was interrupted after {len(received)} characters ({error}) and continued in "
             f"{self._target.region}; get_usage() covers the continuation only"
         )

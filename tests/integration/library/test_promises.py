@@ -13,7 +13,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from llmmanager import LLMManager, RetryConfig, RetryExhaustedError, RetryStrategy
-from llmmanager.bedrock.invocation import run
+from llmmanager.bedrock.invocation import attempt_loop
 from llmmanager.bedrock.routing.quota_gates import forget_gates
 from llmmanager.testing import FakeBedrock, Fault
 
@@ -49,7 +49,7 @@ def sleeps() -> Iterator[list[float]]:
     """The seconds of each wait between attempts; none of them takes real time."""
     sleeps: list[float] = []
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(run, "time", SimpleNamespace(sleep=sleeps.append))
+        patched.setattr(attempt_loop, "time", SimpleNamespace(sleep=sleeps.append))
         yield sleeps
 
 

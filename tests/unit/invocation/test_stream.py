@@ -71,11 +71,13 @@ class Call:
         self.record.add_success(target, datetime.now(UTC), answer=None)
         return target, OpenStream(self._waiting.pop(0))
 
-    def broke_off(self, target: ModelAccess, error: Exception) -> Next:
+    def stream_interrupted(self, target: ModelAccess, error: Exception) -> Next:
         self.lost.append(error)
         return self._next
 
-    def go_on_with(self, request: Mapping[str, Any], wanted: Callable[[ModelAccess], bool]) -> None:
+    def continue_with(
+        self, request: Mapping[str, Any], *, supported_by: Callable[[ModelAccess], bool]
+    ) -> None:
         self.requests.append(request)
 
     def response(self, target: ModelAccess, data: dict[str, Any] | None, *, success: bool) -> BedrockResponse:
@@ -86,8 +88,8 @@ class Call:
             warnings=list(self.record.warnings),
         )
 
-    def note_usage(self, target: ModelAccess, metadata: Mapping[str, Any]) -> None:
-        self.record.note_usage(target, metadata)
+    def add_usage(self, target: ModelAccess, metadata: Mapping[str, Any]) -> None:
+        self.record.add_usage(target, metadata)
 
     def count(self) -> None:
         self.counted += 1
@@ -146,13 +148,13 @@ def test_a_stream_closed_by_another_thread_ends_without_an_error() -> None:
 def test_a_stream_closed_during_a_failover_ends() -> None:
     call = Call([[START, text("a"), LOST], [START, text("b"), stop(), STOP]])
     stream = answer_of(call)
-    moving_on = call.go_on_with
+    moving_on = call.continue_with
 
-    def closed_meanwhile(*arguments: Any) -> None:
-        moving_on(*arguments)
+    def closed_meanwhile(*arguments: Any, **keywords: Any) -> None:
+        moving_on(*arguments, **keywords)
         stream.close()
 
-    call.go_on_with = closed_meanwhile  # type: ignore[method-assign]
+    call.continue_with = closed_meanwhile  # type: ignore[method-assign]
     assert list(stream) == [START, text("a")]
     assert [connection.closed for connection in call.connections] == [2, 1]
     assert not stream.response().success
