@@ -1,4 +1,4 @@
-"""What a run found, as docs/benchmarks/ and as the small table in the README."""
+"""What a run found, as docs/benchmarks/ and as the tables of the README."""
 
 from __future__ import annotations
 
@@ -13,13 +13,9 @@ from pathlib import Path
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.section import Picture, Section, Table
 from tests.benchmarks.sides import ROOT, WORKERS
-from tests.benchmarks.table import markdown, markdown_table, number
+from tests.benchmarks.table import markdown, markdown_table
 
 RATIO = "x boto3"
-README_BLOCK = re.compile(r"(?<=<!-- benchmarks -->\n).*?(?=<!-- /benchmarks -->)", re.DOTALL)
-LOAD_BLOCK = re.compile(r"(?<=<!-- load -->\n).*?(?=<!-- /load -->)", re.DOTALL)
-# What the README shows, of the section on the library.
-MAIN_FIGURES = ("import", "cold start", "converse(), home region", "first token", "at a time")
 QUOTA_BLOCK = re.compile(r"(?<=<!-- quota -->\n).*?(?=<!-- /quota -->)", re.DOTALL)
 FAULTS_BLOCK = re.compile(r"(?<=<!-- faults -->\n).*?(?=<!-- /faults -->)", re.DOTALL)
 INTRODUCTION = """# Benchmarks
@@ -81,7 +77,7 @@ PICTURES = {"library": "LLMManager's time, x bare boto3's", "rivals": "Time, x b
 
 
 def write(sections: Mapping[str, Section], *, rounds: int, load: float) -> Path:
-    """Write the page with its plots, and the README's table; the page's path.
+    """Write the page with its plots, and the README's tables; return the page's path.
 
     Args:
         load: how many processes the machine ran or had waiting before all this started.
@@ -98,8 +94,6 @@ def write(sections: Mapping[str, Section], *, rounds: int, load: float) -> Path:
     for block, shown in (
         (QUOTA_BLOCK, readme_tables(sections["quota"])),
         (FAULTS_BLOCK, readme_tables(sections["faults"])),
-        (README_BLOCK, short_table(sections["library"].figures)),
-        (LOAD_BLOCK, load_table(sections["load"].figures)),
     ):
         text = block.sub(lambda _, shown=shown: shown, text)
     readme.write_text(text, "utf-8")
@@ -154,21 +148,6 @@ def captioned(table: Table) -> str:
 def readme_tables(section: Section) -> str:
     """Return the tables of a section that the README shows."""
     return "\n" + "\n".join(captioned(table) for table in section.tables if table.in_readme) + "\n"
-
-
-def short_table(figures: Iterable[Figure]) -> str:
-    """The main ratios, for the README."""
-    rows = [
-        (figure.what, number(figure.value))
-        for figure in figures
-        if figure.unit == RATIO and any(name in figure.what for name in MAIN_FIGURES)
-    ]
-    return "\n" + markdown_table(("", RATIO), rows) + "\n"
-
-
-def load_table(figures: Iterable[Figure]) -> str:
-    """The figures under load and their machine, for the README: they are times, and hold for it alone."""
-    return f"\nOn {machine()}:\n\n{markdown(figures)}\n"
 
 
 def ratio_pictures(name: str, figures: Iterable[Figure]) -> list[Picture]:

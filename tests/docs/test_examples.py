@@ -19,7 +19,7 @@ from tests.waiting import PATIENCE_SECONDS
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 # These pages need a deployed stack. tests/e2e runs their examples.
-DEPLOYMENT = {"batches.md", "events.md", "http-api.md", "operations.md"}
+DEPLOYMENT = {"batches.md", "deployment.md", "events.md", "http-api.md", "operations.md"}
 # Tables and figures without examples have tests of their own.
 PAGES = [
     page
@@ -48,7 +48,7 @@ def test_the_examples_of_a_page_run_twice_in_any_folder_and_print_what_it_shows(
 
 def test_every_page_about_the_library_has_an_example() -> None:
     without = {page.name for page in PAGES if page not in WITH_EXAMPLES}
-    assert without == {"README.md", "api.md", "mutation-testing.md"}
+    assert without == {"README.md", "api.md", "contributing.md", "how-it-works.md", "mutation-testing.md"}
 
 
 def test_the_configuration_file_of_fake_bedrock_is_one_that_it_takes(fake_bedrock: FakeBedrock) -> None:

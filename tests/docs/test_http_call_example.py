@@ -1,4 +1,4 @@
-"""The README's `call()`: what it sends to the API, and what it sends to where a 303 leads."""
+"""`call()` of docs/http-api.md: what it sends to the API, and to the target of a redirect (303)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
-(CODE,) = re.findall(r"```python\n((?:(?!```).)*?def call\(.*?)\n\n\ndef ", README, re.DOTALL)
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "http-api.md").read_text("utf-8")
+(CODE,) = re.findall(r"```python\n((?:(?!```).)*?def call\(.*?)\n\n\ndef ", PAGE, re.DOTALL)
 
 # What S3 does not accept beside the authentication that is in a link.
 SIGNATURE = ("authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256")

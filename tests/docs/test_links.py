@@ -1,4 +1,4 @@
-"""Every link between the pages leads somewhere."""
+"""Links between the pages, and names of files on them, are valid."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-PAGES = sorted(DOCS.rglob("*.md"))
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 LINK = re.compile(r"\]\((?!https?://)([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+PATH = re.compile(r"`((?:llmmanager|lambdas|infra|tests|docs|examples)/[\w./-]*)`")
 CODE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -21,7 +22,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
     for link in LINK.findall(CODE.sub("", page.read_text("utf-8"))):
         path, _, anchor = link.partition("#")
@@ -32,6 +33,14 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
             assert anchor in anchors(target), link
 
 
-def test_the_index_leads_to_every_guide() -> None:
+@pytest.mark.parametrize("name", ["contributing.md", "how-it-works.md"])
+def test_files_that_a_page_names_exist(name: str) -> None:
+    named = PATH.findall((DOCS / name).read_text("utf-8"))
+    assert named
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_the_index_leads_to_every_page() -> None:
     index = set(LINK.findall((DOCS / "README.md").read_text("utf-8")))
-    assert {f"guides/{page.name}" for page in (DOCS / "guides").glob("*.md")} <= index
+    pages = {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")}
+    assert pages - index == {"README.md"}

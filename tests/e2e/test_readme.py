@@ -26,6 +26,8 @@ def blocks(page: str, language: str = "python", *, marker: str = "") -> list[str
 
 PYTHON = python()
 STACK = blocks("README.md", marker="<!-- runs: stack -->\n")
+COMMANDS = blocks("README.md", "sh", marker="<!-- runs: stack -->\n")
+HTTP = blocks("docs/http-api.md")
 LIBRARY = blocks("README.md", marker="<!-- runs: library -->\n")
 EVENTS = blocks("docs/events.md")
 
@@ -38,16 +40,26 @@ def settings(run: LocalRun, bedrock: FakeBedrock) -> str:
 
 def test_the_readme_has_examples_of_the_stack_and_of_the_library() -> None:
     assert len(STACK) == 2
-    assert len(LIBRARY) >= 5
+    assert len(COMMANDS) == 1
+    assert len(LIBRARY) == 3
 
 
 def test_the_readme_examples_of_the_stack_can_be_pasted_in_any_folder_twice(
     settings: str, tmp_path: Path
 ) -> None:
     scripts = [as_script(code, python=PYTHON) for code in STACK]
-    printed = paste(settings, *scripts, as_session(*STACK, python=PYTHON), folder=tmp_path)
-    assert printed.count("3 answered; see s3://") == 2
+    printed = paste(settings, *COMMANDS, *scripts, as_session(*STACK, python=PYTHON), folder=tmp_path)
+    assert printed.count('{"text":"Test answer by FakeBedrock: ') == 1
     assert len(re.findall(r"3 answered for [0-9.e-]+ USD", printed)) == 2
+    assert len(re.findall(r"sent as \S+", printed)) == 2
+
+
+def test_the_examples_of_the_http_api_can_be_pasted_in_any_folder_twice(
+    settings: str, tmp_path: Path
+) -> None:
+    scripts = [as_script(code, python=PYTHON) for code in HTTP]
+    printed = paste(settings, *scripts, as_session(*HTTP, python=PYTHON), folder=tmp_path)
+    assert printed.count("3 answered; see s3://") == 2
 
 
 def test_the_readme_examples_of_the_library_can_be_pasted_in_any_folder_twice(

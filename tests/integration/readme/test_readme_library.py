@@ -18,7 +18,7 @@ EXAMPLES = re.findall(
 
 
 def test_the_readme_has_examples() -> None:
-    assert len(EXAMPLES) >= 5
+    assert len(EXAMPLES) == 3
 
 
 @pytest.mark.parametrize("code", EXAMPLES, ids=lambda code: code.split("\n", 1)[0])
@@ -29,5 +29,5 @@ def test_an_example_can_be_pasted_in_any_folder_twice(
     settings = "\n".join(export_lines({**fake_bedrock.environment, "PYTHONPATH": str(ROOT)}))
     for way in (as_script(code), as_session(code)):
         printed = paste(settings, way, folder=tmp_path)
-        assert printed or "assert" in code
+        assert printed
         assert not re.search(r"\bNone\b", printed)
