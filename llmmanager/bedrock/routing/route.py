@@ -108,8 +108,10 @@ class Route(Generic[T]):
                 place.ways.sort(key=self._is_cooling)
             if line and all(self._is_cooling(place.ways[0]) for place in line):
                 self.cooldowns.note_all_cooling()
-            cooling = self._is_failing if self._waits else self._is_cooling
-            line.sort(key=lambda place: cooling(place.ways[0]))
+            ranks = [place.key[0] for place in line]
+            line.sort(key=lambda place: self._is_cooling(place.ways[0]))
+            if self._waits:  # A throttled place is the last one of its model, but not behind other models.
+                line.sort(key=lambda place: (self._is_failing(place.ways[0]), ranks.index(place.key[0])))
         self._order = {place.key: position for position, place in enumerate(line)}
         self._line = line
         self._again: list[_Place[T]] = []

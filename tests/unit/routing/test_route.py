@@ -170,6 +170,18 @@ def test_a_call_that_waits_on_throttling_starts_with_a_model_that_was_throttled(
     assert step.target.model_id == first
 
 
+@pytest.mark.parametrize("strategy", list(RetryStrategy))
+def test_a_call_that_waits_on_throttling_starts_with_a_region_that_is_not_cooling_down(
+    strategy: RetryStrategy,
+) -> None:
+    cooldowns = Cooldowns()
+    for _ in range(3):
+        cooldowns.attempt_failed(Way("A", "1"), THROTTLED)
+    step = route(places("AB", "12", strategy), cooldowns=cooldowns, on_throttle="wait").next()
+    assert step is not None
+    assert (step.target.model_id, step.target.region) == ("A", "2")
+
+
 def test_max_retries_bounds_the_attempts_after_transient_failures_over_all_targets_together() -> None:
     assert len(walk(route(places("AB", "123"), max_retries=3), THROTTLED, 50)) == 4
 
