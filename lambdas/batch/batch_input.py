@@ -1,4 +1,4 @@
-"""What a batch is asked to be: the state machine's input, checked."""
+"""Read and validate the input of the batch state machine."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _MAX_KEY_BYTES = 1024
 _MAX_MESSAGE = 2_000
 _INPUTS = ("inputS3Uri", "prefix", "requests")
 _MEMBERS = ("batchId", *_INPUTS, "models", "regions", *options.MEMBERS)
-# AWS asks a state machine that starts another one to put this into the input, for the console to link them.
+# A state machine that starts another one adds this field, with which the console links the executions.
 _FROM_STEP_FUNCTIONS = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
 
 
 class InvalidBatch(Exception):
-    """The batch cannot be run as it was sent; the message says why.
+    """The batch is invalid; the message has the reason.
 
-    Step Functions cuts the cause of an error at 32,768 characters, the JSON around the message included.
+    Step Functions limits the cause of an error to 32,768 characters, including the JSON around the message.
     """
 
     def __init__(self, message: str) -> None:
@@ -37,11 +37,11 @@ class InvalidBatch(Exception):
 
 @dataclass(frozen=True)
 class Batch:
-    """What was asked for, found to make sense.
+    """A valid batch.
 
     Attributes:
-        bucket, key: where the input lies; a key that ends in a slash stands for all .jsonl files below.
-        requests: the records, when they came inline; they are then first written to `bucket` and `key`.
+        bucket, key: the location of the input. A key that ends in a slash means all .jsonl files under it.
+        requests: the inline records, or None. They are first written to `bucket` and `key`.
     """
 
     storage: BatchStorage
@@ -53,24 +53,24 @@ class Batch:
 
     @property
     def is_folder(self) -> bool:
-        """Whether the input is all files below a prefix."""
+        """Whether the input is all files under a prefix."""
         return self.key.endswith("/")
 
 
 def read_batch(data: Any, *, execution: Any, settings: BatchSettings) -> Batch:
-    """The state machine's input as a batch.
+    """Return the batch in the state machine's input.
 
     Args:
-        execution: the name of the execution, which names a batch that has no name of its own.
+        execution: the name of the execution, which is the default id of the batch.
 
     Raises:
-        InvalidBatch: it is not one that can be run.
+        InvalidBatch: the input is invalid.
     """
     if not isinstance(data, dict):
         raise InvalidBatch("input: must be a JSON object")
     unknown = [key for key in data if key not in (*_MEMBERS, _FROM_STEP_FUNCTIONS)]
     if unknown:
-        raise InvalidBatch(f"{unknown[0][:80]}: unknown field; {', '.join(_MEMBERS)} are known")
+        raise InvalidBatch(f"{unknown[0][:80]}: unknown field; known fields: {', '.join(_MEMBERS)}")
     batch_id = execution if data.get("batchId") is None else data["batchId"]
     if not isinstance(batch_id, str) or not BATCH_ID.fullmatch(batch_id):
         raise InvalidBatch(f"batchId: must be 1 to 80 letters, digits, - and _ (got {batch_id!r:.100})")
@@ -81,11 +81,13 @@ def read_batch(data: Any, *, execution: Any, settings: BatchSettings) -> Batch:
     except (InvalidRequest, ValueError) as error:
         raise InvalidBatch(str(error)) from None
     storage = BatchStorage(settings.bucket, batch_id)
-    bucket, key = _input_place(data, storage, settings)
+    bucket, key = _input_location(data, storage, settings)
     return Batch(storage, bucket, key, data.get("requests"), targets, chosen)
 
 
-def _input_place(data: Mapping[str, Any], storage: BatchStorage, settings: BatchSettings) -> tuple[str, str]:
+def _input_location(
+    data: Mapping[str, Any], storage: BatchStorage, settings: BatchSettings
+) -> tuple[str, str]:
     given = [name for name in _INPUTS if data.get(name) is not None]
     if len(given) != 1:
         raise InvalidBatch(f"input: must hold one of {', '.join(_INPUTS)}")
@@ -94,7 +96,9 @@ def _input_place(data: Mapping[str, Any], storage: BatchStorage, settings: Batch
     if given == ["prefix"]:
         bucket, key = _read_folder(data["prefix"], settings)
         if bucket == storage.bucket and storage.key("").startswith(key):
-            raise InvalidBatch(f"prefix: must not hold the batch's own files, which are at {storage.uri('')}")
+            raise InvalidBatch(
+                f"prefix: must not include the batch's own files, which are under {storage.uri('')}"
+            )
         return bucket, key
     requests = data["requests"]
     if not isinstance(requests, list) or not requests:
@@ -106,40 +110,40 @@ def read_uri(uri: Any, settings: BatchSettings) -> tuple[str, str]:
     """Return bucket and key of an input file.
 
     Raises:
-        InvalidBatch: it is not the S3 URI of a file, or in a bucket that batches do not read from.
+        InvalidBatch: the URI is not that of a file, or its bucket is not allowed.
     """
-    bucket, key = _place("inputS3Uri", uri, _S3_URI, takes="s3://bucket/key", settings=settings)
+    bucket, key = _location("inputS3Uri", uri, _S3_URI, accepted="s3://bucket/key", settings=settings)
     if key.endswith("/"):
         raise InvalidBatch(
-            "inputS3Uri: must name one file; prefix takes what ends in a slash (state machine only)"
+            "inputS3Uri: must be one file; use prefix for a URI that ends in a slash (state machine only)"
         )
     return bucket, key
 
 
 def _read_folder(uri: Any, settings: BatchSettings) -> tuple[str, str]:
-    return _place("prefix", uri, _S3_FOLDER, takes="s3://bucket/prefix/", settings=settings)
+    return _location("prefix", uri, _S3_FOLDER, accepted="s3://bucket/prefix/", settings=settings)
 
 
-def _place(
-    name: str, uri: Any, form: re.Pattern[str], *, takes: str, settings: BatchSettings
+def _location(
+    name: str, uri: Any, form: re.Pattern[str], *, accepted: str, settings: BatchSettings
 ) -> tuple[str, str]:
     match = form.fullmatch(uri) if isinstance(uri, str) else None
     if match is None:
-        raise InvalidBatch(f"{name}: must be {takes} (got {uri!r:.200})")
+        raise InvalidBatch(f"{name}: must be {accepted} (got {uri!r:.200})")
     bucket, key = match.groups()
     if not _is_key(key):
         raise InvalidBatch(f"{name}: the key must be at most {_MAX_KEY_BYTES} bytes of UTF-8")
     allowed = (settings.bucket, *settings.input_buckets)
     if bucket not in allowed:
         raise InvalidBatch(
-            f"{name}: batches read from {', '.join(allowed)} (got bucket {bucket!r:.100}); "
-            "more are allowed with the setting input_buckets"
+            f"{name}: the bucket must be one of {', '.join(allowed)} (got {bucket!r:.100}); "
+            "the setting input_buckets allows other buckets"
         )
     return bucket, key
 
 
 def _is_key(key: str) -> bool:
-    """Whether S3 can have an object of that key."""
+    """Whether a key is valid in S3."""
     try:
         return len(key.encode("utf-8")) <= _MAX_KEY_BYTES
     except UnicodeEncodeError:

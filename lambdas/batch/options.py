@@ -1,4 +1,4 @@
-"""How a batch is run, beyond what it asks of whom: said once at its start, kept in S3 for its functions."""
+"""The options of a batch. They are read from its start input and stored in S3 for its functions."""
 
 from __future__ import annotations
 
@@ -34,20 +34,19 @@ Text = TypeVar("Text", bound=str)
 
 @dataclass(frozen=True)
 class Options:
-    """The options of one run of a batch. A batch that is resumed has those of the new start.
+    """The options of one run of a batch. A resumed batch has the options of its new start.
 
     Attributes:
-        run: the execution that runs it.
-        may_fail: the share of the batch's records that may fail before it is ended; None for all.
-        deadline: when no further record is started, as ISO 8601 text in UTC; None for never.
+        run: the name of the execution.
+        may_fail: the share of the batch's records that may fail before the batch ends; None for all.
+        deadline: after this time no record is started, as ISO 8601 text in UTC; None for never.
         retry_strategy: "region_first" or "model_first".
-        response_validation: the rules for each answer, as they were given.
-        feature_fallback: whether features that a model refuses may be left out.
-        on_throttle: "wait" or "failover": whether a throttled record waits for its model, or goes to another.
-        max_cost_multiple: how many times as much as the first model another target may cost; None for no
-            limit.
-        in_input_order: whether results are put into the order of the input.
-        priority: 0 to `LOWEST_PRIORITY`; each step down halves the calls that a worker makes at once.
+        response_validation: the rules for each answer, as in the input.
+        feature_fallback: whether features that a model does not support may be removed.
+        on_throttle: "wait" or "failover": whether a throttled record waits for its model or fails over.
+        max_cost_multiple: maximum cost of another target as a multiple of the first model's, or None.
+        in_input_order: whether results have the order of the input.
+        priority: 0 to `LOWEST_PRIORITY`; each higher number halves the parallel calls of a worker.
     """
 
     run: str = ""
@@ -62,39 +61,39 @@ class Options:
     max_cost_multiple: float | None = None
 
     def rules(self) -> ResponseValidationConfig | None:
-        """The check on each answer."""
+        """Return the validation of each answer, or None."""
         return read_rules(self.response_validation)
 
     def seconds_left(self) -> float | None:
-        """Seconds until the deadline, negative after it; None when there is none."""
+        """Return the seconds until the deadline, negative after it; None without a deadline."""
         if self.deadline is None:
             return None
         return (datetime.fromisoformat(self.deadline) - datetime.now(UTC)).total_seconds()
 
     def calls_at_once(self, most: int) -> int:
-        """How many calls a worker makes at once that may make `most`."""
+        """Return the number of parallel calls of a worker whose limit is `most`."""
         return max(1, most >> self.priority)
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` reads back.
 
-        What is as by default is left out, so that functions of an earlier version can read it.
+        Default values are left out, so that functions of an earlier version can read it.
         """
-        usual = asdict(Options())
-        return {name: value for name, value in asdict(self).items() if value != usual[name]}
+        defaults = asdict(Options())
+        return {name: value for name, value in asdict(self).items() if value != defaults[name]}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Options:
-        """Return options that were kept in S3; what a later version has added is ignored."""
+        """Return the options in data from S3. Fields of a later version are ignored."""
         known = {field.name for field in fields(cls)}
         return cls(**{name: value for name, value in data.items() if name in known})
 
 
 def read_options(data: Mapping[str, Any], *, run: str) -> Options:
-    """The options in a batch's start input; a member that is null is as one left out.
+    """Return the options in a batch's start input. A member that is null counts as missing.
 
     Raises:
-        ValueError: one has a value that it does not take; the message names it.
+        ValueError: an option is invalid; the message has its name and the accepted values.
         InvalidRequest: `responseValidation`, `featureFallback` or `maxCostMultiple` is invalid.
     """
     read_rules(data.get("responseValidation"))
@@ -140,8 +139,8 @@ def _priority(level: Any) -> int:
 def _deadline(seconds: Any) -> str | None:
     if seconds is None:
         return None
-    sound = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    if not sound or not 0 < seconds <= _MAX_DEADLINE_SECONDS:
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not is_number or not 0 < seconds <= _MAX_DEADLINE_SECONDS:
         raise ValueError(
             f"deadlineSeconds: must be a number above 0, at most {_MAX_DEADLINE_SECONDS} "
             f"(got {seconds!r:.100})"

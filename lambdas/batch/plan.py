@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from lambdas.batch.batch_input import Batch, InvalidBatch, read_batch
 from lambdas.batch.object_writer import ObjectWriter
 from lambdas.batch.quota_estimate import QuotaNeed, estimate
+from lambdas.batch.quota_shares import quota_shares
 from lambdas.batch.records import InputFile, Record, Rejected, read_files
 from lambdas.batch.runs import BatchIsRunning, claim, describe
 from lambdas.batch.storage import MANIFEST, REJECTED, BatchStorage, NotThere, Plan, Run, keys_below, stream
@@ -126,8 +127,7 @@ def plan(batch: Batch, *, shard_size: int) -> dict[str, Any]:
     if estimated and estimated.warning:
         logger.warning(estimated.warning)
     found = replace(found, quota_estimate=estimated.to_members() if estimated else None)
-    workers = min(len(manifest), batch_settings().map_concurrency)
-    storage.put_manifest([{**item, "workers": workers} for item in manifest], found)
+    storage.put_manifest(_with_quota_shares(manifest, storage), found)
     return {
         "batchId": storage.batch_id,
         "bucket": storage.bucket,
@@ -136,6 +136,14 @@ def plan(batch: Batch, *, shard_size: int) -> dict[str, Any]:
         **counts,
         "quotaEstimate": found.quota_estimate,
     }
+
+
+def _with_quota_shares(manifest: Sequence[Mapping[str, Any]], storage: BatchStorage) -> list[dict[str, Any]]:
+    left = [item["records"] for item in manifest]
+    for part in storage.parts():
+        left[part.shard] -= part.answered + part.failed
+    shares = quota_shares(left, workers=batch_settings().map_concurrency)
+    return [{**item, "quotaShare": share} for item, share in zip(manifest, shares, strict=True)]
 
 
 def cut_shards(

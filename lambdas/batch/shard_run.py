@@ -120,8 +120,8 @@ class ShardRun:
             feature_fallback=options.feature_fallback,
             on_throttle=on_throttle,
             max_cost_multiple=options.max_cost_multiple,
-            # Shards that an earlier version planned do not say how many workers run at once.
-            quota_share=1 / self._item.get("workers", 1),
+            # Shards that an earlier version of the stack planned have no share.
+            quota_share=self._item.get("quotaShare", 1.0),
             quota_reserve=settings.single_request_share,
         )
 

@@ -1,22 +1,22 @@
-"""Where everything of a batch lies in S3.
+"""The objects of a batch in S3.
 
-    batches/{batchId}/input.jsonl                          the requests, when they came inline
-                      options.json                         how it is run
-                      manifest.json                        the shards, as Step Functions maps over them
+    batches/{batchId}/input.jsonl                          the inline requests, if there are any
+                      options.json                         the options of the batch
+                      manifest.json                        the shards, for the map of Step Functions
                       shards/00000.jsonl                   the records of a shard
                       results/00000/000001-a24-f1.jsonl    results of a shard, 24 answered and 1 failed
-                      results/00000/000002-a0-f0.jsonl     what interrupted records have cost that run again
-                      runs/00001.json                      the execution that ran it first
-                      ended/{execution}.json               why that run was ended before all was run
-                      failures/{execution}/00000           of a shard in that run: a byte a failure
+                      results/00000/000002-a0-f0.jsonl     usage and cost of interrupted records
+                      runs/00001.json                      the first execution of the batch
+                      ended/{execution}.json               why that run ended early
+                      failures/{execution}/00000           failures of a shard in that run, one byte each
                       waiting/{execution}/2026…-00000      a shard that waits for quota until then
                       told/{execution}.json                the event that reported that run's end
-                      rejected.jsonl                       lines of the input that are no records
+                      rejected.jsonl                       invalid lines of the input
                       results.jsonl, failed.jsonl          the results of all shards
-                      summary.json                         what the batch came to
+                      summary.json                         the summary of the batch
 
-A result part never changes once it is written, and its name says how many results it holds: a listing alone
-shows the progress of a shard.
+A part of results never changes, and its name has the number of its results. So a list of the parts shows the
+progress of a shard.
 """
 
 from __future__ import annotations
@@ -54,18 +54,18 @@ _MOMENT = "%Y%m%dT%H%M%S.%fZ"
 
 
 class NotThere(Exception):
-    """The object has not been written (yet)."""
+    """The object does not exist."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What planning found.
+    """The result of the plan.
 
     Attributes:
-        records: lines of the input that are not blank, rejected ones included.
-        rejected: those that are no records.
+        records: number of lines in the input that are not blank, including rejected ones.
+        rejected: number of invalid lines.
         started_at: when the batch was first planned (UTC).
-        quota_estimate: how long the quotas make the batch, as it is reported; None when they are unknown.
+        quota_estimate: how long the quotas make the batch, as it is reported; None if they are unknown.
     """
 
     records: int
@@ -76,11 +76,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Part:
-    """One file of results.
+    """A file of results.
 
     Attributes:
-        number: from 1 within its shard.
-        answered, failed: how many results of each kind it holds.
+        number: its number in the shard, from 1.
+        answered, failed: number of results with this status.
         written_at: when it was written (UTC).
     """
 
@@ -97,10 +97,10 @@ class WaitingShards:
     """The shards of a run that wait for quota.
 
     Attributes:
-        shards: how many.
-        shortage: the quota that the one waits for that continues last: "per_minute" or "per_day".
-        since: when that one began to wait.
-        until: when the first of them continues.
+        shards: number of waiting shards.
+        shortage: the quota for which the shard waits that continues last: "per_minute" or "per_day".
+        since: when that shard started to wait.
+        until: when the first shard continues.
     """
 
     shards: int
@@ -123,9 +123,9 @@ class Run:
     """An execution that has claimed the batch.
 
     Attributes:
-        number: from 1 for the first.
-        execution: its name.
-        refused: whether its plan refused the input, so that it changed nothing.
+        number: the number of the run, from 1.
+        execution: the name of the execution.
+        refused: whether its plan rejected the input, so that it changed nothing.
     """
 
     number: int
@@ -141,15 +141,15 @@ class BatchStorage:
     batch_id: str
 
     def key(self, name: str) -> str:
-        """The key of one of the names above."""
+        """Return the key of one of the names above."""
         return f"batches/{self.batch_id}/{name}"
 
     def uri(self, name: str) -> str:
-        """The same as an S3 URI."""
+        """Return the S3 URI of one of the names above."""
         return f"s3://{self.bucket}/{self.key(name)}"
 
     def shard_key(self, shard: int) -> str:
-        """The key of a shard's records."""
+        """Return the key of a shard."""
         return self.key(f"shards/{shard:05d}.jsonl")
 
     def put(self, key: str, body: bytes) -> None:
@@ -157,27 +157,27 @@ class BatchStorage:
         clients.s3().put_object(Bucket=self.bucket, Key=key, Body=body)
 
     def writer(self, name: str) -> ObjectWriter:
-        """A writer for one of the names above."""
+        """Return a writer for one of the names above."""
         return ObjectWriter(self.bucket, self.key(name))
 
     def read(self, key: str) -> bytes:
-        """A whole object, which must be small: a shard or a part.
+        """Return a whole object, which must be small: a shard or a part.
 
         Raises:
-            NotThere: there is none.
+            NotThere: the object does not exist.
         """
         with _missing_as_not_there(key):
             body: bytes = clients.s3().get_object(Bucket=self.bucket, Key=key)["Body"].read()
         return body
 
     def put_input(self, requests: Iterable[Any]) -> None:
-        """Keep records that came inline as the file that they would have been."""
+        """Write inline records as an input file."""
         with self.writer(INPUT) as writer:
             for request in requests:
                 writer.write(dump_line(request))
 
     def put_manifest(self, manifest: Sequence[Mapping[str, Any]], plan: Plan) -> None:
-        """Write the shards for Step Functions to read, and the plan's figures as their metadata."""
+        """Write the shards for Step Functions, with the plan as metadata of the object."""
         figures = {
             "records": str(plan.records),
             "rejected": str(plan.rejected),
@@ -190,41 +190,41 @@ class BatchStorage:
         )
 
     def manifest(self) -> list[dict[str, Any]]:
-        """The shards that were planned."""
+        """Return the planned shards."""
         shards: list[dict[str, Any]] = json.loads(self.read(self.key(MANIFEST)))
         return shards
 
     def plan(self) -> Plan:
-        """The plan's figures.
+        """Return the plan.
 
         Raises:
-            NotThere: the batch is not planned yet.
+            NotThere: the batch has no plan yet.
         """
         key = self.key(MANIFEST)
         with _missing_as_not_there(key):
-            noted = clients.s3().head_object(Bucket=self.bucket, Key=key)["Metadata"]
-        started_at = datetime.fromisoformat(noted["started-at"])
-        estimate = json.loads(noted.get("quota-estimate", "null"))
-        return Plan(int(noted["records"]), int(noted["rejected"]), started_at, estimate)
+            metadata = clients.s3().head_object(Bucket=self.bucket, Key=key)["Metadata"]
+        started_at = datetime.fromisoformat(metadata["started-at"])
+        estimate = json.loads(metadata.get("quota-estimate", "null"))
+        return Plan(int(metadata["records"]), int(metadata["rejected"]), started_at, estimate)
 
     def put_options(self, options: Options) -> None:
-        """Keep how the batch is run."""
+        """Write the options of the batch."""
         self.put(self.key(OPTIONS), dump(options.to_json()))
 
     def options(self) -> Options:
-        """How the batch is run."""
+        """Return the options of the batch."""
         return Options.from_json(json.loads(self.read(self.key(OPTIONS))))
 
     def add_run(self, run: Run) -> bool:
-        """Write a new run, and return whether its number was free."""
+        """Write a new run, and return whether its number was available."""
         return self._put_new(self._run_key(run.number), _encoded_run(run))
 
     def mark_refused(self, run: Run) -> None:
-        """Write down that the plan of a run refused its input."""
+        """Record that the plan of a run rejected its input."""
         self.put(self._run_key(run.number), _encoded_run(replace(run, refused=True)))
 
     def latest_run(self) -> tuple[int, Run | None]:
-        """Return the number of runs, and the last one that was not refused; the last of all if all were."""
+        """Return the number of runs, and the last one that was not rejected, or the last one if all were."""
         prefix = self.key("runs/")
         keys = list(keys_below(self.bucket, prefix))
         last: Run | None = None
@@ -248,11 +248,11 @@ class BatchStorage:
         return self.key(f"runs/{number:05d}.json")
 
     def put_early_end(self, run: str, error: Mapping[str, Any]) -> None:
-        """Note that a run of the batch is ended before all was run; `error` is what the rest fails with."""
+        """Record that a run ends early. `error` is the error of the records that were not run."""
         self.put(self.key(f"ended/{run}.json"), dump(error))
 
     def early_end(self, run: str) -> dict[str, Any] | None:
-        """What was noted so, or None."""
+        """Return the error of a run that ends early, or None."""
         try:
             error: dict[str, Any] = json.loads(self.read(self.key(f"ended/{run}.json")))
         except NotThere:
@@ -260,12 +260,14 @@ class BatchStorage:
         return error
 
     def put_failures(self, run: str, shard: int, count: int) -> None:
-        """Note how many records of a shard have failed in a run: by the length of an object, so that one
-        listing tells it of all shards."""
+        """Record how many records of a shard have failed in a run, as the size of an object.
+
+        So one list request returns the counts of all shards.
+        """
         self.put(self.key(f"failures/{run}/{shard:05d}"), b"." * count)
 
     def failures(self, run: str) -> dict[int, int]:
-        """What was noted so, by shard; shards without a failure are left out."""
+        """Return the number of failures by shard, without shards that have none."""
         prefix = self.key(f"failures/{run}/")
         pages = clients.s3().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         return {
@@ -275,9 +277,9 @@ class BatchStorage:
         }
 
     def put_waiting(self, run: str, shard: int, wait: Mapping[str, str], until: datetime) -> None:
-        """Note that a shard waits for quota, as `{"shortage", "since"}`. It is over at that moment.
+        """Record that a shard waits for quota until a time, as `{"shortage", "since"}`.
 
-        The keys are in the order of that moment, so that one listing finds those that still wait.
+        The keys have the order of these times, so that one list request finds the shards that still wait.
         """
         self.put(self.key(f"waiting/{run}/{until:{_MOMENT}}-{shard:05d}"), dump(wait))
 
@@ -298,7 +300,7 @@ class BatchStorage:
         self.put(self.key(f"told/{run}.json"), dump(event))
 
     def is_told(self, run: str) -> bool:
-        """Whether one was noted."""
+        """Whether the event of a run's end was recorded."""
         try:
             self.read(self.key(f"told/{run}.json"))
         except NotThere:
@@ -310,16 +312,16 @@ class BatchStorage:
         self.put(self.key(SUMMARY), dump(summary))
 
     def summary(self) -> dict[str, Any]:
-        """The summary.
+        """Return the summary.
 
         Raises:
-            NotThere: the batch is not finished.
+            NotThere: the batch has not finished.
         """
         summary: dict[str, Any] = json.loads(self.read(self.key(SUMMARY)))
         return summary
 
     def parts(self, shard: int | None = None) -> Iterator[Part]:
-        """The result parts of one shard, or of all, in the order of shards and numbers."""
+        """Yield the parts of one shard or of all shards, in the order of shards and numbers."""
         prefix = self.key("results/" if shard is None else f"results/{shard:05d}/")
         pages = clients.s3().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         for page in pages:
@@ -334,13 +336,12 @@ class BatchStorage:
         return max((part.written_at for part in self.parts() if part.answered), default=None)
 
     def add_part(self, shard: int, lines: Sequence[bytes], *, number: int, answered: int, failed: int) -> int:
-        """Write results as a new part of a shard, never over another one.
+        """Write results as a new part of a shard. An existing part is never replaced.
 
-        A worker that was given up for lost may still be writing beside its successor: a name that is taken
-        makes the part the next one.
+        An earlier worker of the shard may still be writing. If the name exists, the next number is used.
 
         Returns:
-            The number it was written under, `number` or higher.
+            The number of the part: `number` or higher.
         """
         while True:
             name = f"results/{shard:05d}/{number:06d}-a{answered}-f{failed}.jsonl"
@@ -349,7 +350,7 @@ class BatchStorage:
             number += 1
 
     def _put_new(self, key: str, body: bytes) -> bool:
-        """Write an object unless there is one of that key, and return whether it was written."""
+        """Write an object unless it exists, and return whether it was written."""
         try:
             clients.s3().put_object(Bucket=self.bucket, Key=key, Body=body, IfNoneMatch="*")
         except ClientError as error:
@@ -364,10 +365,10 @@ def _encoded_run(run: Run) -> bytes:
 
 
 def stream(bucket: str, key: str) -> Iterator[bytes]:
-    """An object of any size, chunk by chunk. The object is asked for at once, before the first chunk is.
+    """Return the chunks of an object of any size. The object is requested before the first chunk is read.
 
     Raises:
-        ClientError: there is no such object, or it may not be read.
+        ClientError: the object does not exist or cannot be read.
     """
     body = clients.s3().get_object(Bucket=bucket, Key=key)["Body"]
     chunks: Iterator[bytes] = body.iter_chunks(_CHUNK_BYTES)
@@ -375,10 +376,10 @@ def stream(bucket: str, key: str) -> Iterator[bytes]:
 
 
 def keys_below(bucket: str, prefix: str, *, after: str = "") -> Iterator[str]:
-    """The keys that begin so, in their order, those after a key alone.
+    """Yield the keys with a prefix, in order, optionally only those after a key.
 
     Raises:
-        ClientError: there is no such bucket, or it may not be listed.
+        ClientError: the bucket does not exist or cannot be listed.
     """
     where = {"Bucket": bucket, "Prefix": prefix, **({"StartAfter": after} if after else {})}
     for page in clients.s3().get_paginator("list_objects_v2").paginate(**where):

@@ -75,8 +75,8 @@ INVALID_BATCHES = [
     ({"requests": [{"messages": MESSAGES}], "batchId": "a"}, "batchId: unknown field"),
     ({"inputS3Uri": None}, "inputS3Uri: must be s3://bucket/key"),
     ({"requests": None, "inputS3Uri": None}, "body: must have either requests or inputS3Uri"),
-    ({"inputS3Uri": "s3://another-bucket/a"}, "inputS3Uri: batches read from"),
-    ({"inputS3Uri": "s3://batches-of-the-test/inputs/"}, "inputS3Uri: must name one file"),
+    ({"inputS3Uri": "s3://another-bucket/a"}, "inputS3Uri: the bucket must be one of"),
+    ({"inputS3Uri": "s3://batches-of-the-test/inputs/"}, "inputS3Uri: must be one file"),
 ]
 
 

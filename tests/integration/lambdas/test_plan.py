@@ -18,6 +18,7 @@ from lambdas.batch import plan
 from lambdas.batch import records as batch_records
 from lambdas.batch.batch_input import InvalidBatch
 from lambdas.batch.object_writer import PART_BYTES, ObjectWriter
+from lambdas.batch.storage import BatchStorage
 
 REJECTED_INPUTS = [
     ("text", "input: must be a JSON object"),
@@ -35,12 +36,12 @@ REJECTED_INPUTS = [
     ({"inputS3Uri": "https://example.org/a"}, "inputS3Uri: must be s3://bucket/key"),
     ({"inputS3Uri": "s3://batches-of-the-test"}, "inputS3Uri: must be s3://bucket/key"),
     ({"inputS3Uri": "s3://batches-of-the-test/"}, "inputS3Uri: must be s3://bucket/key"),
-    ({"inputS3Uri": "s3://batches-of-the-test/in/"}, "inputS3Uri: must name one file; prefix takes"),
+    ({"inputS3Uri": "s3://batches-of-the-test/in/"}, "inputS3Uri: must be one file; use prefix"),
     ({"prefix": "s3://batches-of-the-test/in"}, "prefix: must be s3://bucket/prefix/"),
     ({"prefix": "s3://batches-of-the-test/"}, "prefix: must be s3://bucket/prefix/"),
     ({"prefix": ["s3://batches-of-the-test/in/"]}, "prefix: must be s3://bucket/prefix/"),
-    ({"prefix": "s3://someone-elses/in/"}, "prefix: batches read from batches-of-the-test"),
-    ({"prefix": "s3://batches-of-the-test/batches/"}, "prefix: must not hold the batch's own files"),
+    ({"prefix": "s3://another-bucket/in/"}, "prefix: the bucket must be one of batches-of-the-test"),
+    ({"prefix": "s3://batches-of-the-test/batches/"}, "prefix: must not include the batch's own files"),
     ({"prefix": "s3://bucket-of-another-team/in/"}, "prefix: .* does not exist or cannot be read"),
     ({"prefix": "s3://batches-of-the-test/in/"}, "in/ has no records in .jsonl files"),
     ({"prefix": "s3://batches-of-the-test/in/", "requests": [{}]}, "must hold one of"),
@@ -64,8 +65,8 @@ REJECTED_INPUTS = [
     ({"requests": [{}], "responseValidation": {}}, "responseValidation: must have at least one"),
     ({"requests": [{}], "responseValidation": {"minLength": -1}}, "responseValidation.minLength"),
     (
-        {"inputS3Uri": "s3://someone-elses/a"},
-        "batches read from batches-of-the-test, bucket-of-another-team",
+        {"inputS3Uri": "s3://another-bucket/a"},
+        "must be one of batches-of-the-test, bucket-of-another-team",
     ),
     ({"inputS3Uri": "s3://batches-of-the-test/nothing-here"}, "does not exist or cannot be read"),
     ({"inputS3Uri": "s3://bucket-of-another-team/nothing"}, "does not exist or cannot be read"),
@@ -246,15 +247,23 @@ def test_the_plan_returns_the_input_of_the_map(machine, records):
     assert {tuple(shard["models"]) for shard in shards} == {("Nova Micro",)}
 
 
-@pytest.mark.parametrize(("map_concurrency", "workers"), [("2", 2), ("10", 3)])
-def test_each_shard_has_the_number_of_parallel_workers(
-    machine, records, monkeypatch, map_concurrency, workers
-):
-    monkeypatch.setenv("LLMMANAGER_MAP_CONCURRENCY", map_concurrency)
+def test_the_shards_that_run_at_once_divide_the_quotas_by_their_records(machine, records, monkeypatch):
+    monkeypatch.setenv("LLMMANAGER_MAP_CONCURRENCY", "2")
 
     shards = machine.plan({"requests": records(69)})
 
-    assert [shard["workers"] for shard in shards] == [workers] * 3
+    assert [shard["records"] for shard in shards] == [32, 32, 5]
+    assert [shard["quotaShare"] for shard in shards] == [0.5, 0.5, 1.0]
+
+
+def test_a_resumed_batch_divides_the_quotas_by_the_records_that_are_left(machine, records, monkeypatch):
+    data = {"requests": records(69)}
+    machine.plan(data)
+    BatchStorage("batches-of-the-test", "batch-1").add_part(0, [b"{}"], number=1, answered=21, failed=3)
+
+    shards = machine.plan(data)
+
+    assert [shard["quotaShare"] for shard in shards] == [8 / 45, 32 / 45, 5 / 45]
 
 
 def test_a_repeated_plan_writes_the_same_objects(machine, records):
