@@ -271,8 +271,8 @@ class ParallelLLMManager:
                     quota_patience=self._patience(job),
                 )
             except LLMManagerError as error:
-                recorded: BedrockResponse | None = getattr(error, "response", None)
-                failed = recorded or BedrockResponse(success=False)
+                recorded = error.response
+                failed = recorded if isinstance(recorded, BedrockResponse) else BedrockResponse(success=False)
                 if not isinstance(error, RetryExhaustedError):
                     failed = replace(failed, error=error)
                 return replace(failed, total_duration_ms=(time.monotonic() - started) * 1000)

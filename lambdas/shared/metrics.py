@@ -105,9 +105,8 @@ def recorded(
     try:
         response = call()
     except LLMManagerError as error:
-        failed: BedrockResponse | None = getattr(error, "response", None)
-        if failed is not None:
-            record_call(failed, entry_point=entry_point, caller=caller)
+        if isinstance(error.response, BedrockResponse):
+            record_call(error.response, entry_point=entry_point, caller=caller)
         raise
     record_call(response, entry_point=entry_point, caller=caller)
     return response

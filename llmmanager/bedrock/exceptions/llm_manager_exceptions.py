@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from llmmanager.bedrock.models.bedrock_response import BedrockResponse
-    from llmmanager.bedrock.models.llm_manager_structures import RequestAttempt
+    from llmmanager.bedrock.models.parallel_response import ParallelResponse
+    from llmmanager.bedrock.models.request_attempt import RequestAttempt
 
 
 class LLMManagerError(Exception):
@@ -16,7 +17,10 @@ class LLMManagerError(Exception):
     Attributes:
         message: what failed and why.
         details: the same as machine-readable values, or None.
+        response: the failed response with its attempts, or None when no call was made.
     """
+
+    response: BedrockResponse | ParallelResponse | None = None
 
     def __init__(self, message: str, details: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -34,6 +38,8 @@ class ConfigurationError(LLMManagerError):
         invalid_config: the invalid settings by name, or None.
         response: the failed response with its attempts, or None when no call was made.
     """
+
+    response: BedrockResponse | None
 
     def __init__(
         self,
@@ -55,6 +61,8 @@ class AuthenticationError(LLMManagerError):
         region: the first region that rejected the credentials, or None.
         response: the failed response with its attempts, or None when no call was made.
     """
+
+    response: BedrockResponse | None
 
     def __init__(
         self,
@@ -78,6 +86,8 @@ class RequestValidationError(LLMManagerError):
         invalid_fields: the paths of the invalid fields.
         response: the failed response when AWS rejected the request, else None.
     """
+
+    response: BedrockResponse | None
 
     def __init__(
         self,
@@ -107,6 +117,7 @@ class RetryExhaustedError(LLMManagerError):
         left_out: the models excluded by `max_cost_multiple` and the reasons; empty without any.
     """
 
+    response: BedrockResponse | None
     left_out: str = ""
 
     def __init__(

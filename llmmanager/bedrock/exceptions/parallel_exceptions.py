@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import LLMManagerError
 
 if TYPE_CHECKING:
-    from llmmanager.bedrock.models.parallel_structures import ParallelResponse
+    from llmmanager.bedrock.models.parallel_response import ParallelResponse
 
 
 class ParallelProcessingError(LLMManagerError):
@@ -23,6 +23,8 @@ class ParallelExecutionError(ParallelProcessingError):
         total_requests: the number of requests passed in.
         response: the partial `ParallelResponse` with the answers received before the stop.
     """
+
+    response: ParallelResponse | None
 
     def __init__(
         self,

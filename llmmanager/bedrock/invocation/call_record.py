@@ -21,7 +21,7 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import (
 from llmmanager.bedrock.invocation.attempt_usage import tokens_of_failure, usage_and_price
 from llmmanager.bedrock.invocation.stats import CallStats
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
-from llmmanager.bedrock.models.llm_manager_structures import RequestAttempt
+from llmmanager.bedrock.models.request_attempt import RequestAttempt
 from llmmanager.bedrock.routing.decision import CREDENTIALS_KINDS, Decision, Kind, Next
 
 
@@ -153,8 +153,8 @@ class CallRecord:
 
     def add_response_to(self, error: LLMManagerError) -> None:
         """Add the response with the attempts so far to an error that ends the call."""
-        if self.attempts and getattr(error, "response", None) is None:
-            error.response = self.response(None, None, success=False)  # type: ignore[attr-defined]
+        if self.attempts and error.response is None:
+            error.response = self.response(None, None, success=False)
 
     def exhausted(
         self, reason: str, *, out_of_time: bool, quota_wait: float | None = None, left_out: str = ""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from llmmanager.bedrock.forks import after_fork, new_lock
-from llmmanager.bedrock.models.llm_manager_structures import RequestAttempt
+from llmmanager.bedrock.models.request_attempt import RequestAttempt
 from llmmanager.bedrock.routing.decision import Decision, Kind
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from llmmanager.bedrock.models.json_codec import decode_bytes, json_safe
-from llmmanager.bedrock.models.llm_manager_structures import RequestAttempt
+from llmmanager.bedrock.models.request_attempt import RequestAttempt
 from llmmanager.bedrock.models.usage import PaidTotals, token_counts
 
 __all__ = ["BedrockResponse", "RecordedError"]

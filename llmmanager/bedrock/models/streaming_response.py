@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
-from llmmanager.bedrock.models.llm_manager_structures import RequestAttempt
+from llmmanager.bedrock.models.request_attempt import RequestAttempt
 from llmmanager.bedrock.models.stream_message import Event, text_of
 
 __all__ = ["StreamingResponse"]

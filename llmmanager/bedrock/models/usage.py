@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from llmmanager.bedrock.models.llm_manager_structures import RequestAttempt
+    from llmmanager.bedrock.models.request_attempt import RequestAttempt
 
 USAGE_ALIASES: Mapping[str, str] = {
     "inputTokens": "input_tokens",

@@ -1,0 +1,134 @@
+"""The result of a run of `ParallelLLMManager`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from llmmanager.bedrock.models.bedrock_response import BedrockResponse
+from llmmanager.bedrock.models.usage import PaidTotals
+
+
+@dataclass(frozen=True)
+class ParallelExecutionStats:
+    """Counts and durations of one parallel run.
+
+    Attributes:
+        region_distribution: number of answered requests by region.
+        concurrent_executions: maximum number of requests in flight at the same time.
+        Durations are in milliseconds and cover the requests that were started.
+    """
+
+    total_requests: int = 0
+    successful_requests: int = 0
+    failed_requests_count: int = 0
+    average_request_duration_ms: float = 0.0
+    max_request_duration_ms: float = 0.0
+    min_request_duration_ms: float = 0.0
+    concurrent_executions: int = 0
+    region_distribution: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def success_rate(self) -> float:
+        """Share of answered requests, 0.0 to 1.0."""
+        return self.successful_requests / self.total_requests if self.total_requests else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as a JSON-ready dict."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class ParallelResponse:
+    """The responses of many requests, in request order.
+
+    It can be created with any subset of the fields.
+
+    Attributes:
+        success: whether every request succeeded; with CONTINUE_ON_FAILURE, whether at least one did.
+        request_responses: responses by request id.
+        total_duration_ms: wall time of the run, or None.
+        parallel_execution_stats: if not given, counted from `request_responses`.
+        failed_requests: ids of the requests without an answer.
+    """
+
+    success: bool
+    request_responses: dict[str, BedrockResponse] = field(default_factory=dict)
+    total_duration_ms: float | None = None
+    parallel_execution_stats: ParallelExecutionStats = field(default_factory=ParallelExecutionStats)
+    failed_requests: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        given = self.parallel_execution_stats
+        if not isinstance(given, ParallelExecutionStats) or given == ParallelExecutionStats():
+            answered = len(self.get_successful_responses())
+            failed = len(self.get_failed_responses())
+            stats = ParallelExecutionStats(
+                total_requests=answered + failed, successful_requests=answered, failed_requests_count=failed
+            )
+            object.__setattr__(self, "parallel_execution_stats", stats)
+
+    def get_success_rate(self) -> float:
+        """Return the share of answered requests, 0.0 to 1.0."""
+        return self.parallel_execution_stats.success_rate
+
+    def get_successful_responses(self) -> dict[str, BedrockResponse]:
+        """Return the responses of the answered requests by id."""
+        return {key: value for key, value in self._responses().items() if value.success}
+
+    def get_failed_responses(self) -> dict[str, BedrockResponse]:
+        """Return the responses of the failed requests by id, with their attempts and errors."""
+        return {key: value for key, value in self._responses().items() if not value.success}
+
+    def get_response_by_id(self, request_id: str) -> BedrockResponse | None:
+        """Return the response of one request, or None for an unknown id."""
+        return self._responses().get(request_id)
+
+    def get_total_tokens_used(self) -> dict[str, int]:
+        """Return the tokens of all answers, valid or invalid, with the keys of `BedrockResponse.get_usage()`.
+
+        Return an empty dict if no count is known.
+        """
+        return self._totals().usage or {}
+
+    def get_total_usage(self) -> dict[str, int] | None:
+        """Return the same as `get_total_tokens_used()`, but None if no count is known."""
+        return self._totals().usage
+
+    @property
+    def estimated_cost_usd(self) -> float | None:
+        """Cost of all answers of all requests in USD, or None if no price is known."""
+        return self._totals().cost_usd
+
+    @property
+    def attempts_with_unknown_usage(self) -> int:
+        """Number of attempts whose answer was lost. AWS may have charged for their tokens."""
+        return self._totals().unknown_usage
+
+    @property
+    def answers_without_price(self) -> int:
+        """Number of answers with known token counts and an unknown price."""
+        return self._totals().without_price
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-safe dict of all fields and totals."""
+        totals = self._totals()
+        return {
+            "success": self.success,
+            "request_responses": {key: value.to_dict() for key, value in self._responses().items()},
+            "total_duration_ms": self.total_duration_ms,
+            "parallel_execution_stats": self.parallel_execution_stats.to_dict(),
+            "failed_requests": list(self.failed_requests) if isinstance(self.failed_requests, list) else [],
+            "total_usage": totals.usage,
+            "estimated_cost_usd": totals.cost_usd,
+            "attempts_with_unknown_usage": totals.unknown_usage,
+            "answers_without_price": totals.without_price,
+        }
+
+    def _totals(self) -> PaidTotals:
+        return PaidTotals.from_calls(response._totals() for response in self._responses().values())
+
+    def _responses(self) -> dict[str, BedrockResponse]:
+        """Return the responses by id. Values of another type are left out: the fields are not validated."""
+        given = self.request_responses if isinstance(self.request_responses, dict) else {}
+        return {key: value for key, value in given.items() if isinstance(value, BedrockResponse)}
