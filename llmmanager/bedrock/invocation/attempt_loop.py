@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Generic, NoReturn, TypeVar
@@ -36,6 +36,14 @@ from llmmanager.bedrock.routing.route import Route, Step
 R = TypeVar("R")
 Send = Callable[[Any, str, bytes, float], R]
 """Calls a target: (client, id to invoke, body, read timeout in seconds) -> what the target answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetAnswer(Generic[R]):
+    """What a target answered: a Converse response, or a stream that has started."""
+
+    target: ModelAccess
+    content: R
 
 
 class AttemptLoop(Generic[R]):
@@ -102,7 +110,7 @@ class AttemptLoop(Generic[R]):
         self._set_aside: set[str] = set()
         self._log = DecisionLog()
 
-    def answer(self) -> tuple[ModelAccess, R]:
+    def answer(self) -> TargetAnswer[R]:
         """Call targets until one answers.
 
         Raises:
@@ -112,9 +120,9 @@ class AttemptLoop(Generic[R]):
         while (step := self._route.next()) is not None:
             if not self.wait(step.delay):
                 break
-            answered, raw = self._attempt(step)
-            if answered:
-                return step.target, raw  # type: ignore[return-value]
+            answer = self._attempt(step)
+            if answer is not None:
+                return answer
         raise self._no_answer()
 
     def reject_answer(self, error: Exception, *, final: bool) -> None:
@@ -196,7 +204,8 @@ class AttemptLoop(Generic[R]):
         """Add the call to the manager's statistics. Called once, when the call has ended."""
         self.record.add_to(self._resources.stats)
 
-    def _attempt(self, step: Step[ModelAccess]) -> tuple[bool, R | None]:
+    def _attempt(self, step: Step[ModelAccess]) -> TargetAnswer[R] | None:
+        """Return the answer of a target. None if it failed or is called later."""
         target = step.target
         start = datetime.now(UTC)
         remaining = self._deadline.remaining()
@@ -208,7 +217,7 @@ class AttemptLoop(Generic[R]):
             raise
         except Exception as error:
             self._failed(target, error, self._decision(error), start)
-            return False, None
+            return None
         with self._resources.cooldowns.turn(
             target,
             has_other=self._route.can_postpone(target),
@@ -217,7 +226,7 @@ class AttemptLoop(Generic[R]):
         ) as turn:
             if not turn.may_call:
                 self._route.postpone(target)
-                return False, None
+                return None
             permit = self._pacing.enter(
                 target,
                 wait=step.quota_wait,
@@ -225,21 +234,22 @@ class AttemptLoop(Generic[R]):
                 cancelled=self._cancelled,
             )
             if permit is None:
-                return False, None
+                return None
             self._log_next(step)
             with permit:
                 return self._call(target, client, body, permit=permit)
 
     def _call(
         self, target: ModelAccess, client: Any, body: bytes, *, permit: Permit
-    ) -> tuple[bool, R | None]:
+    ) -> TargetAnswer[R] | None:
+        """Return the answer of a target, or None if it failed."""
         # Creating the client and waiting for quota can take long.
         remaining = self._deadline.remaining()
         if remaining <= 0:
             raise self._no_answer("the deadline passed before the target could be called")
         start = datetime.now(UTC)
         try:
-            raw = self._send(
+            content = self._send(
                 client, target.invoke_id, body, max(min(self._resources.timeout, remaining), 0.001)
             )
         except Exception as error:
@@ -249,8 +259,8 @@ class AttemptLoop(Generic[R]):
             elif tokens_of_failure(error, decision) is not None:
                 permit.rejected()
             self._failed(target, error, decision, start)
-            return False, None
-        answer = raw if isinstance(raw, Mapping) else None
+            return None
+        answer = content if isinstance(content, Mapping) else None
         permit.answered(
             settled_tokens(answer, target.model_id) if answer else None, latency=latency_seconds(answer)
         )
@@ -261,7 +271,7 @@ class AttemptLoop(Generic[R]):
         for region in self._rejecting_regions:
             self._resources.cooldowns.region_refused(region)
         self._features.answered(target.model_id)
-        return True, raw
+        return TargetAnswer(target, content)
 
     def _log_next(self, step: Step[ModelAccess]) -> None:
         model_id = step.target.model_id

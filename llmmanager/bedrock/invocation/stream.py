@@ -17,15 +17,12 @@ from llmmanager.bedrock.invocation.continuation import RepetitionFilter, continu
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.deadline import Deadline
 from llmmanager.bedrock.models.stream_message import Event, StreamMessage, text_of
+from llmmanager.bedrock.routing.classification import StreamLostError
 from llmmanager.bedrock.routing.decision import Next
 
 Validation = Callable[[BedrockResponse], BedrockResponse]
 # Events before the first content. The start of a tool call has no content that a caller could use.
 _OPENING = frozenset({"messageStart", "contentBlockStart"})
-
-
-class ConnectionClosedError(Exception):
-    """The connection ended before `messageStop`."""
 
 
 class OpenStream:
@@ -40,7 +37,7 @@ class OpenStream:
                 self._first.append(event)
                 if not _OPENING.issuperset(event):
                     return
-            raise ConnectionClosedError("the stream ended before any content")
+            raise StreamLostError("the stream ended before any content")
         except BaseException:
             self.close()
             raise
@@ -99,7 +96,7 @@ class AnswerStream:
         self._closed = False
         self._final: BedrockResponse | None = None
         started = time.monotonic()
-        self._target, self._stream = loop.answer()
+        self._answer = loop.answer()
         self.time_to_first_token_ms: float | None = (time.monotonic() - started) * 1000
 
     def __iter__(self) -> Iterator[Event]:
@@ -131,30 +128,30 @@ class AnswerStream:
         if self._closed:
             return
         self._closed = True
-        self._stream.close()
+        self._answer.content.close()
         self._loop.count()
         complete = self._message.ended
         response = replace(self._response(success=complete), error=self._error)
         self._final = self._validate(response) if self._validate is not None and complete else response
 
     def _response(self, *, success: bool) -> BedrockResponse:
-        response = self._loop.response(self._target, self._message.response(), success=success)
+        response = self._loop.response(self._answer.target, self._message.response(), success=success)
         return replace(response, warnings=[*response.warnings, *self._message.warnings])
 
     def _events_of_one_target(self) -> Iterator[Event]:
-        for event in self._stream:
+        for event in self._answer.content:
             for adapted in self._adapted(event) if self._is_continued else (event,):
                 self._message.add(adapted)
                 if "metadata" in adapted:
-                    self._loop.add_usage(self._target, adapted["metadata"] or {})
+                    self._loop.add_usage(self._answer.target, adapted["metadata"] or {})
                 yield adapted
             remaining = self._deadline.remaining()
             if remaining <= 0 and not self._message.ended:
-                raise ConnectionClosedError("closed by the client")
+                raise StreamLostError("closed by the client")
             if remaining < self._timeout:
-                self._stream.limit_silence(remaining)
+                self._answer.content.limit_silence(remaining)
         if not self._message.ended:
-            raise ConnectionClosedError("the stream ended before the end of the answer")
+            raise StreamLostError("the stream ended before the end of the answer")
 
     def _adapted(self, event: Event) -> Iterator[Event]:
         """Yield the event of a continuation with adapted indexes and without repeated text."""
@@ -180,11 +177,11 @@ class AnswerStream:
 
     def _continue_on_other_target(self, error: Exception) -> bool:
         """Request the rest of the answer from another target. Return False if the stream ends."""
-        self._stream.close()
+        self._answer.content.close()
         if self._deadline.remaining() <= 0:
             error = DeadlineExceededError(f"the deadline passed during the answer ({error})")
         received = self._message.text
-        next_ = self._loop.stream_interrupted(self._target, error)
+        next_ = self._loop.stream_interrupted(self._answer.target, error)
         if next_ is Next.GIVE_UP or not self._message.is_text_only:
             return False
         # Some models start with an empty chunk or a line break, which cannot be continued.
@@ -193,16 +190,16 @@ class AnswerStream:
                 continuation_request(self._request, received), supported_by=_accepts_prefill
             )
         try:
-            self._target, self._stream = self._loop.answer()
+            self._answer = self._loop.answer()
         except LLMManagerError as exhausted:
             self._error = exhausted
             return False
         if self._closed:
-            self._stream.close()
+            self._answer.content.close()
             return False
         self._loop.record.warnings.append(
             f"the stream was interrupted after {len(received)} characters ({error}) and continued in "
-            f"{self._target.region}; get_usage() covers the continuation only"
+            f"{self._answer.target.region}; get_usage() covers the continuation only"
         )
         self._is_continued = True
         self._repetition = RepetitionFilter(received)

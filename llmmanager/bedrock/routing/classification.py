@@ -1,4 +1,4 @@
-"""From an exception to a decision, through the table."""
+"""Classifies an exception: what it means for the call."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from llmmanager.bedrock.routing.feature_refusals import with_named_fields
 
 _TIMEOUT_STATUS = 408
 _THROTTLE_STATUS = 429
-_STREAMS = "llmmanager.bedrock.invocation.stream"
 _OPERATIONS = ("Converse", "ConverseStream")
+_STREAM_LOST = Decision(Next.SAME_TARGET, Kind.UNAVAILABLE)
 _NO_CREDENTIALS = Decision(Next.GIVE_UP, Kind.CREDENTIALS)
 _SSL_ERROR = "SSLError"
 # By name: to import the ssl module would slow down the import of this library.
@@ -22,6 +22,10 @@ _BAD_CERTIFICATE = "SSLCertVerificationError"
 _UNVERIFIED = frozenset({_BAD_CERTIFICATE, "CertificateError", "FileNotFoundError"})
 # In OpenSSL's words: the second is said of an endpoint that speaks plain HTTP.
 _NO_TLS = ("certificate_verify_failed", "wrong_version_number")
+
+
+class StreamLostError(Exception):
+    """A stream ended before its answer was complete."""
 
 
 def classify(error: Exception, extra_retryable: Iterable[str | type[BaseException]] = ()) -> Decision | None:
@@ -41,7 +45,9 @@ def classify(error: Exception, extra_retryable: Iterable[str | type[BaseExceptio
     if response:
         decision = replace(_service_decision(code, response), retry_after=retry_after)
         return decision if _is_from_bedrock(error) else _from_credentials_service(decision)
-    if not type(error).__module__.startswith(("botocore", "urllib3", _STREAMS)):
+    if isinstance(error, StreamLostError):
+        return _STREAM_LOST
+    if not type(error).__module__.startswith(("botocore", "urllib3")):
         return None
     if _SSL_ERROR in names and _cannot_be_trusted(error):
         return CLIENT_RULES[_BAD_CERTIFICATE]

@@ -11,10 +11,12 @@ import pytest
 
 from llmmanager.bedrock.catalog.catalog_entries import AccessMethod, ModelAccess
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import DeadlineExceededError, RetryExhaustedError
+from llmmanager.bedrock.invocation.attempt_loop import TargetAnswer
 from llmmanager.bedrock.invocation.call_record import CallRecord
-from llmmanager.bedrock.invocation.stream import AnswerStream, ConnectionClosedError, OpenStream
+from llmmanager.bedrock.invocation.stream import AnswerStream, OpenStream
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.deadline import NEVER, Deadline
+from llmmanager.bedrock.routing.classification import StreamLostError
 from llmmanager.bedrock.routing.decision import Next
 
 Events = list[Any]
@@ -63,13 +65,13 @@ class Call:
         self.lost: list[Exception] = []
         self.counted = 0
 
-    def answer(self) -> tuple[ModelAccess, OpenStream]:
+    def answer(self) -> TargetAnswer[OpenStream]:
         if not self._waiting:
             raise RetryExhaustedError("no answer")
         number = len(self.connections) - len(self._waiting) + 1
         target = ModelAccess(MODEL, "Nova Lite", f"region-{number}", AccessMethod.ON_DEMAND, MODEL, None)
         self.record.add_success(target, datetime.now(UTC), answer=None)
-        return target, OpenStream(self._waiting.pop(0))
+        return TargetAnswer(target, OpenStream(self._waiting.pop(0)))
 
     def stream_interrupted(self, target: ModelAccess, error: Exception) -> Next:
         self.lost.append(error)
@@ -130,7 +132,7 @@ ANNOUNCED = {"contentBlockStart": {"contentBlockIndex": 0, "start": {"toolUse": 
 @pytest.mark.parametrize("events", [[], [START], [START, ANNOUNCED]])
 def test_a_stream_without_content_is_an_error(events: Events) -> None:
     connection = Connection(events)
-    with pytest.raises(ConnectionClosedError):
+    with pytest.raises(StreamLostError):
         OpenStream(connection)
     assert connection.closed
 

@@ -10,8 +10,7 @@ from botocore.parsers import ResponseParserError
 from urllib3.exceptions import DecodeError, ProtocolError
 from urllib3.exceptions import SSLError as BrokenTls
 
-from llmmanager.bedrock.invocation.stream import ConnectionClosedError
-from llmmanager.bedrock.routing.classification import classify
+from llmmanager.bedrock.routing.classification import StreamLostError, classify
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next
 
 AGAIN, REGION, MODEL, STOP = Next.SAME_TARGET, Next.OTHER_REGION, Next.OTHER_MODEL, Next.GIVE_UP
@@ -239,7 +238,7 @@ def test_what_botocore_says_is_understood(name: str, next_: Next, kind: Kind) ->
         BrokenTls("EOF occurred in violation of protocol (_ssl.c:2633)"),
         ParserError("half a message"),
         ResponseParserError("no member set"),
-        ConnectionClosedError("by the server"),
+        StreamLostError("closed by the server"),
     ],
 )
 def test_a_stream_that_breaks_on_its_way_may_be_asked_for_again(error: Exception) -> None:

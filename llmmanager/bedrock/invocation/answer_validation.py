@@ -1,0 +1,78 @@
+"""Validates answers with the caller's function, and requests another answer when one is invalid."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import InvalidResponseError, RetryExhaustedError
+from llmmanager.bedrock.invocation.attempt_loop import AttemptLoop, TargetAnswer
+from llmmanager.bedrock.models.bedrock_response import BedrockResponse
+from llmmanager.bedrock.models.llm_manager_structures import ResponseValidationConfig, ValidationResult
+
+
+def valid_answer(loop: AttemptLoop[dict[str, Any]], validation: ResponseValidationConfig) -> BedrockResponse:
+    """Retry until an answer is valid or `response_validation_retries` are used up, for all targets together.
+
+    A target with an invalid answer is called again. If the call fails, the next target is called. A failed
+    attempt does not count as an answer.
+    """
+    retries_left = validation.response_validation_retries
+    last: TargetAnswer[dict[str, Any]] | None = None
+    while True:
+        try:
+            last = loop.answer()
+        except RetryExhaustedError:
+            if last is None:
+                raise
+            return loop.response(last.target, last.content, success=False)
+        response = loop.response(last.target, last.content, success=True)
+        result = _validate(validation, response)
+        if result.success:
+            return response
+        loop.record.validation_errors.append(_validation_error(result, len(loop.record.attempts)))
+        loop.reject_answer(InvalidResponseError(str(result.error_message)), final=retries_left == 0)
+        if retries_left == 0 or not loop.wait(validation.response_validation_delay):
+            return loop.response(last.target, last.content, success=False)
+        retries_left -= 1
+
+
+def validated(validation: ResponseValidationConfig, response: BedrockResponse) -> BedrockResponse:
+    """Return a streamed answer with the result of its validation, which does not cause a retry."""
+    result = _validate(validation, response)
+    if result.success:
+        return response
+    return replace(
+        response,
+        success=False,
+        validation_errors=[_validation_error(result, len(response.attempts))],
+        error=InvalidResponseError(str(result.error_message)),
+    )
+
+
+def _validate(validation: ResponseValidationConfig, response: BedrockResponse) -> ValidationResult:
+    try:
+        result = validation.response_validation_function(response)
+    except Exception as error:
+        return ValidationResult(
+            success=False,
+            error_message=f"the validation function raised {type(error).__name__}: {error}",
+            error_details={"exception": type(error).__name__},
+        )
+    if not isinstance(result, ValidationResult):
+        return ValidationResult(
+            success=False,
+            error_message="the validation function must return a ValidationResult "
+            f"(got {type(result).__name__})",
+        )
+    if not result.success and not result.error_message:
+        return replace(result, error_message="the answer is invalid")
+    return result
+
+
+def _validation_error(result: ValidationResult, attempt: int) -> dict[str, Any]:
+    return {
+        "error_message": result.error_message,
+        "error_details": result.error_details,
+        "attempt": attempt,
+    }
