@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -114,7 +115,8 @@ def _process(message: Message, context: Any) -> bool:
 
 def _is_final(problem: Problem, message: Message) -> bool:
     max_tries = event_settings().max_tries
-    return problem.status < 500 or message.receives >= min(_MAX_TRIES.get(problem.slug, max_tries), max_tries)
+    is_permanent = problem.status < 500 and problem.status != HTTPStatus.TOO_MANY_REQUESTS
+    return is_permanent or message.receives >= min(_MAX_TRIES.get(problem.slug, max_tries), max_tries)
 
 
 def _run(job: Job, message: Message, context: Any) -> None:

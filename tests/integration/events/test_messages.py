@@ -10,6 +10,7 @@ import pytest
 
 from lambdas.events import replies
 from lambdas.shared.idempotency import run_once
+from llmmanager.bedrock.routing.quota_gates import forget_gates
 from llmmanager.testing import FakeBedrock, Fault
 
 DOWN = Fault(error="ServiceUnavailableException")
@@ -267,6 +268,21 @@ def test_a_temporary_failure_delays_the_message_which_is_then_answered(
     fake_bedrock.reset()
     assert deployed.published() == []
     assert deployed.messages("dead") == []
+    assert deployed.deliver(delivery) == []
+    (published,) = deployed.published()
+    assert published["detail"]["status"] == "answered"
+
+
+def test_a_request_whose_quotas_are_used_up_is_answered_on_a_later_delivery(
+    deployed: Any, fake_bedrock: FakeBedrock, make_context: Any
+) -> None:
+    delivery = deployed.receive(question(models=["Nova Micro"], regions=["us-west-2"]))
+    deployed.context = make_context(14)
+    fake_bedrock.add_fault(Fault(error="ThrottlingException", retry_after=100))
+    assert deployed.deliver(delivery) == [delivery["Records"][0]["messageId"]]
+    assert (deployed.published(), deployed.messages("dead")) == ([], [])
+    fake_bedrock.reset()
+    forget_gates()
     assert deployed.deliver(delivery) == []
     (published,) = deployed.published()
     assert published["detail"]["status"] == "answered"
