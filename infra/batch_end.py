@@ -37,7 +37,7 @@ class BatchEnd(Construct):
             self,
             "Handler",
             base=base,
-            handler="lambdas.batch.finished.handler",
+            handler="lambdas.batch.execution_ended.handler",
             timeout_seconds=_TIMEOUT_SECONDS,
             memory_mb=512,
         )

@@ -43,7 +43,7 @@ def collect(storage: BatchStorage) -> dict[str, Any]:
     """Write results.jsonl, failed.jsonl and summary.json. A repeated call writes the same files."""
     plan = storage.plan()
     options = storage.options()
-    early_end = storage.early_end(options.run)
+    stop_reason = storage.stop_reason(options.run)
     totals = Totals()
     with (
         ThreadPoolExecutor(S3_CONNECTIONS) as pool,
@@ -54,11 +54,11 @@ def collect(storage: BatchStorage) -> dict[str, Any]:
         for item in storage.manifest():
             parts = list(storage.parts(item["shard"]))
             shard = storage.read(item["key"])
-            found = _shard_results(shard, parts, reader, missed=early_end or LOST, totals=totals)
+            found = _shard_results(shard, parts, reader, missed=stop_reason or LOST, totals=totals)
             for result in _in_order_of(shard, found) if options.in_input_order else found:
                 totals.add(result)
                 (results if result["status"] == ANSWERED else failed).write(dump_line(result))
-    summary = totals.summary(storage.batch_id, plan, ended_at=datetime.now(UTC), early_end=early_end)
+    summary = totals.summary(storage.batch_id, plan, ended_at=datetime.now(UTC), stop_reason=stop_reason)
     storage.put_summary(summary)
     return summary
 

@@ -1,4 +1,4 @@
-"""Whether a batch that waits for quota would miss its deadline."""
+"""Predict whether a batch that waits for quota would miss its deadline."""
 
 from __future__ import annotations
 
@@ -13,41 +13,43 @@ from lambdas.batch.storage import BatchStorage
 from lambdas.shared.observability import logger
 from llmmanager.bedrock.routing.quota_gates import window_seconds
 
-# The rate of a whole window is a good guess at what the quotas admit; a short deadline leaves less time.
-_JUDGED_AFTER_WINDOWS = 1.0
-_JUDGED_AFTER_SHARE = 0.25
-_WITHOUT_RATE_AFTER_SHARE = 0.5
-_LOOKS_PER_WINDOW = 4
+# The rate is reliable after one window, or after this share of the time if the deadline is short.
+_MIN_WINDOWS = 1.0
+_MIN_SHARE = 0.25
+# Without any answer after this share of the time, the deadline is considered missed.
+_MAX_SHARE_WITHOUT_RATE = 0.5
+_CHECKS_PER_WINDOW = 4
 
 
 class DeadlineRisk:
-    """Judges from the batch's rate whether its records will be answered before its deadline."""
+    """Predicts from the rate of a batch whether it ends before its deadline."""
 
     def __init__(self, storage: BatchStorage, options: Options) -> None:
         self._storage = storage
         self._options = options
-        self._next_look = 0.0
+        self._next_check = 0.0
         self._missed = False
 
     def is_missed(self) -> bool:
-        """Whether the deadline would be missed at the present rate; False while it is too early to say."""
+        """Whether the batch would miss its deadline at the present rate. False while it is unreliable."""
         left = self._options.seconds_left()
         if left is None or self._options.on_throttle != "wait":
             return False
-        if time.monotonic() >= self._next_look:
-            self._next_look = time.monotonic() + min(window_seconds() / _LOOKS_PER_WINDOW, max(left, 0) / 10)
+        if time.monotonic() >= self._next_check:
+            interval = min(window_seconds() / _CHECKS_PER_WINDOW, max(left, 0) / 10)
+            self._next_check = time.monotonic() + interval
             try:
-                self._missed = self._judge(left)
+                self._missed = self._predict_miss(left)
             except (BotoCoreError, ClientError) as error:
                 name = type(error).__name__
-                logger.warning("the batch's progress cannot be read", extra={"error_type": name})
+                logger.warning("cannot read the progress of the batch", extra={"error_type": name})
         return self._missed
 
-    def _judge(self, left: float) -> bool:
+    def _predict_miss(self, left: float) -> bool:
         now, since = datetime.now(UTC), self._storage.run_started_at()
         elapsed = (now - since).total_seconds()
         span = elapsed + left
-        if elapsed < min(_JUDGED_AFTER_WINDOWS * window_seconds(), _JUDGED_AFTER_SHARE * span):
+        if elapsed < min(_MIN_WINDOWS * window_seconds(), _MIN_SHARE * span):
             return False
         needed = read_progress(self._storage, self._storage.plan(), since=since, now=now).seconds_left
-        return elapsed >= _WITHOUT_RATE_AFTER_SHARE * span if needed is None else needed > left
+        return elapsed >= _MAX_SHARE_WITHOUT_RATE * span if needed is None else needed > left

@@ -1,4 +1,4 @@
-"""The options of a batch. They are read from its start input and stored in S3 for its functions."""
+"""The options of a batch: read from its start input, and stored in S3 for its functions."""
 
 from __future__ import annotations
 
@@ -34,17 +34,20 @@ Text = TypeVar("Text", bound=str)
 
 @dataclass(frozen=True)
 class Options:
-    """The options of one run of a batch. A resumed batch has the options of its new start.
+    """The options of one run of a batch. A resumed batch uses the options of its new start.
+
+    `to_json` stores the names of the attributes, so they must not change.
 
     Attributes:
         run: the name of the execution.
-        may_fail: the share of the batch's records that may fail before the batch ends; None for all.
-        deadline: after this time no record is started, as ISO 8601 text in UTC; None for never.
+        may_fail: the share of the records that may fail before the batch stops; None for no limit.
+        deadline: when no further record starts, as ISO 8601 text in UTC; None without a deadline.
         retry_strategy: "region_first" or "model_first".
-        response_validation: the rules for each answer, as in the input.
-        feature_fallback: whether features that a model does not support may be removed.
-        on_throttle: "wait" or "failover": whether a throttled record waits for its model or fails over.
-        max_cost_multiple: maximum cost of another target as a multiple of the first model's, or None.
+        response_validation: the `responseValidation` of the start input.
+        feature_fallback: whether features that a model does not support may be removed from a request.
+        on_throttle: "wait" or "failover": whether a throttled record waits for its model, or uses another.
+        max_cost_multiple: maximum cost of another target, as a multiple of the first model's; None for no
+            limit.
         in_input_order: whether results have the order of the input.
         priority: 0 to `LOWEST_PRIORITY`; each higher number halves the parallel calls of a worker.
     """
@@ -61,7 +64,7 @@ class Options:
     max_cost_multiple: float | None = None
 
     def rules(self) -> ResponseValidationConfig | None:
-        """Return the validation of each answer, or None."""
+        """Return the rules for each answer, or None."""
         return read_rules(self.response_validation)
 
     def seconds_left(self) -> float | None:
@@ -70,36 +73,36 @@ class Options:
             return None
         return (datetime.fromisoformat(self.deadline) - datetime.now(UTC)).total_seconds()
 
-    def calls_at_once(self, most: int) -> int:
-        """Return the number of parallel calls of a worker whose limit is `most`."""
-        return max(1, most >> self.priority)
+    def calls_at_once(self, limit: int) -> int:
+        """Return the number of parallel calls of a worker, at most `limit`."""
+        return max(1, limit >> self.priority)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` reads back.
+        """Return the options for `from_json`.
 
-        Default values are left out, so that functions of an earlier version can read it.
+        Default values are left out, so that functions of an earlier version can read the options.
         """
         defaults = asdict(Options())
         return {name: value for name, value in asdict(self).items() if value != defaults[name]}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Options:
-        """Return the options in data from S3. Fields of a later version are ignored."""
+        """Return stored options. Options of a later version are ignored."""
         known = {field.name for field in fields(cls)}
         return cls(**{name: value for name, value in data.items() if name in known})
 
 
 def read_options(data: Mapping[str, Any], *, run: str) -> Options:
-    """Return the options in a batch's start input. A member that is null counts as missing.
+    """Return the options in a batch's start input. A null member counts as omitted.
 
     Raises:
-        ValueError: an option is invalid; the message has its name and the accepted values.
+        ValueError: the value of a member is invalid; the message names it.
         InvalidRequest: `responseValidation`, `featureFallback` or `maxCostMultiple` is invalid.
     """
     read_rules(data.get("responseValidation"))
     return Options(
         run=run,
-        may_fail=_may_fail(data.get("failureStrategy")),
+        may_fail=_max_failed_share(data.get("failureStrategy")),
         deadline=_deadline(data.get("deadlineSeconds")),
         retry_strategy=_one_of("retryStrategy", data.get("retryStrategy"), _STRATEGIES) or _STRATEGIES[0],
         response_validation=data.get("responseValidation"),
@@ -111,7 +114,7 @@ def read_options(data: Mapping[str, Any], *, run: str) -> Options:
     )
 
 
-def _may_fail(strategy: Any) -> float | None:
+def _max_failed_share(strategy: Any) -> float | None:
     if strategy in (None, "continue"):
         return None
     if strategy == "stopOnFirstFailure":

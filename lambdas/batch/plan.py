@@ -20,7 +20,16 @@ from lambdas.batch.quota_estimate import QuotaNeed, estimate
 from lambdas.batch.quota_shares import quota_shares
 from lambdas.batch.records import InputFile, Record, Rejected, read_files
 from lambdas.batch.runs import BatchIsRunning, claim, describe
-from lambdas.batch.storage import MANIFEST, REJECTED, BatchStorage, NotThere, Plan, Run, keys_below, stream
+from lambdas.batch.storage import (
+    MANIFEST,
+    REJECTED,
+    BatchStorage,
+    ObjectMissing,
+    Plan,
+    Run,
+    keys_below,
+    stream,
+)
 from lambdas.shared.json_text import dump_line
 from lambdas.shared.manager import model_ids
 from lambdas.shared.observability import logger
@@ -62,7 +71,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     except InvalidBatch:
         # If the plan is repeated and the input has changed, the earlier plan remains valid.
         if not _is_planned_by(run, batch.storage):
-            batch.storage.mark_refused(run)
+            batch.storage.mark_rejected(run)
         raise
     logger.info("planned", extra={key: planned[key] for key in ("records", "rejected", "shardCount")})
     return planned
@@ -85,7 +94,7 @@ def _claim(batch: Batch, execution_arn: str | None) -> Run:
 def _is_planned_by(run: Run, storage: BatchStorage) -> bool:
     try:
         return any(item["run"] == run.execution for item in storage.manifest())
-    except NotThere:
+    except ObjectMissing:
         return False
 
 
@@ -219,7 +228,7 @@ def _field(batch: Batch) -> str:
 def _earlier_plan(storage: BatchStorage) -> Plan | None:
     try:
         return storage.plan()
-    except NotThere:
+    except ObjectMissing:
         return None
 
 
@@ -247,7 +256,7 @@ def _store_shard(storage: BatchStorage, shard: int, body: bytes, *, again: bool)
         return
     try:
         same = storage.read(key) == body
-    except NotThere:
+    except ObjectMissing:
         same = False
     if not same:
         raise _other_input(storage)

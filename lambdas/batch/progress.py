@@ -1,4 +1,4 @@
-"""How far a batch has come, how fast it goes, and what it waits for."""
+"""The progress of a batch: its counts, its rate, and the shards that wait for quota."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lambdas.batch.quota_wait import WINDOWS_PER_HOUR
-from lambdas.batch.storage import BatchStorage, Part, Plan, WaitingShards
+from lambdas.batch.storage import BatchStorage, Part, Plan
+from lambdas.batch.waiting_shards import WaitingShards, read_waiting_shards
 from llmmanager.bedrock.routing.quota_gates import window_seconds
 
-# The rate is that of the last windows: an hour would hide that a quota has changed.
+# The rate is measured over the last windows. Over an hour, it would show a changed quota too late.
 _RATE_WINDOWS = WINDOWS_PER_HOUR // 6
 
 
 @dataclass(frozen=True)
 class Progress:
-    """The progress of a batch that is planned and runs.
+    """The progress of a planned batch.
 
     Attributes:
-        pending: records that have no result yet.
-        per_second: results a second in the last ten minutes of the run, or since it began; 0 when none came.
+        per_second: results per second in the last ten minutes, or since the start of the run if later.
         waiting: the shards that wait for quota, or None.
     """
 
@@ -34,18 +34,18 @@ class Progress:
 
     @property
     def pending(self) -> int:
-        """Records that have no result yet."""
+        """Number of records without a result."""
         return max(self.records - self.rejected - self.answered - self.failed, 0)
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until the batch has ended at its present rate; None when there is no rate."""
+        """Seconds until the end of the batch at its present rate; None if the rate is 0."""
         if not self.pending:
             return 0.0
         return self.pending / self.per_second if self.per_second else None
 
     def counts(self) -> dict[str, Any]:
-        """Return what `GET /v1/batches/{id}` reports of a batch that does not run."""
+        """Return the `counts` of `GET /v1/batches/{id}` for a batch that is not running."""
         return {
             "records": self.records,
             "answered": self.answered,
@@ -54,7 +54,7 @@ class Progress:
         }
 
     def to_json(self, now: datetime) -> dict[str, Any]:
-        """Return what it reports of a batch that runs."""
+        """Return the `counts` of a running batch, with its rate and estimated end."""
         left = self.seconds_left
         return {
             **self.counts(),
@@ -70,10 +70,10 @@ def read_progress(
     """Return the progress of a batch.
 
     Args:
-        since: when its present run began.
-        run: the execution that runs it, if its waiting shards are wanted.
+        since: start of the present run.
+        run: the execution; if given, its waiting shards are read as well.
     """
-    waiting = storage.waiting(run, now) if run else None
+    waiting = read_waiting_shards(storage, run, now=now) if run else None
     return progress_of(plan, storage.parts(), since=since, now=now, waiting=waiting)
 
 
@@ -85,14 +85,14 @@ def progress_of(
     now: datetime,
     waiting: WaitingShards | None = None,
 ) -> Progress:
-    """Return the progress that the listing of a batch's result parts shows."""
-    begin = max(since, now - timedelta(seconds=_RATE_WINDOWS * window_seconds()))
+    """Return the progress of a batch, computed from the listing of its result parts."""
+    start = max(since, now - timedelta(seconds=_RATE_WINDOWS * window_seconds()))
     answered = failed = recent = 0
     for part in parts:
         answered += part.answered
         failed += part.failed
-        # S3 says when a part was written in whole seconds.
-        if part.written_at >= begin.replace(microsecond=0):
+        # S3 returns the time of an object in whole seconds.
+        if part.written_at >= start.replace(microsecond=0):
             recent += part.answered + part.failed
-    seconds = max((now - begin).total_seconds(), 1.0)
+    seconds = max((now - start).total_seconds(), 1.0)
     return Progress(plan.records, answered, failed, plan.rejected, recent / seconds, waiting)

@@ -1,4 +1,4 @@
-"""How long the quotas make a batch, estimated while the batch is planned."""
+"""Estimate, while a batch is planned, how long it takes under its quotas."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from llmmanager.bedrock.routing.quota_gates import window_seconds
 
 @dataclass
 class QuotaNeed:
-    """What the records of a batch take of the quotas of its first model, added up record by record.
+    """The total use of a batch's first model's quotas, added up record by record.
 
     Attributes:
         requests: number of records.
-        least_tokens: the input alone.
-        most_tokens: with an output of `maxTokens`, or of the model's maximum.
+        least_tokens: the input only.
+        most_tokens: the input and an output of `maxTokens`, or of the maximum of the model.
     """
 
     model_id: str
@@ -36,25 +36,26 @@ class QuotaNeed:
             line: the record as a line of its shard.
         """
         messages = record.request.messages
-        taken = input_tokens({"messages": messages if isinstance(messages, list) else None}, line)
+        tokens = input_tokens({"messages": messages if isinstance(messages, list) else None}, line)
         request = {"inferenceConfig": record.request.inference_config}
         data = model_data(self.model_id)
         burndown = (data.output_burndown if data else None) or 1
         self.requests += 1
-        self.least_tokens += taken
-        self.most_tokens += taken + most_output_tokens(request, self.model_id) * burndown
+        self.least_tokens += tokens
+        self.most_tokens += tokens + most_output_tokens(request, self.model_id) * burndown
 
 
 @dataclass(frozen=True)
 class QuotaEstimate:
-    """How long the quotas make a batch.
+    """How long a batch takes under its quotas.
 
     Attributes:
-        tokens_per_minute, requests_per_minute: what all targets of the first model admit together, after the
-            part that is left to single requests; None for an amount that is unknown.
-        least_seconds: if no record had any output.
-        most_seconds: if each record had an output of `maxTokens`, and listed requests were enforced.
-        warning: why the deadline of the batch will or may not be met; None when it will.
+        tokens_per_minute, requests_per_minute: total quotas of all targets of the first model, without the
+            share that is reserved for single requests; None if unknown.
+        least_seconds: duration if no record has an output.
+        most_seconds: duration if each record has an output of `maxTokens`, and AWS enforces the quota of
+            requests.
+        warning: why the batch will or may miss its deadline; None if it meets the deadline.
     """
 
     tokens_per_minute: float | None
@@ -64,33 +65,36 @@ class QuotaEstimate:
     warning: str | None = None
 
     def to_members(self) -> dict[str, Any]:
-        """Return the estimate as it is reported."""
+        """Return the `quotaEstimate` of `GET /v1/batches/{id}`."""
         names = ("tokensPerMinute", "requestsPerMinute", "atLeastSeconds", "atMostSeconds", "warning")
         return dict(zip(names, asdict(self).values(), strict=True))
 
 
 def estimate(need: QuotaNeed, targets: RequestTargets, *, seconds_left: float | None) -> QuotaEstimate | None:
-    """Return how long the quotas make a batch; None when the quota of a target is unknown.
+    """Return how long a batch takes under its quotas; None if the quota of a target is unknown.
 
     Args:
-        seconds_left: until the batch's deadline; None for a batch without one.
+        seconds_left: seconds until the deadline of the batch; None without a deadline.
     """
-    # The quotas may have been refreshed since this process read them.
+    # Another process may have refreshed the quotas.
     catalog().load_cached_data()
     model, known = targets.models[0], catalog().ensure_data_available()
-    ways = [way for region in targets.regions for way in catalog().access(model, region)]
-    offered = [(way, known.region(way.region)) for way in ways]
+    methods = [method for region in targets.regions for method in catalog().access(model, region)]
+    offered = [(method, known.region(method.region)) for method in methods]
     capacity = QuotaCapacity.of_targets(
-        [region.quota(way.model_id, way.access_method) if region else None for way, region in offered],
+        [
+            region.quota(method.model_id, method.access_method) if region else None
+            for method, region in offered
+        ],
         reserve=batch_settings().single_request_share,
     )
     minute = window_seconds()
     most = capacity.seconds(tokens=need.most_tokens, requests=need.requests, minute=minute)
     if most is None:
         return None
-    # What one window admits can be sent at once. AWS may list requests that it does not enforce.
-    tokens_alone = QuotaCapacity(capacity.tokens_per_minute)
-    least = (tokens_alone.seconds(tokens=need.least_tokens, requests=0, minute=minute) or 0.0) - minute
+    # The requests of the first window can be sent at once. AWS does not enforce every quota of requests.
+    tokens_only = QuotaCapacity(capacity.tokens_per_minute)
+    least = (tokens_only.seconds(tokens=need.least_tokens, requests=0, minute=minute) or 0.0) - minute
     found = QuotaEstimate(
         capacity.tokens_per_minute, capacity.requests_per_minute, round(max(least, 0.0)), round(most)
     )

@@ -1,4 +1,4 @@
-"""Whether a record only lacks quota, and how long its shard waits for more."""
+"""How long a shard waits for quota, and whether a record failed only for lack of quota."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ from llmmanager.bedrock.routing.classification import classify
 from llmmanager.bedrock.routing.decision import Kind, Next
 from llmmanager.bedrock.routing.quota_gates import window_seconds
 
-# A quota's minute is a window, which tests shorten.
+# A window is the minute of a quota. Tests shorten it.
 WINDOWS_PER_HOUR = 60
-PATIENCE_WINDOWS = 24 * WINDOWS_PER_HOUR
-"""How long a batch without a deadline waits for quota while no record is answered."""
+_MAX_WINDOWS_WITHOUT_ANSWER = 24 * WINDOWS_PER_HOUR
 _LONGEST_MINUTE_WAIT = 5
 _FIRST_DAY_WAIT = 5
-# Before a deadline there must be time left to go on with another model.
+# A wait leaves time to continue with another model before the deadline.
 _SHARE_OF_TIME_LEFT = 0.25
 
 
 class Shortage(StrEnum):
-    """The quota that is used up."""
+    """The kind of quota that is exhausted."""
 
     MINUTE = "per_minute"
     DAY = "per_day"
@@ -34,13 +33,13 @@ class Shortage(StrEnum):
 
 @dataclass(frozen=True)
 class QuotaWait:
-    """That a shard waits for quota, as its state in Step Functions holds it between two invocations.
+    """A shard's wait for quota, stored in the state of Step Functions between two invocations.
 
     Attributes:
-        since: when its last record was answered, or its run began.
-        runs: invocations in a row that answered nothing.
-        until: when the next invocation is to start.
-        shortage: the quota that is used up.
+        since: when the shard last made progress.
+        runs: number of consecutive invocations without an answer.
+        until: when the next invocation starts.
+        shortage: the quota that is exhausted.
     """
 
     since: datetime
@@ -51,8 +50,8 @@ class QuotaWait:
     MEMBERS: ClassVar = ("waitSeconds", "quotaWait")
 
     @classmethod
-    def read(cls, item: Mapping[str, Any]) -> QuotaWait | None:
-        """Return the wait that the last invocation ended with, or None."""
+    def from_item(cls, item: Mapping[str, Any]) -> QuotaWait | None:
+        """Return the wait in the output of the last invocation, or None."""
         data = item.get("quotaWait")
         if not data:
             return None
@@ -60,14 +59,14 @@ class QuotaWait:
         return cls(since, data["runs"], until, Shortage(data["shortage"]))
 
     def to_members(self) -> dict[str, Any]:
-        """Return `waitSeconds`, for Step Functions, and `quotaWait`, which `read` reads back."""
+        """Return `waitSeconds`, for Step Functions, and `quotaWait`, for `from_item`."""
         data = {
             "since": self.since.isoformat(),
             "runs": self.runs,
             "until": self.until.isoformat(),
             "shortage": self.shortage.value,
         }
-        # Step Functions takes whole seconds.
+        # Step Functions accepts whole seconds only.
         left = (self.until - datetime.now(UTC)).total_seconds()
         return dict(zip(self.MEMBERS, (max(1, math.ceil(left)), data), strict=True))
 
@@ -79,14 +78,14 @@ def next_wait(
     seconds_left: float | None,
     rng: random.Random | None = None,
 ) -> QuotaWait:
-    """Return the wait after an invocation at whose end no quota admitted a record.
+    """Return the wait after an invocation that ended for lack of quota.
 
-    For a quota per minute it takes a few windows, for a daily one five windows that grow to an hour. The
-    shards of a batch wait for different times, so that they do not all start at the same moment.
+    For a quota per minute, the wait is a few windows. For a daily quota, it grows from five windows to an
+    hour. A random factor lets the shards of a batch continue at different times.
 
     Args:
-        earlier: the wait before the invocation, if it answered nothing.
-        seconds_left: seconds until the batch's deadline; None without one.
+        earlier: the wait before the invocation, if the invocation had no answer.
+        seconds_left: seconds until the deadline of the batch; None without a deadline.
     """
     now = datetime.now(UTC)
     runs = earlier.runs + 1 if earlier else 1
@@ -101,15 +100,15 @@ def next_wait(
     return QuotaWait(since, runs, now + timedelta(seconds=seconds), shortage)
 
 
-def patience() -> timedelta:
-    """Return how long a batch without a deadline waits for quota while no record is answered."""
-    return timedelta(seconds=PATIENCE_WINDOWS * window_seconds())
+def max_wait_without_answer() -> timedelta:
+    """Return how long a batch without a deadline waits for quota without any answer."""
+    return timedelta(seconds=_MAX_WINDOWS_WITHOUT_ANSWER * window_seconds())
 
 
 def shortage_of(response: BedrockResponse) -> Shortage | None:
-    """Return the quota without which a record was not answered, or None when it failed for another reason.
+    """Return the quota that a failed record lacked, or None if it failed for another reason.
 
-    The last attempt at each target decides: more quota would have let one of them answer.
+    The last attempt at each target decides: with more quota, one of them would have answered.
     """
     if response.success:
         return None
@@ -129,5 +128,5 @@ def shortage_of(response: BedrockResponse) -> Shortage | None:
 
 
 def is_final(response: BedrockResponse) -> bool:
-    """Whether a failed call would fail again at every target."""
+    """Whether a failed call would fail at every other target as well."""
     return bool(response.attempts) and response.attempts[-1].decision == Next.GIVE_UP.value

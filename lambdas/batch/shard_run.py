@@ -1,4 +1,4 @@
-"""One invocation's work at a shard: its pending records answered, as many as there is time and quota for."""
+"""Run the pending records of a shard, as many as the time and the quota of one invocation allow."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from lambdas.batch.deadline_risk import DeadlineRisk
-from lambdas.batch.early_end import EarlyEnd
 from lambdas.batch.options import OnThrottle, Options
 from lambdas.batch.parts import PartWriter
 from lambdas.batch.pending import PendingRecords
 from lambdas.batch.quota_wait import Shortage, is_final, shortage_of
 from lambdas.batch.results import interrupted_result, result_of
+from lambdas.batch.stop_signal import StopSignal
 from lambdas.batch.worker_watch import Stopped, WorkerWatch
 from lambdas.shared.manager import REQUEST_SECONDS, RequestTargets, model_ids, parallel_manager
 from lambdas.shared.metrics import Tally
@@ -23,26 +23,26 @@ from llmmanager import BedrockConverseRequest, BedrockResponse, Deadline
 if TYPE_CHECKING:
     from llmmanager import ParallelLLMManager
 
-# A record can lack quota that others do not need, since only one model accepts it.
-_SHORTAGES_IN_A_ROW = 8
-_FOR_LACK_OF_QUOTA = (Stopped.QUOTA, Stopped.DEADLINE_AT_RISK)
+# A single shortage says little: the record may be accepted by one model only, and others may have quota.
+_MAX_CONSECUTIVE_SHORTAGES = 8
+_QUOTA_REASONS = (Stopped.QUOTA, Stopped.DEADLINE_AT_RISK)
 
 
 class ShardRun:
-    """Answers the pending records of a shard. Each answer is kept as a result, and each failure that quota
-    or time would not have prevented; the other records stay pending.
+    """Runs the pending records of a shard. Answers and final failures become results. Records that failed for
+    lack of quota or time stay pending.
 
     Args:
-        item: the shard as the manifest has it.
-        start_until: no call is sent after it.
-        end: calls that were sent end by it.
-        risk: when it says so, other models are used although the batch rather waits for quota.
-        after_wait: whether the shard has waited for quota. One record is then tried before the others, so
-            that few calls are throttled while there still is none.
+        item: the shard, an item of the manifest.
+        start_until: no call starts later.
+        end: calls in progress end by then.
+        risk: decides whether a batch that waits for quota uses other models to meet its deadline.
+        after_wait: whether the shard has waited for quota. One record then runs before the others, so that
+            few calls are throttled if there is still no quota.
 
     Attributes:
-        shortage: the quota that the last records lacked; None when they lacked none.
-        is_starved: whether the run ended since no quota admitted any of the records.
+        shortage: the quota that the last records lacked, or None.
+        is_starved: whether the run ended for lack of quota.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class ShardRun:
         end: Deadline,
         tally: Tally,
         parts: PartWriter,
-        early_end: EarlyEnd,
+        stop_signal: StopSignal,
         risk: DeadlineRisk,
         after_wait: bool = False,
     ) -> None:
@@ -64,31 +64,31 @@ class ShardRun:
         self._end = end
         self._tally = tally
         self._parts = parts
-        self._early_end = early_end
+        self._stop_signal = stop_signal
         self._after_wait = after_wait
         self._rules = options.rules()
         self._item = item
         self._options = options
         self._risk = risk
         self._targets = RequestTargets(tuple(item["models"]), tuple(item["regions"]))
-        self._put_off = 0
-        self._shortages_in_a_row = 0
+        self._postponed = 0
+        self._consecutive_shortages = 0
 
-    def answer(self, shard: bytes) -> PendingRecords:
-        """Answer what is pending of a shard, given as its lines; the records that were pending."""
-        pending = self._answer_pending(shard, self._options.on_throttle)
-        if self._watch.reason in _FOR_LACK_OF_QUOTA and not pending.over and self._risk.is_missed():
-            pending = self._answer_pending(shard, "failover")
+    def run_pending(self, shard: bytes) -> PendingRecords:
+        """Run the pending records of a shard, given as its lines, and return them."""
+        pending = self._run_pending(shard, self._options.on_throttle)
+        if self._watch.reason in _QUOTA_REASONS and not pending.is_done and self._risk.is_missed():
+            pending = self._run_pending(shard, "failover")
         self.is_starved = self._watch.reason is Stopped.QUOTA
         return pending
 
-    def _answer_pending(self, shard: bytes, on_throttle: OnThrottle) -> PendingRecords:
-        self._put_off = self._shortages_in_a_row = 0
+    def _run_pending(self, shard: bytes, on_throttle: OnThrottle) -> PendingRecords:
+        self._postponed = self._consecutive_shortages = 0
         self.shortage = None
-        self._manager = self._make_manager(on_throttle)
+        self._manager = self._create_manager(on_throttle)
         self._watch = watch = WorkerWatch(
             start_until=self._start_until,
-            early_end=self._early_end,
+            stop_signal=self._stop_signal,
             seconds_without_quota=self._manager.seconds_without_quota,
             deadline_at_risk=self._risk.is_missed if on_throttle == "wait" else lambda: False,
         )
@@ -96,22 +96,22 @@ class ShardRun:
             shard,
             self._parts,
             watch,
-            self._early_end,
+            self._stop_signal,
             model_ids=model_ids(self._targets),
             tried_last=self._after_wait,
         )
         requests = pending.requests()
         with watch:
             if self._after_wait:
-                self._answer(islice(requests, 1), shortages=1)
+                self._run(islice(requests, 1), max_shortages=1)
             if watch.may_start():
-                self._answer(requests, shortages=_SHORTAGES_IN_A_ROW)
+                self._run(requests, max_shortages=_MAX_CONSECUTIVE_SHORTAGES)
         if watch.starved:
             self.shortage = self.shortage or Shortage.MINUTE
-        pending.over = watch.reason is Stopped.BATCH_ENDED or (pending.over and not self._put_off)
+        pending.is_done = watch.reason is Stopped.BATCH_ENDED or (pending.is_done and not self._postponed)
         return pending
 
-    def _make_manager(self, on_throttle: OnThrottle) -> ParallelLLMManager:
+    def _create_manager(self, on_throttle: OnThrottle) -> ParallelLLMManager:
         options, settings = self._options, batch_settings()
         return parallel_manager(
             self._targets,
@@ -125,8 +125,8 @@ class ShardRun:
             quota_reserve=settings.single_request_share,
         )
 
-    def _answer(self, requests: Iterator[BedrockConverseRequest], *, shortages: int) -> None:
-        """Answer requests until so many in a row, without an answer between them, lack quota."""
+    def _run(self, requests: Iterator[BedrockConverseRequest], *, max_shortages: int) -> None:
+        """Run requests until `max_shortages` consecutive ones lack quota, without an answer in between."""
         responses = self._manager.iter_responses(
             requests,
             response_validation_config=self._rules,
@@ -135,43 +135,43 @@ class ShardRun:
             stop=self._watch.stop,
         )
         for request, response in responses:
-            lacking = None if response.had_validation_failures() else shortage_of(response)
-            self._shortages_in_a_row = self._shortages_in_a_row + 1 if lacking else 0
-            if lacking:
-                self.shortage = lacking
+            shortage = None if response.had_validation_failures() else shortage_of(response)
+            self._consecutive_shortages = self._consecutive_shortages + 1 if shortage else 0
+            if shortage:
+                self.shortage = shortage
             elif response.success:
                 self.shortage = None
-            if lacking or self._is_interrupted(response):
-                self._put_off_record(request, response)
+            if shortage or self._is_interrupted(response):
+                self._postpone(request, response)
             else:
-                self._keep(request, response)
-            if self._shortages_in_a_row >= shortages:
+                self._add_result(request, response)
+            if self._consecutive_shortages >= max_shortages:
                 self._watch.stop_for(Stopped.QUOTA)
 
     def _is_interrupted(self, response: BedrockResponse) -> bool:
-        """Whether a request perhaps only ran out of the invocation's time, so that it is run again.
+        """Whether a request may have failed only because the invocation had no time left: it runs again.
 
-        One that was answered, though against the rules, is not: asked again, it would cost more answers than
-        its rules allow.
+        A request whose answer breaks its rules does not run again, because that would cost more answers than
+        the rules allow.
         """
         if response.success or self._start_until.remaining() > 0:
             return False
-        return not (response.had_validation_failures() or is_final(response) or _took_its_time(response))
+        return not (response.had_validation_failures() or is_final(response) or _used_its_full_time(response))
 
-    def _put_off_record(self, request: BedrockConverseRequest, response: BedrockResponse) -> None:
-        self._put_off += 1
+    def _postpone(self, request: BedrockConverseRequest, response: BedrockResponse) -> None:
+        self._postponed += 1
         self._tally.add_attempts(response)
         if response.attempts:
             self._parts.add(interrupted_result(request, response))
 
-    def _keep(self, request: BedrockConverseRequest, response: BedrockResponse) -> None:
+    def _add_result(self, request: BedrockConverseRequest, response: BedrockResponse) -> None:
         self._tally.add(response)
         log_payload(request, response)
         self._parts.add(result_of(request, response))
-        self._early_end.note(success=response.success)
+        self._stop_signal.add_outcome(success=response.success)
 
 
-def _took_its_time(response: BedrockResponse) -> bool:
-    """Whether the attempts, without waits for quota, took as long as a record may take."""
-    took = sum((attempt.end_time - attempt.start_time).total_seconds() for attempt in response.attempts)
-    return took >= REQUEST_SECONDS
+def _used_its_full_time(response: BedrockResponse) -> bool:
+    """Whether the attempts, without waits for quota, took the maximum time of a record."""
+    seconds = sum((attempt.end_time - attempt.start_time).total_seconds() for attempt in response.attempts)
+    return seconds >= REQUEST_SECONDS

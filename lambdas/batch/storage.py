@@ -1,22 +1,22 @@
-"""The objects of a batch in S3.
+"""Read and write the objects of a batch in S3.
 
-    batches/{batchId}/input.jsonl                          the inline requests, if there are any
-                      options.json                         the options of the batch
-                      manifest.json                        the shards, for the map of Step Functions
+    batches/{batchId}/input.jsonl                          the requests of an inline input
+                      options.json                         the options of the run
+                      manifest.json                        the shards, as the items of the map state
                       shards/00000.jsonl                   the records of a shard
                       results/00000/000001-a24-f1.jsonl    results of a shard, 24 answered and 1 failed
-                      results/00000/000002-a0-f0.jsonl     usage and cost of interrupted records
-                      runs/00001.json                      the first execution of the batch
-                      ended/{execution}.json               why that run ended early
-                      failures/{execution}/00000           failures of a shard in that run, one byte each
-                      waiting/{execution}/2026…-00000      a shard that waits for quota until then
+                      results/00000/000002-a0-f0.jsonl     cost of interrupted records, which run again
+                      runs/00001.json                      the first execution
+                      ended/{execution}.json               why that run stopped before the last record
+                      failures/{execution}/00000           failures of a shard, one byte for each
+                      waiting/{execution}/2026…-00000      a shard that waits for quota until that time
                       told/{execution}.json                the event that reported that run's end
                       rejected.jsonl                       invalid lines of the input
                       results.jsonl, failed.jsonl          the results of all shards
                       summary.json                         the summary of the batch
 
-A part of results never changes, and its name has the number of its results. So a list of the parts shows the
-progress of a shard.
+A result part never changes after it is written, and its name contains the number of its results. So a
+listing shows the progress of a shard without reading an object.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -48,24 +48,23 @@ BATCH_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 _PART_NAME = re.compile(r"results/(\d+)/(\d+)-a(\d+)-f(\d+)\.jsonl")
 _MISSING = {"NoSuchKey", "404", "NotFound"}
-_TAKEN = {"PreconditionFailed", "ConditionalRequestConflict"}
+_KEY_EXISTS = {"PreconditionFailed", "ConditionalRequestConflict"}
 _CHUNK_BYTES = 1024 * 1024
-_MOMENT = "%Y%m%dT%H%M%S.%fZ"
 
 
-class NotThere(Exception):
-    """The object does not exist."""
+class ObjectMissing(Exception):
+    """The object does not exist, or not yet."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The result of the plan.
+    """The result of planning a batch.
 
     Attributes:
-        records: number of lines in the input that are not blank, including rejected ones.
-        rejected: number of invalid lines.
+        records: lines of the input that are not blank, rejected ones included.
+        rejected: lines that are invalid.
         started_at: when the batch was first planned (UTC).
-        quota_estimate: how long the quotas make the batch, as it is reported; None if they are unknown.
+        quota_estimate: how long the batch takes under its quotas, as reported; None if they are unknown.
     """
 
     records: int
@@ -76,11 +75,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Part:
-    """A file of results.
+    """One file of results.
 
     Attributes:
-        number: its number in the shard, from 1.
-        answered, failed: number of results with this status.
+        number: from 1 within its shard.
+        answered, failed: number of results of each status.
         written_at: when it was written (UTC).
     """
 
@@ -93,44 +92,18 @@ class Part:
 
 
 @dataclass(frozen=True)
-class WaitingShards:
-    """The shards of a run that wait for quota.
-
-    Attributes:
-        shards: number of waiting shards.
-        shortage: the quota for which the shard waits that continues last: "per_minute" or "per_day".
-        since: when that shard started to wait.
-        until: when the first shard continues.
-    """
-
-    shards: int
-    shortage: str
-    since: str
-    until: datetime
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what `GET /v1/batches/{id}` reports."""
-        return {
-            "shards": self.shards,
-            "quota": self.shortage,
-            "since": self.since,
-            "nextAttemptAt": self.until.isoformat(),
-        }
-
-
-@dataclass(frozen=True)
 class Run:
     """An execution that has claimed the batch.
 
     Attributes:
-        number: the number of the run, from 1.
-        execution: the name of the execution.
-        refused: whether its plan rejected the input, so that it changed nothing.
+        number: from 1 for the first.
+        execution: its name.
+        rejected: whether its plan rejected the input, so that it changed nothing.
     """
 
     number: int
     execution: str
-    refused: bool = False
+    rejected: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,43 +114,43 @@ class BatchStorage:
     batch_id: str
 
     def key(self, name: str) -> str:
-        """Return the key of one of the names above."""
+        """Return the key of a file, such as `INPUT`."""
         return f"batches/{self.batch_id}/{name}"
 
     def uri(self, name: str) -> str:
-        """Return the S3 URI of one of the names above."""
+        """Return the S3 URI of a file, such as `RESULTS`."""
         return f"s3://{self.bucket}/{self.key(name)}"
 
     def shard_key(self, shard: int) -> str:
-        """Return the key of a shard."""
+        """Return the key of a shard's records."""
         return self.key(f"shards/{shard:05d}.jsonl")
 
     def put(self, key: str, body: bytes) -> None:
-        """Write a whole object."""
+        """Write an object."""
         clients.s3().put_object(Bucket=self.bucket, Key=key, Body=body)
 
     def writer(self, name: str) -> ObjectWriter:
-        """Return a writer for one of the names above."""
+        """Return a writer for a file, such as `RESULTS`."""
         return ObjectWriter(self.bucket, self.key(name))
 
     def read(self, key: str) -> bytes:
-        """Return a whole object, which must be small: a shard or a part.
+        """Return a small object, such as a shard or a part.
 
         Raises:
-            NotThere: the object does not exist.
+            ObjectMissing: the object does not exist.
         """
-        with _missing_as_not_there(key):
+        with _reporting_missing_object(key):
             body: bytes = clients.s3().get_object(Bucket=self.bucket, Key=key)["Body"].read()
         return body
 
     def put_input(self, requests: Iterable[Any]) -> None:
-        """Write inline records as an input file."""
+        """Store the records of an inline input as an input file."""
         with self.writer(INPUT) as writer:
             for request in requests:
                 writer.write(dump_line(request))
 
     def put_manifest(self, manifest: Sequence[Mapping[str, Any]], plan: Plan) -> None:
-        """Write the shards for Step Functions, with the plan as metadata of the object."""
+        """Write the shards for Step Functions, with the figures of the plan as metadata."""
         figures = {
             "records": str(plan.records),
             "rejected": str(plan.rejected),
@@ -195,36 +168,36 @@ class BatchStorage:
         return shards
 
     def plan(self) -> Plan:
-        """Return the plan.
+        """Return the figures of the plan.
 
         Raises:
-            NotThere: the batch has no plan yet.
+            ObjectMissing: the batch is not planned yet.
         """
         key = self.key(MANIFEST)
-        with _missing_as_not_there(key):
-            metadata = clients.s3().head_object(Bucket=self.bucket, Key=key)["Metadata"]
-        started_at = datetime.fromisoformat(metadata["started-at"])
-        estimate = json.loads(metadata.get("quota-estimate", "null"))
-        return Plan(int(metadata["records"]), int(metadata["rejected"]), started_at, estimate)
+        with _reporting_missing_object(key):
+            figures = clients.s3().head_object(Bucket=self.bucket, Key=key)["Metadata"]
+        started_at = datetime.fromisoformat(figures["started-at"])
+        estimate = json.loads(figures.get("quota-estimate", "null"))
+        return Plan(int(figures["records"]), int(figures["rejected"]), started_at, estimate)
 
     def put_options(self, options: Options) -> None:
-        """Write the options of the batch."""
+        """Store the options of the run."""
         self.put(self.key(OPTIONS), dump(options.to_json()))
 
     def options(self) -> Options:
-        """Return the options of the batch."""
+        """Return the stored options."""
         return Options.from_json(json.loads(self.read(self.key(OPTIONS))))
 
     def add_run(self, run: Run) -> bool:
-        """Write a new run, and return whether its number was available."""
+        """Write a new run. Return False if its number exists."""
         return self._put_new(self._run_key(run.number), _encoded_run(run))
 
-    def mark_refused(self, run: Run) -> None:
+    def mark_rejected(self, run: Run) -> None:
         """Record that the plan of a run rejected its input."""
-        self.put(self._run_key(run.number), _encoded_run(replace(run, refused=True)))
+        self.put(self._run_key(run.number), _encoded_run(replace(run, rejected=True)))
 
     def latest_run(self) -> tuple[int, Run | None]:
-        """Return the number of runs, and the last one that was not rejected, or the last one if all were."""
+        """Return the number of runs, and the last run that was not rejected, or else the last run."""
         prefix = self.key("runs/")
         keys = list(keys_below(self.bucket, prefix))
         last: Run | None = None
@@ -233,13 +206,13 @@ class BatchStorage:
             run = Run(
                 int(key.removeprefix(prefix).removesuffix(".json")), found["execution"], found["refused"]
             )
-            if not run.refused:
+            if not run.rejected:
                 return len(keys), run
             last = last or run
         return len(keys), last
 
     def run_started_at(self) -> datetime:
-        """Return when the latest run has claimed the batch (UTC)."""
+        """Return when the latest run claimed the batch (UTC)."""
         listed = clients.s3().list_objects_v2(Bucket=self.bucket, Prefix=self.key("runs/"))
         started: datetime = max(entry["LastModified"] for entry in listed["Contents"])
         return started
@@ -247,27 +220,27 @@ class BatchStorage:
     def _run_key(self, number: int) -> str:
         return self.key(f"runs/{number:05d}.json")
 
-    def put_early_end(self, run: str, error: Mapping[str, Any]) -> None:
-        """Record that a run ends early. `error` is the error of the records that were not run."""
+    def put_stop_reason(self, run: str, error: Mapping[str, Any]) -> None:
+        """Stop a run. `error` becomes the error of the records that have not started."""
         self.put(self.key(f"ended/{run}.json"), dump(error))
 
-    def early_end(self, run: str) -> dict[str, Any] | None:
-        """Return the error of a run that ends early, or None."""
+    def stop_reason(self, run: str) -> dict[str, Any] | None:
+        """Return the error of a stopped run, or None."""
         try:
             error: dict[str, Any] = json.loads(self.read(self.key(f"ended/{run}.json")))
-        except NotThere:
+        except ObjectMissing:
             return None
         return error
 
     def put_failures(self, run: str, shard: int, count: int) -> None:
-        """Record how many records of a shard have failed in a run, as the size of an object.
+        """Record how many records of a shard have failed in a run.
 
-        So one list request returns the counts of all shards.
+        The number is the length of an object, so that one listing returns those of all shards.
         """
         self.put(self.key(f"failures/{run}/{shard:05d}"), b"." * count)
 
     def failures(self, run: str) -> dict[int, int]:
-        """Return the number of failures by shard, without shards that have none."""
+        """Return the number of failures in a run by shard, without the shards that have none."""
         prefix = self.key(f"failures/{run}/")
         pages = clients.s3().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         return {
@@ -276,34 +249,15 @@ class BatchStorage:
             for listed in page.get("Contents", ())
         }
 
-    def put_waiting(self, run: str, shard: int, wait: Mapping[str, str], until: datetime) -> None:
-        """Record that a shard waits for quota until a time, as `{"shortage", "since"}`.
-
-        The keys have the order of these times, so that one list request finds the shards that still wait.
-        """
-        self.put(self.key(f"waiting/{run}/{until:{_MOMENT}}-{shard:05d}"), dump(wait))
-
-    def waiting(self, run: str, now: datetime) -> WaitingShards | None:
-        """Return the shards that wait for quota, or None."""
-        prefix = self.key(f"waiting/{run}/")
-        keys = list(keys_below(self.bucket, prefix, after=f"{prefix}{now:{_MOMENT}}"))
-        if not keys:
-            return None
-        shards = {key.rpartition("-")[2] for key in keys}
-        found = json.loads(self.read(keys[-1]))
-        first = keys[0].removeprefix(prefix).rpartition("-")[0]
-        until = datetime.strptime(first, _MOMENT).replace(tzinfo=UTC)
-        return WaitingShards(len(shards), found["shortage"], found["since"], until)
-
-    def put_told(self, run: str, event: Mapping[str, Any]) -> None:
+    def put_end_event(self, run: str, event: Mapping[str, Any]) -> None:
         """Record the event that reported a run's end."""
         self.put(self.key(f"told/{run}.json"), dump(event))
 
-    def is_told(self, run: str) -> bool:
+    def has_end_event(self, run: str) -> bool:
         """Whether the event of a run's end was recorded."""
         try:
             self.read(self.key(f"told/{run}.json"))
-        except NotThere:
+        except ObjectMissing:
             return False
         return True
 
@@ -315,13 +269,13 @@ class BatchStorage:
         """Return the summary.
 
         Raises:
-            NotThere: the batch has not finished.
+            ObjectMissing: the batch has not ended.
         """
         summary: dict[str, Any] = json.loads(self.read(self.key(SUMMARY)))
         return summary
 
     def parts(self, shard: int | None = None) -> Iterator[Part]:
-        """Yield the parts of one shard or of all shards, in the order of shards and numbers."""
+        """Yield the result parts of one shard, or of all, in the order of shards and numbers."""
         prefix = self.key("results/" if shard is None else f"results/{shard:05d}/")
         pages = clients.s3().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         for page in pages:
@@ -332,13 +286,14 @@ class BatchStorage:
                     yield Part(listed["Key"], shard_, number, answered, failed, listed["LastModified"])
 
     def last_answer_at(self) -> datetime | None:
-        """Return when the batch's last answer was written, or None without an answer."""
+        """Return when the last answer of the batch was written, or None without an answer."""
         return max((part.written_at for part in self.parts() if part.answered), default=None)
 
     def add_part(self, shard: int, lines: Sequence[bytes], *, number: int, answered: int, failed: int) -> int:
-        """Write results as a new part of a shard. An existing part is never replaced.
+        """Write results as a new part of a shard. Existing parts are never overwritten.
 
-        An earlier worker of the shard may still be writing. If the name exists, the next number is used.
+        A worker that is considered lost may still write while its successor runs. If the name exists, the
+        part gets the next number.
 
         Returns:
             The number of the part: `number` or higher.
@@ -350,25 +305,25 @@ class BatchStorage:
             number += 1
 
     def _put_new(self, key: str, body: bytes) -> bool:
-        """Write an object unless it exists, and return whether it was written."""
+        """Write an object, unless its key exists. Return whether it was written."""
         try:
             clients.s3().put_object(Bucket=self.bucket, Key=key, Body=body, IfNoneMatch="*")
         except ClientError as error:
-            if error.response["Error"]["Code"] not in _TAKEN:
+            if error.response["Error"]["Code"] not in _KEY_EXISTS:
                 raise
             return False
         return True
 
 
 def _encoded_run(run: Run) -> bytes:
-    return dump({"execution": run.execution, "refused": run.refused})
+    return dump({"execution": run.execution, "refused": run.rejected})
 
 
 def stream(bucket: str, key: str) -> Iterator[bytes]:
-    """Return the chunks of an object of any size. The object is requested before the first chunk is read.
+    """Return the chunks of an object of any size. The request is sent before the first chunk is read.
 
     Raises:
-        ClientError: the object does not exist or cannot be read.
+        ClientError: the object does not exist, or access is denied.
     """
     body = clients.s3().get_object(Bucket=bucket, Key=key)["Body"]
     chunks: Iterator[bytes] = body.iter_chunks(_CHUNK_BYTES)
@@ -376,21 +331,24 @@ def stream(bucket: str, key: str) -> Iterator[bytes]:
 
 
 def keys_below(bucket: str, prefix: str, *, after: str = "") -> Iterator[str]:
-    """Yield the keys with a prefix, in order, optionally only those after a key.
+    """Yield the keys with a prefix, in order.
+
+    Args:
+        after: return only the keys after this one.
 
     Raises:
-        ClientError: the bucket does not exist or cannot be listed.
+        ClientError: the bucket does not exist, or access is denied.
     """
-    where = {"Bucket": bucket, "Prefix": prefix, **({"StartAfter": after} if after else {})}
-    for page in clients.s3().get_paginator("list_objects_v2").paginate(**where):
+    query = {"Bucket": bucket, "Prefix": prefix, **({"StartAfter": after} if after else {})}
+    for page in clients.s3().get_paginator("list_objects_v2").paginate(**query):
         yield from (listed["Key"] for listed in page.get("Contents", ()))
 
 
 @contextmanager
-def _missing_as_not_there(key: str) -> Iterator[None]:
+def _reporting_missing_object(key: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
         if error.response["Error"]["Code"] not in _MISSING:
             raise
-        raise NotThere(f"there is no object {key}") from error
+        raise ObjectMissing(f"the object {key} does not exist") from error

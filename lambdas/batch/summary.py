@@ -50,7 +50,7 @@ class Totals:
         self.without_price += result.get("answersWithoutPrice", int(bool(usage) and cost is None))
 
     def summary(
-        self, batch_id: str, plan: Plan, *, ended_at: datetime, early_end: Mapping[str, Any] | None = None
+        self, batch_id: str, plan: Plan, *, ended_at: datetime, stop_reason: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """Return the content of `summary.json`.
 
@@ -59,12 +59,12 @@ class Totals:
         cost does not include, and `attemptsWithUnknownUsage` the number of attempts whose tokens are unknown.
 
         Args:
-            early_end: why the batch ended early, as `{"type", "message", …}`.
+            stop_reason: why the batch ended early, as `{"type", "message", …}`.
         """
-        reason = {"reason": early_end["message"]} if early_end else {}
+        reason = {"reason": stop_reason["message"]} if stop_reason else {}
         return {
             "batchId": batch_id,
-            "status": "stopped" if early_end else "succeeded",
+            "status": "stopped" if stop_reason else "succeeded",
             **reason,
             "records": self.answered + self.failed + plan.rejected,
             "answered": self.answered,

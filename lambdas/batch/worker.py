@@ -1,11 +1,11 @@
-"""The middle step of a batch: the records of one shard answered, as many as there is time for.
+"""The second step of a batch: run the records of one shard, as many as fit into one invocation.
 
-        ┌────────────────────────── done: false ◄──────────────────────────┐
-        ▼                                                                  │
-    read the parts ─► run what is in none of them ─► write parts as answers come ─► done: true
+        ┌───────────────────────── done: false ◄─────────────────────────┐
+        ▼                                                                │
+    read the parts ─► run the records without a result ─► write their results as parts ─► done: true
 
-What is done stands in the parts and nowhere else. So a worker that was killed, is retried, or was started
-twice goes on where the parts end, and no answer that was written is paid for again.
+Only the parts record which records have a result. So a worker that was killed, retried or started twice
+continues after the last part, and a written answer is not paid for again.
 """
 
 from __future__ import annotations
@@ -18,49 +18,55 @@ from typing import Any, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.batch.deadline_risk import DeadlineRisk
-from lambdas.batch.early_end import EarlyEnd
 from lambdas.batch.parts import PartWriter
-from lambdas.batch.pending import PendingRecords
-from lambdas.batch.quota_wait import QuotaWait, next_wait, patience
+from lambdas.batch.quota_wait import QuotaWait, max_wait_without_answer, next_wait
 from lambdas.batch.results import ANSWERED, FAILED
 from lambdas.batch.shard_run import ShardRun
+from lambdas.batch.stop_signal import StopSignal
 from lambdas.batch.storage import BatchStorage
+from lambdas.batch.waiting_shards import put_wait
 from lambdas.shared.manager import REQUEST_SECONDS
 from lambdas.shared.metrics import Tally
 from lambdas.shared.observability import logger
 from lambdas.shared.shared_cooldowns import cooldowns
 from llmmanager import Deadline
 
-# What it takes to write the last part and return.
+# Time to write the last part and to return.
 MARGIN_SECONDS = 10.0
+
+_NO_QUOTA = {
+    "type": "QuotaExceeded",
+    "code": None,
+    "message": "the quota was exhausted: no record of the batch was answered for 24 hours",
+}
 
 
 class NoProgress(Exception):
-    """Records are left, there is quota, and an invocation has finished none: another would not either."""
+    """An invocation with quota has finished no record, so that another invocation would not either."""
 
 
 class Context(Protocol):
-    """What is used of the context that Lambda hands to a function."""
+    """The members of the Lambda context that the worker uses."""
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until the function is stopped."""
+        """Return the milliseconds until Lambda stops the function."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How an invocation's time is shared out.
+    """The time of an invocation.
 
     Attributes:
-        start_until: requests start until then, so that one that takes its full time can still end;
-        end: by then those under way have ended.
+        start_until: no request starts later, so that a slow request can end in time.
+        end: requests in progress end by then.
     """
 
     start_until: Deadline
     end: Deadline
 
     @classmethod
-    def of(cls, context: Context) -> Budget:
-        """The budget of an invocation that starts now."""
+    def from_context(cls, context: Context) -> Budget:
+        """Return the budget of an invocation that starts now."""
         left = context.get_remaining_time_in_millis() / 1000
         end = left - min(MARGIN_SECONDS, left / 5)
         return cls(Deadline.after(end - min(REQUEST_SECONDS, end / 2)), Deadline.after(end))
@@ -68,37 +74,42 @@ class Budget:
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(item: dict[str, Any], context: Context) -> dict[str, Any]:
-    """A shard as the manifest has it; the same with what `run_shard` returns.
+    """Run a shard.
+
+    Args:
+        item: an item of the manifest, or the output of the last invocation.
+
+    Returns:
+        The item with the members that `run_shard` returns.
 
     Raises:
-        NoProgress: not one record could be finished in this invocation, although there was quota.
+        NoProgress: there was quota, but no record could be finished.
     """
     logger.append_keys(batch_id=item["batchId"], shard=item["shard"])
     cooldowns().learn()
-    outcome = run_shard(item, Budget.of(context))
+    outcome = run_shard(item, Budget.from_context(context))
     logger.info("shard run", extra=outcome)
-    kept = {name: value for name, value in item.items() if name not in QuotaWait.MEMBERS}
-    return {**kept, **outcome}
+    shard = {name: value for name, value in item.items() if name not in QuotaWait.MEMBERS}
+    return {**shard, **outcome}
 
 
 def run_shard(item: dict[str, Any], budget: Budget) -> dict[str, Any]:
-    """Run what is left of a shard.
+    """Run the records of a shard that have no result.
 
     Returns:
-        `done`, `answered` and `failed` of the shard as a whole. With `waitSeconds` no quota admits the rest
-        for now: the shard is to be continued after as many seconds. `quotaWait` is what the next invocation
-        needs to know of the wait.
+        `done`, `answered` and `failed` of the whole shard. If the quota is exhausted, also `waitSeconds`, the
+        time until the next invocation, and `quotaWait`, the input of that invocation.
     """
     storage = BatchStorage(item["bucket"], item["batchId"])
     options = storage.options()
-    earlier = QuotaWait.read(item)
+    earlier = QuotaWait.from_item(item)
     with (
         Tally(entry_point="batch") as tally,
         PartWriter(storage, item["shard"]) as parts,
-        EarlyEnd(storage, options, run=item["run"], shard=item["shard"]) as early_end,
+        StopSignal(storage, options, run=item["run"], shard=item["shard"]) as stop_signal,
     ):
-        early_end.waits_for_quota = earlier is not None
-        if earlier and not _wait_until(earlier.until, budget, early_end):
+        stop_signal.waits_for_quota = earlier is not None
+        if earlier and not _wait_until(earlier.until, budget, stop_signal):
             return {"done": False, **earlier.to_members()}
         finished_before = len(parts.statuses)
         run = ShardRun(
@@ -108,69 +119,58 @@ def run_shard(item: dict[str, Any], budget: Budget) -> dict[str, Any]:
             end=budget.end,
             tally=tally,
             parts=parts,
-            early_end=early_end,
+            stop_signal=stop_signal,
             risk=DeadlineRisk(storage, options),
             after_wait=earlier is not None,
         )
-        pending = run.answer(storage.read(item["key"]))
+        pending = run.run_pending(storage.read(item["key"]))
         finished = len(parts.statuses) > finished_before
         wait = None
-        if run.shortage and not pending.over and (run.is_starved or not finished):
+        if run.shortage and not pending.is_done and (run.is_starved or not finished):
             wait = next_wait(None if finished else earlier, run.shortage, seconds_left=options.seconds_left())
-            if options.deadline is None and _is_given_up(wait, storage):
+            if options.deadline is None and _has_waited_too_long(wait, storage):
                 wait = None
-                _give_up(pending)
+                pending.fail_all(_NO_QUOTA)
             else:
-                _note_wait(storage, item, wait)
-    if not (pending.over or finished or wait):
-        raise NoProgress(f"shard {item['shard']}: no record could be finished in the time of one invocation")
+                _record_wait(storage, item, wait)
+    if not (pending.is_done or finished or wait):
+        raise NoProgress(f"shard {item['shard']}: no record was finished within one invocation")
     statuses = list(parts.statuses.values())
     return {
-        "done": pending.over,
+        "done": pending.is_done,
         "answered": statuses.count(ANSWERED),
         "failed": statuses.count(FAILED),
         **(wait.to_members() if wait else {}),
     }
 
 
-def _wait_until(moment: datetime, budget: Budget, early_end: EarlyEnd) -> bool:
-    """Return at the moment; False when there is no time for that in this invocation.
+def _wait_until(end: datetime, budget: Budget, stop_signal: StopSignal) -> bool:
+    """Sleep until the given time. Return False if the invocation has too little time for that.
 
-    Step Functions waits, and there is nothing to wait for any more. An execution that an earlier version of
-    the stack has started does not know of waits.
+    Step Functions has already waited, except in an execution that an earlier version of the stack started.
     """
-    while (left := (moment - datetime.now(UTC)).total_seconds()) > 0:
+    while (left := (end - datetime.now(UTC)).total_seconds()) > 0:
         if budget.start_until.remaining() <= 0:
             return False
-        if early_end.due():
+        if stop_signal.is_set():
             return True
         time.sleep(min(left, 1.0))
     return True
 
 
-def _note_wait(storage: BatchStorage, item: dict[str, Any], wait: QuotaWait) -> None:
-    """Let the API report the wait. S3 failing here costs the report and nothing else."""
-    note = {"shortage": wait.shortage.value, "since": wait.since.isoformat()}
+def _record_wait(storage: BatchStorage, item: dict[str, Any], wait: QuotaWait) -> None:
+    """Record the wait for the HTTP API. An error of S3 is only logged."""
+    reported = {"shortage": wait.shortage.value, "since": wait.since.isoformat()}
     try:
-        storage.put_waiting(item["run"], item["shard"], note, wait.until)
+        put_wait(storage, item["run"], shard=item["shard"], wait=reported, until=wait.until)
     except (BotoCoreError, ClientError) as error:
-        logger.warning("the wait for quota is not noted", extra={"error_type": type(error).__name__})
+        logger.warning("cannot record the wait for quota", extra={"error_type": type(error).__name__})
 
 
-def _is_given_up(wait: QuotaWait, storage: BatchStorage) -> bool:
-    """Whether no record of the batch was answered for as long as a batch without a deadline waits."""
-    start = datetime.now(UTC) - patience()
+def _has_waited_too_long(wait: QuotaWait, storage: BatchStorage) -> bool:
+    """Whether a batch without a deadline has had no answer for the maximum wait."""
+    start = datetime.now(UTC) - max_wait_without_answer()
     if wait.since > start:
         return False
     last = storage.last_answer_at()
     return last is None or last <= start
-
-
-def _give_up(pending: PendingRecords) -> None:
-    pending.fail_all(
-        {
-            "type": "QuotaExceeded",
-            "code": None,
-            "message": "no quota admitted the record: for 24 hours no record of the batch was answered",
-        }
-    )

@@ -1,4 +1,4 @@
-"""Stop the requests of an invocation when its time is up, its batch is ended, or no quota is left."""
+"""Stop the requests of an invocation when its time is over, its batch has stopped, or no quota is left."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable
 from enum import Enum
 from types import TracebackType
 
-from lambdas.batch.early_end import EarlyEnd
+from lambdas.batch.stop_signal import StopSignal
 from llmmanager import Deadline
 from llmmanager.bedrock.routing.quota_gates import window_seconds
 
-_LOOK_SECONDS = 0.25
-# The requests of an invocation wait so many windows for quota before the function ends: while Step Functions
-# waits, no Lambda function runs, and other workers may use what quota there is.
+_CHECK_SECONDS = 0.25
+# Number of windows that the requests of an invocation wait for quota before the function ends. While Step
+# Functions waits, no Lambda function runs, and other workers can use the quota.
 _STARVED_WINDOWS = 1.0
 
 
@@ -27,19 +27,19 @@ class Stopped(Enum):
 
 
 class WorkerWatch:
-    """Watches an invocation from a thread of its own; a context manager.
+    """Context manager whose thread stops the requests of an invocation when necessary.
 
     Attributes:
-        stop: set when no further record is to be started and none may wait for quota.
+        stop: set when no further record may start or wait for quota.
         reason: why it was set.
-        starved: whether requests were waiting for quota then.
+        starved: whether requests were waiting for quota when it was set.
     """
 
     def __init__(
         self,
         *,
         start_until: Deadline,
-        early_end: EarlyEnd,
+        stop_signal: StopSignal,
         seconds_without_quota: Callable[[], float],
         deadline_at_risk: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -47,11 +47,11 @@ class WorkerWatch:
         self.reason: Stopped | None = None
         self.starved = False
         self._start_until = start_until
-        self._early_end = early_end
+        self._stop_signal = stop_signal
         self._seconds_without_quota = seconds_without_quota
         self._deadline_at_risk = deadline_at_risk
         self._patience = _STARVED_WINDOWS * window_seconds()
-        self._over = threading.Event()
+        self._closed = threading.Event()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
 
@@ -65,15 +65,15 @@ class WorkerWatch:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._over.set()
+        self._closed.set()
         self._thread.join()
 
     def may_start(self) -> bool:
-        """Whether a further record may be started."""
+        """Whether another record may start."""
         return self.reason is None and self._start_until.remaining() > 0
 
     def stop_for(self, reason: Stopped) -> None:
-        """Stop the requests, unless they were stopped before."""
+        """Stop the requests, unless they are stopped already."""
         with self._lock:
             if self.reason is None:
                 self.starved = reason is Stopped.QUOTA or self._seconds_without_quota() > 0
@@ -81,7 +81,7 @@ class WorkerWatch:
                 self.stop.set()
 
     def _watch(self) -> None:
-        while self.reason is None and not self._over.wait(min(_LOOK_SECONDS, self._patience / 4)):
+        while self.reason is None and not self._closed.wait(min(_CHECK_SECONDS, self._patience / 4)):
             starved = self._seconds_without_quota()
             if self._start_until.remaining() <= 0:
                 self.stop_for(Stopped.TIME)
@@ -89,5 +89,5 @@ class WorkerWatch:
                 self.stop_for(Stopped.DEADLINE_AT_RISK)
             elif starved >= self._patience:
                 self.stop_for(Stopped.QUOTA)
-            elif self._early_end.due():
+            elif self._stop_signal.is_set():
                 self.stop_for(Stopped.BATCH_ENDED)

@@ -16,7 +16,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.batch.storage import BATCH_ID, BatchStorage, NotThere
+from lambdas.batch.storage import BATCH_ID, BatchStorage, ObjectMissing
 from lambdas.http_api.batch_executions import (
     CONCURRENCY,
     Execution,
@@ -120,7 +120,7 @@ def _ended_early(batch_id: str) -> bool:
     """Whether a deadline or failures ended the batch before all of its records were run."""
     try:
         return bool(BatchStorage(batch_settings().bucket, batch_id).summary()["status"] == "stopped")
-    except NotThere:
+    except ObjectMissing:
         return False
 
 

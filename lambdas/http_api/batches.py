@@ -18,7 +18,7 @@ from lambdas.batch.storage import (
     RESULTS,
     SUMMARY,
     BatchStorage,
-    NotThere,
+    ObjectMissing,
     Plan,
 )
 from lambdas.http_api.batch_executions import Execution, Finder, start_execution
@@ -165,7 +165,7 @@ def _checked_uri(uri: Any) -> str:
 def _summary(storage: BatchStorage) -> dict[str, Any] | None:
     try:
         return storage.summary()
-    except NotThere:
+    except ObjectMissing:
         return None
 
 
@@ -189,7 +189,7 @@ def _plan(storage: BatchStorage) -> Plan | None:
     """Return what planning found; None before the plan."""
     try:
         return storage.plan()
-    except NotThere:
+    except ObjectMissing:
         return None
 
 

@@ -39,7 +39,7 @@ BATCH_PRICE_SHARE = 0.5
 # Constants of the stack. Tests compare them with lambdas/batch and infra/batch.py.
 FIRST_SHARD_SIZE, MAX_SHARD_BYTES = 32, 32_000_000
 PART_RESULTS, PART_SECONDS = 25, 1.5
-LOOK_SECONDS = 3.0
+CHECK_SECONDS = 3.0
 WRITER_PART_BYTES = 8 * 1024 * 1024
 MARGIN_SECONDS, REQUEST_SECONDS = 10.0, 240.0
 STEP_MEMORY_MB = 1024
@@ -301,7 +301,7 @@ class _Work:
 
     def _looks(self, size: int) -> int:
         """Return how often the workers of a shard check whether the batch was stopped."""
-        return self._invocations(size) + int(self._run_seconds(size) / LOOK_SECONDS)
+        return self._invocations(size) + int(self._run_seconds(size) / CHECK_SECONDS)
 
     def _read_again(self, size: int) -> float:
         """Return the reads of additional workers, which read the results of the previous ones."""

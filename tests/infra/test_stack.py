@@ -17,7 +17,7 @@ FUNCTIONS = {
     "BatchPlanFunction": ("lambdas.batch.plan.handler", 900),
     "BatchWorkerFunction": ("lambdas.batch.worker.handler", 900),
     "BatchCollectFunction": ("lambdas.batch.collect.handler", 900),
-    "BatchEndHandlerFunction": ("lambdas.batch.finished.handler", 60),
+    "BatchEndHandlerFunction": ("lambdas.batch.execution_ended.handler", 60),
     "ModelAccessRefreshFunction": ("lambdas.model_access.refresh.handler", 60),
 }
 

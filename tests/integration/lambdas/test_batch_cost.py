@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from botocore.client import BaseClient
 
-from lambdas.batch import early_end, parts
+from lambdas.batch import parts, stop_signal
 from llmmanager.bedrock.batch_cost import BatchStack, estimate_batch_cost
 
 RECORDS = 300
@@ -17,7 +17,7 @@ PUTS = ("PutObject", "ListObjectsV2", "CreateMultipartUpload", "UploadPart", "Co
 
 
 @pytest.fixture
-def asked(monkeypatch) -> Counter[str]:
+def operations(monkeypatch) -> Counter[str]:
     """Counts the calls of all clients by operation, in all threads."""
     counted: Counter[str] = Counter()
     call = BaseClient._make_api_call
@@ -30,14 +30,14 @@ def asked(monkeypatch) -> Counter[str]:
     return counted
 
 
-def test_a_run_makes_the_requests_that_the_model_counts(machine, records, asked, monkeypatch):
-    # What the clock has a worker do takes none of the requests of calls that take no time.
+def test_a_run_makes_the_requests_that_the_model_counts(machine, records, operations, monkeypatch):
+    # The requests that a worker repeats after some time are excluded, because these calls take no time.
     monkeypatch.setattr(parts, "PART_SECONDS", 3600)
-    monkeypatch.setattr(early_end, "LOOK_SECONDS", 3600)
+    monkeypatch.setattr(stop_signal, "CHECK_SECONDS", 3600)
     uri = machine.put(records(RECORDS))
-    asked.clear()
+    operations.clear()
     items = machine.plan({"inputS3Uri": uri})
-    asked["GetObject"] -= 1  # the test's own look at the manifest
+    operations["GetObject"] -= 1  # the test itself reads the manifest
     invocations = [machine.run_shard(item) for item in items]
     summary = machine.collect()
 
@@ -49,23 +49,23 @@ def test_a_run_makes_the_requests_that_the_model_counts(machine, records, asked,
         latency_seconds=0,
         stack=BatchStack(regions=3, shard_size=500),
     )
-    assert sum(asked[name] for name in PUTS) == cost.count("PUT and LIST requests")
+    assert sum(operations[name] for name in PUTS) == cost.count("PUT and LIST requests")
     # And Step Functions reads the manifest.
-    assert sum(asked[name] for name in GETS) + 1 == cost.count("GET requests")
+    assert sum(operations[name] for name in GETS) + 1 == cost.count("GET requests")
     assert 2 + len(invocations) == cost.count("invocations")
     # A third of the records went to eu-central-1, where the model's profile costs 1.3 times as much.
     assert summary["estimatedCostUsd"] == pytest.approx(cost.tokens_usd * 1.1, rel=0.03)
 
 
-def test_a_run_reads_the_table_no_more_than_the_model_counts(machine, records, asked):
+def test_a_run_reads_the_table_no_more_than_the_model_counts(machine, records, operations):
     uri = machine.put(records(RECORDS))
-    asked.clear()
+    operations.clear()
     items = machine.plan({"inputS3Uri": uri})
     for item in items:
         machine.run_shard(item)
     machine.collect()
 
     # Here all functions are one process, which reads the catalog once. The plan reads it again for quotas.
-    assert asked["BatchGetItem"] <= 2
-    assert asked["Query"] <= len(items)
-    assert asked["PutItem"] == 0
+    assert operations["BatchGetItem"] <= 2
+    assert operations["Query"] <= len(items)
+    assert operations["PutItem"] == 0

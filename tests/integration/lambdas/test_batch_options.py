@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 import boto3
 import pytest
 
-from lambdas.batch.early_end import EarlyEnd
 from lambdas.batch.options import Options
+from lambdas.batch.stop_signal import StopSignal
 from lambdas.batch.storage import BatchStorage, Plan
 from llmmanager.testing import Fault
 from tests.waiting import PATIENCE_SECONDS
 
-# With nowhere else to go, a refused call is a failed record.
+# With one target only, a rejected call is a failed record.
 ONE_TARGET = {"models": ["Nova Lite"], "regions": ["us-east-1"]}
 
 
@@ -69,7 +69,7 @@ def test_a_prefix_in_another_bucket_is_read(machine, deployed, records):
 
 def test_results_and_failures_have_the_order_of_the_input(machine, deployed, records):
     deployed.set_latency((0.0, 0.02))
-    deployed.add_fault(Fault(error="ValidationException", message="refused", share=0.3))
+    deployed.add_fault(Fault(error="ValidationException", message="rejected", share=0.3))
     batch = records(80)
 
     machine.run({"inputS3Uri": machine.put(batch), "resultOrder": "input"})
@@ -88,8 +88,8 @@ def test_records_with_a_lower_priority_number_run_first(machine, deployed, recor
 
     machine.run({"requests": batch, "regions": ["us-east-1"], "models": ["Nova Lite"]})
 
-    asked = [int(call.prompt.strip("Question ?")) for call in deployed.calls]
-    assert asked == list(range(19, -1, -1))
+    numbers = [int(call.prompt.strip("Question ?")) for call in deployed.calls]
+    assert numbers == list(range(19, -1, -1))
 
 
 @pytest.mark.parametrize(
@@ -126,24 +126,24 @@ def test_answers_that_follow_the_rules_are_accepted(machine, deployed, records):
 @pytest.fixture
 def answers_follow_the_failure(answer_with, monkeypatch):
     """Let FakeBedrock answer only after the worker has counted a failure."""
-    noted, note = threading.Event(), EarlyEnd.note
+    counted, add_outcome = threading.Event(), StopSignal.add_outcome
 
-    def note_and_tell(self, *, success):
-        note(self, success=success)
+    def add_and_signal(self, *, success):
+        add_outcome(self, success=success)
         if not success:
-            noted.set()
+            counted.set()
 
     def wait_for_the_failure(_):
-        assert noted.wait(PATIENCE_SECONDS)
+        assert counted.wait(PATIENCE_SECONDS)
 
-    monkeypatch.setattr(EarlyEnd, "note", note_and_tell)
+    monkeypatch.setattr(StopSignal, "add_outcome", add_and_signal)
     answer_with(wait_for_the_failure)
 
 
 def test_the_first_failure_ends_the_batch_with_stop_on_first_failure(
     machine, deployed, records, answers_follow_the_failure
 ):
-    deployed.add_fault(Fault(error="ValidationException", message="refused", count=1))
+    deployed.add_fault(Fault(error="ValidationException", message="rejected", count=1))
 
     data = {"inputS3Uri": machine.put(records(100)), "failureStrategy": "stopOnFirstFailure", **ONE_TARGET}
 
@@ -161,12 +161,12 @@ def test_the_first_failure_ends_the_batch_with_stop_on_first_failure(
 def test_one_failure_more_than_the_threshold_ends_the_batch(machine, deployed, records):
     data = {"requests": records(20), "failureStrategy": {"stopOnThreshold": 0.2}, **ONE_TARGET}
 
-    deployed.add_fault(Fault(error="ValidationException", message="refused", count=4))
-    borne = machine.run(data, name="borne")
-    deployed.add_fault(Fault(error="ValidationException", message="refused", count=20))
+    deployed.add_fault(Fault(error="ValidationException", message="rejected", count=4))
+    tolerated = machine.run(data, name="tolerated")
+    deployed.add_fault(Fault(error="ValidationException", message="rejected", count=20))
     ended = machine.run(data, name="ended")
 
-    assert (borne["status"], borne["answered"], borne["failed"]) == ("succeeded", 16, 4)
+    assert (tolerated["status"], tolerated["answered"], tolerated["failed"]) == ("succeeded", 16, 4)
     assert (ended["status"], ended["answered"], ended["failed"]) == ("stopped", 0, 20)
 
 
@@ -176,12 +176,12 @@ def test_a_share_that_is_reached_exactly_is_not_exceeded(machine):
 
     for failures in range(101):
         options = Options(run=f"run-{failures}", may_fail=failures / 100)
-        with EarlyEnd(storage, options, run=options.run, shard=0) as end:
+        with StopSignal(storage, options, run=options.run, shard=0) as signal:
             for _ in range(failures):
-                end.note(success=False)
-            assert not end.due(), failures
-            end.note(success=False)
-            assert end.due(), failures
+                signal.add_outcome(success=False)
+            assert not signal.is_set(), failures
+            signal.add_outcome(success=False)
+            assert signal.is_set(), failures
 
 
 def test_failures_count_for_the_whole_batch_and_not_for_a_shard(machine, deployed, records):
@@ -190,7 +190,7 @@ def test_failures_count_for_the_whole_batch_and_not_for_a_shard(machine, deploye
 
     for share in (0.22, 0.2):
         deployed.reset()
-        deployed.add_fault(Fault(error="ValidationException", message="refused", count=20))
+        deployed.add_fault(Fault(error="ValidationException", message="rejected", count=20))
         summary = machine.run(
             {**data, "failureStrategy": {"stopOnThreshold": share}}, name=f"share-{share * 100:.0f}"
         )
@@ -203,20 +203,20 @@ def test_failures_count_over_all_invocations_of_a_shards_worker(machine, deploye
     (item,) = machine.plan({"requests": records(10), "failureStrategy": {"stopOnThreshold": 0.4}})
     storage = BatchStorage(item["bucket"], item["batchId"])
 
-    due = []
+    stopped = []
     for _ in range(2):
-        with EarlyEnd(storage, storage.options(), run=item["run"], shard=0) as end:
+        with StopSignal(storage, storage.options(), run=item["run"], shard=0) as signal:
             for success in (False, True, False, False):
-                end.note(success=success)
-            due.append(end.due())
+                signal.add_outcome(success=success)
+            stopped.append(signal.is_set())
 
-    assert due == [False, True]
+    assert stopped == [False, True]
 
 
 def test_a_worker_reads_the_failures_of_other_shards(machine, deployed, records, monkeypatch):
     data = {"inputS3Uri": machine.put(records(96)), "failureStrategy": {"stopOnThreshold": 0.3}, **ONE_TARGET}
     first, second = machine.plan(data)
-    deployed.add_fault(Fault(error="ValidationException", message="refused", count=29))
+    deployed.add_fault(Fault(error="ValidationException", message="rejected", count=29))
     machine.run_shard(first)
 
     machine.run_shard(second)
@@ -243,14 +243,14 @@ def test_a_batch_that_failures_ended_continues_when_it_is_started_again(machine,
         "failureStrategy": "stopOnFirstFailure",
         **ONE_TARGET,
     }
-    deployed.add_fault(Fault(error="ValidationException", message="refused", count=1))
+    deployed.add_fault(Fault(error="ValidationException", message="rejected", count=1))
     machine.run(data, name="first")
-    asked = len(deployed.calls)
+    first_calls = len(deployed.calls)
 
     summary = machine.run(data, name="second")
 
     assert (summary["status"], summary["answered"], summary["failed"]) == ("succeeded", 59, 1)
-    assert asked < 60 == len(deployed.calls)
+    assert first_calls < 60 == len(deployed.calls)
 
 
 def test_after_the_deadline_no_record_starts_and_the_others_fail(machine, deployed, records):

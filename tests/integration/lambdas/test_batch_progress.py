@@ -11,6 +11,7 @@ import pytest
 from lambdas.batch import worker
 from lambdas.batch.progress import progress_of
 from lambdas.batch.storage import BatchStorage, Part, Plan
+from lambdas.batch.waiting_shards import put_wait, read_waiting_shards
 from lambdas.http_api.handler import handler
 from llmmanager.testing import Fault
 from tests.integration.lambdas.conftest import STATE_MACHINE
@@ -84,13 +85,13 @@ def test_a_wait_is_over_when_its_time_has_passed(machine, deployed):
     storage = BatchStorage("batches-of-the-test", "batch-1")
     wait = {"shortage": "per_minute", "since": NOW.isoformat()}
     for shard, minutes in ((0, -1), (1, 2), (2, 1), (1, 3)):
-        storage.put_waiting("run", shard, wait, NOW + timedelta(minutes=minutes))
+        put_wait(storage, "run", shard=shard, wait=wait, until=NOW + timedelta(minutes=minutes))
 
-    assert storage.waiting("run", NOW).to_json() == {
+    assert read_waiting_shards(storage, "run", now=NOW).to_json() == {
         "shards": 2,
         "quota": "per_minute",
         "since": NOW.isoformat(),
         "nextAttemptAt": (NOW + timedelta(minutes=1)).isoformat(),
     }
-    assert storage.waiting("run", NOW + timedelta(minutes=5)) is None
-    assert storage.waiting("another-run", NOW) is None
+    assert read_waiting_shards(storage, "run", now=NOW + timedelta(minutes=5)) is None
+    assert read_waiting_shards(storage, "another-run", now=NOW) is None

@@ -175,7 +175,7 @@ def test_the_wait_of_a_shard_is_json(machine, deployed, records):
 
     outcome = json.loads(json.dumps(worker.handler(item, machine.context())))
 
-    assert QuotaWait.read(outcome).runs == 1
+    assert QuotaWait.from_item(outcome).runs == 1
 
 
 def test_single_requests_are_answered_beside_a_batch_that_uses_up_the_quota(

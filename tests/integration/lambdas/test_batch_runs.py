@@ -13,7 +13,7 @@ import boto3
 import pytest
 from moto.stepfunctions.models import stepfunctions_backends
 
-from lambdas.batch import finished
+from lambdas.batch import execution_ended
 from lambdas.batch.batch_input import InvalidBatch
 from lambdas.batch.runs import BatchIsRunning, claim
 from lambdas.batch.storage import BatchStorage, Run
@@ -292,7 +292,7 @@ def test_the_end_of_a_rejected_execution_is_not_reported_as_the_end_of_the_batch
 ):
     published: list[str] = []
     monkeypatch.setattr(
-        finished, "publish", lambda _, detail: published.append(json.loads(detail)["execution"])
+        execution_ended, "publish", lambda _, detail: published.append(json.loads(detail)["execution"])
     )
     uri = machine.put(records(2))
     first = Execution("job", {"inputS3Uri": uri})
@@ -303,6 +303,6 @@ def test_the_end_of_a_rejected_execution_is_not_reported_as_the_end_of_the_batch
     for execution, status in ((second, "FAILED"), (first, "ABORTED")):
         execution.ends(status)
         detail = {**execution.described, "input": execution.described["input"]}
-        finished.handler({"detail": json.loads(json.dumps(detail, default=str))}, context)
+        execution_ended.handler({"detail": json.loads(json.dumps(detail, default=str))}, context)
 
     assert published == ["job"]

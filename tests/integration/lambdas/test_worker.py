@@ -246,7 +246,7 @@ def test_an_invocation_has_time_for_a_whole_request_and_for_the_last_part(second
         def get_remaining_time_in_millis(self):
             return int(seconds * 1000)
 
-    given = Budget.of(Context())
+    given = Budget.from_context(Context())
 
     assert given.start_until.remaining() == pytest.approx(starts, abs=1)
     assert given.end.at - given.start_until.at == pytest.approx(ends - starts, abs=1e-3)

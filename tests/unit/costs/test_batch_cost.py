@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.batch import early_end, object_writer, parts, plan, worker
+from lambdas.batch import object_writer, parts, plan, stop_signal, worker
 from lambdas.shared import manager
 from llmmanager import ConfigurationError, estimate_cost
 from llmmanager.bedrock import batch_cost
@@ -41,7 +41,7 @@ def test_the_constants_are_those_of_the_functions() -> None:
     assert batch_cost.FIRST_SHARD_SIZE == plan.FIRST_SHARD_SIZE
     assert batch_cost.MAX_SHARD_BYTES == plan.MAX_SHARD_BYTES
     assert (batch_cost.PART_RESULTS, batch_cost.PART_SECONDS) == (parts.PART_RESULTS, parts.PART_SECONDS)
-    assert batch_cost.LOOK_SECONDS == early_end.LOOK_SECONDS
+    assert batch_cost.CHECK_SECONDS == stop_signal.CHECK_SECONDS
     assert batch_cost.WRITER_PART_BYTES == object_writer.PART_BYTES
     assert batch_cost.MARGIN_SECONDS == worker.MARGIN_SECONDS
     assert batch_cost.REQUEST_SECONDS == manager.REQUEST_SECONDS

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.batch.quota_wait import QuotaWait, Shortage, next_wait, patience, shortage_of
+from lambdas.batch.quota_wait import QuotaWait, Shortage, max_wait_without_answer, next_wait, shortage_of
 from llmmanager import BedrockResponse, QuotaExceededError
 from llmmanager.bedrock.models.llm_manager_structures import RequestAttempt
 
@@ -88,7 +88,7 @@ def test_the_window_of_a_test_shortens_all_waits(monkeypatch):
     monkeypatch.setenv("LLMMANAGER_QUOTA_WINDOW_SECONDS", "0.6")
 
     assert windows_of(Shortage.DAY, 500) < 0.8
-    assert patience() == timedelta(minutes=14.4)
+    assert max_wait_without_answer() == timedelta(minutes=14.4)
 
 
 def test_no_wait_is_longer_than_the_time_until_the_deadline():
@@ -109,10 +109,10 @@ def test_a_wait_is_read_back_and_takes_whole_seconds(shortage, left):
     wait = next_wait(None, shortage, seconds_left=left)
     members = wait.to_members()
 
-    assert QuotaWait.read({"shard": 0, **members}) == wait
+    assert QuotaWait.from_item({"shard": 0, **members}) == wait
     assert isinstance(members["waitSeconds"], int)
     assert members["waitSeconds"] >= 1
 
 
 def test_a_shard_that_did_not_wait_has_no_wait():
-    assert QuotaWait.read({"shard": 0}) is None
+    assert QuotaWait.from_item({"shard": 0}) is None

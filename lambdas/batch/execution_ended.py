@@ -1,6 +1,6 @@
-"""Handle the end of a batch's execution: stop its workers, and report the end on the event bus.
+"""Handle the end of a batch's execution: stop its workers, and publish the end on the event bus.
 
-Stopping an execution does not stop the functions that it has started: they look for the note written here.
+Stopping an execution does not stop its Lambda functions. They read the stop reason that is written here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lambdas.batch.storage import (
     RESULTS,
     SUMMARY,
     BatchStorage,
-    NotThere,
+    ObjectMissing,
 )
 from lambdas.shared import clients
 from lambdas.shared.event_bus import publish
@@ -30,10 +30,10 @@ _COUNTS = ("records", "answered", "failed", "rejected")
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], _context: object) -> None:
-    """EventBridge's event `Step Functions Execution Status Change`, of an execution that has ended.
+    """Handle EventBridge's event `Step Functions Execution Status Change` of an execution that has ended.
 
     Raises:
-        NotPublished, ClientError: the end could not be reported; the function is invoked again.
+        NotPublished, ClientError: the event was not published. Lambda invokes the function again.
     """
     ended = event["detail"]
     run = ended["name"]
@@ -42,17 +42,17 @@ def handler(event: dict[str, Any], _context: object) -> None:
     succeeded = status_of(ended) == "succeeded"
     if not succeeded:
         _stop_workers(storage, run)
-    if storage.is_told(run) or _runs_elsewhere(storage, ended):
+    if storage.has_end_event(run) or _runs_elsewhere(storage, ended):
         return
-    detail = _collected(storage) if succeeded else _cut_short(storage, ended)
-    told = {"batchId": storage.batch_id, "execution": run, **detail}
-    publish(DETAIL_TYPE, json.dumps(told))
-    storage.put_told(run, told)
-    logger.info("batch finished", extra={"status": told["status"]})
+    outcome = _summarized(storage) if succeeded else _interrupted(storage, ended)
+    detail = {"batchId": storage.batch_id, "execution": run, **outcome}
+    publish(DETAIL_TYPE, json.dumps(detail))
+    storage.put_end_event(run, detail)
+    logger.info("batch finished", extra={"status": detail["status"]})
 
 
 def _with_input(ended: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what is known of an execution with its input, which is left out of the event when it is long."""
+    """Return the execution with its input. EventBridge leaves a long input out of the event."""
     if ended.get("input") is not None:
         return ended
     described: dict[str, Any] = clients.step_functions().describe_execution(
@@ -62,7 +62,7 @@ def _with_input(ended: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _runs_elsewhere(storage: BatchStorage, ended: Mapping[str, Any]) -> bool:
-    """Whether another execution is running the batch: the plan has refused this one, the batch continues."""
+    """Whether another execution runs the batch, so that this one was rejected and the batch continues."""
     _, latest = storage.latest_run()
     if latest is None or latest.execution == ended["name"]:
         return False
@@ -71,12 +71,12 @@ def _runs_elsewhere(storage: BatchStorage, ended: Mapping[str, Any]) -> bool:
 
 
 def _stop_workers(storage: BatchStorage, run: str) -> None:
-    if storage.early_end(run) is None:
+    if storage.stop_reason(run) is None:
         message = "the batch's execution had ended before the record was started"
-        storage.put_early_end(run, {"type": "ExecutionEnded", "code": None, "message": message})
+        storage.put_stop_reason(run, {"type": "ExecutionEnded", "code": None, "message": message})
 
 
-def _collected(storage: BatchStorage) -> dict[str, Any]:
+def _summarized(storage: BatchStorage) -> dict[str, Any]:
     summary = storage.summary()
     reason = {"reason": summary["reason"]} if "reason" in summary else {}
     return {
@@ -84,7 +84,7 @@ def _collected(storage: BatchStorage) -> dict[str, Any]:
         **reason,
         "counts": {name: summary[name] for name in _COUNTS},
         "estimatedCostUsd": summary["estimatedCostUsd"],
-        # A summary written by an earlier version does not say.
+        # An earlier version of the stack writes no such member.
         "attemptsWithUnknownUsage": summary.get("attemptsWithUnknownUsage"),
         "results": {
             "results": storage.uri(RESULTS),
@@ -95,8 +95,8 @@ def _collected(storage: BatchStorage) -> dict[str, Any]:
     }
 
 
-def _cut_short(storage: BatchStorage, ended: Mapping[str, Any]) -> dict[str, Any]:
-    """How far the batch had come; its cost would take reading every answer."""
+def _interrupted(storage: BatchStorage, ended: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the progress of the batch, without its cost, which would require reading all results."""
     return {
         "status": status_of(ended),
         "reason": reason_of(ended),
@@ -110,7 +110,7 @@ def _cut_short(storage: BatchStorage, ended: Mapping[str, Any]) -> dict[str, Any
 def _counts(storage: BatchStorage) -> dict[str, int | None]:
     try:
         plan = storage.plan()
-    except NotThere:
+    except ObjectMissing:
         return dict.fromkeys(_COUNTS)
     parts = list(storage.parts())
     answered, failed = sum(part.answered for part in parts), sum(part.failed for part in parts)
