@@ -155,10 +155,11 @@ class LLMManager:
             AuthenticationError: credentials are missing or rejected.
             RetryExhaustedError: no target answered (`DeadlineExceededError`: before the deadline).
         """
-        return self._converse(
-            locals(),
-            response_validation_config,
-            deadline=deadline,
+        parameters = locals()
+        limit = Deadline.from_value(deadline)
+        check_validation(response_validation_config)
+        return self._invoker.converse(
+            self._build_request(parameters), deadline=limit, validation=response_validation_config
         )
 
     def converse_stream(
@@ -191,8 +192,8 @@ class LLMManager:
             The exceptions of `converse`. Iterating does not raise.
         """
         parameters = locals()
-        check_validation(response_validation_config)
         limit = Deadline.from_value(deadline)
+        check_validation(response_validation_config)
         return self._invoker.converse_stream(
             self._build_request(parameters, stream=True),
             deadline=limit,
@@ -235,7 +236,10 @@ class LLMManager:
         cancelled: threading.Event | None,
         quota_patience: QuotaPatience = ONE_CALL,
     ) -> BedrockResponse:
-        from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
+        from llmmanager.bedrock.models.parallel_structures import (
+            BedrockConverseRequest,
+            ValidatedConverseRequest,
+        )
 
         if not isinstance(request, BedrockConverseRequest):
             raise ConfigurationError(
@@ -243,29 +247,13 @@ class LLMManager:
                 {"request": type(request).__name__},
             )
         _check("regions", regions, Sequence)
-        return self._converse(
-            request.to_converse_args(),
-            validation,
-            regions=regions,
-            deadline=deadline,
-            cancelled=cancelled,
-            quota_patience=quota_patience,
-        )
-
-    def _converse(
-        self,
-        parameters: Mapping[str, Any],
-        validation: ResponseValidationConfig | None,
-        *,
-        deadline: float | Deadline | None,
-        regions: Sequence[str] | None = None,
-        cancelled: threading.Event | None = None,
-        quota_patience: QuotaPatience = ONE_CALL,
-    ) -> BedrockResponse:
         limit = Deadline.from_value(deadline)
         check_validation(validation)
+        skipped_models = None
+        if isinstance(request, ValidatedConverseRequest) and request.model_ids == self._targets.model_ids:
+            skipped_models = request.skipped_models
         return self._invoker.converse(
-            self._build_request(parameters),
+            self._build_request(request.to_converse_args(), skipped_models=skipped_models),
             deadline=limit,
             regions=regions,
             validation=validation,
@@ -273,12 +261,19 @@ class LLMManager:
             quota_patience=quota_patience,
         )
 
-    def _build_request(self, parameters: Mapping[str, Any], *, stream: bool = False) -> ValidRequest:
+    def _build_request(
+        self,
+        parameters: Mapping[str, Any],
+        *,
+        stream: bool = False,
+        skipped_models: Mapping[str, Sequence[str]] | None = None,
+    ) -> ValidRequest:
         return build_request(
             parameters,
             model_ids=self._targets.model_ids,
             default_inference_config=self._default_inference_config,
             stream=stream,
+            skipped_models=skipped_models,
         )
 
     def get_available_models(self) -> list[str]:

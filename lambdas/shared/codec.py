@@ -11,6 +11,7 @@ from llmmanager.bedrock.invocation.request import CONVERSE_FIELDS, check_request
 from llmmanager.bedrock.invocation.request_problems import MAX_PROBLEMS
 from llmmanager.bedrock.models.json_codec import decode_bytes, encode_bytes
 from llmmanager.bedrock.models.message_text import as_messages
+from llmmanager.bedrock.models.parallel_structures import ValidatedConverseRequest
 from llmmanager.bedrock.models.usage import USAGE_ALIASES
 
 _OWN_FIELDS = {"priority": "priority", "extra_request_fields": "extraRequestFields"}
@@ -46,7 +47,7 @@ class InvalidRequest(Exception):
         super().__init__("; ".join(self.reasons))
 
 
-def decode_record(data: Any, *, default_id: str, model_ids: Collection[str] = ()) -> BedrockConverseRequest:
+def decode_record(data: Any, *, default_id: str, model_ids: Collection[str] = ()) -> ValidatedConverseRequest:
     """Return a record of a batch as a request.
 
     Args:
@@ -72,7 +73,7 @@ def decode_record(data: Any, *, default_id: str, model_ids: Collection[str] = ()
     return _decode_fields(fields, id_ or default_id, problems, model_ids=model_ids)
 
 
-def decode_request(data: Mapping[str, Any], *, model_ids: Collection[str] = ()) -> BedrockConverseRequest:
+def decode_request(data: Mapping[str, Any], *, model_ids: Collection[str] = ()) -> ValidatedConverseRequest:
     """Return the request with these fields, which have the names of Converse or snake_case names.
 
     `messages` may be a string: one user message.
@@ -183,7 +184,7 @@ def _bedrock_names(usage: Mapping[str, int] | None) -> dict[str, int] | None:
 
 def _decode_fields(
     data: Mapping[str, Any], request_id: str | None, problems: list[str], *, model_ids: Collection[str]
-) -> BedrockConverseRequest:
+) -> ValidatedConverseRequest:
     fields, more = _named_fields(data)
     if "messages" in fields:
         fields["messages"] = as_messages(fields["messages"])
@@ -198,11 +199,16 @@ def _decode_fields(
         extra = {}
     reported = {_path(problem) for problem in not_base64}
     converse = {camel: fields[name] for name, camel in CONVERSE_FIELDS.items() if name in fields} | extra
-    found, _ = check_request(converse, model_ids=model_ids)
+    found, skipped = check_request(converse, model_ids=model_ids)
     problems += [problem for problem in found if _path(problem) not in reported]
     if problems:
         raise InvalidRequest(problems)
-    return BedrockConverseRequest(request_id=request_id, **{"messages": None, **fields})
+    return ValidatedConverseRequest(
+        request_id=request_id,
+        model_ids=tuple(model_ids),
+        skipped_models=skipped,
+        **{"messages": None, **fields},
+    )
 
 
 def _decode_blobs(fields: dict[str, Any]) -> list[str]:

@@ -54,6 +54,7 @@ def build_request(
     model_ids: Collection[str] = (),
     default_inference_config: Mapping[str, Any] | None = None,
     stream: bool = False,
+    skipped_models: Mapping[str, Sequence[str]] | None = None,
 ) -> ValidRequest:
     """Return the Converse request for the keyword parameters of `LLMManager.converse`.
 
@@ -65,6 +66,8 @@ def build_request(
         model_ids: the models that may answer. A model whose limits the request exceeds is skipped.
         default_inference_config: inference parameters for fields that the call does not set.
         stream: whether the request is for ConverseStream.
+        skipped_models: the result of `check_request` for a request that was validated before for the same
+            models; None validates the request.
 
     Raises:
         RequestValidationError: no model accepts the request. All problems are in `validation_errors`.
@@ -80,19 +83,20 @@ def build_request(
         given["messages"] = as_messages(given["messages"])
     overridden = isinstance(extra, Mapping) and "inferenceConfig" in extra
     request = _with_defaults(given, None if overridden else default_inference_config)
-    found, skipped = check_request(request, model_ids=model_ids, for_prompts=given, stream=stream)
-    problems += found
+    if skipped_models is None:
+        found, skipped_models = check_request(request, model_ids=model_ids, for_prompts=given, stream=stream)
+        problems += found
     if problems:
         raise invalid(problems)
     fields, warnings = _sendable(request)
-    warnings += [f"{model_id} was skipped: {'; '.join(found)}" for model_id, found in skipped.items()]
+    warnings += [f"{model_id} was skipped: {'; '.join(found)}" for model_id, found in skipped_models.items()]
     if request is not given:
         warnings += [
             f"default_inference_config does not apply to {model_id}, a managed prompt"
             for model_id in model_ids
-            if is_managed_prompt(model_id) and model_id not in skipped
+            if is_managed_prompt(model_id) and model_id not in skipped_models
         ]
-    return ValidRequest(fields, tuple(warnings), skipped)
+    return ValidRequest(fields, tuple(warnings), skipped_models)
 
 
 def check_request(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -35,6 +36,10 @@ class LoadBalancingStrategy(Enum):
     ROUND_ROBIN = "round_robin"
     LEAST_LOADED = "least_loaded"
     RANDOM = "random"
+
+
+# Fields that are not arguments of `LLMManager.converse`.
+_NOT_SENT = frozenset({"request_id", "priority", "model_ids", "skipped_models"})
 
 
 def _new_request_id() -> str:
@@ -95,10 +100,21 @@ class BedrockConverseRequest:
     def to_converse_args(self) -> dict[str, Any]:
         """Return the keyword arguments for `LLMManager.converse` that this request sets."""
         return {
-            name: value
-            for name, value in vars(self).items()
-            if name not in ("request_id", "priority") and value is not None
+            name: value for name, value in vars(self).items() if name not in _NOT_SENT and value is not None
         }
+
+
+@dataclass(frozen=True)
+class ValidatedConverseRequest(BedrockConverseRequest):
+    """A request that was validated when it was decoded. A manager with the same models only sends it.
+
+    Attributes:
+        model_ids: the models for which it was validated.
+        skipped_models: the problems of the models that do not accept it although others do, by model id.
+    """
+
+    model_ids: tuple[str, ...] = field(default=(), kw_only=True)
+    skipped_models: Mapping[str, Sequence[str]] = field(default_factory=dict, kw_only=True)
 
 
 @dataclass(frozen=True)
