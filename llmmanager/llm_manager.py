@@ -17,6 +17,7 @@ from llmmanager.bedrock.invocation.request import ValidRequest, build_request
 from llmmanager.bedrock.invocation.sessions import account_key
 from llmmanager.bedrock.invocation.targets import Targets
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
+from llmmanager.bedrock.models.call_parameters import CallParameters, takes
 from llmmanager.bedrock.models.deadline import Deadline
 from llmmanager.bedrock.models.llm_manager_constants import LLMManagerConfig
 from llmmanager.bedrock.models.llm_manager_structures import (
@@ -117,25 +118,8 @@ class LLMManager:
         )
         self._invoker = Invoker(self._resources)
 
-    def converse(
-        self,
-        messages: str | list[dict[str, Any]] | None,
-        system: list[dict[str, Any]] | None = None,
-        inference_config: dict[str, Any] | None = None,
-        additional_model_request_fields: dict[str, Any] | None = None,
-        additional_model_response_field_paths: list[str] | None = None,
-        guardrail_config: dict[str, Any] | None = None,
-        tool_config: dict[str, Any] | None = None,
-        request_metadata: dict[str, Any] | None = None,
-        prompt_variables: dict[str, Any] | None = None,
-        response_validation_config: ResponseValidationConfig | None = None,
-        *,
-        performance_config: dict[str, Any] | None = None,
-        service_tier: dict[str, Any] | None = None,
-        output_config: dict[str, Any] | None = None,
-        deadline: float | Deadline | None = None,
-        extra_request_fields: dict[str, Any] | None = None,
-    ) -> BedrockResponse:
+    @takes(CallParameters)
+    def converse(self, call: CallParameters) -> BedrockResponse:
         """Send a request and return the response.
 
         Args:
@@ -155,32 +139,14 @@ class LLMManager:
             AuthenticationError: credentials are missing or rejected.
             RetryExhaustedError: no target answered (`DeadlineExceededError`: before the deadline).
         """
-        parameters = locals()
-        limit = Deadline.from_value(deadline)
-        check_validation(response_validation_config)
+        limit = Deadline.from_value(call.deadline)
+        check_validation(call.response_validation_config)
         return self._invoker.converse(
-            self._build_request(parameters), deadline=limit, validation=response_validation_config
+            self._build_request(vars(call)), deadline=limit, validation=call.response_validation_config
         )
 
-    def converse_stream(
-        self,
-        messages: str | list[dict[str, Any]] | None,
-        system: list[dict[str, Any]] | None = None,
-        inference_config: dict[str, Any] | None = None,
-        additional_model_request_fields: dict[str, Any] | None = None,
-        additional_model_response_field_paths: list[str] | None = None,
-        guardrail_config: dict[str, Any] | None = None,
-        tool_config: dict[str, Any] | None = None,
-        request_metadata: dict[str, Any] | None = None,
-        prompt_variables: dict[str, Any] | None = None,
-        response_validation_config: ResponseValidationConfig | None = None,
-        *,
-        performance_config: dict[str, Any] | None = None,
-        service_tier: dict[str, Any] | None = None,
-        output_config: dict[str, Any] | None = None,
-        deadline: float | Deadline | None = None,
-        extra_request_fields: dict[str, Any] | None = None,
-    ) -> StreamingResponse:
+    @takes(CallParameters)
+    def converse_stream(self, call: CallParameters) -> StreamingResponse:
         """Send a request and return the response as a stream of text chunks.
 
         The arguments are those of `converse`. The method returns when the first content has arrived. A
@@ -191,13 +157,12 @@ class LLMManager:
         Raises:
             The exceptions of `converse`. Iterating does not raise.
         """
-        parameters = locals()
-        limit = Deadline.from_value(deadline)
-        check_validation(response_validation_config)
+        limit = Deadline.from_value(call.deadline)
+        check_validation(call.response_validation_config)
         return self._invoker.converse_stream(
-            self._build_request(parameters, stream=True),
+            self._build_request(vars(call), stream=True),
             deadline=limit,
-            validation=response_validation_config,
+            validation=call.response_validation_config,
         )
 
     def converse_with_request(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from llmmanager.bedrock.catalog.managed_prompts import PROMPT_FIELDS, is_managed_prompt
@@ -14,21 +14,19 @@ from llmmanager.bedrock.invocation.request_conversation import is_plain_text
 from llmmanager.bedrock.invocation.request_media import exceeded_limits, media_files, with_models
 from llmmanager.bedrock.invocation.request_validation import validate_request
 from llmmanager.bedrock.invocation.unknown_content import without_unknown_markers
+from llmmanager.bedrock.models.call_parameters import RequestParameters
 from llmmanager.bedrock.models.message_text import as_messages
 
+
+def _camel_case(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
 CONVERSE_FIELDS = {
-    "messages": "messages",
-    "system": "system",
-    "inference_config": "inferenceConfig",
-    "additional_model_request_fields": "additionalModelRequestFields",
-    "additional_model_response_field_paths": "additionalModelResponseFieldPaths",
-    "guardrail_config": "guardrailConfig",
-    "tool_config": "toolConfig",
-    "request_metadata": "requestMetadata",
-    "prompt_variables": "promptVariables",
-    "performance_config": "performanceConfig",
-    "service_tier": "serviceTier",
-    "output_config": "outputConfig",
+    parameter.name: _camel_case(parameter.name)
+    for parameter in fields(RequestParameters)
+    if parameter.name != "extra_request_fields"
 }
 """Fields of Converse by the parameter of `LLMManager.converse` that sets them."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any
 
 from llmmanager.bedrock.exceptions.parallel_exceptions import ParallelConfigurationError
+from llmmanager.bedrock.models.call_parameters import RequestParameters
 from llmmanager.bedrock.models.message_text import as_messages
 from llmmanager.bedrock.models.parallel_response import ParallelExecutionStats, ParallelResponse
 
@@ -38,8 +39,7 @@ class LoadBalancingStrategy(Enum):
     RANDOM = "random"
 
 
-# Fields that are not arguments of `LLMManager.converse`.
-_NOT_SENT = frozenset({"request_id", "priority", "model_ids", "skipped_models"})
+_PARAMETERS = frozenset(parameter.name for parameter in fields(RequestParameters))
 
 
 def _new_request_id() -> str:
@@ -52,7 +52,14 @@ def _required_messages() -> list[dict[str, Any]]:
 
 
 @dataclass(frozen=True)
-class BedrockConverseRequest:
+class _Identified:
+    """The base class of a request: its id is the first field."""
+
+    request_id: str | None = None
+
+
+@dataclass(frozen=True)
+class BedrockConverseRequest(RequestParameters, _Identified):
     """One Converse request of a parallel run.
 
     Attributes:
@@ -64,21 +71,8 @@ class BedrockConverseRequest:
         performance_config, service_tier, output_config, extra_request_fields: as in `converse`.
     """
 
-    request_id: str | None = None
     messages: str | list[dict[str, Any]] | None = field(default_factory=_required_messages)
-    system: list[dict[str, Any]] | None = None
-    inference_config: dict[str, Any] | None = None
-    additional_model_request_fields: dict[str, Any] | None = None
-    additional_model_response_field_paths: list[str] | None = None
-    guardrail_config: dict[str, Any] | None = None
-    tool_config: dict[str, Any] | None = None
-    request_metadata: dict[str, Any] | None = None
-    prompt_variables: dict[str, Any] | None = None
     priority: int = field(default=0, kw_only=True)
-    performance_config: dict[str, Any] | None = field(default=None, kw_only=True)
-    service_tier: dict[str, Any] | None = field(default=None, kw_only=True)
-    output_config: dict[str, Any] | None = field(default=None, kw_only=True)
-    extra_request_fields: dict[str, Any] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "messages", as_messages(self.messages))
@@ -100,7 +94,7 @@ class BedrockConverseRequest:
     def to_converse_args(self) -> dict[str, Any]:
         """Return the keyword arguments for `LLMManager.converse` that this request sets."""
         return {
-            name: value for name, value in vars(self).items() if name not in _NOT_SENT and value is not None
+            name: value for name, value in vars(self).items() if name in _PARAMETERS and value is not None
         }
 
 

@@ -1,0 +1,62 @@
+"""The parameters of a call, declared once for `converse`, `converse_stream` and `BedrockConverseRequest`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from llmmanager.bedrock.models.deadline import Deadline
+from llmmanager.bedrock.models.llm_manager_structures import ResponseValidationConfig
+
+M = TypeVar("M")
+C = TypeVar("C")
+R = TypeVar("R")
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RequestParameters:
+    """The parameters that describe a request."""
+
+    messages: str | list[dict[str, Any]] | None
+    system: list[dict[str, Any]] | None = None
+    inference_config: dict[str, Any] | None = None
+    additional_model_request_fields: dict[str, Any] | None = None
+    additional_model_response_field_paths: list[str] | None = None
+    guardrail_config: dict[str, Any] | None = None
+    tool_config: dict[str, Any] | None = None
+    request_metadata: dict[str, Any] | None = None
+    prompt_variables: dict[str, Any] | None = None
+    performance_config: dict[str, Any] | None = field(default=None, kw_only=True)
+    service_tier: dict[str, Any] | None = field(default=None, kw_only=True)
+    output_config: dict[str, Any] | None = field(default=None, kw_only=True)
+    extra_request_fields: dict[str, Any] | None = field(default=None, kw_only=True)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CallParameters(RequestParameters):
+    """The parameters of `LLMManager.converse` and `LLMManager.converse_stream`."""
+
+    response_validation_config: ResponseValidationConfig | None = None
+    deadline: float | Deadline | None = field(default=None, kw_only=True)
+
+
+def takes(parameters: Callable[P, C]) -> Callable[[Callable[[M, C], R]], Callable[Concatenate[M, P], R]]:
+    """Return a decorator that gives a method the parameters of a class, and passes it an instance."""
+
+    def decorate(method: Callable[[M, C], R]) -> Callable[Concatenate[M, P], R]:
+        @wraps(method)
+        def with_parameters(self: M, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            return method(self, parameters(*args, **kwargs))
+
+        constructor = parameters.__init__
+        returns = method.__annotations__["return"]
+        signature = inspect.signature(constructor).replace(return_annotation=returns)
+        with_parameters.__dict__["__signature__"] = signature
+        with_parameters.__annotations__ = {**constructor.__annotations__, "return": returns}
+        return with_parameters
+
+    return decorate
