@@ -81,7 +81,7 @@ def python_part(folder: str, lock: str) -> Part:
 
 
 BENCHMARKED = ("library", "original", "litellm", "langchain", "plot")
-LOCKS = ("uv", "lambda", "dev", "mutation", "emulator", *(f"bench-{name}" for name in BENCHMARKED))
+LOCKS = ("uv", "lambda", "dev", "mutation", "docs", "emulator", *(f"bench-{name}" for name in BENCHMARKED))
 
 UV = Part(ROOT / ".venv-uv", ROOT / "requirements" / "uv.txt", install_uv)
 PARTS = (
@@ -91,6 +91,7 @@ PARTS = (
 )
 BENCH_PARTS = tuple(python_part(f".venv-bench-{name}", f"bench-{name}") for name in BENCHMARKED)
 MUTATION_PARTS = (python_part(".venv-mutation", "mutation"),)
+DOCS_PARTS = (python_part(".venv-docs", "docs"),)
 
 
 def setup(parts: Sequence[Part] | None = None) -> None:
@@ -188,6 +189,7 @@ def main() -> None:
     choice.add_argument(
         "--mutation", action="store_true", help="install only the environment of `make mutation`"
     )
+    choice.add_argument("--docs", action="store_true", help="install only the environment of `make docs`")
     choice.add_argument(
         "--environment", metavar="FOLDER", help="install an additional .venv for this Python in FOLDER"
     )
@@ -200,7 +202,8 @@ def main() -> None:
     elif chosen.environment:
         setup([python_part(chosen.environment, "dev")])
     else:
-        setup(BENCH_PARTS if chosen.bench else MUTATION_PARTS if chosen.mutation else PARTS)
+        selected = {BENCH_PARTS: chosen.bench, MUTATION_PARTS: chosen.mutation, DOCS_PARTS: chosen.docs}
+        setup(next((parts for parts, is_chosen in selected.items() if is_chosen), PARTS))
 
 
 if __name__ == "__main__":

@@ -40,7 +40,9 @@ def test_files_that_a_page_names_exist(name: str) -> None:
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
-def test_the_index_leads_to_every_page() -> None:
+def test_the_index_and_the_navigation_have_every_page() -> None:
     index = set(LINK.findall((DOCS / "README.md").read_text("utf-8")))
+    navigation = set(re.findall(r"^ +- (\S+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE))
     pages = {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")}
     assert pages - index == {"README.md"}
+    assert pages == navigation
