@@ -187,20 +187,27 @@ class LLMManager:
             ConfigurationError: `request` is not a `BedrockConverseRequest`, or a region is not the manager's.
             The exceptions of `converse`.
         """
-        return self._converse_with_request(
-            request, response_validation_config, regions=regions, deadline=deadline, cancelled=cancelled
+        _check("regions", regions, Sequence)
+        check_validation(response_validation_config)
+        return self._send(
+            request,
+            response_validation_config,
+            regions=regions,
+            deadline=Deadline.from_value(deadline),
+            cancelled=cancelled,
         )
 
-    def _converse_with_request(
+    def _send(
         self,
         request: BedrockConverseRequest,
         validation: ResponseValidationConfig | None,
         *,
         regions: Sequence[str] | None,
-        deadline: float | Deadline | None,
+        deadline: Deadline,
         cancelled: threading.Event | None,
         quota_patience: QuotaPatience = ONE_CALL,
     ) -> BedrockResponse:
+        """Send a request object. The other arguments are valid."""
         from llmmanager.bedrock.models.parallel_structures import (
             BedrockConverseRequest,
             ValidatedConverseRequest,
@@ -211,15 +218,12 @@ class LLMManager:
                 f"request must be a BedrockConverseRequest (got {type(request).__name__})",
                 {"request": type(request).__name__},
             )
-        _check("regions", regions, Sequence)
-        limit = Deadline.from_value(deadline)
-        check_validation(validation)
         skipped_models = None
         if isinstance(request, ValidatedConverseRequest) and request.model_ids == self._targets.model_ids:
             skipped_models = request.skipped_models
         return self._invoker.converse(
             self._build_request(request.to_converse_args(), skipped_models=skipped_models),
-            deadline=limit,
+            deadline=deadline,
             regions=regions,
             validation=validation,
             cancelled=cancelled,

@@ -262,7 +262,7 @@ class ParallelLLMManager:
         chosen = self._balancer.assigned(job.regions, balanced=not job.keep_region_order)
         with job.in_flight.count(), chosen as regions:
             try:
-                return self._manager._converse_with_request(
+                return self._manager._send(
                     job.request,
                     job.validation,
                     regions=regions,
