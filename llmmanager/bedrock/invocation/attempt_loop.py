@@ -179,12 +179,8 @@ class AttemptLoop(Generic[R]):
         """Whether another thread has ended the call."""
         return self._cancelled is not None and self._cancelled.is_set()
 
-    def response(
-        self, target: ModelAccess | None, data: dict[str, Any] | None, *, success: bool
-    ) -> BedrockResponse:
-        """Return the response of the call as it stands now."""
-        if target is None:
-            return self.record.response(None, data, success=success)
+    def response(self, target: ModelAccess, data: dict[str, Any] | None, *, success: bool) -> BedrockResponse:
+        """Return the current response of the call, with what the target answered so far."""
         return self.record.response(
             target,
             data,
