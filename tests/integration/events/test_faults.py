@@ -55,7 +55,7 @@ def deliver_and_stop(deployed: Any, monkeypatch: pytest.MonkeyPatch) -> Callable
             raise Killed
 
         with monkeypatch.context() as patched:
-            patched.setattr(answer_request, "ask", stop)
+            patched.setattr(answer_request, "send_request", stop)
             patched.setattr(deployed, "context", replace(deployed.context, seconds=0))
             with pytest.raises(Killed):
                 deployed.deliver(delivery)
