@@ -46,7 +46,7 @@ mutation: setup ## run mutation testing of the library's core (takes hours, see 
 
 docs: ## build the documentation as a searchable site in .local/docs, and check its links
 	@$(PYTHON) -m infra.local.setup --docs
-	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build
 	@echo "Open .local/docs/index.html"
 
 synth: setup ## write the CloudFormation template to cdk.out
