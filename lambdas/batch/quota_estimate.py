@@ -9,7 +9,7 @@ from lambdas.batch.records import Record
 from lambdas.shared.manager import RequestTargets, catalog
 from lambdas.shared.settings import batch_settings
 from llmmanager.bedrock.catalog.model_table import model_data
-from llmmanager.bedrock.invocation.quota_cost import input_tokens, most_output_tokens
+from llmmanager.bedrock.invocation.quota_cost import input_tokens, max_output_tokens
 from llmmanager.bedrock.quota_capacity import QuotaCapacity
 from llmmanager.bedrock.routing.quota_gates import window_seconds
 
@@ -42,7 +42,7 @@ class QuotaNeed:
         burndown = (data.output_burndown if data else None) or 1
         self.requests += 1
         self.least_tokens += tokens
-        self.most_tokens += tokens + most_output_tokens(request, self.model_id) * burndown
+        self.most_tokens += tokens + max_output_tokens(request, self.model_id) * burndown
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def handler(item: dict[str, Any], context: Context) -> dict[str, Any]:
         NoProgress: there was quota, but no record could be finished.
     """
     logger.append_keys(batch_id=item["batchId"], shard=item["shard"])
-    cooldowns().learn()
+    cooldowns().refresh()
     outcome = run_shard(item, Budget.from_context(context))
     logger.info("shard run", extra=outcome)
     shard = {name: value for name, value in item.items() if name not in QuotaWait.MEMBERS}

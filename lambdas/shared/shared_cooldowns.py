@@ -30,7 +30,7 @@ _PATIENCE_SECONDS = 1.0
 @cache
 def cooldowns() -> Cooldowns:
     """Return the cooldowns of this process, with the store that all processes share."""
-    return Cooldowns(board=SharedCooldownStore(model_settings().table), patience=_PATIENCE_SECONDS)
+    return Cooldowns(store=SharedCooldownStore(model_settings().table), patience=_PATIENCE_SECONDS)
 
 
 def count_all_cooling(*, entry_point: str) -> None:

@@ -13,7 +13,7 @@ from llmmanager.bedrock.routing.classification import classify
 from llmmanager.bedrock.routing.decision import Decision, Kind
 from llmmanager.bedrock.routing.error_rule import GAP
 from llmmanager.bedrock.routing.error_table import ANY, CLIENT_RULES, RULES
-from llmmanager.bedrock.routing.feature_refusals import NAMED_FIELDS
+from llmmanager.bedrock.routing.unsupported_features import NAMED_FIELDS
 
 GUIDES = Path(__file__).resolve().parents[2] / "docs" / "guides"
 ERROR = re.compile(r"`(?P<code>\w+)`(?: “(?P<text>[^”]+)”)?")

@@ -161,7 +161,7 @@ class AttemptLoop(Generic[R]):
     ) -> None:
         """Send another request from now on, and only to targets that support it."""
         self._features.replace_request(request)
-        self._route.keep(supported_by)
+        self._route.keep_only(supported_by)
 
     def wait(self, seconds: float) -> bool:
         """Sleep. Return False if the call was cancelled or the wait would pass its deadline."""
@@ -265,7 +265,7 @@ class AttemptLoop(Generic[R]):
         self._log.attempt_succeeded(target, start)
         self._resources.cooldowns.attempt_succeeded(target, streaming=self._streaming)
         for region in self._rejecting_regions:
-            self._resources.cooldowns.region_refused(region)
+            self._resources.cooldowns.region_denied(region)
         self._features.answered(target.model_id)
         return TargetAnswer(target, content)
 
@@ -301,8 +301,8 @@ class AttemptLoop(Generic[R]):
         if decision.next is Next.OTHER_ACCESS_METHOD:
             if decision.kind is Kind.ACCESS_METHOD:
                 others = self._targets.access_method_rejected(target, self._deadline.remaining())
-                self._route.add_ways(target, others)
-            return decision.next if self._route.has_other_way(target) else decision.otherwise
+                self._route.add_targets(target, others)
+            return decision.next if self._route.has_other_access_method(target) else decision.otherwise
         if decision.kind is Kind.MODEL and self._route.is_last(target):
             return self._after_unknown_model(target, decision.next)
         if decision.kind is Kind.EXPIRED_CREDENTIALS and not self._credentials_renewed:
@@ -330,8 +330,8 @@ class AttemptLoop(Generic[R]):
 
         An access denial does not refresh it: Bedrock lists the same models for every account.
         """
-        self._route.add_places(self._targets.refresh(self._deadline.remaining()))
-        return Next.OTHER_ACCESS_METHOD if self._route.has_other_way(target) else next_
+        self._route.add_groups(self._targets.refresh(self._deadline.remaining()))
+        return Next.OTHER_ACCESS_METHOD if self._route.has_other_access_method(target) else next_
 
     def _give_up(self, error: Exception, decision: Decision) -> NoReturn:
         auth_type = self._resources.clients.auth_type

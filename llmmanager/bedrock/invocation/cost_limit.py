@@ -8,7 +8,7 @@ from typing import Any
 from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
 from llmmanager.bedrock.invocation.converse_api import encode
-from llmmanager.bedrock.invocation.quota_cost import input_tokens, most_output_tokens
+from llmmanager.bedrock.invocation.quota_cost import input_tokens, max_output_tokens
 from llmmanager.bedrock.pricing import estimate_cost
 
 _UNPRICED = "no known price"
@@ -27,7 +27,7 @@ class CostLimit:
         self._multiple = multiple
         self._request = request
         self._input_tokens = input_tokens(request, encode(request))
-        self._cost = self._most(first)
+        self._cost = self._max_cost(first)
         self._left_out: dict[str, str] = {}
 
     def within(self, groups: Iterable[Sequence[ModelAccess]]) -> list[tuple[ModelAccess, ...]]:
@@ -41,7 +41,7 @@ class CostLimit:
         return ", ".join(f"{model} ({reason})" for model, reason in self._left_out.items())
 
     def _is_within(self, target: ModelAccess) -> bool:
-        cost = self._most(target)
+        cost = self._max_cost(target)
         if cost is None:
             self._left_out[target.model_id] = _UNPRICED
             return False
@@ -50,8 +50,8 @@ class CostLimit:
         self._left_out[target.model_id] = f"may cost {cost / self._cost:.1f} times as much as the first model"
         return False
 
-    def _most(self, target: ModelAccess) -> float | None:
-        return _price(target, self._input_tokens, most_output_tokens(self._request, target.model_id))
+    def _max_cost(self, target: ModelAccess) -> float | None:
+        return _price(target, self._input_tokens, max_output_tokens(self._request, target.model_id))
 
 
 def check_first_price(first: ModelAccess) -> None:

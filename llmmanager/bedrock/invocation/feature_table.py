@@ -9,7 +9,7 @@ from enum import Enum
 from llmmanager.bedrock.invocation import content_edits as content
 from llmmanager.bedrock.invocation import parameter_edits as parameters
 from llmmanager.bedrock.invocation.parameter_edits import Check, Edit, Request
-from llmmanager.bedrock.routing.feature_refusals import ADDITIONAL_FIELD
+from llmmanager.bedrock.routing.unsupported_features import ADDITIONAL_FIELD
 
 
 class FeatureClass(Enum):

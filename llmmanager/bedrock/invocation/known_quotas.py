@@ -1,4 +1,4 @@
-"""The quotas of targets: those that a caller passes to a manager, then those of the catalog."""
+"""The known quotas of targets: from the manager's `quotas`, or else from the catalog."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from llmmanager.bedrock.models.model_quota import ModelQuota
 from llmmanager.bedrock.routing.keys import Target
 from llmmanager.bedrock.routing.quota_pacing import TargetQuota
 
-# How often the store of the catalog is read for changed quotas, at most.
+# Minimum interval at which the catalog store is read for changed quotas.
 FOLLOW_INTERVAL_SECONDS = 300.0
 
 
 class KnownQuotas:
-    """Finds the quota of a target. A `QuotaSource`.
+    """A `QuotaSource` for the quotas of a manager and of its catalog.
 
-    Of several quotas that the caller passed for a target, the last one decides for each amount. An amount
-    that none of them gives is the catalog's.
+    If several quotas of the manager match a target, the last one with an amount decides. A missing amount is
+    taken from the catalog.
 
     Raises:
         ConfigurationError: `quotas` is not a sequence of ModelQuota, or a model is unknown.
@@ -56,7 +56,7 @@ class KnownQuotas:
         return self._catalog.ensure_data_available()
 
     def follow(self) -> None:
-        """See `QuotaSource`. Read the catalog's store again, once in five minutes."""
+        """See `QuotaSource`. Read the catalog store, at most every five minutes."""
         now = time.monotonic()
         if now < self._follow_at or not self._lock.acquire(blocking=False):
             return
@@ -74,7 +74,7 @@ class KnownQuotas:
                 and quota.region in (None, target.region)
                 and quota.access_method in (None, target.access_method)
             ):
-                found = _over(found, quota)
+                found = _merged(found, quota)
         return found
 
 
@@ -82,7 +82,7 @@ def check_share(share: float) -> float:
     """Return the share of a quota that a manager may use.
 
     Raises:
-        ConfigurationError: not a number above 0 and at most 1.
+        ConfigurationError: the share is not a number above 0 and at most 1.
     """
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
         raise ConfigurationError(f"quota_share must be above 0 and at most 1 (got {share!r})")
@@ -90,17 +90,17 @@ def check_share(share: float) -> float:
 
 
 def check_reserve(reserve: float) -> float:
-    """Return the part of a quota that a manager leaves to others.
+    """Return the share of a quota that a manager leaves to others.
 
     Raises:
-        ConfigurationError: not a number from 0 to below 1.
+        ConfigurationError: the share is not a number from 0 to below 1.
     """
     if isinstance(reserve, bool) or not isinstance(reserve, int | float) or not 0 <= reserve < 1:
         raise ConfigurationError(f"quota_reserve must be at least 0 and below 1 (got {reserve!r})")
     return reserve
 
 
-def _over(earlier: ModelQuota | None, later: ModelQuota) -> ModelQuota:
+def _merged(earlier: ModelQuota | None, later: ModelQuota) -> ModelQuota:
     if earlier is None:
         return later
     return replace(

@@ -7,7 +7,7 @@ from typing import Any
 
 from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import RequestValidationError
-from llmmanager.bedrock.invocation.quota_cost import most_output_tokens
+from llmmanager.bedrock.invocation.quota_cost import max_output_tokens
 from llmmanager.bedrock.routing.quota_pacing import Oversize
 
 
@@ -15,9 +15,9 @@ def oversized_request(oversize: Oversize[ModelAccess], request: Mapping[str, Any
     """Return the error, about the target with the largest quota.
 
     Args:
-        request: the request as it would be sent to that target.
+        request: the request for that target.
     """
-    target, output = oversize.target, most_output_tokens(request, oversize.target.model_id)
+    target, output = oversize.target, max_output_tokens(request, oversize.target.model_id)
     is_set = "maxTokens" in (request.get("inferenceConfig") or {})
     problem = (
         f"inferenceConfig.maxTokens: the request reserves {oversize.tokens:,} tokens "
@@ -26,4 +26,4 @@ def oversized_request(oversize: Oversize[ModelAccess], request: Mapping[str, Any
         f"in {target.region} ({target.access_method}); set "
         f"{'a lower maxTokens' if is_set else 'maxTokens'}, shorten the input or request a higher quota"
     )
-    return RequestValidationError(f"No quota ever admits the request: {problem}", [problem])
+    return RequestValidationError(f"The request exceeds the quota of every target: {problem}", [problem])

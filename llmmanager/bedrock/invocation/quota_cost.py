@@ -1,4 +1,4 @@
-"""How many tokens a request may use, and how many of them Bedrock reserves and counts against a quota."""
+"""Estimate the tokens of a request, and how many of them Bedrock counts against a quota."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ from typing import Any
 from llmmanager.bedrock.catalog.model_table import model_data
 
 _BYTES_PER_TOKEN = 4
-# Below this size a request holds no media worth looking for.
+# A smaller request contains no media that would change the estimate.
 _SMALL_BODY = 16_000
-# What a model of unknown limits may answer when `maxTokens` is not set.
-_USUAL_MAX_OUTPUT = 4096
+# Maximum output of a model with unknown limits if `maxTokens` is not set.
+_DEFAULT_MAX_OUTPUT = 4096
 _MEDIA_TOKENS = {"image": 1_600, "video": 10_000, "audio": 2_000}
-_MOST_DOCUMENT_TOKENS = 50_000
+_MAX_DOCUMENT_TOKENS = 50_000
 
 
 def reserved_tokens(request: Mapping[str, Any], body: bytes, model_id: str) -> int:
     """Estimate the tokens that Bedrock reserves when the request starts: input and `maxTokens`.
 
     Args:
-        body: the request as it is sent.
+        body: the encoded request.
     """
-    return input_tokens(request, body) + most_output_tokens(request, model_id)
+    return input_tokens(request, body) + max_output_tokens(request, model_id)
 
 
-def most_output_tokens(request: Mapping[str, Any], model_id: str) -> int:
-    """Return the tokens that the model may answer at most: `maxTokens`, or the model's own limit."""
+def max_output_tokens(request: Mapping[str, Any], model_id: str) -> int:
+    """Return the maximum output tokens: `maxTokens`, or the limit of the model."""
     max_tokens = (request.get("inferenceConfig") or {}).get("maxTokens")
     if isinstance(max_tokens, int):
         return max_tokens
     data = model_data(model_id)
-    return (data.max_output_tokens if data else None) or _USUAL_MAX_OUTPUT
+    return (data.max_output_tokens if data else None) or _DEFAULT_MAX_OUTPUT
 
 
 def settled_tokens(answer: Mapping[str, Any], model_id: str) -> int | None:
-    """Return the tokens that Bedrock counts for an answer; None when its usage is not known.
+    """Return the tokens that Bedrock counts for an answer; None if its usage is unknown.
 
-    Cached input is free; an output token counts as several of some models.
+    Cached input is free. For some models, an output token counts several times.
 
     Args:
         answer: the Converse response, or a stream's `metadata` event.
@@ -47,27 +47,27 @@ def settled_tokens(answer: Mapping[str, Any], model_id: str) -> int | None:
         return None
     data = model_data(model_id)
     burndown = (data.output_burndown if data else None) or 1
-    taken = (usage.get("inputTokens") or 0) + (usage.get("cacheWriteInputTokens") or 0)
-    return int(taken + usage["outputTokens"] * burndown)
+    input_ = (usage.get("inputTokens") or 0) + (usage.get("cacheWriteInputTokens") or 0)
+    return int(input_ + usage["outputTokens"] * burndown)
 
 
 def latency_seconds(answer: Mapping[str, Any] | None) -> float | None:
-    """Return the time that Bedrock took for an answer, as it measured it; None when it is not known."""
+    """Return the seconds that Bedrock measured for an answer; None if unknown."""
     milliseconds = ((answer or {}).get("metrics") or {}).get("latencyMs")
     return milliseconds / 1000 if isinstance(milliseconds, int | float) else None
 
 
 def input_tokens(request: Mapping[str, Any], body: bytes) -> int:
-    """Estimate the tokens of the request itself.
+    """Estimate the input tokens of a request.
 
     Args:
-        body: the request as it is sent.
+        body: the encoded request.
     """
     size, media = len(body), 0
     if size > _SMALL_BODY:
         for kind, data in _media(request):
             size -= len(data) * 4 // 3
-            media += _MEDIA_TOKENS.get(kind, min(len(data) // _BYTES_PER_TOKEN, _MOST_DOCUMENT_TOKENS))
+            media += _MEDIA_TOKENS.get(kind, min(len(data) // _BYTES_PER_TOKEN, _MAX_DOCUMENT_TOKENS))
     return max(size, 0) // _BYTES_PER_TOKEN + media
 
 

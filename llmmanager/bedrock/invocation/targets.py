@@ -10,7 +10,7 @@ from llmmanager.bedrock.catalog.names import ResolvedModel
 from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
 from llmmanager.bedrock.models.llm_manager_structures import RetryConfig
-from llmmanager.bedrock.routing.route import in_order
+from llmmanager.bedrock.routing.route import ordered_pairs
 
 TargetGroup = tuple[ModelAccess, ...]
 
@@ -73,7 +73,7 @@ class Targets:
                     {"regions": regions},
                 )
             by_name = {model.requested: model for model in self._models}
-            pairs = in_order(list(by_name), key, self._strategy)
+            pairs = ordered_pairs(list(by_name), key, self._strategy)
             found = (self._group(by_name[name], region) for name, region in pairs)
             groups = self._groups[key] = tuple(group for group in found if group)
         return groups

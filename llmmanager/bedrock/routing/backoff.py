@@ -1,4 +1,4 @@
-"""How long to wait before a target is tried again."""
+"""The delay before a target is tried again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from llmmanager.bedrock.models.llm_manager_structures import RetryConfig
 
 
 def ceiling(config: RetryConfig, repetition: int) -> float:
-    """The longest wait in seconds before the given repetition (1 is the first)."""
+    """Return the maximum delay in seconds before a repetition (1 is the first)."""
     try:
         delay = config.retry_delay * config.backoff_multiplier ** (repetition - 1)
     except OverflowError:
@@ -17,7 +17,7 @@ def ceiling(config: RetryConfig, repetition: int) -> float:
 
 
 def delay(config: RetryConfig, repetition: int, retry_after: float | None, rng: random.Random) -> float:
-    """Seconds to wait: the server's hint when it is between 0 and the cap, else full jitter."""
+    """Return the delay in seconds: the server's Retry-After up to the maximum, or else full jitter."""
     if retry_after is not None and 0 <= retry_after <= config.max_retry_delay:
         return retry_after
     return rng.uniform(0, ceiling(config, repetition))

@@ -1,4 +1,4 @@
-"""Classifies an exception: what it means for the call."""
+"""Map an exception to a decision, with the error table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next, QuotaUnit
 from llmmanager.bedrock.routing.denials import limit_to_resource
 from llmmanager.bedrock.routing.error_table import CLIENT_RULES, RULES
-from llmmanager.bedrock.routing.feature_refusals import with_named_fields
+from llmmanager.bedrock.routing.unsupported_features import with_named_fields
 
 _TIMEOUT_STATUS = 408
 _THROTTLE_STATUS = 429
@@ -17,10 +17,10 @@ _OPERATIONS = ("Converse", "ConverseStream")
 _STREAM_LOST = Decision(Next.SAME_TARGET, Kind.UNAVAILABLE)
 _NO_CREDENTIALS = Decision(Next.GIVE_UP, Kind.CREDENTIALS)
 _SSL_ERROR = "SSLError"
-# By name: to import the ssl module would slow down the import of this library.
+# Compared by name, because importing the ssl module would slow down the import of the library.
 _BAD_CERTIFICATE = "SSLCertVerificationError"
 _UNVERIFIED = frozenset({_BAD_CERTIFICATE, "CertificateError", "FileNotFoundError"})
-# In OpenSSL's words: the second is said of an endpoint that speaks plain HTTP.
+# OpenSSL's reasons. The second one occurs with an endpoint that uses plain HTTP.
 _NO_TLS = ("certificate_verify_failed", "wrong_version_number")
 
 
@@ -29,7 +29,7 @@ class StreamLostError(Exception):
 
 
 def classify(error: Exception, extra_retryable: Iterable[str | type[BaseException]] = ()) -> Decision | None:
-    """Return what `error` means, or None when neither AWS nor the transport raised it.
+    """Return the decision for an error, or None if neither AWS nor the transport raised it.
 
     Args:
         extra_retryable: error codes, exception class names or classes that are transient for the caller
@@ -49,7 +49,7 @@ def classify(error: Exception, extra_retryable: Iterable[str | type[BaseExceptio
         return _STREAM_LOST
     if not type(error).__module__.startswith(("botocore", "urllib3")):
         return None
-    if _SSL_ERROR in names and _cannot_be_trusted(error):
+    if _SSL_ERROR in names and _is_certificate_invalid(error):
         return CLIENT_RULES[_BAD_CERTIFICATE]
     return next((CLIENT_RULES[name] for name in names if name in CLIENT_RULES), None)
 
@@ -60,16 +60,16 @@ def _is_from_bedrock(error: Exception) -> bool:
 
 
 def _from_credentials_service(decision: Decision) -> Decision:
-    """Return what an error of STS or IAM Identity Center means: it is about the credentials, in all regions.
+    """Return the decision for an error of STS or IAM Identity Center: the credentials fail in all regions.
 
-    Refreshing credentials calls these services in the middle of a call. A transient error may pass.
+    These services are called when credentials are refreshed during a call. A transient error is retried.
     """
     if decision.transient:
         return replace(decision, quota=None)
     return decision if decision.kind is Kind.EXPIRED_CREDENTIALS else _NO_CREDENTIALS
 
 
-def _cannot_be_trusted(error: Exception) -> bool:
+def _is_certificate_invalid(error: Exception) -> bool:
     """Whether TLS failed because a certificate cannot be verified, rather than because the connection ended.
 
     botocore keeps urllib3's error in `kwargs`, which holds the one of the ssl module. A missing file of CA
@@ -83,10 +83,10 @@ def _cannot_be_trusted(error: Exception) -> bool:
 
 
 def _service_response(error: Exception) -> Mapping[str, Any] | None:
-    """Return what botocore parsed of a service's error, or None for any other error."""
+    """Return the parsed response of a service's error, or None for any other error."""
     response = getattr(error, "response", None)
-    spoke = isinstance(response, Mapping) and isinstance(response.get("Error"), Mapping)
-    return response if spoke else None
+    is_service_error = isinstance(response, Mapping) and isinstance(response.get("Error"), Mapping)
+    return response if is_service_error else None
 
 
 def _service_decision(code: str, response: Mapping[str, Any]) -> Decision:
@@ -105,14 +105,14 @@ def _service_decision(code: str, response: Mapping[str, Any]) -> Decision:
 
 
 def _with_quota(decision: Decision, message: str) -> Decision:
-    """Return the decision with the quota that a throttle is about: tokens, unless it names requests."""
+    """Return the decision with the quota of a throttle: requests if in the message, or else tokens."""
     if decision.kind is not Kind.THROTTLE:
         return decision
     return replace(decision, quota=QuotaUnit.REQUESTS if "request" in message else QuotaUnit.TOKENS)
 
 
 def _by_status(status: object) -> Decision:
-    """An error code that the table does not know: AWS's status classes still hold."""
+    """Return the decision for an unknown error code, from the HTTP status."""
     if status == _THROTTLE_STATUS:
         return Decision(Next.SAME_TARGET, Kind.THROTTLE)
     if status == _TIMEOUT_STATUS:
@@ -125,7 +125,7 @@ def _by_status(status: object) -> Decision:
 
 
 def _normalised(code: str) -> str:
-    """Stream events carry their code in lower camel case; some services append a URI."""
+    """Return an error code as in the table. Stream events use lower camel case; some codes have a URI."""
     code = code.partition(":")[0].rpartition("#")[2]
     return code[:1].upper() + code[1:]
 

@@ -1,4 +1,4 @@
-"""Targets that keep failing are tried last for a while."""
+"""Cooldowns: targets that fail repeatedly are tried last for some time."""
 
 from __future__ import annotations
 
@@ -15,67 +15,66 @@ from llmmanager.bedrock.routing.decision import Decision, Kind, Next, Scope
 from llmmanager.bedrock.routing.keys import ALL, Key, Target, key_of, keys_of
 from llmmanager.bedrock.routing.probing import PATIENCE_SECONDS, Probes, Turn
 
-__all__ = ["Board", "Cooldowns", "Key"]
+__all__ = ["CooldownStore", "Cooldowns", "Key"]
 
 FAILURES_BEFORE_COOLDOWN = 3
-SHORTEST_SECONDS = 1.0
-# Calls at most 10 s apart find a target that has recovered within 30 s.
-LONGEST_SECONDS = 20.0
+MIN_SECONDS = 1.0
+# With a call every 10 s, a recovered target is found within 30 s.
+MAX_SECONDS = 20.0
 QUOTA_SECONDS = 900.0
 NO_ACCESS_SECONDS = 300.0
 READ_EVERY_SECONDS = 5.0
-# Before a target is tried of a model that was just denied elsewhere.
+# Maximum age of the published cooldowns when a call probes a model that was just denied elsewhere.
 READ_BEFORE_PROBE_SECONDS = 0.1
-# A shorter cooldown would end before other processes know of it.
-WORTH_TELLING_SECONDS = 4.0
+# A shorter cooldown would end before other processes read it.
+MIN_PUBLISHED_SECONDS = 4.0
 
 _COUNTED = frozenset({Kind.THROTTLE, Kind.UNAVAILABLE, Kind.TIMEOUT, Kind.UNREACHABLE})
-# The next call would fail as well; but quotas are renewed and access is granted.
-_AT_ONCE = {Kind.QUOTA: QUOTA_SECONDS, Kind.ACCESS: NO_ACCESS_SECONDS, Kind.MODEL: NO_ACCESS_SECONDS}
+# These fail until the quota is renewed or access is granted, so one failure is enough.
+_IMMEDIATE = {Kind.QUOTA: QUOTA_SECONDS, Kind.ACCESS: NO_ACCESS_SECONDS, Kind.MODEL: NO_ACCESS_SECONDS}
 
 _log = logging.getLogger(__name__)
 
 
-class Board(Protocol):
-    """Where processes share which targets cool down. Either method may raise."""
+class CooldownStore(Protocol):
+    """Where processes share their cooldowns. Either method may raise."""
 
     def publish(self, key: Key, until: float) -> None:
-        """Tell the other processes that a key cools until then (seconds since 1970)."""
+        """Publish that a key cools down until the given time (seconds since 1970)."""
 
     def read(self) -> Mapping[Key, float]:
-        """Return until when each published key cools (seconds since 1970)."""
+        """Return the published keys, with the end of their cooldown (seconds since 1970)."""
 
 
-def _on_a_thread(work: Callable[[], None]) -> None:
+def _run_on_thread(work: Callable[[], None]) -> None:
     threading.Thread(target=work, name="llmmanager-cooldowns", daemon=True).start()
 
 
 @dataclass
-class _Health:
+class _State:
     failures: int = 0
     until: float = 0.0
     kind: Kind | None = None
 
 
 class Cooldowns:
-    """Which targets are tried last for a while, shared by all calls of a manager. Thread-safe.
+    """The targets that are tried last for some time, shared by all calls of a manager. Thread-safe.
 
-    A target cools after three transient failures in a row with no success between them (1 s, doubled by
-    each further failure, 20 s at most), and at once for 15 minutes when its daily quota is used up, for 5
-    when access to it is denied or the model does not exist there. A cooling target is tried last, never left
-    out, so that a wrong guess costs order and not answers. While the access of a target is not certain, one
-    call tries it before many do; see `Probes`.
+    A target cools down after three consecutive transient failures (1 s, doubled by each further failure, at
+    most 20 s). It cools down immediately for 15 minutes if its daily quota is exhausted, and for 5 minutes if
+    access is denied or the model does not exist there. A cooling target is tried last, but it is never
+    excluded. If the access to a target is uncertain, one call probes it before the others; see `Probes`.
 
-    With a board, processes share their cooldowns. One of four seconds or more is published, and again only
-    when it becomes much longer. The board is read at most every five seconds, after a failure or when
-    `learn` is called: as long as all goes well, never. After a failure both happen on another thread, so
-    that no call waits for the board, except a probe of a model that was just denied elsewhere, which reads
-    it first. A board that fails is not needed.
+    With a store, processes share their cooldowns. A cooldown of four seconds or more is published, and again
+    only if it becomes much longer. The store is read at most every five seconds, after a failure or when
+    `refresh` is called. After a failure, a background thread writes and reads, so that no call waits for
+    the store. Only a probe of a model that was just denied elsewhere reads it first. If the store fails,
+    cooldowns continue within the process.
 
     Args:
-        clock, wall_clock: seconds that only ever grow; seconds since 1970.
+        clock, wall_clock: monotonic seconds; seconds since 1970.
         in_background: runs a function without waiting for it.
-        patience: seconds that a call waits at most for the first outcome of a model that this process has
+        patience: maximum seconds that a call waits for the first outcome of a model that this process has
             not called yet.
     """
 
@@ -83,18 +82,18 @@ class Cooldowns:
         self,
         clock: Callable[[], float] = time.monotonic,
         *,
-        board: Board | None = None,
+        store: CooldownStore | None = None,
         wall_clock: Callable[[], float] = time.time,
-        in_background: Callable[[Callable[[], None]], None] = _on_a_thread,
+        in_background: Callable[[Callable[[], None]], None] = _run_on_thread,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
         self._clock = clock
         self._wall_clock = wall_clock
         self._lock = threading.Lock()
-        self._health: dict[Key, _Health] = {}
-        self._heard: dict[Key, float] = {}
-        self._told: dict[Key, float] = {}
-        self._board = board
+        self._states: dict[Key, _State] = {}
+        self._received: dict[Key, float] = {}
+        self._published: dict[Key, float] = {}
+        self._store = store
         self._in_background = in_background
         self._last_read = float("-inf")
         self._all_cooling = 0
@@ -102,39 +101,39 @@ class Cooldowns:
         after_fork(self, new_lock)
 
     def attempt_failed(self, target: Target, decision: Decision, *, streaming: bool = False) -> None:
-        """Count a failed call of the target against what the decision is about."""
+        """Count a failed call for the part of the target that the decision is about."""
         self.failed(key_of(target, decision.scope, streaming=streaming), decision)
         self._probes.failed(target, decision, streaming=streaming)
 
     def attempt_succeeded(self, target: Target, *, streaming: bool = False) -> None:
-        """Forget the failures of everything that the call depended on."""
+        """Forget the failures of all parts that the call depended on."""
         if self.any():
             for key in keys_of(target, streaming=streaming):
                 self.succeeded(key)
         self._probes.answered(target, streaming=streaming)
 
-    def region_refused(self, region: str) -> None:
-        """The region refused credentials that another region accepts: the account has not enabled it."""
+    def region_denied(self, region: str) -> None:
+        """Record a region that rejects credentials which are valid elsewhere: it is not enabled."""
         self.failed((ALL, region), Decision(Next.OTHER_REGION, Kind.ACCESS, scope=Scope.REGION))
 
     def turn(self, target: Target, *, has_other: bool, time_left: float, streaming: bool = False) -> Turn:
-        """Wait, if need be, until the target may be called; see `Probes.turn`."""
+        """Wait until the target may be called, if necessary. See `Probes.turn`."""
         turn = self._probes.turn(target, has_other=has_other, time_left=time_left, streaming=streaming)
-        if turn.is_probe and self._board is not None and self._probes.is_model_in_doubt(target.model_id):
-            self.learn(READ_BEFORE_PROBE_SECONDS)
+        if turn.is_probe and self._store is not None and self._probes.is_model_denied(target.model_id):
+            self.refresh(READ_BEFORE_PROBE_SECONDS)
             if has_other and self.is_cooling(target, streaming=streaming):
                 with turn:
-                    return Turn.refused(self._probes)
+                    return Turn.try_others_first(self._probes)
         return turn
 
-    def is_better_last(self, target: Target, *, streaming: bool = False) -> bool:
-        """Whether the target is cooling, or was denied and has not answered since."""
-        return self.is_cooling(target, streaming=streaming) or self._probes.is_in_doubt(
+    def is_last_choice(self, target: Target, *, streaming: bool = False) -> bool:
+        """Whether the target is cooling down, or was denied and has not answered since."""
+        return self.is_cooling(target, streaming=streaming) or self._probes.is_denied(
             target, streaming=streaming
         )
 
     def is_cooling(self, target: Target, *, streaming: bool = False) -> bool:
-        """Whether the target, or anything that a call of it depends on, is better not called now.
+        """Whether the target, or a part that its call depends on, is cooling down.
 
         Args:
             streaming: whether the call would be ConverseStream.
@@ -142,54 +141,54 @@ class Cooldowns:
         return self.any() and any(self.cooling(key) for key in keys_of(target, streaming=streaming))
 
     def is_failing(
-        self, target: Target, *, streaming: bool = False, besides: Collection[Kind] = (Kind.THROTTLE,)
+        self, target: Target, *, streaming: bool = False, except_for: Collection[Kind] = (Kind.THROTTLE,)
     ) -> bool:
-        """Whether this process found the target cooling for another reason than these."""
+        """Whether the target is cooling down in this process for a reason that is not in `except_for`."""
         now = self._clock()
-        found = (self._health.get(key) for key in keys_of(target, streaming=streaming))
+        found = (self._states.get(key) for key in keys_of(target, streaming=streaming))
         return any(
-            health is not None and health.kind not in besides and health.until > now for health in found
+            state is not None and state.kind not in except_for and state.until > now for state in found
         )
 
     def failed(self, key: Key, decision: Decision) -> None:
-        """Count a failure of what the key stands for."""
-        if decision.kind not in _AT_ONCE and decision.kind not in _COUNTED:
+        """Count a failure of a key."""
+        if decision.kind not in _IMMEDIATE and decision.kind not in _COUNTED:
             return
         with self._lock:
-            health = self._health.setdefault(key, _Health())
-            health.failures += 1
-            health.kind = decision.kind
-            if decision.kind in _AT_ONCE:
-                seconds = _AT_ONCE[decision.kind]
-            elif health.failures >= FAILURES_BEFORE_COOLDOWN:
-                doublings = min(health.failures - FAILURES_BEFORE_COOLDOWN, 10)
-                seconds = min(SHORTEST_SECONDS * 2**doublings, LONGEST_SECONDS)
+            state = self._states.setdefault(key, _State())
+            state.failures += 1
+            state.kind = decision.kind
+            if decision.kind in _IMMEDIATE:
+                seconds = _IMMEDIATE[decision.kind]
+            elif state.failures >= FAILURES_BEFORE_COOLDOWN:
+                doublings = min(state.failures - FAILURES_BEFORE_COOLDOWN, 10)
+                seconds = min(MIN_SECONDS * 2**doublings, MAX_SECONDS)
             else:
                 seconds = 0.0
             now = self._clock()
-            starts = seconds > 0 and health.until <= now
-            health.until = max(health.until, now + seconds)
-            unknown = health.until - max(self._told.get(key, now), now)
+            starts = seconds > 0 and state.until <= now
+            state.until = max(state.until, now + seconds)
+            unpublished = state.until - max(self._published.get(key, now), now)
             # Half of it, so that failures in quick succession do not each publish nearly the same time.
-            tell = seconds >= WORTH_TELLING_SECONDS and unknown > seconds / 2
-            if tell:
-                self._told[key] = health.until
-            read = now >= self._last_read + READ_EVERY_SECONDS
+            is_published = seconds >= MIN_PUBLISHED_SECONDS and unpublished > seconds / 2
+            if is_published:
+                self._published[key] = state.until
+            is_stale = now >= self._last_read + READ_EVERY_SECONDS
         if starts:
             _log.info("%s in %s is tried last for %g s (%s)", *key, seconds, decision.kind.value)
-        if self._board is not None:
-            if tell:
-                self._in_background(partial(self._publish, self._board, key, self._wall_clock() + seconds))
-            if read:
-                self._in_background(self.learn)
+        if self._store is not None:
+            if is_published:
+                self._in_background(partial(self._publish, self._store, key, self._wall_clock() + seconds))
+            if is_stale:
+                self._in_background(self.refresh)
 
-    def learn(self, max_age: float = READ_EVERY_SECONDS) -> None:
-        """Read from the board what other processes have found, unless that was done less than `max_age` ago.
+    def refresh(self, max_age: float = READ_EVERY_SECONDS) -> None:
+        """Read the cooldowns of other processes from the store, unless they were read within `max_age`.
 
         Args:
             max_age: seconds.
         """
-        if self._board is None:
+        if self._store is None:
             return
         with self._lock:
             now = self._clock()
@@ -197,40 +196,44 @@ class Cooldowns:
                 return
             self._last_read = now
         try:
-            told = dict(self._board.read())
+            published = dict(self._store.read())
         except Exception as error:
-            _log.warning("The board of cooldowns cannot be read: %s", error)
+            _log.warning("The shared cooldowns cannot be read: %s", error)
             return
-        today = self._wall_clock()
-        # A wrong clock, in this process or in another, must not cool a target for longer than any failure.
-        heard = {key: now + min(until - today, QUOTA_SECONDS) for key, until in told.items() if until > today}
+        wall_time = self._wall_clock()
+        # Limited, so that a wrong clock in this or another process does not extend a cooldown.
+        received = {
+            key: now + min(until - wall_time, QUOTA_SECONDS)
+            for key, until in published.items()
+            if until > wall_time
+        }
         with self._lock:
-            self._heard = heard
+            self._received = received
 
     def succeeded(self, key: Key) -> None:
-        """Forget the failures of what the key stands for."""
-        if key in self._health or key in self._heard:
+        """Forget the failures of a key."""
+        if key in self._states or key in self._received:
             with self._lock:
-                self._health.pop(key, None)
-                self._heard.pop(key, None)
+                self._states.pop(key, None)
+                self._received.pop(key, None)
 
     def cooling(self, key: Key) -> bool:
-        """Whether what the key stands for is better not called now."""
-        health = self._health.get(key)
-        until = max(health.until if health else 0.0, self._heard.get(key, 0.0))
+        """Whether a key is cooling down."""
+        state = self._states.get(key)
+        until = max(state.until if state else 0.0, self._received.get(key, 0.0))
         return until > self._clock()
 
     def any(self) -> bool:
-        """Whether any target has failed recently, in this process or in another."""
-        return bool(self._health or self._heard)
+        """Whether any target has failed recently, in this or another process."""
+        return bool(self._states or self._received)
 
-    def note_all_cooling(self) -> None:
-        """Count a call that found each of its targets cooling."""
+    def count_all_cooling(self) -> None:
+        """Count a call whose targets are all cooling down."""
         with self._lock:
             self._all_cooling += 1
 
     def take_all_cooling(self) -> int:
-        """Return how many calls found each of their targets cooling, and start to count from 0 again."""
+        """Return the number of calls whose targets were all cooling down, and reset it to 0."""
         if not self._all_cooling:
             return 0
         with self._lock:
@@ -238,8 +241,8 @@ class Cooldowns:
         return taken
 
     @staticmethod
-    def _publish(board: Board, key: Key, until: float) -> None:
+    def _publish(store: CooldownStore, key: Key, until: float) -> None:
         try:
-            board.publish(key, until)
+            store.publish(key, until)
         except Exception as error:
-            _log.warning("The board of cooldowns cannot be written: %s", error)
+            _log.warning("The shared cooldowns cannot be written: %s", error)

@@ -1,4 +1,4 @@
-"""What follows from an error."""
+"""The decision that follows from an error."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from enum import Enum, StrEnum
 
 
 class Next(Enum):
-    """Where to go after a failed attempt."""
+    """What to try after a failed attempt."""
 
     SAME_TARGET = "same_target"
-    """The target may be tried again after a delay; the others come first."""
+    """The same target after a delay; other targets come first."""
     OTHER_REGION = "other_region"
-    """The target is out for this call; the same model may do elsewhere."""
+    """The same model in another region; the call does not try this target again."""
     OTHER_MODEL = "other_model"
-    """The model is out for this call, in every region."""
+    """Another model; this one is not tried again in this call, in any region."""
     OTHER_MODEL_FIRST = "other_model_first"
-    """The other models come first; if none of them answers, this model without what it refuses."""
+    """The other models; if none of them answers, this model without the unsupported feature."""
     OTHER_ACCESS_METHOD = "other_access_method"
     """The same model in the same region, through its next access method."""
     DROP_FEATURE = "drop_feature"
-    """The same target without the one feature it refuses."""
+    """The same target without the unsupported feature."""
     SAME_TARGET_NOW = "same_target_now"
-    """The same target at once: what was in the way is gone (credentials renewed, the request restored)."""
+    """The same target without a delay: the cause is removed (credentials renewed, request restored)."""
     GIVE_UP = "give_up"
-    """No target would accept this."""
+    """Nothing: no target would accept the request."""
 
 
 class Kind(Enum):
-    """What sort of failure it was: for statistics, cooldowns and the exception that is raised."""
+    """The kind of a failure, for statistics, cooldowns and the exception that is raised."""
 
     THROTTLE = "throttle"
     QUOTA = "quota"
@@ -42,28 +42,28 @@ class Kind(Enum):
     FEATURE = "feature"
     INVALID_ANSWER = "invalid_answer"
     RESOURCE = "resource"
-    """A resource that the request names (a guardrail, a key, a bucket) may not be used."""
+    """Access to a resource in the request (a guardrail, a key, a bucket) is denied."""
     CREDENTIALS = "credentials"
     EXPIRED_CREDENTIALS = "expired_credentials"
     CONFIGURATION = "configuration"
 
 
 class Scope(Enum):
-    """What an error is about: no other target is avoided because of it."""
+    """The targets that an error is about. Other targets are not avoided because of it."""
 
     ACCESS_METHOD = "access_method"
     """One access method of the model in the region."""
     ACCESS_METHOD_EVERYWHERE = "access_method_everywhere"
-    """One access method of the model in every region: a global profile without its model."""
+    """One access method of the model in every region: a global profile whose model is denied."""
     MODEL_IN_REGION = "model_in_region"
     REGION = "region"
-    """Every model in the region: the account has not enabled it, or a key is valid elsewhere."""
+    """Every model in the region: the account has not enabled it, or the API key is for another one."""
     MODEL = "model"
     """The model in every region."""
 
 
 class QuotaUnit(StrEnum):
-    """What a quota per minute counts."""
+    """The unit of a quota per minute."""
 
     TOKENS = "tokens"
     REQUESTS = "requests"
@@ -77,15 +77,15 @@ CREDENTIALS_KINDS = frozenset({Kind.CREDENTIALS, Kind.EXPIRED_CREDENTIALS})
 
 @dataclass(frozen=True)
 class Decision:
-    """What an error means for the call.
+    """The decision about a failed attempt.
 
     Attributes:
-        features: for DROP_FEATURE, what the model may refuse: the first of these that the request contains.
-        otherwise: for DROP_FEATURE and OTHER_ACCESS_METHOD, where to go when there is nothing (left) to
-            drop, and no other access method.
-        retry_after: seconds that the server asked for, or None.
+        features: for DROP_FEATURE, the features that may be unsupported. The first one in the request counts.
+        otherwise: for DROP_FEATURE and OTHER_ACCESS_METHOD, what to try if the request has none of the
+            features, or the model no other access method.
+        retry_after: the server's Retry-After in seconds, or None.
         scope: what the error is about.
-        quota: for THROTTLE, the quota per minute that is used up.
+        quota: for THROTTLE, the quota per minute that is exhausted.
     """
 
     next: Next
@@ -98,5 +98,5 @@ class Decision:
 
     @property
     def transient(self) -> bool:
-        """The same call might succeed later: an attempt after it counts against `max_retries`."""
+        """Whether the same call may succeed later. The next attempt then counts against `max_retries`."""
         return self.kind in TRANSIENT_KINDS

@@ -1,4 +1,4 @@
-"""What an access denial is about: the resource that its message names."""
+"""Read from an access denial which resource is denied."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from dataclasses import replace
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next, Scope
 
 # "User: u is not authorized to perform: bedrock:InvokeModel on resource: arn:aws:bedrock:us-west-2::
-# foundation-model/m because no identity-based policy allows ...": the same words for every sort of policy.
+# foundation-model/m because no identity-based policy allows ...": the same text for every type of policy.
 _RESOURCE = re.compile(
     r"on resource: arn:[^:\s]+:(?P<service>[^:\s]+):(?P<region>[^:\s]*):[^:\s]*:(?P<type>[^/:\s]+)",
     re.IGNORECASE,
 )
 _GUARDRAILS = frozenset({"guardrail", "guardrail-profile"})
-# Who serves models: SageMaker those of the Marketplace.
+# SageMaker serves the models of the Marketplace.
 _MODEL_SERVICES = frozenset({"bedrock", "sagemaker"})
 
 
 def limit_to_resource(decision: Decision, message: str) -> Decision:
     """Return the decision limited to the resource that the message names.
 
-    A model or a profile in a region means one access method there. The model without a region
-    (`arn:aws:bedrock:::foundation-model/...`) is what a global profile needs, from every region. Any other
-    resource (a guardrail, a key, a bucket) says nothing about the model.
+    A model or a profile in a region stands for one access method there. A model without a region
+    (`arn:aws:bedrock:::foundation-model/...`) is required by a global profile, in every region. Any other
+    resource (a guardrail, a key, a bucket) is not about the model.
     """
     if decision.kind is not Kind.ACCESS or decision.next is not Next.OTHER_ACCESS_METHOD:
         return decision

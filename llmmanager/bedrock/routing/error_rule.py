@@ -1,4 +1,4 @@
-"""One row of the error table: which error it matches, and what follows."""
+"""A row of the error table: the error that it matches, and the decision."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Rule:
     decision: Decision
 
     def matches(self, code: str, message: str) -> bool:
-        """Whether the rule is about this error.
+        """Whether the rule matches an error.
 
         Args:
             message: in lower case, with plain apostrophes.

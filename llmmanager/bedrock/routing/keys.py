@@ -1,4 +1,4 @@
-"""What a cooldown or a doubt is about: a model or an access method, in a region or everywhere."""
+"""Keys of cooldowns and denials: a model or an access method, in a region or everywhere."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from llmmanager.bedrock.routing.decision import Scope
 ALL = "*"
 
 Key = tuple[str, str]
-"""What, and where.
+"""A pair of a model and a region.
 
-What: a model id, `invoked id|access method` for one access method of a model (`…|stream` for streams through
-it, which are another permission), or "*" for every model. Where: a region, or "*" for every region.
+The first is a model id, `invoked id|access method` for one access method of a model (`…|stream` for its
+streams, which need another permission), or "*" for every model. The second is a region,
+or "*" for all regions.
 """
 
 
@@ -22,7 +23,7 @@ class Target(Protocol):
 
     @property
     def model_id(self) -> str:
-        """The model's id."""
+        """The ID of the model."""
 
     @property
     def region(self) -> str:
@@ -30,23 +31,23 @@ class Target(Protocol):
 
     @property
     def invoke_id(self) -> str:
-        """The id to invoke: the model's, or an inference profile's."""
+        """The ID to invoke: of the model or of an inference profile."""
 
     @property
     def access_method(self) -> str | None:
-        """One of `ACCESS_METHODS`; None for an id that the catalog does not know."""
+        """One of `ACCESS_METHODS`; None for an ID that is not in the catalog."""
 
 
-def narrowed(scope: Scope, target: Target) -> Scope:
-    """Return the scope as far as it can hold for the target: only a global profile is the same everywhere."""
+def narrowed_scope(scope: Scope, target: Target) -> Scope:
+    """Return the scope, limited to the region unless the target is a global profile."""
     if scope is Scope.ACCESS_METHOD_EVERYWHERE and target.access_method != ACCESS_METHODS[-1]:
         return Scope.ACCESS_METHOD
     return scope
 
 
 def key_of(target: Target, scope: Scope, *, streaming: bool = False) -> Key:
-    """Return the key of what a decision of this scope is about."""
-    match narrowed(scope, target):
+    """Return the key of the target's part that a decision of this scope is about."""
+    match narrowed_scope(scope, target):
         case Scope.ACCESS_METHOD:
             return _access(target, streaming=streaming), target.region
         case Scope.ACCESS_METHOD_EVERYWHERE:
@@ -59,7 +60,7 @@ def key_of(target: Target, scope: Scope, *, streaming: bool = False) -> Key:
 
 
 def keys_of(target: Target, *, streaming: bool = False) -> tuple[Key, ...]:
-    """Return the keys of everything that a call of the target depends on."""
+    """Return the keys of all parts that a call of the target depends on."""
     access = _access(target, streaming=streaming)
     model, region = target.model_id, target.region
     return (access, region), (access, ALL), (model, region), (ALL, region), (model, ALL)

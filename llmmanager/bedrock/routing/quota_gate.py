@@ -1,4 +1,4 @@
-"""Pace the calls of one target to its quota, so that Bedrock admits nearly every call it is sent."""
+"""Pace the calls of one target to its quota, so that Bedrock throttles few of them."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from operator import attrgetter
 from types import TracebackType
 
 from llmmanager.bedrock.routing.decision import QuotaUnit
-from llmmanager.bedrock.routing.quota_doubt import QuotaDoubt
 from llmmanager.bedrock.routing.quota_meter import Charge, QuotaLimit, UsageWindow
+from llmmanager.bedrock.routing.throttle_check import ThrottleCheck
 
-# Parts of the window: a pause after throttles, doubled by each further one; and between probes.
+# Shares of the window: the pause after a throttle, which each further one doubles; the time between probes.
 _FIRST_PAUSE = 1 / 100
-_LONGEST_PAUSE = 1 / 8
-_SHORTEST_PROBE = 1 / 3
-_LONGEST_PROBE = 2.0
-# About as much is used as the limit allows.
+_MAX_PAUSE = 1 / 8
+_MIN_PROBE = 1 / 3
+_MAX_PROBE = 2.0
+# Share of the limit from which the usage counts as near the limit.
 _NEAR_LIMIT = 0.8
-# Bedrock counts a call a little after it was sent.
+# Bedrock counts a call shortly after it is sent.
 _MARGIN = 1 / 100
-# Expected behind calls that wait, or behind one that is sent alone.
-_SHORTEST_WAIT = 0.001
-# A longer hint of the server is shortened to this many seconds.
-_LONGEST_RETRY_AFTER = 60.0
-# How long a waiting call takes at most to see that it was cancelled.
+# Minimum expected wait if other calls wait, or if a call is sent alone.
+_MIN_WAIT = 0.001
+# Maximum of the server's Retry-After.
+_MAX_RETRY_AFTER = 60.0
+# Maximum time until a waiting call notices that it was cancelled.
 _POLL_SECONDS = 0.25
 
 
@@ -44,10 +44,10 @@ class _Waiter:
 
 @dataclass(slots=True)
 class Permit:
-    """The right to send one call, and a context manager around it.
+    """Permission to send one call. A context manager for the call.
 
-    One of its methods is called when the outcome of the call is known. Without one, whether the call was
-    admitted is unknown: what was reserved for it counts as used.
+    The caller reports the outcome with one of the methods. Without an outcome, the reserved tokens count as
+    used.
     """
 
     gate: QuotaGate
@@ -65,43 +65,43 @@ class Permit:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if not self.ended:
-            self.gate._lost(self)
+            self.gate._outcome_unknown(self)
 
     def answered(self, tokens: int | None, *, latency: float | None = None) -> None:
-        """The call was admitted.
+        """Report that the call was admitted.
 
         Args:
-            tokens: what it used of the quota; None when that is not known (yet, for a stream).
-            latency: seconds that Bedrock took to answer, as Bedrock measured it; None when unknown.
+            tokens: tokens of quota that it used; None if unknown, as at the start of a stream.
+            latency: seconds until the answer, measured by Bedrock; None if unknown.
         """
         self.gate._answered(self, tokens, latency)
 
     def settle(self, tokens: int) -> None:
-        """The stream of an admitted call ended, and used these tokens."""
+        """Report the tokens that a stream used, at its end."""
         self.gate._settle(self, tokens)
 
     def throttled(self, unit: QuotaUnit, *, retry_after: float | None = None) -> None:
-        """The quota of this unit did not admit the call."""
+        """Report that the call was throttled by the quota of this unit."""
         self.gate._throttled(self, unit, retry_after)
 
     def rejected(self) -> None:
-        """The call failed for another reason before it used any quota."""
+        """Report that the call failed for another reason, without using quota."""
         self.gate._rejected(self)
 
 
 class QuotaGate:
-    """Admits calls so that they stay within a quota per window that may be unknown. Thread-safe.
+    """Admits calls so that they stay within a quota per window, which may be unknown. Thread-safe.
 
-    Without a known quota the gate admits every call until Bedrock throttles several in a row. What was used
-    until then is the first estimate of the quota. From then on calls wait for their turn, in the order of
-    arrival (a lower priority number first), until what was used in the last window leaves room for them.
+    If the quota is unknown, the gate admits every call until Bedrock throttles several of them. The usage
+    until then is the first estimate of the quota. From then on, calls wait until the usage of the last window
+    leaves room for them, in the order of their arrival (lower priority numbers first).
 
-    After a throttle the gate pauses, then sends one call alone; each further throttle doubles the pause. A
-    learnt quota is probed for more now and then, so that the gate follows a quota that changes.
+    After a throttle, the gate pauses, and then sends one call alone. Each further throttle doubles the pause.
+    The gate sometimes probes for more than an estimated quota, so that it follows a quota that changes.
 
     Args:
-        window: seconds in which Bedrock counts (60).
-        clock: seconds that only grow.
+        window: seconds of the window in which Bedrock counts (60).
+        clock: monotonic seconds.
 
     Attributes:
         last_admitted: when the last call was admitted, on the clock; minus infinity before the first.
@@ -112,9 +112,7 @@ class QuotaGate:
         self._clock = clock
         self._lock = threading.Lock()
         self._usage = UsageWindow(window * (1 + _MARGIN))
-        self._limits = {
-            unit: QuotaLimit(_SHORTEST_PROBE * window, _LONGEST_PROBE * window) for unit in QuotaUnit
-        }
+        self._limits = {unit: QuotaLimit(_MIN_PROBE * window, _MAX_PROBE * window) for unit in QuotaUnit}
         self._waiters: list[_Waiter] = []
         self._arrivals = 0
         self._paused_until = 0.0
@@ -122,8 +120,8 @@ class QuotaGate:
         self._last_throttle = float("-inf")
         self.last_admitted = float("-inf")
         self._single: Permit | None = None
-        self._doubtful = False
-        self._doubt = QuotaDoubt()
+        self._recovering = False
+        self._check = ThrottleCheck()
 
     def set_known(
         self,
@@ -132,12 +130,12 @@ class QuotaGate:
         requests: float | None = None,
         listed_requests: float | None = None,
     ) -> None:
-        """Hold calls to a known quota per window. None leaves a quota as it is: unknown, or learnt.
+        """Set the known quotas per window. None leaves a quota unchanged: unknown, or estimated.
 
-        What is known already changes nothing, so that a lower quota that was learnt since stays.
+        An unchanged value has no effect, so that a lower estimate remains.
 
         Args:
-            listed_requests: requests that Bedrock may not enforce: the gate exceeds them when it does not.
+            listed_requests: a quota of requests that Bedrock may not enforce: the gate tries to exceed it.
         """
         with self._lock:
             if tokens is not None:
@@ -150,29 +148,29 @@ class QuotaGate:
 
     @property
     def is_active(self) -> bool:
-        """Whether calls may have to wait: a quota is known or learnt, or a call was just throttled."""
+        """Whether calls may have to wait: a quota is known or estimated, or a call was just throttled."""
         if self._single is not None or self.has_limit:
             return True
         now = self._clock()
-        return now < self._paused_until or self._doubt.is_open(now)
+        return now < self._paused_until or self._check.is_open(now)
 
     @property
     def has_limit(self) -> bool:
-        """Whether a quota is known or learnt."""
+        """Whether a quota is known or estimated."""
         tokens, requests = self._limits.values()
         return tokens.active or requests.active
 
     def longest_waiting_since(self) -> float | None:
-        """Return since when, on the gate's clock, a call waits; None when no call waits."""
+        """Return the time on the clock since which a call has been waiting; None if no call waits."""
         with self._lock:
             return min((waiter.since for waiter in self._waiters), default=None)
 
     def try_enter(self, tokens: int, *, reserve: float = 0.0) -> Permit | None:
-        """Admit a call now, or return None when it would have to wait.
+        """Admit a call now, or return None if it would have to wait.
 
         Args:
-            tokens: what Bedrock reserves for the call.
-            reserve: the part of the quota that the call leaves to others.
+            tokens: tokens that Bedrock reserves for the call.
+            reserve: share of the quota that the call leaves to others.
         """
         with self._lock:
             return None if self._waiters else self._admit(tokens, reserve)
@@ -186,14 +184,14 @@ class QuotaGate:
         reserve: float = 0.0,
         cancelled: threading.Event | None = None,
     ) -> Permit | None:
-        """Wait until the call is admitted; return None when `cancelled` was set or the time is up.
+        """Wait until the call is admitted. Return None if `cancelled` is set or the time is over.
 
         Args:
-            tokens: what Bedrock reserves for the call.
-            seconds: how long the call may wait.
+            tokens: tokens that Bedrock reserves for the call.
+            seconds: maximum wait.
             priority: lower numbers are admitted first.
-            reserve: the part of the quota that the call leaves to others; of equal priority, those that
-                leave less are admitted first.
+            reserve: share of the quota that the call leaves to others. Among calls of equal priority, a lower
+                reserve is admitted first.
         """
         until = self._clock() + seconds
         with self._lock:
@@ -221,20 +219,20 @@ class QuotaGate:
                 self._wake_first()
 
     def expected_wait(self, tokens: int, *, reserve: float = 0.0) -> float:
-        """Return the seconds that a call arriving now is expected to wait."""
+        """Return the expected wait of a new call in seconds."""
         with self._lock:
             return self._expected_wait(tokens, reserve, self._clock())
 
     def seconds_until_chance(self, tokens: int, *, reserve: float = 0.0) -> float:
-        """Return the seconds after which it is worth trying to enter again."""
+        """Return the seconds until a call may be admitted, so that it can try again."""
         with self._lock:
             return self._seconds_until_chance(tokens, reserve, self._clock())
 
-    # What follows is called with the lock held, except the outcomes of a permit.
+    # The following methods need the lock, except those that report the outcome of a permit.
 
     def _admit(self, tokens: int, reserve: float) -> Permit | None:
         now = self._clock()
-        if now < self._paused_until or self._single is not None or self._doubt.seconds_left(now) > 0:
+        if now < self._paused_until or self._single is not None or self._check.seconds_left(now) > 0:
             return None
         charge = Charge(now, tokens)
         used = {}
@@ -253,15 +251,15 @@ class QuotaGate:
         permit = Permit(self, charge, now, used, beyond, reserve)
         self._usage.add(charge)
         self.last_admitted = now
-        self._doubt.sent()
-        if self._doubtful:
+        self._check.sent()
+        if self._recovering:
             self._single = permit
         return permit
 
     def _seconds_until_chance(self, tokens: int, reserve: float, now: float) -> float:
         if self._single is not None:
             return _POLL_SECONDS
-        pause = max(self._paused_until - now, self._doubt.seconds_left(now))
+        pause = max(self._paused_until - now, self._check.seconds_left(now))
         room = max(self._seconds_until_room(unit, tokens, reserve, 0, now) for unit in QuotaUnit)
         probes = [limit.next_probe - now for limit in self._limits.values() if limit.active]
         return max(pause, min([room, *probes]), 0.0)
@@ -272,13 +270,13 @@ class QuotaGate:
         limit = self._limits[unit]
         used = self._usage.used(unit, now)
         own = tokens if unit is QuotaUnit.TOKENS else 1
-        # A call of more than the limit is sent when no other is left in the window.
-        wanted = ahead + min(own, limit.allowed(reserve))
-        excess = used + wanted - limit.allowed(reserve)
+        # A call above the limit is sent when no other call is in the window.
+        needed = ahead + min(own, limit.allowed(reserve))
+        excess = used + needed - limit.allowed(reserve)
         if not limit.active or excess <= 0 or not used + ahead:
             return 0.0
         seconds = self._usage.seconds_until_free(math.ceil(excess), unit, now)
-        # A limit below the quota grows while calls wait: it says little about times beyond the window.
+        # An estimated limit grows while calls wait, so a longer prediction would be wrong.
         return seconds if limit.is_quota else min(seconds, self._usage.seconds)
 
     def _expected_wait(self, tokens: int, reserve: float, now: float) -> float:
@@ -287,15 +285,15 @@ class QuotaGate:
             QuotaUnit.REQUESTS: len(self._waiters),
         }
         room = max(self._seconds_until_room(unit, tokens, reserve, waiting[unit], now) for unit in QuotaUnit)
-        behind = _SHORTEST_WAIT if self._waiters or self._single is not None else 0.0
-        return max(self._paused_until - now, self._doubt.seconds_left(now), room, behind, 0.0)
+        behind = _MIN_WAIT if self._waiters or self._single is not None else 0.0
+        return max(self._paused_until - now, self._check.seconds_left(now), room, behind, 0.0)
 
     def _settle(self, permit: Permit, tokens: int) -> None:
         with self._lock:
             self._usage.settle(permit.charge, tokens, permit.charge.at)
             self._wake_first()
 
-    def _lost(self, permit: Permit) -> None:
+    def _outcome_unknown(self, permit: Permit) -> None:
         with self._lock:
             self._end(permit)
             self._wake_first()
@@ -309,7 +307,7 @@ class QuotaGate:
         with self._lock:
             self._end(permit)
             if permit.issued > self._last_throttle:
-                self._doubtful = False
+                self._recovering = False
                 self._pause = 0.0
                 for unit in permit.beyond:
                     self._limits[unit].probe_succeeded(
@@ -325,29 +323,29 @@ class QuotaGate:
             self._end(permit)
             self._usage.remove(permit.charge)
             if retry_after is not None:
-                self._paused_until = max(self._paused_until, now + min(retry_after, _LONGEST_RETRY_AFTER))
-            if unit in permit.beyond and not self._doubtful:
+                self._paused_until = max(self._paused_until, now + min(retry_after, _MAX_RETRY_AFTER))
+            if unit in permit.beyond and not self._recovering:
                 if permit.issued > self._last_throttle:
                     self._limits[unit].probe_failed(permit.charge.amount(unit), permit.reserve, now)
                     self._last_throttle = now
-            elif self._is_about_quota(permit, unit, now):
+            elif self._is_exhausted(permit, unit, now):
                 self._lower(permit, unit, now)
             self._wake_first()
 
     def _lower(self, permit: Permit, unit: QuotaUnit, now: float) -> None:
-        """Lower the limit, and pause when the call was sent after the last throttle."""
+        """Lower the limit, and pause if the call was sent after the last throttle."""
         self._limits[unit].lower(self._usage.used(unit, now), permit.reserve, now)
         if permit.issued > self._last_throttle:
             longer = max(self._pause * 2, _FIRST_PAUSE * self._window)
-            self._pause = min(longer, _LONGEST_PAUSE * self._window)
+            self._pause = min(longer, _MAX_PAUSE * self._window)
             self._paused_until = max(self._paused_until, now + self._pause)
             self._last_throttle = now
-            self._doubtful = True
+            self._recovering = True
 
-    def _is_about_quota(self, permit: Permit, unit: QuotaUnit, now: float) -> bool:
-        """Whether a throttle within the limit shows that the quota is used up."""
+    def _is_exhausted(self, permit: Permit, unit: QuotaUnit, now: float) -> bool:
+        """Whether a throttle within the limit shows that the quota is exhausted."""
         near_limit = self._is_near_limit(permit, unit, now)
-        return self._doubtful or self._doubt.throttled(permit.issued, now, near_limit=near_limit)
+        return self._recovering or self._check.throttled(permit.issued, now, near_limit=near_limit)
 
     def _is_near_limit(self, permit: Permit, unit: QuotaUnit, now: float) -> bool:
         limit = self._limits[unit]

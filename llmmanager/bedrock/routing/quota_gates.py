@@ -22,7 +22,7 @@ class _Gates:
         after_fork(self, _Gates.forget)
 
     def forget(self) -> None:
-        """Start without gates, as a forked process does: its parent's threads may hold their locks."""
+        """Remove all gates, also in a forked process: threads of its parent may hold their locks."""
         self._lock = threading.Lock()
         self._gates: dict[Hashable, QuotaGate] = {}
 
@@ -39,21 +39,21 @@ _gates = _Gates()
 
 
 def shared_gate(key: Hashable) -> QuotaGate:
-    """Return the gate of a quota; every caller with an equal key gets the same one.
+    """Return the gate of a quota; callers with an equal key get the same one.
 
     Args:
-        key: what Bedrock counts a quota for: account, region, model and access method.
+        key: identifies the quota: account, region, model and access method.
     """
     return _gates.gate(key)
 
 
 def forget_gates() -> None:
-    """Forget what was learnt about quotas."""
+    """Forget the estimated quotas."""
     _gates.forget()
 
 
 def window_seconds() -> float:
-    """Return the seconds in which Bedrock counts a quota: 60, or what a test double says in the environment.
+    """Return the window of a quota in seconds: 60, or the value of the environment variable for tests.
 
     Raises:
         ConfigurationError: the environment variable is not a number above 0.

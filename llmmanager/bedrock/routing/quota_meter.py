@@ -1,4 +1,4 @@
-"""What one target used of its quota in the last window, and how much it may use."""
+"""The quota usage of one target in the last window, and its limit."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 
 from llmmanager.bedrock.routing.decision import QuotaUnit
 
-# So many more calls beyond the limit were admitted than throttled: there is no such limit.
-_PROBES_THAT_REFUTE = 12
-_FAILED_PROBE_COUNTS_AS = 4
-# Calls beyond the limit are sent at the same time: when the limit is right, all of them are throttled.
-_LARGEST_STEP = 1 / 20
-# A probe that uses the reserve is this many times as rare.
-_RESERVED_PROBES_APART = 5
+# A limit is dropped after this many successful probes, less the failed ones with their weight.
+_PROBES_TO_DROP_LIMIT = 12
+_FAILED_PROBE_WEIGHT = 4
+# Maximum share by which probes exceed the limit. If the limit is correct, all of them are throttled.
+_MAX_STEP = 1 / 20
+# Probes that use the reserve are rarer by this factor.
+_RESERVED_PROBE_FACTOR = 5
 
 
 @dataclass(slots=True)
 class Charge:
-    """The tokens of one call: those that Bedrock reserves at its start, later those that it used.
+    """The tokens of one call: at first those that Bedrock reserves, later those that it used.
 
     Attributes:
         at: when Bedrock admitted the call, in seconds on the gate's clock.
@@ -32,7 +32,7 @@ class Charge:
     counted: bool = True
 
     def amount(self, unit: QuotaUnit) -> int:
-        """Return what the call takes of a quota of this unit."""
+        """Return the amount of quota that the call uses."""
         return self.tokens if unit is QuotaUnit.TOKENS else 1
 
 
@@ -49,34 +49,34 @@ class UsageWindow:
     _charges: deque[Charge] = field(default_factory=deque)
 
     def used(self, unit: QuotaUnit, now: float) -> int:
-        """Return what the calls of the last window used."""
+        """Return the usage of the last window."""
         self._expire(now)
         return self.tokens if unit is QuotaUnit.TOKENS else len(self._charges)
 
     def add(self, charge: Charge) -> None:
-        """Count a call that is about to be sent."""
+        """Add a call before it is sent."""
         self._expire(charge.at)
         self._charges.append(charge)
         self.tokens += charge.tokens
 
     def settle(self, charge: Charge, tokens: int, at: float) -> None:
-        """Replace what was reserved by what was used, and the time of sending by that of admission."""
+        """Replace the reserved tokens by the used ones, and the time of sending by that of admission."""
         if charge.counted:
             self.tokens += tokens - charge.tokens
             charge.tokens = tokens
             charge.at = max(charge.at, at)
 
     def remove(self, charge: Charge) -> None:
-        """Forget a call that Bedrock did not admit."""
+        """Remove a call that Bedrock did not admit."""
         if charge.counted:
             charge.counted = False
             self.tokens -= charge.tokens
             self._charges.remove(charge)
 
     def seconds_until_free(self, amount: int, unit: QuotaUnit, now: float) -> float:
-        """Return the seconds after which calls with together `amount` have left the window.
+        """Return the seconds until calls with a total of `amount` have left the window.
 
-        What exceeds the whole window takes further windows, at the rate of this one.
+        If the amount exceeds the window, further windows with the same usage are assumed.
         """
         self._expire(now)
         if amount <= 0:
@@ -98,21 +98,21 @@ class UsageWindow:
 
 @dataclass(slots=True)
 class QuotaLimit:
-    """A limit per window, known or learnt from throttles.
+    """A limit per window, known or estimated from throttles.
 
-    A learnt limit grows by probes: now and then one call more than the limit allows is sent. When it is
-    admitted, the limit was too low, and twice as much is tried next, up to a part of the limit. When it is
-    throttled, half as much is tried later. A limit that many calls have exceeded is dropped.
+    An estimated limit grows with probes: sometimes one call above the limit is sent. If it is admitted, the
+    limit was too low, and the next probe is twice as large, up to a share of the limit. If it is throttled, a
+    later probe is half as large. A limit that many calls have exceeded is dropped.
 
-    Calls may leave a reserve to others. Whether a learnt limit is too low then shows only when the reserve is
-    used as well: a probe does so, and the next one comes later.
+    Calls may leave a reserve to others. A probe of an estimated limit then uses the reserve as well, so such
+    probes are rarer.
 
     Attributes:
-        limit: the amount allowed per window; infinite until it is known or learnt.
-        ceiling: the known quota, which is never exceeded; infinite when unknown.
-        headroom: how much above `limit` is tried now.
-        probe_interval: seconds between probes, from `shortest_interval` to `longest_interval`: doubled by
-            each that failed, halved by each that succeeded.
+        limit: the amount per window; infinite until it is known or estimated.
+        ceiling: the known quota, which is never exceeded; infinite if unknown.
+        headroom: the amount above `limit` that a probe may use now.
+        probe_interval: seconds between probes, from `shortest_interval` to `longest_interval`. A failed probe
+            doubles it, a successful one halves it.
     """
 
     shortest_interval: float
@@ -132,68 +132,68 @@ class QuotaLimit:
 
     @property
     def is_quota(self) -> bool:
-        """Whether the limit is the known quota, rather than learnt."""
+        """Whether the limit is the known quota, and not an estimate."""
         return self.limit == self.ceiling
 
     def set_known(self, amount: float) -> None:
-        """Hold calls to a quota that is known."""
+        """Set the known quota."""
         if amount != self.ceiling:
             self.limit = self.ceiling = amount
             self.headroom = 0.0
 
     def set_listed(self, amount: float, now: float) -> None:
-        """Start with a quota that Bedrock may not enforce: probe for more as soon as it is used up."""
+        """Start with a quota that Bedrock may not enforce, and probe for more when it is exhausted."""
         if amount != self._listed:
             self._listed = self.limit = amount
             self.headroom, self.next_probe = 0.0, now
 
     def allowed(self, reserve: float) -> float:
-        """Return how much may be used now, a probe included.
+        """Return the amount that may be used now, including a probe.
 
         Args:
-            reserve: the part of the limit that is left to others.
+            reserve: share of the limit that is left to others.
         """
         if self.headroom and not self._is_known:
             return self.limit + self.headroom
         return min(self.within(reserve) + self.headroom, self.ceiling * (1 - reserve))
 
     def within(self, reserve: float) -> float:
-        """Return how much may be used when nothing is probed."""
+        """Return the amount that may be used without a probe."""
         return self.limit * (1 - reserve)
 
     def lower(self, used: int, reserve: float, now: float) -> None:
-        """Lower the limit to what Bedrock admitted, after calls within the limit were throttled."""
+        """Lower the limit to the admitted usage, after calls within the limit were throttled."""
         self.limit = min(self.limit, max(used, 1))
         self.headroom = 0.0
         self.probe_interval = max(self.probe_interval, self.shortest_interval)
-        self.next_probe = now + self.probe_interval * (_RESERVED_PROBES_APART if reserve else 1)
+        self.next_probe = now + self.probe_interval * (_RESERVED_PROBE_FACTOR if reserve else 1)
         self._evidence_against = 0
 
     def probe_failed(self, cost: int, reserve: float, now: float) -> None:
-        """Try less, and later, after a call beyond the limit was throttled."""
-        self._evidence_against -= _FAILED_PROBE_COUNTS_AS
-        goes_on = self.headroom >= 2 * cost and not reserve
-        self.headroom = self.headroom / 2 if goes_on else 0.0
+        """Make probes smaller and rarer, after a call above the limit was throttled."""
+        self._evidence_against -= _FAILED_PROBE_WEIGHT
+        continues = self.headroom >= 2 * cost and not reserve
+        self.headroom = self.headroom / 2 if continues else 0.0
         self.probe_interval = min(max(self.probe_interval * 2, self.shortest_interval), self.longest_interval)
-        self.next_probe = now + self.probe_interval * (_RESERVED_PROBES_APART if reserve else 1)
+        self.next_probe = now + self.probe_interval * (_RESERVED_PROBE_FACTOR if reserve else 1)
 
     def probe_succeeded(self, used: int, cost: int, reserve: float) -> None:
-        """Raise the limit after a call beyond it was admitted.
+        """Raise the limit after a call above it was admitted.
 
         Args:
-            used: what all calls used when it was sent, the call itself included.
+            used: the usage of the window when the call was sent, including the call.
         """
         whole = used / (1 - reserve) if self._is_known else used
         if self.limit < whole <= self.ceiling:
             self.limit = whole
-            self.headroom = max(min(self.headroom * 2, self.limit * _LARGEST_STEP), cost)
+            self.headroom = max(min(self.headroom * 2, self.limit * _MAX_STEP), cost)
             self.probe_interval = max(self.probe_interval / 2, self.shortest_interval)
             self._evidence_against = max(self._evidence_against, 0) + 1
-            if self._evidence_against >= _PROBES_THAT_REFUTE:
+            if self._evidence_against >= _PROBES_TO_DROP_LIMIT:
                 self.limit, self.headroom = self.ceiling, 0.0
 
     def start_probe(self, cost: int, now: float) -> None:
-        """Allow one call more than the limit when the time for a probe has come."""
+        """Allow one call above the limit if a probe is due."""
         if self.limit < self.ceiling and self.headroom == 0.0 and now >= self.next_probe:
             self.headroom = cost
             self.next_probe = math.inf

@@ -1,4 +1,4 @@
-"""The quotas of a manager and of one of its calls: which gate a target has, and how long it would wait."""
+"""The quota gates of a manager, and how one of its calls waits for them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class TargetQuota:
-    """What is known of a target's quota, per minute; None for an amount that is unknown.
+    """The known quota of a target per minute; None for an unknown amount.
 
     Attributes:
         tokens, requests: amounts that are never exceeded.
         listed_requests: requests that Service Quotas lists. AWS no longer enforces such a quota for most
-            models, so the gate exceeds it when Bedrock admits more.
+            models, so the gate exceeds it if Bedrock admits more.
     """
 
     tokens: float | None = None
@@ -32,20 +32,20 @@ class TargetQuota:
 
 
 class QuotaSource(Protocol):
-    """What knows the quotas of targets."""
+    """A source of the quotas of targets."""
 
     def quota(self, target: Target) -> TargetQuota:
-        """Return what is known of a target's quota."""
+        """Return the known quota of a target."""
 
     def revision(self) -> object:
-        """Return an object that is another one once quotas may have changed."""
+        """Return an object that is replaced by another one if quotas may have changed."""
 
     def follow(self) -> None:
-        """Look for changed quotas where that is due. Called before a call waits for quota."""
+        """Check for changed quotas, at most at an interval. Called before a call waits for quota."""
 
 
 class NoQuotas:
-    """A source that knows no quota."""
+    """A source without quotas."""
 
     def quota(self, target: Target) -> TargetQuota:  # noqa: ARG002
         """See `QuotaSource`."""
@@ -68,10 +68,10 @@ class ManagerQuotas:
     """The quota gates of a manager. Gates are shared with all managers of the same account.
 
     Args:
-        account: what tells accounts apart; equal for managers that use the same credentials.
-        source: what knows quotas.
-        share: the part of a known quota that this manager uses, above 0 and at most 1.
-        reserve: the part of each limit, known or learnt, that this manager leaves to others, below 1.
+        account: identifies the account; equal for managers with the same credentials.
+        source: the source of known quotas.
+        share: the share of a known quota that this manager uses, above 0 and at most 1.
+        reserve: the share of each known or estimated limit that this manager leaves to others, below 1.
     """
 
     account: Hashable = None
@@ -83,7 +83,7 @@ class ManagerQuotas:
 
     def gate(self, target: Target) -> QuotaGate:
         """Return the gate of a target."""
-        # Managers with different shares of a quota each keep within their own.
+        # Managers with different shares of a quota have separate gates.
         key = (self.account, target.region, target.model_id, str(target.access_method), self.share)
         gate = shared_gate(key)
         revision = self.source.revision()
@@ -101,21 +101,21 @@ class ManagerQuotas:
         return gate
 
     def whole_quota(self, target: Target) -> float:
-        """Return the most tokens that Bedrock admits in a minute; infinite when the quota is unknown.
+        """Return the known quota of tokens per minute; infinite if it is unknown.
 
-        A learnt quota does not count: it may be less than the account's.
+        An estimated quota does not count, because it may be lower than that of the account.
         """
         quota = self.source.quota(target).tokens
         return math.inf if quota is None else quota
 
     def follow(self) -> bool:
-        """Look for changed quotas where that is due; return whether there are any."""
+        """Check for changed quotas, at most at an interval. Return whether quotas may have changed."""
         before = self.source.revision()
         self.source.follow()
         return self.source.revision() is not before
 
     def seconds_without_admission(self) -> float:
-        """Return for how long calls have waited while none was admitted; 0 when no call waits."""
+        """Return the seconds since the last admission while calls are waiting; 0 if no call waits."""
         gates = list(self._gates.values())
         waiting = [since for gate in gates if (since := gate.longest_waiting_since()) is not None]
         if not waiting:
@@ -125,15 +125,15 @@ class ManagerQuotas:
 
 @dataclass(frozen=True)
 class QuotaPatience:
-    """How a call behaves when its targets are throttled.
+    """How a call waits when its targets are throttled.
 
     Attributes:
         priority: lower numbers are admitted first.
-        free_throttles: whether throttled attempts leave `max_retries` alone: the call then fails for
-            throttling only when its time is up.
-        stop: another thread sets it to end waits for quota. The call goes on where it need not wait.
+        free_throttles: whether throttled attempts do not count against `max_retries`. The call then fails for
+            throttling only when its time is over.
+        stop: another thread sets it to end waits for quota. Attempts without a wait continue.
         repeated: whether the caller repeats a call that ended for lack of quota. With `on_throttle` "wait",
-            such a lack, also of a daily quota, then never leads to another model.
+            the call then never uses another model for lack of quota, not even of a daily one.
     """
 
     priority: int = 0
@@ -147,10 +147,10 @@ ONE_CALL = QuotaPatience()
 
 @dataclass(frozen=True)
 class Oversize(Generic[T]):
-    """A target that never admits a call, since the call reserves more tokens than its known quota.
+    """A call that reserves more tokens than the known quota of a target.
 
     Attributes:
-        tokens: what the call reserves.
+        tokens: tokens that the call reserves.
         quota: tokens per minute.
     """
 
@@ -161,14 +161,14 @@ class Oversize(Generic[T]):
 
 @dataclass
 class CallPacing:
-    """What one call asks of the gates.
+    """How one call waits for the quota gates of its targets.
 
     Args:
-        tokens: returns what Bedrock reserves for the call at a target.
-        longest_wait: seconds that the call may still wait for quota, whatever its deadline.
+        tokens: returns the tokens that Bedrock reserves for the call at a target.
+        longest_wait: remaining seconds that the call may wait for quota, besides its deadline.
 
     Attributes:
-        oversize: of the targets that never admit the call, the one with the largest quota.
+        oversize: the target with the largest quota among those whose quota the call exceeds.
     """
 
     quotas: ManagerQuotas = field(default_factory=ManagerQuotas)
@@ -180,22 +180,22 @@ class CallPacing:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether the call may not wait for quota any longer."""
+        """Whether the call may no longer wait for quota."""
         return self.patience.stop is not None and self.patience.stop.is_set()
 
     @property
     def wait_left(self) -> float:
-        """The seconds that the call may still wait for quota."""
+        """Remaining seconds that the call may wait for quota."""
         return 0.0 if self.is_stopped else self.longest_wait
 
     def is_paced(self, target: Target) -> bool:
-        """Whether a quota is known or learnt, so that it decides when the target is called again."""
+        """Whether a quota is known or estimated, so that its gate decides when the target is called again."""
         return self.quotas.gate(target).has_limit
 
     def expected_wait(self, target: Target) -> float:
-        """Return the seconds that the call would wait at the target; 0 when it can be sent now.
+        """Return the expected wait at the target in seconds; 0 if the call can be sent now.
 
-        Infinite when the call reserves more than the target's known quota.
+        Infinite if the call reserves more than the target's known quota.
         """
         gate = self.quotas.gate(target)
         if not gate.is_active:
@@ -211,11 +211,11 @@ class CallPacing:
     def enter(
         self, target: Target, *, wait: float, seconds: float, cancelled: threading.Event | None
     ) -> Permit | None:
-        """Admit the call, or return None when it should choose a target again.
+        """Admit the call, or return None if it should choose a target again.
 
         Args:
             wait: the expected wait; with 0, the call does not wait.
-            seconds: how long the call may wait.
+            seconds: maximum wait.
         """
         gate, tokens = self.quotas.gate(target), self.tokens(target)
         if wait <= 0:

@@ -1,4 +1,4 @@
-"""Which target is tried next in one call."""
+"""Choose the next target of a call."""
 
 from __future__ import annotations
 
@@ -14,42 +14,38 @@ from llmmanager.bedrock.models.llm_manager_structures import RetryConfig, RetryS
 from llmmanager.bedrock.routing.backoff import delay
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next, Scope
-from llmmanager.bedrock.routing.keys import Target, narrowed
+from llmmanager.bedrock.routing.keys import Target, narrowed_scope
 from llmmanager.bedrock.routing.quota_pacing import CallPacing
 
 T = TypeVar("T", bound=Target)
 
-# One for all calls: to seed a generator costs a system call. Without a state, since forked processes would
-# share it and wait for the same times.
+# Shared by all calls, because seeding a generator costs a system call. It has no state that forked processes
+# would share: they would wait for the same times.
 _RNG = random.SystemRandom()
 
 
-def _complete(_model_id: str) -> int:
-    return 0
-
-
-def in_order(
+def ordered_pairs(
     models: Sequence[str], regions: Sequence[str], strategy: RetryStrategy
 ) -> Iterable[tuple[str, str]]:
-    """Every (model, region) in the documented order of the strategy."""
+    """Return every (model, region) in the documented order of the strategy."""
     if strategy is RetryStrategy.MODEL_FIRST:
         return [(model, region) for region in regions for model in models]
     return [(model, region) for model in models for region in regions]
 
 
 @dataclass
-class _Place(Generic[T]):
-    """A model in a region, with the access methods that are left, the preferred one first."""
+class _Group(Generic[T]):
+    """The remaining targets of a model in a region, one for each access method, in order of preference."""
 
     key: tuple[str, str]
-    ways: list[T]
+    targets: list[T]
     not_before: float = 0.0
     tried: bool = False
     throttles: int = 0
 
 
-def _place(ways: Sequence[T]) -> _Place[T]:
-    return _Place((ways[0].model_id, ways[0].region), list(ways))
+def _new_group(targets: Sequence[T]) -> _Group[T]:
+    return _Group((targets[0].model_id, targets[0].region), list(targets))
 
 
 @dataclass(frozen=True)
@@ -57,7 +53,7 @@ class Step(Generic[T]):
     """The next attempt: wait `delay` seconds, then call `target`.
 
     Attributes:
-        quota_wait: seconds that the target's quota is expected to let the call wait in addition.
+        quota_wait: expected additional wait for the target's quota, in seconds.
     """
 
     target: T
@@ -67,32 +63,31 @@ class Step(Generic[T]):
 
 @dataclass
 class Route(Generic[T]):
-    """The targets of one call and what is left of them.
+    """The remaining targets of a call, and the order in which they are tried.
 
-    Each round walks the places in order; a place that failed transiently stands in line again for the
-    next round. With `on_throttle` "wait", a throttled place stays in line, and other models are used only
-    when the wait for it is too long. The route ends when no place is left, `max_retries` is used up, or
-    nothing more can start before the deadline. Before it ends, the models that were set aside are tried:
-    those whose request would be incomplete. That is no retry, so that each of them gets one attempt when
-    `max_retries` is used up.
+    Each round tries the groups in order. A group that failed transiently is tried again in the next round.
+    With `on_throttle` "wait", a throttled group stays in the round, and other models are used only if its
+    wait is too long. Models that would get an incomplete request are tried last. Such an attempt is not a
+    retry: each of these models gets one attempt even if `max_retries` is exhausted. The route ends when no
+    group is left, `max_retries` is exhausted, or the deadline leaves no time for another attempt.
 
     Attributes:
-        content_left_out: how many parts of the request's content a model would have to do without, by
-            model id. Models with fewer come first.
+        groups: the targets of each model in each region, in order of preference.
+        content_left_out: returns how many parts of the request's content a model would not get, by model
+            id. Models with fewer come first.
         streaming: whether the call is ConverseStream.
-        pacing: how the call waits for quota. A target where it need not wait comes first; when there is
-            none, the one with the shortest wait.
-        quota_wait: the shortest wait for quota in seconds, when the call ended since all were too long.
-        is_oversized: whether the call ended since no target that is left ever admits it.
+        pacing: how the call waits for quota. Targets without a wait come first, then the shortest wait.
+        quota_wait: the shortest wait for quota in seconds, if the call ended because all waits were too long.
+        is_oversized: whether the call ended because it exceeds the quota of every remaining target.
     """
 
-    places: Iterable[Sequence[T]]
+    groups: Iterable[Sequence[T]]
     config: RetryConfig
     cooldowns: Cooldowns
     deadline: Deadline = NEVER
     rng: random.Random = _RNG
     clock: Callable[[], float] = time.monotonic
-    content_left_out: Callable[[str], int] = _complete
+    content_left_out: Callable[[str], int] = lambda _model_id: 0
     streaming: bool = False
     pacing: CallPacing = field(default_factory=CallPacing)
     transient_failures: int = 0
@@ -102,42 +97,42 @@ class Route(Generic[T]):
     is_oversized: bool = False
 
     def __post_init__(self) -> None:
-        line = [_place(ways) for ways in self.places if ways]
+        queue = [_new_group(targets) for targets in self.groups if targets]
         if self.cooldowns.any():
-            for place in line:
-                place.ways.sort(key=self._is_cooling)
-            if line and all(self._is_cooling(place.ways[0]) for place in line):
-                self.cooldowns.note_all_cooling()
-            ranks = [place.key[0] for place in line]
-            line.sort(key=lambda place: self._is_cooling(place.ways[0]))
-            if self._waits:  # A throttled place is the last one of its model, but not behind other models.
-                line.sort(key=lambda place: (self._is_failing(place.ways[0]), ranks.index(place.key[0])))
-        self._order = {place.key: position for position, place in enumerate(line)}
-        self._line = line
-        self._again: list[_Place[T]] = []
-        self._aside: list[_Place[T]] = []
-        self._closed: list[T] = []
+            for group in queue:
+                group.targets.sort(key=self._is_cooling)
+            if queue and all(self._is_cooling(group.targets[0]) for group in queue):
+                self.cooldowns.count_all_cooling()
+            ranks = [group.key[0] for group in queue]
+            queue.sort(key=lambda group: self._is_cooling(group.targets[0]))
+            if self._waits:  # A throttled group is the last one of its model, but before other models.
+                queue.sort(key=lambda group: (self._is_failing(group.targets[0]), ranks.index(group.key[0])))
+        self._order = {group.key: position for position, group in enumerate(queue)}
+        self._queue = queue
+        self._next_round: list[_Group[T]] = []
+        self._incomplete: list[_Group[T]] = []
+        self._rejected: list[T] = []
         self._postponed: list[T] = []
         self._has_failed = False
         self._out_of_quota: set[str] = set()
         self._repetition = 0
-        self._most_failures = self.config.max_retries
+        self._max_failures = self.config.max_retries
         models = {model for model, _ in self._order}
         if any(map(self.content_left_out, models)):
-            self._set_aside(lambda place: self.content_left_out(place.key[0]) > 0)
+            self._move_to_incomplete(lambda group: self.content_left_out(group.key[0]) > 0)
 
     def next(self) -> Step[T] | None:
-        """The attempt to make now, or None when the route has ended (`ended_by` says why)."""
-        while (step := self._step()) is None and self._aside and not self._ends_without_quota:
-            self._bring_back()
+        """Return the next attempt, or None at the end of the route, with the reason in `ended_by`."""
+        while (step := self._step()) is None and self._incomplete and not self._ends_without_quota:
+            self._continue_incomplete()
         return step
 
     def _step(self) -> Step[T] | None:
-        """The attempt to make now at one of the places in line."""
-        if self.transient_failures > self._most_failures:
+        """Return the next attempt among the groups of the current round."""
+        if self.transient_failures > self._max_failures:
             self.ended_by = f"max_retries ({self.config.max_retries}) used up"
             return None
-        if not self._line:
+        if not self._queue:
             self._start_next_round()
         if self._ends_without_quota:
             self.ended_by = "the quota of the model is used up"
@@ -145,31 +140,31 @@ class Route(Generic[T]):
         now = self.clock()
         if not self._has_failed and (step := self._first_step(now)) is not None:
             return step
-        in_time = [place for place in self._line if max(now, place.not_before) < self.deadline.at]
+        in_time = [group for group in self._queue if max(now, group.not_before) < self.deadline.at]
         if in_time:
-            return self._soonest(in_time, now)
-        if self._line:
+            return self._next_paced_step(in_time, now)
+        if self._queue:
             self.ended_by = "the deadline left no time for another attempt"
             self.out_of_time = True
         return None
 
     def _first_step(self, now: float) -> Step[T] | None:
-        """Return the first attempt when the preferred target can be called now, as it nearly always can."""
-        target = self._line[0].ways[0] if self._line and now < self.deadline.at else None
+        """Return the first attempt if the preferred target can be called now, which is the usual case."""
+        target = self._queue[0].targets[0] if self._queue and now < self.deadline.at else None
         if target is None or self.pacing.expected_wait(target) > 0:
             return None
         return Step(target, 0.0)
 
-    def _soonest(self, places: Sequence[_Place[T]], now: float) -> Step[T] | None:
-        """Return the first target that can be called now, else the one whose quota frees first.
+    def _next_paced_step(self, groups: Sequence[_Group[T]], now: float) -> Step[T] | None:
+        """Return the first target that can be called now, or the one with the shortest wait for quota.
 
-        Where the call waits for its model, another model is chosen only when that wait is too long.
+        With `on_throttle` "wait", another model is chosen only if the wait for the first one is too long.
         """
-        step, shortest = self._within_wait(places, now)
+        step, shortest = self._best_step(groups, now)
         if (step is None or step.quota_wait > 0) and self.pacing.quotas.follow():
-            step, shortest = self._within_wait(places, now)
-        if step is None and shortest == math.inf and self._again:
-            self._line = [place for place in self._line if place not in places]
+            step, shortest = self._best_step(groups, now)
+        if step is None and shortest == math.inf and self._next_round:
+            self._queue = [group for group in self._queue if group not in groups]
             return self._step()
         if step is None and shortest == math.inf:
             self.is_oversized = True
@@ -181,43 +176,43 @@ class Route(Generic[T]):
             )
         return step
 
-    def _within_wait(self, places: Sequence[_Place[T]], now: float) -> tuple[Step[T] | None, float]:
-        """Return the soonest attempt if the call may wait so long, and the shortest wait in seconds."""
+    def _best_step(self, groups: Sequence[_Group[T]], now: float) -> tuple[Step[T] | None, float]:
+        """Return the attempt with the shortest wait, if the call may wait that long, and the wait."""
         models: Iterable[str | None] = [None]
         if self._waits:
-            throttled = self._out_of_quota | {place.key[0] for place in places if place.throttles}
-            found = dict.fromkeys(place.key[0] for place in places)
+            throttled = self._out_of_quota | {group.key[0] for group in groups if group.throttles}
+            found = dict.fromkeys(group.key[0] for group in groups)
             models = sorted(found, key=lambda model: model not in throttled)
-        longest = min(self.pacing.wait_left, self.deadline.at - now)
+        limit = min(self.pacing.wait_left, self.deadline.at - now)
         shortest = math.inf
         for model in models:
-            wait, place, way = self._shortest_wait(
-                [place for place in places if model in (None, place.key[0])], now
+            wait, group, target = self._shortest_wait(
+                [group for group in groups if model in (None, group.key[0])], now
             )
-            if wait <= longest and wait < math.inf:
-                if way is not place.ways[0]:
-                    place.ways = [way, *(other for other in place.ways if other is not way)]
-                return Step(way, max(place.not_before - now, 0.0), wait), wait
+            if wait <= limit and wait < math.inf:
+                if target is not group.targets[0]:
+                    group.targets = [target, *(other for other in group.targets if other is not target)]
+                return Step(target, max(group.not_before - now, 0.0), wait), wait
             shortest = min(shortest, wait)
             if self.pacing.patience.repeated and wait < math.inf:
                 break
         return None, shortest
 
-    def _shortest_wait(self, places: Sequence[_Place[T]], now: float) -> tuple[float, _Place[T], T]:
-        """Return the shortest wait for quota in seconds, and the first target that has it."""
-        wait, place, way = math.inf, places[0], places[0].ways[0]
-        for other, candidate in ((place, way) for place in places for way in place.ways):
+    def _shortest_wait(self, groups: Sequence[_Group[T]], now: float) -> tuple[float, _Group[T], T]:
+        """Return the shortest wait for quota in seconds, and its first target."""
+        wait, group, target = math.inf, groups[0], groups[0].targets[0]
+        for other, candidate in ((group, target) for group in groups for target in group.targets):
             seconds = self.pacing.expected_wait(candidate)
             if self._waits and other.throttles:
                 seconds = max(seconds, other.not_before - now)
             if seconds < wait:
-                wait, place, way = seconds, other, candidate
+                wait, group, target = seconds, other, candidate
             if wait <= 0:
                 break
-        return wait, place, way
+        return wait, group, target
 
     def failed(self, target: T, decision: Decision, next_: Next) -> None:
-        """Take note of a failed attempt; `next_` is where the caller decided to go."""
+        """Handle a failed attempt. `next_` is what the caller tries next."""
         self._has_failed = True
         key = (target.model_id, target.region)
         self.cooldowns.attempt_failed(target, decision, streaming=self.streaming)
@@ -227,125 +222,125 @@ class Route(Generic[T]):
         is_free = is_throttle and (self._waits or self.pacing.patience.free_throttles)
         if decision.transient and not is_free:
             self.transient_failures += 1
-        place = next(place for place in self._line if place.key == key)
+        group = next(group for group in self._queue if group.key == key)
         if next_ in (Next.DROP_FEATURE, Next.SAME_TARGET_NOW):
-            place.not_before = 0.0
+            group.not_before = 0.0
         elif next_ is Next.SAME_TARGET and is_throttle and self._waits:
-            self._keep_in_line(place, target, decision)
+            self._requeue(group, target, decision)
         elif next_ is Next.SAME_TARGET:
-            self._line.remove(place)
-            place.tried = True
+            self._queue.remove(group)
+            group.tried = True
             if is_throttle and self.pacing.is_paced(target):
-                place.not_before = 0.0  # the quota gate says when the target is called again
+                group.not_before = 0.0  # the quota gate decides when the target is called again
             else:
-                place.not_before = self.clock() + delay(
+                group.not_before = self.clock() + delay(
                     self.config, self._repetition + 1, decision.retry_after, self.rng
                 )
             if not (is_throttle and self.pacing.is_stopped):
-                self._again.append(place)
+                self._next_round.append(group)
             if decision.kind is Kind.UNREACHABLE:
                 self._postpone_region(target.region)
         elif next_ is Next.OTHER_MODEL_FIRST:
-            self._set_aside(lambda place: place.key[0] == target.model_id)
+            self._move_to_incomplete(lambda group: group.key[0] == target.model_id)
         else:
-            self._leave(place, target, decision, next_)
+            self._remove_failed(group, target, decision, next_)
 
-    def _keep_in_line(self, place: _Place[T], target: T, decision: Decision) -> None:
-        """Put a throttled place behind the others of its model, and before the other models."""
-        place.tried = True
-        place.throttles += 1
-        place.not_before = 0.0
+    def _requeue(self, group: _Group[T], target: T, decision: Decision) -> None:
+        """Put a throttled group after the others of its model, and before the other models."""
+        group.tried = True
+        group.throttles += 1
+        group.not_before = 0.0
         if not self.pacing.is_paced(target):
-            seconds = delay(self.config, place.throttles, decision.retry_after, self.rng)
+            seconds = delay(self.config, group.throttles, decision.retry_after, self.rng)
             self.pacing.longest_wait -= seconds
-            place.not_before = self.clock() + seconds
-        position = self._line.index(place)
-        self._line.remove(place)
-        if self.pacing.is_stopped or (self.pacing.patience.repeated and place.not_before >= self.deadline.at):
+            group.not_before = self.clock() + seconds
+        position = self._queue.index(group)
+        self._queue.remove(group)
+        if self.pacing.is_stopped or (self.pacing.patience.repeated and group.not_before >= self.deadline.at):
             self._out_of_quota.add(target.model_id)
             return
-        same = [number for number, other in enumerate(self._line) if other.key[0] == target.model_id]
-        self._line.insert(max([position, *(number + 1 for number in same)]), place)
+        same = [number for number, other in enumerate(self._queue) if other.key[0] == target.model_id]
+        self._queue.insert(max([position, *(number + 1 for number in same)]), group)
 
     def can_postpone(self, target: T) -> bool:
         """Whether the call has another target to try before this one. A target is postponed once."""
-        return target not in self._postponed and (len(self._line) > 1 or self.has_other_way(target))
+        has_other = len(self._queue) > 1 or self.has_other_access_method(target)
+        return has_other and target not in self._postponed
 
     def postpone(self, target: T) -> None:
-        """Try the others first: the other access methods that are not in doubt, else the other places."""
-        place = next(place for place in self._line if place.ways[0] == target)
+        """Try other targets first: other access methods that were not denied, or else the other groups."""
+        group = next(group for group in self._queue if group.targets[0] == target)
         better = [
-            way
-            for way in place.ways
-            if way != target and not self.cooldowns.is_better_last(way, streaming=self.streaming)
+            other
+            for other in group.targets
+            if other != target and not self.cooldowns.is_last_choice(other, streaming=self.streaming)
         ]
         if better:
             self._postponed.append(target)
-            place.ways = [*better, *(way for way in place.ways if way not in better)]
+            group.targets = [*better, *(other for other in group.targets if other not in better)]
         else:
-            self._postponed += place.ways
-            self._line.remove(place)
-            self._line.append(place)
+            self._postponed += group.targets
+            self._queue.remove(group)
+            self._queue.append(group)
 
-    def add_ways(self, target: T, ways: Iterable[T]) -> None:
-        """Further ways in to the target's model in its region, learnt during the call."""
+    def add_targets(self, target: T, targets: Iterable[T]) -> None:
+        """Add further access methods of the target's model in its region."""
         key = (target.model_id, target.region)
-        for place in self._line:
-            if place.key == key:
-                place.ways += [way for way in ways if way not in place.ways and way not in self._closed]
+        for group in self._queue:
+            if group.key == key:
+                known = [*group.targets, *self._rejected]
+                group.targets += [other for other in targets if other not in known]
 
-    def add_places(self, places: Iterable[Sequence[T]]) -> None:
-        """What was learnt during the call: further ways in to places that are left; further places, last."""
-        for ways in places:
-            place = _place(ways)
-            if place.key in self._order:
-                self.add_ways(ways[0], ways)
+    def add_groups(self, groups: Iterable[Sequence[T]]) -> None:
+        """Add targets that were found during the call: to existing groups, or as new groups at the end."""
+        for targets in groups:
+            group = _new_group(targets)
+            if group.key in self._order:
+                self.add_targets(targets[0], targets)
             else:
-                self._order[place.key] = len(self._order)
-                incomplete = self.content_left_out(place.key[0]) > 0
-                (self._aside if incomplete else self._line).append(place)
+                self._order[group.key] = len(self._order)
+                is_incomplete = self.content_left_out(group.key[0]) > 0
+                (self._incomplete if is_incomplete else self._queue).append(group)
 
     def is_last(self, target: T) -> bool:
         """Whether no other model or region is left."""
         key = (target.model_id, target.region)
-        return all(place.key == key for place in (*self._line, *self._again))
+        return all(group.key == key for group in (*self._queue, *self._next_round))
 
-    def keep(self, wanted: Callable[[T], bool]) -> None:
-        """Leave out every place whose preferred way in is not wanted any more."""
-        self._line = [place for place in self._line if wanted(place.ways[0])]
-        self._again = [place for place in self._again if wanted(place.ways[0])]
-        self._aside = [place for place in self._aside if wanted(place.ways[0])]
+    def keep_only(self, wanted: Callable[[T], bool]) -> None:
+        """Remove the groups whose preferred target is not wanted."""
+        self._filter_groups(lambda group: wanted(group.targets[0]))
 
     def has_more_complete(self, target: T) -> bool:
-        """Whether another model comes first, since it may accept more of the request's content."""
+        """Whether another model comes first because it may accept more of the request's content."""
         model = target.model_id
-        others = (place for place in (*self._line, *self._again) if place.key[0] != model)
+        others = (group for group in (*self._queue, *self._next_round) if group.key[0] != model)
         return any(True for _ in others) or any(
-            self._rank(place.key) < self._rank((model, target.region)) for place in self._aside
+            self._rank(group.key) < self._rank((model, target.region)) for group in self._incomplete
         )
 
-    def has_other_way(self, target: T) -> bool:
-        """Whether the target's model can be had in its region through another access method."""
+    def has_other_access_method(self, target: T) -> bool:
+        """Whether the target's model has another access method in its region."""
         key = (target.model_id, target.region)
-        return any(place.key == key and len(place.ways) > 1 for place in self._line)
+        return any(group.key == key and len(group.targets) > 1 for group in self._queue)
 
     def _rank(self, key: tuple[str, str]) -> tuple[int, int]:
         return (self.content_left_out(key[0]), self._order[key])
 
-    def _set_aside(self, chosen: Callable[[_Place[T]], bool]) -> None:
-        """Keep these places for the time when no other place is left."""
-        self._aside += [place for place in (*self._line, *self._again) if chosen(place)]
-        self._line = [place for place in self._line if not chosen(place)]
-        self._again = [place for place in self._again if not chosen(place)]
+    def _move_to_incomplete(self, chosen: Callable[[_Group[T]], bool]) -> None:
+        """Try these groups only after all others."""
+        self._incomplete += [group for group in (*self._queue, *self._next_round) if chosen(group)]
+        self._queue = [group for group in self._queue if not chosen(group)]
+        self._next_round = [group for group in self._next_round if not chosen(group)]
 
-    def _bring_back(self) -> None:
-        """Continue with the model, of those set aside, whose request is the most complete."""
-        model = min(self._aside, key=lambda place: self._rank(place.key)).key[0]
-        own = [place for place in self._aside if place.key[0] == model]
-        self._line = sorted(own, key=lambda place: (place.tried, self._order[place.key]))
-        self._again = []
-        self._aside = [place for place in self._aside if place.key[0] != model]
-        self._most_failures = max(self._most_failures, self.transient_failures)
+    def _continue_incomplete(self) -> None:
+        """Continue with the model that gets the most complete request."""
+        model = min(self._incomplete, key=lambda group: self._rank(group.key)).key[0]
+        own = [group for group in self._incomplete if group.key[0] == model]
+        self._queue = sorted(own, key=lambda group: (group.tried, self._order[group.key]))
+        self._next_round = []
+        self._incomplete = [group for group in self._incomplete if group.key[0] != model]
+        self._max_failures = max(self._max_failures, self.transient_failures)
         self.ended_by, self.out_of_time = "every target failed", False
         self.quota_wait, self.is_oversized = None, False
 
@@ -356,45 +351,49 @@ class Route(Generic[T]):
 
     @property
     def _ends_without_quota(self) -> bool:
-        """Whether the call ends since a model has no quota, and does not go on with another one."""
+        """Whether the call ends because a model has no quota, instead of using another one."""
         if not (self._out_of_quota and self._waits and self.pacing.patience.repeated):
             return False
-        return not any(place.key[0] in self._out_of_quota for place in (*self._line, *self._again))
+        return not any(group.key[0] in self._out_of_quota for group in (*self._queue, *self._next_round))
 
     def _is_cooling(self, target: T) -> bool:
         return self.cooldowns.is_cooling(target, streaming=self.streaming)
 
     def _is_failing(self, target: T) -> bool:
         waits = (Kind.THROTTLE, Kind.QUOTA) if self.pacing.patience.repeated else (Kind.THROTTLE,)
-        return self.cooldowns.is_failing(target, streaming=self.streaming, besides=waits)
+        return self.cooldowns.is_failing(target, streaming=self.streaming, except_for=waits)
 
-    def _leave(self, place: _Place[T], target: T, decision: Decision, next_: Next) -> None:
-        """Take out of the call what the decision is about."""
-        if narrowed(decision.scope, target) is Scope.ACCESS_METHOD_EVERYWHERE:
-            self._take_out(lambda way: way.invoke_id == target.invoke_id)
+    def _remove_failed(self, group: _Group[T], target: T, decision: Decision, next_: Next) -> None:
+        """Remove the targets that the decision is about."""
+        if narrowed_scope(decision.scope, target) is Scope.ACCESS_METHOD_EVERYWHERE:
+            self._remove_targets(lambda other: other.invoke_id == target.invoke_id)
         elif next_ is Next.OTHER_ACCESS_METHOD:
-            self._closed.append(place.ways.pop(0))
+            self._rejected.append(group.targets.pop(0))
         elif next_ is Next.OTHER_MODEL:
-            self._take_out(lambda way: way.model_id == target.model_id)
+            self._remove_targets(lambda other: other.model_id == target.model_id)
         elif decision.scope is Scope.REGION:
-            self._take_out(lambda way: way.region == target.region)
+            self._remove_targets(lambda other: other.region == target.region)
         else:
-            self._line.remove(place)
+            self._queue.remove(group)
 
-    def _take_out(self, unwanted: Callable[[T], bool]) -> None:
-        for place in (*self._line, *self._again, *self._aside):
-            self._closed += [way for way in place.ways if unwanted(way)]
-            place.ways = [way for way in place.ways if not unwanted(way)]
-        self._line = [place for place in self._line if place.ways]
-        self._again = [place for place in self._again if place.ways]
-        self._aside = [place for place in self._aside if place.ways]
+    def _remove_targets(self, unwanted: Callable[[T], bool]) -> None:
+        for group in (*self._queue, *self._next_round, *self._incomplete):
+            self._rejected += [target for target in group.targets if unwanted(target)]
+            group.targets = [target for target in group.targets if not unwanted(target)]
+        self._filter_groups(lambda group: bool(group.targets))
+
+    def _filter_groups(self, wanted: Callable[[_Group[T]], bool]) -> None:
+        self._queue, self._next_round, self._incomplete = (
+            [group for group in groups if wanted(group)]
+            for groups in (self._queue, self._next_round, self._incomplete)
+        )
 
     def _start_next_round(self) -> None:
-        self._line = sorted(self._again, key=lambda place: (place.tried, self._order[place.key]))
-        self._again = []
+        self._queue = sorted(self._next_round, key=lambda group: (group.tried, self._order[group.key]))
+        self._next_round = []
         self._repetition += 1
 
     def _postpone_region(self, region: str) -> None:
-        """A region whose endpoint cannot be reached is so for every model: the others come first."""
-        self._again += [place for place in self._line if place.key[1] == region]
-        self._line = [place for place in self._line if place.key[1] != region]
+        """Try the other regions first: an unreachable endpoint fails for every model."""
+        self._next_round += [group for group in self._queue if group.key[1] == region]
+        self._queue = [group for group in self._queue if group.key[1] != region]

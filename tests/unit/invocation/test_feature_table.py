@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from llmmanager.bedrock.invocation.feature_table import FEATURES, FeatureClass, find_feature, without_features
-from llmmanager.bedrock.routing.feature_refusals import FEATURE_REFUSALS, NAMED_FIELDS
+from llmmanager.bedrock.routing.unsupported_features import NAMED_FIELDS, UNSUPPORTED_FEATURE_RULES
 
 TEXT = {"text": "What is this?"}
 IMAGE = {"image": {"format": "png", "source": {"bytes": b"x"}}}
@@ -296,6 +296,6 @@ def test_a_guardrail_in_the_additional_fields_is_a_safety_feature(key: str) -> N
 
 
 def test_the_features_of_error_messages_are_those_of_the_table() -> None:
-    keys = {key for rule in FEATURE_REFUSALS for key in rule.decision.features} - {NAMED_FIELDS}
+    keys = {key for rule in UNSUPPORTED_FEATURE_RULES for key in rule.decision.features} - {NAMED_FIELDS}
     assert all(find_feature(key) for key in keys)
     assert set(FEATURES) <= keys

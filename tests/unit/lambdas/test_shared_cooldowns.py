@@ -76,18 +76,18 @@ def test_a_missing_table_is_an_error_and_cooldowns_work_without_it(table: str) -
         missing.read()
     with pytest.raises(ClientError):
         missing.publish(KEY, 2_000_000_000)
-    cooldowns = Cooldowns(board=missing, in_background=lambda work: work())
+    cooldowns = Cooldowns(store=missing, in_background=lambda work: work())
     cooldowns.failed(KEY, QUOTA)
     assert cooldowns.cooling(KEY)
 
 
 def test_a_quota_that_one_function_has_used_up_is_known_to_the_next(table: str) -> None:
     first, second = (
-        Cooldowns(board=SharedCooldownStore(table), in_background=lambda work: work()) for _ in range(2)
+        Cooldowns(store=SharedCooldownStore(table), in_background=lambda work: work()) for _ in range(2)
     )
     before = time.time()
     first.failed(KEY, QUOTA)
-    second.learn()
+    second.refresh()
     assert second.cooling(KEY)
     (until,) = SharedCooldownStore(table).read().values()
     assert int(before) + 900 <= until <= time.time() + 900

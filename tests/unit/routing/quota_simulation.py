@@ -87,8 +87,8 @@ class Simulation:
     Args:
         processes: each has gates of its own and `concurrency` requests at a time.
         changes: (seconds, tokens per window) from which on the quota is another.
-        known: tokens per window that each gate is told; None leaves it to learn.
-        listed_requests: requests per window that each gate is told, which may not be enforced.
+        known: known tokens per window of each gate; None if unknown.
+        listed_requests: listed requests per window of each gate, which may not be enforced.
         capacity_throttles: the part of the calls that is throttled whatever the quota.
         reserve: the part of the quota that the gates leave to others.
         singles: the part of the quota that single requests use. They are sent without a gate as long as the

@@ -48,7 +48,7 @@ def test_a_call_counts_when_each_of_its_own_targets_cools(
     assert cooldowns.take_all_cooling() == counted
 
 
-def test_each_call_is_counted_and_told_once() -> None:
+def test_each_call_is_counted_and_reported_once() -> None:
     cooldowns = Cooldowns()
     cooldowns.failed(("m", "a"), QUOTA)
     for _ in range(3):

@@ -121,8 +121,8 @@ def test_an_error_code_may_carry_a_link_to_its_documentation() -> None:
 
 @pytest.mark.parametrize("code", ["ModelErrorException", "ModelStreamErrorException"])
 def test_a_model_error_with_a_clients_status_inside_is_the_requests_fault(code: str) -> None:
-    refused = decided(service_error(code, originalStatusCode=400))
-    assert (refused.next, refused.kind) == (Next.OTHER_MODEL, Kind.REQUEST)
+    rejected = decided(service_error(code, originalStatusCode=400))
+    assert (rejected.next, rejected.kind) == (Next.OTHER_MODEL, Kind.REQUEST)
     too_long = decided(service_error(code, "Malformed input request", originalStatusCode=400))
     assert too_long.next is Next.GIVE_UP
     assert decided(service_error(code, originalStatusCode=429)).next is Next.SAME_TARGET
@@ -178,7 +178,7 @@ def test_a_certificate_that_cannot_be_verified_is_a_matter_of_configuration(caus
     assert decided(error) == Decision(Next.GIVE_UP, Kind.CONFIGURATION)
 
 
-def test_an_error_that_is_none_of_awss_is_not_decided_upon() -> None:
+def test_an_error_that_is_not_from_aws_has_no_decision() -> None:
     assert classify(ZeroDivisionError()) is None
     assert classify(ConnectionError()) is None
 
@@ -194,7 +194,7 @@ def test_an_error_that_is_none_of_awss_is_not_decided_upon() -> None:
         ("InternalFailure", 500, Decision(Next.SAME_TARGET, Kind.UNAVAILABLE)),
     ],
 )
-def test_what_the_giver_of_credentials_refuses_is_a_matter_of_credentials(
+def test_what_the_giver_of_credentials_rejects_is_a_matter_of_credentials(
     code: str, status: int, decision: Decision
 ) -> None:
     response = service_error(code, status=status).response

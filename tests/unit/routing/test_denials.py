@@ -35,7 +35,7 @@ def denied(message: str) -> Decision:
 
 @pytest.mark.parametrize("action", ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"])
 @pytest.mark.parametrize("reason", REASONS)
-def test_a_denied_model_rules_out_one_access_method_in_its_region_whatever_policy_denies_it(
+def test_a_model_denied_by_any_policy_rules_out_one_access_method_in_its_region(
     reason: str, action: str
 ) -> None:
     decision = denied(f"{USER} {action} on resource: {MODEL} {reason}")

@@ -216,7 +216,7 @@ def test_a_model_that_is_not_ready_is_no_throttle_though_its_status_says_so() ->
     assert (decision.next, decision.kind) == (AGAIN, Kind.UNAVAILABLE)
 
 
-def test_no_other_way_in_leaves_the_next_region() -> None:
+def test_without_another_access_method_the_next_region_is_tried() -> None:
     decision = decided(VALIDATION, "on-demand throughput isn\u2019t supported")
     assert decision is not None
     assert decision.otherwise is REGION
@@ -241,5 +241,5 @@ def test_what_botocore_says_is_understood(name: str, next_: Next, kind: Kind) ->
         StreamLostError("closed by the server"),
     ],
 )
-def test_a_stream_that_breaks_on_its_way_may_be_asked_for_again(error: Exception) -> None:
+def test_a_broken_stream_may_be_requested_again(error: Exception) -> None:
     assert classify(error) == Decision(AGAIN, Kind.UNAVAILABLE)

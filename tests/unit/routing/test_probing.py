@@ -17,7 +17,7 @@ from tests.clock import ManualClock
 DENIED = Decision(Next.OTHER_REGION, Kind.ACCESS)
 THROTTLED = Decision(Next.SAME_TARGET, Kind.THROTTLE)
 SILENT = Decision(Next.OTHER_REGION, Kind.TIMEOUT)
-REFUSED = Decision(Next.OTHER_REGION, Kind.CREDENTIALS, scope=Scope.REGION)
+REJECTED = Decision(Next.OTHER_REGION, Kind.CREDENTIALS, scope=Scope.REGION)
 # Longer than any test takes: what waits for it would fail the test.
 LONG = 60.0
 
@@ -43,7 +43,7 @@ def turn(cooldowns: Cooldowns, target: Target, *, has_other: bool = False) -> Tu
 
 
 def waiting(cooldowns: Cooldowns, target: Target, *, has_other: bool = False) -> Future[Turn]:
-    """A call on a thread of its own that waits for the probe under way."""
+    """A call on a thread of its own that waits for the probe under target."""
     pool = ThreadPoolExecutor(1)
     future = pool.submit(turn, cooldowns, target, has_other=has_other)
     pool.shutdown(wait=False)
@@ -149,37 +149,37 @@ def test_a_denial_takes_back_the_certainty_about_the_models_other_regions() -> N
 def test_a_denied_access_method_leaves_the_others_of_its_region() -> None:
     cooldowns = Cooldowns(ManualClock(), patience=LONG)
     cooldowns.attempt_failed(EAST, Decision(Next.OTHER_ACCESS_METHOD, Kind.ACCESS, scope=Scope.ACCESS_METHOD))
-    assert cooldowns.is_better_last(EAST)
-    assert not cooldowns.is_better_last(PROFILE_EAST)
-    assert not cooldowns.is_better_last(WEST)
+    assert cooldowns.is_last_choice(EAST)
+    assert not cooldowns.is_last_choice(PROFILE_EAST)
+    assert not cooldowns.is_last_choice(WEST)
     cooldowns.attempt_succeeded(PROFILE_EAST)
-    assert cooldowns.is_better_last(EAST)
+    assert cooldowns.is_last_choice(EAST)
 
 
 def test_only_a_global_profile_is_denied_everywhere_at_once() -> None:
     everywhere = Decision(Next.OTHER_ACCESS_METHOD, Kind.ACCESS, scope=Scope.ACCESS_METHOD_EVERYWHERE)
     cooldowns = Cooldowns(ManualClock(), patience=LONG)
     cooldowns.attempt_failed(Target("m", "east", "global_profile"), everywhere)
-    assert cooldowns.is_better_last(Target("m", "west", "global_profile"))
+    assert cooldowns.is_last_choice(Target("m", "west", "global_profile"))
     cooldowns.attempt_failed(EAST, everywhere)
-    assert cooldowns.is_better_last(EAST)
-    assert not cooldowns.is_better_last(WEST)
+    assert cooldowns.is_last_choice(EAST)
+    assert not cooldowns.is_last_choice(WEST)
 
 
-def test_a_region_that_refused_credentials_is_in_doubt_for_every_model_and_cools_for_none() -> None:
+def test_a_region_that_rejected_credentials_is_denied_for_every_model_and_cools_for_none() -> None:
     cooldowns = Cooldowns(ManualClock(), patience=LONG)
-    cooldowns.attempt_failed(EAST, REFUSED)
-    assert cooldowns.is_better_last(OTHER_MODEL_EAST)
+    cooldowns.attempt_failed(EAST, REJECTED)
+    assert cooldowns.is_last_choice(OTHER_MODEL_EAST)
     assert not cooldowns.any()
-    assert not cooldowns.is_better_last(WEST)
+    assert not cooldowns.is_last_choice(WEST)
     cooldowns.attempt_succeeded(OTHER_MODEL_EAST)
-    assert not cooldowns.is_better_last(EAST)
+    assert not cooldowns.is_last_choice(EAST)
 
 
 def test_a_region_cools_once_another_has_accepted_the_credentials() -> None:
     clock = ManualClock()
     cooldowns = Cooldowns(clock)
-    cooldowns.region_refused("east")
+    cooldowns.region_denied("east")
     assert cooldowns.is_cooling(EAST)
     assert cooldowns.is_cooling(OTHER_MODEL_EAST)
     assert not cooldowns.is_cooling(WEST)
@@ -187,7 +187,7 @@ def test_a_region_cools_once_another_has_accepted_the_credentials() -> None:
     assert not cooldowns.is_cooling(EAST)
 
 
-class Board:
+class FakeStore:
     """What other processes have published, and how often it was read."""
 
     def __init__(self, until: dict[Key, float] | None = None) -> None:
@@ -202,14 +202,14 @@ class Board:
         return self.until
 
 
-def test_before_a_model_denied_here_is_tried_elsewhere_the_board_is_read() -> None:
-    board = Board({("m", "west"): 4e9})
-    cooldowns = Cooldowns(board=board, patience=LONG, in_background=lambda work: None)
+def test_the_store_is_read_before_a_denied_model_is_tried_elsewhere() -> None:
+    store = FakeStore({("m", "west"): 4e9})
+    cooldowns = Cooldowns(store=store, patience=LONG, in_background=lambda work: None)
     with turn(cooldowns, WEST, has_other=True) as first:
-        assert (first.may_call, board.reads) == (True, 0)
+        assert (first.may_call, store.reads) == (True, 0)
     cooldowns.attempt_failed(EAST, DENIED)
     assert not turn(cooldowns, WEST, has_other=True).may_call
-    assert board.reads == 1
+    assert store.reads == 1
     # The call that was sent elsewhere is not a probe any more.
     assert turn(cooldowns, WEST).is_probe
 

@@ -57,7 +57,7 @@ def gate(clock: ManualClock) -> QuotaGate:
             0.90,
             id="requests-listed-and-not-enforced",
         ),
-        pytest.param({"requests": 1000, "known": 16000}, 1.05, 0.92, id="told-twice-the-quota"),
+        pytest.param({"requests": 1000, "known": 16000}, 1.05, 0.92, id="twice-the-known-quota"),
     ],
 )
 def test_every_request_is_answered_with_few_calls_and_nearly_the_whole_quota(
@@ -102,7 +102,7 @@ def test_a_limit_with_a_reserve_follows_a_quota_that_grows(processes: int, seed:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_learnt_limit_does_not_lose_the_reserve_again_and_again(seed: int) -> None:
+def test_an_estimated_limit_loses_the_reserve_only_once(seed: int) -> None:
     outcome = Simulation(requests=3000, reserve=0.1, seed=seed).run()
     assert outcome.share >= 0.85
 
@@ -119,7 +119,7 @@ def test_a_gate_that_saw_no_throttle_admits_every_call(gate: QuotaGate) -> None:
     assert all(gate.try_enter(1_000_000) for _ in range(1000))
 
 
-def test_a_known_quota_is_kept_from_the_first_call_on(gate: QuotaGate, clock: ManualClock) -> None:
+def test_a_known_quota_is_respected_from_the_first_call(gate: QuotaGate, clock: ManualClock) -> None:
     gate.set_known(tokens=100)
     assert gate.try_enter(60)
     assert gate.try_enter(60) is None
@@ -147,7 +147,7 @@ def test_a_call_of_more_than_the_limit_is_sent_when_no_other_is_in_the_window(
     assert gate.try_enter(500)
 
 
-def test_a_lower_quota_that_was_learnt_stays_until_another_one_is_known() -> None:
+def test_a_lower_estimate_stays_until_another_quota_is_known() -> None:
     limit = QuotaLimit(shortest_interval=3, longest_interval=20)
     limit.set_known(100)
     limit.lower(40, 0.0, 5.0)
@@ -167,7 +167,7 @@ def test_listed_requests_are_exceeded_once_bedrock_admits_more(gate: QuotaGate, 
     assert not gate.has_limit
 
 
-def test_listed_requests_that_bedrock_enforces_are_kept(gate: QuotaGate, clock: ManualClock) -> None:
+def test_listed_requests_that_bedrock_enforces_are_respected(gate: QuotaGate, clock: ManualClock) -> None:
     gate.set_known(listed_requests=5)
     admitted = [permit for _ in range(6) if (permit := gate.try_enter(1))]
     assert len(admitted) == 6

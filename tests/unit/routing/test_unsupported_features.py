@@ -1,4 +1,4 @@
-"""The messages in which models refuse a feature, as public reports quote them."""
+"""The messages of models that do not support a feature, as quoted in public reports."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def decided(message: str) -> Decision | None:
 
 
 @pytest.mark.parametrize(("message", "features"), REFUSED_FEATURES)
-def test_a_refused_feature_is_recognised_and_without_it_the_next_model_is_left(
+def test_a_rejected_feature_is_recognised_and_otherwise_the_next_model_is_tried(
     message: str, features: tuple[str, ...]
 ) -> None:
     assert decided(message) == Decision(Next.DROP_FEATURE, Kind.FEATURE, features, otherwise=Next.OTHER_MODEL)
@@ -204,7 +204,7 @@ def test_a_refused_feature_is_recognised_and_without_it_the_next_model_is_left(
         "This model does not support assistant message prefill.",
     ],
 )
-def test_a_refusal_that_names_no_feature_of_the_table_leaves_the_features_alone(message: str) -> None:
+def test_a_rejection_without_a_known_feature_leaves_the_features_unchanged(message: str) -> None:
     decision = decided(message)
     assert decision is not None
     request = {"messages": [], "toolConfig": {}, "outputConfig": {}, "additionalModelRequestFields": {"x": 1}}

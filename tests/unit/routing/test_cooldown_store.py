@@ -1,4 +1,4 @@
-"""Cooldowns that several processes share through a board."""
+"""Cooldowns that several processes share through a store."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEY = ("model", "region")
 OTHER = ("model", "another-region")
 
 
-class Board:
+class FakeStore:
     """What a table does, in memory, and how often it was asked."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Board:
         return self.until
 
 
-class Broken(Board):
+class Broken(FakeStore):
     def publish(self, key: Key, until: float) -> None:
         raise ConnectionError("no table")
 
@@ -52,11 +52,11 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-def process(board: Board, clock: ManualClock) -> Cooldowns:
-    """One of the processes that share a board; their clocks agree on the date and on nothing else."""
+def process(store: FakeStore, clock: ManualClock) -> Cooldowns:
+    """One of the processes that share a store; their clocks agree on the date and on nothing else."""
     started = clock.now
     return Cooldowns(
-        lambda: clock.now - started, board=board, wall_clock=lambda: clock.now + 1.7e9, in_background=at_once
+        lambda: clock.now - started, store=store, wall_clock=lambda: clock.now + 1.7e9, in_background=at_once
     )
 
 
@@ -66,13 +66,13 @@ def fail(cooldowns: Cooldowns, times: int, *, key: Key = KEY) -> None:
 
 
 def test_a_target_that_cools_for_one_process_cools_for_the_others(clock: ManualClock) -> None:
-    board = Board()
-    one = process(board, clock)
+    store = FakeStore()
+    one = process(store, clock)
     clock.now += 100
-    other = process(board, clock)
+    other = process(store, clock)
     fail(one, 6)
     assert not other.any()
-    other.learn()
+    other.refresh()
     assert other.cooling(KEY)
     assert not other.cooling(OTHER)
     clock.now += 31
@@ -80,117 +80,121 @@ def test_a_target_that_cools_for_one_process_cools_for_the_others(clock: ManualC
 
 
 def test_a_failure_of_ones_own_makes_a_process_listen(clock: ManualClock) -> None:
-    board = Board()
-    one, other = process(board, clock), process(board, clock)
+    store = FakeStore()
+    one, other = process(store, clock), process(store, clock)
     one.failed(KEY, QUOTA)
     other.failed(OTHER, THROTTLED)
     assert other.cooling(KEY)
 
 
-def test_as_long_as_all_goes_well_the_board_is_neither_read_nor_written(clock: ManualClock) -> None:
-    board = Board()
-    cooldowns = process(board, clock)
+def test_without_failures_the_store_is_neither_read_nor_written(clock: ManualClock) -> None:
+    store = FakeStore()
+    cooldowns = process(store, clock)
     for _ in range(100):
         cooldowns.any()
         cooldowns.cooling(KEY)
         cooldowns.succeeded(KEY)
         clock.now += 10
-    assert (board.reads, board.writes) == (0, 0)
+    assert (store.reads, store.writes) == (0, 0)
 
 
-def test_a_short_cooldown_is_not_told(clock: ManualClock) -> None:
-    board = Board()
-    fail(process(board, clock), 4)
-    assert board.writes == 0
+def test_a_short_cooldown_is_not_published(clock: ManualClock) -> None:
+    store = FakeStore()
+    fail(process(store, clock), 4)
+    assert store.writes == 0
 
 
-def test_a_target_that_goes_on_failing_is_told_seldom(clock: ManualClock) -> None:
-    board = Board()
-    cooldowns = process(board, clock)
+def test_a_target_that_keeps_failing_is_published_rarely(clock: ManualClock) -> None:
+    store = FakeStore()
+    cooldowns = process(store, clock)
     for _ in range(600):
         fail(cooldowns, 1)
         clock.now += 0.1
-    assert board.until[KEY] > clock.now + 1.7e9
-    assert board.writes <= 9
-    assert board.reads <= 13
+    assert store.until[KEY] > clock.now + 1.7e9
+    assert store.writes <= 9
+    assert store.reads <= 13
 
 
-def test_a_used_up_quota_is_told_although_a_short_cooldown_was_told_before(clock: ManualClock) -> None:
-    board = Board()
-    cooldowns = process(board, clock)
+def test_an_exhausted_quota_is_published_although_a_short_cooldown_was_published_before(
+    clock: ManualClock,
+) -> None:
+    store = FakeStore()
+    cooldowns = process(store, clock)
     fail(cooldowns, 6)
     cooldowns.failed(KEY, QUOTA)
-    assert board.until[KEY] == pytest.approx(clock.now + 1.7e9 + 900)
+    assert store.until[KEY] == pytest.approx(clock.now + 1.7e9 + 900)
 
 
 def test_one_process_reads_at_most_every_five_seconds(clock: ManualClock) -> None:
-    board = Board()
-    cooldowns = process(board, clock)
+    store = FakeStore()
+    cooldowns = process(store, clock)
     for _ in range(10):
-        cooldowns.learn()
-    assert board.reads == 1
+        cooldowns.refresh()
+    assert store.reads == 1
     clock.now += 5
-    cooldowns.learn()
-    assert board.reads == 2
+    cooldowns.refresh()
+    assert store.reads == 2
 
 
 def test_a_success_counts_more_than_what_others_say(clock: ManualClock) -> None:
-    board = Board()
-    fail(process(board, clock), 6)
-    other = process(board, clock)
-    other.learn()
+    store = FakeStore()
+    fail(process(store, clock), 6)
+    other = process(store, clock)
+    other.refresh()
     other.succeeded(KEY)
     assert not other.any()
 
 
 def test_a_wrong_clock_banishes_no_target_for_longer_than_a_quota_would(clock: ManualClock) -> None:
-    board = Board()
-    board.until[KEY] = clock.now + 1.7e9 + 1e6
-    cooldowns = process(board, clock)
-    cooldowns.learn()
+    store = FakeStore()
+    store.until[KEY] = clock.now + 1.7e9 + 1e6
+    cooldowns = process(store, clock)
+    cooldowns.refresh()
     clock.now += 901
     assert not cooldowns.cooling(KEY)
 
 
-def test_without_the_board_each_process_goes_by_what_it_has_seen(
+def test_without_the_store_each_process_uses_its_own_failures(
     clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     cooldowns = process(Broken(), clock)
     fail(cooldowns, 6)
-    cooldowns.learn()
+    cooldowns.refresh()
     assert cooldowns.cooling(KEY)
     assert "cannot be written" in caplog.text
     assert "cannot be read" in caplog.text
 
 
-def test_the_board_is_told_on_a_thread_that_no_exit_waits_for() -> None:
-    told = threading.Event()
+def test_the_store_is_written_on_a_daemon_thread() -> None:
+    published = threading.Event()
     threads: list[threading.Thread] = []
 
-    class Remembering(Board):
+    class Remembering(FakeStore):
         def publish(self, key: Key, until: float) -> None:
             threads.append(threading.current_thread())
-            told.set()
+            published.set()
 
-    Cooldowns(board=Remembering()).failed(KEY, QUOTA)
-    assert told.wait(PATIENCE_SECONDS)
+    Cooldowns(store=Remembering()).failed(KEY, QUOTA)
+    assert published.wait(PATIENCE_SECONDS)
     assert [(thread.name, thread.daemon) for thread in threads] == [("llmmanager-cooldowns", True)]
 
 
 def test_a_cooldown_that_is_just_over_is_not_heard_of(clock: ManualClock) -> None:
-    board = Board()
-    board.until[KEY] = clock.now + 1.7e9
-    cooldowns = process(board, clock)
-    cooldowns.learn()
+    store = FakeStore()
+    store.until[KEY] = clock.now + 1.7e9
+    cooldowns = process(store, clock)
+    cooldowns.refresh()
     assert not cooldowns.any()
 
 
-def test_failures_that_come_at_once_are_told_when_they_say_much_more_than_before(clock: ManualClock) -> None:
-    board = Board()
-    cooldowns = process(board, clock)
-    told = []
+def test_simultaneous_failures_are_published_only_when_the_cooldown_becomes_much_longer(
+    clock: ManualClock,
+) -> None:
+    store = FakeStore()
+    cooldowns = process(store, clock)
+    published = []
     for _ in range(9):
         fail(cooldowns, 1)
-        told.append(board.writes)
+        published.append(store.writes)
     # They cool for 0, 0, 1, 2, 4, 8, 16, 20 and 20 seconds.
-    assert told == [0, 0, 0, 0, 1, 1, 2, 2, 2]
+    assert published == [0, 0, 0, 0, 1, 1, 2, 2, 2]
