@@ -55,7 +55,7 @@ synth: setup ## write the CloudFormation template to cdk.out
 deploy: setup ## deploy to the AWS account of your credentials
 	@echo "Deploying to the account of your AWS credentials, in AWS_REGION. Prerequisites: you have" \
 	      "run 'node_modules/.bin/cdk bootstrap' once, and the account has access to the models in" \
-	      "cdk.json (see README.md, Deploy to AWS). New permissions need your confirmation."
+	      "cdk.json (see docs/deployment.md). New permissions need your confirmation."
 	@$(RUN) infra.credentials
 	node_modules/.bin/cdk deploy --require-approval broadening
 
