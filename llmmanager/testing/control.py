@@ -5,18 +5,16 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from .fake_state import FakeBedrockState
 from .http_server import HttpRequest, HttpResponse, json_response
 from .settings import apply_rules, options_of
-
-if TYPE_CHECKING:
-    from .fake_bedrock import FakeBedrock
 
 PREFIX = "/_fake/"
 
 
-def control(bedrock: FakeBedrock, request: HttpRequest) -> HttpResponse:
+def control(bedrock: FakeBedrockState, request: HttpRequest) -> HttpResponse:
     """Answer a request under `/_fake/`.
 
     `GET health`; `GET calls` (calls after `?after=<number>`); `GET usage` (billed tokens); `POST rules` (adds
@@ -33,7 +31,7 @@ def control(bedrock: FakeBedrock, request: HttpRequest) -> HttpResponse:
     return json_response(answer)
 
 
-def _execute(bedrock: FakeBedrock, command: tuple[str, ...], request: HttpRequest) -> Mapping[str, Any]:
+def _execute(bedrock: FakeBedrockState, command: tuple[str, ...], request: HttpRequest) -> Mapping[str, Any]:
     match command:
         case ("GET", "health"):
             return {"status": "ok", "in_flight": bedrock.in_flight}
@@ -66,7 +64,7 @@ def _execute(bedrock: FakeBedrock, command: tuple[str, ...], request: HttpReques
     return {}
 
 
-def _rules(bedrock: FakeBedrock, body: bytes) -> list[int]:
+def _rules(bedrock: FakeBedrockState, body: bytes) -> list[int]:
     settings = json.loads(body)
     options = [name for name in options_of(settings) if name != "window_seconds"]
     if options:

@@ -1,4 +1,4 @@
-"""FakeBedrock: an imitation of Bedrock on loopback, and the methods that control it."""
+"""FakeBedrock: an imitation of Bedrock on loopback."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -15,8 +15,7 @@ from typing import Any
 
 from .answers import Answer, compose
 from .backend import OpenAIBackend
-from .billing import ModelUsage, TokenCount, UsageLedger
-from .call_log import Call, CallLog
+from .call_log import Call
 from .catalog import FakeCatalog
 from .certificate import make_server_context
 from .clients import make_client
@@ -24,23 +23,18 @@ from .control import PREFIX as CONTROL_PREFIX
 from .control import control
 from .control_plane import ControlPlane
 from .environment import API_KEY, exports, variables
-from .errors import ServiceError
+from .fake_state import FakeBedrockState, check_positive
 from .http_server import HOST, HttpRequest, HttpResponse, HttpServer
-from .quotas import QuotaLedger
 from .reasoning import reasoning_for, with_reasoning, without_reasoning_tokens
-from .resources import Guardrail, Resource, Resources
-from .rule_book import RuleBook
-from .rules import Fault, Latency, Quota, Scope
 from .runtime import Runtime
 from .service import Service
 from .service_quotas import ServiceQuotas
-from .tokens import PromptCache
 
 Responder = Callable[[Call], str | None]
 _THREADS = 64
 
 
-class FakeBedrock:
+class FakeBedrock(FakeBedrockState):
     """An imitation of Bedrock on 127.0.0.1 between `start()` and `stop()`, or inside a `with` block.
 
     `responder` returns the text of an answer, or None for the default answer. It runs in a thread and may
@@ -67,20 +61,22 @@ class FakeBedrock:
         on_call: Callable[[Call], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        _check_positive(window_seconds=window_seconds, page_size=page_size, log_limit=log_limit)
+        check_positive(window_seconds=window_seconds, page_size=page_size, log_limit=log_limit)
         if bool(backend_url) != bool(backend_model):
             raise ValueError("backend_url and backend_model must be set together")
         self._default_region = default_region
         self._responder = responder
         self._backend = OpenAIBackend(backend_url, backend_model) if backend_url else None
         self._threads: ThreadPoolExecutor | None = None
-        self._log = CallLog(limit=log_limit, on_end=on_call)
-        self._rules = RuleBook(seed=seed)
-        self._quotas = QuotaLedger(window_seconds=window_seconds, clock=clock)
-        self._cache = PromptCache(clock)
-        self._usage = UsageLedger()
         catalog = catalog or FakeCatalog.bundled()
-        self._resources = Resources(catalog)
+        super().__init__(
+            catalog,
+            seed=seed,
+            window_seconds=window_seconds,
+            log_limit=log_limit,
+            on_call=on_call,
+            clock=clock,
+        )
         self._service = self._make_service(catalog, page_size)
         self._server = HttpServer(self._handle, port=port)
         self._tls_lock = threading.Lock()
@@ -189,155 +185,6 @@ class FakeBedrock:
             service, endpoint_url=self.endpoint_url, region=region or self._default_region, config=config
         )
 
-    def add_fault(self, fault: Fault) -> int:
-        """Add `fault` and return its handle. The first matching fault applies to a call."""
-        return self._rules.add_fault(fault)
-
-    def remove_fault(self, handle: int) -> None:
-        """Remove a fault. Raise KeyError for an unknown handle."""
-        self._rules.remove_fault(handle)
-
-    def clear_faults(self) -> None:
-        """Remove every fault."""
-        self._rules.clear_faults()
-
-    @property
-    def faults(self) -> dict[int, Fault]:
-        """The active faults by handle."""
-        return self._rules.faults()
-
-    def set_quota(
-        self,
-        *,
-        tokens_per_minute: int | None = None,
-        requests_per_minute: int | None = None,
-        tokens_per_day: int | None = None,
-        **scope: str,
-    ) -> None:
-        """Set limits for each model, region and access method in `scope` (fields of Scope) separately.
-
-        `ListServiceQuotas` of Service Quotas returns the limits with AWS's names.
-        """
-        self._quotas.add(
-            Quota(
-                tokens_per_minute=tokens_per_minute,
-                requests_per_minute=requests_per_minute,
-                tokens_per_day=tokens_per_day,
-                **scope,
-            )
-        )
-
-    def clear_quotas(self) -> None:
-        """Remove all quotas and counts."""
-        self._quotas.clear()
-
-    @property
-    def window_seconds(self) -> float:
-        """The length of the quota window in seconds."""
-        return self._quotas.window_seconds
-
-    def set_window(self, seconds: float) -> None:
-        """Set the length of the quota window in seconds. A quota day has 1,440 windows."""
-        _check_positive(window_seconds=seconds)
-        self._quotas.window_seconds = seconds
-
-    @property
-    def quotas(self) -> tuple[Quota, ...]:
-        """The active quotas, in the order in which they were set."""
-        return self._quotas.quotas()
-
-    def usage(self, **scope: str) -> tuple[ModelUsage, ...]:
-        """Return the billed usage by model, region and access method since the start or the last reset.
-
-        `scope` accepts `model_id`, `region` and `access_method` as filters. An answer is billed when it is
-        generated, also if it does not reach the caller.
-        """
-        if unknown := set(scope) - {"model_id", "region", "access_method"}:
-            raise TypeError(f"usage() accepts model_id, region and access_method, not {', '.join(unknown)}")
-        return tuple(
-            row
-            for row in self._usage.rows()
-            if all(getattr(row, name) == value for name, value in scope.items())
-        )
-
-    @property
-    def billed(self) -> TokenCount:
-        """All billed tokens, including lost answers."""
-        return sum((row.billed for row in self.usage()), TokenCount())
-
-    @property
-    def delivered(self) -> TokenCount:
-        """The tokens of all answers that reached their caller completely."""
-        return sum((row.delivered for row in self.usage()), TokenCount())
-
-    def set_latency(
-        self,
-        seconds: float | tuple[float, float] = 0.0,
-        *,
-        first_token: float | tuple[float, float] | None = None,
-        per_chunk: float | tuple[float, float] = 0.0,
-        **scope: str,
-    ) -> None:
-        """Set the latency of answers in `scope` (fields of Scope) in seconds. The last match applies."""
-        self._rules.add_latency(
-            Latency(seconds=seconds, first_token=first_token, per_chunk=per_chunk, **scope)
-        )
-
-    def deny(self, model: str = "", **scope: str) -> None:
-        """Return AccessDeniedException for `model` in `scope` (fields of Scope)."""
-        self._rules.deny(Scope(model=model, **scope))
-
-    def close_region(self, region: str) -> None:
-        """Disable `region` for the account."""
-        self._rules.close_region(region)
-
-    def enable_regions(self, *regions: str) -> None:
-        """Disable all other regions for the account."""
-        self._rules.enable_regions(regions)
-
-    def reject_credentials(
-        self, access_key_id: str, *, error: str = "ExpiredTokenException", message: str = ""
-    ) -> None:
-        """Return `error` to callers with this access key id or Bedrock API key."""
-        self._rules.reject_credentials(access_key_id, ServiceError(error, message))
-
-    def add_guardrail(
-        self, identifier: str, *, versions: Collection[str] = ("DRAFT", "1"), region: str = ""
-    ) -> None:
-        """Add a guardrail in `region`; empty for all regions. `abc123` and `gr1` exist by default."""
-        self._resources.add_guardrail(Guardrail(identifier=identifier, versions=versions, region=region))
-
-    def add_resource(self, arn: str, *, model: str = "", text: str = "") -> None:
-        """Add an ARN (an application inference profile, a prompt, …) that calls a model id or profile id.
-
-        `text` is a prompt's text with variables as `{{name}}`. Other ARNs call Nova Lite, or the first
-        model of a region without it.
-        """
-        self._resources.add(Resource(arn=arn, model=model, text=text))
-
-    @property
-    def calls(self) -> tuple[Call, ...]:
-        """The received calls in order of arrival, in their current state."""
-        return self._log.snapshot()
-
-    @property
-    def in_flight(self) -> int:
-        """The number of calls in flight."""
-        return self._log.in_flight
-
-    @property
-    def peak_in_flight(self) -> int:
-        """The maximum number of calls in flight."""
-        return self._log.peak_in_flight
-
-    def reset(self) -> None:
-        """Remove all rules, calls, quotas, cached prefixes and bills. Models and resources stay."""
-        self._rules.clear()
-        self._quotas.clear()
-        self._cache.clear()
-        self._usage.clear()
-        self._log.clear()
-
     async def _handle(self, request: HttpRequest) -> HttpResponse:
         if request.path.startswith(CONTROL_PREFIX):
             return control(self, request)
@@ -365,9 +212,3 @@ class FakeBedrock:
         if text is None and self._backend is not None:
             return self._backend.complete(body)
         return compose(body, text)
-
-
-def _check_positive(**values: float) -> None:
-    for name, value in values.items():
-        if value <= 0:
-            raise ValueError(f"{name} must be more than 0, not {value!r}")

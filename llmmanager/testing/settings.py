@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from .catalog import FakeCatalog
+from .fake_state import FakeBedrockState
 from .models import FakeModel
 from .resources import Guardrail, Resource
 from .rules import Fault, Latency, Quota, Scope, decode
-
-if TYPE_CHECKING:
-    from .fake_bedrock import FakeBedrock
 
 T = TypeVar("T")
 _OPTIONS: Mapping[str, tuple[type, ...]] = {
@@ -58,7 +56,7 @@ def options_of(settings: Any) -> dict[str, Any]:
     return options
 
 
-def apply_rules(bedrock: FakeBedrock, settings: Any) -> list[int]:
+def apply_rules(bedrock: FakeBedrockState, settings: Any) -> list[int]:
     """Add all rules of `settings` and return the handles of the faults.
 
     Raise ValueError with the path of an invalid rule, and add no rule. `options_of` rejects unknown keys.
