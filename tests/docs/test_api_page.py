@@ -1,4 +1,4 @@
-"""The API page names everything that is public, with the signatures that the code has."""
+"""The API page has every public name with the signature of the code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 STUBS = re.findall(r"^```pyi\n(.*?)^```$", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
 
 Parameter = tuple[str, str, str | None, Any]
-"""Name, kind, annotation and default; `...` is a default that is made anew."""
+"""Name, kind, annotation and default; `...` is a default that each object creates for itself."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +90,7 @@ def parameters_of(function: Any) -> list[Parameter]:
 
 
 def parameters_shown(node: ast.FunctionDef, variables: dict[str, Any]) -> list[Parameter]:
-    """What the stub of a function shows, in the form of `parameters_of`."""
+    """Return the parameters in the stub of a function, in the form of `parameters_of`."""
     variables = dict(variables)
     code = f"from __future__ import annotations\n{ast.unparse(_undecorated(node))}"
     exec(compile(code, str(PAGE), "exec"), variables)
@@ -98,7 +98,7 @@ def parameters_shown(node: ast.FunctionDef, variables: dict[str, Any]) -> list[P
 
 
 def fields_shown(stub: Stub) -> list[Parameter]:
-    """The fields that the stub of a dataclass shows, as parameters of its constructor."""
+    """Return the fields in the stub of a dataclass, as parameters of its constructor."""
     kind, shown = "POSITIONAL_OR_KEYWORD", []
     for field in stub.fields:
         name = ast.unparse(field.target)
@@ -117,7 +117,7 @@ def _undecorated(node: ast.FunctionDef) -> ast.FunctionDef:
 
 
 def members_of(cls: type) -> set[str]:
-    """The public methods, properties and attributes of a class, in this package's own words."""
+    """Return the public methods, properties and attributes that classes of this package define."""
     found: set[str] = set()
     for base in cls.__mro__:
         if not base.__module__.startswith("llmmanager"):
@@ -143,7 +143,7 @@ def shown_by(stub: Stub) -> set[str]:
 
 
 def raw(stub: Stub, name: str) -> Any:
-    """A member as a function: what a property reads, what a class or static method wraps."""
+    """Return a member as a function: the getter of a property, the function of a class or static method."""
     member = inspect.getattr_static(stub.described, name)
     if isinstance(member, property):
         return member.fget
@@ -219,8 +219,10 @@ def test_a_function_is_shown_with_its_signature(stub: Stub) -> None:
     assert parameters_shown(stub.node, stub.variables) == parameters_of(stub.described)
 
 
-def test_every_method_and_property_is_told_in_words() -> None:
-    told = set(re.findall(r"`(\w+)(?:\([\w, ]*\))?`", PAGE.read_text("utf-8")))
-    told |= {ast.unparse(field.target) for stub in PARSED for field in stub.fields}
+def test_the_text_mentions_every_method_and_property() -> None:
+    mentioned = set(re.findall(r"`(\w+)(?:\([\w, ]*\))?`", PAGE.read_text("utf-8")))
+    mentioned |= {ast.unparse(field.target) for stub in PARSED for field in stub.fields}
     for stub in PARSED:
-        assert {function.name for function in stub.functions if not function.name.startswith("_")} <= told
+        assert {
+            function.name for function in stub.functions if not function.name.startswith("_")
+        } <= mentioned

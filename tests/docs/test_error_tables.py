@@ -1,4 +1,4 @@
-"""What the pages say of each error is what the library decides."""
+"""The tables of errors in the guides agree with the decisions of the library."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ERROR = re.compile(r"`(?P<code>\w+)`(?: “(?P<text>[^”]+)”)?")
 
 
 def rows(page: str, header: str) -> list[list[str]]:
-    """The rows of the table that starts with `header`, cell by cell."""
+    """Return the cells of each row of the table that starts with `header`."""
     _, found, rest = (GUIDES / page).read_text("utf-8").partition(f"| {header} |")
     assert found, f"{page} has no table with {header!r}"
     table = rest.partition("\n\n")[0].splitlines()[2:]
@@ -28,7 +28,7 @@ def rows(page: str, header: str) -> list[list[str]]:
 
 
 def decided(code: str, text: str) -> Decision | None:
-    """What the library makes of a service's error, or of a client's of that class name."""
+    """Return the decision for an error of a service, or of a client by its class name."""
     if code in CLIENT_RULES:
         return CLIENT_RULES[code]
     code = "SomethingException" if code == "any" else code
@@ -48,14 +48,14 @@ DROPS = [
 
 
 @pytest.mark.parametrize(("code", "text", "row"), DECISIONS, ids=lambda value: str(value)[:60])
-def test_an_error_leads_to_what_the_page_says(code: str, text: str, row: list[str]) -> None:
+def test_an_error_leads_to_the_decision_on_the_page(code: str, text: str, row: list[str]) -> None:
     decision = decided(code, text)
     assert decision is not None
     assert row[1:3] == [f"`{decision.next.value}`", "yes" if decision.transient else "no"]
 
 
 @pytest.mark.parametrize(("code", "text", "row"), DROPS, ids=lambda value: str(value)[:60])
-def test_a_refusal_drops_the_feature_that_the_page_says(code: str, text: str, row: list[str]) -> None:
+def test_a_rejection_leaves_out_the_feature_on_the_page(code: str, text: str, row: list[str]) -> None:
     code = ANY if code == "any" else code
     message = text.replace(GAP, " x ")
     rule = next(rule for rule in RULES if rule.matches(code, message))
@@ -66,7 +66,7 @@ def test_a_refusal_drops_the_feature_that_the_page_says(code: str, text: str, ro
 
 
 def test_every_error_that_the_library_knows_is_on_a_page() -> None:
-    told = {(code, text) for code, text, _ in (*DECISIONS, *DROPS)}
+    documented = {(code, text) for code, text, _ in (*DECISIONS, *DROPS)}
     known = {("any" if rule.code == ANY else rule.code, rule.text) for rule in RULES}
     known |= {(name, "") for name in CLIENT_RULES}
-    assert told == known
+    assert documented == known

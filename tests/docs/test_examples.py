@@ -1,4 +1,4 @@
-"""Every Python example of the documentation runs, and prints what the page says that it prints."""
+"""Every Python example of the documentation runs, and prints the output on the page."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_every_page_about_the_library_has_an_example() -> None:
     assert without == {"README.md", "api.md", "contributing.md", "how-it-works.md", "mutation-testing.md"}
 
 
-def test_the_configuration_file_of_fake_bedrock_is_one_that_it_takes(fake_bedrock: FakeBedrock) -> None:
+def test_the_configuration_file_of_fake_bedrock_is_valid(fake_bedrock: FakeBedrock) -> None:
     page = (DOCS / "guides" / "testing.md").read_text("utf-8")
     files = re.findall(r"^```json\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
     assert files

@@ -15,12 +15,12 @@ import pytest
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "http-api.md").read_text("utf-8")
 (CODE,) = re.findall(r"```python\n((?:(?!```).)*?def call\(.*?)\n\n\ndef ", PAGE, re.DOTALL)
 
-# What S3 does not accept beside the authentication that is in a link.
+# S3 rejects these headers in addition to the authentication in a link.
 SIGNATURE = ("authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256")
 
 
 class Service(ThreadingHTTPServer):
-    """Answers as it is told, and keeps the headers of each request."""
+    """Sends the given response, and records the headers of each request."""
 
     def __init__(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -49,7 +49,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = _respond
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Do not log."""
 
 
 @pytest.fixture
