@@ -57,6 +57,7 @@ class Permit:
     beyond: set[QuotaUnit]
     reserve: float = 0.0
     ended: bool = False
+    admitted_before: float = float("-inf")
 
     def __enter__(self) -> Permit:
         return self
@@ -104,7 +105,8 @@ class QuotaGate:
         clock: monotonic seconds.
 
     Attributes:
-        last_admitted: when the last call was admitted, on the clock; minus infinity before the first.
+        last_admitted: when the last call was sent that was not throttled, on the clock; minus infinity before
+            the first.
     """
 
     def __init__(self, window: float, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -183,6 +185,7 @@ class QuotaGate:
         priority: int = 0,
         reserve: float = 0.0,
         cancelled: threading.Event | None = None,
+        since: float | None = None,
     ) -> Permit | None:
         """Wait until the call is admitted. Return None if `cancelled` is set or the time is over.
 
@@ -192,13 +195,15 @@ class QuotaGate:
             priority: lower numbers are admitted first.
             reserve: share of the quota that the call leaves to others. Among calls of equal priority, a lower
                 reserve is admitted first.
+            since: when the call began to wait, if it was throttled after an earlier wait; None for now.
         """
         until = self._clock() + seconds
         with self._lock:
             if not self._waiters and (permit := self._admit(tokens, reserve)):
                 return permit
             self._arrivals += 1
-            waiter = _Waiter(priority, reserve, self._arrivals, tokens, since=self._clock())
+            started = self._clock() if since is None else since
+            waiter = _Waiter(priority, reserve, self._arrivals, tokens, since=started)
             insort(self._waiters, waiter, key=attrgetter("priority", "reserve", "order"))
         try:
             while not (cancelled is not None and cancelled.is_set()):
@@ -248,7 +253,7 @@ class QuotaGate:
                 if used[unit] > limit.allowed(reserve):
                     return None
         beyond = {unit for unit, amount in used.items() if self._limits[unit].within(reserve) < amount}
-        permit = Permit(self, charge, now, used, beyond, reserve)
+        permit = Permit(self, charge, now, used, beyond, reserve, admitted_before=self.last_admitted)
         self._usage.add(charge)
         self.last_admitted = now
         self._check.sent()
@@ -322,6 +327,8 @@ class QuotaGate:
         with self._lock:
             self._end(permit)
             self._usage.remove(permit.charge)
+            if permit.issued == self.last_admitted:
+                self.last_admitted = permit.admitted_before
             if retry_after is not None:
                 self._paused_until = max(self._paused_until, now + min(retry_after, _MAX_RETRY_AFTER))
             if unit in permit.beyond and not self._recovering:

@@ -169,6 +169,7 @@ class CallPacing:
 
     Attributes:
         oversize: the target with the largest quota among those whose quota the call exceeds.
+        waiting_since: when the call first waited for quota; None before that.
     """
 
     quotas: ManagerQuotas = field(default_factory=ManagerQuotas)
@@ -177,6 +178,7 @@ class CallPacing:
     patience: QuotaPatience = ONE_CALL
     clock: Callable[[], float] = time.monotonic
     oversize: Oversize[Any] | None = None
+    waiting_since: float | None = None
 
     @property
     def is_stopped(self) -> bool:
@@ -221,6 +223,7 @@ class CallPacing:
         if wait <= 0:
             return gate.try_enter(tokens, reserve=self.quotas.reserve)
         started = self.clock()
+        self.waiting_since = started if self.waiting_since is None else self.waiting_since
         try:
             return gate.enter(
                 tokens,
@@ -228,6 +231,7 @@ class CallPacing:
                 priority=self.patience.priority,
                 reserve=self.quotas.reserve,
                 cancelled=self.patience.stop or cancelled,
+                since=self.waiting_since,
             )
         finally:
             self.longest_wait -= self.clock() - started

@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from llmmanager import LLMManager, ModelQuota, QuotaExceededError, RetryExhaustedError
+from llmmanager import (
+    LLMManager,
+    ModelQuota,
+    ParallelLLMManager,
+    QuotaExceededError,
+    RetryConfig,
+    RetryExhaustedError,
+)
 from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
 from llmmanager.bedrock.routing import quota_gates
 from llmmanager.testing import FakeBedrock, Fault
@@ -75,3 +82,20 @@ def test_other_calls_keep_to_the_retry_after_of_a_throttle(minute: FakeBedrock, 
         manager.converse(ask, deadline=5)
     assert 30 < raised.value.retry_after <= 40
     assert len(minute.calls) == 1
+
+
+def test_throttled_calls_do_not_count_as_quota(fake_bedrock: FakeBedrock, ask, monkeypatch) -> None:
+    monkeypatch.setenv("LLMMANAGER_QUOTA_WINDOW_SECONDS", "0.2")
+    fake_bedrock.add_fault(Fault(error="ThrottlingException"))
+    manager = ParallelLLMManager(["Nova Lite"], [REGION], retry_config=RetryConfig(retry_delay=0.0))
+    stop = threading.Event()
+    requests = [BedrockConverseRequest(messages=ask) for _ in range(4)]
+    responses: list[Any] = []
+    run = threading.Thread(target=lambda: responses.extend(manager.iter_responses(requests, stop=stop)))
+    run.start()
+    # A gate sends a call at least every eighth of the window.
+    wait_until(lambda: manager.seconds_without_quota() > 0.6)
+    stop.set()
+    run.join()
+    assert [response.success for _, response in responses] == [False] * 4
+    manager.close()
