@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from lambdas.shared.codec import InvalidRequest
@@ -29,6 +30,6 @@ def read_max_cost_multiple(value: Any) -> float | None:
     """
     if value is None:
         return None
-    if isinstance(value, int | float) and not isinstance(value, bool) and 1 <= value < float("inf"):
+    if isinstance(value, int | float) and not isinstance(value, bool) and 1 <= value <= sys.float_info.max:
         return value
     raise InvalidRequest([f"{MAX_COST_MULTIPLE}: must be a number of at least 1 (got {value!r:.100})"])

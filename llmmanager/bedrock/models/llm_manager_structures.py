@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -223,7 +224,7 @@ def _require_number(config: object, name: str, *, minimum: float, integer: bool 
     value: Any = getattr(config, name)
     kinds: tuple[type, ...] = (int,) if integer else (int, float)
     is_number = isinstance(value, kinds) and not isinstance(value, bool)
-    if not is_number or not minimum <= value < float("inf"):
+    if not is_number or not minimum <= value <= sys.float_info.max:
         kind = "an integer" if integer else "a number"
         raise ConfigurationError(
             f"{name} must be {kind} of at least {minimum} (got {value!r})", {name: value}

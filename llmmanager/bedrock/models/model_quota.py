@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
+from llmmanager.bedrock.models.llm_manager_structures import ACCESS_METHODS
 
 __all__ = ["ModelQuota"]
 
@@ -23,7 +25,8 @@ class ModelQuota:
         access_method: "on_demand", "geographic_profile" or "global_profile"; None for all of them.
 
     Raises:
-        ConfigurationError: an amount is not a number above 0, or both amounts are None.
+        ConfigurationError: an amount is not a number above 0, or both amounts are None; the region is not a
+            string, or the access method is unknown.
     """
 
     model: str
@@ -43,6 +46,14 @@ class ModelQuota:
             if amount is not None and (
                 isinstance(amount, bool)
                 or not isinstance(amount, int | float)
-                or not 0 < amount < float("inf")
+                or not 0 < amount <= sys.float_info.max
             ):
                 raise ConfigurationError(f"{name} must be a number above 0 (got {amount!r})", {name: amount})
+        if self.region is not None and not isinstance(self.region, str):
+            raise ConfigurationError(f"region must be a string or None (got {self.region!r})")
+        if self.access_method is not None and self.access_method not in ACCESS_METHODS:
+            accepted = ", ".join(map(repr, ACCESS_METHODS))
+            raise ConfigurationError(
+                f"access_method must be one of {accepted} or None (got {self.access_method!r})",
+                {"access_method": self.access_method},
+            )

@@ -185,6 +185,12 @@ def test_the_tokens_of_a_stream_are_settled_at_its_end(under_quota: FakeBedrock,
         ({"model": "Nova Lite"}, "must set tokens_per_minute or requests_per_minute"),
         ({"model": "Nova Lite", "tokens_per_minute": 0}, "tokens_per_minute must be a number above 0"),
         ({"model": "Nova Lite", "requests_per_minute": math.inf}, "requests_per_minute must be a number"),
+        ({"model": "Nova Lite", "tokens_per_minute": 10**400}, "tokens_per_minute must be a number"),
+        (
+            {"model": "Nova Lite", "tokens_per_minute": 9, "access_method": "on-demand"},
+            "access_method must be one of 'on_demand', 'geographic_profile', 'global_profile' or None",
+        ),
+        ({"model": "Nova Lite", "tokens_per_minute": 9, "region": ["us-east-1"]}, "region must be a string"),
     ],
 )
 def test_a_quota_that_cannot_hold_is_refused_by_its_field(quota: dict[str, Any], message: str) -> None:

@@ -43,6 +43,8 @@ from llmmanager import (
         ("max_cost_multiple", 0.9),
         ("max_cost_multiple", True),
         ("max_cost_multiple", float("inf")),
+        pytest.param("max_cost_multiple", 10**400, id="huge max_cost_multiple"),
+        pytest.param("retry_delay", 10**400, id="huge retry_delay"),
     ],
 )
 def test_an_invalid_retry_setting_is_named(field: str, value: object) -> None:
