@@ -1,4 +1,4 @@
-"""Addresses on loopback where nobody answers."""
+"""Addresses on loopback without a server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 
 
 def refused() -> str:
-    """An address that refuses connections: nobody listens there."""
+    """An address that refuses connections."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         return _address(unused)

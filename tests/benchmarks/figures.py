@@ -14,7 +14,7 @@ class Figure:
         what: what was measured, in a few words.
         value: the figure; smaller is better.
         unit: "x boto3" for a ratio taken in one run, else "ms", "s", "MB", "calls" and so on.
-        bar: what it must not exceed, None where there is none.
+        bar: what it must not exceed, None without a limit.
         stretch: what would be better still.
         parts: what the figure was made of, by name: seconds of each side of a ratio, for example.
         note: what a reader has to know besides.

@@ -25,7 +25,7 @@ class Size:
     """How much is measured.
 
     Attributes:
-        rounds: times that both sides start in fresh interpreters; the median is told.
+        rounds: times that both sides start in fresh interpreters; the median is reported.
         fresh: interpreters started a round for each figure of a start.
         turns: how often a side's turn comes in a round.
         calls: calls, or streams, in a turn.
@@ -212,9 +212,9 @@ def memory(bench: Bench, size: Size) -> Figure:
 
 def regions_down(bench: Bench, size: Size) -> Iterator[Figure]:
     """How much later the first answer comes when the first region cannot be reached."""
-    with silent() as nobody_accepts:
+    with silent() as silent_address:
         found: dict[str, list[float]] = {"up": [], "refused": [], "silent": []}
-        first = {"up": bench.fake.address, "refused": refused(), "silent": nobody_accepts}
+        first = {"up": bench.fake.address, "refused": refused(), "silent": silent_address}
         for _ in range(size.rounds):
             bench.fake.reset(latency=LATENCY)
             for case, address in first.items():

@@ -43,7 +43,7 @@ Each library is installed from its own lock file (`requirements/bench-*.txt`). W
 `tests/benchmarks/workers/`.
 """
 NOTES = {
-    "quota": """LLMManager runs with default settings and is not told the quota. Bedrock's quotas count tokens
+    "quota": """LLMManager runs with default settings, without the quota. Bedrock's quotas count tokens
 in a window of 60 s; FakeBedrock's window is shorter, so that the benchmark is. It works in the same way: a
 call reserves its input and `maxTokens`, and what it did not use is returned when it ends.
 """,
@@ -56,7 +56,7 @@ answers 503 for 60 s while a request is sent every 4 s. `tests/fault_catalogue.p
     "rivals": """ChatBedrockConverse calls one region and does not fail over; the others are given three
 regions. bestehorn-llmmanager's catalog is in its file when it starts.
 """,
-    "http_door": """The function runs from the folder that Lambda would unpack, and nothing else. Lambda keeps
+    "http_api": """The function runs from the folder that Lambda would unpack, and nothing else. Lambda keeps
 no byte code of what it unpacks: a cold start there is like the second figure.
 """,
     "load": """Requests are due at fixed times. Each process takes one at a time, as an execution environment
@@ -69,7 +69,7 @@ TITLES = {
     "faults": "Under faults",
     "library": "Compared with bare boto3",
     "rivals": "Compared with other libraries",
-    "http_door": "The HTTP API",
+    "http_api": "The HTTP API",
     "load": "The HTTP API under load",
     "batch": "Batches",
 }

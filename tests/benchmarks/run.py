@@ -23,7 +23,7 @@ from tests.benchmarks.table import print_figures, print_table
 
 # Modules beside this one in the order of the page, each with `section(*, short) -> Section` or, where there
 # are figures alone, `figures(*, short) -> list[Figure]`.
-BENCHMARKS = ("quota", "faults", "library", "rivals", "http_door", "load", "batch")
+BENCHMARKS = ("quota", "faults", "library", "rivals", "http_api", "load", "batch")
 ROUNDS = 3
 
 
@@ -69,7 +69,7 @@ def measure(name: str, *, short: bool, rounds: int) -> Section:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make bench", description="Measures LLMManager.")
     parser.add_argument("--short", action="store_true", help="only see that everything works")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds whose median is told (default: 3)")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds of the median (default: 3)")
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, help="measure these; nothing is written")
     return parser
 

@@ -27,7 +27,7 @@ class _GetCallerIdentity(BaseHTTPRequestHandler):
         self.wfile.write(ANSWER)
 
     def log_message(self, *_: object) -> None:
-        """Nothing is told of a call."""
+        """Log nothing."""
 
 
 @contextmanager

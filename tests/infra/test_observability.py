@@ -121,7 +121,7 @@ def test_the_dashboard_shows_metrics_that_the_functions_write(stack: Any) -> Non
     assert shown <= known
 
 
-def test_alarms_notify_nobody_by_default(stack: Any) -> None:
+def test_alarms_have_no_recipient_by_default(stack: Any) -> None:
     assert stack.of_type("AWS::SNS::Subscription").keys() & {"ObservabilityAlarms"} == set()
     assert all("AlarmActions" not in alarm for alarm in alarms(stack).values())
 

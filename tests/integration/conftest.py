@@ -26,7 +26,7 @@ class Context:
 
 @pytest.fixture
 def make_context() -> type[Context]:
-    """Makes a context that has so many seconds left, 900 unless told."""
+    """Return a function that creates a context with the given seconds left, 900 by default."""
     return Context
 
 

@@ -295,7 +295,7 @@ def test_the_api_field_names_are_those_of_converse(snippets) -> None:
     )
 
 
-def test_the_error_types_are_told_apart(snippets) -> None:
+def test_the_error_types_are_distinguished(snippets) -> None:
     types = snippets.run("27-constants")["RetryableErrorTypes"]
     assert "ThrottlingException" in types.THROTTLING_ERRORS
     assert "AccessDeniedException" in types.ACCESS_ERRORS

@@ -42,7 +42,7 @@ def test_an_answer_that_is_never_valid_is_a_failed_request(handle: Handle, never
 
 
 def test_a_bad_request_prints_every_problem(handle: Handle, fake_bedrock, manager) -> None:
-    printed = handle(manager, [{"role": "nobody", "content": [{"text": 5}]}])
+    printed = handle(manager, [{"role": "unknown", "content": [{"text": 5}]}])
     first, second = printed.splitlines()
     assert first.startswith("Request validation failed: ")
     assert second.startswith("Validation errors: ['messages[0].role: ")

@@ -103,12 +103,12 @@ def test_a_stream_is_validated_once_it_is_complete(fake_bedrock: FakeBedrock, ma
     assert len(fake_bedrock.calls) == 1
 
 
-def test_the_models_and_regions_are_told_as_configured(manager) -> None:
+def test_the_models_and_regions_are_returned_as_configured(manager) -> None:
     assert manager.get_available_models() == ["Nova Lite", "Nova Pro"]
     assert manager.get_available_regions() == ["us-east-1", "us-west-2"]
 
 
-def test_model_access_is_told_with_its_documented_keys(manager) -> None:
+def test_model_access_is_returned_with_its_documented_keys(manager) -> None:
     info = manager.get_model_access_info("Nova Lite", "us-east-1")
     assert info is not None
     assert (info["model_id"], info["access_method"], info["region"]) == (NOVA_LITE, "on_demand", "us-east-1")
@@ -279,7 +279,7 @@ def test_requests_in_parallel_can_be_given_by_position(fake_bedrock: FakeBedrock
     assert {call.region for call in fake_bedrock.calls} == {"us-east-1", "us-west-2"}
 
 
-def test_a_request_has_two_target_regions_unless_told(fake_bedrock: FakeBedrock, parallel_manager) -> None:
+def test_a_request_has_two_target_regions_by_default(fake_bedrock: FakeBedrock, parallel_manager) -> None:
     fake_bedrock.add_fault(Fault(error="AccessDeniedException"))
     parallel_manager.converse_parallel(questions(1))
     assert len({call.region for call in fake_bedrock.calls}) == 2

@@ -50,7 +50,7 @@ def test_every_documented_region_can_be_asked(fake_bedrock, messages) -> None:
     assert [call.region for call in fake_bedrock.calls] == list(REGIONS)
 
 
-def test_the_access_of_a_model_is_told_where_it_is_offered(snippets, claude_3_offered, capsys) -> None:
+def test_the_access_of_a_model_is_returned_where_it_is_offered(snippets, claude_3_offered, capsys) -> None:
     manager = LLMManager(["Claude 3 Haiku"], ["us-east-1", "us-west-2"])
     snippets.run("26-model-access", {"manager": manager})
     manager.close()
@@ -62,7 +62,7 @@ def test_the_access_of_a_model_is_told_where_it_is_offered(snippets, claude_3_of
     ]
 
 
-def test_a_model_that_is_not_in_the_region_is_told_as_such(snippets, manager, capsys) -> None:
+def test_a_model_that_is_not_in_the_region_is_reported_as_such(snippets, manager, capsys) -> None:
     snippets.run("26-model-access", {"manager": manager})
     assert capsys.readouterr().out.splitlines() == [
         "Model not available in this region",
@@ -70,7 +70,7 @@ def test_a_model_that_is_not_in_the_region_is_told_as_such(snippets, manager, ca
     ]
 
 
-def test_a_configuration_without_credentials_is_told_with_its_errors(
+def test_a_configuration_without_credentials_is_reported_with_its_errors(
     snippets, manager, monkeypatch, capsys
 ) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")

@@ -154,7 +154,7 @@ def test_the_values_in_the_reference_are_the_defaults(snippets, snippet: str, co
     assert documented == config()
 
 
-def test_a_validation_asks_again_three_times_without_delay_unless_told(snippets) -> None:
+def test_a_validation_retries_three_times_without_delay_by_default(snippets) -> None:
     shown = keywords_of(snippets.text("15-response-validation-config"), "ResponseValidationConfig")
     config = ResponseValidationConfig(lambda _: ValidationResult(True))
     for name in ("response_validation_retries", "response_validation_delay"):
@@ -172,6 +172,6 @@ def test_everything_of_a_request_but_its_messages_is_optional(messages) -> None:
         BedrockConverseRequest(request_id="unique-request-id")
 
 
-def test_credentials_are_found_automatically_unless_told() -> None:
+def test_credentials_are_found_automatically_by_default() -> None:
     assert AuthConfig().auth_type is llmmanager.AuthenticationType.AUTO
     assert vars(AuthConfig()) == {**dict.fromkeys(vars(AuthConfig())), "auth_type": AuthConfig().auth_type}

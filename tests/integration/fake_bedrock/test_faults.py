@@ -182,7 +182,7 @@ def test_a_fault_precedes_the_validation_of_the_request(
     bedrock: FakeBedrock, send_prompt: Any, error_of: Any
 ) -> None:
     bedrock.add_fault(Fault(error="ServiceUnavailableException"))
-    assert error_of(send_prompt, modelId="nobody.knows")[0] == "ServiceUnavailableException"
+    assert error_of(send_prompt, modelId="unknown.model")[0] == "ServiceUnavailableException"
     assert error_of(send_prompt, messages=[])[0] == "ServiceUnavailableException"
 
 

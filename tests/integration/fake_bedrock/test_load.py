@@ -115,7 +115,7 @@ def test_the_log_contains_times_and_result_of_each_call(
 ) -> None:
     before = time.monotonic()
     send_prompt(modelId="us.acme.talk-v1:0")
-    error_of(send_prompt, modelId="nobody.knows")
+    error_of(send_prompt, modelId="unknown.model")
     good, bad = bedrock.calls
     assert good.ended_at is not None
     assert before <= good.started_at <= good.ended_at <= time.monotonic()

@@ -374,7 +374,7 @@ MISSHAPEN = {
         "SerializationException",
         "TRUE_VALUE can not be converted to an Integer",
     ),
-    "a role that is none": (
+    "an invalid role": (
         {"messages": [{"role": "robot", "content": [TEXT]}]},
         "ValidationException",
         "Value 'robot' at 'messages.1.member.role' failed to satisfy constraint: Member must satisfy enum",

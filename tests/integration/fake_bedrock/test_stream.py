@@ -97,7 +97,7 @@ def test_a_tool_call_is_streamed_as_parts_of_json(client: Any) -> None:
 
 
 def test_an_error_is_returned_before_the_stream(client: Any, error_of: Any) -> None:
-    code, status, _ = error_of(stream, client, modelId="nobody.knows")
+    code, status, _ = error_of(stream, client, modelId="unknown.model")
     assert (code, status) == ("ValidationException", 400)
 
 

@@ -22,7 +22,7 @@ MANY = settings(
 # Each file has several lines, and each line is a body.
 SEVERAL = settings(MANY, max_examples=100)
 NAMES = itertools.count()
-# A key that nobody knows may be any text at all.
+# The value of an unknown key may be any text.
 NAMES_A_FIELD = re.compile(r".*: \S", re.DOTALL)
 KNOWN = (
     *("batchId", "inputS3Uri", "prefix", "requests", "models", "regions", "failureStrategy", "resultOrder"),
@@ -180,13 +180,13 @@ LINES = st.one_of(
 def test_every_line_of_any_file_is_answered_failed_or_rejected_with_reasons(machine, lines, ending, mark):
     body = mark + ending.join(lines)
     name = f"file-{next(NAMES)}"
-    told = [line for line in body.split(b"\n") if without_byte_order_mark(line).strip()]
+    lines = [line for line in body.split(b"\n") if without_byte_order_mark(line).strip()]
     data = {"inputS3Uri": machine.put([body], key=f"input/{name}.jsonl")}
     if unsupported_format(body):
         with pytest.raises(InvalidBatch, match="must be UTF-8 text"):
             machine.plan(data, name=name)
         return
-    if not told:
+    if not lines:
         with pytest.raises(InvalidBatch, match="has no records"):
             machine.plan(data, name=name)
         return
@@ -196,7 +196,7 @@ def test_every_line_of_any_file_is_answered_failed_or_rejected_with_reasons(mach
     results, failed, rejected = (
         machine.lines(f"{kind}.jsonl", batch=name) for kind in ("results", "failed", "rejected")
     )
-    assert len(results) + len(failed) + len(rejected) == summary["records"] == len(told)
+    assert len(results) + len(failed) + len(rejected) == summary["records"] == len(lines)
     assert len({line["recordId"] for line in [*results, *failed]}) == len(results) + len(failed)
     for line in rejected:
         assert line["reasons"]

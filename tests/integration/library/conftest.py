@@ -29,7 +29,7 @@ def ask() -> list[dict[str, Any]]:
 
 @pytest.fixture
 def make_manager(fake_bedrock: FakeBedrock) -> Iterator[MakeManager]:
-    """Makes managers for Nova Lite in two regions unless told otherwise; `retry` fills a RetryConfig."""
+    """Return a function that creates managers, by default for Nova Lite in two regions."""
     managers: list[LLMManager] = []
 
     def make(

@@ -111,7 +111,7 @@ def test_a_role_is_not_assumed_by_way_of_somebodys_profile(
     assert raised.value.auth_type == "iam_role"
 
 
-def test_refused_credentials_are_told_as_such_in_a_parallel_run(
+def test_rejected_credentials_are_reported_as_such_in_a_parallel_run(
     fake_bedrock: FakeBedrock, make_parallel, ask
 ) -> None:
     fake_bedrock.reject_credentials("testing", error="InvalidClientTokenId")
@@ -169,8 +169,8 @@ def test_credentials_with_a_line_break_are_refused_without_being_shown(
     assert len(raised.value.response.attempts) == 1
     with pytest.raises(LLMManagerError, match="line break") as refreshing:
         manager.refresh_model_data()
-    told = [*traceback.format_exception(raised.value), *traceback.format_exception(refreshing.value)]
-    assert "hush" not in "".join(told) + caplog.text
+    output = [*traceback.format_exception(raised.value), *traceback.format_exception(refreshing.value)]
+    assert "hush" not in "".join(output) + caplog.text
 
 
 def test_what_is_no_auth_config_is_refused_without_being_shown(make_manager) -> None:

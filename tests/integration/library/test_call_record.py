@@ -191,7 +191,7 @@ def test_an_answer_that_was_cut_off_is_no_answer(
 def test_a_profile_name_counts_for_profiles_only(make_manager, ask) -> None:
     auth = AuthConfig(
         AuthenticationType.CREDENTIALS,
-        profile_name="nobody",
+        profile_name="unknown",
         access_key_id="testing",
         secret_access_key="testing",
     )
@@ -320,7 +320,7 @@ def test_features_that_are_refused_one_after_the_other_are_all_dropped(
     assert [NOVA_LITE in warning for warning in first.get_warnings()] == [True, True]
 
 
-def test_on_demand_refused_without_another_way_in_goes_to_the_next_region(
+def test_without_another_access_method_a_rejected_on_demand_call_goes_to_the_next_region(
     fake_bedrock: FakeBedrock, make_manager, ask
 ) -> None:
     message = "Invocation with on-demand throughput isn\u2019t supported."
@@ -331,7 +331,7 @@ def test_on_demand_refused_without_another_way_in_goes_to_the_next_region(
     assert response.attempts[-2].decision == "other_region"
 
 
-def test_a_way_in_that_is_closed_for_one_model_stays_open_for_the_others(
+def test_an_access_method_rejected_for_one_model_is_used_for_the_others(
     fake_bedrock: FakeBedrock, make_manager, ask
 ) -> None:
     message = "Invocation with on-demand throughput isn\u2019t supported."
@@ -422,16 +422,16 @@ def test_an_id_that_the_catalog_does_not_know_has_no_access_method(make_manager,
 
 
 @pytest.mark.parametrize("wrong", [0, -1, True, 1.5, "8"])
-def test_a_number_of_connections_that_is_none_is_refused(make_manager, wrong: object) -> None:
+def test_an_invalid_number_of_connections_is_rejected(make_manager, wrong: object) -> None:
     with pytest.raises(ConfigurationError, match="max_connections"):
         make_manager(max_connections=wrong)
 
 
 def test_a_profile_that_cannot_be_read_makes_the_configuration_invalid(make_manager) -> None:
-    manager = make_manager(auth_config=AuthConfig(AuthenticationType.PROFILE, profile_name="nobody"))
+    manager = make_manager(auth_config=AuthConfig(AuthenticationType.PROFILE, profile_name="unknown"))
     result = manager.validate_configuration()
     assert (result["valid"], result["auth_status"]) == (False, "missing")
-    assert "nobody" in result["errors"][0]
+    assert "unknown" in result["errors"][0]
 
 
 def test_a_streamed_answer_that_is_valid_stays_a_success(make_manager, ask) -> None:
@@ -509,7 +509,7 @@ def test_a_connection_is_made_with_an_eye_on_what_the_deadline_leaves(
     assert left == [pytest.approx(50), math.inf]
 
 
-def test_nobody_is_called_when_the_time_went_into_making_the_client(
+def test_no_target_is_called_if_creating_the_client_took_the_time(
     fake_bedrock: FakeBedrock, make_manager, ask, monkeypatch, clock
 ) -> None:
     manager = make_manager(retry={"retryable_errors": (Exception,)})
@@ -543,7 +543,7 @@ def test_a_server_may_be_silent_for_the_timeout_or_what_the_deadline_leaves(
     assert allowed == [silence]
 
 
-def test_a_call_that_nobody_cancels_waits_and_goes_on(
+def test_a_call_that_is_not_cancelled_waits_and_continues(
     fake_bedrock: FakeBedrock, make_manager, ask, clock
 ) -> None:
     fake_bedrock.add_fault(Fault(error="ServiceUnavailableException", count=1, retry_after=20))
@@ -554,7 +554,7 @@ def test_a_call_that_nobody_cancels_waits_and_goes_on(
     assert cancelled.waits == [pytest.approx(20)]
 
 
-def test_a_call_that_was_cancelled_before_asks_nobody(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+def test_a_cancelled_call_sends_no_request(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
     cancelled = threading.Event()
     cancelled.set()
     with pytest.raises(RetryExhaustedError, match="cancelled"):

@@ -250,7 +250,7 @@ def test_refused_credentials_in_one_region_and_another_error_in_the_rest_are_no_
         make_manager().converse(ask)
 
 
-def test_expired_credentials_are_read_anew_once(fake_bedrock, make_manager, ask) -> None:
+def test_expired_credentials_are_refreshed_once(fake_bedrock, make_manager, ask) -> None:
     fake_bedrock.add_fault(Fault(error="ExpiredTokenException", count=1))
     response = make_manager().converse(ask)
     assert [attempt.region for attempt in response.attempts] == ["us-east-1", "us-east-1"]
@@ -270,9 +270,9 @@ def test_missing_credentials_are_an_authentication_error(fake_bedrock, ask, monk
 
 
 def test_a_profile_that_does_not_exist_is_an_authentication_error(make_manager, ask) -> None:
-    auth = AuthConfig(AuthenticationType.PROFILE, profile_name="nobody")
+    auth = AuthConfig(AuthenticationType.PROFILE, profile_name="unknown")
     manager = make_manager(auth_config=auth)
-    with pytest.raises(AuthenticationError, match="nobody"):
+    with pytest.raises(AuthenticationError, match="unknown"):
         manager.converse(ask)
 
 
@@ -287,7 +287,7 @@ def test_a_request_that_bedrock_calls_malformed_is_not_carried_round(fake_bedroc
 def test_a_bad_request_is_refused_with_all_its_problems_before_any_call(fake_bedrock, make_manager) -> None:
     with pytest.raises(RequestValidationError) as raised:
         make_manager().converse(
-            [{"role": "nobody", "content": [{"image": {"format": "bmp", "source": {"bytes": b"x"}}}]}],
+            [{"role": "unknown", "content": [{"image": {"format": "bmp", "source": {"bytes": b"x"}}}]}],
             inference_config={"maxTokens": 0},
         )
     fields = " ".join(raised.value.validation_errors)
@@ -377,7 +377,7 @@ def test_the_statistics_count_what_happened(fake_bedrock, make_manager, ask) -> 
     assert stats["retry_strategy"] == "region_first"
 
 
-def test_a_preference_of_ones_own_changes_the_way_in(fake_bedrock, make_manager, ask) -> None:
+def test_a_custom_preference_changes_the_access_method(fake_bedrock, make_manager, ask) -> None:
     manager = make_manager(
         regions=("us-east-1",), retry={"access_method_order": ("geographic_profile", "on_demand")}
     )

@@ -520,7 +520,7 @@ def test_a_guardrail_that_a_region_does_not_have_leads_to_the_next_region(
 # Memory
 
 
-def test_a_call_without_the_feature_is_not_told_of_it(fake_bedrock: FakeBedrock, make_manager) -> None:
+def test_a_call_without_the_feature_gets_no_warning_about_it(fake_bedrock: FakeBedrock, make_manager) -> None:
     refuse(fake_bedrock, NO_TOOLS)
     manager = make_manager()
     manager.converse([user()], tool_config=TOOLS)

@@ -243,14 +243,14 @@ def test_a_share_or_a_reserve_of_a_quota_does_not_make_a_request_too_large(
     assert manager.converse(ask).success
 
 
-def test_a_learnt_quota_does_not_stop_a_lone_large_request(under_quota: FakeBedrock, ask: Any) -> None:
+def test_an_estimated_quota_does_not_stop_a_single_large_request(under_quota: FakeBedrock, ask: Any) -> None:
     under_quota.set_quota(tokens_per_minute=1_500)
     manager = ParallelLLMManager(
         ["Nova Lite"], [EAST], parallel_config=ParallelProcessingConfig(max_concurrent_requests=16)
     )
     assert manager.converse_parallel(requests(60), target_regions_per_request=1).success
     under_quota.clear_quotas()
-    # It reserves 5,000 tokens: more than was learnt.
+    # It reserves 5,000 tokens, more than the estimated quota.
     large = BedrockConverseRequest(messages=ask)
     (response,) = manager.converse_parallel([large], target_regions_per_request=1).request_responses.values()
     assert response.success

@@ -48,7 +48,7 @@ def parallel(**arguments: Any) -> ParallelLLMManager:
     return ParallelLLMManager(["Nova Lite"], [EAST], parallel_config=config, **arguments)
 
 
-def test_every_request_of_a_run_is_answered_under_a_quota_that_nobody_knows(under_quota: FakeBedrock) -> None:
+def test_every_request_of_a_run_is_answered_under_an_unknown_quota(under_quota: FakeBedrock) -> None:
     under_quota.set_quota(tokens_per_minute=1500)
     with_quota = parallel()
     result = with_quota.converse_parallel(requests(100), target_regions_per_request=1)

@@ -134,7 +134,7 @@ def test_what_ends_without_a_valid_answer_says_so_with_a_plain_false(
     assert response.region_used is not None
 
 
-def test_a_streamed_answer_that_is_not_valid_is_told_as_a_failure(make_manager, ask) -> None:
+def test_an_invalid_streamed_answer_is_reported_as_a_failure(make_manager, ask) -> None:
     config = ResponseValidationConfig(lambda _: ValidationResult(success=False, error_message="too plain"))
     stream = make_manager().converse_stream(ask, response_validation_config=config)
     stream.get_full_content()

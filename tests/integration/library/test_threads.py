@@ -196,7 +196,7 @@ def test_the_catalog_is_put_together_once_however_many_threads_ask_first() -> No
     assert len(set(seen)) == 1
 
 
-def test_no_refused_way_in_is_lost() -> None:
+def test_no_rejected_access_method_is_lost() -> None:
     catalog = UnifiedModelManager(regions=["us-east-1"], ask_api=False)
     models = catalog.ensure_data_available().models
     with_three = [model for model in models if len(catalog.access(model, "us-east-1")) == 3]

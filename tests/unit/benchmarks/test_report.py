@@ -91,14 +91,14 @@ def test_the_readme_has_a_place_for_each_of_its_tables() -> None:
     assert all(len(block.findall(readme)) == 1 for block in (report.QUOTA_BLOCK, report.FAULTS_BLOCK))
 
 
-def test_the_versions_told_are_those_that_are_installed() -> None:
-    told = list(report.versions())
-    assert any(version.startswith("boto3 ") for version in told)
-    assert any(version.startswith("litellm ") for version in told)
+def test_the_reported_versions_are_the_installed_ones() -> None:
+    reported = list(report.versions())
+    assert any(version.startswith("boto3 ") for version in reported)
+    assert any(version.startswith("litellm ") for version in reported)
 
 
 def test_a_page_begins_with_the_machine_how_busy_it_was_and_the_versions() -> None:
-    told = report.introduction(3, load=15.94)
-    assert "load average 15.9" in told
-    assert "median of 3 rounds" in " ".join(told.split())
-    assert "{" not in told
+    reported = report.introduction(3, load=15.94)
+    assert "load average 15.9" in reported
+    assert "median of 3 rounds" in " ".join(reported.split())
+    assert "{" not in reported

@@ -83,7 +83,7 @@ def test_a_role_does_not_use_credentials_of_a_boto_file(
 
 
 def test_a_missing_profile_is_not_an_error_of_a_region() -> None:
-    auth = AuthConfig(AuthenticationType.PROFILE, profile_name="nobody")
-    with pytest.raises(AuthenticationError, match="nobody") as raised:
+    auth = AuthConfig(AuthenticationType.PROFILE, profile_name="unknown")
+    with pytest.raises(AuthenticationError, match="unknown") as raised:
         ClientPool(auth, timeout=5).has_credentials()
     assert raised.value.region is None

@@ -28,7 +28,7 @@ def parse(factory: ResponseParserFactory, response: dict[str, Any]) -> Any:
     return factory.create_parser("rest-json")._event_stream_parser.parse(response, SHAPE)
 
 
-def told(factory: ResponseParserFactory, response: dict[str, Any]) -> object:
+def parsed_by(factory: ResponseParserFactory, response: dict[str, Any]) -> object:
     try:
         return parse(factory, response)
     except Exception as error:
@@ -46,19 +46,19 @@ JSON = st.recursive(
 def test_a_text_chunk_is_parsed_equally_without_padding(text: str, index: int, padding: str) -> None:
     response = event({"contentBlockIndex": index, "delta": {"text": text}, "p": padding})
     expected = {"contentBlockDelta": {"delta": {"text": text}, "contentBlockIndex": index}}
-    assert told(OURS, response) == told(THEIRS, response) == expected
+    assert parsed_by(OURS, response) == parsed_by(THEIRS, response) == expected
 
 
 @given(st.dictionaries(st.sampled_from(["contentBlockIndex", "delta", "p"]), JSON))
 def test_an_unexpected_delta_is_parsed_by_botocore_unless_that_would_lose_content(
     body: dict[str, Any],
 ) -> None:
-    parsed = told(OURS, event(body))
+    parsed = parsed_by(OURS, event(body))
     if isinstance(body.get("delta"), dict):
         came = {kind: member for kind, member in body["delta"].items() if member is not None}
         assert parsed["contentBlockDelta"]["delta"] == came  # type: ignore[index]
     else:
-        assert parsed == told(THEIRS, event(body))
+        assert parsed == parsed_by(THEIRS, event(body))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_content_that_botocore_does_not_know_is_not_changed(
     ],
 )
 def test_events_without_plain_text_are_parsed_by_botocore(body: object) -> None:
-    assert told(OURS, event(body)) == told(THEIRS, event(body))
+    assert parsed_by(OURS, event(body)) == parsed_by(THEIRS, event(body))
 
 
 @pytest.mark.parametrize("kind", ["contentBlockDelta", "messageStop", "somethingNew"])
@@ -115,7 +115,7 @@ def test_an_event_of_invalid_json_is_an_error_and_not_an_event_without_content(
     ],
 )
 def test_other_events_are_parsed_equally(kind: str, body: dict[str, Any]) -> None:
-    assert told(OURS, event(body, kind)) == told(THEIRS, event(body, kind))
+    assert parsed_by(OURS, event(body, kind)) == parsed_by(THEIRS, event(body, kind))
 
 
 def test_text_is_parsed_without_shapes(monkeypatch: pytest.MonkeyPatch) -> None:

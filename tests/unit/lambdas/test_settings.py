@@ -37,7 +37,7 @@ def test_a_valid_environment_is_read(environment):
     assert batch_state_machine_arn().endswith(":stateMachine:Batch")
 
 
-def test_batches_leave_a_tenth_of_the_quota_unless_told_otherwise(environment):
+def test_batches_leave_a_tenth_of_the_quota_by_default(environment):
     assert batch_settings().single_request_share == 0.1
 
     batch_settings.cache_clear()

@@ -14,7 +14,7 @@ from llmmanager.bedrock.routing.classification import StreamLostError, classify
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next
 
 AGAIN, REGION, MODEL, STOP = Next.SAME_TARGET, Next.OTHER_REGION, Next.OTHER_MODEL, Next.GIVE_UP
-WAY_IN, DROP = Next.OTHER_ACCESS_METHOD, Next.DROP_FEATURE
+OTHER_METHOD, DROP = Next.OTHER_ACCESS_METHOD, Next.DROP_FEATURE
 VALIDATION, DENIED, NOT_FOUND = "ValidationException", "AccessDeniedException", "ResourceNotFoundException"
 
 MEANINGS = [
@@ -35,7 +35,7 @@ MEANINGS = [
     (
         VALIDATION,
         "Invocation of x with on-demand throughput isn\u2019t supported.",
-        WAY_IN,
+        OTHER_METHOD,
         Kind.ACCESS_METHOD,
     ),
     (VALIDATION, "The provided model doesn't support on-demand throughput.", REGION, Kind.ACCESS),
@@ -118,11 +118,11 @@ MEANINGS = [
     ),
     (VALIDATION, "Malformed input request: #/messages: required key not found", STOP, Kind.REQUEST),
     (VALIDATION, "Operation not allowed", STOP, Kind.ACCESS),
-    (VALIDATION, "Something that nobody has seen yet", MODEL, Kind.REQUEST),
+    (VALIDATION, "An unknown message", MODEL, Kind.REQUEST),
     ("SerializationException", "", STOP, Kind.REQUEST),
     (DENIED, "You don't have access to the model with the specified model ID.", REGION, Kind.ACCESS),
-    (DENIED, "User: x is not authorized to perform: bedrock:InvokeModel", WAY_IN, Kind.ACCESS),
-    (DENIED, "Denied with an explicit deny in a service control policy", WAY_IN, Kind.ACCESS),
+    (DENIED, "User: x is not authorized to perform: bedrock:InvokeModel", OTHER_METHOD, Kind.ACCESS),
+    (DENIED, "Denied with an explicit deny in a service control policy", OTHER_METHOD, Kind.ACCESS),
     (DENIED, "User: x is not authorized to perform: kms:Decrypt on this resource", REGION, Kind.RESOURCE),
     (DENIED, "Authentication failed: Please make sure your API Key is valid.", REGION, Kind.CREDENTIALS),
     (DENIED, "Bearer Token has expired", STOP, Kind.EXPIRED_CREDENTIALS),

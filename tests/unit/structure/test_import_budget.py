@@ -32,8 +32,8 @@ HEAVY = {
 
 def loaded_by(code: str) -> set[str]:
     """Names of all modules that `code` loads."""
-    told = "loaded = sorted(set(sys.modules) - before); import json; print(json.dumps(loaded))"
-    code = f"import sys; before = set(sys.modules)\n{code}\n{told}"
+    report = "loaded = sorted(set(sys.modules) - before); import json; print(json.dumps(loaded))"
+    code = f"import sys; before = set(sys.modules)\n{code}\n{report}"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     return set(json.loads(done.stdout))
 

@@ -166,7 +166,7 @@ def test_a_client_says_who_it_is_without_putting_it_together_at_every_call(
         "before-send", lambda request, **_: sent.append(request.headers["User-Agent"])
     )
     monkeypatch.setattr(
-        "botocore.useragent.UserAgentComponent.to_string", lambda _: pytest.fail("put together anew")
+        "botocore.useragent.UserAgentComponent.to_string", lambda _: pytest.fail("created again")
     )
     manager.converse(ASK)
     [agent] = sent

@@ -1,6 +1,6 @@
 """What the HTTP function adds to boto3: to a warm call, to a cold start; and what it carries.
 
-python -m tests.benchmarks.http_door
+python -m tests.benchmarks.http_api
 """
 
 from __future__ import annotations

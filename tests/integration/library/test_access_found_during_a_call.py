@@ -1,4 +1,4 @@
-"""A way in that only Bedrock knows of is asked for when the known one is refused."""
+"""An access method that is missing in the catalog is looked up when the known one is rejected."""
 
 from __future__ import annotations
 
