@@ -242,6 +242,7 @@ class AttemptLoop(Generic[R]):
         # Creating the client and waiting for quota can take long.
         remaining = self._deadline.remaining()
         if remaining <= 0:
+            permit.rejected()
             raise self._no_answer("the deadline passed before the target could be called")
         start = datetime.now(UTC)
         try:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from llmmanager import (
+    DeadlineExceededError,
     LLMManager,
     ModelQuota,
     ParallelLLMManager,
@@ -18,7 +19,7 @@ from llmmanager import (
 from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
 from llmmanager.bedrock.routing import quota_gates
 from llmmanager.testing import FakeBedrock, Fault
-from tests.waiting import wait_until
+from tests.waiting import DeadlineWhen, wait_until
 
 # Nova Lite has one access method there.
 REGION = "eu-central-1"
@@ -98,4 +99,19 @@ def test_throttled_calls_do_not_count_as_quota(fake_bedrock: FakeBedrock, ask, m
     stop.set()
     run.join()
     assert [response.success for _, response in responses] == [False] * 4
+    manager.close()
+
+
+def test_a_call_whose_deadline_passes_before_it_is_sent_uses_no_quota(minute: FakeBedrock, ask) -> None:
+    admitted: list[int] = []
+
+    def has_passed() -> list[int]:
+        admitted.extend(gate._usage.tokens for gate in gates() if gate._usage.tokens)
+        return admitted
+
+    manager = LLMManager(["Nova Lite"], [REGION])
+    with pytest.raises(DeadlineExceededError, match="before the target could be called"):
+        manager.converse(ask, deadline=DeadlineWhen(has_passed))
+    assert [gate._usage.tokens for gate in gates()] == [0]
+    assert not minute.calls
     manager.close()
