@@ -18,6 +18,8 @@ from llmmanager.bedrock.routing.throttle_check import ThrottleCheck
 # Shares of the window: the pause after a throttle, which each further one doubles; the time between probes.
 _FIRST_PAUSE = 1 / 100
 _MAX_PAUSE = 1 / 8
+# A call sent alone counts as admitted if it is not throttled for this share: an answer can take far longer.
+_MAX_ALONE = 1 / 8
 _MIN_PROBE = 1 / 3
 _MAX_PROBE = 2.0
 # Share of the limit from which the usage counts as near the limit.
@@ -237,6 +239,8 @@ class QuotaGate:
 
     def _admit(self, tokens: int, reserve: float) -> Permit | None:
         now = self._clock()
+        if self._single is not None and now - self._single.issued >= _MAX_ALONE * self._window:
+            self._single, self._recovering, self._pause = None, False, 0.0
         if now < self._paused_until or self._single is not None or self._check.seconds_left(now) > 0:
             return None
         charge = Charge(now, tokens)

@@ -234,6 +234,19 @@ def test_throttles_among_many_admitted_calls_do_not(gate: QuotaGate, clock: Manu
     assert not gate.has_limit
 
 
+def test_a_call_sent_alone_does_not_block_others_until_its_answer(
+    gate: QuotaGate, clock: ManualClock
+) -> None:
+    for _ in range(10):
+        enter_later(gate, clock).answered(10)
+    use_up_the_quota(gate, clock)
+    clock.now += 10.2
+    assert gate.try_enter(10)
+    assert gate.try_enter(10) is None
+    clock.now += 1.3
+    assert gate.try_enter(10)
+
+
 def test_after_throttles_in_a_row_one_call_is_sent_alone(gate: QuotaGate, clock: ManualClock) -> None:
     use_up_the_quota(gate, clock)
     assert gate.has_limit
