@@ -16,7 +16,7 @@ def refused() -> str:
 
 @contextmanager
 def silent() -> Iterator[str]:
-    """An address where a connection is neither taken nor refused, as behind a firewall.
+    """An address where a connection is neither accepted nor refused, as behind a firewall.
 
     The queue of the listening socket is full and never emptied, so that the kernel drops what knocks.
     """

@@ -11,7 +11,7 @@ from tests.benchmarks.sides import Side
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """What is asked, and what FakeBedrock admits.
+    """The requests of a case, and the quota of FakeBedrock.
 
     Attributes:
         latency: the shortest and the longest time of an answer in seconds.

@@ -143,7 +143,7 @@ def test_a_parallel_configuration_can_be_used(snippets, fake_bedrock, messages) 
     assert result.success
 
 
-def test_the_documented_validation_refuses_an_answer_that_speaks_of_an_error(
+def test_the_documented_validation_rejects_an_answer_that_speaks_of_an_error(
     snippets, bedrock_of, messages
 ) -> None:
     space = snippets.run("15-response-validation-config", {"BedrockResponse": BedrockResponse})
@@ -191,7 +191,7 @@ def test_inference_parameters_serve_as_a_managers_default(snippets, fake_bedrock
 
 
 @pytest.mark.parametrize("model", ["Claude Haiku 4.5", "Claude Sonnet 4.5", "Claude Opus 4.7"])
-def test_a_model_that_refuses_some_of_the_parameters_answers_without_them(
+def test_a_model_that_rejects_some_of_the_parameters_answers_without_them(
     snippets, fake_bedrock, messages, model: str
 ) -> None:
     config = snippets.run("16-inference-configuration")["inference_config"]

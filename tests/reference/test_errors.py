@@ -50,7 +50,7 @@ def test_a_bad_request_prints_every_problem(handle: Handle, fake_bedrock, manage
     assert fake_bedrock.calls == ()
 
 
-def test_credentials_that_aws_refuses_are_printed_as_such(handle: Handle, fake_bedrock, manager) -> None:
+def test_credentials_that_aws_rejects_are_printed_as_such(handle: Handle, fake_bedrock, manager) -> None:
     fake_bedrock.add_fault(Fault(error="UnrecognizedClientException"))
     assert handle(manager).startswith("Authentication failed: ")
     assert [call.region for call in fake_bedrock.calls] == ["us-east-1", "us-west-2"]
@@ -95,19 +95,19 @@ def test_an_exhausted_call_carries_its_attempts_errors_and_response(fake_bedrock
     ("models", "regions"),
     [(["Nova Light"], ["us-east-1"]), ([], ["us-east-1"]), (["Nova Lite"], []), (["Nova Lite"], ["mars"])],
 )
-def test_a_configuration_that_cannot_work_is_refused_at_once(
+def test_a_configuration_that_cannot_work_is_rejected_at_once(
     fake_bedrock, models: list[str], regions: list[str]
 ) -> None:
     with pytest.raises(ConfigurationError):
         LLMManager(models, regions)
 
 
-def test_a_request_of_another_kind_is_refused_by_name(parallel_manager) -> None:
+def test_a_request_of_another_kind_is_rejected_by_name(parallel_manager) -> None:
     with pytest.raises(LLMManagerError, match="request"):
         parallel_manager.converse_with_request({"messages": []})
 
 
-def test_a_validation_of_another_kind_is_refused_before_any_request(
+def test_a_validation_of_another_kind_is_rejected_before_any_request(
     fake_bedrock, parallel_manager, snippets, messages
 ) -> None:
     space = snippets.run("09-bedrock-converse-request", {"messages": messages}, dots="messages")

@@ -205,7 +205,7 @@ def test_region_first_is_the_default_order(fake_bedrock: FakeBedrock, manager, m
     ]
 
 
-def test_without_feature_fallback_a_refused_feature_fails_the_call(
+def test_without_feature_fallback_a_rejected_feature_fails_the_call(
     fake_bedrock: FakeBedrock, messages
 ) -> None:
     manager = LLMManager(
@@ -342,7 +342,7 @@ def test_as_many_requests_run_at_once_as_configured(fake_bedrock: FakeBedrock, a
     assert fake_bedrock.peak_in_flight == 3
 
 
-def test_a_request_that_takes_too_long_is_given_up(fake_bedrock: FakeBedrock) -> None:
+def test_a_request_that_takes_too_long_times_out(fake_bedrock: FakeBedrock) -> None:
     fake_bedrock.add_fault(Fault(hang=True))
     manager = parallel(ParallelProcessingConfig(request_timeout_seconds=1))
     result = manager.converse_parallel(questions(1))

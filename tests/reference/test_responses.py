@@ -80,7 +80,7 @@ def test_a_failed_response_serialises_too(snippets, never_satisfied, messages) -
     assert again.to_dict() == space["response_dict"]
 
 
-def test_dots_for_messages_are_refused_as_what_they_are(snippets, fake_bedrock, manager) -> None:
+def test_dots_for_messages_are_rejected_as_what_they_are(snippets, fake_bedrock, manager) -> None:
     with pytest.raises(RequestValidationError, match=r"messages\[0\]"):
         snippets.run("10-bedrock-response", {"manager": manager})
     assert fake_bedrock.calls == ()
@@ -127,6 +127,6 @@ def test_a_parallel_response_lists_what_failed(snippets, fake_bedrock, parallel_
     assert (space["total_requests"], space["successful_requests"]) == (4, 3)
 
 
-def test_dots_for_requests_are_refused_as_what_they_are(snippets, parallel_manager) -> None:
+def test_dots_for_requests_are_rejected_as_what_they_are(snippets, parallel_manager) -> None:
     with pytest.raises(ParallelConfigurationError, match="requests"):
         snippets.run("11-parallel-response", {"parallel_manager": parallel_manager})

@@ -137,7 +137,7 @@ def test_an_image_read_from_a_file_is_sent(snippets, fake_bedrock, manager, tmp_
 # ---- 20: tool use
 
 
-def test_a_tool_is_called_with_the_input_that_its_schema_asks_for(
+def test_a_tool_is_called_with_the_input_that_its_schema_requires(
     snippets, fake_bedrock, manager, capsys
 ) -> None:
     space = snippets.run("20-tool-use", {"manager": manager})
@@ -210,7 +210,7 @@ def test_a_custom_retry_configuration_says_where_models_can_be_had(snippets, fak
 # ---- 23: response validation
 
 
-def test_a_harmful_answer_is_asked_for_again(snippets, bedrock_of, messages) -> None:
+def test_a_harmful_answer_is_requested_again(snippets, bedrock_of, messages) -> None:
     answers = iter(["This is ILLEGAL.", "", "A kind word."])
     bedrock = bedrock_of(responder=lambda call: next(answers))
     manager = LLMManager(["Nova Lite"], ["us-east-1"])

@@ -48,8 +48,8 @@ for item in json.load(sys.stdin):
 
 
 @dataclass
-class Refusal:
-    """What is refused: `count` requests of a method to paths that hold a text, or all of a service."""
+class InjectedFault:
+    """An error for `count` requests of a method whose path contains a text, or for all requests."""
 
     service: str
     method: str
@@ -62,8 +62,8 @@ class AwsServer:
     """moto's S3 and DynamoDB on loopback."""
 
     def __init__(self) -> None:
-        self.refused: Counter[str] = Counter()
-        self._refusals: list[Refusal] = []
+        self.failed: Counter[str] = Counter()
+        self._faults: list[InjectedFault] = []
         self._lock = threading.Lock()
         aws = self
 
@@ -73,7 +73,7 @@ class AwsServer:
             def answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 service = "dynamodb" if "X-Amz-Target" in self.headers else "s3"
-                status = aws.status_of_refusal(service, self.command, self.path)
+                status = aws.injected_status(service, self.command, self.path)
                 if status:
                     self.respond(status, {}, b"")
                     return
@@ -116,7 +116,7 @@ class AwsServer:
         self._server.shutdown()
         self._server.server_close()
 
-    def refuse(
+    def inject_fault(
         self,
         service: str,
         *,
@@ -126,23 +126,23 @@ class AwsServer:
         count: float = math.inf,
     ) -> None:
         """Answer `status` to the next `count` requests of a service, of a method, to paths with a text."""
-        self._refusals.append(Refusal(service, method, path, status, count))
+        self._faults.append(InjectedFault(service, method, path, status, count))
 
     def recover(self) -> None:
-        self._refusals.clear()
+        self._faults.clear()
 
-    def status_of_refusal(self, service: str, method: str, path: str) -> int | None:
+    def injected_status(self, service: str, method: str, path: str) -> int | None:
         with self._lock:
-            for refusal in self._refusals:
+            for fault in self._faults:
                 if (
-                    refusal.service == service
-                    and refusal.method in ("", method)
-                    and refusal.path in path
-                    and refusal.count > 0
+                    fault.service == service
+                    and fault.method in ("", method)
+                    and fault.path in path
+                    and fault.count > 0
                 ):
-                    refusal.count -= 1
-                    self.refused[service] += 1
-                    return refusal.status
+                    fault.count -= 1
+                    self.failed[service] += 1
+                    return fault.status
         return None
 
 
@@ -194,7 +194,7 @@ def aws(bedrock: FakeBedrock, cold_start: Any, monkeypatch: pytest.MonkeyPatch) 
 
 
 class StateMachine:
-    """Does with the functions what the state machine does: retries, loops, goes on without a lost shard."""
+    """Runs the functions as the state machine does: with retries, loops, and without a lost shard."""
 
     def __init__(self, make_context: Any) -> None:
         self._context = make_context

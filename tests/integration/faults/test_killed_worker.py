@@ -1,4 +1,4 @@
-"""A worker whose process ends without a word, and the one that goes on after it."""
+"""A worker whose process is killed, and the worker that continues."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def test_a_worker_killed_in_the_middle_loses_no_answer_that_was_written(
     wait_until(lambda: len(machine.parts(item)) >= answers_written)
     process.kill()
     process.wait()
-    kept = [result["recordId"] for result in machine.parts(item)]
+    finished = [result["recordId"] for result in machine.parts(item)]
     machine.run_shard(item)
 
-    assert answers_written <= len(kept) < item["records"]
+    assert answers_written <= len(finished) < item["records"]
     assert Counter(result["recordId"] for result in machine.parts(item)).most_common(1)[0][1] == 1
-    asked = Counter(call.prompt for call in bedrock.calls)
-    assert all(asked[f"Question {name.removeprefix('record-')}?"] == 1 for name in kept)
+    calls_by_prompt = Counter(call.prompt for call in bedrock.calls)
+    assert all(calls_by_prompt[f"Question {name.removeprefix('record-')}?"] == 1 for name in finished)
 
 
 def test_an_answer_is_safe_while_the_next_one_is_still_awaited(machine, bedrock, put, records):

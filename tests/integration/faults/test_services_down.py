@@ -51,13 +51,13 @@ def test_every_region_throttling_half_of_the_time(machine, bedrock, put, records
 
 
 def test_dynamodb_down_for_the_whole_run(machine, aws, put, records):
-    aws.refuse("dynamodb")
+    aws.inject_fault("dynamodb")
     batch = records(40)
 
     summary = machine.run({"inputS3Uri": put(batch)})
 
     assert_all_answered(machine, summary, batch)
-    assert aws.refused["dynamodb"] > 0
+    assert aws.failed["dynamodb"] > 0
 
 
 @pytest.mark.parametrize("status", [500, 503])
@@ -79,11 +79,11 @@ def test_dynamodb_down_for_the_whole_run(machine, aws, put, records):
 def test_s3_failing_once(machine, bedrock, aws, put, records, method, path, status):
     batch = records(30)
     uri = put(batch)
-    aws.refuse("s3", method=method, path=path, status=status, count=1)
+    aws.inject_fault("s3", method=method, path=path, status=status, count=1)
 
     summary = machine.run({"inputS3Uri": uri})
 
-    assert aws.refused["s3"] == 1
+    assert aws.failed["s3"] == 1
     assert_all_answered(machine, summary, batch)
     assert len(bedrock.calls) == 30
 
@@ -92,7 +92,7 @@ def test_s3_failing_for_as_long_as_a_worker_retries(machine, aws, bedrock, put, 
     batch = records(20)
     (item,) = machine.plan({"inputS3Uri": put(batch), "regions": ["us-east-1"]})
     # Four attempts of the SDK, then the part waits for the end of the shard.
-    aws.refuse("s3", method="PUT", path="results/", count=4)
+    aws.inject_fault("s3", method="PUT", path="results/", count=4)
 
     machine.run_shard(item)
 
@@ -103,10 +103,10 @@ def test_s3_failing_while_a_batch_is_ended_costs_no_answer_that_is_under_way(
     machine, aws, bedrock, put, records
 ):
     bedrock.set_latency(0.05)
-    bedrock.add_fault(Fault(error="ValidationException", message="refused", count=1))
+    bedrock.add_fault(Fault(error="ValidationException", message="rejected", count=1))
     data = {"inputS3Uri": put(records(20)), "models": ["Nova Lite"], "regions": ["us-east-1"]}
     (item,) = machine.plan({**data, "failureStrategy": "stopOnFirstFailure"})
-    aws.refuse("s3", path="/ended/")
+    aws.inject_fault("s3", path="/ended/")
 
     machine.run_shard(item)
     aws.recover()

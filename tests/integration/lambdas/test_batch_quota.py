@@ -36,7 +36,7 @@ def budget(*, start_until=None):
     return Budget(start_until=start_until or Deadline.after(800), end=Deadline.after(900))
 
 
-def asked(bedrock):
+def calls_by_prompt(bedrock):
     return Counter(call.prompt for call in bedrock.calls if call.status == 200)
 
 
@@ -46,8 +46,8 @@ def test_every_record_is_answered_under_a_quota_and_paid_for_once(machine, short
     summary = machine.run({"inputS3Uri": machine.put(records(150)), **ONE_TARGET})
 
     assert (summary["answered"], summary["failed"]) == (150, 0)
-    assert set(asked(short_minute).values()) == {1}
-    assert len(asked(short_minute)) == 150
+    assert set(calls_by_prompt(short_minute).values()) == {1}
+    assert len(calls_by_prompt(short_minute)) == 150
 
 
 def test_a_batch_waits_for_a_daily_quota_and_tries_one_record_before_the_others(machine, deployed, records):
@@ -96,11 +96,13 @@ def test_an_invocation_that_ends_during_a_wait_for_quota_fails_no_record(machine
     (item,) = machine.plan({"inputS3Uri": machine.put(records(30)), **ONE_TARGET})
     deployed.set_quota(requests_per_minute=3)
 
-    first = worker.run_shard(item, budget(start_until=DeadlineWhen(lambda: len(asked(deployed)) >= 6)))
+    first = worker.run_shard(
+        item, budget(start_until=DeadlineWhen(lambda: len(calls_by_prompt(deployed)) >= 6))
+    )
     deployed.clear_quotas()
 
     assert (first["done"], first["failed"]) == (False, 0)
-    assert first["answered"] == len(asked(deployed)) == 6
+    assert first["answered"] == len(calls_by_prompt(deployed)) == 6
 
 
 def test_a_deadline_that_passes_while_records_wait_fails_them_with_that_reason(machine, deployed, records):

@@ -162,8 +162,8 @@ def test_one_execution_at_a_time_runs_a_batch_and_no_answer_is_paid_twice(deploy
     third = Execution("three", {"inputS3Uri": uri, "batchId": "job"})
     for shard in third.plan(machine):
         machine.run_shard(shard)
-    asked = Counter(call.prompt for call in deployed.calls)
-    assert asked == {f"Question {number}?": 1 for number in range(RECORDS)}
+    calls_by_prompt = Counter(call.prompt for call in deployed.calls)
+    assert calls_by_prompt == {f"Question {number}?": 1 for number in range(RECORDS)}
 
 
 def test_a_running_batch_of_an_earlier_version_is_respected_without_a_claim(machine, records):

@@ -278,12 +278,12 @@ def test_a_batch_is_resumed_by_another_execution_with_its_id(machine, deployed, 
     data = {"inputS3Uri": machine.put(records(45)), "batchId": "my-batch"}
     first, *_ = machine.plan(data, name="execution-1")
     machine.run_shard(first)
-    asked = len(deployed.calls)
+    calls_made = len(deployed.calls)
 
     summary = machine.run(data, name="execution-2")
 
     assert summary["answered"] == 45
-    assert len(deployed.calls) == asked + 13
+    assert len(deployed.calls) == calls_made + 13
 
 
 def test_an_id_with_another_input_is_rejected(machine, records, subtests):

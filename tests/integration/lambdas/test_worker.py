@@ -51,7 +51,7 @@ def in_parts(machine, item):
     return [json.loads(line)["recordId"] for line in lines]
 
 
-def times_asked(bedrock):
+def calls_by_prompt(bedrock):
     return Counter(call.prompt for call in bedrock.calls)
 
 
@@ -76,8 +76,8 @@ def test_a_worker_that_stops_is_followed_by_one_that_repeats_no_call(
     assert len(kept) == 5
     assert summary["answered"] == 20
     assert len({line["recordId"] for line in machine.lines("results.jsonl")}) == 20
-    asked = times_asked(deployed)
-    assert all(asked[f"Question {number.removeprefix('record-')}?"] == 1 for number in kept)
+    calls_made = calls_by_prompt(deployed)
+    assert all(calls_made[f"Question {number.removeprefix('record-')}?"] == 1 for number in kept)
 
 
 def test_records_without_time_are_left_to_the_next_invocation(machine, deployed, records):
@@ -85,13 +85,13 @@ def test_records_without_time_are_left_to_the_next_invocation(machine, deployed,
 
     over = DeadlineWhen(lambda: len(deployed.calls) >= 30)
     first = worker.run_shard(item, Budget(start_until=over, end=Deadline.after(ENOUGH)))
-    asked = len(deployed.calls)
+    calls_made = len(deployed.calls)
     second = worker.run_shard(item, budget(start=ENOUGH, end=ENOUGH))
 
     assert not first["done"]
-    assert first["answered"] == asked < item["records"]
+    assert first["answered"] == calls_made < item["records"]
     assert second == {"done": True, "answered": item["records"], "failed": 0}
-    assert set(times_asked(deployed).values()) == {1}
+    assert set(calls_by_prompt(deployed).values()) == {1}
     assert len(in_parts(machine, item)) == len(set(in_parts(machine, item))) == item["records"]
 
 
@@ -129,10 +129,10 @@ def test_an_invocation_without_progress_raises(machine, deployed, shard, end):
 def test_a_failed_record_is_not_run_again_by_the_next_invocation(machine, deployed, shard):
     deployed.add_fault(Fault(error="AccessDeniedException"))
     machine.run_shard(shard)
-    asked = len(deployed.calls)
+    calls_made = len(deployed.calls)
 
     assert machine.run_shard(shard)["failed"] == 20
-    assert len(deployed.calls) == asked
+    assert len(deployed.calls) == calls_made
 
 
 def test_a_record_that_a_new_version_rejects_does_not_affect_others(machine, deployed, shard):
@@ -165,7 +165,7 @@ def test_results_that_s3_rejects_are_written_with_the_next_part(
 
     assert second["answered"] == 20
     assert 5 <= first["answered"] <= 20
-    assert set(times_asked(deployed).values()) == {1}
+    assert set(calls_by_prompt(deployed).values()) == {1}
 
 
 def test_a_worker_whose_results_cannot_be_written_raises(machine, deployed, shard, monkeypatch):

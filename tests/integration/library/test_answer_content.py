@@ -134,7 +134,7 @@ def test_a_signature_in_several_parts_is_whole(manager, bedrock: Bedrock, ask) -
     assert streamed(manager, ask).get_content_blocks() == [SIGNED, {"text": "Noon."}]
 
 
-def test_a_block_that_the_sdk_does_not_know_is_kept_and_sent_back_as_it_came(
+def test_a_block_that_the_sdk_does_not_know_is_kept_and_sent_back_unchanged(
     manager, bedrock: Bedrock, ask
 ) -> None:
     bedrock.content = [HOLOGRAM, {"text": "Look."}]
@@ -164,7 +164,7 @@ def test_an_answer_with_a_block_of_an_unexpected_form_is_not_lost(
     assert response.get_content_blocks() == [block for block in content if block and block.get("text", "x")]
 
 
-def test_an_answer_of_another_form_is_asked_for_again_and_its_usage_is_unknown(
+def test_an_answer_of_another_form_is_requested_again_and_its_usage_is_unknown(
     manager, bedrock: Bedrock, ask
 ) -> None:
     bedrock.content = ["Look."]

@@ -159,7 +159,7 @@ def test_a_token_file_that_is_not_there_is_an_authentication_error(
     assert len(raised.value.response.attempts) == 1
 
 
-def test_credentials_with_a_line_break_are_refused_without_being_shown(
+def test_credentials_with_a_line_break_are_rejected_without_being_shown(
     make_manager, ask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("AWS_SESSION_TOKEN", "hush\n")
@@ -173,7 +173,7 @@ def test_credentials_with_a_line_break_are_refused_without_being_shown(
     assert "hush" not in "".join(output) + caplog.text
 
 
-def test_what_is_no_auth_config_is_refused_without_being_shown(make_manager) -> None:
+def test_an_invalid_auth_config_is_rejected_without_being_shown(make_manager) -> None:
     with pytest.raises(ConfigurationError, match="auth_config") as raised:
         make_manager(auth_config={"secret_access_key": "hush"})
     assert "hush" not in f"{raised.value} {raised.value.details}"

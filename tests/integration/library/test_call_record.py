@@ -198,7 +198,7 @@ def test_a_profile_name_counts_for_profiles_only(make_manager, ask) -> None:
     assert make_manager(auth_config=auth).converse(ask).success
 
 
-def test_a_value_that_json_cannot_hold_is_refused_before_any_call(
+def test_a_value_that_json_cannot_hold_is_rejected_before_any_call(
     fake_bedrock: FakeBedrock, make_manager, ask
 ) -> None:
     with pytest.raises(RequestValidationError):
@@ -236,7 +236,7 @@ def test_an_invalid_answer_is_an_attempt_that_failed(fake_bedrock: FakeBedrock, 
     assert [attempt.region for attempt in response.attempts] == [EAST, EAST]
 
 
-def test_answers_refused_in_one_call_count_in_the_statistics(
+def test_answers_rejected_in_one_call_count_in_the_statistics(
     fake_bedrock: FakeBedrock, make_manager, ask
 ) -> None:
     manager = make_manager()
@@ -276,7 +276,7 @@ def test_a_delay_that_would_outlast_the_deadline_is_not_begun(
     assert isinstance(response.get_last_error(), InvalidResponseError)
 
 
-def test_a_feature_refused_again_after_it_was_restored_is_dropped_once_more(
+def test_a_feature_rejected_again_after_it_was_restored_is_dropped_again(
     fake_bedrock: FakeBedrock, make_manager, ask
 ) -> None:
     refused = "This model doesn't support tool use."
@@ -307,7 +307,7 @@ def test_a_request_that_stays_wrong_without_memory_goes_to_the_next_model(
     assert response.model_used == "amazon.nova-micro-v1:0"
 
 
-def test_features_that_are_refused_one_after_the_other_are_all_dropped(
+def test_features_that_are_rejected_one_after_the_other_are_all_dropped(
     fake_bedrock: FakeBedrock, make_manager, ask
 ) -> None:
     for message in ("This model doesn't support tool use.", "This model doesn't support system messages."):
@@ -409,7 +409,7 @@ def test_names_are_taken_from_sequences_of_names_only(
         LLMManager(**{"models": ["Nova Lite"], "regions": [EAST], **arguments})
 
 
-def test_bedrock_is_asked_about_the_regions_of_the_manager_only(
+def test_bedrock_is_queried_about_the_regions_of_the_manager_only(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
     make_manager(regions=(EAST, WEST)).refresh_model_data()

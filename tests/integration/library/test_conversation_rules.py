@@ -74,7 +74,7 @@ WAYS: dict[str, Callable[..., Any]] = {
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize(("messages", "tools", "field"), REJECTED.values(), ids=REJECTED)
-def test_a_conversation_that_every_model_rejects_is_refused_by_its_field_before_any_call(
+def test_a_conversation_that_every_model_rejects_is_rejected_by_its_field_before_any_call(
     fake_bedrock: FakeBedrock, make_manager, messages: list[Json], tools: Json | None, field: str, way: Any
 ) -> None:
     with pytest.raises(RequestValidationError) as raised:

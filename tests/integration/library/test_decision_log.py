@@ -85,7 +85,7 @@ def test_attempts_and_retries_are_lines_for_debugging(make_manager, fake_bedrock
     assert lines(logging.INFO) == []
 
 
-def test_an_answer_that_the_caller_refuses_is_a_line_without_it(make_manager, fake_bedrock, lines) -> None:
+def test_an_answer_that_the_caller_rejects_is_a_line_without_it(make_manager, fake_bedrock, lines) -> None:
     verdicts = iter([False, True])
     config = ResponseValidationConfig(
         lambda response: ValidationResult(success=next(verdicts), error_message=str(response.get_content()))
@@ -95,7 +95,7 @@ def test_an_answer_that_the_caller_refuses_is_a_line_without_it(make_manager, fa
     assert response.get_content() not in "\n".join(lines())
 
 
-def test_a_stream_that_breaks_is_logged_with_where_it_goes_on(make_manager, fake_bedrock, lines) -> None:
+def test_a_stream_that_breaks_is_logged_with_its_next_target(make_manager, fake_bedrock, lines) -> None:
     fake_bedrock.add_fault(Fault(error="modelStreamErrorException", region=EAST, after_chunks=2))
     assert "".join(make_manager().converse_stream(ask()))
     assert lines(logging.INFO) == [f"{EAST_TO_WEST} after modelStreamErrorException"]

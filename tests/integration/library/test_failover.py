@@ -119,7 +119,7 @@ def test_a_model_that_takes_profiles_only_is_called_through_its_profile(
     assert response.access_method == "geographic_profile"
 
 
-def test_on_demand_refused_goes_through_the_profile_and_is_remembered(
+def test_on_demand_rejected_goes_through_the_profile_and_is_remembered(
     fake_bedrock, make_manager, ask
 ) -> None:
     message = (
@@ -157,7 +157,7 @@ def test_a_region_that_cannot_be_reached_is_left_for_the_next(
     assert make_manager().converse(ask).region_used == "us-west-2"
 
 
-def test_a_silent_target_is_left_after_the_timeout_and_not_asked_again(
+def test_a_silent_target_is_left_after_the_timeout_and_not_called_again(
     fake_bedrock, make_manager, ask, clock
 ) -> None:
     fake_bedrock.add_fault(Fault(hang=True, region="us-east-1"))
@@ -213,7 +213,7 @@ def test_a_servers_retry_after_is_waited_for(fake_bedrock, make_manager, ask, cl
     ],
     ids=lambda fault: fault.error,
 )
-def test_credentials_that_every_region_refuses_are_an_authentication_error(
+def test_credentials_that_every_region_rejects_are_an_authentication_error(
     fake_bedrock, make_manager, ask, error
 ) -> None:
     fake_bedrock.add_fault(error)
@@ -241,7 +241,7 @@ def test_a_region_that_is_not_enabled_is_left_with_all_its_models_and_tried_last
     assert [attempt.region for attempt in second.attempts] == ["us-east-1"]
 
 
-def test_refused_credentials_in_one_region_and_another_error_in_the_rest_are_no_authentication_error(
+def test_rejected_credentials_in_one_region_and_another_error_in_the_rest_are_no_authentication_error(
     fake_bedrock, make_manager, ask
 ) -> None:
     fake_bedrock.add_fault(Fault(error="UnrecognizedClientException", region="us-east-1"))
@@ -284,7 +284,7 @@ def test_a_request_that_bedrock_calls_malformed_is_not_carried_round(fake_bedroc
     assert raised.value.response is not None
 
 
-def test_a_bad_request_is_refused_with_all_its_problems_before_any_call(fake_bedrock, make_manager) -> None:
+def test_a_bad_request_is_rejected_with_all_its_problems_before_any_call(fake_bedrock, make_manager) -> None:
     with pytest.raises(RequestValidationError) as raised:
         make_manager().converse(
             [{"role": "unknown", "content": [{"image": {"format": "bmp", "source": {"bytes": b"x"}}}]}],
@@ -327,7 +327,7 @@ def test_a_call_changes_nothing_it_was_given(fake_bedrock, make_manager) -> None
     assert arguments == before
 
 
-def test_an_unknown_model_is_refused_with_the_nearest_names(make_manager) -> None:
+def test_an_unknown_model_is_rejected_with_the_nearest_names(make_manager) -> None:
     with pytest.raises(ConfigurationError, match="Nova Lite"):
         make_manager(("Nova Light",))
 
@@ -358,7 +358,7 @@ def test_a_model_missing_in_one_region_is_a_warning(make_manager) -> None:
         ({"default_inference_config": ["x"]}, "default_inference_config"),
     ],
 )
-def test_a_bad_setting_is_refused_by_its_name(make_manager, arguments: dict[str, Any], named: str) -> None:
+def test_a_bad_setting_is_rejected_by_its_name(make_manager, arguments: dict[str, Any], named: str) -> None:
     with pytest.raises(ConfigurationError, match=named):
         make_manager(**arguments)
 

@@ -160,7 +160,7 @@ def models_called(bedrock: FakeBedrock) -> list[str]:
         ),
     ],
 )
-def test_a_refused_tuning_parameter_is_left_out_at_once_for_the_same_target(
+def test_a_rejected_tuning_parameter_is_left_out_at_once_for_the_same_target(
     fake_bedrock: FakeBedrock,
     make_manager,
     message: str,
@@ -204,7 +204,7 @@ def test_one_kind_of_forced_tool_choice_is_not_held_against_another(
     assert fake_bedrock.calls[-1].body["toolConfig"] == named
 
 
-def test_a_parameter_refused_while_thinking_is_sent_again_without_thinking(
+def test_a_parameter_rejected_while_thinking_is_sent_again_without_thinking(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
     refuse(fake_bedrock, "`temperature` may only be set to 1 when thinking is enabled.")
@@ -217,7 +217,7 @@ def test_a_parameter_refused_while_thinking_is_sent_again_without_thinking(
     assert fake_bedrock.calls[-1].body["inferenceConfig"] == {"temperature": 0.5}
 
 
-def test_a_refused_cache_point_is_remembered_for_its_place(fake_bedrock: FakeBedrock, make_manager) -> None:
+def test_a_rejected_cache_point_is_remembered_for_its_place(fake_bedrock: FakeBedrock, make_manager) -> None:
     refuse(
         fake_bedrock,
         "Malformed input request: #/messages/2/content/1: extraneous key [cachePoint] is not permitted",
@@ -232,7 +232,7 @@ def test_a_refused_cache_point_is_remembered_for_its_place(fake_bedrock: FakeBed
     assert fake_bedrock.calls[-1].body["messages"][0]["content"] == [TEXT, CACHE_POINT]
 
 
-def test_a_value_refused_once_is_not_held_against_other_values(
+def test_a_value_rejected_once_is_not_remembered_for_other_values(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
     refuse(fake_bedrock, "The maximum tokens you requested exceeds the model limit of 10.")
@@ -267,7 +267,7 @@ CONTENT = [
 
 
 @pytest.mark.parametrize(("message", "feature", "arguments", "gone"), CONTENT)
-def test_refused_content_moves_to_the_next_model_in_full(
+def test_rejected_content_moves_to_the_next_model_in_full(
     fake_bedrock: FakeBedrock, make_manager, message: str, feature: str, arguments: dict[str, Any], gone: str
 ) -> None:
     refuse(fake_bedrock, message, None, LITE)
@@ -323,7 +323,7 @@ def test_a_model_that_takes_the_content_is_retried_before_content_is_left_out(
     assert response.features_disabled == []
 
 
-def test_reasoning_in_the_history_is_left_out_for_the_model_that_refuses_it_when_the_other_stays_throttled(
+def test_reasoning_in_the_history_is_left_out_for_the_model_that_rejects_it_when_the_other_stays_throttled(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
     fake_bedrock.add_fault(Fault(error="ThrottlingException", model="anthropic."))
@@ -361,7 +361,7 @@ def test_a_model_set_aside_is_used_before_the_deadline_passes(
     assert response.features_disabled == ["images"]
 
 
-def test_a_model_known_to_refuse_content_is_passed_over_while_another_may_accept_it(
+def test_a_model_known_to_reject_content_is_skipped_while_another_may_accept_it(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
     refuse(fake_bedrock, NO_IMAGES, 1, LITE)
@@ -373,7 +373,7 @@ def test_a_model_known_to_refuse_content_is_passed_over_while_another_may_accept
     assert second.features_disabled == without_image.features_disabled == []
 
 
-def test_content_known_to_be_refused_by_every_model_is_left_out_for_the_first_one(
+def test_content_known_to_be_rejected_by_every_model_is_left_out_for_the_first_one(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
     for model in (LITE, PRO):
@@ -385,7 +385,9 @@ def test_content_known_to_be_refused_by_every_model_is_left_out_for_the_first_on
     assert response.features_disabled == ["images"]
 
 
-def test_what_a_model_refused_is_held_against_it_alone(fake_bedrock: FakeBedrock, make_manager) -> None:
+def test_what_a_model_rejected_is_remembered_for_that_model_only(
+    fake_bedrock: FakeBedrock, make_manager
+) -> None:
     refuse(fake_bedrock, NO_TOOLS, 1, LITE)
     manager = make_manager(("Nova Lite", "Nova Micro"), (EAST,))
     manager.converse([user()], tool_config=TOOLS)
@@ -395,7 +397,7 @@ def test_what_a_model_refused_is_held_against_it_alone(fake_bedrock: FakeBedrock
     assert "toolConfig" in fake_bedrock.calls[-2].body
 
 
-def test_tools_refused_in_a_stream_stay_in_other_calls(fake_bedrock: FakeBedrock, make_manager) -> None:
+def test_tools_rejected_in_a_stream_stay_in_other_calls(fake_bedrock: FakeBedrock, make_manager) -> None:
     refuse(fake_bedrock, NO_TOOLS_IN_STREAMS, None, operation="ConverseStream")
     manager = make_manager(regions=(EAST,))
     with pytest.raises(RetryExhaustedError):
@@ -405,7 +407,7 @@ def test_tools_refused_in_a_stream_stay_in_other_calls(fake_bedrock: FakeBedrock
     assert "toolConfig" in fake_bedrock.calls[-1].body
 
 
-def test_tools_refused_in_a_stream_are_left_out_of_later_streams(
+def test_tools_rejected_in_a_stream_are_left_out_of_later_streams(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
     refuse(fake_bedrock, NO_TOOLS_IN_STREAMS, 1, operation="ConverseStream")
@@ -416,7 +418,7 @@ def test_tools_refused_in_a_stream_are_left_out_of_later_streams(
         assert (len(stream.attempts), stream.features_disabled) == (attempts, ["tools"])
 
 
-def test_an_image_refused_in_a_tool_result_is_left_out_there_only(
+def test_an_image_rejected_in_a_tool_result_is_left_out_there_only(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
     refuse(fake_bedrock, NO_IMAGES)
@@ -433,7 +435,7 @@ def test_an_image_refused_in_a_tool_result_is_left_out_there_only(
     assert "image" in fake_bedrock.calls[-1].body["messages"][0]["content"][1]
 
 
-def test_an_image_of_a_tool_result_is_sent_beside_it_and_left_out_where_that_is_refused_too(
+def test_an_image_of_a_tool_result_is_sent_beside_it_and_left_out_where_that_is_rejected_too(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
     refuse(fake_bedrock, NO_IMAGES)
@@ -484,7 +486,7 @@ def test_content_is_logged_as_left_out_when_it_is_and_not_when_another_model_is_
 # Safety
 
 
-def test_a_refused_guardrail_is_never_left_out_but_leads_to_the_next_model(
+def test_a_rejected_guardrail_is_never_left_out_but_leads_to_the_next_model(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
     refuse(fake_bedrock, NO_GUARDRAIL, 1, LITE)
@@ -494,7 +496,7 @@ def test_a_refused_guardrail_is_never_left_out_but_leads_to_the_next_model(
     assert response.features_disabled == []
 
 
-def test_a_guardrail_that_every_model_refuses_is_an_error(fake_bedrock: FakeBedrock, make_manager) -> None:
+def test_a_guardrail_that_every_model_rejects_is_an_error(fake_bedrock: FakeBedrock, make_manager) -> None:
     refuse(fake_bedrock, NO_GUARDRAIL, None)
     manager = make_manager(("Nova Lite", "Nova Pro"))
     with pytest.raises(RetryExhaustedError, match="guardrailConfig"):
@@ -614,7 +616,7 @@ def test_without_fallback_nothing_is_left_out_in_any_call(
     assert all(call.body == fake_bedrock.calls[0].body for call in fake_bedrock.calls)
 
 
-def test_a_feature_refused_that_is_not_there_is_no_endless_loop(
+def test_a_feature_rejected_that_is_not_there_is_no_endless_loop(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
     refuse(fake_bedrock, NO_TOOLS, None)
@@ -623,7 +625,7 @@ def test_a_feature_refused_that_is_not_there_is_no_endless_loop(
     assert len(fake_bedrock.calls) == 1
 
 
-def test_a_model_that_goes_on_refusing_what_it_no_longer_gets_is_left(
+def test_a_model_that_continues_rejecting_what_it_no_longer_gets_is_left(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
     refuse(fake_bedrock, NO_TOOLS, None)

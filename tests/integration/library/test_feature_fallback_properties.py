@@ -203,7 +203,7 @@ class Calls:
 
 @few
 @given(first=refusals, second=refusals)
-def test_only_refused_features_are_missing_and_never_the_guardrail(
+def test_only_rejected_features_are_missing_and_never_the_guardrail(
     bedrock: FakeBedrock,
     new_manager: Callable[..., LLMManager],
     first: list[tuple[str, str]],
@@ -221,7 +221,7 @@ def test_only_refused_features_are_missing_and_never_the_guardrail(
 
 @few
 @given(faults=refusals, first_streams=st.booleans())
-def test_what_one_operation_refuses_is_sent_again_by_the_other(
+def test_what_one_operation_rejects_is_sent_again_by_the_other(
     bedrock: FakeBedrock,
     new_manager: Callable[..., LLMManager],
     faults: list[tuple[str, str]],
@@ -236,7 +236,7 @@ def test_what_one_operation_refuses_is_sent_again_by_the_other(
 
 @few
 @given(faults=refusals)
-def test_content_is_left_out_only_where_every_model_has_refused_some(
+def test_content_is_left_out_only_where_every_model_has_rejected_some(
     bedrock: FakeBedrock, new_manager: Callable[..., LLMManager], faults: list[tuple[str, str]]
 ) -> None:
     with closing(new_manager()) as manager:

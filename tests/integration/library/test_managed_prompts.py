@@ -50,7 +50,7 @@ def test_default_inference_parameters_are_not_sent_to_a_managed_prompt(
     assert by_model.body["inferenceConfig"] == {"maxTokens": 50}
 
 
-def test_settings_that_a_managed_prompt_defines_itself_are_refused_before_any_call(
+def test_settings_that_a_managed_prompt_defines_itself_are_rejected_before_any_call(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
     with pytest.raises(RequestValidationError) as raised:

@@ -17,7 +17,7 @@ ASK = [{"role": "user", "content": [{"text": "Sum up the report."}, PDF]}]
 
 
 @pytest.mark.parametrize("ask", ["converse", "converse_stream"])
-def test_a_model_whose_limit_is_exceeded_is_passed_over_with_a_warning(
+def test_a_model_whose_limit_is_exceeded_is_skipped_with_a_warning(
     fake_bedrock: FakeBedrock, make_manager, ask: str
 ) -> None:
     response = getattr(make_manager((CLAUDE_3, HAIKU_4_5), (REGION,)), ask)(ASK)
@@ -56,7 +56,7 @@ def test_no_call_is_made_when_every_model_of_the_calls_regions_has_the_limit(
     assert len(fake_bedrock.calls) == calls
 
 
-def test_a_failed_model_is_not_replaced_by_one_that_was_passed_over(
+def test_a_failed_model_is_not_replaced_by_one_that_was_skipped(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
     fake_bedrock.deny(HAIKU_4_5)

@@ -224,7 +224,7 @@ def test_answers_are_validated_like_in_converse(fake_bedrock: FakeBedrock, make_
 
 
 @pytest.mark.parametrize("count", [0, -1, 4, 1.5, True, "2"])
-def test_impossible_region_counts_are_refused(make_parallel, count: object) -> None:
+def test_impossible_region_counts_are_rejected(make_parallel, count: object) -> None:
     with pytest.raises(ParallelConfigurationError, match="target_regions_per_request"):
         make_parallel().converse_parallel([request(0)], target_regions_per_request=count)
 
@@ -236,7 +236,7 @@ def test_the_default_region_count_fits_a_single_region(make_parallel) -> None:
         manager.converse_parallel([request(0)], target_regions_per_request=2)
 
 
-def test_an_empty_list_duplicate_ids_and_other_things_are_refused(make_parallel) -> None:
+def test_an_empty_list_duplicate_ids_and_other_things_are_rejected(make_parallel) -> None:
     manager = make_parallel()
     with pytest.raises(ParallelConfigurationError, match="at least one"):
         manager.converse_parallel([])
@@ -286,7 +286,7 @@ def test_a_stream_stops_drawing_at_the_deadline(fake_bedrock: FakeBedrock, make_
     assert len(answers) == len(drawn) < 100
 
 
-def test_what_is_no_source_of_requests_or_regions_is_refused_by_name(make_parallel) -> None:
+def test_what_is_no_source_of_requests_or_regions_is_rejected_by_name(make_parallel) -> None:
     manager = make_parallel()
     with pytest.raises(ParallelConfigurationError, match="requests must be an iterable"):
         manager.iter_responses(None)

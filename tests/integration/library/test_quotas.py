@@ -193,7 +193,7 @@ def test_the_tokens_of_a_stream_are_settled_at_its_end(under_quota: FakeBedrock,
         ({"model": "Nova Lite", "tokens_per_minute": 9, "region": ["us-east-1"]}, "region must be a string"),
     ],
 )
-def test_a_quota_that_cannot_hold_is_refused_by_its_field(quota: dict[str, Any], message: str) -> None:
+def test_a_quota_that_cannot_hold_is_rejected_by_its_field(quota: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         ModelQuota(**quota)
 
@@ -208,6 +208,6 @@ def test_a_quota_that_cannot_hold_is_refused_by_its_field(quota: dict[str, Any],
         ({"quotas": [ModelQuota("Nova Lide", requests_per_minute=1)]}, "Nova Lite"),
     ],
 )
-def test_what_is_no_quota_is_refused(arguments: dict[str, Any], message: str) -> None:
+def test_an_invalid_quota_is_rejected(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         LLMManager(["Nova Lite"], [EAST], **arguments)

@@ -22,14 +22,16 @@ def valid_from(attempt: int) -> ResponseValidationConfig:
     return ResponseValidationConfig(check, response_validation_retries=3)
 
 
-def test_a_valid_answer_is_asked_for_once(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+def test_a_valid_answer_is_requested_once(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
     response = make_manager().converse(ask, response_validation_config=valid_from(1))
     assert response.success
     assert not response.had_validation_failures()
     assert len(fake_bedrock.calls) == 1
 
 
-def test_an_invalid_answer_asks_the_same_target_again(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+def test_an_invalid_answer_is_requested_again_from_the_same_target(
+    fake_bedrock: FakeBedrock, make_manager, ask
+) -> None:
     response = make_manager().converse(ask, response_validation_config=valid_from(3))
     assert response.success
     assert [call.region for call in fake_bedrock.calls] == ["us-east-1"] * 3
@@ -42,7 +44,7 @@ def test_an_invalid_answer_asks_the_same_target_again(fake_bedrock: FakeBedrock,
 
 @pytest.mark.parametrize("retries", [0, 1, 3])
 @pytest.mark.parametrize("models", [("Nova Lite",), ("Nova Lite", "Nova Micro", "Nova Pro")])
-def test_models_are_asked_one_time_more_than_the_retries_whatever_the_targets(
+def test_models_are_called_one_time_more_than_the_retries_for_any_targets(
     fake_bedrock: FakeBedrock, make_manager, ask, models: tuple[str, ...], retries: int
 ) -> None:
     config = ResponseValidationConfig(

@@ -44,7 +44,7 @@ def test_a_request_keeps_a_string_as_the_message_that_is_sent(
 
 
 @pytest.mark.parametrize("blank", ["", " \n"])
-def test_a_blank_string_is_refused_before_any_call(
+def test_a_blank_string_is_rejected_before_any_call(
     fake_bedrock: FakeBedrock, manager: LLMManager, blank: str
 ) -> None:
     with pytest.raises(RequestValidationError) as raised:
@@ -67,6 +67,6 @@ def test_names_may_stand_in_any_sequence(fake_bedrock: FakeBedrock, manager_clas
     manager.close()
 
 
-def test_one_region_of_a_call_as_a_string_is_refused_with_what_is_accepted(manager: LLMManager) -> None:
+def test_one_region_of_a_call_as_a_string_is_rejected_with_what_is_accepted(manager: LLMManager) -> None:
     with pytest.raises(ConfigurationError, match=r"us-west-2, as a list or tuple \(got 'us-east-1'\)"):
         manager.converse_with_request(BedrockConverseRequest(messages=TEXT), regions="us-east-1")

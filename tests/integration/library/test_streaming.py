@@ -144,7 +144,7 @@ def test_a_continuation_keeps_to_max_tokens(fake_bedrock: FakeBedrock, make_mana
     assert fake_bedrock.calls[-1].body["inferenceConfig"]["maxTokens"] < 30
 
 
-def test_a_model_that_takes_no_beginning_is_not_asked_to_continue(
+def test_a_model_that_takes_no_beginning_is_not_requested_to_continue(
     fake_bedrock: FakeBedrock, make_manager, ask
 ) -> None:
     fake_bedrock.add_fault(Fault(reset=True, after_chunks=3))
@@ -163,7 +163,7 @@ def test_a_tool_call_cannot_be_continued(fake_bedrock: FakeBedrock, make_manager
     assert len(fake_bedrock.calls) == 1
 
 
-def test_a_tool_call_that_was_only_announced_is_asked_for_elsewhere(
+def test_a_tool_call_that_was_only_announced_is_requested_elsewhere(
     fake_bedrock: FakeBedrock, make_manager, ask
 ) -> None:
     fake_bedrock.add_fault(Fault(reset=True, after_chunks=0, count=1))
@@ -241,7 +241,7 @@ def test_closing_ends_the_stream(fake_bedrock: FakeBedrock, make_manager, ask) -
     assert manager.get_retry_stats()["requests"] == 1
 
 
-def test_the_deadline_ends_a_stream_that_goes_on(
+def test_the_deadline_ends_a_stream_that_continues(
     fake_bedrock: FakeBedrock, make_manager, ask, clock, whole: str
 ) -> None:
     stream = make_manager().converse_stream(ask, deadline=10)
@@ -280,7 +280,7 @@ def test_the_deadline_ends_a_stream_that_falls_silent(fake_bedrock: FakeBedrock,
     assert len(fake_bedrock.calls) == 1
 
 
-def test_a_validation_judges_the_completed_text_and_asks_nothing_again(
+def test_a_validation_judges_the_completed_text_and_requests_nothing_again(
     fake_bedrock: FakeBedrock, make_manager, ask
 ) -> None:
     seen = []
@@ -314,7 +314,7 @@ def test_a_stream_that_was_left_gives_nothing_more(make_manager, ask) -> None:
     assert not stream.success
 
 
-def test_a_feature_refused_in_the_middle_of_an_answer_leads_to_the_next_region(
+def test_a_feature_rejected_in_the_middle_of_an_answer_leads_to_the_next_region(
     fake_bedrock: FakeBedrock, make_manager, ask, whole: str
 ) -> None:
     refused = "This model doesn't support tool use in streaming mode."

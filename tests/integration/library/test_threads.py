@@ -96,7 +96,7 @@ def test_no_call_is_lost_from_the_statistics() -> None:
     assert stats.snapshot()["requests"] == THREADS * 50
 
 
-def test_no_refused_feature_is_lost_from_memory() -> None:
+def test_no_rejected_feature_is_lost_from_memory() -> None:
     memory = FeatureMemory()
     at_once(
         lambda number: [

@@ -94,7 +94,7 @@ def test_a_connection_that_ends_before_the_answer_is_tried_again(
     assert [attempt.decision for attempt in response.attempts] == ["same_target", "same_target", None]
 
 
-def test_a_stream_whose_connection_ends_goes_on_elsewhere(relay: Relay, make_manager, ask) -> None:
+def test_a_stream_whose_connection_ends_continues_elsewhere(relay: Relay, make_manager, ask) -> None:
     relay.ends = [(float("inf"), 60_000)]
     stream = make_manager().converse_stream(ask)
     text = "".join(stream)

@@ -119,7 +119,7 @@ def cost_of(rows: Iterable[Any]) -> float:
     steps=st.lists(st.tuples(faults(REFUSED, LOST), st.booleans()), min_size=1, max_size=4),
     retries=st.integers(0, 3),
 )
-def test_the_total_is_that_of_every_answer_that_arrived_whatever_fails_and_is_refused(
+def test_the_total_is_that_of_every_answer_that_arrived_with_any_failures_and_rejections(
     fake_bedrock: FakeBedrock, make_manager, ask, steps: list[tuple[list[Fault], bool]], retries: int
 ) -> None:
     fake_bedrock.reset()
@@ -192,7 +192,7 @@ def test_a_call_whose_answers_were_all_lost_has_no_total_instead_of_zero(
     assert response.attempts_with_unknown_usage == len(response.attempts) > 0
 
 
-def test_a_call_that_was_only_refused_cost_nothing(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
+def test_a_call_that_was_only_rejected_cost_nothing(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
     fake_bedrock.add_fault(Fault(error="ThrottlingException"))
     with pytest.raises(RetryExhaustedError) as raised:
         make_manager().converse(ask)

@@ -350,7 +350,7 @@ def test_a_gate_says_since_when_a_call_waits_and_when_the_last_one_was_admitted(
     assert gate.longest_waiting_since() is None
 
 
-def test_calls_before_the_window_are_forgotten_although_nothing_asks_for_the_usage() -> None:
+def test_calls_before_the_window_are_forgotten_although_nothing_reads_the_usage() -> None:
     window = UsageWindow(10.0)
     for second in range(1000):
         window.add(Charge(float(second), tokens=3))

@@ -102,7 +102,7 @@ def test_a_single_call_starts_no_thread(manager: LLMManager, monkeypatch: pytest
     assert manager.converse(ASK).success
 
 
-def test_the_warm_path_asks_for_nothing_but_answers(
+def test_the_warm_path_only_requests_answers(
     manager: LLMManager, fake_bedrock: FakeBedrock, made: Counter[str]
 ) -> None:
     for _ in range(5):
