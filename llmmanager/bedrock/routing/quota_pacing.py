@@ -30,6 +30,11 @@ class TargetQuota:
     requests: float | None = None
     listed_requests: float | None = None
 
+    @property
+    def is_known(self) -> bool:
+        """Whether any amount is known."""
+        return not (self.tokens is None and self.requests is None and self.listed_requests is None)
+
 
 class QuotaSource(Protocol):
     """A source of the quotas of targets."""
@@ -79,19 +84,22 @@ class ManagerQuotas:
     share: float = 1.0
     reserve: float = 0.0
     _gates: dict[Hashable, QuotaGate] = field(default_factory=dict)
+    _known: dict[Hashable, TargetQuota] = field(default_factory=dict)
     _revision: object = None
 
     def gate(self, target: Target) -> QuotaGate:
         """Return the gate of a target."""
-        # Managers with different shares of a quota have separate gates.
-        key = (self.account, target.region, target.model_id, str(target.access_method), self.share)
-        gate = shared_gate(key)
         revision = self.source.revision()
         if revision is not self._revision:
             self._revision = revision
-            self._gates = {}
+            self._gates, self._known = {}, {}
+        key = (self.account, target.region, target.model_id, str(target.access_method))
+        quota = self._known.get(key)
+        if quota is None:
+            quota = self._known[key] = self.source.quota(target)
+        # Managers with different shares of a known quota have separate gates.
+        gate = shared_gate((*key, self.share) if quota.is_known else key)
         if self._gates.get(key) is not gate:
-            quota = self.source.quota(target)
             gate.set_known(
                 tokens=_part(quota.tokens, self.share),
                 requests=_part(quota.requests, self.share),
