@@ -50,7 +50,15 @@ def takes(parameters: Callable[P, C]) -> Callable[[Callable[[M, C], R]], Callabl
     def decorate(method: Callable[[M, C], R]) -> Callable[Concatenate[M, P], R]:
         @wraps(method)
         def with_parameters(self: M, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            return method(self, parameters(*args, **kwargs))
+            try:
+                call = parameters(*args, **kwargs)
+            except TypeError as error:
+                # Missing or unknown arguments: name the method, which is what the caller wrote.
+                wrong = str(error).replace(
+                    f"{parameters.__qualname__}.__init__()", f"{method.__qualname__}()"
+                )
+                raise TypeError(wrong) from None
+            return method(self, call)
 
         constructor = parameters.__init__
         returns = method.__annotations__["return"]

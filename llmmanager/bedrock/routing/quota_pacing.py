@@ -98,7 +98,7 @@ class ManagerQuotas:
         if quota is None:
             quota = self._known[key] = self.source.quota(target)
         # Managers with different shares of a known quota have separate gates.
-        gate = shared_gate((*key, self.share) if quota.is_known else key)
+        gate = shared_gate((*key, self.share if quota.is_known else 1.0))
         if self._gates.get(key) is not gate:
             gate.set_known(
                 tokens=_part(quota.tokens, self.share),
