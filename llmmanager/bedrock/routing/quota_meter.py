@@ -17,7 +17,7 @@ _MAX_STEP = 1 / 20
 _RESERVED_PROBE_FACTOR = 5
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Charge:
     """The tokens of one call: at first those that Bedrock reserves, later those that it used.
 
