@@ -25,6 +25,7 @@ from lambdas.batch.storage import (
     REJECTED,
     BatchStorage,
     ObjectMissing,
+    Part,
     Plan,
     Run,
     keys_below,
@@ -136,7 +137,7 @@ def plan(batch: Batch, *, shard_size: int) -> dict[str, Any]:
     if estimated and estimated.warning:
         logger.warning(estimated.warning)
     found = replace(found, quota_estimate=estimated.to_members() if estimated else None)
-    storage.put_manifest(_with_quota_shares(manifest, storage), found)
+    storage.put_manifest(_with_quota_shares(manifest, storage.parts() if earlier else ()), found)
     return {
         "batchId": storage.batch_id,
         "bucket": storage.bucket,
@@ -147,9 +148,9 @@ def plan(batch: Batch, *, shard_size: int) -> dict[str, Any]:
     }
 
 
-def _with_quota_shares(manifest: Sequence[Mapping[str, Any]], storage: BatchStorage) -> list[dict[str, Any]]:
+def _with_quota_shares(manifest: Sequence[Mapping[str, Any]], parts: Iterable[Part]) -> list[dict[str, Any]]:
     left = [item["records"] for item in manifest]
-    for part in storage.parts():
+    for part in parts:
         left[part.shard] -= part.answered + part.failed
     shares = quota_shares(left, workers=batch_settings().map_concurrency)
     return [{**item, "quotaShare": share} for item, share in zip(manifest, shares, strict=True)]

@@ -61,7 +61,7 @@ def test_a_worker_keeps_within_its_share_of_the_quota(deployed, context, machine
 
     machine.run_shard(shards[0])
 
-    assert {key[-1] for key in quota_gates._gates._gates} == {1 / 3}
+    assert {key[-1] for key in quota_gates._gates._gates} == {32 / 69}
     assert all(call.status == 200 for call in converses(deployed))
 
 

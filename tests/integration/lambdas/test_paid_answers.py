@@ -199,7 +199,7 @@ def test_a_record_whose_answers_were_all_rejected_is_not_run_again(machine, depl
 
     outcome = worker.run_shard(item, time_to_start(2))
 
-    assert outcome == {"done": True, "answered": 0, "failed": 2}
+    assert (outcome["answered"], outcome["failed"]) == (0, 2)
     assert len(deployed.calls) == 4
 
 
