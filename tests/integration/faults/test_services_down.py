@@ -41,7 +41,9 @@ def test_a_region_that_drops_every_connection(machine, bedrock, put, records):
     assert_all_answered(machine, summary, batch)
 
 
-def test_every_region_throttling_half_of_the_time(machine, bedrock, put, records):
+def test_every_region_throttling_half_of_the_time(machine, bedrock, put, records, monkeypatch):
+    # The quota gate waits for windows, which take a minute with the default.
+    monkeypatch.setenv("LLMMANAGER_QUOTA_WINDOW_SECONDS", "1")
     bedrock.add_fault(Fault(error="ThrottlingException", share=0.5))
     batch = records(100)
 
