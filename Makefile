@@ -17,19 +17,19 @@ setup: ## install .venv, .venv-emulator and node_modules from their lock files
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "Python 3.11 or newer is required, but $(PYTHON) is `$(PYTHON) --version 2>&1`." \
 	       "Select another Python, for example: make PYTHON=python3.13" >&2; exit 1; }
-	@$(PYTHON) -m infra.local.setup
+	@$(PYTHON) -m local.setup
 
 demo: setup ## deploy to a local AWS emulator, run a batch with injected faults, and print the results
-	@$(RUN) infra.local.demo
+	@$(RUN) local.demo
 
 local: setup ## run the stack on 127.0.0.1 until Ctrl-C (PORT=4566, BACKEND_URL=, BACKEND_MODEL=)
-	@$(RUN) infra.local.serve --port $(PORT)
+	@$(RUN) local.serve --port $(PORT)
 
 test: setup lint ## run all checks: ruff, mypy, unit, integration, infrastructure and end-to-end tests
 	$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15
 
 test-pythons: setup ## test import, unit tests and synth on each installed Python from 3.11 to 3.14
-	@$(RUN) infra.local.pythons
+	@$(RUN) local.pythons
 
 lint: setup ## run ruff and mypy only
 	.venv/bin/ruff check .
@@ -37,15 +37,15 @@ lint: setup ## run ruff and mypy only
 	.venv/bin/mypy
 
 bench: setup ## compare with boto3 and other libraries, and write docs/benchmarks (SHORT=1: short trial run)
-	@$(PYTHON) -m infra.local.setup --bench
+	@$(PYTHON) -m local.setup --bench
 	$(RUN) tests.benchmarks.run $(if $(SHORT),--short)
 
 mutation: setup ## run mutation testing of the library's core (takes hours, see docs/mutation-testing.md)
-	@$(PYTHON) -m infra.local.setup --mutation
+	@$(PYTHON) -m local.setup --mutation
 	.venv-mutation/bin/mutmut run --max-children 2
 
 docs: ## build the documentation as a searchable site in .local/docs, and check its links
-	@$(PYTHON) -m infra.local.setup --docs
+	@$(PYTHON) -m local.setup --docs
 	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build
 	@echo "Open .local/docs/index.html"
 
@@ -60,7 +60,7 @@ deploy: setup ## deploy to the AWS account of your credentials
 	node_modules/.bin/cdk deploy --require-approval broadening
 
 lock: ## resolve requirements/*.in and package.json, and write the lock files
-	@$(PYTHON) -m infra.local.setup --lock
+	@$(PYTHON) -m local.setup --lock
 
 clean: ## remove generated files and caches (keeps the environments)
 	rm -rf .local cdk.out cdk.out.* .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

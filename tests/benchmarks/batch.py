@@ -18,7 +18,7 @@ from typing import Any
 import boto3
 
 from infra.batch import WORKER_MEMORY_MB, batch_definition
-from infra.local.emulator import running_emulator
+from local.emulator import running_emulator
 from infra.settings import DEFAULTS
 from tests.benchmarks.fake import Fake, fake_bedrock
 from tests.benchmarks.figures import Figure

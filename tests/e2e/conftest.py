@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.local.running import LocalRun, running_stack
-from infra.local.stack import Stack
+from local.running import LocalRun, running_stack
+from local.stack import Stack
 from llmmanager.testing import FakeBedrock
 
 # Small shards and a short timeout, so that a few records need several shards and invocations.

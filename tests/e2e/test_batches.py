@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from infra.local.batches import BatchResult, download_results, submit, wait_for_batch
-from infra.local.stack import Stack
+from local.batches import BatchResult, download_results, submit, wait_for_batch
+from local.stack import Stack
 from llmmanager.testing import FakeBedrock, Fault
 from tests.waiting import wait_until
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from infra.local.batches import download_results
-from infra.local.stack import Stack
+from local.batches import download_results
+from local.stack import Stack
 from llmmanager.testing import FakeBedrock
 from tests.waiting import wait_until, wait_until_quiet
 

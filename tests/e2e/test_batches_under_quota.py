@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from infra.local.batches import submit, wait_for_batch
-from infra.local.stack import Stack
+from local.batches import submit, wait_for_batch
+from local.stack import Stack
 from llmmanager.testing import FakeBedrock
 from tests.waiting import wait_until, wait_until_quiet
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.stack import Stack
+from local.stack import Stack
 from llmmanager.testing import FakeBedrock
 from tests.waiting import wait_until
 

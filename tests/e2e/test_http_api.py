@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from botocore.credentials import Credentials
 
-from infra.local.api import ApiClient
-from infra.local.stack import Stack
+from local.api import ApiClient
+from local.stack import Stack
 from llmmanager.testing import FakeBedrock, Fault
 
 pytestmark = pytest.mark.e2e

@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import pytest
 
-from infra.local.api import ApiResponse
-from infra.local.batches import submit, wait_for_batch
-from infra.local.stack import Stack
+from local.api import ApiResponse
+from local.batches import submit, wait_for_batch
+from local.stack import Stack
 from llmmanager.testing import FakeBedrock, Fault
 from tests.waiting import wait_until, wait_until_quiet
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.processes import ROOT
+from local.processes import ROOT
 from tests.clean_shell import as_script, paste
 from tests.waiting import wait_until
 
@@ -109,7 +109,7 @@ def assert_nothing_left(mark: str, process: subprocess.Popen[str]) -> None:
 
 
 def test_the_demo_prints_its_results_and_checks_and_leaves_nothing_behind(mark: str) -> None:
-    process = start("infra.local.demo", mark=mark)
+    process = start("local.demo", mark=mark)
     printed, _ = process.communicate(timeout=240)
     assert process.returncode == 0, printed
     assert re.search(r"Records +60: 60 answered, 0 failed, 0 rejected", printed)
@@ -127,7 +127,7 @@ def test_the_demo_prints_its_results_and_checks_and_leaves_nothing_behind(mark: 
 def serving() -> Iterator[Serving]:
     """One `make local` for the tests below. The last of them stops it."""
     mark, port = uuid.uuid4().hex, free_port()
-    process = start("infra.local.serve", "--port", str(port), mark=mark)
+    process = start("local.serve", "--port", str(port), mark=mark)
     yield Serving(process, port, mark, read_until(process, "events.md"))
     process.kill()
     process.communicate()
@@ -186,7 +186,7 @@ def test_the_local_stack_listens_on_loopback_only(serving: Serving) -> None:
 
 
 def test_a_used_port_is_rejected_with_one_sentence(serving: Serving, mark: str) -> None:
-    second = start("infra.local.serve", "--port", str(serving.port), mark=mark)
+    second = start("local.serve", "--port", str(serving.port), mark=mark)
     printed, _ = second.communicate(timeout=60)
     assert second.returncode == 1
     assert f"port {serving.port} is used by another program. Choose another port" in printed
@@ -204,7 +204,7 @@ def test_ctrl_c_ends_the_local_stack_and_all_its_processes(serving: Serving) -> 
 
 
 def test_a_run_that_is_killed_during_its_start_leaves_no_process(mark: str) -> None:
-    process = start("infra.local.serve", "--port", str(free_port()), mark=mark)
+    process = start("local.serve", "--port", str(free_port()), mark=mark)
     read_until(process, "emulator started")
     assert len(marked_processes(mark)) > 1
     process.kill()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from infra.local.model_access import catalog_regions, refresh
-from infra.local.stack import Stack
+from local.model_access import catalog_regions, refresh
+from local.stack import Stack
 from llmmanager.testing import FakeBedrock, Fault
 
 pytestmark = pytest.mark.e2e

@@ -11,8 +11,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from infra.local.processes import REGION
-from infra.local.stack import Stack
+from local.processes import REGION
+from local.stack import Stack
 from llmmanager.testing import FakeBedrock
 
 pytestmark = pytest.mark.e2e

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.instructions import python, shell_settings
-from infra.local.processes import ROOT
-from infra.local.running import LocalRun
+from local.instructions import python, shell_settings
+from local.processes import ROOT
+from local.running import LocalRun
 from infra.outputs import export_lines
 from llmmanager.testing import FakeBedrock
 from tests.clean_shell import as_script, as_session, paste

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from infra.local.batches import submit, wait_for_batch
-from infra.local.running import LocalRun
-from infra.local.stack import Stack, deploy, finish, synthesise
+from local.batches import submit, wait_for_batch
+from local.running import LocalRun
+from local.stack import Stack, deploy, finish, synthesise
 from llmmanager.testing import FakeBedrock
 from tests.e2e.conftest import SETTINGS
 

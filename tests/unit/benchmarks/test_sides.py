@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from infra.local.setup import BENCH_PARTS
+from local.setup import BENCH_PARTS
 from tests.benchmarks.faults import SIDES as UNDER_FAULTS
 from tests.benchmarks.quota_contenders import OURS
 from tests.benchmarks.quota_contenders import RIVALS as UNDER_A_QUOTA

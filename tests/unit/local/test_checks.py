@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from infra.local.batches import BatchResult
-from infra.local.checks import Faults, batch_checks
-from infra.local.report import batch_report
+from local.batches import BatchResult
+from local.checks import Faults, batch_checks
+from local.report import batch_report
 from llmmanager.testing import Call
 
 GOOD, DENIED = "model-good", "model-denied"

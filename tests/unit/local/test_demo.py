@@ -6,9 +6,9 @@ import io
 
 import pytest
 
-from infra.local.checks import Check
-from infra.local.demo import report_checks
-from infra.local.steps import Steps
+from local.checks import Check
+from local.demo import report_checks
+from local.steps import Steps
 
 GOOD = Check("every record is answered", True, "60 and 60")
 BAD = Check("summary and results have the same number of tokens", False, "20 and 21")

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.local.emulator import choose_port
-from infra.local.processes import LocalRunError
+from local.emulator import choose_port
+from local.processes import LocalRunError
 
 
 @pytest.fixture

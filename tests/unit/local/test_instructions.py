@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from infra.local import instructions
-from infra.local.instructions import how_to_call, shell_settings
-from infra.local.running import LocalRun
-from infra.local.stack import Stack
+from local import instructions
+from local.instructions import how_to_call, shell_settings
+from local.running import LocalRun
+from local.stack import Stack
 from infra.outputs import VARIABLES
 from llmmanager.testing import FakeBedrock
 from tests.clean_shell import paste

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import setup
-from infra.local.package_index import pip_configuration, uv_settings
+from local import setup
+from local.package_index import pip_configuration, uv_settings
 
 PYTHON = setup.UV.folder / "bin" / "python"
 

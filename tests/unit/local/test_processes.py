@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.processes import (
+from local.processes import (
     ROOT,
     GuardedProcess,
     LocalRunError,
     clean_environment,
     exit_on_signals,
 )
-from infra.local.processes import wait_until as wait_until_ready
+from local.processes import wait_until as wait_until_ready
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 # A command with a child process. It writes both process ids and its TMPDIR to a file, then sleeps.
@@ -70,7 +70,7 @@ def test_ending_the_parent_ends_the_command_and_removes_temporary_files(
     program = f"""
         import sys, time
         from pathlib import Path
-        from infra.local.processes import GuardedProcess, clean_environment, exit_on_signals
+        from local.processes import GuardedProcess, clean_environment, exit_on_signals
         folder = Path({str(tmp_path)!r})
         with exit_on_signals():
             command = [sys.executable, "-c", {FAMILY!r}, folder, {CHILD!r}]

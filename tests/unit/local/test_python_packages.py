@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import python_packages, setup
-from infra.local.commands import SetupError
-from infra.local.python_packages import (
+from local import python_packages, setup
+from local.commands import SetupError
+from local.python_packages import (
     VirtualEnvironment,
     install,
     install_with_pip,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import pythons
-from infra.local.commands import SetupError
-from infra.local.pythons import Interpreter, find_interpreters, main
+from local import pythons
+from local.commands import SetupError
+from local.pythons import Interpreter, find_interpreters, main
 
 
 def fake_python(path: Path, version: str, status: int = 0) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.batches import BatchResult
-from infra.local.report import cost_on_aws, cost_report
+from local.batches import BatchResult
+from local.report import cost_on_aws, cost_report
 
 BATCH = BatchResult(
     folder=Path(),

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import commands, setup
-from infra.local.commands import SetupError
-from infra.local.setup import Part
+from local import commands, setup
+from local.commands import SetupError
+from local.setup import Part
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 GUARD = Path(__file__).with_name("guard.py")
 
 # The emulator accepts any credentials. If it checks permissions, these are the root user of the account.

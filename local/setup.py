@@ -1,6 +1,6 @@
 """`make setup`: install .venv, .venv-emulator and node_modules from their lock files.
 
-`python3 -m infra.local.setup` needs only the standard library. A stamp file in each folder records the lock
+`python3 -m local.setup` needs only the standard library. A stamp file in each folder records the lock
 file and the Python of the installation. A folder whose stamp is current is not installed again. If two runs
 start at the same time, the second waits for the first.
 """
@@ -19,8 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local.commands import ROOT, SetupError, run
-from infra.local.python_packages import VirtualEnvironment, install, install_with_pip
+from local.commands import ROOT, SetupError, run
+from local.python_packages import VirtualEnvironment, install, install_with_pip
 
 
 @dataclass(frozen=True)

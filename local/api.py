@@ -13,7 +13,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from infra.local.processes import DUMMY_CREDENTIALS, REGION, LocalRunError
+from local.processes import DUMMY_CREDENTIALS, REGION, LocalRunError
 
 ROOT_USER = Credentials(DUMMY_CREDENTIALS["AWS_ACCESS_KEY_ID"], DUMMY_CREDENTIALS["AWS_SECRET_ACCESS_KEY"])
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local.commands import SetupError, run
-from infra.local.package_index import pip_configuration, uv_settings
+from local.commands import SetupError, run
+from local.package_index import pip_configuration, uv_settings
 
 _LOCKED_WHEELS_ONLY = ("--no-deps", "--require-hashes", "--only-binary", ":all:")
 _PROGRESS_EVERY_SECONDS = 5.0

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from infra.local.batches import BatchResult
+from local.batches import BatchResult
 from llmmanager.testing import Call
 
 # Workers share denials of a model, so that few calls are denied.

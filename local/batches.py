@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.local.processes import LocalRunError
-from infra.local.stack import Stack
+from local.processes import LocalRunError
+from local.stack import Stack
 
 
 @dataclass(frozen=True)

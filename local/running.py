@@ -10,10 +10,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local.emulator import Emulator, running_emulator
-from infra.local.processes import ROOT, exit_on_signals
-from infra.local.stack import Stack, bootstrap, deploy, finish, synthesise
-from infra.local.steps import Steps
+from local.emulator import Emulator, running_emulator
+from local.processes import ROOT, exit_on_signals
+from local.stack import Stack, bootstrap, deploy, finish, synthesise
+from local.steps import Steps
 from llmmanager.bedrock.routing.quota_gates import WINDOW_VARIABLE
 from llmmanager.testing import FakeBedrock
 

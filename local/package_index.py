@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from infra.local.commands import run
+from local.commands import run
 
 # Settings of pip that can have several values; the option of uv for each value.
 _REPEATED_OPTIONS = {

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local.certificate import Certificate, make_certificate
-from infra.local.processes import ROOT, GuardedProcess, LocalRunError, clean_environment, wait_until
+from local.certificate import Certificate, make_certificate
+from local.processes import ROOT, GuardedProcess, LocalRunError, clean_environment, wait_until
 
 HOST = "127.0.0.1"
 PYTHON = ROOT / ".venv-emulator" / "bin" / "python"

@@ -8,14 +8,14 @@ import time
 from textwrap import shorten
 from typing import Any
 
-from infra.local.batches import BatchResult, download_results, submit, wait_for_batch
-from infra.local.checks import Check, Faults, batch_checks, check_equal
-from infra.local.model_access import catalog_regions, refresh
-from infra.local.processes import ROOT, LocalRunError
-from infra.local.report import batch_report, cost_report, table
-from infra.local.running import LOCAL, LocalRun, running_stack
-from infra.local.stack import Stack
-from infra.local.steps import Steps
+from local.batches import BatchResult, download_results, submit, wait_for_batch
+from local.checks import Check, Faults, batch_checks, check_equal
+from local.model_access import catalog_regions, refresh
+from local.processes import ROOT, LocalRunError
+from local.report import batch_report, cost_report, table
+from local.running import LOCAL, LocalRun, running_stack
+from local.stack import Stack
+from local.steps import Steps
 from llmmanager.testing import FakeBedrock
 
 PROMPTS = ROOT / "examples" / "prompts.jsonl"

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local.commands import ROOT, SetupError, run
+from local.commands import ROOT, SetupError, run
 
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
 _PRINT_VERSION = "import sys; print('%d.%d.%d' % sys.version_info[:3])"
@@ -90,7 +90,7 @@ def check(interpreter: Interpreter) -> None:
     folder = f".venv-py{interpreter.minor}"
     python = ROOT / folder / "bin" / "python"
     run(
-        *(interpreter.path, "-m", "infra.local.setup", "--environment", folder),
+        *(interpreter.path, "-m", "local.setup", "--environment", folder),
         what=f"Python {interpreter.version}: the installation failed",
     )
     run(

@@ -12,9 +12,9 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from infra.local.api import ApiClient
-from infra.local.emulator import Emulator
-from infra.local.processes import (
+from local.api import ApiClient
+from local.emulator import Emulator
+from local.processes import (
     ACCOUNT,
     DUMMY_CREDENTIALS,
     REGION,

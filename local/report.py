@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from infra.local.batches import BatchResult
-from infra.local.checks import Faults
+from local.batches import BatchResult
+from local.checks import Faults
 from llmmanager.bedrock.batch_cost import BatchCost, estimate_batch_cost
 from llmmanager.testing import Call
 

@@ -7,11 +7,11 @@ import os
 import sys
 import time
 
-from infra.local.instructions import how_to_call
-from infra.local.model_access import refresh
-from infra.local.processes import LocalRunError
-from infra.local.running import running_stack
-from infra.local.steps import Steps
+from local.instructions import how_to_call
+from local.model_access import refresh
+from local.processes import LocalRunError
+from local.running import running_stack
+from local.steps import Steps
 from llmmanager.testing import FakeBedrock
 
 DEFAULT_PORT = 4566
@@ -44,7 +44,7 @@ def main() -> int:
 
 def arguments() -> argparse.Namespace:
     """Parse the command line; read the backend from BACKEND_URL and BACKEND_MODEL."""
-    parser = argparse.ArgumentParser(prog="python -m infra.local.serve", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m local.serve", description=__doc__)
     parser.add_argument(
         "--port", type=int, default=DEFAULT_PORT, help=f"port of the emulator (default: {DEFAULT_PORT})"
     )
