@@ -8,13 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError, LLMManagerError
-from llmmanager.bedrock.invocation.clients import MAX_CONNECTIONS, ClientPool
-from llmmanager.bedrock.invocation.credentials import NO_CREDENTIALS
 from llmmanager.bedrock.invocation.invoker import Invoker
 from llmmanager.bedrock.invocation.known_quotas import KnownQuotas, check_reserve, check_share
 from llmmanager.bedrock.invocation.manager_resources import ManagerResources
-from llmmanager.bedrock.invocation.request import ValidRequest, build_request
-from llmmanager.bedrock.invocation.sessions import account_key
 from llmmanager.bedrock.invocation.targets import Targets
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.call_parameters import CallParameters, takes
@@ -29,6 +25,10 @@ from llmmanager.bedrock.models.model_quota import ModelQuota
 from llmmanager.bedrock.models.streaming_response import StreamingResponse
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.bedrock.routing.quota_pacing import ONE_CALL, ManagerQuotas, QuotaPatience
+from llmmanager.bedrock.transport.clients import MAX_CONNECTIONS, ClientPool
+from llmmanager.bedrock.transport.credentials import NO_CREDENTIALS
+from llmmanager.bedrock.transport.sessions import account_key
+from llmmanager.bedrock.validation.request import ValidRequest, build_request
 
 if TYPE_CHECKING:
     from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest

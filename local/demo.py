@@ -8,6 +8,7 @@ import time
 from textwrap import shorten
 from typing import Any
 
+from llmmanager.testing import FakeBedrock
 from local.batches import BatchResult, download_results, submit, wait_for_batch
 from local.checks import Check, Faults, batch_checks, check_equal
 from local.model_access import catalog_regions, refresh
@@ -16,7 +17,6 @@ from local.report import batch_report, cost_report, table
 from local.running import LOCAL, LocalRun, running_stack
 from local.stack import Stack
 from local.steps import Steps
-from llmmanager.testing import FakeBedrock
 
 PROMPTS = ROOT / "examples" / "prompts.jsonl"
 # Independent of cdk.json, so that the demo always shows the same. The cheapest model is first.

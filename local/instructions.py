@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from textwrap import indent
 
+from infra.outputs import export_lines
 from local.processes import DUMMY_CREDENTIALS, REGION, ROOT
 from local.running import LocalRun
-from infra.outputs import export_lines
 
 # Remove the user's own AWS settings, and do not send calls to 127.0.0.1 to a proxy.
 _RESET_AWS_SETTINGS = r"""

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from local.batches import BatchResult
-from local.checks import Faults
 from llmmanager.bedrock.batch_cost import BatchCost, estimate_batch_cost
 from llmmanager.testing import Call
+from local.batches import BatchResult
+from local.checks import Faults
 
 
 def table(rows: Sequence[Sequence[str]], *, indent: str = "  ") -> str:

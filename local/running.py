@@ -10,12 +10,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from llmmanager.bedrock.routing.quota_gates import WINDOW_VARIABLE
+from llmmanager.testing import FakeBedrock
 from local.emulator import Emulator, running_emulator
 from local.processes import ROOT, exit_on_signals
 from local.stack import Stack, bootstrap, deploy, finish, synthesise
 from local.steps import Steps
-from llmmanager.bedrock.routing.quota_gates import WINDOW_VARIABLE
-from llmmanager.testing import FakeBedrock
 
 LOCAL = ROOT / ".local"
 

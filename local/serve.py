@@ -7,12 +7,12 @@ import os
 import sys
 import time
 
+from llmmanager.testing import FakeBedrock
 from local.instructions import how_to_call
 from local.model_access import refresh
 from local.processes import LocalRunError
 from local.running import running_stack
 from local.steps import Steps
-from llmmanager.testing import FakeBedrock
 
 DEFAULT_PORT = 4566
 

@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from infra.outputs import stack_variables
 from local.api import ApiClient
 from local.emulator import Emulator
 from local.processes import (
@@ -23,7 +24,6 @@ from local.processes import (
     LocalRunError,
     StrPath,
 )
-from infra.outputs import stack_variables
 
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
 STACK_NAME = "LlmManager"

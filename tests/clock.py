@@ -67,9 +67,10 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Replace the clock of deadlines, waits and durations during the test."""
-    from llmmanager.bedrock.invocation import attempt_loop, call_record, converse_api
+    from llmmanager.bedrock.invocation import attempt_loop, call_record
     from llmmanager.bedrock.models import deadline
     from llmmanager.bedrock.routing.route import Route
+    from llmmanager.bedrock.transport import converse_api
 
     clock = Clock()
     for module in (deadline, attempt_loop, call_record):

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from lambdas.shared.linear_regex import InvalidPattern, LinearRegex
-from llmmanager.bedrock.invocation.request_problems import MAX_PROBLEMS
+from llmmanager.bedrock.validation.request_problems import MAX_PROBLEMS
 
 _TYPES: Mapping[str, Callable[[Any], bool]] = {
     "object": lambda value: isinstance(value, dict),

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from lambdas.shared.settings import batch_settings
-from llmmanager.bedrock.invocation.request_problems import MAX_PROBLEMS
+from llmmanager.bedrock.validation.request_problems import MAX_PROBLEMS
 
 INPUTS = "inputs/"
 

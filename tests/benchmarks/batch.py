@@ -18,8 +18,8 @@ from typing import Any
 import boto3
 
 from infra.batch import WORKER_MEMORY_MB, batch_definition
-from local.emulator import running_emulator
 from infra.settings import DEFAULTS
+from local.emulator import running_emulator
 from tests.benchmarks.fake import Fake, fake_bedrock
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.table import print_figures

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from llmmanager.bedrock.invocation.clients import CONNECT_TIMEOUT_SECONDS
+from llmmanager.bedrock.transport.clients import CONNECT_TIMEOUT_SECONDS
 from tests.benchmarks.down import refused, silent
 from tests.benchmarks.fake import fake_bedrock
 from tests.benchmarks.figures import Figure

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from llmmanager.testing import FakeBedrock
 from local.running import LocalRun, running_stack
 from local.stack import Stack
-from llmmanager.testing import FakeBedrock
 
 # Small shards and a short timeout, so that a few records need several shards and invocations.
 SETTINGS = {

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from llmmanager.testing import FakeBedrock
 from local.batches import download_results
 from local.stack import Stack
-from llmmanager.testing import FakeBedrock
 from tests.waiting import wait_until, wait_until_quiet
 
 pytestmark = pytest.mark.e2e

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from local.stack import Stack
 from llmmanager.testing import FakeBedrock
+from local.stack import Stack
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.e2e

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from botocore.credentials import Credentials
 
+from llmmanager.testing import FakeBedrock, Fault
 from local.api import ApiClient
 from local.stack import Stack
-from llmmanager.testing import FakeBedrock, Fault
 
 pytestmark = pytest.mark.e2e
 

@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 import pytest
 
+from llmmanager.testing import FakeBedrock, Fault
 from local.api import ApiResponse
 from local.batches import submit, wait_for_batch
 from local.stack import Stack
-from llmmanager.testing import FakeBedrock, Fault
 from tests.waiting import wait_until, wait_until_quiet
 
 pytestmark = pytest.mark.e2e

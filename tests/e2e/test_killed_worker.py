@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from llmmanager.testing import FakeBedrock
 from local.batches import download_results, submit, wait_for_batch
 from local.stack import Stack
-from llmmanager.testing import FakeBedrock
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.e2e

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from llmmanager.testing import FakeBedrock, Fault
 from local.model_access import catalog_regions, refresh
 from local.stack import Stack
-from llmmanager.testing import FakeBedrock, Fault
 
 pytestmark = pytest.mark.e2e
 

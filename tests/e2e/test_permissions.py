@@ -11,9 +11,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from llmmanager.testing import FakeBedrock
 from local.processes import REGION
 from local.stack import Stack
-from llmmanager.testing import FakeBedrock
 
 pytestmark = pytest.mark.e2e
 

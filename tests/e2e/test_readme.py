@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from infra.outputs import export_lines
+from llmmanager.testing import FakeBedrock
 from local.instructions import python, shell_settings
 from local.processes import ROOT
 from local.running import LocalRun
-from infra.outputs import export_lines
-from llmmanager.testing import FakeBedrock
 from tests.clean_shell import as_script, as_session, paste
 
 pytestmark = pytest.mark.e2e

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from llmmanager.testing import FakeBedrock
 from local.batches import submit, wait_for_batch
 from local.running import LocalRun
 from local.stack import Stack, deploy, finish, synthesise
-from llmmanager.testing import FakeBedrock
 from tests.e2e.conftest import SETTINGS
 
 NAME = "LlmManager-dev"

@@ -14,7 +14,6 @@ from llmmanager.bedrock.catalog.catalog_entries import AccessMethod, ModelAccess
 from llmmanager.bedrock.catalog.dynamodb_store import DynamoDBStore
 from llmmanager.bedrock.catalog.stores import FileStore, MemoryStore
 from llmmanager.bedrock.forks import after_fork
-from llmmanager.bedrock.invocation.clients import ClientPool
 from llmmanager.bedrock.invocation.feature_memory import FeatureMemory, UnsupportedFeature
 from llmmanager.bedrock.invocation.stats import CallStats
 from llmmanager.bedrock.models.parallel_structures import LoadBalancingStrategy
@@ -22,6 +21,7 @@ from llmmanager.bedrock.parallel.executor import Executor
 from llmmanager.bedrock.parallel.load_balancing import LoadBalancer
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next
+from llmmanager.bedrock.transport.clients import ClientPool
 from tests.waiting import PATIENCE_SECONDS
 
 pytestmark = [

@@ -1,1 +1,1 @@
-"""Sends one call: request building and validation, feature fallback, clients and the attempt loop."""
+"""Send one call: the attempt loop, the call record, feature fallback and streams."""

@@ -24,7 +24,6 @@ from llmmanager.bedrock.invocation.feature_fallback import FeatureFallback
 from llmmanager.bedrock.invocation.feature_table import FeatureClass
 from llmmanager.bedrock.invocation.manager_resources import ManagerResources
 from llmmanager.bedrock.invocation.quota_cost import latency_seconds, reserved_tokens, settled_tokens
-from llmmanager.bedrock.invocation.request import ValidRequest
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.deadline import Deadline
 from llmmanager.bedrock.routing.classification import classify
@@ -32,6 +31,7 @@ from llmmanager.bedrock.routing.decision import CREDENTIALS_KINDS, Decision, Kin
 from llmmanager.bedrock.routing.quota_gate import Permit
 from llmmanager.bedrock.routing.quota_pacing import ONE_CALL, CallPacing, QuotaPatience
 from llmmanager.bedrock.routing.route import Route, Step
+from llmmanager.bedrock.validation.request import ValidRequest
 
 R = TypeVar("R")
 Send = Callable[[Any, str, bytes, float], R]

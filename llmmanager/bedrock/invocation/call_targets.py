@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
-from llmmanager.bedrock.invocation.request import ValidRequest, invalid
-from llmmanager.bedrock.invocation.request_media import with_models
 from llmmanager.bedrock.invocation.targets import TargetGroup, Targets
+from llmmanager.bedrock.validation.media import with_models
+from llmmanager.bedrock.validation.request import ValidRequest, invalid
 
 if TYPE_CHECKING:
     from llmmanager.bedrock.invocation.cost_limit import CostLimit

@@ -7,9 +7,9 @@ from typing import Any
 
 from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
-from llmmanager.bedrock.invocation.converse_api import encode
 from llmmanager.bedrock.invocation.quota_cost import input_tokens, max_output_tokens
 from llmmanager.bedrock.pricing import estimate_cost
+from llmmanager.bedrock.transport.converse_api import encode
 
 _UNPRICED = "no known price"
 

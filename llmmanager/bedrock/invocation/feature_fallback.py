@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llmmanager.bedrock.catalog.managed_prompts import is_managed_prompt, without_prompt_fields
-from llmmanager.bedrock.invocation import converse_api
 from llmmanager.bedrock.invocation.feature_memory import FeatureMemory, UnsupportedFeature
 from llmmanager.bedrock.invocation.feature_table import (
     FeatureClass,
@@ -14,6 +13,7 @@ from llmmanager.bedrock.invocation.feature_table import (
     public_name,
     without_features,
 )
+from llmmanager.bedrock.transport import converse_api
 
 
 class _Variant:

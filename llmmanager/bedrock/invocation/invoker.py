@@ -6,15 +6,15 @@ import threading
 from collections.abc import Sequence
 from functools import partial
 
-from llmmanager.bedrock.invocation import converse_api
 from llmmanager.bedrock.invocation.attempt_loop import AttemptLoop
 from llmmanager.bedrock.invocation.manager_resources import ManagerResources
-from llmmanager.bedrock.invocation.request import ValidRequest
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.deadline import Deadline
 from llmmanager.bedrock.models.llm_manager_structures import ResponseValidationConfig
 from llmmanager.bedrock.models.streaming_response import StreamingResponse
 from llmmanager.bedrock.routing.quota_pacing import ONE_CALL, QuotaPatience
+from llmmanager.bedrock.transport import converse_api
+from llmmanager.bedrock.validation.request import ValidRequest
 
 
 class Invoker:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from llmmanager.bedrock.invocation.clients import ClientPool
 from llmmanager.bedrock.invocation.feature_memory import FeatureMemory
 from llmmanager.bedrock.invocation.stats import CallStats
 from llmmanager.bedrock.invocation.targets import Targets
 from llmmanager.bedrock.models.llm_manager_structures import RetryConfig
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.bedrock.routing.quota_pacing import ManagerQuotas
+from llmmanager.bedrock.transport.clients import ClientPool
 
 
 @dataclass(frozen=True)

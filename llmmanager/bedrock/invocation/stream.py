@@ -11,7 +11,6 @@ from typing import Any
 from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 from llmmanager.bedrock.catalog.model_table import model_data
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import DeadlineExceededError, LLMManagerError
-from llmmanager.bedrock.invocation import converse_api
 from llmmanager.bedrock.invocation.attempt_loop import AttemptLoop
 from llmmanager.bedrock.invocation.continuation import RepetitionFilter, continuation_request
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
@@ -19,6 +18,7 @@ from llmmanager.bedrock.models.deadline import Deadline
 from llmmanager.bedrock.models.stream_message import Event, StreamMessage, text_of
 from llmmanager.bedrock.routing.classification import StreamLostError
 from llmmanager.bedrock.routing.decision import Next
+from llmmanager.bedrock.transport import converse_api
 
 Validation = Callable[[BedrockResponse], BedrockResponse]
 # Events before the first content. The start of a tool call has no content that a caller could use.

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lambdas.http_api.handler import handler as http
-from llmmanager.bedrock.invocation import request as request_module
+from llmmanager.bedrock.validation import request as request_module
 
 MESSAGES = [{"role": "user", "content": [{"text": "How deep is the lake?"}]}]
 

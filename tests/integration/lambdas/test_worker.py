@@ -18,7 +18,7 @@ from lambdas.batch.worker import Budget, NoProgress
 from lambdas.shared import shared_cooldowns
 from lambdas.shared.json_text import dump_line
 from llmmanager import Deadline
-from llmmanager.bedrock.invocation import converse_api
+from llmmanager.bedrock.transport import converse_api
 from llmmanager.testing import Fault
 from tests.waiting import PATIENCE_SECONDS, SILENCE_SECONDS, DeadlineWhen, wait_until
 

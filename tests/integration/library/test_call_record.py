@@ -32,9 +32,9 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import (
     DeadlineExceededError,
     InvalidResponseError,
 )
-from llmmanager.bedrock.invocation import converse_api
-from llmmanager.bedrock.invocation.request import build_request
 from llmmanager.bedrock.models.deadline import NEVER, Deadline
+from llmmanager.bedrock.transport import converse_api
+from llmmanager.bedrock.validation.request import build_request
 from llmmanager.testing import FakeBedrock, Fault
 
 NOVA_LITE = "amazon.nova-lite-v1:0"
@@ -223,7 +223,7 @@ def test_what_is_no_error_of_aws_is_raised_as_it_is(make_manager, ask, monkeypat
     def broken(**_: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("llmmanager.bedrock.invocation.converse_api._fill_in", broken)
+    monkeypatch.setattr("llmmanager.bedrock.transport.converse_api._fill_in", broken)
     with pytest.raises(ZeroDivisionError):
         manager.converse(ask)
 

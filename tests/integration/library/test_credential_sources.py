@@ -20,8 +20,8 @@ from llmmanager import (
     BedrockConverseRequest,
     LLMManagerError,
 )
-from llmmanager.bedrock.invocation import credentials
-from llmmanager.bedrock.invocation.clients import ClientPool
+from llmmanager.bedrock.transport import credentials
+from llmmanager.bedrock.transport.clients import ClientPool
 
 KEYS = {"Version": 1, "AccessKeyId": "key", "SecretAccessKey": "secret", "SessionToken": "token"}
 PROFILES = {

@@ -18,7 +18,6 @@ from typing import Any
 import pytest
 
 from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
-from llmmanager.bedrock.invocation.clients import ClientPool
 from llmmanager.bedrock.invocation.feature_memory import FeatureMemory, UnsupportedFeature
 from llmmanager.bedrock.invocation.stats import CallStats
 from llmmanager.bedrock.models.parallel_structures import LoadBalancingStrategy
@@ -27,6 +26,7 @@ from llmmanager.bedrock.parallel.in_flight import InFlightCounter
 from llmmanager.bedrock.parallel.load_balancing import LoadBalancer
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next
+from llmmanager.bedrock.transport.clients import ClientPool
 from llmmanager.testing import FakeBedrock
 
 THREADS = 8

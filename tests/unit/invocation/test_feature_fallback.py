@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmmanager.bedrock.invocation.converse_api import encode
 from llmmanager.bedrock.invocation.feature_fallback import FeatureFallback
 from llmmanager.bedrock.invocation.feature_memory import FeatureMemory
 from llmmanager.bedrock.invocation.feature_table import FEATURES, FeatureClass, find_feature
+from llmmanager.bedrock.transport.converse_api import encode
 
 POINT = {"cachePoint": {"type": "default"}}
 IMAGE = {"image": {"format": "png", "source": {"bytes": b"x"}}}

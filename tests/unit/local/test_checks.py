@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from llmmanager.testing import Call
 from local.batches import BatchResult
 from local.checks import Faults, batch_checks
 from local.report import batch_report
-from llmmanager.testing import Call
 
 GOOD, DENIED = "model-good", "model-denied"
 FAULTS = Faults(throttled_region="us-east-1", denied_model_id=DENIED)

@@ -11,7 +11,8 @@ ROOT = Path(__file__).parents[3]
 
 def modules() -> dict[str, Path]:
     """The files of all modules that are not packages, by module name."""
-    files = (path for folder in ("llmmanager", "lambdas", "infra") for path in (ROOT / folder).rglob("*.py"))
+    folders = ("llmmanager", "lambdas", "infra", "local")
+    files = (path for folder in folders for path in (ROOT / folder).rglob("*.py"))
     return {
         ".".join(path.relative_to(ROOT).with_suffix("").parts): path
         for path in files

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-PARTS = ("llmmanager", "lambdas", "infra", "tests", "docs", "README.md")
+PARTS = ("llmmanager", "lambdas", "infra", "local", "tests", "docs", "README.md")
 
 # Patterns of words that no text needs. A space also matches the underscore of a name.
 BETTER_WORDS = {

@@ -18,7 +18,7 @@ from llmmanager import (
     ParallelProcessingConfig,
     UnifiedModelManager,
 )
-from llmmanager.bedrock.invocation import request as request_module
+from llmmanager.bedrock.validation import request as request_module
 from llmmanager.testing import FakeBedrock, Fault
 
 REGIONS = ["us-east-1", "us-west-2", "us-east-2"]
@@ -146,7 +146,7 @@ def test_a_request_is_validated_once_however_often_it_is_sent(
 def test_a_request_is_encoded_once_for_all_its_targets(
     manager: LLMManager, fake_bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from llmmanager.bedrock.invocation import converse_api
+    from llmmanager.bedrock.transport import converse_api
 
     encoded = []
     encode = converse_api.encode

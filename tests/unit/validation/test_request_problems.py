@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llmmanager.bedrock.invocation.request_problems import Path, Problems, describe_value, quote
+from llmmanager.bedrock.validation.request_problems import Path, Problems, describe_value, quote
 
 
 @pytest.mark.parametrize(

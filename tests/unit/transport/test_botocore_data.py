@@ -12,8 +12,8 @@ from botocore.exceptions import DataNotFoundError, UnknownServiceError
 from botocore.loaders import JSONFileLoader
 from botocore.session import Session
 
-from llmmanager.bedrock.invocation.sessions import new_session
 from llmmanager.bedrock.models.llm_manager_structures import AuthConfig
+from llmmanager.bedrock.transport.sessions import new_session
 
 pytestmark = pytest.mark.usefixtures("aws_credentials")
 

@@ -8,9 +8,9 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from llmmanager.bedrock.catalog.media_limits import MediaLimits, media_limits
-from llmmanager.bedrock.invocation.request_conversation import read_turns, with_tool_results
-from llmmanager.bedrock.invocation.request_problems import Path, Problems, TooManyProblems
-from llmmanager.bedrock.invocation.schema_types import size_of
+from llmmanager.bedrock.validation.conversation import read_turns, with_tool_results
+from llmmanager.bedrock.validation.request_problems import Path, Problems, TooManyProblems
+from llmmanager.bedrock.validation.schema_types import size_of
 
 _KINDS = ("image", "document", "video")
 

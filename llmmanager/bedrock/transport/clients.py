@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import AuthenticationError, ConfigurationError
 from llmmanager.bedrock.forks import after_fork
-from llmmanager.bedrock.invocation.credentials import NAMED, NO_CREDENTIALS, has_api_key
-from llmmanager.bedrock.invocation.sessions import new_session, user_agent
 from llmmanager.bedrock.models.llm_manager_structures import AuthConfig
 from llmmanager.bedrock.routing.classification import classify
 from llmmanager.bedrock.routing.decision import CREDENTIALS_KINDS, Kind
+from llmmanager.bedrock.transport.credentials import NAMED, NO_CREDENTIALS, has_api_key
+from llmmanager.bedrock.transport.sessions import new_session, user_agent
 
 if TYPE_CHECKING:
     from botocore.config import Config

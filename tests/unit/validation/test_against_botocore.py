@@ -14,9 +14,9 @@ from botocore.validate import ParamValidator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmmanager.bedrock.invocation import schema_types as types
-from llmmanager.bedrock.invocation.converse_schema import CONVERSE_STREAM_REQUEST
-from llmmanager.bedrock.invocation.request_validation import validate_request
+from llmmanager.bedrock.validation import schema_types as types
+from llmmanager.bedrock.validation.converse_schema import CONVERSE_STREAM_REQUEST
+from llmmanager.bedrock.validation.request_validation import validate_request
 
 REQUEST = (
     botocore.session.Session()

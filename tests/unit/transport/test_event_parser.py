@@ -11,7 +11,7 @@ from botocore.session import Session
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmmanager.bedrock.invocation.event_parser import ParserFactory
+from llmmanager.bedrock.transport.event_parser import ParserFactory
 
 MODEL = Session().get_service_model("bedrock-runtime")
 SHAPE = MODEL.operation_model("ConverseStream").output_shape.members["stream"]

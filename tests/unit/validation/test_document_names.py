@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from llmmanager.bedrock.invocation.document_names import with_accepted_names
+from llmmanager.bedrock.validation.document_names import with_accepted_names
 
 TEXT = {"text": "What does it say?"}
 

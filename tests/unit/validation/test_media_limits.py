@@ -13,8 +13,8 @@ from llmmanager.bedrock.catalog import media_limits as module
 from llmmanager.bedrock.catalog.media_limits import MediaLimits, media_limits
 from llmmanager.bedrock.catalog.model_table import known_names
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import RequestValidationError
-from llmmanager.bedrock.invocation.request import ValidRequest, build_request
 from llmmanager.bedrock.models.llm_manager_constants import ContentLimits
+from llmmanager.bedrock.validation.request import ValidRequest, build_request
 
 Json = dict[str, Any]
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmmanager.bedrock.invocation.request_validation import validate_request
 from llmmanager.bedrock.models.llm_manager_constants import ConverseAPIFields
+from llmmanager.bedrock.validation.request_validation import validate_request
 
 NAMES = st.sampled_from(sorted(word for name, word in vars(ConverseAPIFields).items() if name.isupper()))
 LEAVES = st.one_of(

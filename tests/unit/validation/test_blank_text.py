@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmmanager.bedrock.invocation.request_blank_text import EMPTY_ANSWER
-from llmmanager.bedrock.invocation.request_blank_text import without_blank_text as without
+from llmmanager.bedrock.validation.blank_text import EMPTY_ANSWER
+from llmmanager.bedrock.validation.blank_text import without_blank_text as without
 
 Json = dict[str, Any]
 

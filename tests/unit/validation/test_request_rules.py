@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from llmmanager.bedrock.invocation.request_problems import MAX_PROBLEMS
-from llmmanager.bedrock.invocation.request_validation import validate_request
+from llmmanager.bedrock.validation.request_problems import MAX_PROBLEMS
+from llmmanager.bedrock.validation.request_validation import validate_request
 
 Json = dict[str, Any]
 

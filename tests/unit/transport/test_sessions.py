@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from llmmanager.bedrock.invocation.event_parser import ParserFactory
-from llmmanager.bedrock.invocation.sessions import new_session, user_agent
 from llmmanager.bedrock.models.llm_manager_structures import AuthConfig, AuthenticationType
+from llmmanager.bedrock.transport.event_parser import ParserFactory
+from llmmanager.bedrock.transport.sessions import new_session, user_agent
 
 pytestmark = pytest.mark.usefixtures("aws_credentials")
 

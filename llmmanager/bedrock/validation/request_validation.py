@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from llmmanager.bedrock.invocation.converse_schema import (
+from llmmanager.bedrock.validation.conversation import check_conversation
+from llmmanager.bedrock.validation.converse_schema import (
     CONVERSE_REQUEST,
     CONVERSE_STREAM_REQUEST,
     PROMPT_REQUEST,
     PROMPT_STREAM_REQUEST,
 )
-from llmmanager.bedrock.invocation.request_conversation import check_conversation
-from llmmanager.bedrock.invocation.request_problems import MAX_PROBLEMS, Problems, TooManyProblems
+from llmmanager.bedrock.validation.request_problems import MAX_PROBLEMS, Problems, TooManyProblems
 
 __all__ = ["validate_request"]
 

@@ -8,9 +8,9 @@ The limits of files depend on the model (see `request_media`).
 from __future__ import annotations
 
 from llmmanager.bedrock.catalog.managed_prompts import PROMPT_FIELDS
-from llmmanager.bedrock.invocation.request_conversation import is_plain_text
-from llmmanager.bedrock.invocation.request_problems import Path, Problems
-from llmmanager.bedrock.invocation.schema_types import (
+from llmmanager.bedrock.validation.conversation import is_plain_text
+from llmmanager.bedrock.validation.request_problems import Path, Problems
+from llmmanager.bedrock.validation.schema_types import (
     Blob,
     Choice,
     Flag,

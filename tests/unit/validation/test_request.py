@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import RequestValidationError
-from llmmanager.bedrock.invocation.request import build_request
+from llmmanager.bedrock.validation.request import build_request
 
 MESSAGES = [{"role": "user", "content": [{"text": "Why?"}]}]
 

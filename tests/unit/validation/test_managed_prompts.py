@@ -8,8 +8,8 @@ import pytest
 
 from llmmanager.bedrock.catalog.managed_prompts import is_managed_prompt
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import RequestValidationError
-from llmmanager.bedrock.invocation.request import ValidRequest, build_request, check_request
-from llmmanager.bedrock.invocation.request_validation import validate_request
+from llmmanager.bedrock.validation.request import ValidRequest, build_request, check_request
+from llmmanager.bedrock.validation.request_validation import validate_request
 
 Json = dict[str, Any]
 

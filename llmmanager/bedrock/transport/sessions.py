@@ -31,9 +31,9 @@ def new_session(auth: AuthConfig) -> Session:
     # botocore without boto3, which takes longer to import and is not needed for clients.
     from botocore.session import Session
 
-    from llmmanager.bedrock.invocation.botocore_data import skip_unused_data
-    from llmmanager.bedrock.invocation.credentials import guard
-    from llmmanager.bedrock.invocation.event_parser import ParserFactory
+    from llmmanager.bedrock.transport.botocore_data import skip_unused_data
+    from llmmanager.bedrock.transport.credentials import guard
+    from llmmanager.bedrock.transport.event_parser import ParserFactory
 
     is_profile = auth.auth_type is AuthenticationType.PROFILE
     session = Session(profile=auth.profile_name if is_profile else None)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import RequestValidationError
-from llmmanager.bedrock.invocation.request import build_request
-from llmmanager.bedrock.invocation.request_conversation import is_plain_text
+from llmmanager.bedrock.validation.conversation import is_plain_text
+from llmmanager.bedrock.validation.request import build_request
 
 TEXT = st.sampled_from(["Hello", "Bonjour"])
 ODD_TEXT = st.sampled_from(["", " \n", None, 7])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llmmanager.bedrock.invocation.request_conversation import is_blank
+from llmmanager.bedrock.validation.conversation import is_blank
 
 # An empty answer is replaced, not removed: Converse rejects two user messages in a row, and joining them
 # would change their meaning.

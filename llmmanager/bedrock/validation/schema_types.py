@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Protocol
 
-from llmmanager.bedrock.invocation.request_problems import Path, Problems, describe_value, quote
+from llmmanager.bedrock.validation.request_problems import Path, Problems, describe_value, quote
 
 MAX_INTEGER = 2**31 - 1
 MAX_JSON_DEPTH = 100

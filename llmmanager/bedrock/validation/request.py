@@ -8,14 +8,14 @@ from typing import Any
 
 from llmmanager.bedrock.catalog.managed_prompts import PROMPT_FIELDS, is_managed_prompt
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import RequestValidationError
-from llmmanager.bedrock.invocation.document_names import with_accepted_names
-from llmmanager.bedrock.invocation.request_blank_text import without_blank_text
-from llmmanager.bedrock.invocation.request_conversation import is_plain_text
-from llmmanager.bedrock.invocation.request_media import exceeded_limits, media_files, with_models
-from llmmanager.bedrock.invocation.request_validation import validate_request
-from llmmanager.bedrock.invocation.unknown_content import without_unknown_markers
 from llmmanager.bedrock.models.call_parameters import RequestParameters
 from llmmanager.bedrock.models.message_text import as_messages
+from llmmanager.bedrock.validation.blank_text import without_blank_text
+from llmmanager.bedrock.validation.conversation import is_plain_text
+from llmmanager.bedrock.validation.document_names import with_accepted_names
+from llmmanager.bedrock.validation.media import exceeded_limits, media_files, with_models
+from llmmanager.bedrock.validation.request_validation import validate_request
+from llmmanager.bedrock.validation.unknown_content import without_unknown_markers
 
 
 def _camel_case(name: str) -> str:

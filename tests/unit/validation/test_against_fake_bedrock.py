@@ -9,7 +9,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import RequestValidationError
-from llmmanager.bedrock.invocation.request import build_request
+from llmmanager.bedrock.validation.request import build_request
 from llmmanager.testing.conversation_rules import check_conversation
 from llmmanager.testing.errors import ServiceError
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llmmanager.bedrock.invocation.request_validation import validate_request
+from llmmanager.bedrock.validation.request_validation import validate_request
 
 
 def request(**fields: Any) -> dict[str, Any]:

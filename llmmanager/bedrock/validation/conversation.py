@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
-from llmmanager.bedrock.invocation.request_problems import Path, Problems, quote
 from llmmanager.bedrock.models.llm_manager_constants import ContentLimits
+from llmmanager.bedrock.validation.request_problems import Path, Problems, quote
 
 _MESSAGES: Path = ((), "messages")
 _MESSAGE_MEMBERS = {"role", "content"}

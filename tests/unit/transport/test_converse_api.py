@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import RequestValidationError
-from llmmanager.bedrock.invocation.converse_api import encode
+from llmmanager.bedrock.transport.converse_api import encode
 
 
 @pytest.mark.parametrize("value", [b"\x00\xff", bytearray(b"\x00\xff"), memoryview(b"\x00\xff")])

@@ -7,8 +7,8 @@ import pathlib
 import pytest
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import AuthenticationError, ConfigurationError
-from llmmanager.bedrock.invocation.clients import ClientPool
 from llmmanager.bedrock.models.llm_manager_structures import AuthConfig, AuthenticationType
+from llmmanager.bedrock.transport.clients import ClientPool
 
 pytestmark = pytest.mark.usefixtures("aws_credentials")
 

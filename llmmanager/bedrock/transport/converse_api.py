@@ -8,8 +8,8 @@ from typing import Any
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import RequestValidationError
 from llmmanager.bedrock.exceptions.safe_errors import without_credentials
-from llmmanager.bedrock.invocation.json_body import json_body
 from llmmanager.bedrock.models.answer_content import without_blank_text
+from llmmanager.bedrock.transport.json_body import json_body
 
 _OPERATIONS = ("Converse", "ConverseStream")
 _ATTACHED = "_llmmanager_converse_api"

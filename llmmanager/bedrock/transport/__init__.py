@@ -1,0 +1,1 @@
+"""Reach Bedrock: credentials, clients, and the wire format of Converse and its event streams."""

@@ -1,0 +1,1 @@
+"""Check a request before it is sent: its schema, limits, conversation rules and media."""
