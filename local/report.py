@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from llmmanager.bedrock.batch_cost import BatchCost, estimate_batch_cost
+from infra.stack_cost.batch import BatchCost, estimate_batch_cost
 from llmmanager.testing import Call
 from local.batches import BatchResult
 from local.checks import Faults

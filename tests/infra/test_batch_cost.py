@@ -6,7 +6,7 @@ import pytest
 
 from infra.batch import WORKER_MEMORY_MB
 from infra.settings import DEFAULTS
-from llmmanager.bedrock.batch_cost import BatchStack, estimate_batch_cost
+from infra.stack_cost.batch import BatchStack, estimate_batch_cost
 from tests.benchmarks.batch import transitions
 
 

@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 from botocore.client import BaseClient
 
+from infra.stack_cost.batch import BatchStack, estimate_batch_cost
 from lambdas.batch import parts, stop_signal
-from llmmanager.bedrock.batch_cost import BatchStack, estimate_batch_cost
 
 RECORDS = 300
 # S3's operations by the price that a request has.

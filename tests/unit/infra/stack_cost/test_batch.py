@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra.stack_cost import batch
+from infra.stack_cost.__main__ import main
+from infra.stack_cost.batch import BatchCost, BatchStack, estimate_batch_cost, shard_sizes
 from lambdas.batch import object_writer, parts, plan, stop_signal, worker
 from lambdas.shared import manager
 from llmmanager import ConfigurationError, estimate_cost
-from llmmanager.bedrock import batch_cost
-from llmmanager.bedrock.batch_cost import BatchCost, BatchStack, estimate_batch_cost, shard_sizes
 
 
 def estimate(
@@ -38,13 +37,13 @@ def test_the_shards_are_those_of_the_plan(records: int, shard_size: int, regions
 
 
 def test_the_constants_are_those_of_the_functions() -> None:
-    assert batch_cost.FIRST_SHARD_SIZE == plan.FIRST_SHARD_SIZE
-    assert batch_cost.MAX_SHARD_BYTES == plan.MAX_SHARD_BYTES
-    assert (batch_cost.PART_RESULTS, batch_cost.PART_SECONDS) == (parts.PART_RESULTS, parts.PART_SECONDS)
-    assert batch_cost.CHECK_SECONDS == stop_signal.CHECK_SECONDS
-    assert batch_cost.WRITER_PART_BYTES == object_writer.PART_BYTES
-    assert batch_cost.MARGIN_SECONDS == worker.MARGIN_SECONDS
-    assert batch_cost.REQUEST_SECONDS == manager.REQUEST_SECONDS
+    assert batch.FIRST_SHARD_SIZE == plan.FIRST_SHARD_SIZE
+    assert batch.MAX_SHARD_BYTES == plan.MAX_SHARD_BYTES
+    assert (batch.PART_RESULTS, batch.PART_SECONDS) == (parts.PART_RESULTS, parts.PART_SECONDS)
+    assert batch.CHECK_SECONDS == stop_signal.CHECK_SECONDS
+    assert batch.WRITER_PART_BYTES == object_writer.PART_BYTES
+    assert batch.MARGIN_SECONDS == worker.MARGIN_SECONDS
+    assert batch.REQUEST_SECONDS == manager.REQUEST_SECONDS
 
 
 def test_a_large_batch_needs_few_transitions_and_little_lambda_time() -> None:
@@ -61,7 +60,7 @@ def test_shards_of_large_records_have_fewer_records() -> None:
         "Nova Lite", records=1_000, input_tokens=tokens, output_tokens=10, latency_seconds=3
     )
 
-    record = b"x" * (batch_cost.RECORD_BYTES + tokens * batch_cost.BYTES_PER_TOKEN)
+    record = b"x" * (batch.RECORD_BYTES + tokens * batch.BYTES_PER_TOKEN)
     shards = sum(1 for _ in plan.cut_shards([record] * 1_000, shard_size=500, spread=3))
     assert cost.count("invocations") == 2 + shards
 
@@ -174,7 +173,7 @@ def test_an_unknown_model_is_rejected() -> None:
 
 
 def test_the_command_prints_every_line_and_row(capsys: pytest.CaptureFixture[str]) -> None:
-    assert batch_cost.main(["--records", "1000", "--worker-concurrency", "64"]) == 0
+    assert main(["--records", "1000", "--worker-concurrency", "64"]) == 0
 
     printed = capsys.readouterr().out
     assert all(line.what in printed for line in estimate(1_000).lines)
@@ -193,15 +192,9 @@ def test_the_total_is_the_sum_of_services_and_tokens() -> None:
 
 def test_the_command_reports_invalid_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        batch_cost.main(["--records", "0"])
+        main(["--records", "0"])
 
     assert "records must be" in capsys.readouterr().err
-
-
-def test_importing_the_library_does_not_load_the_cost_estimate() -> None:
-    loaded = "'llmmanager.bedrock.batch_cost' in sys.modules"
-    code = f"import sys, llmmanager; llmmanager.LLMManager; sys.exit({loaded})"
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def under_quotas(**arguments: float) -> BatchCost:
@@ -263,7 +256,7 @@ def test_a_quota_out_of_range_is_rejected(arguments: dict[str, float], message: 
 def test_the_command_prints_the_effect_of_quotas(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--records", "100000", "--tokens-per-minute", "400000", "--deadline-seconds", "3600"]
 
-    assert batch_cost.main(arguments) == 0
+    assert main(arguments) == 0
 
     printed = capsys.readouterr().out
     assert "Under the quotas: at least 11,667 s." in printed

@@ -1,40 +1,36 @@
 """Estimate what a batch of the deployed stack costs on AWS.
 
-    python -m llmmanager.bedrock.batch_cost --records 1000000 --model "Nova Lite"
-
 Counts (state transitions, invocations, requests) follow from the implementation of the stack; tests compare
-them with real runs. Durations are modelled. Prices are AWS's list prices in us-east-1 without taxes and free
-tiers.
+them with real runs. Durations are modelled.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Final
 
+from infra.stack_cost.prices import (
+    BATCH_INFERENCE_SHARE,
+    GB_SECOND_USD,
+    INVOCATION_USD,
+    READ_UNIT_USD,
+    S3_GB_MONTH_USD,
+    S3_GET_USD,
+    S3_PUT_USD,
+    TRANSITION_USD,
+)
 from llmmanager.bedrock.catalog.catalog_entries import AccessQuota, Catalog
 from llmmanager.bedrock.catalog.names import NameResolver
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
 from llmmanager.bedrock.pricing import estimate_cost
 from llmmanager.bedrock.quota_capacity import seconds_of_batch
-
-# In USD, from 2026-11-22. The price of GB-seconds is that of ARM.
-TRANSITION_USD = 0.025 / 1_000
-GB_SECOND_USD = 1.33334e-05
-INVOCATION_USD = 0.20 / 1_000_000
-S3_PUT_USD = 0.005 / 1_000
-S3_GET_USD = 0.0004 / 1_000
-S3_GB_MONTH_USD = 0.023
-READ_UNIT_USD = 0.125 / 1_000_000
-BATCH_PRICE_SHARE = 0.5
 
 # Constants of the stack. Tests compare them with lambdas/batch and infra/batch.py.
 FIRST_SHARD_SIZE, MAX_SHARD_BYTES = 32, 32_000_000
@@ -51,8 +47,8 @@ RECORD_BYTES, RESULT_BYTES, BYTES_PER_TOKEN = 160, 640, 4
 # With this much memory, a function has one CPU; with less, a proportional share.
 MB_PER_CPU = 1769
 
-
-_BATCH_PRICES = Path(__file__).parent / "catalog" / "batch_prices.json"
+# The models that Bedrock batch inference offers at half the price.
+_BATCH_INFERENCE: Final = Path(__file__).with_name("batch_inference_models.json")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,11 +184,11 @@ def estimate_batch_cost(
         resolved.model_id, usage, records=records, quotas=quotas, reserve=quota_reserve
     )
     seconds = max(work.seconds(), quota_seconds or 0.0)
-    has_batch = tokens is not None and resolved.model_id in _with_batch_price()
+    has_batch = tokens is not None and resolved.model_id in _models_with_batch_inference()
     return BatchCost(
         lines=tuple(work.lines()),
         tokens_usd=tokens,
-        batch_tokens_usd=tokens * BATCH_PRICE_SHARE if tokens is not None and has_batch else None,
+        batch_tokens_usd=tokens * BATCH_INFERENCE_SHARE if tokens is not None and has_batch else None,
         seconds=work.seconds(),
         quota_seconds=quota_seconds,
         warning=(
@@ -345,52 +341,6 @@ def _check_positive(least: int = 1, **numbers: int) -> None:
 
 
 @cache
-def _with_batch_price() -> frozenset[str]:
+def _models_with_batch_inference() -> frozenset[str]:
     """Return the models that Bedrock batch inference offers at half the price."""
-    return frozenset(json.loads(_BATCH_PRICES.read_bytes())["models"])
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print an estimate; exit with status 2 for invalid arguments."""
-    parser = argparse.ArgumentParser(
-        prog="python -m llmmanager.bedrock.batch_cost", description="Estimate what a batch costs on AWS."
-    )
-    parser.add_argument("--records", type=int, required=True)
-    parser.add_argument("--model", default="Nova Lite", help="(default: %(default)s)")
-    parser.add_argument("--input-tokens", type=int, default=500, help="per record (default: %(default)s)")
-    parser.add_argument("--output-tokens", type=int, default=200, help="per record (default: %(default)s)")
-    parser.add_argument("--latency", type=float, default=3.0, help="seconds per call (default: %(default)s)")
-    quotas = ("tokens_per_minute", "requests_per_minute", "deadline_seconds")
-    for name in quotas:
-        parser.add_argument(f"--{name.replace('_', '-')}", type=float, help="(default: unknown)")
-    for name, default in vars(BatchStack()).items():
-        parser.add_argument(
-            f"--{name.replace('_', '-')}", type=int, default=default, help="(default: %(default)s)"
-        )
-    options = parser.parse_args(arguments)
-    try:
-        cost = estimate_batch_cost(
-            options.model,
-            records=options.records,
-            input_tokens=options.input_tokens,
-            output_tokens=options.output_tokens,
-            latency_seconds=options.latency,
-            stack=BatchStack(**{name: getattr(options, name) for name in vars(BatchStack())}),
-            **{name: getattr(options, name) for name in quotas},
-        )
-    except ConfigurationError as error:
-        parser.error(str(error))
-    for line in cost.lines:
-        sys.stdout.write(f"{line.service:<15} {line.count:>15,.0f} {line.what:<22} ${line.usd:,.6f}\n")
-    for name, usd in cost.rows():
-        sys.stdout.write(f"{name:<54} {'unknown' if usd is None else f'${usd:,.6f}'}\n")
-    sys.stdout.write(f"Duration: about {cost.seconds:,.0f} s if no quota limits the batch.\n")
-    if cost.quota_seconds is not None:
-        sys.stdout.write(f"Under the quotas: at least {cost.quota_seconds:,.0f} s.\n")
-    if cost.warning is not None:
-        sys.stdout.write(f"Warning: {cost.warning}.\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return frozenset(json.loads(_BATCH_INFERENCE.read_bytes())["models"])
