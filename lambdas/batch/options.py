@@ -40,7 +40,7 @@ class Options:
 
     Attributes:
         run: the name of the execution.
-        may_fail: the share of the records that may fail before the batch stops; None for no limit.
+        max_failed_share: the share of the records that may fail before the batch stops; None for no limit.
         deadline: when no further record starts, as ISO 8601 text in UTC; None without a deadline.
         retry_strategy: "region_first" or "model_first".
         response_validation: the `responseValidation` of the start input.
@@ -53,7 +53,7 @@ class Options:
     """
 
     run: str = ""
-    may_fail: float | None = None
+    max_failed_share: float | None = None
     deadline: str | None = None
     retry_strategy: str = _STRATEGIES[0]
     response_validation: Mapping[str, Any] | None = None
@@ -102,7 +102,7 @@ def read_options(data: Mapping[str, Any], *, run: str) -> Options:
     read_rules(data.get("responseValidation"))
     return Options(
         run=run,
-        may_fail=_max_failed_share(data.get("failureStrategy")),
+        max_failed_share=_max_failed_share(data.get("failureStrategy")),
         deadline=_deadline(data.get("deadlineSeconds")),
         retry_strategy=_one_of("retryStrategy", data.get("retryStrategy"), _STRATEGIES) or _STRATEGIES[0],
         response_validation=data.get("responseValidation"),

@@ -33,7 +33,7 @@ class StopSignal:
         self._storage = storage
         self._run = run
         self._shard = shard
-        self._max_failed_share = options.may_fail
+        self._max_failed_share = options.max_failed_share
         self._records = 0
         self._own_failures = self._shared_failures = self._other_failures = 0
         self._stopped = False

@@ -63,7 +63,7 @@ class Outcome:
     settled_tokens: int
 
     @property
-    def refused(self) -> int:
+    def rejected(self) -> int:
         """Calls that were throttled."""
         return sum(call["status"] == 429 for call in self.calls)
 

@@ -60,7 +60,7 @@ def _rows(outcomes: Iterable[Outcome], *, reference: Outcome | None) -> list[tup
             outcome.contender.described,
             f"{outcome.answered} of {outcome.case.requests}",
             f"{outcome.calls_per_answer:.2f}",
-            f"{outcome.refused:,}",
+            f"{outcome.rejected:,}",
             f"{number(outcome.seconds)} s",
             f"{outcome.seconds / reference.seconds:.2f}" if reference else "",
             f"{outcome.share:.2f}",

@@ -42,7 +42,7 @@ DECISIONS = [
 ]
 DROPS = [
     (match["code"], match["text"] or "", row)
-    for row in rows("feature-fallback.md", "refusal")
+    for row in rows("feature-fallback.md", "rejection")
     for match in ERROR.finditer(row[0])
 ]
 

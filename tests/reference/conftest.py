@@ -98,8 +98,8 @@ class NeverSatisfied:
 
     def converse(self, messages: list[dict[str, Any]]) -> BedrockResponse:
         """What the manager answers, with `success=False`."""
-        refusal = ValidationResult(success=False, error_message="never good enough")
-        config = ResponseValidationConfig(lambda _: refusal, response_validation_retries=1)
+        rejection = ValidationResult(success=False, error_message="never good enough")
+        config = ResponseValidationConfig(lambda _: rejection, response_validation_retries=1)
         return self._manager.converse(messages, response_validation_config=config)
 
 
@@ -131,7 +131,7 @@ def manager(fake_bedrock: FakeBedrock) -> Iterator[LLMManager]:
 
 @pytest.fixture
 def never_satisfied(manager: LLMManager) -> NeverSatisfied:
-    """The manager, with a validation that refuses every answer."""
+    """The manager, with a validation that rejects every answer."""
     return NeverSatisfied(manager)
 
 

@@ -93,9 +93,9 @@ def test_a_stream_gives_text_as_it_comes_and_then_tells_what_a_response_tells(ma
 
 
 def test_a_stream_is_validated_once_it_is_complete(fake_bedrock: FakeBedrock, manager, messages) -> None:
-    refusal = ValidationResult(success=False, error_message="no")
+    rejection = ValidationResult(success=False, error_message="no")
     stream = manager.converse_stream(
-        messages, response_validation_config=ResponseValidationConfig(lambda _: refusal)
+        messages, response_validation_config=ResponseValidationConfig(lambda _: rejection)
     )
     assert list(stream)
     assert not stream.success
@@ -272,8 +272,8 @@ def test_the_parallel_constructor_hands_on_what_it_is_given(fake_bedrock: FakeBe
 
 
 def test_requests_in_parallel_can_be_given_by_position(fake_bedrock: FakeBedrock, parallel_manager) -> None:
-    refusal = ValidationResult(success=False, error_message="no")
-    config = ResponseValidationConfig(lambda _: refusal, 0)
+    rejection = ValidationResult(success=False, error_message="no")
+    config = ResponseValidationConfig(lambda _: rejection, 0)
     result = parallel_manager.converse_parallel(questions(2), 1, config)
     assert result.failed_requests == ["q0", "q1"]
     assert {call.region for call in fake_bedrock.calls} == {"us-east-1", "us-west-2"}

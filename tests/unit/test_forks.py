@@ -83,7 +83,7 @@ def test_a_fork_starts_its_own_threads() -> None:
     [
         (CallStats(), lambda shared: shared.count([], [])),
         (FeatureMemory(), lambda shared: shared.add("m", UnsupportedFeature("Converse", "tools", True))),
-        (Cooldowns(), lambda shared: shared.failed(("m", "r"), DENIED)),
+        (Cooldowns(), lambda shared: shared.record_failure(("m", "r"), DENIED)),
         (MemoryStore(), lambda shared: shared.load_all()),
     ],
     ids=lambda value: type(value).__name__,

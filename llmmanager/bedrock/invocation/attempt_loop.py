@@ -153,7 +153,7 @@ class AttemptLoop(Generic[R]):
         start = self.record.attempts[-1].start_time
         self._log.attempt_failed(target, start, error=error, decision=replace(decision, next=next_))
         if next_ is not Next.GIVE_UP:
-            self._route.failed(target, decision, next_)
+            self._route.record_failure(target, decision, next_)
         return next_
 
     def continue_with(
@@ -293,7 +293,7 @@ class AttemptLoop(Generic[R]):
             self._give_up(error, decision)
         if decision.kind in CREDENTIALS_KINDS and next_ is Next.OTHER_REGION:
             self._rejecting_regions.add(target.region)
-        self._route.failed(target, decision, next_)
+        self._route.record_failure(target, decision, next_)
 
     def _next_after(self, target: ModelAccess, decision: Decision) -> Next:
         """Return where the call goes next. Removes features, adds targets and renews credentials."""

@@ -102,8 +102,8 @@ class Cooldowns:
 
     def attempt_failed(self, target: Target, decision: Decision, *, streaming: bool = False) -> None:
         """Count a failed call for the part of the target that the decision is about."""
-        self.failed(key_of(target, decision.scope, streaming=streaming), decision)
-        self._probes.failed(target, decision, streaming=streaming)
+        self.record_failure(key_of(target, decision.scope, streaming=streaming), decision)
+        self._probes.record_failure(target, decision, streaming=streaming)
 
     def attempt_succeeded(self, target: Target, *, streaming: bool = False) -> None:
         """Forget the failures of all parts that the call depended on."""
@@ -114,7 +114,7 @@ class Cooldowns:
 
     def region_denied(self, region: str) -> None:
         """Record a region that rejects credentials which are valid elsewhere: it is not enabled."""
-        self.failed((ALL, region), Decision(Next.OTHER_REGION, Kind.ACCESS, scope=Scope.REGION))
+        self.record_failure((ALL, region), Decision(Next.OTHER_REGION, Kind.ACCESS, scope=Scope.REGION))
 
     def turn(self, target: Target, *, has_other: bool, time_left: float, streaming: bool = False) -> Turn:
         """Wait until the target may be called, if necessary. See `Probes.turn`."""
@@ -150,7 +150,7 @@ class Cooldowns:
             state is not None and state.kind not in except_for and state.until > now for state in found
         )
 
-    def failed(self, key: Key, decision: Decision) -> None:
+    def record_failure(self, key: Key, decision: Decision) -> None:
         """Count a failure of a key."""
         if decision.kind not in _IMMEDIATE and decision.kind not in _COUNTED:
             return

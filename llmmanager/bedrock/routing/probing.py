@@ -81,7 +81,7 @@ class Probes:
                 if probe.target.model_id == target.model_id and not self.is_denied(probe.target):
                     probe.ended.set()
 
-    def failed(self, target: Target, decision: Decision, *, streaming: bool = False) -> None:
+    def record_failure(self, target: Target, decision: Decision, *, streaming: bool = False) -> None:
         """Record a failed call. A throttle proves access; a denial makes it uncertain."""
         if decision.kind in _ACCESSIBLE:
             self.answered(target, streaming=streaming)

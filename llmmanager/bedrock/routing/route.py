@@ -211,7 +211,7 @@ class Route(Generic[T]):
                 break
         return wait, group, target
 
-    def failed(self, target: T, decision: Decision, next_: Next) -> None:
+    def record_failure(self, target: T, decision: Decision, next_: Next) -> None:
         """Handle a failed attempt. `next_` is what the caller tries next."""
         self._has_failed = True
         key = (target.model_id, target.region)

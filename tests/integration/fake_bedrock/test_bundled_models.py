@@ -134,7 +134,7 @@ def test_requests_that_aws_accepts_are_answered(
     assert send_prompt(model, *blocks, **request_)["output"]["message"]["content"]
 
 
-REFUSED = {
+REJECTED = {
     "101 images for a Claude of 200,000 tokens": (
         HAIKU,
         [TEXT, *[image()] * 101],
@@ -325,7 +325,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("model", "blocks", "request_", "message"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize(("model", "blocks", "request_", "message"), REJECTED.values(), ids=REJECTED)
 def test_requests_that_aws_rejects_are_rejected_with_its_message(
     send_prompt: Any, error_of: Any, model: str, blocks: Any, request_: Any, message: str
 ) -> None:

@@ -54,7 +54,7 @@ def cache_point(ttl: str = "") -> dict[str, Any]:
     return {"cachePoint": {"type": "default", **({"ttl": ttl} if ttl else {})}}
 
 
-REFUSED = {
+REJECTED = {
     "an embedding model": (
         {"modelId": "acme.embed"},
         "This action doesn't support the model that you provided",
@@ -257,7 +257,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("request_", "message"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize(("request_", "message"), REJECTED.values(), ids=REJECTED)
 def test_a_request_that_the_model_does_not_support_is_rejected(
     send_prompt: Any, error_of: Any, request_: Any, message: str
 ) -> None:

@@ -97,17 +97,17 @@ placed = st.builds(
     anything | spoilt(GOOD_START) | placed | st.builds(lambda a, b: {**GOOD_START, **a, **b}, placed, placed)
 )
 def test_any_input_is_planned_or_rejected_with_the_invalid_field(machine, data):
-    refusal = None
+    rejection = None
     try:
         machine.plan(data, name=f"start-{next(NAMES)}")
     except InvalidBatch as error:
-        refusal = str(error)
+        rejection = str(error)
 
-    if refusal is None:
+    if rejection is None:
         assert machine.planned["records"] > 0
     else:
-        assert NAMES_A_FIELD.match(refusal), refusal
-        assert len(refusal) < 20_000
+        assert NAMES_A_FIELD.match(rejection), rejection
+        assert len(rejection) < 20_000
 
 
 RECORD = {

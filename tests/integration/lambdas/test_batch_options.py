@@ -175,7 +175,7 @@ def test_a_share_that_is_reached_exactly_is_not_exceeded(machine):
     storage.put_manifest([], Plan(records=100, rejected=0, started_at=datetime.now(UTC)))
 
     for failures in range(101):
-        options = Options(run=f"run-{failures}", may_fail=failures / 100)
+        options = Options(run=f"run-{failures}", max_failed_share=failures / 100)
         with StopSignal(storage, options, run=options.run, shard=0) as signal:
             for _ in range(failures):
                 signal.add_outcome(success=False)

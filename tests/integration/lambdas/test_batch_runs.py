@@ -193,11 +193,11 @@ def test_of_simultaneous_claims_one_succeeds(deployed):
         return None
 
     with ThreadPoolExecutor(len(names)) as pool:
-        refused_for = list(pool.map(try_to_claim, names))
+        rejected_for = list(pool.map(try_to_claim, names))
 
     count, run = storage.latest_run()
-    assert (count, refused_for.count(None)) == (1, 1)
-    assert {other for other in refused_for if other is not None} == {run.execution if run else ""}
+    assert (count, rejected_for.count(None)) == (1, 1)
+    assert {other for other in rejected_for if other is not None} == {run.execution if run else ""}
 
 
 def test_a_start_with_another_input_does_not_change_the_input_of_a_resume(call, machine, records):

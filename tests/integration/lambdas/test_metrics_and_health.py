@@ -94,7 +94,9 @@ def test_a_call_that_finds_every_target_cooling_is_counted_and_answered(
 ):
     for model in ("amazon.nova-lite-v1:0", "amazon.nova-micro-v1:0"):
         for region in ("us-east-1", "us-west-2", "eu-central-1"):
-            shared_cooldowns.cooldowns().failed((model, region), Decision(Next.OTHER_REGION, Kind.QUOTA))
+            shared_cooldowns.cooldowns().record_failure(
+                (model, region), Decision(Next.OTHER_REGION, Kind.QUOTA)
+            )
 
     assert http(proxy_event("POST", "/v1/converse", REQUEST), context)["statusCode"] == 200
     assert http(proxy_event("POST", "/v1/converse", REQUEST), context)["statusCode"] == 200

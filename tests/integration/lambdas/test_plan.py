@@ -127,7 +127,7 @@ def tarred(data: bytes) -> bytes:
     return packed.getvalue()
 
 
-# What a file of records can be instead of UTF-8 text, and what the refusal calls it. Not every Python packs
+# What a file of records can be instead of UTF-8 text, and what the rejection calls it. Not every Python packs
 # zstd and LZ4: only the beginning of such a file is looked at.
 UNSUPPORTED_FORMATS = {
     "gzip": (gzip.compress, "compressed (gzip)"),

@@ -152,14 +152,14 @@ def test_results_that_s3_rejects_are_written_with_the_next_part(
     machine, deployed, shard, small_parts, monkeypatch
 ):
     write = BatchStorage.add_part
-    refusals = iter([True])
+    rejections = iter([True])
 
-    def refuse_once(self, *args, **kwargs):
-        if next(refusals, False):
+    def reject_once(self, *args, **kwargs):
+        if next(rejections, False):
             raise ClientError({"Error": {"Code": "SlowDown", "Message": "later"}}, "PutObject")
         return write(self, *args, **kwargs)
 
-    monkeypatch.setattr(BatchStorage, "add_part", refuse_once)
+    monkeypatch.setattr(BatchStorage, "add_part", reject_once)
     first = worker.run_shard(shard, budget(start=ENOUGH, end=ENOUGH))
     second = worker.run_shard(shard, budget(start=ENOUGH, end=ENOUGH))
 
@@ -169,10 +169,10 @@ def test_results_that_s3_rejects_are_written_with_the_next_part(
 
 
 def test_a_worker_whose_results_cannot_be_written_raises(machine, deployed, shard, monkeypatch):
-    def refuse(self, *args, **kwargs):
+    def reject(self, *args, **kwargs):
         raise ClientError({"Error": {"Code": "SlowDown", "Message": "later"}}, "PutObject")
 
-    monkeypatch.setattr(BatchStorage, "add_part", refuse)
+    monkeypatch.setattr(BatchStorage, "add_part", reject)
 
     with pytest.raises(ClientError):
         machine.run_shard(shard)

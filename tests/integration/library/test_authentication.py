@@ -40,7 +40,7 @@ def credentials_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fake_bedro
 
 @pytest.fixture
 def signer(fake_bedrock: FakeBedrock, make_manager, ask):
-    """Finds out which of the known keys an AuthConfig signs with: the one whose refusal stops the call."""
+    """Finds out which of the known keys an AuthConfig signs with: the one whose rejection stops the call."""
 
     def find(auth: AuthConfig | None) -> str | None:
         for key in EVERY_KEY:

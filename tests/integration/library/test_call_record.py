@@ -279,12 +279,12 @@ def test_a_delay_that_would_outlast_the_deadline_is_not_begun(
 def test_a_feature_rejected_again_after_it_was_restored_is_dropped_again(
     fake_bedrock: FakeBedrock, make_manager, ask
 ) -> None:
-    refused = "This model doesn't support tool use."
+    rejected = "This model doesn't support tool use."
     manager = make_manager(regions=(EAST,))
-    fake_bedrock.add_fault(Fault(error="ValidationException", message=refused, count=1))
+    fake_bedrock.add_fault(Fault(error="ValidationException", message=rejected, count=1))
     manager.converse(ask, tool_config=TOOLS)
     fake_bedrock.add_fault(Fault(error="ValidationException", message="Something is missing.", count=1))
-    fake_bedrock.add_fault(Fault(error="ValidationException", message=refused, count=1))
+    fake_bedrock.add_fault(Fault(error="ValidationException", message=rejected, count=1))
     response = manager.converse(ask, tool_config=TOOLS)
     assert [attempt.decision for attempt in response.attempts] == ["same_target_now", "drop_feature", None]
     assert response.features_disabled == ["tools"]

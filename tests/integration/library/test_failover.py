@@ -1,4 +1,4 @@
-"""LLMManager against a Bedrock that throttles, refuses and breaks."""
+"""LLMManager against a Bedrock that throttles, rejects and breaks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A refused feature is left out where its class allows it, and only the part that was refused."""
+"""A rejected feature is left out where its class allows it, and only the part that was rejected."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ NO_CACHE_POINT_IN_TOOLS = (
 )
 
 
-def refuse(bedrock: FakeBedrock, message: str, count: int | None = 1, model: str = "", **scope: Any) -> None:
+def reject(bedrock: FakeBedrock, message: str, count: int | None = 1, model: str = "", **scope: Any) -> None:
     bedrock.add_fault(Fault(error="ValidationException", message=message, count=count, model=model, **scope))
 
 
@@ -168,7 +168,7 @@ def test_a_rejected_tuning_parameter_is_left_out_at_once_for_the_same_target(
     arguments: dict[str, Any],
     left: dict[str, Any],
 ) -> None:
-    refuse(fake_bedrock, message)
+    reject(fake_bedrock, message)
     response = make_manager(("Nova Lite", "Nova Pro")).converse([user()], **arguments)
     first, second = fake_bedrock.calls[:2]
     assert (first.invoked_id, first.region) == (second.invoked_id, second.region)
@@ -187,8 +187,8 @@ def test_a_forced_tool_choice_becomes_auto_and_later_calls_keep_their_tools(
     again = manager.converse([user()], tool_config={**TOOLS, "toolChoice": {"any": {}}})
     assert [forced.features_disabled, free.features_disabled] == [["forced_tool_choice"], []]
     assert (len(free.attempts), len(again.attempts)) == (1, 1)
-    refused, *sent = [call.body["toolConfig"] for call in fake_bedrock.calls]
-    assert refused["toolChoice"] == {"any": {}}
+    rejected, *sent = [call.body["toolConfig"] for call in fake_bedrock.calls]
+    assert rejected["toolChoice"] == {"any": {}}
     auto = {**TOOLS, "toolChoice": {"auto": {}}}
     assert sent == [auto, TOOLS, auto]
 
@@ -196,7 +196,7 @@ def test_a_forced_tool_choice_becomes_auto_and_later_calls_keep_their_tools(
 def test_one_kind_of_forced_tool_choice_is_not_held_against_another(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
-    refuse(fake_bedrock, "This model doesn't support the toolConfig.toolChoice.any field.")
+    reject(fake_bedrock, "This model doesn't support the toolConfig.toolChoice.any field.")
     manager = make_manager()
     manager.converse([user()], tool_config={**TOOLS, "toolChoice": {"any": {}}})
     named = {**TOOLS, "toolChoice": {"tool": {"name": "clock"}}}
@@ -207,7 +207,7 @@ def test_one_kind_of_forced_tool_choice_is_not_held_against_another(
 def test_a_parameter_rejected_while_thinking_is_sent_again_without_thinking(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
-    refuse(fake_bedrock, "`temperature` may only be set to 1 when thinking is enabled.")
+    reject(fake_bedrock, "`temperature` may only be set to 1 when thinking is enabled.")
     manager = make_manager()
     thinking = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
     config = {"inference_config": {"temperature": 0.5}}
@@ -218,7 +218,7 @@ def test_a_parameter_rejected_while_thinking_is_sent_again_without_thinking(
 
 
 def test_a_rejected_cache_point_is_remembered_for_its_place(fake_bedrock: FakeBedrock, make_manager) -> None:
-    refuse(
+    reject(
         fake_bedrock,
         "Malformed input request: #/messages/2/content/1: extraneous key [cachePoint] is not permitted",
     )
@@ -235,7 +235,7 @@ def test_a_rejected_cache_point_is_remembered_for_its_place(fake_bedrock: FakeBe
 def test_a_value_rejected_once_is_not_remembered_for_other_values(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
-    refuse(fake_bedrock, "The maximum tokens you requested exceeds the model limit of 10.")
+    reject(fake_bedrock, "The maximum tokens you requested exceeds the model limit of 10.")
     manager = make_manager()
     manager.converse([user()], inference_config={"maxTokens": 5000})
     manager.converse([user()], inference_config={"maxTokens": 5})
@@ -270,7 +270,7 @@ CONTENT = [
 def test_rejected_content_moves_to_the_next_model_in_full(
     fake_bedrock: FakeBedrock, make_manager, message: str, feature: str, arguments: dict[str, Any], gone: str
 ) -> None:
-    refuse(fake_bedrock, message, None, LITE)
+    reject(fake_bedrock, message, None, LITE)
     response = make_manager(("Nova Lite", "Nova 2 Lite")).converse(**{"messages": [user()]} | arguments)
     first, second = fake_bedrock.calls[:2]
     assert [first.model_id, second.model_id] == [LITE, LITE_2]
@@ -284,7 +284,7 @@ def test_content_that_no_model_accepts_is_left_out_for_the_first_one(
     fake_bedrock: FakeBedrock, make_manager, message: str, feature: str, arguments: dict[str, Any], gone: str
 ) -> None:
     for model in (LITE, PRO):
-        refuse(fake_bedrock, message, 1, model)
+        reject(fake_bedrock, message, 1, model)
     response = make_manager(("Nova Lite", "Nova Pro")).converse(**{"messages": [user()]} | arguments)
     assert models_called(fake_bedrock) == [LITE, PRO, LITE]
     assert gone in json.dumps(fake_bedrock.calls[0].body)
@@ -297,7 +297,7 @@ def test_content_that_no_model_accepts_is_left_out_for_the_first_one(
 def test_content_is_left_out_at_once_where_only_one_model_is_configured(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
-    refuse(fake_bedrock, NO_TOOLS)
+    reject(fake_bedrock, NO_TOOLS)
     response = make_manager().converse([user()], tool_config=TOOLS)
     assert [attempt.decision for attempt in response.attempts] == ["drop_feature", None]
     assert {attempt.region for attempt in response.attempts} == {EAST}
@@ -305,9 +305,9 @@ def test_content_is_left_out_at_once_where_only_one_model_is_configured(
 
 
 def test_the_model_that_loses_the_least_content_is_preferred(fake_bedrock: FakeBedrock, make_manager) -> None:
-    refuse(fake_bedrock, NO_IMAGES, 1, LITE)
-    refuse(fake_bedrock, NO_DOCUMENTS, 1, LITE)
-    refuse(fake_bedrock, NO_DOCUMENTS, 1, PRO)
+    reject(fake_bedrock, NO_IMAGES, 1, LITE)
+    reject(fake_bedrock, NO_DOCUMENTS, 1, LITE)
+    reject(fake_bedrock, NO_DOCUMENTS, 1, PRO)
     response = make_manager(("Nova Lite", "Nova Pro"), (EAST,)).converse([user(TEXT, IMAGE, DOCUMENT)])
     assert models_called(fake_bedrock) == [LITE, PRO, LITE, PRO]
     assert response.features_disabled == ["documents"]
@@ -316,7 +316,7 @@ def test_the_model_that_loses_the_least_content_is_preferred(fake_bedrock: FakeB
 def test_a_model_that_takes_the_content_is_retried_before_content_is_left_out(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
-    refuse(fake_bedrock, NO_IMAGES, None, PRO)
+    reject(fake_bedrock, NO_IMAGES, None, PRO)
     fake_bedrock.add_fault(Fault(error="ThrottlingException", model=LITE, count=1))
     response = make_manager(("Nova Lite", "Nova Pro"), (EAST,)).converse([user(TEXT, IMAGE)])
     assert models_called(fake_bedrock) == [LITE, PRO, LITE]
@@ -327,7 +327,7 @@ def test_reasoning_in_the_history_is_left_out_for_the_model_that_rejects_it_when
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
     fake_bedrock.add_fault(Fault(error="ThrottlingException", model="anthropic."))
-    refuse(fake_bedrock, NO_REASONING, 1, LITE)
+    reject(fake_bedrock, NO_REASONING, 1, LITE)
     manager = make_manager(("Claude Haiku 4.5", "Nova Lite"), (EAST,))
     response = manager.converse(reasoned())
     assert response.model_used == LITE
@@ -342,7 +342,7 @@ def test_reasoning_in_the_history_is_left_out_for_the_model_that_rejects_it_when
 def test_a_model_set_aside_gets_its_attempt_when_the_retries_are_used_up(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
-    refuse(fake_bedrock, NO_IMAGES, 1, LITE)
+    reject(fake_bedrock, NO_IMAGES, 1, LITE)
     fake_bedrock.add_fault(Fault(error="ThrottlingException", model=PRO))
     manager = make_manager(("Nova Lite", "Nova Pro"), retry={"max_retries": 0})
     response = manager.converse([user(TEXT, IMAGE)])
@@ -353,7 +353,7 @@ def test_a_model_set_aside_gets_its_attempt_when_the_retries_are_used_up(
 def test_a_model_set_aside_is_used_before_the_deadline_passes(
     fake_bedrock: FakeBedrock, make_manager, clock
 ) -> None:
-    refuse(fake_bedrock, NO_IMAGES, 1, LITE)
+    reject(fake_bedrock, NO_IMAGES, 1, LITE)
     fake_bedrock.add_fault(Fault(error="ThrottlingException", model=PRO, retry_after=60))
     manager = make_manager(("Nova Lite", "Nova Pro"), (EAST,), retry={"max_retry_delay": 90})
     response = manager.converse([user(TEXT, IMAGE)], deadline=20)
@@ -364,7 +364,7 @@ def test_a_model_set_aside_is_used_before_the_deadline_passes(
 def test_a_model_known_to_reject_content_is_skipped_while_another_may_accept_it(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
-    refuse(fake_bedrock, NO_IMAGES, 1, LITE)
+    reject(fake_bedrock, NO_IMAGES, 1, LITE)
     manager = make_manager(("Nova Lite", "Nova Pro"))
     manager.converse([user(TEXT, IMAGE)])
     second = manager.converse([user(TEXT, IMAGE)])
@@ -377,7 +377,7 @@ def test_content_known_to_be_rejected_by_every_model_is_left_out_for_the_first_o
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
     for model in (LITE, PRO):
-        refuse(fake_bedrock, NO_IMAGES, 1, model)
+        reject(fake_bedrock, NO_IMAGES, 1, model)
     manager = make_manager(("Nova Lite", "Nova Pro"))
     manager.converse([user(TEXT, IMAGE)])
     response = manager.converse([user(TEXT, IMAGE)])
@@ -388,7 +388,7 @@ def test_content_known_to_be_rejected_by_every_model_is_left_out_for_the_first_o
 def test_what_a_model_rejected_is_remembered_for_that_model_only(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
-    refuse(fake_bedrock, NO_TOOLS, 1, LITE)
+    reject(fake_bedrock, NO_TOOLS, 1, LITE)
     manager = make_manager(("Nova Lite", "Nova Micro"), (EAST,))
     manager.converse([user()], tool_config=TOOLS)
     fake_bedrock.add_fault(Fault(error="AccessDeniedException", model=MICRO))
@@ -398,7 +398,7 @@ def test_what_a_model_rejected_is_remembered_for_that_model_only(
 
 
 def test_tools_rejected_in_a_stream_stay_in_other_calls(fake_bedrock: FakeBedrock, make_manager) -> None:
-    refuse(fake_bedrock, NO_TOOLS_IN_STREAMS, None, operation="ConverseStream")
+    reject(fake_bedrock, NO_TOOLS_IN_STREAMS, None, operation="ConverseStream")
     manager = make_manager(regions=(EAST,))
     with pytest.raises(RetryExhaustedError):
         manager.converse_stream([user()], tool_config=TOOLS)
@@ -410,7 +410,7 @@ def test_tools_rejected_in_a_stream_stay_in_other_calls(fake_bedrock: FakeBedroc
 def test_tools_rejected_in_a_stream_are_left_out_of_later_streams(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
-    refuse(fake_bedrock, NO_TOOLS_IN_STREAMS, 1, operation="ConverseStream")
+    reject(fake_bedrock, NO_TOOLS_IN_STREAMS, 1, operation="ConverseStream")
     manager = make_manager(regions=(EAST,))
     for attempts in (2, 1):
         stream = manager.converse_stream([user()], tool_config=TOOLS)
@@ -421,7 +421,7 @@ def test_tools_rejected_in_a_stream_are_left_out_of_later_streams(
 def test_an_image_rejected_in_a_tool_result_is_left_out_there_only(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
-    refuse(fake_bedrock, NO_IMAGES)
+    reject(fake_bedrock, NO_IMAGES)
     manager = make_manager()
     messages = tool_turns({"text": "12:00"}, IMAGE)
     messages[0]["content"].append(IMAGE)
@@ -438,8 +438,8 @@ def test_an_image_rejected_in_a_tool_result_is_left_out_there_only(
 def test_an_image_of_a_tool_result_is_sent_beside_it_and_left_out_where_that_is_rejected_too(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
-    refuse(fake_bedrock, NO_IMAGES)
-    refuse(fake_bedrock, "Conversation blocks and tool result blocks cannot be provided in the same turn.")
+    reject(fake_bedrock, NO_IMAGES)
+    reject(fake_bedrock, "Conversation blocks and tool result blocks cannot be provided in the same turn.")
     response = make_manager().converse(tool_turns(IMAGE), tool_config=TOOLS)
     beside, gone = (call.body["messages"][2]["content"] for call in fake_bedrock.calls[1:])
     assert [set(block) for block in beside] == [{"toolResult"}, {"text"}, {"image"}]
@@ -450,19 +450,19 @@ def test_an_image_of_a_tool_result_is_sent_beside_it_and_left_out_where_that_is_
 def test_an_image_in_a_tool_result_moves_to_a_model_that_accepts_it_there(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
-    refuse(fake_bedrock, NO_IMAGES, 1, LITE)
+    reject(fake_bedrock, NO_IMAGES, 1, LITE)
     response = make_manager(("Nova Lite", "Nova Pro")).converse(tool_turns(IMAGE), tool_config=TOOLS)
     assert (response.model_used, response.features_disabled) == (PRO, [])
 
 
 def test_the_system_prompt_is_folded_into_the_first_message(fake_bedrock: FakeBedrock, make_manager) -> None:
-    refuse(fake_bedrock, NO_SYSTEM)
+    reject(fake_bedrock, NO_SYSTEM)
     make_manager().converse([user()], system=SYSTEM)
     assert fake_bedrock.calls[1].body["messages"][0]["content"] == [*SYSTEM, TEXT]
 
 
 def test_tool_turns_stay_as_text_without_tools(fake_bedrock: FakeBedrock, make_manager) -> None:
-    refuse(fake_bedrock, NO_TOOLS)
+    reject(fake_bedrock, NO_TOOLS)
     make_manager().converse(tool_turns({"text": "12:00"}), tool_config=TOOLS)
     texts = [message["content"][0]["text"] for message in fake_bedrock.calls[1].body["messages"]]
     assert "CET" in texts[1]
@@ -473,11 +473,11 @@ def test_content_is_logged_as_left_out_when_it_is_and_not_when_another_model_is_
     fake_bedrock: FakeBedrock, make_manager, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", logger="llmmanager")
-    refuse(fake_bedrock, NO_IMAGES, 1, LITE)
+    reject(fake_bedrock, NO_IMAGES, 1, LITE)
     make_manager(("Nova Lite", "Nova Pro")).converse([user(TEXT, IMAGE)])
     assert "without images" not in caplog.text
     for model in (LITE, PRO):
-        refuse(fake_bedrock, NO_IMAGES, 1, model)
+        reject(fake_bedrock, NO_IMAGES, 1, model)
     make_manager(("Nova Lite", "Nova Pro")).converse([user(TEXT, IMAGE)])
     (line,) = (record.getMessage() for record in caplog.records if "without images" in record.getMessage())
     assert LITE in line
@@ -489,7 +489,7 @@ def test_content_is_logged_as_left_out_when_it_is_and_not_when_another_model_is_
 def test_a_rejected_guardrail_is_never_left_out_but_leads_to_the_next_model(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
-    refuse(fake_bedrock, NO_GUARDRAIL, 1, LITE)
+    reject(fake_bedrock, NO_GUARDRAIL, 1, LITE)
     response = make_manager(("Nova Lite", "Nova Pro")).converse([user()], guardrail_config=GUARDRAIL)
     assert [call.body["guardrailConfig"] for call in fake_bedrock.calls] == [GUARDRAIL, GUARDRAIL]
     assert response.model_used == PRO
@@ -497,7 +497,7 @@ def test_a_rejected_guardrail_is_never_left_out_but_leads_to_the_next_model(
 
 
 def test_a_guardrail_that_every_model_rejects_is_an_error(fake_bedrock: FakeBedrock, make_manager) -> None:
-    refuse(fake_bedrock, NO_GUARDRAIL, None)
+    reject(fake_bedrock, NO_GUARDRAIL, None)
     manager = make_manager(("Nova Lite", "Nova Pro"))
     with pytest.raises(RetryExhaustedError, match="guardrailConfig"):
         manager.converse([user()], guardrail_config=GUARDRAIL)
@@ -509,7 +509,7 @@ def test_a_guardrail_that_every_model_rejects_is_an_error(fake_bedrock: FakeBedr
 def test_a_guardrail_that_a_region_does_not_have_leads_to_the_next_region(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
-    refuse(
+    reject(
         fake_bedrock,
         "The guardrail identifier or version provided in the request does not exist.",
         None,
@@ -523,7 +523,7 @@ def test_a_guardrail_that_a_region_does_not_have_leads_to_the_next_region(
 
 
 def test_a_call_without_the_feature_gets_no_warning_about_it(fake_bedrock: FakeBedrock, make_manager) -> None:
-    refuse(fake_bedrock, NO_TOOLS)
+    reject(fake_bedrock, NO_TOOLS)
     manager = make_manager()
     manager.converse([user()], tool_config=TOOLS)
     response = manager.converse([user()])
@@ -532,10 +532,10 @@ def test_a_call_without_the_feature_gets_no_warning_about_it(fake_bedrock: FakeB
 
 
 def test_memory_never_makes_a_later_call_fail(fake_bedrock: FakeBedrock, make_manager) -> None:
-    refuse(fake_bedrock, NO_TOOLS)
+    reject(fake_bedrock, NO_TOOLS)
     manager = make_manager(regions=(EAST,))
     manager.converse([user()], tool_config=TOOLS)
-    refuse(fake_bedrock, "The toolConfig field must be defined.")
+    reject(fake_bedrock, "The toolConfig field must be defined.")
     response = manager.converse([user()], tool_config=TOOLS)
     assert response.success
     assert response.features_disabled == []
@@ -547,9 +547,9 @@ def test_only_what_was_left_out_is_forgotten_when_a_request_fails_without_it(
 ) -> None:
     manager = make_manager(regions=(EAST,))
     for message, arguments in ((NO_TOOLS, {"tool_config": TOOLS}), (NO_SYSTEM, {"system": SYSTEM})):
-        refuse(fake_bedrock, message)
+        reject(fake_bedrock, message)
         manager.converse([user()], **arguments)
-    refuse(fake_bedrock, "Something is missing.")
+    reject(fake_bedrock, "Something is missing.")
     manager.converse([user()], tool_config=TOOLS)
     response = manager.converse([user()], tool_config=TOOLS, system=SYSTEM)
     assert (len(response.attempts), response.features_disabled) == (1, ["system"])
@@ -580,7 +580,7 @@ def test_the_callers_messages_and_settings_are_never_changed(fake_bedrock: FakeB
         NO_SYSTEM,
         NO_TOOLS,
     ):
-        refuse(fake_bedrock, message)
+        reject(fake_bedrock, message)
     response = make_manager(retry={"max_retries": 9}).converse(**arguments)
     assert response.success
     assert len(response.attempts) == 10
@@ -588,7 +588,7 @@ def test_the_callers_messages_and_settings_are_never_changed(fake_bedrock: FakeB
 
 
 def test_without_fallback_the_next_model_is_asked(fake_bedrock: FakeBedrock, make_manager) -> None:
-    refuse(fake_bedrock, NO_STOP_SEQUENCES, None, LITE)
+    reject(fake_bedrock, NO_STOP_SEQUENCES, None, LITE)
     manager = make_manager(("Nova Lite", "Nova Micro"), retry={"enable_feature_fallback": False})
     response = manager.converse([user()], inference_config={"stopSequences": ["END"]})
     assert response.model_used == MICRO
@@ -607,7 +607,7 @@ def test_without_fallback_the_next_model_is_asked(fake_bedrock: FakeBedrock, mak
 def test_without_fallback_nothing_is_left_out_in_any_call(
     fake_bedrock: FakeBedrock, make_manager, message: str, arguments: dict[str, Any]
 ) -> None:
-    refuse(fake_bedrock, message, None)
+    reject(fake_bedrock, message, None)
     manager = make_manager(("Nova Lite", "Nova Pro"), retry={"enable_feature_fallback": False})
     for _ in range(2):
         with pytest.raises(RetryExhaustedError):
@@ -619,7 +619,7 @@ def test_without_fallback_nothing_is_left_out_in_any_call(
 def test_a_feature_rejected_that_is_not_there_is_no_endless_loop(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
-    refuse(fake_bedrock, NO_TOOLS, None)
+    reject(fake_bedrock, NO_TOOLS, None)
     with pytest.raises(RetryExhaustedError):
         make_manager().converse([user()])
     assert len(fake_bedrock.calls) == 1
@@ -628,7 +628,7 @@ def test_a_feature_rejected_that_is_not_there_is_no_endless_loop(
 def test_a_model_that_continues_rejecting_what_it_no_longer_gets_is_left(
     fake_bedrock: FakeBedrock, make_manager
 ) -> None:
-    refuse(fake_bedrock, NO_TOOLS, None)
+    reject(fake_bedrock, NO_TOOLS, None)
     with pytest.raises(RetryExhaustedError) as raised:
         make_manager().converse([user()], tool_config=TOOLS)
     assert [attempt.decision for attempt in raised.value.attempts] == ["drop_feature", "other_model"]

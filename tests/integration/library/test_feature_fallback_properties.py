@@ -1,4 +1,4 @@
-"""What holds for any sequence of refusals."""
+"""What holds for any sequence of rejections."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ REQUEST: dict[str, Any] = {
     "inference_config": {"temperature": 0.5, "topP": 0.5, "stopSequences": ["END"]},
     "additional_model_request_fields": {"top_k": 5, "seed": 7},
 }
-# Models that accept all of it, so that only the faults of a test refuse anything.
+# Models that accept all of it, so that only the faults of a test reject anything.
 ACCEPTING = [
     FakeModel(
         model_id=model_id,
@@ -57,7 +57,7 @@ def _content(body: Body) -> str:
     return json.dumps(body["messages"])
 
 
-# By name: a refusal of the feature, the part of it that names the feature, and whether a body contains it.
+# By name: a rejection of the feature, the part of it that names the feature, and whether a body contains it.
 FEATURES: dict[str, tuple[str, str, Callable[[Body], bool]]] = {
     "tools": (
         "This model doesn't support tool use.",
@@ -131,7 +131,7 @@ CONTENT = {"tools", "system", "image", "reasoning"}
 
 # Each example makes new connections; the unit tests of feature fallback try many more.
 few = settings(max_examples=15, deadline=None)
-refusals = st.lists(
+rejections = st.lists(
     st.tuples(st.sampled_from(list(MODELS.values())), st.sampled_from(list(FEATURES))), max_size=12
 )
 
@@ -157,20 +157,20 @@ class Calls:
     """The calls of one manager, and what each of them was sent without.
 
     Attributes:
-        wrongly_missing: (features that were missing, features that the model had refused) of each call in
-            which more was missing than refused.
+        wrongly_missing: (features that were missing, features that the model had rejected) of each call in
+            which more was missing than rejected.
         losses: the features of the class "content" that each call was sent without, with its model.
     """
 
     def __init__(self, bedrock: FakeBedrock, manager: LLMManager) -> None:
         self._bedrock = bedrock
         self._manager = manager
-        self._refused: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        self._rejected: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         self.wrongly_missing: list[tuple[set[str], set[str]]] = []
         self.losses: list[tuple[str, set[str]]] = []
 
     def make(self, faults: Sequence[tuple[str, str]] = (), *, stream: bool = False) -> None:
-        """Make one call that meets these refusals in their order; whether it is answered is no matter."""
+        """Make one call that meets these rejections in their order; whether it is answered is no matter."""
         self._bedrock.reset()
         for model, feature in faults:
             message = FEATURES[feature][0]
@@ -189,20 +189,20 @@ class Calls:
 
     def _read(self, attempts: Sequence[RequestAttempt]) -> None:
         for call, attempt in zip(self._bedrock.calls, attempts, strict=True):
-            refused = self._refused[call.operation, call.model_id]
+            rejected = self._rejected[call.operation, call.model_id]
             missing = {name for name, (_, _, is_in) in FEATURES.items() if not is_in(call.body)}
-            if not missing <= refused - {"guardrail"}:
-                self.wrongly_missing.append((missing, set(refused)))
+            if not missing <= rejected - {"guardrail"}:
+                self.wrongly_missing.append((missing, set(rejected)))
             self.losses.append((call.model_id, missing & CONTENT))
             if attempt.error is not None:
                 named = [name for name, (_, part, _) in FEATURES.items() if part in str(attempt.error)]
                 assert named, f"an error that this test does not know: {attempt.error}"
                 for name in named:
-                    refused |= {name, *PARTS.get(name, ())}
+                    rejected |= {name, *PARTS.get(name, ())}
 
 
 @few
-@given(first=refusals, second=refusals)
+@given(first=rejections, second=rejections)
 def test_only_rejected_features_are_missing_and_never_the_guardrail(
     bedrock: FakeBedrock,
     new_manager: Callable[..., LLMManager],
@@ -220,7 +220,7 @@ def test_only_rejected_features_are_missing_and_never_the_guardrail(
 
 
 @few
-@given(faults=refusals, first_streams=st.booleans())
+@given(faults=rejections, first_streams=st.booleans())
 def test_what_one_operation_rejects_is_sent_again_by_the_other(
     bedrock: FakeBedrock,
     new_manager: Callable[..., LLMManager],
@@ -235,7 +235,7 @@ def test_what_one_operation_rejects_is_sent_again_by_the_other(
 
 
 @few
-@given(faults=refusals)
+@given(faults=rejections)
 def test_content_is_left_out_only_where_every_model_has_rejected_some(
     bedrock: FakeBedrock, new_manager: Callable[..., LLMManager], faults: list[tuple[str, str]]
 ) -> None:
@@ -250,7 +250,7 @@ def test_content_is_left_out_only_where_every_model_has_rejected_some(
 
 
 @few
-@given(faults=refusals)
+@given(faults=rejections)
 def test_nothing_is_ever_left_out_without_fallback(
     bedrock: FakeBedrock, new_manager: Callable[..., LLMManager], faults: list[tuple[str, str]]
 ) -> None:

@@ -139,12 +139,12 @@ def test_a_stop_wakes_what_waits_for_its_next_attempt(
             waiting.set()
         return wait(event, timeout)
 
-    def refuse(call: Call) -> str:
+    def reject(call: Call) -> str:
         assert wait(waiting, PATIENCE_SECONDS)
         raise ServiceError("AccessDeniedException")
 
     monkeypatch.setattr(threading.Event, "wait", noticed)
-    answer_with(refuse)
+    answer_with(reject)
     fake_bedrock.add_fault(Fault(error="ServiceUnavailableException", retry_after=LONG_WAIT_SECONDS, count=1))
     manager = make_parallel(
         regions=("us-east-1",),

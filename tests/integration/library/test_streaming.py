@@ -317,9 +317,9 @@ def test_a_stream_that_was_left_gives_nothing_more(make_manager, ask) -> None:
 def test_a_feature_rejected_in_the_middle_of_an_answer_leads_to_the_next_region(
     fake_bedrock: FakeBedrock, make_manager, ask, whole: str
 ) -> None:
-    refused = "This model doesn't support tool use in streaming mode."
+    rejected = "This model doesn't support tool use in streaming mode."
     fake_bedrock.add_fault(
-        Fault(error="validationException", message=refused, region="us-east-1", after_chunks=2)
+        Fault(error="validationException", message=rejected, region="us-east-1", after_chunks=2)
     )
     stream = make_manager().converse_stream(ask)
     assert stream.get_full_content() == whole

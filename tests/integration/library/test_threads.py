@@ -129,7 +129,7 @@ def test_no_failure_is_lost_from_what_makes_a_target_cool() -> None:
     def once() -> None:
         now = 0.0
         cooldowns = Cooldowns(lambda: now)
-        at_once(lambda number: cooldowns.failed(("model", "region"), THROTTLED), threads=7)
+        at_once(lambda number: cooldowns.record_failure(("model", "region"), THROTTLED), threads=7)
         now = 15.9  # seven failures cool for 16 seconds, six for 8
         assert cooldowns.cooling(("model", "region"))
 

@@ -31,7 +31,7 @@ PATIENTLY = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-REFUSED = (
+REJECTED = (
     Fault(error="ThrottlingException", count=1),
     Fault(error="ServiceUnavailableException", count=1),
     Fault(error="AccessDeniedException", count=1),
@@ -116,7 +116,7 @@ def cost_of(rows: Iterable[Any]) -> float:
 
 @PATIENTLY
 @given(
-    steps=st.lists(st.tuples(faults(REFUSED, LOST), st.booleans()), min_size=1, max_size=4),
+    steps=st.lists(st.tuples(faults(REJECTED, LOST), st.booleans()), min_size=1, max_size=4),
     retries=st.integers(0, 3),
 )
 def test_the_total_is_that_of_every_answer_that_arrived_with_any_failures_and_rejections(
@@ -147,7 +147,7 @@ def test_the_total_is_that_of_every_answer_that_arrived_with_any_failures_and_re
 
 
 @PATIENTLY
-@given(wanted=faults(REFUSED, LOST, BROKEN), valid=st.booleans())
+@given(wanted=faults(REJECTED, LOST, BROKEN), valid=st.booleans())
 def test_the_total_of_a_stream_has_every_part_that_reported_its_tokens(
     fake_bedrock: FakeBedrock, make_manager, ask, wanted: list[Fault], valid: bool
 ) -> None:

@@ -23,7 +23,7 @@ OUTCOME = Outcome(OURS, CASE, answered=2, seconds=10.0, calls=CALLS, settled_tok
 
 
 def test_an_outcome_counts_the_throttled_calls_and_the_calls_of_each_answer() -> None:
-    assert OUTCOME.refused == 2
+    assert OUTCOME.rejected == 2
     assert OUTCOME.calls_per_answer == 2.0
 
 

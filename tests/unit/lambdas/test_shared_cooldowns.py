@@ -77,7 +77,7 @@ def test_a_missing_table_is_an_error_and_cooldowns_work_without_it(table: str) -
     with pytest.raises(ClientError):
         missing.publish(KEY, 2_000_000_000)
     cooldowns = Cooldowns(store=missing, in_background=lambda work: work())
-    cooldowns.failed(KEY, QUOTA)
+    cooldowns.record_failure(KEY, QUOTA)
     assert cooldowns.cooling(KEY)
 
 
@@ -86,7 +86,7 @@ def test_a_quota_that_one_function_has_used_up_is_known_to_the_next(table: str) 
         Cooldowns(store=SharedCooldownStore(table), in_background=lambda work: work()) for _ in range(2)
     )
     before = time.time()
-    first.failed(KEY, QUOTA)
+    first.record_failure(KEY, QUOTA)
     second.refresh()
     assert second.cooling(KEY)
     (until,) = SharedCooldownStore(table).read().values()

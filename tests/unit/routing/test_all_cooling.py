@@ -43,14 +43,14 @@ def test_a_call_counts_when_each_of_its_own_targets_cools(
 ) -> None:
     cooldowns = Cooldowns()
     for target in cooling:
-        cooldowns.failed((target.model_id, target.region), QUOTA)
+        cooldowns.record_failure((target.model_id, target.region), QUOTA)
     Route([[target] for target in targets], RetryConfig(), cooldowns)
     assert cooldowns.take_all_cooling() == counted
 
 
 def test_each_call_is_counted_and_reported_once() -> None:
     cooldowns = Cooldowns()
-    cooldowns.failed(("m", "a"), QUOTA)
+    cooldowns.record_failure(("m", "a"), QUOTA)
     for _ in range(3):
         Route([[A]], RetryConfig(), cooldowns)
     assert [cooldowns.take_all_cooling() for _ in range(2)] == [3, 0]

@@ -22,14 +22,14 @@ KEY = ("model", "region")
 def test_a_target_cools_after_three_failures_in_a_row_and_not_before() -> None:
     cooldowns = Cooldowns(ManualClock(0.0))
     for expected in (False, False, True):
-        cooldowns.failed(KEY, THROTTLED)
+        cooldowns.record_failure(KEY, THROTTLED)
         assert cooldowns.cooling(KEY) is expected
 
 
 def test_a_success_forgets_the_failures() -> None:
     cooldowns = Cooldowns(ManualClock(0.0))
     for _ in range(5):
-        cooldowns.failed(KEY, THROTTLED)
+        cooldowns.record_failure(KEY, THROTTLED)
     cooldowns.succeeded(KEY)
     assert not cooldowns.cooling(KEY)
     assert not cooldowns.any()
@@ -42,7 +42,7 @@ def test_how_long_a_target_cools_follows_from_its_failures_in_a_row(failures: in
     clock = ManualClock(0.0)
     cooldowns = Cooldowns(clock)
     for _ in range(failures):
-        cooldowns.failed(KEY, THROTTLED)
+        cooldowns.record_failure(KEY, THROTTLED)
     clock.now = seconds - 0.01
     assert cooldowns.cooling(KEY)
     clock.now = seconds
@@ -53,7 +53,7 @@ def test_how_long_a_target_cools_follows_from_its_failures_in_a_row(failures: in
 def test_every_sort_of_transient_failure_of_a_target_counts(kind: Kind) -> None:
     cooldowns = Cooldowns(ManualClock(0.0))
     for _ in range(3):
-        cooldowns.failed(KEY, Decision(Next.SAME_TARGET, kind))
+        cooldowns.record_failure(KEY, Decision(Next.SAME_TARGET, kind))
     assert cooldowns.cooling(KEY)
 
 
@@ -63,7 +63,7 @@ def test_every_sort_of_transient_failure_of_a_target_counts(kind: Kind) -> None:
 def test_what_waiting_would_not_mend_cools_at_once(kind: Kind, seconds: float) -> None:
     clock = ManualClock(0.0)
     cooldowns = Cooldowns(clock)
-    cooldowns.failed(KEY, Decision(Next.OTHER_REGION, kind))
+    cooldowns.record_failure(KEY, Decision(Next.OTHER_REGION, kind))
     clock.now = seconds - 0.01
     assert cooldowns.cooling(KEY)
     clock.now = seconds
@@ -83,16 +83,16 @@ def test_a_recovered_target_is_used_again_within_30_seconds(outage: float, pause
             continue
         if clock.now >= outage:
             break
-        cooldowns.failed(KEY, Decision(Next.SAME_TARGET, Kind.UNAVAILABLE))
+        cooldowns.record_failure(KEY, Decision(Next.SAME_TARGET, Kind.UNAVAILABLE))
     assert clock.now <= outage + 30
 
 
 def test_a_short_cooldown_never_cuts_a_long_one() -> None:
     clock = ManualClock(0.0)
     cooldowns = Cooldowns(clock)
-    cooldowns.failed(KEY, Decision(Next.OTHER_REGION, Kind.QUOTA))
+    cooldowns.record_failure(KEY, Decision(Next.OTHER_REGION, Kind.QUOTA))
     for _ in range(5):
-        cooldowns.failed(KEY, THROTTLED)
+        cooldowns.record_failure(KEY, THROTTLED)
     clock.now = 899
     assert cooldowns.cooling(KEY)
 
@@ -101,7 +101,7 @@ def test_targets_cool_each_for_itself() -> None:
     cooldowns = Cooldowns(ManualClock(0.0))
     assert not cooldowns.any()
     for _ in range(3):
-        cooldowns.failed(KEY, THROTTLED)
+        cooldowns.record_failure(KEY, THROTTLED)
     assert cooldowns.any()
     cooldowns.succeeded(("model", "other region"))
     assert cooldowns.cooling(KEY)
@@ -112,7 +112,7 @@ def test_targets_cool_each_for_itself() -> None:
 def test_what_is_not_the_targets_fault_says_nothing_of_its_health(kind: Kind) -> None:
     cooldowns = Cooldowns(ManualClock(0.0))
     for _ in range(10):
-        cooldowns.failed(KEY, Decision(Next.OTHER_MODEL, kind))
+        cooldowns.record_failure(KEY, Decision(Next.OTHER_MODEL, kind))
     assert not cooldowns.any()
 
 

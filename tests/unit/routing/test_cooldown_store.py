@@ -62,7 +62,7 @@ def process(store: FakeStore, clock: ManualClock) -> Cooldowns:
 
 def fail(cooldowns: Cooldowns, times: int, *, key: Key = KEY) -> None:
     for _ in range(times):
-        cooldowns.failed(key, THROTTLED)
+        cooldowns.record_failure(key, THROTTLED)
 
 
 def test_a_target_that_cools_for_one_process_cools_for_the_others(clock: ManualClock) -> None:
@@ -82,8 +82,8 @@ def test_a_target_that_cools_for_one_process_cools_for_the_others(clock: ManualC
 def test_a_failure_of_ones_own_makes_a_process_listen(clock: ManualClock) -> None:
     store = FakeStore()
     one, other = process(store, clock), process(store, clock)
-    one.failed(KEY, QUOTA)
-    other.failed(OTHER, THROTTLED)
+    one.record_failure(KEY, QUOTA)
+    other.record_failure(OTHER, THROTTLED)
     assert other.cooling(KEY)
 
 
@@ -121,7 +121,7 @@ def test_an_exhausted_quota_is_published_although_a_short_cooldown_was_published
     store = FakeStore()
     cooldowns = process(store, clock)
     fail(cooldowns, 6)
-    cooldowns.failed(KEY, QUOTA)
+    cooldowns.record_failure(KEY, QUOTA)
     assert store.until[KEY] == pytest.approx(clock.now + 1.7e9 + 900)
 
 
@@ -174,7 +174,7 @@ def test_the_store_is_written_on_a_daemon_thread() -> None:
             threads.append(threading.current_thread())
             published.set()
 
-    Cooldowns(store=Remembering()).failed(KEY, QUOTA)
+    Cooldowns(store=Remembering()).record_failure(KEY, QUOTA)
     assert published.wait(PATIENCE_SECONDS)
     assert [(thread.name, thread.daemon) for thread in threads] == [("llmmanager-cooldowns", True)]
 

@@ -69,7 +69,7 @@ def walk(call_route: Route[Access], decision: Decision, most: int) -> list[str]:
     tried = []
     while len(tried) < most and (step := call_route.next()) is not None:
         tried.append(f"{step.target.model_id}{step.target.region}")
-        call_route.failed(step.target, decision, decision.next)
+        call_route.record_failure(step.target, decision, decision.next)
     return tried
 
 
@@ -207,7 +207,7 @@ def test_no_time_is_spent_before_a_target_not_yet_tried() -> None:
         step = call_route.next()
         assert step is not None
         assert step.delay == 0
-        call_route.failed(step.target, THROTTLED, THROTTLED.next)
+        call_route.record_failure(step.target, THROTTLED, THROTTLED.next)
 
 
 def test_a_target_tried_before_waits_for_its_backoff_less_the_time_gone_by() -> None:
@@ -215,7 +215,7 @@ def test_a_target_tried_before_waits_for_its_backoff_less_the_time_gone_by() -> 
     call_route = route(groups("A", "1"), clock=clock, retry_delay=8.0)
     first = call_route.next()
     assert first is not None
-    call_route.failed(first.target, THROTTLED, THROTTLED.next)
+    call_route.record_failure(first.target, THROTTLED, THROTTLED.next)
     again = call_route.next()
     assert again is not None
     assert 0 < again.delay <= 8
@@ -230,7 +230,7 @@ def test_the_servers_hint_wins_over_the_backoff() -> None:
     step = call_route.next()
     assert step is not None
     hinted = Decision(Next.SAME_TARGET, Kind.THROTTLE, retry_after=7.0)
-    call_route.failed(step.target, hinted, hinted.next)
+    call_route.record_failure(step.target, hinted, hinted.next)
     again = call_route.next()
     assert again is not None
     assert again.delay == pytest.approx(7.0)
@@ -242,7 +242,7 @@ def test_nothing_starts_that_would_wait_past_the_deadline() -> None:
     step = call_route.next()
     assert step is not None
     hinted = Decision(Next.SAME_TARGET, Kind.THROTTLE, retry_after=6.0)
-    call_route.failed(step.target, hinted, hinted.next)
+    call_route.record_failure(step.target, hinted, hinted.next)
     assert call_route.next() is None
     assert call_route.out_of_time
 
@@ -252,7 +252,7 @@ def test_another_access_method_is_tried_at_once_and_the_rejected_one_never_again
     call_route = route([(direct, profile), (Access("A", "2"),)])
     first = call_route.next()
     assert first is not None
-    call_route.failed(first.target, WRONG_ACCESS_METHOD, WRONG_ACCESS_METHOD.next)
+    call_route.record_failure(first.target, WRONG_ACCESS_METHOD, WRONG_ACCESS_METHOD.next)
     call_route.add_targets(direct, [direct, profile])
     second = call_route.next()
     assert second is not None
@@ -263,7 +263,7 @@ def test_another_access_method_is_tried_at_once_and_the_rejected_one_never_again
 def test_a_cooling_target_is_tried_last_but_is_tried() -> None:
     cooldowns = Cooldowns()
     for _ in range(3):
-        cooldowns.failed(("A", "1"), THROTTLED)
+        cooldowns.record_failure(("A", "1"), THROTTLED)
     assert walk(route(groups("A", "123"), cooldowns=cooldowns), NO_ACCESS, 9) == ["A2", "A3", "A1"]
 
 
@@ -295,7 +295,7 @@ def test_with_any_failures_the_route_ends_within_its_bounds(
         elif fault.next is Next.OTHER_MODEL:
             out |= {(key[0], region) for region in "1234"}
         transient += fault.transient
-        call_route.failed(step.target, fault, fault.next)
+        call_route.record_failure(step.target, fault, fault.next)
     assert call_route.next() is None
     assert transient <= max_retries + 1
 
@@ -312,7 +312,7 @@ def failed(call_route: Route[Access], decision: Decision) -> tuple[Access, float
     step = call_route.next()
     assert step is not None
     call_route.clock.now += step.delay  # type: ignore[attr-defined]
-    call_route.failed(step.target, decision, decision.next)
+    call_route.record_failure(step.target, decision, decision.next)
     return step.target, step.delay
 
 
@@ -332,7 +332,7 @@ def test_a_changed_request_is_sent_to_the_target_without_a_wait(next_: Next) -> 
     step = call_route.next()
     assert step is not None
     assert step.delay == pytest.approx(50)
-    call_route.failed(step.target, Decision(next_, Kind.FEATURE), next_)
+    call_route.record_failure(step.target, Decision(next_, Kind.FEATURE), next_)
     again = call_route.next()
     assert again is not None
     assert (again.target, again.delay) == (step.target, 0)

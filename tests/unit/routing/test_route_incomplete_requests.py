@@ -54,7 +54,7 @@ def walk(call_route: Route[Access], *decisions: Decision) -> list[str]:
         if step is None:
             break
         tried.append(f"{step.target.model_id}{step.target.region}")
-        call_route.failed(step.target, decision, decision.next)
+        call_route.record_failure(step.target, decision, decision.next)
     return tried
 
 
@@ -156,7 +156,7 @@ def test_a_route_with_incomplete_models_ends_within_its_bounds(
             elif not call_route.has_more_complete(step.target):
                 next_ = Next.DROP_FEATURE
         transient += fault.transient
-        call_route.failed(step.target, fault, next_)
+        call_route.record_failure(step.target, fault, next_)
         following = call_route.next()
         if next_ is Next.OTHER_MODEL_FIRST and following is not None:
             assert following.target.model_id != step.target.model_id

@@ -13,7 +13,7 @@ MODEL_SAYS = "The model returned the following errors: "
 MALFORMED = f"{MODEL_SAYS}Malformed input request: "
 REFORMAT = ", please reformat your input and try again."
 
-REFUSED_FEATURES: list[tuple[str, tuple[str, ...]]] = [
+REJECTED_FEATURES: list[tuple[str, tuple[str, ...]]] = [
     ("This model doesn't support tool use in streaming mode.", ("tools",)),
     ("This model doesn't support tool use.", ("tools",)),
     ("This model doesn't support the toolConfig field. Remove toolConfig and try again.", ("tools",)),
@@ -188,7 +188,7 @@ def decided(message: str) -> Decision | None:
     return classify(ClientError({"Error": {"Code": "ValidationException", "Message": message}}, "Converse"))
 
 
-@pytest.mark.parametrize(("message", "features"), REFUSED_FEATURES)
+@pytest.mark.parametrize(("message", "features"), REJECTED_FEATURES)
 def test_a_rejected_feature_is_recognised_and_otherwise_the_next_model_is_tried(
     message: str, features: tuple[str, ...]
 ) -> None:

@@ -74,11 +74,11 @@ def test_a_conversation_is_sent_exactly_when_bedrock_accepts_it(
 ) -> None:
     fields: Json = {"messages": messages, **({"toolConfig": TOOLS} if has_tools else {})}
     sent = sendable(fields)
-    event("refused before the call" if sent is None else "sent")
+    event("rejected before the call" if sent is None else "sent")
     if sent is None:
-        assert refused_by_bedrock(fields)
+        assert rejected_by_bedrock(fields)
     else:
-        assert not refused_by_bedrock(sent)
+        assert not rejected_by_bedrock(sent)
 
 
 def sendable(fields: Json) -> Mapping[str, Any] | None:
@@ -88,7 +88,7 @@ def sendable(fields: Json) -> Mapping[str, Any] | None:
         return None
 
 
-def refused_by_bedrock(request: Mapping[str, Any]) -> str | None:
+def rejected_by_bedrock(request: Mapping[str, Any]) -> str | None:
     try:
         check_conversation(request)
     except ServiceError as error:

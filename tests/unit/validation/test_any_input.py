@@ -83,11 +83,11 @@ def test_only_plain_dicts_are_accepted_below_the_request(fields: dict[str, Any])
 class Hostile:
     """Raises whenever it is looked at more closely."""
 
-    def _refuse(self, *_: Any) -> Any:
+    def _reject(self, *_: Any) -> Any:
         raise ZeroDivisionError("leave me alone")
 
-    __class__ = property(_refuse)
-    __eq__ = __len__ = __iter__ = __repr__ = __str__ = __bool__ = _refuse
+    __class__ = property(_reject)
+    __eq__ = __len__ = __iter__ = __repr__ = __str__ = __bool__ = _reject
 
     def __hash__(self) -> int:
         return 1
