@@ -26,23 +26,10 @@ from infra.python_function import FunctionBase, PythonFunction
 from infra.request_table import allow_idempotency
 from infra.settings import DeploymentSettings
 from infra.state_machine import StateMachine
+from lambdas.http_api.routes import ROUTES
 
 # API Gateway's own limit for an integration.
 _TIMEOUT_SECONDS = 29
-
-_ROUTES: Final = (
-    ("POST", "/v1/converse"),
-    ("POST", "/v1/validate"),
-    ("GET", "/v1/requests/{requestId}"),
-    ("GET", "/v1/batches"),
-    ("POST", "/v1/batches"),
-    ("GET", "/v1/batches/{batchId}"),
-    ("POST", "/v1/batches/{batchId}/stop"),
-    ("POST", "/v1/batches/{batchId}/resume"),
-    ("GET", "/v1/models"),
-    ("GET", "/v1/models/{name}/access"),
-    ("GET", "/v1/health"),
-)
 
 _ACCESS_LOG: Final = {
     "requestId": "$context.requestId",
@@ -171,8 +158,9 @@ class HttpApi(Construct):
         integration = apigateway.LambdaIntegration(function.function, scope_permission_to_method=False)
         # Unknown paths and methods reach the function too, which answers 404 or 405. API Gateway itself would
         # report a missing authentication token.
+        routes = [(route.method, route.path) for route in ROUTES]
         unknown_methods = [("ANY", path) for path in _known_paths()]
-        for method, path in (*_ROUTES, *unknown_methods, ("ANY", "/{proxy+}")):
+        for method, path in (*routes, *unknown_methods, ("ANY", "/{proxy+}")):
             self.api.root.resource_for_path(path).add_method(
                 method,
                 integration,
@@ -242,8 +230,8 @@ class HttpApi(Construct):
 def _known_paths() -> list[str]:
     """Return the paths of all routes and of their parents, sorted."""
     known = {"/"}
-    for _, path in _ROUTES:
-        parts = path.split("/")
+    for route in ROUTES:
+        parts = route.path.split("/")
         known |= {"/".join(parts[:end]) for end in range(2, len(parts) + 1)}
     return sorted(known)
 

@@ -39,7 +39,7 @@ def submit(body: Mapping[str, Any], request: HttpRequest, id_: str) -> HttpRespo
     )
 
 
-def get(id_: str) -> HttpResponse:
+def get(request: HttpRequest) -> HttpResponse:
     """Return the outcome of a request, or `pending`.
 
     A request that is older than the queue and the function keep one is reported as lost.
@@ -47,6 +47,7 @@ def get(id_: str) -> HttpResponse:
     Raises:
         Problem: the request does not exist.
     """
+    id_ = request.path_parameters["requestId"]
     if not stored_requests.is_request_id(id_):
         raise not_found(f"request {id_[:80]}")
     outcome = stored_requests.read_result(id_)

@@ -65,12 +65,13 @@ def list_batches(request: HttpRequest) -> HttpResponse:
     return HttpResponse(200, {"batches": _batches(listed["executions"]), **more})
 
 
-def stop(batch_id: str) -> HttpResponse:
+def stop(request: HttpRequest) -> HttpResponse:
     """Stop a batch. Its results so far remain.
 
     Raises:
         Problem: the batch does not exist, or has ended in another way.
     """
+    batch_id = request.path_parameters["batchId"]
     finder = Finder()
     execution = _latest_execution(batch_id, finder)
     # Another execution may have been started for the batch, and would run when this one has stopped.
@@ -86,12 +87,13 @@ def stop(batch_id: str) -> HttpResponse:
     return HttpResponse(200, _status(batch_id, "stopped"))
 
 
-def resume(batch_id: str) -> HttpResponse:
+def resume(request: HttpRequest) -> HttpResponse:
     """Resume a batch that was stopped, failed, timed out or ended early. Its results so far remain.
 
     Raises:
         Problem: the batch does not exist, is running or is complete.
     """
+    batch_id = request.path_parameters["batchId"]
     execution = _latest_execution(batch_id, Finder())
     if execution.is_running or (execution.status == "succeeded" and not _ended_early(batch_id)):
         raise Problem(

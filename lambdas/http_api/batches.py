@@ -72,7 +72,7 @@ def _start(body: Mapping[str, Any], fixed_id: FixedId) -> HttpResponse:
     return HttpResponse(202, {"batchId": storage.batch_id, "status": "running", "links": {"self": link}})
 
 
-def get(batch_id: str) -> HttpResponse:
+def get(request: HttpRequest) -> HttpResponse:
     """Return the status and progress of a batch, and the URIs of its results.
 
     The summary is read whenever no execution of the batch is running, because the files of a batch can be
@@ -81,6 +81,7 @@ def get(batch_id: str) -> HttpResponse:
     Raises:
         Problem: the batch does not exist.
     """
+    batch_id = request.path_parameters["batchId"]
     if not BATCH_ID.fullmatch(batch_id):
         raise not_found(f"batch {batch_id[:80]}")
     storage = BatchStorage(batch_settings().bucket, batch_id)

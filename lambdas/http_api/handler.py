@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from lambdas.http_api.dispatch import respond
 from lambdas.http_api.http_messages import HttpRequest, HttpResponse
 from lambdas.http_api.large_responses import MAX_BODY_BYTES, redirect_to_stored
-from lambdas.http_api.routes import respond
 from lambdas.shared.json_text import dump
 from lambdas.shared.observability import logger
 from lambdas.shared.problems import Problem, problem_from_error

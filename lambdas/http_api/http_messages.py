@@ -45,10 +45,15 @@ class HttpResponse:
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """A request: a proxy event and Lambda's context."""
+    """A request: a proxy event and Lambda's context.
+
+    Attributes:
+        path_parameters: the values of the `{names}` in the path of its route, as they are in the URL.
+    """
 
     event: Mapping[str, Any]
     context: Any
+    path_parameters: Mapping[str, str] = field(default_factory=dict)
 
     def header(self, name: str) -> str | None:
         """Return the value of a header, or None. The case of the name is ignored.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote
 
 from lambdas.http_api.http_messages import HttpRequest, HttpResponse
 from lambdas.shared.codec import InvalidRequest
@@ -11,7 +12,7 @@ from lambdas.shared.problems import not_found
 from lambdas.shared.settings import model_settings
 
 
-def get() -> HttpResponse:
+def get(_request: HttpRequest) -> HttpResponse:
     """Return the configured models with their access in the configured regions."""
     settings = model_settings()
     status = _status()
@@ -26,13 +27,14 @@ def get() -> HttpResponse:
     )
 
 
-def access(request: HttpRequest, name: str) -> HttpResponse:
+def access(request: HttpRequest) -> HttpResponse:
     """Return all access methods of a model, configured or not, in the configured regions or one of them.
 
     Raises:
         InvalidRequest: the region is not configured.
         Problem: the model is not configured and cannot be called in these regions.
     """
+    name = unquote(request.path_parameters["name"])
     regions = model_settings().regions
     requested = request.query("region")
     if requested is not None:
@@ -55,7 +57,7 @@ def access(request: HttpRequest, name: str) -> HttpResponse:
     )
 
 
-def health() -> HttpResponse:
+def health(_request: HttpRequest) -> HttpResponse:
     """Return `ok`, the configured models and regions, and the age of the catalog in each region."""
     settings = model_settings()
     status = _status()

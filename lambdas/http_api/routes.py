@@ -1,70 +1,151 @@
-"""The route table: which function responds to which method and path."""
+"""The route table: for dispatch, for the API Gateway template, and for docs/openapi.json."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from urllib.parse import unquote
+from typing import Final
 
-from lambdas.http_api import converse
-from lambdas.http_api.http_messages import HttpRequest, HttpResponse
-from lambdas.shared.problems import method_not_allowed, not_found
+from lambdas.shared.route import Response, Route
 
-_Methods = dict[str, Callable[[], HttpResponse]]
+# Problems of a request that calls a model.
+_MODEL_PROBLEMS: Final = (
+    "answer-refused",
+    "upstream-authentication",
+    "quota-exceeded",
+    "all-targets-failed",
+    "deadline-exceeded",
+)
+_REPLAY: Final = "Idempotent-Replay"
+_LARGE: Final = Response(
+    303,
+    "LargeAnswer",
+    "The response is larger than 2.9 MB. Get it from Location within 15 minutes, without the signature of "
+    "this request.",
+    ("Location",),
+)
 
-
-def respond(request: HttpRequest) -> HttpResponse:
-    """Return the response to a request.
-
-    Raises:
-        Problem, InvalidRequest, LLMManagerError: the response is a problem document.
-    """
-    path = request.path
-    methods = _methods(request, path)
-    if methods is None:
-        raise not_found(f"resource {path[:200]}")
-    route = methods.get(str(request.event.get("httpMethod")))
-    if route is None:
-        raise method_not_allowed(", ".join(methods))
-    return route()
-
-
-def _methods(request: HttpRequest, path: str) -> _Methods | None:
-    # Most requests are POST /v1/converse. The modules of other routes are imported when they are needed, to
-    # keep cold starts short. Like API Gateway, ignore one slash at the end. Any other spelling is another
-    # path in the policies that control access, so it is another path here.
-    match path.removeprefix("/").removesuffix("/").split("/"):
-        case ["v1", "converse"]:
-            return {"POST": lambda: converse.post(request)}
-        case ["v1", "validate"]:
-            return {"POST": lambda: converse.validate(request)}
-        case ["v1", "batches", *rest]:
-            return _batch_methods(request, rest)
-        case ["v1", "requests", id_]:
-            from lambdas.http_api import async_requests
-
-            return {"GET": lambda: async_requests.get(id_)}
-        # A name can be the ARN of a profile, which contains a slash.
-        case ["v1", "models", *name, "access"] if name:
-            from lambdas.http_api import models
-
-            return {"GET": lambda: models.access(request, unquote("/".join(name)))}
-        case ["v1", "models" | "health" as resource]:
-            from lambdas.http_api import models
-
-            return {"GET": models.get if resource == "models" else models.health}
-    return None
-
-
-def _batch_methods(request: HttpRequest, rest: list[str]) -> _Methods | None:
-    from lambdas.http_api import batch_actions, batches
-
-    match rest:
-        case []:
-            return {"GET": lambda: batch_actions.list_batches(request), "POST": lambda: batches.post(request)}
-        case [batch_id]:
-            return {"GET": lambda: batches.get(batch_id)}
-        case [batch_id, "stop"]:
-            return {"POST": lambda: batch_actions.stop(batch_id)}
-        case [batch_id, "resume"]:
-            return {"POST": lambda: batch_actions.resume(batch_id)}
-    return None
+ROUTES: Final = (
+    Route(
+        "POST",
+        "/v1/converse",
+        "converse.post",
+        operation="converse",
+        summary="Answer one request",
+        body="ConverseRequest",
+        headers=("Idempotency-Key", "Prefer"),
+        responses=(
+            Response(
+                200,
+                "ConverseAnswer",
+                "The answer of a model, with its attempts, usage and cost",
+                (_REPLAY,),
+            ),
+            Response(202, "RequestState", "Accepted and queued", ("Location", "Preference-Applied", _REPLAY)),
+            _LARGE,
+        ),
+        problems=_MODEL_PROBLEMS,
+    ),
+    Route(
+        "POST",
+        "/v1/validate",
+        "converse.validate",
+        operation="validate",
+        summary="Validate a body for POST /v1/converse without calling a model",
+        body="ConverseRequest",
+        responses=(Response(200, "Validity", "Whether the body is valid, and its errors"),),
+    ),
+    Route(
+        "GET",
+        "/v1/requests/{requestId}",
+        "async_requests.get",
+        operation="getRequest",
+        summary="Return the outcome of an asynchronous request",
+        responses=(Response(200, "RequestState", "pending, or the outcome"), _LARGE),
+    ),
+    Route(
+        "GET",
+        "/v1/batches",
+        "batch_actions.list_batches",
+        operation="listBatches",
+        summary="List batches, the most recently started or resumed first",
+        query=("limit", "nextToken"),
+        responses=(
+            Response(
+                200,
+                "BatchList",
+                "A page of batches. It may have fewer batches than limit. There are more pages while a "
+                "response has a nextToken",
+            ),
+        ),
+    ),
+    Route(
+        "POST",
+        "/v1/batches",
+        "batches.post",
+        operation="startBatch",
+        summary="Start a batch",
+        body="BatchRequest",
+        headers=("Idempotency-Key",),
+        responses=(Response(202, "Batch", "Started", (_REPLAY,)),),
+    ),
+    Route(
+        "GET",
+        "/v1/batches/{batchId}",
+        "batches.get",
+        operation="getBatch",
+        summary="Return the status and progress of a batch",
+        responses=(
+            Response(
+                200,
+                "Batch",
+                "The status of the batch; after its end also its summary and the URIs of its results",
+            ),
+        ),
+    ),
+    Route(
+        "POST",
+        "/v1/batches/{batchId}/stop",
+        "batch_actions.stop",
+        operation="stopBatch",
+        summary="Stop a batch. Its results so far remain",
+        responses=(Response(200, "Batch", "Stopped"),),
+        problems=("batch-ended",),
+    ),
+    Route(
+        "POST",
+        "/v1/batches/{batchId}/resume",
+        "batch_actions.resume",
+        operation="resumeBatch",
+        summary="Resume a batch that was stopped, failed or timed out",
+        responses=(Response(202, "Batch", "Resumed; answered records are not run again"),),
+        problems=("batch-not-resumable",),
+    ),
+    Route(
+        "GET",
+        "/v1/models",
+        "models.get",
+        operation="listModels",
+        summary="List the configured models, and their access method and quotas in each region",
+        responses=(Response(200, "Models", "The models in the catalog"),),
+    ),
+    Route(
+        "GET",
+        "/v1/models/{name}/access",
+        "models.access",
+        operation="getModelAccess",
+        summary="List all access methods of a model and their quotas",
+        query=("region",),
+        responses=(
+            Response(200, "ModelAccess", "Access by region; null if the model cannot be called there"),
+        ),
+        # The ARN of a profile contains a slash.
+        with_slashes="name",
+    ),
+    Route(
+        "GET",
+        "/v1/health",
+        "models.health",
+        operation="getHealth",
+        summary="Return the status of the API and the age of its model catalog",
+        responses=(Response(200, "Health", "The API is available"),),
+    ),
+)
