@@ -129,6 +129,16 @@ def request_table() -> str:
 
 
 @cache
+def key_table() -> str:
+    """Return the name of the DynamoDB table of API keys.
+
+    Raises:
+        SettingsError: the variable is missing.
+    """
+    return _text("LLMMANAGER_KEY_TABLE")
+
+
+@cache
 def event_settings() -> EventSettings:
     """Return the settings of the events function.
 

@@ -23,6 +23,7 @@ DEPLOYED = {
     "urllib3",
 }
 HANDLERS = [
+    "lambdas.api_keys.authorizer",
     "lambdas.events.handler",
     "lambdas.http_api.handler",
     "lambdas.batch.plan",
