@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 SCHEDULE_FORMAT = (
-    'a recurring schedule of EventBridge Scheduler: "rate(6 hours)" (a whole number of minute(s), hour(s) or '
-    'day(s), singular for 1) or "cron(0 6 * * ? *)" (minutes, hours, day of month, month, day of week, year; '
-    "exactly one of the two day fields is ?)"
+    'either "rate(6 hours)" (a whole number of minute(s), hour(s) or day(s), singular for 1) or '
+    '"cron(0 6 * * ? *)" (minutes, hours, day of month, month, day of week, year; exactly one of the two day '
+    "fields is ?)"
 )
 
 DAY_SECONDS = 86_400

@@ -1,4 +1,7 @@
-"""The settings of a deployment, read from the CDK context (cdk.json or `-c key=value`) and validated."""
+"""The settings of a deployment. Each is declared once, in `DeploymentSettings`.
+
+`python -m infra.settings_files` writes the declarations to cdk.json and to the table in docs/deployment.md.
+"""
 
 from __future__ import annotations
 
@@ -6,118 +9,244 @@ import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, TypeVar, cast
 
-from infra.model_targets import access_methods, is_in_catalog
-from infra.setting_values import LOG_RETENTION_DAYS, ContextReader, SettingsError
-from llmmanager.bedrock.catalog.catalog_entries import Catalog
+import attrs
+
+from infra.catalog_values import Models, Regions, availability_warnings, check_available
+from infra.schedule_expression import SCHEDULE_FORMAT, is_recurring_schedule
+from infra.setting_values import (
+    BaseUrl,
+    Choice,
+    Flag,
+    Integer,
+    Names,
+    OneInteger,
+    SettingsError,
+    Share,
+    Text,
+    ValueKind,
+    is_bucket_name,
+    matches,
+)
 from llmmanager.bedrock.catalog.names import ResolvedModel
-from llmmanager.bedrock.catalog.snapshot import load_snapshot
 
-__all__ = ["DEFAULTS", "LOG_RETENTION_DAYS", "DeploymentSettings", "SettingsError"]
+__all__ = ["DEFAULTS", "LOG_RETENTION_DAYS", "SETTINGS", "DeploymentSettings", "Setting", "SettingsError"]
 
-# cdk.json has the same values for users to change. These are used without the CDK command line.
-DEFAULTS: Final[Mapping[str, object]] = {
-    "stack_name": "LlmManager",
-    "models": ["Nova Lite", "Nova Micro", "Claude Haiku 4.5"],
-    "regions": ["us-east-1", "us-west-2", "eu-central-1"],
-    "refresh_schedule": "rate(6 hours)",
-    "map_concurrency": 10,
-    "worker_concurrency": 32,
-    "shard_size": 1_000,
-    "worker_timeout_seconds": 900,
-    "batch_concurrency": 50,
-    "single_request_share": 0.1,
-    "batch_expiry_days": 30,
-    "input_buckets": [],
-    "input_keys": [],
-    "event_concurrency": 10,
-    "reply_queues": [],
-    "api_auth": "iam",
-    "api_daily_quota": 100_000,
-    "api_rate_limit": 100,
-    "api_burst_limit": 200,
-    "http_concurrency": 100,
-    "log_retention_days": 30,
-    "log_payloads": False,
-    "tracing": False,
-    "alarm_email": "",
-    "alarm_topic_arn": "",
-    "dashboard": True,
-    "removal_policy": "retain",
-    "bedrock_endpoint_url": "",
-}
+# The retention periods that CloudWatch Logs supports.
+# fmt: off
+LOG_RETENTION_DAYS: Final = (
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+)
+# fmt: on
 
 # All lists are in the environment of the functions: at most 4 KB of JSON, of which 1.2 KB are other values.
 _MAX_LISTS_CHARACTERS: Final = 2_800
+# How similar an unknown key of the context must be to a setting to be its misspelling (1: equal).
+_MISSPELT: Final = 0.75
+
+_T = TypeVar("_T")
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeploymentSettings:
-    """The validated settings of a deployment.
+@dataclass(frozen=True)
+class Setting:
+    """The declaration of a setting.
 
     Attributes:
-        stack_name: name of the stack. The names of its resources start with it.
-        models: the configured models, in order of preference.
-        regions: regions whose Bedrock is called, in order of preference.
-        refresh_schedule: when the model catalog is refreshed (EventBridge Scheduler, UTC).
-        map_concurrency: concurrent shards of one batch.
-        worker_concurrency: concurrent Converse calls of one worker.
-        shard_size: maximum number of records in a shard.
-        worker_timeout_seconds: timeout of a worker. The next worker continues its shard.
-        batch_concurrency: reserved concurrency of the batch worker, for all batches; 0 for none.
-        single_request_share: part of each Bedrock quota that batches leave to single requests.
-        batch_expiry_days: days until the files of a batch are deleted.
-        input_buckets: other buckets that batches can read.
-        input_keys: ARNs of the customer managed KMS keys of these buckets.
-        event_concurrency: maximum concurrency of the events function for the request queue.
-        reply_queues: ARNs of queues that requests by event can choose for their outcome.
-        api_auth: "iam" for signed requests, "api_key" for signed requests that also have an API key.
-        api_daily_quota: requests per day and API key.
-        api_rate_limit, api_burst_limit: requests per second and burst that the HTTP API accepts.
-        http_concurrency: reserved concurrency of the HTTP API's function; 0 for none.
-        log_retention_days: one of `LOG_RETENTION_DAYS`.
-        log_payloads: whether prompts and answers are logged.
-        tracing: whether X-Ray traces a sample of requests to the API, the functions and the state machines.
-        alarm_email, alarm_topic_arn: the alarm recipient; "" for none. The topic is preferred.
-        dashboard: whether the stack has a dashboard.
-        removal_policy: "retain" or "destroy", for tables, bucket and logs. A bucket with files is never
-            deleted.
-        bedrock_endpoint_url: address of Bedrock; "" for AWS's endpoints.
-        warnings: warnings to print at synth.
+        key: its key in the CDK context.
+        kind: the values that it accepts.
+        default: its value in cdk.json.
+        description: Markdown, for the table in docs/deployment.md.
     """
 
-    stack_name: str
-    models: tuple[ResolvedModel, ...]
-    regions: tuple[str, ...]
-    refresh_schedule: str
-    map_concurrency: int
-    worker_concurrency: int
-    shard_size: int
-    worker_timeout_seconds: int
-    batch_concurrency: int
-    single_request_share: float
-    batch_expiry_days: int
-    input_buckets: tuple[str, ...]
-    input_keys: tuple[str, ...]
-    event_concurrency: int
-    reply_queues: tuple[str, ...]
-    api_auth: str
-    api_daily_quota: int
-    api_rate_limit: int
-    api_burst_limit: int
-    http_concurrency: int
-    log_retention_days: int
-    log_payloads: bool
-    tracing: bool
-    alarm_email: str
-    alarm_topic_arn: str
-    dashboard: bool
-    removal_policy: str
-    bedrock_endpoint_url: str
-    warnings: tuple[str, ...] = ()
+    key: str
+    kind: ValueKind[object]
+    default: object
+    description: str
 
-    def __post_init__(self) -> None:
+
+def _setting(kind: ValueKind[_T], default: object, description: str) -> _T:
+    """Return a field that reads its value, and its default, with `kind`."""
+
+    def read(value: object, field: attrs.Attribute[_T]) -> _T:
+        return kind.read(field.name, value)
+
+    field = attrs.field(
+        default=default,
+        converter=attrs.Converter(read, takes_field=True),
+        metadata={"kind": kind, "default": default, "description": description},
+    )
+    return cast(_T, field)
+
+
+@attrs.frozen(kw_only=True)
+class DeploymentSettings:
+    """The validated settings of a deployment. The arguments can be strings of the command line.
+
+    Raises:
+        SettingsError: a value is invalid.
+    """
+
+    stack_name: str = _setting(
+        # The format of CloudFormation.
+        Text(
+            'a name of 1 to 128 letters, digits and "-" that begins with a letter',
+            matches("[A-Za-z][A-Za-z0-9-]{0,127}"),
+            'such as "LlmManager-dev"',
+        ),
+        "LlmManager",
+        "name of the stack and prefix of its resources; an account and region can have "
+        "[several stacks](operations.md#several-stacks)",
+    )
+    models: tuple[ResolvedModel, ...] = _setting(
+        Models(), ["Nova Lite", "Nova Micro", "Claude Haiku 4.5"], "models in order of preference"
+    )
+    regions: tuple[str, ...] = _setting(
+        Regions(),
+        ["us-east-1", "us-west-2", "eu-central-1"],
+        "regions whose Bedrock is called, in order of preference",
+    )
+    refresh_schedule: str = _setting(
+        Text("a recurring schedule of EventBridge Scheduler", is_recurring_schedule, SCHEDULE_FORMAT),
+        "rate(6 hours)",
+        "when model access and quotas are refreshed (UTC)",
+    )
+    map_concurrency: int = _setting(Integer(1, 10_000), 10, "concurrent shards of one batch")
+    worker_concurrency: int = _setting(Integer(1, 512), 32, "concurrent Converse calls of one worker")
+    shard_size: int = _setting(Integer(1, 10_000, "records"), 1_000, "maximum number of records in a shard")
+    worker_timeout_seconds: int = _setting(
+        Integer(30, 900, "seconds"), 900, "timeout of a worker; the next worker continues its shard"
+    )
+    batch_concurrency: int = _setting(
+        Integer(0, 100_000),
+        50,
+        "reserved Lambda concurrency of batch workers, for all batches, at least `map_concurrency`; "
+        "0: not reserved and not limited",
+    )
+    single_request_share: float = _setting(
+        Share(0.9), 0.1, "part of each Bedrock quota that batches leave to single requests"
+    )
+    batch_expiry_days: int = _setting(
+        Integer(1, 3650, "days"), 30, "time until the files of batches and of single requests are deleted"
+    )
+    input_buckets: tuple[str, ...] = _setting(
+        Names(
+            "names of S3 buckets",
+            is_bucket_name,
+            "each 3 to 63 of a-z, 0-9, - and ., without s3://",
+        ),
+        [],
+        "other buckets that batches can read",
+    )
+    input_keys: tuple[str, ...] = _setting(
+        # No aliases, because a permission to decrypt needs the ARN of the key.
+        Names(
+            "ARNs of KMS keys (no aliases)",
+            matches(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]{1,128}"),
+            'such as "arn:aws:kms:us-east-1:123456789012:key/1234abcd-…"',
+        ),
+        [],
+        "the customer managed KMS keys of these buckets",
+    )
+    event_concurrency: int = _setting(
+        Integer(2, 1000),
+        10,
+        "maximum concurrency of the events function, which gets up to 10 messages per invocation",
+    )
+    reply_queues: tuple[str, ...] = _setting(
+        Names(
+            "ARNs of SQS standard queues",
+            matches(r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,80}"),
+            'such as "arn:aws:sqs:us-east-1:123456789012:answers"',
+        ),
+        [],
+        "queues that requests by event can use as `replyTo`",
+    )
+    api_auth: str = _setting(
+        Choice(("iam", "api_key")),
+        "iam",
+        "`iam`: requests must be signed; `api_key`: they must also have an API key (`x-api-key`), which has "
+        "the limits below",
+    )
+    api_daily_quota: int = _setting(
+        Integer(1, 100_000_000, "requests per day"), 100_000, "limit of each API key"
+    )
+    api_rate_limit: int = _setting(
+        Integer(1, 10_000, "requests per second"), 100, "rate of requests that the API accepts"
+    )
+    api_burst_limit: int = _setting(
+        Integer(1, 5_000, "requests"), 200, "burst of requests that the API accepts"
+    )
+    http_concurrency: int = _setting(
+        Integer(0, 100_000),
+        100,
+        "reserved Lambda concurrency of the API's function; 0: not reserved and not limited",
+    )
+    log_retention_days: int = _setting(
+        OneInteger("a retention that CloudWatch Logs supports", LOG_RETENTION_DAYS, "days"),
+        30,
+        "time until log lines are deleted",
+    )
+    log_payloads: bool = _setting(Flag(), False, "whether prompts and answers are logged")
+    tracing: bool = _setting(
+        Flag(), False, "whether X-Ray [traces](operations.md#traces) a sample of the requests"
+    )
+    alarm_email: str = _setting(
+        Text(
+            "an e-mail address",
+            matches(r"[^@\s,]+@[^@\s,]+\.[^@\s,.]+"),
+            'such as "ops@example.com"',
+            empty="none",
+        ),
+        "",
+        "recipient of [alarms](operations.md#alarms); the stack creates an SNS topic with this address",
+    )
+    alarm_topic_arn: str = _setting(
+        Text(
+            "the ARN of an SNS topic",
+            matches(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}"),
+            'such as "arn:aws:sns:us-east-1:123456789012:on-call"',
+            empty="none",
+        ),
+        "",
+        "existing SNS topic for alarms, used instead of `alarm_email`",
+    )
+    dashboard: bool = _setting(Flag(), True, "whether the stack has a CloudWatch dashboard")
+    removal_policy: str = _setting(
+        Choice(("retain", "destroy")),
+        "retain",
+        "whether removing the stack keeps tables, bucket and logs; a bucket with files is never deleted",
+    )
+    bedrock_endpoint_url: str = _setting(
+        BaseUrl(empty="AWS endpoints"),
+        "",
+        "address of Bedrock; set by `make local`",
+    )
+
+    @classmethod
+    def from_context(cls, context: Mapping[str, object]) -> DeploymentSettings:
+        """Return the settings of a CDK context, with defaults for missing keys. Keys of the CDK are ignored.
+
+        Raises:
+            SettingsError: a value is invalid, or a key is probably misspelt.
+        """
+        _check_spelling(context)
+        given: dict[str, Any] = {key: context[key] for key in DEFAULTS if key in context}
+        return cls(**given)
+
+    def __attrs_post_init__(self) -> None:
+        """Check values that depend on each other."""
+        check_available("models", self.models, regions=self.regions)
+        # Otherwise the workers of a single batch would wait for each other.
+        if 0 < self.batch_concurrency < self.map_concurrency:
+            raise SettingsError.expected(
+                "batch_concurrency",
+                self.batch_concurrency,
+                f"0 (no reserved concurrency), or at least map_concurrency ({self.map_concurrency})",
+            )
+        self._check_length_of_lists()
+
+    def _check_length_of_lists(self) -> None:
         lists = {
             "models": [model.requested for model in self.models],
             "regions": self.regions,
@@ -134,66 +263,28 @@ class DeploymentSettings:
                 f"of JSON, but at most {_MAX_LISTS_CHARACTERS} fit into the environment of a function (4 KB)",
             )
 
-    @classmethod
-    def from_context(cls, context: Mapping[str, object]) -> DeploymentSettings:
-        """Return the settings of a CDK context, with defaults for missing keys. Keys of the CDK are ignored.
-
-        Raises:
-            SettingsError: a value is invalid, or a key is probably misspelt.
-        """
-        _check_spelling(context)
-        read = ContextReader({**DEFAULTS, **context})
-        regions = read.regions("regions")
-        models = read.models("models", regions)
-        map_concurrency = read.integer("map_concurrency", low=1, high=10_000)
-        return cls(
-            stack_name=read.stack_name("stack_name"),
-            models=models,
-            regions=regions,
-            refresh_schedule=read.schedule("refresh_schedule"),
-            map_concurrency=map_concurrency,
-            worker_concurrency=read.integer("worker_concurrency", low=1, high=512),
-            shard_size=read.integer("shard_size", low=1, high=10_000),
-            worker_timeout_seconds=read.integer("worker_timeout_seconds", low=30, high=900),
-            single_request_share=read.share("single_request_share", high=0.9),
-            batch_concurrency=read.batch_concurrency("batch_concurrency", shards=map_concurrency),
-            batch_expiry_days=read.integer("batch_expiry_days", low=1, high=3650),
-            input_buckets=read.buckets("input_buckets"),
-            input_keys=read.keys("input_keys"),
-            event_concurrency=read.integer("event_concurrency", low=2, high=1000),
-            reply_queues=read.queues("reply_queues"),
-            api_auth=read.choice("api_auth", ("iam", "api_key")),
-            api_daily_quota=read.integer("api_daily_quota", low=1, high=100_000_000),
-            api_rate_limit=read.integer("api_rate_limit", low=1, high=10_000),
-            api_burst_limit=read.integer("api_burst_limit", low=1, high=5_000),
-            http_concurrency=read.integer("http_concurrency", low=0, high=100_000),
-            log_retention_days=read.log_retention("log_retention_days"),
-            log_payloads=read.flag("log_payloads"),
-            tracing=read.flag("tracing"),
-            alarm_email=read.email("alarm_email"),
-            alarm_topic_arn=read.topic("alarm_topic_arn"),
-            dashboard=read.flag("dashboard"),
-            removal_policy=read.choice("removal_policy", ("retain", "destroy")),
-            bedrock_endpoint_url=read.url("bedrock_endpoint_url"),
-            warnings=_warnings(models, regions),
-        )
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Warnings to print at synth."""
+        return availability_warnings(self.models, regions=self.regions)
 
 
-def _warnings(models: tuple[ResolvedModel, ...], regions: tuple[str, ...]) -> tuple[str, ...]:
-    catalog = Catalog(load_snapshot())
-    warnings = [warning for model in models for warning in model.warnings]
-    if all(is_in_catalog(model, catalog) for model in models):
-        warnings += [
-            f"No configured model is available in {region}, according to bedrock-models"
-            for region in regions
-            if not any(access_methods(model, [region], catalog=catalog) for model in models)
-        ]
-    return tuple(warnings)
+SETTINGS: Final = tuple(
+    Setting(
+        key=field.name,
+        kind=field.metadata["kind"],
+        default=field.metadata["default"],
+        description=field.metadata["description"],
+    )
+    for field in attrs.fields(DeploymentSettings)
+)
+# The values in cdk.json, which users change. These are used without the CDK command line.
+DEFAULTS: Final[Mapping[str, object]] = {setting.key: setting.default for setting in SETTINGS}
 
 
 def _check_spelling(context: Mapping[str, object]) -> None:
     """Raise SettingsError for a key similar to a setting, which would silently have no effect."""
     for key, value in context.items():
-        similar = difflib.get_close_matches(key, DEFAULTS, n=1, cutoff=0.75)
+        similar = difflib.get_close_matches(key, DEFAULTS, n=1, cutoff=_MISSPELT)
         if key not in DEFAULTS and similar:
-            raise SettingsError(key, value, f'unknown key. Did you mean "{similar[0]}"?')
+            raise SettingsError(key, value, f'unknown setting. Did you mean "{similar[0]}"?')

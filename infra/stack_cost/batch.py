@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
+from infra.settings import DEFAULTS
 from infra.stack_cost.prices import (
     BATCH_INFERENCE_SHARE,
     GB_SECOND_USD,
@@ -51,9 +52,13 @@ MB_PER_CPU = 1769
 _BATCH_INFERENCE: Final = Path(__file__).with_name("batch_inference_models.json")
 
 
+def _default(key: str) -> int:
+    return cast(int, DEFAULTS[key])
+
+
 @dataclass(frozen=True, kw_only=True)
 class BatchStack:
-    """Settings of the stack that affect the cost of a batch, with the defaults of cdk.json.
+    """Settings of the stack that affect the cost of a batch. Their defaults are those of the stack.
 
     Attributes:
         regions: number of configured regions.
@@ -65,13 +70,13 @@ class BatchStack:
         batch_expiry_days: days until the files of a batch are deleted.
     """
 
-    regions: int = 3
-    shard_size: int = 1_000
-    worker_concurrency: int = 32
-    map_concurrency: int = 10
+    regions: int = len(cast(list[str], DEFAULTS["regions"]))
+    shard_size: int = _default("shard_size")
+    worker_concurrency: int = _default("worker_concurrency")
+    map_concurrency: int = _default("map_concurrency")
     worker_memory_mb: int = 512
-    worker_timeout_seconds: int = 900
-    batch_expiry_days: int = 30
+    worker_timeout_seconds: int = _default("worker_timeout_seconds")
+    batch_expiry_days: int = _default("batch_expiry_days")
 
     def __post_init__(self) -> None:
         _check_positive(**vars(self))

@@ -61,7 +61,7 @@ def test_the_stack_has_the_configured_name_and_alarms_notify_a_topic_of_its_regi
 def test_an_invalid_setting_is_reported_on_one_line(tmp_path: Path) -> None:
     done = run_app(tmp_path, context={"regions": "us-esat-1"})
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("Context key \"regions\" is 'us-esat-1': ")
+    assert done.stderr.splitlines()[-1].startswith("Setting \"regions\" is 'us-esat-1': ")
     assert "Traceback" not in done.stderr
 
 
@@ -71,7 +71,7 @@ def test_regions_outside_the_stacks_partition_are_rejected(tmp_path: Path, regio
     done = run_app(tmp_path, context={"regions": "us-east-1,eu-central-1"}, **account)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith(
-        "Context key \"regions\" is 'us-east-1, eu-central-1': all regions must be in the partition of the "
+        "Setting \"regions\" is 'us-east-1, eu-central-1': all regions must be in the partition of the "
         f"stack's region {region} ("
     )
 

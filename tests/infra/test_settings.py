@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from infra.settings import DEFAULTS, LOG_RETENTION_DAYS, DeploymentSettings, SettingsError
-
-CDK_JSON = json.loads((Path(__file__).resolve().parents[2] / "cdk.json").read_text())
+from infra.settings import DEFAULTS, LOG_RETENTION_DAYS, SETTINGS, DeploymentSettings, SettingsError
 
 
 def settings(**context: object) -> DeploymentSettings:
     return DeploymentSettings.from_context(context)
-
-
-def test_cdk_json_has_every_setting_with_its_default() -> None:
-    configured = {key: value for key, value in CDK_JSON["context"].items() if not key.startswith("@")}
-    assert configured == DEFAULTS
 
 
 def test_the_defaults_are_three_available_models_in_three_regions() -> None:
@@ -177,7 +168,7 @@ def test_an_invalid_value_is_rejected_with_its_key_and_the_accepted_values(
     with pytest.raises(SettingsError) as raised:
         settings(**{key: value})
     assert raised.value.key == key
-    assert f'Context key "{key}" is ' in str(raised.value)
+    assert f'Setting "{key}" is ' in str(raised.value)
     assert expected in str(raised.value)
 
 
@@ -197,6 +188,18 @@ def test_lists_that_exceed_the_environment_of_a_function_are_rejected() -> None:
     assert raised.value.key == "input_buckets"
 
 
+def test_the_error_has_the_unit_of_a_number() -> None:
+    with pytest.raises(SettingsError, match=r"a whole number from 30 to 900 \(seconds\)$"):
+        settings(worker_timeout_seconds="15 min")
+
+
+def test_every_setting_has_a_row_for_the_table_of_settings() -> None:
+    for setting in SETTINGS:
+        for cell in (setting.kind.summary, setting.description):
+            assert cell
+            assert not {"|", "\n"} & set(cell), setting.key
+
+
 def test_every_setting_has_an_invalid_value_that_is_rejected() -> None:
     assert {key for key, _, _ in INVALID} == set(DEFAULTS)
 
@@ -211,7 +214,7 @@ def test_every_setting_has_an_invalid_value_that_is_rejected() -> None:
     ],
 )
 def test_a_misspelt_key_is_rejected(misspelt: str, similar: str) -> None:
-    with pytest.raises(SettingsError, match=f'unknown key. Did you mean "{similar}"'):
+    with pytest.raises(SettingsError, match=f'unknown setting. Did you mean "{similar}"'):
         settings(**{misspelt: "us-east-1"})
 
 

