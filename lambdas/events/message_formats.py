@@ -145,7 +145,7 @@ def _read_event(data: Mapping[str, Any], message_id: str) -> Job:
 
 def _own_outcome() -> Problem:
     detail = "The message is an outcome that this stack has sent, not a request. Check the event rules."
-    return Problem(400, OWN_OUTCOME, detail)
+    return Problem(OWN_OUTCOME, detail)
 
 
 def _read_batch_file(detail: Mapping[str, Any]) -> BatchFile:

@@ -138,7 +138,7 @@ def _run(job: Job, message: Message, context: Any) -> None:
 def _raise_never_ended(_request: InlineRequest, _context: Any) -> dict[str, Any]:
     tries = event_settings().max_tries
     detail = f"{tries} tries ended without an outcome: the function stopped, or could not send the outcome."
-    raise Problem(500, "never-ended", detail)
+    raise Problem("never-ended", detail)
 
 
 def _destination(job: Job | None, message: Message) -> replies.Destination:

@@ -90,7 +90,7 @@ class Reply:
         except (BotoCoreError, ClientError) as error:
             code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
             detail = f"The queue of replyTo rejected the outcome ({code}). The event bus has it."
-            raise Problem(502, NOT_TAKEN, detail) from error
+            raise Problem(NOT_TAKEN, detail) from error
 
 
 def to_text(outcome: Outcome, destination: Destination, *, max_bytes: int) -> str:

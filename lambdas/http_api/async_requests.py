@@ -12,7 +12,7 @@ from lambdas.shared import clients, stored_requests
 from lambdas.shared.problems import Problem, not_found
 from lambdas.shared.settings import request_lost_seconds, request_queue_url
 
-_LOST = Problem(504, "lost", "The request expired in the queue before it was answered. Send it again.")
+_LOST = Problem("lost", "The request expired in the queue before it was answered. Send it again.")
 
 
 def is_preferred(request: HttpRequest) -> bool:

@@ -81,9 +81,7 @@ def stop(request: HttpRequest) -> HttpResponse:
             executionArn=item.arn, error="Stopped", cause="Stopped through the HTTP API"
         )
     if not running and execution.status != "stopped":
-        raise Problem(
-            409, "batch-ended", f"Batch {batch_id} is not running. Its status is {execution.status}."
-        )
+        raise Problem("batch-ended", f"Batch {batch_id} is not running. Its status is {execution.status}.")
     return HttpResponse(200, _status(batch_id, "stopped"))
 
 
@@ -97,7 +95,6 @@ def resume(request: HttpRequest) -> HttpResponse:
     execution = _latest_execution(batch_id, Finder())
     if execution.is_running or (execution.status == "succeeded" and not _ended_early(batch_id)):
         raise Problem(
-            409,
             "batch-not-resumable",
             f"Batch {batch_id} cannot be resumed. Its status is {execution.status}.",
         )
@@ -106,7 +103,7 @@ def resume(request: HttpRequest) -> HttpResponse:
     # An execution of another batch may have the name, or one that was just started to resume this batch.
     while not start_execution(resume_name(batch_id, number), data):
         if _latest_execution(batch_id, Finder()).is_running:
-            raise Problem(409, "batch-not-resumable", f"Batch {batch_id} was resumed by another request.")
+            raise Problem("batch-not-resumable", f"Batch {batch_id} was resumed by another request.")
         number += 1
     return HttpResponse(202, _status(batch_id, "running"))
 

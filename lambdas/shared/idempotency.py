@@ -159,12 +159,12 @@ def idempotency_problem(error: IdempotencyError, *, name: str) -> Problem:
     match error:
         case KeyReused():
             detail = f"This {name} was used before, with another request. Use a new key for each request."
-            return Problem(422, "idempotency-key-reused", detail)
+            return Problem("idempotency-key-reused", detail)
         case InProgress():
             detail = f"The first request with this {name} is still in progress."
-            return Problem(409, "in-progress", detail, headers=wait)
+            return Problem("in-progress", detail, headers=wait)
     detail = "The table of earlier requests is unavailable, so the request was not run."
-    return Problem(503, "store-unavailable", detail, headers=wait)
+    return Problem("store-unavailable", detail, headers=wait)
 
 
 def _put_if_absent(item: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from botocore.exceptions import ConnectionError as NoConnection
 
 from lambdas.shared.codec import InvalidRequest, encode_response, encode_totals
 from lambdas.shared.observability import log_unexpected, logger
+from lambdas.shared.problem_types import PROBLEM_TYPES
 from llmmanager import AuthenticationError, BedrockResponse, RequestValidationError, RetryExhaustedError
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import DeadlineExceededError, QuotaExceededError
 
@@ -32,7 +33,8 @@ class Problem(Exception):
     """An error that is returned to the caller.
 
     Attributes:
-        slug: last part of the problem's type.
+        slug: last part of the problem's type, a key of `PROBLEM_TYPES`.
+        status: the status of the response.
         errors: the details, one string for each.
         headers: headers of the response.
         more: additional members of the document.
@@ -40,7 +42,6 @@ class Problem(Exception):
 
     def __init__(
         self,
-        status: int,
         slug: str,
         detail: str,
         *,
@@ -49,7 +50,7 @@ class Problem(Exception):
         more: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
-        self.status = status
+        self.status = PROBLEM_TYPES[slug].status
         self.slug = slug
         self.detail = detail
         self.errors = list(errors)
@@ -70,18 +71,17 @@ class Problem(Exception):
 
 def not_found(what: str) -> Problem:
     """Return the problem for a resource that does not exist (404)."""
-    return Problem(404, "not-found", f"Not found: {what}.")
+    return Problem("not-found", f"Not found: {what}.")
 
 
 def method_not_allowed(allowed: str) -> Problem:
     """Return the problem for an unsupported method (405)."""
-    return Problem(405, "method-not-allowed", f"Supported methods: {allowed}.", headers={"Allow": allowed})
+    return Problem("method-not-allowed", f"Supported methods: {allowed}.", headers={"Allow": allowed})
 
 
 def answers_rejected(response: BedrockResponse) -> Problem:
     """Return the problem for a call whose answers all break the caller's rules (422). Each was paid for."""
     return Problem(
-        422,
         "answer-refused",
         "No answer follows the rules of responseValidation.",
         errors=[str(error["error_message"]) for error in response.get_validation_errors()],
@@ -99,7 +99,7 @@ def problem_from_error(error: Exception, *, reference: str) -> Problem:
     if problem is None:
         log_unexpected(error)
         detail = "Unexpected error. Search the log for requestId."
-        problem = Problem(500, "internal-error", detail, more={"requestId": reference})
+        problem = Problem("internal-error", detail, more={"requestId": reference})
     return problem
 
 
@@ -112,17 +112,17 @@ def _known_problem(error: Exception) -> Problem | None:
         case RequestValidationError():
             return _invalid_request(error.validation_errors or [error.message], _cost_members(error.response))
         case DeadlineExceededError():
-            return _unanswered(504, "deadline-exceeded", "No model answered before the deadline.", error)
+            return _unanswered("deadline-exceeded", "No model answered before the deadline.", error)
         case QuotaExceededError():
             detail = "The quotas of the models are used up. Retry later."
-            return _unanswered(429, "quota-exceeded", detail, error, retry_after=error.retry_after)
+            return _unanswered("quota-exceeded", detail, error, retry_after=error.retry_after)
         case RetryExhaustedError() if reasons := _rejections(error):
             return _invalid_request(reasons, _cost_members(error.response))
         case RetryExhaustedError():
-            return _unanswered(503, "all-targets-failed", "No model answered in any region.", error)
+            return _unanswered("all-targets-failed", "No model answered in any region.", error)
         case AuthenticationError():
             detail = "Bedrock rejects the credentials of this deployment."
-            return Problem(502, "upstream-authentication", detail, more=_cost_members(error.response))
+            return Problem("upstream-authentication", detail, more=_cost_members(error.response))
         case ClientError() | HTTPClientError() | NoConnection() if _is_temporary(error):
             return _busy(error)
     return None
@@ -141,11 +141,11 @@ def _busy(error: Exception) -> Problem:
     details = {"error_type": type(error).__name__, "operation": getattr(error, "operation_name", None)}
     logger.warning("service failed", extra=details)
     detail = "An AWS service behind this API fails or throttles. Retry later."
-    return Problem(503, "busy", detail, headers={"Retry-After": str(_RETRY_AFTER_SECONDS)})
+    return Problem("busy", detail, headers={"Retry-After": str(_RETRY_AFTER_SECONDS)})
 
 
 def _invalid_request(errors: Sequence[str], more: Mapping[str, Any] | None = None) -> Problem:
-    return Problem(400, "invalid-request", "The request is invalid. See errors.", errors=errors, more=more)
+    return Problem("invalid-request", "The request is invalid. See errors.", errors=errors, more=more)
 
 
 def _attempts_and_cost(response: BedrockResponse) -> dict[str, Any]:
@@ -171,7 +171,6 @@ def _rejections(error: RetryExhaustedError) -> list[str]:
 
 
 def _unanswered(
-    status: int,
     slug: str,
     detail: str,
     error: RetryExhaustedError,
@@ -182,7 +181,6 @@ def _unanswered(
     if error.left_out:
         detail += f" Left out by maxCostMultiple: {error.left_out}."
     return Problem(
-        status,
         slug,
         detail,
         errors=[_describe(attempt) for attempt in more["attempts"]],
