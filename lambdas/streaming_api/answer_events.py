@@ -1,0 +1,216 @@
+"""An answer as a sequence of events, whether it is streamed or complete.
+
+The APIs build their responses from these events, so that a complete answer and a streamed one have the same
+content. Tools have the client's names, and the arguments of the answer tool are text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from lambdas.streaming_api.mapped_request import MappedRequest
+from llmmanager import BedrockResponse
+
+ConverseEvent = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of the answer's text."""
+
+    block: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """A piece of the model's reasoning: text, a signature, or encrypted content."""
+
+    block: int
+    text: str = ""
+    signature: str = ""
+    encrypted: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallStart:
+    """The start of a tool call. `call` counts the answer's tool calls from 0."""
+
+    block: int
+    call: int
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A piece of the JSON text of a tool call's arguments."""
+
+    block: int
+    call: int
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlockEnd:
+    """The end of a content block."""
+
+    block: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerEnd:
+    """The end of the answer. An interrupted stream has none.
+
+    Attributes:
+        stop_reason: Converse's reason. If the model only called the answer tool, it is "end_turn", and after
+            any other tool call it is "tool_use".
+    """
+
+    stop_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerUsage:
+    """The token counts of the answer, with Converse's names."""
+
+    usage: Mapping[str, Any]
+
+
+AnswerEvent: TypeAlias = (
+    TextDelta | ReasoningDelta | ToolCallStart | ToolCallDelta | BlockEnd | AnswerEnd | AnswerUsage
+)
+
+
+def answer_events(request: MappedRequest, events: Iterable[ConverseEvent]) -> Iterator[AnswerEvent]:
+    """Yield the events of a streamed answer, as they come.
+
+    With an answer tool, text is held back: it is dropped if the model calls the tool, and it is the answer if
+    the model does not.
+    """
+    reader = _Reader(request)
+    for event in events:
+        yield from reader.read(event)
+
+
+def response_events(request: MappedRequest, response: BedrockResponse) -> Iterator[AnswerEvent]:
+    """Yield the events of a complete answer."""
+    return answer_events(request, _as_stream(response))
+
+
+@dataclass(slots=True)
+class _Reader:
+    request: MappedRequest
+    calls: dict[int, int] = field(default_factory=dict)
+    answer_blocks: set[int] = field(default_factory=set)
+    without_arguments: set[int] = field(default_factory=set)
+    open_text: set[int] = field(default_factory=set)
+    held_back: dict[int, str] = field(default_factory=dict)
+
+    def read(self, event: ConverseEvent) -> Iterator[AnswerEvent]:
+        if "contentBlockDelta" in event:
+            members = event["contentBlockDelta"]
+            yield from self._delta(members.get("contentBlockIndex", 0), members.get("delta") or {})
+        elif "contentBlockStart" in event:
+            members = event["contentBlockStart"]
+            yield from self._start(members.get("contentBlockIndex", 0), members.get("start") or {})
+        elif "contentBlockStop" in event:
+            yield from self._stop(event["contentBlockStop"].get("contentBlockIndex", 0))
+        elif "messageStop" in event:
+            yield from self._end(str(event["messageStop"].get("stopReason") or "end_turn"))
+        elif "metadata" in event and event["metadata"].get("usage"):
+            yield AnswerUsage(event["metadata"]["usage"])
+
+    def _start(self, block: int, start: Mapping[str, Any]) -> Iterator[AnswerEvent]:
+        use = start.get("toolUse")
+        # The result of a tool that Bedrock runs itself is part of the answer, and no call for the client.
+        if use is None or use.get("type") == "server_tool_use":
+            return
+        self.without_arguments.add(block)
+        if use["name"] == self.request.answer_tool:
+            self.answer_blocks.add(block)
+            return
+        self.calls[block] = len(self.calls)
+        name = self.request.tool_names.get(use["name"], use["name"])
+        yield ToolCallStart(block, self.calls[block], use["toolUseId"], name)
+
+    def _delta(self, block: int, delta: Mapping[str, Any]) -> Iterator[AnswerEvent]:
+        if delta.get("text"):
+            self.open_text.add(block)
+            if self.request.answer_tool is None:
+                yield TextDelta(block, delta["text"])
+            else:
+                self.held_back[block] = self.held_back.get(block, "") + delta["text"]
+        elif "reasoningContent" in delta:
+            part = delta["reasoningContent"]
+            self.open_text.add(block)
+            yield ReasoningDelta(
+                block, part.get("text", ""), part.get("signature", ""), part.get("redactedContent", b"")
+            )
+        elif "toolUse" in delta:
+            yield from self._arguments(block, delta["toolUse"].get("input") or "")
+
+    def _arguments(self, block: int, text: str) -> Iterator[AnswerEvent]:
+        if not text:
+            return
+        self.without_arguments.discard(block)
+        if block in self.answer_blocks:
+            yield TextDelta(block, text)
+        elif block in self.calls:
+            yield ToolCallDelta(block, self.calls[block], text)
+
+    def _stop(self, block: int) -> Iterator[AnswerEvent]:
+        if block in self.without_arguments:
+            yield from self._arguments(block, "{}")
+        is_held_back = block in self.held_back
+        if (
+            block in self.calls or block in self.answer_blocks or block in self.open_text
+        ) and not is_held_back:
+            yield BlockEnd(block)
+
+    def _end(self, stop_reason: str) -> Iterator[AnswerEvent]:
+        if not self.answer_blocks:
+            for block, text in self.held_back.items():
+                yield TextDelta(block, text)
+                yield BlockEnd(block)
+        if self.calls and stop_reason == "end_turn":
+            stop_reason = "tool_use"
+        if self.answer_blocks and not self.calls and stop_reason == "tool_use":
+            stop_reason = "end_turn"
+        yield AnswerEnd(stop_reason)
+
+
+def _as_stream(response: BedrockResponse) -> Iterator[ConverseEvent]:
+    """Yield the events with which Bedrock would stream a complete answer."""
+    for index, block in enumerate(response.get_content_blocks()):
+        if "toolUse" in block:
+            use = block["toolUse"]
+            yield {"contentBlockStart": {"contentBlockIndex": index, "start": {"toolUse": use}}}
+            yield _delta(
+                index, {"toolUse": {"input": json.dumps(use.get("input") or {}, ensure_ascii=False)}}
+            )
+        for delta in _deltas(block):
+            yield _delta(index, delta)
+        yield {"contentBlockStop": {"contentBlockIndex": index}}
+    yield {"messageStop": {"stopReason": response.get_stop_reason()}}
+    data = response.response_data or {}
+    yield {"metadata": {"usage": data.get("usage")}}
+
+
+def _deltas(block: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    if "text" in block:
+        yield {"text": block["text"]}
+    for part in block.get("citationsContent", {}).get("content") or ():
+        yield {"text": part.get("text", "")}
+    reasoning = block.get("reasoningContent", {})
+    for name, value in reasoning.get("reasoningText", {}).items():
+        yield {"reasoningContent": {name: value}}
+    if "redactedContent" in reasoning:
+        yield {"reasoningContent": {"redactedContent": reasoning["redactedContent"]}}
+
+
+def _delta(index: int, delta: Mapping[str, Any]) -> ConverseEvent:
+    return {"contentBlockDelta": {"contentBlockIndex": index, "delta": delta}}

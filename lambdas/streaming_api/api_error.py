@@ -1,0 +1,141 @@
+"""Errors of the streaming API: status, headers and the members of the document.
+
+OpenAI's document is `{"error": {"message", "type", "param", "code"}}`. The status decides what OpenAI's and
+Anthropic's clients do: they retry 429 and 5xx, after the seconds of `Retry-After`, unless `x-should-retry` is
+"false".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lambdas.streaming_api.field_origins import Origins, client_problem
+from lambdas.streaming_api.mapping_error import MappingError
+
+_INVALID = "invalid_request_error"
+_RATE_LIMIT = "rate_limit_error"
+_SERVER = "server_error"
+_NO_RETRY = {"x-should-retry": "false"}
+# Types and codes by the kind of problem that the HTTP API reports for the same exception.
+_BY_PROBLEM = {
+    "quota-exceeded": (_RATE_LIMIT, "rate_limit_exceeded"),
+    "deadline-exceeded": (_SERVER, "timeout"),
+    "all-targets-failed": (_SERVER, "service_unavailable"),
+    "upstream-authentication": (_SERVER, "upstream_authentication"),
+    "busy": (_SERVER, "service_unavailable"),
+    "internal-error": (_SERVER, "internal_error"),
+}
+_THROTTLES = {"ThrottlingException", "ServiceQuotaExceededException", "TooManyRequestsException"}
+# Beside throttled attempts, these do not change that a later request can succeed.
+_PERMANENT = {"AccessDeniedException", "ResourceNotFoundException", "ValidationException"}
+# Messages of models for a request that exceeds their context.
+_TOO_LONG = ("input is too long", "prompt is too long", "maximum context length", "context window")
+
+
+@dataclass(frozen=True)
+class ApiError:
+    """An error of the streaming API.
+
+    Attributes:
+        status: the HTTP status.
+        message: what is wrong, and what to do.
+        type: OpenAI's `type`.
+        code: OpenAI's `code`, or None.
+        param: the path of the invalid field as the client wrote it, or None.
+        headers: headers of the response.
+    """
+
+    status: int
+    message: str
+    type: str
+    code: str | None = None
+    param: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def openai_document(self) -> dict[str, Any]:
+        """Return the document of OpenAI's APIs. It is also the last event of a stream that failed."""
+        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
+
+
+def invalid_api_key() -> ApiError:
+    """Return the error for a key that is missing, unknown, expired or revoked (401)."""
+    return ApiError(401, "The API key is missing or invalid.", _INVALID, "invalid_api_key")
+
+
+def model_not_found(name: str, available: str) -> ApiError:
+    """Return the error for a model that is not configured or not allowed for the key (404)."""
+    message = f"The model {name!r:.200} does not exist or is not available to you. Available: {available}."
+    return ApiError(404, message, _INVALID, "model_not_found", "model")
+
+
+def insufficient_quota(message: str) -> ApiError:
+    """Return the error for a budget that is used up (429). A retry does not help."""
+    return ApiError(429, message, "insufficient_quota", "insufficient_quota", headers=_NO_RETRY)
+
+
+def rate_limited(message: str, *, retry_after: float) -> ApiError:
+    """Return the error for too many requests (429). `retry_after` is in seconds."""
+    headers = {"Retry-After": str(max(1, math.ceil(retry_after)))}
+    return ApiError(429, message, _RATE_LIMIT, "rate_limit_exceeded", headers=headers)
+
+
+def stream_interrupted(error: Exception | None) -> ApiError:
+    """Return the error for a stream that was lost and could not be continued."""
+    reason = f": {error}" if error is not None else ""
+    message = f"The answer was interrupted and could not be continued{reason}. It is incomplete."
+    return ApiError(503, message, _SERVER, "stream_interrupted")
+
+
+def invalid_answer(message: str) -> ApiError:
+    """Return the error for answers that are not in the requested format (422). Each was paid for."""
+    return ApiError(422, message, "invalid_answer_error", "invalid_answer", headers=_NO_RETRY)
+
+
+def api_error(error: Exception, *, reference: str, origins: Origins | None = None) -> ApiError:
+    """Return the error for an exception. An unexpected exception is logged.
+
+    Args:
+        error: an exception of the mapping, of the library or of AWS.
+        reference: the id by which the log can be searched.
+        origins: the client's paths, for problems that the library's validation finds.
+    """
+    if isinstance(error, MappingError):
+        return ApiError(400, str(error), _INVALID, error.code, error.param)
+    # Imported here, because most requests succeed.
+    from lambdas.shared.problems import problem_from_error
+
+    problem = problem_from_error(error, reference=reference)
+    if problem.slug == "invalid-request":
+        return _invalid_request(problem.errors, origins or {})
+    if problem.slug == "all-targets-failed" and _is_throttled(problem.more.get("attempts") or ()):
+        return rate_limited(
+            "The models are throttled. Retry later.",
+            retry_after=float(problem.headers.get("Retry-After", "1")),
+        )
+    type_, code = _BY_PROBLEM.get(problem.slug, (_SERVER, problem.slug))
+    message = " ".join([problem.detail, "; ".join(problem.errors)]).strip()
+    if problem.slug == "internal-error":
+        message = f"Unexpected error. Request id: {reference}."
+    return ApiError(problem.status, message, type_, code, headers=problem.headers)
+
+
+def _invalid_request(problems: list[str], origins: Origins) -> ApiError:
+    param: str | None = None
+    texts = []
+    for problem in problems:
+        path, text = client_problem(problem, origins)
+        param = param or path or None
+        texts.append(f"{path}: {text}" if path else text)
+    message = "; ".join(texts)
+    if any(text in message.lower() for text in _TOO_LONG):
+        return ApiError(400, message, _INVALID, "context_length_exceeded", "messages")
+    return ApiError(400, message, _INVALID, "invalid_value" if param else None, param)
+
+
+def _is_throttled(attempts: Any) -> bool:
+    """Whether targets were throttled, and no other transient error happened."""
+    codes = {(attempt["error"] or {}).get("code") for attempt in attempts}
+    return bool(codes & _THROTTLES) and codes <= _THROTTLES | _PERMANENT

@@ -1,0 +1,31 @@
+"""Cache points from Anthropic's `cache_control`, which other APIs accept as an extension."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lambdas.streaming_api.json_fields import read_choice, read_object
+
+LIFETIMES = ("5m", "1h")
+
+
+def read_cache_point(fields: Mapping[str, Any], path: str) -> Mapping[str, Any] | None:
+    """Return the cache point behind a part with `cache_control`, or None.
+
+    Args:
+        fields: the part, message or tool.
+        path: its path.
+
+    Raises:
+        MappingError: `cache_control` is invalid.
+    """
+    given = fields.get("cache_control")
+    if given is None:
+        return None
+    control = read_object(given, f"{path}.cache_control")
+    read_choice(control.get("type"), f"{path}.cache_control.type", ("ephemeral",))
+    point = {"type": "default"}
+    if control.get("ttl") is not None:
+        point["ttl"] = read_choice(control["ttl"], f"{path}.cache_control.ttl", LIFETIMES)
+    return {"cachePoint": point}
