@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from lambdas.streaming_api.mapping_error import MappingError, missing
-from llmmanager.bedrock.invocation.request_problems import quote
+from llmmanager.bedrock.validation.request_problems import quote
 
 _KINDS = {dict: "an object", list: "a list", bool: "a boolean", type(None): "null"}
 

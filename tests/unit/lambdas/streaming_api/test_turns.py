@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lambdas.streaming_api.mapping_error import MappingError
 from lambdas.streaming_api.turns import START, Part, Role, as_turns, tools_as_text
-from llmmanager.bedrock.invocation.request import check_request
+from llmmanager.bedrock.validation.request import check_request
 
 CACHE_POINT = {"cachePoint": {"type": "default"}}
 
