@@ -158,20 +158,13 @@ def _bring_up_to_date(part: Part) -> None:
 
 def lock() -> None:
     """Resolve requirements/*.in with uv and package.json with npm, and write the lock files."""
-    setup(PARTS[:1])
+    _prepare_uv()
     if not UV.is_current():
         raise SetupError("the lock files cannot be resolved, because uv could not be installed")
     for name in LOCKS:
         source = f"requirements/{name}.in"
         run(
-            *(
-                PARTS[0].folder / "bin" / "uv",
-                "pip",
-                "compile",
-                "--quiet",
-                "--generate-hashes",
-                "--no-header",
-            ),
+            *(UV.folder / "bin" / "uv", "pip", "compile", "--quiet", "--generate-hashes", "--no-header"),
             *("--universal", "--python-version", "3.11"),
             *(source, "-o", f"requirements/{name}.txt"),
             what=f"{source} cannot be resolved",

@@ -5,8 +5,8 @@ answered counts only toward the totals. Tokens and cost are those of all answers
 not, at the target that answered. The caller is a field of the line but not a dimension, because each value of
 a dimension is a metric that costs money. Counters that are zero are omitted for the same reason.
 
-Powertools' Metrics is not used: it has one set of dimensions at a time, but a worker sums hundreds of records
-by target before it writes a line for each target.
+Powertools' Metrics is not used: it adds the service as a dimension of the totals, and it writes each value as
+a list, which Logs Insights does not read as a number.
 """
 
 from __future__ import annotations

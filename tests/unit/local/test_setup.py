@@ -110,3 +110,13 @@ def test_a_missing_node_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SetupError, match=r"needs Node\.js 18 or newer with npm"):
         setup.install_node(Part(tmp_path, tmp_path / "package-lock.json", setup.install_node))
+
+
+def test_the_lock_files_are_resolved_with_the_installed_uv(
+    installed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    commands_run: list[str] = []
+    monkeypatch.setattr(setup, "run", lambda *command, what: commands_run.append(str(command[0])))
+    setup.lock()
+    assert installed == ["one"]  # uv only
+    assert set(commands_run) == {str(tmp_path / "uv" / "bin" / "uv"), "npm"}
