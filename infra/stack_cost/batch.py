@@ -25,6 +25,8 @@ from infra.stack_cost.prices import (
     S3_GET_USD,
     S3_PUT_USD,
     TRANSITION_USD,
+    CostLine,
+    cost_line,
 )
 from llmmanager.bedrock.catalog.catalog_entries import AccessQuota, Catalog
 from llmmanager.bedrock.catalog.names import NameResolver
@@ -80,21 +82,6 @@ class BatchStack:
 
     def __post_init__(self) -> None:
         _check_positive(**vars(self))
-
-
-@dataclass(frozen=True)
-class CostLine:
-    """One line of an estimate.
-
-    Attributes:
-        what: what is counted, such as "state transitions".
-        usd: cost of all of them in USD.
-    """
-
-    service: str
-    what: str
-    count: float
-    usd: float
 
 
 @dataclass(frozen=True)
@@ -242,16 +229,16 @@ class _Work:
         runs = self._over_shards(self._invocations)
         # Batch: start, Plan, AnyShards, RunShards, Collect. Shard: start, RunShard, ShardDone, ShardAnswered.
         transitions = 5 + 2 * shards + 2 * runs
-        yield _line("Step Functions", "state transitions", transitions, TRANSITION_USD)
-        yield _line("Lambda", "GB-seconds", self._gb_seconds(), GB_SECOND_USD)
-        yield _line("Lambda", "invocations", 2 + runs, INVOCATION_USD)
-        yield _line("S3", "PUT and LIST requests", self._puts(shards, runs), S3_PUT_USD)
-        yield _line("S3", "GET requests", self._gets(shards, runs), S3_GET_USD)
-        yield _line("S3", "GB-months", self._gb_months(), S3_GB_MONTH_USD)
+        yield cost_line("Step Functions", "state transitions", transitions, TRANSITION_USD)
+        yield cost_line("Lambda", "GB-seconds", self._gb_seconds(), GB_SECOND_USD)
+        yield cost_line("Lambda", "invocations", 2 + runs, INVOCATION_USD)
+        yield cost_line("S3", "PUT and LIST requests", self._puts(shards, runs), S3_PUT_USD)
+        yield cost_line("S3", "GET requests", self._gets(shards, runs), S3_GET_USD)
+        yield cost_line("S3", "GB-months", self._gb_months(), S3_GB_MONTH_USD)
         # A read of up to 4 KB costs half a unit: a region's catalog item, and the shared cooldowns.
         environments = 2 + min(shards, self.stack.map_concurrency)  # the plan reads the quotas again
         reads = environments * self.stack.regions / 2 + runs / 2
-        yield _line("DynamoDB", "read units", reads, READ_UNIT_USD)
+        yield cost_line("DynamoDB", "read units", reads, READ_UNIT_USD)
 
     def seconds(self) -> float:
         """Return the duration of plan, concurrent shards and collect."""
@@ -326,10 +313,6 @@ class _Work:
     @property
     def _result_bytes(self) -> int:
         return RESULT_BYTES + self.output_tokens * BYTES_PER_TOKEN
-
-
-def _line(service: str, what: str, count: float, price: float) -> CostLine:
-    return CostLine(service, what, count, count * price)
 
 
 def _writes(size: int) -> int:

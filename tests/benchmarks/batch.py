@@ -180,10 +180,12 @@ def transitions(shards: int, *, invocations: int = 1) -> int:
         plan="plan", worker="worker", collect="collect", map_concurrency=1, partition="aws"
     )
     child = definition["States"]["RunShards"]["ItemProcessor"]
-    return _walk(definition, {"shardCount": shards}) + shards * _walk(child, {}, invocations=invocations)
+    return entered_states(definition, {"shardCount": shards}) + shards * entered_states(
+        child, {}, invocations=invocations
+    )
 
 
-def _walk(machine: Mapping[str, Any], data: dict[str, Any], *, invocations: int = 1) -> int:
+def entered_states(machine: Mapping[str, Any], data: dict[str, Any], *, invocations: int = 1) -> int:
     """The states that an execution enters when nothing fails, and its start."""
     entered, name = 1, machine["StartAt"]
     runs = 0

@@ -10,6 +10,7 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import EndpointConnectionError
 
+from infra.stack_cost import request
 from lambdas.http_api.handler import handler as http
 from lambdas.shared import shared_cooldowns
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next
@@ -34,6 +35,18 @@ def test_an_answer_over_http_is_counted_with_its_caller(deployed, context, proxy
     assert (line["door"], line["caller"]) == ("http", "arn:aws:iam::123456789012:user/ada")
     assert (line["Requests"], line["Attempts"], line["Region"]) == (1, 1, "us-east-1")
     assert line["InputTokens"] > 0
+
+
+def test_a_request_writes_the_metrics_and_logs_that_its_cost_includes(deployed, context, proxy_event, capsys):
+    event = proxy_event("POST", "/v1/converse", REQUEST)
+    event["requestContext"]["identity"] = {"userArn": f"arn:aws:sts::123456789012:assumed-role/{'r' * 64}/s"}
+    http(event, context)
+    printed = capsys.readouterr().out
+
+    (metrics,) = json.loads(printed)["_aws"]["CloudWatchMetrics"]
+    assert metrics["Dimensions"] == [[], ["Model", "Region"]]
+    assert len(metrics["Metrics"]) == request.METRICS
+    assert len(printed) <= request.FUNCTION_LOG_BYTES
 
 
 def test_a_shard_writes_metrics_by_target_and_not_by_record(machine, records, capsys):
