@@ -39,6 +39,8 @@ SERVICES: Final = frozenset(
 )
 
 _SOURCES: Final = ("lambdas", "llmmanager")
+# Lambda starts the streaming runtime with this script. Not every checkout keeps its mode.
+_EXECUTABLE: Final = Path("lambdas/streaming_wrapper")
 # Test doubles and byte code.
 _LEFT_OUT: Final = frozenset({"testing", "__pycache__"})
 # Of these folders, only these subfolders are included.
@@ -71,7 +73,7 @@ def build_asset(target: Path) -> None:
     """Write the code of the functions and their dependencies to an empty or new directory.
 
     The same inputs give the same files on every machine: without byte code, records of installers and paths,
-    and with one file mode.
+    and with file modes that do not depend on the machine.
 
     Raises:
         AssetError: a locked package is missing, has another version or is not pure Python.
@@ -81,7 +83,8 @@ def build_asset(target: Path) -> None:
     _reduce_service_data(target / "botocore" / "data")
     for source in _SOURCES:
         for path in _source_files(ROOT / source):
-            _copy(path, target / path.relative_to(ROOT))
+            name = path.relative_to(ROOT)
+            _copy(path, target / name, executable=name == _EXECUTABLE)
 
 
 def locked_distributions() -> list[tuple[str, str]]:
@@ -183,11 +186,11 @@ def _source_files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _copy(source: Path, destination: Path) -> None:
+def _copy(source: Path, destination: Path, *, executable: bool = False) -> None:
     destination.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, destination)
     # Lambda runs the code as another user, so all users need read access regardless of the umask.
-    destination.chmod(0o644)
+    destination.chmod(0o755 if executable else 0o644)
 
 
 def _remedy() -> str:

@@ -219,8 +219,31 @@ def test_every_file_is_readable_regardless_of_the_umask(tmp_path: Path) -> None:
         build_asset(tmp_path / "asset")
     finally:
         os.umask(before)
-    modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "asset").rglob("*") if path.is_file()}
-    assert modes == {0o644}
+    executable = tmp_path / "asset" / "lambdas" / "streaming_wrapper"
+    modes = {path: path.stat().st_mode & 0o777 for path in (tmp_path / "asset").rglob("*") if path.is_file()}
+    assert modes.pop(executable) == 0o755
+    assert set(modes.values()) == {0o644}
+
+
+def test_the_streaming_runtime_starts_from_the_asset_as_lambda_starts_it(asset: Path) -> None:
+    """Without a Runtime API, it ends after the import of the handler."""
+    done = subprocess.run(
+        [asset / "lambdas" / "streaming_wrapper", sys.executable, "/var/runtime/bootstrap.py"],
+        cwd=asset,
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "_HANDLER": "lambdas.http_api.handler.handler",
+            "LAMBDA_TASK_ROOT": str(asset),
+            # The discard port: nothing listens.
+            "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
+    )
+    assert "RuntimeApiError: invocation/next: ConnectionRefusedError" in done.stderr
 
 
 def test_the_same_sources_give_the_same_asset(asset: Path, tmp_path: Path) -> None:

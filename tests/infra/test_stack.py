@@ -278,3 +278,9 @@ def test_settings_reach_their_resources(varied: Any) -> None:
 
 def test_synthesising_twice_gives_the_same_template(stack: Any, synthesise: Any) -> None:
     assert synthesise().template == stack.template
+
+
+def test_the_cloud_assembly_keeps_the_mode_of_the_streaming_wrapper(stack: Any) -> None:
+    wrappers = list(stack.assembly.glob("asset.*/lambdas/streaming_wrapper"))
+    assert wrappers
+    assert {path.stat().st_mode & 0o777 for path in wrappers} == {0o755}
