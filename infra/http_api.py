@@ -15,6 +15,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.api_keys import allow_managing_keys
 from infra.batch import BATCHES, allow_listing
 from infra.events import REQUEST_LOST_SECONDS
 from infra.input_files import allow_input_files
@@ -59,6 +60,7 @@ class HttpApi(Construct):
         bucket: s3.IBucket,
         table: dynamodb.ITable,
         request_table: dynamodb.ITable,
+        key_table: dynamodb.ITable,
         batch_machine: StateMachine,
         request_queue: sqs.IQueue,
         invoke_models: InvokeModels,
@@ -70,6 +72,7 @@ class HttpApi(Construct):
         allow_sharing_cooldowns(function, table)
         self._allow_batches(function, bucket, batch_machine)
         allow_idempotency(function, request_table, bucket)
+        allow_managing_keys(function, key_table)
         function.allow("sqs:SendMessage", resources=[request_queue.queue_arn])
         allow_input_files(function, bucket, base.settings)
         self.api = self._build_api(base.settings)

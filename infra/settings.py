@@ -182,6 +182,12 @@ class DeploymentSettings:
         100,
         "reserved Lambda concurrency of the API's function; 0: not reserved and not limited",
     )
+    key_cache_seconds: int = _setting(
+        Integer(0, 3600, "seconds"),
+        300,
+        "time for which API Gateway caches the check of an [API key](api-keys.md#caching), so that a revoked "
+        "key can still work; 0: no cache",
+    )
     log_retention_days: int = _setting(
         OneInteger("a retention that CloudWatch Logs supports", LOG_RETENTION_DAYS, "days"),
         30,

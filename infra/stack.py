@@ -12,6 +12,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk.region_info import RegionInfo
 from constructs import Construct
 
+from infra.api_keys import KeyAuthorizer, build_key_table
 from infra.batch import BATCHES, Batch, build_batch_bucket
 from infra.batch_end import BatchEnd
 from infra.events import EventsEntryPoint, build_event_bus
@@ -37,6 +38,7 @@ class LlmManagerStack(Stack):
         table = build_catalog_table(self, settings)
         bucket = build_batch_bucket(self, settings)
         request_table = build_request_table(self, settings)
+        key_table = build_key_table(self, settings)
         expire_requests(bucket, settings)
         bus = build_event_bus(self)
         # CloudWatch would add up the metrics of two stacks with the same namespace.
@@ -82,10 +84,12 @@ class LlmManagerStack(Stack):
             bucket=bucket,
             table=table,
             request_table=request_table,
+            key_table=key_table,
             batch_machine=batch.state_machine,
             request_queue=events_entry_point.request_queue,
             invoke_models=invoke_models,
         )
+        KeyAuthorizer(self, "KeyAuthorizer", base=base, table=key_table)
         Observability(
             self,
             "Observability",

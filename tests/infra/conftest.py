@@ -137,6 +137,7 @@ def varied(synthesise: Synthesise) -> SynthesisedStack:
         api_rate_limit="5",
         api_burst_limit="10",
         http_concurrency="20",
+        key_cache_seconds="0",
         log_retention_days="1",
         log_payloads="true",
         tracing="true",

@@ -68,7 +68,13 @@ EXPECTED = {
         ),
         LIST_BUCKET,
         *STORE_REQUESTS,
+        (["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], ["<KeyTable.Arn>"]),
+        (["dynamodb:Query"], ["<KeyTable.Arn>/index/by-created"]),
         (["sqs:SendMessage"], ["<EventsRequestQueue.Arn>"]),
+    ],
+    "KeyAuthorizerHandlerRole": [
+        write_log("KeyAuthorizerHandler"),
+        (["dynamodb:GetItem"], ["<KeyTable.Arn>"]),
     ],
     "EventsHandlerRole": [
         write_log("EventsHandler"),

@@ -130,6 +130,7 @@ INVALID = [
     ("api_rate_limit", 0, "a whole number from 1 to 10000"),
     ("api_burst_limit", 5001, "a whole number from 1 to 5000"),
     ("http_concurrency", -1, "a whole number from 0 to 100000"),
+    ("key_cache_seconds", 3601, "a whole number from 0 to 3600 (seconds)"),
     ("log_retention_days", 31, "a retention that CloudWatch Logs supports"),
     ("log_retention_days", "for ever", "a whole number"),
     ("log_payloads", "yes", "true or false"),

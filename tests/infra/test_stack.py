@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = {
     "HttpApiHandlerFunction": ("lambdas.http_api.handler.handler", 29),
     "EventsHandlerFunction": ("lambdas.events.handler.handler", 300),
+    "KeyAuthorizerHandlerFunction": ("lambdas.api_keys.authorizer.handler", 10),
     "BatchPlanFunction": ("lambdas.batch.plan.handler", 900),
     "BatchWorkerFunction": ("lambdas.batch.worker.handler", 900),
     "BatchCollectFunction": ("lambdas.batch.collect.handler", 900),
@@ -75,6 +76,7 @@ def test_the_settings_reach_every_function_as_environment_variables(stack: Any) 
         "HttpApiHandlerFunction": {
             "LLMMANAGER_BATCH_STATE_MACHINE_ARN": "<BatchMachine>",
             "LLMMANAGER_REQUEST_TABLE": "<RequestTable>",
+            "LLMMANAGER_KEY_TABLE": "<KeyTable>",
             "LLMMANAGER_REQUEST_QUEUE_URL": "<EventsRequestQueue>",
             "LLMMANAGER_REQUEST_LOST_SECONDS": "345900",
         },
@@ -86,6 +88,7 @@ def test_the_settings_reach_every_function_as_environment_variables(stack: Any) 
             "LLMMANAGER_REPLY_QUEUES": "[]",
             "LLMMANAGER_MAX_TRIES": "5",
         },
+        "KeyAuthorizerHandlerFunction": {"LLMMANAGER_KEY_TABLE": "<KeyTable>"},
     }
     for name, function in stack.of_type("AWS::Lambda::Function").items():
         assert function["Environment"]["Variables"] == {**common, **more.get(name, {})}
@@ -117,6 +120,7 @@ def test_every_log_group_has_the_configured_retention(stack: Any) -> None:
         "HttpApiHandlerLogs",
         "HttpApiAccessLogs",
         "EventsHandlerLogs",
+        "KeyAuthorizerHandlerLogs",
         "BatchPlanLogs",
         "BatchWorkerLogs",
         "BatchCollectLogs",
@@ -151,6 +155,25 @@ def test_the_tables_have_their_keys_and_are_protected(stack: Any) -> None:
         "RequestTable": {
             "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
             "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+            **protected,
+        },
+        "KeyTable": {
+            "AttributeDefinitions": [
+                {"AttributeName": "id", "AttributeType": "S"},
+                {"AttributeName": "kind", "AttributeType": "S"},
+                {"AttributeName": "created", "AttributeType": "S"},
+            ],
+            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+            "GlobalSecondaryIndexes": [
+                {
+                    "IndexName": "by-created",
+                    "KeySchema": [
+                        {"AttributeName": "kind", "KeyType": "HASH"},
+                        {"AttributeName": "created", "KeyType": "RANGE"},
+                    ],
+                    "Projection": {"ProjectionType": "ALL"},
+                }
+            ],
             **protected,
         },
     }
