@@ -8,7 +8,6 @@ name `{batchId}--r2`, the next one `{batchId}--r3`, because Step Functions does 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -48,14 +47,12 @@ def list_batches(request: HttpRequest) -> HttpResponse:
     Raises:
         InvalidRequest: `limit` or `nextToken` is invalid.
     """
-    limit = request.query("limit") or "20"
-    if not re.fullmatch(r"\d{1,3}", limit, re.ASCII) or not 1 <= int(limit) <= MAX_LISTED:
-        raise InvalidRequest([f"limit: must be an integer from 1 to {MAX_LISTED}"])
+    limit = request.page_limit(MAX_LISTED)
     token = request.query("nextToken")
     page = {"nextToken": token} if token else {}
     try:
         listed = clients.step_functions().list_executions(
-            stateMachineArn=batch_state_machine_arn(), maxResults=int(limit), **page
+            stateMachineArn=batch_state_machine_arn(), maxResults=limit, **page
         )
     except ClientError as error:
         if token and error.response["Error"]["Code"] in _BAD_TOKEN:

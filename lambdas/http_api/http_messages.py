@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -68,6 +69,17 @@ class HttpRequest:
         """Return a query parameter, or None; the last value of a repeated one."""
         value: str | None = (self.event.get("queryStringParameters") or {}).get(name)
         return value
+
+    def page_limit(self, most: int) -> int:
+        """Return the query parameter `limit`, by default 20: the maximum number of items on a page.
+
+        Raises:
+            InvalidRequest: the limit is not an integer from 1 to `most`.
+        """
+        limit = self.query("limit") or "20"
+        if not re.fullmatch(r"\d{1,3}", limit, re.ASCII) or not 1 <= int(limit) <= most:
+            raise InvalidRequest([f"limit: must be an integer from 1 to {most}"])
+        return int(limit)
 
     @property
     def caller(self) -> str:
