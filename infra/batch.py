@@ -24,12 +24,13 @@ from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, PythonFunction
 from infra.settings import DeploymentSettings
 from infra.state_machine import LAMBDA_RETRIERS, StateMachine
+from lambdas.contract import BatchError, BatchObject, BatchStep, BucketPrefix
 
-BATCHES: Final = "batches/"
 _LAMBDA_MAX_SECONDS = 900
 # The largest shard needs 210 MB with all calls running, an average one 90 MB. More memory would also add CPU,
 # which a worker that waits for models does not need.
 WORKER_MEMORY_MB: Final = 512
+_FILES: Final = f"{BucketPrefix.BATCHES}*"
 _WILDCARD_REASON: Final = "Each batch has its own files and executions"
 
 
@@ -44,7 +45,9 @@ def build_batch_bucket(scope: Construct, settings: DeploymentSettings) -> s3.Buc
         enforce_ssl=True,
         versioned=False,
         lifecycle_rules=[
-            s3.LifecycleRule(prefix=BATCHES, expiration=Duration.days(settings.batch_expiry_days)),
+            s3.LifecycleRule(
+                prefix=BucketPrefix.BATCHES, expiration=Duration.days(settings.batch_expiry_days)
+            ),
             s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(1)),
         ],
         removal_policy=removal_policy(settings),
@@ -122,7 +125,7 @@ class Batch(Construct):
             "Collect", "lambdas.batch.collect.handler", seconds=_LAMBDA_MAX_SECONDS
         )
         collect.allow(
-            "s3:GetObject", resources=[self._bucket.arn_for_objects(f"{BATCHES}*")], reason=_WILDCARD_REASON
+            "s3:GetObject", resources=[self._bucket.arn_for_objects(_FILES)], reason=_WILDCARD_REASON
         )
         self._allow_writing(collect)
         return collect
@@ -166,7 +169,7 @@ class Batch(Construct):
 
     def _allow_writing(self, function: PythonFunction) -> None:
         """Allow writing the files of batches. Large files are multipart uploads, which can be aborted."""
-        objects = self._bucket.arn_for_objects(f"{BATCHES}*")
+        objects = self._bucket.arn_for_objects(_FILES)
         function.allow(
             "s3:PutObject", "s3:AbortMultipartUpload", resources=[objects], reason=_WILDCARD_REASON
         )
@@ -178,7 +181,7 @@ class Batch(Construct):
         This is a separate policy, because a reference from the role to the state machine would be circular.
         """
         machine = self.state_machine
-        manifests = self._bucket.arn_for_objects(f"{BATCHES}*/manifest.json")
+        manifests = self._bucket.arn_for_objects(f"{BucketPrefix.BATCHES}*/{BatchObject.MANIFEST}")
         policy = iam.Policy(
             self,
             "DistributedMapPolicy",
@@ -239,14 +242,14 @@ def batch_definition(
                 "Type": "Task",
                 "Resource": plan,
                 "Parameters": {
-                    "executionName.$": "$$.Execution.Name",
-                    "executionId.$": "$$.Execution.Id",
-                    "input.$": "$$.Execution.Input",
+                    f"{BatchStep.EXECUTION_NAME}.$": "$$.Execution.Name",
+                    f"{BatchStep.EXECUTION_ID}.$": "$$.Execution.Id",
+                    f"{BatchStep.INPUT}.$": "$$.Execution.Input",
                 },
-                "Retry": _retries("InvalidBatch", attempts=1),
+                "Retry": _retries(BatchError.INVALID_BATCH, attempts=1),
                 # The input can be any JSON value, so an error replaces it instead of being added to it.
                 "Catch": [
-                    {"ErrorEquals": ["InvalidBatch"], "ResultPath": "$", "Next": "ReadReason"},
+                    {"ErrorEquals": [BatchError.INVALID_BATCH], "ResultPath": "$", "Next": "ReadReason"},
                     {"ErrorEquals": ["States.ALL"], "ResultPath": "$", "Next": "PlanFailed"},
                 ],
                 "Next": "AnyShards",
@@ -261,7 +264,13 @@ def batch_definition(
             "PlanFailed": {"Type": "Fail", "ErrorPath": "$.Error", "CausePath": "$.Cause"},
             "AnyShards": {
                 "Type": "Choice",
-                "Choices": [{"Variable": "$.shardCount", "NumericGreaterThan": 0, "Next": "RunShards"}],
+                "Choices": [
+                    {
+                        "Variable": f"$.{BatchStep.SHARD_COUNT}",
+                        "NumericGreaterThan": 0,
+                        "Next": "RunShards",
+                    }
+                ],
                 "Default": "Collect",
             },
             "RunShards": _run_shards(worker, map_concurrency, partition=partition),
@@ -282,7 +291,7 @@ def _run_shards(worker: str, map_concurrency: int, *, partition: str) -> dict[st
         "ItemReader": {
             "Resource": f"arn:{partition}:states:::s3:getObject",
             "ReaderConfig": {"InputType": "JSON"},
-            "Parameters": {"Bucket.$": "$.bucket", "Key.$": "$.manifestKey"},
+            "Parameters": {"Bucket.$": f"$.{BatchStep.BUCKET}", "Key.$": f"$.{BatchStep.MANIFEST_KEY}"},
         },
         "MaxConcurrency": map_concurrency,
         # S3 can respond 503 when the manifest is read. No shard has run then.
@@ -315,20 +324,24 @@ def _run_shard(worker: str) -> dict[str, Any]:
             "RunShard": {
                 "Type": "Task",
                 "Resource": worker,
-                "Retry": _retries("NoProgress", attempts=3),
+                "Retry": _retries(BatchError.NO_PROGRESS, attempts=3),
                 "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "ShardLost"}],
                 "Next": "ShardDone",
             },
             "ShardDone": {
                 "Type": "Choice",
                 "Choices": [
-                    {"Variable": "$.done", "BooleanEquals": True, "Next": "ShardAnswered"},
-                    {"Variable": "$.waitSeconds", "IsPresent": True, "Next": "WaitForQuota"},
+                    {"Variable": f"$.{BatchStep.DONE}", "BooleanEquals": True, "Next": "ShardAnswered"},
+                    {"Variable": f"$.{BatchStep.WAIT_SECONDS}", "IsPresent": True, "Next": "WaitForQuota"},
                 ],
                 "Default": "RunShard",
             },
             # While there is no quota, no function runs and there are no state transitions.
-            "WaitForQuota": {"Type": "Wait", "SecondsPath": "$.waitSeconds", "Next": "RunShard"},
+            "WaitForQuota": {
+                "Type": "Wait",
+                "SecondsPath": f"$.{BatchStep.WAIT_SECONDS}",
+                "Next": "RunShard",
+            },
             "ShardAnswered": empty,
             # The history has the error as its input. Collect reports records without a result.
             "ShardLost": empty,

@@ -14,6 +14,7 @@ from constructs import Construct
 from infra.nag import acknowledge
 from infra.python_function import FunctionBase, PythonFunction
 from infra.state_machine import StateMachine
+from lambdas.contract import ENDED_STATUSES, BatchObject, BucketPrefix, DetailType, EventSource
 
 _TIMEOUT_SECONDS = 60
 
@@ -28,7 +29,6 @@ class BatchEnd(Construct):
         *,
         base: FunctionBase,
         batches: s3.IBucket,
-        prefix: str,
         bus: events.IEventBus,
         machine: StateMachine,
     ) -> None:
@@ -42,13 +42,20 @@ class BatchEnd(Construct):
             memory_mb=512,
         )
         reason = "Each batch has one file of each name"
-        read = ("manifest.json", "summary.json", "runs/*.json", "ended/*.json", "told/*.json")
+        stop_reasons, end_events = f"{BatchObject.STOP_REASONS}*.json", f"{BatchObject.END_EVENTS}*.json"
+        read = (
+            BatchObject.MANIFEST,
+            BatchObject.SUMMARY,
+            f"{BatchObject.RUNS}*.json",
+            stop_reasons,
+            end_events,
+        )
         function.allow(
             "s3:GetObject",
-            resources=[batches.arn_for_objects(f"{prefix}*/{name}") for name in read],
+            resources=[_objects(batches, name) for name in read],
             reason=reason,
         )
-        written = [batches.arn_for_objects(f"{prefix}*/{name}") for name in ("ended/*.json", "told/*.json")]
+        written = [_objects(batches, name) for name in (stop_reasons, end_events)]
         function.allow("s3:PutObject", resources=written, reason=reason)
         # The names of the result files contain the number of answers.
         function.allow("s3:ListBucket", resources=[batches.bucket_arn])
@@ -63,11 +70,11 @@ class BatchEnd(Construct):
             "Rule",
             description="Batch executions that have ended",
             event_pattern=events.EventPattern(
-                source=["aws.states"],
-                detail_type=["Step Functions Execution Status Change"],
+                source=[EventSource.STEP_FUNCTIONS],
+                detail_type=[DetailType.EXECUTION_ENDED],
                 detail={
                     "stateMachineArn": [machine.arn],
-                    "status": ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"],
+                    "status": list(ENDED_STATUSES),
                 },
             ),
             targets=[targets.LambdaFunction(function.function)],
@@ -77,3 +84,8 @@ class BatchEnd(Construct):
             "Serverless-EventBusDLQ",
             reason="EventBridge retries for a day and Lambda twice; the bucket holds the outcome too",
         )
+
+
+def _objects(bucket: s3.IBucket, name: str) -> str:
+    """Return the ARN pattern of the objects with a name in all batches."""
+    return bucket.arn_for_objects(f"{BucketPrefix.BATCHES}*/{name}")

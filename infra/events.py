@@ -32,6 +32,7 @@ from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, PythonFunction
 from infra.request_table import allow_idempotency
 from infra.state_machine import StateMachine
+from lambdas.contract import JSON_LINES_SUFFIX, BucketPrefix, DetailType, EnvironmentVariable, EventSource
 
 _TIMEOUT_SECONDS: Final = 300
 # AWS recommends six times the function's timeout, so that messages wait while the function is throttled.
@@ -130,20 +131,20 @@ class EventsEntryPoint(Construct):
             "Requests",
             event_bus=bus,
             description="Requests to models",
-            event_pattern=events.EventPattern(detail_type=["LLM Request"]),
+            event_pattern=events.EventPattern(detail_type=[DetailType.REQUEST]),
             targets=[target],
         )
         # S3 sends events to the account's default bus only.
         events.Rule(
             self,
             "Inbox",
-            description="Batch files uploaded under inbox/",
+            description=f"Batch files uploaded under {BucketPrefix.INBOX}",
             event_pattern=events.EventPattern(
-                source=["aws.s3"],
-                detail_type=["Object Created"],
+                source=[EventSource.S3],
+                detail_type=[DetailType.OBJECT_CREATED],
                 detail={
                     "bucket": {"name": [bucket.bucket_name]},
-                    "object": {"key": [{"wildcard": "inbox/*.jsonl"}]},
+                    "object": {"key": [{"wildcard": f"{BucketPrefix.INBOX}*{JSON_LINES_SUFFIX}"}]},
                 },
             ),
             targets=[target],
@@ -166,11 +167,11 @@ class EventsEntryPoint(Construct):
             timeout_seconds=_TIMEOUT_SECONDS,
             memory_mb=1024,
             environment={
-                "LLMMANAGER_BATCH_STATE_MACHINE_ARN": batch_machine.arn,
-                "LLMMANAGER_REQUEST_QUEUE_URL": self.request_queue.queue_url,
-                "LLMMANAGER_DEAD_LETTER_QUEUE_URL": self.dead_letter_queue.queue_url,
-                "LLMMANAGER_REPLY_QUEUES": json.dumps(base.settings.reply_queues),
-                "LLMMANAGER_MAX_TRIES": str(_MAX_TRIES),
+                EnvironmentVariable.BATCH_STATE_MACHINE_ARN: batch_machine.arn,
+                EnvironmentVariable.REQUEST_QUEUE_URL: self.request_queue.queue_url,
+                EnvironmentVariable.DEAD_LETTER_QUEUE_URL: self.dead_letter_queue.queue_url,
+                EnvironmentVariable.REPLY_QUEUES: json.dumps(base.settings.reply_queues),
+                EnvironmentVariable.MAX_TRIES: str(_MAX_TRIES),
             },
         )
         acknowledge(

@@ -16,7 +16,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.api_keys import allow_managing_keys
-from infra.batch import BATCHES, allow_listing
+from infra.batch import allow_listing
 from infra.events import REQUEST_LOST_SECONDS
 from infra.input_files import allow_input_files
 from infra.log_group import build_log_group
@@ -27,10 +27,15 @@ from infra.python_function import FunctionBase, PythonFunction
 from infra.request_table import allow_idempotency
 from infra.settings import DeploymentSettings
 from infra.state_machine import StateMachine
+from lambdas.contract import (
+    GATEWAY_SECONDS,
+    PROBLEM_CONTENT_TYPE,
+    PROBLEM_TYPE_PREFIX,
+    BatchObject,
+    BucketPrefix,
+    EnvironmentVariable,
+)
 from lambdas.http_api.routes import ROUTES
-
-# API Gateway's own limit for an integration.
-_TIMEOUT_SECONDS = 29
 
 _ACCESS_LOG: Final = {
     "requestId": "$context.requestId",
@@ -44,8 +49,6 @@ _ACCESS_LOG: Final = {
     "latencyMs": "$context.responseLatency",
     "error": "$context.error.responseType",
 }
-
-_PROBLEM = "application/problem+json"
 
 
 class HttpApi(Construct):
@@ -93,13 +96,13 @@ class HttpApi(Construct):
             "Handler",
             base=base,
             handler="lambdas.http_api.handler.handler",
-            timeout_seconds=_TIMEOUT_SECONDS,
+            timeout_seconds=GATEWAY_SECONDS,
             memory_mb=1024,
             reserved_concurrency=base.settings.http_concurrency,
             environment={
-                "LLMMANAGER_BATCH_STATE_MACHINE_ARN": batch_machine.arn,
-                "LLMMANAGER_REQUEST_QUEUE_URL": request_queue.queue_url,
-                "LLMMANAGER_REQUEST_LOST_SECONDS": str(REQUEST_LOST_SECONDS),
+                EnvironmentVariable.BATCH_STATE_MACHINE_ARN: batch_machine.arn,
+                EnvironmentVariable.REQUEST_QUEUE_URL: request_queue.queue_url,
+                EnvironmentVariable.REQUEST_LOST_SECONDS: str(REQUEST_LOST_SECONDS),
             },
         )
 
@@ -112,17 +115,22 @@ class HttpApi(Construct):
             resources=[machine.executions_arn],
             reason="Each batch has its own executions",
         )
-        submitted = bucket.arn_for_objects(f"{BATCHES}*/input.jsonl")
+        submitted = bucket.arn_for_objects(f"{BucketPrefix.BATCHES}*/{BatchObject.INPUT}")
         function.allow(
             "s3:PutObject",
             "s3:AbortMultipartUpload",
             resources=[submitted],
             reason="Each batch has its own file",
         )
-        read = ("manifest.json", "summary.json", "runs/*.json", "waiting/*")
+        read = (
+            BatchObject.MANIFEST,
+            BatchObject.SUMMARY,
+            f"{BatchObject.RUNS}*.json",
+            f"{BatchObject.WAITING_SHARDS}*",
+        )
         function.allow(
             "s3:GetObject",
-            resources=[bucket.arn_for_objects(f"{BATCHES}*/{name}") for name in read],
+            resources=[bucket.arn_for_objects(f"{BucketPrefix.BATCHES}*/{name}") for name in read],
             reason="Each batch has one file of each name",
         )
         allow_listing(function, bucket)
@@ -226,7 +234,7 @@ class HttpApi(Construct):
             # API Gateway uses this template for every Accept header. The response header below replaces the
             # content type in its name.
             templates={"application/json": _problem(detail)},
-            response_headers={"Content-Type": f"'{_PROBLEM}'", **(headers or {})},
+            response_headers={"Content-Type": f"'{PROBLEM_CONTENT_TYPE}'", **(headers or {})},
         )
 
 
@@ -269,7 +277,7 @@ def _acknowledge_findings(api: apigateway.RestApi) -> None:
 
 def _problem(detail: str | None) -> str:
     body: dict[str, Any] = {
-        "type": "urn:llmmanager:problem:gateway",
+        "type": f"{PROBLEM_TYPE_PREFIX}gateway",
         "title": "$context.error.responseType",
         "detail": detail or "$context.error.message",
         "requestId": "$context.requestId",

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from aws_cdk import Stack
 from aws_cdk import aws_s3 as s3
 
 from infra.python_function import PythonFunction
 from infra.settings import DeploymentSettings
-
-_INPUTS: Final = "inputs/"
+from lambdas.contract import BucketPrefix
 
 
 def allow_input_files(function: PythonFunction, bucket: s3.IBucket, settings: DeploymentSettings) -> None:
@@ -19,7 +16,7 @@ def allow_input_files(function: PythonFunction, bucket: s3.IBucket, settings: De
     others = [f"arn:{partition}:s3:::{name}/*" for name in settings.input_buckets]
     function.allow(
         "s3:GetObject",
-        resources=[bucket.arn_for_objects(f"{_INPUTS}*"), *others],
+        resources=[bucket.arn_for_objects(f"{BucketPrefix.INPUTS}*"), *others],
         reason="A request may name any input file",
     )
     allow_decrypting_inputs(function, settings)

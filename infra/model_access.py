@@ -18,13 +18,20 @@ from infra.python_function import FunctionBase, PythonFunction
 from infra.settings import DeploymentSettings
 from infra.state_machine import LAMBDA_RETRIERS, StateMachine, service_principal
 from infra.table import build_table
+from lambdas.contract import COOLDOWN_PARTITION, REFRESH_REGION, TableAttribute
 
 _CONCURRENT_REGIONS = 10
 
 
 def build_catalog_table(scope: Construct, settings: DeploymentSettings) -> dynamodb.Table:
     """Build the table of the model catalog, which has one item per region."""
-    return build_table(scope, "CatalogTable", settings=settings, partition_key="pk", sort_key="sk")
+    return build_table(
+        scope,
+        "CatalogTable",
+        settings=settings,
+        partition_key=TableAttribute.PARTITION_KEY,
+        sort_key=TableAttribute.SORT_KEY,
+    )
 
 
 def allow_sharing_cooldowns(function: PythonFunction, table: dynamodb.ITable) -> None:
@@ -33,7 +40,7 @@ def allow_sharing_cooldowns(function: PythonFunction, table: dynamodb.ITable) ->
         "dynamodb:PutItem",
         "dynamodb:Query",
         resources=[table.table_arn],
-        conditions={"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["health"]}},
+        conditions={"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [COOLDOWN_PARTITION]}},
     )
 
 
@@ -111,7 +118,7 @@ def _definition(refresh_arn: str, regions: Sequence[str]) -> dict[str, Any]:
             "RefreshRegions": {
                 "Type": "Map",
                 "ItemsPath": "$.regions",
-                "ItemSelector": {"region.$": "$$.Map.Item.Value"},
+                "ItemSelector": {f"{REFRESH_REGION}.$": "$$.Map.Item.Value"},
                 "MaxConcurrency": _CONCURRENT_REGIONS,
                 "ItemProcessor": _refresh_region(refresh_arn),
                 "End": True,

@@ -22,6 +22,7 @@ from infra.nag import acknowledge
 from infra.schedule_expression import DAY_SECONDS, longest_pause_seconds
 from infra.settings import DeploymentSettings, SettingsError
 from infra.state_machine import service_principal
+from lambdas.contract import Metric, MetricDimension
 
 # When a refresh fails, the last successful one stays in use. That is safe for a day.
 _STALE_SECONDS = DAY_SECONDS
@@ -68,7 +69,7 @@ class Observability(Construct):
         self._worker_errors = worker.metric_errors()
         self._http_throttles = http_api.handler.function.metric_throttles()
         self._worker_throttles = worker.metric_throttles()
-        self._all_cooling = self._own_metric("AllTargetsCooling")
+        self._all_cooling = self._own_metric(Metric.ALL_COOLING)
         self._dead_letters = dead_letter_queue.metric_approximate_number_of_messages_visible(
             statistic="Maximum"
         )
@@ -122,7 +123,7 @@ class Observability(Construct):
         self._alarm("HttpThrottles", self._http_throttles, 1, throttled, 3)
         self._alarm("DeadLetters", self._dead_letters, 1, "The dead-letter queue holds messages")
         unanswered = "No target answered a request, five times in 5 minutes"
-        self._alarm("Unanswered", self._own_metric("Failures"), 5, unanswered, 2)
+        self._alarm("Unanswered", self._own_metric(Metric.FAILURES), 5, unanswered, 2)
         cooling = "All targets of a request were cooling down, five times in 5 minutes"
         self._alarm("AllTargetsCooling", self._all_cooling, 5, cooling, 2)
 
@@ -134,7 +135,7 @@ class Observability(Construct):
         days = refresh_overdue_days(schedule)
         self._alarm(
             "CatalogStale",
-            self._own_metric("CatalogAgeSeconds", statistic="Maximum").with_(period=Duration.days(1)),
+            self._own_metric(Metric.CATALOG_AGE, statistic="Maximum").with_(period=Duration.days(1)),
             _STALE_SECONDS,
             "A region's model access was not refreshed for a day, or no refresh ran",
             days or 1,
@@ -170,7 +171,9 @@ class Observability(Construct):
         return cloudwatch.Metric(namespace=self._namespace, metric_name=name, statistic=statistic)
 
     def _by_target(self, name: str) -> cloudwatch.MathExpression:
-        search = f'{{"{self._namespace}",Model,Region}} MetricName="{name}"'
+        search = (
+            f'{{"{self._namespace}",{MetricDimension.MODEL},{MetricDimension.REGION}}} MetricName="{name}"'
+        )
         return cloudwatch.MathExpression(
             expression=f"SEARCH('{search}', 'Sum', 300)", label="", using_metrics={}
         )
@@ -182,16 +185,17 @@ class Observability(Construct):
             self._worker_throttles,
             self._dead_letters,
         ]
+        shown = (Metric.REQUESTS, Metric.FAILURES, Metric.FAILOVERS)
         rows: list[list[tuple[str, list[cloudwatch.IMetric]]]] = [
             [
-                ("Requests", [self._own_metric(name) for name in ("Requests", "Failures", "Failovers")]),
-                ("Requests by model and region", [self._by_target("Requests")]),
-                ("Throttles by model and region", [self._by_target("Throttles"), self._all_cooling]),
+                ("Requests", [self._own_metric(name) for name in shown]),
+                ("Requests by model and region", [self._by_target(Metric.REQUESTS)]),
+                ("Throttles by model and region", [self._by_target(Metric.THROTTLES), self._all_cooling]),
             ],
             [
-                ("Tokens", [self._own_metric("InputTokens"), self._own_metric("OutputTokens")]),
-                ("Estimated cost in USD", [self._own_metric("EstimatedCostUsd")]),
-                ("Estimated cost by model and region", [self._by_target("EstimatedCostUsd")]),
+                ("Tokens", [self._own_metric(Metric.INPUT_TOKENS), self._own_metric(Metric.OUTPUT_TOKENS)]),
+                ("Estimated cost in USD", [self._own_metric(Metric.COST)]),
+                ("Estimated cost by model and region", [self._by_target(Metric.COST)]),
             ],
             [
                 ("HTTP: 5XX", [self._http_errors]),

@@ -19,6 +19,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.credentials import in_one_line
+from lambdas.contract import PROBLEM_ATTRIBUTE
 
 # After this time, the messages that are not moved become visible again.
 _VISIBILITY_TIMEOUT_SECONDS = 300
@@ -44,7 +45,7 @@ def replay(
         messages = sqs.receive_message(
             QueueUrl=dead_letter_queue_url,
             MaxNumberOfMessages=10,
-            MessageAttributeNames=["problem"],
+            MessageAttributeNames=[PROBLEM_ATTRIBUTE],
             AttributeNames=["SentTimestamp"],
             VisibilityTimeout=_VISIBILITY_TIMEOUT_SECONDS,
             WaitTimeSeconds=1,
@@ -89,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _problem(message: dict[str, Any]) -> str | None:
-    attribute = message.get("MessageAttributes", {}).get("problem")
+    attribute = message.get("MessageAttributes", {}).get(PROBLEM_ATTRIBUTE)
     return str(attribute["StringValue"]) if attribute else None
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from aws_cdk import Duration
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
@@ -12,18 +10,19 @@ from constructs import Construct
 from infra.python_function import PythonFunction
 from infra.settings import DeploymentSettings
 from infra.table import build_table
-
-REQUESTS: Final = "requests/"
+from lambdas.contract import BucketPrefix, EnvironmentVariable, TableAttribute
 
 
 def build_request_table(scope: Construct, settings: DeploymentSettings) -> dynamodb.Table:
     """Return the table of idempotency keys, with one item per key."""
-    return build_table(scope, "RequestTable", settings=settings, partition_key="id")
+    return build_table(scope, "RequestTable", settings=settings, partition_key=TableAttribute.REQUEST_ID)
 
 
 def expire_requests(bucket: s3.Bucket, settings: DeploymentSettings) -> None:
     """Let the files of single requests expire after `batch_expiry_days`."""
-    bucket.add_lifecycle_rule(prefix=REQUESTS, expiration=Duration.days(settings.batch_expiry_days))
+    bucket.add_lifecycle_rule(
+        prefix=BucketPrefix.REQUESTS, expiration=Duration.days(settings.batch_expiry_days)
+    )
 
 
 def allow_idempotency(function: PythonFunction, table: dynamodb.ITable, bucket: s3.IBucket) -> None:
@@ -33,7 +32,7 @@ def allow_idempotency(function: PythonFunction, table: dynamodb.ITable, bucket: 
     function.allow(
         "s3:GetObject",
         "s3:PutObject",
-        resources=[bucket.arn_for_objects(f"{REQUESTS}*")],
+        resources=[bucket.arn_for_objects(f"{BucketPrefix.REQUESTS}*")],
         reason="Each request has its own folder",
     )
-    function.function.add_environment("LLMMANAGER_REQUEST_TABLE", table.table_name)
+    function.function.add_environment(EnvironmentVariable.REQUEST_TABLE, table.table_name)

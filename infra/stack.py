@@ -13,7 +13,7 @@ from aws_cdk.region_info import RegionInfo
 from constructs import Construct
 
 from infra.api_keys import KeyAuthorizer, build_key_table
-from infra.batch import BATCHES, Batch, build_batch_bucket
+from infra.batch import Batch, build_batch_bucket
 from infra.batch_end import BatchEnd
 from infra.events import EventsEntryPoint, build_event_bus
 from infra.http_api import HttpApi
@@ -23,6 +23,7 @@ from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, shared_code
 from infra.request_table import build_request_table, expire_requests
 from infra.settings import DeploymentSettings, SettingsError
+from lambdas.contract import METRICS_NAMESPACE, EnvironmentVariable
 from llmmanager.bedrock.catalog.catalog_entries import Catalog
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
 
@@ -42,7 +43,7 @@ class LlmManagerStack(Stack):
         expire_requests(bucket, settings)
         bus = build_event_bus(self)
         # CloudWatch would add up the metrics of two stacks with the same namespace.
-        namespace = f"LLMManager/{self.stack_name}"
+        namespace = f"{METRICS_NAMESPACE}/{self.stack_name}"
         base = FunctionBase(
             settings=settings,
             code=shared_code(),
@@ -62,7 +63,6 @@ class LlmManagerStack(Stack):
             "BatchEnd",
             base=base,
             batches=bucket,
-            prefix=BATCHES,
             bus=bus,
             machine=batch.state_machine,
         )
@@ -159,18 +159,18 @@ def _environment(
 ) -> dict[str, str]:
     """Return the environment variables of every function."""
     environment = {
-        "LLMMANAGER_MODELS": json.dumps([model.requested for model in settings.models]),
-        "LLMMANAGER_REGIONS": json.dumps(settings.regions),
-        "LLMMANAGER_TABLE": table.table_name,
-        "LLMMANAGER_BUCKET": bucket.bucket_name,
-        "LLMMANAGER_INPUT_BUCKETS": json.dumps(settings.input_buckets),
-        "LLMMANAGER_EVENT_BUS": bus.event_bus_name,
-        "LLMMANAGER_WORKER_CONCURRENCY": str(settings.worker_concurrency),
-        "LLMMANAGER_MAP_CONCURRENCY": str(settings.map_concurrency),
-        "LLMMANAGER_SINGLE_REQUEST_SHARE": str(settings.single_request_share),
-        "LLMMANAGER_SHARD_SIZE": str(settings.shard_size),
-        "LLMMANAGER_METRICS_NAMESPACE": namespace,
-        "LLMMANAGER_LOG_PAYLOADS": str(settings.log_payloads).lower(),
+        EnvironmentVariable.MODELS: json.dumps([model.requested for model in settings.models]),
+        EnvironmentVariable.REGIONS: json.dumps(settings.regions),
+        EnvironmentVariable.TABLE: table.table_name,
+        EnvironmentVariable.BUCKET: bucket.bucket_name,
+        EnvironmentVariable.INPUT_BUCKETS: json.dumps(settings.input_buckets),
+        EnvironmentVariable.EVENT_BUS: bus.event_bus_name,
+        EnvironmentVariable.WORKER_CONCURRENCY: str(settings.worker_concurrency),
+        EnvironmentVariable.MAP_CONCURRENCY: str(settings.map_concurrency),
+        EnvironmentVariable.SINGLE_REQUEST_SHARE: str(settings.single_request_share),
+        EnvironmentVariable.SHARD_SIZE: str(settings.shard_size),
+        EnvironmentVariable.METRICS_NAMESPACE: namespace,
+        EnvironmentVariable.LOG_PAYLOADS: str(settings.log_payloads).lower(),
         "POWERTOOLS_SERVICE_NAME": "llmmanager",
         "POWERTOOLS_LOG_LEVEL": "INFO",
     }

@@ -7,6 +7,7 @@ from constructs import Construct
 
 from infra.log_group import removal_policy
 from infra.settings import DeploymentSettings
+from lambdas.contract import TableAttribute
 
 
 def build_table(
@@ -17,7 +18,7 @@ def build_table(
     partition_key: str,
     sort_key: str | None = None,
 ) -> dynamodb.Table:
-    """Return a table with string keys, which deletes items after their `expires_at` (seconds since 1970)."""
+    """Return a table with string keys, which deletes items after their `TableAttribute.EXPIRES_AT`."""
     return dynamodb.Table(
         scope,
         construct_id,
@@ -28,7 +29,7 @@ def build_table(
         point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
             point_in_time_recovery_enabled=True
         ),
-        time_to_live_attribute="expires_at",
+        time_to_live_attribute=TableAttribute.EXPIRES_AT,
         removal_policy=removal_policy(settings),
     )
 

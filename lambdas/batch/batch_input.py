@@ -9,7 +9,8 @@ from typing import Any
 
 from lambdas.batch import options
 from lambdas.batch.options import Options
-from lambdas.batch.storage import BATCH_ID, INPUT, BatchStorage
+from lambdas.batch.storage import BATCH_ID, BatchStorage
+from lambdas.contract import BatchObject
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.manager import RequestTargets, check_price, choose_targets
 from lambdas.shared.settings import BatchSettings
@@ -103,7 +104,7 @@ def _input_location(
     requests = data["requests"]
     if not isinstance(requests, list) or not requests:
         raise InvalidBatch("requests: must be a list of at least one record")
-    return storage.bucket, storage.key(INPUT)
+    return storage.bucket, storage.key(BatchObject.INPUT)
 
 
 def read_uri(uri: Any, settings: BatchSettings) -> tuple[str, str]:

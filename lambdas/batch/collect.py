@@ -17,8 +17,9 @@ from io import BytesIO
 from typing import Any
 
 from lambdas.batch.results import ANSWERED, FAILED, missed_result, with_earlier
-from lambdas.batch.storage import FAILED_RESULTS, RESULTS, BatchStorage, Part
+from lambdas.batch.storage import BatchStorage, Part
 from lambdas.batch.summary import Totals
+from lambdas.contract import BatchObject, BatchStep
 from lambdas.shared.clients import S3_CONNECTIONS
 from lambdas.shared.json_text import dump_line
 from lambdas.shared.observability import logger
@@ -34,7 +35,7 @@ LOST = {
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Return the summary of the batch whose `batchId` and `bucket` the plan has returned."""
     logger.append_keys(batch_id=event["batchId"])
-    summary = collect(BatchStorage(event["bucket"], event["batchId"]))
+    summary = collect(BatchStorage(event[BatchStep.BUCKET], event["batchId"]))
     logger.info("collected", extra={key: summary[key] for key in ("answered", "failed", "rejected")})
     return summary
 
@@ -47,8 +48,8 @@ def collect(storage: BatchStorage) -> dict[str, Any]:
     totals = Totals()
     with (
         ThreadPoolExecutor(S3_CONNECTIONS) as pool,
-        storage.writer(RESULTS) as results,
-        storage.writer(FAILED_RESULTS) as failed,
+        storage.writer(BatchObject.RESULTS) as results,
+        storage.writer(BatchObject.FAILED_RESULTS) as failed,
     ):
         reader = _Reader(storage, pool)
         for item in storage.manifest():

@@ -11,20 +11,16 @@ from typing import Any
 
 from lambdas.batch.runs import batch_id_of, describe
 from lambdas.batch.storage import (
-    FAILED_RESULTS,
-    REJECTED,
-    RESULTS,
-    SUMMARY,
     BatchStorage,
     ObjectMissing,
 )
+from lambdas.contract import BatchObject, DetailType
 from lambdas.shared import clients
 from lambdas.shared.event_bus import publish
 from lambdas.shared.execution_end import reason_of, status_of
 from lambdas.shared.observability import logger
 from lambdas.shared.settings import batch_settings
 
-DETAIL_TYPE = "Batch Finished"
 _COUNTS = ("records", "answered", "failed", "rejected")
 
 
@@ -46,7 +42,7 @@ def handler(event: dict[str, Any], _context: object) -> None:
         return
     outcome = _summarized(storage) if succeeded else _interrupted(storage, ended)
     detail = {"batchId": storage.batch_id, "execution": run, **outcome}
-    publish(DETAIL_TYPE, json.dumps(detail))
+    publish(DetailType.BATCH_FINISHED, json.dumps(detail))
     storage.put_end_event(run, detail)
     logger.info("batch finished", extra={"status": detail["status"]})
 
@@ -87,10 +83,10 @@ def _summarized(storage: BatchStorage) -> dict[str, Any]:
         # An earlier version of the stack writes no such member.
         "attemptsWithUnknownUsage": summary.get("attemptsWithUnknownUsage"),
         "results": {
-            "results": storage.uri(RESULTS),
-            "failed": storage.uri(FAILED_RESULTS),
-            "rejected": storage.uri(REJECTED),
-            "summary": storage.uri(SUMMARY),
+            "results": storage.uri(BatchObject.RESULTS),
+            "failed": storage.uri(BatchObject.FAILED_RESULTS),
+            "rejected": storage.uri(BatchObject.REJECTED),
+            "summary": storage.uri(BatchObject.SUMMARY),
         },
     }
 

@@ -21,8 +21,6 @@ from lambdas.batch.quota_shares import quota_shares
 from lambdas.batch.records import InputFile, Record, Rejected, read_files
 from lambdas.batch.runs import BatchIsRunning, claim, describe
 from lambdas.batch.storage import (
-    MANIFEST,
-    REJECTED,
     BatchStorage,
     ObjectMissing,
     Part,
@@ -31,6 +29,7 @@ from lambdas.batch.storage import (
     keys_below,
     stream,
 )
+from lambdas.contract import JSON_LINES_SUFFIX, BatchObject, BatchStep
 from lambdas.shared.json_text import dump_line
 from lambdas.shared.manager import model_ids
 from lambdas.shared.observability import logger
@@ -45,6 +44,7 @@ FIRST_SHARD_SIZE = 32
 MAX_SHARDS = 80_000
 # Number of parallel writes of shards while the next shard is read. Each has a shard in memory.
 _WRITERS = 3
+_LOGGED = ("records", "rejected", BatchStep.SHARD_COUNT)
 
 # The last one is for an archived object.
 _UNREADABLE = {"NoSuchKey", "NoSuchBucket", "AccessDenied", "403", "404", "InvalidObjectState"}
@@ -64,9 +64,11 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     Raises:
         InvalidBatch: the input is invalid, or another execution runs the batch.
     """
-    batch = read_batch(event.get("input"), execution=event.get("executionName"), settings=batch_settings())
+    batch = read_batch(
+        event.get(BatchStep.INPUT), execution=event.get(BatchStep.EXECUTION_NAME), settings=batch_settings()
+    )
     logger.append_keys(batch_id=batch.storage.batch_id)
-    run = _claim(batch, event.get("executionId"))
+    run = _claim(batch, event.get(BatchStep.EXECUTION_ID))
     try:
         planned = plan(batch, shard_size=batch_settings().shard_size)
     except InvalidBatch:
@@ -74,7 +76,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         if not _is_planned_by(run, batch.storage):
             batch.storage.mark_rejected(run)
         raise
-    logger.info("planned", extra={key: planned[key] for key in ("records", "rejected", "shardCount")})
+    logger.info("planned", extra={key: planned[key] for key in _LOGGED})
     return planned
 
 
@@ -115,7 +117,7 @@ def plan(batch: Batch, *, shard_size: int) -> dict[str, Any]:
     counts = {"records": 0, "rejected": 0}
     manifest = []
     need = QuotaNeed(model_ids(targets)[0])
-    with storage.writer(REJECTED) as rejected, _background_writes() as write:
+    with storage.writer(BatchObject.REJECTED) as rejected, _background_writes() as write:
         lines = _valid_lines(read_files(_files(batch)), rejected, counts, need)
         shards = cut_shards(
             lines, shard_size=shard_size, spread=len(targets.regions), earlier_sizes=earlier_sizes
@@ -140,9 +142,9 @@ def plan(batch: Batch, *, shard_size: int) -> dict[str, Any]:
     storage.put_manifest(_with_quota_shares(manifest, storage.parts() if earlier else ()), found)
     return {
         "batchId": storage.batch_id,
-        "bucket": storage.bucket,
-        "manifestKey": storage.key(MANIFEST),
-        "shardCount": len(manifest),
+        BatchStep.BUCKET: storage.bucket,
+        BatchStep.MANIFEST_KEY: storage.key(BatchObject.MANIFEST),
+        BatchStep.SHARD_COUNT: len(manifest),
         **counts,
         "quotaEstimate": found.quota_estimate,
     }
@@ -199,7 +201,7 @@ def _files(batch: Batch) -> Iterator[InputFile]:
             yield InputFile(_plain(batch, stream(batch.bucket, batch.key), uri), model_ids=models)
             return
         for key in keys_below(batch.bucket, batch.key):
-            if key.endswith(".jsonl"):
+            if key.endswith(JSON_LINES_SUFFIX):
                 uri = f"s3://{batch.bucket}/{key}"
                 chunks = _plain(batch, stream(batch.bucket, key), uri)
                 yield InputFile(chunks, uri, f"{key.removeprefix(batch.key)}-", models)

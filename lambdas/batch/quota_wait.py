@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from lambdas.contract import BatchStep
 from llmmanager import BedrockResponse, QuotaExceededError
 from llmmanager.bedrock.routing.classification import classify
 from llmmanager.bedrock.routing.decision import Kind, Next
@@ -47,7 +48,7 @@ class QuotaWait:
     until: datetime
     shortage: Shortage
 
-    MEMBERS: ClassVar = ("waitSeconds", "quotaWait")
+    MEMBERS: ClassVar = (BatchStep.WAIT_SECONDS, "quotaWait")
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> QuotaWait | None:

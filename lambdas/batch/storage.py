@@ -33,20 +33,13 @@ from botocore.exceptions import ClientError
 
 from lambdas.batch.object_writer import ObjectWriter
 from lambdas.batch.options import Options
+from lambdas.contract import JSON_LINES_SUFFIX, BatchObject, BucketPrefix
 from lambdas.shared import clients
 from lambdas.shared.json_text import dump, dump_line
 
-INPUT = "input.jsonl"
-MANIFEST = "manifest.json"
-OPTIONS = "options.json"
-REJECTED = "rejected.jsonl"
-RESULTS = "results.jsonl"
-FAILED_RESULTS = "failed.jsonl"
-SUMMARY = "summary.json"
-
 BATCH_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
-_PART_NAME = re.compile(r"results/(\d+)/(\d+)-a(\d+)-f(\d+)\.jsonl")
+_PART_NAME = re.compile(rf"{BatchObject.RESULT_PARTS}(\d+)/(\d+)-a(\d+)-f(\d+){re.escape(JSON_LINES_SUFFIX)}")
 _MISSING = {"NoSuchKey", "404", "NotFound"}
 _KEY_EXISTS = {"PreconditionFailed", "ConditionalRequestConflict"}
 _CHUNK_BYTES = 1024 * 1024
@@ -114,23 +107,23 @@ class BatchStorage:
     batch_id: str
 
     def key(self, name: str) -> str:
-        """Return the key of a file, such as `INPUT`."""
-        return f"batches/{self.batch_id}/{name}"
+        """Return the key of a file, such as `BatchObject.INPUT`."""
+        return f"{BucketPrefix.BATCHES}{self.batch_id}/{name}"
 
     def uri(self, name: str) -> str:
-        """Return the S3 URI of a file, such as `RESULTS`."""
+        """Return the S3 URI of a file, such as `BatchObject.RESULTS`."""
         return f"s3://{self.bucket}/{self.key(name)}"
 
     def shard_key(self, shard: int) -> str:
         """Return the key of a shard's records."""
-        return self.key(f"shards/{shard:05d}.jsonl")
+        return self.key(f"{BatchObject.SHARDS}{shard:05d}{JSON_LINES_SUFFIX}")
 
     def put(self, key: str, body: bytes) -> None:
         """Write an object."""
         clients.s3().put_object(Bucket=self.bucket, Key=key, Body=body)
 
     def writer(self, name: str) -> ObjectWriter:
-        """Return a writer for a file, such as `RESULTS`."""
+        """Return a writer for a file, such as `BatchObject.RESULTS`."""
         return ObjectWriter(self.bucket, self.key(name))
 
     def read(self, key: str) -> bytes:
@@ -145,7 +138,7 @@ class BatchStorage:
 
     def put_input(self, requests: Iterable[Any]) -> None:
         """Store the records of an inline input as an input file."""
-        with self.writer(INPUT) as writer:
+        with self.writer(BatchObject.INPUT) as writer:
             for request in requests:
                 writer.write(dump_line(request))
 
@@ -159,12 +152,12 @@ class BatchStorage:
         if plan.quota_estimate is not None:
             figures["quota-estimate"] = json.dumps(plan.quota_estimate)
         clients.s3().put_object(
-            Bucket=self.bucket, Key=self.key(MANIFEST), Body=dump(manifest), Metadata=figures
+            Bucket=self.bucket, Key=self.key(BatchObject.MANIFEST), Body=dump(manifest), Metadata=figures
         )
 
     def manifest(self) -> list[dict[str, Any]]:
         """Return the planned shards."""
-        shards: list[dict[str, Any]] = json.loads(self.read(self.key(MANIFEST)))
+        shards: list[dict[str, Any]] = json.loads(self.read(self.key(BatchObject.MANIFEST)))
         return shards
 
     def plan(self) -> Plan:
@@ -173,7 +166,7 @@ class BatchStorage:
         Raises:
             ObjectMissing: the batch is not planned yet.
         """
-        key = self.key(MANIFEST)
+        key = self.key(BatchObject.MANIFEST)
         with _reporting_missing_object(key):
             figures = clients.s3().head_object(Bucket=self.bucket, Key=key)["Metadata"]
         started_at = datetime.fromisoformat(figures["started-at"])
@@ -182,11 +175,11 @@ class BatchStorage:
 
     def put_options(self, options: Options) -> None:
         """Store the options of the run."""
-        self.put(self.key(OPTIONS), dump(options.to_json()))
+        self.put(self.key(BatchObject.OPTIONS), dump(options.to_json()))
 
     def options(self) -> Options:
         """Return the stored options."""
-        return Options.from_json(json.loads(self.read(self.key(OPTIONS))))
+        return Options.from_json(json.loads(self.read(self.key(BatchObject.OPTIONS))))
 
     def add_run(self, run: Run) -> bool:
         """Write a new run. Return False if its number exists."""
@@ -198,7 +191,7 @@ class BatchStorage:
 
     def latest_run(self) -> tuple[int, Run | None]:
         """Return the number of runs, and the last run that was not rejected, or else the last run."""
-        prefix = self.key("runs/")
+        prefix = self.key(BatchObject.RUNS)
         keys = list(keys_below(self.bucket, prefix))
         last: Run | None = None
         for key in reversed(keys):
@@ -213,21 +206,21 @@ class BatchStorage:
 
     def run_started_at(self) -> datetime:
         """Return when the latest run claimed the batch (UTC)."""
-        listed = clients.s3().list_objects_v2(Bucket=self.bucket, Prefix=self.key("runs/"))
+        listed = clients.s3().list_objects_v2(Bucket=self.bucket, Prefix=self.key(BatchObject.RUNS))
         started: datetime = max(entry["LastModified"] for entry in listed["Contents"])
         return started
 
     def _run_key(self, number: int) -> str:
-        return self.key(f"runs/{number:05d}.json")
+        return self.key(f"{BatchObject.RUNS}{number:05d}.json")
 
     def put_stop_reason(self, run: str, error: Mapping[str, Any]) -> None:
         """Stop a run. `error` becomes the error of the records that have not started."""
-        self.put(self.key(f"ended/{run}.json"), dump(error))
+        self.put(self.key(f"{BatchObject.STOP_REASONS}{run}.json"), dump(error))
 
     def stop_reason(self, run: str) -> dict[str, Any] | None:
         """Return the error of a stopped run, or None."""
         try:
-            error: dict[str, Any] = json.loads(self.read(self.key(f"ended/{run}.json")))
+            error: dict[str, Any] = json.loads(self.read(self.key(f"{BatchObject.STOP_REASONS}{run}.json")))
         except ObjectMissing:
             return None
         return error
@@ -237,11 +230,11 @@ class BatchStorage:
 
         The number is the length of an object, so that one listing returns those of all shards.
         """
-        self.put(self.key(f"failures/{run}/{shard:05d}"), b"." * count)
+        self.put(self.key(f"{BatchObject.FAILURES}{run}/{shard:05d}"), b"." * count)
 
     def failures(self, run: str) -> dict[int, int]:
         """Return the number of failures in a run by shard, without the shards that have none."""
-        prefix = self.key(f"failures/{run}/")
+        prefix = self.key(f"{BatchObject.FAILURES}{run}/")
         pages = clients.s3().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         return {
             int(listed["Key"].removeprefix(prefix)): listed["Size"]
@@ -251,19 +244,19 @@ class BatchStorage:
 
     def put_end_event(self, run: str, event: Mapping[str, Any]) -> None:
         """Record the event that reported a run's end."""
-        self.put(self.key(f"told/{run}.json"), dump(event))
+        self.put(self.key(f"{BatchObject.END_EVENTS}{run}.json"), dump(event))
 
     def has_end_event(self, run: str) -> bool:
         """Whether the event of a run's end was recorded."""
         try:
-            self.read(self.key(f"told/{run}.json"))
+            self.read(self.key(f"{BatchObject.END_EVENTS}{run}.json"))
         except ObjectMissing:
             return False
         return True
 
     def put_summary(self, summary: Mapping[str, Any]) -> None:
         """Write the summary."""
-        self.put(self.key(SUMMARY), dump(summary))
+        self.put(self.key(BatchObject.SUMMARY), dump(summary))
 
     def summary(self) -> dict[str, Any]:
         """Return the summary.
@@ -271,12 +264,12 @@ class BatchStorage:
         Raises:
             ObjectMissing: the batch has not ended.
         """
-        summary: dict[str, Any] = json.loads(self.read(self.key(SUMMARY)))
+        summary: dict[str, Any] = json.loads(self.read(self.key(BatchObject.SUMMARY)))
         return summary
 
     def parts(self, shard: int | None = None) -> Iterator[Part]:
         """Yield the result parts of one shard, or of all, in the order of shards and numbers."""
-        prefix = self.key("results/" if shard is None else f"results/{shard:05d}/")
+        prefix = self.key(BatchObject.RESULT_PARTS + ("" if shard is None else f"{shard:05d}/"))
         pages = clients.s3().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         for page in pages:
             for listed in page.get("Contents", ()):
@@ -299,8 +292,9 @@ class BatchStorage:
             The number of the part: `number` or higher.
         """
         while True:
-            name = f"results/{shard:05d}/{number:06d}-a{answered}-f{failed}.jsonl"
-            if self._put_new(self.key(name), b"".join(lines)):
+            name = f"{number:06d}-a{answered}-f{failed}{JSON_LINES_SUFFIX}"
+            key = self.key(f"{BatchObject.RESULT_PARTS}{shard:05d}/{name}")
+            if self._put_new(key, b"".join(lines)):
                 return number
             number += 1
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lambdas.batch.storage import BatchStorage, keys_below
+from lambdas.contract import BatchObject
 from lambdas.shared.json_text import dump
 
 _TIME_FORMAT = "%Y%m%dT%H%M%S.%fZ"
@@ -50,12 +51,13 @@ def put_wait(
     Args:
         wait: `{"shortage", "since"}`.
     """
-    storage.put(storage.key(f"waiting/{run}/{until:{_TIME_FORMAT}}-{shard:05d}"), dump(wait))
+    name = f"{BatchObject.WAITING_SHARDS}{run}/{until:{_TIME_FORMAT}}-{shard:05d}"
+    storage.put(storage.key(name), dump(wait))
 
 
 def read_waiting_shards(storage: BatchStorage, run: str, *, now: datetime) -> WaitingShards | None:
     """Return the shards that wait for quota, or None."""
-    prefix = storage.key(f"waiting/{run}/")
+    prefix = storage.key(f"{BatchObject.WAITING_SHARDS}{run}/")
     keys = list(keys_below(storage.bucket, prefix, after=f"{prefix}{now:{_TIME_FORMAT}}"))
     if not keys:
         return None

@@ -25,6 +25,7 @@ from lambdas.batch.shard_run import ShardRun
 from lambdas.batch.stop_signal import StopSignal
 from lambdas.batch.storage import BatchStorage
 from lambdas.batch.waiting_shards import put_wait
+from lambdas.contract import BatchStep
 from lambdas.shared.manager import REQUEST_SECONDS
 from lambdas.shared.metrics import Tally
 from lambdas.shared.observability import logger
@@ -110,7 +111,7 @@ def run_shard(item: dict[str, Any], budget: Budget) -> dict[str, Any]:
     ):
         stop_signal.waits_for_quota = earlier is not None
         if earlier and not _wait_until(earlier.until, budget, stop_signal):
-            return {"done": False, **earlier.to_members()}
+            return {BatchStep.DONE: False, **earlier.to_members()}
         finished_before = len(parts.statuses)
         run = ShardRun(
             item,
@@ -137,7 +138,7 @@ def run_shard(item: dict[str, Any], budget: Budget) -> dict[str, Any]:
         raise NoProgress(f"shard {item['shard']}: no record was finished within one invocation")
     statuses = list(parts.statuses.values())
     return {
-        "done": pending.is_done,
+        BatchStep.DONE: pending.is_done,
         "answered": statuses.count(ANSWERED),
         "failed": statuses.count(FAILED),
         **(wait.to_members() if wait else {}),

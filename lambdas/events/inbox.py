@@ -7,7 +7,8 @@ import re
 
 from botocore.exceptions import ClientError
 
-from lambdas.events.message_formats import INBOX, BatchFile
+from lambdas.contract import JSON_LINES_SUFFIX, BucketPrefix
+from lambdas.events.message_formats import BatchFile
 from lambdas.shared import clients
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.json_text import dump
@@ -47,6 +48,6 @@ def batch_id(file: BatchFile) -> str:
     """Return an id that is unique for the file's bucket, key and content: its name and a digest."""
     content = "\0".join((file.bucket, file.key, file.version)).encode("utf-8", "surrogatepass")
     digest = hashlib.blake2b(content, digest_size=_DIGEST_BYTES).hexdigest()
-    stem = file.key.removeprefix(INBOX).removesuffix(".jsonl")
+    stem = file.key.removeprefix(BucketPrefix.INBOX).removesuffix(JSON_LINES_SUFFIX)
     readable = re.sub(r"[^A-Za-z0-9]+", "-", stem)[:_STEM_LENGTH].strip("-")
     return "-".join(filter(None, ("inbox", readable, digest)))

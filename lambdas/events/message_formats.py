@@ -15,17 +15,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from lambdas.contract import JSON_LINES_SUFFIX, BucketPrefix, DetailType, EventSource
 from lambdas.shared.codec import MAX_ID_LENGTH, InvalidRequest
-from lambdas.shared.event_bus import SOURCE
 from lambdas.shared.json_text import InvalidJson, parse
 from lambdas.shared.problems import Problem
 from lambdas.shared.stored_requests import is_request_id, request_key
 
-INBOX = "inbox/"
-DETAIL_TYPE = "LLM Request"
 MAX_KEY_LENGTH = 256
 OWN_OUTCOME: Final = "own-outcome"
-_FILE_TYPE = "Object Created"
 _MAX_OBJECT_KEY_LENGTH = 1024
 
 _ID_MEMBERS = ("requestId", "request_id")
@@ -130,10 +127,10 @@ def _read_event(data: Mapping[str, Any], message_id: str) -> Job:
     detail = data.get("detail")
     if not isinstance(detail, dict):
         raise InvalidRequest(["detail: must be an object"])
-    is_file = data.get("source") == "aws.s3"
-    expected = _FILE_TYPE if is_file else DETAIL_TYPE
+    is_file = data.get("source") == EventSource.S3
+    expected = DetailType.OBJECT_CREATED if is_file else DetailType.REQUEST
     if data["detail-type"] != expected:
-        if data.get("source") == SOURCE:
+        if data.get("source") == EventSource.OWN:
             raise _own_outcome()
         raise InvalidRequest([f"detail-type: must be {expected} (got {data['detail-type']!r:.80})"])
     if is_file:
@@ -152,8 +149,10 @@ def _read_batch_file(detail: Mapping[str, Any]) -> BatchFile:
     match detail:
         case {"bucket": {"name": str(bucket)}, "object": {"key": str(key), **more}}:
             version = more.get("version-id") or more.get("etag") or more.get("sequencer")
-            if not key.startswith(INBOX) or not key.endswith(".jsonl") or len(key) > _MAX_OBJECT_KEY_LENGTH:
-                raise InvalidRequest([f"detail.object.key: must be {INBOX}*.jsonl (got {key!r:.200})"])
+            is_inbox_file = key.startswith(BucketPrefix.INBOX) and key.endswith(JSON_LINES_SUFFIX)
+            if not is_inbox_file or len(key) > _MAX_OBJECT_KEY_LENGTH:
+                accepted = f"{BucketPrefix.INBOX}*{JSON_LINES_SUFFIX}"
+                raise InvalidRequest([f"detail.object.key: must be {accepted} (got {key!r:.200})"])
             return BatchFile(bucket, key, str(version))
     raise InvalidRequest(["detail: must have the strings bucket.name and object.key"])
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from lambdas.contract import PROBLEM_ATTRIBUTE
 from lambdas.events import replies
 from lambdas.events.answer_request import (
     Outcome,
@@ -188,7 +189,7 @@ def _run_once(key: tuple[str, ...], work: Callable[[], None], context: Any) -> N
 def _move_to_dead_letter_queue(message: Message, request_id: str, problem: Problem) -> None:
     reason = "; ".join(problem.errors) or problem.detail
     details = {
-        "problem": problem.slug,
+        PROBLEM_ATTRIBUTE: problem.slug,
         "reason": reason[:_MAX_REASON_LENGTH],
         "requestId": request_id,
         "messageId": message.id,

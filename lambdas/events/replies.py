@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambdas.contract import DetailType
 from lambdas.events.answer_request import Outcome
 from lambdas.events.message_formats import InlineRequest, Job
 from lambdas.shared import clients, stored_requests
@@ -72,7 +73,7 @@ class Reply:
         Raises:
             NotPublished, ClientError: the event was not published, or the outcome not stored.
         """
-        publish("LLM Answer" if self.outcome.problem is None else "LLM Failure", self._text)
+        publish(DetailType.ANSWER if self.outcome.problem is None else DetailType.FAILURE, self._text)
 
     def send_to_queue(self) -> None:
         """Send the outcome to the reply queue, if there is one.

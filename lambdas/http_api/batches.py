@@ -12,15 +12,11 @@ from lambdas.batch.progress import read_progress
 from lambdas.batch.records import Record, Rejected, read_records
 from lambdas.batch.storage import (
     BATCH_ID,
-    FAILED_RESULTS,
-    INPUT,
-    REJECTED,
-    RESULTS,
-    SUMMARY,
     BatchStorage,
     ObjectMissing,
     Plan,
 )
+from lambdas.contract import BatchObject
 from lambdas.http_api.batch_executions import Execution, Finder, start_execution
 from lambdas.http_api.http_messages import HttpRequest, HttpResponse
 from lambdas.http_api.idempotency_key import FixedId, run_with_key
@@ -64,7 +60,7 @@ def _start(body: Mapping[str, Any], fixed_id: FixedId) -> HttpResponse:
     if inline:
         # An input of Step Functions is limited to 256 KiB, so the records are stored in a file.
         storage.put_input(body["requests"])
-        uri = storage.uri(INPUT)
+        uri = storage.uri(BatchObject.INPUT)
     data = {"batchId": storage.batch_id, "inputS3Uri": uri, **chosen}
     # The name is unique to this batch. If an execution has it, an earlier attempt has started the batch.
     start_execution(storage.batch_id, dump(data).decode("utf-8"))
@@ -178,10 +174,10 @@ def _finished(storage: BatchStorage, summary: dict[str, Any]) -> dict[str, Any]:
         "progress": {name: summary[name] for name in counts},
         "summary": summary,
         "results": {
-            "results": storage.uri(RESULTS),
-            "failed": storage.uri(FAILED_RESULTS),
-            "rejected": storage.uri(REJECTED),
-            "summary": storage.uri(SUMMARY),
+            "results": storage.uri(BatchObject.RESULTS),
+            "failed": storage.uri(BatchObject.FAILED_RESULTS),
+            "rejected": storage.uri(BatchObject.REJECTED),
+            "summary": storage.uri(BatchObject.SUMMARY),
         },
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lambdas.contract import PROBLEM_CONTENT_TYPE
 from lambdas.http_api.dispatch import respond
 from lambdas.http_api.http_messages import HttpRequest, HttpResponse
 from lambdas.http_api.large_responses import MAX_BODY_BYTES, redirect_to_stored
@@ -23,7 +24,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 def _encode_problem(problem: Problem) -> dict[str, Any]:
     logger.info("problem", extra={"status": problem.status, "problem": problem.slug})
-    headers = {"Content-Type": "application/problem+json", **problem.headers}
+    headers = {"Content-Type": PROBLEM_CONTENT_TYPE, **problem.headers}
     return _encode(HttpResponse(problem.status, problem.document(), headers))
 
 

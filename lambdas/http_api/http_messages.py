@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from lambdas.contract import GATEWAY_SECONDS
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.json_text import InvalidJson, parse
 
-# API Gateway's timeout, counted from when it has received the request.
-GATEWAY_SECONDS: Final = 29.0
 # An older request did not wait for a cold start: the clocks differ, or the event is a recorded one.
 _OLDEST_SECONDS: Final = 60.0
 

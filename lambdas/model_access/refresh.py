@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from lambdas.shared.metrics import CATALOG_AGE, put_metrics
+from lambdas.contract import REFRESH_REGION, Metric, MetricDimension
+from lambdas.shared.metrics import put_metrics
 from lambdas.shared.observability import logger
 from lambdas.shared.settings import model_settings
 from llmmanager.bedrock.catalog.bedrock_api import BedrockCatalogSource
@@ -23,7 +24,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         ValueError: the region is missing or invalid.
         Exception: Bedrock or the table failed. The stored models of the region stay.
     """
-    region = event.get("region")
+    region = event.get(REFRESH_REGION)
     if not isinstance(region, str) or not region:
         raise ValueError(f"region: must be the name of an AWS region (got {region!r})")
     store = DynamoDBStore(model_settings().table)
@@ -60,4 +61,4 @@ def _log_age(region: str, catalog: RegionCatalog | None) -> None:
     """Write the metric of the catalog's age, counted from 1970 if no refresh has succeeded yet."""
     refreshed_at = catalog.version / 1000 if catalog else 0
     age = max(0.0, datetime.now(UTC).timestamp() - refreshed_at)
-    put_metrics({CATALOG_AGE: round(age)}, by={"Region": region})
+    put_metrics({Metric.CATALOG_AGE: round(age)}, by={MetricDimension.REGION: region})

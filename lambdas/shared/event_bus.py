@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
+from lambdas.contract import EventSource
 from lambdas.shared import clients
 from lambdas.shared.settings import event_bus
-
-SOURCE: Final = "llmmanager"
 
 
 class NotPublished(Exception):
@@ -20,7 +17,12 @@ def publish(detail_type: str, detail: str) -> None:
     Raises:
         NotPublished, ClientError: the bus did not accept it.
     """
-    entry = {"EventBusName": event_bus(), "Source": SOURCE, "DetailType": detail_type, "Detail": detail}
+    entry = {
+        "EventBusName": event_bus(),
+        "Source": EventSource.OWN,
+        "DetailType": detail_type,
+        "Detail": detail,
+    }
     result = clients.event_bridge().put_events(Entries=[entry])
     if result.get("FailedEntryCount"):
         raise NotPublished(result["Entries"][0].get("ErrorCode"))

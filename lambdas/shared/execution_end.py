@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-_STATUS = {"SUCCEEDED": "succeeded", "FAILED": "failed", "TIMED_OUT": "timed_out", "ABORTED": "stopped"}
+from lambdas.contract import ENDED_STATUSES
 
 
 def status_of(execution: Mapping[str, Any]) -> str:
@@ -15,7 +15,7 @@ def status_of(execution: Mapping[str, Any]) -> str:
     Args:
         execution: a response of the Step Functions API, or the detail of an event.
     """
-    return _STATUS.get(execution["status"], "running")
+    return ENDED_STATUSES.get(execution["status"], "running")
 
 
 def reason_of(ended: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambdas.contract import TableAttribute
 from lambdas.shared import clients
 from lambdas.shared.json_text import dump
 from lambdas.shared.observability import logger
@@ -30,6 +31,10 @@ from lambdas.shared.stored_requests import answer_key
 EXPIRY_SECONDS = 24 * 3600
 # DynamoDB's limit for an item is 400 KB.
 MAX_ITEM_BYTES = 300_000
+
+_ABSENT_OR_EXPIRED = (
+    f"attribute_not_exists({TableAttribute.REQUEST_ID}) OR {TableAttribute.EXPIRES_AT} < :now"
+)
 
 T = TypeVar("T")
 
@@ -135,10 +140,10 @@ def fixed_id(key: tuple[str, ...], body: Mapping[str, Any], proposed: str) -> st
     """
     digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
     item = {
-        "id": {"S": f"started#{_digest(key)}"},
+        TableAttribute.REQUEST_ID: {"S": f"started#{_digest(key)}"},
         "started": {"S": proposed},
         "body": {"S": digest},
-        "expires_at": {"N": str(int(time.time()) + EXPIRY_SECONDS)},
+        TableAttribute.EXPIRES_AT: {"N": str(int(time.time()) + EXPIRY_SECONDS)},
     }
     try:
         found = _put_if_absent(item)
@@ -174,11 +179,12 @@ def _put_if_absent(item: Mapping[str, Any]) -> Mapping[str, Any]:
         dynamodb.put_item(
             TableName=request_table(),
             Item=item,
-            ConditionExpression="attribute_not_exists(id) OR expires_at < :now",
+            ConditionExpression=_ABSENT_OR_EXPIRED,
             ExpressionAttributeValues={":now": {"N": str(int(time.time()))}},
         )
     except dynamodb.exceptions.ConditionalCheckFailedException:
-        response = dynamodb.get_item(TableName=request_table(), Key={"id": item["id"]}, ConsistentRead=True)
+        key = {TableAttribute.REQUEST_ID: item[TableAttribute.REQUEST_ID]}
+        response = dynamodb.get_item(TableName=request_table(), Key=key, ConsistentRead=True)
         found: Mapping[str, Any] | None = response.get("Item")
         # Without an item: it has expired and was deleted meanwhile.
         return found if found is not None else _put_if_absent(item)
@@ -224,7 +230,10 @@ def _store() -> Any:
     from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
 
     store = DynamoDBPersistenceLayer(
-        request_table(), key_attr="id", expiry_attr="expires_at", boto3_client=clients.dynamodb()
+        request_table(),
+        key_attr=TableAttribute.REQUEST_ID,
+        expiry_attr=TableAttribute.EXPIRES_AT,
+        boto3_client=clients.dynamodb(),
     )
     # Configured here, because its configuration at the first use is not thread-safe.
     store.configure(_config(None))

@@ -19,25 +19,14 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from lambdas.contract import METRICS_NAMESPACE, EnvironmentVariable, Metric, MetricDimension
 from lambdas.shared.traces import send_attempts
 from llmmanager import BedrockResponse
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import LLMManagerError
 from llmmanager.bedrock.routing.classification import classify
 from llmmanager.bedrock.routing.decision import Kind
 
-REQUESTS: Final = "Requests"
-ATTEMPTS: Final = "Attempts"
-FAILOVERS: Final = "Failovers"
-THROTTLES: Final = "Throttles"
-FAILURES: Final = "Failures"
-INPUT_TOKENS: Final = "InputTokens"
-OUTPUT_TOKENS: Final = "OutputTokens"
-COST: Final = "EstimatedCostUsd"
-UNKNOWN_USAGE: Final = "AttemptsWithUnknownUsage"
-ALL_COOLING: Final = "AllTargetsCooling"
-CATALOG_AGE: Final = "CatalogAgeSeconds"
-
-_UNITS: Final = {COST: "None", CATALOG_AGE: "Seconds"}
+_UNITS: Final = {Metric.COST: "None", Metric.CATALOG_AGE: "Seconds"}
 _THROTTLED = (Kind.THROTTLE, Kind.QUOTA)
 _NO_TARGET = ("", "")
 
@@ -60,29 +49,29 @@ class Tally:
         answered = response.success and response.model_used and response.region_used
         target = (response.model_used or "", response.region_used or "") if answered else _NO_TARGET
         counts = self._counts[target]
-        counts[REQUESTS] += 1
-        counts[FAILURES] += not response.success
-        counts[FAILOVERS] += bool(answered) and _first_target(response) != target
+        counts[Metric.REQUESTS] += 1
+        counts[Metric.FAILURES] += not response.success
+        counts[Metric.FAILOVERS] += bool(answered) and _first_target(response) != target
 
     def add_attempts(self, response: BedrockResponse) -> None:
         """Count the attempts of a call that continues later."""
         for attempt in response.attempts:
             counts = self._counts[attempt.model_id, attempt.region]
-            counts[ATTEMPTS] += 1
+            counts[Metric.ATTEMPTS] += 1
             decision = classify(attempt.error) if attempt.error else None
-            counts[THROTTLES] += decision is not None and decision.kind in _THROTTLED
+            counts[Metric.THROTTLES] += decision is not None and decision.kind in _THROTTLED
             usage = attempt.usage or {}
-            counts[INPUT_TOKENS] += usage.get("inputTokens", 0)
-            counts[OUTPUT_TOKENS] += usage.get("outputTokens", 0)
-            counts[COST] += attempt.estimated_cost_usd or 0
-            counts[UNKNOWN_USAGE] += not attempt.usage_known
+            counts[Metric.INPUT_TOKENS] += usage.get("inputTokens", 0)
+            counts[Metric.OUTPUT_TOKENS] += usage.get("outputTokens", 0)
+            counts[Metric.COST] += attempt.estimated_cost_usd or 0
+            counts[Metric.UNKNOWN_USAGE] += not attempt.usage_known
 
     def __enter__(self) -> Tally:
         return self
 
     def __exit__(self, *_: object) -> None:
         for (model, region), counts in self._counts.items():
-            dimensions = {"Model": model, "Region": region} if model else {}
+            dimensions = {MetricDimension.MODEL: model, MetricDimension.REGION: region} if model else {}
             values = {name: value for name, value in counts.items() if value}
             put_metrics(values, by=dimensions, properties=self._properties)
 
@@ -128,7 +117,7 @@ def put_metrics(
             "Timestamp": time.time_ns() // 1_000_000,
             "CloudWatchMetrics": [
                 {
-                    "Namespace": os.environ.get("LLMMANAGER_METRICS_NAMESPACE") or "LLMManager",
+                    "Namespace": os.environ.get(EnvironmentVariable.METRICS_NAMESPACE) or METRICS_NAMESPACE,
                     "Dimensions": dimensions,
                     "Metrics": [{"Name": name, "Unit": _UNITS.get(name, "Count")} for name in values],
                 }

@@ -7,6 +7,7 @@ import traceback
 
 from aws_lambda_powertools import Logger
 
+from lambdas.contract import EnvironmentVariable
 from lambdas.shared.codec import encode_request
 from llmmanager import BedrockConverseRequest, BedrockResponse
 
@@ -27,5 +28,5 @@ def log_unexpected(error: Exception) -> None:
 
 def log_payload(request: BedrockConverseRequest, response: BedrockResponse) -> None:
     """Log a request and its answer if the setting `log_payloads` is on."""
-    if os.environ.get("LLMMANAGER_LOG_PAYLOADS") == "true":
+    if os.environ.get(EnvironmentVariable.LOG_PAYLOADS) == "true":
         logger.info("payload", extra={"request": encode_request(request), "answer": response.get_content()})

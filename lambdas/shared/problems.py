@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
+from lambdas.contract import PROBLEM_TYPE_PREFIX
 from lambdas.shared.codec import InvalidRequest, encode_response, encode_totals
 from lambdas.shared.observability import log_unexpected, logger
 from lambdas.shared.problem_types import PROBLEM_TYPES
@@ -60,7 +61,7 @@ class Problem(Exception):
     def document(self) -> dict[str, Any]:
         """Return the problem document."""
         return {
-            "type": f"urn:llmmanager:problem:{self.slug}",
+            "type": f"{PROBLEM_TYPE_PREFIX}{self.slug}",
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
             "detail": self.detail,

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from lambdas.contract import BucketPrefix
 from lambdas.shared.settings import batch_settings
 from llmmanager.bedrock.validation.request_problems import MAX_PROBLEMS
-
-INPUTS = "inputs/"
 
 _URI = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
 
@@ -44,7 +43,7 @@ def _uri_problems(uri: Any, path: str) -> Iterator[str]:
     if match is None:
         yield f"{path}: must be s3://bucket/key"
     elif match[1] not in settings.input_buckets and not (
-        match[1] == settings.bucket and match[2].startswith(INPUTS)
+        match[1] == settings.bucket and match[2].startswith(BucketPrefix.INPUTS)
     ):
-        allowed = ", ".join([f"{settings.bucket}/{INPUTS}", *settings.input_buckets])
+        allowed = ", ".join([f"{settings.bucket}/{BucketPrefix.INPUTS}", *settings.input_buckets])
         yield f"{path}: must be in {allowed}; the setting input_buckets allows other buckets"

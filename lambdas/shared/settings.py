@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
+from lambdas.contract import EnvironmentVariable
+
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -79,10 +81,10 @@ def model_settings() -> ModelSettings:
     Raises:
         SettingsError: a variable is missing or invalid.
     """
-    regions = _names("LLMMANAGER_REGIONS")
+    regions = _names(EnvironmentVariable.REGIONS)
     for region in regions:
-        _require(_REGION.fullmatch(region), "LLMMANAGER_REGIONS", "a JSON list of AWS regions", region)
-    return ModelSettings(_names("LLMMANAGER_MODELS"), regions, _text("LLMMANAGER_TABLE"))
+        _require(_REGION.fullmatch(region), EnvironmentVariable.REGIONS, "a JSON list of AWS regions", region)
+    return ModelSettings(_names(EnvironmentVariable.MODELS), regions, _text(EnvironmentVariable.TABLE))
 
 
 @cache
@@ -93,15 +95,15 @@ def batch_settings() -> BatchSettings:
         SettingsError: a variable is missing or invalid.
     """
     return BatchSettings(
-        bucket=_bucket("LLMMANAGER_BUCKET", _text("LLMMANAGER_BUCKET")),
+        bucket=_bucket(EnvironmentVariable.BUCKET, _text(EnvironmentVariable.BUCKET)),
         input_buckets=tuple(
-            _bucket("LLMMANAGER_INPUT_BUCKETS", name)
-            for name in _names("LLMMANAGER_INPUT_BUCKETS", default="[]")
+            _bucket(EnvironmentVariable.INPUT_BUCKETS, name)
+            for name in _names(EnvironmentVariable.INPUT_BUCKETS, default="[]")
         ),
-        shard_size=_count("LLMMANAGER_SHARD_SIZE"),
-        worker_concurrency=_count("LLMMANAGER_WORKER_CONCURRENCY"),
-        map_concurrency=_count("LLMMANAGER_MAP_CONCURRENCY"),
-        single_request_share=_share("LLMMANAGER_SINGLE_REQUEST_SHARE", default=0.1),
+        shard_size=_count(EnvironmentVariable.SHARD_SIZE),
+        worker_concurrency=_count(EnvironmentVariable.WORKER_CONCURRENCY),
+        map_concurrency=_count(EnvironmentVariable.MAP_CONCURRENCY),
+        single_request_share=_share(EnvironmentVariable.SINGLE_REQUEST_SHARE, default=0.1),
     )
 
 
@@ -112,7 +114,7 @@ def batch_state_machine_arn() -> str:
     Raises:
         SettingsError: the variable is missing or invalid.
     """
-    name = "LLMMANAGER_BATCH_STATE_MACHINE_ARN"
+    name = EnvironmentVariable.BATCH_STATE_MACHINE_ARN
     arn = _text(name)
     _require(_STATE_MACHINE.fullmatch(arn), name, "the ARN of a state machine", arn)
     return arn
@@ -125,7 +127,7 @@ def request_table() -> str:
     Raises:
         SettingsError: the variable is missing.
     """
-    return _text("LLMMANAGER_REQUEST_TABLE")
+    return _text(EnvironmentVariable.REQUEST_TABLE)
 
 
 @cache
@@ -145,16 +147,19 @@ def event_settings() -> EventSettings:
     Raises:
         SettingsError: a variable is missing or invalid.
     """
-    reply_queues = _names("LLMMANAGER_REPLY_QUEUES", default="[]")
+    reply_queues = _names(EnvironmentVariable.REPLY_QUEUES, default="[]")
     for arn in reply_queues:
         _require(
-            _QUEUE.fullmatch(arn), "LLMMANAGER_REPLY_QUEUES", "a JSON list of ARNs of standard queues", arn
+            _QUEUE.fullmatch(arn),
+            EnvironmentVariable.REPLY_QUEUES,
+            "a JSON list of ARNs of standard queues",
+            arn,
         )
     return EventSettings(
-        request_queue_url=_text("LLMMANAGER_REQUEST_QUEUE_URL"),
-        dead_letter_queue_url=_text("LLMMANAGER_DEAD_LETTER_QUEUE_URL"),
+        request_queue_url=_text(EnvironmentVariable.REQUEST_QUEUE_URL),
+        dead_letter_queue_url=_text(EnvironmentVariable.DEAD_LETTER_QUEUE_URL),
         reply_queues=reply_queues,
-        max_tries=_count("LLMMANAGER_MAX_TRIES"),
+        max_tries=_count(EnvironmentVariable.MAX_TRIES),
     )
 
 
@@ -165,13 +170,13 @@ def event_bus() -> str:
     Raises:
         SettingsError: the variable is missing.
     """
-    return _text("LLMMANAGER_EVENT_BUS")
+    return _text(EnvironmentVariable.EVENT_BUS)
 
 
 @cache
 def request_queue_url() -> str | None:
     """Return the URL of the queue for asynchronous requests, or None if the stack has none."""
-    return os.environ.get("LLMMANAGER_REQUEST_QUEUE_URL", "").strip() or None
+    return os.environ.get(EnvironmentVariable.REQUEST_QUEUE_URL, "").strip() or None
 
 
 @cache
@@ -181,7 +186,7 @@ def request_lost_seconds() -> int:
     Raises:
         SettingsError: the variable is missing or invalid.
     """
-    return _count("LLMMANAGER_REQUEST_LOST_SECONDS")
+    return _count(EnvironmentVariable.REQUEST_LOST_SECONDS)
 
 
 def _text(name: str) -> str:

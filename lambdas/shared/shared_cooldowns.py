@@ -17,14 +17,15 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from lambdas.contract import COOLDOWN_PARTITION, Metric, TableAttribute
 from lambdas.shared import clients
-from lambdas.shared.metrics import ALL_COOLING, put_metrics
+from lambdas.shared.metrics import put_metrics
 from lambdas.shared.settings import model_settings
 from llmmanager.bedrock.routing.cooldown import Cooldowns, Key
 
-_PARTITION = "health"
 # Only a batch worker makes parallel calls, and it has time to wait for the table.
 _PATIENCE_SECONDS = 1.0
+_ABSENT_OR_EARLIER = f"attribute_not_exists({TableAttribute.PARTITION_KEY}) OR #until < :until"
 
 
 @cache
@@ -40,7 +41,7 @@ def count_all_cooling(*, entry_point: str) -> None:
     """
     calls = cooldowns().take_all_cooling()
     if calls:
-        put_metrics({ALL_COOLING: calls}, by={}, properties={"door": entry_point})
+        put_metrics({Metric.ALL_COOLING: calls}, by={}, properties={"door": entry_point})
 
 
 class SharedCooldownStore:
@@ -60,16 +61,16 @@ class SharedCooldownStore:
         client = self._client()
         value = {"N": f"{until:.3f}"}
         item = {
-            "pk": {"S": _PARTITION},
-            "sk": {"S": "@".join(key)},
+            TableAttribute.PARTITION_KEY: {"S": COOLDOWN_PARTITION},
+            TableAttribute.SORT_KEY: {"S": "@".join(key)},
             "until": value,
-            "expires_at": {"N": str(math.ceil(until))},
+            TableAttribute.EXPIRES_AT: {"N": str(math.ceil(until))},
         }
         try:
             client.put_item(
                 TableName=self._table,
                 Item=item,
-                ConditionExpression="attribute_not_exists(pk) OR #until < :until",
+                ConditionExpression=_ABSENT_OR_EARLIER,
                 ExpressionAttributeNames={"#until": "until"},
                 ExpressionAttributeValues={":until": value},
             )
@@ -84,8 +85,8 @@ class SharedCooldownStore:
         """
         response = self._client().query(
             TableName=self._table,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": _PARTITION}},
+            KeyConditionExpression=f"{TableAttribute.PARTITION_KEY} = :partition",
+            ExpressionAttributeValues={":partition": {"S": COOLDOWN_PARTITION}},
         )
         return {_key(item): float(item["until"]["N"]) for item in response["Items"]}
 
@@ -98,5 +99,5 @@ class SharedCooldownStore:
 
 
 def _key(item: Mapping[str, Any]) -> Key:
-    scope, _, region = item["sk"]["S"].rpartition("@")
+    scope, _, region = item[TableAttribute.SORT_KEY]["S"].rpartition("@")
     return scope, region

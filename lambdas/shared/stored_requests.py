@@ -20,6 +20,7 @@ from typing import Any, cast
 
 from botocore.exceptions import ClientError
 
+from lambdas.contract import BucketPrefix
 from lambdas.shared import clients
 from lambdas.shared.json_text import dump
 from lambdas.shared.settings import batch_settings
@@ -35,17 +36,17 @@ def is_request_id(text: str) -> bool:
 
 def request_key(id_: str) -> str:
     """Return the key of a stored request."""
-    return f"requests/{id_}/request.json"
+    return f"{BucketPrefix.REQUESTS}{id_}/request.json"
 
 
 def result_key(id_: str) -> str:
     """Return the key of a request's outcome."""
-    return f"requests/{id_}/result.json"
+    return f"{BucketPrefix.REQUESTS}{id_}/result.json"
 
 
 def answer_key(id_: str) -> str:
     """Return the key of an answer that is too large for the request table."""
-    return f"requests/{id_}/answer.json"
+    return f"{BucketPrefix.REQUESTS}{id_}/answer.json"
 
 
 def hashed_result_key(*names: str) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from lambdas.contract import Metric
+
 ROOT = Path(__file__).resolve().parents[2]
 ALARMS = {
     "HttpErrors",
@@ -94,15 +96,13 @@ def test_the_refresh_alarm_evaluates_days(stack: Any, varied: Any) -> None:
 
 
 def test_alarms_watch_the_metrics_that_the_functions_write(stack: Any) -> None:
-    from lambdas.shared import metrics
-
     own = {
         alarm["MetricName"]: alarm["Namespace"]
         for alarm in alarms(stack).values()
         if str(alarm.get("Namespace", "")).startswith("LLMManager")
     }
     assert own == dict.fromkeys(
-        (metrics.FAILURES, metrics.CATALOG_AGE, metrics.ALL_COOLING), "LLMManager/LlmManager"
+        (Metric.FAILURES, Metric.CATALOG_AGE, Metric.ALL_COOLING), "LLMManager/LlmManager"
     )
     for function in stack.of_type("AWS::Lambda::Function").values():
         variables = function["Environment"]["Variables"]
@@ -110,13 +110,11 @@ def test_alarms_watch_the_metrics_that_the_functions_write(stack: Any) -> None:
 
 
 def test_the_dashboard_shows_metrics_that_the_functions_write(stack: Any) -> None:
-    from lambdas.shared import metrics
-
     (dashboard,) = stack.of_type("AWS::CloudWatch::Dashboard").values()
     body = dashboard["DashboardBody"]
     shown = set(re.findall(r'"LLMManager/LlmManager","(\w+)"', body))
     shown |= set(re.findall(r'MetricName=\\+"(\w+)\\+"', body))
-    known = {value for value in vars(metrics).values() if isinstance(value, str)}
+    known = {value for value in vars(Metric).values() if isinstance(value, str)}
     assert shown
     assert shown <= known
 
