@@ -356,13 +356,6 @@ def test_input_keys_allow_decrypting_through_s3_for_readers_of_inputs(stack: Any
     assert not any("kms:Decrypt" in as_list(statement["Action"]) for _, statement in statements(stack))
 
 
-def test_the_names_of_batch_files_match_those_of_the_functions() -> None:
-    from lambdas.batch import storage
-
-    assert storage.BatchStorage("b", "id").key(storage.INPUT) == "batches/id/input.jsonl"
-    assert (storage.MANIFEST, storage.SUMMARY) == ("manifest.json", "summary.json")
-
-
 def test_tracing_permissions_are_granted_only_if_tracing_is_on(stack: Any, varied: Any) -> None:
     def tracing(deployed: Any) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
