@@ -26,6 +26,8 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import LLMManagerError
 from llmmanager.bedrock.routing.classification import classify
 from llmmanager.bedrock.routing.decision import Kind
 
+ENTRY_POINT_FIELD: Final = "door"
+
 _UNITS: Final = {Metric.COST: "None", Metric.CATALOG_AGE: "Seconds"}
 _THROTTLED = (Kind.THROTTLE, Kind.QUOTA)
 _NO_TARGET = ("", "")
@@ -40,7 +42,7 @@ class Tally:
     """
 
     def __init__(self, *, entry_point: str, caller: str | None = None) -> None:
-        self._properties = {"door": entry_point, **({"caller": caller} if caller else {})}
+        self._properties = {ENTRY_POINT_FIELD: entry_point, **({"caller": caller} if caller else {})}
         self._counts: defaultdict[tuple[str, str], defaultdict[str, float]] = defaultdict(_zeros)
 
     def add(self, response: BedrockResponse) -> None:

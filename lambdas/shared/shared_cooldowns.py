@@ -19,7 +19,7 @@ from typing import Any
 
 from lambdas.contract import COOLDOWN_PARTITION, Metric, TableAttribute
 from lambdas.shared import clients
-from lambdas.shared.metrics import put_metrics
+from lambdas.shared.metrics import ENTRY_POINT_FIELD, put_metrics
 from lambdas.shared.settings import model_settings
 from llmmanager.bedrock.routing.cooldown import Cooldowns, Key
 
@@ -41,7 +41,7 @@ def count_all_cooling(*, entry_point: str) -> None:
     """
     calls = cooldowns().take_all_cooling()
     if calls:
-        put_metrics({Metric.ALL_COOLING: calls}, by={}, properties={"door": entry_point})
+        put_metrics({Metric.ALL_COOLING: calls}, by={}, properties={ENTRY_POINT_FIELD: entry_point})
 
 
 class SharedCooldownStore:
