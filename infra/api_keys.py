@@ -6,7 +6,6 @@ A REST API takes an authorizer of `KeyAuthorizer` for each of its methods. The H
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Final
 
 from aws_cdk import Duration
 from aws_cdk import aws_apigateway as apigateway
@@ -16,18 +15,16 @@ from constructs import Construct
 from infra.python_function import FunctionBase, PythonFunction
 from infra.settings import DeploymentSettings
 from infra.table import build_table
-
-_INDEX: Final = "by-created"
-_VARIABLE: Final = "LLMMANAGER_KEY_TABLE"
+from lambdas.contract import API_KEY_INDEX, EnvironmentVariable, TableAttribute
 
 
 def build_key_table(scope: Construct, settings: DeploymentSettings) -> dynamodb.Table:
     """Return the table of API keys, with one item per key and an index of all keys by creation time."""
-    table = build_table(scope, "KeyTable", settings=settings, partition_key="id")
+    table = build_table(scope, "KeyTable", settings=settings, partition_key=TableAttribute.ID)
     table.add_global_secondary_index(
-        index_name=_INDEX,
-        partition_key=dynamodb.Attribute(name="kind", type=dynamodb.AttributeType.STRING),
-        sort_key=dynamodb.Attribute(name="created", type=dynamodb.AttributeType.STRING),
+        index_name=API_KEY_INDEX,
+        partition_key=dynamodb.Attribute(name=TableAttribute.KIND, type=dynamodb.AttributeType.STRING),
+        sort_key=dynamodb.Attribute(name=TableAttribute.CREATED, type=dynamodb.AttributeType.STRING),
     )
     return table
 
@@ -35,8 +32,8 @@ def build_key_table(scope: Construct, settings: DeploymentSettings) -> dynamodb.
 def allow_managing_keys(function: PythonFunction, table: dynamodb.ITable) -> None:
     """Let the function create, list, read and revoke keys. It cannot delete a key."""
     function.allow("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", resources=[table.table_arn])
-    function.allow("dynamodb:Query", resources=[f"{table.table_arn}/index/{_INDEX}"])
-    function.function.add_environment(_VARIABLE, table.table_name)
+    function.allow("dynamodb:Query", resources=[f"{table.table_arn}/index/{API_KEY_INDEX}"])
+    function.function.add_environment(EnvironmentVariable.KEY_TABLE, table.table_name)
 
 
 class KeyAuthorizer(Construct):
@@ -59,7 +56,7 @@ class KeyAuthorizer(Construct):
             timeout_seconds=10,
             # A tenth of a second of CPU for a cold start, which delays a caller.
             memory_mb=1024,
-            environment={_VARIABLE: table.table_name},
+            environment={EnvironmentVariable.KEY_TABLE: table.table_name},
         )
         self.handler.allow("dynamodb:GetItem", resources=[table.table_arn])
 

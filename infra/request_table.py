@@ -15,7 +15,7 @@ from lambdas.contract import BucketPrefix, EnvironmentVariable, TableAttribute
 
 def build_request_table(scope: Construct, settings: DeploymentSettings) -> dynamodb.Table:
     """Return the table of idempotency keys, with one item per key."""
-    return build_table(scope, "RequestTable", settings=settings, partition_key=TableAttribute.REQUEST_ID)
+    return build_table(scope, "RequestTable", settings=settings, partition_key=TableAttribute.ID)
 
 
 def expire_requests(bucket: s3.Bucket, settings: DeploymentSettings) -> None:

@@ -18,6 +18,7 @@ class EnvironmentVariable:
     EVENT_BUS = "LLMMANAGER_EVENT_BUS"
     INPUT_BUCKETS = "LLMMANAGER_INPUT_BUCKETS"
     LOG_PAYLOADS = "LLMMANAGER_LOG_PAYLOADS"
+    KEY_TABLE = "LLMMANAGER_KEY_TABLE"
     MAP_CONCURRENCY = "LLMMANAGER_MAP_CONCURRENCY"
     MAX_TRIES = "LLMMANAGER_MAX_TRIES"
     METRICS_NAMESPACE = "LLMMANAGER_METRICS_NAMESPACE"
@@ -70,16 +71,22 @@ class BatchObject:
 
 
 class TableAttribute:
-    """Attributes of the items in the two DynamoDB tables."""
+    """Attributes of the items in the DynamoDB tables that are keys or have a meaning for DynamoDB."""
 
     PARTITION_KEY = "pk"
     """Of the catalog's table. `llmmanager` defines the keys of this table."""
     SORT_KEY = "sk"
-    REQUEST_ID = "id"
-    """The key of the request table."""
+    ID = "id"
+    """The key of the request table and of the table of API keys."""
+    KIND = "kind"
+    CREATED = "created"
+    """With `KIND`, the key of the index of all API keys."""
     EXPIRES_AT = "expires_at"
-    """Seconds since 1970 after which DynamoDB deletes an item of either table."""
+    """Seconds since 1970 after which DynamoDB deletes an item."""
 
+
+API_KEY_INDEX = "by-created"
+"""The index of all API keys by creation time."""
 
 COOLDOWN_PARTITION = "health"
 """The partition of the catalog's table with the shared cooldowns."""

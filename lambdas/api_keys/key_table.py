@@ -13,9 +13,7 @@ from typing import Any, Final
 
 from lambdas.api_keys.api_key import ApiKey, KeyIdentity, format_time, parse_time
 from lambdas.api_keys.key_text import KEY_ID
-
-INDEX: Final = "by-created"
-"""The index of all keys by creation time."""
+from lambdas.contract import API_KEY_INDEX, TableAttribute
 
 # The partition key of the index has the same value in all items.
 _KIND: Final = {"S": "key"}
@@ -55,7 +53,9 @@ class KeyTable:
         """Store a new key. Return False if the table already has a key with its id."""
         try:
             self.client.put_item(
-                TableName=self.name, Item=_encode(key), ConditionExpression="attribute_not_exists(id)"
+                TableName=self.name,
+                Item=_encode(key),
+                ConditionExpression=f"attribute_not_exists({TableAttribute.ID})",
             )
         except self.client.exceptions.ConditionalCheckFailedException:
             return False
@@ -64,7 +64,9 @@ class KeyTable:
     def get(self, id_: str) -> ApiKey | None:
         """Return a key, or None if it does not exist."""
         # A consistent read: a new key works at once, and so does revoking a key that no cache has.
-        found = self.client.get_item(TableName=self.name, Key={"id": {"S": id_}}, ConsistentRead=True)
+        found = self.client.get_item(
+            TableName=self.name, Key={TableAttribute.ID: {"S": id_}}, ConsistentRead=True
+        )
         return _decode(found["Item"]) if "Item" in found else None
 
     def revoke(self, id_: str, *, by: str, now: datetime) -> ApiKey | None:
@@ -78,10 +80,10 @@ class KeyTable:
         try:
             changed = self.client.update_item(
                 TableName=self.name,
-                Key={"id": {"S": id_}},
+                Key={TableAttribute.ID: {"S": id_}},
                 UpdateExpression="SET revoked = if_not_exists(revoked, :now), "
                 "revoked_by = if_not_exists(revoked_by, :by)",
-                ConditionExpression="attribute_exists(id)",
+                ConditionExpression=f"attribute_exists({TableAttribute.ID})",
                 ExpressionAttributeValues={":now": {"S": format_time(now)}, ":by": {"S": by}},
                 ReturnValues="ALL_NEW",
             )
@@ -116,8 +118,8 @@ class KeyTable:
     ) -> Iterator[_Item]:
         query: dict[str, Any] = {
             "TableName": self.name,
-            "IndexName": INDEX,
-            "KeyConditionExpression": "kind = :kind",
+            "IndexName": API_KEY_INDEX,
+            "KeyConditionExpression": f"{TableAttribute.KIND} = :kind",
             "ExpressionAttributeValues": {":kind": _KIND},
             "ScanIndexForward": False,
         }
@@ -144,17 +146,21 @@ def _start_key(token: str | None) -> dict[str, Any] | None:
     match = _PAGE_TOKEN.fullmatch(token)
     if match is None:
         raise InvalidPageToken
-    return {"id": {"S": match["id"]}, "kind": _KIND, "created": {"S": match["created"]}}
+    return {
+        TableAttribute.ID: {"S": match["id"]},
+        TableAttribute.KIND: _KIND,
+        TableAttribute.CREATED: {"S": match["created"]},
+    }
 
 
 def _encode(key: ApiKey) -> dict[str, Any]:
     identity = key.identity
     texts = {
-        "id": identity.key_id,
+        TableAttribute.ID: identity.key_id,
         "digest": key.digest,
         "owner": identity.owner,
         "team": identity.team,
-        "created": format_time(key.created),
+        TableAttribute.CREATED: format_time(key.created),
         "created_by": key.created_by,
         # The table's items expire by the attribute expires_at. Keys do not use it, because they stay.
         "expires": identity.expires and format_time(identity.expires),
@@ -163,7 +169,7 @@ def _encode(key: ApiKey) -> dict[str, Any]:
     }
     lists = {"models": identity.models, "regions": identity.regions}
     return {
-        "kind": _KIND,
+        TableAttribute.KIND: _KIND,
         **{name: {"S": text} for name, text in texts.items() if text is not None},
         **{name: {"L": [{"S": item} for item in items]} for name, items in lists.items() if items},
     }
@@ -181,7 +187,7 @@ def _decode(item: _Item) -> ApiKey:
 
     return ApiKey(
         identity=KeyIdentity(
-            key_id=item["id"]["S"],
+            key_id=item[TableAttribute.ID]["S"],
             owner=item["owner"]["S"],
             team=item["team"]["S"],
             models=names("models"),
@@ -189,7 +195,7 @@ def _decode(item: _Item) -> ApiKey:
             expires=time("expires"),
         ),
         digest=item["digest"]["S"],
-        created=parse_time(item["created"]["S"]),
+        created=parse_time(item[TableAttribute.CREATED]["S"]),
         created_by=item["created_by"]["S"],
         revoked=time("revoked"),
         revoked_by=text("revoked_by"),

@@ -32,9 +32,7 @@ EXPIRY_SECONDS = 24 * 3600
 # DynamoDB's limit for an item is 400 KB.
 MAX_ITEM_BYTES = 300_000
 
-_ABSENT_OR_EXPIRED = (
-    f"attribute_not_exists({TableAttribute.REQUEST_ID}) OR {TableAttribute.EXPIRES_AT} < :now"
-)
+_ABSENT_OR_EXPIRED = f"attribute_not_exists({TableAttribute.ID}) OR {TableAttribute.EXPIRES_AT} < :now"
 
 T = TypeVar("T")
 
@@ -140,7 +138,7 @@ def fixed_id(key: tuple[str, ...], body: Mapping[str, Any], proposed: str) -> st
     """
     digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
     item = {
-        TableAttribute.REQUEST_ID: {"S": f"started#{_digest(key)}"},
+        TableAttribute.ID: {"S": f"started#{_digest(key)}"},
         "started": {"S": proposed},
         "body": {"S": digest},
         TableAttribute.EXPIRES_AT: {"N": str(int(time.time()) + EXPIRY_SECONDS)},
@@ -183,7 +181,7 @@ def _put_if_absent(item: Mapping[str, Any]) -> Mapping[str, Any]:
             ExpressionAttributeValues={":now": {"N": str(int(time.time()))}},
         )
     except dynamodb.exceptions.ConditionalCheckFailedException:
-        key = {TableAttribute.REQUEST_ID: item[TableAttribute.REQUEST_ID]}
+        key = {TableAttribute.ID: item[TableAttribute.ID]}
         response = dynamodb.get_item(TableName=request_table(), Key=key, ConsistentRead=True)
         found: Mapping[str, Any] | None = response.get("Item")
         # Without an item: it has expired and was deleted meanwhile.
@@ -231,7 +229,7 @@ def _store() -> Any:
 
     store = DynamoDBPersistenceLayer(
         request_table(),
-        key_attr=TableAttribute.REQUEST_ID,
+        key_attr=TableAttribute.ID,
         expiry_attr=TableAttribute.EXPIRES_AT,
         boto3_client=clients.dynamodb(),
     )

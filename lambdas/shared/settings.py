@@ -137,7 +137,7 @@ def key_table() -> str:
     Raises:
         SettingsError: the variable is missing.
     """
-    return _text("LLMMANAGER_KEY_TABLE")
+    return _text(EnvironmentVariable.KEY_TABLE)
 
 
 @cache

@@ -16,14 +16,14 @@ from aws_cdk import aws_lambda as lambda_
 from infra.api_keys import KeyAuthorizer, build_key_table
 from infra.python_function import FunctionBase
 from infra.settings import DeploymentSettings
-from lambdas.api_keys.key_table import INDEX
+from lambdas.contract import API_KEY_INDEX
 
 Properties = dict[str, dict[str, Any]]
 
 
 def test_the_index_of_the_table_is_the_one_that_the_functions_query(stack: Any) -> None:
     (index,) = stack.of_type("AWS::DynamoDB::Table")["KeyTable"]["GlobalSecondaryIndexes"]
-    assert index["IndexName"] == INDEX
+    assert index["IndexName"] == API_KEY_INDEX
 
 
 def test_the_table_stays_when_the_stack_is_deleted(stack: Any, varied: Any) -> None:

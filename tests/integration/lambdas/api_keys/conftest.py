@@ -11,8 +11,9 @@ import pytest
 from moto import mock_aws
 
 from lambdas.api_keys.api_key import ApiKey, KeyIdentity
-from lambdas.api_keys.key_table import INDEX, KeyTable
+from lambdas.api_keys.key_table import KeyTable
 from lambdas.api_keys.key_text import KeyText, new_key, new_key_id
+from lambdas.contract import API_KEY_INDEX
 
 KEY_TABLE = "keys-of-the-test"
 
@@ -41,7 +42,7 @@ def create_key_table(client: Any) -> None:
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         GlobalSecondaryIndexes=[
             {
-                "IndexName": INDEX,
+                "IndexName": API_KEY_INDEX,
                 "KeySchema": [
                     {"AttributeName": "kind", "KeyType": "HASH"},
                     {"AttributeName": "created", "KeyType": "RANGE"},
