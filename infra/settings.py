@@ -29,6 +29,7 @@ from infra.setting_values import (
     is_bucket_name,
     matches,
 )
+from lambdas.contract import EnvironmentVariable
 from llmmanager.bedrock.catalog.names import ResolvedModel
 
 __all__ = ["DEFAULTS", "LOG_RETENTION_DAYS", "SETTINGS", "DeploymentSettings", "Setting", "SettingsError"]
@@ -57,15 +58,17 @@ class Setting:
         kind: the values that it accepts.
         default: its value in cdk.json.
         description: Markdown, for the table in docs/deployment.md.
+        variable: the environment variable in which every function gets the value; None for none.
     """
 
     key: str
     kind: ValueKind[object]
     default: object
     description: str
+    variable: str | None
 
 
-def _setting(kind: ValueKind[_T], default: object, description: str) -> _T:
+def _setting(kind: ValueKind[_T], default: object, description: str, *, variable: str | None = None) -> _T:
     """Return a field that reads its value, and its default, with `kind`."""
 
     def read(value: object, field: attrs.Attribute[_T]) -> _T:
@@ -74,7 +77,7 @@ def _setting(kind: ValueKind[_T], default: object, description: str) -> _T:
     field = attrs.field(
         default=default,
         converter=attrs.Converter(read, takes_field=True),
-        metadata={"kind": kind, "default": default, "description": description},
+        metadata={"kind": kind, "default": default, "description": description, "variable": variable},
     )
     return cast(_T, field)
 
@@ -99,21 +102,40 @@ class DeploymentSettings:
         "[several stacks](operations.md#several-stacks)",
     )
     models: tuple[ResolvedModel, ...] = _setting(
-        Models(), ["Nova Lite", "Nova Micro", "Claude Haiku 4.5"], "models in order of preference"
+        Models(),
+        ["Nova Lite", "Nova Micro", "Claude Haiku 4.5"],
+        "models in order of preference",
+        variable=EnvironmentVariable.MODELS,
     )
     regions: tuple[str, ...] = _setting(
         Regions(),
         ["us-east-1", "us-west-2", "eu-central-1"],
         "regions whose Bedrock is called, in order of preference",
+        variable=EnvironmentVariable.REGIONS,
     )
     refresh_schedule: str = _setting(
         Text("a recurring schedule of EventBridge Scheduler", is_recurring_schedule, SCHEDULE_FORMAT),
         "rate(6 hours)",
         "when model access and quotas are refreshed (UTC)",
     )
-    map_concurrency: int = _setting(Integer(1, 10_000), 10, "concurrent shards of one batch")
-    worker_concurrency: int = _setting(Integer(1, 512), 32, "concurrent Converse calls of one worker")
-    shard_size: int = _setting(Integer(1, 10_000, "records"), 1_000, "maximum number of records in a shard")
+    map_concurrency: int = _setting(
+        Integer(1, 10_000),
+        10,
+        "concurrent shards of one batch",
+        variable=EnvironmentVariable.MAP_CONCURRENCY,
+    )
+    worker_concurrency: int = _setting(
+        Integer(1, 512),
+        32,
+        "concurrent Converse calls of one worker",
+        variable=EnvironmentVariable.WORKER_CONCURRENCY,
+    )
+    shard_size: int = _setting(
+        Integer(1, 10_000, "records"),
+        1_000,
+        "maximum number of records in a shard",
+        variable=EnvironmentVariable.SHARD_SIZE,
+    )
     worker_timeout_seconds: int = _setting(
         Integer(30, 900, "seconds"), 900, "timeout of a worker; the next worker continues its shard"
     )
@@ -124,7 +146,10 @@ class DeploymentSettings:
         "0: not reserved and not limited",
     )
     single_request_share: float = _setting(
-        Share(0.9), 0.1, "part of each Bedrock quota that batches leave to single requests"
+        Share(0.9),
+        0.1,
+        "part of each Bedrock quota that batches leave to single requests",
+        variable=EnvironmentVariable.SINGLE_REQUEST_SHARE,
     )
     batch_expiry_days: int = _setting(
         Integer(1, 3650, "days"), 30, "time until the files of batches and of single requests are deleted"
@@ -137,6 +162,7 @@ class DeploymentSettings:
         ),
         [],
         "other buckets that batches can read",
+        variable=EnvironmentVariable.INPUT_BUCKETS,
     )
     input_keys: tuple[str, ...] = _setting(
         # No aliases, because a permission to decrypt needs the ARN of the key.
@@ -193,7 +219,12 @@ class DeploymentSettings:
         30,
         "time until log lines are deleted",
     )
-    log_payloads: bool = _setting(Flag(), False, "whether prompts and answers are logged")
+    log_payloads: bool = _setting(
+        Flag(),
+        False,
+        "whether prompts and answers are logged",
+        variable=EnvironmentVariable.LOG_PAYLOADS,
+    )
     tracing: bool = _setting(
         Flag(), False, "whether X-Ray [traces](operations.md#traces) a sample of the requests"
     )
@@ -269,6 +300,14 @@ class DeploymentSettings:
                 f"of JSON, but at most {_MAX_LISTS_CHARACTERS} fit into the environment of a function (4 KB)",
             )
 
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables of every function with settings as values."""
+        return {
+            setting.variable: _variable_text(getattr(self, setting.key))
+            for setting in SETTINGS
+            if setting.variable is not None
+        }
+
     @property
     def warnings(self) -> tuple[str, ...]:
         """Warnings to print at synth."""
@@ -276,16 +315,20 @@ class DeploymentSettings:
 
 
 SETTINGS: Final = tuple(
-    Setting(
-        key=field.name,
-        kind=field.metadata["kind"],
-        default=field.metadata["default"],
-        description=field.metadata["description"],
-    )
-    for field in attrs.fields(DeploymentSettings)
+    Setting(key=field.name, **field.metadata) for field in attrs.fields(DeploymentSettings)
 )
 # The values in cdk.json, which users change. These are used without the CDK command line.
 DEFAULTS: Final[Mapping[str, object]] = {setting.key: setting.default for setting in SETTINGS}
+
+
+def _variable_text(value: object) -> str:
+    """Return a value as lambdas/shared/settings.py reads it."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case tuple():
+            return json.dumps([item.requested if isinstance(item, ResolvedModel) else item for item in value])
+    return str(value)
 
 
 def _check_spelling(context: Mapping[str, object]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from aws_cdk import Annotations, CfnOutput, Stack, Token
@@ -159,18 +158,11 @@ def _environment(
 ) -> dict[str, str]:
     """Return the environment variables of every function."""
     environment = {
-        EnvironmentVariable.MODELS: json.dumps([model.requested for model in settings.models]),
-        EnvironmentVariable.REGIONS: json.dumps(settings.regions),
+        **settings.environment(),
         EnvironmentVariable.TABLE: table.table_name,
         EnvironmentVariable.BUCKET: bucket.bucket_name,
-        EnvironmentVariable.INPUT_BUCKETS: json.dumps(settings.input_buckets),
         EnvironmentVariable.EVENT_BUS: bus.event_bus_name,
-        EnvironmentVariable.WORKER_CONCURRENCY: str(settings.worker_concurrency),
-        EnvironmentVariable.MAP_CONCURRENCY: str(settings.map_concurrency),
-        EnvironmentVariable.SINGLE_REQUEST_SHARE: str(settings.single_request_share),
-        EnvironmentVariable.SHARD_SIZE: str(settings.shard_size),
         EnvironmentVariable.METRICS_NAMESPACE: namespace,
-        EnvironmentVariable.LOG_PAYLOADS: str(settings.log_payloads).lower(),
         "POWERTOOLS_SERVICE_NAME": "llmmanager",
         "POWERTOOLS_LOG_LEVEL": "INFO",
     }

@@ -12,14 +12,14 @@ a list, which Logs Insights does not read as a number.
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from lambdas.contract import METRICS_NAMESPACE, EnvironmentVariable, Metric, MetricDimension
+from lambdas.contract import Metric, MetricDimension
+from lambdas.shared.settings import metrics_namespace
 from lambdas.shared.traces import send_attempts
 from llmmanager import BedrockResponse
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import LLMManagerError
@@ -119,7 +119,7 @@ def put_metrics(
             "Timestamp": time.time_ns() // 1_000_000,
             "CloudWatchMetrics": [
                 {
-                    "Namespace": os.environ.get(EnvironmentVariable.METRICS_NAMESPACE) or METRICS_NAMESPACE,
+                    "Namespace": metrics_namespace(),
                     "Dimensions": dimensions,
                     "Metrics": [{"Name": name, "Unit": _UNITS.get(name, "Count")} for name in values],
                 }

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import traceback
 
 from aws_lambda_powertools import Logger
 
-from lambdas.contract import EnvironmentVariable
 from lambdas.shared.codec import encode_request
+from lambdas.shared.settings import log_payloads
 from llmmanager import BedrockConverseRequest, BedrockResponse
 
 logger = Logger()
@@ -28,5 +27,5 @@ def log_unexpected(error: Exception) -> None:
 
 def log_payload(request: BedrockConverseRequest, response: BedrockResponse) -> None:
     """Log a request and its answer if the setting `log_payloads` is on."""
-    if os.environ.get(EnvironmentVariable.LOG_PAYLOADS) == "true":
+    if log_payloads():
         logger.info("payload", extra={"request": encode_request(request), "answer": response.get_content()})

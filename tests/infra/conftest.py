@@ -126,6 +126,7 @@ def varied(synthesise: Synthesise) -> SynthesisedStack:
         worker_concurrency="8",
         shard_size="50",
         worker_timeout_seconds="120",
+        single_request_share="0.25",
         batch_concurrency="6",
         batch_expiry_days="7",
         input_buckets="prompts-a,prompts-b",

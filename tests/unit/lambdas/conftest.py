@@ -23,13 +23,19 @@ ENVIRONMENT = {
 
 
 @pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+def fresh_settings() -> Iterator[None]:
+    """The settings are read from the environment of the test, and again after it."""
+    readers = [reader for reader in vars(settings).values() if hasattr(reader, "cache_clear")]
+    for reader in readers:
+        reader.cache_clear()
+    yield
+    for reader in readers:
+        reader.cache_clear()
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, fresh_settings: None) -> pytest.MonkeyPatch:
     """A valid environment, in which tests change variables."""
-    readers = (settings.model_settings, settings.batch_settings, settings.batch_state_machine_arn)
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    for reader in readers:
-        reader.cache_clear()
-    yield monkeypatch
-    for reader in readers:
-        reader.cache_clear()
+    return monkeypatch

@@ -185,6 +185,7 @@ def test_every_metric_of_a_line_has_a_value(lines: Any) -> None:
             assert line[metric["Name"]] > 0
 
 
+@pytest.mark.usefixtures("fresh_settings")
 def test_the_namespace_is_that_of_the_deployment(lines: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLMMANAGER_METRICS_NAMESPACE", "LLMManager/Test")
     put_metrics({"CatalogAgeSeconds": 0}, by={"Region": "us-east-1"})

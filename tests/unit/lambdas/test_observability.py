@@ -27,6 +27,7 @@ def test_prompts_and_answers_are_not_logged(logged: list[Any]) -> None:
     assert logged == []
 
 
+@pytest.mark.usefixtures("fresh_settings")
 def test_prompts_and_answers_are_logged_if_log_payloads_is_on(
     logged: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,6 +61,18 @@ def test_the_environment_is_read_once(environment):
     assert model_settings() is before
 
 
+def test_the_error_has_all_missing_and_invalid_variables(environment):
+    environment.delenv("LLMMANAGER_BUCKET")
+    environment.setenv("LLMMANAGER_SHARD_SIZE", "many")
+
+    with pytest.raises(SettingsError) as raised:
+        batch_settings()
+
+    assert str(raised.value) == (
+        "LLMMANAGER_BUCKET must be set; LLMMANAGER_SHARD_SIZE must be an integer of at least 1 (got 'many')"
+    )
+
+
 @pytest.mark.parametrize("name", sorted(set(READERS) - {"LLMMANAGER_INPUT_BUCKETS"}))
 @pytest.mark.parametrize("value", [None, "", "  "])
 def test_the_error_names_a_missing_variable(environment, name, value):
