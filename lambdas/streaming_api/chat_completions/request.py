@@ -1,0 +1,174 @@
+"""A Chat Completions request mapped to Converse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lambdas.streaming_api.chat_completions.messages import Conversation, read_messages
+from lambdas.streaming_api.chat_completions.request_fields import ignored_fields
+from lambdas.streaming_api.chat_completions.response_format import read_response_format
+from lambdas.streaming_api.chat_completions.tool_fields import RequestedTools, read_tools
+from lambdas.streaming_api.inference_parameters import InferenceParameters, inference_parameters
+from lambdas.streaming_api.json_fields import read_choice, read_flag, read_object
+from lambdas.streaming_api.mapped_request import MappedRequest
+from lambdas.streaming_api.reasoning_effort import EFFORTS, reasoning_fields
+from lambdas.streaming_api.request_metadata import request_metadata
+from lambdas.streaming_api.requested_models import requested_models
+from lambdas.streaming_api.structured_output import JSON_OBJECT_INSTRUCTION, answer_tool, output_config
+from lambdas.streaming_api.tool_names import accepted_name, changed_names
+from lambdas.streaming_api.tools import ToolChoice, one_tool_call_fields, tool_config
+from lambdas.streaming_api.turns import as_turns, tools_as_text
+
+_SERVICE_TIERS = {
+    "auto": None,
+    "default": "default",
+    "flex": "flex",
+    "priority": "priority",
+    "fast": "priority",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatRequest(MappedRequest):
+    """A Chat Completions request.
+
+    Attributes:
+        include_usage: whether the last chunk of a stream has the token counts.
+    """
+
+    include_usage: bool
+
+
+def read_chat_request(body: Mapping[str, Any], *, model_ids: Sequence[str]) -> ChatRequest:
+    """Return the request in the body of `POST /chat/completions`.
+
+    What depends on the model is decided for the first one, in a form in which the call can still fail over:
+    fields that another model does not know, and a forced tool choice, are removed by the library's feature
+    fallback, and `outputConfig` is used only if all models are known to support it.
+
+    Args:
+        body: the parsed JSON object.
+        model_ids: the ids of the models that may answer, the preferred one first, at least one.
+
+    Raises:
+        MappingError: a field is invalid or cannot be mapped. The library's own validation can find more
+            problems when the request is sent: `api_error` names the client's fields for these.
+    """
+    ignored = ignored_fields(body)
+    conversation = read_messages(body)
+    requested = read_tools(body)
+    parameters = _inference_parameters(body, model_ids[0])
+    metadata, without_room = request_metadata(
+        body.get("metadata"), {name: body.get(name) for name in ("user", "safety_identifier")}
+    )
+    answer = _Answer.read(body, requested, model_ids)
+    turns = as_turns(conversation.parts if requested.tools else tools_as_text(conversation.parts))
+    additional, without_effort = _additional_fields(body, requested, parameters, model_ids[0])
+    converse = {
+        "messages": turns.messages,
+        "system": [*conversation.system, *answer.instructions],
+        "inference_config": parameters.fields,
+        "additional_model_request_fields": additional,
+        "tool_config": answer.tool_config,
+        "request_metadata": metadata,
+        "service_tier": _service_tier(body),
+        "output_config": answer.output_config,
+    }
+    stream, include_usage = _stream_options(body)
+    names = ["messages.name"] if conversation.has_names else []
+    return ChatRequest(
+        models=requested_models(body),
+        converse={name: value for name, value in converse.items() if value},
+        stream=stream,
+        include_usage=include_usage,
+        ignored=(*ignored, *parameters.ignored, *without_effort, *without_room, *names),
+        origins={
+            **turns.origins,
+            **conversation.origins,
+            **parameters.origins,
+            **answer.origins,
+            "requestMetadata": "metadata",
+            "serviceTier": "service_tier",
+            "outputConfig": "response_format.json_schema",
+        },
+        tool_names=changed_names(_tool_names(requested, conversation)),
+        answer_tool=answer.tool_name,
+        json_object=bool(answer.instructions),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """The fields that decide the form of the answer: tools, schema, instructions."""
+
+    tool_config: Mapping[str, Any]
+    output_config: Mapping[str, Any] | None
+    instructions: Sequence[Mapping[str, Any]]
+    tool_name: str | None
+    origins: Mapping[str, str]
+
+    @classmethod
+    def read(cls, body: Mapping[str, Any], requested: RequestedTools, model_ids: Sequence[str]) -> _Answer:
+        wanted = read_response_format(body)
+        tools, choice = requested.tools, requested.choice
+        config, tool_name = None, None
+        if not isinstance(wanted, str):
+            config = output_config(wanted, model_ids)
+            # A call that the client forces has no room for an answer.
+            if config is None and choice.kind in ("auto", "none"):
+                tool = answer_tool(wanted, [tool.name for tool in tools])
+                tool_name = accepted_name(tool.name)
+                choice = ToolChoice("any") if tools else ToolChoice("tool", tool.name)
+                tools = (*tools, tool)
+        configured = tool_config(tools, choice) if tools else None
+        return cls(
+            tool_config=configured.fields if configured else {},
+            output_config=config,
+            instructions=[{"text": JSON_OBJECT_INSTRUCTION}] if wanted == "json_object" else [],
+            tool_name=tool_name,
+            origins=configured.origins if configured else {},
+        )
+
+
+def _inference_parameters(body: Mapping[str, Any], model_id: str) -> InferenceParameters:
+    is_new = body.get("max_completion_tokens") is not None
+    max_tokens = "max_completion_tokens" if is_new else "max_tokens"
+    return inference_parameters(body, model_id, max_tokens=max_tokens, stop="stop")
+
+
+def _additional_fields(
+    body: Mapping[str, Any], requested: RequestedTools, parameters: InferenceParameters, model_id: str
+) -> tuple[dict[str, Any], list[str]]:
+    """Return `additionalModelRequestFields`, and the client's fields without effect."""
+    fields: dict[str, Any] = {}
+    ignored = []
+    if body.get("reasoning_effort") is not None:
+        effort = read_choice(body["reasoning_effort"], "reasoning_effort", EFFORTS)
+        fields |= reasoning_fields(
+            effort, model_id, max_tokens=parameters.max_tokens, has_sampling=parameters.has_sampling
+        )
+        if not fields and effort != "none":
+            ignored.append("reasoning_effort")
+    if requested.one_call:
+        fields |= one_tool_call_fields(requested.choice, model_id, "parallel_tool_calls")
+    return fields, ignored
+
+
+def _service_tier(body: Mapping[str, Any]) -> dict[str, Any] | None:
+    if body.get("service_tier") is None:
+        return None
+    tier = _SERVICE_TIERS[read_choice(body["service_tier"], "service_tier", _SERVICE_TIERS)]
+    return {"type": tier} if tier is not None else None
+
+
+def _stream_options(body: Mapping[str, Any]) -> tuple[bool, bool]:
+    """Return whether the answer is streamed, and whether its token counts are."""
+    stream = read_flag(body.get("stream") or False, "stream")
+    options = read_object(body.get("stream_options") or {}, "stream_options")
+    return stream, read_flag(options.get("include_usage") or False, "stream_options.include_usage")
+
+
+def _tool_names(requested: RequestedTools, conversation: Conversation) -> list[str]:
+    return [*(tool.name for tool in requested.tools), *conversation.tool_names]

@@ -1,0 +1,127 @@
+"""`tools`, `tool_choice` and `parallel_tool_calls` of a Chat Completions request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lambdas.streaming_api.cache_points import read_cache_point
+from lambdas.streaming_api.json_fields import (
+    read_choice,
+    read_flag,
+    read_list,
+    read_object,
+    read_text,
+    required,
+)
+from lambdas.streaming_api.mapping_error import MappingError, missing, unsupported
+from lambdas.streaming_api.tools import FunctionTool, ToolChoice
+
+_CUSTOM = "describe the tool as a function"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedTools:
+    """The tools that the model may call, and whether it must call one.
+
+    Attributes:
+        one_call: whether an answer may have at most one tool call.
+    """
+
+    tools: tuple[FunctionTool, ...]
+    choice: ToolChoice
+    one_call: bool
+
+
+def read_tools(body: Mapping[str, Any]) -> RequestedTools:
+    """Return the tools of a request. With `"tool_choice": "none"` there are none.
+
+    Raises:
+        MappingError: a tool or the choice is invalid or cannot be mapped.
+    """
+    tools = tuple(
+        _tool(read_object(item, f"tools[{index}]"), f"tools[{index}]")
+        for index, item in enumerate(read_list(body.get("tools") or [], "tools"))
+    )
+    parallel = body.get("parallel_tool_calls")
+    one_call = parallel is not None and not read_flag(parallel, "parallel_tool_calls")
+    tools, choice = _choice(body.get("tool_choice"), tools)
+    if choice.kind == "none":
+        tools = ()
+    return RequestedTools(tools, choice, one_call and bool(tools))
+
+
+def _tool(item: Mapping[str, Any], path: str) -> FunctionTool:
+    if required(item, "type", f"{path}.type") != "function":
+        raise unsupported(f"{path}.type", _CUSTOM)
+    here = f"{path}.function"
+    function = read_object(required(item, "function", here), here)
+    name = read_text(required(function, "name", f"{here}.name"), f"{here}.name")
+    if not name:
+        raise missing(f"{here}.name")
+    schema, strict = function.get("parameters"), function.get("strict")
+    return FunctionTool(
+        name=name,
+        description=read_text(function.get("description") or "", f"{here}.description"),
+        schema=None if schema is None else read_object(schema, f"{here}.parameters"),
+        strict=None if strict is None else read_flag(strict, f"{here}.strict"),
+        cache_point=read_cache_point(item, path) or read_cache_point(function, here),
+        path=here,
+        schema_path=f"{here}.parameters",
+    )
+
+
+def _choice(value: Any, tools: tuple[FunctionTool, ...]) -> tuple[tuple[FunctionTool, ...], ToolChoice]:
+    """Return the tools that are allowed, and the choice among them."""
+    path = "tool_choice"
+    if value is None:
+        return tools, ToolChoice()
+    if isinstance(value, str):
+        kind = read_choice(value, path, ("none", "auto", "required"))
+        if kind == "none":
+            return tools, ToolChoice("none")
+        if kind == "required":
+            return _not_empty(tools), ToolChoice("any")
+        return tools, ToolChoice()
+    choice = read_object(value, path)
+    type_ = required(choice, "type", f"{path}.type")
+    if type_ == "custom":
+        raise unsupported(f"{path}.type", _CUSTOM)
+    if read_choice(type_, f"{path}.type", ("function", "allowed_tools")) == "function":
+        name = _function_name(choice, path)
+        _find(name, tools, f"{path}.function.name")
+        return tools, ToolChoice("tool", name)
+    return _allowed_tools(choice, tools)
+
+
+def _allowed_tools(
+    choice: Mapping[str, Any], tools: tuple[FunctionTool, ...]
+) -> tuple[tuple[FunctionTool, ...], ToolChoice]:
+    path = "tool_choice.allowed_tools"
+    allowed = read_object(required(choice, "allowed_tools", path), path)
+    mode = read_choice(allowed.get("mode"), f"{path}.mode", ("auto", "required"))
+    names = []
+    for index, item in enumerate(read_list(required(allowed, "tools", f"{path}.tools"), f"{path}.tools")):
+        here = f"{path}.tools[{index}]"
+        name = _function_name(read_object(item, here), here)
+        _find(name, tools, f"{here}.function.name")
+        names.append(name)
+    kept = tuple(tool for tool in tools if tool.name in names)
+    return _not_empty(kept), ToolChoice("any" if mode == "required" else "auto")
+
+
+def _function_name(fields: Mapping[str, Any], path: str) -> str:
+    function = read_object(required(fields, "function", f"{path}.function"), f"{path}.function")
+    return read_text(required(function, "name", f"{path}.function.name"), f"{path}.function.name")
+
+
+def _find(name: str, tools: tuple[FunctionTool, ...], path: str) -> None:
+    if not any(tool.name == name for tool in tools):
+        raise MappingError(path, "must be the name of one of the tools")
+
+
+def _not_empty(tools: tuple[FunctionTool, ...]) -> tuple[FunctionTool, ...]:
+    if not tools:
+        raise MappingError("tool_choice", "must be none or auto without tools")
+    return tools
