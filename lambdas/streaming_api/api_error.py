@@ -28,6 +28,7 @@ _BY_PROBLEM = {
     "busy": (_SERVER, "service_unavailable"),
     "internal-error": (_SERVER, "internal_error"),
 }
+_NO_ANSWER = ("all-targets-failed", "deadline-exceeded")
 _THROTTLES = {"ThrottlingException", "ServiceQuotaExceededException", "TooManyRequestsException"}
 # Beside throttled attempts, these do not change that a later request can succeed.
 _PERMANENT = {"AccessDeniedException", "ResourceNotFoundException", "ValidationException"}
@@ -60,17 +61,6 @@ class ApiError:
         return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
 
 
-def invalid_api_key() -> ApiError:
-    """Return the error for a key that is missing, unknown, expired or revoked (401)."""
-    return ApiError(401, "The API key is missing or invalid.", _INVALID, "invalid_api_key")
-
-
-def model_not_found(name: str, available: str) -> ApiError:
-    """Return the error for a model that is not configured or not allowed for the key (404)."""
-    message = f"The model {name!r:.200} does not exist or is not available to you. Available: {available}."
-    return ApiError(404, message, _INVALID, "model_not_found", "model")
-
-
 def insufficient_quota(message: str) -> ApiError:
     """Return the error for a budget that is used up (429). A retry does not help."""
     return ApiError(429, message, "insufficient_quota", "insufficient_quota", headers=_NO_RETRY)
@@ -98,19 +88,22 @@ def api_error(error: Exception, *, reference: str, origins: Origins | None = Non
     """Return the error for an exception. An unexpected exception is logged.
 
     Args:
-        error: an exception of the mapping, of the library or of AWS.
+        error: an exception of the mapping, of the check of a key, of the library or of AWS.
         reference: the id by which the log can be searched.
         origins: the client's paths, for problems that the library's validation finds.
     """
     if isinstance(error, MappingError):
         return ApiError(400, str(error), _INVALID, error.code, error.param)
     # Imported here, because most requests succeed.
+    from lambdas.api_keys.allowed_targets import KeyNotAllowed
     from lambdas.shared.problems import problem_from_error
 
+    if isinstance(error, KeyNotAllowed):
+        return ApiError(error.status, error.message, _INVALID, error.code, error.param)
     problem = problem_from_error(error, reference=reference)
     if problem.slug == "invalid-request":
         return _invalid_request(problem.errors, origins or {})
-    if problem.slug == "all-targets-failed" and _is_throttled(problem.more.get("attempts") or ()):
+    if problem.slug in _NO_ANSWER and _is_throttled(problem.more.get("attempts") or ()):
         return rate_limited(
             "The models are throttled. Retry later.",
             retry_after=float(problem.headers.get("Retry-After", "1")),

@@ -60,6 +60,26 @@ def read_choice(value: Any, path: str, choices: Collection[str]) -> str:
     raise _rejection(value, path, f"one of {', '.join(choices)}")
 
 
+def optional_object(value: Any, path: str) -> Mapping[str, Any]:
+    """Return an object; an empty one for null."""
+    return {} if value is None else read_object(value, path)
+
+
+def optional_list(value: Any, path: str) -> list[Any]:
+    """Return a list; an empty one for null."""
+    return [] if value is None else read_list(value, path)
+
+
+def optional_text(value: Any, path: str) -> str:
+    """Return a string; an empty one for null."""
+    return "" if value is None else read_text(value, path)
+
+
+def optional_flag(value: Any, path: str) -> bool:
+    """Return a boolean; False for null."""
+    return False if value is None else read_flag(value, path)
+
+
 def required(fields: Mapping[str, Any], name: str, path: str) -> Any:
     """Return a member of an object that must not be missing or null.
 

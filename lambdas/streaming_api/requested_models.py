@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lambdas.streaming_api.json_fields import read_list, read_text, required
+from lambdas.streaming_api.json_fields import optional_list, read_text, required
 from lambdas.streaming_api.mapping_error import MappingError
 
 
@@ -21,7 +21,7 @@ def requested_models(body: Mapping[str, Any]) -> tuple[str, ...]:
     names = [name.strip() for name in read_text(required(body, "model", "model"), "model").split(",")]
     if not all(names):
         raise MappingError("model", "must be the name or id of a model")
-    others = read_list(body.get("models") or [], "models")
+    others = optional_list(body.get("models"), "models")
     for index, name in enumerate(others):
         if not read_text(name, f"models[{index}]").strip():
             raise MappingError(f"models[{index}]", "must be the name or id of a model")

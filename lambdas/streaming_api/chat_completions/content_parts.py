@@ -6,7 +6,14 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from lambdas.streaming_api.cache_points import read_cache_point
-from lambdas.streaming_api.json_fields import read_choice, read_list, read_object, read_text, required
+from lambdas.streaming_api.json_fields import (
+    optional_text,
+    read_choice,
+    read_list,
+    read_object,
+    read_text,
+    required,
+)
 from lambdas.streaming_api.mapping_error import missing, unsupported
 from lambdas.streaming_api.media import (
     audio_block,
@@ -95,7 +102,7 @@ def _file(part: Mapping[str, Any], path: str) -> ContentBlock:
     given = fields.get("file_data")
     if given is None:
         raise missing(f"{here}.file_data")
-    here, name = f"{here}.file_data", read_text(fields.get("filename") or "", f"{here}.filename")
+    here, name = f"{here}.file_data", optional_text(fields.get("filename"), f"{here}.filename")
     text = read_text(given, here)
     if not text[:5].lower().startswith("data:") and ":" not in text[:20]:
         return ContentBlock(file_block(read_base64(text, here), here, name=name), here)

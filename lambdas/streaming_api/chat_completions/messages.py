@@ -16,7 +16,14 @@ from lambdas.streaming_api.chat_completions.content_parts import (
     content_blocks,
 )
 from lambdas.streaming_api.chat_completions.reasoning_details import FIELD, reasoning_blocks
-from lambdas.streaming_api.json_fields import read_choice, read_list, read_object, read_text, required
+from lambdas.streaming_api.json_fields import (
+    optional_list,
+    read_choice,
+    read_list,
+    read_object,
+    read_text,
+    required,
+)
 from lambdas.streaming_api.mapping_error import MappingError, missing, unsupported
 from lambdas.streaming_api.tool_names import ToolIds, accepted_name
 from lambdas.streaming_api.turns import Part
@@ -123,7 +130,7 @@ def _assistant_parts(
     if message.get("refusal") is not None:
         text = read_text(message["refusal"], f"{path}.refusal")
         yield Part("assistant", {"text": text}, f"{path}.refusal")
-    calls = read_list(message.get("tool_calls") or [], f"{path}.tool_calls")
+    calls = optional_list(message.get("tool_calls"), f"{path}.tool_calls")
     for index, item in enumerate(calls):
         here = f"{path}.tool_calls[{index}]"
         yield Part("assistant", _tool_use(read_object(item, here), here, ids, tool_names), here)

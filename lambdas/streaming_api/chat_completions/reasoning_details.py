@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambdas.streaming_api.answer_events import ReasoningDelta
-from lambdas.streaming_api.json_fields import read_list, read_object, read_text
+from lambdas.streaming_api.json_fields import optional_text, read_list, read_object, read_text
 from lambdas.streaming_api.media import read_base64
 
 FIELD = "reasoning_details"
@@ -51,7 +51,7 @@ def reasoning_blocks(message: Mapping[str, Any], path: str) -> list[Mapping[str,
                 texts[key] = {"text": "", "signature": ""}
                 blocks.append({"reasoningContent": {"reasoningText": texts[key]}})
             for name in ("text", "signature"):
-                texts[key][name] += read_text(entry.get(name) or "", f"{here}[{index}].{name}")
+                texts[key][name] += optional_text(entry.get(name), f"{here}[{index}].{name}")
             if key is None and texts[key]["signature"]:
                 del texts[key]  # without indexes, the signature ends an entry
     return [block for block in blocks if _is_signed(block["reasoningContent"])]

@@ -11,7 +11,7 @@ from lambdas.streaming_api.chat_completions.request_fields import ignored_fields
 from lambdas.streaming_api.chat_completions.response_format import read_response_format
 from lambdas.streaming_api.chat_completions.tool_fields import RequestedTools, read_tools
 from lambdas.streaming_api.inference_parameters import InferenceParameters, inference_parameters
-from lambdas.streaming_api.json_fields import read_choice, read_flag, read_object
+from lambdas.streaming_api.json_fields import optional_flag, optional_object, read_choice
 from lambdas.streaming_api.mapped_request import MappedRequest
 from lambdas.streaming_api.reasoning_effort import EFFORTS, reasoning_fields
 from lambdas.streaming_api.request_metadata import request_metadata
@@ -165,9 +165,9 @@ def _service_tier(body: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _stream_options(body: Mapping[str, Any]) -> tuple[bool, bool]:
     """Return whether the answer is streamed, and whether its token counts are."""
-    stream = read_flag(body.get("stream") or False, "stream")
-    options = read_object(body.get("stream_options") or {}, "stream_options")
-    return stream, read_flag(options.get("include_usage") or False, "stream_options.include_usage")
+    stream = optional_flag(body.get("stream"), "stream")
+    options = optional_object(body.get("stream_options"), "stream_options")
+    return stream, optional_flag(options.get("include_usage"), "stream_options.include_usage")
 
 
 def _tool_names(requested: RequestedTools, conversation: Conversation) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from lambdas.streaming_api.json_fields import read_choice, read_object, read_text, required
+from lambdas.streaming_api.json_fields import optional_text, read_choice, read_object, read_text, required
 from lambdas.streaming_api.mapping_error import MappingError
 from lambdas.streaming_api.structured_output import AnswerSchema
 
@@ -31,7 +31,7 @@ def read_response_format(body: Mapping[str, Any]) -> Literal["text", "json_objec
         raise MappingError(f"{path}.schema.type", 'must be "object"')
     return AnswerSchema(
         name=read_text(required(fields, "name", f"{path}.name"), f"{path}.name"),
-        description=read_text(fields.get("description") or "", f"{path}.description"),
+        description=optional_text(fields.get("description"), f"{path}.description"),
         schema=schema,
         path=f"{path}.schema",
     )

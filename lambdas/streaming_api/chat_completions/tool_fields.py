@@ -8,6 +8,8 @@ from typing import Any
 
 from lambdas.streaming_api.cache_points import read_cache_point
 from lambdas.streaming_api.json_fields import (
+    optional_list,
+    optional_text,
     read_choice,
     read_flag,
     read_list,
@@ -42,7 +44,7 @@ def read_tools(body: Mapping[str, Any]) -> RequestedTools:
     """
     tools = tuple(
         _tool(read_object(item, f"tools[{index}]"), f"tools[{index}]")
-        for index, item in enumerate(read_list(body.get("tools") or [], "tools"))
+        for index, item in enumerate(optional_list(body.get("tools"), "tools"))
     )
     parallel = body.get("parallel_tool_calls")
     one_call = parallel is not None and not read_flag(parallel, "parallel_tool_calls")
@@ -63,7 +65,7 @@ def _tool(item: Mapping[str, Any], path: str) -> FunctionTool:
     schema, strict = function.get("parameters"), function.get("strict")
     return FunctionTool(
         name=name,
-        description=read_text(function.get("description") or "", f"{here}.description"),
+        description=optional_text(function.get("description"), f"{here}.description"),
         schema=None if schema is None else read_object(schema, f"{here}.parameters"),
         strict=None if strict is None else read_flag(strict, f"{here}.strict"),
         cache_point=read_cache_point(item, path) or read_cache_point(function, here),
