@@ -48,7 +48,14 @@ def test_the_examples_of_a_page_run_twice_in_any_folder_and_print_what_it_shows(
 
 def test_every_page_about_the_library_has_an_example() -> None:
     without = {page.name for page in PAGES if page not in WITH_EXAMPLES}
-    assert without == {"README.md", "api.md", "contributing.md", "how-it-works.md", "mutation-testing.md"}
+    assert without == {
+        "README.md",
+        "api.md",
+        "chat-completions.md",
+        "contributing.md",
+        "how-it-works.md",
+        "mutation-testing.md",
+    }
 
 
 def test_the_configuration_file_of_fake_bedrock_is_valid(fake_bedrock: FakeBedrock) -> None:
