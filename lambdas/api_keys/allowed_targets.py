@@ -92,6 +92,11 @@ def allowed_targets(
     )
 
 
+def is_configured(name: str, configured: Sequence[str], resolve: Resolve) -> bool:
+    """Whether the deployment has a model that a key with this name allows."""
+    return any(_common(_resolved(configured, resolve), list(_resolved([name], resolve))))
+
+
 def _models_of_key(
     identity: KeyIdentity, configured: Sequence[str], resolve: Resolve
 ) -> tuple[ResolvedName, ...]:

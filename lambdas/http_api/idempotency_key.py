@@ -31,12 +31,9 @@ def run_with_key(
         Problem: the key was used with another body, or its first request is still in progress.
         InvalidRequest: the key is malformed.
     """
-    key = request.header(HEADER)
-    if key is None:
+    full_key = _full_key(request, route)
+    if full_key is None:
         return work(_new_id)
-    if not 0 < len(key) <= MAX_KEY_LENGTH or not key.isprintable():
-        raise InvalidRequest([f"{HEADER}: must be 1 to {MAX_KEY_LENGTH} printable characters"])
-    full_key = ("http", route, request.caller, key)
 
     def run() -> list[Any]:
         response = work(lambda: fixed_id(full_key, body, _new_id()))
@@ -49,6 +46,34 @@ def run_with_key(
     status, response_body, headers = result.answer
     replay = {"Idempotent-Replay": "true"} if result.replayed else {}
     return HttpResponse(status, response_body, {**headers, **replay})
+
+
+def id_with_key(request: HttpRequest, route: str, body: Mapping[str, Any], proposed: str) -> str:
+    """Return the id for what a request creates: `proposed`, or that of an earlier request with the same key.
+
+    Only the id is stored, so it suits a request whose response must not be stored.
+
+    Raises:
+        Problem: the key was used with another body, or the table of keys is unavailable.
+        InvalidRequest: the key is malformed.
+    """
+    full_key = _full_key(request, route)
+    if full_key is None:
+        return proposed
+    try:
+        return fixed_id(full_key, body, proposed)
+    except IdempotencyError as error:
+        raise idempotency_problem(error, name=HEADER) from None
+
+
+def _full_key(request: HttpRequest, route: str) -> tuple[str, ...] | None:
+    """Return the key of a request, which is different for each route and caller, or None."""
+    key = request.header(HEADER)
+    if key is None:
+        return None
+    if not 0 < len(key) <= MAX_KEY_LENGTH or not key.isprintable():
+        raise InvalidRequest([f"{HEADER}: must be 1 to {MAX_KEY_LENGTH} printable characters"])
+    return ("http", route, request.caller, key)
 
 
 def _new_id() -> str:

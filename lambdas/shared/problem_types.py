@@ -33,13 +33,17 @@ PROBLEM_TYPES: Final[Mapping[str, ProblemType]] = {
     "own-outcome": ProblemType(
         400, "the message is an outcome of this stack, sent back by a rule or a reply queue", place="queue"
     ),
-    "not-found": ProblemType(404, "the path, batch, request or model does not exist"),
+    "not-found": ProblemType(404, "the path, batch, request, model or key does not exist"),
     "method-not-allowed": ProblemType(405, "the path supports other methods (`Allow`)"),
     "in-progress": ProblemType(
         409, "the first request with this `Idempotency-Key` is still in progress", can_retry=True
     ),
     "batch-ended": ProblemType(409, "the batch cannot be stopped, because it has ended in another way"),
     "batch-not-resumable": ProblemType(409, "the batch is running or complete"),
+    "key-created": ProblemType(
+        409,
+        "an earlier request with this `Idempotency-Key` created the key `keyId`, which is not shown again",
+    ),
     "idempotency-key-reused": ProblemType(422, "the `Idempotency-Key` was used with another body"),
     "answer-refused": ProblemType(
         422, "models answered, but no answer follows the rules of `responseValidation`"

@@ -20,6 +20,10 @@ ROUTES = {
     "POST /v1/batches/{batchId}/resume",
     "GET /v1/models",
     "GET /v1/models/{name}/access",
+    "GET /v1/keys",
+    "POST /v1/keys",
+    "GET /v1/keys/{keyId}",
+    "DELETE /v1/keys/{keyId}",
     "GET /v1/health",
 }
 # Methods for unknown routes, which the function answers too.

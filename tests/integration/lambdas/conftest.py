@@ -12,6 +12,7 @@ import pytest
 from moto import mock_aws
 
 from lambdas.batch import collect, plan, worker
+from lambdas.contract import API_KEY_INDEX
 from llmmanager.testing import FakeBedrock
 
 MODELS = ("Nova Lite", "Nova Micro")
@@ -19,6 +20,7 @@ REGIONS = ("us-east-1", "us-west-2", "eu-central-1")
 BUCKET = "batches-of-the-test"
 TABLE = "catalog-of-the-test"
 REQUEST_TABLE = "requests-of-the-test"
+KEY_TABLE = "keys-of-the-test"
 STATE_MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:Batch"
 
 
@@ -37,6 +39,7 @@ def deployed(
         "LLMMANAGER_REGIONS": json.dumps(REGIONS),
         "LLMMANAGER_TABLE": TABLE,
         "LLMMANAGER_REQUEST_TABLE": REQUEST_TABLE,
+        "LLMMANAGER_KEY_TABLE": KEY_TABLE,
         "LLMMANAGER_BUCKET": BUCKET,
         "LLMMANAGER_INPUT_BUCKETS": json.dumps(["bucket-of-another-team"]),
         "LLMMANAGER_BATCH_STATE_MACHINE_ARN": STATE_MACHINE,
@@ -65,12 +68,34 @@ def deployed(
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         )
+        _create_key_table()
         boto3.client("stepfunctions").create_state_machine(
             name="Batch", definition=json.dumps(_MACHINE), roleArn="arn:aws:iam::123456789012:role/any"
         )
         cold_start()
         yield fake_bedrock
         cold_start()
+
+
+def _create_key_table() -> None:
+    boto3.client("dynamodb").create_table(
+        TableName=KEY_TABLE,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": "S"} for name in ("id", "kind", "created")
+        ],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": API_KEY_INDEX,
+                "KeySchema": [
+                    {"AttributeName": "kind", "KeyType": "HASH"},
+                    {"AttributeName": "created", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+    )
 
 
 _MACHINE = {"StartAt": "Plan", "States": {"Plan": {"Type": "Pass", "End": True}}}
