@@ -69,7 +69,7 @@ class Integer:
 
 
 @dataclass(frozen=True)
-class OneInteger:
+class IntegerChoice:
     """One of some whole numbers in ascending order."""
 
     what: str

@@ -20,8 +20,8 @@ from infra.setting_values import (
     Choice,
     Flag,
     Integer,
+    IntegerChoice,
     Names,
-    OneInteger,
     SettingsError,
     Share,
     Text,
@@ -215,7 +215,7 @@ class DeploymentSettings:
         "key can still work; 0: no cache",
     )
     log_retention_days: int = _setting(
-        OneInteger("a retention that CloudWatch Logs supports", LOG_RETENTION_DAYS, "days"),
+        IntegerChoice("a retention that CloudWatch Logs supports", LOG_RETENTION_DAYS, "days"),
         30,
         "time until log lines are deleted",
     )
