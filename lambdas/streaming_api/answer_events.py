@@ -145,11 +145,11 @@ class _Reader:
             else:
                 self.held_back[block] = self.held_back.get(block, "") + delta["text"]
         elif "reasoningContent" in delta:
-            part = delta["reasoningContent"]
             self.open_text.add(block)
-            yield ReasoningDelta(
-                block, part.get("text", ""), part.get("signature", ""), part.get("redactedContent", b"")
-            )
+            part = delta["reasoningContent"]
+            members = part.get("text", ""), part.get("signature", ""), part.get("redactedContent", b"")
+            if any(members):
+                yield ReasoningDelta(block, *members)
         elif "toolUse" in delta:
             yield from self._arguments(block, delta["toolUse"].get("input") or "")
 

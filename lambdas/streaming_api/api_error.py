@@ -32,6 +32,7 @@ _NO_ANSWER = ("all-targets-failed", "deadline-exceeded")
 _THROTTLES = {"ThrottlingException", "ServiceQuotaExceededException", "TooManyRequestsException"}
 # Beside throttled attempts, these do not change that a later request can succeed.
 _PERMANENT = {"AccessDeniedException", "ResourceNotFoundException", "ValidationException"}
+_MAX_PROBLEMS = 20
 # Messages of models for a request that exceeds their context.
 _TOO_LONG = ("input is too long", "prompt is too long", "maximum context length", "context window")
 
@@ -122,7 +123,8 @@ def _invalid_request(problems: list[str], origins: Origins) -> ApiError:
         path, text = client_problem(problem, origins)
         param = param or path or None
         texts.append(f"{path}: {text}" if path else text)
-    message = "; ".join(texts)
+    more = [f"and {len(texts) - _MAX_PROBLEMS} more problems"] if len(texts) > _MAX_PROBLEMS else []
+    message = "; ".join([*texts[:_MAX_PROBLEMS], *more])
     if any(text in message.lower() for text in _TOO_LONG):
         return ApiError(400, message, _INVALID, "context_length_exceeded", "messages")
     return ApiError(400, message, _INVALID, "invalid_value" if param else None, param)

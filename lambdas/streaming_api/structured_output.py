@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambdas.streaming_api.model_features import has_structured_output
+from lambdas.streaming_api.tool_names import accepted_name
 from lambdas.streaming_api.tools import FunctionTool
 
 JSON_OBJECT_INSTRUCTION = (
@@ -47,7 +48,10 @@ def output_config(answer: AnswerSchema, model_ids: Sequence[str]) -> dict[str, A
     closed = _closed(answer.schema)
     if closed is None:
         return None
-    definition: dict[str, Any] = {"schema": json.dumps(closed, ensure_ascii=False), "name": answer.name}
+    definition: dict[str, Any] = {
+        "schema": json.dumps(closed, ensure_ascii=False),
+        "name": accepted_name(answer.name),
+    }
     if answer.description:
         definition["description"] = answer.description
     return {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": definition}}}

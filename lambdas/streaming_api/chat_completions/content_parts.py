@@ -16,8 +16,8 @@ from lambdas.streaming_api.json_fields import (
 )
 from lambdas.streaming_api.mapping_error import missing, unsupported
 from lambdas.streaming_api.media import (
+    DataUrl,
     audio_block,
-    document_block,
     file_block,
     image_block,
     read_base64,
@@ -104,12 +104,9 @@ def _file(part: Mapping[str, Any], path: str) -> ContentBlock:
         raise missing(f"{here}.file_data")
     here, name = f"{here}.file_data", optional_text(fields.get("filename"), f"{here}.filename")
     text = read_text(given, here)
-    if not text[:5].lower().startswith("data:") and ":" not in text[:20]:
-        return ContentBlock(file_block(read_base64(text, here), here, name=name), here)
-    url = read_data_url(text, here)
-    if url.media_type.startswith("image/"):
-        return ContentBlock(image_block(url.content, here), here)
-    return ContentBlock(document_block(url.content, here, name=name, media_type=url.media_type), here)
+    # Some clients send base64 without the beginning of a data URL. Base64 has no colon.
+    url = read_data_url(text, here) if ":" in text[:256] else DataUrl("", read_base64(text, here))
+    return ContentBlock(file_block(url.content, here, name=name, media_type=url.media_type), here)
 
 
 def _breakpoint(part: Mapping[str, Any], path: str) -> Mapping[str, Any] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,7 +73,7 @@ def read_messages(body: Mapping[str, Any]) -> Conversation:
         elif role == "assistant":
             conversation.parts += _assistant_parts(message, path, ids, conversation.tool_names)
         elif role == "tool":
-            conversation.parts.append(_tool_result(message, path, ids))
+            conversation.parts += _tool_result(message, path, ids)
         else:
             types = USER_PARTS if role == "user" else TEXT_PARTS
             conversation.parts += [
@@ -160,13 +160,15 @@ def _arguments(text: str) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {"arguments": value}
 
 
-def _tool_result(message: Mapping[str, Any], path: str, ids: ToolIds) -> Part:
+def _tool_result(message: Mapping[str, Any], path: str, ids: ToolIds) -> list[Part]:
+    """Return the result, and the cache point behind it if the message or one of its parts has one."""
     id_ = read_text(required(message, "tool_call_id", f"{path}.tool_call_id"), f"{path}.tool_call_id")
     content = message.get("content")
     if content is not None and not isinstance(content, str | list):
         # Some clients send the value itself.
         message = {**message, "content": json.dumps(content, ensure_ascii=False)}
-    blocks: Sequence[Mapping[str, Any]] = [
-        block for block, _ in content_blocks(message, path, TOOL_PARTS) if "cachePoint" not in block
-    ]
-    return Part("user", {"toolResult": {"toolUseId": ids.of_result(id_), "content": list(blocks)}}, path)
+    blocks = [block for block, _ in content_blocks(message, path, TOOL_PARTS)]
+    content = [block for block in blocks if "cachePoint" not in block]
+    points = [block for block in blocks if "cachePoint" in block]
+    result = {"toolResult": {"toolUseId": ids.of_result(id_), "content": content}}
+    return [Part("user", block, path) for block in (result, *points[-1:])]

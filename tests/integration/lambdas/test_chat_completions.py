@@ -85,6 +85,25 @@ def test_an_answer_for_a_schema_is_json_with_every_model(client: Callable[..., C
     assert "tool_calls" not in message_of(answer)
 
 
+def test_a_model_that_thinks_answers_for_a_schema(client: Callable[..., Client]) -> None:
+    # Claude rejects a forced call of a tool while it thinks.
+    answer = client("Claude Sonnet 4").complete(ASK, response_format=FORMAT, reasoning_effort="low")
+    assert "celsius" in json.loads(message_of(answer)["content"])
+    assert message_of(answer)["reasoning_details"]
+
+
+def test_one_tool_call_at_a_time_fails_over_to_a_model_without_it(
+    client: Callable[..., Client], fake_bedrock: FakeBedrock
+) -> None:
+    haiku = client("Claude Haiku 4.5", "Nova Lite")
+    for tool_choice in ("auto", "required"):
+        answer = haiku.complete(ASK, tools=[WEATHER], tool_choice=tool_choice, parallel_tool_calls=False)
+        assert message_of(answer)["tool_calls"]
+    fake_bedrock.deny(HAIKU)
+    answer = haiku.complete(ASK, tools=[WEATHER], parallel_tool_calls=False)
+    assert (answer["model"], len(message_of(answer)["tool_calls"])) == ("amazon.nova-lite-v1:0", 1)
+
+
 def test_an_answer_for_a_schema_fails_over_to_a_model_without_support_for_it(
     client: Callable[..., Client], fake_bedrock: FakeBedrock
 ) -> None:

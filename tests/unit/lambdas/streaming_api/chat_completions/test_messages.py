@@ -129,6 +129,17 @@ def test_a_result_may_contain_an_image_or_a_value() -> None:
     assert second == [{"text": '{"a": 1}'}]
 
 
+def test_a_cache_point_of_a_result_follows_the_result() -> None:
+    control = {"type": "ephemeral"}
+    for content, more in (("1", {"cache_control": control}), ([text("1", cache_control=control)], {})):
+        message = {**result("1", content), **more}
+        request = converse(HELLO, assistant("", call("1")), message, tools=[WEATHER])
+        assert request["messages"][2]["content"] == [
+            {"toolResult": {"toolUseId": "1", "content": [{"text": "1"}]}},
+            {"cachePoint": {"type": "default"}},
+        ]
+
+
 @row("blank text")
 def test_blank_text_is_dropped() -> None:
     request = converse(
@@ -193,6 +204,8 @@ def test_an_image_is_never_downloaded(url: str) -> None:
 @row("`file` with `file_data`")
 @pytest.mark.parametrize("prefix", ["data:application/pdf;base64,", ""])
 def test_a_file_is_a_document(prefix: str) -> None:
+    image = {"type": "file", "file": {"file_data": PNG_URL}}
+    assert "image" in converse(user(image))["messages"][0]["content"][0]
     data = prefix + base64.b64encode(b"%PDF-1.7").decode()
     request = converse(user(text("Read"), {"type": "file", "file": {"file_data": data, "filename": "a.pdf"}}))
     assert request["messages"][0]["content"][1] == {
