@@ -1,8 +1,8 @@
 """The names on which the template in `infra/` and the functions in `lambdas/` must agree.
 
-It is the only module of `lambdas/` that `infra/` imports. It imports nothing, so the template can be built
-without the packages of the functions. Stored data and the callers of deployed stacks depend on the values, so
-the values do not change.
+Of `lambdas/`, `infra/` imports only this module and the tables of routes. It imports nothing, so the template
+is built without the packages of the functions. Stored data and the callers of deployed stacks depend on the
+values, so the values do not change.
 """
 
 GATEWAY_SECONDS = 29

@@ -32,8 +32,8 @@ ALLOWED = {
     "lambdas/contract.py": ("told/",),
     "lambdas/shared/metrics.py": ('"door"',),
     "tests/infra/test_iam.py": ("told/",),
-    "tests/integration/lambdas/test_metrics_and_health.py": ('"door"',),
-    "tests/unit/lambdas/test_metrics.py": ('"door"',),
+    "tests/integration/lambdas/shared/test_metrics_and_health.py": ('"door"',),
+    "tests/unit/lambdas/shared/test_metrics.py": ('"door"',),
 }
 ITSELF = Path(__file__).relative_to(ROOT).as_posix()
 

@@ -14,11 +14,11 @@ ALLOWED = {
     "waiting.py": "waits for conditions, with a limit that ends a hang",
     "clock.py": "begins at the real time, since the library compares deadlines with it",
     "integration/fake_bedrock/test_load.py": "times that FakeBedrock reports lie between two readings",
-    "integration/lambdas/test_idempotency.py": "the time of expiry lies between two readings",
-    "integration/lambdas/test_http_api.py": "the time at which API Gateway received a request",
-    "integration/streaming_runtime/loopback_api.py": "the Runtime API reports deadlines in real time",
+    "integration/lambdas/shared/test_idempotency.py": "the time of expiry lies between two readings",
+    "integration/lambdas/http_api/test_http_api.py": "the time at which API Gateway received a request",
+    "integration/lambdas/streaming_runtime/loopback_api.py": "the Runtime API reports deadlines in real time",
     "unit/lambdas/streaming_runtime/test_runtime_api.py": "the Runtime API reports deadlines in real time",
-    "unit/lambdas/test_shared_cooldowns.py": "the time of expiry lies between two readings",
+    "unit/lambdas/shared/test_shared_cooldowns.py": "the time of expiry lies between two readings",
 }
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.streaming_runtime.conftest import Start
-from tests.integration.streaming_runtime.loopback_api import Handler, Listener, LoopbackApi
+from tests.integration.lambdas.streaming_runtime.conftest import Start
+from tests.integration.lambdas.streaming_runtime.loopback_api import Handler, Listener, LoopbackApi
 
 TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
 

@@ -87,7 +87,7 @@ def environment(fake_bedrock: FakeBedrock) -> Environment:
     }
     done = subprocess.run(
         [sys.executable, "-c", PROBE],
-        cwd=Path(__file__).resolve().parents[3],
+        cwd=Path(__file__).resolve().parents[4],
         env={**fake_bedrock.environment, **settings},
         capture_output=True,
         text=True,

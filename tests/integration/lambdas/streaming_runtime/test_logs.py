@@ -6,8 +6,8 @@ import json
 import re
 import subprocess
 
-from tests.integration.streaming_runtime.conftest import Start
-from tests.integration.streaming_runtime.loopback_api import LoopbackApi
+from tests.integration.lambdas.streaming_runtime.conftest import Start
+from tests.integration.lambdas.streaming_runtime.loopback_api import LoopbackApi
 
 
 def log_of(process: subprocess.Popen[str], api: LoopbackApi) -> list[str]:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.streaming_runtime.conftest import Start
-from tests.integration.streaming_runtime.loopback_api import Handler, Listener, LoopbackApi, Request
+from tests.integration.lambdas.streaming_runtime.conftest import Start
+from tests.integration.lambdas.streaming_runtime.loopback_api import Handler, Listener, LoopbackApi, Request
 from tests.waiting import PATIENCE_SECONDS
 
 ERROR_TYPE = "lambda-runtime-function-error-type"
@@ -183,8 +183,12 @@ def wait_and_alarm(gate: Listener, process: subprocess.Popen[str]) -> None:
     ("handler", "error_type", "message"),
     [
         ("tests.missing.handler", "ModuleNotFoundError", "No module named 'tests.missing'"),
-        ("tests.integration.streaming_runtime.handlers.missing", "AttributeError", "missing"),
-        ("tests.integration.streaming_runtime.broken_handler.handler", "ZeroDivisionError", "division"),
+        ("tests.integration.lambdas.streaming_runtime.handlers.missing", "AttributeError", "missing"),
+        (
+            "tests.integration.lambdas.streaming_runtime.broken_handler.handler",
+            "ZeroDivisionError",
+            "division",
+        ),
     ],
 )
 def test_a_handler_that_cannot_be_imported_is_reported_with_the_message(

@@ -160,7 +160,7 @@ def test_tracing_does_not_import_the_x_ray_sdk() -> None:
     probe = "import sys, lambdas.shared.traces\nprint('aws_xray_sdk' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", probe],
-        cwd=Path(__file__).resolve().parents[3],
+        cwd=Path(__file__).resolve().parents[4],
         env={},
         capture_output=True,
         text=True,

@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
 
 from lambdas.http_api.handler import handler
 
-DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "openapi.json"
+DOCUMENT = Path(__file__).resolve().parents[4] / "docs" / "openapi.json"
 STAGE = "/prod"
 CONFIGURED = {"models": "Nova Micro", "regions": "us-west-2"}
 CHECKS = (

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.streaming_runtime.loopback_api import Listener, LoopbackApi
+from tests.integration.lambdas.streaming_runtime.loopback_api import Listener, LoopbackApi
 from tests.waiting import PATIENCE_SECONDS
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 WRAPPER = ROOT / "lambdas" / "streaming_wrapper"
-HANDLERS = "tests.integration.streaming_runtime.handlers"
+HANDLERS = "tests.integration.lambdas.streaming_runtime.handlers"
 # What Lambda passes to a wrapper: the interpreter and the arguments of the standard runtime.
 STANDARD_RUNTIME = [sys.executable, "/var/runtime/bootstrap.py"]
 
