@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.credentials import Credentials
 
+from local.api import ApiClient
 from local.stack import STACK_NAME, Stack
 
 pytestmark = pytest.mark.e2e
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "api-keys.md"
 METHOD = "arn:aws:execute-api:us-east-1:123456789012:abc123/v1/POST/chat/completions"
 
 
@@ -60,3 +65,33 @@ def test_a_repeated_request_creates_no_second_key(stack: Stack) -> None:
 
     assert second["keyId"] == first["keyId"]
     assert len(stack.api.get("/v1/keys?team=repeated").expect(200)["keys"]) == 1
+
+
+@pytest.fixture
+def caller_without_keys(stack: Stack) -> Iterator[ApiClient]:
+    """A client of an IAM user with the policy in docs/api-keys.md."""
+    (policy,) = re.findall(r"^```json\n(.*?)^```$", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    resources = stack.client("apigateway").get_rest_apis()["items"]
+    (api,) = (item["id"] for item in resources if item["id"] in stack.api_url)
+    account = stack.client("sts").get_caller_identity()["Account"]
+    iam = stack.client("iam")
+    iam.create_user(UserName="no-keys")
+    iam.put_user_policy(
+        UserName="no-keys",
+        PolicyName="all-but-keys",
+        PolicyDocument=policy.replace("abc123", api).replace("123456789012", account),
+    )
+    key = iam.create_access_key(UserName="no-keys")["AccessKey"]
+    credentials = Credentials(key["AccessKeyId"], key["SecretAccessKey"])
+    yield ApiClient(stack.api_url, certificate=stack.certificate, credentials=credentials)
+    iam.delete_access_key(UserName="no-keys", AccessKeyId=key["AccessKeyId"])
+    iam.delete_user_policy(UserName="no-keys", PolicyName="all-but-keys")
+    iam.delete_user(UserName="no-keys")
+
+
+def test_the_policy_of_the_page_allows_all_routes_but_those_of_keys(caller_without_keys: ApiClient) -> None:
+    caller_without_keys.get("/v1/health").expect(200)
+    for path in ("/v1/keys", "/v1/keys/", "/v1/keys/any"):
+        caller_without_keys.get(path).expect(403)
+    caller_without_keys.post("/v1/keys", {"owner": "ada", "team": "search"}).expect(403)
+    caller_without_keys.call("DELETE", "/v1/keys/any").expect(403)
