@@ -103,6 +103,16 @@ def response_events(request: MappedRequest, response: BedrockResponse) -> Iterat
 
 @dataclass(slots=True)
 class _Reader:
+    """Reads the events of one answer.
+
+    Attributes:
+        calls: the number of each tool call, by its block.
+        answer_blocks: the blocks with calls of the answer tool.
+        without_arguments: the blocks with calls that have no arguments so far.
+        open_text: the blocks with text or reasoning.
+        held_back: the text of blocks that is held back.
+    """
+
     request: MappedRequest
     calls: dict[int, int] = field(default_factory=dict)
     answer_blocks: set[int] = field(default_factory=set)

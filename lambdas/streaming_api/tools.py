@@ -43,6 +43,19 @@ class ToolChoice:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestedTools:
+    """The tools that the model may call, and whether it must call one.
+
+    Attributes:
+        one_call: whether an answer may have at most one tool call.
+    """
+
+    tools: tuple[FunctionTool, ...]
+    choice: ToolChoice
+    one_call: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ToolConfig:
     """Converse's `toolConfig`, and the client's path for the path of each tool."""
 

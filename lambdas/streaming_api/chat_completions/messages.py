@@ -71,7 +71,8 @@ def read_messages(body: Mapping[str, Any]) -> Conversation:
         if index < leading:
             _add_system(conversation, message, path)
         elif role == "assistant":
-            conversation.parts += _assistant_parts(message, path, ids, conversation.tool_names)
+            conversation.parts += _assistant_parts(message, path, ids)
+            conversation.tool_names += _tool_names(message)
         elif role == "tool":
             conversation.parts += _tool_result(message, path, ids)
         else:
@@ -116,9 +117,7 @@ def _add_system(conversation: Conversation, message: Mapping[str, Any], path: st
             conversation.system.append(block)
 
 
-def _assistant_parts(
-    message: Mapping[str, Any], path: str, ids: ToolIds, tool_names: list[str]
-) -> Iterator[Part]:
+def _assistant_parts(message: Mapping[str, Any], path: str, ids: ToolIds) -> Iterator[Part]:
     if message.get("function_call") is not None:
         raise unsupported(f"{path}.function_call", "use tool_calls")
     if message.get("audio") is not None:
@@ -133,17 +132,21 @@ def _assistant_parts(
     calls = optional_list(message.get("tool_calls"), f"{path}.tool_calls")
     for index, item in enumerate(calls):
         here = f"{path}.tool_calls[{index}]"
-        yield Part("assistant", _tool_use(read_object(item, here), here, ids, tool_names), here)
+        yield Part("assistant", _tool_use(read_object(item, here), here, ids), here)
 
 
-def _tool_use(call: Mapping[str, Any], path: str, ids: ToolIds, tool_names: list[str]) -> Mapping[str, Any]:
+def _tool_names(message: Mapping[str, Any]) -> list[str]:
+    """Return the names of the tools that a valid message of the assistant calls."""
+    return [call["function"]["name"] for call in message.get("tool_calls") or ()]
+
+
+def _tool_use(call: Mapping[str, Any], path: str, ids: ToolIds) -> Mapping[str, Any]:
     if call.get("type", "function") != "function":
         raise unsupported(f"{path}.type", 'the only accepted value is "function"')
     function = read_object(required(call, "function", f"{path}.function"), f"{path}.function")
     name = read_text(required(function, "name", f"{path}.function.name"), f"{path}.function.name")
     if not name:
         raise missing(f"{path}.function.name")
-    tool_names.append(name)
     given = read_text(function.get("arguments") or "{}", f"{path}.function.arguments")
     id_ = read_text(required(call, "id", f"{path}.id"), f"{path}.id")
     return {

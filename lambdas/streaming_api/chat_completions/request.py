@@ -6,19 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lambdas.streaming_api.answer_form import answer_form
 from lambdas.streaming_api.chat_completions.messages import Conversation, read_messages
 from lambdas.streaming_api.chat_completions.request_fields import ignored_fields
 from lambdas.streaming_api.chat_completions.response_format import read_response_format
-from lambdas.streaming_api.chat_completions.tool_fields import RequestedTools, read_tools
+from lambdas.streaming_api.chat_completions.tool_fields import read_tools
 from lambdas.streaming_api.inference_parameters import InferenceParameters, inference_parameters
 from lambdas.streaming_api.json_fields import optional_flag, optional_object, read_choice
 from lambdas.streaming_api.mapped_request import MappedRequest
 from lambdas.streaming_api.reasoning_effort import EFFORTS, reasoning_fields
 from lambdas.streaming_api.request_metadata import request_metadata
 from lambdas.streaming_api.requested_models import requested_models
-from lambdas.streaming_api.structured_output import JSON_OBJECT_INSTRUCTION, answer_tool, output_config
-from lambdas.streaming_api.tool_names import accepted_name, changed_names
-from lambdas.streaming_api.tools import ToolChoice, one_tool_call_fields, tool_config
+from lambdas.streaming_api.tool_names import changed_names
+from lambdas.streaming_api.tools import RequestedTools, one_tool_call_fields
 from lambdas.streaming_api.turns import as_turns, tools_as_text
 
 _SERVICE_TIERS = {
@@ -27,6 +27,12 @@ _SERVICE_TIERS = {
     "flex": "flex",
     "priority": "priority",
     "fast": "priority",
+}
+
+_ORIGINS = {
+    "requestMetadata": "metadata",
+    "serviceTier": "service_tier",
+    "outputConfig": "response_format.json_schema",
 }
 
 
@@ -63,9 +69,9 @@ def read_chat_request(body: Mapping[str, Any], *, model_ids: Sequence[str]) -> C
     metadata, without_room = request_metadata(
         body.get("metadata"), {name: body.get(name) for name in ("user", "safety_identifier")}
     )
-    answer = _Answer.read(body, requested, model_ids)
+    answer = answer_form(read_response_format(body), requested, model_ids=model_ids)
     turns = as_turns(conversation.parts if requested.tools else tools_as_text(conversation.parts))
-    additional, without_effort = _additional_fields(body, requested, parameters, model_ids[0])
+    additional, without_effort = _additional_fields(body, requested, parameters, model_id=model_ids[0])
     converse = {
         "messages": turns.messages,
         "system": [*conversation.system, *answer.instructions],
@@ -89,47 +95,12 @@ def read_chat_request(body: Mapping[str, Any], *, model_ids: Sequence[str]) -> C
             **conversation.origins,
             **parameters.origins,
             **answer.origins,
-            "requestMetadata": "metadata",
-            "serviceTier": "service_tier",
-            "outputConfig": "response_format.json_schema",
+            **_ORIGINS,
         },
         tool_names=changed_names(_tool_names(requested, conversation)),
-        answer_tool=answer.tool_name,
+        answer_tool=answer.answer_tool,
         json_object=bool(answer.instructions),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """The fields that decide the form of the answer: tools, schema, instructions."""
-
-    tool_config: Mapping[str, Any]
-    output_config: Mapping[str, Any] | None
-    instructions: Sequence[Mapping[str, Any]]
-    tool_name: str | None
-    origins: Mapping[str, str]
-
-    @classmethod
-    def read(cls, body: Mapping[str, Any], requested: RequestedTools, model_ids: Sequence[str]) -> _Answer:
-        wanted = read_response_format(body)
-        tools, choice = requested.tools, requested.choice
-        config, tool_name = None, None
-        if not isinstance(wanted, str):
-            config = output_config(wanted, model_ids)
-            # A call that the client forces has no room for an answer.
-            if config is None and choice.kind in ("auto", "none"):
-                tool = answer_tool(wanted, [tool.name for tool in tools])
-                tool_name = accepted_name(tool.name)
-                choice = ToolChoice("any") if tools else ToolChoice("tool", tool.name)
-                tools = (*tools, tool)
-        configured = tool_config(tools, choice) if tools else None
-        return cls(
-            tool_config=configured.fields if configured else {},
-            output_config=config,
-            instructions=[{"text": JSON_OBJECT_INSTRUCTION}] if wanted == "json_object" else [],
-            tool_name=tool_name,
-            origins=configured.origins if configured else {},
-        )
 
 
 def _inference_parameters(body: Mapping[str, Any], model_id: str) -> InferenceParameters:
@@ -139,7 +110,7 @@ def _inference_parameters(body: Mapping[str, Any], model_id: str) -> InferencePa
 
 
 def _additional_fields(
-    body: Mapping[str, Any], requested: RequestedTools, parameters: InferenceParameters, model_id: str
+    body: Mapping[str, Any], requested: RequestedTools, parameters: InferenceParameters, *, model_id: str
 ) -> tuple[dict[str, Any], list[str]]:
     """Return `additionalModelRequestFields`, and the client's fields without effect."""
     fields: dict[str, Any] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from lambdas.streaming_api.cache_points import read_cache_point
@@ -18,22 +17,9 @@ from lambdas.streaming_api.json_fields import (
     required,
 )
 from lambdas.streaming_api.mapping_error import MappingError, missing, unsupported
-from lambdas.streaming_api.tools import FunctionTool, ToolChoice
+from lambdas.streaming_api.tools import FunctionTool, RequestedTools, ToolChoice
 
 _CUSTOM = "describe the tool as a function"
-
-
-@dataclass(frozen=True, slots=True)
-class RequestedTools:
-    """The tools that the model may call, and whether it must call one.
-
-    Attributes:
-        one_call: whether an answer may have at most one tool call.
-    """
-
-    tools: tuple[FunctionTool, ...]
-    choice: ToolChoice
-    one_call: bool
 
 
 def read_tools(body: Mapping[str, Any]) -> RequestedTools:
