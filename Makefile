@@ -7,7 +7,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 18,20
 
 RUN = .venv/bin/python -m
 
-.PHONY: help setup demo local test test-pythons lint bench mutation docs synth deploy lock clean
+.PHONY: help setup demo local test test-pythons lint bench mutation reference docs synth deploy lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -43,6 +43,10 @@ bench: setup ## compare with boto3 and other libraries, and write docs/benchmark
 mutation: setup ## run mutation testing of the library's core (takes hours, see docs/mutation-testing.md)
 	@$(PYTHON) -m local.setup --mutation
 	.venv-mutation/bin/mutmut run --max-children 2
+
+reference: setup ## write the reference pages that are generated from the code
+	@$(RUN) local.generate_reference
+	@$(RUN) infra.settings_files
 
 docs: ## build the documentation as a searchable site in .local/docs, and check its links
 	@$(PYTHON) -m local.setup --docs

@@ -14,12 +14,12 @@ from lambdas.api_keys.api_key import parse_time
 from lambdas.shared.codec import InvalidRequest
 
 MAX_DAYS: Final = 3650
-_MAX_NAME: Final = 128
+MAX_NAME: Final = 128
 # API Gateway limits the size of an authorizer's result.
 _MAX_LISTS: Final = 2000
 # What Bedrock accepts in the metadata of a request, which names the owner.
 _NAME: Final = re.compile(r"[A-Za-z0-9:_@$#=/+,.-]([A-Za-z0-9 :_@$#=/+,.-]*[A-Za-z0-9:_@$#=/+,.-])?")
-_MEMBERS: Final = ("owner", "team", "models", "regions", "expiresAt", "expiresInDays")
+MEMBERS: Final = ("owner", "team", "models", "regions", "expiresAt", "expiresInDays")
 
 _T = TypeVar("_T")
 
@@ -49,9 +49,7 @@ def read_key_request(
         InvalidRequest: the body is invalid; the error has all problems.
     """
     problems = [
-        f"{key[:80]}: unknown field; known fields: {', '.join(_MEMBERS)}"
-        for key in body
-        if key not in _MEMBERS
+        f"{key[:80]}: unknown field; known fields: {', '.join(MEMBERS)}" for key in body if key not in MEMBERS
     ]
 
     def read(name: str, check: Callable[[Any], _T]) -> _T | None:
@@ -78,9 +76,9 @@ def read_key_request(
 
 
 def _name(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > _MAX_NAME or not _NAME.fullmatch(value):
+    if not isinstance(value, str) or len(value) > MAX_NAME or not _NAME.fullmatch(value):
         raise ValueError(
-            f"must be 1 to {_MAX_NAME} letters (A to Z), digits, spaces or any of :_@$#=/+,.- "
+            f"must be 1 to {MAX_NAME} letters (A to Z), digits, spaces or any of :_@$#=/+,.- "
             "without a space at the start or end"
         )
     return value

@@ -24,10 +24,10 @@ MEMBERS = (
 )
 LOWEST_PRIORITY = 9
 
-_MAX_DEADLINE_SECONDS = 365 * 24 * 3600
+MAX_DEADLINE_SECONDS = 365 * 24 * 3600
 OnThrottle = Literal["wait", "failover"]
-_ON_THROTTLE: tuple[OnThrottle, ...] = get_args(OnThrottle)
-_STRATEGIES = tuple(strategy.value for strategy in RetryStrategy)
+ON_THROTTLE: tuple[OnThrottle, ...] = get_args(OnThrottle)
+RETRY_STRATEGIES = tuple(strategy.value for strategy in RetryStrategy)
 
 Text = TypeVar("Text", bound=str)
 
@@ -55,12 +55,12 @@ class Options:
     run: str = ""
     max_failed_share: float | None = None
     deadline: str | None = None
-    retry_strategy: str = _STRATEGIES[0]
+    retry_strategy: str = RETRY_STRATEGIES[0]
     response_validation: Mapping[str, Any] | None = None
     in_input_order: bool = False
     priority: int = 0
     feature_fallback: bool = True
-    on_throttle: OnThrottle = _ON_THROTTLE[0]
+    on_throttle: OnThrottle = ON_THROTTLE[0]
     max_cost_multiple: float | None = None
 
     def rules(self) -> ResponseValidationConfig | None:
@@ -104,12 +104,13 @@ def read_options(data: Mapping[str, Any], *, run: str) -> Options:
         run=run,
         max_failed_share=_max_failed_share(data.get("failureStrategy")),
         deadline=_deadline(data.get("deadlineSeconds")),
-        retry_strategy=_one_of("retryStrategy", data.get("retryStrategy"), _STRATEGIES) or _STRATEGIES[0],
+        retry_strategy=_one_of("retryStrategy", data.get("retryStrategy"), RETRY_STRATEGIES)
+        or RETRY_STRATEGIES[0],
         response_validation=data.get("responseValidation"),
         in_input_order=_one_of("resultOrder", data.get("resultOrder"), ("input",)) is not None,
         priority=_priority(data.get("priority")),
         feature_fallback=read_feature_fallback(data.get("featureFallback")),
-        on_throttle=_one_of("onThrottle", data.get("onThrottle"), _ON_THROTTLE) or _ON_THROTTLE[0],
+        on_throttle=_one_of("onThrottle", data.get("onThrottle"), ON_THROTTLE) or ON_THROTTLE[0],
         max_cost_multiple=read_max_cost_multiple(data.get("maxCostMultiple")),
     )
 
@@ -143,9 +144,9 @@ def _deadline(seconds: Any) -> str | None:
     if seconds is None:
         return None
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    if not is_number or not 0 < seconds <= _MAX_DEADLINE_SECONDS:
+    if not is_number or not 0 < seconds <= MAX_DEADLINE_SECONDS:
         raise ValueError(
-            f"deadlineSeconds: must be a number above 0, at most {_MAX_DEADLINE_SECONDS} "
+            f"deadlineSeconds: must be a number above 0, at most {MAX_DEADLINE_SECONDS} "
             f"(got {seconds!r:.100})"
         )
     return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()

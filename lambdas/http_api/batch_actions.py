@@ -33,8 +33,6 @@ from lambdas.shared.json_text import dump
 from lambdas.shared.problems import Problem, not_found
 from lambdas.shared.settings import batch_settings, batch_state_machine_arn
 
-MAX_LISTED = 100
-
 _BAD_TOKEN = {"InvalidToken", "ValidationException"}
 
 
@@ -47,7 +45,7 @@ def list_batches(request: HttpRequest) -> HttpResponse:
     Raises:
         InvalidRequest: `limit` or `nextToken` is invalid.
     """
-    limit = request.page_limit(MAX_LISTED)
+    limit = request.page_limit()
     token = request.query("nextToken")
     page = {"nextToken": token} if token else {}
     try:

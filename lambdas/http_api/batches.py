@@ -35,7 +35,7 @@ MAX_OPTIONS_BYTES = 200_000
 
 _CHOICES = ("models", "regions", *options.MEMBERS)
 _INPUTS = ("requests", "inputS3Uri")
-_MEMBERS = (*_INPUTS, *_CHOICES)
+MEMBERS = (*_INPUTS, *_CHOICES)
 
 
 def post(request: HttpRequest) -> HttpResponse:
@@ -107,9 +107,7 @@ def _inputs(body: Mapping[str, Any]) -> list[str]:
 
 def _check_members(body: Mapping[str, Any]) -> None:
     problems = [
-        f"{key[:80]}: unknown field; known fields: {', '.join(_MEMBERS)}"
-        for key in body
-        if key not in _MEMBERS
+        f"{key[:80]}: unknown field; known fields: {', '.join(MEMBERS)}" for key in body if key not in MEMBERS
     ]
     if len(_inputs(body)) != 1:
         problems.append("body: must have either requests or inputS3Uri")

@@ -13,6 +13,9 @@ from lambdas.contract import GATEWAY_SECONDS
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.json_text import InvalidJson, parse
 
+# Items on a page: at most, and if the caller sets no limit.
+MAX_PAGE: Final = 100
+DEFAULT_PAGE: Final = 20
 # An older request did not wait for a cold start: the clocks differ, or the event is a recorded one.
 _OLDEST_SECONDS: Final = 60.0
 
@@ -69,15 +72,15 @@ class HttpRequest:
         value: str | None = (self.event.get("queryStringParameters") or {}).get(name)
         return value
 
-    def page_limit(self, most: int) -> int:
-        """Return the query parameter `limit`, by default 20: the maximum number of items on a page.
+    def page_limit(self) -> int:
+        """Return the query parameter `limit`: the maximum number of items on a page.
 
         Raises:
-            InvalidRequest: the limit is not an integer from 1 to `most`.
+            InvalidRequest: the limit is not an integer from 1 to `MAX_PAGE`.
         """
-        limit = self.query("limit") or "20"
-        if not re.fullmatch(r"\d{1,3}", limit, re.ASCII) or not 1 <= int(limit) <= most:
-            raise InvalidRequest([f"limit: must be an integer from 1 to {most}"])
+        limit = self.query("limit") or str(DEFAULT_PAGE)
+        if not re.fullmatch(r"\d{1,3}", limit, re.ASCII) or not 1 <= int(limit) <= MAX_PAGE:
+            raise InvalidRequest([f"limit: must be an integer from 1 to {MAX_PAGE}"])
         return int(limit)
 
     @property

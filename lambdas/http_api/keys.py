@@ -24,8 +24,6 @@ from lambdas.shared.manager import catalog
 from lambdas.shared.problems import Problem, not_found
 from lambdas.shared.settings import key_table, model_settings
 
-MAX_LISTED = 100
-
 
 def create(request: HttpRequest) -> HttpResponse:
     """Create a key, and return it with its text.
@@ -69,7 +67,7 @@ def list_keys(request: HttpRequest) -> HttpResponse:
     """
     try:
         page = _table().page(
-            limit=request.page_limit(MAX_LISTED),
+            limit=request.page_limit(),
             owner=request.query("owner"),
             team=request.query("team"),
             token=request.query("nextToken"),

@@ -42,7 +42,7 @@ ROUTES: Final = (
             Response(202, "RequestState", "Accepted and queued", ("Location", "Preference-Applied", _REPLAY)),
             _LARGE,
         ),
-        problems=_MODEL_PROBLEMS,
+        problems=("in-progress", *_MODEL_PROBLEMS),
     ),
     Route(
         "POST",
@@ -86,6 +86,7 @@ ROUTES: Final = (
         body="BatchRequest",
         headers=("Idempotency-Key",),
         responses=(Response(202, "Batch", "Started", (_REPLAY,)),),
+        problems=("in-progress",),
     ),
     Route(
         "GET",

@@ -15,8 +15,8 @@ from llmmanager.bedrock.validation.request import CONVERSE_FIELDS, check_request
 from llmmanager.bedrock.validation.request_problems import MAX_PROBLEMS
 
 _OWN_FIELDS = {"priority": "priority", "extra_request_fields": "extraRequestFields"}
-_FIELDS = CONVERSE_FIELDS | _OWN_FIELDS
-_FIELD_OF = {spelling: name for name, camel in _FIELDS.items() for spelling in (name, camel)}
+REQUEST_FIELDS = CONVERSE_FIELDS | _OWN_FIELDS
+_FIELD_OF = {spelling: name for name, camel in REQUEST_FIELDS.items() for spelling in (name, camel)}
 # Fields that are rejected beside modelInput, and where they belong. Other fields there are ignored.
 _MISPLACED = dict.fromkeys(_FIELD_OF, "into modelInput") | dict.fromkeys(
     ("models", "regions", "responseValidation", "featureFallback", "maxCostMultiple"),
@@ -25,7 +25,7 @@ _MISPLACED = dict.fromkeys(_FIELD_OF, "into modelInput") | dict.fromkeys(
 _ID_FIELDS = ("recordId", "requestId", "record_id", "request_id")
 _MODEL_INPUT = "modelInput"
 _RECORD_FIELDS = {"recordId", _MODEL_INPUT}
-_REQUEST_FIELDS = set(_FIELDS.values())
+_FIELD_NAMES = set(REQUEST_FIELDS.values())
 # Free-form members such as requestMetadata may hold a key called "bytes" that means something else.
 _FIELDS_WITH_BYTES = ("messages", "system", "extra_request_fields")
 
@@ -102,13 +102,13 @@ def is_encoded(record: Mapping[str, Any]) -> bool:
     return (
         record.keys() == _RECORD_FIELDS
         and record["recordId"] is not None
-        and record[_MODEL_INPUT].keys() <= _REQUEST_FIELDS
+        and record[_MODEL_INPUT].keys() <= _FIELD_NAMES
     )
 
 
 def encode_request(request: BedrockConverseRequest) -> dict[str, Any]:
     """Return the fields of a request without its id, as JSON-ready data for the decoders."""
-    values = {camel: getattr(request, name) for name, camel in _FIELDS.items()}
+    values = {camel: getattr(request, name) for name, camel in REQUEST_FIELDS.items()}
     return {camel: encode_bytes(value) for camel, value in values.items() if value not in (None, 0)}
 
 
@@ -215,7 +215,7 @@ def _decode_blobs(fields: dict[str, Any]) -> list[str]:
     problems = []
     for name in _FIELDS_WITH_BYTES:
         try:
-            fields[name] = decode_bytes(fields[name], _FIELDS[name])
+            fields[name] = decode_bytes(fields[name], REQUEST_FIELDS[name])
         except KeyError:
             continue
         except ValueError as error:
@@ -233,9 +233,9 @@ def _named_fields(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     for key, value in data.items():
         name = _FIELD_OF.get(key)
         if name is None:
-            problems.append(f"{key[:80]}: unknown field; known fields: {', '.join(_FIELDS.values())}")
+            problems.append(f"{key[:80]}: unknown field; known fields: {', '.join(REQUEST_FIELDS.values())}")
         elif name in fields:
-            problems.append(f"{key}: given twice, as {name} and {_FIELDS[name]}")
+            problems.append(f"{key}: given twice, as {name} and {REQUEST_FIELDS[name]}")
         elif value is not None:
             fields[name] = value
     return fields, problems

@@ -22,6 +22,8 @@ from lambdas.shared.shared_cooldowns import count_all_cooling
 from llmmanager import BedrockConverseRequest, LLMManager, ResponseValidationConfig
 
 _RULES = "responseValidation"
+# The fields of a request beside those of Converse.
+OPTION_FIELDS = ("models", "regions", _RULES, FEATURE_FALLBACK, MAX_COST_MULTIPLE)
 T = TypeVar("T")
 
 
@@ -60,8 +62,7 @@ def read_request(body: Mapping[str, Any]) -> ConverseRequest:
     Raises:
         InvalidRequest: the body is invalid; the error has all problems.
     """
-    options = ("models", "regions", _RULES, FEATURE_FALLBACK, MAX_COST_MULTIPLE)
-    fields = {key: value for key, value in body.items() if key not in options}
+    fields = {key: value for key, value in body.items() if key not in OPTION_FIELDS}
     problems: list[str] = []
     targets = _read(lambda: choose_targets(body.get("models"), body.get("regions")), problems)
     rules = _read(lambda: _read_rules(body.get(_RULES)), problems)

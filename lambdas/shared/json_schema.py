@@ -28,7 +28,7 @@ _COUNTED: Mapping[type, str] = {str: "Length", list: "Items", dict: "Properties"
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _COMBINATIONS = ("allOf", "anyOf", "oneOf")
 # Compiling a pattern takes up to 10 ms, and a body has room for a hundred thousand.
-_MAX_PATTERNS = 100
+MAX_PATTERNS = 100
 _SINGLE = ("type", "enum", "const", "pattern", "properties", "required", "additionalProperties", "items")
 KEYWORDS = (*_SINGLE, *_COUNTS, *_BOUNDS, *_COMBINATIONS)
 
@@ -38,8 +38,8 @@ def schema_problems(schema: Any, path: str) -> list[str]:
 
     The search ends when there are more problems than a response lists.
     """
-    if _count_patterns(schema) > _MAX_PATTERNS:
-        return [f"{path}: must have at most {_MAX_PATTERNS} patterns"]
+    if _count_patterns(schema) > MAX_PATTERNS:
+        return [f"{path}: must have at most {MAX_PATTERNS} patterns"]
     return list(islice(_check(schema, path), MAX_PROBLEMS + 1))
 
 

@@ -15,10 +15,12 @@ FIELD = "responseValidation"
 MAX_RETRIES = 5
 # Characters of an answer that are searched for a pattern: far more than a model writes.
 MAX_PATTERN_TEXT = 500_000
-_DEFAULT_RETRIES = 3
-_MAX_PHRASES = 100
+DEFAULT_RETRIES = 3
+MAX_PHRASES = 100
+# Of minLength, in characters.
+MAX_LENGTH = 1_000_000
 _RULES = ("jsonSchema", "mustContain", "mustNotContain", "pattern", "minLength")
-_MEMBERS = (*_RULES, "retries")
+MEMBERS = (*_RULES, "retries")
 
 
 def read_rules(data: Any) -> ResponseValidationConfig | None:
@@ -38,9 +40,9 @@ def read_rules(data: Any) -> ResponseValidationConfig | None:
     if not isinstance(data, dict):
         raise InvalidRequest([f"{FIELD}: must be an object"])
     problems = [
-        f"{FIELD}.{key[:80]}: unknown field; known fields: {', '.join(_MEMBERS)}"
+        f"{FIELD}.{key[:80]}: unknown field; known fields: {', '.join(MEMBERS)}"
         for key in data
-        if key not in _MEMBERS
+        if key not in MEMBERS
     ]
     if not any(data.get(rule) is not None for rule in _RULES):
         problems.append(f"{FIELD}: must have at least one of {', '.join(_RULES)}")
@@ -49,7 +51,7 @@ def read_rules(data: Any) -> ResponseValidationConfig | None:
     if problems:
         raise InvalidRequest(problems)
     return ResponseValidationConfig(
-        _AnswerValidator(rules), response_validation_retries=rules.get("retries", _DEFAULT_RETRIES)
+        _AnswerValidator(rules), response_validation_retries=rules.get("retries", DEFAULT_RETRIES)
     )
 
 
@@ -91,9 +93,9 @@ def _problems(rules: Mapping[str, Any]) -> list[str]:
     problems = []
     for name in ("mustContain", "mustNotContain"):
         if name in rules and not _are_phrases(rules[name]):
-            problems.append(f"{FIELD}.{name}: must be a list of 1 to {_MAX_PHRASES} non-empty strings")
-    if "minLength" in rules and not _is_count(rules["minLength"], 1_000_000):
-        problems.append(f"{FIELD}.minLength: must be an integer from 0 to 1000000")
+            problems.append(f"{FIELD}.{name}: must be a list of 1 to {MAX_PHRASES} non-empty strings")
+    if "minLength" in rules and not _is_count(rules["minLength"], MAX_LENGTH):
+        problems.append(f"{FIELD}.minLength: must be an integer from 0 to {MAX_LENGTH}")
     if "retries" in rules and not _is_count(rules["retries"], MAX_RETRIES):
         problems.append(f"{FIELD}.retries: must be an integer from 0 to {MAX_RETRIES}")
     if "pattern" in rules:
@@ -116,7 +118,7 @@ def _pattern_problems(pattern: Any) -> list[str]:
 def _are_phrases(value: Any) -> bool:
     return (
         isinstance(value, list)
-        and 0 < len(value) <= _MAX_PHRASES
+        and 0 < len(value) <= MAX_PHRASES
         and all(isinstance(phrase, str) and phrase for phrase in value)
     )
 

@@ -22,6 +22,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from lambdas.http_api.handler import handler
+from local.generate_reference.response_schemas import RESPONSE_SCHEMAS
 
 DOCUMENT = Path(__file__).resolve().parents[4] / "docs" / "openapi.json"
 STAGE = "/prod"
@@ -47,11 +48,29 @@ class Context:
         return 29_000
 
 
+def _closed(schema: Any) -> Any:
+    """Return a schema whose objects have no members but those that it lists."""
+    if isinstance(schema, list):
+        return [_closed(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {key: _closed(value) for key, value in schema.items()}
+    return {"additionalProperties": False, **closed} if "properties" in schema else closed
+
+
+def strict_document() -> dict[str, Any]:
+    """Return the document, with an undocumented member of a response as an error."""
+    document: dict[str, Any] = json.loads(DOCUMENT.read_text())
+    schemas = document["components"]["schemas"]
+    schemas |= {name: _closed(schemas[name]) for name in RESPONSE_SCHEMAS}
+    return document
+
+
 def gateway(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     """Translate between HTTP and the function like API Gateway, and serve the document."""
     if environ["PATH_INFO"] == "/openapi.json":
         start_response("200 OK", [("Content-Type", "application/json")])
-        return [DOCUMENT.read_bytes()]
+        return [json.dumps(strict_document()).encode()]
     length = int(environ.get("CONTENT_LENGTH") or 0)
     event = {
         "httpMethod": environ["REQUEST_METHOD"],
@@ -78,7 +97,7 @@ def _operations() -> dict[str, Any]:
 
 
 schema = schemathesis.openapi.from_wsgi("/openapi.json", gateway)
-# The document describes every deployment, so it cannot restrict the configured names and Bedrock's shapes.
+# Fields whose values depend on what the models support, or on resources of the account.
 OPAQUE = (
     "guardrailConfig",
     "toolConfig",
@@ -157,11 +176,11 @@ def test_the_document_has_every_field_of_the_function(name):
 
     known = {
         "ConverseRequest": {
-            *codec._FIELDS.values(),
+            *codec.REQUEST_FIELDS.values(),
             *("models", "regions", "responseValidation", "featureFallback", "maxCostMultiple"),
         },
-        "BatchRequest": set(batches._MEMBERS),
-        "ResponseValidation": set(response_rules._MEMBERS),
+        "BatchRequest": set(batches.MEMBERS),
+        "ResponseValidation": set(response_rules.MEMBERS),
     }
     document = json.loads(DOCUMENT.read_text())
     assert set(document["components"]["schemas"][name]["properties"]) == known[name]

@@ -1,0 +1,65 @@
+"""The parameters of requests and the headers of responses, by the names that the route table uses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from lambdas.http_api.http_messages import DEFAULT_PAGE, MAX_PAGE
+from lambdas.http_api.idempotency_key import HEADER, MAX_KEY_LENGTH
+from local.generate_reference.schemas import SOME_TEXT, TEXT, Schema, described
+
+# Names are unique over headers, query and path.
+PARAMETERS: Final[Mapping[str, Schema]] = {
+    HEADER: {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": MAX_KEY_LENGTH,
+        "pattern": "^[!-~]+$",
+        "description": "A request with the same key within 24 hours gets the first response "
+        "(Idempotent-Replay: true). The same key with another body is rejected. Failures are not stored.",
+    },
+    "Prefer": described(TEXT, "respond-async: respond with 202 and process the request asynchronously."),
+    "requestId": described(SOME_TEXT, "The requestId in the response of POST /v1/converse."),
+    "batchId": described(SOME_TEXT, "The batchId in the response of POST /v1/batches."),
+    "keyId": described(SOME_TEXT, "The keyId in the response of POST /v1/keys."),
+    "name": described(SOME_TEXT, "A model's name or id, or a profile's id."),
+    "limit": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": MAX_PAGE,
+        "default": DEFAULT_PAGE,
+        "description": "Maximum number of items on a page.",
+    },
+    "nextToken": described(SOME_TEXT, "The nextToken of the previous page."),
+    "owner": described(TEXT, "List only the keys of this owner."),
+    "team": described(TEXT, "List only the keys of this team."),
+    "region": described(TEXT, "One of the configured regions."),
+}
+RESPONSE_HEADERS: Final[Mapping[str, str]] = {
+    "Allow": "The supported methods.",
+    "Idempotent-Replay": "true if this is the response to an earlier request.",
+    "Location of 201": "Path of what was created.",
+    "Location of 202": "Path of the outcome.",
+    "Location of 303": "A presigned link. Do not send Authorization, X-Amz-Date or X-Amz-Security-Token with "
+    "it, because S3 rejects a request with two authentications.",
+    "Preference-Applied": "respond-async",
+    "Retry-After": "Seconds to wait before a retry.",
+}
+
+
+def parameter(name: str, place: str) -> Schema:
+    """Return the description of a parameter.
+
+    Args:
+        place: "header", "query" or "path".
+    """
+    schema = dict(PARAMETERS[name])
+    text = schema.pop("description")
+    return {
+        "name": name,
+        "in": place,
+        "required": place == "path",
+        "schema": schema,
+        "description": text,
+    }
