@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from lambdas.http_api.http_messages import HttpRequest, HttpResponse
+from lambdas.http_api.http_response import HttpResponse
 from lambdas.shared import clients, stored_requests
+from lambdas.shared.http_request import HttpRequest
 from lambdas.shared.problems import Problem, not_found
 from lambdas.shared.settings import request_lost_seconds, request_queue_url
 

@@ -25,10 +25,11 @@ from lambdas.http_api.batch_executions import (
     resume_name,
     start_execution,
 )
-from lambdas.http_api.http_messages import HttpRequest, HttpResponse
+from lambdas.http_api.http_response import HttpResponse
 from lambdas.shared import clients
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.execution_end import status_of
+from lambdas.shared.http_request import HttpRequest
 from lambdas.shared.json_text import dump
 from lambdas.shared.problems import Problem, not_found
 from lambdas.shared.settings import batch_settings, batch_state_machine_arn

@@ -18,9 +18,10 @@ from lambdas.batch.storage import (
 )
 from lambdas.contract import BatchObject
 from lambdas.http_api.batch_executions import Execution, Finder, start_execution
-from lambdas.http_api.http_messages import HttpRequest, HttpResponse
+from lambdas.http_api.http_response import HttpResponse
 from lambdas.http_api.idempotency_key import FixedId, run_with_key
 from lambdas.shared.codec import InvalidRequest
+from lambdas.shared.http_request import HttpRequest
 from lambdas.shared.json_text import dump, dump_line
 from lambdas.shared.manager import check_price, choose_targets, model_ids
 from lambdas.shared.problems import not_found

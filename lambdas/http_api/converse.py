@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from lambdas.http_api import async_requests
-from lambdas.http_api.http_messages import HttpRequest, HttpResponse
+from lambdas.http_api.http_response import HttpResponse
 from lambdas.http_api.idempotency_key import run_with_key
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.converse_request import ConverseRequest, read_request, send_request
+from lambdas.shared.http_request import HttpRequest
 
 # Time to write the response before API Gateway's timeout.
 _MARGIN_SECONDS = 1.0

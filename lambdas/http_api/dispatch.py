@@ -8,8 +8,9 @@ from importlib import import_module
 # Most requests are POST /v1/converse, so its module is imported when the function starts. The modules of
 # other routes are imported when they are needed, to keep cold starts short.
 import lambdas.http_api.converse  # noqa: F401
-from lambdas.http_api.http_messages import HttpRequest, HttpResponse
+from lambdas.http_api.http_response import HttpResponse
 from lambdas.http_api.routes import ROUTES
+from lambdas.shared.http_request import HttpRequest
 from lambdas.shared.problems import method_not_allowed, not_found
 
 

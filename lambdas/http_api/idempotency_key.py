@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from lambdas.http_api.http_messages import HttpRequest, HttpResponse
+from lambdas.http_api.http_response import HttpResponse
 from lambdas.shared.codec import InvalidRequest
+from lambdas.shared.http_request import HttpRequest
 from lambdas.shared.idempotency import IdempotencyError, fixed_id, idempotency_problem, run_once
 
 HEADER = "Idempotency-Key"

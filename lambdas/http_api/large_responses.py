@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from lambdas.http_api.http_messages import HttpResponse
+from lambdas.http_api.http_response import HttpResponse
 from lambdas.shared import clients, stored_requests
 from lambdas.shared.settings import batch_settings
 

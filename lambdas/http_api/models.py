@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import unquote
 
-from lambdas.http_api.http_messages import HttpRequest, HttpResponse
+from lambdas.http_api.http_response import HttpResponse
 from lambdas.shared.codec import InvalidRequest
+from lambdas.shared.http_request import HttpRequest
 from lambdas.shared.manager import catalog
 from lambdas.shared.problems import not_found
 from lambdas.shared.settings import model_settings

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from lambdas.http_api.http_messages import DEFAULT_PAGE, MAX_PAGE
+
 from lambdas.http_api.idempotency_key import HEADER, MAX_KEY_LENGTH
 from local.generate_reference.schemas import SOME_TEXT, TEXT, Schema, described
 

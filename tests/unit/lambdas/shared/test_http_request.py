@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from lambdas.http_api import http_messages
-from lambdas.http_api.http_messages import HttpRequest
+from lambdas.shared import http_request
+from lambdas.shared.http_request import HttpRequest
 
 NOW = 1_780_000_000.0
 
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_messages, "time", SimpleNamespace(time=lambda: NOW))
+    monkeypatch.setattr(http_request, "time", SimpleNamespace(time=lambda: NOW))
 
 
 def request_with(remaining: float, **request_context: Any) -> HttpRequest:

@@ -1,4 +1,4 @@
-"""A request to the API, read from API Gateway's proxy event, and a response."""
+"""A request to an API, read from API Gateway's proxy event."""
 
 from __future__ import annotations
 
@@ -38,25 +38,18 @@ _CREDENTIALS = frozenset(
 
 
 @dataclass(frozen=True)
-class HttpResponse:
-    """A response; its body is JSON-ready data."""
-
-    status: int
-    body: Any
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class HttpRequest:
     """A request: a proxy event and Lambda's context.
 
     Attributes:
         path_parameters: the values of the `{names}` in the path of its route, as they are in the URL.
+        gateway_seconds: API Gateway's timeout.
     """
 
     event: Mapping[str, Any]
     context: Any
     path_parameters: Mapping[str, str] = field(default_factory=dict)
+    gateway_seconds: float = GATEWAY_SECONDS
 
     def header(self, name: str) -> str | None:
         """Return the value of a header, or None. The case of the name is ignored.
@@ -124,7 +117,7 @@ class HttpRequest:
         if not isinstance(received, int | float) or isinstance(received, bool):
             return remaining
         waited = time.time() - received / 1000
-        return min(remaining, GATEWAY_SECONDS - waited) if 0 <= waited < _OLDEST_SECONDS else remaining
+        return min(remaining, self.gateway_seconds - waited) if 0 <= waited < _OLDEST_SECONDS else remaining
 
     @property
     def _request_context(self) -> Mapping[str, Any]:
