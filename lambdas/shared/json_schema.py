@@ -27,7 +27,7 @@ _COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "m
 _COUNTED: Mapping[type, str] = {str: "Length", list: "Items", dict: "Properties"}
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _COMBINATIONS = ("allOf", "anyOf", "oneOf")
-# Compiling a pattern takes up to 10 ms, and a body has room for a hundred thousand.
+# A body has room for a hundred thousand. RE2 keeps 128 compiled patterns.
 MAX_PATTERNS = 100
 _SINGLE = ("type", "enum", "const", "pattern", "properties", "required", "additionalProperties", "items")
 KEYWORDS = (*_SINGLE, *_COUNTS, *_BOUNDS, *_COMBINATIONS)

@@ -17,6 +17,7 @@ DEPLOYED = {
     "jmespath",
     "lambdas",
     "llmmanager",
+    "re2",
     "s3transfer",
     "six",
     "typing_extensions",

@@ -28,6 +28,7 @@ DEFERRED = (
     "llmmanager.parallel_llm_manager",
     "multiprocessing",
     "pydantic",
+    "re2",
     "s3transfer",
 )
 # A new interpreter that records the sessions and clients it creates, and answers two requests.
