@@ -13,7 +13,7 @@ RUN = .venv/bin/python -m
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 22
 
-setup: ## install .venv, .venv-emulator and node_modules from their lock files
+setup: ## install .venv, .venv-lambda, .venv-emulator and node_modules from their lock files
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "Python 3.11 or newer is required, but $(PYTHON) is `$(PYTHON) --version 2>&1`." \
 	       "Select another Python, for example: make PYTHON=python3.13" >&2; exit 1; }

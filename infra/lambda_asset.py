@@ -1,17 +1,19 @@
-"""Build the code asset of the functions from the installed packages, without network or Docker.
+"""Build the code asset of the functions from installed packages, without network or Docker.
 
-The locked packages are pure Python, so the asset runs on any platform and any Python that they support. The
-build checks the version of each package against the lock file, and its wheel for compiled code. It leaves out
-files that no function imports or reads, because Lambda unpacks the asset at each cold start.
+`make setup` installs the locked packages for Lambda's Python and platform into a folder of their own. The
+build checks version and platform of each package. It leaves out files that no function imports or reads,
+because Lambda unpacks the asset at each cold start.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import shutil
 import struct
+import sys
 import zlib
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
@@ -21,6 +23,11 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 LOCK: Final = ROOT / "requirements" / "lambda.txt"
+LAMBDA_PYTHON: Final = "3.13"
+# `make setup` installs the packages for Lambda there.
+LAMBDA_PACKAGES: Final = ROOT / ".venv-lambda" / "packages"
+# The variable that selects the packages of this Python instead, for a stack on an emulator.
+RUN_HERE: Final = "LLMMANAGER_FUNCTIONS_RUN_HERE"
 
 # The services that the functions call. botocore has data of over 400 services (28 MB). Credentials of a role
 # need sts.
@@ -48,8 +55,10 @@ _INCLUDED_SUBFOLDERS: Final[Mapping[str, frozenset[str]]] = {
     "botocore/data": SERVICES,
     "aws_lambda_powertools/utilities": frozenset({"idempotency", "jmespath_utils", "typing"}),
 }
-# Resources of boto3, examples of the documentation, an unused HTTP framework, type stubs, time zones.
+# Scripts, resources of boto3, examples of the documentation, an unused HTTP framework, type stubs, and
+# time zones.
 _EXCLUDED: Final = (
+    "bin/*",
     "boto3/data/*",
     "boto3/examples/*",
     "botocore/data/*/examples-1.json",
@@ -58,28 +67,38 @@ _EXCLUDED: Final = (
     "dateutil/zoneinfo/*.tar.gz",
 )
 _LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
-_PURE_TAG = re.compile(r"py\d(\.py\d)*-none-any")
+# Pure Python, or compiled for Lambda.
+_CPYTHON: Final = f"cp{LAMBDA_PYTHON.replace('.', '')}"
+_LAMBDA_TAG = re.compile(rf"py3-none-any|(?:{_CPYTHON}-{_CPYTHON}|cp3\d+-abi3)-manylinux\w+_aarch64")
 # Magic number, deflate, no flags, no time, best compression, unknown operating system.
 _GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"
 # Installers write machine-specific content to these files, which would change the hash of the asset.
 _INSTALL_RECORDS: Final = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_*.json")
+_REMEDY: Final = "Run `make setup`, which installs the versions in requirements/lambda.txt"
 
 
 class AssetError(RuntimeError):
     """The installed packages cannot be used for the asset. The message says what to do."""
 
 
-def build_asset(target: Path) -> None:
+def build_asset(target: Path, *, packages: Path | None = LAMBDA_PACKAGES) -> None:
     """Write the code of the functions and their dependencies to an empty or new directory.
 
     The same inputs give the same files on every machine: without byte code, records of installers and paths,
     and with file modes that do not depend on the machine.
 
+    Args:
+        packages: the folder with the packages for Lambda. None for the packages of this Python, for functions
+            that run on this machine.
+
     Raises:
-        AssetError: a locked package is missing, has another version or is not pure Python.
+        AssetError: a locked package is missing, or has another version or platform.
     """
     for name, version in locked_distributions():
-        _copy_distribution(name, version, target)
+        distribution = _find_distribution(name, version, packages)
+        if packages is not None:
+            _check_platform(name, distribution)
+        _copy_distribution(name, distribution, target)
     _reduce_service_data(target / "botocore" / "data")
     for source in _SOURCES:
         for path in _source_files(ROOT / source):
@@ -87,21 +106,31 @@ def build_asset(target: Path) -> None:
             _copy(path, target / name, executable=name == _EXECUTABLE)
 
 
+def selected_packages() -> Path | None:
+    """Return the folder with the packages for Lambda, or None if the functions run on this machine."""
+    return None if os.environ.get(RUN_HERE) == "true" else LAMBDA_PACKAGES
+
+
 def locked_distributions() -> list[tuple[str, str]]:
     """Return name and version of each package in the lock file."""
     return _LOCKED.findall(LOCK.read_text(encoding="utf-8"))
 
 
-def _copy_distribution(name: str, version: str, target: Path) -> None:
-    try:
-        distribution = metadata.distribution(name)
-    except metadata.PackageNotFoundError:
-        raise AssetError(f"{name} {version} is not installed. {_remedy()}") from None
+def _find_distribution(name: str, version: str, packages: Path | None) -> metadata.Distribution:
+    path = sys.path if packages is None else [str(packages)]
+    distribution = next(iter(metadata.distributions(name=name, path=path)), None)
+    if distribution is None:
+        raise AssetError(f"{name} {version} is not installed{_where(packages)}. {_REMEDY}")
     if distribution.version != version:
-        raise AssetError(f"{name} {distribution.version} is installed instead of {version}. {_remedy()}")
-    _check_pure(name, distribution)
+        raise AssetError(
+            f"{name} {distribution.version} is installed{_where(packages)} instead of {version}. {_REMEDY}"
+        )
+    return distribution
+
+
+def _copy_distribution(name: str, distribution: metadata.Distribution, target: Path) -> None:
     if distribution.files is None:
-        raise AssetError(f"{name} is installed without a list of its files. {_remedy()}")
+        raise AssetError(f"{name} is installed without a list of its files. {_REMEDY}")
     for file in distribution.files:
         if _belongs_in_asset(PurePosixPath(file)):
             _copy(Path(str(distribution.locate_file(file))), target / file)
@@ -150,14 +179,12 @@ def _compact(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def _check_pure(name: str, distribution: metadata.Distribution) -> None:
-    wheel = distribution.read_text("WHEEL") or ""
-    tags = re.findall(r"^Tag: (\S+)$", wheel, re.MULTILINE)
-    pure = "Root-Is-Purelib: true" in wheel and all(map(_PURE_TAG.fullmatch, tags))
-    if not (pure and any("py3" in tag for tag in tags)):
+def _check_platform(name: str, distribution: metadata.Distribution) -> None:
+    tags = re.findall(r"^Tag: (\S+)$", distribution.read_text("WHEEL") or "", re.MULTILINE)
+    if not any(map(_LAMBDA_TAG.fullmatch, tags)):
         raise AssetError(
-            f"{name} is not pure Python (wheel tags: {', '.join(tags) or 'none'}) and may not run on Lambda. "
-            "Remove it from requirements/lambda.in"
+            f"{name} does not run on Lambda, on Python {LAMBDA_PYTHON} for arm64 Linux (wheel tags: "
+            f"{', '.join(tags) or 'none'}). {_REMEDY}"
         )
 
 
@@ -193,5 +220,5 @@ def _copy(source: Path, destination: Path, *, executable: bool = False) -> None:
     destination.chmod(0o755 if executable else 0o644)
 
 
-def _remedy() -> str:
-    return f"Install the versions in {LOCK.relative_to(ROOT).as_posix()}"
+def _where(packages: Path | None) -> str:
+    return "" if packages is None else f" in {packages}"

@@ -14,7 +14,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from infra.lambda_asset import build_asset
+from infra.lambda_asset import build_asset, selected_packages
 from infra.log_group import build_log_group
 from infra.nag import acknowledge, acknowledge_wildcards
 from infra.settings import DeploymentSettings
@@ -39,7 +39,7 @@ def shared_code() -> lambda_.Code:
     """Build the asset of all functions and return it. CDK copies it into the cloud assembly."""
     directory = tempfile.mkdtemp(prefix="lambda-asset-")
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
-    build_asset(Path(directory))
+    build_asset(Path(directory), packages=selected_packages())
     return lambda_.Code.from_asset(directory)
 
 

@@ -12,19 +12,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.lambda_asset import LAMBDA_PYTHON
 from local.commands import SetupError, run
 from local.package_index import pip_configuration, uv_settings
 
 _LOCKED_WHEELS_ONLY = ("--no-deps", "--require-hashes", "--only-binary", ":all:")
+# Lambda's platform: wheels for this or an older glibc.
+_UV_PLATFORM = ("--python-platform", "aarch64-manylinux_2_28")
+_PIP_PLATFORM = (
+    *("--implementation", "cp", "--platform", "manylinux_2_28_aarch64"),
+    *("--platform", "manylinux_2_17_aarch64", "--platform", "manylinux2014_aarch64"),
+)
 _PROGRESS_EVERY_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class VirtualEnvironment:
-    """A virtual environment and its lock file."""
+    """A virtual environment and its lock file.
+
+    Attributes:
+        lambda_packages: a folder in the environment that gets the packages for Lambda; None installs those
+            for this Python into the environment.
+    """
 
     folder: Path
     lock: Path
+    lambda_packages: Path | None = None
 
     @property
     def python(self) -> Path:
@@ -49,7 +62,7 @@ def install_with_pip(environment: VirtualEnvironment) -> None:
     )
     run(
         *(environment.python, "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off"),
-        *(*_LOCKED_WHEELS_ONLY, "-r", environment.lock),
+        *(*_LOCKED_WHEELS_ONLY, "-r", environment.lock, *_for_lambda(environment, _PIP_PLATFORM)),
         what=environment.failure,
         on_line=_PipProgress(environment),
     )
@@ -75,7 +88,7 @@ def install_with_uv(uv: Path, environment: VirtualEnvironment) -> None:
         *(uv, "pip", "install", "--no-config", "--python", environment.python),
         # As pip: choose the best file of all indexes. The hashes limit which files are accepted.
         *("--index-strategy", "unsafe-best-match", *settings.options),
-        *(*_LOCKED_WHEELS_ONLY, "-r", environment.lock),
+        *(*_LOCKED_WHEELS_ONLY, "-r", environment.lock, *_for_lambda(environment, _UV_PLATFORM)),
         what=environment.failure,
         env=settings.environment(),
     )
@@ -98,6 +111,13 @@ def install(environment: VirtualEnvironment, uv: Path | None) -> str:
             print(f"  {environment.folder.name}: uv failed, using pip instead. {error}", flush=True)
     install_with_pip(environment)
     return "pip"
+
+
+def _for_lambda(environment: VirtualEnvironment, platform: tuple[str, ...]) -> tuple[str | Path, ...]:
+    """Return the options that install for Lambda, if the environment is for it."""
+    if environment.lambda_packages is None:
+        return ()
+    return ("--target", environment.lambda_packages, "--python-version", LAMBDA_PYTHON, *platform)
 
 
 class _PipProgress:

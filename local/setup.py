@@ -1,4 +1,4 @@
-"""`make setup`: install .venv, .venv-emulator and node_modules from their lock files.
+"""`make setup`: install .venv, .venv-lambda, .venv-emulator and node_modules from their lock files.
 
 `python3 -m local.setup` needs only the standard library. A stamp file in each folder records the lock
 file and the Python of the installation. A folder whose stamp is current is not installed again. If two runs
@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.lambda_asset import LAMBDA_PACKAGES
 from local.commands import ROOT, SetupError, run
 from local.python_packages import VirtualEnvironment, install, install_with_pip
 
@@ -75,6 +76,13 @@ def install_python(part: Part) -> str:
     return install(VirtualEnvironment(part.folder, part.lock), uv if UV.is_current() else None)
 
 
+def install_lambda(part: Part) -> str:
+    """Install the packages of the functions for Lambda's Python and platform, as `install_python`."""
+    uv = UV.folder / "bin" / "uv"
+    environment = VirtualEnvironment(part.folder, part.lock, LAMBDA_PACKAGES)
+    return install(environment, uv if UV.is_current() else None)
+
+
 def python_part(folder: str, lock: str) -> Part:
     """Return the virtual environment `folder` with the packages of `requirements/<lock>.txt`."""
     return Part(ROOT / folder, ROOT / "requirements" / f"{lock}.txt", install_python)
@@ -87,6 +95,7 @@ UV = Part(ROOT / ".venv-uv", ROOT / "requirements" / "uv.txt", install_uv)
 PARTS = (
     python_part(".venv", "dev"),
     python_part(".venv-emulator", "emulator"),
+    Part(LAMBDA_PACKAGES.parent, ROOT / "requirements" / "lambda.txt", install_lambda),
     Part(ROOT / "node_modules", ROOT / "package-lock.json", install_node),
 )
 BENCH_PARTS = tuple(python_part(f".venv-bench-{name}", f"bench-{name}") for name in BENCHMARKED)

@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from infra.lambda_asset import RUN_HERE
 from infra.outputs import stack_variables
 from local.api import ApiClient
 from local.emulator import Emulator
@@ -125,18 +126,19 @@ def finish(process: GuardedProcess) -> None:
 def _cdk(
     command: str, *arguments: StrPath, emulator: Emulator, folder: Path, directory: Path = ROOT
 ) -> GuardedProcess:
-    quiet = {
+    variables = {
         "CI": "true",
         "NO_COLOR": "1",
         "CDK_DISABLE_CLI_TELEMETRY": "true",
         "CDK_DISABLE_VERSION_CHECK": "1",
         # Validation takes 7 s, and the tests check the same template.
         "CDK_VALIDATION": "false",
+        RUN_HERE: "true",
     }
     return GuardedProcess(
         [CDK, command, *arguments, "--no-notices"],
         log=folder / f"{command}.log",
-        environment={**emulator.environment, **quiet},
+        environment={**emulator.environment, **variables},
         directory=directory,
     )
 

@@ -116,8 +116,8 @@ _RULES: Final[Mapping[str, Schema]] = {
         "type": "string",
         "minLength": 1,
         "maxLength": MAX_PATTERN,
-        "description": "Must match anywhere in the answer. Back references and lookarounds are not "
-        "supported.",
+        "description": "Must match anywhere in the answer. The syntax is that of RE2, which has no back "
+        "references and lookarounds.",
     },
     "minLength": {"type": "integer", "minimum": 0, "maximum": response_rules.MAX_LENGTH},
     "retries": {

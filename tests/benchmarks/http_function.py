@@ -95,7 +95,7 @@ def http_function() -> Iterator[HttpFunction]:
     """The function beside a Bedrock, and a table that holds a catalog."""
     with tempfile.TemporaryDirectory() as folder, fake_bedrock() as bedrock, _table() as table:
         function = HttpFunction(Path(folder, "asset"), bedrock, table, Path(folder, "byte-code"))
-        build_asset(function.asset)
+        build_asset(function.asset, packages=None)
         _fill(table)
         yield function
 

@@ -348,7 +348,7 @@ def botocore_data() -> Iterator[tuple[str, ...]]:
     skip = "from llmmanager.bedrock.transport.botocore_data import skip_unused_data\n"
     skip += "skip_unused_data(session.get_component('data_loader'))"
     with tempfile.TemporaryDirectory() as folder:
-        build_asset(Path(folder))
+        build_asset(Path(folder), packages=None)
         whole, trimmed = (Path(path, "data") for path in (botocore.__path__[0], f"{folder}/botocore"))
         for name, data, more in (
             ("whole", whole, ""),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from infra.lambda_asset import RUN_HERE
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -106,12 +108,20 @@ def stack(synthesise: Synthesise) -> SynthesisedStack:
 
 @pytest.fixture(scope="session")
 def asset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The unzipped code of the functions."""
+    """The unzipped code of the functions, with the packages of this Python."""
     from infra.lambda_asset import build_asset
 
     folder = tmp_path_factory.mktemp("asset")
-    build_asset(folder)
+    build_asset(folder, packages=None)
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _packages_of_this_python() -> Iterator[None]:
+    """Synthesise with the packages of this Python, so that tests can run the code of the functions."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(RUN_HERE, "true")
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from infra.lambda_asset import LAMBDA_PYTHON
+
 ROOT = Path(__file__).resolve().parents[2]
 
 FUNCTIONS = {
@@ -39,7 +41,7 @@ def test_the_functions_share_one_asset_runtime_and_architecture(stack: Any) -> N
     deployed = stack.of_type("AWS::Lambda::Function").values()
     assert len({json.dumps(function["Code"]) for function in deployed}) == 1
     assert {(function["Runtime"], *function["Architectures"]) for function in deployed} == {
-        ("python3.13", "arm64")
+        (f"python{LAMBDA_PYTHON}", "arm64")
     }
 
 

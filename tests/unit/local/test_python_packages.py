@@ -8,6 +8,7 @@ import subprocess
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -43,9 +44,11 @@ class PackageIndex:
         self._folder = folder
         self._hashes: dict[str, str] = {}
 
-    def add(self, name: str, version: str, *requires: str, extras: str = "") -> None:
+    def add(
+        self, name: str, version: str, *requires: str, extras: str = "", tag: str = "py3-none-any"
+    ) -> None:
         """Publish a wheel with one module that depends on `requires`."""
-        wheel = self._folder / name / f"{name}-{version}-py3-none-any.whl"
+        wheel = self._folder / name / f"{name}-{version}-{tag}.whl"
         wheel.parent.mkdir(exist_ok=True)
         dependencies = [f"Requires-Dist: {requirement}" for requirement in requires]
         extra = [f"Provides-Extra: {extras}"] if extras else []
@@ -56,8 +59,7 @@ class PackageIndex:
         files = {
             f"{name}.py": f"version = {version!r}\n",
             f"{info}/METADATA": metadata + "\n",
-            f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\n"
-            "Root-Is-Purelib: true\nTag: py3-none-any\n",
+            f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n",
         }
         record = [
             f"{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b'=').decode()},"
@@ -141,6 +143,19 @@ def test_a_package_that_leaves_the_lock_file_is_removed(
     install_from(environment)
     with pytest.raises(subprocess.CalledProcessError):
         installed_version(environment, "coverage")
+
+
+@EACH
+def test_the_packages_for_lambda_do_not_depend_on_this_python_and_platform(
+    install_from: Installer, index: PackageIndex, environment: VirtualEnvironment
+) -> None:
+    index.add("compiled", "1.0", tag="cp313-cp313-manylinux_2_28_aarch64")
+    environment.lock.write_text(index.lock("compiled==1.0"))
+    packages = environment.folder / "packages"
+    install_from(replace(environment, lambda_packages=packages))
+    assert (packages / "compiled.py").is_file()
+    with pytest.raises(subprocess.CalledProcessError):
+        installed_version(environment, "compiled")
 
 
 def test_pip_installs_if_uv_fails(
