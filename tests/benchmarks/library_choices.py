@@ -4,7 +4,7 @@
 
 Install these beside requirements/lambda.txt; libraries that are not installed are left out:
 
-    aiohttp aws-xray-sdk fastjsonschema google-re2 jsonschema jsonschema-rs orjson trustme
+    aiohttp aws-xray-sdk fastjsonschema jsonschema jsonschema-rs orjson trustme
 
 The decisions are in docs/contributing.md, under "Libraries and own code".
 """
@@ -17,7 +17,6 @@ import http.server
 import importlib.util
 import io
 import json
-import random
 import re
 import socket
 import statistics
@@ -41,7 +40,6 @@ from infra.lambda_asset import build_asset, locked_distributions
 from lambdas.batch.id_set import IdSet
 from lambdas.shared import json_text, metrics
 from lambdas.shared.json_schema import schema_problems, violations
-from lambdas.shared.linear_regex import LinearRegex
 from llmmanager.bedrock.transport.event_parser import ParserFactory
 from llmmanager.bedrock.validation.request_validation import validate_request
 from llmmanager.testing.certificate import make_certificate
@@ -66,10 +64,6 @@ SCHEMA: dict[str, Any] = {
     },
 }
 ANSWER = {"name": "Ada", "tags": ["a", "b"] * 5, "age": 36, "any": False}
-PROSE = "The capital of France is Paris, with 2,102,650 people. " * 40
-# A deterministic automaton for it would have 2 to the power of 200 states.
-HARD_PATTERN = "(a|b)*a(a|b){200}c"
-HARD_TEXT = "".join(random.Random(1).choices("ab", k=2_000))
 REQUEST: dict[str, Any] = {
     "modelId": "amazon.nova-lite-v1:0",
     "messages": [{"role": "user", "content": [{"text": "What is the capital of France?"}]}],
@@ -112,26 +106,6 @@ def rust_json_schema(_: ExitStack) -> Sides:
 def own_schema_and_answer() -> None:
     assert not schema_problems(SCHEMA, "schema")
     assert next(violations(ANSWER, SCHEMA), None) is None
-
-
-def pattern(_: ExitStack) -> Sides:
-    import re2
-
-    own, other = LinearRegex(r"\d+ USD$"), re2.compile(r"\d+ USD$")
-    return lambda: own.search(PROSE), lambda: other.search(PROSE)
-
-
-def hard_pattern(_: ExitStack) -> Sides:
-    import re2
-
-    options = re2.Options()
-    options.log_errors = False
-
-    def library() -> None:
-        re2.purge()
-        re2.compile(HARD_PATTERN, options).search(HARD_TEXT)
-
-    return lambda: LinearRegex(HARD_PATTERN).search(HARD_TEXT), library
 
 
 def event_parser(_: ExitStack) -> Sides:
@@ -261,8 +235,7 @@ COMPARISONS: tuple[tuple[str, str, str, tuple[str, ...], Callable[[ExitStack], S
     ("JSON Schema: schema, answer", "fastjsonschema", "", (), fast_json_schema_with_compilation),
     ("JSON Schema: answer", "jsonschema", "jsonschema", ("jsonschema",), json_schema),
     ("JSON Schema: answer", "jsonschema-rs", "jsonschema_rs", ("jsonschema-rs",), rust_json_schema),
-    ("pattern in 2 KB of prose", "google-re2", "re2", ("google-re2",), pattern),
-    ("hard pattern in 2 KB", "google-re2", "", (), hard_pattern),
+    ("patterns (replaced)", "google-re2", "re2", (), None),
     ("event of a stream", "botocore", "", (), event_parser),
     ("request validation", "botocore", "botocore.validate", (), request_validation),
     ("JSON text", "orjson", "orjson", ("orjson",), json_parser),
