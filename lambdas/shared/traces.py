@@ -1,7 +1,7 @@
 """Send the attempts of a call to X-Ray, if the setting `tracing` is on and X-Ray samples the request.
 
 After the call, each attempt is one UDP datagram to the daemon that Lambda runs for a traced function.
-Powertools' Tracer is not used: its X-Ray SDK adds 160 ms to every cold start, even if tracing is off.
+Powertools' Tracer is not used: its X-Ray SDK adds 200 ms to every cold start, even if tracing is off.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@
 
 Install these beside requirements/lambda.txt; libraries that are not installed are left out:
 
-    aiohttp aws-xray-sdk fastjsonschema jsonschema jsonschema-rs orjson trustme
+    aiohttp aws-xray-sdk fastjsonschema jsonschema jsonschema-rs orjson pydantic-settings
+    trustme
 
 The decisions are in docs/contributing.md, under "Libraries and own code".
 """
@@ -19,7 +20,6 @@ import io
 import json
 import re
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -243,6 +243,7 @@ COMPARISONS: tuple[tuple[str, str, str, tuple[str, ...], Callable[[ExitStack], S
     ("traces", "Powertools Tracer", "aws_xray_sdk.core", ("aws-xray-sdk",), None),
     ("routes", "Powertools", "aws_lambda_powertools.event_handler.api_gateway", (), None),
     ("queue messages", "Powertools", "aws_lambda_powertools.utilities.batch", (), None),
+    ("settings", "pydantic-settings", "pydantic_settings", ("pydantic-settings",), None),
     ("HTTP server", "http.server", "http.server", (), threading_server),
     ("HTTP server", "aiohttp", "aiohttp.web", ("aiohttp",), aiohttp_server),
     ("certificate", "trustme", "trustme", ("trustme",), certificate),
@@ -264,11 +265,11 @@ def rows() -> Iterator[tuple[str, ...]]:
 
 
 def ratio_of(own: Callable[[], Any], other: Callable[[], Any]) -> tuple[float, float]:
-    """Return the median seconds of both functions, measured in turn."""
+    """Return the least seconds of both functions, measured in turn. Other processes only add time."""
     with contextlib.redirect_stdout(io.StringIO()):
         calls = max(1, int(0.02 / max(seconds(own, 1), seconds(own, 1))))
         taken = [(seconds(own, calls), seconds(other, calls)) for _ in range(ROUNDS)]
-    return statistics.median(turn[0] for turn in taken), statistics.median(turn[1] for turn in taken)
+    return min(turn[0] for turn in taken), min(turn[1] for turn in taken)
 
 
 def seconds(function: Callable[[], Any], calls: int) -> float:
@@ -279,15 +280,21 @@ def seconds(function: Callable[[], Any], calls: int) -> float:
 
 
 def import_ms(module: str) -> str:
-    """Median time to import a module in a new process that has loaded what a function has loaded."""
+    """Return the time to import a module in a new process that has loaded what a function has loaded."""
     code = f"import time\n{LOADED}\nstarted = time.perf_counter()\nimport {module}\n"
-    return number(1e3 * in_new_processes(code + "print(time.perf_counter() - started)"))
+    (seconds,) = in_new_processes(code + "print(time.perf_counter() - started)")
+    return number(1e3 * seconds)
 
 
-def in_new_processes(code: str) -> float:
-    command = [sys.executable, "-W", "ignore", "-c", code]
-    outputs = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(ROUNDS)]
-    return statistics.median(float(output.stdout) for output in outputs)
+def in_new_processes(*codes: str) -> list[float]:
+    """Return the least number that each code prints, run in turn."""
+
+    def run(code: str) -> float:
+        command = [sys.executable, "-W", "ignore", "-c", code]
+        return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    rounds = [[run(code) for code in codes] for _ in range(ROUNDS)]
+    return [min(turns) for turns in zip(*rounds, strict=True)]
 
 
 def added_mb(packages: tuple[str, ...]) -> str:
@@ -323,13 +330,15 @@ def botocore_data() -> Iterator[tuple[str, ...]]:
     with tempfile.TemporaryDirectory() as folder:
         build_asset(Path(folder), packages=None)
         whole, trimmed = (Path(path, "data") for path in (botocore.__path__[0], f"{folder}/botocore"))
-        for name, data, more in (
-            ("whole", whole, ""),
-            ("whole, large files skipped (library)", whole, skip),
-            ("used services only (asset)", trimmed, skip),
-        ):
+        variants = {
+            "whole": (whole, ""),
+            "whole, large files skipped (library)": (whole, skip),
+            "used services only (asset)": (trimmed, skip),
+        }
+        times = in_new_processes(*(code.format(str(data), more) for data, more in variants.values()))
+        for (name, (data, _)), first in zip(variants.items(), times, strict=True):
             size = sum(file.stat().st_size for file in data.rglob("*") if file.is_file())
-            yield name, number(size / 1e6), number(1e3 * in_new_processes(code.format(str(data), more)))
+            yield name, number(size / 1e6), number(1e3 * first)
 
 
 def id_set_mb(ids: int = 2_000_000) -> Iterator[tuple[str, ...]]:
