@@ -1,8 +1,8 @@
 """Errors of the streaming API: status, headers and the members of the document.
 
-OpenAI's document is `{"error": {"message", "type", "param", "code"}}`. The status decides what OpenAI's and
-Anthropic's clients do: they retry 429 and 5xx, after the seconds of `Retry-After`, unless `x-should-retry` is
-"false".
+OpenAI's document is `{"error": {"message", "type", "param", "code"}}`, and Anthropic's is
+`{"type": "error", "error": {"type", "message", "details"}, "request_id"}`. The status decides what their
+clients do: they retry 429 and 5xx, after the seconds of `Retry-After`, unless `x-should-retry` is "false".
 """
 
 from __future__ import annotations
@@ -33,6 +33,19 @@ _THROTTLES = {"ThrottlingException", "ServiceQuotaExceededException", "TooManyRe
 # Beside throttled attempts, these do not change that a later request can succeed.
 _PERMANENT = {"AccessDeniedException", "ResourceNotFoundException", "ValidationException"}
 _MAX_PROBLEMS = 20
+# Anthropic's types by status. Its clients choose the class of an exception by the status.
+_ANTHROPIC_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
 # Messages of models for a request that exceeds their context.
 _TOO_LONG = ("input is too long", "prompt is too long", "maximum context length", "context window")
 
@@ -60,6 +73,20 @@ class ApiError:
     def openai_document(self) -> dict[str, Any]:
         """Return the document of OpenAI's APIs. It is also the last event of a stream that failed."""
         return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
+
+    def anthropic_document(self, request_id: str | None) -> dict[str, Any]:
+        """Return the document of Anthropic's API. It is also the error event of a stream that failed.
+
+        Its `details.error_code` is OpenAI's `code`: `type` does not distinguish a budget that is used up from
+        throttled models.
+        """
+        error: dict[str, Any] = {
+            "type": _ANTHROPIC_TYPES.get(self.status, "api_error"),
+            "message": self.message,
+        }
+        if self.code is not None:
+            error["details"] = {"error_code": self.code}
+        return {"type": "error", "error": error, "request_id": request_id}
 
 
 def insufficient_quota(message: str) -> ApiError:
