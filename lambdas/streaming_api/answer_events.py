@@ -55,6 +55,14 @@ class ToolCallDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class Citation:
+    """A source of the text of a block, in the form of Converse."""
+
+    block: int
+    citation: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class BlockEnd:
     """The end of a content block."""
 
@@ -68,9 +76,11 @@ class AnswerEnd:
     Attributes:
         stop_reason: Converse's reason. If the model only called the answer tool, it is "end_turn", and after
             any other tool call it is "tool_use".
+        stop_sequence: the stop sequence that ended the answer, if the model reported it.
     """
 
     stop_reason: str
+    stop_sequence: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +91,7 @@ class AnswerUsage:
 
 
 AnswerEvent: TypeAlias = (
-    TextDelta | ReasoningDelta | ToolCallStart | ToolCallDelta | BlockEnd | AnswerEnd | AnswerUsage
+    TextDelta | ReasoningDelta | Citation | ToolCallStart | ToolCallDelta | BlockEnd | AnswerEnd | AnswerUsage
 )
 
 
@@ -130,7 +140,7 @@ class _Reader:
         elif "contentBlockStop" in event:
             yield from self._stop(event["contentBlockStop"].get("contentBlockIndex", 0))
         elif "messageStop" in event:
-            yield from self._end(str(event["messageStop"].get("stopReason") or "end_turn"))
+            yield from self._end(event["messageStop"])
         elif "metadata" in event and event["metadata"].get("usage"):
             yield AnswerUsage(event["metadata"]["usage"])
 
@@ -160,6 +170,11 @@ class _Reader:
             members = part.get("text", ""), part.get("signature", ""), part.get("redactedContent", b"")
             if any(members):
                 yield ReasoningDelta(block, *members)
+        elif "citation" in delta:
+            # An answer in JSON has no citations.
+            if self.request.answer_tool is None:
+                self.open_text.add(block)
+                yield Citation(block, delta["citation"])
         elif "toolUse" in delta:
             yield from self._arguments(block, delta["toolUse"].get("input") or "")
 
@@ -181,7 +196,8 @@ class _Reader:
         ) and not is_held_back:
             yield BlockEnd(block)
 
-    def _end(self, stop_reason: str) -> Iterator[AnswerEvent]:
+    def _end(self, stop: Mapping[str, Any]) -> Iterator[AnswerEvent]:
+        stop_reason = str(stop.get("stopReason") or "end_turn")
         if not self.answer_blocks:
             for block, text in self.held_back.items():
                 yield TextDelta(block, text)
@@ -190,7 +206,9 @@ class _Reader:
             stop_reason = "tool_use"
         if self.answer_blocks and not self.calls and stop_reason == "tool_use":
             stop_reason = "end_turn"
-        yield AnswerEnd(stop_reason)
+        reported = stop.get("additionalModelResponseFields")
+        sequence = reported.get("stop_sequence") if isinstance(reported, Mapping) else None
+        yield AnswerEnd(stop_reason, sequence if isinstance(sequence, str) else None)
 
 
 def _as_stream(response: BedrockResponse) -> Iterator[ConverseEvent]:
@@ -205,8 +223,13 @@ def _as_stream(response: BedrockResponse) -> Iterator[ConverseEvent]:
         for delta in _deltas(block):
             yield _delta(index, delta)
         yield {"contentBlockStop": {"contentBlockIndex": index}}
-    yield {"messageStop": {"stopReason": response.get_stop_reason()}}
     data = response.response_data or {}
+    yield {
+        "messageStop": {
+            "stopReason": response.get_stop_reason(),
+            "additionalModelResponseFields": data.get("additionalModelResponseFields"),
+        }
+    }
     yield {"metadata": {"usage": data.get("usage")}}
 
 
@@ -215,6 +238,8 @@ def _deltas(block: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield {"text": block["text"]}
     for part in block.get("citationsContent", {}).get("content") or ():
         yield {"text": part.get("text", "")}
+    for citation in block.get("citationsContent", {}).get("citations") or ():
+        yield {"citation": citation}
     reasoning = block.get("reasoningContent", {})
     for name, value in reasoning.get("reasoningText", {}).items():
         yield {"reasoningContent": {name: value}}

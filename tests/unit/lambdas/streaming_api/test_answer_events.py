@@ -10,6 +10,7 @@ from lambdas.streaming_api.answer_events import (
     AnswerEnd,
     AnswerUsage,
     BlockEnd,
+    Citation,
     ReasoningDelta,
     TextDelta,
     ToolCallDelta,
@@ -141,7 +142,10 @@ def test_an_interrupted_stream_has_no_end() -> None:
     ("block", "expected"),
     [
         ({"text": "a"}, [TextDelta(0, "a")]),
-        ({"citationsContent": {"content": [{"text": "a"}], "citations": []}}, [TextDelta(0, "a")]),
+        (
+            {"citationsContent": {"content": [{"text": "a"}], "citations": [{"title": "b"}]}},
+            [TextDelta(0, "a"), Citation(0, {"title": "b"})],
+        ),
         (
             {"reasoningContent": {"reasoningText": {"text": "a", "signature": "s"}}},
             [ReasoningDelta(0, "a"), ReasoningDelta(0, signature="s")],
@@ -163,3 +167,29 @@ def test_a_complete_answer_has_the_events_of_a_streamed_one(block: Any, expected
     assert events[: len(expected)] == expected
     assert events[len(expected)] == BlockEnd(0)
     assert events[-1] == AnswerUsage({"inputTokens": 1})
+
+
+def test_citations_are_events_unless_the_answer_is_json() -> None:
+    events = [delta(0, text="a"), delta(0, citation={"title": "b"}), stop(0), end("end_turn")]
+    assert Citation(0, {"title": "b"}) in list(answer_events(request(), events))
+    assert [type(event) for event in answer_events(request("answer"), events)] == [
+        TextDelta,
+        BlockEnd,
+        AnswerEnd,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reported", "expected"),
+    [({"stop_sequence": "END"}, "END"), ({"stop_sequence": None}, None), ({}, None), (None, None)],
+)
+def test_the_end_has_the_stop_sequence_that_the_model_reports(reported: Any, expected: str | None) -> None:
+    last = {"messageStop": {"stopReason": "stop_sequence", "additionalModelResponseFields": reported}}
+    assert list(answer_events(request(), [last])) == [AnswerEnd("stop_sequence", expected)]
+    data = {
+        "output": {"message": {"content": []}},
+        "stopReason": "stop_sequence",
+        "additionalModelResponseFields": reported,
+    }
+    response = BedrockResponse(success=True, response_data=data)
+    assert list(response_events(request(), response)) == [AnswerEnd("stop_sequence", expected)]
