@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from lambdas.streaming_api.cache_points import read_cache_point
+from lambdas.streaming_api.conversation import ContentBlock
 from lambdas.streaming_api.json_fields import (
     optional_text,
     read_choice,
@@ -29,13 +30,6 @@ ASSISTANT_PARTS = ("text", "refusal")
 TOOL_PARTS = ("text", "image_url", "file")
 USER_PARTS = ("text", "image_url", "input_audio", "file")
 _BREAKPOINT = "prompt_cache_breakpoint"
-
-
-class ContentBlock(NamedTuple):
-    """A content block of Converse, and the client's path for it."""
-
-    block: Mapping[str, Any]
-    path: str
 
 
 def content_blocks(message: Mapping[str, Any], path: str, types: Collection[str]) -> Iterator[ContentBlock]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambdas.streaming_api.answer_form import answer_form
-from lambdas.streaming_api.chat_completions.messages import Conversation, read_messages
+from lambdas.streaming_api.chat_completions.messages import read_messages
 from lambdas.streaming_api.chat_completions.request_fields import ignored_fields
 from lambdas.streaming_api.chat_completions.response_format import read_response_format
 from lambdas.streaming_api.chat_completions.tool_fields import read_tools
+from lambdas.streaming_api.conversation import Conversation
 from lambdas.streaming_api.inference_parameters import InferenceParameters, inference_parameters
 from lambdas.streaming_api.json_fields import optional_flag, optional_object, read_choice
 from lambdas.streaming_api.mapped_request import MappedRequest
@@ -83,7 +84,8 @@ def read_chat_request(body: Mapping[str, Any], *, model_ids: Sequence[str]) -> C
         "output_config": answer.output_config,
     }
     stream, include_usage = _stream_options(body)
-    names = ["messages.name"] if conversation.has_names else []
+    has_names = any(message.get("name") is not None for message in body["messages"])
+    names = ["messages.name"] if has_names else []
     return ChatRequest(
         models=requested_models(body),
         converse={name: value for name, value in converse.items() if value},
