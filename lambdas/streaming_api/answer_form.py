@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from lambdas.streaming_api.structured_output import (
     JSON_OBJECT_INSTRUCTION,
@@ -14,6 +14,9 @@ from lambdas.streaming_api.structured_output import (
 )
 from lambdas.streaming_api.tool_names import accepted_name
 from lambdas.streaming_api.tools import RequestedTools, ToolChoice, tool_config
+
+AnswerFormat: TypeAlias = Literal["text", "json_object"] | AnswerSchema
+"""The format of an answer: text, a JSON object, or JSON for a schema."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class AnswerForm:
 
 
 def answer_form(
-    wanted: Literal["text", "json_object"] | AnswerSchema,
+    wanted: AnswerFormat,
     requested: RequestedTools,
     *,
     model_ids: Sequence[str],

@@ -1,4 +1,4 @@
-"""Cache points from Anthropic's `cache_control`, which other APIs accept as an extension."""
+"""Cache points from Anthropic's `cache_control`, an extension in other APIs, and OpenAI's breakpoints."""
 
 from __future__ import annotations
 
@@ -29,3 +29,21 @@ def read_cache_point(fields: Mapping[str, Any], path: str) -> Mapping[str, Any] 
     if control.get("ttl") is not None:
         point["ttl"] = read_choice(control["ttl"], f"{path}.cache_control.ttl", LIFETIMES)
     return {"cachePoint": point}
+
+
+def read_breakpoint(part: Mapping[str, Any], path: str) -> Mapping[str, Any] | None:
+    """Return the cache point behind a part with OpenAI's `prompt_cache_breakpoint`, or None.
+
+    A lifetime becomes Converse's longest, one hour.
+
+    Args:
+        path: the path of the part.
+
+    Raises:
+        MappingError: the breakpoint is invalid.
+    """
+    if part.get("prompt_cache_breakpoint") is None:
+        return None
+    given = read_object(part["prompt_cache_breakpoint"], f"{path}.prompt_cache_breakpoint")
+    lifetime = {"ttl": "1h"} if given.get("ttl") is not None else {}
+    return {"cachePoint": {"type": "default", **lifetime}}

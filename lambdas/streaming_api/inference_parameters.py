@@ -32,7 +32,7 @@ class InferenceParameters:
 
 
 def inference_parameters(
-    body: Mapping[str, Any], model_id: str, *, max_tokens: str, stop: str
+    body: Mapping[str, Any], model_id: str, *, max_tokens: str, stop: str | None
 ) -> InferenceParameters:
     """Return the inference parameters of a request. A parameter that is missing or null stays absent.
 
@@ -43,14 +43,15 @@ def inference_parameters(
         body: the client's request.
         model_id: the first requested model.
         max_tokens: the name of the field with the maximum length of the answer.
-        stop: the name of the field with the stop sequences: a string or a list.
+        stop: the name of the field with the stop sequences, a string or a list; None if the API has none.
 
     Raises:
         MappingError: a parameter is invalid.
     """
-    given = {
-        name: body[name] for name in (max_tokens, "temperature", "top_p", stop) if body.get(name) is not None
-    }
+    names = {"maxTokens": max_tokens, "temperature": "temperature", "topP": "top_p"}
+    if stop is not None:
+        names["stopSequences"] = stop
+    given = {name: body[name] for name in names.values() if body.get(name) is not None}
     fields: dict[str, Any] = {}
     ignored = []
     if max_tokens in given:
@@ -62,9 +63,8 @@ def inference_parameters(
         if "temperature" in fields and rejects_temperature_with_top_p(model_id):
             del fields["topP"]
             ignored.append("top_p")
-    if stop in given and (sequences := _stop_sequences(given[stop], stop)):
+    if stop is not None and stop in given and (sequences := _stop_sequences(given[stop], stop)):
         fields["stopSequences"] = sequences
-    names = {"maxTokens": max_tokens, "temperature": "temperature", "topP": "top_p", "stopSequences": stop}
     origins = {f"inferenceConfig.{name}": names[name] for name in fields}
     return InferenceParameters(fields, origins, ignored)
 

@@ -6,7 +6,7 @@ import importlib
 import inspect
 from pathlib import Path
 
-from lambdas.streaming_api.chat_completions.request_fields import IGNORED, UNSUPPORTED
+from lambdas.streaming_api.chat_completions.request_fields import CHAT_FIELDS
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/streaming-api/chat-completions.md"
@@ -48,5 +48,5 @@ def test_each_row_has_a_test_and_each_tested_row_is_documented() -> None:
 
 def test_the_page_names_every_field_without_effect_and_every_field_that_is_not_supported() -> None:
     lines = {line.split(" | ")[0]: line for line in PAGE.read_text("utf-8").splitlines()}
-    assert all(f"`{name}`" in lines["| fields without effect"] for name in IGNORED)
-    assert all(f"`{name}`" in lines["| fields that are not supported"] for name in UNSUPPORTED)
+    assert all(f"`{name}`" in lines["| fields without effect"] for name in CHAT_FIELDS.ignored)
+    assert all(f"`{name}`" in lines["| fields that are not supported"] for name in CHAT_FIELDS.unsupported)

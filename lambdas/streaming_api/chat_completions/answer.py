@@ -18,6 +18,7 @@ from lambdas.streaming_api.answer_events import (
 from lambdas.streaming_api.chat_completions.reasoning_details import ReasoningDetails
 from lambdas.streaming_api.chat_completions.request import ChatRequest
 from lambdas.streaming_api.json_answer import json_text
+from lambdas.streaming_api.service_tier import service_tier_of
 from llmmanager import BedrockResponse
 
 _FINISH_REASONS = {
@@ -29,7 +30,6 @@ _FINISH_REASONS = {
     "guardrail_intervened": "content_filter",
     "content_filtered": "content_filter",
 }
-_SERVICE_TIERS = ("default", "flex", "priority")
 
 
 def completion(request: ChatRequest, response: BedrockResponse, *, id_: str, created: int) -> dict[str, Any]:
@@ -88,12 +88,6 @@ def usage_of(event: AnswerUsage) -> dict[str, Any]:
         "total_tokens": prompt + output,
         "prompt_tokens_details": {"cached_tokens": read, "cache_write_tokens": written},
     }
-
-
-def service_tier_of(response: BedrockResponse) -> str | None:
-    """Return the service tier that Bedrock reports, or None."""
-    tier = ((response.response_data or {}).get("serviceTier") or {}).get("type")
-    return tier if tier in _SERVICE_TIERS else None
 
 
 class _Message:

@@ -5,31 +5,22 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from lambdas.streaming_api.cache_points import read_cache_point
+from lambdas.streaming_api.cache_points import read_breakpoint, read_cache_point
 from lambdas.streaming_api.conversation import ContentBlock
+from lambdas.streaming_api.file_fields import read_file, read_image
 from lambdas.streaming_api.json_fields import (
-    optional_text,
     read_choice,
     read_list,
     read_object,
     read_text,
     required,
 )
-from lambdas.streaming_api.mapping_error import missing, unsupported
-from lambdas.streaming_api.media import (
-    DataUrl,
-    audio_block,
-    file_block,
-    image_block,
-    read_base64,
-    read_data_url,
-)
+from lambdas.streaming_api.media import audio_block, read_base64
 
 TEXT_PARTS = ("text",)
 ASSISTANT_PARTS = ("text", "refusal")
 TOOL_PARTS = ("text", "image_url", "file")
 USER_PARTS = ("text", "image_url", "input_audio", "file")
-_BREAKPOINT = "prompt_cache_breakpoint"
 
 
 def content_blocks(message: Mapping[str, Any], path: str, types: Collection[str]) -> Iterator[ContentBlock]:
@@ -66,7 +57,7 @@ def _part_blocks(part: Mapping[str, Any], path: str, types: Collection[str]) -> 
             yield _audio(part, path)
         case _:
             yield _file(part, path)
-    point = read_cache_point(part, path) or _breakpoint(part, path)
+    point = read_cache_point(part, path) or read_breakpoint(part, path)
     if point is not None:
         yield ContentBlock(point, path)
 
@@ -76,8 +67,7 @@ def _image(part: Mapping[str, Any], path: str) -> ContentBlock:
     # Some clients send the URL itself.
     fields = {"url": given} if isinstance(given, str) else read_object(given, f"{path}.image_url")
     here = f"{path}.image_url.url"
-    url = read_data_url(read_text(required(fields, "url", here), here), here)
-    return ContentBlock(image_block(url.content, here), here)
+    return read_image(required(fields, "url", here), here)
 
 
 def _audio(part: Mapping[str, Any], path: str) -> ContentBlock:
@@ -90,23 +80,4 @@ def _audio(part: Mapping[str, Any], path: str) -> ContentBlock:
 
 def _file(part: Mapping[str, Any], path: str) -> ContentBlock:
     here = f"{path}.file"
-    fields = read_object(required(part, "file", here), here)
-    if fields.get("file_id") is not None:
-        raise unsupported(f"{here}.file_id", "files are not stored; send the file in file_data")
-    given = fields.get("file_data")
-    if given is None:
-        raise missing(f"{here}.file_data")
-    here, name = f"{here}.file_data", optional_text(fields.get("filename"), f"{here}.filename")
-    text = read_text(given, here)
-    # Some clients send base64 without the beginning of a data URL. Base64 has no colon.
-    url = read_data_url(text, here) if ":" in text[:256] else DataUrl("", read_base64(text, here))
-    return ContentBlock(file_block(url.content, here, name=name, media_type=url.media_type), here)
-
-
-def _breakpoint(part: Mapping[str, Any], path: str) -> Mapping[str, Any] | None:
-    """Return the cache point for OpenAI's breakpoint. A lifetime becomes Converse's longest, one hour."""
-    if part.get(_BREAKPOINT) is None:
-        return None
-    given = read_object(part[_BREAKPOINT], f"{path}.{_BREAKPOINT}")
-    lifetime = {"ttl": "1h"} if given.get("ttl") is not None else {}
-    return {"cachePoint": {"type": "default", **lifetime}}
+    return read_file(read_object(required(part, "file", here), here), here)

@@ -16,9 +16,10 @@ from lambdas.streaming_api.answer_events import (
     answer_events,
 )
 from lambdas.streaming_api.api_error import stream_interrupted
-from lambdas.streaming_api.chat_completions.answer import finish_reason_of, service_tier_of, usage_of
+from lambdas.streaming_api.chat_completions.answer import finish_reason_of, usage_of
 from lambdas.streaming_api.chat_completions.reasoning_details import FIELD, ReasoningDetails
 from lambdas.streaming_api.chat_completions.request import ChatRequest
+from lambdas.streaming_api.service_tier import service_tier_of
 from llmmanager import StreamingResponse
 
 

@@ -16,7 +16,8 @@ from lambdas.streaming_api.json_fields import (
     read_text,
     required,
 )
-from lambdas.streaming_api.mapping_error import MappingError, missing, unsupported
+from lambdas.streaming_api.mapping_error import missing, unsupported
+from lambdas.streaming_api.tool_choice import Tools, check_name, choice_among, choice_by_name, choice_by_word
 from lambdas.streaming_api.tools import FunctionTool, RequestedTools, ToolChoice
 
 _CUSTOM = "describe the tool as a function"
@@ -35,8 +36,6 @@ def read_tools(body: Mapping[str, Any]) -> RequestedTools:
     parallel = body.get("parallel_tool_calls")
     one_call = parallel is not None and not read_flag(parallel, "parallel_tool_calls")
     tools, choice = _choice(body.get("tool_choice"), tools)
-    if choice.kind == "none":
-        tools = ()
     return RequestedTools(tools, choice, one_call and bool(tools))
 
 
@@ -60,32 +59,23 @@ def _tool(item: Mapping[str, Any], path: str) -> FunctionTool:
     )
 
 
-def _choice(value: Any, tools: tuple[FunctionTool, ...]) -> tuple[tuple[FunctionTool, ...], ToolChoice]:
+def _choice(value: Any, tools: Tools) -> tuple[Tools, ToolChoice]:
     """Return the tools that are allowed, and the choice among them."""
     path = "tool_choice"
     if value is None:
         return tools, ToolChoice()
     if isinstance(value, str):
-        kind = read_choice(value, path, ("none", "auto", "required"))
-        if kind == "none":
-            return tools, ToolChoice("none")
-        if kind == "required":
-            return _not_empty(tools), ToolChoice("any")
-        return tools, ToolChoice()
+        return choice_by_word(value, tools)
     choice = read_object(value, path)
     type_ = required(choice, "type", f"{path}.type")
     if type_ == "custom":
         raise unsupported(f"{path}.type", _CUSTOM)
     if read_choice(type_, f"{path}.type", ("function", "allowed_tools")) == "function":
-        name = _function_name(choice, path)
-        _find(name, tools, f"{path}.function.name")
-        return tools, ToolChoice("tool", name)
+        return choice_by_name(_function_name(choice, path), tools, path=f"{path}.function.name")
     return _allowed_tools(choice, tools)
 
 
-def _allowed_tools(
-    choice: Mapping[str, Any], tools: tuple[FunctionTool, ...]
-) -> tuple[tuple[FunctionTool, ...], ToolChoice]:
+def _allowed_tools(choice: Mapping[str, Any], tools: Tools) -> tuple[Tools, ToolChoice]:
     path = "tool_choice.allowed_tools"
     allowed = read_object(required(choice, "allowed_tools", path), path)
     mode = read_choice(allowed.get("mode"), f"{path}.mode", ("auto", "required"))
@@ -93,23 +83,11 @@ def _allowed_tools(
     for index, item in enumerate(read_list(required(allowed, "tools", f"{path}.tools"), f"{path}.tools")):
         here = f"{path}.tools[{index}]"
         name = _function_name(read_object(item, here), here)
-        _find(name, tools, f"{here}.function.name")
+        check_name(name, tools, path=f"{here}.function.name")
         names.append(name)
-    kept = tuple(tool for tool in tools if tool.name in names)
-    return _not_empty(kept), ToolChoice("any" if mode == "required" else "auto")
+    return choice_among(names, tools, is_required=mode == "required")
 
 
 def _function_name(fields: Mapping[str, Any], path: str) -> str:
     function = read_object(required(fields, "function", f"{path}.function"), f"{path}.function")
     return read_text(required(function, "name", f"{path}.function.name"), f"{path}.function.name")
-
-
-def _find(name: str, tools: tuple[FunctionTool, ...], path: str) -> None:
-    if not any(tool.name == name for tool in tools):
-        raise MappingError(path, "must be the name of one of the tools")
-
-
-def _not_empty(tools: tuple[FunctionTool, ...]) -> tuple[FunctionTool, ...]:
-    if not tools:
-        raise MappingError("tool_choice", "must be none or auto without tools")
-    return tools

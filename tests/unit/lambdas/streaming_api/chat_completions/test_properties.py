@@ -9,7 +9,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from lambdas.streaming_api.chat_completions.request import ChatRequest, read_chat_request
-from lambdas.streaming_api.chat_completions.request_fields import IGNORED, MAPPED, UNSUPPORTED
+from lambdas.streaming_api.chat_completions.request_fields import CHAT_FIELDS
 from lambdas.streaming_api.field_origins import client_problem
 from lambdas.streaming_api.mapping_error import MappingError
 from lambdas.streaming_api.reasoning_effort import EFFORTS
@@ -145,7 +145,7 @@ VALID_BODIES = st.builds(
     st.lists(st.one_of(VALID_MESSAGES.map(lambda message: [message]), LOOPS), max_size=5),
     st.fixed_dictionaries({name: st.none() | values for name, values in VALID_FIELDS.items()}),
 )
-KNOWN = sorted(MAPPED | set(IGNORED) | set(UNSUPPORTED))
+KNOWN = sorted(set(CHAT_FIELDS.mapped) | set(CHAT_FIELDS.ignored) | set(CHAT_FIELDS.unsupported))
 BODIES = st.builds(
     lambda messages, fields, others: {
         "model": "Nova Lite",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.streaming_api.chat_completions.request_fields import IGNORED, MAPPED, UNSUPPORTED
+from lambdas.streaming_api.chat_completions.request_fields import CHAT_FIELDS
 from tests.unit.lambdas.streaming_api.chat_completions.chat import mapped, rejection, row
 
 FIELDS = json.loads(Path(__file__).with_name("request_fields.json").read_text())
@@ -33,9 +33,9 @@ def test_the_list_of_fields_is_that_of_the_code() -> None:
     by_treatment = {
         name: {field for field, treatment in request.items() if treatment == name} for name in TREATMENTS
     }
-    assert by_treatment["mapped"] == MAPPED - {"models"}
-    assert by_treatment["ignored"] == set(IGNORED)
-    assert by_treatment["rejected"] == set(UNSUPPORTED)
+    assert by_treatment["mapped"] == set(CHAT_FIELDS.mapped) - {"models"}
+    assert by_treatment["ignored"] == set(CHAT_FIELDS.ignored)
+    assert by_treatment["rejected"] == set(CHAT_FIELDS.unsupported)
     assert by_treatment["no effect"] == set()
 
 
@@ -45,24 +45,24 @@ def test_every_field_inside_of_others_has_a_treatment() -> None:
 
 
 @row("fields that are not supported")
-@pytest.mark.parametrize("name", sorted(UNSUPPORTED))
+@pytest.mark.parametrize("name", sorted(CHAT_FIELDS.unsupported))
 def test_a_field_that_is_not_supported_is_rejected_by_name(name: str) -> None:
     error = rejection(**{name: REJECTED_VALUES[name]})
     assert (error.param, error.code) == (name, "unsupported_parameter")
     assert error.problem.startswith("is not supported; ")
 
 
-@pytest.mark.parametrize("name", sorted(UNSUPPORTED))
+@pytest.mark.parametrize("name", sorted(CHAT_FIELDS.unsupported))
 def test_null_and_neutral_values_of_fields_that_are_not_supported_are_accepted(name: str) -> None:
-    for value in (None, *UNSUPPORTED[name][0]):
+    for value in (None, *CHAT_FIELDS.unsupported[name][0]):
         assert mapped(**{name: value}).ignored == ()
 
 
 @row("fields without effect")
-@pytest.mark.parametrize("name", sorted(IGNORED))
+@pytest.mark.parametrize("name", sorted(CHAT_FIELDS.ignored))
 def test_a_field_without_effect_is_reported_unless_it_is_neutral(name: str) -> None:
     assert mapped(**{name: "x"}).ignored == (name,)
-    for value in (None, *IGNORED[name]):
+    for value in (None, *CHAT_FIELDS.ignored[name]):
         assert mapped(**{name: value}).ignored == ()
 
 
