@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambdas.batch import options
+from lambdas.batch.execution import BATCH_ID
 from lambdas.batch.options import Options
-from lambdas.batch.storage import BATCH_ID, BatchStorage
+from lambdas.batch.storage import BatchStorage
 from lambdas.contract import BatchObject
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.manager import RequestTargets, check_price, choose_targets

@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.batch.options import Options
 from lambdas.batch.progress import read_progress
+from lambdas.batch.runs import run_started_at
 from lambdas.batch.storage import BatchStorage
 from lambdas.shared.observability import logger
 from llmmanager.bedrock.routing.quota_gates import window_seconds
@@ -46,7 +47,7 @@ class DeadlineRisk:
         return self._missed
 
     def _predict_miss(self, left: float) -> bool:
-        now, since = datetime.now(UTC), self._storage.run_started_at()
+        now, since = datetime.now(UTC), run_started_at(self._storage)
         elapsed = (now - since).total_seconds()
         span = elapsed + left
         if elapsed < min(_MIN_WINDOWS * window_seconds(), _MIN_SHARE * span):

@@ -9,19 +9,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from lambdas.batch.runs import batch_id_of, describe
-from lambdas.batch.storage import (
-    BatchStorage,
-    ObjectMissing,
-)
-from lambdas.contract import BatchObject, DetailType
+from lambdas.batch.execution import RUNNING, batch_id_of, describe, reason_of, status_of
+from lambdas.batch.runs import latest_run
+from lambdas.batch.s3_objects import ObjectMissing
+from lambdas.batch.storage import COUNTS, BatchStorage
+from lambdas.contract import DetailType
 from lambdas.shared import clients
 from lambdas.shared.event_bus import publish
-from lambdas.shared.execution_end import reason_of, status_of
 from lambdas.shared.observability import logger
 from lambdas.shared.settings import batch_settings
-
-_COUNTS = ("records", "answered", "failed", "rejected")
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -59,11 +55,11 @@ def _with_input(ended: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _runs_elsewhere(storage: BatchStorage, ended: Mapping[str, Any]) -> bool:
     """Whether another execution runs the batch, so that this one was rejected and the batch continues."""
-    _, latest = storage.latest_run()
+    _, latest = latest_run(storage)
     if latest is None or latest.execution == ended["name"]:
         return False
     other = describe(ended["executionArn"], latest.execution)
-    return other is not None and status_of(other) == "running"
+    return other is not None and status_of(other) == RUNNING
 
 
 def _stop_workers(storage: BatchStorage, run: str) -> None:
@@ -78,16 +74,11 @@ def _summarized(storage: BatchStorage) -> dict[str, Any]:
     return {
         "status": summary["status"],
         **reason,
-        "counts": {name: summary[name] for name in _COUNTS},
+        "counts": {name: summary[name] for name in COUNTS},
         "estimatedCostUsd": summary["estimatedCostUsd"],
         # An earlier version of the stack writes no such member.
         "attemptsWithUnknownUsage": summary.get("attemptsWithUnknownUsage"),
-        "results": {
-            "results": storage.uri(BatchObject.RESULTS),
-            "failed": storage.uri(BatchObject.FAILED_RESULTS),
-            "rejected": storage.uri(BatchObject.REJECTED),
-            "summary": storage.uri(BatchObject.SUMMARY),
-        },
+        "results": storage.result_uris(),
     }
 
 
@@ -107,7 +98,7 @@ def _counts(storage: BatchStorage) -> dict[str, int | None]:
     try:
         plan = storage.plan()
     except ObjectMissing:
-        return dict.fromkeys(_COUNTS)
+        return dict.fromkeys(COUNTS)
     parts = list(storage.parts())
     answered, failed = sum(part.answered for part in parts), sum(part.failed for part in parts)
     return {"records": plan.records, "answered": answered, "failed": failed, "rejected": plan.rejected}

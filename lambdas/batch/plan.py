@@ -15,19 +15,17 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lambdas.batch.batch_input import Batch, InvalidBatch, read_batch
+from lambdas.batch.execution import describe
 from lambdas.batch.object_writer import ObjectWriter
 from lambdas.batch.quota_estimate import QuotaNeed, estimate
 from lambdas.batch.quota_shares import quota_shares
 from lambdas.batch.records import InputFile, Record, Rejected, read_files
-from lambdas.batch.runs import BatchIsRunning, claim, describe
+from lambdas.batch.runs import BatchIsRunning, Run, claim, mark_rejected
+from lambdas.batch.s3_objects import ObjectMissing, list_keys, stream_object
 from lambdas.batch.storage import (
     BatchStorage,
-    ObjectMissing,
     Part,
     Plan,
-    Run,
-    keys_below,
-    stream,
 )
 from lambdas.contract import JSON_LINES_SUFFIX, BatchObject, BatchStep
 from lambdas.shared.json_text import dump_line
@@ -74,7 +72,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     except InvalidBatch:
         # If the plan is repeated and the input has changed, the earlier plan remains valid.
         if not _is_planned_by(run, batch.storage):
-            batch.storage.mark_rejected(run)
+            mark_rejected(batch.storage, run)
         raise
     logger.info("planned", extra={key: planned[key] for key in _LOGGED})
     return planned
@@ -198,12 +196,12 @@ def _files(batch: Batch) -> Iterator[InputFile]:
     uri = f"s3://{batch.bucket}/{batch.key}"
     try:
         if not batch.is_folder:
-            yield InputFile(_plain(batch, stream(batch.bucket, batch.key), uri), model_ids=models)
+            yield InputFile(_plain(batch, stream_object(batch.bucket, batch.key), uri), model_ids=models)
             return
-        for key in keys_below(batch.bucket, batch.key):
+        for key in list_keys(batch.bucket, batch.key):
             if key.endswith(JSON_LINES_SUFFIX):
                 uri = f"s3://{batch.bucket}/{key}"
-                chunks = _plain(batch, stream(batch.bucket, key), uri)
+                chunks = _plain(batch, stream_object(batch.bucket, key), uri)
                 yield InputFile(chunks, uri, f"{key.removeprefix(batch.key)}-", models)
     except ClientError as error:
         if error.response["Error"]["Code"] in _UNREADABLE:

@@ -1,4 +1,4 @@
-"""Claims of batches: an execution claims the batch id before its plan, so that only one runs at a time.
+"""Runs of a batch: an execution claims the batch before its plan, so that only one runs at a time.
 
 The batch of an execution does not follow from its name, but from its input (`batchId`) and from the claims,
 which are files under `batches/{batchId}/runs/`.
@@ -7,15 +7,29 @@ which are files under `batches/{batchId}/runs/`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
 
-from botocore.exceptions import ClientError
+from lambdas.batch.s3_objects import list_keys, list_objects, put_new_object
+from lambdas.batch.storage import BatchStorage
+from lambdas.contract import BatchObject
+from lambdas.shared.json_text import dump
 
-from lambdas.batch.storage import BATCH_ID, BatchStorage, Run
-from lambdas.shared import clients
 
-_UNKNOWN = {"ExecutionDoesNotExist", "InvalidArn"}
+@dataclass(frozen=True, slots=True)
+class Run:
+    """An execution that has claimed the batch.
+
+    Attributes:
+        number: from 1 for the first.
+        execution: its name.
+        rejected: whether its plan rejected the input, so that it changed nothing.
+    """
+
+    number: int
+    execution: str
+    rejected: bool = False
 
 
 class BatchIsRunning(Exception):
@@ -30,39 +44,6 @@ class BatchIsRunning(Exception):
         self.execution = execution
 
 
-def batch_id_of(execution: Mapping[str, Any]) -> str:
-    """Return the id of the batch that an execution runs: `batchId` of its input, or else its name.
-
-    Args:
-        execution: a response of DescribeExecution, or the detail of an event with the execution's input.
-    """
-    try:
-        id_ = json.loads(execution["input"])["batchId"]
-    except (ValueError, TypeError, KeyError):
-        id_ = None
-    # The plan rejects an invalid id, and it must not become part of a key.
-    usable = isinstance(id_, str) and BATCH_ID.fullmatch(id_)
-    return id_ if usable else str(execution["name"])
-
-
-def describe(machine_arn: str, name: str) -> dict[str, Any] | None:
-    """Return the response of DescribeExecution, or None if the execution does not exist or has expired.
-
-    Args:
-        machine_arn: the ARN of the state machine, or of any of its executions.
-    """
-    machine = machine_arn.replace(":stateMachine:", ":execution:").split(":")[:7]
-    try:
-        found: dict[str, Any] = clients.step_functions().describe_execution(
-            executionArn=":".join([*machine, name])
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] in _UNKNOWN:
-            return None
-        raise
-    return found
-
-
 def claim(storage: BatchStorage, execution: str, *, is_running: Callable[[str], bool]) -> Run:
     """Claim the batch for an execution, unless another execution is running.
 
@@ -75,7 +56,7 @@ def claim(storage: BatchStorage, execution: str, *, is_running: Callable[[str], 
         BatchIsRunning: another execution runs the batch.
     """
     while True:
-        count, latest = storage.latest_run()
+        count, latest = latest_run(storage)
         if latest is not None and latest.execution == execution:
             return latest
         # A batch of an earlier version of the stack has no claim.
@@ -84,5 +65,39 @@ def claim(storage: BatchStorage, execution: str, *, is_running: Callable[[str], 
             raise BatchIsRunning(other)
         run = Run(count + 1, execution)
         # Of two simultaneous claims, only one gets the number.
-        if storage.add_run(run):
+        if put_new_object(storage.bucket, _key(storage, run), _encoded(run)):
             return run
+
+
+def mark_rejected(storage: BatchStorage, run: Run) -> None:
+    """Record that the plan of a run rejected its input."""
+    storage.put(_key(storage, run), _encoded(replace(run, rejected=True)))
+
+
+def latest_run(storage: BatchStorage) -> tuple[int, Run | None]:
+    """Return the number of runs, and the last run that was not rejected, or else the last run."""
+    prefix = storage.key(BatchObject.RUNS)
+    keys = list(list_keys(storage.bucket, prefix))
+    last: Run | None = None
+    for key in reversed(keys):
+        found = json.loads(storage.read(key))
+        run = Run(int(key.removeprefix(prefix).removesuffix(".json")), found["execution"], found["refused"])
+        if not run.rejected:
+            return len(keys), run
+        last = last or run
+    return len(keys), last
+
+
+def run_started_at(storage: BatchStorage) -> datetime:
+    """Return when the latest run claimed the batch (UTC)."""
+    runs = list_objects(storage.bucket, storage.key(BatchObject.RUNS))
+    started: datetime = max(listed["LastModified"] for listed in runs)
+    return started
+
+
+def _key(storage: BatchStorage, run: Run) -> str:
+    return storage.key(f"{BatchObject.RUNS}{run.number:05d}.json")
+
+
+def _encoded(run: Run) -> bytes:
+    return dump({"execution": run.execution, "refused": run.rejected})

@@ -24,29 +24,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from lambdas.batch.object_writer import ObjectWriter
 from lambdas.batch.options import Options
+from lambdas.batch.s3_objects import ObjectMissing, list_objects, put_new_object, read_metadata, read_object
 from lambdas.contract import JSON_LINES_SUFFIX, BatchObject, BucketPrefix
 from lambdas.shared import clients
 from lambdas.shared.json_text import dump, dump_line
 
-BATCH_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
+COUNTS = ("records", "answered", "failed", "rejected")
+"""The numbers in the summary and in the progress of a batch."""
 
 _PART_NAME = re.compile(rf"{BatchObject.RESULT_PARTS}(\d+)/(\d+)-a(\d+)-f(\d+){re.escape(JSON_LINES_SUFFIX)}")
-_MISSING = {"NoSuchKey", "404", "NotFound"}
-_KEY_EXISTS = {"PreconditionFailed", "ConditionalRequestConflict"}
-_CHUNK_BYTES = 1024 * 1024
-
-
-class ObjectMissing(Exception):
-    """The object does not exist, or not yet."""
 
 
 @dataclass(frozen=True)
@@ -85,21 +77,6 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Run:
-    """An execution that has claimed the batch.
-
-    Attributes:
-        number: from 1 for the first.
-        execution: its name.
-        rejected: whether its plan rejected the input, so that it changed nothing.
-    """
-
-    number: int
-    execution: str
-    rejected: bool = False
-
-
-@dataclass(frozen=True)
 class BatchStorage:
     """The objects of one batch."""
 
@@ -132,9 +109,7 @@ class BatchStorage:
         Raises:
             ObjectMissing: the object does not exist.
         """
-        with _reporting_missing_object(key):
-            body: bytes = clients.s3().get_object(Bucket=self.bucket, Key=key)["Body"].read()
-        return body
+        return read_object(self.bucket, key)
 
     def put_input(self, requests: Iterable[Any]) -> None:
         """Store the records of an inline input as an input file."""
@@ -166,9 +141,7 @@ class BatchStorage:
         Raises:
             ObjectMissing: the batch is not planned yet.
         """
-        key = self.key(BatchObject.MANIFEST)
-        with _reporting_missing_object(key):
-            figures = clients.s3().head_object(Bucket=self.bucket, Key=key)["Metadata"]
+        figures = read_metadata(self.bucket, self.key(BatchObject.MANIFEST))
         started_at = datetime.fromisoformat(figures["started-at"])
         estimate = json.loads(figures.get("quota-estimate", "null"))
         return Plan(int(figures["records"]), int(figures["rejected"]), started_at, estimate)
@@ -180,38 +153,6 @@ class BatchStorage:
     def options(self) -> Options:
         """Return the stored options."""
         return Options.from_json(json.loads(self.read(self.key(BatchObject.OPTIONS))))
-
-    def add_run(self, run: Run) -> bool:
-        """Write a new run. Return False if its number exists."""
-        return self._put_new(self._run_key(run.number), _encoded_run(run))
-
-    def mark_rejected(self, run: Run) -> None:
-        """Record that the plan of a run rejected its input."""
-        self.put(self._run_key(run.number), _encoded_run(replace(run, rejected=True)))
-
-    def latest_run(self) -> tuple[int, Run | None]:
-        """Return the number of runs, and the last run that was not rejected, or else the last run."""
-        prefix = self.key(BatchObject.RUNS)
-        keys = list(keys_below(self.bucket, prefix))
-        last: Run | None = None
-        for key in reversed(keys):
-            found = json.loads(self.read(key))
-            run = Run(
-                int(key.removeprefix(prefix).removesuffix(".json")), found["execution"], found["refused"]
-            )
-            if not run.rejected:
-                return len(keys), run
-            last = last or run
-        return len(keys), last
-
-    def run_started_at(self) -> datetime:
-        """Return when the latest run claimed the batch (UTC)."""
-        listed = clients.s3().list_objects_v2(Bucket=self.bucket, Prefix=self.key(BatchObject.RUNS))
-        started: datetime = max(entry["LastModified"] for entry in listed["Contents"])
-        return started
-
-    def _run_key(self, number: int) -> str:
-        return self.key(f"{BatchObject.RUNS}{number:05d}.json")
 
     def put_stop_reason(self, run: str, error: Mapping[str, Any]) -> None:
         """Stop a run. `error` becomes the error of the records that have not started."""
@@ -235,11 +176,9 @@ class BatchStorage:
     def failures(self, run: str) -> dict[int, int]:
         """Return the number of failures in a run by shard, without the shards that have none."""
         prefix = self.key(f"{BatchObject.FAILURES}{run}/")
-        pages = clients.s3().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         return {
             int(listed["Key"].removeprefix(prefix)): listed["Size"]
-            for page in pages
-            for listed in page.get("Contents", ())
+            for listed in list_objects(self.bucket, prefix)
         }
 
     def put_end_event(self, run: str, event: Mapping[str, Any]) -> None:
@@ -267,16 +206,23 @@ class BatchStorage:
         summary: dict[str, Any] = json.loads(self.read(self.key(BatchObject.SUMMARY)))
         return summary
 
+    def result_uris(self) -> dict[str, str]:
+        """Return the S3 URIs of the files that users read, as the HTTP API and the end event report them."""
+        return {
+            "results": self.uri(BatchObject.RESULTS),
+            "failed": self.uri(BatchObject.FAILED_RESULTS),
+            "rejected": self.uri(BatchObject.REJECTED),
+            "summary": self.uri(BatchObject.SUMMARY),
+        }
+
     def parts(self, shard: int | None = None) -> Iterator[Part]:
         """Yield the result parts of one shard, or of all, in the order of shards and numbers."""
         prefix = self.key(BatchObject.RESULT_PARTS + ("" if shard is None else f"{shard:05d}/"))
-        pages = clients.s3().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
-        for page in pages:
-            for listed in page.get("Contents", ()):
-                named = _PART_NAME.fullmatch(listed["Key"].removeprefix(self.key("")))
-                if named:
-                    shard_, number, answered, failed = map(int, named.groups())
-                    yield Part(listed["Key"], shard_, number, answered, failed, listed["LastModified"])
+        for listed in list_objects(self.bucket, prefix):
+            named = _PART_NAME.fullmatch(listed["Key"].removeprefix(self.key("")))
+            if named:
+                shard_, number, answered, failed = map(int, named.groups())
+                yield Part(listed["Key"], shard_, number, answered, failed, listed["LastModified"])
 
     def last_answer_at(self) -> datetime | None:
         """Return when the last answer of the batch was written, or None without an answer."""
@@ -294,55 +240,6 @@ class BatchStorage:
         while True:
             name = f"{number:06d}-a{answered}-f{failed}{JSON_LINES_SUFFIX}"
             key = self.key(f"{BatchObject.RESULT_PARTS}{shard:05d}/{name}")
-            if self._put_new(key, b"".join(lines)):
+            if put_new_object(self.bucket, key, b"".join(lines)):
                 return number
             number += 1
-
-    def _put_new(self, key: str, body: bytes) -> bool:
-        """Write an object, unless its key exists. Return whether it was written."""
-        try:
-            clients.s3().put_object(Bucket=self.bucket, Key=key, Body=body, IfNoneMatch="*")
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in _KEY_EXISTS:
-                raise
-            return False
-        return True
-
-
-def _encoded_run(run: Run) -> bytes:
-    return dump({"execution": run.execution, "refused": run.rejected})
-
-
-def stream(bucket: str, key: str) -> Iterator[bytes]:
-    """Return the chunks of an object of any size. The request is sent before the first chunk is read.
-
-    Raises:
-        ClientError: the object does not exist, or access is denied.
-    """
-    body = clients.s3().get_object(Bucket=bucket, Key=key)["Body"]
-    chunks: Iterator[bytes] = body.iter_chunks(_CHUNK_BYTES)
-    return chunks
-
-
-def keys_below(bucket: str, prefix: str, *, after: str = "") -> Iterator[str]:
-    """Yield the keys with a prefix, in order.
-
-    Args:
-        after: return only the keys after this one.
-
-    Raises:
-        ClientError: the bucket does not exist, or access is denied.
-    """
-    query = {"Bucket": bucket, "Prefix": prefix, **({"StartAfter": after} if after else {})}
-    for page in clients.s3().get_paginator("list_objects_v2").paginate(**query):
-        yield from (listed["Key"] for listed in page.get("Contents", ()))
-
-
-@contextmanager
-def _reporting_missing_object(key: str) -> Iterator[None]:
-    try:
-        yield
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in _MISSING:
-            raise
-        raise ObjectMissing(f"the object {key} does not exist") from error

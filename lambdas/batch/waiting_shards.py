@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from lambdas.batch.storage import BatchStorage, keys_below
+from lambdas.batch.s3_objects import list_keys
+from lambdas.batch.storage import BatchStorage
 from lambdas.contract import BatchObject
 from lambdas.shared.json_text import dump
 
@@ -58,7 +59,7 @@ def put_wait(
 def read_waiting_shards(storage: BatchStorage, run: str, *, now: datetime) -> WaitingShards | None:
     """Return the shards that wait for quota, or None."""
     prefix = storage.key(f"{BatchObject.WAITING_SHARDS}{run}/")
-    keys = list(keys_below(storage.bucket, prefix, after=f"{prefix}{now:{_TIME_FORMAT}}"))
+    keys = list(list_keys(storage.bucket, prefix, after=f"{prefix}{now:{_TIME_FORMAT}}"))
     if not keys:
         return None
     shards = {key.rpartition("-")[2] for key in keys}

@@ -5,22 +5,18 @@ from __future__ import annotations
 import hashlib
 import re
 
-from botocore.exceptions import ClientError
-
+from lambdas.batch.execution import start_execution
 from lambdas.contract import JSON_LINES_SUFFIX, BucketPrefix
 from lambdas.events.message_formats import BatchFile
-from lambdas.shared import clients
 from lambdas.shared.codec import InvalidRequest
-from lambdas.shared.json_text import dump
 from lambdas.shared.observability import logger
-from lambdas.shared.settings import batch_settings, batch_state_machine_arn
+from lambdas.shared.settings import batch_settings
 
-_STARTED_BEFORE = "ExecutionAlreadyExists"
 _DIGEST_BYTES = 12
 _STEM_LENGTH = 40
 
 
-def start_batch(file: BatchFile) -> str:
+def start_batch_of_file(file: BatchFile) -> str:
     """Start the batch of a file, unless it was started before, and return the batch's id.
 
     Raises:
@@ -31,15 +27,7 @@ def start_batch(file: BatchFile) -> str:
             [f"detail.bucket.name: must be {batch_settings().bucket} (got {file.bucket!r:.80})"]
         )
     id_ = batch_id(file)
-    try:
-        clients.step_functions().start_execution(
-            stateMachineArn=batch_state_machine_arn(),
-            name=id_,
-            input=dump({"batchId": id_, "inputS3Uri": f"s3://{file.bucket}/{file.key}"}).decode(),
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] != _STARTED_BEFORE:
-            raise
+    start_execution(id_, {"batchId": id_, "inputS3Uri": f"s3://{file.bucket}/{file.key}"})
     logger.info("batch started for a file", extra={"batch_id": id_})
     return id_
 

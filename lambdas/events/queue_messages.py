@@ -19,7 +19,7 @@ from lambdas.events.answer_request import (
     load_request,
     message_problem,
 )
-from lambdas.events.inbox import start_batch
+from lambdas.events.inbox import start_batch_of_file
 from lambdas.events.message_formats import (
     OWN_OUTCOME,
     BatchFile,
@@ -122,7 +122,7 @@ def _is_final(problem: Problem, message: Message) -> bool:
 
 def _run(job: Job, message: Message, context: Any) -> None:
     if isinstance(job, BatchFile):
-        start_batch(job)
+        start_batch_of_file(job)
         return
     request = load_request(job) if isinstance(job, StoredRequest) else job
     destination = _destination(job, message)

@@ -64,7 +64,7 @@ ROUTES: Final = (
     Route(
         "GET",
         "/v1/batches",
-        "batch_actions.list_batches",
+        "batches.get_list",
         operation="listBatches",
         summary="List batches, the most recently started or resumed first",
         query=("limit", "nextToken"),
@@ -105,7 +105,7 @@ ROUTES: Final = (
     Route(
         "POST",
         "/v1/batches/{batchId}/stop",
-        "batch_actions.stop",
+        "batches.stop",
         operation="stopBatch",
         summary="Stop a batch. Its results so far remain",
         responses=(Response(200, "Batch", "Stopped"),),
@@ -114,7 +114,7 @@ ROUTES: Final = (
     Route(
         "POST",
         "/v1/batches/{batchId}/resume",
-        "batch_actions.resume",
+        "batches.resume",
         operation="resumeBatch",
         summary="Resume a batch that was stopped, failed or timed out",
         responses=(Response(202, "Batch", "Resumed; answered records are not run again"),),

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from lambdas.api_keys import key_request
-from lambdas.batch import options
-from lambdas.http_api import batches
+from lambdas.batch import batch_request, options
 from lambdas.shared import response_rules
 from lambdas.shared.codec import MAX_ID_LENGTH, REQUEST_FIELDS
 from lambdas.shared.converse_request import OPTION_FIELDS
@@ -59,7 +58,7 @@ _SHARED_OPTIONS: Final[Mapping[str, Schema]] = {
     "maxCostMultiple": ref("MaxCostMultiple"),
 }
 _BATCH_FIELDS: Final[Mapping[str, Schema]] = {
-    "requests": array(ref("Record"), minItems=1, maxItems=batches.MAX_INLINE_RECORDS),
+    "requests": array(ref("Record"), minItems=1, maxItems=batch_request.MAX_INLINE_RECORDS),
     "inputS3Uri": {
         "type": "string",
         "pattern": r"^s3://[^/]+/[\s\S]*[^/]$",
@@ -190,7 +189,7 @@ def request_schemas() -> dict[str, Schema]:
         ),
         "BatchRequest": record(
             {},
-            {name: _BATCH_FIELDS[name] for name in batches.MEMBERS},
+            {name: _BATCH_FIELDS[name] for name in batch_request.MEMBERS},
             "Either requests or inputS3Uri. A field that is null counts as missing.",
             closed=True,
         ),

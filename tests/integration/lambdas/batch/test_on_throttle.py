@@ -6,9 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lambdas.batch import progress, worker
+from lambdas.batch import deadline_risk, progress, worker
 from lambdas.batch.batch_input import InvalidBatch
-from lambdas.batch.storage import BatchStorage
 from llmmanager.testing import Fault
 
 CHEAP, DEAR = "amazon.nova-micro-v1:0", "amazon.nova-lite-v1:0"
@@ -45,7 +44,7 @@ def test_a_deadline_with_enough_time_leads_to_no_other_model(machine, throttled,
 
 def run_is_slow(monkeypatch):
     """The run of the batch began an hour ago, and its rate is that of this hour."""
-    monkeypatch.setattr(BatchStorage, "run_started_at", lambda _: datetime.now(UTC) - timedelta(hours=1))
+    monkeypatch.setattr(deadline_risk, "run_started_at", lambda _: datetime.now(UTC) - timedelta(hours=1))
     monkeypatch.setattr(progress, "_RATE_WINDOWS", 7_200)
 
 

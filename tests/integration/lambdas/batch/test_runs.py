@@ -15,8 +15,8 @@ from moto.stepfunctions.models import stepfunctions_backends
 
 from lambdas.batch import execution_ended
 from lambdas.batch.batch_input import InvalidBatch
-from lambdas.batch.runs import BatchIsRunning, claim
-from lambdas.batch.storage import BatchStorage, Run
+from lambdas.batch.runs import BatchIsRunning, Run, claim, latest_run
+from lambdas.batch.storage import BatchStorage
 from lambdas.http_api.handler import handler
 from lambdas.shared import clients
 
@@ -178,7 +178,7 @@ def test_a_repeated_plan_keeps_the_claim_of_its_execution(machine, records):
     first = Execution("job", {"inputS3Uri": machine.put(records(2))})
 
     assert first.plan(machine) == first.plan(machine)
-    assert BatchStorage("batches-of-the-test", "job").latest_run() == (1, Run(1, "job"))
+    assert latest_run(BatchStorage("batches-of-the-test", "job")) == (1, Run(1, "job"))
 
 
 def test_of_simultaneous_claims_one_succeeds(deployed):
@@ -195,7 +195,7 @@ def test_of_simultaneous_claims_one_succeeds(deployed):
     with ThreadPoolExecutor(len(names)) as pool:
         rejected_for = list(pool.map(try_to_claim, names))
 
-    count, run = storage.latest_run()
+    count, run = latest_run(storage)
     assert (count, rejected_for.count(None)) == (1, 1)
     assert {other for other in rejected_for if other is not None} == {run.execution if run else ""}
 

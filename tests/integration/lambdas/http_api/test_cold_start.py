@@ -19,7 +19,6 @@ DEFERRED = (
     "aws_lambda_powertools.utilities.idempotency",
     "boto3",
     "lambdas.batch",
-    "lambdas.http_api.batch_actions",
     "lambdas.http_api.batches",
     "lambdas.http_api.models",
     "lambdas.shared.json_schema",

@@ -171,7 +171,7 @@ def test_every_operation_is_described_and_documents_the_rejection_of_its_body():
 
 @pytest.mark.parametrize("name", ["ConverseRequest", "BatchRequest", "ResponseValidation"])
 def test_the_document_has_every_field_of_the_function(name):
-    from lambdas.http_api import batches
+    from lambdas.batch import batch_request
     from lambdas.shared import codec, response_rules
 
     known = {
@@ -179,7 +179,7 @@ def test_the_document_has_every_field_of_the_function(name):
             *codec.REQUEST_FIELDS.values(),
             *("models", "regions", "responseValidation", "featureFallback", "maxCostMultiple"),
         },
-        "BatchRequest": set(batches.MEMBERS),
+        "BatchRequest": set(batch_request.MEMBERS),
         "ResponseValidation": set(response_rules.MEMBERS),
     }
     document = json.loads(DOCUMENT.read_text())

@@ -1,53 +1,74 @@
-"""GET /v1/batches, POST /v1/batches/{id}/stop and POST /v1/batches/{id}/resume.
-
-The name of an execution that this API starts is the batch id. The execution that resumes the batch has the
-name `{batchId}--r2`, the next one `{batchId}--r3`, because Step Functions does not accept a name again for
-90 days. Executions that other clients start can have any name.
-"""
+"""List, stop and resume batches."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.batch.storage import BATCH_ID, BatchStorage, ObjectMissing
-from lambdas.http_api.batch_executions import (
+from lambdas.batch.execution import BATCH_ID, Execution, start_execution, status_of
+from lambdas.batch.execution_finder import (
     CONCURRENCY,
-    Execution,
-    Finder,
+    ExecutionFinder,
     batch_ids,
-    next_number,
+    next_run_number,
     resume_name,
-    start_execution,
 )
-from lambdas.http_api.http_response import HttpResponse
+from lambdas.batch.s3_objects import ObjectMissing
+from lambdas.batch.storage import BatchStorage
 from lambdas.shared import clients
 from lambdas.shared.codec import InvalidRequest
-from lambdas.shared.execution_end import status_of
-from lambdas.shared.http_request import HttpRequest
-from lambdas.shared.json_text import dump
 from lambdas.shared.problems import Problem, not_found
 from lambdas.shared.settings import batch_settings, batch_state_machine_arn
 
 _BAD_TOKEN = {"InvalidToken", "ValidationException"}
 
 
-def list_batches(request: HttpRequest) -> HttpResponse:
+@dataclass(frozen=True, slots=True)
+class ListedBatch:
+    """A batch in a list.
+
+    Attributes:
+        status: the status of its latest execution.
+        started_at: when that execution started (UTC).
+        ended_at: when it ended; None if it is running.
+    """
+
+    batch_id: str
+    status: str
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPage:
+    """A part of the list of batches.
+
+    Attributes:
+        token: the token of the next page; None for the last page.
+    """
+
+    batches: tuple[ListedBatch, ...]
+    token: str | None
+
+
+def list_batches(*, limit: int, token: str | None) -> BatchPage:
     """Return a page of batches, in the order in which their latest executions started, newest first.
 
     A page can have fewer than `limit` batches, because executions that were resumed by a later one are
     left out.
 
+    Args:
+        token: the token of the page, from the page before it.
+
     Raises:
-        InvalidRequest: `limit` or `nextToken` is invalid.
+        InvalidRequest: the token is invalid.
     """
-    limit = request.page_limit()
-    token = request.query("nextToken")
     page = {"nextToken": token} if token else {}
     try:
         listed = clients.step_functions().list_executions(
@@ -57,18 +78,16 @@ def list_batches(request: HttpRequest) -> HttpResponse:
         if token and error.response["Error"]["Code"] in _BAD_TOKEN:
             raise InvalidRequest(["nextToken: must be the nextToken of an earlier page"]) from None
         raise
-    more = {"nextToken": listed["nextToken"]} if listed.get("nextToken") else {}
-    return HttpResponse(200, {"batches": _batches(listed["executions"]), **more})
+    return BatchPage(_batches(listed["executions"]), listed.get("nextToken") or None)
 
 
-def stop(request: HttpRequest) -> HttpResponse:
+def stop_batch(batch_id: str) -> None:
     """Stop a batch. Its results so far remain.
 
     Raises:
         Problem: the batch does not exist, or has ended in another way.
     """
-    batch_id = request.path_parameters["batchId"]
-    finder = Finder()
+    finder = ExecutionFinder()
     execution = _latest_execution(batch_id, finder)
     # Another execution may have been started for the batch, and would run when this one has stopped.
     running = finder.running(batch_id)
@@ -78,33 +97,30 @@ def stop(request: HttpRequest) -> HttpResponse:
         )
     if not running and execution.status != "stopped":
         raise Problem("batch-ended", f"Batch {batch_id} is not running. Its status is {execution.status}.")
-    return HttpResponse(200, _status(batch_id, "stopped"))
 
 
-def resume(request: HttpRequest) -> HttpResponse:
+def resume_batch(batch_id: str) -> None:
     """Resume a batch that was stopped, failed, timed out or ended early. Its results so far remain.
 
     Raises:
         Problem: the batch does not exist, is running or is complete.
     """
-    batch_id = request.path_parameters["batchId"]
-    execution = _latest_execution(batch_id, Finder())
+    execution = _latest_execution(batch_id, ExecutionFinder())
     if execution.is_running or (execution.status == "succeeded" and not _ended_early(batch_id)):
         raise Problem(
             "batch-not-resumable",
             f"Batch {batch_id} cannot be resumed. Its status is {execution.status}.",
         )
-    data = dump({**json.loads(execution.input), "batchId": batch_id}).decode("utf-8")
-    number = next_number(batch_id)
+    data = {**json.loads(execution.input), "batchId": batch_id}
+    number = next_run_number(batch_id)
     # An execution of another batch may have the name, or one that was just started to resume this batch.
     while not start_execution(resume_name(batch_id, number), data):
-        if _latest_execution(batch_id, Finder()).is_running:
+        if _latest_execution(batch_id, ExecutionFinder()).is_running:
             raise Problem("batch-not-resumable", f"Batch {batch_id} was resumed by another request.")
         number += 1
-    return HttpResponse(202, _status(batch_id, "running"))
 
 
-def _latest_execution(batch_id: str, finder: Finder) -> Execution:
+def _latest_execution(batch_id: str, finder: ExecutionFinder) -> Execution:
     execution = finder.latest(batch_id) if BATCH_ID.fullmatch(batch_id) else None
     if execution is None:
         raise not_found(f"batch {batch_id[:80]}")
@@ -119,26 +135,14 @@ def _ended_early(batch_id: str) -> bool:
         return False
 
 
-def _status(batch_id: str, status: str) -> dict[str, Any]:
-    return {"batchId": batch_id, "status": status, "links": {"self": f"/v1/batches/{batch_id}"}}
-
-
-def _batches(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _batches(items: Sequence[Mapping[str, Any]]) -> tuple[ListedBatch, ...]:
     """Return the batches of listed executions. A batch is on the page of its latest execution only."""
     ids = batch_ids(items)
-    finder = Finder()
+    finder = ExecutionFinder()
     with ThreadPoolExecutor(CONCURRENCY) as pool:
         latest = list(pool.map(finder.latest, ids))
-    return [
-        {
-            **_status(batch_id, status_of(item)),
-            "startedAt": _timestamp(item.get("startDate")),
-            "endedAt": _timestamp(item.get("stopDate")),
-        }
+    return tuple(
+        ListedBatch(batch_id, status_of(item), item.get("startDate"), item.get("stopDate"))
         for item, batch_id, execution in zip(items, ids, latest, strict=True)
         if execution is None or execution.arn == item["executionArn"]
-    ]
-
-
-def _timestamp(value: datetime | None) -> str | None:
-    return value.isoformat() if value is not None else None
+    )

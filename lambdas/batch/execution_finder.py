@@ -1,5 +1,9 @@
 """Find the executions of a batch. Their names can differ from the batch id.
 
+The name of an execution that the HTTP API starts is the batch id. The execution that resumes the batch has
+the name `{batchId}--r2`, the next one `{batchId}--r3`, because Step Functions does not accept a name again
+for 90 days. Executions that other clients start can have any name.
+
 An execution writes a claim when its plan runs (`lambdas.batch.runs`), and is found by it. An execution that
 has just started, or has ended before its plan ran, has no claim. It is found by its name, or among the
 running and the newest executions.
@@ -10,54 +14,28 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import chain
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from lambdas.batch.runs import batch_id_of, describe
+from lambdas.batch.execution import Execution, batch_id_of, describe, read_execution
+from lambdas.batch.runs import latest_run
 from lambdas.batch.storage import BatchStorage
 from lambdas.shared import clients
-from lambdas.shared.execution_end import reason_of, status_of
 from lambdas.shared.settings import batch_settings, batch_state_machine_arn
+
+CONCURRENCY = 10
 
 # Executions without a claim are among the newest ones, because the plan is the first step.
 _MAX_LISTED = 100
 _MAX_AGE_WITHOUT_CLAIM = timedelta(minutes=15)
-CONCURRENCY = 10
 _MAX_NAME = 80
 _MAX_CACHED_IDS = 5_000
 
 
-@dataclass(frozen=True)
-class Execution:
-    """An execution of a batch.
-
-    Attributes:
-        status: running, succeeded, failed, stopped or timed_out.
-        input: its input as JSON text.
-        reason: the reason of a failure.
-    """
-
-    batch_id: str
-    arn: str
-    name: str
-    status: str
-    input: str
-    reason: str
-    started_at: datetime
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the execution is running."""
-        return self.status == "running"
-
-
-class Finder:
-    """Find executions for one HTTP request. Lists of executions are cached."""
+class ExecutionFinder:
+    """Finds executions for one request. Lists of executions are cached."""
 
     def __init__(self) -> None:
         self._listed: dict[str | None, dict[str, list[str]]] = {}
@@ -84,8 +62,8 @@ class Finder:
         return [*_named(batch_id), *chain(*(self._with_status(batch_id, status) for status in statuses))]
 
     def _claimed(self, batch_id: str) -> Execution | None:
-        _, run = BatchStorage(batch_settings().bucket, batch_id).latest_run()
-        return None if run is None else _execution(run.execution)
+        _, run = latest_run(BatchStorage(batch_settings().bucket, batch_id))
+        return None if run is None else read_execution(run.execution)
 
     def _with_status(self, batch_id: str, status: str | None) -> Iterator[Execution]:
         """Yield the newest executions of a batch, with this status or with any (None)."""
@@ -93,7 +71,7 @@ class Finder:
             if status not in self._listed:
                 self._listed[status] = _names_by_batch(_newest(status))
         for name in self._listed[status].get(batch_id, ()):
-            if execution := _execution(name):
+            if execution := read_execution(name):
                 yield execution
 
 
@@ -103,9 +81,9 @@ def batch_ids(listed: Iterable[Mapping[str, Any]]) -> list[str]:
         return list(pool.map(lambda item: _batch_id(item["name"]), listed))
 
 
-def next_number(batch_id: str) -> int:
+def next_run_number(batch_id: str) -> int:
     """Return the number of the next run of a batch."""
-    count, _ = BatchStorage(batch_settings().bucket, batch_id).latest_run()
+    count, _ = latest_run(BatchStorage(batch_settings().bucket, batch_id))
     return 1 + (count or len(list(_named(batch_id))))
 
 
@@ -115,42 +93,10 @@ def resume_name(batch_id: str, number: int) -> str:
     return batch_id[: _MAX_NAME - len(end)] + end
 
 
-def start_execution(name: str, data: str) -> bool:
-    """Start an execution with this input, and return whether its name was available.
-
-    If an execution with the same name and input is running, Step Functions responds as if it had just
-    started.
-    """
-    try:
-        clients.step_functions().start_execution(
-            stateMachineArn=batch_state_machine_arn(), name=name, input=data
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
-            raise
-        return False
-    return True
-
-
-def _execution(name: str) -> Execution | None:
-    described = describe(batch_state_machine_arn(), name)
-    if described is None:
-        return None
-    return Execution(
-        batch_id_of(described),
-        described["executionArn"],
-        name,
-        status_of(described),
-        described.get("input", "{}"),
-        reason_of(described),
-        described["startDate"],
-    )
-
-
 def _named(batch_id: str) -> Iterator[Execution]:
     """Yield the executions of a batch whose names are derived from its id."""
     number = 1
-    while execution := _execution(batch_id if number == 1 else resume_name(batch_id, number)):
+    while execution := read_execution(batch_id if number == 1 else resume_name(batch_id, number)):
         if execution.batch_id == batch_id:
             yield execution
         number += 1

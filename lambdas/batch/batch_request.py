@@ -1,0 +1,129 @@
+"""Validate the body of `POST /v1/batches`, and start the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lambdas.batch import options
+from lambdas.batch.batch_input import InvalidBatch, read_uri
+from lambdas.batch.execution import start_execution
+from lambdas.batch.records import Record, Rejected, read_records
+from lambdas.batch.storage import BatchStorage
+from lambdas.contract import BatchObject
+from lambdas.shared.codec import InvalidRequest
+from lambdas.shared.json_text import dump, dump_line
+from lambdas.shared.manager import check_price, choose_targets, model_ids
+from lambdas.shared.settings import batch_settings
+
+# About as many as fit into 6 MB, the limit of a Lambda event. A file in S3 can have any number.
+MAX_INLINE_RECORDS = 10_000
+MAX_REASONS = 100
+
+# The limit of Step Functions for an input is 256 KiB; this leaves room for the other fields.
+MAX_OPTIONS_BYTES = 200_000
+
+_OPTIONS = ("models", "regions", *options.MEMBERS)
+_INPUTS = ("requests", "inputS3Uri")
+MEMBERS = (*_INPUTS, *_OPTIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRequest:
+    """A valid request for a batch.
+
+    Attributes:
+        requests: the inline records; None if the input is a file.
+        uri: the URI of the input file; None if the records are inline.
+        options: the other fields, without those that are null.
+    """
+
+    requests: Sequence[Any] | None
+    uri: str | None
+    options: Mapping[str, Any]
+
+
+def check_members(body: Mapping[str, Any]) -> None:
+    """Raise InvalidRequest unless a body has known fields only, and one input."""
+    problems = [
+        f"{key[:80]}: unknown field; known fields: {', '.join(MEMBERS)}" for key in body if key not in MEMBERS
+    ]
+    if len(_inputs(body)) != 1:
+        problems.append("body: must have either requests or inputS3Uri")
+    if problems:
+        raise InvalidRequest(problems)
+
+
+def read_batch_request(body: Mapping[str, Any]) -> BatchRequest:
+    """Return the request in a body that `check_members` accepts.
+
+    Raises:
+        InvalidRequest: the value of a field is invalid.
+    """
+    chosen = _checked_options(body)
+    if _inputs(body) == ["requests"]:
+        models = model_ids(choose_targets(body.get("models"), body.get("regions")))
+        _check_inline(body["requests"], model_ids=models)
+        return BatchRequest(body["requests"], None, chosen)
+    return BatchRequest(None, _checked_uri(body["inputS3Uri"]), chosen)
+
+
+def start_batch(request: BatchRequest, batch_id: str) -> None:
+    """Start a batch with this id, unless it was started before."""
+    storage = BatchStorage(batch_settings().bucket, batch_id)
+    uri = request.uri
+    if request.requests is not None:
+        # An input of Step Functions is limited to 256 KiB, so the records are stored in a file.
+        storage.put_input(request.requests)
+        uri = storage.uri(BatchObject.INPUT)
+    # The name is unique to this batch. If an execution has it, an earlier attempt has started the batch.
+    start_execution(batch_id, {"batchId": batch_id, "inputS3Uri": uri, **request.options})
+
+
+def _inputs(body: Mapping[str, Any]) -> list[str]:
+    """Return the names of the inputs in a body. Null counts as missing, unless every input is null."""
+    given = [name for name in _INPUTS if name in body]
+    return [name for name in given if body[name] is not None] or given
+
+
+def _checked_options(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the models, regions and options of the batch, validated."""
+    targets = choose_targets(body.get("models"), body.get("regions"))
+    try:
+        read = options.read_options(body, run="")
+    except ValueError as error:
+        raise InvalidRequest([str(error)]) from None
+    check_price(targets, read.max_cost_multiple)
+    chosen = {key: body[key] for key in _OPTIONS if body.get(key) is not None}
+    if len(dump(chosen)) > MAX_OPTIONS_BYTES:
+        raise InvalidRequest(
+            [f"body: all fields except requests must have at most {MAX_OPTIONS_BYTES} bytes in total"]
+        )
+    return chosen
+
+
+def _check_inline(requests: Any, *, model_ids: tuple[str, ...]) -> None:
+    """Raise InvalidRequest unless a record is valid; the plan rejects the other records one by one."""
+    if not isinstance(requests, list) or not 0 < len(requests) <= MAX_INLINE_RECORDS:
+        raise InvalidRequest([f"requests: must be a list of 1 to {MAX_INLINE_RECORDS} records"])
+    problems: list[str] = []
+    for entry in read_records(map(dump_line, requests), model_ids=model_ids):
+        if isinstance(entry, Record):
+            return
+        problems += _reasons(entry)
+    if len(problems) > MAX_REASONS:
+        problems = [*problems[:MAX_REASONS], f"requests: {len(problems) - MAX_REASONS} more problems"]
+    raise InvalidRequest(problems)
+
+
+def _reasons(rejected: Rejected) -> list[str]:
+    return [f"requests[{rejected.line - 1}].{reason}" for reason in rejected.reasons]
+
+
+def _checked_uri(uri: Any) -> str:
+    try:
+        bucket, key = read_uri(uri, batch_settings())
+    except InvalidBatch as error:
+        raise InvalidRequest([str(error)]) from None
+    return f"s3://{bucket}/{key}"

@@ -1,0 +1,79 @@
+"""The status of a batch, as `GET /v1/batches/{id}` returns it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from lambdas.batch.execution import BATCH_ID, RUNNING, Execution
+from lambdas.batch.execution_finder import ExecutionFinder
+from lambdas.batch.progress import read_progress
+from lambdas.batch.s3_objects import ObjectMissing
+from lambdas.batch.storage import COUNTS, BatchStorage, Plan
+from lambdas.shared.problems import not_found
+from lambdas.shared.settings import batch_settings
+
+
+def read_status(batch_id: str) -> dict[str, Any]:
+    """Return the status and progress of a batch, and the URIs of its results.
+
+    The summary is read whenever no execution of the batch is running, because the files of a batch can be
+    older than the 90 days for which Step Functions keeps an execution.
+
+    Raises:
+        Problem: the batch does not exist.
+    """
+    if not BATCH_ID.fullmatch(batch_id):
+        raise not_found(f"batch {batch_id[:80]}")
+    storage = BatchStorage(batch_settings().bucket, batch_id)
+    execution = ExecutionFinder().latest(batch_id)
+    status = execution.status if execution else None
+    summary = _summary(storage) if status != RUNNING else None
+    if summary is not None:
+        return _finished(storage, summary)
+    if execution is None:
+        raise not_found(f"batch {batch_id}")
+    plan = _plan(storage)
+    found = {
+        "batchId": batch_id,
+        "status": status,
+        "progress": _progress(storage, plan, execution),
+        "quotaEstimate": plan.quota_estimate if plan else None,
+    }
+    failed = status not in (RUNNING, "succeeded")
+    return {**found, "error": execution.reason} if failed else found
+
+
+def _summary(storage: BatchStorage) -> dict[str, Any] | None:
+    try:
+        return storage.summary()
+    except ObjectMissing:
+        return None
+
+
+def _finished(storage: BatchStorage, summary: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "batchId": storage.batch_id,
+        "status": summary["status"],
+        "progress": {name: summary[name] for name in COUNTS},
+        "summary": summary,
+        "results": storage.result_uris(),
+    }
+
+
+def _plan(storage: BatchStorage) -> Plan | None:
+    """Return what planning found; None before the plan."""
+    try:
+        return storage.plan()
+    except ObjectMissing:
+        return None
+
+
+def _progress(storage: BatchStorage, plan: Plan | None, execution: Execution) -> dict[str, Any]:
+    """Return the progress of the workers. Before the plan is written, the number of records is unknown."""
+    if plan is None:
+        return {"records": None, "answered": 0, "failed": 0, "rejected": None}
+    now = datetime.now(UTC)
+    run = execution.name if execution.is_running else None
+    progress = read_progress(storage, plan, since=execution.started_at, now=now, run=run)
+    return progress.to_json(now) if run else progress.counts()
