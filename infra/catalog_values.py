@@ -1,13 +1,14 @@
-"""The kinds of values that the bundled model catalog knows: regions and models."""
+"""The kinds of values that the bundled model catalog knows: regions, models and their aliases."""
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from infra.model_targets import access_methods, is_in_catalog
-from infra.setting_values import Names, SettingsError, matches
+from infra.setting_values import Names, SettingsError, TextMap, matches
 from llmmanager.bedrock.catalog.catalog_entries import Catalog
 from llmmanager.bedrock.catalog.names import NameResolver, ResolvedModel
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
@@ -21,6 +22,12 @@ _MODELS: Final = Names(
     bool,
     'such as "Nova Lite"',
     required=True,
+)
+_ALIASES: Final = TextMap(
+    "a JSON object with a configured model for each name",
+    # A client without another field names several models in `model`, separated by commas.
+    matches(r"[^\s,](?:[^\r\n,]{0,98}[^\s,])?"),
+    'such as {"gpt-4o": "Nova Lite"}; a name has 1 to 100 characters, no commas and no spaces around it',
 )
 
 
@@ -51,13 +58,52 @@ class Models:
 
     def read(self, key: str, value: object) -> tuple[ResolvedModel, ...]:
         resolver = NameResolver(Catalog(load_snapshot()))
-        resolved = []
-        for name in _MODELS.read(key, value):
-            try:
-                resolved.append(resolver.resolve(name))
-            except ConfigurationError as error:
-                raise SettingsError(key, name, str(error)) from error
-        return tuple(resolved)
+        return tuple(_resolve(key, name, resolver) for name in _MODELS.read(key, value))
+
+
+@dataclass(frozen=True)
+class Aliases:
+    """Names for models, such as the names of other providers' models that clients are configured with."""
+
+    summary = _ALIASES.summary
+
+    def read(self, key: str, value: object) -> Mapping[str, ResolvedModel]:
+        resolver = NameResolver(Catalog(load_snapshot()))
+        return {alias: _resolve(key, name, resolver) for alias, name in _ALIASES.read(key, value).items()}
+
+
+def check_aliases(
+    key: str, aliases: Mapping[str, ResolvedModel], *, models: tuple[ResolvedModel, ...]
+) -> None:
+    """Raise SettingsError for an alias of a model that is not configured, or with the name of one that is."""
+    resolver = NameResolver(Catalog(load_snapshot()))
+    configured = {_identity(model): model.requested for model in models}
+    for alias, model in aliases.items():
+        if _identity(model) not in configured:
+            raise SettingsError(
+                key,
+                {alias: model.requested},
+                f"{model.requested} is not in the setting models ({', '.join(configured.values())})",
+            )
+        try:
+            named = resolver.resolve(alias)
+        except ConfigurationError:
+            continue
+        if _identity(named) in configured:
+            raise SettingsError(
+                key, {alias: model.requested}, f"{alias} is the name of a configured model already"
+            )
+
+
+def _resolve(key: str, name: str, resolver: NameResolver) -> ResolvedModel:
+    try:
+        return resolver.resolve(name)
+    except ConfigurationError as error:
+        raise SettingsError(key, name, str(error)) from error
+
+
+def _identity(model: ResolvedModel) -> tuple[str, str | None]:
+    return model.model_id, model.pinned_invoke_id
 
 
 def check_available(key: str, models: tuple[ResolvedModel, ...], *, regions: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import ipaddress
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -216,9 +216,43 @@ class Names:
         return names
 
 
+@dataclass(frozen=True)
+class TextMap:
+    """Texts by name. A string of the command line is JSON.
+
+    Attributes:
+        summary: the accepted values.
+        accepts: whether a name is valid.
+        details: the format of a name and an example, for the error.
+    """
+
+    summary: str
+    accepts: Callable[[str], object]
+    details: str
+
+    def read(self, key: str, value: object) -> Mapping[str, str]:
+        expected = f"{self.summary}, {self.details}"
+        given = value
+        if isinstance(value, str):
+            with contextlib.suppress(ValueError):
+                given = json.loads(value) if value.strip() else {}
+        if not isinstance(given, dict) or not all(isinstance(text, str) for text in given.values()):
+            raise SettingsError.expected(key, value, expected)
+        invalid = [name for name in given if not self.accepts(name)]
+        if invalid:
+            raise SettingsError.expected(key, ", ".join(invalid), expected)
+        return {name: text.strip() for name, text in given.items()}
+
+
 def matches(pattern: str) -> Callable[[str], object]:
     """Return a condition: the whole string matches the regular expression."""
     return re.compile(pattern, re.ASCII).fullmatch
+
+
+def is_origin(text: str) -> bool:
+    """Whether the text is the origin of a web page as browsers send it, or "*" for all origins."""
+    host = r"(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])"
+    return text == "*" or bool(re.fullmatch(rf"[a-z][a-z0-9+.-]*://{host}(?::\d{{1,5}})?", text, re.ASCII))
 
 
 def is_bucket_name(name: str) -> bool:

@@ -13,7 +13,14 @@ from typing import Any, Final, TypeVar, cast
 
 import attrs
 
-from infra.catalog_values import Models, Regions, availability_warnings, check_available
+from infra.catalog_values import (
+    Aliases,
+    Models,
+    Regions,
+    availability_warnings,
+    check_aliases,
+    check_available,
+)
 from infra.schedule_expression import SCHEDULE_FORMAT, is_recurring_schedule
 from infra.setting_values import (
     BaseUrl,
@@ -27,6 +34,7 @@ from infra.setting_values import (
     Text,
     ValueKind,
     is_bucket_name,
+    is_origin,
     matches,
 )
 from lambdas.contract import EnvironmentVariable
@@ -113,6 +121,13 @@ class DeploymentSettings:
         "regions whose Bedrock is called, in order of preference",
         variable=EnvironmentVariable.REGIONS,
     )
+    model_aliases: Mapping[str, ResolvedModel] = _setting(
+        Aliases(),
+        {},
+        "other names of these models for clients of the streaming API, such as "
+        '`{"gpt-4o": "Nova Lite"}`; a name can stand for one model',
+        variable=EnvironmentVariable.MODEL_ALIASES,
+    )
     refresh_schedule: str = _setting(
         Text("a recurring schedule of EventBridge Scheduler", is_recurring_schedule, SCHEDULE_FORMAT),
         "rate(6 hours)",
@@ -198,15 +213,34 @@ class DeploymentSettings:
         Integer(1, 100_000_000, "requests per day"), 100_000, "limit of each API key"
     )
     api_rate_limit: int = _setting(
-        Integer(1, 10_000, "requests per second"), 100, "rate of requests that the API accepts"
+        Integer(1, 10_000, "requests per second"), 100, "rate of requests that each of the two APIs accepts"
     )
     api_burst_limit: int = _setting(
-        Integer(1, 5_000, "requests"), 200, "burst of requests that the API accepts"
+        Integer(1, 5_000, "requests"), 200, "burst of requests that each of the two APIs accepts"
     )
     http_concurrency: int = _setting(
         Integer(0, 100_000),
         100,
-        "reserved Lambda concurrency of the API's function; 0: not reserved and not limited",
+        "reserved Lambda concurrency of the HTTP API's function; 0: not reserved and not limited",
+    )
+    streaming: bool = _setting(
+        Flag(),
+        True,
+        "whether the streaming API streams; `false`: its function runs on Lambda's standard runtime and "
+        "sends each response as a whole, within 29 s",
+    )
+    streaming_concurrency: int = _setting(
+        Integer(0, 100_000),
+        100,
+        "reserved Lambda concurrency of the streaming API's function, the maximum number of concurrent "
+        "streams; 0: not reserved and not limited",
+    )
+    cors_origins: tuple[str, ...] = _setting(
+        Names("origins of web pages, or `*` for all", is_origin, 'such as "https://chat.example.com"'),
+        ["*"],
+        "web pages whose scripts can call the streaming API; a call needs an API key in any case, and no "
+        "cookies are used",
+        variable=EnvironmentVariable.CORS_ORIGINS,
     )
     key_cache_seconds: int = _setting(
         Integer(0, 3600, "seconds"),
@@ -274,6 +308,7 @@ class DeploymentSettings:
     def __attrs_post_init__(self) -> None:
         """Check values that depend on each other."""
         check_available("models", self.models, regions=self.regions)
+        check_aliases("model_aliases", self.model_aliases, models=self.models)
         # Otherwise the workers of a single batch would wait for each other.
         if 0 < self.batch_concurrency < self.map_concurrency:
             raise SettingsError.expected(
@@ -284,13 +319,9 @@ class DeploymentSettings:
         self._check_length_of_lists()
 
     def _check_length_of_lists(self) -> None:
-        lists = {
-            "models": [model.requested for model in self.models],
-            "regions": self.regions,
-            "input_buckets": self.input_buckets,
-            "reply_queues": self.reply_queues,
-        }
-        lengths = {key: len(json.dumps(json.dumps(names))) for key, names in lists.items()}
+        keys = ("models", "regions", "model_aliases", "input_buckets", "reply_queues", "cors_origins")
+        lists = {key: getattr(self, key) for key in keys}
+        lengths = {key: len(json.dumps(_variable_text(names))) for key, names in lists.items()}
         if sum(lengths.values()) > _MAX_LISTS_CHARACTERS:
             longest = max(lengths, key=lambda key: lengths[key])
             raise SettingsError(
@@ -327,8 +358,14 @@ def _variable_text(value: object) -> str:
         case bool():
             return str(value).lower()
         case tuple():
-            return json.dumps([item.requested if isinstance(item, ResolvedModel) else item for item in value])
+            return json.dumps([_name(item) for item in value])
+        case dict():
+            return json.dumps({key: _name(item) for key, item in value.items()})
     return str(value)
+
+
+def _name(item: object) -> object:
+    return item.requested if isinstance(item, ResolvedModel) else item
 
 
 def _check_spelling(context: Mapping[str, object]) -> None:

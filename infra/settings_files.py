@@ -56,7 +56,7 @@ def _default(setting: Setting) -> str:
     match setting.default:
         case bool() as flag:
             return json.dumps(flag)
-        case [] | "":
+        case value if value in ([], {}, ""):
             return f"({getattr(setting.kind, 'empty', 'none')})"
         case list() as names:
             return ", ".join(names)

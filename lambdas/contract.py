@@ -8,12 +8,16 @@ values, so the values do not change.
 GATEWAY_SECONDS = 29
 """API Gateway's timeout of a request, in seconds. It is also the timeout of the HTTP API's function."""
 
+STREAMING_SECONDS = 900
+"""API Gateway's timeout of a streamed response, in seconds. It is also the timeout of the function."""
+
 
 class EnvironmentVariable:
     """Environment variables that the template sets and the functions read."""
 
     BATCH_STATE_MACHINE_ARN = "LLMMANAGER_BATCH_STATE_MACHINE_ARN"
     BUCKET = "LLMMANAGER_BUCKET"
+    CORS_ORIGINS = "LLMMANAGER_CORS_ORIGINS"
     DEAD_LETTER_QUEUE_URL = "LLMMANAGER_DEAD_LETTER_QUEUE_URL"
     EVENT_BUS = "LLMMANAGER_EVENT_BUS"
     INPUT_BUCKETS = "LLMMANAGER_INPUT_BUCKETS"
@@ -22,6 +26,7 @@ class EnvironmentVariable:
     MAP_CONCURRENCY = "LLMMANAGER_MAP_CONCURRENCY"
     MAX_TRIES = "LLMMANAGER_MAX_TRIES"
     METRICS_NAMESPACE = "LLMMANAGER_METRICS_NAMESPACE"
+    MODEL_ALIASES = "LLMMANAGER_MODEL_ALIASES"
     MODELS = "LLMMANAGER_MODELS"
     REGIONS = "LLMMANAGER_REGIONS"
     REPLY_QUEUES = "LLMMANAGER_REPLY_QUEUES"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -134,3 +134,24 @@ def list_of(
             raise ValueError(f"a JSON list of {at_least}distinct {accepted}") from None
 
     return parse_list
+
+
+def map_of(accepted: str) -> Callable[[str], Mapping[str, str]]:
+    """Return a parser of JSON objects whose names and values are non-empty strings.
+
+    Args:
+        accepted: the accepted names and values.
+    """
+
+    def parse_map(value: str) -> Mapping[str, str]:
+        try:
+            items = json.loads(value)
+            if not isinstance(items, dict):
+                raise ValueError
+            if not all(name and isinstance(item, str) and item for name, item in items.items()):
+                raise ValueError
+            return items
+        except ValueError:
+            raise ValueError(f"a JSON object of {accepted}") from None
+
+    return parse_map

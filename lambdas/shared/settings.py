@@ -6,6 +6,7 @@ missing or invalid.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -17,6 +18,7 @@ from lambdas.shared.environment import (
     count,
     flag,
     list_of,
+    map_of,
     matching,
     read,
     share,
@@ -31,11 +33,13 @@ __all__ = [
     "SettingsError",
     "batch_settings",
     "batch_state_machine_arn",
+    "cors_origins",
     "event_bus",
     "event_settings",
     "key_table",
     "log_payloads",
     "metrics_namespace",
+    "model_aliases",
     "model_settings",
     "request_lost_seconds",
     "request_queue_url",
@@ -143,6 +147,18 @@ def request_table() -> str:
 def key_table() -> str:
     """Return the name of the DynamoDB table of API keys."""
     return Variable(EnvironmentVariable.KEY_TABLE, text).read()
+
+
+@cache
+def model_aliases() -> Mapping[str, str]:
+    """Return the configured models by the other names that clients of the streaming API can use for them."""
+    return Variable(EnvironmentVariable.MODEL_ALIASES, map_of("names of models"), default="{}").read()
+
+
+@cache
+def cors_origins() -> tuple[str, ...]:
+    """Return the origins of the web pages that can call the streaming API. "*" stands for all origins."""
+    return Variable(EnvironmentVariable.CORS_ORIGINS, list_of("origins"), default="[]").read()
 
 
 @cache

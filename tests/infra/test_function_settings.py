@@ -20,6 +20,8 @@ EVERYWHERE = (
     settings.event_bus,
     settings.log_payloads,
     settings.metrics_namespace,
+    settings.model_aliases,
+    settings.cors_origins,
 )
 ONLY_IN = {
     "HttpApiHandlerFunction": (
@@ -73,15 +75,19 @@ def test_every_function_can_read_its_settings(deployed: str, request: pytest.Fix
 
 
 def test_a_function_reads_the_values_of_the_settings(varied: Any) -> None:
-    models, batch, payloads, events = in_function(
+    models, aliases, origins, batch, payloads, events = in_function(
         varied,
         "EventsHandlerFunction",
         settings.model_settings,
+        settings.model_aliases,
+        settings.cors_origins,
         settings.batch_settings,
         settings.log_payloads,
         settings.event_settings,
     )
     assert (models.models, models.regions) == (("Nova Micro",), ("eu-west-2",))
+    assert aliases == {"gpt-4o": "Nova Micro"}
+    assert origins == ("https://chat.example.com", "http://localhost:3000")
     assert (batch.shard_size, batch.worker_concurrency, batch.map_concurrency) == (50, 8, 3)
     assert (batch.input_buckets, batch.single_request_share) == (("prompts-a", "prompts-b"), 0.25)
     assert payloads is True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -32,6 +33,12 @@ def test_the_defaults_are_three_available_models_in_three_regions() -> None:
         ("regions", '["us-east-1"]', ("us-east-1",)),
         ("input_buckets", "", ()),
         ("input_buckets", "my-prompts,other.prompts", ("my-prompts", "other.prompts")),
+        ("model_aliases", "", {}),
+        ("streaming", "false", False),
+        ("streaming_concurrency", "0", 0),
+        ("cors_origins", "", ()),
+        ("cors_origins", "*", ("*",)),
+        ("cors_origins", "app://obsidian.md, http://[::1]:3000", ("app://obsidian.md", "http://[::1]:3000")),
         ("map_concurrency", " 25 ", 25),
         ("map_concurrency", 50, 50),
         ("batch_concurrency", "0", 0),
@@ -68,6 +75,17 @@ def test_models_on_the_command_line_are_comma_separated_or_json() -> None:
     assert [model.requested for model in by_commas.models] == ["nova lite", "amazon.nova-micro-v1:0"]
 
 
+def test_an_alias_stands_for_a_configured_model() -> None:
+    given = {"gpt-4o": "Nova Lite", "claude 3.5/sonnet": "nova micro"}
+    for value in (given, json.dumps(given)):
+        deployed = settings(model_aliases=value, models=["Nova Lite", "amazon.nova-micro-v1:0"])
+        assert {alias: model.model_id for alias, model in deployed.model_aliases.items()} == {
+            "gpt-4o": "amazon.nova-lite-v1:0",
+            "claude 3.5/sonnet": "amazon.nova-micro-v1:0",
+        }
+        assert json.loads(deployed.environment()["LLMMANAGER_MODEL_ALIASES"]) == given
+
+
 INVALID = [
     ("stack_name", "", "a name of 1 to 128 letters"),
     ("stack_name", None, "a name of 1 to 128 letters"),
@@ -97,6 +115,17 @@ INVALID = [
     ("regions", "us-east-1a", "at least one AWS region"),
     ("regions", "us-east-1,us-east-1", "without duplicates"),
     ("regions", "us-east-1,us-esat-1", "Similar names: us-west-1, us-east-1"),
+    ("model_aliases", "gpt-4o", "a JSON object with a configured model for each name"),
+    ("model_aliases", ["Nova Lite"], "a JSON object with a configured model for each name"),
+    ("model_aliases", {"gpt-4o": 7}, "a JSON object with a configured model for each name"),
+    ("model_aliases", {"": "Nova Lite"}, "1 to 100 characters"),
+    ("model_aliases", {"a,b": "Nova Lite"}, "no commas"),
+    ("model_aliases", {" a": "Nova Lite"}, "no spaces around it"),
+    ("model_aliases", {"a" * 101: "Nova Lite"}, "1 to 100 characters"),
+    ("model_aliases", {"gpt-4o": "Nova Light"}, '"Nova Lite"'),
+    ("model_aliases", {"gpt-4o": "Nova Pro"}, "Nova Pro is not in the setting models (Nova Lite, Nova Micro"),
+    ("model_aliases", {"gpt-4o": "us.amazon.nova-lite-v1:0"}, "is not in the setting models"),
+    ("model_aliases", {"nova lite": "Nova Micro"}, "is the name of a configured model already"),
     ("refresh_schedule", "6 hours", "rate(6 hours)"),
     ("refresh_schedule", 6, "rate(6 hours)"),
     ("map_concurrency", 0, "a whole number from 1 to 10000"),
@@ -130,6 +159,13 @@ INVALID = [
     ("api_rate_limit", 0, "a whole number from 1 to 10000"),
     ("api_burst_limit", 5001, "a whole number from 1 to 5000"),
     ("http_concurrency", -1, "a whole number from 0 to 100000"),
+    ("streaming", "sse", "true or false"),
+    ("streaming_concurrency", -1, "a whole number from 0 to 100000"),
+    ("cors_origins", "chat.example.com", 'such as "https://chat.example.com"'),
+    ("cors_origins", "https://chat.example.com/", "origins of web pages"),
+    ("cors_origins", "https://*.example.com", "origins of web pages"),
+    ("cors_origins", "https://CHAT.example.com", "origins of web pages"),
+    ("cors_origins", ["null"], "origins of web pages"),
     ("key_cache_seconds", 3601, "a whole number from 0 to 3600 (seconds)"),
     ("log_retention_days", 31, "a retention that CloudWatch Logs supports"),
     ("log_retention_days", "for ever", "a whole number"),

@@ -61,6 +61,8 @@ def test_the_settings_reach_every_function_as_environment_variables(stack: Any) 
     common = {
         "LLMMANAGER_MODELS": '["Nova Lite", "Nova Micro", "Claude Haiku 4.5"]',
         "LLMMANAGER_REGIONS": '["us-east-1", "us-west-2", "eu-central-1"]',
+        "LLMMANAGER_MODEL_ALIASES": "{}",
+        "LLMMANAGER_CORS_ORIGINS": '["*"]',
         "LLMMANAGER_TABLE": "<CatalogTable>",
         "LLMMANAGER_BUCKET": "<BatchBucket>",
         "LLMMANAGER_INPUT_BUCKETS": "[]",

@@ -15,6 +15,7 @@ from lambdas.shared.environment import (
     count,
     flag,
     list_of,
+    map_of,
     matching,
     read,
     share,
@@ -67,6 +68,11 @@ def test_one_error_has_the_problems_of_all_variables(environment: pytest.MonkeyP
         (list_of("names"), '["a", ""]', "a JSON list of distinct names"),
         (list_of("names"), '{"a": 1}', "a JSON list of distinct names"),
         (list_of("names"), "a, b", "a JSON list of distinct names"),
+        (map_of("names"), "[]", "a JSON object of names"),
+        (map_of("names"), '{"a": 1}', "a JSON object of names"),
+        (map_of("names"), '{"a": ""}', "a JSON object of names"),
+        (map_of("names"), '{"": "a"}', "a JSON object of names"),
+        (map_of("names"), "a: b", "a JSON object of names"),
         (list_of("digits", matching("[0-9]", "a digit")), '["1", "x"]', "a JSON list of distinct digits"),
     ],
 )
@@ -82,6 +88,11 @@ def test_the_error_has_the_variable_the_value_and_what_is_accepted(
 @given(st.lists(st.text(min_size=1), unique=True))
 def test_every_list_of_distinct_texts_is_read_as_it_was_written(names: list[str]) -> None:
     assert list_of("names")(json.dumps(names)) == tuple(names)
+
+
+@given(st.dictionaries(st.text(min_size=1), st.text(min_size=1)))
+def test_every_map_of_texts_is_read_as_it_was_written(names: dict[str, str]) -> None:
+    assert map_of("names")(json.dumps(names)) == names
 
 
 def test_an_empty_default_makes_a_variable_optional(monkeypatch: pytest.MonkeyPatch) -> None:
