@@ -8,12 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lambdas.http_api.http_response import HttpResponse
-from lambdas.shared.codec import InvalidRequest
-from lambdas.shared.http_request import HttpRequest
+from lambdas.shared.http_request import IDEMPOTENCY_HEADER, HttpRequest
 from lambdas.shared.idempotency import IdempotencyError, fixed_id, idempotency_problem, run_once
-
-HEADER = "Idempotency-Key"
-MAX_KEY_LENGTH = 255
 
 # Returns the id for what the request starts. It is the same for each attempt with the same key.
 FixedId = Callable[[], str]
@@ -43,7 +39,7 @@ def run_with_key(
     try:
         result = run_once(full_key, body, run, context=request.context)
     except IdempotencyError as error:
-        raise idempotency_problem(error, name=HEADER) from None
+        raise idempotency_problem(error, name=IDEMPOTENCY_HEADER) from None
     status, response_body, headers = result.answer
     replay = {"Idempotent-Replay": "true"} if result.replayed else {}
     return HttpResponse(status, response_body, {**headers, **replay})
@@ -64,17 +60,13 @@ def id_with_key(request: HttpRequest, route: str, body: Mapping[str, Any], propo
     try:
         return fixed_id(full_key, body, proposed)
     except IdempotencyError as error:
-        raise idempotency_problem(error, name=HEADER) from None
+        raise idempotency_problem(error, name=IDEMPOTENCY_HEADER) from None
 
 
 def _full_key(request: HttpRequest, route: str) -> tuple[str, ...] | None:
     """Return the key of a request, which is different for each route and caller, or None."""
-    key = request.header(HEADER)
-    if key is None:
-        return None
-    if not 0 < len(key) <= MAX_KEY_LENGTH or not key.isprintable():
-        raise InvalidRequest([f"{HEADER}: must be 1 to {MAX_KEY_LENGTH} printable characters"])
-    return ("http", route, request.caller, key)
+    key = request.idempotency_key()
+    return None if key is None else ("http", route, request.caller, key)
 
 
 def _new_id() -> str:

@@ -16,6 +16,9 @@ from lambdas.shared.json_text import InvalidJson, parse
 # Items on a page: at most, and if the caller sets no limit.
 MAX_PAGE: Final = 100
 DEFAULT_PAGE: Final = 20
+IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
+
+_LONGEST_KEY: Final = 255
 # An older request did not wait for a cold start: the clocks differ, or the event is a recorded one.
 _OLDEST_SECONDS: Final = 60.0
 
@@ -75,6 +78,17 @@ class HttpRequest:
         if not re.fullmatch(r"\d{1,3}", limit, re.ASCII) or not 1 <= int(limit) <= MAX_PAGE:
             raise InvalidRequest([f"limit: must be an integer from 1 to {MAX_PAGE}"])
         return int(limit)
+
+    def idempotency_key(self) -> str | None:
+        """Return the header Idempotency-Key, or None.
+
+        Raises:
+            InvalidRequest: the key is malformed.
+        """
+        key = self.header(IDEMPOTENCY_HEADER)
+        if key is not None and (not 0 < len(key) <= _LONGEST_KEY or not key.isprintable()):
+            raise InvalidRequest([f"{IDEMPOTENCY_HEADER}: must be 1 to {_LONGEST_KEY} printable characters"])
+        return key
 
     @property
     def caller(self) -> str:

@@ -66,15 +66,24 @@ class Route(NamedTuple):
         Args:
             segments: the parts of the request's path, without slashes.
         """
-        parts = self.path.removeprefix("/").split("/")
-        extra = len(segments) - len(parts)
-        if extra > 0 and self.with_slashes:
-            start = parts.index(f"{{{self.with_slashes}}}")
-            end = start + extra + 1
-            segments = [*segments[:start], "/".join(segments[start:end]), *segments[end:]]
-        if len(segments) != len(parts):
-            return None
-        pairs = list(zip(parts, segments, strict=True))
-        if any(part != segment for part, segment in pairs if not part.startswith("{")):
-            return None
-        return {part[1:-1]: segment for part, segment in pairs if part.startswith("{")}
+        return match_path(self.path, segments, with_slashes=self.with_slashes)
+
+
+def match_path(path: str, segments: Sequence[str], *, with_slashes: str = "") -> Mapping[str, str] | None:
+    """Return the values of the parameters in `path`, or None if the segments are another path.
+
+    Args:
+        with_slashes: name of the parameter whose value may contain slashes.
+    """
+    parts = path.removeprefix("/").split("/")
+    extra = len(segments) - len(parts)
+    if extra > 0 and with_slashes:
+        start = parts.index(f"{{{with_slashes}}}")
+        end = start + extra + 1
+        segments = [*segments[:start], "/".join(segments[start:end]), *segments[end:]]
+    if len(segments) != len(parts):
+        return None
+    pairs = list(zip(parts, segments, strict=True))
+    if any(part != segment for part, segment in pairs if not part.startswith("{")):
+        return None
+    return {part[1:-1]: segment for part, segment in pairs if part.startswith("{")}

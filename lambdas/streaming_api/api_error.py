@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from lambdas.streaming_api.field_origins import Origins, client_problem
@@ -89,6 +90,18 @@ class ApiError:
         return {"type": "error", "error": error, "request_id": request_id}
 
 
+class RequestFailed(Exception):
+    """A request has failed with an error of the API.
+
+    Attributes:
+        error: what the client gets.
+    """
+
+    def __init__(self, error: ApiError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
 def insufficient_quota(message: str) -> ApiError:
     """Return the error for a budget that is used up (429). A retry does not help."""
     return ApiError(429, message, "insufficient_quota", "insufficient_quota", headers=_NO_RETRY)
@@ -107,6 +120,23 @@ def stream_interrupted(error: Exception | None) -> ApiError:
     return ApiError(503, message, _SERVER, "stream_interrupted")
 
 
+def stream_timed_out() -> ApiError:
+    """Return the error for a stream that reaches the function's timeout."""
+    return ApiError(504, "The answer took too long. It is incomplete.", _SERVER, "timeout")
+
+
+def not_found(what: str) -> ApiError:
+    """Return the error for an unknown path or model (404)."""
+    return ApiError(404, f"Not found: {what}.", _INVALID, "not_found")
+
+
+def method_not_allowed(allowed: str) -> ApiError:
+    """Return the error for an unsupported method (405)."""
+    return ApiError(
+        405, f"Supported methods: {allowed}.", _INVALID, "method_not_allowed", headers={"Allow": allowed}
+    )
+
+
 def invalid_answer(message: str) -> ApiError:
     """Return the error for answers that are not in the requested format (422). Each was paid for."""
     return ApiError(422, message, "invalid_answer_error", "invalid_answer", headers=_NO_RETRY)
@@ -120,6 +150,8 @@ def api_error(error: Exception, *, reference: str, origins: Origins | None = Non
         reference: the id by which the log can be searched.
         origins: the client's paths, for problems that the library's validation finds.
     """
+    if isinstance(error, RequestFailed):
+        return error.error
     if isinstance(error, MappingError):
         return ApiError(400, str(error), _INVALID, error.code, error.param)
     # Imported here, because most requests succeed.
@@ -136,7 +168,8 @@ def api_error(error: Exception, *, reference: str, origins: Origins | None = Non
             "The models are throttled. Retry later.",
             retry_after=float(problem.headers.get("Retry-After", "1")),
         )
-    type_, code = _BY_PROBLEM.get(problem.slug, (_SERVER, problem.slug))
+    default = _INVALID if problem.status < HTTPStatus.INTERNAL_SERVER_ERROR else _SERVER
+    type_, code = _BY_PROBLEM.get(problem.slug, (default, problem.slug))
     message = " ".join([problem.detail, "; ".join(problem.errors)]).strip()
     if problem.slug == "internal-error":
         message = f"Unexpected error. Request id: {reference}."

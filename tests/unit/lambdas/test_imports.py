@@ -31,6 +31,7 @@ HANDLERS = [
     "lambdas.batch.worker",
     "lambdas.batch.collect",
     "lambdas.model_access.refresh",
+    "lambdas.streaming_api.handler",
 ]
 # Imports a module without other distributions, environment variables, credentials or a region.
 PROBE = """

@@ -1,0 +1,17 @@
+"""The response for an error, in the format of the client."""
+
+from __future__ import annotations
+
+from lambdas.shared.json_text import dump
+from lambdas.shared.observability import logger
+from lambdas.streamed_response import StreamedResponse
+from lambdas.streaming_api.api_error import ApiError
+from lambdas.streaming_api.response_headers import json_headers
+
+
+def error_response(error: ApiError, *, request_id: str) -> StreamedResponse:
+    """Return the response for an error that happened before the answer began."""
+    logger.info("request failed", extra={"status": error.status, "code": error.code})
+    return StreamedResponse(
+        error.status, {**json_headers(request_id), **error.headers}, [dump(error.openai_document())]
+    )

@@ -1,0 +1,130 @@
+"""Call the models that a request names and its key allows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Generic
+
+from lambdas.api_keys.allowed_targets import AllowedTargets, allowed_targets
+from lambdas.shared.manager import RequestTargets, catalog, llm_manager, model_ids
+from lambdas.shared.metrics import record_call, recorded
+from lambdas.shared.observability import log_payload
+from lambdas.shared.settings import model_aliases, model_settings
+from lambdas.shared.shared_cooldowns import count_all_cooling
+from lambdas.streaming_api.api_request import ApiRequest
+from lambdas.streaming_api.client_api import ClientApi, R
+from lambdas.streaming_api.json_answer import answer_validation
+from lambdas.streaming_api.requested_models import requested_models
+from llmmanager import BedrockConverseRequest, BedrockResponse, LLMManager, StreamingResponse
+from llmmanager.bedrock.catalog.names import ResolvedModel
+
+ENTRY_POINT: Final = "streaming"
+# Time to end a response, for an error event for example, before the function's timeout.
+_MARGIN_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall(Generic[R]):
+    """A valid request, and the models and regions that it may use."""
+
+    request: ApiRequest
+    mapped: R
+    targets: RequestTargets
+
+    def complete(self) -> BedrockResponse:
+        """Return the whole answer.
+
+        Raises:
+            LLMManagerError: no model answered, or the request is invalid.
+        """
+        try:
+            response = recorded(
+                lambda: self._manager.converse(
+                    **self.mapped.converse,
+                    response_validation_config=answer_validation(self.mapped),
+                    deadline=self._seconds,
+                ),
+                entry_point=ENTRY_POINT,
+                caller=self.request.identity.key_id,
+            )
+        finally:
+            count_all_cooling(entry_point=ENTRY_POINT)
+        self._log(response)
+        return response
+
+    def open_stream(self) -> StreamingResponse:
+        """Return the streamed answer when its first content has arrived. The caller must call `end_stream`.
+
+        Raises:
+            LLMManagerError: no model answered, or the request is invalid.
+        """
+        try:
+            return self._manager.converse_stream(**self.mapped.converse, deadline=self._seconds)
+        except Exception as error:
+            response = getattr(error, "response", None)
+            if isinstance(response, BedrockResponse):
+                self._record(response)
+            raise
+        finally:
+            count_all_cooling(entry_point=ENTRY_POINT)
+
+    def end_stream(self, stream: StreamingResponse) -> None:
+        """Close a stream and record it, whether it has ended or not."""
+        stream.close()
+        response = stream.get_response()
+        self._record(response)
+        self._log(response)
+
+    @property
+    def _manager(self) -> LLMManager:
+        return llm_manager(self.targets, feature_fallback=True)
+
+    @property
+    def _seconds(self) -> float:
+        return self.request.http.seconds_left() - _MARGIN_SECONDS
+
+    def _record(self, response: BedrockResponse) -> None:
+        record_call(response, entry_point=ENTRY_POINT, caller=self.request.identity.key_id)
+
+    def _log(self, response: BedrockResponse) -> None:
+        log_payload(BedrockConverseRequest(**self.mapped.converse), response)
+
+
+def read_call(request: ApiRequest, body: Mapping[str, Any], api: ClientApi[R]) -> ModelCall[R]:
+    """Return the call for the body of a request.
+
+    Raises:
+        MappingError: a field is invalid or cannot be mapped.
+        KeyNotAllowed: the key does not allow the request, or has expired.
+    """
+    targets = find_targets(request, requested_models(body))
+    return ModelCall(request, api.read(body, model_ids=model_ids(targets)), targets)
+
+
+def find_targets(request: ApiRequest, models: Sequence[str] | None) -> RequestTargets:
+    """Return the models and regions for requested names; None stands for all that the key allows.
+
+    Raises:
+        KeyNotAllowed: the key does not allow these models, or has expired.
+    """
+    settings = model_settings()
+    allowed = allowed_targets(
+        request.identity,
+        models=models,
+        regions=None,
+        configured=AllowedTargets(settings.models, settings.regions),
+        resolve=resolve_name,
+        now=datetime.now(UTC),
+    )
+    return RequestTargets(allowed.models, allowed.regions)
+
+
+def resolve_name(name: str) -> ResolvedModel:
+    """Return the model for a display name, an id or an alias.
+
+    Raises:
+        ConfigurationError: the name is unknown.
+    """
+    return catalog().resolve(model_aliases().get(name, name))

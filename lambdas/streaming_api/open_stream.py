@@ -1,0 +1,59 @@
+"""A streamed answer whose first content has arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Generic
+
+from lambdas.streamed_response import StreamDeadline
+from lambdas.streaming_api.api_error import api_error, stream_timed_out
+from lambdas.streaming_api.client_api import ClientApi, R
+from lambdas.streaming_api.model_call import ModelCall
+from lambdas.streaming_api.response_headers import answer_headers, stream_headers
+from lambdas.streaming_api.server_sent_events import comment
+from llmmanager import StreamingResponse
+
+
+@dataclass(slots=True)
+class OpenStream(Generic[R]):
+    """The response of a streamed answer.
+
+    Attributes:
+        is_complete: whether all pieces of a complete answer have been returned.
+    """
+
+    api: ClientApi[R]
+    call: ModelCall[R]
+    stream: StreamingResponse
+    id: str
+    created: int
+    is_complete: bool = field(default=False, init=False)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of the response. The cost is not known yet: it is in a comment at the end."""
+        answer = answer_headers(self.call.mapped, self.stream.get_response())
+        return {**stream_headers(self.call.request.id), **answer}
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the server-sent events. The stream is closed at the end, or when the generator is closed."""
+        try:
+            yield from self.api.stream(self.call.mapped, self.stream, id_=self.id, created=self.created)
+            if self.stream.success:
+                yield comment(self._totals())
+                if self.api.end_of_stream:
+                    yield self.api.end_of_stream
+                self.is_complete = True
+        except StreamDeadline:
+            yield self.api.error_event(stream_timed_out())
+        except Exception as error:
+            yield self.api.error_event(
+                api_error(error, reference=self.call.request.id, origins=self.call.mapped.origins)
+            )
+        finally:
+            self.call.end_stream(self.stream)
+
+    def _totals(self) -> str:
+        headers = answer_headers(self.call.mapped, self.stream.get_response())
+        return "; ".join(f"{name}: {value}" for name, value in headers.items())

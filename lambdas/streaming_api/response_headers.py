@@ -1,0 +1,36 @@
+"""Headers of responses: their format, and which attempts led to the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lambdas.streaming_api.mapped_request import MappedRequest
+from lambdas.streaming_api.server_sent_events import CONTENT_TYPE
+from llmmanager import BedrockResponse
+
+
+def json_headers(request_id: str) -> dict[str, str]:
+    """Return the headers of each response with a JSON document."""
+    return {"Content-Type": "application/json", "x-request-id": request_id}
+
+
+def stream_headers(request_id: str) -> dict[str, str]:
+    """Return the headers of each stream of server-sent events."""
+    return {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-cache", "x-request-id": request_id}
+
+
+def answer_headers(request: MappedRequest, response: BedrockResponse) -> Mapping[str, str]:
+    """Return the headers about an answer, as far as it has arrived.
+
+    They are the model and region that answer, the number of attempts so far, the estimated cost in USD if it
+    is known, and the fields of the request that have no effect.
+    """
+    cost = response.estimated_cost_usd
+    known = {
+        "x-llmmanager-model": response.model_used,
+        "x-llmmanager-region": response.region_used,
+        "x-llmmanager-attempts": str(len(response.attempts)),
+        "x-llmmanager-cost-usd": None if cost is None or response.get_usage() is None else f"{cost:.8f}",
+        "x-llmmanager-ignored": ", ".join(request.ignored),
+    }
+    return {name: value for name, value in known.items() if value}

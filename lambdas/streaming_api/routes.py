@@ -1,0 +1,31 @@
+"""The route table of the streaming API: for dispatch and for the API Gateway template."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+KeyHeader = Literal["bearer", "x_api_key", "either"]
+"""The header with the API key: `Authorization: Bearer`, `x-api-key`, or either of them."""
+
+
+class StreamingRoute(NamedTuple):
+    """A method and path, and the function that responds.
+
+    Attributes:
+        path: path below the stage; `{name}` is one segment of any text.
+        function: "module.function" in `lambdas.streaming_api`, imported when a request needs it. It takes an
+            `ApiRequest` and returns a `StreamedResponse`.
+        key: the header of the API key.
+    """
+
+    method: str
+    path: str
+    function: str
+    key: KeyHeader
+
+
+ROUTES: Final = (
+    StreamingRoute("POST", "/chat/completions", "chat_completions.route.post", "bearer"),
+    StreamingRoute("GET", "/models", "model_routes.list_models", "either"),
+    StreamingRoute("GET", "/models/{model}", "model_routes.get_model", "either"),
+)
