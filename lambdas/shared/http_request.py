@@ -18,7 +18,7 @@ MAX_PAGE: Final = 100
 DEFAULT_PAGE: Final = 20
 IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
 
-_LONGEST_KEY: Final = 255
+MAX_KEY_LENGTH: Final = 255
 # An older request did not wait for a cold start: the clocks differ, or the event is a recorded one.
 _OLDEST_SECONDS: Final = 60.0
 
@@ -86,8 +86,10 @@ class HttpRequest:
             InvalidRequest: the key is malformed.
         """
         key = self.header(IDEMPOTENCY_HEADER)
-        if key is not None and (not 0 < len(key) <= _LONGEST_KEY or not key.isprintable()):
-            raise InvalidRequest([f"{IDEMPOTENCY_HEADER}: must be 1 to {_LONGEST_KEY} printable characters"])
+        if key is not None and (not 0 < len(key) <= MAX_KEY_LENGTH or not key.isprintable()):
+            raise InvalidRequest(
+                [f"{IDEMPOTENCY_HEADER}: must be 1 to {MAX_KEY_LENGTH} printable characters"]
+            )
         return key
 
     @property

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from lambdas.http_api.idempotency_key import HEADER, MAX_KEY_LENGTH
-from lambdas.shared.http_request import DEFAULT_PAGE, MAX_PAGE
+from lambdas.shared.http_request import DEFAULT_PAGE, IDEMPOTENCY_HEADER, MAX_KEY_LENGTH, MAX_PAGE
 from local.generate_reference.schemas import SOME_TEXT, TEXT, Schema, described
 
 # Names are unique over headers, query and path.
 PARAMETERS: Final[Mapping[str, Schema]] = {
-    HEADER: {
+    IDEMPOTENCY_HEADER: {
         "type": "string",
         "minLength": 1,
         "maxLength": MAX_KEY_LENGTH,
