@@ -22,7 +22,7 @@ setup: ## install .venv, .venv-lambda, .venv-emulator and node_modules from thei
 demo: setup ## deploy to a local AWS emulator, run a batch with injected faults, and print the results
 	@$(RUN) local.demo
 
-local: setup ## run the stack on 127.0.0.1 until Ctrl-C (PORT=4566, BACKEND_URL=, BACKEND_MODEL=)
+local: setup ## run the stack on 127.0.0.1 until Ctrl-C (PORT=4566 and the next, BACKEND_URL=, BACKEND_MODEL=)
 	@$(RUN) local.serve --port $(PORT)
 
 test: setup lint ## run all checks: ruff, mypy, unit, integration, infrastructure and end-to-end tests

@@ -69,7 +69,7 @@ def choose_port(requested: int | None) -> int:
                 else f"cannot be used ({error.strerror})"
             )
             raise LocalRunError(
-                f"port {requested} {reason}. Choose another port, for example: make local PORT=4567"
+                f"port {requested} {reason}. Choose another port, for example: make local PORT=4600"
             ) from error
 
 

@@ -69,7 +69,7 @@ def how_to_call(run: LocalRun, *, backend: str = "") -> str:
 The stack is running on 127.0.0.1. Press Ctrl-C to stop it.
 
 HTTP API               {run.stack.api_url}
-AWS services           {run.stack.endpoint_url}
+{_streaming_line(run)}AWS services           {run.stack.endpoint_url}
 Bedrock (FakeBedrock)  {run.bedrock.endpoint_url}{backend and f", with answers from {backend}"}
 
 First, paste these commands into another terminal (bash or zsh, any folder).
@@ -93,6 +93,10 @@ To run the Python examples of README.md and docs/ in that shell, use this Python
 {shlex.quote(str(python()))}
 To send requests by SQS, SNS, EventBridge, Lambda or file, see {ROOT / "docs" / "events.md"}
 """
+
+
+def _streaming_line(run: LocalRun) -> str:
+    return f"API for chat clients   {run.streaming_url}\n" if run.streaming_url else ""
 
 
 def _commands(text: str) -> str:

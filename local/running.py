@@ -12,21 +12,27 @@ from pathlib import Path
 
 from llmmanager.bedrock.routing.quota_gates import WINDOW_VARIABLE
 from llmmanager.testing import FakeBedrock
-from local.emulator import Emulator, running_emulator
+from local.emulator import Emulator, choose_port, running_emulator
 from local.processes import ROOT, exit_on_signals
 from local.stack import Stack, bootstrap, deploy, finish, synthesise
 from local.steps import Steps
+from local.streaming.running import running_streaming_api
 
 LOCAL = ROOT / ".local"
 
 
 @dataclass(frozen=True)
 class LocalRun:
-    """The deployed stack, its emulator and the FakeBedrock that it calls."""
+    """The deployed stack, its emulator and the FakeBedrock that it calls.
+
+    Attributes:
+        streaming_url: base URL of the API with streamed responses, or None if the stack has none.
+    """
 
     stack: Stack
     emulator: Emulator
     bedrock: FakeBedrock
+    streaming_url: str | None = None
 
 
 @contextmanager
@@ -75,7 +81,7 @@ def running_stack(
 
     Args:
         bedrock: not started yet. The functions use the length of its quota minute at the start.
-        port: port of the emulator; None for a free port.
+        port: port of the emulator, before the port of the streaming API; None for free ports.
         context: overrides settings of cdk.json.
         check_permissions: enforce IAM policies.
         steps: where the steps are printed; None for no output.
@@ -89,13 +95,15 @@ def running_stack(
         folder = started.enter_context(run_folder())
         started.enter_context(bedrock)
         settings = {"bedrock_endpoint_url": bedrock.endpoint_url, **(context or {})}
+        function_environment = {WINDOW_VARIABLE: bedrock.environment[WINDOW_VARIABLE]}
+        streaming_port = choose_port(port + 1) if port else 0
         with steps.step("AWS emulator started"):
             emulator = started.enter_context(
                 running_emulator(
                     port=port,
                     folder=folder,
                     check_permissions=check_permissions,
-                    function_environment={WINDOW_VARIABLE: bedrock.environment[WINDOW_VARIABLE]},
+                    function_environment=function_environment,
                 )
             )
         synthesis = started.enter_context(synthesise(emulator, folder=folder, context=settings))
@@ -105,4 +113,13 @@ def running_stack(
             finish(synthesis)
         with steps.step("stack deployed"):
             stack = deploy(emulator, folder=folder)
-        yield LocalRun(stack, emulator, bedrock)
+        with steps.step("streaming API started"):
+            streaming_url = started.enter_context(
+                running_streaming_api(
+                    stack,
+                    port=streaming_port,
+                    folder=folder,
+                    environment={**emulator.environment, **function_environment},
+                )
+            )
+        yield LocalRun(stack, emulator, bedrock, streaming_url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -87,3 +88,9 @@ def test_only_commands_are_indented(run: LocalRun) -> None:
     commands = ("unset ", "export ", "call", "curl ", str(instructions.ROOT))
     assert indented
     assert [line for line in indented if not line.strip().startswith(commands)] == []
+
+
+def test_the_url_of_the_streaming_api_is_printed_if_there_is_one(run: LocalRun) -> None:
+    url = "http://127.0.0.1:4567/v1"
+    assert url not in how_to_call(run)
+    assert f"API for chat clients   {url}\n" in how_to_call(dataclasses.replace(run, streaming_url=url))

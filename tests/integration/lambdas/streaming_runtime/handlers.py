@@ -9,16 +9,22 @@ import logging
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from lambdas.streamed_response import StreamDeadline, StreamedResponse
+
+
+def given(event: Any) -> Any:
+    """Return what the test sent: the event, or the body of a request to API Gateway."""
+    return json.loads(event["body"]) if "requestContext" in event else event
 
 
 class Gate:
     """A connection to the test: waits until the test opens the gate, and sends it lines."""
 
     def __init__(self, event: Any) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", event["port"]))
+        self._socket = socket.create_connection(("127.0.0.1", given(event)["port"]))
 
     def wait(self) -> None:
         self._socket.recv(1)
@@ -29,6 +35,7 @@ class Gate:
 
 def pieces(event: Any, context: Any) -> StreamedResponse:
     """Respond with the pieces, headers and cookies of the event."""
+    event = given(event)
     body = (base64.b64decode(piece) for piece in event["pieces"])
     return StreamedResponse(
         event.get("status", 200), event.get("headers", {}), body, tuple(event.get("cookies", ()))
@@ -53,13 +60,19 @@ def gated(event: Any, context: Any) -> StreamedResponse:
 
     def body() -> Iterator[bytes]:
         try:
-            for number in range(event.get("count", 3)):
+            for number in range(given(event).get("count", 3)):
                 gate.wait()
                 yield b"piece %d" % number
         finally:
             gate.tell("closed")
 
     return StreamedResponse(200, {}, body())
+
+
+def held(event: Any, context: Any) -> StreamedResponse:
+    """Respond when the gate opens."""
+    Gate(event).wait()
+    return StreamedResponse(200, {}, [b"all"])
 
 
 def endless(event: Any, context: Any) -> StreamedResponse:
@@ -73,6 +86,24 @@ def endless(event: Any, context: Any) -> StreamedResponse:
         finally:
             gate.tell("closed")
 
+    return StreamedResponse(200, {}, body())
+
+
+def sleeper(event: Any, context: Any) -> StreamedResponse:
+    """Ignore every deadline: wait before the response, or in the body."""
+    gate = Gate(event)
+
+    def body() -> Iterator[bytes]:
+        yield b"first"
+        wait()
+
+    def wait() -> None:
+        while True:
+            with suppress(StreamDeadline):
+                gate.wait()
+
+    if given(event).get("before"):
+        wait()
     return StreamedResponse(200, {}, body())
 
 
@@ -92,10 +123,22 @@ def waits_in_body(event: Any, context: Any) -> StreamedResponse:
             gate.tell("waiting")
             gate.wait()
         except StreamDeadline:
-            if not event.get("last"):
+            if not given(event).get("last"):
                 raise
             yield b"last"
 
+    return StreamedResponse(200, {}, body())
+
+
+def exits(event: Any, context: Any) -> StreamedResponse:
+    """End the process after the first piece, or before the response."""
+
+    def body() -> Iterator[bytes]:
+        yield b"first"
+        os._exit(3)
+
+    if given(event).get("before"):
+        os._exit(3)
     return StreamedResponse(200, {}, body())
 
 
@@ -136,7 +179,7 @@ def returns_a_dict(event: Any, context: Any) -> Any:
 
 def yields_text(event: Any, context: Any) -> Any:
     """Respond with a body whose second piece is no bytes."""
-    wrong: Any = [b"first", event["piece"]]
+    wrong: Any = [b"first", given(event)["piece"]]
     return StreamedResponse(200, {}, wrong)
 
 
