@@ -15,6 +15,7 @@ from typing import Any
 
 import boto3
 import pytest
+from tests.integration.streaming_runtime.loopback_api import Listener
 
 from local.processes import ROOT
 from local.streaming.authorization import Authorization
@@ -23,7 +24,6 @@ from local.streaming.environment_pool import EnvironmentPool
 from local.streaming.execution_environment import ExecutionEnvironment
 from local.streaming.function_code import DeployedFunction
 from local.streaming.server import StreamingGateway, build_server
-from tests.integration.streaming_runtime.loopback_api import Listener
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:streaming"
 AUTHORIZER_ARN = "arn:aws:lambda:us-east-1:000000000000:function:authorizer"
