@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.streaming_runtime.loopback_api import Handler, Listener
 
 from local.emulator import running_emulator
 from local.processes import ACCOUNT, REGION, ROOT, LocalRunError
 from local.stack import Stack
 from local.streaming.running import running_streaming_api
-from tests.integration.local_streaming.http_client import Call, call
+from tests.integration.lambdas.streaming_runtime.loopback_api import Handler, Listener
+from tests.integration.local.streaming.http_client import Call, call
 
 pytestmark = pytest.mark.e2e
 

@@ -7,10 +7,10 @@ import json
 from typing import Any
 
 import pytest
-from tests.integration.streaming_runtime.loopback_api import Handler, Listener
 
-from tests.integration.local_streaming.conftest import BINARY, LambdaEndpoint, Serve
-from tests.integration.local_streaming.http_client import Call, call
+from tests.integration.lambdas.streaming_runtime.loopback_api import Handler, Listener
+from tests.integration.local.streaming.conftest import BINARY, LambdaEndpoint, Serve
+from tests.integration.local.streaming.http_client import Call, call
 
 ALLOW = {
     "principalId": "key-1",

@@ -1,4 +1,4 @@
-"""A local streaming API whose function is in tests/integration/streaming_runtime/handlers.py."""
+"""A local streaming API whose function is in tests/integration/lambdas/streaming_runtime/handlers.py."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from typing import Any
 
 import boto3
 import pytest
-from tests.integration.streaming_runtime.loopback_api import Listener
 
 from local.processes import ROOT
 from local.streaming.authorization import Authorization
@@ -24,6 +23,7 @@ from local.streaming.environment_pool import EnvironmentPool
 from local.streaming.execution_environment import ExecutionEnvironment
 from local.streaming.function_code import DeployedFunction
 from local.streaming.server import StreamingGateway, build_server
+from tests.integration.lambdas.streaming_runtime.loopback_api import Listener
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:streaming"
 AUTHORIZER_ARN = "arn:aws:lambda:us-east-1:000000000000:function:authorizer"
@@ -119,7 +119,7 @@ def serve_handler(lambda_endpoint: LambdaEndpoint, tmp_path: Path) -> Iterator[S
                 name="streaming",
                 arn=ARN,
                 role_arn="arn:aws:iam::000000000000:role/streaming",
-                handler=f"tests.integration.streaming_runtime.handlers.{handler}",
+                handler=f"tests.integration.lambdas.streaming_runtime.handlers.{handler}",
                 timeout_seconds=timeout_seconds,
                 memory_mb=512,
                 variables={"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/lambdas/streaming_wrapper"},
