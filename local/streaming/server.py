@@ -118,10 +118,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _read_body(self) -> bytes:
         if "Transfer-Encoding" in self.headers:
             raise GatewayError("DEFAULT_4XX", "The local server needs a Content-Length header")
-        length = int(self.headers.get("Content-Length", "0"))
-        if length > _MAX_BODY_BYTES:
+        length = self.headers.get("Content-Length", "0")
+        if not length.isdecimal():
+            raise GatewayError("DEFAULT_4XX", "Bad Request")
+        if int(length) > _MAX_BODY_BYTES:
             raise GatewayError("REQUEST_TOO_LARGE", "Request Too Long")
-        return self.rfile.read(length)
+        return self.rfile.read(int(length))
 
     def _invoke(
         self, environment: ExecutionEnvironment, request: HttpRequest, event: Mapping[str, Any]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 import time
 from collections.abc import Mapping
 from typing import Any, BinaryIO, Self
 
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 
 class Listener:
@@ -46,6 +47,18 @@ class Handler:
 
     def line(self) -> str:
         return self._lines.readline().rstrip("\n")
+
+    def open_gate_until_line(self) -> str:
+        """Open the gate again and again, until the handler sends a line."""
+
+        def has_line() -> bool:
+            ready, _, _ = select.select([self._connection], [], [], 0)
+            if not ready:
+                self.open_gate()
+            return bool(ready)
+
+        wait_until(has_line, "a line of the handler")
+        return self.line()
 
 
 class Request:

@@ -152,6 +152,11 @@ def test_a_body_above_10_mb_is_rejected(serve_handler: Serve) -> None:
     assert (status, json.loads(body)["error"]["message"]) == (413, "Request Too Long")
 
 
+def test_an_invalid_length_is_rejected(serve_handler: Serve) -> None:
+    served = serve_handler("echo")
+    assert call(served.port, "/v1/open", headers={"Content-Length": "-1"}, body=b"")[0] == 400
+
+
 def test_a_chunked_request_is_rejected(serve_handler: Serve) -> None:
     served = serve_handler("echo")
     status, _, body = call(served.port, "/v1/open", headers={"Transfer-Encoding": "chunked"}, body=b"")
@@ -290,18 +295,12 @@ def test_a_client_that_disconnects_during_the_response_ends_the_body(
         one.head()
         handler.open_gate()
         assert one.chunk() == b"piece 0"
-    # The function is silent: the server notices the disconnect without a piece to send.
-    wait_until_disconnected(handler)
+    # The body ends at the first piece after the server noticed the disconnect.
+    assert handler.open_gate_until_line() == "closed"
     with Call(served.port, "/v1/open", event={"port": gate.port, "count": 1}) as two:
         handler = Handler(gate.accept_connection())
         handler.open_gate()
         assert two.whole()[2] == b"piece 0"
-
-
-def wait_until_disconnected(handler: Handler) -> None:
-    """Let the body continue until it is closed, at the first piece after the disconnect."""
-    handler.open_gate()
-    assert handler.line() == "closed"
 
 
 def test_a_client_that_disconnects_before_the_response_frees_the_process(
