@@ -1,30 +1,24 @@
-"""Batches: their bucket, three functions, and the state machine that maps over shards.
-
-Plan ─► any shards? ─► Map over shards ─► Collect
-  │                       │
-  └─ fails: the reason    └─ RunShard ─► done? ─ no: RunShard again, after a wait while there is no quota
-                                └─ fails permanently: the shard is lost, the batch continues
-"""
+"""Batches: three functions, and the state machine that maps over shards."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from aws_cdk import Duration, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from infra.batch_definition import batch_definition
+from infra.bucket import allow_listing
+from infra.catalog_table import allow_sharing_cooldowns
 from infra.input_files import allow_decrypting_inputs
-from infra.log_group import removal_policy
-from infra.model_access import allow_sharing_cooldowns
-from infra.nag import acknowledge, acknowledge_wildcards
+from infra.nag import acknowledge_wildcards
 from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, PythonFunction
-from infra.settings import DeploymentSettings
-from infra.state_machine import LAMBDA_RETRIERS, StateMachine
-from lambdas.contract import BatchError, BatchObject, BatchStep, BucketPrefix
+from infra.state_machine import StateMachine
+from lambdas.contract import BatchObject, BucketPrefix
 
 _LAMBDA_MAX_SECONDS = 900
 # The largest shard needs 210 MB with all calls running, an average one 90 MB. More memory would also add CPU,
@@ -34,34 +28,7 @@ _FILES: Final = f"{BucketPrefix.BATCHES}*"
 _WILDCARD_REASON: Final = "Each batch has its own files and executions"
 
 
-def build_batch_bucket(scope: Construct, settings: DeploymentSettings) -> s3.Bucket:
-    """Build the bucket of all batches. Objects under `batches/` expire; users manage other objects."""
-    bucket = s3.Bucket(
-        scope,
-        "BatchBucket",
-        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-        encryption=s3.BucketEncryption.S3_MANAGED,
-        enforce_ssl=True,
-        versioned=False,
-        lifecycle_rules=[
-            s3.LifecycleRule(
-                prefix=BucketPrefix.BATCHES, expiration=Duration.days(settings.batch_expiry_days)
-            ),
-            s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(1)),
-        ],
-        removal_policy=removal_policy(settings),
-    )
-    acknowledge(
-        bucket,
-        "AwsSolutions-S1",
-        reason="Access logs need a second bucket, without access logs itself. CloudTrail data events are an "
-        "alternative",
-    )
-    return bucket
-
-
-class Batch(Construct):
+class BatchProcessing(Construct):
     """The functions and the state machine that run batches of any size."""
 
     def __init__(
@@ -213,155 +180,3 @@ class Batch(Construct):
             statements=[iam.PolicyStatement(actions=["states:DescribeExecution"], resources=[executions])],
         )
         acknowledge_wildcards(policy, [executions], reason=_WILDCARD_REASON)
-
-
-def allow_listing(function: PythonFunction, bucket: s3.IBucket) -> None:
-    """Allow listing the bucket.
-
-    Without this permission, S3 reports a missing object as access denied. With a condition on the prefix, it
-    would do the same, because GetObject has no prefix.
-    """
-    function.allow("s3:ListBucket", resources=[bucket.bucket_arn])
-
-
-def batch_definition(
-    *, plan: str, worker: str, collect: str, map_concurrency: int, partition: str
-) -> dict[str, Any]:
-    """Return the state machine in Amazon States Language.
-
-    Args:
-        plan, worker, collect: ARNs of the functions.
-        map_concurrency: concurrent shards.
-        partition: partition of the stack, such as "aws".
-    """
-    return {
-        "Comment": "Plans a batch, runs its shards in parallel and collects the results",
-        "StartAt": "Plan",
-        "States": {
-            "Plan": {
-                "Type": "Task",
-                "Resource": plan,
-                "Parameters": {
-                    f"{BatchStep.EXECUTION_NAME}.$": "$$.Execution.Name",
-                    f"{BatchStep.EXECUTION_ID}.$": "$$.Execution.Id",
-                    f"{BatchStep.INPUT}.$": "$$.Execution.Input",
-                },
-                "Retry": _retries(BatchError.INVALID_BATCH, attempts=1),
-                # The input can be any JSON value, so an error replaces it instead of being added to it.
-                "Catch": [
-                    {"ErrorEquals": [BatchError.INVALID_BATCH], "ResultPath": "$", "Next": "ReadReason"},
-                    {"ErrorEquals": ["States.ALL"], "ResultPath": "$", "Next": "PlanFailed"},
-                ],
-                "Next": "AnyShards",
-            },
-            # A function's exception is JSON with a stack trace. The execution fails with its message only.
-            "ReadReason": {
-                "Type": "Pass",
-                "Parameters": {"Error.$": "$.Error", "Cause.$": "States.StringToJson($.Cause)"},
-                "Next": "PlanRefused",
-            },
-            "PlanRefused": {"Type": "Fail", "ErrorPath": "$.Error", "CausePath": "$.Cause.errorMessage"},
-            "PlanFailed": {"Type": "Fail", "ErrorPath": "$.Error", "CausePath": "$.Cause"},
-            "AnyShards": {
-                "Type": "Choice",
-                "Choices": [
-                    {
-                        "Variable": f"$.{BatchStep.SHARD_COUNT}",
-                        "NumericGreaterThan": 0,
-                        "Next": "RunShards",
-                    }
-                ],
-                "Default": "Collect",
-            },
-            "RunShards": _run_shards(worker, map_concurrency, partition=partition),
-            "Collect": {
-                "Type": "Task",
-                "Resource": collect,
-                "Retry": _retries(attempts=3),
-                "End": True,
-            },
-        },
-    }
-
-
-def _run_shards(worker: str, map_concurrency: int, *, partition: str) -> dict[str, Any]:
-    return {
-        "Type": "Map",
-        "Label": "Shards",
-        "ItemReader": {
-            "Resource": f"arn:{partition}:states:::s3:getObject",
-            "ReaderConfig": {"InputType": "JSON"},
-            "Parameters": {"Bucket.$": f"$.{BatchStep.BUCKET}", "Key.$": f"$.{BatchStep.MANIFEST_KEY}"},
-        },
-        "MaxConcurrency": map_concurrency,
-        # S3 can respond 503 when the manifest is read. No shard has run then.
-        "Retry": [
-            {
-                "ErrorEquals": ["States.ItemReaderFailed"],
-                "IntervalSeconds": 2,
-                "MaxAttempts": 5,
-                "BackoffRate": 2,
-                "MaxDelaySeconds": 30,
-                "JitterStrategy": "FULL",
-            }
-        ],
-        # A child with an error that Catch does not support must not stop the others.
-        "ToleratedFailurePercentage": 100,
-        "ItemProcessor": _run_shard(worker),
-        # The results of the shards are in S3. Collect gets the output of Plan.
-        "ResultPath": None,
-        "Next": "Collect",
-    }
-
-
-def _run_shard(worker: str) -> dict[str, Any]:
-    # The outputs of all children together are limited to 256 KiB, so each is empty.
-    empty = {"Type": "Pass", "Result": {}, "End": True}
-    return {
-        "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
-        "StartAt": "RunShard",
-        "States": {
-            "RunShard": {
-                "Type": "Task",
-                "Resource": worker,
-                "Retry": _retries(BatchError.NO_PROGRESS, attempts=3),
-                "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "ShardLost"}],
-                "Next": "ShardDone",
-            },
-            "ShardDone": {
-                "Type": "Choice",
-                "Choices": [
-                    {"Variable": f"$.{BatchStep.DONE}", "BooleanEquals": True, "Next": "ShardAnswered"},
-                    {"Variable": f"$.{BatchStep.WAIT_SECONDS}", "IsPresent": True, "Next": "WaitForQuota"},
-                ],
-                "Default": "RunShard",
-            },
-            # While there is no quota, no function runs and there are no state transitions.
-            "WaitForQuota": {
-                "Type": "Wait",
-                "SecondsPath": f"$.{BatchStep.WAIT_SECONDS}",
-                "Next": "RunShard",
-            },
-            "ShardAnswered": empty,
-            # The history has the error as its input. Collect reports records without a result.
-            "ShardLost": empty,
-        },
-    }
-
-
-def _retries(*final_errors: str, attempts: int) -> list[dict[str, Any]]:
-    """Return the retriers of a function. All functions can run again with the same input.
-
-    Args:
-        final_errors: exceptions that are not retried, because they would be raised again.
-        attempts: retries after any other exception.
-    """
-    final = [{"ErrorEquals": list(final_errors), "MaxAttempts": 0}] if final_errors else []
-    others = {
-        "ErrorEquals": ["States.ALL"],
-        "IntervalSeconds": 1,
-        "MaxAttempts": attempts,
-        "BackoffRate": 4,
-        "JitterStrategy": "FULL",
-    }
-    return [*final, *map(dict, LAMBDA_RETRIERS), others]

@@ -24,9 +24,9 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.batch import allow_listing
+from infra.bucket import allow_listing
+from infra.catalog_table import allow_sharing_cooldowns
 from infra.input_files import allow_input_files
-from infra.model_access import allow_sharing_cooldowns
 from infra.nag import acknowledge
 from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, PythonFunction

@@ -16,11 +16,11 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.api_keys import allow_managing_keys
-from infra.batch import allow_listing
+from infra.bucket import allow_listing
+from infra.catalog_table import allow_sharing_cooldowns
 from infra.events import REQUEST_LOST_SECONDS
 from infra.input_files import allow_input_files
 from infra.log_group import build_log_group
-from infra.model_access import allow_sharing_cooldowns
 from infra.nag import acknowledge
 from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, PythonFunction

@@ -16,7 +16,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.batch import Batch
+from infra.batch import BatchProcessing
 from infra.http_api import HttpApi
 from infra.nag import acknowledge
 from infra.schedule_expression import DAY_SECONDS, longest_pause_seconds
@@ -54,7 +54,7 @@ class Observability(Construct):
         settings: DeploymentSettings,
         namespace: str,
         http_api: HttpApi,
-        batch: Batch,
+        batch: BatchProcessing,
         dead_letter_queue: sqs.IQueue,
     ) -> None:
         super().__init__(scope, construct_id)

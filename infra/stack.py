@@ -12,11 +12,13 @@ from aws_cdk.region_info import RegionInfo
 from constructs import Construct
 
 from infra.api_keys import KeyAuthorizer, build_key_table
-from infra.batch import Batch, build_batch_bucket
+from infra.batch import BatchProcessing
 from infra.batch_end import BatchEnd
+from infra.bucket import build_batch_bucket
+from infra.catalog_refresh import CatalogRefresh
+from infra.catalog_table import build_catalog_table
 from infra.events import EventsEntryPoint, build_event_bus
 from infra.http_api import HttpApi
-from infra.model_access import ModelAccess, build_catalog_table
 from infra.observability import Observability
 from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, shared_code
@@ -55,8 +57,11 @@ class LlmManagerStack(Stack):
             regions=settings.regions,
             catalog=Catalog(load_snapshot()),
         )
-        model_access = ModelAccess(self, "ModelAccess", base=base, table=table)
-        batch = Batch(self, "Batch", base=base, bucket=bucket, table=table, invoke_models=invoke_models)
+        # Ids of constructs are part of the logical ids of resources, so they stay when classes are renamed.
+        catalog_refresh = CatalogRefresh(self, "ModelAccess", base=base, table=table)
+        batch = BatchProcessing(
+            self, "Batch", base=base, bucket=bucket, table=table, invoke_models=invoke_models
+        )
         BatchEnd(
             self,
             "BatchEnd",
@@ -107,7 +112,7 @@ class LlmManagerStack(Stack):
         self._output("BatchStateMachineArn", batch.state_machine.arn, "State machine that runs a batch")
         self._output(
             "RefreshStateMachineArn",
-            model_access.state_machine.arn,
+            catalog_refresh.state_machine.arn,
             "State machine that refreshes the model catalog",
         )
         self._output("TableName", table.table_name, "DynamoDB table of the model catalog")

@@ -17,7 +17,8 @@ from typing import Any
 
 import boto3
 
-from infra.batch import WORKER_MEMORY_MB, batch_definition
+from infra.batch import WORKER_MEMORY_MB
+from infra.batch_definition import batch_definition
 from infra.settings import DEFAULTS
 from local.emulator import running_emulator
 from tests.benchmarks.fake import Fake, fake_bedrock

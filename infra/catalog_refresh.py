@@ -1,4 +1,4 @@
-"""The model catalog: its table and its scheduled refresh.
+"""The scheduled refresh of the model catalog.
 
 schedule ─► regions of the input, or the configured ones ─► Map over regions ─► refresh function ─► table
                                                                └─ a failed region does not stop the others
@@ -17,34 +17,12 @@ from constructs import Construct
 from infra.python_function import FunctionBase, PythonFunction
 from infra.settings import DeploymentSettings
 from infra.state_machine import LAMBDA_RETRIERS, StateMachine, service_principal
-from infra.table import build_table
-from lambdas.contract import COOLDOWN_PARTITION, REFRESH_REGION, TableAttribute
+from lambdas.contract import REFRESH_REGION
 
 _CONCURRENT_REGIONS = 10
 
 
-def build_catalog_table(scope: Construct, settings: DeploymentSettings) -> dynamodb.Table:
-    """Build the table of the model catalog, which has one item per region."""
-    return build_table(
-        scope,
-        "CatalogTable",
-        settings=settings,
-        partition_key=TableAttribute.PARTITION_KEY,
-        sort_key=TableAttribute.SORT_KEY,
-    )
-
-
-def allow_sharing_cooldowns(function: PythonFunction, table: dynamodb.ITable) -> None:
-    """Allow the function to read and write the shared cooldowns, but not the catalog in the same table."""
-    function.allow(
-        "dynamodb:PutItem",
-        "dynamodb:Query",
-        resources=[table.table_arn],
-        conditions={"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [COOLDOWN_PARTITION]}},
-    )
-
-
-class ModelAccess(Construct):
+class CatalogRefresh(Construct):
     """Refreshes the model catalog on a schedule."""
 
     def __init__(
