@@ -42,20 +42,24 @@ class LLMManager:
     Creating a manager makes no network call if every model name is in the catalog.
 
     Args:
-        models: display names, model ids, inference-profile ids or ARNs, preferred first.
-        regions: AWS regions, preferred first.
+        models: display names, model ids, inference-profile ids or ARNs, the preferred one first. A list or
+            tuple, not a string.
+        regions: AWS regions, the preferred one first. A list or tuple, not a string.
         auth_config: the source of credentials; None for boto3's default chain.
-        retry_config: retries and failover; None for the defaults.
+        retry_config: retries and failover; None for `RetryConfig()`.
         unified_model_manager: the model catalog, to share it or to use a store; None for a new one.
-        default_inference_config: defaults for fields of Converse's `inferenceConfig`.
-        timeout: read timeout of an attempt in seconds.
-        max_connections: connections per region, at least 128. More threads than that open new connections.
-        cooldowns: the cooldowns of targets, to share them between managers or processes.
+        default_inference_config: defaults for `inference_config` of every call. A field that a call sets has
+            precedence.
+        timeout: how long a target may send nothing before the attempt fails, in seconds, above 0.
+        max_connections: open connections per region, at least 128. With more threads than that, each further
+            call opens a new connection.
+        cooldowns: the cooldowns of targets, to share them between managers or processes; None for new ones.
         quotas: known quotas of models. Calls keep within them from the start. An amount that is not given is
             read from the catalog if a refresh has listed the account's quotas. Otherwise it is learned when
             Bedrock throttles a call.
         quota_share: the share of these quotas that this manager may use, above 0 and at most 1.
-        quota_reserve: the share of each known or learned limit that this manager leaves to others, below 1.
+        quota_reserve: the share of each limit, known or learned, that this manager leaves to others; from 0
+            to below 1.
 
     Raises:
         ConfigurationError: a name, region or setting is invalid.
@@ -123,13 +127,25 @@ class LLMManager:
         """Send a request and return the response.
 
         Args:
-            messages: messages in the form of Converse, with bytes as bytes; or a string, which is one user
-                message; or None for a managed prompt.
-            system ... prompt_variables, performance_config, service_tier, output_config: the Converse
-                fields with the same name in camel case.
+            messages: messages in the form of Converse, with bytes as Python bytes; or a string, which is one
+                user message; or None, only for a managed prompt.
+            system: system blocks, `[{"text": ...}]`.
+            inference_config: `maxTokens` (from 1), `temperature` and `topP` (0 to 1), `stopSequences`.
+            additional_model_request_fields: settings of a specific model, such as `top_k`.
+            additional_model_response_field_paths: up to 10 JSON pointers into the model's own response.
+            guardrail_config: `guardrailIdentifier`, `guardrailVersion`, `trace`; for streams also
+                `streamProcessingMode`.
+            tool_config: `tools`, `toolChoice`.
+            request_metadata: 1 to 16 pairs of text for the log of model invocations.
+            prompt_variables: values for a managed prompt, as text or `{"text": ...}`.
             response_validation_config: a validation of the answer. An invalid answer is requested again.
-            deadline: seconds from now, or a `Deadline`. An attempt or wait starts only if it can end before.
-            extra_request_fields: further top-level fields of Converse in camel case, merged last.
+            performance_config: `{"latency": "standard"}` or `"optimized"`.
+            service_tier: `{"type": "default"}`, `"priority"`, `"flex"` or `"reserved"`.
+            output_config: `textFormat` (a JSON schema), `effort`.
+            extra_request_fields: other top-level fields of Converse with their names in Converse, merged
+                last.
+            deadline: seconds from now, or a `Deadline`; None for no limit. An attempt or wait starts only if
+                it can end before.
 
         Returns:
             A response with `success=True`, or with `success=False` if all answers were invalid.
@@ -137,7 +153,9 @@ class LLMManager:
         Raises:
             RequestValidationError: the request is invalid. `validation_errors` lists all problems.
             AuthenticationError: credentials are missing or rejected.
-            RetryExhaustedError: no target answered (`DeadlineExceededError`: before the deadline).
+            RetryExhaustedError: no target answered. Its subclasses are `DeadlineExceededError` and
+                `QuotaExceededError`.
+            ConfigurationError: an argument has the wrong type, or no model can be called.
         """
         limit = Deadline.from_value(call.deadline)
         check_validation(call.response_validation_config)
@@ -149,13 +167,10 @@ class LLMManager:
     def converse_stream(self, call: CallParameters) -> StreamingResponse:
         """Send a request and return the response as a stream of text chunks.
 
-        The arguments are those of `converse`. The method returns when the first content has arrived. A
-        failure before that is retried on the next target. A stream that is interrupted later continues on
-        another target after the received text. A response validation is applied to the complete text,
-        without retries.
-
-        Raises:
-            The exceptions of `converse`. Iterating does not raise.
+        The arguments and exceptions are those of `converse`. The method returns, or raises, when the first
+        content has arrived or every target has failed. Iterating over the stream does not raise. A stream
+        that is interrupted continues on another target after the received text. A response validation is
+        applied to the complete text, without retries.
         """
         limit = Deadline.from_value(call.deadline)
         check_validation(call.response_validation_config)
@@ -174,18 +189,17 @@ class LLMManager:
         deadline: float | Deadline | None = None,
         cancelled: threading.Event | None = None,
     ) -> BedrockResponse:
-        """Send a request object like `converse`.
+        """Send a request object, and return the response. The exceptions are those of `converse`.
 
         Args:
             request: the request.
             response_validation_config: as in `converse`.
             regions: some of the manager's regions, in this order; None for all.
             deadline: as in `converse`.
-            cancelled: ends the call before its next attempt or wait when another thread sets it.
+            cancelled: when another thread sets it, the call ends before its next attempt or wait.
 
         Raises:
             ConfigurationError: `request` is not a `BedrockConverseRequest`, or a region is not the manager's.
-            The exceptions of `converse`.
         """
         _check("regions", regions, Sequence)
         check_validation(response_validation_config)
@@ -257,7 +271,7 @@ class LLMManager:
         """Return how a model is called in a region, or None if it is unknown or cannot be called there.
 
         Returns:
-            `model_id`, `access_method` (the preferred one), `region`, `access_methods`,
+            A dict with `model_id`, `region`, `access_method` (the preferred one), `access_methods` and
             `inference_profile_id`.
         """
         return self._catalog.get_model_access_info(
@@ -268,8 +282,8 @@ class LLMManager:
         """Check models, regions and credentials without calling a model.
 
         Returns:
-            `valid` (bool), `errors` and `warnings` (lists of messages), `model_region_combinations` (number),
-            `auth_status` ("configured" or "missing").
+            A dict with `valid` (bool), `errors` and `warnings` (lists of messages),
+            `model_region_combinations` (number) and `auth_status` ("configured" or "missing").
         """
         errors = []
         combinations = len(self._targets.groups())
@@ -304,8 +318,9 @@ class LLMManager:
         """Return the retry configuration, and counters since this manager was created.
 
         Returns:
-            Every field of `RetryConfig` (the strategy as its value), `models`, `regions`, `requests`,
-            `attempts`, `retries`, `failovers`, `feature_fallbacks`, `throttles` (by target).
+            A dict with every field of `RetryConfig` (the strategy as its value), `models`, `regions`, and the
+            counters `requests`, `attempts`, `retries`, `failovers`, `feature_fallbacks` and `throttles` (a
+            dict by `id@region`).
         """
         config = vars(self._retry_config) | {
             "retry_strategy": self._retry_config.retry_strategy.value,

@@ -64,11 +64,14 @@ class _Job:
 
 
 class ParallelLLMManager:
-    """Runs many Converse requests concurrently, distributed over the configured regions.
+    """Runs many Converse requests concurrently, distributed over the configured regions. Thread-safe.
 
     Args:
-        parallel_config: concurrency, timeout, load balancing and failure handling.
-        Other arguments: as in `LLMManager`.
+        models, regions, auth_config, retry_config: as in `LLMManager`.
+        parallel_config: concurrency, timeout, load balancing and failure handling; None for
+            `ParallelProcessingConfig()`.
+        default_inference_config, timeout, unified_model_manager, cooldowns: as in `LLMManager`.
+        quotas, quota_share, quota_reserve: as in `LLMManager`.
 
     Raises:
         ConfigurationError, ParallelConfigurationError: a setting is invalid.
@@ -128,9 +131,9 @@ class ParallelLLMManager:
         Args:
             requests: at least one, with unique ids. They are not changed.
             target_regions_per_request: the number of regions that each request may use, in the order chosen
-                by load balancing.
+                by load balancing; from 1 to the number of regions. The default is 2, or 1 with one region.
             response_validation_config: the validation of each answer, or None.
-            deadline: seconds from now, or a `Deadline`, for the whole run.
+            deadline: seconds from now, or a `Deadline`, for the whole run; None for no limit.
 
         Raises:
             ParallelConfigurationError: no requests, duplicate ids, or more target regions than configured.
@@ -191,14 +194,15 @@ class ParallelLLMManager:
             requests: any iterable, e.g. a generator.
             target_regions_per_request: the number of regions that each request may use; None for all.
             response_validation_config: the validation of each answer, or None.
-            deadline: seconds from now, or a `Deadline`.
+            deadline: seconds from now, or a `Deadline`, for the whole run; None for no limit.
             keep_region_order: use the regions in the configured order for every request, without load
                 balancing. This keeps a prompt cache warm in the first region.
-            stop: another thread sets it to end the run early: no further request is read, and no request
-                waits for quota. A request that would have to is yielded with `success=False`, with a
-                `QuotaExceededError`. It is also set when the caller closes the iterator early. Such a caller
-                repeats requests: with `on_throttle` "wait", a request whose model has no quota in time, or no
-                daily quota, is yielded as well, and not sent to another model.
+            stop: when another thread sets it, the run ends early: no further request is read, and no request
+                waits for quota. A request that would have to wait is yielded with `success=False` and a
+                `QuotaExceededError`. The event is also set when the caller closes the iterator early. A
+                caller that passes it is expected to repeat requests later. So with `on_throttle` "wait", a
+                request whose model has no quota in time, or no daily quota, is yielded too, and not sent to
+                another model.
 
         Raises:
             ParallelConfigurationError: `requests` is not iterable, or more target regions than configured.
@@ -236,14 +240,14 @@ class ParallelLLMManager:
         return ((job.request, response) for job, response in completed)
 
     def seconds_without_quota(self) -> float:
-        """For how many seconds requests have waited for quota while no call was admitted.
+        """Return for how many seconds requests have waited for quota while no call was admitted.
 
-        It is 0 when no request waits.
+        It is 0 if no request waits.
         """
         return self._manager._resources.quotas.seconds_without_admission()
 
     def converse_with_request(self, request: BedrockConverseRequest) -> BedrockResponse:
-        """Send one request like `LLMManager.converse`. Raises the same exceptions."""
+        """Send one request, and return its response. The exceptions are those of `LLMManager.converse`."""
         return self._manager.converse_with_request(request)
 
     def get_underlying_llm_manager(self) -> LLMManager:

@@ -13,7 +13,13 @@ _Key = tuple[str, str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class TokenCount:
-    """Tokens as billed by Bedrock. `input_tokens` excludes tokens read from or written to the cache."""
+    """Tokens as Bedrock bills them. Counts can be added and subtracted.
+
+    Attributes:
+        input_tokens: input, without tokens that were read from or written to the cache.
+        output_tokens: output.
+        cache_read_tokens, cache_write_tokens: input that was read from the cache, and written to it.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -27,7 +33,7 @@ class TokenCount:
 
     @property
     def usage(self) -> dict[str, int]:
-        """The counts with the keys of Converse's `usage`."""
+        """The counts with the names of Converse's `usage`."""
         return {
             "inputTokens": self.input_tokens,
             "outputTokens": self.output_tokens,
@@ -55,11 +61,14 @@ class TokenCount:
 class ModelUsage:
     """Usage of one model in one region through one access method.
 
-    `answers` is the number of generated answers and `billed` their tokens. `lost_answers` of them did not
-    reach the caller completely; `lost` is the part of `billed` for them. `reserved_tokens` is the sum of
-    quota tokens that calls reserved when they started. `settled_tokens` is the sum of quota tokens that
-    calls used when they ended: output tokens count times the model's burndown rate, cache reads do not
-    count.
+    Attributes:
+        model_id, region, access_method: what was called.
+        answers: number of generated answers.
+        lost_answers: number of these that did not reach the caller completely.
+        billed, lost: the tokens of all answers, and of the lost ones.
+        reserved_tokens: quota tokens that calls reserved when they started.
+        settled_tokens: quota tokens that calls had used when they ended. Output tokens count times the
+            model's burndown rate, and cache reads do not count.
     """
 
     model_id: str
@@ -78,7 +87,7 @@ class ModelUsage:
         return self.billed - self.lost
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON, with token counts in the form of Converse's `usage`."""
+        """Return the fields as JSON, with token counts under the names of Converse's `usage`."""
         counts = {name: getattr(self, name).usage for name in ("billed", "lost", "delivered")}
         return {**asdict(self), **counts}
 

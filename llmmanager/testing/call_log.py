@@ -13,14 +13,25 @@ _MAX_BYTES = 256 * 1024 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One request to Bedrock.
+    """One request to FakeBedrock.
 
-    `invoked_id` is the id or ARN in the request, `model_id` the id of its model (empty if unknown), and
-    `access_method` one of `on_demand`, `geo`, `global`. `started_at` and `ended_at` are seconds of
-    `time.monotonic()`. `status` is None if no response was sent. `error_code` is the name of the error,
-    also of one inside a stream, or `hang`, `reset` or `disconnected` (the client closed the connection).
-    `usage` is the billed tokens, or None. `answer_lost` is True if the answer was billed and did not reach
-    the caller completely.
+    Attributes:
+        number: number of the request, from 1.
+        operation: "Converse", "ConverseStream", "ListFoundationModels", ...
+        region: the region of the request.
+        started_at, ended_at: seconds of `time.monotonic()`; `ended_at` is None while the call is in progress.
+        invoked_id: the id or ARN in the request.
+        model_id: the id of its model; empty if it is unknown.
+        access_method: "on_demand", "geo" or "global".
+        access_key_id: the access key id or Bedrock API key of the caller.
+        request_id: the id of the response.
+        body: the request.
+        body_bytes: the size of the request in bytes.
+        status: the HTTP status; None if no response was sent.
+        error_code: the name of the error, also of one inside a stream; or "hang", "reset" or "disconnected"
+            (the client closed the connection).
+        usage: the billed tokens with the names of Converse's `usage`, or None.
+        answer_lost: whether the answer was billed and did not reach the caller completely.
     """
 
     number: int

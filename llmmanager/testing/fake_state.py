@@ -36,11 +36,15 @@ class FakeBedrockState:
         self._resources = Resources(catalog)
 
     def add_fault(self, fault: Fault) -> int:
-        """Add `fault` and return its handle. The first matching fault applies to a call."""
+        """Add a fault, and return its handle. The first matching fault applies to a call."""
         return self._rules.add_fault(fault)
 
     def remove_fault(self, handle: int) -> None:
-        """Remove a fault. Raise KeyError for an unknown handle."""
+        """Remove a fault.
+
+        Raises:
+            KeyError: no fault has the handle.
+        """
         self._rules.remove_fault(handle)
 
     def clear_faults(self) -> None:
@@ -60,7 +64,7 @@ class FakeBedrockState:
         tokens_per_day: int | None = None,
         **scope: str,
     ) -> None:
-        """Set limits for each model, region and access method in `scope` (fields of Scope) separately.
+        """Set limits that apply to each model, region and access method in `scope` (fields of `Scope`).
 
         `ListServiceQuotas` of Service Quotas returns the limits with AWS's names.
         """
@@ -96,7 +100,7 @@ class FakeBedrockState:
         """Return the billed usage by model, region and access method since the start or the last reset.
 
         `scope` accepts `model_id`, `region` and `access_method` as filters. An answer is billed when it is
-        generated, also if it does not reach the caller.
+        generated, even if it does not reach the caller.
         """
         if unknown := set(scope) - {"model_id", "region", "access_method"}:
             raise TypeError(f"usage() accepts model_id, region and access_method, not {', '.join(unknown)}")
@@ -124,37 +128,40 @@ class FakeBedrockState:
         per_chunk: float | tuple[float, float] = 0.0,
         **scope: str,
     ) -> None:
-        """Set the latency of answers in `scope` (fields of Scope) in seconds. The last match applies."""
+        """Set how long answers in `scope` (fields of `Scope`) take. The last matching latency applies.
+
+        Each value is a number of seconds or a (minimum, maximum) pair, as in `Latency`.
+        """
         self._rules.add_latency(
             Latency(seconds=seconds, first_token=first_token, per_chunk=per_chunk, **scope)
         )
 
     def deny(self, model: str = "", **scope: str) -> None:
-        """Return AccessDeniedException for `model` in `scope` (fields of Scope)."""
+        """Deny access to `model` in `scope` (fields of `Scope`)."""
         self._rules.deny(Scope(model=model, **scope))
 
     def close_region(self, region: str) -> None:
-        """Disable `region` for the account."""
+        """Make a region not enabled in the account."""
         self._rules.close_region(region)
 
     def enable_regions(self, *regions: str) -> None:
-        """Disable all other regions for the account."""
+        """Enable only these regions in the account."""
         self._rules.enable_regions(regions)
 
     def reject_credentials(
         self, access_key_id: str, *, error: str = "ExpiredTokenException", message: str = ""
     ) -> None:
-        """Return `error` to callers with this access key id or Bedrock API key."""
+        """Reject callers with this access key id or Bedrock API key with the given error."""
         self._rules.reject_credentials(access_key_id, ServiceError(error, message))
 
     def add_guardrail(
         self, identifier: str, *, versions: Collection[str] = ("DRAFT", "1"), region: str = ""
     ) -> None:
-        """Add a guardrail in `region`; empty for all regions. `abc123` and `gr1` exist by default."""
+        """Add a guardrail in a region, or in all of them. `abc123` and `gr1` always exist."""
         self._resources.add_guardrail(Guardrail(identifier=identifier, versions=versions, region=region))
 
     def add_resource(self, arn: str, *, model: str = "", text: str = "") -> None:
-        """Add an ARN (an application inference profile, a prompt, …) that calls a model id or profile id.
+        """Set the model, by its id or profile, behind an ARN (application inference profile, prompt, …).
 
         `text` is a prompt's text with variables as `{{name}}`. Other ARNs call Nova Lite, or the first
         model of a region without it.
@@ -168,16 +175,16 @@ class FakeBedrockState:
 
     @property
     def in_flight(self) -> int:
-        """The number of calls in flight."""
+        """The number of calls that are in progress."""
         return self._log.in_flight
 
     @property
     def peak_in_flight(self) -> int:
-        """The maximum number of calls in flight."""
+        """The highest number of calls that were in progress at the same time."""
         return self._log.peak_in_flight
 
     def reset(self) -> None:
-        """Remove all rules, calls, quotas, cached prefixes and bills. Models and resources stay."""
+        """Remove all rules, calls, quotas, cached prompts and bills. Models and resources stay."""
         self._rules.clear()
         self._quotas.clear()
         self._cache.clear()

@@ -22,24 +22,45 @@ _COLLECTIONS = (
 
 @dataclass(frozen=True, kw_only=True)
 class FakeModel:
-    """One model.
+    """One model of a `FakeCatalog`.
 
-    `on_demand` are the regions that serve the model id. `profiles` maps a profile prefix (`us`, `eu`,
-    `global`, …) to its source regions, or to a mapping of source region to destination regions. With source
-    regions only, the destinations are the source regions. `eol` marks a model at the end of its life.
-
-    Features: `sampling` is `both` if temperature and topP may be sent together, `one` if only one of them,
-    and `none` if neither. `mixed_tool_turns` allows text next to tool blocks in one turn.
-    `reasoning_history` is the reasoning that a conversation may contain: `any`, only `signed` text or
-    encrypted reasoning, only `encrypted` reasoning, or `none`. `thinking` are the accepted values of
-    `thinking.type` in addition to `disabled` (Claude). `additional_fields` are the keys accepted in
-    `additionalModelRequestFields`, or None for any. `cache_min_tokens` is the length of the shortest cached
-    prefix, or None for a model without prompt caching. `tool_cache_points` allows cache points in tools and
-    next to tool blocks.
-
-    Limits, None for no limit: `max_images` and `max_videos` per request, `max_image_chars` and
-    `max_video_chars` of one file in base64. `large_documents` are the formats without Converse's limit of
-    4.5 MB.
+    Attributes:
+        model_id: the model's id.
+        on_demand: the regions in which the model id itself can be called.
+        profiles: maps the prefix of a profile (`us`, `eu`, `global`, …) to its source regions, or to a dict
+            of source regions with their destination regions. By default, the destinations are the source
+            regions.
+        name: the display name.
+        provider: the provider's name.
+        input_modalities, output_modalities: "TEXT", "IMAGE", ...
+        converse: whether Converse supports the model.
+        streaming: whether it supports streams.
+        token_counting: whether it supports CountTokens.
+        customizations: the supported kinds of customization, as in ListFoundationModels.
+        lifecycle: "ACTIVE" or "LEGACY".
+        eol: whether the model is at the end of its life, and no longer available.
+        eol_date: the announced end of its life.
+        max_context_tokens, max_output_tokens: limits of tokens; None for no limit.
+        burndown: the quota tokens that an output token uses.
+        tools: whether tools are supported.
+        forced_tools: whether a tool choice may require a tool.
+        tool_result_images: whether a tool result may contain images.
+        mixed_tool_turns: whether text is allowed beside tool blocks in one message.
+        system: whether system prompts are supported.
+        documents: whether documents are supported.
+        prefill: whether the model continues an assistant message at the end of a conversation.
+        structured_output: whether structured output is supported.
+        stop_sequences: whether stop sequences are supported.
+        sampling: whether temperature and topP are accepted: "both" together, "one" at a time, or "none".
+        reasoning_history: the reasoning that a conversation may contain: "any", only "signed" text or
+            encrypted reasoning, only "encrypted" reasoning, or "none".
+        thinking: the accepted values of `thinking.type` besides "disabled" (Claude).
+        additional_fields: the accepted keys of `additionalModelRequestFields`; None for any.
+        cache_min_tokens: the length of the shortest cached prefix; None for a model without prompt caching.
+        tool_cache_points: whether cache points are allowed in tools and beside tool blocks.
+        max_images, max_videos: the maximum number of files in a request; None for no limit.
+        max_image_chars, max_video_chars: the maximum size of one file in base64; None for no limit.
+        large_documents: the formats of documents without Converse's limit of 4.5 MB.
     """
 
     model_id: str
@@ -107,11 +128,11 @@ class FakeModel:
 
     @property
     def is_claude(self) -> bool:
-        """Whether the rules of Anthropic's Messages API apply to the model."""
+        """Whether the rules of Claude's thinking apply to the model."""
         return self.model_id.startswith("anthropic.")
 
     def destinations(self, prefix: str, source: str) -> tuple[str, ...]:
-        """Return the regions to which profile `prefix` routes from `source`; `("*",)` for a global one."""
+        """Return the regions to which a profile routes from a region; `("*",)` for a global profile."""
         routes = self.profiles.get(prefix, ())
         if source not in routes:
             return ()

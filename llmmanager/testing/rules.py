@@ -32,8 +32,12 @@ _STREAM_FAULTS = ("early_end", "garbled_event", "no_metadata")
 class Scope:
     """The calls to which a rule applies. An empty field matches every call.
 
-    `model` is a model id (for every access method), a profile id, a prefix ending in a dot (`us.`,
-    `anthropic.`), or a pattern with `*`. `access` is `on_demand`, `geo` or `global`.
+    Attributes:
+        region: the region of the call.
+        model: a model id (for every access method), a profile id, a prefix ending in a dot (`us.`,
+            `anthropic.`), or a pattern with `*`.
+        access: "on_demand", "geo" or "global".
+        operation: "Converse", "ConverseStream", "ListFoundationModels", ...
     """
 
     region: str = ""
@@ -53,7 +57,7 @@ class Scope:
             raise ValueError(f"operation must be one of {', '.join(_OPERATIONS[1:])}, not {self.operation!r}")
 
     def covers(self, call: Call) -> bool:
-        """Whether the rule applies to `call`."""
+        """Whether the rule applies to a call."""
         return (
             self.region in ("", call.region)
             and self.access in ("", call.access_method)
@@ -64,19 +68,28 @@ class Scope:
 
 @dataclass(frozen=True)
 class Fault(Scope):
-    """An error, a hang or a broken connection for some calls.
+    """An error, a hang or a broken connection for some calls, which are those of its `Scope`.
 
-    Exactly one of `error` (the error's name), `hang` (do not answer), `reset` (close the connection) and
-    `stream_fault` must be set. `message`, `status` and further members of the body (`fields`) default to the
-    usual values of the error; an unknown error name requires `status`. `retry_after` (seconds) is sent as
-    `Retry-After` and `x-amz-retry-after`. The fault applies to `share` of the calls (0 to 1, drawn from the
-    seed) and to at most `count` calls, after `delay` seconds. `after_chunks` interrupts a stream after that
-    number of content deltas. `billed` generates and bills the answer before the fault, like a connection that
-    fails before the response arrives.
+    Exactly one of `error`, `hang`, `reset` and `stream_fault` is required.
 
-    `stream_fault` changes a stream without interrupting its connection: `early_end` ends it without an error
-    after `after_chunks` content deltas, `garbled_event` sends invalid JSON instead of the next delta, and
-    `no_metadata` omits the last event, which contains the usage.
+    Attributes:
+        error: the error's name.
+        message, status, fields: the error's message, HTTP status (400 to 599) and further members of its
+            body; by default the usual ones. A name that Bedrock does not use needs a `status`.
+        retry_after: seconds, sent as `Retry-After` and `x-amz-retry-after`.
+        headers: further headers of the response.
+        hang: whether the request is accepted and never answered.
+        reset: whether the connection is closed.
+        share: the share of the calls that fail, 0 to 1. It is drawn from the seed.
+        count: the maximum number of calls that fail; None for no limit.
+        delay: seconds before the fault.
+        after_chunks: interrupts a stream after this number of content deltas.
+        billed: whether the answer is generated and billed before the fault, like with a connection that fails
+            before the response arrives.
+        stream_fault: changes a stream without interrupting its connection. "early_end" ends it without an
+            error after `after_chunks` deltas, "garbled_event" sends invalid JSON instead of the next delta,
+            and "no_metadata" leaves out the last event, which has the usage.
+        region, model, access, operation: as in `Scope`.
     """
 
     error: str = ""
@@ -138,7 +151,7 @@ class Fault(Scope):
         return self.after_chunks is not None or bool(self.stream_fault)
 
     def covers(self, call: Call) -> bool:
-        """Whether the fault can apply to `call`, depending on its operation."""
+        """Whether the fault applies to a call."""
         if self.breaks_stream and call.operation != "ConverseStream":
             return False
         return super().covers(call) and (not self.billed or call.operation in _BILLED_OPERATIONS)
@@ -146,10 +159,15 @@ class Fault(Scope):
 
 @dataclass(frozen=True)
 class Quota(Scope):
-    """Limits that apply separately to every model, region and access method in the scope.
+    """Limits that apply separately to every model, region and access method in its `Scope`.
 
     A call reserves its input and `maxTokens` (or the model's maximum) when it starts. When it ends, the
-    tokens that it used replace the reservation. None does not change a limit of an earlier quota.
+    tokens that it used replace the reservation.
+
+    Attributes:
+        tokens_per_minute, requests_per_minute, tokens_per_day: the limits. None does not change the limit of
+            an earlier quota.
+        region, model, access, operation: as in `Scope`.
     """
 
     tokens_per_minute: int | None = None
@@ -164,10 +182,15 @@ class Quota(Scope):
 
 @dataclass(frozen=True)
 class Latency(Scope):
-    """Latency of answers in seconds, or as a range (minimum, maximum) drawn from the seed.
+    """How long the answers in its `Scope` take.
 
-    `seconds` is the time until the answer, and until the first event of a stream unless `first_token` is set.
-    `per_chunk` is the time between the deltas of a stream.
+    Each value is a number of seconds, or a (minimum, maximum) pair from which the seed draws.
+
+    Attributes:
+        seconds: the time until the answer.
+        first_token: the time until the first event of a stream; None for `seconds`.
+        per_chunk: the time between the deltas of a stream.
+        region, model, access, operation: as in `Scope`.
     """
 
     seconds: float | tuple[float, float] = 0.0

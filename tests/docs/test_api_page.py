@@ -1,4 +1,4 @@
-"""The API page has every public name with the signature of the code."""
+"""The API page, which is generated, has every public name with the signature of the code."""
 
 from __future__ import annotations
 

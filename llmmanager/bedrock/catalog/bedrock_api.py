@@ -42,7 +42,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class FetchResult:
-    """The result of a fetch. Each region is either in `regions` or in `errors`."""
+    """The result of a refresh. Each region is either in `regions` or in `errors`.
+
+    Attributes:
+        regions: the new data by region.
+        errors: the errors of regions that failed, by region.
+    """
 
     regions: Mapping[str, RegionCatalog]
     errors: Mapping[str, Exception]

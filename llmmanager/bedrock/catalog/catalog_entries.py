@@ -14,7 +14,13 @@ _GLOBAL_PREFIX = "global."
 
 
 class AccessMethod(StrEnum):
-    """How a model is called in a region."""
+    """How a model is called in a region.
+
+    Attributes:
+        ON_DEMAND: by its own id.
+        GEOGRAPHIC_PROFILE: by an inference profile that routes within a geography (`us.`, `eu.`, ...).
+        GLOBAL_PROFILE: by an inference profile that routes to any region (`global.`).
+    """
 
     ON_DEMAND = "on_demand"
     GEOGRAPHIC_PROFILE = "geographic_profile"
@@ -31,7 +37,10 @@ class ModelAccess:
     """A target: a model in a region with one access method.
 
     Attributes:
-        access_method: None for an id that is not in the catalog.
+        model_id: the model's id.
+        model_name: the model's display name.
+        region: the region in which it is called.
+        access_method: how it is called; None for an id that is not in the catalog.
         invoke_id: the `modelId` for Converse.
         inference_profile_id: the profile's id if the access method is a profile, else None.
     """
@@ -49,8 +58,11 @@ class ModelEntry:
     """A model in one region.
 
     Attributes:
+        model_id: the model's id.
+        model_name: the model's display name.
         provider: display name of the model's provider.
-        input_modalities, output_modalities: upper case, "TEXT", "IMAGE", ...
+        input_modalities, output_modalities: "TEXT", "IMAGE", ...
+        streaming: whether the model supports ConverseStream.
         lifecycle: "ACTIVE" or "LEGACY".
         on_demand: whether the model id can be invoked in the region.
         profiles: ids of the inference profiles that can be called from the region, global ones last.
@@ -67,7 +79,7 @@ class ModelEntry:
     profiles: tuple[str, ...] = ()
 
     def access(self, region: str) -> tuple[ModelAccess, ...]:
-        """Return the targets in order of preference: on-demand, geographic profile, global profile."""
+        """Return the targets in a region, in the order on-demand, geographic profile, global profile."""
         direct = (
             (ModelAccess(self.model_id, self.model_name, region, AccessMethod.ON_DEMAND, self.model_id),)
             if self.on_demand
@@ -83,7 +95,11 @@ class ModelEntry:
 
 @dataclass(frozen=True, slots=True)
 class AccessQuota:
-    """The quota of a model in a region with one access method. Unknown amounts are None."""
+    """The quota of a model in a region with one access method.
+
+    Attributes:
+        tokens_per_minute, requests_per_minute: the amounts; None if unknown.
+    """
 
     tokens_per_minute: float | None = None
     requests_per_minute: float | None = None
@@ -103,6 +119,7 @@ class RegionCatalog:
     """The models of one region.
 
     Attributes:
+        region: the region.
         entries: models that Converse supports, by model id.
         refreshed_at: time of the call to Bedrock (UTC); None for the bundled snapshot.
         quotas: known quotas of the account by model id and access method; None if Service Quotas was not

@@ -30,10 +30,10 @@ _log = logging.getLogger(__name__)
 
 
 class DynamoDBStore:
-    """A `CatalogStore` in a DynamoDB table with the keys `pk` and `sk`, both strings.
+    """Stores each region in an item of a DynamoDB table with the keys `pk` and `sk`, both strings.
 
     Args:
-        table_name: the table.
+        table_name: name of the table.
         client: a boto3 DynamoDB client; by default it is created when first needed.
         sleep: waits before unprocessed keys are read again, in seconds.
     """

@@ -17,19 +17,21 @@ _log = logging.getLogger(__name__)
 
 
 class CatalogStore(Protocol):
-    """Stores the last valid catalog of each region. It does not expire; `refreshed_at` is its age."""
+    """What a store implements: it keeps the last valid catalog of each region, which does not expire.
+
+    Reading does not raise. An exception of `save` is logged, and the catalog is used nevertheless.
+    """
 
     def load(self, region: str) -> RegionCatalog | None:
         """Return the stored catalog of a region, or None if there is none or the store cannot be read."""
 
     def load_all(self, regions: Iterable[str] | None = None) -> dict[str, RegionCatalog]:
-        """Return the stored catalogs of these or all regions; none if the store cannot be read."""
+        """Return the stored catalogs of these or all regions by region; empty if the store cannot be read."""
 
     def save(self, catalog: RegionCatalog) -> bool:
-        """Store a region's catalog, unless the stored one has the same or a newer version.
+        """Store a region's catalog, unless the stored one has the same or a newer `version`.
 
-        Returns:
-            Whether it was stored.
+        Return whether it was stored.
 
         Raises:
             Exception: the store could not be written.
@@ -65,10 +67,13 @@ class MemoryStore:
 
 
 class FileStore:
-    """Stores each region in a JSON file. The directory is created by the first write.
+    """Stores each region in a JSON file.
 
     Files are replaced atomically. Versions are compared within a process. If two processes write the same
     region at the same time, the last write wins.
+
+    Args:
+        directory: the directory of the files. The first write creates it.
     """
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:

@@ -28,16 +28,19 @@ _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 
 
 class UnifiedModelManager:
-    """The catalog of models, regions and access methods. Can be shared by threads and managers.
+    """The catalog of models, regions and access methods. Threads and managers can share one.
 
     The catalog is read from memory, then from the store, then from the bundled snapshot. Bedrock's API is
-    called for an unknown name, if no target is known, if AWS rejects a known target, and by a refresh.
+    called for an unknown name, if no target is known, if AWS rejects a known target, and by a refresh. Other
+    methods than `resolve`, `ensure_access`, `record_rejection`, `refresh_catalog` and `refresh_unified_data`
+    do not call Bedrock.
 
     Args:
-        regions: the regions for which Bedrock is called; None for all known regions.
+        regions: the regions for which Bedrock is called; None for all known regions. A manager adds its own.
         store: stores the catalog between processes.
         client_factory: creates a boto3 client for a service name and a region; by default from a new session.
-        ask_api: False calls Bedrock only in `refresh_unified_data` and for an unknown name.
+        ask_api: whether Bedrock is called at other times than in `refresh_unified_data` and for an unknown
+            name.
         directory: stores the catalog in files in this directory, instead of `store`.
 
     Raises:
@@ -54,10 +57,7 @@ class UnifiedModelManager:
         directory: str | os.PathLike[str] | None = None,
     ) -> None:
         if store is not None and directory is not None:
-            raise ConfigurationError(
-                "store and directory cannot be set together",
-                {"directory": directory},
-            )
+            raise ConfigurationError("store and directory cannot be set together", {"directory": directory})
         self._store = FileStore(directory) if directory is not None else store
         self._layers = CatalogLayers(
             BedrockCatalogSource(client_factory),
@@ -68,8 +68,6 @@ class UnifiedModelManager:
         self._denied: dict[tuple[str, str], frozenset[AccessMethod | None]] = {}
         self._lock = threading.Lock()
         after_fork(self, new_lock)
-
-    # ---- methods for the attempt loop
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -112,10 +110,9 @@ class UnifiedModelManager:
     def access(
         self, model: str | ResolvedModel, region: str, *, order: Sequence[str] = tuple(AccessMethod)
     ) -> tuple[ModelAccess, ...]:
-        """Return the access methods of a model in a region, preferred first. Does not call Bedrock.
+        """Return the access methods of a model in a region in the given order of preference.
 
-        The default order is on-demand, geographic profile, global profile. Access methods that AWS rejected
-        before are last.
+        Access methods that AWS rejected before are last.
 
         Raises:
             ConfigurationError: the name is unknown.
@@ -138,10 +135,8 @@ class UnifiedModelManager:
     ) -> bool:
         """Whether any of these models can be called in any of these regions (by default the configured ones).
 
-        If no target is known, the store and then Bedrock are queried, at most every five minutes.
-
-        Args:
-            timeout: maximum seconds to wait for Bedrock; None for 15.
+        If no target is known, the store and then Bedrock are queried, at most every five minutes and for at
+        most `timeout` seconds (None: 15).
 
         Raises:
             ConfigurationError: a name is unknown.
@@ -163,17 +158,11 @@ class UnifiedModelManager:
         denied_method: AccessMethod | str | None,
         timeout: float | None = None,
     ) -> tuple[ModelAccess, ...]:
-        """Record that AWS rejected an access method. It becomes the last choice until the next refresh.
+        """Record that AWS rejected an access method, and return the result of `access` after that.
 
-        If no other access method is known, the store and then Bedrock are queried for the region, at most
-        every five minutes.
-
-        Args:
-            denied_method: the `access_method` of the rejected target.
-            timeout: maximum seconds to wait for Bedrock; None for 15.
-
-        Returns:
-            The result of `access` after that.
+        The access method becomes the last choice until the next refresh. If no other one is known, the store
+        and then Bedrock are queried for the region, at most every five minutes and for at most `timeout`
+        seconds (None: 15). `denied_method` is the `access_method` of the rejected target.
         """
         resolved = self._resolved(model)
         method = None if denied_method is None else AccessMethod(denied_method)
@@ -190,14 +179,13 @@ class UnifiedModelManager:
     def refresh_catalog(self, *, timeout: float | None = None) -> None:
         """Read the store and call Bedrock for all configured regions, at most every five minutes.
 
-        Args:
-            timeout: maximum seconds to wait for Bedrock; None for 15.
+        It waits at most `timeout` seconds (None: 15).
         """
         regions = self._layers.regions_to_fetch()
         self._layers.look_up_unless(lambda: False, regions, call_api=self._ask_api, timeout=timeout)
 
     def describe_regions(self, model: str | ResolvedModel) -> str:
-        """Return a sentence on the regions of a model, for error messages."""
+        """Return a sentence that names the regions of a model."""
         resolved = self._resolved(model)
         regions = self._layers.catalog.regions_of(resolved.model_id)
         data = model_data(resolved.model_id)
@@ -211,24 +199,19 @@ class UnifiedModelManager:
             return f"{subject} is retired: no known region offers it"
         return f"{subject} is not in the catalog: its regions are unknown"
 
-    # ---- layers
-
     def ensure_data_available(self) -> Catalog:
         """Return the current catalog. The first call reads the store."""
         return self._layers.catalog
 
     def load_cached_data(self) -> Catalog | None:
-        """Read the store again. Return None without a store or without stored data about the regions."""
+        """Read the store again, and return the catalog; None if nothing is stored about the regions."""
         return self._layers.catalog if self._layers.read_store() else None
 
     def refresh_unified_data(self, force_download: bool | None = None) -> FetchResult:
-        """Call Bedrock for all configured regions in parallel, and store the result.
+        """Call Bedrock for all configured regions in parallel, store the result and return it.
 
-        Args:
-            force_download: False calls Bedrock only for regions that are not in the store.
-
-        Returns:
-            The data by region, and the errors of regions that failed. Their previous data stays in use.
+        With `force_download=False`, Bedrock is called only for regions that are not in the store. For regions
+        that failed, the previous data stays in use.
 
         Raises:
             LLMManagerError: every region failed.
@@ -251,7 +234,13 @@ class UnifiedModelManager:
         return result
 
     def get_cache_status(self) -> dict[str, Any]:
-        """Return the number of models and the age (`age_seconds`) of the data of each configured region."""
+        """Return where the catalog comes from, and its age.
+
+        Returns:
+            A dict with `store` (name of its class, or None), `exists` (whether a region has data from
+            Bedrock), `errors` (by region), and `regions`: for each a dict with `source`, `refreshed_at`,
+            `age_seconds` and `models` (a number).
+        """
         catalog = self._layers.catalog
         known = [offered for r in self._layers.regions_to_fetch() if (offered := catalog.region(r))]
         return {
@@ -261,16 +250,14 @@ class UnifiedModelManager:
             "errors": {region: repr(error) for region, error in self._layers.errors.items()},
         }
 
-    # ---- queries, which do not call Bedrock
-
     def get_model_access_info(
         self, model_name: str, region: str, *, order: Sequence[str] = tuple(AccessMethod)
     ) -> dict[str, Any] | None:
         """Return how a model is called in a region, or None if it cannot be called there.
 
         Returns:
-            `model_id`, `region`, `access_method` (the preferred one), `access_methods` (all, preferred
-            first) and `inference_profile_id` (the preferred profile, or None).
+            A dict with `model_id`, `region`, `access_method` (the preferred one), `access_methods` (all,
+            the preferred one first) and `inference_profile_id` (of the preferred profile, or None).
         """
         targets = self._known_targets(model_name, region, order)
         if not targets:
@@ -327,7 +314,7 @@ class UnifiedModelManager:
         return bool(self.get_regions_for_model(model_name))
 
     def get_regions_for_model(self, model_name: str) -> list[str]:
-        """Return the regions in which a model can be called, sorted. Empty for an unknown name."""
+        """Return the regions in which a model can be called, sorted; an empty list for an unknown name."""
         return [r for r in self.get_all_supported_regions() if self._known_targets(model_name, r)]
 
     def _resolved(self, model: str | ResolvedModel) -> ResolvedModel:

@@ -16,10 +16,12 @@ class LLMManagerError(Exception):
 
     Attributes:
         message: what failed and why.
-        details: the same as machine-readable values, or None.
+        details: facts about it as values, or None.
         response: the failed response with its attempts, or None when no call was made.
     """
 
+    message: str
+    details: dict[str, Any] | None
     response: BedrockResponse | ParallelResponse | None = None
 
     def __init__(self, message: str, details: Mapping[str, Any] | None = None) -> None:
@@ -39,6 +41,7 @@ class ConfigurationError(LLMManagerError):
         response: the failed response with its attempts, or None when no call was made.
     """
 
+    invalid_config: dict[str, Any] | None
     response: BedrockResponse | None
 
     def __init__(
@@ -62,6 +65,8 @@ class AuthenticationError(LLMManagerError):
         response: the failed response with its attempts, or None when no call was made.
     """
 
+    auth_type: str | None
+    region: str | None
     response: BedrockResponse | None
 
     def __init__(
@@ -87,6 +92,8 @@ class RequestValidationError(LLMManagerError):
         response: the failed response when AWS rejected the request, else None.
     """
 
+    validation_errors: list[str]
+    invalid_fields: list[str]
     response: BedrockResponse | None
 
     def __init__(
@@ -112,11 +119,16 @@ class RetryExhaustedError(LLMManagerError):
         attempts: every attempt, in order.
         attempts_made: the number of attempts.
         last_errors: the error of each failed attempt, in order.
-        models_tried, regions_tried: distinct values, in order of first use.
+        models_tried, regions_tried: the models and regions of the attempts, in the order of their first use.
         response: a `BedrockResponse` with `success=False` and the same attempts.
         left_out: the models excluded by `max_cost_multiple` and the reasons; empty without any.
     """
 
+    attempts: list[RequestAttempt]
+    attempts_made: int
+    last_errors: list[Exception]
+    models_tried: list[str]
+    regions_tried: list[str]
     response: BedrockResponse | None
     left_out: str = ""
 
@@ -163,4 +175,4 @@ class QuotaExceededError(RetryExhaustedError):
 
 
 class InvalidResponseError(LLMManagerError):
-    """The response validation rejected the answer. Stored as the error of that attempt."""
+    """The response validation rejected an answer. It is the error of that attempt, and is not raised."""

@@ -24,6 +24,8 @@ class ParallelExecutionError(ParallelProcessingError):
         response: the partial `ParallelResponse` with the answers received before the stop.
     """
 
+    failed_requests: list[str]
+    total_requests: int
     response: ParallelResponse | None
 
     def __init__(
@@ -51,6 +53,9 @@ class ParallelConfigurationError(ParallelProcessingError):
         invalid_parameter: the name of the invalid parameter, or None.
         provided_value: the invalid value.
     """
+
+    invalid_parameter: str | None
+    provided_value: Any
 
     def __init__(
         self,

@@ -17,12 +17,15 @@ __all__ = ["BedrockResponse", "RecordedError"]
 
 
 class RecordedError(Exception):
-    """An error read from a serialized response.
+    """An error of a response that `BedrockResponse.from_dict` has read.
 
     Attributes:
         error_type: class name of the original error.
-        code: AWS error code, or None.
+        code: AWS error code of the original error, or None.
     """
+
+    error_type: str
+    code: str | None
 
     def __init__(self, message: str, *, error_type: str, code: str | None = None) -> None:
         super().__init__(message)
@@ -37,8 +40,8 @@ class RecordedError(Exception):
 class BedrockResponse:
     """The answer of a call, or the errors of a failed call.
 
-    It can be created with any subset of the fields. No accessor raises: for a value that is missing or has
-    an unexpected form it returns None (an empty list where it returns a list).
+    It can be created with any subset of the fields. Its methods raise no exception: for a value that is
+    missing or unexpected, they return None or an empty list.
 
     Attributes:
         success: whether an answer was received and, if a response validation is configured, is valid.
@@ -46,13 +49,13 @@ class BedrockResponse:
             that botocore does not know is not changed. After a failed validation it is the last, invalid
             answer.
         model_used: id of the model that answered, or None.
-        region_used: region that was called.
+        region_used: region that answered, or None.
         access_method: "on_demand", "geographic_profile" or "global_profile"; None if unknown.
         inference_profile_id: the profile invoked, or None for on-demand.
         attempts: every attempt, in order.
         total_duration_ms: duration of the call in milliseconds, including waits.
-        warnings: messages for the caller, e.g. about dropped features or unknown model names.
-        features_disabled: features dropped for this answer, e.g. "tools", "top_p".
+        warnings: messages for the caller, e.g. about features that were left out, or unknown model names.
+        features_disabled: features that were left out for this answer, e.g. "tools", "top_p".
         validation_errors: one dict (`error_message`, `error_details`, `attempt`) for each invalid answer.
         error: why the call failed if no attempt has the error, e.g. a deadline that had already passed.
     """
@@ -77,7 +80,7 @@ class BedrockResponse:
         return latency if isinstance(latency, int) else None
 
     def get_content_blocks(self) -> list[dict[str, Any]]:
-        """Return the answer's content blocks, or an empty list."""
+        """Return the answer's content blocks (text, tool calls, reasoning), or an empty list."""
         blocks = self._member("output", "message", "content")
         return [block for block in blocks if isinstance(block, dict)] if isinstance(blocks, list) else []
 
@@ -94,15 +97,17 @@ class BedrockResponse:
     def get_usage(self) -> dict[str, int] | None:
         """Return the token counts of the returned answer, or None.
 
-        The keys are those of Bedrock (`inputTokens`) and their snake_case aliases (`input_tokens`).
+        The keys are those of Bedrock, `inputTokens`, `outputTokens`, `totalTokens`, `cacheReadInputTokens`
+        and `cacheWriteInputTokens`, and the same counts as `input_tokens`, `output_tokens`, `total_tokens`,
+        `cache_read_tokens` and `cache_write_tokens`.
         """
         return token_counts(self._member("usage"))
 
     def get_total_usage(self) -> dict[str, int] | None:
         """Return the tokens of all answers of the call, valid or invalid, with the keys of `get_usage()`.
 
-        Attempts with unknown counts are not included; `attempts_with_unknown_usage` is their number.
-        Return None if no count is known.
+        None if no count is known. `attempts_with_unknown_usage` is the number of attempts whose tokens are
+        not included.
         """
         return self._totals().usage
 
@@ -110,14 +115,17 @@ class BedrockResponse:
     def estimated_cost_usd(self) -> float | None:
         """Cost of all answers of the call in USD, or None if no price is known.
 
-        Each answer is priced by its own model and access method. The answers counted by
+        Each answer has the price of its own model, region and access method. The answers counted by
         `attempts_with_unknown_usage` and `answers_without_price` are not included.
         """
         return self._totals().cost_usd
 
     @property
     def attempts_with_unknown_usage(self) -> int:
-        """Number of attempts whose answer was lost. AWS may have charged for their tokens."""
+        """Number of attempts that were sent and whose answer was lost or has no usage.
+
+        AWS may have charged for their tokens, which no total includes.
+        """
         return self._totals().unknown_usage
 
     @property
@@ -126,9 +134,9 @@ class BedrockResponse:
         return self._totals().without_price
 
     def get_metrics(self) -> dict[str, float | int | None] | None:
-        """Return `api_latency_ms`, `total_duration_ms`, `attempts_made`, `successful_attempt_number`.
+        """Return `api_latency_ms`, `total_duration_ms`, `attempts_made` and `successful_attempt_number`.
 
-        Return None if none of these values is known.
+        None if all of them are unknown.
         """
         attempts = self._attempts()
         if self.response_data is None and self.total_duration_ms is None and not attempts:
@@ -143,16 +151,16 @@ class BedrockResponse:
         }
 
     def get_stop_reason(self) -> str | None:
-        """Return the reason why generation stopped, e.g. "end_turn", "max_tokens", "tool_use"."""
+        """Return why generation stopped, such as "end_turn" or "max_tokens"; None without an answer."""
         reason = self._member("stopReason")
         return reason if isinstance(reason, str) else None
 
     def get_warnings(self) -> list[str]:
-        """Return a copy of the warnings."""
+        """Return a copy of `warnings`."""
         return _as_list(self.warnings)
 
     def get_disabled_features(self) -> list[str]:
-        """Return a copy of the features dropped for this answer."""
+        """Return a copy of `features_disabled`."""
         return _as_list(self.features_disabled)
 
     def get_all_errors(self) -> list[Exception]:
@@ -170,11 +178,11 @@ class BedrockResponse:
         return bool(self.validation_errors)
 
     def get_validation_errors(self) -> list[dict[str, Any]]:
-        """Return a dict for each invalid answer: `error_message`, `error_details`, `attempt` (number)."""
+        """Return a copy of `validation_errors`."""
         return [dict(error) for error in _as_list(self.validation_errors) if isinstance(error, Mapping)]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-safe dict: bytes as base64, times as ISO 8601, errors as type, code and message."""
+        """Return all fields as data for JSON: bytes as base64, times as ISO 8601, errors as dicts."""
         totals = self._totals()
         described: dict[str, Any] = json_safe(
             {

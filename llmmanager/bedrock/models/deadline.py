@@ -38,7 +38,7 @@ class Deadline:
         return value if isinstance(value, Deadline) else cls.after(value)
 
     def remaining(self) -> float:
-        """Return the seconds left, negative after the deadline."""
+        """Return the seconds until the deadline; negative after it."""
         return self.at - time.monotonic()
 
     def earlier(self, other: Deadline) -> Deadline:

@@ -30,7 +30,14 @@ ON_THROTTLE = ("failover", "wait")
 
 
 class AuthenticationType(Enum):
-    """The source of credentials."""
+    """The source of credentials.
+
+    Attributes:
+        PROFILE: a profile of the AWS configuration files.
+        CREDENTIALS: an access key id and a secret access key.
+        IAM_ROLE: boto3's default chain without profiles: environment, container, instance.
+        AUTO: boto3's default chain.
+    """
 
     PROFILE = "profile"
     CREDENTIALS = "credentials"
@@ -41,8 +48,9 @@ class AuthenticationType(Enum):
 class RetryStrategy(Enum):
     """Which target follows a failed one.
 
-    REGION_FIRST: all regions of the first model, then of the second.
-    MODEL_FIRST: all models in the first region, then in the second.
+    Attributes:
+        REGION_FIRST: all regions of the first model, then of the second.
+        MODEL_FIRST: all models in the first region, then in the second.
     """
 
     REGION_FIRST = "region_first"
@@ -51,12 +59,13 @@ class RetryStrategy(Enum):
 
 @dataclass(frozen=True)
 class AuthConfig:
-    """Authentication to AWS.
+    """Authentication to AWS. Its `repr` shows no secrets.
 
     Attributes:
-        auth_type: PROFILE requires `profile_name`. CREDENTIALS requires `access_key_id` and
-            `secret_access_key`. IAM_ROLE and AUTO use boto3's default chain (environment, container,
-            instance); IAM_ROLE does not read profiles.
+        auth_type: the source of credentials.
+        profile_name: the profile; required for PROFILE.
+        access_key_id, secret_access_key: the key; required for CREDENTIALS.
+        session_token: the token of temporary credentials.
         region: default region of the session.
 
     Raises:
@@ -105,20 +114,22 @@ class RetryConfig:
     """Retries and failover.
 
     Attributes:
-        max_retries: maximum number of attempts after transient failures, for all targets together.
-        retry_delay: seconds before a target is tried a second time (full jitter: 0 to this value).
-        backoff_multiplier: factor of the delay for each further round, at least 1.
-        max_retry_delay: maximum of the delay in seconds, and of a `Retry-After` that is respected.
-        retry_strategy: which target follows.
-        enable_feature_fallback: removes a tuning parameter that a model does not support, and content that no
-            other model supports. False tries the next model instead. A guardrail is not removed.
+        max_retries: maximum number of attempts after transient failures, for all targets together; from 0.
+        retry_delay: maximum seconds before a target is tried a second time. The delay is random, from 0 to
+            this value.
+        backoff_multiplier: factor of this maximum for each further round, at least 1.
+        max_retry_delay: limit of the delay in seconds, and of a `Retry-After` that is respected.
+        retry_strategy: which target follows a failed one.
+        enable_feature_fallback: whether a tuning parameter that a model does not support is removed from the
+            request, and content that no other model supports. With False, the next model is tried instead. A
+            guardrail is never removed.
         retryable_errors: further AWS error codes, exception class names or classes that are transient.
-        access_method_order: preferred access methods of "on_demand", "geographic_profile" and
+        access_method_order: access methods in the order of preference: "on_demand", "geographic_profile",
             "global_profile". A method that is not in the list is last.
-        on_throttle: "failover": a throttled call tries its other targets, other models included. "wait": it
-            tries the other regions and access methods of the same model, then waits for quota; another model
-            only when that wait would not end before the deadline. Throttled attempts then do not count
-            against `max_retries`. Other failures lead to the next model in either case.
+        on_throttle: with "failover", a throttled call tries its other targets, including other models. With
+            "wait", it tries the other regions and access methods of the same model, then waits for quota. It
+            uses another model only if that wait would not end before the deadline, and throttled attempts do
+            not count against `max_retries`. Other failures lead to the next model in either case.
         max_cost_multiple: a target is used only if the maximum cost of the request there is at most this
             multiple of the maximum cost with the first model. The maximum cost is that of the input and
             `maxTokens` at the prices of the model table. A target without a known price is not used. None
@@ -175,7 +186,13 @@ class RetryConfig:
 
 @dataclass(frozen=True)
 class ValidationResult:
-    """The result of a response validation function for one answer."""
+    """The result of a response validation function for one answer.
+
+    Attributes:
+        success: whether the answer is valid.
+        error_message: why the answer is invalid, or None.
+        error_details: the same as machine-readable values, or None.
+    """
 
     success: bool
     error_message: str | None = None

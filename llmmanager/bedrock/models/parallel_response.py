@@ -14,9 +14,13 @@ class ParallelExecutionStats:
     """Counts and durations of one parallel run.
 
     Attributes:
+        total_requests: number of requests.
+        successful_requests: number of answered requests.
+        failed_requests_count: number of requests without an answer.
+        average_request_duration_ms, max_request_duration_ms, min_request_duration_ms: durations of the
+            requests that were started, in milliseconds.
+        concurrent_executions: highest number of requests that ran at the same time.
         region_distribution: number of answered requests by region.
-        concurrent_executions: maximum number of requests in flight at the same time.
-        Durations are in milliseconds and cover the requests that were started.
     """
 
     total_requests: int = 0
@@ -34,7 +38,7 @@ class ParallelExecutionStats:
         return self.successful_requests / self.total_requests if self.total_requests else 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as a JSON-ready dict."""
+        """Return the fields as a dict for JSON."""
         return dict(vars(self))
 
 
@@ -46,9 +50,9 @@ class ParallelResponse:
 
     Attributes:
         success: whether every request succeeded; with CONTINUE_ON_FAILURE, whether at least one did.
-        request_responses: responses by request id.
-        total_duration_ms: wall time of the run, or None.
-        parallel_execution_stats: if not given, counted from `request_responses`.
+        request_responses: responses by request id, in the order of the requests.
+        total_duration_ms: duration of the run in milliseconds, or None.
+        parallel_execution_stats: counts and durations; by default counted from `request_responses`.
         failed_requests: ids of the requests without an answer.
     """
 
@@ -87,7 +91,7 @@ class ParallelResponse:
     def get_total_tokens_used(self) -> dict[str, int]:
         """Return the tokens of all answers, valid or invalid, with the keys of `BedrockResponse.get_usage()`.
 
-        Return an empty dict if no count is known.
+        An empty dict if no count is known.
         """
         return self._totals().usage or {}
 
@@ -102,7 +106,7 @@ class ParallelResponse:
 
     @property
     def attempts_with_unknown_usage(self) -> int:
-        """Number of attempts whose answer was lost. AWS may have charged for their tokens."""
+        """Number of attempts that were sent and whose answer was lost or has no usage."""
         return self._totals().unknown_usage
 
     @property
@@ -111,7 +115,7 @@ class ParallelResponse:
         return self._totals().without_price
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-safe dict of all fields and totals."""
+        """Return all fields and totals as data for JSON."""
         totals = self._totals()
         return {
             "success": self.success,

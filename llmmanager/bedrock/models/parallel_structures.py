@@ -24,7 +24,13 @@ __all__ = [
 
 
 class FailureHandlingStrategy(Enum):
-    """Whether failed requests stop the others."""
+    """Whether failed requests stop the others.
+
+    Attributes:
+        CONTINUE_ON_FAILURE: all requests run.
+        STOP_ON_FIRST_FAILURE: a failed request stops the run.
+        STOP_ON_THRESHOLD: the run stops if more than `failure_threshold` of all requests have failed.
+    """
 
     CONTINUE_ON_FAILURE = "continue_on_failure"
     STOP_ON_FIRST_FAILURE = "stop_on_first_failure"
@@ -32,7 +38,13 @@ class FailureHandlingStrategy(Enum):
 
 
 class LoadBalancingStrategy(Enum):
-    """How the first region of each request is chosen."""
+    """How the first region of each request is chosen.
+
+    Attributes:
+        ROUND_ROBIN: each request starts one region further.
+        LEAST_LOADED: the regions with the fewest running requests.
+        RANDOM: random regions.
+    """
 
     ROUND_ROBIN = "round_robin"
     LEAST_LOADED = "least_loaded"
@@ -63,12 +75,18 @@ class BedrockConverseRequest(RequestParameters, _Identified):
     """One Converse request of a parallel run.
 
     Attributes:
-        request_id: the key of the request in the results; generated if None.
-        messages: as in `LLMManager.converse`. A string becomes one user message. None requires a managed
-            prompt.
-        system ... prompt_variables: as in `LLMManager.converse`.
-        priority: 0 is the highest; used if prioritization is enabled.
-        performance_config, service_tier, output_config, extra_request_fields: as in `converse`.
+        request_id: the key of the request in the results; a random one if None.
+        messages: required, as in `LLMManager.converse`. A string becomes one user message. None requires a
+            managed prompt.
+        system, inference_config, additional_model_request_fields: as in `LLMManager.converse`.
+        additional_model_response_field_paths, guardrail_config, tool_config: as in `LLMManager.converse`.
+        request_metadata, prompt_variables, performance_config: as in `LLMManager.converse`.
+        service_tier, output_config, extra_request_fields: as in `LLMManager.converse`.
+        priority: 0 is the highest priority; used with `enable_request_prioritization`.
+
+    Raises:
+        ParallelConfigurationError: the id is empty or not a string, or the priority is negative or not an
+            integer.
     """
 
     messages: str | list[dict[str, Any]] | None = field(default_factory=_required_messages)
@@ -116,9 +134,12 @@ class ParallelProcessingConfig:
     """Concurrency, timeout and failure handling of parallel runs.
 
     Attributes:
-        max_concurrent_requests: at least 1.
+        max_concurrent_requests: number of requests that run at the same time, at least 1.
         request_timeout_seconds: maximum duration of a request from its start to its answer or failure.
+        failure_handling_strategy: whether failed requests stop the others.
         failure_threshold: share of failed requests (0.0 to 1.0) above which STOP_ON_THRESHOLD stops.
+        load_balancing_strategy: how the first region of each request is chosen.
+        enable_request_prioritization: whether requests start in the order of their `priority`.
 
     Raises:
         ParallelConfigurationError: a value is invalid.

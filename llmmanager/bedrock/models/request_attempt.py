@@ -8,19 +8,19 @@ from datetime import datetime, timedelta
 
 @dataclass(frozen=True)
 class RequestAttempt:
-    """One call of one target.
+    """One call of one target: a model in a region with an access method.
 
     Attributes:
         model_id: the model's id.
-        region: the region called.
+        region: the region that was called.
         access_method: "on_demand", "geographic_profile" or "global_profile"; None for an id that is not in
             the catalog.
-        attempt_number: from 1.
-        start_time, end_time: UTC.
+        attempt_number: number of the attempt in its call, from 1.
+        start_time, end_time: when the attempt started and ended, in UTC.
         success: whether the target answered.
         error: the error of a failed attempt, or None.
         invoke_id: the id that was invoked, of a model or a profile.
-        decision: the reaction to the error ("other_region", "drop_feature", ...), or None.
+        decision: what the error led to ("other_region", "drop_feature", ...), or None.
         usage: the tokens of this call, with the keys of `BedrockResponse.get_usage()`. All counts are 0 if
             Bedrock rejected the call or it was not sent. None if the counts are unknown: the answer was lost
             (timeout, closed connection, interrupted stream) or has no counts (yet).

@@ -31,11 +31,13 @@ class StreamSource(Protocol):
 
 
 class StreamingResponse:
-    """An iterator over text chunks (str). `events()` iterates over Bedrock's events instead.
+    """A streamed answer, as `LLMManager.converse_stream` returns it: an iterator over chunks of text (str).
 
-    A stream can be iterated once. The connection is closed at the end of the stream, when the caller stops
-    iterating, by `close()`, and at the end of a `with` block. Iterating does not raise: an interrupted
-    stream that cannot be continued ends early, with `success` False and the error in `get_last_error()`.
+    `events()` iterates over Bedrock's events instead. A stream can be iterated once. The connection is closed
+    at the end of the stream, when the caller stops iterating, by `close()`, and at the end of a `with` block.
+    Iterating does not raise: an interrupted stream that cannot be continued ends early, with `success` False
+    and the error in `get_last_error()`. Members with the name of a member of `BedrockResponse` have the same
+    meaning, for the stream so far.
     """
 
     def __init__(self, source: StreamSource) -> None:
@@ -49,7 +51,11 @@ class StreamingResponse:
                 yield text
 
     def events(self) -> Iterator[Event]:
-        """Yield Bedrock's events: messageStart, contentBlockDelta, ..., metadata."""
+        """Yield Bedrock's events.
+
+        These are `messageStart`, `contentBlockStart`, `contentBlockDelta`, `contentBlockStop`, `messageStop`
+        and `metadata`.
+        """
         try:
             for event in self._events:
                 if text := text_of(event):
@@ -122,7 +128,7 @@ class StreamingResponse:
 
     @property
     def features_disabled(self) -> list[str]:
-        """Features dropped for this answer."""
+        """As in `BedrockResponse`."""
         return self.get_response().features_disabled
 
     def get_content(self) -> str:
@@ -168,7 +174,7 @@ class StreamingResponse:
         return {**metrics, "time_to_first_token_ms": self._source.time_to_first_token_ms}
 
     def get_stop_reason(self) -> str | None:
-        """Return the reason why generation stopped; None until the stream has ended."""
+        """Return why generation stopped; None until the stream has ended."""
         return self.get_response().get_stop_reason()
 
     def get_warnings(self) -> list[str]:

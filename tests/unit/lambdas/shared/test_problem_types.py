@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lambdas.shared.problem_types import PROBLEM_TYPES
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 # Functions that are called with the last part of the type.
 CONSTRUCTORS = {"Problem", "_unanswered"}
 

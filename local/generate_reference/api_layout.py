@@ -1,0 +1,147 @@
+"""The order of docs/api.md: its sections, the public names in them, and links to the guides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+_CATALOG: Final = "llmmanager.bedrock.catalog"
+_TESTING: Final = "llmmanager.testing"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A class or function of the page.
+
+    Attributes:
+        name: its name.
+        module: the module from which users import it.
+        guide: a sentence with links to pages that explain more, or nothing.
+        has_constructor: whether users create objects of the class.
+    """
+
+    name: str
+    module: str = "llmmanager"
+    guide: str = ""
+    has_constructor: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section of the page, with a text before its entries."""
+
+    title: str
+    entries: tuple[Entry, ...]
+    text: str = ""
+
+
+SECTIONS: Final = (
+    Section(
+        "Managers",
+        (
+            Entry(
+                "LLMManager",
+                guide="Guides: [models and access](guides/models-and-access.md), "
+                "[authentication](guides/authentication.md), "
+                "[failover and retries](guides/failover-and-retries.md), "
+                "[cooldowns](guides/failover-and-retries.md#cooldowns), [quotas](guides/quotas.md), "
+                "[deadlines](guides/deadlines.md), [messages](guides/messages.md), "
+                "[managed prompts](guides/messages.md#managed-prompts), "
+                "[structured output](guides/messages.md#structured-output), [errors](guides/errors.md).",
+            ),
+            Entry("ParallelLLMManager", guide="Guide: [many requests at once](guides/parallel.md)."),
+        ),
+    ),
+    Section(
+        "Requests and responses",
+        (
+            Entry("BedrockConverseRequest"),
+            Entry("BedrockResponse"),
+            Entry("RecordedError", "llmmanager.bedrock.models.bedrock_response"),
+            Entry("RequestAttempt"),
+            Entry(
+                "StreamingResponse",
+                guide="Guide: [streaming](guides/streaming.md).",
+                has_constructor=False,
+            ),
+            Entry("ParallelResponse"),
+            Entry("ParallelExecutionStats"),
+        ),
+    ),
+    Section(
+        "Configuration",
+        (
+            Entry(
+                "RetryConfig",
+                guide="Guides: [failover and retries](guides/failover-and-retries.md), [throttling and price]"
+                "(guides/failover-and-retries.md#throttling-and-price), "
+                "[access methods](guides/models-and-access.md#access-methods).",
+            ),
+            Entry("RetryStrategy"),
+            Entry("ModelQuota", guide="Guide: [quotas](guides/quotas.md)."),
+            Entry("AuthConfig", guide="Guide: [authentication](guides/authentication.md)."),
+            Entry("AuthenticationType"),
+            Entry(
+                "ResponseValidationConfig",
+                guide="Guide: [response validation](guides/response-validation.md).",
+            ),
+            Entry("ValidationResult"),
+            Entry("ParallelProcessingConfig", guide="Guide: [many requests at once](guides/parallel.md)."),
+            Entry("FailureHandlingStrategy"),
+            Entry("LoadBalancingStrategy"),
+            Entry("Deadline", guide="Guide: [deadlines](guides/deadlines.md)."),
+        ),
+        "Configurations are immutable. An error about a value names its field and the accepted values.",
+    ),
+    Section(
+        "Catalog",
+        (
+            Entry(
+                "UnifiedModelManager",
+                guide="Guide: [models and access](guides/models-and-access.md).",
+            ),
+            Entry("ModelAccess", f"{_CATALOG}.catalog_entries"),
+            Entry("AccessMethod", f"{_CATALOG}.catalog_entries"),
+            Entry("ModelEntry", f"{_CATALOG}.catalog_entries"),
+            Entry("RegionCatalog", f"{_CATALOG}.catalog_entries"),
+            Entry("AccessQuota", f"{_CATALOG}.catalog_entries"),
+            Entry("FetchResult", f"{_CATALOG}.bedrock_api"),
+            Entry("ResolvedModel", f"{_CATALOG}.names"),
+            Entry("CatalogStore", f"{_CATALOG}.stores"),
+            Entry("MemoryStore", f"{_CATALOG}.stores"),
+            Entry("FileStore", f"{_CATALOG}.stores"),
+            Entry("DynamoDBStore", f"{_CATALOG}.dynamodb_store"),
+        ),
+    ),
+    Section("Costs", (Entry("estimate_cost", guide="Guide: [costs](guides/costs.md)."),)),
+    Section(
+        "Exceptions",
+        (
+            Entry("LLMManagerError"),
+            Entry("ConfigurationError"),
+            Entry("RequestValidationError"),
+            Entry("AuthenticationError"),
+            Entry("RetryExhaustedError"),
+            Entry("DeadlineExceededError"),
+            Entry("QuotaExceededError"),
+            Entry("InvalidResponseError", "llmmanager.bedrock.exceptions.llm_manager_exceptions"),
+            Entry("ParallelProcessingError"),
+            Entry("ParallelConfigurationError"),
+            Entry("ParallelExecutionError"),
+        ),
+        "[Errors](guides/errors.md) describes when each exception is raised, and which to catch.",
+    ),
+    Section(
+        "Testing",
+        (
+            *(
+                Entry(name, _TESTING)
+                for name in (
+                    *("FakeBedrock", "Scope", "Fault", "Quota", "Latency", "Call", "ModelUsage"),
+                    *("TokenCount", "ServiceError", "FakeCatalog", "FakeModel"),
+                )
+            ),
+        ),
+        "[Testing your code](guides/testing.md) shows how to use these classes.",
+    ),
+)
