@@ -89,6 +89,26 @@ class AnswerUsage:
 
     usage: Mapping[str, Any]
 
+    @property
+    def cache_read(self) -> int:
+        """The tokens read from the cache."""
+        return self.usage.get("cacheReadInputTokens") or 0
+
+    @property
+    def cache_written(self) -> int:
+        """The tokens written to the cache."""
+        return self.usage.get("cacheWriteInputTokens") or 0
+
+    @property
+    def all_input(self) -> int:
+        """The tokens of the request, with those read from and written to the cache."""
+        return (self.usage.get("inputTokens") or 0) + self.cache_read + self.cache_written
+
+    @property
+    def output(self) -> int:
+        """The tokens of the answer."""
+        return self.usage.get("outputTokens") or 0
+
 
 AnswerEvent: TypeAlias = (
     TextDelta | ReasoningDelta | Citation | ToolCallStart | ToolCallDelta | BlockEnd | AnswerEnd | AnswerUsage

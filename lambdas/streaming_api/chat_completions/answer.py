@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from lambdas.streaming_api.answer_events import (
@@ -78,15 +77,14 @@ def finish_reason_of(end: AnswerEnd) -> str:
 
 def usage_of(event: AnswerUsage) -> dict[str, Any]:
     """Return OpenAI's token counts. `prompt_tokens` includes tokens read from and written to the cache."""
-    counts: Mapping[str, Any] = event.usage
-    read, written = counts.get("cacheReadInputTokens") or 0, counts.get("cacheWriteInputTokens") or 0
-    prompt = (counts.get("inputTokens") or 0) + read + written
-    output = counts.get("outputTokens") or 0
     return {
-        "prompt_tokens": prompt,
-        "completion_tokens": output,
-        "total_tokens": prompt + output,
-        "prompt_tokens_details": {"cached_tokens": read, "cache_write_tokens": written},
+        "prompt_tokens": event.all_input,
+        "completion_tokens": event.output,
+        "total_tokens": event.all_input + event.output,
+        "prompt_tokens_details": {
+            "cached_tokens": event.cache_read,
+            "cache_write_tokens": event.cache_written,
+        },
     }
 
 
