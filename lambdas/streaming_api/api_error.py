@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from lambdas.streaming_api.field_origins import Origins, client_problem
+from lambdas.streaming_api.field_origins import Origins, client_path, client_problem
 from lambdas.streaming_api.mapping_error import MappingError
 
 _INVALID = "invalid_request_error"
@@ -186,7 +186,7 @@ def _invalid_request(problems: list[str], origins: Origins) -> ApiError:
     more = [f"and {len(texts) - _MAX_PROBLEMS} more problems"] if len(texts) > _MAX_PROBLEMS else []
     message = "; ".join([*texts[:_MAX_PROBLEMS], *more])
     if any(text in message.lower() for text in _TOO_LONG):
-        return ApiError(400, message, _INVALID, "context_length_exceeded", "messages")
+        return ApiError(400, message, _INVALID, "context_length_exceeded", client_path("messages", origins))
     return ApiError(400, message, _INVALID, "invalid_value" if param else None, param)
 
 

@@ -27,7 +27,7 @@ class ReadRequest:
     """The parts of a request that each API has in a form of its own.
 
     Attributes:
-        conversation: the messages.
+        conversation: the messages, and `messages` the name of their field.
         tools: the tools that the model may call.
         answer_format: the format of the answer, and `format_path` the path of the field.
         effort: the effort of reasoning or None, as given, and `effort_path` the path of the field.
@@ -37,6 +37,7 @@ class ReadRequest:
     """
 
     conversation: Conversation
+    messages: str
     tools: RequestedTools
     answer_format: AnswerFormat
     format_path: str
@@ -87,6 +88,9 @@ def mapped_request(body: Mapping[str, Any], read: ReadRequest, *, model_ids: Seq
         ignored=(*read.ignored, *parameters.ignored, *without_effort, *without_room),
         origins={
             **origins,
+            "messages": read.messages,
+            "system": read.messages,
+            "toolConfig": "tools",
             "requestMetadata": "metadata",
             "serviceTier": "service_tier",
             "outputConfig": read.format_path,

@@ -55,6 +55,7 @@ def test_every_page_about_the_library_has_an_example() -> None:
         "contributing.md",
         "how-it-works.md",
         "mutation-testing.md",
+        "responses.md",
     }
 
 

@@ -42,6 +42,7 @@ def read_chat_request(body: Mapping[str, Any], *, model_ids: Sequence[str]) -> C
         ignored.append("messages.name")
     read = ReadRequest(
         conversation=conversation,
+        messages="messages",
         tools=read_tools(body),
         answer_format=read_response_format(body),
         format_path="response_format.json_schema",

@@ -51,6 +51,7 @@ def read_responses_request(body: Mapping[str, Any], *, model_ids: Sequence[str])
     without_mode = [] if reasoning.get("mode") in (None, "standard") else ["reasoning.mode"]
     read = ReadRequest(
         conversation=given.conversation,
+        messages="input",
         tools=tools.requested,
         answer_format=answer_format,
         format_path="text.format",

@@ -25,7 +25,8 @@ from llmmanager import (
 )
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import DeadlineExceededError, QuotaExceededError
 from llmmanager.testing import FakeBedrock, Fault
-from tests.unit.lambdas.streaming_api.chat_completions.chat import HELLO, mapped, row
+from tests.unit.lambdas.streaming_api.chat_completions.chat import HELLO, mapped
+from tests.unit.lambdas.streaming_api.rows import row
 
 REGIONS = ["us-east-1", "us-west-2"]
 

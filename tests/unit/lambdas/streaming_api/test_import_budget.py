@@ -13,3 +13,11 @@ def test_the_mapping_of_chat_completions_loads_nothing_heavy() -> None:
     )
     assert "lambdas.streaming_api.chat_completions.request" in loaded
     assert not HEAVY & loaded
+
+
+def test_the_mapping_of_responses_loads_nothing_heavy() -> None:
+    loaded = loaded_by(
+        "import lambdas.streaming_api.responses.answer, lambdas.streaming_api.responses.stream"
+    )
+    assert "lambdas.streaming_api.responses.request" in loaded
+    assert not HEAVY & loaded

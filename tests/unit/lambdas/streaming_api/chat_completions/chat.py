@@ -1,10 +1,9 @@
-"""Requests for tests, and the rows of the documented tables that tests show."""
+"""Requests for tests."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from lambdas.streaming_api.chat_completions.request import ChatRequest, read_chat_request
 from lambdas.streaming_api.mapping_error import MappingError
@@ -22,18 +21,6 @@ WEATHER = {
         "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
     },
 }
-
-Test = TypeVar("Test", bound=Callable[..., None])
-
-
-def row(first_cell: str) -> Callable[[Test], Test]:
-    """Mark a test as the one that shows a row of a table in docs/streaming-api/chat-completions.md."""
-
-    def mark(test: Test) -> Test:
-        test.__dict__.setdefault("rows", []).append(first_cell)
-        return test
-
-    return mark
 
 
 def mapped(*messages: dict[str, Any], model_ids: tuple[str, ...] = (NOVA,), **fields: Any) -> ChatRequest:

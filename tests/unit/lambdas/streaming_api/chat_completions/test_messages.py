@@ -19,10 +19,10 @@ from tests.unit.lambdas.streaming_api.chat_completions.chat import (
     mapped,
     rejection,
     result,
-    row,
     text,
     user,
 )
+from tests.unit.lambdas.streaming_api.rows import row
 
 SYSTEM = {"role": "system", "content": "Be brief."}
 

@@ -16,8 +16,8 @@ from tests.unit.lambdas.streaming_api.chat_completions.chat import (
     converse,
     mapped,
     rejection,
-    row,
 )
+from tests.unit.lambdas.streaming_api.rows import row
 
 SCHEMA = {
     "type": "object",

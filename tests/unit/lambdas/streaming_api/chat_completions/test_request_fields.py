@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from lambdas.streaming_api.chat_completions.request_fields import CHAT_FIELDS
-from tests.unit.lambdas.streaming_api.chat_completions.chat import mapped, rejection, row
+from tests.unit.lambdas.streaming_api.chat_completions.chat import mapped, rejection
+from tests.unit.lambdas.streaming_api.rows import row
 
 FIELDS = json.loads(Path(__file__).with_name("request_fields.json").read_text())
 TREATMENTS = {"mapped", "ignored", "rejected", "no effect"}

@@ -16,8 +16,8 @@ from tests.unit.lambdas.streaming_api.chat_completions.chat import (
     mapped,
     rejection,
     result,
-    row,
 )
+from tests.unit.lambdas.streaming_api.rows import row
 
 TIME = {"type": "function", "function": {"name": "time"}}
 LONG = "mcp__" + "server__" * 10 + "tool"
