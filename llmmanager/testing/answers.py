@@ -42,8 +42,8 @@ class Answer:
 def compose(body: Mapping[str, Any], text: str | None = None) -> Answer:
     """Return the answer to a Converse request. `text`, if not None, is its text."""
     config = body.get("inferenceConfig") or {}
-    if text is None and (tool_call := _tool_call(body)) is not None:
-        return _limited_tool_call(tool_call, config.get("maxTokens"))
+    if text is None and (calls := _tool_calls(body)):
+        return _limited_tool_calls(calls, config.get("maxTokens"))
     return shape_text(_continued(body, _full_text(body) if text is None else text), config)
 
 
@@ -72,24 +72,25 @@ def _full_text(body: Mapping[str, Any]) -> str:
     messages = _conversation(body)
     if schema := _requested_schema(body):
         return _schema_text(schema, prompt_of(messages))
-    result = next((block["toolResult"] for block in messages[-1]["content"] if "toolResult" in block), None)
-    if result is not None:
-        return _tool_report(messages, result)
+    results = [block["toolResult"] for block in messages[-1]["content"] if "toolResult" in block]
+    if results:
+        return _tool_report(messages, results)
     return prose.write(prompt_of(messages), _seed(body))
 
 
-def _tool_report(messages: list[dict[str, Any]], result: Mapping[str, Any]) -> str:
+def _tool_report(messages: list[dict[str, Any]], results: list[Mapping[str, Any]]) -> str:
     names = {
         block["toolUse"]["toolUseId"]: block["toolUse"]["name"]
         for message in messages
         for block in message["content"]
         if "toolUse" in block
     }
-    texts = result_texts(result)
-    name = names.get(result["toolUseId"], "the tool")
-    outcome = "failed with" if result.get("status") == "error" else "returned"
-    report = f"{name} {outcome}: {' '.join(texts) or 'nothing to read'}."
-    return f"{prose.LABEL} {report} That answers the question."
+    reports = []
+    for result in results:
+        name = names.get(result["toolUseId"], "the tool")
+        outcome = "failed with" if result.get("status") == "error" else "returned"
+        reports.append(f"{name} {outcome}: {' '.join(result_texts(result)) or 'nothing to read'}.")
+    return f"{prose.LABEL} {' '.join(reports)} That answers the question."
 
 
 def result_texts(result: Mapping[str, Any]) -> list[str]:
@@ -123,25 +124,34 @@ def _schema_text(schema: str, prompt: str) -> str:
         raise invalid(f"The JSON schema in outputConfig.textFormat is invalid: {error}") from None
 
 
-def _tool_call(body: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the toolUse block that the tool choice forces or that the words of the prompt match, or None."""
+def _tool_calls(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the toolUse blocks that the tool choice forces or that the words of the prompt match."""
     config, messages = body.get("toolConfig") or {}, body["messages"]
     specs = [tool["toolSpec"] for tool in config.get("tools", []) if "toolSpec" in tool]
     choice = config.get("toolChoice") or {"auto": {}}
     prompt = prompt_of(messages)
     if "tool" in choice:
-        candidates = [spec for spec in specs if spec["name"] == choice["tool"]["name"]]
-        if not candidates:
+        called = [spec for spec in specs if spec["name"] == choice["tool"]["name"]][:1]
+        if not called:
             raise invalid(f"toolConfig.toolChoice.tool.name {choice['tool']['name']} names no tool in tools.")
     elif "any" in choice:
-        candidates = specs
+        called = [spec for spec in specs if _matches_tool(prompt, spec)] or specs[:1]
     elif messages[-1]["role"] != "user" or any("toolResult" in block for block in messages[-1]["content"]):
-        candidates = []
+        called = []
     else:
-        candidates = [spec for spec in specs if _matches_tool(prompt, spec)]
-    if not candidates:
-        return None
-    spec = next((spec for spec in candidates if _matches_tool(prompt, spec)), candidates[0])
+        called = [spec for spec in specs if _matches_tool(prompt, spec)]
+    if not _parallel_calls(body):
+        called = called[:1]
+    return [_tool_call(body, spec, prompt) for spec in called]
+
+
+def _parallel_calls(body: Mapping[str, Any]) -> bool:
+    """Whether an answer may have several tool calls. Claude has a field to prevent it."""
+    choice = (body.get("additionalModelRequestFields") or {}).get("tool_choice")
+    return not (isinstance(choice, Mapping) and choice.get("disable_parallel_tool_use"))
+
+
+def _tool_call(body: Mapping[str, Any], spec: Mapping[str, Any], prompt: str) -> dict[str, Any]:
     try:
         value = SchemaSampler(spec["inputSchema"]["json"], prompt).sample()
     except (ValueError, TypeError, re.error) as error:
@@ -162,11 +172,16 @@ def _stems(text: str) -> set[str]:
     return {word.lower().rstrip("s") for word in _WORD.findall(text) if word.lower() not in _COMMON}
 
 
-def _limited_tool_call(block: dict[str, Any], limit: int | None) -> Answer:
-    answer = counted(Answer((block,), "tool_use"))
+def _limited_tool_calls(calls: list[dict[str, Any]], limit: int | None) -> Answer:
+    """Return an answer with the calls, or with truncated text if they exceed the limit.
+
+    Several calls follow a sentence, as models often write one.
+    """
+    text = f"{prose.LABEL} I will look that up."
+    start = [{"text": text}] if len(calls) > 1 else []
+    answer = counted(Answer((*start, *calls), "tool_use"))
     if limit is None or answer.output_tokens <= limit:
         return answer
-    text = f"{prose.LABEL} I will look that up."
     return counted(Answer(({"text": text[: limit * CHARS_PER_TOKEN]},), "max_tokens"))
 
 

@@ -108,6 +108,42 @@ def test_a_prompt_that_matches_a_tool_gets_a_valid_tool_call(send_prompt: Any) -
     assert again["output"] == answer["output"]
 
 
+def test_a_prompt_that_matches_several_tools_gets_a_sentence_and_a_call_of_each(send_prompt: Any) -> None:
+    for choice in ({"auto": {}}, {"any": {}}):
+        answer = send_prompt(
+            f"{QUESTION} And what does the clock say?",
+            toolConfig={"tools": [CLOCK, WEATHER], "toolChoice": choice},
+        )
+        assert answer["stopReason"] == "tool_use"
+        sentence, *calls = answer["output"]["message"]["content"]
+        assert sentence["text"]
+        assert [call["toolUse"]["name"] for call in calls] == ["readClock", "get_weather"]
+        assert len({call["toolUse"]["toolUseId"] for call in calls}) == 2
+
+
+def test_claude_calls_one_tool_at_a_time_if_the_request_says_so(fake_bedrock: FakeBedrock) -> None:
+    answer = fake_bedrock.client().converse(
+        modelId="us.anthropic.claude-haiku-4-5-20251001-v1:0",
+        messages=[user({"text": f"{QUESTION} And what does the clock say?"})],
+        toolConfig={"tools": [CLOCK, WEATHER]},
+        additionalModelRequestFields={"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}},
+    )
+    (block,) = answer["output"]["message"]["content"]
+    assert block["toolUse"]["name"] == "readClock"
+
+
+def test_the_answer_to_several_tool_results_reports_each(send_prompt: Any) -> None:
+    question = user({"text": f"{QUESTION} And what does the clock say?"})
+    config = {"tools": [CLOCK, WEATHER]}
+    first = send_prompt(messages=[question], toolConfig=config)["output"]["message"]
+    results = [
+        {"toolResult": {"toolUseId": block["toolUse"]["toolUseId"], "content": [{"text": text}]}}
+        for block, text in zip(first["content"][1:], ("noon", "sunny"), strict=True)
+    ]
+    answer = send_prompt(messages=[question, first, user(*results)], toolConfig=config)
+    assert "readClock returned: noon. get_weather returned: sunny." in text_of(answer)
+
+
 def test_a_prompt_that_matches_no_tool_gets_text(send_prompt: Any) -> None:
     assert (
         send_prompt("Hello there", toolConfig={"tools": [WEATHER], "toolChoice": {"auto": {}}})["stopReason"]
