@@ -26,6 +26,7 @@ class StreamingRoute(NamedTuple):
 
 ROUTES: Final = (
     StreamingRoute("POST", "/chat/completions", "chat_completions.route.post", "bearer"),
+    StreamingRoute("POST", "/responses", "responses.route.post", "bearer"),
     StreamingRoute("GET", "/models", "model_routes.list_models", "either"),
     StreamingRoute("GET", "/models/{model}", "model_routes.get_model", "either"),
 )

@@ -1,0 +1,51 @@
+"""POST /responses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from lambdas.streamed_response import StreamedResponse
+from lambdas.streaming_api.answer_route import respond
+from lambdas.streaming_api.api_error import ApiError
+from lambdas.streaming_api.api_request import ApiRequest
+from lambdas.streaming_api.client_api import ClientApi
+from lambdas.streaming_api.responses.answer import response_object
+from lambdas.streaming_api.responses.request import ResponsesRequest, read_responses_request
+from lambdas.streaming_api.responses.stream import response_events
+from lambdas.streaming_api.server_sent_events import event
+from llmmanager import StreamingResponse
+
+
+def post(request: ApiRequest) -> StreamedResponse:
+    """Return a response.
+
+    Raises:
+        The exceptions of `answer_route.respond`.
+    """
+    return respond(request, _API)
+
+
+def _stream(
+    request: ResponsesRequest, stream: StreamingResponse, *, id_: str, created: int
+) -> Iterator[bytes]:
+    return map(_named, response_events(request, stream, id_=id_, created=created))
+
+
+def _named(data: dict[str, Any]) -> bytes:
+    return event(data, name=data["type"])
+
+
+def _error_event(error: ApiError) -> bytes:
+    document = {"code": error.code, "message": error.message, "param": error.param}
+    return _named({"type": "error", **document})
+
+
+_API: Final = ClientApi(
+    name="responses",
+    id_prefix="resp_",
+    read=read_responses_request,
+    answer=response_object,
+    stream=_stream,
+    error_event=_error_event,
+)
