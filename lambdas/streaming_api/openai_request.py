@@ -23,7 +23,7 @@ _USERS = ("user", "safety_identifier")
 
 
 @dataclass(frozen=True, slots=True)
-class ReadRequest:
+class RequestParts:
     """The parts of a request that each API has in a form of its own.
 
     Attributes:
@@ -48,7 +48,7 @@ class ReadRequest:
     ignored: Sequence[str]
 
 
-def mapped_request(body: Mapping[str, Any], read: ReadRequest, *, model_ids: Sequence[str]) -> MappedRequest:
+def map_request(body: Mapping[str, Any], parts: RequestParts, *, model_ids: Sequence[str]) -> MappedRequest:
     """Return the mapped request.
 
     What depends on the model is decided for the first one, in a form in which the call can still fail over:
@@ -57,19 +57,19 @@ def mapped_request(body: Mapping[str, Any], read: ReadRequest, *, model_ids: Seq
 
     Args:
         body: the parsed JSON object.
-        read: its parts that were read before.
+        parts: its parts that were read before.
         model_ids: the ids of the models that may answer, the preferred one first, at least one.
 
     Raises:
         MappingError: a field is invalid or cannot be mapped. The library's own validation can find more
             problems when the request is sent: `api_error` names the client's fields for these.
     """
-    parameters = inference_parameters(body, model_ids[0], max_tokens=read.max_tokens, stop=read.stop)
+    parameters = inference_parameters(body, model_ids[0], max_tokens=parts.max_tokens, stop=parts.stop)
     metadata, without_room = request_metadata(body.get("metadata"), {name: body.get(name) for name in _USERS})
-    answer = answer_form(read.answer_format, read.tools, model_ids=model_ids)
-    conversation = read.conversation
-    turns = as_turns(conversation.parts if read.tools.tools else tools_as_text(conversation.parts))
-    additional, without_effort = _additional_fields(read, parameters, model_id=model_ids[0])
+    answer = answer_form(parts.answer_format, parts.tools, model_ids=model_ids)
+    conversation = parts.conversation
+    turns = as_turns(conversation.parts if parts.tools.tools else tools_as_text(conversation.parts))
+    additional, without_effort = _additional_fields(parts, parameters, model_id=model_ids[0])
     converse = {
         "messages": turns.messages,
         "system": [*conversation.system, *answer.instructions],
@@ -85,35 +85,35 @@ def mapped_request(body: Mapping[str, Any], read: ReadRequest, *, model_ids: Seq
         models=requested_models(body),
         converse={name: value for name, value in converse.items() if value},
         stream=optional_flag(body.get("stream"), "stream"),
-        ignored=(*read.ignored, *parameters.ignored, *without_effort, *without_room),
+        ignored=(*parts.ignored, *parameters.ignored, *without_effort, *without_room),
         origins={
             **origins,
-            "messages": read.messages,
-            "system": read.messages,
+            "messages": parts.messages,
+            "system": parts.messages,
             "toolConfig": "tools",
             "requestMetadata": "metadata",
             "serviceTier": "service_tier",
-            "outputConfig": read.format_path,
+            "outputConfig": parts.format_path,
         },
-        tool_names=changed_names([*(tool.name for tool in read.tools.tools), *conversation.tool_names]),
+        tool_names=changed_names([*(tool.name for tool in parts.tools.tools), *conversation.tool_names]),
         answer_tool=answer.answer_tool,
         json_object=bool(answer.instructions),
     )
 
 
 def _additional_fields(
-    read: ReadRequest, parameters: InferenceParameters, *, model_id: str
+    parts: RequestParts, parameters: InferenceParameters, *, model_id: str
 ) -> tuple[dict[str, Any], list[str]]:
     """Return `additionalModelRequestFields`, and the client's fields without effect."""
     fields: dict[str, Any] = {}
     ignored = []
-    if read.effort is not None:
-        effort = read_choice(read.effort, read.effort_path, EFFORTS)
+    if parts.effort is not None:
+        effort = read_choice(parts.effort, parts.effort_path, EFFORTS)
         fields |= reasoning_fields(
             effort, model_id, max_tokens=parameters.max_tokens, has_sampling=parameters.has_sampling
         )
         if not fields and effort != "none":
-            ignored.append(read.effort_path)
-    if read.tools.one_call:
-        fields |= one_tool_call_fields(read.tools.choice, model_id, "parallel_tool_calls")
+            ignored.append(parts.effort_path)
+    if parts.tools.one_call:
+        fields |= one_tool_call_fields(parts.tools.choice, model_id, "parallel_tool_calls")
     return fields, ignored

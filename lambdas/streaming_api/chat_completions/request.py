@@ -12,7 +12,7 @@ from lambdas.streaming_api.chat_completions.response_format import read_response
 from lambdas.streaming_api.chat_completions.tool_fields import read_tools
 from lambdas.streaming_api.json_fields import optional_flag, optional_object
 from lambdas.streaming_api.mapped_request import MappedRequest
-from lambdas.streaming_api.openai_request import ReadRequest, mapped_request
+from lambdas.streaming_api.openai_request import RequestParts, map_request
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ def read_chat_request(body: Mapping[str, Any], *, model_ids: Sequence[str]) -> C
     conversation = read_messages(body)
     if any(message.get("name") is not None for message in body["messages"]):
         ignored.append("messages.name")
-    read = ReadRequest(
+    parts = RequestParts(
         conversation=conversation,
         messages="messages",
         tools=read_tools(body),
@@ -52,7 +52,7 @@ def read_chat_request(body: Mapping[str, Any], *, model_ids: Sequence[str]) -> C
         stop="stop",
         ignored=ignored,
     )
-    mapped = mapped_request(body, read, model_ids=model_ids)
+    mapped = map_request(body, parts, model_ids=model_ids)
     options = optional_object(body.get("stream_options"), "stream_options")
     include_usage = optional_flag(options.get("include_usage"), "stream_options.include_usage")
     return ChatRequest(**vars(mapped), include_usage=include_usage)

@@ -34,7 +34,7 @@ class OutputItem(Protocol):
         """Yield the events of an item that has all its content."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Place:
     """The place of an item in its response."""
 

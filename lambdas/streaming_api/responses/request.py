@@ -9,7 +9,7 @@ from typing import Any
 from lambdas.streaming_api.json_fields import optional_list, optional_object
 from lambdas.streaming_api.mapped_request import MappedRequest
 from lambdas.streaming_api.mapping_error import unsupported
-from lambdas.streaming_api.openai_request import ReadRequest, mapped_request
+from lambdas.streaming_api.openai_request import RequestParts, map_request
 from lambdas.streaming_api.responses.input_items import read_input
 from lambdas.streaming_api.responses.request_fields import RESPONSES_FIELDS
 from lambdas.streaming_api.responses.text_format import read_text_format
@@ -49,7 +49,7 @@ def read_responses_request(body: Mapping[str, Any], *, model_ids: Sequence[str])
     answer_format, without_verbosity = read_text_format(body)
     reasoning = optional_object(body.get("reasoning"), "reasoning")
     without_mode = [] if reasoning.get("mode") in (None, "standard") else ["reasoning.mode"]
-    read = ReadRequest(
+    parts = RequestParts(
         conversation=given.conversation,
         messages="input",
         tools=tools.requested,
@@ -61,7 +61,7 @@ def read_responses_request(body: Mapping[str, Any], *, model_ids: Sequence[str])
         stop=None,
         ignored=(*ignored, *given.ignored, *tools.ignored, *without_verbosity, *without_mode),
     )
-    mapped = mapped_request(body, read, model_ids=model_ids)
+    mapped = map_request(body, parts, model_ids=model_ids)
     return ResponsesRequest(
         **vars(mapped), repeated=_repeated(body), namespaced={**given.names, **tools.names}
     )

@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 from lambdas.streaming_api.answer_events import answer_events
-from lambdas.streaming_api.api_error import stream_interrupted
+from lambdas.streaming_api.api_error import ApiError, stream_interrupted
 from lambdas.streaming_api.responses.request import ResponsesRequest
 from lambdas.streaming_api.responses.response_builder import ResponseBuilder
 from lambdas.streaming_api.service_tier import service_tier_of
@@ -29,6 +29,20 @@ def response_events(
     numbers = count()
     for event in _events(request, stream, ResponseBuilder(request, id_=id_, created=created)):
         yield {**event, "sequence_number": next(numbers)}
+
+
+def error_event(error: ApiError) -> dict[str, Any]:
+    """Return the last event of a stream that ends by an error outside of the answer, such as a timeout.
+
+    Its number is always 0, because the number of the event before it is not known.
+    """
+    return {
+        "type": "error",
+        "code": error.code,
+        "message": error.message,
+        "param": error.param,
+        "sequence_number": 0,
+    }
 
 
 def _events(

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdas.streaming_api.api_error import stream_interrupted
 from lambdas.streaming_api.responses.answer import response_object
 from lambdas.streaming_api.responses.request import ResponsesRequest
-from lambdas.streaming_api.responses.stream import response_events
+from lambdas.streaming_api.responses.stream import error_event, response_events
 from llmmanager import StreamingResponse
 from tests.unit.lambdas.streaming_api.answers import (
     ANSWER_CALL,
@@ -170,6 +171,17 @@ def test_a_lost_stream_fails_with_the_output_so_far() -> None:
 
 def test_a_stream_that_is_lost_before_its_content_fails() -> None:
     assert types(streamed([])) == ["created", "in_progress", "failed"]
+
+
+@row("an error outside of the answer")
+def test_an_error_outside_of_the_answer_is_the_last_event() -> None:
+    assert error_event(stream_interrupted(ConnectionError("reset"))) == {
+        "type": "error",
+        "code": "stream_interrupted",
+        "message": "The answer was interrupted and could not be continued: reset. It is incomplete.",
+        "param": None,
+        "sequence_number": 0,
+    }
 
 
 def test_events_are_numbered_from_0() -> None:
