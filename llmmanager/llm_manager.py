@@ -211,6 +211,21 @@ class LLMManager:
             cancelled=cancelled,
         )
 
+    def converse_stream_with_request(
+        self, request: BedrockConverseRequest, *, deadline: float | Deadline | None = None
+    ) -> StreamingResponse:
+        """Send a request object, and return the response as a stream, as `converse_stream` does.
+
+        Args:
+            request: the request.
+            deadline: as in `converse`.
+
+        Raises:
+            ConfigurationError: `request` is not a `BedrockConverseRequest`.
+        """
+        limit = Deadline.from_value(deadline)
+        return self._invoker.converse_stream(self._valid_request(request, stream=True), deadline=limit)
+
     def _send(
         self,
         request: BedrockConverseRequest,
@@ -222,6 +237,17 @@ class LLMManager:
         quota_patience: QuotaPatience = ONE_CALL,
     ) -> BedrockResponse:
         """Send a request object. The other arguments are valid."""
+        return self._invoker.converse(
+            self._valid_request(request),
+            deadline=deadline,
+            regions=regions,
+            validation=validation,
+            cancelled=cancelled,
+            quota_patience=quota_patience,
+        )
+
+    def _valid_request(self, request: BedrockConverseRequest, *, stream: bool = False) -> ValidRequest:
+        """Return the valid request of a request object. One that was validated before is trusted."""
         from llmmanager.bedrock.models.parallel_structures import (
             BedrockConverseRequest,
             ValidatedConverseRequest,
@@ -235,14 +261,7 @@ class LLMManager:
         skipped_models = None
         if isinstance(request, ValidatedConverseRequest) and request.model_ids == self._targets.model_ids:
             skipped_models = request.skipped_models
-        return self._invoker.converse(
-            self._build_request(request.to_converse_args(), skipped_models=skipped_models),
-            deadline=deadline,
-            regions=regions,
-            validation=validation,
-            cancelled=cancelled,
-            quota_patience=quota_patience,
-        )
+        return self._build_request(request.to_converse_args(), stream=stream, skipped_models=skipped_models)
 
     def _build_request(
         self,

@@ -45,7 +45,7 @@ def _respond_once(
 ) -> StreamedResponse:
     # Imported here, because most requests have no key.
     from lambdas.shared.idempotency import IdempotencyError, idempotency_problem, run_once
-    from lambdas.streaming_api.idempotent_stream import REPLAY, stream_once
+    from lambdas.shared.idempotent_stream import REPLAY, stream_once
 
     request = call.request
     full_key = ("streaming", api.name, request.identity.key_id, key)

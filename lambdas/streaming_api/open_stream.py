@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Generic
 
+from lambdas.shared.server_sent_events import comment
 from lambdas.streamed_response import StreamDeadline
 from lambdas.streaming_api.api_error import api_error, stream_timed_out
 from lambdas.streaming_api.client_api import ClientApi, R
 from lambdas.streaming_api.model_call import ModelCall
 from lambdas.streaming_api.response_headers import answer_headers, stream_headers
-from lambdas.streaming_api.server_sent_events import comment
 from llmmanager import StreamingResponse
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lambdas.shared.server_sent_events import CONTENT_TYPE
 from lambdas.streaming_api.mapped_request import MappedRequest
-from lambdas.streaming_api.server_sent_events import CONTENT_TYPE
 from llmmanager import BedrockResponse
 
 

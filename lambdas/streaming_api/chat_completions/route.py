@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from lambdas.shared.server_sent_events import DONE, event
 from lambdas.streamed_response import StreamedResponse
 from lambdas.streaming_api.answer_route import respond
 from lambdas.streaming_api.api_error import ApiError
@@ -13,7 +14,6 @@ from lambdas.streaming_api.chat_completions.answer import completion
 from lambdas.streaming_api.chat_completions.request import ChatRequest, read_chat_request
 from lambdas.streaming_api.chat_completions.stream import completion_chunks
 from lambdas.streaming_api.client_api import ClientApi
-from lambdas.streaming_api.server_sent_events import DONE, event
 from llmmanager import StreamingResponse
 
 

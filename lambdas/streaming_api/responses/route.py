@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from lambdas.shared.server_sent_events import event
 from lambdas.streamed_response import StreamedResponse
 from lambdas.streaming_api.answer_route import respond
 from lambdas.streaming_api.api_error import ApiError
@@ -13,7 +14,6 @@ from lambdas.streaming_api.client_api import ClientApi
 from lambdas.streaming_api.responses.answer import response_object
 from lambdas.streaming_api.responses.request import ResponsesRequest, read_responses_request
 from lambdas.streaming_api.responses.stream import response_events
-from lambdas.streaming_api.server_sent_events import event
 from llmmanager import StreamingResponse
 
 

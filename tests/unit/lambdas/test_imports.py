@@ -32,6 +32,7 @@ HANDLERS = [
     "lambdas.batch.collect",
     "lambdas.model_access.refresh",
     "lambdas.streaming_api.handler",
+    "lambdas.converse_stream.handler",
 ]
 # Imports a module without other distributions, environment variables, credentials or a region.
 PROBE = """

@@ -6,15 +6,31 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from lambdas.shared.idempotency import Result, run_once
 from lambdas.streamed_response import StreamedResponse
-from lambdas.streaming_api.client_api import R
-from lambdas.streaming_api.open_stream import OpenStream
 
 REPLAY: Final = {"Idempotent-Replay": "true"}
 _END: Final = b"\n\n"
+
+
+class OpenStream(Protocol):
+    """A streamed answer whose first content has arrived.
+
+    Attributes:
+        headers: the headers of the response.
+        is_complete: whether all pieces of a complete answer have been returned.
+    """
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    @property
+    def is_complete(self) -> bool: ...
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the pieces of the body, once."""
 
 
 class _Incomplete(Exception):
@@ -32,7 +48,7 @@ class _Outcome:
 def stream_once(
     key: tuple[str, ...],
     body: Mapping[str, Any],
-    open_stream: Callable[[], OpenStream[R]],
+    open_stream: Callable[[], OpenStream],
     *,
     context: Any,
 ) -> StreamedResponse:

@@ -1,0 +1,107 @@
+"""A streamed answer as server-sent events with the names of ConverseStream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from lambdas.shared.codec import encode_response
+from lambdas.shared.converse_request import ConverseRequest
+from lambdas.shared.http_request import HttpRequest
+from lambdas.shared.metrics import record_call
+from lambdas.shared.observability import log_payload
+from lambdas.shared.problems import Problem, problem_from_error
+from lambdas.shared.server_sent_events import CONTENT_TYPE, event
+from lambdas.shared.shared_cooldowns import count_all_cooling
+from lambdas.streamed_response import StreamDeadline
+from llmmanager import BedrockResponse, StreamingResponse
+from llmmanager.bedrock.models.json_codec import encode_bytes
+
+ENTRY_POINT: Final = "http"
+# Time to write an error event before the function's timeout.
+_MARGIN_SECONDS: Final = 5.0
+
+
+@dataclass(slots=True)
+class AnswerStream:
+    """The response of a streamed answer.
+
+    Attributes:
+        is_complete: whether all pieces of a complete answer have been returned.
+    """
+
+    request: ConverseRequest
+    http: HttpRequest
+    stream: StreamingResponse
+    is_complete: bool = field(default=False, init=False)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of the response."""
+        return {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-cache"}
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield Bedrock's events, and one event of this API.
+
+        That is `answer` after a complete answer, with its attempts, usage and cost, or else `error` with a
+        problem document. The stream is closed at the end, or when the generator is closed.
+        """
+        try:
+            for data in self.stream.events():
+                for name, value in data.items():
+                    yield event(encode_bytes(value), name=name)
+            if self.stream.success:
+                yield event(_outcome(self.stream.get_response()), name="answer")
+                self.is_complete = True
+            else:
+                yield _error_event(_interrupted(self.stream))
+        except StreamDeadline:
+            yield _error_event(Problem("deadline-exceeded", "The answer took too long. It is incomplete."))
+        except Exception as error:
+            reference = str(self.http.context.aws_request_id)
+            yield _error_event(problem_from_error(error, reference=reference))
+        finally:
+            self.stream.close()
+            response = self.stream.get_response()
+            record_call(response, entry_point=ENTRY_POINT, caller=self.http.caller)
+            log_payload(self.request.converse, response)
+
+
+def open_answer(request: ConverseRequest, http: HttpRequest) -> AnswerStream:
+    """Return the streamed answer when its first content has arrived.
+
+    Raises:
+        LLMManagerError: no model answered, or the request is invalid.
+    """
+    seconds = http.seconds_left() - _MARGIN_SECONDS
+    try:
+        stream = request.manager().converse_stream_with_request(request.converse, deadline=seconds)
+    except Exception as error:
+        response = getattr(error, "response", None)
+        if isinstance(response, BedrockResponse):
+            record_call(response, entry_point=ENTRY_POINT, caller=http.caller)
+        raise
+    finally:
+        count_all_cooling(entry_point=ENTRY_POINT)
+    return AnswerStream(request, http, stream)
+
+
+def _outcome(response: BedrockResponse) -> Mapping[str, Any]:
+    """Return what `POST /v1/converse` returns beside the message, which the client has received."""
+    return {name: value for name, value in encode_response(response).items() if name != "modelOutput"}
+
+
+def _interrupted(stream: StreamingResponse) -> Problem:
+    response = stream.get_response()
+    error = stream.get_last_error()
+    return Problem(
+        "all-targets-failed",
+        "The answer was interrupted and could not be continued. It is incomplete.",
+        errors=[] if error is None else [str(error)],
+        more=_outcome(response),
+    )
+
+
+def _error_event(problem: Problem) -> bytes:
+    return event(problem.document(), name="error")

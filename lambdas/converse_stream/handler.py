@@ -1,0 +1,71 @@
+"""The handler of POST /v1/converse-stream, whose callers sign their requests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lambdas.buffered_response import buffered
+from lambdas.contract import PROBLEM_CONTENT_TYPE, STREAMING_SECONDS
+from lambdas.converse_stream.answer_stream import open_answer
+from lambdas.shared.codec import InvalidRequest
+from lambdas.shared.converse_request import ConverseRequest, read_request
+from lambdas.shared.http_request import IDEMPOTENCY_HEADER, HttpRequest
+from lambdas.shared.json_text import dump
+from lambdas.shared.observability import logger
+from lambdas.shared.problems import problem_from_error
+from lambdas.streamed_response import StreamedResponse
+
+_RULES = "responseValidation"
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: Any) -> StreamedResponse:
+    """Stream the answer to one request, on the streaming runtime."""
+    return _respond(HttpRequest(event, context, gateway_seconds=STREAMING_SECONDS))
+
+
+@buffered
+@logger.inject_lambda_context(clear_state=True)
+def buffered_handler(event: dict[str, Any], context: Any) -> StreamedResponse:
+    """Return the events of one answer, on the standard runtime: they are sent when the answer is complete."""
+    return _respond(HttpRequest(event, context))
+
+
+def _respond(request: HttpRequest) -> StreamedResponse:
+    """Return the response. An error before the first content becomes a problem document."""
+    try:
+        return _answer(request)
+    except Exception as error:
+        problem = problem_from_error(error, reference=request.context.aws_request_id)
+        logger.info("problem", extra={"status": problem.status, "problem": problem.slug})
+        headers = {"Content-Type": PROBLEM_CONTENT_TYPE, **problem.headers}
+        return StreamedResponse(problem.status, headers, [dump(problem.document())])
+
+
+def _answer(request: HttpRequest) -> StreamedResponse:
+    body = request.body()
+    if body.get(_RULES) is not None:
+        # An invalid answer would be noticed after it was sent.
+        raise InvalidRequest([f"{_RULES}: is not supported for streams; use POST /v1/converse"])
+    converse_request = read_request(body)
+    key = request.idempotency_key()
+    if key is not None:
+        return _answer_once(key, body, converse_request, request)
+    opened = open_answer(converse_request, request)
+    return StreamedResponse(200, opened.headers, opened.pieces())
+
+
+def _answer_once(
+    key: str, body: dict[str, Any], converse_request: ConverseRequest, request: HttpRequest
+) -> StreamedResponse:
+    # Imported here, because most requests have no key.
+    from lambdas.shared.idempotency import IdempotencyError, idempotency_problem
+    from lambdas.shared.idempotent_stream import stream_once
+
+    full_key = ("http", "converse-stream", request.caller, key)
+    try:
+        return stream_once(
+            full_key, body, lambda: open_answer(converse_request, request), context=request.context
+        )
+    except IdempotencyError as error:
+        raise idempotency_problem(error, name=IDEMPOTENCY_HEADER) from None
