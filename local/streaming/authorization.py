@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from local.streaming.client_request import RoutedRequest
 from local.streaming.deployed_api import Authorizer
-from local.streaming.http_request import RoutedRequest
 
 
 class GatewayError(Exception):

@@ -60,7 +60,8 @@ class EnvironmentPool:
             environment.end_process()
         # The threads that use an environment notice the end of its process, and return it.
         for _ in range(self._limit):
-            self._free.acquire(timeout=_CLOSE_SECONDS)
+            if not self._free.acquire(timeout=_CLOSE_SECONDS):
+                break
         for environment in environments:
             environment.stop()
 

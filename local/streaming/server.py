@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from local.streaming.authorization import Authorization, GatewayError
+from local.streaming.client_request import ClientRequest, RoutedRequest
 from local.streaming.deployed_api import DeployedApi
 from local.streaming.environment_pool import EnvironmentPool
 from local.streaming.execution_environment import ExecutionEnvironment, FunctionFailed, FunctionResponse
-from local.streaming.http_request import HttpRequest, RoutedRequest
 from local.streaming.wire import ClientDisconnected, FunctionTimedOut
 
 _MAX_BODY_BYTES: Final = 10 * 1024 * 1024
+# Lambda's limit.
+_MAX_EVENT_BYTES: Final = 6 * 1024 * 1024
 _VARIABLE: Final = re.compile(r"\$context\.([A-Za-z.]+)")
 # The server decides on these.
 _CONNECTION_HEADERS: Final = frozenset({"connection", "content-length", "transfer-encoding", "keep-alive"})
@@ -40,7 +42,7 @@ class StreamingGateway:
     pools: Mapping[str, EnvironmentPool]
     log: Path
 
-    def route(self, request: HttpRequest) -> RoutedRequest:
+    def route(self, request: ClientRequest) -> RoutedRequest:
         """Match a request to a route.
 
         Raises:
@@ -54,7 +56,7 @@ class StreamingGateway:
         route, parameters = found
         return RoutedRequest(request, self.api, route, path, parameters)
 
-    def error(self, error: GatewayError, request: HttpRequest) -> tuple[int, dict[str, str], bytes]:
+    def error(self, error: GatewayError, request: ClientRequest) -> tuple[int, dict[str, str], bytes]:
         """Return status, headers and body of an error, in the deployed format."""
         response = self.api.gateway_responses[error.type]
         variables = {
@@ -102,18 +104,21 @@ class _Handler(BaseHTTPRequestHandler):
         """Do nothing: only failures are logged."""
 
     def _answer(self) -> None:
-        request = HttpRequest(self.command, self.path, tuple(self.headers.items()), b"")
+        request = ClientRequest(self.command, self.path, tuple(self.headers.items()), b"")
         try:
             request = replace(request, body=self._read_body())
             routed = self.gateway.route(request)
             context = self.gateway.authorization.authorize(routed)
+            event = json.dumps(routed.proxy_event(context)).encode()
+            if len(event) > _MAX_EVENT_BYTES:
+                raise _too_large()
         except GatewayError as error:
             self._send_whole(request, *self.gateway.error(error, request))
             return
         pool = self.gateway.pools[routed.route.function_arn]
         # The failure has been logged and sent. The pool has seen it, too.
         with suppress(FunctionFailed, FunctionTimedOut), pool.lend() as environment:
-            self._invoke(environment, request, routed.proxy_event(context))
+            self._invoke(environment, request, event)
 
     def _read_body(self) -> bytes:
         if "Transfer-Encoding" in self.headers:
@@ -122,12 +127,10 @@ class _Handler(BaseHTTPRequestHandler):
         if not length.isdecimal():
             raise GatewayError("DEFAULT_4XX", "Bad Request")
         if int(length) > _MAX_BODY_BYTES:
-            raise GatewayError("REQUEST_TOO_LARGE", "Request Too Long")
+            raise _too_large()
         return self.rfile.read(int(length))
 
-    def _invoke(
-        self, environment: ExecutionEnvironment, request: HttpRequest, event: Mapping[str, Any]
-    ) -> None:
+    def _invoke(self, environment: ExecutionEnvironment, request: ClientRequest, event: bytes) -> None:
         """Invoke the function and send its response.
 
         Raises:
@@ -136,8 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
         """
         has_begun = False
         try:
-            data = json.dumps(event).encode()
-            response = environment.invoke(data, request_id=request.id, client=self.connection)
+            response = environment.invoke(event, request_id=request.id, client=self.connection)
             has_begun = True
             with closing(response):
                 self._send_response(request, response)
@@ -152,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send_whole(request, 502, headers, b'{"message": "Internal server error"}')
             raise
 
-    def _send_response(self, request: HttpRequest, response: FunctionResponse) -> None:
+    def _send_response(self, request: ClientRequest, response: FunctionResponse) -> None:
         has_body = request.method != "HEAD" and response.status not in _WITHOUT_BODY
         headers = [
             (name, value)
@@ -168,12 +170,14 @@ class _Handler(BaseHTTPRequestHandler):
         if has_body:
             self.wfile.write(b"0\r\n\r\n")
 
-    def _send_whole(self, request: HttpRequest, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    def _send_whole(
+        self, request: ClientRequest, status: int, headers: Mapping[str, str], body: bytes
+    ) -> None:
         self._send_head(request, status, [*headers.items(), ("Content-Length", str(len(body)))])
         if request.method != "HEAD":
             self.wfile.write(body)
 
-    def _send_head(self, request: HttpRequest, status: int, headers: Iterable[tuple[str, str]]) -> None:
+    def _send_head(self, request: ClientRequest, status: int, headers: Iterable[tuple[str, str]]) -> None:
         self.send_response_only(status)
         for name, value in headers:
             # The base class writes Latin-1.
@@ -181,3 +185,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("x-amzn-RequestId", request.id)
         self.send_header("Connection", "close")
         self.end_headers()
+
+
+def _too_large() -> GatewayError:
+    return GatewayError("REQUEST_TOO_LARGE", "Request Too Long")

@@ -152,6 +152,12 @@ def test_a_body_above_10_mb_is_rejected(serve_handler: Serve) -> None:
     assert (status, json.loads(body)["error"]["message"]) == (413, "Request Too Long")
 
 
+def test_an_event_above_lambdas_limit_is_rejected(serve_handler: Serve) -> None:
+    served = serve_handler("echo")
+    status, _, body = call(served.port, "/v1/open", body=b'"' * 4 * 1024 * 1024)
+    assert (status, json.loads(body)["error"]["message"]) == (413, "Request Too Long")
+
+
 def test_an_invalid_length_is_rejected(serve_handler: Serve) -> None:
     served = serve_handler("echo")
     assert call(served.port, "/v1/open", headers={"Content-Length": "-1"}, body=b"")[0] == 400

@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 from local.streaming.authorization import Authorization
+from local.streaming.client_request import ClientRequest, RoutedRequest
 from local.streaming.deployed_api import Authorizer, DeployedApi, Route
-from local.streaming.http_request import HttpRequest, RoutedRequest
 from tests.clock import ManualClock
 
 ALLOW = {"principalId": "key", "policyDocument": {"Statement": {"Effect": "Allow", "Resource": "*"}}}
@@ -31,7 +31,7 @@ def test_a_policy_is_used_until_it_expires() -> None:
     route = Route("id", "/chat", "POST", "arn", Authorizer("id", "arn", ("x-api-key",), 300))
     api = DeployedApi("api", "v1", {}, frozenset(), [route], {})
     request = RoutedRequest(
-        HttpRequest("POST", "/v1/chat", (("X-Api-Key", "a"),), b""), api, route, "/chat", {}
+        ClientRequest("POST", "/v1/chat", (("X-Api-Key", "a"),), b""), api, route, "/chat", {}
     )
     for now, invocations in [(0, 1), (299.9, 1), (300, 2), (599.9, 2), (600, 3)]:
         clock.now = 1000.0 + now

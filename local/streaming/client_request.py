@@ -16,7 +16,7 @@ from local.streaming.deployed_api import DeployedApi, Route
 
 
 @dataclass(frozen=True)
-class HttpRequest:
+class ClientRequest:
     """A request as it arrived.
 
     Attributes:
@@ -50,7 +50,7 @@ class RoutedRequest:
         path_parameters: by name.
     """
 
-    request: HttpRequest
+    request: ClientRequest
     api: DeployedApi
     route: Route
     path: str
