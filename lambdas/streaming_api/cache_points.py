@@ -14,8 +14,8 @@ def read_cache_point(fields: Mapping[str, Any], path: str) -> Mapping[str, Any] 
     """Return the cache point behind a part with `cache_control`, or None.
 
     Args:
-        fields: the part, message or tool.
-        path: its path.
+        fields: the part, message or tool, or the request.
+        path: its path; "" for the request.
 
     Raises:
         MappingError: `cache_control` is invalid.
@@ -23,11 +23,12 @@ def read_cache_point(fields: Mapping[str, Any], path: str) -> Mapping[str, Any] 
     given = fields.get("cache_control")
     if given is None:
         return None
-    control = read_object(given, f"{path}.cache_control")
-    read_choice(control.get("type"), f"{path}.cache_control.type", ("ephemeral",))
+    here = f"{path}.cache_control".lstrip(".")
+    control = read_object(given, here)
+    read_choice(control.get("type"), f"{here}.type", ("ephemeral",))
     point = {"type": "default"}
     if control.get("ttl") is not None:
-        point["ttl"] = read_choice(control["ttl"], f"{path}.cache_control.ttl", LIFETIMES)
+        point["ttl"] = read_choice(control["ttl"], f"{here}.ttl", LIFETIMES)
     return {"cachePoint": point}
 
 

@@ -50,32 +50,32 @@ class Conversation:
         """Add content of the user or of the assistant."""
         self.parts += [Part(role, block, path) for block, path in blocks]
 
-    def add_tool_call(self, id_: str, name: str, arguments: str, *, path: str) -> None:
+    def add_tool_call(self, id_: str, name: str, arguments: str | Mapping[str, Any], *, path: str) -> None:
         """Add a tool call of the assistant.
 
         Args:
-            arguments: JSON text. Text that is no JSON object becomes an argument: models write invalid JSON,
-                which a client cannot repair.
+            arguments: a JSON object, or JSON text. Text that is no JSON object becomes an argument: models
+                write invalid JSON, which a client cannot repair.
         """
-        try:
-            value = parse(arguments) if arguments.strip() else {}
-        except InvalidJson:
-            value = arguments
         use = {
             "toolUseId": self._ids.of_call(id_),
             "name": accepted_name(name),
-            "input": value if isinstance(value, dict) else {"arguments": value},
+            "input": _parsed(arguments) if isinstance(arguments, str) else arguments,
         }
         self.parts.append(Part("assistant", {"toolUse": use}, path))
         self.tool_names.append(name)
 
-    def add_tool_result(self, id_: str, blocks: Iterable[ContentBlock], *, path: str) -> None:
+    def add_tool_result(
+        self, id_: str, blocks: Iterable[ContentBlock], *, path: str, is_error: bool = False
+    ) -> None:
         """Add the result of a tool call. A cache point inside the result is moved behind it."""
         given = [block for block, _ in blocks]
         content = [block for block in given if "cachePoint" not in block]
         points = [block for block in given if "cachePoint" in block]
-        result = {"toolResult": {"toolUseId": self._ids.of_result(id_), "content": content}}
-        self.parts += [Part("user", block, path) for block in (result, *points[-1:])]
+        result: dict[str, Any] = {"toolUseId": self._ids.of_result(id_), "content": content}
+        if is_error:
+            result["status"] = "error"
+        self.parts += [Part("user", block, path) for block in ({"toolResult": result}, *points[-1:])]
 
     def require_content(self, param: str) -> None:
         """Use the system prompt as the message of the user if there is none, because Converse demands one.
@@ -93,6 +93,14 @@ class Conversation:
         paths = self.origins.values()
         self.parts = [Part("user", block, path) for block, path in zip(self.system, paths, strict=True)]
         self.system, self.origins = [], {}
+
+
+def _parsed(arguments: str) -> Mapping[str, Any]:
+    try:
+        value = parse(arguments) if arguments.strip() else {}
+    except InvalidJson:
+        value = arguments
+    return value if isinstance(value, dict) else {"arguments": value}
 
 
 def _has_content(part: Part) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lambdas.streaming_api.mapping_error import MappingError
@@ -100,10 +100,28 @@ def document_block(content: bytes, path: str, *, name: str = "", media_type: str
     extension = name.rpartition(".")[2].lower() if "." in name else ""
     document = {
         "format": _document_format(content, extension, media_type, path),
-        "name": name[:_MAX_NAME_LENGTH] if name.strip() else "document",
+        "name": _document_name(name),
         "source": {"bytes": content},
     }
     return {"document": document}
+
+
+def text_document_block(texts: Sequence[str], *, name: str = "", is_cited: bool = False) -> Block:
+    """Return the block of a document of one or more texts.
+
+    Args:
+        texts: the texts, not all empty.
+        name: the name of the document.
+        is_cited: whether answers cite the texts one by one. Otherwise they are sent as the bytes of a text
+            file, which more models accept.
+    """
+    if is_cited:
+        source: dict[str, Any] = {"content": [{"text": text} for text in texts]}
+        if len(texts) == 1:
+            source = {"text": texts[0]}
+    else:
+        source = {"bytes": "\n\n".join(texts).encode("utf-8", "replace")}
+    return {"document": {"format": "txt", "name": _document_name(name), "source": source}}
 
 
 def file_block(content: bytes, path: str, *, name: str = "", media_type: str = "") -> Block:
@@ -126,6 +144,10 @@ def audio_block(content: bytes, audio_format: str, path: str) -> Block:
     if audio_format not in _AUDIO_FORMATS:
         raise MappingError(path, f"must be one of {', '.join(_AUDIO_FORMATS)}")
     return {"audio": {"format": audio_format, "source": {"bytes": content}}}
+
+
+def _document_name(name: str) -> str:
+    return name[:_MAX_NAME_LENGTH] if name.strip() else "document"
 
 
 def _document_format(content: bytes, extension: str, media_type: str, path: str) -> str:

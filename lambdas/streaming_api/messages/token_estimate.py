@@ -1,0 +1,85 @@
+"""An upper estimate of the input tokens of a request, for models and regions without CountTokens."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from lambdas.streaming_api.messages.media_tokens import document_tokens, image_tokens
+from lambdas.streaming_api.messages.text_tokens import text_tokens
+
+# Tokens around the content: of a request, a message, a block with tools or files, the instructions for tools,
+# and those for an answer in JSON.
+_REQUEST = 40
+_MESSAGE = 10
+_BLOCK = 20
+_TOOLS = 600
+_SCHEMA = 300
+# Characters of a signature or encrypted reasoning for each token of the reasoning, at least.
+_CHARACTERS_OF_REASONING = 4
+
+
+def estimate_tokens(converse: Mapping[str, Any]) -> int:
+    """Return an upper estimate of the tokens of a request, without those of the answer.
+
+    Args:
+        converse: the arguments for `LLMManager.converse`.
+    """
+    total: float = _REQUEST
+    for message in converse["messages"]:
+        total += _MESSAGE + _sum(message["content"])
+    total += _sum(converse.get("system", ()))
+    tools = converse.get("tool_config", {}).get("tools", ())
+    if tools:
+        total += _TOOLS + sum(_BLOCK + _json_tokens(tool) for tool in tools)
+    return math.ceil(total) + schema_tokens(converse)
+
+
+def schema_tokens(converse: Mapping[str, Any]) -> int:
+    """Return an upper estimate of the tokens of `output_config`, which CountTokens does not count."""
+    if "output_config" not in converse:
+        return 0
+    return math.ceil(_SCHEMA + _json_tokens(converse["output_config"]))
+
+
+def _sum(blocks: Sequence[Mapping[str, Any]]) -> float:
+    return sum(tokens for block in blocks for tokens in _block_tokens(block))
+
+
+def _block_tokens(block: Mapping[str, Any]) -> Iterator[float]:
+    for kind, value in block.items():
+        match kind:
+            case "text":
+                yield text_tokens(value)
+            case "image":
+                yield _BLOCK + image_tokens(value["source"]["bytes"])
+            case "document":
+                yield _BLOCK + _document_tokens(value)
+            case "toolResult":
+                yield _BLOCK + text_tokens(value["toolUseId"]) + _sum(value["content"])
+            case "reasoningContent":
+                yield _BLOCK + _reasoning_tokens(value)
+            case "toolUse" | "searchResult":
+                yield _BLOCK + _json_tokens(value)
+
+
+def _document_tokens(document: Mapping[str, Any]) -> float:
+    source = document["source"]
+    around = text_tokens(document["name"] + document.get("context", ""))
+    if "bytes" in source:
+        return around + document_tokens(source["bytes"], document["format"])
+    return around + sum(_BLOCK + text_tokens(item["text"]) for item in source.get("content", [source]))
+
+
+def _reasoning_tokens(reasoning: Mapping[str, Any]) -> float:
+    """Return the tokens of reasoning. Its text may be a summary, and its signature has all of it."""
+    if "redactedContent" in reasoning:
+        return len(reasoning["redactedContent"]) / _CHARACTERS_OF_REASONING
+    text = reasoning["reasoningText"]
+    return max(text_tokens(text["text"]), len(text["signature"]) / _CHARACTERS_OF_REASONING)
+
+
+def _json_tokens(value: Any) -> float:
+    return text_tokens(json.dumps(value, ensure_ascii=False))
