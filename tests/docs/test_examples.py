@@ -54,6 +54,7 @@ def test_every_page_about_the_library_has_an_example() -> None:
         "chat-completions.md",
         "contributing.md",
         "how-it-works.md",
+        "messages.md",
         "mutation-testing.md",
         "responses.md",
     }

@@ -69,7 +69,7 @@ def _image_size(content: bytes) -> tuple[int, int] | None:
 def _jpeg_size(content: bytes) -> tuple[int, int] | None:
     position = 2
     while content[position : position + 1] == b"\xff":
-        marker, length = content[position + 1], struct.unpack_from(">H", content, position + 2)[0]
+        marker, length = struct.unpack_from(">BH", content, position + 1)
         # Start of frame; C4, C8 and CC are tables.
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             height, width = struct.unpack_from(">HH", content, position + 5)

@@ -12,6 +12,14 @@ from lambdas.streaming_api.messages.answer_blocks import AnswerBlocks
 from lambdas.streaming_api.messages.request import MessagesRequest
 from llmmanager import StreamingResponse
 
+# Clients replace these counts by those of `message_delta`, and keep others.
+_NO_TOKENS = {
+    "input_tokens": 0,
+    "cache_creation_input_tokens": 0,
+    "cache_read_input_tokens": 0,
+    "output_tokens": 0,
+}
+
 
 def message_events(
     request: MessagesRequest, stream: StreamingResponse, *, id_: str, request_id: str | None = None
@@ -32,7 +40,7 @@ def message_events(
         **new_message(id_, stream.model_used),
         "stop_reason": None,
         "stop_sequence": None,
-        "usage": usage_of(usage),
+        "usage": _NO_TOKENS,
     }
     yield "message_start", {"type": "message_start", "message": start}
     yield "ping", {"type": "ping"}

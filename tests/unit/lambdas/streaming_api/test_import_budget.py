@@ -21,3 +21,9 @@ def test_the_mapping_of_responses_loads_nothing_heavy() -> None:
     )
     assert "lambdas.streaming_api.responses.request" in loaded
     assert not HEAVY & loaded
+
+
+def test_the_mapping_of_messages_loads_nothing_heavy() -> None:
+    loaded = loaded_by("import lambdas.streaming_api.messages.answer, lambdas.streaming_api.messages.stream")
+    assert "lambdas.streaming_api.messages.request" in loaded
+    assert not HEAVY & loaded
