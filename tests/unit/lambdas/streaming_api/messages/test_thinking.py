@@ -159,6 +159,17 @@ def test_invalid_thinking_is_rejected_with_the_path_of_the_field(fields: Any, pa
     assert rejection(**fields).param == param
 
 
+@row("`thinking`, `output_config.effort`")
+def test_the_first_requested_model_decides_on_the_form() -> None:
+    fields = {"max_tokens": LONG, "thinking": enabled(2000), "output_config": {"effort": "low"}}
+    first, second = (
+        converse(model_ids=models, **fields)["additional_model_request_fields"]
+        for models in ((OPUS_5_5, NOVA_2), (NOVA_2, OPUS_5_5))
+    )
+    assert set(first) == {"thinking", "output_config"}
+    assert set(second) == {"reasoningConfig"}
+
+
 def test_nothing_is_sent_without_thinking_and_effort() -> None:
     assert all(
         "additional_model_request_fields" not in converse(model_ids=(model,)) for model in (OPUS_5_5, GPT)
