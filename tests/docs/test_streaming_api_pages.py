@@ -10,12 +10,13 @@ import pytest
 
 from lambdas.streaming_api.chat_completions.request_fields import CHAT_FIELDS
 from lambdas.streaming_api.field_treatment import FieldTreatment
+from lambdas.streaming_api.messages.request_fields import MESSAGES_FIELDS
 from lambdas.streaming_api.responses.request_fields import RESPONSES_FIELDS
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs/streaming-api"
 TESTS = ROOT / "tests/unit/lambdas/streaming_api"
-TABLES = ("| in the request |", "| from Converse |", "| error |")
+TABLES = ("| in the request |", "| from Converse |", "| error |", "| the count |", "| the list |")
 
 
 def documented_rows(page: str) -> list[str]:
@@ -45,7 +46,11 @@ def rows_of_tests(*folders: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("page", "folders"),
-    [("chat-completions.md", ("", "chat_completions")), ("responses.md", ("responses",))],
+    [
+        ("chat-completions.md", ("", "chat_completions")),
+        ("messages.md", ("messages",)),
+        ("responses.md", ("responses",)),
+    ],
 )
 def test_each_row_has_a_test_and_each_tested_row_is_documented(page: str, folders: tuple[str, ...]) -> None:
     documented, tested = documented_rows(page), rows_of_tests(*folders)
@@ -54,7 +59,12 @@ def test_each_row_has_a_test_and_each_tested_row_is_documented(page: str, folder
 
 
 @pytest.mark.parametrize(
-    ("page", "fields"), [("chat-completions.md", CHAT_FIELDS), ("responses.md", RESPONSES_FIELDS)]
+    ("page", "fields"),
+    [
+        ("chat-completions.md", CHAT_FIELDS),
+        ("messages.md", MESSAGES_FIELDS),
+        ("responses.md", RESPONSES_FIELDS),
+    ],
 )
 def test_a_page_names_every_field_without_effect_and_every_field_that_is_not_supported(
     page: str, fields: FieldTreatment

@@ -20,7 +20,7 @@ from lambdas.streaming_api.mapped_request import MappedRequest
 from lambdas.streaming_api.messages.betas import INTERLEAVED_THINKING, beta_fields
 from lambdas.streaming_api.messages.messages import read_conversation
 from lambdas.streaming_api.messages.output_format import read_output_format
-from lambdas.streaming_api.messages.request_fields import FIELDS
+from lambdas.streaming_api.messages.request_fields import MESSAGES_FIELDS
 from lambdas.streaming_api.messages.thinking import read_thinking, thinking_fields
 from lambdas.streaming_api.messages.tool_fields import ONE_CALL, ignored_tool_fields, read_tools
 from lambdas.streaming_api.model_features import base_id, is_claude
@@ -112,7 +112,7 @@ def _read(body: Mapping[str, Any], model_ids: Sequence[str], betas: Sequence[str
         converse={name: value for name, value in converse.items() if value},
         stream=optional_flag(body.get("stream"), "stream"),
         ignored=(
-            *FIELDS.ignored_fields(body),
+            *MESSAGES_FIELDS.ignored_fields(body),
             *ignored_tool_fields(body),
             *parameters.ignored,
             *additional.ignored,

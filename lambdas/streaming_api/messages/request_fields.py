@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lambdas.streaming_api.field_treatment import FieldTreatment
 
-FIELDS = FieldTreatment(
+MESSAGES_FIELDS = FieldTreatment(
     # `models` is an extension, and `output_format` the former name of `output_config.format`.
     mapped=frozenset(
         (

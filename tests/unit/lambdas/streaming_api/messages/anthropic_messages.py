@@ -1,10 +1,9 @@
-"""Requests for tests, and the rows of the documented tables that tests show."""
+"""Requests for tests."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from lambdas.streaming_api.mapping_error import MappingError
 from lambdas.streaming_api.messages.request import MessagesRequest, read_messages_request
@@ -24,18 +23,6 @@ WEATHER = {
     "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}},
 }
 EPHEMERAL = {"type": "ephemeral"}
-
-Test = TypeVar("Test", bound=Callable[..., None])
-
-
-def row(first_cell: str) -> Callable[[Test], Test]:
-    """Mark a test as the one that shows a row of a table in docs/streaming-api/messages.md."""
-
-    def mark(test: Test) -> Test:
-        test.__dict__.setdefault("messages_rows", []).append(first_cell)
-        return test
-
-    return mark
 
 
 def mapped(

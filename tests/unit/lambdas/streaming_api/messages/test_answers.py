@@ -32,8 +32,8 @@ from tests.unit.lambdas.streaming_api.messages.anthropic_messages import (
     converse,
     encoded,
     mapped,
-    row,
 )
+from tests.unit.lambdas.streaming_api.rows import row
 
 TEXT = {"text": "Hello"}
 FORMAT = {"type": "json_schema", "schema": {"type": "object"}}

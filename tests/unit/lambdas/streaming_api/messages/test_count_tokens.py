@@ -21,10 +21,10 @@ from tests.unit.lambdas.streaming_api.messages.anthropic_messages import (
     document,
     mapped,
     pdf,
-    row,
     text,
     user,
 )
+from tests.unit.lambdas.streaming_api.rows import row
 
 REGIONS = ("us-east-1", "us-west-2", "eu-central-1")
 SCHEMA = {"type": "json_schema", "schema": {"type": "object", "additionalProperties": False}}

@@ -13,7 +13,7 @@ from lambdas.streaming_api.api_error import (
 from lambdas.streaming_api.mapping_error import unsupported
 from llmmanager import AuthenticationError, RequestValidationError
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import DeadlineExceededError
-from tests.unit.lambdas.streaming_api.messages.anthropic_messages import row
+from tests.unit.lambdas.streaming_api.rows import row
 
 
 def type_and_code(error: ApiError) -> tuple[int, str, str | None]:

@@ -24,10 +24,10 @@ from tests.unit.lambdas.streaming_api.messages.anthropic_messages import (
     plain,
     rejection,
     result,
-    row,
     text,
     user,
 )
+from tests.unit.lambdas.streaming_api.rows import row
 
 POINT = {"cachePoint": {"type": "default"}}
 LATER = {"role": "system", "content": "Be kind."}

@@ -8,7 +8,8 @@ import pytest
 
 from lambdas.streaming_api.mapping_error import MappingError
 from lambdas.streaming_api.messages.models import model_document, models_page
-from tests.unit.lambdas.streaming_api.messages.anthropic_messages import HAIKU_4_5, row
+from tests.unit.lambdas.streaming_api.messages.anthropic_messages import HAIKU_4_5
+from tests.unit.lambdas.streaming_api.rows import row
 
 DOCUMENTS = [model_document(name, "a.model") for name in "abcde"]
 

@@ -18,8 +18,8 @@ from tests.unit.lambdas.streaming_api.messages.anthropic_messages import (
     converse,
     mapped,
     rejection,
-    row,
 )
+from tests.unit.lambdas.streaming_api.rows import row
 
 SCHEMA = {
     "type": "object",

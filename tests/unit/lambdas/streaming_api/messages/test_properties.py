@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lambdas.streaming_api.field_origins import client_problem
 from lambdas.streaming_api.mapping_error import MappingError
 from lambdas.streaming_api.messages.request import MessagesRequest, read_messages_request
-from lambdas.streaming_api.messages.request_fields import FIELDS
+from lambdas.streaming_api.messages.request_fields import MESSAGES_FIELDS
 from lambdas.streaming_api.messages.token_estimate import estimate_tokens
 from llmmanager.bedrock.validation.request import CONVERSE_FIELDS, check_request
 from tests.unit.lambdas.streaming_api.messages.anthropic_messages import (
@@ -142,7 +142,7 @@ FIELDS_OF_BODIES: dict[str, st.SearchStrategy[Any]] = {
     "metadata": st.dictionaries(TEXTS, TEXTS, max_size=2),
     "service_tier": st.sampled_from(["auto", "flex", "batch"]),
 }
-KNOWN = sorted(set(FIELDS.mapped) | set(FIELDS.ignored) | set(FIELDS.unsupported))
+KNOWN = sorted(set(MESSAGES_FIELDS.mapped) | set(MESSAGES_FIELDS.ignored) | set(MESSAGES_FIELDS.unsupported))
 
 
 def chosen(strategies: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:

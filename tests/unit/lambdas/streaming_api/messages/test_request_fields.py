@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from lambdas.streaming_api.messages.request_fields import FIELDS
-from tests.unit.lambdas.streaming_api.messages.anthropic_messages import mapped, rejection, row
+from lambdas.streaming_api.messages.request_fields import MESSAGES_FIELDS
+from tests.unit.lambdas.streaming_api.messages.anthropic_messages import mapped, rejection
+from tests.unit.lambdas.streaming_api.rows import row
 
 TYPES = json.loads(Path(__file__).with_name("request_fields.json").read_text())["types"]
 TREATMENTS = {"mapped", "ignored", "rejected", "no effect", "header"}
@@ -31,9 +32,9 @@ def test_the_list_of_fields_is_that_of_the_code() -> None:
     by_treatment = {
         name: {field for field, treatment in requests.items() if treatment == name} for name in TREATMENTS
     }
-    assert by_treatment["mapped"] == set(FIELDS.mapped) - NOT_IN_PACKAGE
-    assert by_treatment["ignored"] == set(FIELDS.ignored)
-    assert by_treatment["rejected"] == set(FIELDS.unsupported)
+    assert by_treatment["mapped"] == set(MESSAGES_FIELDS.mapped) - NOT_IN_PACKAGE
+    assert by_treatment["ignored"] == set(MESSAGES_FIELDS.ignored)
+    assert by_treatment["rejected"] == set(MESSAGES_FIELDS.unsupported)
     assert by_treatment["no effect"] == set()
 
 
@@ -47,24 +48,24 @@ def test_every_field_inside_of_others_has_a_treatment() -> None:
 
 
 @row("fields that are not supported")
-@pytest.mark.parametrize("name", sorted(FIELDS.unsupported))
+@pytest.mark.parametrize("name", sorted(MESSAGES_FIELDS.unsupported))
 def test_a_field_that_is_not_supported_is_rejected_by_name(name: str) -> None:
     error = rejection(**{name: REJECTED_VALUES[name]})
     assert (error.param, error.code) == (name, "unsupported_parameter")
     assert error.problem.startswith("is not supported; ")
 
 
-@pytest.mark.parametrize("name", sorted(FIELDS.unsupported))
+@pytest.mark.parametrize("name", sorted(MESSAGES_FIELDS.unsupported))
 def test_null_and_neutral_values_of_fields_that_are_not_supported_are_accepted(name: str) -> None:
-    for value in (None, *FIELDS.unsupported[name][0]):
+    for value in (None, *MESSAGES_FIELDS.unsupported[name][0]):
         assert mapped(**{name: value}).ignored == ()
 
 
 @row("fields without effect")
-@pytest.mark.parametrize("name", sorted(FIELDS.ignored))
+@pytest.mark.parametrize("name", sorted(MESSAGES_FIELDS.ignored))
 def test_a_field_without_effect_is_reported_unless_it_is_neutral(name: str) -> None:
     assert mapped(**{name: "x"}).ignored == (name,)
-    for value in (None, *FIELDS.ignored[name]):
+    for value in (None, *MESSAGES_FIELDS.ignored[name]):
         assert mapped(**{name: value}).ignored == ()
 
 

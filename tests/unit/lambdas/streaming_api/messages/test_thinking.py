@@ -16,8 +16,8 @@ from tests.unit.lambdas.streaming_api.messages.anthropic_messages import (
     converse,
     mapped,
     rejection,
-    row,
 )
+from tests.unit.lambdas.streaming_api.rows import row
 
 LONG = 50_000
 

@@ -20,9 +20,9 @@ from tests.unit.lambdas.streaming_api.messages.anthropic_messages import (
     mapped,
     rejection,
     result,
-    row,
     user,
 )
+from tests.unit.lambdas.streaming_api.rows import row
 
 LONG = "mcp__" + "weather__" * 10
 
