@@ -5,9 +5,6 @@ With the setting `api_auth: "api_key"`, a signed request must also carry an API 
 
 from __future__ import annotations
 
-import json
-from typing import Any, Final
-
 from aws_cdk import Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_dynamodb as dynamodb
@@ -20,11 +17,11 @@ from infra.bucket import allow_listing
 from infra.catalog_table import allow_sharing_cooldowns
 from infra.events import REQUEST_LOST_SECONDS
 from infra.input_files import allow_input_files
-from infra.log_group import build_log_group
 from infra.nag import acknowledge
 from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, PythonFunction
 from infra.request_table import allow_idempotency
+from infra.rest_api import add_gateway_response, build_rest_api, known_paths
 from infra.settings import DeploymentSettings
 from infra.state_machine import StateMachine
 from lambdas.contract import (
@@ -36,19 +33,6 @@ from lambdas.contract import (
     EnvironmentVariable,
 )
 from lambdas.http_api.routes import ROUTES
-
-_ACCESS_LOG: Final = {
-    "requestId": "$context.requestId",
-    "requestTime": "$context.requestTime",
-    "caller": "$context.identity.userArn",
-    "sourceIp": "$context.identity.sourceIp",
-    "method": "$context.httpMethod",
-    "route": "$context.resourcePath",
-    "status": "$context.status",
-    "responseLength": "$context.responseLength",
-    "latencyMs": "$context.responseLatency",
-    "error": "$context.error.responseType",
-}
 
 
 class HttpApi(Construct):
@@ -136,33 +120,18 @@ class HttpApi(Construct):
         allow_listing(function, bucket)
 
     def _build_api(self, settings: DeploymentSettings) -> apigateway.RestApi:
-        api = apigateway.RestApi(
+        api = build_rest_api(
             self,
-            "Api",
-            # This name is the only dimension that separates the metrics of two APIs in CloudWatch.
-            rest_api_name=Stack.of(self).stack_name,
+            settings=settings,
+            name=Stack.of(self).stack_name,
             description="Amazon Bedrock across models and regions",
-            endpoint_types=[apigateway.EndpointType.REGIONAL],
-            # API Gateway writes logs with a role of the account. Without it, a stage with logs is rejected.
-            cloud_watch_role=True,
-            deploy_options=apigateway.StageOptions(
-                stage_name="prod",
-                tracing_enabled=settings.tracing,
-                throttling_rate_limit=settings.api_rate_limit,
-                throttling_burst_limit=settings.api_burst_limit,
-                access_log_destination=apigateway.LogGroupLogDestination(
-                    build_log_group(self, "AccessLogs", settings)
-                ),
-                access_log_format=apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG)),
-            ),
+            stage_name="prod",
+            access_log={"caller": "$context.identity.userArn"},
+            sets_log_role=True,
         )
-        # The stack's output ApiUrl has the same value.
-        api.node.try_remove_child("Endpoint")
-        _acknowledge_findings(api)
-        if not settings.tracing:
-            acknowledge(
-                api, "Serverless-APIGWXrayEnabled", reason="The setting tracing is off: traces cost money"
-            )
+        acknowledge(
+            api, "AwsSolutions-COG4", reason="Every method requires a request signed by an IAM user or role"
+        )
         return api
 
     def _build_routes(self, function: PythonFunction, *, key_required: bool) -> None:
@@ -170,7 +139,7 @@ class HttpApi(Construct):
         # Unknown paths and methods reach the function too, which answers 404 or 405. API Gateway itself would
         # report a missing authentication token.
         routes = [(route.method, route.path) for route in ROUTES]
-        unknown_methods = [("ANY", path) for path in _known_paths()]
+        unknown_methods = [("ANY", path) for path in known_paths(route.path for route in ROUTES)]
         for method, path in (*routes, *unknown_methods, ("ANY", "/{proxy+}")):
             self.api.root.resource_for_path(path).add_method(
                 method,
@@ -207,7 +176,7 @@ class HttpApi(Construct):
             detail="The request is not signed with AWS Signature Version 4.",
         )
         self._add_gateway_response(
-            "Throttled", apigateway.ResponseType.THROTTLED, headers={"Retry-After": "'1'"}
+            "Throttled", apigateway.ResponseType.THROTTLED, headers={"Retry-After": "1"}
         )
         # Lambda has no free concurrency for the function. By default, the caller gets a bare 500 or 504.
         self._add_gateway_response(
@@ -215,7 +184,7 @@ class HttpApi(Construct):
             apigateway.ResponseType.INTEGRATION_FAILURE,
             status=503,
             detail="The API is at its concurrency limit, and the request was not started. Retry later.",
-            headers={"Retry-After": "'2'"},
+            headers={"Retry-After": "2"},
         )
 
     def _add_gateway_response(
@@ -227,60 +196,17 @@ class HttpApi(Construct):
         detail: str | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
-        self.api.add_gateway_response(
+        body = {
+            "type": f"{PROBLEM_TYPE_PREFIX}gateway",
+            "title": "$context.error.responseType",
+            "detail": detail or "$context.error.message",
+            "requestId": "$context.requestId",
+        }
+        add_gateway_response(
+            self.api,
             name,
-            type=response_type,
-            status_code=None if status is None else str(status),
-            # API Gateway uses this template for every Accept header. The response header below replaces the
-            # content type in its name.
-            templates={"application/json": _problem(detail)},
-            response_headers={"Content-Type": f"'{PROBLEM_CONTENT_TYPE}'", **(headers or {})},
+            response_type,
+            status=status,
+            body=body,
+            headers={"Content-Type": PROBLEM_CONTENT_TYPE, **(headers or {})},
         )
-
-
-def _known_paths() -> list[str]:
-    """Return the paths of all routes and of their parents, sorted."""
-    known = {"/"}
-    for route in ROUTES:
-        parts = route.path.split("/")
-        known |= {"/".join(parts[:end]) for end in range(2, len(parts) + 1)}
-    return sorted(known)
-
-
-def _acknowledge_findings(api: apigateway.RestApi) -> None:
-    acknowledge(
-        api, "AwsSolutions-COG4", reason="Every method requires a request signed by an IAM user or role"
-    )
-    acknowledge(
-        api,
-        "AwsSolutions-APIG2",
-        reason="The function validates every field and reports all errors; API Gateway would report one",
-    )
-    acknowledge(
-        api,
-        "AwsSolutions-APIG3",
-        reason="Callers without credentials of the account are denied; a web ACL costs 5 USD a month",
-    )
-    acknowledge(
-        api,
-        "AwsSolutions-APIG6",
-        reason="The access log has one line per request. API Gateway would keep execution logs forever, in "
-        "a log group that the stack cannot delete",
-    )
-    managed = "arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
-    acknowledge(
-        api,
-        f"AwsSolutions-IAM4[Policy::{managed}]",
-        reason="The role with which API Gateway writes logs requires this policy",
-    )
-
-
-def _problem(detail: str | None) -> str:
-    body: dict[str, Any] = {
-        "type": f"{PROBLEM_TYPE_PREFIX}gateway",
-        "title": "$context.error.responseType",
-        "detail": detail or "$context.error.message",
-        "requestId": "$context.requestId",
-    }
-    # messageString is the message as a JSON string, with its quotes.
-    return json.dumps(body).replace('"$context.error.message"', "$context.error.messageString")
