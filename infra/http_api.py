@@ -5,7 +5,6 @@ With the setting `api_auth: "api_key"`, a signed request must also carry an API 
 
 from __future__ import annotations
 
-from aws_cdk import Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
@@ -123,7 +122,6 @@ class HttpApi(Construct):
         api = build_rest_api(
             self,
             settings=settings,
-            name=Stack.of(self).stack_name,
             description="Amazon Bedrock across models and regions",
             stage_name="prod",
             access_log={"caller": "$context.identity.userArn"},

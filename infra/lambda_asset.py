@@ -21,6 +21,8 @@ from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from lambdas.contract import STREAMING_WRAPPER
+
 ROOT: Final = Path(__file__).resolve().parent.parent
 LOCK: Final = ROOT / "requirements" / "lambda.txt"
 LAMBDA_PYTHON: Final = "3.13"
@@ -46,8 +48,8 @@ SERVICES: Final = frozenset(
 )
 
 _SOURCES: Final = ("lambdas", "llmmanager")
-# Lambda starts the streaming runtime with this script. Not every checkout keeps its mode.
-_EXECUTABLE: Final = Path("lambdas/streaming_wrapper")
+# Not every checkout keeps the mode of the script.
+_EXECUTABLE: Final = Path(STREAMING_WRAPPER)
 # Test doubles and byte code.
 _LEFT_OUT: Final = frozenset({"testing", "__pycache__"})
 # Of these folders, only these subfolders are included.

@@ -22,6 +22,7 @@ from infra.nag import acknowledge
 from infra.schedule_expression import DAY_SECONDS, longest_pause_seconds
 from infra.settings import DeploymentSettings, SettingsError
 from infra.state_machine import service_principal
+from infra.streaming_api import StreamingApi
 from lambdas.contract import Metric, MetricDimension
 
 # When a refresh fails, the last successful one stays in use. That is safe for a day.
@@ -54,6 +55,7 @@ class Observability(Construct):
         settings: DeploymentSettings,
         namespace: str,
         http_api: HttpApi,
+        streaming_api: StreamingApi,
         batch: BatchProcessing,
         dead_letter_queue: sqs.IQueue,
     ) -> None:
@@ -61,8 +63,20 @@ class Observability(Construct):
         self._namespace = namespace
         self._topic = self._build_topic(settings)
         worker = batch.worker.function
-        self._http_errors = http_api.api.metric_server_error(statistic="Sum")
-        self._http_p99 = http_api.api.metric_latency(statistic="p99")
+        # These have the name of both APIs as their dimension.
+        self._api_errors = http_api.api.metric_server_error(statistic="Sum")
+        stages = {
+            "HTTP API": http_api.api.deployment_stage,
+            "streaming API": streaming_api.api.deployment_stage,
+        }
+        self._errors_by_api = [
+            stage.metric_server_error(statistic="Sum", label=label) for label, stage in stages.items()
+        ]
+        self._http_p99 = http_api.api.deployment_stage.metric_latency(statistic="p99")
+        self._streams = streaming_api.handler.function.metric(
+            "ConcurrentExecutions", statistic="Maximum", label="concurrent streams"
+        )
+        self._stream_throttles = streaming_api.handler.function.metric_throttles()
         machine = batch.state_machine.machine
         self._batches_failed = machine.metric_failed()
         self._batches_timed_out = machine.metric_timed_out()
@@ -113,7 +127,8 @@ class Observability(Construct):
             )
 
     def _build_alarms(self) -> None:
-        self._alarm("HttpErrors", self._http_errors, 5, "The HTTP API returned 5XX five times in 5 minutes")
+        errors = "The HTTP API and the streaming API returned 5XX five times in 5 minutes"
+        self._alarm("HttpErrors", self._api_errors, 5, errors)
         slow = "1 % of the HTTP API's responses take more than 25 s"
         self._alarm("HttpSlow", self._http_p99, _SLOW_MS, slow, 3)
         self._alarm("BatchFailed", self._batches_failed, 1, "A batch failed")
@@ -198,10 +213,11 @@ class Observability(Construct):
                 ("Estimated cost by model and region", [self._by_target(Metric.COST)]),
             ],
             [
-                ("HTTP: 5XX", [self._http_errors]),
+                ("5XX by API", self._errors_by_api),
                 ("HTTP: p99 latency, ms", [self._http_p99]),
                 ("Batches and queues", batches),
             ],
+            [("Streaming: concurrency", [self._streams, self._stream_throttles])],
         ]
         cloudwatch.Dashboard(
             self,

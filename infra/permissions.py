@@ -28,6 +28,7 @@ from constructs import Construct
 
 from infra.model_targets import access_methods, is_in_catalog
 from infra.nag import acknowledge_wildcards
+from infra.python_function import PythonFunction
 from llmmanager.bedrock.catalog.catalog_entries import AccessMethod, Catalog
 from llmmanager.bedrock.catalog.names import ResolvedModel
 
@@ -161,6 +162,24 @@ class InvokeModels(Construct):
         """Allow the role to invoke the models."""
         for policy in self._policies:
             role.add_managed_policy(policy)
+
+
+def allow_counting_tokens(
+    function: PythonFunction, models: Iterable[ResolvedModel], regions: Sequence[str]
+) -> None:
+    """Let the function count the tokens of a request for the configured models.
+
+    Bedrock counts tokens by the id of a model, also in regions that serve it only through profiles. It does
+    not count them for other resources, such as application inference profiles.
+    """
+    ids = _unique(model.model_id for model in models if not model.model_id.startswith("arn:"))
+    if ids:
+        function.allow(
+            "bedrock:CountTokens",
+            resources=[_substituted(_model_arn(model_id, "*")) for model_id in ids],
+            conditions={"StringEquals": {_REQUESTED_REGION: list(regions)}},
+            reason="The condition limits the regions. An ARN per region would exceed the limit of a policy",
+        )
 
 
 def _to_cdk(statement: Statement) -> iam.PolicyStatement:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from aws_cdk import Stack
 from aws_cdk import aws_apigateway as apigateway
 from constructs import Construct
 
@@ -30,7 +31,6 @@ def build_rest_api(
     scope: Construct,
     *,
     settings: DeploymentSettings,
-    name: str,
     description: str,
     stage_name: str,
     access_log: Mapping[str, str],
@@ -38,8 +38,10 @@ def build_rest_api(
 ) -> apigateway.RestApi:
     """Return a regional REST API with one stage and an access log with a line per request.
 
+    The APIs of a stack have the same name and different stages. So the metrics of the name are those of all
+    APIs, for an alarm, and CloudWatch still has the metrics of each stage.
+
     Args:
-        name: the only dimension that separates the metrics of two APIs in CloudWatch.
         access_log: fields of a log line, besides those of every API.
         sets_log_role: whether the API sets the role of the account with which API Gateway writes logs. A
             stage with logs is rejected without it. One API of the stack sets it.
@@ -47,7 +49,7 @@ def build_rest_api(
     api = apigateway.RestApi(
         scope,
         "Api",
-        rest_api_name=name,
+        rest_api_name=Stack.of(scope).stack_name,
         description=description,
         endpoint_types=[apigateway.EndpointType.REGIONAL],
         cloud_watch_role=sets_log_role,

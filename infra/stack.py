@@ -23,7 +23,9 @@ from infra.observability import Observability
 from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, shared_code
 from infra.request_table import build_request_table, expire_requests
+from infra.rest_api import log_role
 from infra.settings import DeploymentSettings, SettingsError
+from infra.streaming_api import StreamingApi
 from lambdas.contract import METRICS_NAMESPACE, EnvironmentVariable
 from llmmanager.bedrock.catalog.catalog_entries import Catalog
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
@@ -93,19 +95,35 @@ class LlmManagerStack(Stack):
             request_queue=events_entry_point.request_queue,
             invoke_models=invoke_models,
         )
-        KeyAuthorizer(self, "KeyAuthorizer", base=base, table=key_table)
+        streaming_api = StreamingApi(
+            self,
+            "StreamingApi",
+            base=base,
+            bucket=bucket,
+            table=table,
+            request_table=request_table,
+            authorizer=KeyAuthorizer(self, "KeyAuthorizer", base=base, table=key_table),
+            invoke_models=invoke_models,
+            log_role=log_role(http_api.api),
+        )
         Observability(
             self,
             "Observability",
             settings=settings,
             namespace=namespace,
             http_api=http_api,
+            streaming_api=streaming_api,
             batch=batch,
             dead_letter_queue=events_entry_point.dead_letter_queue,
         )
         for number, warning in enumerate(settings.warnings):
             Annotations.of(self).add_warning_v2(f"llmmanager:settings-{number}", warning)
         self._output("ApiUrl", http_api.url, "Base URL of the HTTP API (requests are signed with SigV4)")
+        self._output(
+            "StreamingApiUrl",
+            streaming_api.url,
+            "Base URL of the streaming API for OpenAI's clients, with a key. Anthropic's clients add /v1",
+        )
         if http_api.api_key is not None:
             self._output("ApiKeyId", http_api.api_key.key_id, "Id of the first API key")
         self._output("BatchBucketName", bucket.bucket_name, "Bucket for batch files and results")

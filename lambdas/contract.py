@@ -11,6 +11,9 @@ GATEWAY_SECONDS = 29
 STREAMING_SECONDS = 900
 """API Gateway's timeout of a streamed response, in seconds. It is also the timeout of the function."""
 
+STREAMING_WRAPPER = "lambdas/streaming_wrapper"
+"""The script in the functions' code with which Lambda starts the streaming runtime."""
+
 
 class EnvironmentVariable:
     """Environment variables that the template sets and the functions read."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib import import_module
-from typing import Any, Final
+from typing import Any
 
 from lambdas.api_keys.api_key import KeyIdentity
 from lambdas.buffered_response import buffered
+from lambdas.contract import STREAMING_SECONDS
 from lambdas.shared.http_request import HttpRequest
 from lambdas.shared.observability import logger
 from lambdas.shared.route import match_path
@@ -18,14 +19,11 @@ from lambdas.streaming_api.cors import preflight_response, with_cors
 from lambdas.streaming_api.error_response import error_response
 from lambdas.streaming_api.routes import ROUTES
 
-# API Gateway's timeout of a streamed response.
-_STREAMING_SECONDS: Final = 900.0
-
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: Any) -> StreamedResponse:
     """Respond to one request, on the streaming runtime."""
-    request = HttpRequest(event, context, gateway_seconds=_STREAMING_SECONDS)
+    request = HttpRequest(event, context, gateway_seconds=STREAMING_SECONDS)
     return with_cors(request, _respond(request))
 
 

@@ -47,6 +47,11 @@ class SynthesisedStack:
             if resource["Type"] == resource_type
         }
 
+    def of_api(self, resource_type: str, api: str) -> dict[str, dict[str, Any]]:
+        """Return the properties of all resources of a type that belong to a REST API, by name."""
+        found = self.of_type(resource_type).items()
+        return {name: resource for name, resource in found if resource["RestApiId"] == f"<{api}>"}
+
     def definition(self, state_machine: str) -> dict[str, Any]:
         """Return a state machine's definition, with functions as ARNs that end with their names."""
         text = self.of_type("AWS::StepFunctions::StateMachine")[state_machine]["DefinitionString"]

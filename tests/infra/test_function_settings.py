@@ -31,6 +31,7 @@ ONLY_IN = {
         settings.request_lost_seconds,
         settings.key_table,
     ),
+    "StreamingApiHandlerFunction": (settings.request_table,),
     "KeyAuthorizerHandlerFunction": (settings.key_table,),
     "EventsHandlerFunction": (
         settings.batch_state_machine_arn,

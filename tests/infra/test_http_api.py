@@ -48,26 +48,31 @@ def paths(stack: Any) -> dict[str, str]:
     return {f"<{name}>": path(f"<{name}>") for name in resources}
 
 
+def gateway_responses(stack: Any) -> dict[str, dict[str, Any]]:
+    found = stack.of_api("AWS::ApiGateway::GatewayResponse", "HttpApi").values()
+    return {response["ResponseType"]: response for response in found}
+
+
 def test_the_api_has_exactly_these_routes(stack: Any) -> None:
     known = paths(stack)
-    methods = stack.of_type("AWS::ApiGateway::Method").values()
+    methods = stack.of_api("AWS::ApiGateway::Method", "HttpApi").values()
     assert {
         f"{method['HttpMethod']} {known.get(method['ResourceId'], '')}" for method in methods
     } == ROUTES | OTHERS
 
 
 def test_every_method_requires_a_signed_request(stack: Any) -> None:
-    for name, method in stack.of_type("AWS::ApiGateway::Method").items():
+    for name, method in stack.of_api("AWS::ApiGateway::Method", "HttpApi").items():
         assert method["AuthorizationType"] == "AWS_IAM", name
 
 
 def test_no_method_requires_an_api_key_by_default(stack: Any) -> None:
-    assert not any(m["ApiKeyRequired"] for m in stack.of_type("AWS::ApiGateway::Method").values())
+    assert not any(m["ApiKeyRequired"] for m in stack.of_api("AWS::ApiGateway::Method", "HttpApi").values())
     assert stack.of_type("AWS::ApiGateway::UsagePlan") == stack.of_type("AWS::ApiGateway::ApiKey") == {}
 
 
 def test_with_api_keys_every_method_requires_a_key_and_a_signature(varied: Any) -> None:
-    for method in varied.of_type("AWS::ApiGateway::Method").values():
+    for method in varied.of_api("AWS::ApiGateway::Method", "HttpApi").values():
         assert (method["AuthorizationType"], method["ApiKeyRequired"]) == ("AWS_IAM", True)
 
 
@@ -97,14 +102,14 @@ def test_a_request_counts_as_lost_after_its_message_and_its_function_have_expire
 
 
 def test_one_function_answers_every_method(stack: Any) -> None:
-    for method in stack.of_type("AWS::ApiGateway::Method").values():
+    for method in stack.of_api("AWS::ApiGateway::Method", "HttpApi").values():
         assert method["Integration"]["Type"] == "AWS_PROXY"
         assert "<HttpApiHandlerFunction.Arn>" in method["Integration"]["Uri"]
 
 
 def test_api_gateway_may_invoke_the_function_for_this_api_only(stack: Any) -> None:
     permissions = stack.of_type("AWS::Lambda::Permission").values()
-    assert [p for p in permissions if p["Principal"] == "apigateway.amazonaws.com"] == [
+    assert [p for p in permissions if p["FunctionName"] == "<HttpApiHandlerFunction.Arn>"] == [
         {
             "Action": "lambda:InvokeFunction",
             "FunctionName": "<HttpApiHandlerFunction.Arn>",
@@ -115,13 +120,13 @@ def test_api_gateway_may_invoke_the_function_for_this_api_only(stack: Any) -> No
 
 
 def test_the_api_is_regional_and_has_no_binary_media_types(stack: Any) -> None:
-    (api,) = stack.of_type("AWS::ApiGateway::RestApi").values()
+    api = stack.of_type("AWS::ApiGateway::RestApi")["HttpApi"]
     assert api["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
     assert "BinaryMediaTypes" not in api
 
 
 def test_the_stage_throttles_and_logs_the_caller_of_each_request(stack: Any) -> None:
-    (stage,) = stack.of_type("AWS::ApiGateway::Stage").values()
+    (stage,) = stack.of_api("AWS::ApiGateway::Stage", "HttpApi").values()
     assert stage["StageName"] == "prod"
     assert stage["MethodSettings"] == [
         {
@@ -137,15 +142,19 @@ def test_the_stage_throttles_and_logs_the_caller_of_each_request(stack: Any) -> 
     assert json.loads(log["Format"])["caller"] == "$context.identity.userArn"
 
 
-def test_the_stage_depends_on_the_role_that_writes_its_logs(stack: Any) -> None:
-    (stage,) = (r for r in stack.resources.values() if r["Type"] == "AWS::ApiGateway::Stage")
+def test_both_stages_depend_on_the_role_that_writes_their_logs(stack: Any) -> None:
+    stages = [r for r in stack.resources.values() if r["Type"] == "AWS::ApiGateway::Stage"]
     (account,) = stack.of_type("AWS::ApiGateway::Account").values()
     assert account == {"CloudWatchRoleArn": "<HttpApiCloudWatchRole.Arn>"}
-    assert [name.startswith("HttpApiAccount") for name in stage["DependsOn"]] == [True]
+    assert len(stages) == 2
+    for stage in stages:
+        assert [name.startswith("HttpApiAccount") for name in stage["DependsOn"]] == [True]
 
 
 def test_errors_of_api_gateway_have_the_format_of_the_functions_errors(stack: Any) -> None:
-    responses = {r["ResponseType"]: r for r in stack.of_type("AWS::ApiGateway::GatewayResponse").values()}
+    responses = {
+        r["ResponseType"]: r for r in stack.of_api("AWS::ApiGateway::GatewayResponse", "HttpApi").values()
+    }
     assert set(responses) == {
         "DEFAULT_4XX",
         "DEFAULT_5XX",
@@ -165,7 +174,9 @@ def test_errors_of_api_gateway_have_the_format_of_the_functions_errors(stack: An
 
 
 def test_a_request_above_the_concurrency_limit_is_answered_with_retry_after(stack: Any) -> None:
-    responses = {r["ResponseType"]: r for r in stack.of_type("AWS::ApiGateway::GatewayResponse").values()}
+    responses = {
+        r["ResponseType"]: r for r in stack.of_api("AWS::ApiGateway::GatewayResponse", "HttpApi").values()
+    }
     not_run = responses["INTEGRATION_FAILURE"]
     assert not_run["StatusCode"] == "503"
     assert not_run["ResponseParameters"]["gatewayresponse.header.Retry-After"] == "'2'"
@@ -173,8 +184,8 @@ def test_a_request_above_the_concurrency_limit_is_answered_with_retry_after(stac
 
 
 def test_a_change_of_the_gateway_responses_is_deployed(stack: Any) -> None:
-    (deployment,) = (r for r in stack.resources.values() if r["Type"] == "AWS::ApiGateway::Deployment")
-    depends_on = " ".join(deployment["DependsOn"])
+    deployments = [r for r in stack.resources.values() if r["Type"] == "AWS::ApiGateway::Deployment"]
+    depends_on = " ".join(name for deployment in deployments for name in deployment["DependsOn"])
     for response in stack.of_type("AWS::ApiGateway::GatewayResponse"):
         assert response in depends_on
 

@@ -22,6 +22,10 @@ STORE_REQUESTS = (
     ),
     (["s3:GetObject", "s3:PutObject"], ["<BatchBucket.Arn>/requests/*"]),
 )
+COUNTED_MODELS = [
+    f"arn:aws:bedrock:*::foundation-model/{model}"
+    for model in ("amazon.nova-lite-v1:0", "amazon.nova-micro-v1:0", HAIKU)
+]
 WRITE_STATE_MACHINE_LOG = (
     [
         "logs:CreateLogDelivery",
@@ -71,6 +75,13 @@ EXPECTED = {
         (["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], ["<KeyTable.Arn>"]),
         (["dynamodb:Query"], ["<KeyTable.Arn>/index/by-created"]),
         (["sqs:SendMessage"], ["<EventsRequestQueue.Arn>"]),
+    ],
+    "StreamingApiHandlerRole": [
+        write_log("StreamingApiHandler"),
+        READ_CATALOG,
+        SHARE_COOLDOWNS,
+        *STORE_REQUESTS,
+        (["bedrock:CountTokens"], COUNTED_MODELS),
     ],
     "KeyAuthorizerHandlerRole": [
         write_log("KeyAuthorizerHandler"),
@@ -173,6 +184,7 @@ EXPECTED = {
 
 # Every resource with a wildcard, and the reason for it.
 WILDCARDS = {
+    **dict.fromkeys(COUNTED_MODELS, "a condition limits the regions"),
     "*": "IAM has no resource type for listing models and profiles and for log deliveries",
     "<BatchBucket.Arn>/*": "an input can be anywhere in the stack's bucket",
     BATCH_FILES: "each batch has its own files",
@@ -248,6 +260,7 @@ def test_functions_that_call_models_write_only_cooldowns_to_the_catalog_table(st
         "BatchWorkerRole": only_cooldowns,
         "EventsHandlerRole": only_cooldowns,
         "HttpApiHandlerRole": only_cooldowns,
+        "StreamingApiHandlerRole": only_cooldowns,
         "ModelAccessRefreshRole": None,
     }
 
@@ -255,6 +268,13 @@ def test_functions_that_call_models_write_only_cooldowns_to_the_catalog_table(st
 def test_models_are_listed_in_the_configured_regions_only(stack: Any) -> None:
     (listing,) = (s for _, s in statements(stack) if "bedrock:ListFoundationModels" in s["Action"])
     assert listing["Condition"] == {
+        "StringEquals": {"aws:RequestedRegion": ["us-east-1", "us-west-2", "eu-central-1"]}
+    }
+
+
+def test_tokens_are_counted_in_the_configured_regions_only(stack: Any) -> None:
+    (counting,) = (s for _, s in statements(stack) if s["Action"] == "bedrock:CountTokens")
+    assert counting["Condition"] == {
         "StringEquals": {"aws:RequestedRegion": ["us-east-1", "us-west-2", "eu-central-1"]}
     }
 
@@ -273,6 +293,7 @@ def test_only_the_functions_that_call_models_may_invoke_them(stack: Any) -> None
     }
     assert managed == {
         "HttpApiHandlerRole": policies,
+        "StreamingApiHandlerRole": policies,
         "EventsHandlerRole": policies,
         "BatchWorkerRole": policies,
         # API Gateway requires this policy for its account-wide role.

@@ -45,6 +45,19 @@ def test_alarms_and_dashboard_stay_within_the_free_tier(stack: Any) -> None:
     assert len(stack.of_type("AWS::CloudWatch::Dashboard")) == 1
 
 
+def test_errors_of_both_apis_raise_one_alarm_but_only_the_http_api_can_be_slow(stack: Any) -> None:
+    names = {api["Name"] for api in stack.of_type("AWS::ApiGateway::RestApi").values()}
+    assert names == {"LlmManager"}
+    watched = alarms(stack)
+    assert watched["HttpErrors"]["MetricName"] == "5XXError"
+    assert watched["HttpErrors"]["Dimensions"] == [{"Name": "ApiName", "Value": "LlmManager"}]
+    # A stream may take minutes.
+    assert watched["HttpSlow"]["Dimensions"] == [
+        {"Name": "ApiName", "Value": "LlmManager"},
+        {"Name": "Stage", "Value": "prod"},
+    ]
+
+
 def test_every_alarm_says_what_happened_and_names_its_place_in_the_docs(stack: Any) -> None:
     page = (ROOT / "docs" / "operations.md").read_text()
     for name, alarm in alarms(stack).items():
@@ -160,8 +173,8 @@ def test_nothing_is_traced_by_default(stack: Any) -> None:
         assert "TracingConfig" not in function
     for machine in stack.of_type("AWS::StepFunctions::StateMachine").values():
         assert machine.get("TracingConfiguration", {}).get("Enabled", False) is False
-    (stage,) = stack.of_type("AWS::ApiGateway::Stage").values()
-    assert stage.get("TracingEnabled", False) is False
+    for stage in stack.of_type("AWS::ApiGateway::Stage").values():
+        assert stage.get("TracingEnabled", False) is False
 
 
 def test_everything_is_traced_when_tracing_is_on(varied: Any) -> None:
@@ -169,8 +182,8 @@ def test_everything_is_traced_when_tracing_is_on(varied: Any) -> None:
     assert {function["TracingConfig"]["Mode"] for function in functions} == {"Active"}
     for machine in varied.of_type("AWS::StepFunctions::StateMachine").values():
         assert machine["TracingConfiguration"] == {"Enabled": True}
-    (stage,) = varied.of_type("AWS::ApiGateway::Stage").values()
-    assert stage["TracingEnabled"] is True
+    stages = varied.of_type("AWS::ApiGateway::Stage").values()
+    assert [stage["TracingEnabled"] for stage in stages] == [True, True]
 
 
 @pytest.mark.parametrize(("which", "value"), [("stack", "false"), ("varied", "true")])

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 FUNCTIONS = {
     "HttpApiHandlerFunction": ("lambdas.http_api.handler.handler", 29),
+    "StreamingApiHandlerFunction": ("lambdas.streaming_api.handler.handler", 900),
     "EventsHandlerFunction": ("lambdas.events.handler.handler", 300),
     "KeyAuthorizerHandlerFunction": ("lambdas.api_keys.authorizer.handler", 10),
     "BatchPlanFunction": ("lambdas.batch.plan.handler", 900),
@@ -92,6 +93,10 @@ def test_the_settings_reach_every_function_as_environment_variables(stack: Any) 
             "LLMMANAGER_REPLY_QUEUES": "[]",
             "LLMMANAGER_MAX_TRIES": "5",
         },
+        "StreamingApiHandlerFunction": {
+            "AWS_LAMBDA_EXEC_WRAPPER": "/var/task/lambdas/streaming_wrapper",
+            "LLMMANAGER_REQUEST_TABLE": "<RequestTable>",
+        },
         "KeyAuthorizerHandlerFunction": {"LLMMANAGER_KEY_TABLE": "<KeyTable>"},
     }
     for name, function in stack.of_type("AWS::Lambda::Function").items():
@@ -105,9 +110,18 @@ def test_entry_points_have_reserved_concurrency(stack: Any, varied: Any, synthes
             n: f["ReservedConcurrentExecutions"] for n, f in functions if "ReservedConcurrentExecutions" in f
         }
 
-    assert reserved(stack) == {"HttpApiHandlerFunction": 100, "BatchWorkerFunction": 50}
-    assert reserved(varied) == {"HttpApiHandlerFunction": 20, "BatchWorkerFunction": 6}
-    assert reserved(synthesise(http_concurrency=0, batch_concurrency=0)) == {}
+    assert reserved(stack) == {
+        "HttpApiHandlerFunction": 100,
+        "StreamingApiHandlerFunction": 100,
+        "BatchWorkerFunction": 50,
+    }
+    assert reserved(varied) == {
+        "HttpApiHandlerFunction": 20,
+        "StreamingApiHandlerFunction": 5,
+        "BatchWorkerFunction": 6,
+    }
+    unreserved = synthesise(http_concurrency=0, streaming_concurrency=0, batch_concurrency=0)
+    assert reserved(unreserved) == {}
 
 
 def test_every_function_has_its_own_role_and_log_group(stack: Any) -> None:
@@ -123,6 +137,8 @@ def test_every_log_group_has_the_configured_retention(stack: Any) -> None:
     assert set(stack.of_type("AWS::Logs::LogGroup")) == {
         "HttpApiHandlerLogs",
         "HttpApiAccessLogs",
+        "StreamingApiHandlerLogs",
+        "StreamingApiAccessLogs",
         "EventsHandlerLogs",
         "KeyAuthorizerHandlerLogs",
         "BatchPlanLogs",
@@ -250,6 +266,8 @@ def test_the_refresh_is_scheduled(stack: Any) -> None:
 def test_the_stack_has_these_outputs(stack: Any) -> None:
     assert stack.outputs == {
         "ApiUrl": "https://<HttpApi>.execute-api.us-east-1.<AWS::URLSuffix>/<HttpApiDeploymentStageprod>/",
+        "StreamingApiUrl": "https://<StreamingApi>.execute-api.us-east-1.<AWS::URLSuffix>"
+        "/<StreamingApiDeploymentStagev1>",
         "BatchBucketName": "<BatchBucket>",
         "BatchStateMachineArn": "<BatchMachine>",
         "RefreshStateMachineArn": "<ModelAccessRefreshMachine>",

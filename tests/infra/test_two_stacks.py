@@ -31,6 +31,7 @@ NAMES = {
 # CloudFormation generates the names of these types, with the stack's name as a prefix.
 UNNAMED = {
     "AWS::ApiGateway::Account",
+    "AWS::ApiGateway::Authorizer",
     "AWS::ApiGateway::Deployment",
     "AWS::ApiGateway::GatewayResponse",
     "AWS::ApiGateway::Method",

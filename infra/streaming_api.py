@@ -1,0 +1,242 @@
+"""The streaming API: a regional REST API for holders of API keys, whose function streams its responses.
+
+With the setting `streaming: false`, the same routes send each response as a whole.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from aws_cdk import Duration
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from infra.api_keys import KeyAuthorizer
+from infra.catalog_table import allow_sharing_cooldowns
+from infra.nag import acknowledge
+from infra.permissions import InvokeModels, allow_counting_tokens
+from infra.python_function import FunctionBase, PythonFunction
+from infra.request_table import allow_idempotency
+from infra.rest_api import add_gateway_response, build_rest_api, known_paths
+from infra.settings import DeploymentSettings
+from lambdas.contract import GATEWAY_SECONDS, STREAMING_SECONDS, STREAMING_WRAPPER
+from lambdas.streaming_api.routes import ROUTES, KeyHeader
+
+_MODULE: Final = "lambdas.streaming_api.handler"
+
+
+class _GatewayError(NamedTuple):
+    """An error of API Gateway itself.
+
+    Attributes:
+        name: id of the construct.
+        type: `error.type` of Anthropic's API.
+        code: `error.code` of OpenAI's API.
+        message: None for API Gateway's message.
+        status: None for API Gateway's status.
+        retry_after: seconds, for errors after which a client should retry.
+    """
+
+    name: str
+    response_type: apigateway.ResponseType
+    type: str
+    code: str
+    message: str | None = None
+    status: int | None = None
+    retry_after: int | None = None
+
+
+_UNCHECKED: Final = "The API key could not be checked. Retry later."
+_ERRORS: Final = (
+    _GatewayError("Default4xx", apigateway.ResponseType.DEFAULT_4_XX, "invalid_request_error", "bad_request"),
+    _GatewayError("Default5xx", apigateway.ResponseType.DEFAULT_5_XX, "api_error", "internal_error"),
+    _GatewayError(
+        "Unauthorized",
+        apigateway.ResponseType.UNAUTHORIZED,
+        "authentication_error",
+        "invalid_api_key",
+        "The API key is missing, invalid, expired or revoked. Send it as Authorization: Bearer, or as "
+        "x-api-key to the routes of the Messages API.",
+    ),
+    _GatewayError(
+        "AccessDenied", apigateway.ResponseType.ACCESS_DENIED, "permission_error", "permission_denied"
+    ),
+    _GatewayError(
+        "TooLarge",
+        apigateway.ResponseType.REQUEST_TOO_LARGE,
+        "request_too_large",
+        "request_too_large",
+        "The request is too large. Lambda accepts 6 MB.",
+    ),
+    _GatewayError(
+        "Throttled",
+        apigateway.ResponseType.THROTTLED,
+        "rate_limit_error",
+        "rate_limit_exceeded",
+        retry_after=1,
+    ),
+    # The function of the authorizer failed. By default, the caller gets a bare 500.
+    _GatewayError(
+        "KeyNotChecked",
+        apigateway.ResponseType.AUTHORIZER_FAILURE,
+        "api_error",
+        "service_unavailable",
+        _UNCHECKED,
+        status=503,
+        retry_after=2,
+    ),
+    _GatewayError(
+        "AuthorizerNotRun",
+        apigateway.ResponseType.AUTHORIZER_CONFIGURATION_ERROR,
+        "api_error",
+        "service_unavailable",
+        _UNCHECKED,
+        status=503,
+        retry_after=2,
+    ),
+    # Lambda has no free concurrency for the function. By default, the caller gets a bare 500.
+    _GatewayError(
+        "NotRun",
+        apigateway.ResponseType.INTEGRATION_FAILURE,
+        "overloaded_error",
+        "service_unavailable",
+        "The API is at its concurrency limit, and the request was not started. Retry later.",
+        status=503,
+        retry_after=2,
+    ),
+    _GatewayError(
+        "TimedOut",
+        apigateway.ResponseType.INTEGRATION_TIMEOUT,
+        "timeout_error",
+        "timeout",
+        "The response was not ready in time.",
+    ),
+)
+
+
+class StreamingApi(Construct):
+    """The APIs of OpenAI and Anthropic, in front of the configured models."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        base: FunctionBase,
+        bucket: s3.IBucket,
+        table: dynamodb.ITable,
+        request_table: dynamodb.ITable,
+        authorizer: KeyAuthorizer,
+        invoke_models: InvokeModels,
+        log_role: Construct,
+    ) -> None:
+        """Build the API and its function.
+
+        Args:
+            log_role: the resource that sets the account's role with which API Gateway writes logs.
+        """
+        super().__init__(scope, construct_id)
+        self.handler = function = self._build_function(base)
+        invoke_models.grant(function.role)
+        allow_counting_tokens(function, base.settings.models, base.settings.regions)
+        function.allow("dynamodb:BatchGetItem", resources=[table.table_arn])
+        allow_sharing_cooldowns(function, table)
+        allow_idempotency(function, request_table, bucket)
+        self.api = self._build_api(base.settings)
+        self.api.deployment_stage.node.add_dependency(log_role)
+        self._build_routes(authorizer, base.settings)
+        # A change of an authorizer takes effect with the next deployment of the API, and the CDK only creates
+        # one for other changes.
+        deployment = self.api.latest_deployment
+        assert deployment is not None
+        deployment.add_to_logical_id({"key_cache_seconds": base.settings.key_cache_seconds})
+        self._build_gateway_responses(base.settings)
+
+    @property
+    def url(self) -> str:
+        """The stage's URL without a slash at its end, which is the base URL of clients."""
+        return self.api.url_for_path().removesuffix("/")
+
+    def _build_function(self, base: FunctionBase) -> PythonFunction:
+        streaming = base.settings.streaming
+        return PythonFunction(
+            self,
+            "Handler",
+            base=base,
+            handler=f"{_MODULE}.handler" if streaming else f"{_MODULE}.buffered_handler",
+            timeout_seconds=STREAMING_SECONDS if streaming else GATEWAY_SECONDS,
+            memory_mb=1024,
+            reserved_concurrency=base.settings.streaming_concurrency,
+            environment={"AWS_LAMBDA_EXEC_WRAPPER": f"/var/task/{STREAMING_WRAPPER}"} if streaming else {},
+        )
+
+    def _build_api(self, settings: DeploymentSettings) -> apigateway.RestApi:
+        api = build_rest_api(
+            self,
+            settings=settings,
+            description="Amazon Bedrock for clients of OpenAI's and Anthropic's APIs",
+            stage_name="v1",
+            access_log={
+                "keyId": "$context.authorizer.principalId",
+                "firstContentMs": "$context.integration.timeToFirstContent",
+            },
+            sets_log_role=False,
+        )
+        acknowledge(api, "AwsSolutions-COG4", reason="A Lambda authorizer checks the API key of each request")
+        return api
+
+    def _build_routes(self, authorizer: KeyAuthorizer, settings: DeploymentSettings) -> None:
+        integration = apigateway.LambdaIntegration(
+            self.handler.function,
+            scope_permission_to_method=False,
+            response_transfer_mode=apigateway.ResponseTransferMode.STREAM if settings.streaming else None,
+            timeout=Duration.seconds(STREAMING_SECONDS) if settings.streaming else None,
+        )
+        for route in ROUTES:
+            self.api.root.resource_for_path(route.path).add_method(
+                route.method, integration, authorizer=_authorizer_of(authorizer, route.key)
+            )
+        for path in (*known_paths(route.path for route in ROUTES), "/{proxy+}"):
+            resource = self.api.root.resource_for_path(path)
+            # The function answers unknown paths and methods too, in the format of the client.
+            resource.add_method("ANY", integration, authorizer=authorizer.either)
+            if settings.cors_origins:
+                method = resource.add_method("OPTIONS", integration)
+                reason = "Browsers send preflight requests without a key. The answer has only headers"
+                acknowledge(method, "AwsSolutions-APIG4", "AwsSolutions-COG4", reason=reason)
+
+    def _build_gateway_responses(self, settings: DeploymentSettings) -> None:
+        for error in _ERRORS:
+            document = {
+                "type": error.type,
+                "message": error.message or "$context.error.message",
+                "code": error.code,
+                "param": None,
+            }
+            headers = {"Content-Type": "application/json"}
+            if error.retry_after is not None:
+                headers["Retry-After"] = str(error.retry_after)
+            if settings.cors_origins:
+                # An error has nothing that a page of another origin must not read.
+                headers["Access-Control-Allow-Origin"] = "*"
+            add_gateway_response(
+                self.api,
+                error.name,
+                error.response_type,
+                status=error.status,
+                body={"type": "error", "error": document, "request_id": "$context.requestId"},
+                headers=headers,
+            )
+
+
+def _authorizer_of(authorizer: KeyAuthorizer, header: KeyHeader) -> apigateway.IAuthorizer:
+    # Only an authorizer that a method uses may exist.
+    match header:
+        case "bearer":
+            return authorizer.bearer
+        case "x_api_key":
+            return authorizer.x_api_key
+        case "either":
+            return authorizer.either
