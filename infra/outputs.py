@@ -21,6 +21,7 @@ from infra.credentials import in_one_line
 
 VARIABLES = {
     "ApiUrl": "API_URL",
+    "StreamingApiUrl": "STREAMING_API_URL",
     "ApiKeyId": "API_KEY_ID",
     "BatchBucketName": "BATCH_BUCKET",
     "BatchStateMachineArn": "BATCH_MACHINE_ARN",
@@ -43,21 +44,25 @@ def stack_variables(outputs: Mapping[str, str], *, endpoint_url: str = "") -> di
         endpoint_url: URL of the emulator that runs the stack; empty for AWS.
 
     Raises:
-        ValueError: `endpoint_url` is given and the output ApiUrl is not an execute-api URL.
+        ValueError: `endpoint_url` is given and the URL of an API is not an execute-api URL.
     """
     found = {name: outputs[output] for output, name in VARIABLES.items() if output in outputs}
-    if "API_URL" in found:
-        found["API_URL"] = _api_url(found["API_URL"], endpoint_url)
+    for name in ("API_URL", "STREAMING_API_URL"):
+        if name in found:
+            found[name] = _api_url(found[name], endpoint_url)
     return found
 
 
 def _api_url(output: str, endpoint_url: str) -> str:
-    """Return the base URL for paths such as /v1/converse."""
+    """Return the base URL for paths such as /v1/converse.
+
+    The emulator does not stream. `make local` serves a streaming API itself and replaces its URL.
+    """
     if not endpoint_url:
         return output.rstrip("/")
     match = _API.fullmatch(output)
     if match is None:
-        raise ValueError(f"the output ApiUrl is not an execute-api URL: {output}")
+        raise ValueError(f"the URL of an API is not an execute-api URL: {output}")
     # execute-api URLs lead to AWS. The emulator serves the same API below its own URL.
     return f"{endpoint_url}/restapis/{match['id']}/{match['stage']}/_user_request_"
 

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llmmanager.bedrock.routing.quota_gates import WINDOW_VARIABLE
@@ -122,4 +122,6 @@ def running_stack(
                     environment={**emulator.environment, **function_environment},
                 )
             )
+        if streaming_url:
+            stack = replace(stack, variables={**stack.variables, "STREAMING_API_URL": streaming_url})
         yield LocalRun(stack, emulator, bedrock, streaming_url)

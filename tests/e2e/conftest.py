@@ -14,6 +14,7 @@ from local.stack import Stack
 SETTINGS = {
     "models": "Nova Lite,Nova Micro,Claude Haiku 4.5",
     "regions": "us-east-1,us-west-2,eu-central-1",
+    "model_aliases": '{"gpt-4o": "Nova Micro"}',
     "refresh_schedule": "rate(6 hours)",
     "shard_size": "8",
     "worker_concurrency": "2",

@@ -54,7 +54,7 @@ def test_errors_of_both_apis_raise_one_alarm_but_only_the_http_api_can_be_slow(s
     # A stream may take minutes.
     assert watched["HttpSlow"]["Dimensions"] == [
         {"Name": "ApiName", "Value": "LlmManager"},
-        {"Name": "Stage", "Value": "prod"},
+        {"Name": "Stage", "Value": "<HttpApiDeploymentStageprod>"},
     ]
 
 

@@ -176,7 +176,7 @@ def test_errors_of_api_gateway_are_in_a_format_that_the_clients_of_both_apis_rea
         assert headers["gatewayresponse.header.Content-Type"] == "'application/json'"
 
 
-def test_clients_are_told_when_to_retry(stack: Any) -> None:
+def test_errors_after_which_a_retry_helps_say_when(stack: Any) -> None:
     retried = {
         name: response["ResponseParameters"]["gatewayresponse.header.Retry-After"]
         for name, response in gateway_responses(stack).items()

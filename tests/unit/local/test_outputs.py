@@ -26,6 +26,14 @@ def test_the_api_url_leads_to_the_emulator_when_there_is_one() -> None:
     assert variables == {"API_URL": f"{EMULATOR}/restapis/22f1c8c5/prod/_user_request_"}
 
 
+def test_the_url_of_the_streaming_api_is_the_base_url_of_clients() -> None:
+    outputs = {"StreamingApiUrl": "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com/v1"}
+    assert stack_variables(outputs) == {"STREAMING_API_URL": outputs["StreamingApiUrl"]}
+    assert stack_variables(outputs, endpoint_url=EMULATOR) == {
+        "STREAMING_API_URL": f"{EMULATOR}/restapis/a1b2c3d4e5/v1/_user_request_"
+    }
+
+
 def test_an_api_url_that_the_emulator_cannot_serve_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"not an execute-api URL: https://api\.example\.com/"):
         stack_variables({"ApiUrl": "https://api.example.com/"}, endpoint_url=EMULATOR)
