@@ -13,7 +13,7 @@ from lambdas.streaming_api.api_request import ApiRequest
 from lambdas.streaming_api.client_api import ClientApi
 from lambdas.streaming_api.responses.answer import response_object
 from lambdas.streaming_api.responses.request import ResponsesRequest, read_responses_request
-from lambdas.streaming_api.responses.stream import response_events
+from lambdas.streaming_api.responses.stream import error_event, response_events
 from llmmanager import StreamingResponse
 
 
@@ -37,8 +37,7 @@ def _named(data: dict[str, Any]) -> bytes:
 
 
 def _error_event(error: ApiError) -> bytes:
-    document = {"code": error.code, "message": error.message, "param": error.param}
-    return _named({"type": "error", **document})
+    return _named(error_event(error))
 
 
 _API: Final = ClientApi(

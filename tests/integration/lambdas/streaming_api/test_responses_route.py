@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+from lambdas.streamed_response import StreamDeadline
 from llmmanager.testing import Fault
 
 PATH = "/responses"
@@ -51,3 +54,15 @@ def test_a_repeated_stream_with_a_key_is_the_same_stream(api, deployed):
 
     assert second.pieces == first.pieces
     assert len(deployed.calls) == 1
+
+
+def test_a_stream_at_the_deadline_ends_with_an_error_event(api):
+    body = api().open("POST", PATH, STREAM).body
+    next(body)
+
+    name, data, *_ = body.throw(StreamDeadline()).decode().split("\n")
+
+    assert name == "event: error"
+    document = json.loads(data.removeprefix("data: "))
+    assert (document["type"], document["code"]) == ("error", "timeout")
+    assert list(body) == []
