@@ -24,3 +24,8 @@ class ApiRequest:
     def id(self) -> str:
         """The id of the request, by which the log can be searched."""
         return str(self.http.context.aws_request_id)
+
+
+def uses_anthropic_format(http: HttpRequest) -> bool:
+    """Whether the client uses Anthropic's API. `GET /models` serves both kinds of clients."""
+    return http.path.startswith("/messages") or http.header("anthropic-version") is not None

@@ -9,9 +9,12 @@ from lambdas.streaming_api.api_error import ApiError
 from lambdas.streaming_api.response_headers import json_headers
 
 
-def error_response(error: ApiError, *, request_id: str) -> StreamedResponse:
-    """Return the response for an error that happened before the answer began."""
+def error_response(error: ApiError, *, request_id: str, anthropic: bool) -> StreamedResponse:
+    """Return the response for an error that happened before the answer began.
+
+    Args:
+        anthropic: whether the document has the format of Anthropic's API instead of OpenAI's.
+    """
     logger.info("request failed", extra={"status": error.status, "code": error.code})
-    return StreamedResponse(
-        error.status, {**json_headers(request_id), **error.headers}, [dump(error.openai_document())]
-    )
+    document = error.anthropic_document(request_id) if anthropic else error.openai_document()
+    return StreamedResponse(error.status, {**json_headers(request_id), **error.headers}, [dump(document)])

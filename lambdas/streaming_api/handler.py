@@ -14,7 +14,7 @@ from lambdas.shared.observability import logger
 from lambdas.shared.route import match_path
 from lambdas.streamed_response import StreamedResponse
 from lambdas.streaming_api.api_error import RequestFailed, api_error, method_not_allowed, not_found
-from lambdas.streaming_api.api_request import ApiRequest
+from lambdas.streaming_api.api_request import ApiRequest, uses_anthropic_format
 from lambdas.streaming_api.cors import preflight_response, with_cors
 from lambdas.streaming_api.error_response import error_response
 from lambdas.streaming_api.routes import ROUTES
@@ -46,6 +46,7 @@ def _respond(request: HttpRequest) -> StreamedResponse:
         return error_response(
             api_error(error, reference=reference),
             request_id=reference,
+            anthropic=uses_anthropic_format(request),
         )
 
 

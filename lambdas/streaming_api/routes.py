@@ -27,6 +27,8 @@ class StreamingRoute(NamedTuple):
 ROUTES: Final = (
     StreamingRoute("POST", "/chat/completions", "chat_completions.route.post", "bearer"),
     StreamingRoute("POST", "/responses", "responses.route.post", "bearer"),
+    StreamingRoute("POST", "/messages", "messages.route.post", "x_api_key"),
+    StreamingRoute("POST", "/messages/count_tokens", "messages.route.count_tokens", "x_api_key"),
     StreamingRoute("GET", "/models", "model_routes.list_models", "either"),
     StreamingRoute("GET", "/models/{model}", "model_routes.get_model", "either"),
 )
