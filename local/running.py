@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from llmmanager.bedrock.routing.quota_gates import WINDOW_VARIABLE
@@ -16,9 +16,10 @@ from local.emulator import Emulator, choose_port, running_emulator
 from local.processes import ROOT, exit_on_signals
 from local.stack import Stack, bootstrap, deploy, finish, synthesise
 from local.steps import Steps
-from local.streaming.running import running_streaming_api
+from local.streaming.running import running_streamed_apis
 
 LOCAL = ROOT / ".local"
+_STREAMING_STAGE = "v1"
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,15 @@ class LocalRun:
     """The deployed stack, its emulator and the FakeBedrock that it calls.
 
     Attributes:
-        streaming_url: base URL of the API with streamed responses, or None if the stack has none.
+        streaming_url: base URL of the API for chat clients, or None if the stack does not stream it.
+        streamed_urls: base URLs of all APIs with streamed methods, by stage.
     """
 
     stack: Stack
     emulator: Emulator
     bedrock: FakeBedrock
     streaming_url: str | None = None
+    streamed_urls: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -114,14 +117,15 @@ def running_stack(
         with steps.step("stack deployed"):
             stack = deploy(emulator, folder=folder)
         with steps.step("streaming API started"):
-            streaming_url = started.enter_context(
-                running_streaming_api(
+            streamed_urls = started.enter_context(
+                running_streamed_apis(
                     stack,
                     port=streaming_port,
                     folder=folder,
                     environment={**emulator.environment, **function_environment},
                 )
             )
+        streaming_url = streamed_urls.get(_STREAMING_STAGE)
         if streaming_url:
             stack = replace(stack, variables={**stack.variables, "STREAMING_API_URL": streaming_url})
-        yield LocalRun(stack, emulator, bedrock, streaming_url)
+        yield LocalRun(stack, emulator, bedrock, streaming_url, streamed_urls)

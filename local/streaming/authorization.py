@@ -8,10 +8,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from local.streaming.client_request import RoutedRequest
 from local.streaming.deployed_api import Authorizer
+
+_SIGNATURE: Final = "AWS4-HMAC-SHA256 "
 
 
 class GatewayError(Exception):
@@ -51,10 +53,14 @@ class Authorization:
     def authorize(self, request: RoutedRequest) -> Mapping[str, str] | None:
         """Return the context for the function, or None for a route without an authorizer.
 
+        A signature is not verified: it must only exist.
+
         Raises:
             GatewayError: the request is not allowed, or the authorizer failed.
         """
         authorizer = request.route.authorizer
+        if request.route.signed and not request.request.header("Authorization").startswith(_SIGNATURE):
+            raise GatewayError("MISSING_AUTHENTICATION_TOKEN", "Missing Authentication Token")
         if authorizer is None:
             return None
         decision = self._decide(authorizer, request)

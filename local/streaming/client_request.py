@@ -103,7 +103,7 @@ class RoutedRequest:
             "domainName": request.header("Host").partition(":")[0],
             "extendedRequestId": request.id,
             "httpMethod": request.method,
-            "identity": {"sourceIp": request.source_ip, "userAgent": request.header("User-Agent") or None},
+            "identity": self._identity(),
             "path": request.path,
             "protocol": "HTTP/1.1",
             "requestId": request.id,
@@ -113,6 +113,13 @@ class RoutedRequest:
             "resourcePath": self.route.path,
             "stage": self.api.stage,
         }
+
+    def _identity(self) -> dict[str, Any]:
+        request = self.request
+        identity = {"sourceIp": request.source_ip, "userAgent": request.header("User-Agent") or None}
+        if self.route.signed:
+            identity |= {"accountId": ACCOUNT, "userArn": f"arn:aws:iam::{ACCOUNT}:root"}
+        return identity
 
     def _body(self) -> dict[str, Any]:
         body, media_types = self.request.body, self.api.binary_media_types

@@ -36,14 +36,16 @@ class Route:
     Attributes:
         path: path of the resource, such as /models/{name}.
         method: an HTTP method, or ANY.
-        authorizer: None for a method that any caller may use.
+        authorizer: the Lambda authorizer of the method, or None.
+        signed: whether requests must be signed (AWS_IAM).
     """
 
     resource_id: str
     path: str
     method: str
     function_arn: str
-    authorizer: Authorizer | None
+    authorizer: Authorizer | None = None
+    signed: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,25 +94,26 @@ class DeployedApi:
         return route, parameters
 
 
-def read_streamed_api(client: Any) -> DeployedApi | None:
-    """Return the REST API with streamed methods, or None if none is deployed.
+def read_streamed_apis(client: Any) -> dict[str, DeployedApi]:
+    """Return the REST APIs with streamed methods, by name of their stage.
 
     Args:
         client: a boto3 client for API Gateway.
     """
-    for api in client.get_rest_apis(limit=500)["items"]:
-        routes = list(_streamed_routes(client, api["id"]))
-        if routes:
-            stage = client.get_stages(restApiId=api["id"])["item"][0]
-            return DeployedApi(
-                id=api["id"],
-                stage=stage["stageName"],
-                stage_variables=stage.get("variables", {}),
-                binary_media_types=frozenset(api.get("binaryMediaTypes", ())),
-                routes=routes,
-                gateway_responses=_gateway_responses(client, api["id"]),
-            )
-    return None
+    apis = (_read_api(client, api) for api in client.get_rest_apis(limit=500)["items"])
+    return {api.stage: api for api in apis if api.routes}
+
+
+def _read_api(client: Any, api: Mapping[str, Any]) -> DeployedApi:
+    stage = client.get_stages(restApiId=api["id"])["item"][0]
+    return DeployedApi(
+        id=api["id"],
+        stage=stage["stageName"],
+        stage_variables=stage.get("variables", {}),
+        binary_media_types=frozenset(api.get("binaryMediaTypes", ())),
+        routes=list(_streamed_routes(client, api["id"])),
+        gateway_responses=_gateway_responses(client, api["id"]),
+    )
 
 
 def _streamed_routes(client: Any, api_id: str) -> Iterator[Route]:
@@ -122,8 +125,14 @@ def _streamed_routes(client: Any, api_id: str) -> Iterator[Route]:
             uri = definition.get("methodIntegration", {}).get("uri", "")
             match = _INTEGRATION.fullmatch(uri)
             if match and match["action"] == _STREAMED:
-                authorizer = authorizers.get(definition.get("authorizerId", ""))
-                yield Route(resource["id"], resource["path"], method, match["arn"], authorizer)
+                yield Route(
+                    resource["id"],
+                    resource["path"],
+                    method,
+                    match["arn"],
+                    authorizer=authorizers.get(definition.get("authorizerId", "")),
+                    signed=definition.get("authorizationType") == "AWS_IAM",
+                )
 
 
 def _authorizer(item: Mapping[str, Any]) -> Authorizer:

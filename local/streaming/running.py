@@ -1,4 +1,4 @@
-"""Serve the deployed streaming API for the duration of a block."""
+"""Serve the deployed methods with streamed responses for the duration of a block."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from local.processes import LocalRunError
 from local.stack import Stack
 from local.streaming.authorization import Authorization
-from local.streaming.deployed_api import read_streamed_api
+from local.streaming.deployed_api import read_streamed_apis
 from local.streaming.environment_pool import EnvironmentPool
 from local.streaming.execution_environment import ExecutionEnvironment, FunctionFailed
 from local.streaming.function_code import download_function, role_credentials
@@ -20,10 +20,10 @@ from local.streaming.wire import FunctionTimedOut
 
 
 @contextmanager
-def running_streaming_api(
+def running_streamed_apis(
     stack: Stack, *, port: int, folder: Path, environment: Mapping[str, str]
-) -> Iterator[str | None]:
-    """Yield the base URL of the streaming API, such as http://127.0.0.1:4567/v1, or None without such an API.
+) -> Iterator[dict[str, str]]:
+    """Serve all streamed methods. Yield the base URLs, such as http://127.0.0.1:4567/v1, by stage.
 
     Args:
         port: 0 for a free port.
@@ -33,14 +33,14 @@ def running_streaming_api(
     Raises:
         LocalRunError: the function does not start. The message says why.
     """
-    api = read_streamed_api(stack.client("apigateway"))
-    if api is None:
-        yield None
+    apis = read_streamed_apis(stack.client("apigateway"))
+    if not apis:
+        yield {}
         return
     log = folder / "streaming.log"
     with ExitStack() as started:
         pools = {}
-        for arn in {route.function_arn for route in api.routes}:
+        for arn in {route.function_arn for api in apis.values() for route in api.routes}:
             function = download_function(stack, arn, folder=folder)
             # An emulator with HTTPS checks permissions.
             credentials = role_credentials(stack, function) if stack.certificate else {}
@@ -48,14 +48,14 @@ def running_streaming_api(
             start = partial(ExecutionEnvironment, function, environment=variables, log=log)
             pools[arn] = started.enter_context(closing(EnvironmentPool(start)))
             _check_start(pools[arn], log)
-        gateway = StreamingGateway(api, Authorization(stack.client("lambda")), pools, log)
+        gateway = StreamingGateway(apis, Authorization(stack.client("lambda")), pools, log)
         server = build_server(gateway, port=port)
         started.callback(server.server_close)
         thread = threading.Thread(target=server.serve_forever, name="streaming-api", daemon=True)
         thread.start()
         started.callback(thread.join)
         started.callback(server.shutdown)
-        yield f"http://127.0.0.1:{server.server_port}/{api.stage}"
+        yield {stage: f"http://127.0.0.1:{server.server_port}/{stage}" for stage in apis}
 
 
 def _check_start(pool: EnvironmentPool, log: Path) -> None:
@@ -63,4 +63,6 @@ def _check_start(pool: EnvironmentPool, log: Path) -> None:
         pool.start_one()
     except (FunctionFailed, FunctionTimedOut) as error:
         output = log.read_text(errors="replace")[-2_000:]
-        raise LocalRunError(f"the function of the streaming API does not start: {error}\n{output}") from error
+        raise LocalRunError(
+            f"the function with streamed responses does not start: {error}\n{output}"
+        ) from error

@@ -26,6 +26,7 @@ _VARIABLE: Final = re.compile(r"\$context\.([A-Za-z.]+)")
 # The server decides on these.
 _CONNECTION_HEADERS: Final = frozenset({"connection", "content-length", "transfer-encoding", "keep-alive"})
 _WITHOUT_BODY: Final = frozenset({204, 304})
+_JSON: Final = {"Content-Type": "application/json"}
 
 
 @dataclass(frozen=True)
@@ -33,46 +34,15 @@ class StreamingGateway:
     """What the server needs to answer a request.
 
     Attributes:
+        apis: by name of their stage, which is the first segment of a request's path.
         pools: execution environments, by ARN of the function.
         log: file to which failures are written.
     """
 
-    api: DeployedApi
+    apis: Mapping[str, DeployedApi]
     authorization: Authorization
     pools: Mapping[str, EnvironmentPool]
     log: Path
-
-    def route(self, request: ClientRequest) -> RoutedRequest:
-        """Match a request to a route.
-
-        Raises:
-            GatewayError: there is none.
-        """
-        stage, separator, rest = request.path.removeprefix("/").partition("/")
-        path = separator + rest or "/"
-        found = self.api.find(request.method, path) if stage == self.api.stage else None
-        if found is None:
-            raise GatewayError("MISSING_AUTHENTICATION_TOKEN", "Missing Authentication Token")
-        route, parameters = found
-        return RoutedRequest(request, self.api, route, path, parameters)
-
-    def error(self, error: GatewayError, request: ClientRequest) -> tuple[int, dict[str, str], bytes]:
-        """Return status, headers and body of an error, in the deployed format."""
-        response = self.api.gateway_responses[error.type]
-        variables = {
-            "error.message": error.message or "",
-            "error.messageString": json.dumps(error.message),
-            "error.responseType": error.type,
-            "requestId": request.id,
-        }
-        body = _VARIABLE.sub(lambda match: variables.get(match[1], ""), response.template)
-        headers = {"Content-Type": "application/json"}
-        for name, value in response.headers.items():
-            if value.startswith("'"):
-                headers[name] = value.strip("'")
-            elif found := request.header(value.removeprefix("method.request.header.")):
-                headers[name] = found
-        return response.status, headers, body.encode()
 
 
 def build_server(gateway: StreamingGateway, *, port: int) -> ThreadingHTTPServer:
@@ -105,15 +75,20 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         request = ClientRequest(self.command, self.path, tuple(self.headers.items()), b"")
+        stage, separator, rest = request.path.removeprefix("/").partition("/")
+        api = self.gateway.apis.get(stage)
+        if api is None:
+            self._send_whole(request, 403, _JSON, b'{"message": "Forbidden"}')
+            return
         try:
             request = replace(request, body=self._read_body())
-            routed = self.gateway.route(request)
+            routed = _route(api, request, path=separator + rest or "/")
             context = self.gateway.authorization.authorize(routed)
             event = json.dumps(routed.proxy_event(context)).encode()
             if len(event) > _MAX_EVENT_BYTES:
                 raise _too_large()
         except GatewayError as error:
-            self._send_whole(request, *self.gateway.error(error, request))
+            self._send_whole(request, *_format(error, api, request))
             return
         pool = self.gateway.pools[routed.route.function_arn]
         # The failure has been logged and sent. The pool has seen it, too.
@@ -150,8 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
                 # Without the last chunk, the client does not take the response for complete.
                 self.connection.shutdown(socket.SHUT_RDWR)
             else:
-                headers = {"Content-Type": "application/json"}
-                self._send_whole(request, 502, headers, b'{"message": "Internal server error"}')
+                self._send_whole(request, 502, _JSON, b'{"message": "Internal server error"}')
             raise
 
     def _send_response(self, request: ClientRequest, response: FunctionResponse) -> None:
@@ -189,3 +163,32 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _too_large() -> GatewayError:
     return GatewayError("REQUEST_TOO_LARGE", "Request Too Long")
+
+
+def _route(api: DeployedApi, request: ClientRequest, *, path: str) -> RoutedRequest:
+    found = api.find(request.method, path)
+    if found is None:
+        raise GatewayError("MISSING_AUTHENTICATION_TOKEN", "Missing Authentication Token")
+    route, parameters = found
+    return RoutedRequest(request, api, route, path, parameters)
+
+
+def _format(
+    error: GatewayError, api: DeployedApi, request: ClientRequest
+) -> tuple[int, dict[str, str], bytes]:
+    """Return status, headers and body of an error, in the format that the API defines."""
+    response = api.gateway_responses[error.type]
+    variables = {
+        "error.message": error.message or "",
+        "error.messageString": json.dumps(error.message),
+        "error.responseType": error.type,
+        "requestId": request.id,
+    }
+    body = _VARIABLE.sub(lambda match: variables.get(match[1], ""), response.template)
+    headers = dict(_JSON)
+    for name, value in response.headers.items():
+        if value.startswith("'"):
+            headers[name] = value.strip("'")
+        elif found := request.header(value.removeprefix("method.request.header.")):
+            headers[name] = found
+    return response.status, headers, body.encode()

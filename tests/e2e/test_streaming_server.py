@@ -16,7 +16,7 @@ import pytest
 from local.emulator import running_emulator
 from local.processes import ACCOUNT, REGION, ROOT, LocalRunError
 from local.stack import Stack
-from local.streaming.running import running_streaming_api
+from local.streaming.running import running_streamed_apis
 from tests.integration.lambdas.streaming_runtime.loopback_api import Handler, Listener
 from tests.integration.local.streaming.http_client import Call, call
 
@@ -139,22 +139,22 @@ def test_the_deployed_function_streams_behind_the_deployed_authorizer(
     emulator = started.enter_context(running_emulator(port=None, folder=tmp_path, check_permissions=True))
     deployment = Deployment(Stack(emulator.endpoint_url, {}, emulator.certificate))
 
-    def serve(folder: str) -> str | None:
+    def serve(folder: str) -> dict[str, str]:
         return started.enter_context(
-            running_streaming_api(
+            running_streamed_apis(
                 deployment.stack, port=0, folder=tmp_path / folder, environment=emulator.environment
             )
         )
 
-    assert serve("without an API") is None
+    assert serve("without an API") == {}
     role = deployment.role()
     variables = {"AWS_LAMBDA_EXEC_WRAPPER": WRAPPER}
     streaming = deployment.function("streaming", HANDLER, role=role, variables=variables)
     authorizer = deployment.function("authorizer", AUTHORIZER, role=role, variables={})
     deployment.api(function=streaming, authorizer=authorizer)
-    url = serve("api")
-    assert url is not None
-    port = int(url.removeprefix("http://127.0.0.1:").removesuffix("/v1"))
+    urls = serve("api")
+    assert list(urls) == ["v1"]
+    port = int(urls["v1"].removeprefix("http://127.0.0.1:").removesuffix("/v1"))
 
     status, _, body = call(port, "/v1/chat", headers={"Authorization": "Bearer wrong"}, body=b"")
     assert (status, json.loads(body)) == (401, {"error": {"message": "Unauthorized"}})

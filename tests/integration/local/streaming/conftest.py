@@ -130,7 +130,7 @@ def serve_handler(lambda_endpoint: LambdaEndpoint, tmp_path: Path) -> Iterator[S
             pool = started.enter_context(closing(EnvironmentPool(create, limit=limit)))
             client = boto3.client("lambda")
             started.callback(client.close)
-            gateway = StreamingGateway(api(cache_seconds), Authorization(client), {ARN: pool}, log)
+            gateway = StreamingGateway({"v1": api(cache_seconds)}, Authorization(client), {ARN: pool}, log)
             server = build_server(gateway, port=0)
             serve(server, started)
             return Served(server.server_port, log)
@@ -142,7 +142,8 @@ def api(cache_seconds: int) -> DeployedApi:
     """Return an API with a route for all callers and a route for holders of keys."""
     authorizer = Authorizer("keys", AUTHORIZER_ARN, ("Authorization",), cache_seconds)
     routes = [
-        Route("r1", "/open", "ANY", ARN, None),
+        Route("r1", "/open", "ANY", ARN),
+        Route("r3", "/signed", "POST", ARN, signed=True),
         Route("r2", "/closed/{name}", "POST", ARN, authorizer),
     ]
     template = '{"error": {"type": "$context.error.responseType", "message": $context.error.messageString}}'

@@ -130,7 +130,7 @@ def test_a_preflight_request_reaches_the_function(serve_handler: Serve) -> None:
     assert (event["httpMethod"], event["body"]) == ("OPTIONS", None)
 
 
-@pytest.mark.parametrize("path", ["/v1/missing", "/prod/open", "/", "/v1", "/v1/closed/a"])
+@pytest.mark.parametrize("path", ["/v1/missing", "/v1", "/v1/closed/a"])
 def test_an_unknown_path_or_method_is_rejected(serve_handler: Serve, path: str) -> None:
     served = serve_handler("echo")
     status, headers, body = call(
@@ -143,6 +143,27 @@ def test_an_unknown_path_or_method_is_rejected(serve_handler: Serve, path: str) 
     }
     assert headers["access-control-allow-origin"] == "*"
     assert headers["x-origin"] == "https://a.example"
+
+
+@pytest.mark.parametrize("path", ["/", "/prod/open"])
+def test_an_unknown_stage_is_rejected(serve_handler: Serve, path: str) -> None:
+    served = serve_handler("echo")
+    status, _, body = call(served.port, path, body=b"")
+    assert (status, json.loads(body)) == (403, {"message": "Forbidden"})
+
+
+def test_a_signed_route_rejects_requests_without_a_signature(serve_handler: Serve) -> None:
+    served = serve_handler("echo")
+    assert call(served.port, "/v1/signed", event={})[0] == 403
+    assert call(served.port, "/v1/signed", event={}, headers={"Authorization": "Bearer 1"})[0] == 403
+
+
+def test_the_function_gets_the_caller_of_a_signed_request(serve_handler: Serve) -> None:
+    served = serve_handler("echo")
+    signature = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/execute-api/aws4_request"
+    _, _, body = call(served.port, "/v1/signed", event={}, headers={"Authorization": signature})
+    identity = json.loads(body)["event"]["requestContext"]["identity"]
+    assert identity["userArn"] == "arn:aws:iam::000000000000:root"
 
 
 def test_a_body_above_10_mb_is_rejected(serve_handler: Serve) -> None:
