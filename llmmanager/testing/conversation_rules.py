@@ -22,6 +22,7 @@ def check_conversation(body: Mapping[str, Any]) -> None:
     _check_json_objects(body, messages)
     _check_roles(messages)
     _check_tool_turns(body, messages)
+    _check_failed_results(messages)
     _check_documents(messages)
 
 
@@ -135,6 +136,15 @@ def _check_tool_turns(body: Mapping[str, Any], messages: list[dict[str, Any]]) -
                 "blocks of previous turn."
             )
         pending = calls
+
+
+def _check_failed_results(messages: list[dict[str, Any]]) -> None:
+    for path, block, _, _ in blocks_of(messages):
+        result = block.get("toolResult") or {}
+        if result.get("status") == "error" and not result["content"]:
+            raise invalid(
+                f"The content field at {path}.toolResult cannot be empty when status value is error."
+            )
 
 
 def _check_documents(messages: list[dict[str, Any]]) -> None:

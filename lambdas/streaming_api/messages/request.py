@@ -88,6 +88,8 @@ def _read(body: Mapping[str, Any], model_ids: Sequence[str], betas: Sequence[str
     conversation, tools = read_conversation(body), read_tools(body)
     parameters = inference_parameters(body, model_ids[0], max_tokens="max_tokens", stop="stop_sequences")
     stop_sequences = tuple(parameters.fields.get("stopSequences", ()))
+    # Converse does not report which sequence ended an answer of Claude unless it is asked to.
+    reports_stop = bool(stop_sequences) and is_claude(model_ids[0])
     metadata, without_room = _metadata(body)
     answer_format = read_output_format(body)
     answer = answer_form(answer_format, tools, model_ids=model_ids)
@@ -98,10 +100,7 @@ def _read(body: Mapping[str, Any], model_ids: Sequence[str], betas: Sequence[str
         "system": conversation.system,
         "inference_config": parameters.fields,
         "additional_model_request_fields": additional.fields,
-        # Converse does not report which sequence ended the answer unless it is asked to.
-        "additional_model_response_field_paths": [_STOP_SEQUENCE]
-        if stop_sequences and is_claude(model_ids[0])
-        else None,
+        "additional_model_response_field_paths": [_STOP_SEQUENCE] if reports_stop else None,
         "tool_config": answer.tool_config,
         "request_metadata": metadata,
         "service_tier": _service_tier(body),

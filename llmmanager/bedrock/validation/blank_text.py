@@ -1,7 +1,8 @@
 """Removes blank text from a conversation.
 
 Models return blank text blocks, and sometimes empty answers. Converse rejects both in the history ("The text
-field in the ContentBlock object at … is blank", "The content field in the Message object at … is empty").
+field in the ContentBlock object at … is blank", "The content field in the Message object at … is empty"). It
+accepts the empty result of a tool only if the tool did not fail.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from llmmanager.bedrock.validation.conversation import is_blank
 # An empty answer is replaced, not removed: Converse rejects two user messages in a row, and joining them
 # would change their meaning.
 EMPTY_ANSWER = "[empty answer]"
+EMPTY_ERROR = "[error without a message]"
 
 Message = Mapping[str, Any]
 
@@ -22,7 +24,8 @@ def without_blank_text(request: Mapping[str, Any]) -> tuple[Mapping[str, Any], l
     """Return a valid request without blank text in assistant messages and tool results, and warnings.
 
     An assistant message without other content becomes `EMPTY_ANSWER`, with a warning; as the last message it
-    is removed. The given request is not changed. Unchanged parts are shared with it.
+    is removed. The empty result of a tool that failed becomes `EMPTY_ERROR`. The given request is not
+    changed. Unchanged parts are shared with it.
     """
     messages: Sequence[Message] = request.get("messages") or ()
     if not any(map(_may_change, messages)):
@@ -65,7 +68,9 @@ def _block(block: Mapping[str, Any]) -> Mapping[str, Any]:
         return block
     result = block["toolResult"]
     content = _without_blank(result["content"])
-    if len(content) == len(result["content"]):
+    if not content and result.get("status") == "error":
+        content = [{"text": EMPTY_ERROR}]
+    elif len(content) == len(result["content"]):
         return block
     return {"toolResult": {**result, "content": content}}
 

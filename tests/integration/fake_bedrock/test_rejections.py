@@ -186,6 +186,17 @@ REJECTED = {
         {"toolConfig": TOOLS, "messages": [user(TEXT), CALLED, user(RESULT, RESULT)]},
         "The toolResult blocks at messages.2.content contain duplicate Ids: one",
     ),
+    "an empty result of a tool that failed": (
+        {
+            "toolConfig": TOOLS,
+            "messages": [
+                user(TEXT),
+                CALLED,
+                user({"toolResult": {"toolUseId": "one", "content": [], "status": "error"}}),
+            ],
+        },
+        "The content field at messages.2.content.0.toolResult cannot be empty when status value is error.",
+    ),
     "an image of the assistant": (
         {"messages": [user(TEXT), {"role": "assistant", "content": [IMAGE]}, user(TEXT)]},
         "This model doesn't support the image field for assistant messages. Remove image and try again.",

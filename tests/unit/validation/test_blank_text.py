@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmmanager.bedrock.validation.blank_text import EMPTY_ANSWER
+from llmmanager.bedrock.validation.blank_text import EMPTY_ANSWER, EMPTY_ERROR
 from llmmanager.bedrock.validation.blank_text import without_blank_text as without
 
 Json = dict[str, Any]
@@ -72,6 +72,15 @@ def test_blank_text_in_a_tool_result_is_removed() -> None:
     )
     assert sent[2] == user(result(status="success"))
     assert sent[3] == assistant(result({"json": {"a": ""}}), TOOL_USE)
+    assert warnings == []
+
+
+@pytest.mark.parametrize("content", [[], [{"text": " "}]])
+def test_the_empty_result_of_a_tool_that_failed_is_replaced_by_a_text(content: list[Json]) -> None:
+    sent, warnings = without_blank_text(
+        [QUESTION, assistant(TOOL_USE), user(result(*content, status="error"))]
+    )
+    assert sent[2] == user(result({"text": EMPTY_ERROR}, status="error"))
     assert warnings == []
 
 

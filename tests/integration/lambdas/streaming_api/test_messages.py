@@ -134,6 +134,14 @@ def test_reasoning_survives_a_loop_of_tool_calls(
     }
 
 
+def test_an_error_of_a_tool_needs_no_message(client: Callable[..., Client]) -> None:
+    haiku = client("Claude Haiku 4.5")
+    call = haiku.complete(ASK, tools=[WEATHER], tool_choice={"type": "any"})["content"]
+    result = {"type": "tool_result", "tool_use_id": call[0]["id"], "is_error": True}
+    turns = [{"role": "assistant", "content": call}, {"role": "user", "content": [result]}]
+    assert "error without a message" in text_of(haiku.complete(ASK, *turns, tools=[WEATHER]))
+
+
 def test_the_signature_of_streamed_reasoning_is_whole(client: Callable[..., Client]) -> None:
     haiku, thinking = client("Claude Haiku 4.5"), {"type": "enabled", "budget_tokens": 2000}
     signature = haiku.complete(thinking=thinking)["content"][0]["signature"]
