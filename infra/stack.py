@@ -49,7 +49,7 @@ class LlmManagerStack(Stack):
         namespace = f"{METRICS_NAMESPACE}/{self.stack_name}"
         base = FunctionBase(
             settings=settings,
-            code=shared_code(),
+            code=shared_code(self),
             environment=_environment(settings, table=table, bucket=bucket, bus=bus, namespace=namespace),
         )
         invoke_models = InvokeModels(

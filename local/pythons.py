@@ -5,80 +5,34 @@ Each Python has its own environment. All are installed from the same lock file.
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
+from infra.python_interpreters import Interpreter, find_interpreter
 from local.commands import ROOT, SetupError, run
 
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
-_PRINT_VERSION = "import sys; print('%d.%d.%d' % sys.version_info[:3])"
-
-
-@dataclass(frozen=True)
-class Interpreter:
-    """A Python interpreter of this machine.
-
-    Attributes:
-        version: major, minor and micro version, e.g. "3.12.1".
-    """
-
-    path: Path
-    version: str
-
-    @property
-    def minor(self) -> str:
-        """Major and minor version, e.g. "3.12"."""
-        return self.version.rpartition(".")[0]
 
 
 def find_interpreters(
-    search_path: str | None = None, pyenv: Path | None = None, *, supported: Iterable[str] = SUPPORTED
+    search_path: str | None = None,
+    pyenv: Path | None = None,
+    *,
+    uv: Path | None = None,
+    supported: Iterable[str] = SUPPORTED,
 ) -> list[Interpreter]:
-    """Return one working interpreter for each supported version, from PATH or otherwise from pyenv.
+    """Return one working interpreter for each supported version, from PATH, pyenv or uv.
 
     Args:
         search_path: folders to search, in the format of PATH; None for PATH.
         pyenv: folder of pyenv; None for PYENV_ROOT or `~/.pyenv`.
+        uv: folder with the interpreters of uv; None for uv's default.
     """
-    pyenv = pyenv or Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    found = []
-    for minor in supported:
-        on_path = shutil.which(f"python{minor}", path=search_path)
-        candidates = [Path(on_path)] if on_path else []
-        candidates += [folder / "bin" / "python" for folder in _newest_first(pyenv / "versions", minor)]
-        working = (_interpreter(path, minor) for path in candidates)
-        found += [next((interpreter for interpreter in working if interpreter), None)]
+    found = (find_interpreter(minor, search_path=search_path, pyenv=pyenv, uv=uv) for minor in supported)
     return [interpreter for interpreter in found if interpreter]
-
-
-def _newest_first(versions: Path, minor: str) -> list[Path]:
-    def micro(folder: Path) -> int:
-        number = re.fullmatch(r"\d+", folder.name.rpartition(".")[2])
-        return int(number[0]) if number else -1
-
-    return sorted(versions.glob(f"{minor}.*"), key=micro, reverse=True)
-
-
-def _interpreter(path: Path, minor: str) -> Interpreter | None:
-    """Return the interpreter; None if it does not run, such as a pyenv shim without a selected version."""
-    try:
-        done = subprocess.run(
-            [path, "-c", _PRINT_VERSION], capture_output=True, text=True, check=False, timeout=30
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    version = done.stdout.strip()
-    if done.returncode or not version.startswith(f"{minor}."):
-        return None
-    return Interpreter(path, version)
 
 
 def check(interpreter: Interpreter) -> None:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from infra.byte_code import compile_modules
 from infra.lambda_asset import build_asset
 from llmmanager.bedrock.catalog.dynamodb_store import DynamoDBStore
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
@@ -31,10 +32,10 @@ class HttpFunction:
     """What it takes to run the function.
 
     Attributes:
-        asset: the folder that Lambda would unpack.
+        asset: the folder that Lambda would unpack, with byte code for this Python.
         bedrock: the Bedrock that it calls.
         table: address of the table that it reads the catalog from.
-        byte_code: where compiled modules are kept.
+        byte_code: where compiled modules of other folders are kept.
     """
 
     asset: Path
@@ -66,9 +67,13 @@ class HttpFunction:
 
         Args:
             folder: what modules are imported from; the asset if not given.
-            compiled: with byte code; without it as on Lambda, where the asset holds none and is read-only.
+            compiled: with byte code. Without it, every start compiles what it imports.
         """
-        isolated = ["-I", "-S", *(["-X", f"pycache_prefix={self.byte_code}"] if compiled else ["-B"])]
+        # The folder for byte code replaces the byte code beside the modules.
+        kept = ["-X", f"pycache_prefix={self.byte_code}"]
+        none = ["-B", "-X", f"pycache_prefix={self.byte_code / 'none'}"]
+        options = (kept if folder else ["-B"]) if compiled else none
+        isolated = ["-I", "-S", *options]
         script = str(Path(__file__).with_name("lambda_process.py"))
         return [sys.executable, *isolated, script, str(folder or self.asset), *arguments]
 
@@ -96,6 +101,7 @@ def http_function() -> Iterator[HttpFunction]:
     with tempfile.TemporaryDirectory() as folder, fake_bedrock() as bedrock, _table() as table:
         function = HttpFunction(Path(folder, "asset"), bedrock, table, Path(folder, "byte-code"))
         build_asset(function.asset, packages=None)
+        compile_modules(function.asset, interpreter=Path(sys.executable))
         _fill(table)
         yield function
 

@@ -57,7 +57,7 @@ answers 503 for 60 s while a request is sent every 4 s. `tests/fault_catalogue.p
 regions. bestehorn-llmmanager's catalog is in its file when it starts.
 """,
     "http_api": """The function runs from the folder that Lambda would unpack, and nothing else. Lambda keeps
-no byte code of what it unpacks: a cold start there is like the second figure.
+no byte code that a cold start compiles, so the folder has it.
 """,
     "load": """Requests are due at fixed times. Each process takes one at a time, as an execution environment
 of Lambda does, and has answered one before. FakeBedrock answers after 100 ms. The processes, FakeBedrock and
