@@ -12,16 +12,11 @@ import pytest
 from moto import mock_aws
 
 from lambdas.batch import collect, plan, worker
-from lambdas.contract import API_KEY_INDEX
 from llmmanager.testing import FakeBedrock
+from tests.deployed_storage import BUCKET, STATE_MACHINE, create_storage, deployed_variables
 
 MODELS = ("Nova Lite", "Nova Micro")
 REGIONS = ("us-east-1", "us-west-2", "eu-central-1")
-BUCKET = "batches-of-the-test"
-TABLE = "catalog-of-the-test"
-REQUEST_TABLE = "requests-of-the-test"
-KEY_TABLE = "keys-of-the-test"
-STATE_MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:Batch"
 
 
 @pytest.fixture
@@ -34,68 +29,17 @@ def deployed(
     fake_bedrock: FakeBedrock, session: boto3.Session, cold_start: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[FakeBedrock]:
     """The stack's environment variables, bucket, tables and state machine. Yields FakeBedrock."""
-    for name, value in {
-        "LLMMANAGER_MODELS": json.dumps(MODELS),
-        "LLMMANAGER_REGIONS": json.dumps(REGIONS),
-        "LLMMANAGER_TABLE": TABLE,
-        "LLMMANAGER_REQUEST_TABLE": REQUEST_TABLE,
-        "LLMMANAGER_KEY_TABLE": KEY_TABLE,
-        "LLMMANAGER_BUCKET": BUCKET,
-        "LLMMANAGER_INPUT_BUCKETS": json.dumps(["bucket-of-another-team"]),
-        "LLMMANAGER_BATCH_STATE_MACHINE_ARN": STATE_MACHINE,
-        "LLMMANAGER_REQUEST_LOST_SECONDS": "345900",
-        "LLMMANAGER_EVENT_BUS": "bus-of-the-test",
-        "LLMMANAGER_WORKER_CONCURRENCY": "8",
-        "LLMMANAGER_MAP_CONCURRENCY": "10",
-        "LLMMANAGER_SHARD_SIZE": "500",
-    }.items():
+    for name, value in deployed_variables(MODELS, REGIONS).items():
         monkeypatch.setenv(name, value)
     with mock_aws(config={"core": {"passthrough": {"urls": [f"{fake_bedrock.endpoint_url}.*"]}}}):
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
-        boto3.client("s3").create_bucket(Bucket=BUCKET)
-        boto3.client("dynamodb").create_table(
-            TableName=TABLE,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-        )
-        boto3.client("dynamodb").create_table(
-            TableName=REQUEST_TABLE,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        )
-        _create_key_table()
+        create_storage(boto3.client("s3"), boto3.client("dynamodb"))
         boto3.client("stepfunctions").create_state_machine(
             name="Batch", definition=json.dumps(_MACHINE), roleArn="arn:aws:iam::123456789012:role/any"
         )
         cold_start()
         yield fake_bedrock
         cold_start()
-
-
-def _create_key_table() -> None:
-    boto3.client("dynamodb").create_table(
-        TableName=KEY_TABLE,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": name, "AttributeType": "S"} for name in ("id", "kind", "created")
-        ],
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": API_KEY_INDEX,
-                "KeySchema": [
-                    {"AttributeName": "kind", "KeyType": "HASH"},
-                    {"AttributeName": "created", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ],
-    )
 
 
 _MACHINE = {"StartAt": "Plan", "States": {"Plan": {"Type": "Pass", "End": True}}}

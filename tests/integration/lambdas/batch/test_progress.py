@@ -14,7 +14,7 @@ from lambdas.batch.storage import BatchStorage, Part, Plan
 from lambdas.batch.waiting_shards import put_wait, read_waiting_shards
 from lambdas.http_api.handler import handler
 from llmmanager.testing import Fault
-from tests.integration.lambdas.conftest import STATE_MACHINE
+from tests.deployed_storage import STATE_MACHINE
 
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 PLAN = Plan(records=1_010, rejected=10, started_at=NOW - timedelta(hours=5))
