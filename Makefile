@@ -7,7 +7,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 18,20
 
 RUN = .venv/bin/python -m
 
-.PHONY: help setup demo local test test-pythons lint bench mutation reference docs synth deploy lock clean
+.PHONY: help setup demo local test test-clients test-pythons lint bench mutation reference docs synth deploy lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -27,6 +27,10 @@ local: setup ## run the stack on 127.0.0.1 until Ctrl-C (PORT=4566 and the next,
 
 test: setup lint ## run all checks: ruff, mypy, unit, integration, infrastructure and end-to-end tests
 	$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15
+
+test-clients: setup ## test the streaming API with the clients of OpenAI, Anthropic and LangChain
+	@$(PYTHON) -m local.setup --clients
+	.venv-clients/bin/python -m pytest tests/clients
 
 test-pythons: setup ## test import, unit tests and synth on each installed Python from 3.11 to 3.14
 	@$(RUN) local.pythons

@@ -50,16 +50,17 @@ class Part:
         return self.stamp.is_file() and self.stamp.read_text() == self.expected_stamp()
 
 
-def install_node(_part: Part) -> str:
-    """Install the CDK command line from package-lock.json."""
+def install_node(part: Part) -> str:
+    """Install the packages of a package-lock.json, such as the CDK command line."""
     npm = shutil.which("npm")
     if not npm or not shutil.which("node"):
         raise SetupError(
-            "The AWS CDK command line needs Node.js 18 or newer with npm. They were not found on PATH."
+            "The AWS CDK command line and a client of the streaming API need Node.js 18 or newer with npm. "
+            "They were not found on PATH."
         )
     run(
-        *(npm, "ci", "--no-audit", "--no-fund"),
-        what="the packages of package-lock.json could not be installed",
+        *(npm, "ci", "--no-audit", "--no-fund", "--prefix", part.lock.parent),
+        what=f"the packages of {part.lock} could not be installed",
     )
     return "npm"
 
@@ -88,19 +89,29 @@ def python_part(folder: str, lock: str) -> Part:
     return Part(ROOT / folder, ROOT / "requirements" / f"{lock}.txt", install_python)
 
 
+def node_part(folder: Path) -> Part:
+    """Return the packages of the package.json in a folder."""
+    return Part(folder / "node_modules", folder / "package-lock.json", install_node)
+
+
 BENCHMARKED = ("library", "original", "litellm", "langchain", "plot")
-LOCKS = ("uv", "lambda", "dev", "mutation", "docs", "emulator", *(f"bench-{name}" for name in BENCHMARKED))
+LOCKS = (
+    *("uv", "lambda", "dev", "clients", "mutation", "docs", "emulator"),
+    *(f"bench-{name}" for name in BENCHMARKED),
+)
+JAVASCRIPT_CLIENTS = ROOT / "tests" / "clients" / "javascript"
 
 UV = Part(ROOT / ".venv-uv", ROOT / "requirements" / "uv.txt", install_uv)
 PARTS = (
     python_part(".venv", "dev"),
     python_part(".venv-emulator", "emulator"),
     Part(LAMBDA_PACKAGES.parent, ROOT / "requirements" / "lambda.txt", install_lambda),
-    Part(ROOT / "node_modules", ROOT / "package-lock.json", install_node),
+    node_part(ROOT),
 )
 BENCH_PARTS = tuple(python_part(f".venv-bench-{name}", f"bench-{name}") for name in BENCHMARKED)
 MUTATION_PARTS = (python_part(".venv-mutation", "mutation"),)
 DOCS_PARTS = (python_part(".venv-docs", "docs"),)
+CLIENTS_PARTS = (python_part(".venv-clients", "clients"), node_part(JAVASCRIPT_CLIENTS))
 
 
 def setup(parts: Sequence[Part] | None = None) -> None:
@@ -166,7 +177,7 @@ def _bring_up_to_date(part: Part) -> None:
 
 
 def lock() -> None:
-    """Resolve requirements/*.in with uv and package.json with npm, and write the lock files."""
+    """Resolve requirements/*.in with uv and each package.json with npm, and write the lock files."""
     _prepare_uv()
     if not UV.is_current():
         raise SetupError("the lock files cannot be resolved, because uv could not be installed")
@@ -178,7 +189,11 @@ def lock() -> None:
             *(source, "-o", f"requirements/{name}.txt"),
             what=f"{source} cannot be resolved",
         )
-    run("npm", "install", "--package-lock-only", what="package.json cannot be resolved")
+    for folder in (ROOT, JAVASCRIPT_CLIENTS):
+        run(
+            *("npm", "install", "--package-lock-only", "--prefix", folder),
+            what=f"{folder / 'package.json'} cannot be resolved",
+        )
 
 
 def main() -> None:
@@ -193,6 +208,9 @@ def main() -> None:
     )
     choice.add_argument("--docs", action="store_true", help="install only the environment of `make docs`")
     choice.add_argument(
+        "--clients", action="store_true", help="install only the environments of `make test-clients`"
+    )
+    choice.add_argument(
         "--environment", metavar="FOLDER", help="install an additional .venv for this Python in FOLDER"
     )
     choice.add_argument(
@@ -204,7 +222,12 @@ def main() -> None:
     elif chosen.environment:
         setup([python_part(chosen.environment, "dev")])
     else:
-        selected = {BENCH_PARTS: chosen.bench, MUTATION_PARTS: chosen.mutation, DOCS_PARTS: chosen.docs}
+        selected = {
+            BENCH_PARTS: chosen.bench,
+            MUTATION_PARTS: chosen.mutation,
+            DOCS_PARTS: chosen.docs,
+            CLIENTS_PARTS: chosen.clients,
+        }
         setup(next((parts for parts, is_chosen in selected.items() if is_chosen), PARTS))
 
 

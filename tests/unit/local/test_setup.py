@@ -108,7 +108,7 @@ def test_without_uv_the_environment_is_installed_with_pip(
 
 def test_a_missing_node_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(SetupError, match=r"needs Node\.js 18 or newer with npm"):
+    with pytest.raises(SetupError, match=r"need Node\.js 18 or newer with npm"):
         setup.install_node(Part(tmp_path, tmp_path / "package-lock.json", setup.install_node))
 
 
