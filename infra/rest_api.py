@@ -10,6 +10,7 @@ from aws_cdk import Stack
 from aws_cdk import aws_apigateway as apigateway
 from constructs import Construct
 
+from infra.gateway_errors import response_template
 from infra.log_group import build_log_group
 from infra.nag import acknowledge
 from infra.settings import DeploymentSettings
@@ -107,15 +108,13 @@ def add_gateway_response(
         headers: names and values.
         status: the HTTP status; None for API Gateway's.
     """
-    # messageString is the message as a JSON string, with its quotes.
-    template = json.dumps(body).replace('"$context.error.message"', "$context.error.messageString")
     api.add_gateway_response(
         name,
         type=response_type,
         status_code=None if status is None else str(status),
         # API Gateway uses this template for every Accept header. A header below replaces the content type in
         # its name.
-        templates={"application/json": template},
+        templates={"application/json": response_template(body)},
         response_headers={header: f"'{value}'" for header, value in headers.items()},
     )
 

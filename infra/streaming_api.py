@@ -5,7 +5,7 @@ With the setting `streaming: false`, the same routes send each response as a who
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from aws_cdk import Duration
 from aws_cdk import aws_apigateway as apigateway
@@ -15,6 +15,7 @@ from constructs import Construct
 
 from infra.api_keys import KeyAuthorizer
 from infra.catalog_table import allow_sharing_cooldowns
+from infra.gateway_errors import GATEWAY_ERRORS
 from infra.nag import acknowledge
 from infra.permissions import InvokeModels, allow_counting_tokens
 from infra.python_function import FunctionBase, PythonFunction
@@ -25,95 +26,6 @@ from lambdas.contract import GATEWAY_SECONDS, STREAMING_SECONDS, STREAMING_WRAPP
 from lambdas.streaming_api.routes import ROUTES, KeyHeader
 
 _MODULE: Final = "lambdas.streaming_api.handler"
-
-
-class _GatewayError(NamedTuple):
-    """An error of API Gateway itself.
-
-    Attributes:
-        name: id of the construct.
-        type: `error.type` of Anthropic's API.
-        code: `error.code` of OpenAI's API.
-        message: None for API Gateway's message.
-        status: None for API Gateway's status.
-        retry_after: seconds, for errors after which a client should retry.
-    """
-
-    name: str
-    response_type: apigateway.ResponseType
-    type: str
-    code: str
-    message: str | None = None
-    status: int | None = None
-    retry_after: int | None = None
-
-
-_UNCHECKED: Final = "The API key could not be checked. Retry later."
-_ERRORS: Final = (
-    _GatewayError("Default4xx", apigateway.ResponseType.DEFAULT_4_XX, "invalid_request_error", "bad_request"),
-    _GatewayError("Default5xx", apigateway.ResponseType.DEFAULT_5_XX, "api_error", "internal_error"),
-    _GatewayError(
-        "Unauthorized",
-        apigateway.ResponseType.UNAUTHORIZED,
-        "authentication_error",
-        "invalid_api_key",
-        "The API key is missing, invalid, expired or revoked. Send it as Authorization: Bearer, or as "
-        "x-api-key to the routes of the Messages API.",
-    ),
-    _GatewayError(
-        "AccessDenied", apigateway.ResponseType.ACCESS_DENIED, "permission_error", "permission_denied"
-    ),
-    _GatewayError(
-        "TooLarge",
-        apigateway.ResponseType.REQUEST_TOO_LARGE,
-        "request_too_large",
-        "request_too_large",
-        "The request is too large. Lambda accepts 6 MB.",
-    ),
-    _GatewayError(
-        "Throttled",
-        apigateway.ResponseType.THROTTLED,
-        "rate_limit_error",
-        "rate_limit_exceeded",
-        retry_after=1,
-    ),
-    # The function of the authorizer failed. By default, the caller gets a bare 500.
-    _GatewayError(
-        "KeyNotChecked",
-        apigateway.ResponseType.AUTHORIZER_FAILURE,
-        "api_error",
-        "service_unavailable",
-        _UNCHECKED,
-        status=503,
-        retry_after=2,
-    ),
-    _GatewayError(
-        "AuthorizerNotRun",
-        apigateway.ResponseType.AUTHORIZER_CONFIGURATION_ERROR,
-        "api_error",
-        "service_unavailable",
-        _UNCHECKED,
-        status=503,
-        retry_after=2,
-    ),
-    # Lambda has no free concurrency for the function. By default, the caller gets a bare 500.
-    _GatewayError(
-        "NotRun",
-        apigateway.ResponseType.INTEGRATION_FAILURE,
-        "overloaded_error",
-        "service_unavailable",
-        "The API is at its concurrency limit, and the request was not started. Retry later.",
-        status=503,
-        retry_after=2,
-    ),
-    _GatewayError(
-        "TimedOut",
-        apigateway.ResponseType.INTEGRATION_TIMEOUT,
-        "timeout_error",
-        "timeout",
-        "The response was not ready in time.",
-    ),
-)
 
 
 class StreamingApi(Construct):
@@ -208,26 +120,14 @@ class StreamingApi(Construct):
                 acknowledge(method, "AwsSolutions-APIG4", "AwsSolutions-COG4", reason=reason)
 
     def _build_gateway_responses(self, settings: DeploymentSettings) -> None:
-        for error in _ERRORS:
-            document = {
-                "type": error.type,
-                "message": error.message or "$context.error.message",
-                "code": error.code,
-                "param": None,
-            }
-            headers = {"Content-Type": "application/json"}
-            if error.retry_after is not None:
-                headers["Retry-After"] = str(error.retry_after)
-            if settings.cors_origins:
-                # An error has nothing that a page of another origin must not read.
-                headers["Access-Control-Allow-Origin"] = "*"
+        for error in GATEWAY_ERRORS:
             add_gateway_response(
                 self.api,
                 error.name,
-                error.response_type,
+                apigateway.ResponseType.of(error.response_type),
                 status=error.status,
-                body={"type": "error", "error": document, "request_id": "$context.requestId"},
-                headers=headers,
+                body=error.document,
+                headers=error.headers(for_web_pages=bool(settings.cors_origins)),
             )
 
 
