@@ -16,7 +16,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from infra.gateway_errors import GATEWAY_ERRORS, response_template
 from lambdas.api_keys import authorizer
+from lambdas.contract import STREAMING_SECONDS, STREAMING_WRAPPER
 from lambdas.streaming_api.routes import ROUTES
 from llmmanager.testing import FakeBedrock
 from local.processes import ROOT, clean_environment
@@ -30,7 +32,6 @@ from local.streaming.server import StreamingGateway, build_server
 _FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:streaming"
 _AUTHORIZER = "arn:aws:lambda:us-east-1:000000000000:function:authorizer"
 _KEY_HEADERS = {"bearer": ("Authorization",), "x_api_key": ("x-api-key",), "either": ()}
-_TIMEOUT_SECONDS = 900
 
 
 class AuthorizerFunction:
@@ -61,16 +62,12 @@ class ServedApi:
     bedrock: FakeBedrock
     log: Path
     _pools: dict[str, EnvironmentPool]
-    _new_pool: Callable[[int], EnvironmentPool]
+    _new_pool: Callable[[], EnvironmentPool]
 
-    def restart(self, *, timeout_seconds: int = _TIMEOUT_SECONDS) -> None:
-        """Replace the processes of the function, so that they know of no throttled or failed target.
-
-        Args:
-            timeout_seconds: the function's timeout.
-        """
+    def restart(self) -> None:
+        """Replace the processes of the function, so that they know of no throttled or failed target."""
         self._pools[_FUNCTION].close()
-        self._pools[_FUNCTION] = self._new_pool(timeout_seconds)
+        self._pools[_FUNCTION] = self._new_pool()
 
     def close(self) -> None:
         """Stop the processes."""
@@ -88,12 +85,12 @@ def served_api(bedrock: FakeBedrock, *, variables: Mapping[str, str], folder: Pa
     log = folder / "streaming.log"
     environment = clean_environment(**variables)
 
-    def new_pool(timeout_seconds: int) -> EnvironmentPool:
-        function = _function(timeout_seconds, variables)
+    def new_pool() -> EnvironmentPool:
+        function = _function(variables)
         return EnvironmentPool(partial(ExecutionEnvironment, function, environment=environment, log=log))
 
     with ExitStack() as started:
-        pools = {_FUNCTION: new_pool(_TIMEOUT_SECONDS)}
+        pools = {_FUNCTION: new_pool()}
         gateway = StreamingGateway(_api(), Authorization(AuthorizerFunction()), pools, log)
         server = build_server(gateway, port=0)
         url = f"http://127.0.0.1:{server.server_port}/v1"
@@ -106,15 +103,15 @@ def served_api(bedrock: FakeBedrock, *, variables: Mapping[str, str], folder: Pa
         yield api
 
 
-def _function(timeout_seconds: int, variables: Mapping[str, str]) -> DeployedFunction:
+def _function(variables: Mapping[str, str]) -> DeployedFunction:
     return DeployedFunction(
         name="streaming",
         arn=_FUNCTION,
         role_arn="arn:aws:iam::000000000000:role/streaming",
         handler="lambdas.streaming_api.handler.handler",
-        timeout_seconds=timeout_seconds,
+        timeout_seconds=STREAMING_SECONDS,
         memory_mb=1024,
-        variables={**variables, "AWS_LAMBDA_EXEC_WRAPPER": "/var/task/lambdas/streaming_wrapper"},
+        variables={**variables, "AWS_LAMBDA_EXEC_WRAPPER": f"/var/task/{STREAMING_WRAPPER}"},
         code=ROOT,
     )
 
@@ -128,15 +125,18 @@ def _api() -> DeployedApi:
         Route(f"r{number}", route.path, route.method, _FUNCTION, authorizers[route.key])
         for number, route in enumerate(ROUTES)
     ]
-    routes.append(Route("rest", "/{proxy+}", "ANY", _FUNCTION, authorizers["either"]))
-    responses = {
-        name: GatewayResponse(status, {}, '{"message": $context.error.messageString}')
-        for name, status in {
-            "UNAUTHORIZED": 401,
-            "ACCESS_DENIED": 403,
-            "AUTHORIZER_FAILURE": 500,
-            "DEFAULT_4XX": 400,
-            "MISSING_AUTHENTICATION_TOKEN": 403,
-        }.items()
+    for path in (*{route.path for route in ROUTES}, "/{proxy+}"):
+        routes.append(Route(f"any {path}", path, "ANY", _FUNCTION, authorizers["either"]))
+    return DeployedApi("api1", "v1", {}, frozenset(), routes, _gateway_responses())
+
+
+def _gateway_responses() -> dict[str, GatewayResponse]:
+    statuses = {"UNAUTHORIZED": 401, "ACCESS_DENIED": 403, "REQUEST_TOO_LARGE": 413, "DEFAULT_4XX": 400}
+    return {
+        error.response_type: GatewayResponse(
+            error.status or statuses.get(error.response_type, 500),
+            {name: f"'{value}'" for name, value in error.headers(for_web_pages=False).items()},
+            response_template(error.document),
+        )
+        for error in GATEWAY_ERRORS
     }
-    return DeployedApi("api1", "v1", {}, frozenset(), routes, responses)

@@ -79,9 +79,8 @@ def test_a_region_that_fails_before_the_answer_is_replaced(connect: Connect, fai
 
 @pytest.mark.parametrize("streamed", [False, True])
 def test_throttled_models_are_a_rate_limit_error(
-    connect: Connect, api: ServedApi, failing: FakeBedrock, streamed: bool
+    connect: Connect, failing: FakeBedrock, streamed: bool
 ) -> None:
-    api.restart(timeout_seconds=6)
     failing.add_fault(Fault(error="ThrottlingException"))
     with pytest.raises(Exception, match="throttled") as caught:
         list(connect().stream(PROMPT)) if streamed else connect().ask(PROMPT)
@@ -98,7 +97,7 @@ def test_only_a_valid_key_is_accepted(connect: Connect, bedrock: FakeBedrock) ->
     revoked = create_key()
     revoke_key(revoked)
     for key in ("not-a-key", UNKNOWN_KEY, create_key()[:-1] + "_", revoked):
-        with pytest.raises(Exception, match="Unauthorized") as caught:
+        with pytest.raises(Exception, match="The API key is missing, invalid, expired or revoked") as caught:
             connect(key=key).ask(PROMPT)
         assert (error_name(caught.value), status_of(caught.value)) == ("AuthenticationError", 401)
     assert not bedrock.calls
