@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from typing import Final
 
 from infra.model_targets import access_methods, is_in_catalog
-from infra.setting_values import Names, SettingsError, TextMap, matches
+from infra.setting_values import NamesKind, SettingsError, TextMapKind, matches
 from llmmanager.bedrock.catalog.catalog_entries import Catalog
 from llmmanager.bedrock.catalog.names import NameResolver, ResolvedModel
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
 
-_REGIONS: Final = Names(
+_REGIONS: Final = NamesKind(
     "at least one AWS region", matches(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}"), 'such as "us-east-1"', required=True
 )
-_MODELS: Final = Names(
+_MODELS: Final = NamesKind(
     "at least one model name, model id, inference-profile id or ARN",
     bool,
     'such as "Nova Lite"',
     required=True,
 )
-_ALIASES: Final = TextMap(
+_ALIASES: Final = TextMapKind(
     "a JSON object with a configured model for each name",
     # A client without another field names several models in `model`, separated by commas.
     matches(r"[^\s,](?:[^\r\n,]{0,98}[^\s,])?"),
@@ -32,7 +32,7 @@ _ALIASES: Final = TextMap(
 
 
 @dataclass(frozen=True)
-class Regions:
+class RegionsKind:
     """Regions of Bedrock."""
 
     summary = _REGIONS.summary
@@ -51,7 +51,7 @@ class Regions:
 
 
 @dataclass(frozen=True)
-class Models:
+class ModelsKind:
     """Models of Bedrock. An id that the catalog does not have is accepted, because it can be newer."""
 
     summary = _MODELS.summary
@@ -62,7 +62,7 @@ class Models:
 
 
 @dataclass(frozen=True)
-class Aliases:
+class AliasesKind:
     """Names for models, such as the names of other providers' models that clients are configured with."""
 
     summary = _ALIASES.summary

@@ -47,7 +47,7 @@ class ValueKind(Protocol[_T_co]):
 
 
 @dataclass(frozen=True)
-class Integer:
+class IntegerKind:
     """A whole number from `low` to `high`."""
 
     low: int
@@ -69,7 +69,7 @@ class Integer:
 
 
 @dataclass(frozen=True)
-class IntegerChoice:
+class IntegerChoiceKind:
     """One of some whole numbers in ascending order."""
 
     what: str
@@ -81,7 +81,7 @@ class IntegerChoice:
         return f"{self.what}: {self._list()}"
 
     def read(self, key: str, value: object) -> int:
-        number = Integer(self.numbers[0], self.numbers[-1], self.unit).read(key, value)
+        number = IntegerKind(self.numbers[0], self.numbers[-1], self.unit).read(key, value)
         if number not in self.numbers:
             raise SettingsError.expected(key, value, f"{self.what}: {self._list()}")
         return number
@@ -91,7 +91,7 @@ class IntegerChoice:
 
 
 @dataclass(frozen=True)
-class Share:
+class ShareKind:
     """A number from 0 to `high`."""
 
     high: float
@@ -111,7 +111,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Flag:
+class FlagKind:
     """True or false."""
 
     summary = "`true`, `false`"
@@ -125,7 +125,7 @@ class Flag:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChoiceKind:
     """One of some words."""
 
     choices: tuple[str, ...]
@@ -143,7 +143,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Text:
+class TextKind:
     """A string that fulfils a condition.
 
     Attributes:
@@ -167,7 +167,7 @@ class Text:
 
 
 @dataclass(frozen=True)
-class BaseUrl:
+class BaseUrlKind:
     """An HTTP address without path, or an empty string. A slash at its end is removed.
 
     Attributes:
@@ -178,12 +178,12 @@ class BaseUrl:
     summary = "an http:// or https:// address without path"
 
     def read(self, key: str, value: object) -> str:
-        text = Text(self.summary, _is_base_url, 'such as "http://127.0.0.1:8080"', empty=self.empty)
+        text = TextKind(self.summary, _is_base_url, 'such as "http://127.0.0.1:8080"', empty=self.empty)
         return text.read(key, value).rstrip("/")
 
 
 @dataclass(frozen=True)
-class Names:
+class NamesKind:
     """A list of distinct strings that each fulfil a condition.
 
     Attributes:
@@ -217,7 +217,7 @@ class Names:
 
 
 @dataclass(frozen=True)
-class TextMap:
+class TextMapKind:
     """Texts by name. A string of the command line is JSON.
 
     Attributes:

@@ -14,24 +14,24 @@ from typing import Any, Final, TypeVar, cast
 import attrs
 
 from infra.catalog_values import (
-    Aliases,
-    Models,
-    Regions,
+    AliasesKind,
+    ModelsKind,
+    RegionsKind,
     availability_warnings,
     check_aliases,
     check_available,
 )
 from infra.schedule_expression import SCHEDULE_FORMAT, is_recurring_schedule
 from infra.setting_values import (
-    BaseUrl,
-    Choice,
-    Flag,
-    Integer,
-    IntegerChoice,
-    Names,
+    BaseUrlKind,
+    ChoiceKind,
+    FlagKind,
+    IntegerChoiceKind,
+    IntegerKind,
+    NamesKind,
     SettingsError,
-    Share,
-    Text,
+    ShareKind,
+    TextKind,
     ValueKind,
     is_bucket_name,
     is_origin,
@@ -100,7 +100,7 @@ class DeploymentSettings:
 
     stack_name: str = _setting(
         # The format of CloudFormation.
-        Text(
+        TextKind(
             'a name of 1 to 128 letters, digits and "-" that begins with a letter',
             matches("[A-Za-z][A-Za-z0-9-]{0,127}"),
             'such as "LlmManager-dev"',
@@ -110,67 +110,67 @@ class DeploymentSettings:
         "[several stacks](operations.md#several-stacks)",
     )
     models: tuple[ResolvedModel, ...] = _setting(
-        Models(),
+        ModelsKind(),
         ["Nova Lite", "Nova Micro", "Claude Haiku 4.5"],
         "models in order of preference",
         variable=EnvironmentVariable.MODELS,
     )
     regions: tuple[str, ...] = _setting(
-        Regions(),
+        RegionsKind(),
         ["us-east-1", "us-west-2", "eu-central-1"],
         "regions whose Bedrock is called, in order of preference",
         variable=EnvironmentVariable.REGIONS,
     )
     model_aliases: Mapping[str, ResolvedModel] = _setting(
-        Aliases(),
+        AliasesKind(),
         {},
         "other names of these models for clients of the streaming API, such as "
         '`{"gpt-4o": "Nova Lite"}`; a name can stand for one model',
         variable=EnvironmentVariable.MODEL_ALIASES,
     )
     refresh_schedule: str = _setting(
-        Text("a recurring schedule of EventBridge Scheduler", is_recurring_schedule, SCHEDULE_FORMAT),
+        TextKind("a recurring schedule of EventBridge Scheduler", is_recurring_schedule, SCHEDULE_FORMAT),
         "rate(6 hours)",
         "when model access and quotas are refreshed (UTC)",
     )
     map_concurrency: int = _setting(
-        Integer(1, 10_000),
+        IntegerKind(1, 10_000),
         10,
         "concurrent shards of one batch",
         variable=EnvironmentVariable.MAP_CONCURRENCY,
     )
     worker_concurrency: int = _setting(
-        Integer(1, 512),
+        IntegerKind(1, 512),
         32,
         "concurrent Converse calls of one worker",
         variable=EnvironmentVariable.WORKER_CONCURRENCY,
     )
     shard_size: int = _setting(
-        Integer(1, 10_000, "records"),
+        IntegerKind(1, 10_000, "records"),
         1_000,
         "maximum number of records in a shard",
         variable=EnvironmentVariable.SHARD_SIZE,
     )
     worker_timeout_seconds: int = _setting(
-        Integer(30, 900, "seconds"), 900, "timeout of a worker; the next worker continues its shard"
+        IntegerKind(30, 900, "seconds"), 900, "timeout of a worker; the next worker continues its shard"
     )
     batch_concurrency: int = _setting(
-        Integer(0, 100_000),
+        IntegerKind(0, 100_000),
         50,
         "reserved Lambda concurrency of batch workers, for all batches, at least `map_concurrency`; "
         "0: not reserved and not limited",
     )
     single_request_share: float = _setting(
-        Share(0.9),
+        ShareKind(0.9),
         0.1,
         "part of each Bedrock quota that batches leave to single requests",
         variable=EnvironmentVariable.SINGLE_REQUEST_SHARE,
     )
     batch_expiry_days: int = _setting(
-        Integer(1, 3650, "days"), 30, "time until the files of batches and of single requests are deleted"
+        IntegerKind(1, 3650, "days"), 30, "time until the files of batches and of single requests are deleted"
     )
     input_buckets: tuple[str, ...] = _setting(
-        Names(
+        NamesKind(
             "names of S3 buckets",
             is_bucket_name,
             "each 3 to 63 of a-z, 0-9, - and ., without s3://",
@@ -181,7 +181,7 @@ class DeploymentSettings:
     )
     input_keys: tuple[str, ...] = _setting(
         # No aliases, because a permission to decrypt needs the ARN of the key.
-        Names(
+        NamesKind(
             "ARNs of KMS keys (no aliases)",
             matches(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]{1,128}"),
             'such as "arn:aws:kms:us-east-1:123456789012:key/1234abcd-…"',
@@ -190,12 +190,12 @@ class DeploymentSettings:
         "the customer managed KMS keys of these buckets",
     )
     event_concurrency: int = _setting(
-        Integer(2, 1000),
+        IntegerKind(2, 1000),
         10,
         "maximum concurrency of the events function, which gets up to 10 messages per invocation",
     )
     reply_queues: tuple[str, ...] = _setting(
-        Names(
+        NamesKind(
             "ARNs of SQS standard queues",
             matches(r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,80}"),
             'such as "arn:aws:sqs:us-east-1:123456789012:answers"',
@@ -204,66 +204,68 @@ class DeploymentSettings:
         "queues that requests by event can use as `replyTo`",
     )
     api_auth: str = _setting(
-        Choice(("iam", "api_key")),
+        ChoiceKind(("iam", "api_key")),
         "iam",
         "`iam`: requests must be signed; `api_key`: they must also have an API key (`x-api-key`), which has "
         "the limits below",
     )
     api_daily_quota: int = _setting(
-        Integer(1, 100_000_000, "requests per day"), 100_000, "limit of each API key"
+        IntegerKind(1, 100_000_000, "requests per day"), 100_000, "limit of each API key"
     )
     api_rate_limit: int = _setting(
-        Integer(1, 10_000, "requests per second"), 100, "rate of requests that each of the two APIs accepts"
+        IntegerKind(1, 10_000, "requests per second"),
+        100,
+        "rate of requests that each of the two APIs accepts",
     )
     api_burst_limit: int = _setting(
-        Integer(1, 5_000, "requests"), 200, "burst of requests that each of the two APIs accepts"
+        IntegerKind(1, 5_000, "requests"), 200, "burst of requests that each of the two APIs accepts"
     )
     http_concurrency: int = _setting(
-        Integer(0, 100_000),
+        IntegerKind(0, 100_000),
         100,
         "reserved Lambda concurrency of the HTTP API's function; 0: not reserved and not limited",
     )
     streaming: bool = _setting(
-        Flag(),
+        FlagKind(),
         True,
         "whether the streaming API streams; `false`: its function runs on Lambda's standard runtime and "
         "sends each response as a whole, within 29 s",
     )
     streaming_concurrency: int = _setting(
-        Integer(0, 100_000),
+        IntegerKind(0, 100_000),
         100,
         "reserved Lambda concurrency of the streaming API's function, the maximum number of concurrent "
         "streams; 0: not reserved and not limited",
     )
     cors_origins: tuple[str, ...] = _setting(
-        Names("origins of web pages, or `*` for all", is_origin, 'such as "https://chat.example.com"'),
+        NamesKind("origins of web pages, or `*` for all", is_origin, 'such as "https://chat.example.com"'),
         ["*"],
         "web pages whose scripts can call the streaming API; a call needs an API key in any case, and no "
         "cookies are used",
         variable=EnvironmentVariable.CORS_ORIGINS,
     )
     key_cache_seconds: int = _setting(
-        Integer(0, 3600, "seconds"),
+        IntegerKind(0, 3600, "seconds"),
         300,
         "time for which API Gateway caches the check of an [API key](api-keys.md#caching), so that a revoked "
         "key can still work; 0: no cache",
     )
     log_retention_days: int = _setting(
-        IntegerChoice("a retention that CloudWatch Logs supports", LOG_RETENTION_DAYS, "days"),
+        IntegerChoiceKind("a retention that CloudWatch Logs supports", LOG_RETENTION_DAYS, "days"),
         30,
         "time until log lines are deleted",
     )
     log_payloads: bool = _setting(
-        Flag(),
+        FlagKind(),
         False,
         "whether prompts and answers are logged",
         variable=EnvironmentVariable.LOG_PAYLOADS,
     )
     tracing: bool = _setting(
-        Flag(), False, "whether X-Ray [traces](operations.md#traces) a sample of the requests"
+        FlagKind(), False, "whether X-Ray [traces](operations.md#traces) a sample of the requests"
     )
     alarm_email: str = _setting(
-        Text(
+        TextKind(
             "an e-mail address",
             matches(r"[^@\s,]+@[^@\s,]+\.[^@\s,.]+"),
             'such as "ops@example.com"',
@@ -273,7 +275,7 @@ class DeploymentSettings:
         "recipient of [alarms](operations.md#alarms); the stack creates an SNS topic with this address",
     )
     alarm_topic_arn: str = _setting(
-        Text(
+        TextKind(
             "the ARN of an SNS topic",
             matches(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}"),
             'such as "arn:aws:sns:us-east-1:123456789012:on-call"',
@@ -282,14 +284,14 @@ class DeploymentSettings:
         "",
         "existing SNS topic for alarms, used instead of `alarm_email`",
     )
-    dashboard: bool = _setting(Flag(), True, "whether the stack has a CloudWatch dashboard")
+    dashboard: bool = _setting(FlagKind(), True, "whether the stack has a CloudWatch dashboard")
     removal_policy: str = _setting(
-        Choice(("retain", "destroy")),
+        ChoiceKind(("retain", "destroy")),
         "retain",
         "whether removing the stack keeps tables, bucket and logs; a bucket with files is never deleted",
     )
     bedrock_endpoint_url: str = _setting(
-        BaseUrl(empty="AWS endpoints"),
+        BaseUrlKind(empty="AWS endpoints"),
         "",
         "address of Bedrock; set by `make local`",
     )

@@ -17,7 +17,7 @@ from io import BytesIO
 from typing import Any
 
 from lambdas.batch.results import ANSWERED, FAILED, missed_result, with_earlier
-from lambdas.batch.storage import BatchStorage, Part
+from lambdas.batch.storage import BatchStorage, ResultPart
 from lambdas.batch.summary import Totals
 from lambdas.contract import BatchObject, BatchStep
 from lambdas.shared.clients import S3_CONNECTIONS
@@ -71,7 +71,7 @@ class _Reader:
         self._storage = storage
         self._pool = pool
 
-    def results(self, parts: Sequence[Part]) -> Iterator[dict[str, Any]]:
+    def results(self, parts: Sequence[ResultPart]) -> Iterator[dict[str, Any]]:
         """Yield the results of parts, in order."""
         pending: deque[Future[bytes]] = deque()
         for part in parts:
@@ -83,7 +83,7 @@ class _Reader:
 
 
 def _shard_results(
-    shard: bytes, parts: Sequence[Part], reader: _Reader, *, missed: dict[str, Any], totals: Totals
+    shard: bytes, parts: Sequence[ResultPart], reader: _Reader, *, missed: dict[str, Any], totals: Totals
 ) -> Iterator[dict[str, Any]]:
     """Yield one result for each record of a shard, including the cost of its interrupted runs.
 

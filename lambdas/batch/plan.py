@@ -24,8 +24,8 @@ from lambdas.batch.runs import BatchIsRunning, Run, claim, mark_rejected
 from lambdas.batch.s3_objects import ObjectMissing, list_keys, stream_object
 from lambdas.batch.storage import (
     BatchStorage,
-    Part,
     Plan,
+    ResultPart,
 )
 from lambdas.contract import JSON_LINES_SUFFIX, BatchObject, BatchStep
 from lambdas.shared.json_text import dump_line
@@ -148,7 +148,9 @@ def plan(batch: Batch, *, shard_size: int) -> dict[str, Any]:
     }
 
 
-def _with_quota_shares(manifest: Sequence[Mapping[str, Any]], parts: Iterable[Part]) -> list[dict[str, Any]]:
+def _with_quota_shares(
+    manifest: Sequence[Mapping[str, Any]], parts: Iterable[ResultPart]
+) -> list[dict[str, Any]]:
     left = [item["records"] for item in manifest]
     for part in parts:
         left[part.shard] -= part.answered + part.failed

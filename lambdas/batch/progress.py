@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lambdas.batch.quota_wait import WINDOWS_PER_HOUR
-from lambdas.batch.storage import BatchStorage, Part, Plan
+from lambdas.batch.storage import BatchStorage, Plan, ResultPart
 from lambdas.batch.waiting_shards import WaitingShards, read_waiting_shards
 from llmmanager.bedrock.routing.quota_gates import window_seconds
 
@@ -79,7 +79,7 @@ def read_progress(
 
 def progress_of(
     plan: Plan,
-    parts: Iterable[Part],
+    parts: Iterable[ResultPart],
     *,
     since: datetime,
     now: datetime,

@@ -59,7 +59,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Part:
+class ResultPart:
     """One file of results.
 
     Attributes:
@@ -215,14 +215,14 @@ class BatchStorage:
             "summary": self.uri(BatchObject.SUMMARY),
         }
 
-    def parts(self, shard: int | None = None) -> Iterator[Part]:
+    def parts(self, shard: int | None = None) -> Iterator[ResultPart]:
         """Yield the result parts of one shard, or of all, in the order of shards and numbers."""
         prefix = self.key(BatchObject.RESULT_PARTS + ("" if shard is None else f"{shard:05d}/"))
         for listed in list_objects(self.bucket, prefix):
             named = _PART_NAME.fullmatch(listed["Key"].removeprefix(self.key("")))
             if named:
                 shard_, number, answered, failed = map(int, named.groups())
-                yield Part(listed["Key"], shard_, number, answered, failed, listed["LastModified"])
+                yield ResultPart(listed["Key"], shard_, number, answered, failed, listed["LastModified"])
 
     def last_answer_at(self) -> datetime | None:
         """Return when the last answer of the batch was written, or None without an answer."""

@@ -10,7 +10,7 @@ from typing import Any
 from lambdas.events import replies
 from lambdas.events.answer_request import Outcome, answer_request, answer_request_once, message_problem
 from lambdas.events.message_formats import InlineRequest, read_text
-from lambdas.events.queue_messages import Message, process_message
+from lambdas.events.queue_messages import QueueMessage, process_message
 from lambdas.shared import clients
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.observability import logger
@@ -24,7 +24,7 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     """Return which messages of a queue event failed, or the outcome of a request that was sent directly."""
     if not _is_queue_event(event):
         return answer_invocation(event, context)
-    messages = [Message.from_record(record) for record in event["Records"]]
+    messages = [QueueMessage.from_record(record) for record in event["Records"]]
     _create_clients()
     # A thread for each message, because a thread spends most of its time waiting for Bedrock.
     with ThreadPoolExecutor(max_workers=max(1, len(messages))) as pool:

@@ -50,7 +50,7 @@ _WITHOUT_EVENT = {replies.NOT_TAKEN, OWN_OUTCOME}
 
 
 @dataclass(frozen=True)
-class Message:
+class QueueMessage:
     """A message in the event of an SQS event source.
 
     Attributes:
@@ -63,13 +63,13 @@ class Message:
     receives: int
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Message:
+    def from_record(cls, record: Mapping[str, Any]) -> QueueMessage:
         """Return the message in a record of the event."""
         receives = int(record["attributes"]["ApproximateReceiveCount"])
         return cls(record["messageId"], record["body"], record["receiptHandle"], receives)
 
 
-def process_message(message: Message, context: Any) -> bool:
+def process_message(message: QueueMessage, context: Any) -> bool:
     """Process a message, and return whether the queue can delete it.
 
     A failure event is published, and the message moves to the dead-letter queue with the reason, if the
@@ -88,7 +88,7 @@ def process_message(message: Message, context: Any) -> bool:
     return False
 
 
-def _process(message: Message, context: Any) -> bool:
+def _process(message: QueueMessage, context: Any) -> bool:
     job: Job | None = None
     try:
         job = read_text(message.text, message_id=message.id)
@@ -114,13 +114,13 @@ def _process(message: Message, context: Any) -> bool:
     return True
 
 
-def _is_final(problem: Problem, message: Message) -> bool:
+def _is_final(problem: Problem, message: QueueMessage) -> bool:
     max_tries = event_settings().max_tries
     is_permanent = problem.status < 500 and problem.status != HTTPStatus.TOO_MANY_REQUESTS
     return is_permanent or message.receives >= min(_MAX_TRIES.get(problem.slug, max_tries), max_tries)
 
 
-def _run(job: Job, message: Message, context: Any) -> None:
+def _run(job: Job, message: QueueMessage, context: Any) -> None:
     if isinstance(job, BatchFile):
         start_batch_of_file(job)
         return
@@ -142,13 +142,13 @@ def _raise_never_ended(_request: InlineRequest, _context: Any) -> dict[str, Any]
     raise Problem("never-ended", detail)
 
 
-def _destination(job: Job | None, message: Message) -> replies.Destination:
+def _destination(job: Job | None, message: QueueMessage) -> replies.Destination:
     if isinstance(job, StoredRequest):
         return replies.stored_request_destination(job.request_id)
     return replies.job_destination(job, message_id=message.id)
 
 
-def _fail(message: Message, job: Job | None, problem: Problem, context: Any) -> None:
+def _fail(message: QueueMessage, job: Job | None, problem: Problem, context: Any) -> None:
     """Publish the failure, and move the message to the dead-letter queue."""
     try:
         destination = _destination(job, message)
@@ -186,7 +186,7 @@ def _run_once(key: tuple[str, ...], work: Callable[[], None], context: Any) -> N
     run_once(("events", *key), {}, run, context=context)
 
 
-def _move_to_dead_letter_queue(message: Message, request_id: str, problem: Problem) -> None:
+def _move_to_dead_letter_queue(message: QueueMessage, request_id: str, problem: Problem) -> None:
     reason = "; ".join(problem.errors) or problem.detail
     details = {
         PROBLEM_ATTRIBUTE: problem.slug,
@@ -214,7 +214,7 @@ def _printable(text: str) -> str:
     return _UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], text) or "-"
 
 
-def _delay(message: Message) -> None:
+def _delay(message: QueueMessage) -> None:
     """Shorten the visibility timeout of the message; the queue's own is six times the function's timeout."""
     delay = _FIRST_DELAY_SECONDS * _DELAY_FACTOR ** (message.receives - 1)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from lambdas.shared.route import Response, Route
+from lambdas.shared.api_route import ApiRoute, Response
 
 # Problems of a request that calls a model.
 _MODEL_PROBLEMS: Final = (
@@ -24,7 +24,7 @@ _LARGE: Final = Response(
 )
 
 ROUTES: Final = (
-    Route(
+    ApiRoute(
         "POST",
         "/v1/converse",
         "converse.post",
@@ -44,7 +44,7 @@ ROUTES: Final = (
         ),
         problems=("in-progress", *_MODEL_PROBLEMS),
     ),
-    Route(
+    ApiRoute(
         "POST",
         "/v1/validate",
         "converse.validate",
@@ -53,7 +53,7 @@ ROUTES: Final = (
         body="ConverseRequest",
         responses=(Response(200, "Validity", "Whether the body is valid, and its errors"),),
     ),
-    Route(
+    ApiRoute(
         "GET",
         "/v1/requests/{requestId}",
         "async_requests.get",
@@ -61,7 +61,7 @@ ROUTES: Final = (
         summary="Return the outcome of an asynchronous request",
         responses=(Response(200, "RequestState", "pending, or the outcome"), _LARGE),
     ),
-    Route(
+    ApiRoute(
         "GET",
         "/v1/batches",
         "batches.get_list",
@@ -77,7 +77,7 @@ ROUTES: Final = (
             ),
         ),
     ),
-    Route(
+    ApiRoute(
         "POST",
         "/v1/batches",
         "batches.post",
@@ -88,7 +88,7 @@ ROUTES: Final = (
         responses=(Response(202, "Batch", "Started", (_REPLAY,)),),
         problems=("in-progress",),
     ),
-    Route(
+    ApiRoute(
         "GET",
         "/v1/batches/{batchId}",
         "batches.get",
@@ -102,7 +102,7 @@ ROUTES: Final = (
             ),
         ),
     ),
-    Route(
+    ApiRoute(
         "POST",
         "/v1/batches/{batchId}/stop",
         "batches.stop",
@@ -111,7 +111,7 @@ ROUTES: Final = (
         responses=(Response(200, "Batch", "Stopped"),),
         problems=("batch-ended",),
     ),
-    Route(
+    ApiRoute(
         "POST",
         "/v1/batches/{batchId}/resume",
         "batches.resume",
@@ -120,7 +120,7 @@ ROUTES: Final = (
         responses=(Response(202, "Batch", "Resumed; answered records are not run again"),),
         problems=("batch-not-resumable",),
     ),
-    Route(
+    ApiRoute(
         "GET",
         "/v1/models",
         "models.get",
@@ -128,7 +128,7 @@ ROUTES: Final = (
         summary="List the configured models, and their access method and quotas in each region",
         responses=(Response(200, "Models", "The models in the catalog"),),
     ),
-    Route(
+    ApiRoute(
         "GET",
         "/v1/models/{name}/access",
         "models.access",
@@ -141,7 +141,7 @@ ROUTES: Final = (
         # The ARN of a profile contains a slash.
         with_slashes="name",
     ),
-    Route(
+    ApiRoute(
         "GET",
         "/v1/keys",
         "keys.list_keys",
@@ -152,7 +152,7 @@ ROUTES: Final = (
             Response(200, "KeyList", "A page of keys. There are more pages while a response has a nextToken"),
         ),
     ),
-    Route(
+    ApiRoute(
         "POST",
         "/v1/keys",
         "keys.create",
@@ -163,7 +163,7 @@ ROUTES: Final = (
         responses=(Response(201, "CreatedKey", "Created; no other response has the key", ("Location",)),),
         problems=("key-created",),
     ),
-    Route(
+    ApiRoute(
         "GET",
         "/v1/keys/{keyId}",
         "keys.get",
@@ -171,7 +171,7 @@ ROUTES: Final = (
         summary="Return an API key without its secret",
         responses=(Response(200, "Key", "The key"),),
     ),
-    Route(
+    ApiRoute(
         "DELETE",
         "/v1/keys/{keyId}",
         "keys.revoke",
@@ -179,7 +179,7 @@ ROUTES: Final = (
         summary="Revoke an API key",
         responses=(Response(200, "Key", "Revoked, now or earlier"),),
     ),
-    Route(
+    ApiRoute(
         "GET",
         "/v1/health",
         "models.health",

@@ -15,7 +15,7 @@ _NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 _VARIABLE: Final = "variable"
 
 
-class SettingsError(Exception):
+class EnvironmentVariableError(Exception):
     """An environment variable is missing or invalid; the message has its name and the accepted values."""
 
 
@@ -36,15 +36,15 @@ class Variable(Generic[_T]):
         """Return the value.
 
         Raises:
-            SettingsError: the variable is missing or invalid.
+            EnvironmentVariableError: the variable is missing or invalid.
         """
         text = os.environ.get(self.name, "").strip() or self.default
         if text is None:
-            raise SettingsError(f"{self.name} must be set")
+            raise EnvironmentVariableError(f"{self.name} must be set")
         try:
             return self.parse(text)
         except ValueError as error:
-            raise SettingsError(f"{self.name} must be {error} (got {text!r})") from None
+            raise EnvironmentVariableError(f"{self.name} must be {error} (got {text!r})") from None
 
 
 def variable(name: str, parse: Callable[[str], _T], *, default: str | None = None) -> _T:
@@ -59,17 +59,17 @@ def read(settings: type[_T]) -> _T:
         settings: a dataclass whose fields are all made by `variable`.
 
     Raises:
-        SettingsError: variables are missing or invalid. The message has all of them.
+        EnvironmentVariableError: variables are missing or invalid. The message has all of them.
     """
     values: dict[str, Any] = {}
     problems = []
     for item in fields(settings):  # type: ignore[arg-type]
         try:
             values[item.name] = item.metadata[_VARIABLE].read()
-        except SettingsError as error:
+        except EnvironmentVariableError as error:
             problems.append(str(error))
     if problems:
-        raise SettingsError("; ".join(problems))
+        raise EnvironmentVariableError("; ".join(problems))
     return settings(**values)
 
 

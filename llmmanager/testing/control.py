@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from .fake_state import FakeBedrockState
-from .http_server import HttpRequest, HttpResponse, json_response
+from .http_server import ServerRequest, ServerResponse, json_response
 from .settings import apply_rules, options_of
 
 PREFIX = "/_fake/"
 
 
-def control(bedrock: FakeBedrockState, request: HttpRequest) -> HttpResponse:
+def control(bedrock: FakeBedrockState, request: ServerRequest) -> ServerResponse:
     """Answer a request under `/_fake/`.
 
     `GET health`; `GET calls` (calls after `?after=<number>`); `GET usage` (billed tokens); `POST rules` (adds
@@ -31,7 +31,9 @@ def control(bedrock: FakeBedrockState, request: HttpRequest) -> HttpResponse:
     return json_response(answer)
 
 
-def _execute(bedrock: FakeBedrockState, command: tuple[str, ...], request: HttpRequest) -> Mapping[str, Any]:
+def _execute(
+    bedrock: FakeBedrockState, command: tuple[str, ...], request: ServerRequest
+) -> Mapping[str, Any]:
     match command:
         case ("GET", "health"):
             return {"status": "ok", "in_flight": bedrock.in_flight}

@@ -9,7 +9,7 @@ from typing import Any
 
 from .catalog import ACCOUNT_ID, FakeCatalog
 from .errors import ServiceError, invalid
-from .models import FakeModel, Target
+from .models import CalledTarget, FakeModel
 
 _SINCE = "2026-01-01T00:00:00Z"
 _MAX_RESULTS = 1000
@@ -132,7 +132,7 @@ def _model_summary(model: FakeModel, region: str) -> dict[str, Any]:
     }
 
 
-def _profile(target: Target, region: str) -> dict[str, Any]:
+def _profile(target: CalledTarget, region: str) -> dict[str, Any]:
     model = target.model
     destinations = model.destinations(target.prefix, region)
     # Like in AWS, a global profile has a model ARN with the caller's region and one without a region.

@@ -24,7 +24,7 @@ from .control import control
 from .control_plane import ControlPlane
 from .environment import API_KEY, exports, variables
 from .fake_state import FakeBedrockState, check_positive
-from .http_server import HOST, HttpRequest, HttpResponse, HttpServer
+from .http_server import HOST, HttpServer, ServerRequest, ServerResponse
 from .reasoning import reasoning_for, with_reasoning, without_reasoning_tokens
 from .runtime import Runtime
 from .service import Service
@@ -201,7 +201,7 @@ class FakeBedrock(FakeBedrockState):
             service, endpoint_url=self.endpoint_url, region=region or self._default_region, config=config
         )
 
-    async def _handle(self, request: HttpRequest) -> HttpResponse:
+    async def _handle(self, request: ServerRequest) -> ServerResponse:
         if request.path.startswith(CONTROL_PREFIX):
             return control(self, request)
         return await self._service.handle(request)

@@ -20,7 +20,7 @@ _MAX_HEAD = 64 * 1024
 
 
 @dataclass(frozen=True)
-class HttpRequest:
+class ServerRequest:
     """One request. `path` is percent-encoded, and header names are in lower case.
 
     `client_left` returns whether the client has closed the connection.
@@ -35,7 +35,7 @@ class HttpRequest:
 
 
 @dataclass(frozen=True)
-class HttpResponse:
+class ServerResponse:
     """One response. A generator as `body` is sent in chunks.
 
     `on_lost` is called if a body of type bytes could not be sent.
@@ -53,10 +53,10 @@ def json_response(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
     on_lost: Callable[[], None] | None = None,
-) -> HttpResponse:
+) -> ServerResponse:
     """Return a response with `answer` as JSON."""
     body = json.dumps(answer, separators=(",", ":")).encode()
-    return HttpResponse(status, body, {"Content-Type": "application/json", **(headers or {})}, on_lost)
+    return ServerResponse(status, body, {"Content-Type": "application/json", **(headers or {})}, on_lost)
 
 
 class DropConnection(Exception):
@@ -78,7 +78,9 @@ class _BadRequest(Exception):
 class HttpServer:
     """Serves `handler` on 127.0.0.1 in a thread between `start()` and `stop()`."""
 
-    def __init__(self, handler: Callable[[HttpRequest], Awaitable[HttpResponse]], *, port: int = 0) -> None:
+    def __init__(
+        self, handler: Callable[[ServerRequest], Awaitable[ServerResponse]], *, port: int = 0
+    ) -> None:
         self._handler = handler
         self._port = port
         self._connections: set[asyncio.Task[None]] = set()
@@ -192,7 +194,7 @@ class HttpServer:
         try:
             request = await _read_request(reader, writer)
         except _BadRequest as error:
-            await _write(writer, HttpResponse(400, str(error).encode()), keep_alive=False)
+            await _write(writer, ServerResponse(400, str(error).encode()), keep_alive=False)
             return False
         if request is None:
             return False
@@ -209,7 +211,7 @@ def _reset(writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
-async def _read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> HttpRequest | None:
+async def _read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> ServerRequest | None:
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:
@@ -227,7 +229,7 @@ async def _read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWrit
         writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     path, _, query = parts[1].partition("?")
     body = await _read_body(reader, headers)
-    return HttpRequest(
+    return ServerRequest(
         parts[0], path, dict(parse_qsl(query)), headers, body, client_left=lambda: _has_left(reader)
     )
 
@@ -261,7 +263,7 @@ async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
         chunks.append(chunk)
 
 
-async def _write(writer: asyncio.StreamWriter, response: HttpResponse, *, keep_alive: bool) -> bool:
+async def _write(writer: asyncio.StreamWriter, response: ServerResponse, *, keep_alive: bool) -> bool:
     """Send `response`. Return False if its body ended early, without the last chunk."""
     headers = {**response.headers, "Connection": "keep-alive" if keep_alive else "close"}
     body = response.body

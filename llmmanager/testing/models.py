@@ -142,7 +142,7 @@ class FakeModel:
 
 
 @dataclass(frozen=True)
-class Target:
+class CalledTarget:
     """The model, the invoked id (without its ARN) and the access method of a call."""
 
     model: FakeModel

@@ -10,7 +10,7 @@ from typing import Any
 
 from .catalog import FakeCatalog
 from .errors import invalid
-from .models import Target
+from .models import CalledTarget
 
 _RESOURCE_ARN = re.compile(
     r"arn:aws[a-z-]*:bedrock:([a-z0-9-]+):\d{12}:"
@@ -90,7 +90,7 @@ class Resources:
                 return self._resources[arn]
         return Resource(arn=arn) if _RESOURCE_ARN.fullmatch(arn) else None
 
-    def resolve(self, resource: Resource, *, region: str) -> Target:
+    def resolve(self, resource: Resource, *, region: str) -> CalledTarget:
         """Return the target of `resource` in `region`. Raise ServiceError if there is none."""
         match = _RESOURCE_ARN.fullmatch(resource.arn)
         if match is None or match[1] != region:

@@ -17,7 +17,7 @@ from .call_log import Call, CallLog
 from .catalog import NO_TOKEN_COUNT
 from .errors import ServiceError, invalid
 from .http_server import DropConnection, NeverAnswer
-from .models import Target
+from .models import CalledTarget
 from .quotas import QuotaLedger, Reservation
 from .rule_book import RuleBook
 from .shapes import check_shape
@@ -72,7 +72,7 @@ class _Turn:
 
 
 @dataclass(frozen=True)
-class Reply:
+class BilledResponse:
     """The response of Converse and its bill."""
 
     body: dict[str, Any]
@@ -99,7 +99,7 @@ class Runtime:
         self._log = log
         self._think = think
 
-    async def converse(self, call: Call, target: Target) -> Reply:
+    async def converse(self, call: Call, target: CalledTarget) -> BilledResponse:
         """Answer Converse."""
         turn = await self._turn(call, target, seconds=self._rules.latency_for(call).seconds)
         body = {
@@ -109,21 +109,21 @@ class Runtime:
             "metrics": turn.metrics,
             **_echoed(call.body, turn.answer),
         }
-        return Reply(body, self._bill(call, turn))
+        return BilledResponse(body, self._bill(call, turn))
 
     async def converse_stream(
-        self, call: Call, target: Target, *, stop: StreamBreak | None, client_left: Callable[[], bool]
+        self, call: Call, target: CalledTarget, *, stop: StreamBreak | None, client_left: Callable[[], bool]
     ) -> AsyncGenerator[bytes, None]:
         """Return the frames of ConverseStream. `stop` makes them end early. They end the call in the log."""
         latency = self._rules.latency_for(call)
         turn = await self._turn(call, target, seconds=latency.first_token)
         return self._frames(call, turn, stop, latency.per_chunk, client_left)
 
-    async def lose_answer(self, call: Call, target: Target) -> None:
+    async def lose_answer(self, call: Call, target: CalledTarget) -> None:
         """Generate and bill an answer that is not sent to the caller."""
         self._bill(call, await self._turn(call, target, seconds=0.0), lost=True)
 
-    async def count_tokens(self, call: Call, target: Target) -> dict[str, Any]:
+    async def count_tokens(self, call: Call, target: CalledTarget) -> dict[str, Any]:
         """Answer CountTokens."""
         check_shape("CountTokensRequest", call.body)
         if not target.model.is_chat or not target.model.token_counting:
@@ -136,7 +136,7 @@ class Runtime:
         await asyncio.sleep(self._rules.latency_for(call).seconds)
         return {"inputTokens": tokens}
 
-    async def _turn(self, call: Call, target: Target, *, seconds: float) -> _Turn:
+    async def _turn(self, call: Call, target: CalledTarget, *, seconds: float) -> _Turn:
         started = time.monotonic()
         model, body = target.model, call.body
         check_request(model, body, streaming=call.operation == "ConverseStream")

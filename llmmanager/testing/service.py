@@ -17,12 +17,12 @@ from .call_log import Call, CallLog
 from .catalog import FakeCatalog
 from .control_plane import ControlPlane
 from .errors import ServiceError
-from .http_server import DropConnection, HttpRequest, HttpResponse, NeverAnswer, json_response
-from .models import Target
+from .http_server import DropConnection, NeverAnswer, ServerRequest, ServerResponse, json_response
+from .models import CalledTarget
 from .resources import Resource, Resources, render_prompt
 from .rule_book import RuleBook
 from .rules import Fault
-from .runtime import Reply, Runtime, StreamBreak
+from .runtime import BilledResponse, Runtime, StreamBreak
 from .service_quotas import TARGET as LIST_SERVICE_QUOTAS
 from .service_quotas import ServiceQuotas
 from .shapes import check_shape
@@ -68,7 +68,7 @@ class Service:
         self._log = log
         self._default_region = default_region
 
-    async def handle(self, request: HttpRequest) -> HttpResponse:
+    async def handle(self, request: ServerRequest) -> ServerResponse:
         """Answer `request`, also with an error. Raise DropConnection or NeverAnswer for such faults."""
         operation, identifier = _route(request)
         access_key_id, region = _caller(request)
@@ -94,7 +94,7 @@ class Service:
         except Exception as error:  # an error of FakeBedrock must not appear as a closed connection
             return self._error(call, ServiceError("InternalServerException", repr(error)))
 
-    async def _serve(self, call: Call, request: HttpRequest, *, unreadable: bool) -> HttpResponse:
+    async def _serve(self, call: Call, request: ServerRequest, *, unreadable: bool) -> ServerResponse:
         if not call.operation:
             raise ServiceError("UnknownOperationException")
         _check_authorization(request)
@@ -104,10 +104,10 @@ class Service:
             return self._answered(call, await self._describe(call, request.query))
         return await self._invoke(call, request, unreadable=unreadable)
 
-    async def _invoke(self, call: Call, request: HttpRequest, *, unreadable: bool) -> HttpResponse:
+    async def _invoke(self, call: Call, request: ServerRequest, *, unreadable: bool) -> ServerResponse:
         resource = self._resources.find(call.invoked_id)
         target = self._resolve(call, resource)
-        if isinstance(target, Target):
+        if isinstance(target, CalledTarget):
             call = self._log.update(call, model_id=target.model.model_id, access_method=target.access)
         fault = self._rules.fault_for(call)
         if fault is not None and not fault.billed and not fault.breaks_stream:
@@ -127,12 +127,12 @@ class Service:
                 call, target, stop=_break_of(fault), client_left=request.client_left
             )
             headers = {"Content-Type": event_stream.CONTENT_TYPE, "x-amzn-RequestId": call.request_id}
-            return HttpResponse(200, frames, headers)
+            return ServerResponse(200, frames, headers)
         if call.operation == "Converse":
             return self._delivered(call, await self._runtime.converse(call, target), request)
         return self._answered(call, await self._runtime.count_tokens(call, target))
 
-    def _delivered(self, call: Call, reply: Reply, request: HttpRequest) -> HttpResponse:
+    def _delivered(self, call: Call, reply: BilledResponse, request: ServerRequest) -> ServerResponse:
         """Return the response of Converse. Raise DropConnection if the client has disconnected."""
 
         def lose() -> None:
@@ -167,7 +167,7 @@ class Service:
             return call
         return replace(call, body=render_prompt(resource, call.body))
 
-    def _resolve(self, call: Call, resource: Resource | None) -> Target | ServiceError:
+    def _resolve(self, call: Call, resource: Resource | None) -> CalledTarget | ServiceError:
         """Return the target of `call`, or the error. Faults are applied before the error is raised."""
         try:
             if resource is not None and call.operation != "CountTokens":
@@ -180,11 +180,11 @@ class Service:
 
     def _answered(
         self, call: Call, answer: Mapping[str, Any], *, on_lost: Callable[[], None] | None = None
-    ) -> HttpResponse:
+    ) -> ServerResponse:
         self._log.end(call, status=200)
         return json_response(answer, headers={"x-amzn-RequestId": call.request_id}, on_lost=on_lost)
 
-    def _error(self, call: Call, error: ServiceError) -> HttpResponse:
+    def _error(self, call: Call, error: ServiceError) -> ServerResponse:
         self._log.end(call, status=error.status, error_code=error.code)
         headers = {"x-amzn-RequestId": call.request_id, "x-amzn-ErrorType": error.code, **error.headers}
         # In the protocol of Service Quotas, the body contains the error's name.
@@ -229,7 +229,7 @@ def _break_of(fault: Fault | None) -> StreamBreak | None:
     )
 
 
-def _route(request: HttpRequest) -> tuple[str, str]:
+def _route(request: ServerRequest) -> tuple[str, str]:
     if request.path == "/" and request.headers.get("x-amz-target") == LIST_SERVICE_QUOTAS:
         return "ListServiceQuotas", ""
     for method, pattern, operation in _ROUTES:
@@ -238,7 +238,7 @@ def _route(request: HttpRequest) -> tuple[str, str]:
     return "", ""
 
 
-def _caller(request: HttpRequest) -> tuple[str, str]:
+def _caller(request: ServerRequest) -> tuple[str, str]:
     """Return the access key id and the region of the signature, both empty without one.
 
     For a Bedrock API key, return the key and the region of a short-term key.
@@ -260,7 +260,7 @@ def _region_of_key(api_key: str) -> str:
     return match[1] if match else ""
 
 
-def _check_authorization(request: HttpRequest) -> None:
+def _check_authorization(request: ServerRequest) -> None:
     authorization = request.headers.get("authorization", "")
     if not authorization:
         raise ServiceError("MissingAuthenticationToken")

@@ -12,7 +12,7 @@ from .call_log import Call
 from .catalog import ACCOUNT_ID, FakeCatalog
 from .control_plane import name_of, provider_of
 from .errors import ServiceError, invalid
-from .models import FakeModel, Target
+from .models import CalledTarget, FakeModel
 from .quotas import QuotaLedger
 
 TARGET = "ServiceQuotasV20190624.ListServiceQuotas"
@@ -81,10 +81,10 @@ class ServiceQuotas:
                 name = f"Model invocation max tokens per day for {_model(target.model)}"
                 yield f"{name} (doubled for cross-region calls)", value
 
-    def _targets(self, region: str) -> Iterator[Target]:
+    def _targets(self, region: str) -> Iterator[CalledTarget]:
         """Yield one target for each model and access method in the region."""
         direct = [model for model in self._catalog.models_in(region) if region in model.on_demand]
-        yield from (Target(model, model.model_id, "on_demand") for model in direct)
+        yield from (CalledTarget(model, model.model_id, "on_demand") for model in direct)
         profiles = {(one.model.model_id, one.access): one for one in self._catalog.profiles_in(region)}
         yield from profiles.values()
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from lambdas.http_api.routes import ROUTES
+from lambdas.shared.api_route import ApiRoute, Response
 from lambdas.shared.problem_types import PROBLEM_TYPES
-from lambdas.shared.route import Response, Route
 from local.generate_reference.parameters import RESPONSE_HEADERS, parameter
 from local.generate_reference.schemas import Schema, ref
 
@@ -46,14 +46,14 @@ class Operations:
         self.parameters: dict[str, Schema] = {}
         self.responses: dict[str, Schema] = {}
 
-    def paths(self, routes: Iterable[Route] = ROUTES) -> dict[str, dict[str, Operation]]:
+    def paths(self, routes: Iterable[ApiRoute] = ROUTES) -> dict[str, dict[str, Operation]]:
         """Return the operations by path and method."""
         paths: dict[str, dict[str, Operation]] = {}
         for route in routes:
             paths.setdefault(route.path, {})[route.method.lower()] = self._operation(route)
         return paths
 
-    def _operation(self, route: Route) -> Operation:
+    def _operation(self, route: ApiRoute) -> Operation:
         places = {"path": route.parameters, "query": route.query, "header": route.headers}
         parameters = [self._parameter(name, place) for place, names in places.items() for name in names]
         operation: Operation = {"operationId": route.operation, "summary": route.summary}
@@ -69,7 +69,7 @@ class Operations:
         self.parameters[name] = parameter(name, place)
         return {"$ref": f"#/components/parameters/{name}"}
 
-    def _failures(self, route: Route) -> dict[str, Schema]:
+    def _failures(self, route: ApiRoute) -> dict[str, Schema]:
         gateway = {**_GATEWAY, **(_GATEWAY_WITH_BODY if route.body else {})}
         problems = problems_of(route)
         statuses = {*gateway, *(PROBLEM_TYPES[name].status for name in problems)}
@@ -82,7 +82,7 @@ class Operations:
         return failures
 
 
-def problems_of(route: Route) -> list[str]:
+def problems_of(route: ApiRoute) -> list[str]:
     """Return the types of the problems that a route can respond with, in the order of `PROBLEM_TYPES`."""
     names = {*_ALWAYS, *route.problems}
     if route.body or route.query or route.headers:

@@ -11,9 +11,9 @@ from functools import partial
 from typing import Protocol
 
 from llmmanager.bedrock.forks import after_fork, new_lock
-from llmmanager.bedrock.routing.decision import Decision, Kind, Next, Scope
+from llmmanager.bedrock.routing.decision import Decision, ErrorScope, Kind, Next
 from llmmanager.bedrock.routing.keys import ALL, Key, Target, key_of, keys_of
-from llmmanager.bedrock.routing.probing import PATIENCE_SECONDS, Probes, Turn
+from llmmanager.bedrock.routing.probing import PATIENCE_SECONDS, Probes, TargetTurn
 
 __all__ = ["CooldownStore", "Cooldowns", "Key"]
 
@@ -114,16 +114,18 @@ class Cooldowns:
 
     def region_denied(self, region: str) -> None:
         """Record a region that rejects credentials which are valid elsewhere: it is not enabled."""
-        self.record_failure((ALL, region), Decision(Next.OTHER_REGION, Kind.ACCESS, scope=Scope.REGION))
+        self.record_failure((ALL, region), Decision(Next.OTHER_REGION, Kind.ACCESS, scope=ErrorScope.REGION))
 
-    def turn(self, target: Target, *, has_other: bool, time_left: float, streaming: bool = False) -> Turn:
+    def turn(
+        self, target: Target, *, has_other: bool, time_left: float, streaming: bool = False
+    ) -> TargetTurn:
         """Wait until the target may be called, if necessary. See `Probes.turn`."""
         turn = self._probes.turn(target, has_other=has_other, time_left=time_left, streaming=streaming)
         if turn.is_probe and self._store is not None and self._probes.is_model_denied(target.model_id):
             self.refresh(READ_BEFORE_PROBE_SECONDS)
             if has_other and self.is_cooling(target, streaming=streaming):
                 with turn:
-                    return Turn.try_others_first(self._probes)
+                    return TargetTurn.try_others_first(self._probes)
         return turn
 
     def is_last_choice(self, target: Target, *, streaming: bool = False) -> bool:

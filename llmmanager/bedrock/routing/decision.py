@@ -48,7 +48,7 @@ class Kind(Enum):
     CONFIGURATION = "configuration"
 
 
-class Scope(Enum):
+class ErrorScope(Enum):
     """The targets that an error is about. Other targets are not avoided because of it."""
 
     ACCESS_METHOD = "access_method"
@@ -93,7 +93,7 @@ class Decision:
     features: tuple[str, ...] = ()
     otherwise: Next = Next.OTHER_MODEL
     retry_after: float | None = None
-    scope: Scope = Scope.MODEL_IN_REGION
+    scope: ErrorScope = ErrorScope.MODEL_IN_REGION
     quota: QuotaUnit | None = None
 
     @property

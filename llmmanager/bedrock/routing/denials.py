@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from llmmanager.bedrock.routing.decision import Decision, Kind, Next, Scope
+from llmmanager.bedrock.routing.decision import Decision, ErrorScope, Kind, Next
 
 # "User: u is not authorized to perform: bedrock:InvokeModel on resource: arn:aws:bedrock:us-west-2::
 # foundation-model/m because no identity-based policy allows ...": the same text for every type of policy.
@@ -29,11 +29,11 @@ def limit_to_resource(decision: Decision, message: str) -> Decision:
         return decision
     named = _RESOURCE.search(message)
     if named is None:
-        return replace(decision, scope=Scope.ACCESS_METHOD)
+        return replace(decision, scope=ErrorScope.ACCESS_METHOD)
     if named["type"].lower() in _GUARDRAILS:
-        return Decision(Next.OTHER_REGION, Kind.RESOURCE, scope=Scope.REGION)
+        return Decision(Next.OTHER_REGION, Kind.RESOURCE, scope=ErrorScope.REGION)
     if named["service"].lower() not in _MODEL_SERVICES:
         return Decision(Next.OTHER_REGION, Kind.RESOURCE)
     if named["type"].lower() == "foundation-model" and not named["region"]:
-        return replace(decision, scope=Scope.ACCESS_METHOD_EVERYWHERE)
-    return replace(decision, scope=Scope.ACCESS_METHOD)
+        return replace(decision, scope=ErrorScope.ACCESS_METHOD_EVERYWHERE)
+    return replace(decision, scope=ErrorScope.ACCESS_METHOD)

@@ -8,7 +8,7 @@ AWS's troubleshooting page and public issue reports.
 
 from __future__ import annotations
 
-from llmmanager.bedrock.routing.decision import Decision, Kind, Next, Scope
+from llmmanager.bedrock.routing.decision import Decision, ErrorScope, Kind, Next
 from llmmanager.bedrock.routing.error_rule import ANY, Rule
 from llmmanager.bedrock.routing.unsupported_features import UNSUPPORTED_FEATURE_RULES
 
@@ -21,23 +21,23 @@ def _rule(code: str, text: str, next_: Next, kind: Kind, otherwise: Next = Next.
 
 _THROTTLED = (Next.SAME_TARGET, Kind.THROTTLE)
 _NEEDS_PROFILE = Decision(
-    Next.OTHER_ACCESS_METHOD, Kind.ACCESS_METHOD, otherwise=Next.OTHER_REGION, scope=Scope.ACCESS_METHOD
+    Next.OTHER_ACCESS_METHOD, Kind.ACCESS_METHOD, otherwise=Next.OTHER_REGION, scope=ErrorScope.ACCESS_METHOD
 )
 _UNAVAILABLE = (Next.SAME_TARGET, Kind.UNAVAILABLE)
 _OUT_OF_QUOTA = (Next.OTHER_REGION, Kind.QUOTA)
 _NO_ACCESS_HERE = (Next.OTHER_REGION, Kind.ACCESS)
 # The message names the denied resource; `denials` reads it.
 _RESOURCE_DENIED = (Next.OTHER_ACCESS_METHOD, Kind.ACCESS, Next.OTHER_REGION)
-_NO_ACCESS = Decision(Next.OTHER_MODEL, Kind.ACCESS, scope=Scope.MODEL)
-_UNKNOWN_MODEL = Decision(Next.OTHER_MODEL, Kind.MODEL, scope=Scope.MODEL)
+_NO_ACCESS = Decision(Next.OTHER_MODEL, Kind.ACCESS, scope=ErrorScope.MODEL)
+_UNKNOWN_MODEL = Decision(Next.OTHER_MODEL, Kind.MODEL, scope=ErrorScope.MODEL)
 _NOT_THIS_MODEL = (Next.OTHER_MODEL, Kind.REQUEST)
 _BAD_REQUEST = (Next.GIVE_UP, Kind.REQUEST)
 # A region that the account has not enabled rejects valid credentials. The call ends if every region does.
-_REJECTED_CREDENTIALS = Decision(Next.OTHER_REGION, Kind.CREDENTIALS, scope=Scope.REGION)
+_REJECTED_CREDENTIALS = Decision(Next.OTHER_REGION, Kind.CREDENTIALS, scope=ErrorScope.REGION)
 # Expired credentials are expired in every region.
 _EXPIRED_CREDENTIALS = Decision(Next.GIVE_UP, Kind.EXPIRED_CREDENTIALS)
-_NO_REGION = Decision(Next.OTHER_REGION, Kind.ACCESS, scope=Scope.REGION)
-_DENIED_GUARDRAIL = Decision(Next.OTHER_REGION, Kind.RESOURCE, scope=Scope.REGION)
+_NO_REGION = Decision(Next.OTHER_REGION, Kind.ACCESS, scope=ErrorScope.REGION)
+_DENIED_GUARDRAIL = Decision(Next.OTHER_REGION, Kind.RESOURCE, scope=ErrorScope.REGION)
 
 RULES: tuple[Rule, ...] = (
     # A gateway can return these errors with the status 400 or 424, so only the text identifies them.

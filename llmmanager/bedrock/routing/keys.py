@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from llmmanager.bedrock.models.llm_manager_structures import ACCESS_METHODS
-from llmmanager.bedrock.routing.decision import Scope
+from llmmanager.bedrock.routing.decision import ErrorScope
 
 ALL = "*"
 
@@ -38,23 +38,23 @@ class Target(Protocol):
         """One of `ACCESS_METHODS`; None for an ID that is not in the catalog."""
 
 
-def narrowed_scope(scope: Scope, target: Target) -> Scope:
+def narrowed_scope(scope: ErrorScope, target: Target) -> ErrorScope:
     """Return the scope, limited to the region unless the target is a global profile."""
-    if scope is Scope.ACCESS_METHOD_EVERYWHERE and target.access_method != ACCESS_METHODS[-1]:
-        return Scope.ACCESS_METHOD
+    if scope is ErrorScope.ACCESS_METHOD_EVERYWHERE and target.access_method != ACCESS_METHODS[-1]:
+        return ErrorScope.ACCESS_METHOD
     return scope
 
 
-def key_of(target: Target, scope: Scope, *, streaming: bool = False) -> Key:
+def key_of(target: Target, scope: ErrorScope, *, streaming: bool = False) -> Key:
     """Return the key of the target's part that a decision of this scope is about."""
     match narrowed_scope(scope, target):
-        case Scope.ACCESS_METHOD:
+        case ErrorScope.ACCESS_METHOD:
             return _access(target, streaming=streaming), target.region
-        case Scope.ACCESS_METHOD_EVERYWHERE:
+        case ErrorScope.ACCESS_METHOD_EVERYWHERE:
             return _access(target, streaming=streaming), ALL
-        case Scope.REGION:
+        case ErrorScope.REGION:
             return ALL, target.region
-        case Scope.MODEL:
+        case ErrorScope.MODEL:
             return target.model_id, ALL
     return target.model_id, target.region
 

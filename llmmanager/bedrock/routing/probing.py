@@ -50,7 +50,7 @@ class Probes:
         self._start_empty()
         after_fork(self, Probes._start_empty)
         self._accessible: set[str] = set()
-        self._no_wait = Turn(self, None, may_call=True)
+        self._no_wait = TargetTurn(self, None, may_call=True)
         self._denied: dict[Key, str] = {}
 
     def _start_empty(self) -> None:
@@ -91,7 +91,9 @@ class Probes:
                 key = key_of(target, decision.scope, streaming=streaming)
                 self._denied[key] = target.model_id
 
-    def turn(self, target: Target, *, has_other: bool, time_left: float, streaming: bool = False) -> Turn:
+    def turn(
+        self, target: Target, *, has_other: bool, time_left: float, streaming: bool = False
+    ) -> TargetTurn:
         """Wait until the target may be called, if necessary.
 
         Args:
@@ -108,18 +110,18 @@ class Probes:
         while True:
             cooling = self.is_model_denied(target.model_id) and self._is_cooling(target, streaming=streaming)
             if has_other and cooling:
-                return Turn.try_others_first(self)
+                return TargetTurn.try_others_first(self)
             running = self._start(target, streaming=streaming)
-            if isinstance(running, Turn):
+            if isinstance(running, TargetTurn):
                 return running
             if has_other and self.is_denied(target, streaming=streaming):
-                return Turn.try_others_first(self)
+                return TargetTurn.try_others_first(self)
             seconds = min(until, running.started + self._patience) - self._clock()
             if seconds <= 0:
                 return self._no_wait
             running.ended.wait(seconds)
             if has_other and self.is_denied(target, streaming=streaming):
-                return Turn.try_others_first(self)
+                return TargetTurn.try_others_first(self)
 
     def end(self, probe: _Probe) -> None:
         """End a probe whose outcome is recorded, so that the waiting calls continue."""
@@ -129,7 +131,7 @@ class Probes:
                 del self._running[key]
         probe.ended.set()
 
-    def _start(self, target: Target, *, streaming: bool) -> _Probe | Turn:
+    def _start(self, target: Target, *, streaming: bool) -> _Probe | TargetTurn:
         """Start a probe of the target, unless one is running or none is needed."""
         with self._lock:
             if target.model_id in self._accessible and not self.is_denied(target, streaming=streaming):
@@ -138,10 +140,10 @@ class Probes:
             if running is not None:
                 return running
             probe = self._running[_probe_key(target)] = _Probe(target, self._clock())
-            return Turn(self, probe, may_call=True)
+            return TargetTurn(self, probe, may_call=True)
 
 
-class Turn:
+class TargetTurn:
     """The decision whether a call may try a target. A context manager for the call.
 
     Attributes:
@@ -156,11 +158,11 @@ class Turn:
         self.is_probe = probe is not None
 
     @classmethod
-    def try_others_first(cls, probes: Probes) -> Turn:
+    def try_others_first(cls, probes: Probes) -> TargetTurn:
         """Return the turn of a call that should try its other targets first."""
         return cls(probes, None, may_call=False)
 
-    def __enter__(self) -> Turn:
+    def __enter__(self) -> TargetTurn:
         return self
 
     def __exit__(

@@ -13,7 +13,7 @@ from llmmanager.bedrock.models.deadline import NEVER, Deadline
 from llmmanager.bedrock.models.llm_manager_structures import RetryConfig, RetryStrategy
 from llmmanager.bedrock.routing.backoff import delay
 from llmmanager.bedrock.routing.cooldown import Cooldowns
-from llmmanager.bedrock.routing.decision import Decision, Kind, Next, Scope
+from llmmanager.bedrock.routing.decision import Decision, ErrorScope, Kind, Next
 from llmmanager.bedrock.routing.keys import Target, narrowed_scope
 from llmmanager.bedrock.routing.quota_pacing import CallPacing
 
@@ -365,13 +365,13 @@ class Route(Generic[T]):
 
     def _remove_failed(self, group: _Group[T], target: T, decision: Decision, next_: Next) -> None:
         """Remove the targets that the decision is about."""
-        if narrowed_scope(decision.scope, target) is Scope.ACCESS_METHOD_EVERYWHERE:
+        if narrowed_scope(decision.scope, target) is ErrorScope.ACCESS_METHOD_EVERYWHERE:
             self._remove_targets(lambda other: other.invoke_id == target.invoke_id)
         elif next_ is Next.OTHER_ACCESS_METHOD:
             self._rejected.append(group.targets.pop(0))
         elif next_ is Next.OTHER_MODEL:
             self._remove_targets(lambda other: other.model_id == target.model_id)
-        elif decision.scope is Scope.REGION:
+        elif decision.scope is ErrorScope.REGION:
             self._remove_targets(lambda other: other.region == target.region)
         else:
             self._queue.remove(group)

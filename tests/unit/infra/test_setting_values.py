@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.setting_values import Flag, Integer, IntegerChoice, Names, SettingsError, Share, ValueKind
+from infra.setting_values import (
+    FlagKind,
+    IntegerChoiceKind,
+    IntegerKind,
+    NamesKind,
+    SettingsError,
+    ShareKind,
+    ValueKind,
+)
 
 ANY_VALUE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -17,17 +25,17 @@ ANY_VALUE = st.recursive(
 )
 NAME = st.text("abc-.1", min_size=1).filter(lambda name: name == name.strip())
 KINDS = (
-    Integer(0, 100),
-    IntegerChoice("a step", (1, 3, 5), "days"),
-    Share(0.9),
-    Flag(),
-    Names("letters", bool, "such as a"),
+    IntegerKind(0, 100),
+    IntegerChoiceKind("a step", (1, 3, 5), "days"),
+    ShareKind(0.9),
+    FlagKind(),
+    NamesKind("letters", bool, "such as a"),
 )
 
 
 @given(st.integers(-1_000, 1_000), st.integers(-1_000, 1_000), st.integers(-1_000, 1_000))
 def test_a_whole_number_is_accepted_in_its_range_only(low: int, high: int, number: int) -> None:
-    kind = Integer(low, high)
+    kind = IntegerKind(low, high)
     for value in (number, f" {number} "):
         if low <= number <= high:
             assert kind.read("key", value) == number
@@ -38,12 +46,12 @@ def test_a_whole_number_is_accepted_in_its_range_only(low: int, high: int, numbe
 
 @given(st.floats(0, 0.9))
 def test_a_share_is_accepted_as_a_number_and_as_text(share: float) -> None:
-    assert Share(0.9).read("key", share) == Share(0.9).read("key", repr(share)) == share
+    assert ShareKind(0.9).read("key", share) == ShareKind(0.9).read("key", repr(share)) == share
 
 
 @given(st.lists(NAME, unique=True))
 def test_a_list_is_accepted_as_a_list_as_json_and_separated_by_commas(names: list[str]) -> None:
-    kind = Names("letters", bool, "such as a")
+    kind = NamesKind("letters", bool, "such as a")
     expected = tuple(names)
     assert kind.read("key", names) == expected
     assert kind.read("key", json.dumps(names)) == expected

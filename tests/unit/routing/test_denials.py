@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from llmmanager.bedrock.routing.classification import classify
-from llmmanager.bedrock.routing.decision import Decision, Kind, Next, Scope
+from llmmanager.bedrock.routing.decision import Decision, ErrorScope, Kind, Next
 
 USER = "User: arn:aws:sts::111122223333:assumed-role/app/session is not authorized to perform:"
 MODEL = "arn:aws:bedrock:us-west-2::foundation-model/amazon.nova-lite-v1:0"
@@ -40,7 +40,7 @@ def test_a_model_denied_by_any_policy_rules_out_one_access_method_in_its_region(
 ) -> None:
     decision = denied(f"{USER} {action} on resource: {MODEL} {reason}")
     assert (decision.next, decision.kind) == (Next.OTHER_ACCESS_METHOD, Kind.ACCESS)
-    assert (decision.otherwise, decision.scope) == (Next.OTHER_REGION, Scope.ACCESS_METHOD)
+    assert (decision.otherwise, decision.scope) == (Next.OTHER_REGION, ErrorScope.ACCESS_METHOD)
 
 
 @pytest.mark.parametrize(
@@ -56,27 +56,27 @@ def test_a_model_denied_by_any_policy_rules_out_one_access_method_in_its_region(
 )
 def test_any_other_resource_that_serves_a_model_rules_out_as_much(resource: str) -> None:
     decision = denied(f"{USER} bedrock:InvokeModel on resource: {resource} {REASONS[0]}")
-    assert (decision.next, decision.scope) == (Next.OTHER_ACCESS_METHOD, Scope.ACCESS_METHOD)
+    assert (decision.next, decision.scope) == (Next.OTHER_ACCESS_METHOD, ErrorScope.ACCESS_METHOD)
 
 
 def test_a_model_denied_without_a_region_rules_out_its_global_profile_everywhere() -> None:
     resource = "arn:aws:bedrock:::foundation-model/anthropic.claude-sonnet-4-6"
     decision = denied(f"{USER} bedrock:InvokeModel on resource: {resource} {REASONS[-2]}")
     assert decision.next is Next.OTHER_ACCESS_METHOD
-    assert decision.scope is Scope.ACCESS_METHOD_EVERYWHERE
+    assert decision.scope is ErrorScope.ACCESS_METHOD_EVERYWHERE
 
 
 @pytest.mark.parametrize(
     ("action", "resource", "scope"),
     [
-        ("bedrock:ApplyGuardrail", "arn:aws:bedrock:us-east-1:111122223333:guardrail/g", Scope.REGION),
-        ("bedrock:InvokeModel", "arn:aws:bedrock:us-east-1:111122223333:guardrail/g", Scope.REGION),
-        ("kms:Decrypt", "arn:aws:kms:us-east-1:111122223333:key/k", Scope.MODEL_IN_REGION),
-        ("s3:GetObject", "arn:aws:s3:::media/video.mp4", Scope.MODEL_IN_REGION),
+        ("bedrock:ApplyGuardrail", "arn:aws:bedrock:us-east-1:111122223333:guardrail/g", ErrorScope.REGION),
+        ("bedrock:InvokeModel", "arn:aws:bedrock:us-east-1:111122223333:guardrail/g", ErrorScope.REGION),
+        ("kms:Decrypt", "arn:aws:kms:us-east-1:111122223333:key/k", ErrorScope.MODEL_IN_REGION),
+        ("s3:GetObject", "arn:aws:s3:::media/video.mp4", ErrorScope.MODEL_IN_REGION),
     ],
 )
 def test_a_denied_resource_beside_the_model_says_nothing_about_the_model(
-    action: str, resource: str, scope: Scope
+    action: str, resource: str, scope: ErrorScope
 ) -> None:
     decision = denied(f"{USER} {action} on resource: {resource} {REASONS[0]}")
     assert decision == Decision(Next.OTHER_REGION, Kind.RESOURCE, scope=scope)
@@ -85,4 +85,4 @@ def test_a_denied_resource_beside_the_model_says_nothing_about_the_model(
 def test_no_access_to_the_model_rules_out_the_model_in_its_region() -> None:
     decision = denied("You don't have access to the model with the specified model ID.")
     assert (decision.next, decision.kind) == (Next.OTHER_REGION, Kind.ACCESS)
-    assert decision.scope is Scope.MODEL_IN_REGION
+    assert decision.scope is ErrorScope.MODEL_IN_REGION

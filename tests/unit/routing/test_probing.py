@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import pytest
 
 from llmmanager.bedrock.routing.cooldown import Cooldowns, Key
-from llmmanager.bedrock.routing.decision import Decision, Kind, Next, Scope
-from llmmanager.bedrock.routing.probing import Turn
+from llmmanager.bedrock.routing.decision import Decision, ErrorScope, Kind, Next
+from llmmanager.bedrock.routing.probing import TargetTurn
 from tests.clock import ManualClock
 
 DENIED = Decision(Next.OTHER_REGION, Kind.ACCESS)
 THROTTLED = Decision(Next.SAME_TARGET, Kind.THROTTLE)
 SILENT = Decision(Next.OTHER_REGION, Kind.TIMEOUT)
-REJECTED = Decision(Next.OTHER_REGION, Kind.CREDENTIALS, scope=Scope.REGION)
+REJECTED = Decision(Next.OTHER_REGION, Kind.CREDENTIALS, scope=ErrorScope.REGION)
 # Longer than any test takes: what waits for it would fail the test.
 LONG = 60.0
 
@@ -38,11 +38,11 @@ OTHER_MODEL_EAST = Target("n", "east")
 PROFILE_EAST = Target("m", "east", "geographic_profile")
 
 
-def turn(cooldowns: Cooldowns, target: Target, *, has_other: bool = False) -> Turn:
+def turn(cooldowns: Cooldowns, target: Target, *, has_other: bool = False) -> TargetTurn:
     return cooldowns.turn(target, has_other=has_other, time_left=float("inf"))
 
 
-def waiting(cooldowns: Cooldowns, target: Target, *, has_other: bool = False) -> Future[Turn]:
+def waiting(cooldowns: Cooldowns, target: Target, *, has_other: bool = False) -> Future[TargetTurn]:
     """A call on a thread of its own that waits for the probe under target."""
     pool = ThreadPoolExecutor(1)
     future = pool.submit(turn, cooldowns, target, has_other=has_other)
@@ -148,7 +148,9 @@ def test_a_denial_takes_back_the_certainty_about_the_models_other_regions() -> N
 
 def test_a_denied_access_method_leaves_the_others_of_its_region() -> None:
     cooldowns = Cooldowns(ManualClock(), patience=LONG)
-    cooldowns.attempt_failed(EAST, Decision(Next.OTHER_ACCESS_METHOD, Kind.ACCESS, scope=Scope.ACCESS_METHOD))
+    cooldowns.attempt_failed(
+        EAST, Decision(Next.OTHER_ACCESS_METHOD, Kind.ACCESS, scope=ErrorScope.ACCESS_METHOD)
+    )
     assert cooldowns.is_last_choice(EAST)
     assert not cooldowns.is_last_choice(PROFILE_EAST)
     assert not cooldowns.is_last_choice(WEST)
@@ -157,7 +159,7 @@ def test_a_denied_access_method_leaves_the_others_of_its_region() -> None:
 
 
 def test_only_a_global_profile_is_denied_everywhere_at_once() -> None:
-    everywhere = Decision(Next.OTHER_ACCESS_METHOD, Kind.ACCESS, scope=Scope.ACCESS_METHOD_EVERYWHERE)
+    everywhere = Decision(Next.OTHER_ACCESS_METHOD, Kind.ACCESS, scope=ErrorScope.ACCESS_METHOD_EVERYWHERE)
     cooldowns = Cooldowns(ManualClock(), patience=LONG)
     cooldowns.attempt_failed(Target("m", "east", "global_profile"), everywhere)
     assert cooldowns.is_last_choice(Target("m", "west", "global_profile"))

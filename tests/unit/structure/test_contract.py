@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[3]
 CONTRACT = ROOT / "lambdas" / "contract.py"
 # A table of routes is data too, but its rows are objects, so it is a module of its entry point.
 SHARED = {"lambdas.contract", "lambdas.http_api.routes", "lambdas.streaming_api.routes"}
-NEEDED_BY_ROUTES = {"__future__", "collections.abc", "typing", "lambdas.shared.route"}
+NEEDED_BY_ROUTES = {"__future__", "collections.abc", "typing", "lambdas.shared.api_route"}
 
 
 def sources(*folders: str) -> Iterator[tuple[str, ast.Module]]:
@@ -59,7 +59,7 @@ def test_the_contract_imports_nothing() -> None:
 
 
 def test_a_table_of_routes_imports_only_the_class_of_its_rows() -> None:
-    for path in ("http_api/routes.py", "streaming_api/routes.py", "shared/route.py"):
+    for path in ("http_api/routes.py", "streaming_api/routes.py", "shared/api_route.py"):
         assert imported_modules(ast.parse((ROOT / "lambdas" / path).read_text())) <= NEEDED_BY_ROUTES
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from lambdas.batch import worker
 from lambdas.batch.progress import progress_of
-from lambdas.batch.storage import BatchStorage, Part, Plan
+from lambdas.batch.storage import BatchStorage, Plan, ResultPart
 from lambdas.batch.waiting_shards import put_wait, read_waiting_shards
 from lambdas.http_api.handler import handler
 from llmmanager.testing import Fault
@@ -25,7 +25,7 @@ DAILY = Fault(
 
 
 def part(minutes_ago, *, answered, failed=0):
-    return Part("key", 0, 1, answered, failed, NOW - timedelta(minutes=minutes_ago))
+    return ResultPart("key", 0, 1, answered, failed, NOW - timedelta(minutes=minutes_ago))
 
 
 def progress(*parts, minutes=300):

@@ -325,7 +325,7 @@ def test_a_configuration_error_is_logged_and_not_returned(call, cold_start, monk
 
     assert (status, problem["requestId"]) == (500, "request-of-the-test")
     assert "LLMMANAGER_TABLE" not in json.dumps(problem)
-    assert "SettingsError" in logged()
+    assert "EnvironmentVariableError" in logged()
 
 
 def test_prompts_and_answers_are_not_logged(call, machine, deployed, logged):

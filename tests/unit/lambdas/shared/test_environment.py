@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.shared.environment import (
-    SettingsError,
+    EnvironmentVariableError,
     Variable,
     count,
     flag,
@@ -46,7 +46,7 @@ def test_one_error_has_the_problems_of_all_variables(environment: pytest.MonkeyP
     environment.setenv("FIRST_COLOUR", "GREEN")
     environment.setenv("OTHER_COLOURS", '["red", "red"]')
     environment.setenv("NUMBER_OF_COLOURS", " ")
-    with pytest.raises(SettingsError) as raised:
+    with pytest.raises(EnvironmentVariableError) as raised:
         read(Colours)
     assert str(raised.value) == (
         "FIRST_COLOUR must be a lower-case word (got 'GREEN'); "
@@ -80,7 +80,7 @@ def test_the_error_has_the_variable_the_value_and_what_is_accepted(
     parse: object, value: str, accepted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLOUR", value)
-    with pytest.raises(SettingsError) as raised:
+    with pytest.raises(EnvironmentVariableError) as raised:
         Variable("COLOUR", parse).read()  # type: ignore[arg-type]
     assert str(raised.value) == f"COLOUR must be {accepted} (got {value!r})"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lambdas.shared.settings import SettingsError, event_settings
+from lambdas.shared.settings import EnvironmentVariableError, event_settings
 
 ENVIRONMENT = {
     "LLMMANAGER_REQUEST_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/requests",
@@ -39,7 +39,7 @@ def test_there_are_no_reply_queues_by_default(environment: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("name", sorted(set(ENVIRONMENT) - {"LLMMANAGER_REPLY_QUEUES"}))
 def test_the_error_names_a_missing_variable(environment: pytest.MonkeyPatch, name: str) -> None:
     environment.delenv(name)
-    with pytest.raises(SettingsError, match=name):
+    with pytest.raises(EnvironmentVariableError, match=name):
         event_settings()
 
 
@@ -56,5 +56,5 @@ def test_the_error_names_the_variable_of_an_invalid_value(
     environment: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     environment.setenv(name, value)
-    with pytest.raises(SettingsError, match=name):
+    with pytest.raises(EnvironmentVariableError, match=name):
         event_settings()

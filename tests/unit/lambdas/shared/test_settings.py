@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lambdas.shared.settings import (
-    SettingsError,
+    EnvironmentVariableError,
     batch_settings,
     batch_state_machine_arn,
     model_settings,
@@ -50,7 +50,7 @@ def test_batches_leave_a_tenth_of_the_quota_by_default(environment):
 def test_a_share_is_below_one(environment, value):
     environment.setenv("LLMMANAGER_SINGLE_REQUEST_SHARE", value)
 
-    with pytest.raises(SettingsError, match="must be a number from 0 to below 1"):
+    with pytest.raises(EnvironmentVariableError, match="must be a number from 0 to below 1"):
         batch_settings()
 
 
@@ -65,7 +65,7 @@ def test_the_error_has_all_missing_and_invalid_variables(environment):
     environment.delenv("LLMMANAGER_BUCKET")
     environment.setenv("LLMMANAGER_SHARD_SIZE", "many")
 
-    with pytest.raises(SettingsError) as raised:
+    with pytest.raises(EnvironmentVariableError) as raised:
         batch_settings()
 
     assert str(raised.value) == (
@@ -81,7 +81,7 @@ def test_the_error_names_a_missing_variable(environment, name, value):
     else:
         environment.setenv(name, value)
 
-    with pytest.raises(SettingsError, match=name):
+    with pytest.raises(EnvironmentVariableError, match=name):
         READERS[name]()
 
 
@@ -115,5 +115,5 @@ def test_there_are_no_input_buckets_by_default(environment):
 def test_the_error_names_the_variable_of_an_invalid_value(environment, name, value):
     environment.setenv(name, value)
 
-    with pytest.raises(SettingsError, match=name):
+    with pytest.raises(EnvironmentVariableError, match=name):
         READERS[name]()

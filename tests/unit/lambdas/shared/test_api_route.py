@@ -8,11 +8,11 @@ from importlib import import_module
 import pytest
 
 from lambdas.http_api.routes import ROUTES
-from lambdas.shared.route import Route
+from lambdas.shared.api_route import ApiRoute
 
 
-def route(path: str, *, with_slashes: str = "") -> Route:
-    return Route("GET", path, "m.f", operation="o", summary="s", responses=(), with_slashes=with_slashes)
+def route(path: str, *, with_slashes: str = "") -> ApiRoute:
+    return ApiRoute("GET", path, "m.f", operation="o", summary="s", responses=(), with_slashes=with_slashes)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ class Response(NamedTuple):
 
 
 # A dataclass would add a millisecond to each cold start.
-class Route(NamedTuple):
+class ApiRoute(NamedTuple):
     """A method and path, the function that responds, and the description.
 
     Attributes:

@@ -16,7 +16,7 @@ from llmmanager import StreamingResponse
 
 
 @dataclass(slots=True)
-class OpenStream(Generic[R]):
+class StreamedAnswer(Generic[R]):
     """The response of a streamed answer.
 
     Attributes:
