@@ -24,7 +24,7 @@ _MARGIN_SECONDS: Final = 5.0
 
 
 @dataclass(slots=True)
-class AnswerStream:
+class ConverseAnswerStream:
     """The response of a streamed answer.
 
     Attributes:
@@ -68,7 +68,7 @@ class AnswerStream:
             log_payload(self.request.converse, response)
 
 
-def open_answer(request: ConverseRequest, http: HttpRequest) -> AnswerStream:
+def open_answer(request: ConverseRequest, http: HttpRequest) -> ConverseAnswerStream:
     """Return the streamed answer when its first content has arrived.
 
     Raises:
@@ -84,7 +84,7 @@ def open_answer(request: ConverseRequest, http: HttpRequest) -> AnswerStream:
         raise
     finally:
         count_all_cooling(entry_point=ENTRY_POINT)
-    return AnswerStream(request, http, stream)
+    return ConverseAnswerStream(request, http, stream)
 
 
 def _outcome(response: BedrockResponse) -> Mapping[str, Any]:

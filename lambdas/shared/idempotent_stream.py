@@ -15,7 +15,7 @@ REPLAY: Final = {"Idempotent-Replay": "true"}
 _END: Final = b"\n\n"
 
 
-class OpenStream(Protocol):
+class StartedStream(Protocol):
     """A streamed answer whose first content has arrived.
 
     Attributes:
@@ -48,7 +48,7 @@ class _Outcome:
 def stream_once(
     key: tuple[str, ...],
     body: Mapping[str, Any],
-    open_stream: Callable[[], OpenStream],
+    open_stream: Callable[[], StartedStream],
     *,
     context: Any,
 ) -> StreamedResponse:

@@ -32,7 +32,7 @@ _UNAVAILABLE_MODEL = ("support counting tokens", "identifier is invalid")
 
 
 @dataclass(frozen=True, slots=True)
-class TokenCount:
+class RequestTokenCount:
     """The number of input tokens of a request.
 
     Attributes:
@@ -72,7 +72,7 @@ class TokenCounter:
         pool = ClientPool(timeout=_READ_TIMEOUT_SECONDS)
         return cls(lambda region: pool.client("bedrock-runtime", region, remaining=_CONNECT_SECONDS))
 
-    def count(self, request: MessagesRequest, *, model_id: str, regions: Sequence[str]) -> TokenCount:
+    def count(self, request: MessagesRequest, *, model_id: str, regions: Sequence[str]) -> RequestTokenCount:
         """Return the number of input tokens for a model. At most two regions are asked.
 
         Raises:
@@ -86,8 +86,8 @@ class TokenCounter:
             counted = self._ask(model, region, converse)
             if counted is not None:
                 more = schema_tokens(request.converse)
-                return TokenCount(counted + more, is_estimated=more > 0)
-        return TokenCount(estimate_tokens(request.converse), is_estimated=True)
+                return RequestTokenCount(counted + more, is_estimated=more > 0)
+        return RequestTokenCount(estimate_tokens(request.converse), is_estimated=True)
 
     def _ask(self, model: str, region: str, converse: Mapping[str, Any]) -> int | None:
         """Return the count of one region, or None if it cannot count."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.streaming_api.messages.count_tokens import TokenCount, TokenCounter
+from lambdas.streaming_api.messages.count_tokens import RequestTokenCount, TokenCounter
 from lambdas.streaming_api.messages.request import read_count_tokens
 from lambdas.streaming_api.messages.token_estimate import estimate_tokens, schema_tokens
 from llmmanager import RequestValidationError
@@ -53,8 +53,8 @@ def request(*messages: Any, model_id: str = HAIKU_4_5, **fields: Any) -> Any:
 
 
 @pytest.fixture
-def count(counter: TokenCounter) -> Callable[..., TokenCount]:
-    def count(*messages: Any, model_id: str = HAIKU_4_5, **fields: Any) -> TokenCount:
+def count(counter: TokenCounter) -> Callable[..., RequestTokenCount]:
+    def count(*messages: Any, model_id: str = HAIKU_4_5, **fields: Any) -> RequestTokenCount:
         return counter.count(
             request(*messages, model_id=model_id, **fields), model_id=model_id, regions=REGIONS
         )
@@ -64,7 +64,7 @@ def count(counter: TokenCounter) -> Callable[..., TokenCount]:
 
 @row("Bedrock counts tokens for the model")
 def test_bedrock_counts_the_tokens_of_the_whole_request(
-    count: Callable[..., TokenCount], fake_bedrock: FakeBedrock
+    count: Callable[..., RequestTokenCount], fake_bedrock: FakeBedrock
 ) -> None:
     found = count(system="Be brief.", tools=[WEATHER], thinking={"type": "adaptive"})
     assert found.document == {"input_tokens": found.input_tokens}
@@ -75,7 +75,7 @@ def test_bedrock_counts_the_tokens_of_the_whole_request(
 
 
 def test_a_counted_request_needs_no_max_tokens_and_its_documents_get_valid_names(
-    count: Callable[..., TokenCount], fake_bedrock: FakeBedrock
+    count: Callable[..., RequestTokenCount], fake_bedrock: FakeBedrock
 ) -> None:
     given = document(pdf(), title="a?.pdf")
     assert not count(user(text("Read"), given, given)).is_estimated
@@ -95,7 +95,7 @@ def test_the_profile_of_a_model_has_the_models_tokens(
 @row("not for the model or in two regions, or without the permission")
 @pytest.mark.parametrize("model_id", [OPUS_5_5, NOVA, "arn:aws:bedrock:us-east-1:123456789012:prompt/A"])
 def test_the_tokens_of_other_models_are_estimated_and_bedrock_is_not_asked_again(
-    count: Callable[..., TokenCount], fake_bedrock: FakeBedrock, clock: Clock, model_id: str
+    count: Callable[..., RequestTokenCount], fake_bedrock: FakeBedrock, clock: Clock, model_id: str
 ) -> None:
     found = count(model_id=model_id)
     assert found.headers == {"x-llmmanager-estimated": "true"}
@@ -120,7 +120,7 @@ def test_the_tokens_of_other_models_are_estimated_and_bedrock_is_not_asked_again
     ],
 )
 def test_an_error_of_a_region_fails_over_to_the_next_one_and_then_to_the_estimate(
-    count: Callable[..., TokenCount], fake_bedrock: FakeBedrock, error: str
+    count: Callable[..., RequestTokenCount], fake_bedrock: FakeBedrock, error: str
 ) -> None:
     fake_bedrock.add_fault(Fault(error=error, region="us-east-1"))
     assert not count().is_estimated
@@ -129,7 +129,7 @@ def test_an_error_of_a_region_fails_over_to_the_next_one_and_then_to_the_estimat
 
 
 def test_a_transient_error_is_not_remembered(
-    count: Callable[..., TokenCount], fake_bedrock: FakeBedrock
+    count: Callable[..., RequestTokenCount], fake_bedrock: FakeBedrock
 ) -> None:
     fake_bedrock.add_fault(Fault(error="ThrottlingException", count=2))
     assert count().is_estimated
@@ -137,23 +137,25 @@ def test_a_transient_error_is_not_remembered(
 
 
 def test_a_connection_that_breaks_is_an_estimate(
-    count: Callable[..., TokenCount], fake_bedrock: FakeBedrock
+    count: Callable[..., RequestTokenCount], fake_bedrock: FakeBedrock
 ) -> None:
     fake_bedrock.add_fault(Fault(reset=True))
     assert count().is_estimated
 
 
 @row("with `output_config.format`")
-def test_a_schema_is_added_to_the_count(count: Callable[..., TokenCount], fake_bedrock: FakeBedrock) -> None:
+def test_a_schema_is_added_to_the_count(
+    count: Callable[..., RequestTokenCount], fake_bedrock: FakeBedrock
+) -> None:
     found = count(output_config={"format": SCHEMA})
     more = schema_tokens(request(output_config={"format": SCHEMA}).converse)
-    assert found == TokenCount(count().input_tokens + more, is_estimated=True)
+    assert found == RequestTokenCount(count().input_tokens + more, is_estimated=True)
     assert len(fake_bedrock.calls) == 2
 
 
 @row("of an invalid request")
 def test_an_invalid_request_is_not_counted(
-    count: Callable[..., TokenCount], fake_bedrock: FakeBedrock
+    count: Callable[..., RequestTokenCount], fake_bedrock: FakeBedrock
 ) -> None:
     files = [document(pdf()) for _ in range(6)]
     with pytest.raises(RequestValidationError, match="at most 5 documents"):
