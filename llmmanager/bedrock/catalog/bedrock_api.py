@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmmanager.bedrock.catalog.catalog_entries import ModelEntry, RegionCatalog, order_profiles
 from llmmanager.bedrock.catalog.model_table import is_conversational, model_data
+from llmmanager.bedrock.exceptions.aws_error_code import aws_error_code
 from llmmanager.bedrock.exceptions.safe_errors import without_credentials
 from llmmanager.bedrock.forks import after_fork, new_lock
 
@@ -126,7 +127,8 @@ class BedrockCatalogSource:
         try:
             return self.fetch_quotas(offered)
         except Exception as error:
-            level = logging.INFO if _code(error).startswith("AccessDenied") else logging.WARNING
+            denied = (aws_error_code(error) or "").startswith("AccessDenied")
+            level = logging.INFO if denied else logging.WARNING
             _log.log(level, "The quotas in %s cannot be listed: %s", region, without_credentials(error))
             return offered
 
@@ -135,9 +137,10 @@ class BedrockCatalogSource:
             try:
                 return call()
             except Exception as error:
-                if _code(error) not in _TRANSIENT_ERRORS:
+                code = aws_error_code(error)
+                if code not in _TRANSIENT_ERRORS:
                     raise
-                _log.debug("Bedrock's control plane returned %s in attempt %d", _code(error), attempt)
+                _log.debug("Bedrock's control plane returned %s in attempt %d", code, attempt)
                 self._sleep(random.uniform(0, _FIRST_DELAY_SECONDS * 2**attempt))
         return call()
 
@@ -198,11 +201,6 @@ def _profiles_by_model(profiles: Iterable[Mapping[str, Any]]) -> dict[str, tuple
 def _system_profiles(client: Any) -> list[dict[str, Any]]:
     pages = client.get_paginator("list_inference_profiles").paginate(typeEquals="SYSTEM_DEFINED")
     return [profile for page in pages for profile in page.get("inferenceProfileSummaries", ())]
-
-
-def _code(error: Exception) -> str:
-    response = getattr(error, "response", None)
-    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
 
 
 def _own_session() -> ClientFactory:

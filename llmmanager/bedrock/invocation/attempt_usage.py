@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
+from llmmanager.bedrock.exceptions.aws_error_code import aws_error_code
 from llmmanager.bedrock.models.usage import no_tokens, token_counts
 from llmmanager.bedrock.routing.decision import Decision, Kind
 
@@ -33,7 +34,7 @@ def usage_and_price(
     price = _estimate_cost()(
         target.model_id,
         answer["usage"],
-        access_method=str(target.access_method) if target.access_method is not None else None,
+        access_method=target.access_method,
         inference_profile_id=target.inference_profile_id,
         region=target.region,
         service_tier=tier.get("type") if isinstance(tier, Mapping) else None,
@@ -68,12 +69,11 @@ def _is_rejection(error: Exception, names: set[str]) -> bool:
     An error inside a stream follows generated tokens. A server error without a code of Bedrock comes from
     another server, such as a proxy with a timeout.
     """
-    response = getattr(error, "response", None)
-    details = response.get("Error") if isinstance(response, Mapping) else None
-    if not isinstance(response, Mapping) or not isinstance(details, Mapping) or "EventStreamError" in names:
+    code = aws_error_code(error)
+    if code is None or "EventStreamError" in names:
         return False
-    code = str(details.get("Code") or "")
     if code in _REJECTIONS or code in _FAILED_DURING_ANSWER:
         return code in _REJECTIONS
-    status = int(code) if code.isdigit() else response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    return bool(code) and not (isinstance(status, int) and status >= _SERVER_ERROR)
+    metadata = getattr(error, "response", {}).get("ResponseMetadata", {})
+    status = int(code) if code.isdigit() else metadata.get("HTTPStatusCode")
+    return not (isinstance(status, int) and status >= _SERVER_ERROR)

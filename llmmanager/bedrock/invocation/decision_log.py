@@ -9,6 +9,7 @@ import logging
 from datetime import UTC, datetime
 
 from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
+from llmmanager.bedrock.exceptions.aws_error_code import aws_error_code
 from llmmanager.bedrock.routing.decision import Decision, Next
 
 _log = logging.getLogger("llmmanager.calls")
@@ -43,7 +44,7 @@ class DecisionLog:
         self, target: ModelAccess, start: datetime, *, error: Exception, decision: Decision
     ) -> None:
         """Log a failed attempt and the next step."""
-        code = error_code(error)
+        code = aws_error_code(error) or type(error).__name__
         _log.debug(
             "attempt at %s failed after %.3f s: %s (%s), next: %s",
             _named(target),
@@ -66,14 +67,6 @@ class DecisionLog:
         if self._answered is not None:
             _log.debug("answer of %s is invalid, next: %s", _named(self._answered), decision.next.value)
             self._failed = (self._answered, "an invalid answer")
-
-
-def error_code(error: Exception) -> str:
-    """Return the AWS error code, or the name of the error's class."""
-    response = getattr(error, "response", None)
-    body = response.get("Error") if isinstance(response, dict) else None
-    code = body.get("Code") if isinstance(body, dict) else None
-    return str(code or type(error).__name__)
 
 
 def _named(target: ModelAccess) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from llmmanager.bedrock.exceptions.aws_error_code import aws_error_code
 from llmmanager.bedrock.models.json_codec import decode_bytes, json_safe
 from llmmanager.bedrock.models.request_attempt import RequestAttempt
 from llmmanager.bedrock.models.usage import PaidTotals, token_counts
@@ -269,22 +270,14 @@ class BedrockResponse:
         return value
 
 
-def error_code(error: BaseException) -> str | None:
-    """Return the AWS error code of an exception, or None."""
-    response = getattr(error, "response", None)
-    if isinstance(response, Mapping):
-        details = response.get("Error")
-        code = details.get("Code") if isinstance(details, Mapping) else None
-    else:
-        code = getattr(error, "code", None)
-    return code if isinstance(code, str) else None
-
-
 def _error_to_dict(error: Exception | None) -> dict[str, Any] | None:
     if error is None:
         return None
-    kind = error.error_type if isinstance(error, RecordedError) else type(error).__name__
-    return {"type": kind, "code": error_code(error), "message": str(error)}
+    if isinstance(error, RecordedError):
+        kind, code = error.error_type, error.code
+    else:
+        kind, code = type(error).__name__, aws_error_code(error)
+    return {"type": kind, "code": code, "message": str(error)}
 
 
 def _error_from_dict(data: Mapping[str, Any] | None) -> RecordedError | None:
