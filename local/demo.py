@@ -11,6 +11,7 @@ from typing import Any
 from llmmanager.testing import FakeBedrock
 from local.batches import BatchResult, download_results, submit, wait_for_batch
 from local.checks import Check, Faults, batch_checks, check_equal
+from local.demo_stream import show_streamed_answer
 from local.model_access import catalog_regions, refresh
 from local.processes import ROOT, LocalRunError
 from local.report import batch_report, cost_report, table
@@ -44,6 +45,7 @@ def main() -> int:
             checks = [
                 *show_model_access(run, steps),
                 *show_one_request(run, steps),
+                *show_streamed_answer(run, steps),
                 *show_invalid_requests(run, steps),
             ]
             checks += show_batch(run, steps)
