@@ -99,7 +99,6 @@ def running_stack(
         started.enter_context(bedrock)
         settings = {"bedrock_endpoint_url": bedrock.endpoint_url, **(context or {})}
         function_environment = {WINDOW_VARIABLE: bedrock.environment[WINDOW_VARIABLE]}
-        streaming_port = choose_port(port + 1) if port else 0
         with steps.step("AWS emulator started"):
             emulator = started.enter_context(
                 running_emulator(
@@ -109,6 +108,7 @@ def running_stack(
                     function_environment=function_environment,
                 )
             )
+        streaming_port = choose_port(port + 1) if port else 0
         synthesis = started.enter_context(synthesise(emulator, folder=folder, context=settings))
         with steps.step("CDK bootstrapped"):
             bootstrap(emulator, folder=folder)
