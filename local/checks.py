@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmmanager.testing import Call
-from local.batches import BatchResult
+from local.batch_client import BatchResult
 
 # Workers share denials of a model, so that few calls are denied.
 MAX_DENIED_PER_ANSWER = 0.3

@@ -9,14 +9,14 @@ from textwrap import shorten
 from typing import Any
 
 from llmmanager.testing import FakeBedrock
-from local.batches import BatchResult, download_results, submit, wait_for_batch
+from local.batch_client import BatchResult, download_results, submit, wait_for_batch
 from local.checks import Check, Faults, batch_checks, check_equal
 from local.demo_stream import show_streamed_answer
-from local.model_access import catalog_regions, refresh
+from local.deployed_stack import Stack
+from local.model_catalog import catalog_regions, refresh
 from local.processes import ROOT, LocalRunError
 from local.report import batch_report, cost_report, table
 from local.running import LOCAL, LocalRun, running_stack
-from local.stack import Stack
 from local.steps import Steps
 
 PROMPTS = ROOT / "examples" / "prompts.jsonl"

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.certificate import Certificate, make_certificate
+from local.emulator_certificate import Certificate, make_certificate
 from local.processes import ROOT, GuardedProcess, LocalRunError, clean_environment, wait_until
 
 HOST = "127.0.0.1"

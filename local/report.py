@@ -8,7 +8,7 @@ from typing import Any
 
 from infra.stack_cost.batch import BatchCost, estimate_batch_cost
 from llmmanager.testing import Call
-from local.batches import BatchResult
+from local.batch_client import BatchResult
 from local.checks import Faults
 
 

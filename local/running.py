@@ -12,9 +12,9 @@ from pathlib import Path
 
 from llmmanager.bedrock.routing.quota_gates import WINDOW_VARIABLE
 from llmmanager.testing import FakeBedrock
+from local.deployed_stack import Stack, bootstrap, deploy, finish, synthesise
 from local.emulator import Emulator, choose_port, running_emulator
 from local.processes import ROOT, exit_on_signals
-from local.stack import Stack, bootstrap, deploy, finish, synthesise
 from local.steps import Steps
 from local.streaming.running import running_streamed_apis
 

@@ -9,7 +9,7 @@ import time
 
 from llmmanager.testing import FakeBedrock
 from local.instructions import how_to_call
-from local.model_access import refresh
+from local.model_catalog import refresh
 from local.processes import LocalRunError
 from local.running import running_stack
 from local.steps import Steps

@@ -21,8 +21,8 @@ from lambdas.batch.storage import BatchStorage, ResultPart
 from lambdas.batch.summary import Totals
 from lambdas.contract import BatchObject, BatchStep
 from lambdas.shared.clients import S3_CONNECTIONS
+from lambdas.shared.function_log import logger
 from lambdas.shared.json_text import dump_line
-from lambdas.shared.observability import logger
 
 LOST = {
     "type": "RecordLost",

@@ -11,7 +11,7 @@ from lambdas.batch.options import Options
 from lambdas.batch.progress import read_progress
 from lambdas.batch.runs import run_started_at
 from lambdas.batch.storage import BatchStorage
-from lambdas.shared.observability import logger
+from lambdas.shared.function_log import logger
 from llmmanager.bedrock.routing.quota_gates import window_seconds
 
 # The rate is reliable after one window, or after this share of the time if the deadline is short.

@@ -16,7 +16,7 @@ from lambdas.batch.storage import COUNTS, BatchStorage
 from lambdas.contract import DetailType
 from lambdas.shared import clients
 from lambdas.shared.event_bus import publish
-from lambdas.shared.observability import logger
+from lambdas.shared.function_log import logger
 from lambdas.shared.settings import batch_settings
 
 

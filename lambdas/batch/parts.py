@@ -12,8 +12,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.batch.results import ANSWERED, INTERRUPTED
 from lambdas.batch.storage import BatchStorage
+from lambdas.shared.function_log import logger
 from lambdas.shared.json_text import dump_line
-from lambdas.shared.observability import logger
 
 PART_RESULTS = 25
 PART_SECONDS = 1.5

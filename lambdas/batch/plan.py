@@ -28,9 +28,9 @@ from lambdas.batch.storage import (
     ResultPart,
 )
 from lambdas.contract import JSON_LINES_SUFFIX, BatchObject, BatchStep
+from lambdas.shared.function_log import logger
 from lambdas.shared.json_text import dump_line
 from lambdas.shared.manager import model_ids
-from lambdas.shared.observability import logger
 from lambdas.shared.settings import batch_settings
 from lambdas.shared.text_encoding import SIGNATURE_BYTES, unsupported_format
 

@@ -14,9 +14,9 @@ from lambdas.batch.quota_wait import Shortage, is_final, shortage_of
 from lambdas.batch.results import interrupted_result, result_of
 from lambdas.batch.stop_signal import StopSignal
 from lambdas.batch.worker_watch import Stopped, WorkerWatch
+from lambdas.shared.function_log import log_payload
 from lambdas.shared.manager import REQUEST_SECONDS, RequestTargets, model_ids, parallel_manager
 from lambdas.shared.metrics import Tally
-from lambdas.shared.observability import log_payload
 from lambdas.shared.settings import batch_settings
 from llmmanager import BedrockConverseRequest, BedrockResponse, Deadline
 

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.batch.options import Options
 from lambdas.batch.storage import BatchStorage
-from lambdas.shared.observability import logger
+from lambdas.shared.function_log import logger
 
 # How often a worker checks whether another worker has stopped the batch, or its execution has ended.
 CHECK_SECONDS = 3.0

@@ -26,9 +26,9 @@ from lambdas.batch.stop_signal import StopSignal
 from lambdas.batch.storage import BatchStorage
 from lambdas.batch.waiting_shards import put_wait
 from lambdas.contract import BatchStep
+from lambdas.shared.function_log import logger
 from lambdas.shared.manager import REQUEST_SECONDS
 from lambdas.shared.metrics import Tally
-from lambdas.shared.observability import logger
 from lambdas.shared.shared_cooldowns import cooldowns
 from llmmanager import Deadline
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from lambdas.shared.codec import encode_response
 from lambdas.shared.converse_request import ConverseRequest
+from lambdas.shared.function_log import log_payload
 from lambdas.shared.http_request import HttpRequest
 from lambdas.shared.metrics import record_call
-from lambdas.shared.observability import log_payload
 from lambdas.shared.problems import Problem, problem_from_error
 from lambdas.shared.server_sent_events import CONTENT_TYPE, event
 from lambdas.shared.shared_cooldowns import count_all_cooling

@@ -9,9 +9,9 @@ from lambdas.contract import PROBLEM_CONTENT_TYPE, STREAMING_SECONDS
 from lambdas.converse_stream.answer_stream import open_answer
 from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.converse_request import ConverseRequest, read_request
+from lambdas.shared.function_log import logger
 from lambdas.shared.http_request import IDEMPOTENCY_HEADER, HttpRequest
 from lambdas.shared.json_text import dump
-from lambdas.shared.observability import logger
 from lambdas.shared.problems import problem_from_error
 from lambdas.streamed_response import StreamedResponse
 

@@ -13,7 +13,7 @@ from lambdas.events.message_formats import InlineRequest, read_text
 from lambdas.events.queue_messages import QueueMessage, process_message
 from lambdas.shared import clients
 from lambdas.shared.codec import InvalidRequest
-from lambdas.shared.observability import logger
+from lambdas.shared.function_log import logger
 
 # Lambda's limit for a response is 6 MB.
 _MAX_RETURNED_BYTES = 5_000_000

@@ -9,7 +9,7 @@ from lambdas.batch.execution import start_execution
 from lambdas.contract import JSON_LINES_SUFFIX, BucketPrefix
 from lambdas.events.message_formats import BatchFile
 from lambdas.shared.codec import InvalidRequest
-from lambdas.shared.observability import logger
+from lambdas.shared.function_log import logger
 from lambdas.shared.settings import batch_settings
 
 _DIGEST_BYTES = 12

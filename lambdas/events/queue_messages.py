@@ -30,8 +30,8 @@ from lambdas.events.message_formats import (
 )
 from lambdas.shared import clients
 from lambdas.shared.codec import InvalidRequest
+from lambdas.shared.function_log import log_unexpected, logger
 from lambdas.shared.idempotency import InProgress, run_once
-from lambdas.shared.observability import log_unexpected, logger
 from lambdas.shared.problems import Problem
 from lambdas.shared.settings import event_settings
 

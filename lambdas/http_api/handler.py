@@ -8,9 +8,9 @@ from lambdas.contract import PROBLEM_CONTENT_TYPE
 from lambdas.http_api.dispatch import respond
 from lambdas.http_api.http_response import HttpResponse
 from lambdas.http_api.large_responses import MAX_BODY_BYTES, redirect_to_stored
+from lambdas.shared.function_log import logger
 from lambdas.shared.http_request import HttpRequest
 from lambdas.shared.json_text import dump
-from lambdas.shared.observability import logger
 from lambdas.shared.problems import Problem, problem_from_error
 
 

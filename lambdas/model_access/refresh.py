@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lambdas.contract import REFRESH_REGION, Metric, MetricDimension
+from lambdas.shared.function_log import logger
 from lambdas.shared.metrics import put_metrics
-from lambdas.shared.observability import logger
 from lambdas.shared.settings import model_settings
 from llmmanager.bedrock.catalog.bedrock_api import BedrockCatalogSource
 from llmmanager.bedrock.catalog.catalog_entries import RegionCatalog

@@ -13,9 +13,9 @@ from lambdas.shared.answer_options import (
     read_max_cost_multiple,
 )
 from lambdas.shared.codec import InvalidRequest, decode_request, encode_response
+from lambdas.shared.function_log import log_payload
 from lambdas.shared.manager import RequestTargets, check_price, choose_targets, llm_manager, model_ids
 from lambdas.shared.metrics import recorded
-from lambdas.shared.observability import log_payload
 from lambdas.shared.problems import answers_rejected
 from lambdas.shared.s3_locations import location_problems
 from lambdas.shared.shared_cooldowns import count_all_cooling

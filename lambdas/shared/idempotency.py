@@ -21,8 +21,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.contract import TableAttribute
 from lambdas.shared import clients
+from lambdas.shared.function_log import logger
 from lambdas.shared.json_text import dump
-from lambdas.shared.observability import logger
 from lambdas.shared.problems import Problem
 from lambdas.shared.settings import batch_settings, request_table
 from lambdas.shared.stored_requests import answer_key

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from lambdas.shared.observability import log_unexpected
+from lambdas.shared.function_log import log_unexpected
 from llmmanager import RequestAttempt
 
 _HEADER: Final = b'{"format":"json","version":1}\n'

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from lambdas.shared.function_log import logger
 from lambdas.shared.json_text import dump
-from lambdas.shared.observability import logger
 from lambdas.streamed_response import StreamedResponse
 from lambdas.streaming_api.api_error import ApiError
 from lambdas.streaming_api.response_headers import json_headers

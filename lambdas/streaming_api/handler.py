@@ -10,8 +10,8 @@ from lambdas.api_keys.api_key import KeyIdentity
 from lambdas.buffered_response import buffered
 from lambdas.contract import STREAMING_SECONDS
 from lambdas.shared.api_route import match_path
+from lambdas.shared.function_log import logger
 from lambdas.shared.http_request import HttpRequest
-from lambdas.shared.observability import logger
 from lambdas.streamed_response import StreamedResponse
 from lambdas.streaming_api.api_error import RequestFailed, api_error, method_not_allowed, not_found
 from lambdas.streaming_api.api_request import ApiRequest, uses_anthropic_format

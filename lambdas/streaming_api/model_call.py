@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import Any, Final, Generic
 
 from lambdas.api_keys.allowed_targets import AllowedTargets, allowed_targets
+from lambdas.shared.function_log import log_payload
 from lambdas.shared.manager import RequestTargets, catalog, llm_manager, model_ids
 from lambdas.shared.metrics import record_call, recorded
-from lambdas.shared.observability import log_payload
 from lambdas.shared.settings import model_aliases, model_settings
 from lambdas.shared.shared_cooldowns import count_all_cooling
 from lambdas.streaming_api.api_request import ApiRequest

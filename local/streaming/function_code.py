@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from local.deployed_stack import Stack
 from local.processes import LocalRunError
-from local.stack import Stack
 
 _WRAPPER: Final = "AWS_LAMBDA_EXEC_WRAPPER"
 _TASK_ROOT: Final = "/var/task/"

@@ -8,8 +8,8 @@ from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 
+from local.deployed_stack import Stack
 from local.processes import LocalRunError
-from local.stack import Stack
 from local.streaming.authorization import Authorization
 from local.streaming.deployed_api import read_streamed_apis
 from local.streaming.environment_pool import EnvironmentPool

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from llmmanager.testing import FakeBedrock
+from local.deployed_stack import Stack
 from local.running import LocalRun, running_stack
-from local.stack import Stack
 
 # Small shards and a short timeout, so that a few records need several shards and invocations.
 SETTINGS = {

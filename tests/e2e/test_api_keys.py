@@ -12,7 +12,7 @@ import pytest
 from botocore.credentials import Credentials
 
 from local.api import ApiClient
-from local.stack import STACK_NAME, Stack
+from local.deployed_stack import STACK_NAME, Stack
 
 pytestmark = pytest.mark.e2e
 

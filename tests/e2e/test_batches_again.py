@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from llmmanager.testing import FakeBedrock
-from local.batches import download_results
-from local.stack import Stack
+from local.batch_client import download_results
+from local.deployed_stack import Stack
 from tests.waiting import wait_until, wait_until_quiet
 
 pytestmark = pytest.mark.e2e

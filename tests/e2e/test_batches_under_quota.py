@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from llmmanager.testing import FakeBedrock
-from local.batches import submit, wait_for_batch
-from local.stack import Stack
+from local.batch_client import submit, wait_for_batch
+from local.deployed_stack import Stack
 from tests.waiting import wait_until, wait_until_quiet
 
 pytestmark = pytest.mark.e2e

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from llmmanager.testing import FakeBedrock
-from local.stack import Stack
+from local.deployed_stack import Stack
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.e2e

@@ -12,7 +12,7 @@ from botocore.credentials import Credentials
 
 from llmmanager.testing import FakeBedrock, Fault
 from local.api import ApiClient
-from local.stack import Stack
+from local.deployed_stack import Stack
 
 pytestmark = pytest.mark.e2e
 

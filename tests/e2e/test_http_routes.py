@@ -12,8 +12,8 @@ import pytest
 
 from llmmanager.testing import FakeBedrock, Fault
 from local.api import ApiResponse
-from local.batches import submit, wait_for_batch
-from local.stack import Stack
+from local.batch_client import submit, wait_for_batch
+from local.deployed_stack import Stack
 from tests.waiting import wait_until, wait_until_quiet
 
 pytestmark = pytest.mark.e2e

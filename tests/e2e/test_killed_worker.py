@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from llmmanager.testing import FakeBedrock
-from local.batches import download_results, submit, wait_for_batch
-from local.stack import Stack
+from local.batch_client import download_results, submit, wait_for_batch
+from local.deployed_stack import Stack
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.e2e

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from llmmanager.testing import FakeBedrock, Fault
-from local.model_access import catalog_regions, refresh
-from local.stack import Stack
+from local.deployed_stack import Stack
+from local.model_catalog import catalog_regions, refresh
 
 pytestmark = pytest.mark.e2e
 

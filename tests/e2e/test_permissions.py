@@ -12,8 +12,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from llmmanager.testing import FakeBedrock
+from local.deployed_stack import Stack
 from local.processes import REGION
-from local.stack import Stack
 
 pytestmark = pytest.mark.e2e
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from local.deployed_stack import Stack
 from local.emulator import running_emulator
 from local.processes import ACCOUNT, REGION, ROOT, LocalRunError
-from local.stack import Stack
 from local.streaming.running import running_streamed_apis
 from tests.integration.lambdas.streaming_runtime.loopback_api import Handler, Listener
 from tests.integration.local.streaming.http_client import Call, call

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from llmmanager.testing import FakeBedrock
-from local.batches import submit, wait_for_batch
+from local.batch_client import submit, wait_for_batch
+from local.deployed_stack import Stack, deploy, finish, synthesise
 from local.running import LocalRun
-from local.stack import Stack, deploy, finish, synthesise
 from tests.e2e.conftest import SETTINGS
 
 NAME = "LlmManager-dev"

@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.shared.observability import logger
+from lambdas.shared.function_log import logger
 from lambdas.streaming_api.messages.request import MessagesRequest
 from lambdas.streaming_api.messages.token_estimate import estimate_tokens, schema_tokens
 from lambdas.streaming_api.model_features import base_id

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from llmmanager.testing import Call
-from local.batches import BatchResult
+from local.batch_client import BatchResult
 from local.checks import Faults, batch_checks
 from local.report import batch_report
 

@@ -12,9 +12,9 @@ import pytest
 from infra.outputs import VARIABLES
 from llmmanager.testing import FakeBedrock
 from local import instructions
+from local.deployed_stack import Stack
 from local.instructions import how_to_call, shell_settings
 from local.running import LocalRun
-from local.stack import Stack
 from tests.clean_shell import paste
 
 ENDPOINT = "http://127.0.0.1:4566"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.batches import BatchResult
+from local.batch_client import BatchResult
 from local.report import cost_on_aws, cost_report
 
 BATCH = BatchResult(

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lambdas.http_api.handler import handler
-from lambdas.shared.observability import logger
+from lambdas.shared.function_log import logger
 from llmmanager.testing import Fault
 
 MESSAGES = [{"role": "user", "content": [{"text": "What is the capital of France?"}]}]

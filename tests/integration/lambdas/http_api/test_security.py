@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from lambdas.http_api.handler import handler
-from lambdas.shared.observability import logger
+from lambdas.shared.function_log import logger
 from llmmanager.testing import Fault
 
 SECRET = "wJalrXUtnFEMI-and-the-launch-code"

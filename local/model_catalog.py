@@ -6,8 +6,8 @@ import json
 import time
 from typing import Any
 
+from local.deployed_stack import Stack
 from local.processes import LocalRunError
-from local.stack import Stack
 
 
 def refresh(stack: Stack) -> list[dict[str, Any]]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local.deployed_stack import Stack
 from local.processes import LocalRunError
-from local.stack import Stack
 
 
 @dataclass(frozen=True)

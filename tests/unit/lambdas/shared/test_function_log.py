@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.shared import observability
+from lambdas.shared import function_log
 from llmmanager import BedrockConverseRequest, BedrockResponse
 
 REQUEST = BedrockConverseRequest(messages=[{"role": "user", "content": [{"text": "the question"}]}])
@@ -18,12 +18,12 @@ RESPONSE = BedrockResponse(
 @pytest.fixture
 def logged(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     lines: list[Any] = []
-    monkeypatch.setattr(observability.logger, "info", lambda message, extra: lines.append((message, extra)))
+    monkeypatch.setattr(function_log.logger, "info", lambda message, extra: lines.append((message, extra)))
     return lines
 
 
 def test_prompts_and_answers_are_not_logged(logged: list[Any]) -> None:
-    observability.log_payload(REQUEST, RESPONSE)
+    function_log.log_payload(REQUEST, RESPONSE)
     assert logged == []
 
 
@@ -32,5 +32,5 @@ def test_prompts_and_answers_are_logged_if_log_payloads_is_on(
     logged: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LLMMANAGER_LOG_PAYLOADS", "true")
-    observability.log_payload(REQUEST, RESPONSE)
+    function_log.log_payload(REQUEST, RESPONSE)
     assert logged == [("payload", {"request": {"messages": REQUEST.messages}, "answer": "the answer"})]
