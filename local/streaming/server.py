@@ -48,9 +48,13 @@ class StreamingGateway:
 def build_server(gateway: StreamingGateway, *, port: int) -> ThreadingHTTPServer:
     """Return a server on 127.0.0.1 that listens but does not serve yet."""
     handler = type("Handler", (_Handler,), {"gateway": gateway})
-    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
-    server.daemon_threads = True
-    return server
+    return _Server(("127.0.0.1", port), handler)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    # Clients connect at the same time. Above the default, 5, the kernel may reset connections.
+    request_queue_size = 128
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from local.streaming.authorization import Authorization
+from local.streaming.server import StreamingGateway, build_server
 from tests.integration.lambdas.streaming_runtime.loopback_api import Handler, Listener
-from tests.integration.local.streaming.conftest import BINARY, LambdaEndpoint, Serve
+from tests.integration.local.streaming.conftest import BINARY, LambdaEndpoint, Serve, api
 from tests.integration.local.streaming.http_client import Call, call
+from tests.waiting import PATIENCE_SECONDS
 
 ALLOW = {
     "principalId": "key-1",
@@ -41,6 +47,14 @@ def test_status_headers_cookies_and_body_are_those_of_the_function(serve_handler
         assert ("transfer-encoding", "chunked") in headers
         assert "content-length" not in dict(headers)
         assert [one.chunk(), one.chunk(), one.chunk()] == [b"one", b"two", b""]
+
+
+def test_many_clients_connect_before_the_server_accepts_one(tmp_path: Path) -> None:
+    gateway = StreamingGateway(api(300), Authorization(None), {}, tmp_path / "log")
+    with build_server(gateway, port=0) as server, ExitStack() as connected:
+        address = ("127.0.0.1", server.server_port)
+        for _ in range(64):
+            connected.enter_context(socket.create_connection(address, PATIENCE_SECONDS))
 
 
 def test_each_piece_arrives_before_the_next_one_exists(serve_handler: Serve, gate: Listener) -> None:
