@@ -41,7 +41,7 @@ lint: setup ## run ruff and mypy only
 	.venv/bin/mypy
 
 bench: setup ## compare with boto3 and other libraries, and write docs/benchmarks (SHORT=1: short trial run)
-	@$(PYTHON) -m local.setup --bench
+	@$(PYTHON) -m local.setup --bench$(if $(SHORT),-short)
 	$(RUN) tests.benchmarks.run $(if $(SHORT),--short)
 
 mutation: setup ## run mutation testing of the library's core (takes hours, see docs/mutation-testing.md)

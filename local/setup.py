@@ -94,7 +94,7 @@ def node_part(folder: Path) -> Part:
     return Part(folder / "node_modules", folder / "package-lock.json", install_node)
 
 
-BENCHMARKED = ("library", "original", "litellm", "langchain", "plot")
+BENCHMARKED = ("library", "original", "litellm", "litellm-proxy", "langchain", "plot")
 LOCKS = (
     *("uv", "lambda", "dev", "clients", "mutation", "docs", "emulator"),
     *(f"bench-{name}" for name in BENCHMARKED),
@@ -109,6 +109,7 @@ PARTS = (
     node_part(ROOT),
 )
 BENCH_PARTS = tuple(python_part(f".venv-bench-{name}", f"bench-{name}") for name in BENCHMARKED)
+SHORT_BENCH_PARTS = tuple(part for part in BENCH_PARTS if part.folder.name != ".venv-bench-litellm-proxy")
 MUTATION_PARTS = (python_part(".venv-mutation", "mutation"),)
 DOCS_PARTS = (python_part(".venv-docs", "docs"),)
 CLIENTS_PARTS = (python_part(".venv-clients", "clients"), node_part(JAVASCRIPT_CLIENTS))
@@ -204,6 +205,9 @@ def main() -> None:
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument("--bench", action="store_true", help="install only the environments of `make bench`")
     choice.add_argument(
+        "--bench-short", action="store_true", help="install only the environments of `make bench SHORT=1`"
+    )
+    choice.add_argument(
         "--mutation", action="store_true", help="install only the environment of `make mutation`"
     )
     choice.add_argument("--docs", action="store_true", help="install only the environment of `make docs`")
@@ -224,6 +228,7 @@ def main() -> None:
     else:
         selected = {
             BENCH_PARTS: chosen.bench,
+            SHORT_BENCH_PARTS: chosen.bench_short,
             MUTATION_PARTS: chosen.mutation,
             DOCS_PARTS: chosen.docs,
             CLIENTS_PARTS: chosen.clients,

@@ -1,7 +1,8 @@
-"""`python -m tests.benchmarks.fake_table`: a DynamoDB with one table on loopback, which counts its calls.
+"""`python -m tests.benchmarks.fake_table`: a DynamoDB on loopback, which counts its calls.
 
-It knows the three operations that the functions use on the catalog's table, as far as they use them, and
-takes next to no time: what a benchmark measures beside it is our own.
+It has the operations that the functions use on the catalog's table and on the table of API keys, as far as
+they use them. The items of all tables are in one dictionary. A call takes very little time, so that
+benchmarks measure the functions.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     # Headers and body are two packets: with Nagle's algorithm the second waits for the first one's receipt.
     disable_nagle_algorithm = True
-    items: ClassVar[dict[tuple[str, str], _Item]] = {}
+    items: ClassVar[dict[tuple[str, ...], _Item]] = {}
     calls: ClassVar[Counter[str]] = Counter()
     lock = threading.Lock()
 
@@ -39,17 +40,22 @@ class _Handler(BaseHTTPRequestHandler):
 
     def PutItem(self, request: _Item) -> _Item:
         item = request["Item"]
-        self.items[item["pk"]["S"], item["sk"]["S"]] = item
+        self.items[_key(item)] = item
         return {}
+
+    def GetItem(self, request: _Item) -> _Item:
+        item = self.items.get(_key(request["Key"]))
+        return {} if item is None else {"Item": item}
 
     def BatchGetItem(self, request: _Item) -> _Item:
         (table, wanted), *_ = request["RequestItems"].items()
-        keys = [(key["pk"]["S"], key["sk"]["S"]) for key in wanted["Keys"]]
+        keys = [_key(key) for key in wanted["Keys"]]
         return {"Responses": {table: [self.items[key] for key in keys if key in self.items]}}
 
     def Query(self, request: _Item) -> _Item:
-        wanted = request["ExpressionAttributeValues"][":pk"]["S"]
-        return {"Items": [item for (partition, _), item in self.items.items() if partition == wanted]}
+        (value,) = request["ExpressionAttributeValues"].values()
+        wanted = value["S"]
+        return {"Items": [item for key, item in self.items.items() if key[0] == wanted]}
 
     def _send(self, answer: object) -> None:
         body = json.dumps(answer).encode()
@@ -60,8 +66,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+def _key(item: _Item) -> tuple[str, ...]:
+    """Return the partition key and the sort key of an item, or the id of a key."""
+    return tuple(item[name]["S"] for name in ("pk", "sk", "id") if name in item)
+
+
 def main() -> None:
     """Serve until the process is ended; prints the address first."""
+    # Of connections that are made at the same time.
+    ThreadingHTTPServer.request_queue_size = 128
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)
     server.serve_forever()

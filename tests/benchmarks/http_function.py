@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MODELS = ["Nova Lite", "Nova Micro", "Claude Haiku 4.5"]
 REGIONS = ["us-east-1", "us-west-2", "eu-central-1"]
 TABLE = "catalog"
+KEY_TABLE = "keys"
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class HttpFunction:
             "LLMMANAGER_MODELS": json.dumps(MODELS),
             "LLMMANAGER_REGIONS": json.dumps(REGIONS),
             "LLMMANAGER_TABLE": TABLE,
+            "LLMMANAGER_KEY_TABLE": KEY_TABLE,
             "LLMMANAGER_BUCKET": "benchmark",
             "LLMMANAGER_INPUT_BUCKETS": "[]",
             "LLMMANAGER_WORKER_CONCURRENCY": "8",
@@ -119,17 +121,21 @@ def _table() -> Iterator[str]:
         server.wait()
 
 
-def _fill(table: str) -> None:
-    """Write the catalog as a refresh would."""
+def table_client(table: str) -> Any:
+    """Return a DynamoDB client for the address of the table."""
     import boto3
 
-    client = boto3.client(
+    return boto3.client(
         "dynamodb",
         endpoint_url=table,
         region_name=REGIONS[0],
         aws_access_key_id="benchmark",
         aws_secret_access_key="benchmark",
     )
-    store, snapshot = DynamoDBStore(TABLE, client=client), load_snapshot()
+
+
+def _fill(table: str) -> None:
+    """Write the catalog as a refresh would."""
+    store, snapshot = DynamoDBStore(TABLE, client=table_client(table)), load_snapshot()
     for region in REGIONS:
         store.save(replace(snapshot[region], refreshed_at=datetime.now(UTC)))

@@ -63,6 +63,12 @@ no byte code that a cold start compiles, so the folder has it.
 of Lambda does, and has answered one before. FakeBedrock answers after 100 ms. The processes, FakeBedrock and
 the sender of the requests share the machine's cores.
 """,
+    "streaming": """The function runs out of its asset on the streaming runtime, behind the server of
+`make local`, which does what API Gateway and Lambda do on AWS: its CPU time and memory are shown apart. The
+authorizer's answer is cached. Clients send plain HTTP requests in OpenAI's format to it and to
+[LiteLLM's proxy](https://docs.litellm.ai/docs/simple_proxy), which has the same model and regions (the others
+as fallbacks of the first one), a master key and no database. All call the same FakeBedrock and take turns.
+""",
 }
 TITLES = {
     "quota": "Under a quota",
@@ -71,6 +77,7 @@ TITLES = {
     "rivals": "Compared with other libraries",
     "http_api": "The HTTP API",
     "load": "The HTTP API under load",
+    "streaming": "The streaming API",
     "batch": "Batches",
 }
 PICTURES = {"library": "LLMManager's time, x bare boto3's", "rivals": "Time, x bare boto3's"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from tests.benchmarks.figures import Figure
@@ -57,9 +58,11 @@ def verdict(figure: Figure) -> str:
 
 
 def number(value: float | None) -> str:
-    """Three significant digits, and no exponent; empty for None."""
+    """Three significant digits, and no exponent; empty for None, and a dash for not-a-number."""
     if value is None:
         return ""
+    if math.isnan(value):
+        return "-"
     if abs(value) >= 100 or value == int(value):
         return f"{value:,.0f}"
     if abs(value) < 0.001:
