@@ -16,8 +16,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
+from infra.gateway_errors import GATEWAY_ERRORS, response_template
 from lambdas.api_keys import authorizer
-from lambdas.contract import STREAMING_SECONDS
+from lambdas.contract import STREAMING_SECONDS, STREAMING_WRAPPER
 from lambdas.streaming_api.routes import ROUTES
 from local.processes import ROOT
 from local.streaming.authorization import Authorization
@@ -30,15 +31,8 @@ FUNCTION_ARN: Final = "arn:aws:lambda:us-east-1:000000000000:function:streaming"
 _AUTHORIZER_ARN: Final = "arn:aws:lambda:us-east-1:000000000000:function:authorizer"
 _KEY_HEADERS: Final = {"bearer": ("Authorization",), "x_api_key": ("x-api-key",), "either": ()}
 _CACHE_SECONDS: Final = 300
-_ERROR_STATUSES: Final = {
-    "UNAUTHORIZED": 401,
-    "ACCESS_DENIED": 403,
-    "MISSING_AUTHENTICATION_TOKEN": 403,
-    "AUTHORIZER_FAILURE": 503,
-    "AUTHORIZER_CONFIGURATION_ERROR": 503,
-    "REQUEST_TOO_LARGE": 413,
-    "DEFAULT_4XX": 400,
-}
+# Of the errors without a status of their own.
+_STATUSES: Final = {"UNAUTHORIZED": 401, "ACCESS_DENIED": 403, "REQUEST_TOO_LARGE": 413, "DEFAULT_4XX": 400}
 
 
 class AuthorizerFunction:
@@ -65,10 +59,20 @@ def streaming_api() -> DeployedApi:
         Route(f"r{number}", route.path, route.method, FUNCTION_ARN, authorizers[route.key])
         for number, route in enumerate(ROUTES)
     ]
-    routes.append(Route("others", "/{proxy+}", "ANY", FUNCTION_ARN, authorizers["either"]))
-    template = '{"error": {"type": "$context.error.responseType", "message": $context.error.messageString}}'
-    errors = {type_: GatewayResponse(status, {}, template) for type_, status in _ERROR_STATUSES.items()}
-    return DeployedApi("api1", "v1", {}, frozenset(), routes, errors)
+    for path in (*{route.path for route in ROUTES}, "/{proxy+}"):
+        routes.append(Route(f"any {path}", path, "ANY", FUNCTION_ARN, authorizers["either"]))
+    return DeployedApi("api1", "v1", {}, frozenset(), routes, _gateway_responses())
+
+
+def _gateway_responses() -> dict[str, GatewayResponse]:
+    return {
+        error.response_type: GatewayResponse(
+            error.status or _STATUSES.get(error.response_type, 500),
+            {name: f"'{value}'" for name, value in error.headers(for_web_pages=False).items()},
+            response_template(error.document),
+        )
+        for error in GATEWAY_ERRORS
+    }
 
 
 def streaming_function(
@@ -87,7 +91,7 @@ def streaming_function(
         handler="lambdas.streaming_api.handler.handler",
         timeout_seconds=timeout_seconds,
         memory_mb=1024,
-        variables={**variables, "AWS_LAMBDA_EXEC_WRAPPER": "/var/task/lambdas/streaming_wrapper"},
+        variables={**variables, "AWS_LAMBDA_EXEC_WRAPPER": f"/var/task/{STREAMING_WRAPPER}"},
         code=code,
     )
 
@@ -99,11 +103,12 @@ def serve_streaming_api(pools: Mapping[str, EnvironmentPool], *, log: Path, star
         pools: the processes of the function, by its ARN.
         log: file to which failures are written.
     """
-    gateway = StreamingGateway(streaming_api(), Authorization(AuthorizerFunction()), pools, log)
+    api = streaming_api()
+    gateway = StreamingGateway({api.stage: api}, Authorization(AuthorizerFunction()), pools, log)
     server = build_server(gateway, port=0)
     thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.01))
     started.callback(thread.join)
     started.callback(server.server_close)
     started.callback(server.shutdown)
     thread.start()
-    return f"http://127.0.0.1:{server.server_port}/{gateway.api.stage}"
+    return f"http://127.0.0.1:{server.server_port}/{api.stage}"
