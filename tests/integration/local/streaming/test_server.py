@@ -50,7 +50,7 @@ def test_status_headers_cookies_and_body_are_those_of_the_function(serve_handler
 
 
 def test_many_clients_connect_before_the_server_accepts_one(tmp_path: Path) -> None:
-    gateway = StreamingGateway(api(300), Authorization(None), {}, tmp_path / "log")
+    gateway = StreamingGateway({"v1": api(300)}, Authorization(None), {}, tmp_path / "log")
     with build_server(gateway, port=0) as server, ExitStack() as connected:
         address = ("127.0.0.1", server.server_port)
         for _ in range(64):
