@@ -11,12 +11,12 @@ from llmmanager import BedrockResponse
 
 def json_headers(request_id: str) -> dict[str, str]:
     """Return the headers of each response with a JSON document."""
-    return {"Content-Type": "application/json", "x-request-id": request_id}
+    return {"Content-Type": "application/json", **_id_headers(request_id)}
 
 
 def stream_headers(request_id: str) -> dict[str, str]:
     """Return the headers of each stream of server-sent events."""
-    return {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-cache", "x-request-id": request_id}
+    return {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-cache", **_id_headers(request_id)}
 
 
 def answer_headers(request: MappedRequest, response: BedrockResponse) -> Mapping[str, str]:
@@ -34,3 +34,8 @@ def answer_headers(request: MappedRequest, response: BedrockResponse) -> Mapping
         "x-llmmanager-ignored": ", ".join(request.ignored),
     }
     return {name: value for name, value in known.items() if value}
+
+
+def _id_headers(request_id: str) -> dict[str, str]:
+    # The names that the clients of OpenAI and of Anthropic read.
+    return {"x-request-id": request_id, "request-id": request_id}

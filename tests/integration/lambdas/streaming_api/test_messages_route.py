@@ -51,7 +51,7 @@ def test_an_invalid_request_is_an_error_in_anthropic_s_format(api, deployed, pat
     assert received.document["type"] == "error"
     assert received.document["error"]["type"] == "invalid_request_error"
     assert received.document["error"]["message"].startswith("messages: ")
-    assert received.document["request_id"] == received.headers["x-request-id"]
+    assert received.document["request_id"] == received.headers["request-id"]
     assert not deployed.calls
 
 
