@@ -65,14 +65,9 @@ class KeyAuthorizer(Construct):
         """The authorizer for `Authorization: Bearer`."""
         return self._bearer if self._cached.to_seconds() else self.either
 
-    @property
-    def x_api_key(self) -> apigateway.IAuthorizer:
-        """The authorizer for `x-api-key`."""
-        return self._x_api_key if self._cached.to_seconds() else self.either
-
     @cached_property
     def either(self) -> apigateway.IAuthorizer:
-        """The authorizer for both headers.
+        """The authorizer for `Authorization: Bearer` and `x-api-key`.
 
         Its results are not cached: a cache needs a header that every request has, and API Gateway answers a
         request without it with 401.
@@ -87,17 +82,10 @@ class KeyAuthorizer(Construct):
 
     @cached_property
     def _bearer(self) -> apigateway.IAuthorizer:
-        return self._cached_by("Bearer", "Authorization")
-
-    @cached_property
-    def _x_api_key(self) -> apigateway.IAuthorizer:
-        return self._cached_by("XApiKey", "x-api-key")
-
-    def _cached_by(self, construct_id: str, header: str) -> apigateway.IAuthorizer:
         return apigateway.RequestAuthorizer(
             self,
-            construct_id,
+            "Bearer",
             handler=self.handler.function,
-            identity_sources=[apigateway.IdentitySource.header(header)],
+            identity_sources=[apigateway.IdentitySource.header("Authorization")],
             results_cache_ttl=self._cached,
         )

@@ -64,8 +64,8 @@ GATEWAY_ERRORS: Final = (
         "UNAUTHORIZED",
         "authentication_error",
         "invalid_api_key",
-        "The API key is missing, invalid, expired or revoked. Send it as Authorization: Bearer, or as "
-        "x-api-key to the routes of the Messages API.",
+        "The API key is missing, invalid, expired or revoked. Send it as Authorization: Bearer, or to "
+        "the routes of the Messages API as x-api-key.",
     ),
     GatewayError("AccessDenied", "ACCESS_DENIED", "permission_error", "permission_denied"),
     GatewayError(

@@ -133,10 +133,4 @@ class StreamingApi(Construct):
 
 def _authorizer_of(authorizer: KeyAuthorizer, header: KeyHeader) -> apigateway.IAuthorizer:
     # Only an authorizer that a method uses may exist.
-    match header:
-        case "bearer":
-            return authorizer.bearer
-        case "x_api_key":
-            return authorizer.x_api_key
-        case "either":
-            return authorizer.either
+    return authorizer.bearer if header == "bearer" else authorizer.either

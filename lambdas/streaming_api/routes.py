@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple
 
-KeyHeader = Literal["bearer", "x_api_key", "either"]
-"""The header with the API key: `Authorization: Bearer`, `x-api-key`, or either of them."""
+KeyHeader = Literal["bearer", "either"]
+"""The header with the API key: `Authorization: Bearer`, or either that or `x-api-key`.
+
+Anthropic's clients send one or the other, depending on their version and configuration.
+"""
 
 
 class StreamingRoute(NamedTuple):
@@ -27,8 +30,8 @@ class StreamingRoute(NamedTuple):
 ROUTES: Final = (
     StreamingRoute("POST", "/chat/completions", "chat_completions.route.post", "bearer"),
     StreamingRoute("POST", "/responses", "responses.route.post", "bearer"),
-    StreamingRoute("POST", "/messages", "messages.route.post", "x_api_key"),
-    StreamingRoute("POST", "/messages/count_tokens", "messages.route.count_tokens", "x_api_key"),
+    StreamingRoute("POST", "/messages", "messages.route.post", "either"),
+    StreamingRoute("POST", "/messages/count_tokens", "messages.route.count_tokens", "either"),
     StreamingRoute("GET", "/models", "model_routes.list_models", "either"),
     StreamingRoute("GET", "/models/{model}", "model_routes.get_model", "either"),
 )

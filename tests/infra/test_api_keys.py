@@ -51,8 +51,7 @@ def api_with_keys(tmp_path: Path) -> Callable[..., dict[str, Properties]]:
         api = apigateway.RestApi(stack, "Api", cloud_watch_role=False)
         for path, used in {
             "chat": authorizer.bearer,
-            "messages": authorizer.x_api_key,
-            "models": authorizer.either,
+            "messages": authorizer.either,
         }.items():
             api.root.add_resource(path).add_method("POST", apigateway.MockIntegration(), authorizer=used)
         resources = app.synth().get_stack_by_name("Stack").template["Resources"]
@@ -81,9 +80,8 @@ def identity_sources(resources: dict[str, Properties]) -> dict[str, tuple[int, s
 def test_each_kind_of_route_has_its_own_identity_source(api_with_keys: Any) -> None:
     assert identity_sources(api_with_keys()) == {
         "chat": (300, "method.request.header.Authorization"),
-        "messages": (300, "method.request.header.x-api-key"),
-        # API Gateway answers 401 if one of several identity sources is missing, so both kinds have no cache.
-        "models": (0, ""),
+        # API Gateway answers 401 if one of several identity sources is missing, so there is no cache.
+        "messages": (0, ""),
     }
 
 
@@ -98,7 +96,7 @@ def test_api_gateway_may_invoke_the_authorizer_for_this_api_only(api_with_keys: 
     resources = api_with_keys()
 
     permissions = resources["AWS::Lambda::Permission"].values()
-    assert len(permissions) == 3
+    assert len(permissions) == 2
     for permission in permissions:
         assert permission["Principal"] == "apigateway.amazonaws.com"
         assert "KeyAuthorizerHandlerFunction" in permission["FunctionName"]["Fn::GetAtt"][0]

@@ -20,7 +20,6 @@ BUFFERED = (
 )
 AUTHORIZERS = {
     "bearer": "<KeyAuthorizerBearer>",
-    "x_api_key": "<KeyAuthorizerXApiKey>",
     "either": "<KeyAuthorizerEither>",
 }
 
