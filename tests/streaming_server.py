@@ -29,7 +29,7 @@ from local.streaming.server import StreamingGateway, build_server
 
 FUNCTION_ARN: Final = "arn:aws:lambda:us-east-1:000000000000:function:streaming"
 _AUTHORIZER_ARN: Final = "arn:aws:lambda:us-east-1:000000000000:function:authorizer"
-_KEY_HEADERS: Final = {"bearer": ("Authorization",), "x_api_key": ("x-api-key",), "either": ()}
+_KEY_HEADERS: Final = {"bearer": ("Authorization",), "either": ()}
 _CACHE_SECONDS: Final = 300
 # Of the errors without a status of their own.
 _STATUSES: Final = {"UNAUTHORIZED": 401, "ACCESS_DENIED": 403, "REQUEST_TOO_LARGE": 413, "DEFAULT_4XX": 400}

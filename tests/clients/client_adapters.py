@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import anthropic
 import openai
 from langchain_openai import ChatOpenAI
 
@@ -117,6 +118,26 @@ class OpenAIResponses(_Client):
                         raise ResponseFailed(event.response.error.message)
 
 
+class Anthropic(_Client):
+    """Messages with Anthropic's Python client."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {**super().options, "base_url": self.url.removesuffix("/v1")}
+
+    def ask(self, prompt: str) -> str:
+        with anthropic.Anthropic(**self.options) as client:
+            answer = client.messages.create(model=self.model, max_tokens=500, messages=_user(prompt))
+            return "".join(block.text for block in answer.content if block.type == "text")
+
+    def stream(self, prompt: str) -> Iterator[str]:
+        with (
+            anthropic.Anthropic(**self.options) as client,
+            client.messages.stream(model=self.model, max_tokens=500, messages=_user(prompt)) as stream,
+        ):
+            yield from stream.text_stream
+
+
 class LangChainOpenAI(_Client):
     """LangChain's ChatOpenAI."""
 
@@ -186,10 +207,10 @@ class JavaScriptError(Exception):
 
 
 def error_name(error: BaseException) -> str:
-    """Return the name of the class of an error: of OpenAI's class, if it is a subclass of that."""
+    """Return the name of the class of an error, or of OpenAI's class from which it is derived."""
     if isinstance(error, JavaScriptError):
         return error.name
-    names = [kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("openai")]
+    names = [kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("openai.")]
     return next(iter(names), type(error).__name__)
 
 
@@ -206,6 +227,7 @@ CLIENTS: tuple[type[_Client], ...] = (
     OpenAIChat,
     AsyncOpenAIChat,
     OpenAIResponses,
+    Anthropic,
     LangChainOpenAI,
     OpenAIJavaScript,
 )
