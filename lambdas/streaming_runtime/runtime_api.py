@@ -171,6 +171,7 @@ class ResponseStream:
         """End the response, and report an error that occurred after it began.
 
         Raises:
+            ClientDisconnected: the connection is closed before the response is accepted.
             RuntimeApiError: the response is not accepted.
         """
         trailers = ""
@@ -179,8 +180,11 @@ class ResponseStream:
             trailers = f"{_ERROR_TYPE}: {_ascii(error.type)}\r\n{_ERROR_BODY}: {body}\r\n"
         with _errors(self._path):
             self._limit_time()
-            self._connection.send(f"0\r\n{trailers}\r\n".encode("ascii"))
-            _expect_accepted(self._connection, self._path)
+            try:
+                self._connection.send(f"0\r\n{trailers}\r\n".encode("ascii"))
+                _expect_accepted(self._connection, self._path)
+            except ConnectionError as closed:
+                raise ClientDisconnected(self._path) from closed
 
     def close(self) -> None:
         """Close the connection."""

@@ -121,6 +121,19 @@ def test_a_disconnect_during_a_write_closes_the_body(api: LoopbackApi, start: St
     expect_another_invocation(api)
 
 
+def test_a_client_that_leaves_after_the_last_piece_is_no_error(api: LoopbackApi, start: Start) -> None:
+    process = start("pieces")
+    api.invoke({"pieces": [base64.b64encode(b"data: [DONE]").decode()]})
+    response = api.response()
+    response.prelude()
+    assert response.chunks() == [b"data: [DONE]"]
+    response.disconnect()
+    expect_another_invocation(api)
+    process.kill()
+    log, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    assert "Traceback" not in log
+
+
 def test_an_early_rejection_by_the_runtime_api_does_not_end_the_process(
     api: LoopbackApi, start: Start, gate: Listener
 ) -> None:
