@@ -122,19 +122,19 @@ def _received(question: str, due: float | None, ask: Callable[[Received], bool])
 
 
 def _read_stream(response: Iterator[bytes], answer: Received) -> bool:
-    """Return whether the answer and the stream had an end."""
-    finished = False
+    """Return whether the answer and the stream had an end. Like published clients, read all of the body."""
+    finished = done = False
     for line in response:
         if line.startswith(b"data: [DONE]"):
-            return finished
-        if line.startswith(b"data: "):
+            done = True
+        elif line.startswith(b"data: "):
             chunk = json.loads(line.removeprefix(b"data: "))
             if "error" in chunk:
                 raise HTTPException(f"error event: {json.dumps(chunk)[:300]}")
             for choice in chunk["choices"]:
                 finished = finished or bool(choice.get("finish_reason"))
                 _add_delta(choice["delta"], answer)
-    return False
+    return finished and done
 
 
 def _add_delta(delta: Mapping[str, Any], answer: Received) -> None:
