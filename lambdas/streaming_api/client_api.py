@@ -1,4 +1,4 @@
-"""What distinguishes the APIs of the clients: how requests, answers, streams and errors are written."""
+"""The interface of an OpenAI or Anthropic API: the formats of requests, answers, streams and errors."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""An upper estimate of the tokens of a text, for models whose tokenizer cannot be asked.
+"""An upper estimate of the tokens of a text, without the tokenizer of the model.
 
-Each character counts for the tokens that it takes at most in typical text of its script. The factors were
-fitted to Claude's tokenizers, also those of Claude 4.7 and later, over texts in 140 languages, source code,
-JSON, logs and tables. English text and source code are estimated at 1.4 to 2.3 times their tokens.
+The estimate adds, for each character, the maximum number of tokens that typical text of its script needs.
+The factors were fitted to Claude's tokenizers, also those of Claude 4.7 and later, over texts in 140
+languages, source code, JSON, logs and tables. English text and source code
+are estimated at 1.4 to 2.3 times their tokens.
 """
 
 from __future__ import annotations
