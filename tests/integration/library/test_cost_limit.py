@@ -66,9 +66,9 @@ def test_a_fallback_without_a_price_is_left_out_with_a_warning(fake_bedrock, mak
     manager = make_manager(("Nova Lite", unpriced), retry={"max_cost_multiple": 100})
     warning = f"{unpriced!r} has no known price: max_cost_multiple leaves it out"
     assert warning in manager.validate_configuration()["warnings"]
-    with pytest.raises(RetryExhaustedError, match=r"acme\.unpriced-v1:0 \(no known price\)"):
+    with pytest.raises(RetryExhaustedError, match=r"acme\.unpriced-v1:0 \(no known price\)") as raised:
         manager.converse(ask)
-    assert {call.model_id for call in fake_bedrock.calls if call.model_id} == {LITE}
+    assert {attempt.model_id for attempt in raised.value.attempts} == {LITE}
 
 
 def test_the_first_model_needs_a_price_to_compare_with() -> None:

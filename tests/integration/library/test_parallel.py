@@ -18,6 +18,7 @@ from llmmanager import (
     LoadBalancingStrategy,
     ParallelConfigurationError,
     ParallelExecutionError,
+    ParallelLLMManager,
     ResponseValidationConfig,
     RetryExhaustedError,
     ValidationResult,
@@ -292,6 +293,11 @@ def test_what_is_no_source_of_requests_or_regions_is_rejected_by_name(make_paral
         manager.iter_responses(None)
     with pytest.raises(ConfigurationError, match="regions must be a Sequence"):
         manager.get_underlying_llm_manager().converse_with_request(request(0), regions=3)
+
+
+def test_what_is_no_parallel_configuration_is_rejected_by_name() -> None:
+    with pytest.raises(ParallelConfigurationError, match=r"parallel_config must be .* \(got dict\)"):
+        ParallelLLMManager(["Nova Lite"], ["us-east-1"], parallel_config={})
 
 
 def test_a_stream_that_is_left_early_tries_nothing_again(fake_bedrock: FakeBedrock, make_parallel) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from llmmanager import (
     AuthenticationError,
+    BedrockConverseRequest,
+    ConfigurationError,
     RequestValidationError,
     ResponseValidationConfig,
     RetryExhaustedError,
@@ -43,6 +45,19 @@ def test_the_chunks_make_up_the_answer_of_converse(make_manager, ask, whole: str
     assert stream.get_stop_reason() == "end_turn"
     assert stream.get_usage()["output_tokens"] > 0
     assert (stream.model_used, stream.region_used) == ("amazon.nova-lite-v1:0", "us-east-1")
+
+
+def test_a_request_object_is_streamed_like_its_parameters(make_manager, ask, whole: str) -> None:
+    stream = make_manager().converse_stream_with_request(BedrockConverseRequest(messages=ask))
+    assert "".join(stream) == whole
+    assert stream.success
+
+
+def test_what_is_no_request_object_is_rejected(make_manager, ask) -> None:
+    manager = make_manager()
+    for send in (manager.converse_with_request, manager.converse_stream_with_request):
+        with pytest.raises(ConfigurationError, match=r"must be a BedrockConverseRequest \(got list\)"):
+            send(ask)
 
 
 def test_the_events_are_bedrocks_own(make_manager, ask) -> None:

@@ -271,3 +271,9 @@ def test_a_model_without_a_display_name_is_named_by_its_id(make_region):
 def test_the_opus_models_are_distinguished():
     names = ["Claude 3 Opus", "Claude Opus 4", "Claude Opus 4.8", "Claude 4.1 Opus", "Claude Opus 5"]
     assert len({model_id_of(name) for name in names}) == len(names)
+
+
+def test_find_returns_no_id_for_an_unknown_or_ambiguous_name(make_region):
+    names = {"acme.one": "One", "zeta.one": "One", "acme.two": "Two"}
+    resolver = NameResolver(Catalog({"r": make_region("r", *names, names=names)}))
+    assert [resolver.find(name) for name in ("Two", "One", "Three")] == ["acme.two", None, None]

@@ -17,6 +17,7 @@ from llmmanager import (
     ResponseValidationConfig,
     RetryConfig,
     RetryStrategy,
+    ValidationResult,
 )
 
 
@@ -169,3 +170,18 @@ def test_deadlines_are_shared_and_compared() -> None:
     assert later.earlier(sooner) is sooner
     assert 0 < sooner.remaining() <= 1
     assert Deadline.from_value(None).remaining() == float("inf")
+
+
+def test_an_authentication_type_is_a_member_of_the_enum() -> None:
+    with pytest.raises(ConfigurationError, match=r"AuthenticationType \(got 'profile'\)"):
+        AuthConfig("profile")  # type: ignore[arg-type]
+
+
+def test_the_result_of_a_validation_becomes_a_dict() -> None:
+    result = ValidationResult(success=False, error_message="too plain", error_details={"words": 3})
+    assert result.to_dict() == {
+        "success": False,
+        "error_message": "too plain",
+        "error_details": {"words": 3},
+    }
+    assert ValidationResult(success=True).to_dict()["error_details"] is None

@@ -125,7 +125,7 @@ def test_a_response_without_fields_returns_none_for_unknown_values() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [{"output": "odd"}, {"output": {"message": ["odd"]}}, {"usage": 3}, "odd", []]
+    "data", [{"output": "odd"}, {"output": {"message": ["odd"]}}, {"usage": 3}, {"usage": {}}, "odd", []]
 )
 def test_data_of_an_unexpected_form_has_no_content_and_no_usage(data: Any) -> None:
     response = BedrockResponse(success=True, response_data=data)

@@ -86,3 +86,9 @@ def test_no_access_to_the_model_rules_out_the_model_in_its_region() -> None:
     decision = denied("You don't have access to the model with the specified model ID.")
     assert (decision.next, decision.kind) == (Next.OTHER_REGION, Kind.ACCESS)
     assert decision.scope is ErrorScope.MODEL_IN_REGION
+
+
+def test_a_denial_that_names_no_resource_rules_out_the_access_method_in_its_region() -> None:
+    decision = denied(f"{USER} bedrock:InvokeModel")
+    assert (decision.next, decision.kind) == (Next.OTHER_ACCESS_METHOD, Kind.ACCESS)
+    assert decision.scope is ErrorScope.ACCESS_METHOD
