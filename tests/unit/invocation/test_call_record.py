@@ -27,19 +27,19 @@ ANSWER = {"usage": {"inputTokens": 1_000_000, "outputTokens": 0, "totalTokens": 
 START = datetime.now(UTC) - timedelta(seconds=1)
 UNAVAILABLE = Decision(Next.SAME_TARGET, Kind.UNAVAILABLE)
 REJECTED = Decision(Next.OTHER_REGION, Kind.CREDENTIALS)
+EXPIRED = Decision(Next.OTHER_REGION, Kind.EXPIRED_CREDENTIALS)
 
 
-def rejection(message: str = "no (reached max retries: 0)") -> ClientError:
+def rejection(message: str) -> ClientError:
     response = {"Error": {"Code": "UnrecognizedClientException", "Message": message}}
     return ClientError(response, "Converse")  # type: ignore[arg-type]
 
 
-def failed(decision: Decision = UNAVAILABLE, *errors: Exception) -> CallRecord:
-    """Return the record of a failed attempt in each region."""
+def failed(decision: Decision = UNAVAILABLE, error: Exception | None = None) -> CallRecord:
+    """Return the record of three failed attempts. All have this error, or else errors of their own."""
     record = CallRecord()
-    first, second = errors or (rejection("first"), rejection())
-    record.add_failure(EAST, START, error=first, decision=decision)
-    record.add_failure(WEST, START, error=second, decision=decision)
+    for target, text in ((EAST, "first"), (WEST, "second"), (EAST, "no (reached max retries: 0)")):
+        record.add_failure(target, START, error=error or rejection(text), decision=decision)
     return record
 
 
@@ -61,11 +61,11 @@ def test_an_attempt_has_the_data_of_its_target() -> None:
 
 
 def test_a_rejected_attempt_has_no_tokens_and_costs_nothing() -> None:
-    first, _ = failed(REJECTED).attempts
+    first, *_ = failed(REJECTED).attempts
     assert (first.success, first.decision, first.estimated_cost_usd) == (False, "other_region", 0.0)
     assert first.usage is not None
     assert set(first.usage.values()) == {0}
-    lost, _ = failed(UNAVAILABLE, ValueError("cut"), ValueError("off")).attempts
+    lost, *_ = failed(UNAVAILABLE, ValueError("cut")).attempts
     assert lost.usage is lost.estimated_cost_usd is None
 
 
@@ -73,17 +73,19 @@ def test_tokens_of_a_stream_belong_to_its_last_attempt() -> None:
     record = failed()
     record.add_success(EAST, START, answer=None)
     record.add_usage(EAST, ANSWER)
-    assert record.attempts[-1].estimated_cost_usd == 0.06
-    assert record.attempts[-1].success
+    last = record.attempts[-1]
+    assert (last.success, last.estimated_cost_usd) == (True, 0.06)
+    assert last.usage is not None
+    assert last.usage["input_tokens"] == 1_000_000
     assert record.attempts[0].estimated_cost_usd == 0.0
 
 
-@pytest.mark.parametrize("ended_now", [False, True])
-def test_an_answer_that_became_a_failure_keeps_its_tokens(ended_now: bool) -> None:
+@pytest.mark.parametrize(("ended", "ended_now"), [({}, False), ({"ended_now": True}, True)])
+def test_an_answer_that_became_a_failure_keeps_its_tokens(ended: dict[str, bool], ended_now: bool) -> None:
     record = CallRecord()
     record.add_success(EAST, START, answer=ANSWER)
-    before, error = record.attempts[0], rejection()
-    record.change_last_to_failure(error, REJECTED, next_=Next.GIVE_UP, ended_now=ended_now)
+    before, error = record.attempts[0], rejection("odd")
+    record.change_last_to_failure(error, REJECTED, next_=Next.GIVE_UP, **ended)
     (after,) = record.attempts
     assert (after.success, after.error, after.decision) == (False, error, "give_up")
     assert after.usage == before.usage
@@ -102,27 +104,32 @@ def test_a_response_describes_its_target_and_the_call() -> None:
     assert (response.access_method, response.inference_profile_id) == ("geographic_profile", PROFILE)
     assert (response.warnings, response.features_disabled) == (["given", "new"], ["tools"])
     assert (response.attempts, response.validation_errors) == (record.attempts, [{"attempt": 1}])
-    assert response.total_duration_ms is not None
-    assert 0 < response.total_duration_ms < 60_000
+
+
+def test_the_duration_of_a_call_is_in_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("llmmanager.bedrock.invocation.call_record.time.monotonic", lambda: now)
+    record = CallRecord()
+    now = 102.5
+    assert record.response(None, None, success=False).total_duration_ms == 2500
 
 
 def test_a_response_without_a_target_has_the_attempts_only() -> None:
     response = failed().response(None, None, success=False)
-    assert (response.success, len(response.attempts)) == (False, 2)
+    assert (response.success, len(response.attempts)) == (False, 3)
     assert response.model_used is response.region_used is response.access_method is None
     assert response.inference_profile_id is response.response_data is None
     assert response.warnings == response.features_disabled == response.validation_errors == []
 
 
 def test_rejected_credentials_that_end_the_call_name_source_and_region() -> None:
-    record = failed()
-    error = record.final_error(rejection(), REJECTED, auth_type="profile")
+    error = failed().final_error(rejection("no (reached max retries: 0)"), REJECTED, auth_type="profile")
     assert isinstance(error, AuthenticationError)
-    assert (error.auth_type, error.region) == ("profile", "us-west-2")
+    assert (error.auth_type, error.region) == ("profile", "us-east-1")
     assert "reached max retries" not in str(error)
     assert str(error).endswith("no")
     assert error.response is not None
-    assert (error.response.success, len(error.response.attempts)) == (False, 2)
+    assert (error.response.success, len(error.response.attempts)) == (False, 3)
 
 
 def test_a_rejected_request_has_the_text_of_bedrock_as_its_problem() -> None:
@@ -136,11 +143,10 @@ def test_a_rejected_request_has_the_text_of_bedrock_as_its_problem() -> None:
 
 
 def test_an_invalid_configuration_names_the_region() -> None:
-    error = failed().final_error(
-        ValueError("no TLS"), Decision(Next.GIVE_UP, Kind.CONFIGURATION), auth_type="auto"
-    )
+    decision = Decision(Next.GIVE_UP, Kind.CONFIGURATION)
+    error = failed().final_error(ValueError("no TLS"), decision, auth_type="auto")
     assert isinstance(error, ConfigurationError)
-    assert (str(error), error.details) == ("no TLS", {"invalid_config": {"region": "us-west-2"}})
+    assert (str(error), error.details) == ("no TLS", {"invalid_config": {"region": "us-east-1"}})
     assert error.response is not None
 
 
@@ -150,10 +156,11 @@ def test_other_errors_do_not_end_the_call_with_an_error_of_their_own() -> None:
 
 def test_credentials_are_at_fault_if_every_region_rejected_them() -> None:
     record = failed(REJECTED)
+    record.add_failure(WEST, START, error=rejection("expired"), decision=EXPIRED)
     error = record.credentials_error(auth_type="profile")
     assert error is not None
     assert str(error).startswith("credentials rejected in every region tried (us-east-1, us-west-2): ")
-    assert "reached max retries" not in str(error)
+    assert str(error).endswith(": expired")
     assert (error.auth_type, error.region) == ("profile", "us-east-1")
     assert error.__cause__ is record.attempts[-1].error
     assert error.response is not None
@@ -175,7 +182,7 @@ def test_an_error_gets_the_response_once_and_only_with_attempts() -> None:
     record.add_response_to(error)
     first = error.response
     assert first is not None
-    assert (first.success, len(first.attempts)) == (False, 2)
+    assert (first.success, len(first.attempts)) == (False, 3)
     record.add_response_to(error)
     assert error.response is first
 
@@ -185,10 +192,10 @@ def test_an_exhausted_call_names_the_reason_what_was_left_out_and_the_last_error
     error = record.exhausted("no target left", out_of_time=False, left_out="m (no known price)")
     assert type(error) is RetryExhaustedError
     assert str(error).startswith(
-        "no answer after 2 attempt(s): no target left; "
+        "no answer after 3 attempt(s): no target left; "
         "left out by max_cost_multiple: m (no known price); last error: An error occurred"
     )
-    assert "reached max retries" not in str(error)
+    assert str(error).endswith(": no")
     assert error.left_out == "m (no known price)"
     assert error.attempts == record.attempts
     assert error.last_errors == [attempt.error for attempt in record.attempts]

@@ -196,6 +196,14 @@ def test_limits_are_reported_with_the_other_problems_of_a_request() -> None:
     ]
 
 
+def test_the_limits_of_some_models_are_no_problem_of_an_invalid_request() -> None:
+    with pytest.raises(RequestValidationError) as raised:
+        build((CLAUDE_3, NOVA_LITE), document("pdf", 5_000_000), {"text": 3})
+    assert [problem.partition(":")[0] for problem in raised.value.validation_errors] == [
+        "messages[0].content[2].text"
+    ]
+
+
 def test_a_value_that_raises_when_read_is_one_problem() -> None:
     class Hostile(list[Any]):
         def __iter__(self) -> Any:

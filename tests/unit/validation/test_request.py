@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import RequestValidationError
-from llmmanager.bedrock.validation.request import build_request
+from llmmanager.bedrock.validation.request import build_request, check_request
 
 MESSAGES = [{"role": "user", "content": [{"text": "Why?"}]}]
 
@@ -115,6 +115,7 @@ def test_the_error_message_contains_every_problem() -> None:
         built(inference_config={"maxTokens": 0}, system="brief", extra_request_fields=["x"])
     assert len(raised.value.validation_errors) == 3
     assert all(problem in str(raised.value) for problem in raised.value.validation_errors)
+    assert "; ".join(raised.value.validation_errors) in str(raised.value)
 
 
 def test_fields_for_streams_are_accepted_for_streams_only() -> None:
@@ -127,3 +128,42 @@ def test_fields_for_streams_are_accepted_for_streams_only() -> None:
         built(guardrail_config=guardrail)
     request = build_request({"messages": MESSAGES, "guardrail_config": guardrail}, stream=True)
     assert request.fields["guardrailConfig"] == guardrail
+
+
+def test_an_inference_configuration_in_the_extra_fields_replaces_the_defaults() -> None:
+    request = build_request(
+        {"messages": MESSAGES, "extra_request_fields": {"inferenceConfig": {"temperature": 0.5}}},
+        default_inference_config={"maxTokens": 9},
+    )
+    assert request.fields["inferenceConfig"] == {"temperature": 0.5}
+
+
+def test_the_warnings_of_changes_skipped_models_and_unused_defaults_add_up() -> None:
+    prompt = "arn:aws:bedrock:us-east-1:111122223333:prompt/ABCDEFGHIJ:1"
+    document = {"document": {"name": "a.pdf", "format": "pdf", "source": {"bytes": b"%PDF"}}}
+    request = build_request(
+        {"messages": [{"role": "user", "content": [{"text": "Why?"}, document]}]},
+        model_ids=[prompt, "acme.one", "acme.two"],
+        default_inference_config={"maxTokens": 9},
+        skipped_models={"acme.two": ["too long", "too wide"]},
+    )
+    renamed, *others = request.warnings
+    assert "a.pdf" in renamed
+    assert others == [
+        "acme.two was skipped: too long; too wide",
+        f"default_inference_config does not apply to {prompt}, a managed prompt",
+    ]
+
+
+def test_a_request_is_checked_for_converse_unless_it_is_for_a_stream() -> None:
+    prompt = "arn:aws:bedrock:us-east-1:111122223333:prompt/ABCDEFGHIJ:1"
+    guardrail = {
+        "guardrailIdentifier": "abc123",
+        "guardrailVersion": "1",
+        "streamProcessingMode": "async",
+    }
+    request = {"messages": MESSAGES, "guardrailConfig": guardrail}
+    for models in ([], [prompt]):
+        problems, _ = check_request(request, model_ids=models)
+        assert [problem.partition(":")[0] for problem in problems] == ["guardrailConfig.streamProcessingMode"]
+        assert check_request(request, model_ids=models, stream=True) == ([], {})
