@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from lambdas.streaming_api.mapping_error import unsupported
+from lambdas.streaming_api.mapping_error import UNSUPPORTED, unsupported
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -21,11 +21,13 @@ class FieldTreatment:
         ignored: fields without effect, and their neutral values. Other values are reported.
         unsupported: fields that cannot be mapped, their neutral values, and what to do instead. Other values
             are rejected.
+        codes: the code of the error for fields whose rejection clients recognize by a code of their own.
     """
 
     mapped: Collection[str]
     ignored: Mapping[str, tuple[Any, ...]]
     unsupported: Mapping[str, tuple[tuple[Any, ...], str]]
+    codes: Mapping[str, str] = field(default_factory=dict)
 
     def ignored_fields(self, body: Mapping[str, Any]) -> list[str]:
         """Return the names of the fields of a request without effect.
@@ -43,7 +45,7 @@ class FieldTreatment:
             if name in self.unsupported:
                 neutral, instead = self.unsupported[name]
                 if value not in neutral:
-                    raise unsupported(name, instead)
+                    raise unsupported(name, instead, code=self.codes.get(name, UNSUPPORTED))
             elif "guardrail" in name.lower():
                 raise unsupported(name[:64], "remove it")
             elif value not in self.ignored.get(name, ()):

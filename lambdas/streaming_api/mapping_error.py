@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+UNSUPPORTED: Final = "unsupported_parameter"
+
 
 class MappingError(Exception):
     """A field is invalid, or Bedrock has no equivalent for it. The client gets a 400.
@@ -9,7 +13,8 @@ class MappingError(Exception):
     Attributes:
         param: the path of the field as the client wrote it, such as `messages[2].content[0].image_url.url`.
         problem: what is accepted, or what to do instead.
-        code: OpenAI's `code`: "invalid_value", "missing_required_parameter" or "unsupported_parameter".
+        code: OpenAI's `code`: "invalid_value", "missing_required_parameter" or "unsupported_parameter"; or a
+            code of Anthropic's API by which clients recognize the error.
     """
 
     def __init__(self, param: str, problem: str, *, code: str = "invalid_value") -> None:
@@ -24,10 +29,10 @@ def missing(param: str) -> MappingError:
     return MappingError(param, "is required", code="missing_required_parameter")
 
 
-def unsupported(param: str, instead: str) -> MappingError:
+def unsupported(param: str, instead: str, *, code: str = UNSUPPORTED) -> MappingError:
     """Return the error for a field without an equivalent in Bedrock.
 
     Args:
         instead: what to do instead.
     """
-    return MappingError(param, f"is not supported; {instead}", code="unsupported_parameter")
+    return MappingError(param, f"is not supported; {instead}", code=code)

@@ -43,4 +43,6 @@ MESSAGES_FIELDS = FieldTreatment(
         "mcp_servers": (([],), "use tools of your own"),
         "thread": ((), "send the whole conversation"),
     },
+    # The client's tool runner then sends the whole conversation.
+    codes={"thread": "thread_unsupported_request"},
 )

@@ -51,7 +51,8 @@ def test_every_field_inside_of_others_has_a_treatment() -> None:
 @pytest.mark.parametrize("name", sorted(MESSAGES_FIELDS.unsupported))
 def test_a_field_that_is_not_supported_is_rejected_by_name(name: str) -> None:
     error = rejection(**{name: REJECTED_VALUES[name]})
-    assert (error.param, error.code) == (name, "unsupported_parameter")
+    code = "thread_unsupported_request" if name == "thread" else "unsupported_parameter"
+    assert (error.param, error.code) == (name, code)
     assert error.problem.startswith("is not supported; ")
 
 
