@@ -169,10 +169,13 @@ class _Reader:
         # The result of a tool that Bedrock runs itself is part of the answer, and no call for the client.
         if use is None or use.get("type") == "server_tool_use":
             return
-        self.without_arguments.add(block)
         if use["name"] == self.request.answer_tool:
+            self.without_arguments.add(block)
             self.answer_blocks.add(block)
             return
+        if self.request.one_tool_call and self.calls:
+            return
+        self.without_arguments.add(block)
         self.calls[block] = len(self.calls)
         name = self.request.tool_names.get(use["name"], use["name"])
         yield ToolCallStart(block, self.calls[block], use["toolUseId"], name)

@@ -22,6 +22,7 @@ class MappedRequest:
         origins: the client's path for paths of the Converse request, for errors of the library's validation.
         tool_names: the client's names of tools by the names that were sent, for names that differ.
         answer_tool: the tool whose arguments are the answer, by the name that was sent, or None.
+        one_tool_call: whether only the first tool call of an answer is returned.
         json_object: whether the answer must be a JSON object without a schema.
     """
 
@@ -32,4 +33,5 @@ class MappedRequest:
     origins: Origins
     tool_names: Mapping[str, str]
     answer_tool: str | None = None
+    one_tool_call: bool = False
     json_object: bool = False

@@ -97,6 +97,7 @@ def map_request(body: Mapping[str, Any], parts: RequestParts, *, model_ids: Sequ
         },
         tool_names=changed_names([*(tool.name for tool in parts.tools.tools), *conversation.tool_names]),
         answer_tool=answer.answer_tool,
+        one_tool_call=parts.tools.one_call,
         json_object=bool(answer.instructions),
     )
 
@@ -115,5 +116,5 @@ def _additional_fields(
         if not fields and effort != "none":
             ignored.append(parts.effort_path)
     if parts.tools.one_call:
-        fields |= one_tool_call_fields(parts.tools.choice, model_id, "parallel_tool_calls")
+        fields |= one_tool_call_fields(parts.tools.choice, model_id)
     return fields, ignored

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from lambdas.streaming_api.mapping_error import MappingError, unsupported
+from lambdas.streaming_api.mapping_error import MappingError
 from lambdas.streaming_api.model_features import is_claude
 from lambdas.streaming_api.tool_names import accepted_name
 
@@ -91,20 +91,14 @@ def tool_config(tools: Sequence[FunctionTool], choice: ToolChoice) -> ToolConfig
     return ToolConfig(fields, origins)
 
 
-def one_tool_call_fields(choice: ToolChoice, model_id: str, path: str) -> Mapping[str, Any]:
+def one_tool_call_fields(choice: ToolChoice, model_id: str) -> Mapping[str, Any]:
     """Return the fields of `additionalModelRequestFields` that limit an answer to one tool call.
 
-    When the call fails over to a model that does not know them, the library removes them, and an answer may
-    have several calls.
-
-    Args:
-        path: the path of the client's field.
-
-    Raises:
-        MappingError: the first requested model has no such limit.
+    They are empty for models without such a limit. When the call fails over to one of these, the library
+    removes the fields.
     """
     if not is_claude(model_id):
-        raise unsupported(path, "only Claude models can be limited to one tool call; remove it")
+        return {}
     fields: dict[str, Any] = {"disable_parallel_tool_use": True}
     # Bedrock rejects a type beside `toolConfig.toolChoice`, and the field without a type otherwise.
     return {"tool_choice": fields if choice.kind in ("any", "tool") else {"type": "auto", **fields}}

@@ -142,8 +142,9 @@ def test_a_tool_call_can_be_demanded(openai_client: openai.OpenAI, choice: Any) 
     assert answer.choices[0].message.tool_calls
 
 
-def test_one_tool_call_at_a_time_can_be_demanded_of_claude(openai_client: openai.OpenAI) -> None:
+@pytest.mark.parametrize("model", [LITE, HAIKU])
+def test_one_tool_call_at_a_time_can_be_demanded(openai_client: openai.OpenAI, model: str) -> None:
     answer = openai_client.chat.completions.create(
-        model=HAIKU, messages=[QUESTION], tools=TOOLS, parallel_tool_calls=False
+        model=model, messages=[QUESTION], tools=TOOLS, parallel_tool_calls=False
     )
     assert len(answer.choices[0].message.tool_calls or ()) == 1

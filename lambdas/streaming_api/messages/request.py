@@ -22,7 +22,7 @@ from lambdas.streaming_api.messages.messages import read_conversation
 from lambdas.streaming_api.messages.output_format import read_output_format
 from lambdas.streaming_api.messages.request_fields import MESSAGES_FIELDS
 from lambdas.streaming_api.messages.thinking import read_thinking, thinking_fields
-from lambdas.streaming_api.messages.tool_fields import ONE_CALL, ignored_tool_fields, read_tools
+from lambdas.streaming_api.messages.tool_fields import ignored_tool_fields, read_tools
 from lambdas.streaming_api.model_features import base_id, is_claude
 from lambdas.streaming_api.request_metadata import request_metadata
 from lambdas.streaming_api.requested_models import requested_models
@@ -128,6 +128,7 @@ def _read(body: Mapping[str, Any], model_ids: Sequence[str], betas: Sequence[str
         },
         tool_names=changed_names([*(tool.name for tool in tools.tools), *conversation.tool_names]),
         answer_tool=answer.answer_tool,
+        one_tool_call=tools.one_call,
         stop_sequences=stop_sequences,
     )
 
@@ -156,7 +157,7 @@ def _additional_fields(
         fields |= found
         ignored += [] if found else ["top_k"]
     if tools.one_call:
-        fields |= one_tool_call_fields(tools.choice, model_id, ONE_CALL)
+        fields |= one_tool_call_fields(tools.choice, model_id)
     forwarded, is_one_ignored = beta_fields(betas, model_id)
     fields |= forwarded
     ignored += ["anthropic-beta"] if is_one_ignored else []

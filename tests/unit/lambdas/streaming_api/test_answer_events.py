@@ -22,7 +22,7 @@ from lambdas.streaming_api.mapped_request import MappedRequest
 from llmmanager import BedrockResponse
 
 
-def request(answer_tool: str | None = None) -> MappedRequest:
+def request(answer_tool: str | None = None, *, one_tool_call: bool = False) -> MappedRequest:
     return MappedRequest(
         models=("Nova Lite",),
         converse={},
@@ -31,6 +31,7 @@ def request(answer_tool: str | None = None) -> MappedRequest:
         origins={},
         tool_names={"short": "a.long.name"},
         answer_tool=answer_tool,
+        one_tool_call=one_tool_call,
     )
 
 
@@ -49,6 +50,30 @@ def stop(block: int) -> dict[str, Any]:
 
 def end(reason: str) -> dict[str, Any]:
     return {"messageStop": {"stopReason": reason}}
+
+
+def test_of_an_answer_with_several_tool_calls_only_the_first_is_returned_if_it_may_have_one() -> None:
+    events = [
+        delta(0, text="Let me see."),
+        stop(0),
+        start(1, "weather"),
+        delta(1, toolUse={"input": '{"city": "Lima"}'}),
+        stop(1),
+        start(2, "clock"),
+        delta(2, toolUse={"input": '{"city": "Lima"}'}),
+        stop(2),
+        start(3, "clock"),
+        stop(3),
+        end("tool_use"),
+    ]
+    assert list(answer_events(request(one_tool_call=True), events)) == [
+        TextDelta(0, "Let me see."),
+        BlockEnd(0),
+        ToolCallStart(1, 0, "id1", "weather"),
+        ToolCallDelta(1, 0, '{"city": "Lima"}'),
+        BlockEnd(1),
+        AnswerEnd("tool_use"),
+    ]
 
 
 def test_tool_calls_are_counted_from_0_behind_text_and_reasoning() -> None:

@@ -102,7 +102,8 @@ def test_an_answer_can_be_limited_to_one_call_of_a_tool_of_claude() -> None:
     assert additional(HAIKU_4_5, tools=[WEATHER], tool_choice={**auto, "type": "any"}) == {
         "tool_choice": {"disable_parallel_tool_use": True}
     }
-    assert rejection(tools=[WEATHER], tool_choice=auto).param == ONE_CALL
+    assert mapped(tools=[WEATHER], tool_choice=auto).one_tool_call
+    assert additional(NOVA, tools=[WEATHER], tool_choice=auto) is None
     assert additional(NOVA, tool_choice=auto) is None
     assert additional(NOVA, tools=[WEATHER], tool_choice={**auto, "disable_parallel_tool_use": False}) is None
 

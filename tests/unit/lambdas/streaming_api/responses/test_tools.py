@@ -159,8 +159,8 @@ def test_one_function_call_at_a_time_is_a_field_of_claude() -> None:
     request = converse(model_ids=(CLAUDE,), tools=[WEATHER], parallel_tool_calls=False)
     sent = {"type": "auto", "disable_parallel_tool_use": True}
     assert request["additional_model_request_fields"] == {"tool_choice": sent}
-    assert rejection(tools=[WEATHER], parallel_tool_calls=False).param == "parallel_tool_calls"
-    assert "additional_model_request_fields" not in converse(parallel_tool_calls=False)
+    assert mapped(tools=[WEATHER], parallel_tool_calls=False).one_tool_call
+    assert "additional_model_request_fields" not in converse(tools=[WEATHER], parallel_tool_calls=False)
 
 
 def test_an_answer_tool_has_another_name_than_the_functions() -> None:
