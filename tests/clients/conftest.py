@@ -65,3 +65,10 @@ def openai_client(api: ServedApi, key: str) -> Iterator[openai.OpenAI]:
     """OpenAI's client, which does not retry."""
     with openai.OpenAI(base_url=api.url, api_key=key, max_retries=0) as client:
         yield client
+
+
+@pytest.fixture
+def failing(api: ServedApi) -> Iterator[FakeBedrock]:
+    """FakeBedrock for tests that make models fail. Afterwards, the API forgets these failures."""
+    yield api.bedrock
+    api.restart()

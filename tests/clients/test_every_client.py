@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -26,13 +26,6 @@ def connect(request: pytest.FixtureRequest, api: ServedApi, key: str) -> Connect
         return request.param(**{"url": api.url, "key": key, **options})
 
     return new
-
-
-@pytest.fixture
-def failing(api: ServedApi) -> Iterator[FakeBedrock]:
-    """FakeBedrock for tests that make models fail. Afterwards, the API forgets these failures."""
-    yield api.bedrock
-    api.restart()
 
 
 def test_a_streamed_answer_arrives_in_pieces_and_is_the_whole_answer(connect: Connect) -> None:
