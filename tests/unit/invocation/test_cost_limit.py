@@ -9,6 +9,7 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationEr
 from llmmanager.bedrock.invocation.cost_limit import CostLimit, check_first_price, unpriced
 
 SONNET = "anthropic.claude-sonnet-4-5-20250929-v1:0"  # geographic profiles cost 10 % more
+LITE = "amazon.nova-lite-v1:0"  # its European profile costs 30 % more
 QWEN = "qwen.qwen3-coder-next"  # 0.5 USD; 0.78 USD in eu-west-2
 REQUEST = {
     "messages": [{"role": "user", "content": [{"text": "Hello"}]}],
@@ -29,14 +30,13 @@ def geographic(model: str, *, profile: str | None = None) -> ModelAccess:
     return target(model, method=AccessMethod.GEOGRAPHIC_PROFILE, profile=profile)
 
 
-GLOBAL = target(SONNET, method=AccessMethod.GLOBAL_PROFILE, profile=f"global.{SONNET}")
 UNPRICED = target("acme.unpriced-v1:0")
 
 
 @pytest.mark.parametrize(
     ("cheap", "dear"),
     [
-        (GLOBAL, geographic(SONNET, profile=f"us.{SONNET}")),
+        (geographic(LITE, profile=f"us.{LITE}"), geographic(LITE, profile=f"eu.{LITE}")),
         (target(SONNET), geographic(SONNET)),
         (target(QWEN), target(QWEN, "eu-west-2")),
     ],
