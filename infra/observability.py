@@ -72,7 +72,8 @@ class Observability(Construct):
         self._errors_by_api = [
             stage.metric_server_error(statistic="Sum", label=label) for label, stage in stages.items()
         ]
-        self._http_p99 = http_api.api.deployment_stage.metric_latency(statistic="p99")
+        # The latency of the stage would include the streams of POST /v1/converse-stream.
+        self._http_p99 = http_api.handler.function.metric_duration(statistic="p99")
         self._streams = streaming_api.handler.function.metric(
             "ConcurrentExecutions", statistic="Maximum", label="concurrent streams"
         )
@@ -214,7 +215,7 @@ class Observability(Construct):
             ],
             [
                 ("5XX by API", self._errors_by_api),
-                ("HTTP: p99 latency, ms", [self._http_p99]),
+                ("HTTP: p99 duration, ms", [self._http_p99]),
                 ("Batches and queues", batches),
             ],
             [("Streaming: concurrency", [self._streams, self._stream_throttles])],

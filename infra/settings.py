@@ -228,14 +228,15 @@ class DeploymentSettings:
     streaming: bool = _setting(
         FlagKind(),
         True,
-        "whether the streaming API streams; `false`: its function runs on Lambda's standard runtime and "
-        "sends each response as a whole, within 29 s",
+        "whether the streaming API and `POST /v1/converse-stream` stream; `false`: their functions run on "
+        "Lambda's standard runtime and send each response as a whole, within 29 s",
     )
     streaming_concurrency: int = _setting(
         IntegerKind(0, 100_000),
         100,
-        "reserved Lambda concurrency of the streaming API's function, the maximum number of concurrent "
-        "streams; 0: not reserved and not limited",
+        "reserved Lambda concurrency of the streaming API's function, and of that of "
+        "`POST /v1/converse-stream`: the maximum number of their concurrent streams; 0: not reserved and not "
+        "limited",
     )
     cors_origins: tuple[str, ...] = _setting(
         NamesKind("origins of web pages, or `*` for all", is_origin, 'such as "https://chat.example.com"'),

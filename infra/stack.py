@@ -17,6 +17,7 @@ from infra.batch_end import BatchEnd
 from infra.bucket import build_batch_bucket
 from infra.catalog_refresh import CatalogRefresh
 from infra.catalog_table import build_catalog_table
+from infra.converse_stream import ConverseStream
 from infra.events import EventsEntryPoint, build_event_bus
 from infra.http_api import HttpApi
 from infra.observability import Observability
@@ -93,6 +94,16 @@ class LlmManagerStack(Stack):
             key_table=key_table,
             batch_machine=batch.state_machine,
             request_queue=events_entry_point.request_queue,
+            invoke_models=invoke_models,
+        )
+        ConverseStream(
+            self,
+            "ConverseStream",
+            base=base,
+            api=http_api.api,
+            bucket=bucket,
+            table=table,
+            request_table=request_table,
             invoke_models=invoke_models,
         )
         streaming_api = StreamingApi(

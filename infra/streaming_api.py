@@ -1,13 +1,7 @@
-"""The streaming API: a regional REST API for holders of API keys, whose function streams its responses.
-
-With the setting `streaming: false`, the same routes send each response as a whole.
-"""
+"""The streaming API: a regional REST API for holders of API keys, whose function streams its responses."""
 
 from __future__ import annotations
 
-from typing import Final
-
-from aws_cdk import Duration
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
@@ -18,14 +12,12 @@ from infra.catalog_table import allow_sharing_cooldowns
 from infra.gateway_errors import GATEWAY_ERRORS
 from infra.nag import acknowledge
 from infra.permissions import InvokeModels, allow_counting_tokens
-from infra.python_function import FunctionBase, PythonFunction
+from infra.python_function import FunctionBase
 from infra.request_table import allow_idempotency
 from infra.rest_api import add_gateway_response, build_rest_api, known_paths
 from infra.settings import DeploymentSettings
-from lambdas.contract import GATEWAY_SECONDS, STREAMING_SECONDS, STREAMING_WRAPPER
+from infra.streaming_function import build_integration, build_streaming_function
 from lambdas.streaming_api.routes import ROUTES, KeyHeader
-
-_MODULE: Final = "lambdas.streaming_api.handler"
 
 
 class StreamingApi(Construct):
@@ -50,7 +42,9 @@ class StreamingApi(Construct):
             log_role: the resource that sets the account's role with which API Gateway writes logs.
         """
         super().__init__(scope, construct_id)
-        self.handler = function = self._build_function(base)
+        self.handler = function = build_streaming_function(
+            self, base=base, module="lambdas.streaming_api.handler"
+        )
         invoke_models.grant(function.role)
         allow_counting_tokens(function, base.settings.models, base.settings.regions)
         function.allow("dynamodb:BatchGetItem", resources=[table.table_arn])
@@ -71,19 +65,6 @@ class StreamingApi(Construct):
         """The stage's URL without a slash at its end, which is the base URL of clients."""
         return self.api.url_for_path().removesuffix("/")
 
-    def _build_function(self, base: FunctionBase) -> PythonFunction:
-        streaming = base.settings.streaming
-        return PythonFunction(
-            self,
-            "Handler",
-            base=base,
-            handler=f"{_MODULE}.handler" if streaming else f"{_MODULE}.buffered_handler",
-            timeout_seconds=STREAMING_SECONDS if streaming else GATEWAY_SECONDS,
-            memory_mb=1024,
-            reserved_concurrency=base.settings.streaming_concurrency,
-            environment={"AWS_LAMBDA_EXEC_WRAPPER": f"/var/task/{STREAMING_WRAPPER}"} if streaming else {},
-        )
-
     def _build_api(self, settings: DeploymentSettings) -> apigateway.RestApi:
         api = build_rest_api(
             self,
@@ -100,12 +81,7 @@ class StreamingApi(Construct):
         return api
 
     def _build_routes(self, authorizer: KeyAuthorizer, settings: DeploymentSettings) -> None:
-        integration = apigateway.LambdaIntegration(
-            self.handler.function,
-            scope_permission_to_method=False,
-            response_transfer_mode=apigateway.ResponseTransferMode.STREAM if settings.streaming else None,
-            timeout=Duration.seconds(STREAMING_SECONDS) if settings.streaming else None,
-        )
+        integration = build_integration(self.handler, streaming=settings.streaming)
         for route in ROUTES:
             self.api.root.resource_for_path(route.path).add_method(
                 route.method, integration, authorizer=_authorizer_of(authorizer, route.key)

@@ -12,7 +12,7 @@ from lambdas.shared.converse_request import ConverseRequest, read_request
 from lambdas.shared.function_log import logger
 from lambdas.shared.http_request import IDEMPOTENCY_HEADER, HttpRequest
 from lambdas.shared.json_text import dump
-from lambdas.shared.problems import problem_from_error
+from lambdas.shared.problems import method_not_allowed, problem_from_error
 from lambdas.streamed_response import StreamedResponse
 
 _RULES = "responseValidation"
@@ -43,6 +43,8 @@ def _respond(request: HttpRequest) -> StreamedResponse:
 
 
 def _answer(request: HttpRequest) -> StreamedResponse:
+    if request.event.get("httpMethod") != "POST":
+        raise method_not_allowed("POST")
     body = request.body()
     if body.get(_RULES) is not None:
         # An invalid answer would be noticed after it was sent.

@@ -188,3 +188,24 @@ ROUTES: Final = (
         responses=(Response(200, "Health", "The API is available"),),
     ),
 )
+
+# A function of its own answers this route, because a function cannot both stream and not stream.
+CONVERSE_STREAM: Final = ApiRoute(
+    "POST",
+    "/v1/converse-stream",
+    "",
+    operation="converseStream",
+    summary="Answer one request as a stream of server-sent events",
+    body="ConverseRequest",
+    headers=("Idempotency-Key",),
+    responses=(
+        Response(
+            200,
+            "ConverseEvent",
+            "The server-sent events of Bedrock's ConverseStream, and then answer or error",
+            (_REPLAY,),
+            "text/event-stream",
+        ),
+    ),
+    problems=("in-progress", *_MODEL_PROBLEMS),
+)

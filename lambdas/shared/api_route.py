@@ -16,12 +16,14 @@ class Response(NamedTuple):
         schema: name of the body's schema in docs/openapi.json.
         text: when the route responds so, or what the body is.
         headers: names of its headers.
+        media_type: the type of its body.
     """
 
     status: int
     schema: str
     text: str
     headers: tuple[str, ...] = ()
+    media_type: str = "application/json"
 
 
 # A dataclass would add a millisecond to each cold start.
@@ -31,7 +33,7 @@ class ApiRoute(NamedTuple):
     Attributes:
         path: path as in API Gateway; `{name}` is one segment of any text.
         function: "module.function" in `lambdas.http_api`, imported when a request needs it. It takes the
-            `HttpRequest` and returns an `HttpResponse`.
+            `HttpRequest` and returns an `HttpResponse`. Empty for a route of another Lambda function.
         operation: the operationId, from which clients are generated.
         summary: what the route does.
         responses: its successful responses.

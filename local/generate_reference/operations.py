@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from lambdas.http_api.routes import ROUTES
+from lambdas.http_api.routes import CONVERSE_STREAM, ROUTES
 from lambdas.shared.api_route import ApiRoute, Response
 from lambdas.shared.problem_types import PROBLEM_TYPES
 from local.generate_reference.parameters import RESPONSE_HEADERS, parameter
@@ -27,8 +27,8 @@ _GATEWAY: Final[Mapping[int, str]] = {
     "does not consider the daily quota",
     500: "API Gateway failed",
     502: "the function ended without a response",
-    503: "the API is at its concurrency limit (http_concurrency) and did not start the request",
-    504: "the function exceeded API Gateway's timeout of 29 seconds",
+    503: "the API is at its limit (http_concurrency or streaming_concurrency). The request was not started",
+    504: "the function exceeded API Gateway's timeout: 29 seconds, or 15 minutes for a stream",
 }
 _GATEWAY_WITH_BODY: Final[Mapping[int, str]] = {413: "the body exceeds API Gateway's limit of 10 MB"}
 _GATEWAY_RETRIES: Final = {429, 503}
@@ -46,7 +46,9 @@ class Operations:
         self.parameters: dict[str, Schema] = {}
         self.responses: dict[str, Schema] = {}
 
-    def paths(self, routes: Iterable[ApiRoute] = ROUTES) -> dict[str, dict[str, Operation]]:
+    def paths(
+        self, routes: Iterable[ApiRoute] = (*ROUTES, CONVERSE_STREAM)
+    ) -> dict[str, dict[str, Operation]]:
         """Return the operations by path and method."""
         paths: dict[str, dict[str, Operation]] = {}
         for route in routes:
@@ -98,7 +100,8 @@ def problems_of(route: ApiRoute) -> list[str]:
 
 
 def _success(response: Response) -> Schema:
-    described: Schema = {"description": response.text, "content": _json(ref(response.schema))}
+    content = {response.media_type: {"schema": ref(response.schema)}}
+    described: Schema = {"description": response.text, "content": content}
     if response.headers:
         described["headers"] = {name: _header(name, response.status) for name in response.headers}
     return described

@@ -22,6 +22,14 @@ from local.generate_reference.schemas import (
 )
 
 _TIME: Final[Schema] = {"type": "string", "format": "date-time"}
+_CONVERSE_EVENTS: Final = (
+    "messageStart",
+    "contentBlockStart",
+    "contentBlockDelta",
+    "contentBlockStop",
+    "messageStop",
+    "metadata",
+)
 _BATCH_STATUSES: Final = ("running", "succeeded", "failed", "stopped", "timed_out")
 
 # Tokens and cost of an answer, and of a problem after calls.
@@ -107,6 +115,19 @@ _ANSWERS: Final[Mapping[str, Schema]] = {
     ),
     "Validity": record({"valid": {"type": "boolean"}, "errors": array(TEXT)}),
     "Links": record({"self": TEXT}),
+    "ConverseEvent": record(
+        {
+            "event": described(
+                {"enum": [*_CONVERSE_EVENTS, "answer", "error"]},
+                "The last event is answer or error. Without one of them, the answer is incomplete.",
+            ),
+            "data": described(
+                TEXT,
+                "JSON: for answer a ConverseAnswer without modelOutput, for error a Problem, for the others "
+                "the event of ConverseStream.",
+            ),
+        },
+    ),
     "RequestState": record(
         {"requestId": TEXT, "status": {"enum": ["pending", "answered", "failed"]}},
         {"answer": ref("ConverseAnswer"), "error": ref("Problem"), "links": ref("Links")},

@@ -1,4 +1,4 @@
-"""The streaming API of the deployed template: routes, authorizers, errors of API Gateway and web pages.
+"""The streamed methods of the deployed template: routes, authorizers, errors of API Gateway and web pages.
 
 The emulator cannot stream. The local server reads all of this from the emulator's API Gateway, and runs the
 deployed function on its streaming runtime.
@@ -11,8 +11,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from llmmanager.testing import FakeBedrock
+from local.processes import DUMMY_CREDENTIALS, REGION
 from local.running import LocalRun
 from tests.integration.local.streaming.http_client import Call, call
 
@@ -98,3 +102,21 @@ def test_a_web_page_may_call_every_path(base: tuple[int, str], path: str) -> Non
     assert (status, body) == (204, b"")
     assert headers["access-control-allow-origin"] == "*"
     assert "Authorization" in headers["access-control-allow-headers"]
+
+
+def test_a_signed_request_is_answered_by_a_stream(run: LocalRun, bedrock: FakeBedrock) -> None:
+    url = urlsplit(f"{run.streamed_urls['prod']}/v1/converse-stream")
+    body = json.dumps({"messages": "Hello!"}).encode()
+    signed = AWSRequest("POST", url.geturl(), data=body)
+    keys = Credentials(DUMMY_CREDENTIALS["AWS_ACCESS_KEY_ID"], DUMMY_CREDENTIALS["AWS_SECRET_ACCESS_KEY"])
+    SigV4Auth(keys, "execute-api", REGION).add_auth(signed)
+    assert url.port is not None
+    with Call(url.port, url.path, body=body, headers=dict(signed.headers)) as request:
+        status, _ = request.head()
+        pieces = list(iter(request.chunk, b""))
+    assert status == 200
+    assert pieces[0].startswith(b"event: messageStart\n")
+    assert pieces[-1].startswith(b"event: answer\n")
+    assert {one.operation for one in bedrock.calls} == {"ConverseStream"}
+    status, _, body = call(url.port, url.path, body=body)
+    assert (status, json.loads(body)["type"]) == (403, "urn:llmmanager:problem:gateway")

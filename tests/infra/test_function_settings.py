@@ -32,6 +32,7 @@ ONLY_IN = {
         settings.key_table,
     ),
     "StreamingApiHandlerFunction": (settings.request_table,),
+    "ConverseStreamHandlerFunction": (settings.request_table,),
     "KeyAuthorizerHandlerFunction": (settings.key_table,),
     "EventsHandlerFunction": (
         settings.batch_state_machine_arn,

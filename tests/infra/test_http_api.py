@@ -26,6 +26,7 @@ ROUTES = {
     "DELETE /v1/keys/{keyId}",
     "GET /v1/health",
 }
+STREAMED = {"POST /v1/converse-stream", "ANY /v1/converse-stream"}
 # Methods for unknown routes, which the function answers too.
 OTHERS = {
     "ANY ",
@@ -58,7 +59,7 @@ def test_the_api_has_exactly_these_routes(stack: Any) -> None:
     methods = stack.of_api("AWS::ApiGateway::Method", "HttpApi").values()
     assert {
         f"{method['HttpMethod']} {known.get(method['ResourceId'], '')}" for method in methods
-    } == ROUTES | OTHERS
+    } == ROUTES | OTHERS | STREAMED
 
 
 def test_every_method_requires_a_signed_request(stack: Any) -> None:
@@ -101,10 +102,32 @@ def test_a_request_counts_as_lost_after_its_message_and_its_function_have_expire
     assert int(variables["LLMMANAGER_REQUEST_LOST_SECONDS"]) == oldest
 
 
-def test_one_function_answers_every_method(stack: Any) -> None:
+def test_one_function_answers_every_method_that_does_not_stream(stack: Any) -> None:
+    known = paths(stack)
     for method in stack.of_api("AWS::ApiGateway::Method", "HttpApi").values():
-        assert method["Integration"]["Type"] == "AWS_PROXY"
-        assert "<HttpApiHandlerFunction.Arn>" in method["Integration"]["Uri"]
+        if known.get(method["ResourceId"]) != "/v1/converse-stream":
+            assert method["Integration"]["Type"] == "AWS_PROXY"
+            assert "ResponseTransferMode" not in method["Integration"]
+            assert "<HttpApiHandlerFunction.Arn>" in method["Integration"]["Uri"]
+
+
+def test_another_function_streams_for_up_to_15_minutes(stack: Any) -> None:
+    known = paths(stack)
+    streamed = [
+        method["Integration"]
+        for method in stack.of_api("AWS::ApiGateway::Method", "HttpApi").values()
+        if known.get(method["ResourceId"]) == "/v1/converse-stream"
+    ]
+    assert streamed == 2 * [
+        {
+            "IntegrationHttpMethod": "POST",
+            "ResponseTransferMode": "STREAM",
+            "TimeoutInMillis": 900_000,
+            "Type": "AWS_PROXY",
+            "Uri": "arn:aws:apigateway:us-east-1:lambda:path/2021-11-15/functions"
+            "/<ConverseStreamHandlerFunction.Arn>/response-streaming-invocations",
+        }
+    ]
 
 
 def test_api_gateway_may_invoke_the_function_for_this_api_only(stack: Any) -> None:
@@ -196,7 +219,7 @@ def test_the_openapi_document_has_exactly_the_deployed_routes(stack: Any) -> Non
         for path, operations in json.loads(DOCUMENT.read_text())["paths"].items()
         for method in operations
     }
-    assert documented == ROUTES
+    assert documented == ROUTES | {"POST /v1/converse-stream"}
 
 
 def test_the_openapi_document_requires_the_deployed_signature(stack: Any) -> None:

@@ -83,6 +83,13 @@ EXPECTED = {
         *STORE_REQUESTS,
         (["bedrock:CountTokens"], COUNTED_MODELS),
     ],
+    "ConverseStreamHandlerRole": [
+        write_log("ConverseStreamHandler"),
+        READ_CATALOG,
+        SHARE_COOLDOWNS,
+        *STORE_REQUESTS,
+        (["s3:GetObject"], ["<BatchBucket.Arn>/inputs/*"]),
+    ],
     "KeyAuthorizerHandlerRole": [
         write_log("KeyAuthorizerHandler"),
         (["dynamodb:GetItem"], ["<KeyTable.Arn>"]),
@@ -261,6 +268,7 @@ def test_functions_that_call_models_write_only_cooldowns_to_the_catalog_table(st
         "EventsHandlerRole": only_cooldowns,
         "HttpApiHandlerRole": only_cooldowns,
         "StreamingApiHandlerRole": only_cooldowns,
+        "ConverseStreamHandlerRole": only_cooldowns,
         "ModelAccessRefreshRole": None,
     }
 
@@ -294,6 +302,7 @@ def test_only_the_functions_that_call_models_may_invoke_them(stack: Any) -> None
     assert managed == {
         "HttpApiHandlerRole": policies,
         "StreamingApiHandlerRole": policies,
+        "ConverseStreamHandlerRole": policies,
         "EventsHandlerRole": policies,
         "BatchWorkerRole": policies,
         # API Gateway requires this policy for its account-wide role.
@@ -353,6 +362,7 @@ def test_input_buckets_can_be_read_but_not_written(varied: Any) -> None:
         ("BatchPlanRole", ["s3:GetObject"]),
         ("BatchPlanRole", ["s3:ListBucket"]),
         ("BatchWorkerRole", ["s3:GetObject"]),
+        ("ConverseStreamHandlerRole", ["s3:GetObject"]),
         ("EventsHandlerRole", ["s3:GetObject"]),
         ("HttpApiHandlerRole", ["s3:GetObject"]),
     ]
@@ -372,7 +382,13 @@ def test_input_keys_allow_decrypting_through_s3_for_readers_of_inputs(stack: Any
     through_s3 = {"StringLike": {"kms:ViaService": "s3.*"}}
     assert sorted(decrypting) == [
         (role, key, through_s3)
-        for role in ("BatchPlanRole", "BatchWorkerRole", "EventsHandlerRole", "HttpApiHandlerRole")
+        for role in (
+            "BatchPlanRole",
+            "BatchWorkerRole",
+            "ConverseStreamHandlerRole",
+            "EventsHandlerRole",
+            "HttpApiHandlerRole",
+        )
     ]
     assert not any("kms:Decrypt" in as_list(statement["Action"]) for _, statement in statements(stack))
 

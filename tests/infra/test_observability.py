@@ -45,16 +45,18 @@ def test_alarms_and_dashboard_stay_within_the_free_tier(stack: Any) -> None:
     assert len(stack.of_type("AWS::CloudWatch::Dashboard")) == 1
 
 
-def test_errors_of_both_apis_raise_one_alarm_but_only_the_http_api_can_be_slow(stack: Any) -> None:
+def test_errors_of_both_apis_raise_an_alarm_but_slow_streams_do_not(
+    stack: Any,
+) -> None:
     names = {api["Name"] for api in stack.of_type("AWS::ApiGateway::RestApi").values()}
     assert names == {"LlmManager"}
     watched = alarms(stack)
     assert watched["HttpErrors"]["MetricName"] == "5XXError"
     assert watched["HttpErrors"]["Dimensions"] == [{"Name": "ApiName", "Value": "LlmManager"}]
     # A stream may take minutes.
+    assert watched["HttpSlow"]["MetricName"] == "Duration"
     assert watched["HttpSlow"]["Dimensions"] == [
-        {"Name": "ApiName", "Value": "LlmManager"},
-        {"Name": "Stage", "Value": "<HttpApiDeploymentStageprod>"},
+        {"Name": "FunctionName", "Value": "<HttpApiHandlerFunction>"}
     ]
 
 

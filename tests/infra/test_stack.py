@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = {
     "HttpApiHandlerFunction": ("lambdas.http_api.handler.handler", 29),
     "StreamingApiHandlerFunction": ("lambdas.streaming_api.handler.handler", 900),
+    "ConverseStreamHandlerFunction": ("lambdas.converse_stream.handler.handler", 900),
     "EventsHandlerFunction": ("lambdas.events.handler.handler", 300),
     "KeyAuthorizerHandlerFunction": ("lambdas.api_keys.authorizer.handler", 10),
     "BatchPlanFunction": ("lambdas.batch.plan.handler", 900),
@@ -97,6 +98,10 @@ def test_the_settings_reach_every_function_as_environment_variables(stack: Any) 
             "AWS_LAMBDA_EXEC_WRAPPER": "/var/task/lambdas/streaming_wrapper",
             "LLMMANAGER_REQUEST_TABLE": "<RequestTable>",
         },
+        "ConverseStreamHandlerFunction": {
+            "AWS_LAMBDA_EXEC_WRAPPER": "/var/task/lambdas/streaming_wrapper",
+            "LLMMANAGER_REQUEST_TABLE": "<RequestTable>",
+        },
         "KeyAuthorizerHandlerFunction": {"LLMMANAGER_KEY_TABLE": "<KeyTable>"},
     }
     for name, function in stack.of_type("AWS::Lambda::Function").items():
@@ -113,11 +118,13 @@ def test_entry_points_have_reserved_concurrency(stack: Any, varied: Any, synthes
     assert reserved(stack) == {
         "HttpApiHandlerFunction": 100,
         "StreamingApiHandlerFunction": 100,
+        "ConverseStreamHandlerFunction": 100,
         "BatchWorkerFunction": 50,
     }
     assert reserved(varied) == {
         "HttpApiHandlerFunction": 20,
         "StreamingApiHandlerFunction": 5,
+        "ConverseStreamHandlerFunction": 5,
         "BatchWorkerFunction": 6,
     }
     unreserved = synthesise(http_concurrency=0, streaming_concurrency=0, batch_concurrency=0)
@@ -138,6 +145,7 @@ def test_every_log_group_has_the_configured_retention(stack: Any) -> None:
         "HttpApiHandlerLogs",
         "HttpApiAccessLogs",
         "StreamingApiHandlerLogs",
+        "ConverseStreamHandlerLogs",
         "StreamingApiAccessLogs",
         "EventsHandlerLogs",
         "KeyAuthorizerHandlerLogs",

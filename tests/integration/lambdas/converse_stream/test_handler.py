@@ -135,3 +135,11 @@ def test_a_client_that_disconnects_is_recorded(open_stream, capsys):
 
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
     assert (lines[-1][ENTRY_POINT_FIELD], lines[-1]["caller"]) == ("http", CALLER)
+
+
+def test_another_method_is_rejected_with_the_supported_one(deployed, make_context):
+    from lambdas.converse_stream.handler import handler
+
+    response = handler({**proxy_event(HELLO), "httpMethod": "GET"}, make_context())
+
+    assert (response.status, response.headers["Allow"]) == (405, "POST")

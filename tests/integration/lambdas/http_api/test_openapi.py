@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from lambdas.converse_stream.handler import buffered_handler
 from lambdas.http_api.handler import handler
+from lambdas.http_api.routes import CONVERSE_STREAM
 from local.generate_reference.response_schemas import RESPONSE_SCHEMAS
 
 DOCUMENT = Path(__file__).resolve().parents[4] / "docs" / "openapi.json"
@@ -85,10 +87,15 @@ def gateway(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         "isBase64Encoded": False,
         "requestContext": {"stage": "prod", "identity": {"userArn": "arn:aws:iam::123456789012:user/ada"}},
     }
-    response = handler(event, Context())
+    response = function_of(event["path"])(event, Context())
     status = response["statusCode"]
     start_response(f"{status} {HTTPStatus(status).phrase}", list(response["headers"].items()))
     return [response["body"].encode()]
+
+
+def function_of(path: str) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+    """Return the handler of the function that answers the path."""
+    return buffered_handler if path == CONVERSE_STREAM.path else handler
 
 
 def _operations() -> dict[str, Any]:
@@ -155,7 +162,8 @@ def test_every_status_of_api_gateway_is_documented_for_every_route():
 @pytest.mark.parametrize(("path", "methods"), {path: set(ops) for path, ops in _operations().items()}.items())
 def test_every_other_method_of_a_path_returns_405(path, methods, proxy_event, context, deployed):
     for method in {"get", "put", "post", "delete", "patch", "head", "options"} - methods:
-        response = handler(proxy_event(method.upper(), re.sub(r"{\w+}", "any", path)), context)
+        event = proxy_event(method.upper(), re.sub(r"{\w+}", "any", path))
+        response = function_of(path)(event, context)
         assert response["statusCode"] == 405
         assert {name.strip().lower() for name in response["headers"]["Allow"].split(",")} == methods
 
