@@ -165,8 +165,6 @@ class OpenAIJavaScript(_Client):
 
     def _run(self, prompt: str, *, stream: bool) -> Iterator[str]:
         """Run the script, which prints a line of JSON for each piece of text, and for an error."""
-        node = shutil.which("node")
-        assert node, "Node.js is not on PATH"
         request = {
             "baseURL": self.url,
             "apiKey": self.key,
@@ -174,7 +172,7 @@ class OpenAIJavaScript(_Client):
             "body": {"model": self.model, "messages": _user(prompt), "stream": stream},
         }
         with subprocess.Popen(
-            [node, JAVASCRIPT / "chat.mjs", json.dumps(request)], stdout=subprocess.PIPE, text=True
+            [node(), JAVASCRIPT / "chat.mjs", json.dumps(request)], stdout=subprocess.PIPE, text=True
         ) as process:
             try:
                 assert process.stdout is not None
@@ -206,11 +204,18 @@ class JavaScriptError(Exception):
         self.status_code = status_code
 
 
+def node() -> str:
+    """Return the path of Node.js."""
+    path = shutil.which("node")
+    assert path, "Node.js is not on PATH"
+    return path
+
+
 def error_name(error: BaseException) -> str:
     """Return the name of the class of an error, or of OpenAI's class from which it is derived."""
     if isinstance(error, JavaScriptError):
         return error.name
-    names = [kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("openai.")]
+    names = [kind.__name__ for kind in type(error).__mro__ if kind.__module__.partition(".")[0] == "openai"]
     return next(iter(names), type(error).__name__)
 
 

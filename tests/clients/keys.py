@@ -8,6 +8,9 @@ from typing import Any
 
 from lambdas.http_api.handler import handler
 
+UNKNOWN_KEY = f"sk-{'a' * 16}-{'B' * 43}"
+"""A well-formed key that does not exist."""
+
 
 def create_key(**fields: Any) -> str:
     """Return a new key.
@@ -19,9 +22,10 @@ def create_key(**fields: Any) -> str:
     return str(created["key"])
 
 
-def revoke_key(key: str) -> None:
-    """Revoke a key."""
+def revoke_key(key: str) -> str:
+    """Revoke a key, and return it."""
     _send("DELETE", f"/v1/keys/{key.split('-')[1]}", None)
+    return key
 
 
 def _send(method: str, path: str, body: Any) -> dict[str, Any]:

@@ -8,14 +8,12 @@ import pytest
 
 from llmmanager.testing import FakeBedrock, Fault
 from tests.clients.client_adapters import CLIENTS, Client, error_name, status_of
-from tests.clients.keys import create_key, revoke_key
+from tests.clients.keys import UNKNOWN_KEY, create_key, revoke_key
 from tests.clients.served_api import ServedApi
+from tests.waiting import wait_until
 
 PROMPT = "Tell me about bees"
 Connect = Callable[..., Client]
-
-# A well-formed key that does not exist.
-UNKNOWN_KEY = f"sk-{'a' * 16}-{'B' * 43}"
 
 
 @pytest.fixture(params=CLIENTS, ids=lambda client: client.__name__)
@@ -43,6 +41,17 @@ def test_a_piece_arrives_before_the_model_generates_the_next_one(
     assert all(next(stream) for _ in range(count))
     assert failing.calls[0].in_flight
     stream.close()
+
+
+def test_a_client_that_closes_a_stream_ends_the_answer_of_the_model(
+    connect: Connect, failing: FakeBedrock
+) -> None:
+    failing.set_latency(0, per_chunk=0.2)
+    stream = connect().stream(PROMPT)
+    next(stream)
+    stream.close()
+    wait_until(lambda: not failing.calls[0].in_flight, "the end of the answer")
+    assert failing.calls[0].error_code == "disconnected"
 
 
 def test_a_stream_whose_region_fails_midway_is_one_complete_stream(
@@ -87,9 +96,7 @@ def test_an_unknown_model_is_not_found(connect: Connect) -> None:
 
 
 def test_only_a_valid_key_is_accepted(connect: Connect, bedrock: FakeBedrock) -> None:
-    revoked = create_key()
-    revoke_key(revoked)
-    for key in ("not-a-key", UNKNOWN_KEY, create_key()[:-1] + "_", revoked):
+    for key in ("not-a-key", UNKNOWN_KEY, revoke_key(create_key())):
         with pytest.raises(Exception, match="The API key is missing, invalid, expired or revoked") as caught:
             connect(key=key).ask(PROMPT)
         assert (error_name(caught.value), status_of(caught.value)) == ("AuthenticationError", 401)

@@ -200,6 +200,14 @@ def test_an_invalid_field_is_a_bad_request_that_names_it(
     assert not bedrock.calls
 
 
+def test_a_request_above_the_limit_of_lambda_is_too_large(openai_client: openai.OpenAI) -> None:
+    with pytest.raises(openai.APIStatusError, match="6 MB") as caught:
+        openai_client.chat.completions.create(
+            model=LITE, messages=[{"role": "user", "content": "x" * 6_500_000}]
+        )
+    assert caught.value.status_code == 413
+
+
 def test_the_models_are_those_of_the_key(openai_client: openai.OpenAI) -> None:
     names = [model.id for model in openai_client.models.list()]
     assert names[:2] == [HAIKU, LITE]
