@@ -18,8 +18,16 @@ from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-# These pages need a deployed stack. tests/e2e runs their examples.
-DEPLOYMENT = {"api-keys.md", "batches.md", "deployment.md", "events.md", "http-api.md", "operations.md"}
+# These pages need a deployed stack. tests/e2e and tests/clients run their examples.
+DEPLOYMENT = {
+    "api-keys.md",
+    "batches.md",
+    "deployment.md",
+    "events.md",
+    "http-api.md",
+    "operations.md",
+    "streaming-api.md",
+}
 # Tables and figures without examples have tests of their own.
 PAGES = [
     page
