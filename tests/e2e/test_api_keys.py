@@ -27,7 +27,8 @@ def authorize(stack: Stack) -> Callable[[str], dict[str, Any]]:
     (name,) = (
         resource["PhysicalResourceId"]
         for resource in resources["StackResources"]
-        if resource["LogicalResourceId"].startswith("KeyAuthorizerHandlerFunction")
+        if resource["ResourceType"] == "AWS::Lambda::Function"
+        and resource["LogicalResourceId"].startswith("KeyAuthorizer")
     )
 
     def invoke(key: str) -> dict[str, Any]:
