@@ -51,7 +51,8 @@ def test_a_value_with_special_characters_reaches_the_variable_unchanged() -> Non
 def test_the_examples_of_a_page_read_only_variables_that_are_set(page: Path) -> None:
     blocks = re.findall(r"^```(?:python|sh)\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     read = {name for block in blocks for names in READ.findall(block) for name in names if name}
-    assert {name for name in read if not name.startswith("AWS_")} <= set(VARIABLES.values())
+    assigned = {name for block in blocks for name in re.findall(r"^(\w+)=", block, re.MULTILINE)}
+    assert {name for name in read if not name.startswith("AWS_")} <= {*VARIABLES.values(), *assigned}
 
 
 def test_the_getting_started_page_lists_every_output() -> None:
