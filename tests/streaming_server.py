@@ -106,7 +106,7 @@ def serve_streaming_api(pools: Mapping[str, EnvironmentPool], *, log: Path, star
     api = streaming_api()
     gateway = StreamingGateway({api.stage: api}, Authorization(AuthorizerFunction()), pools, log)
     server = build_server(gateway, port=0)
-    thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.01))
+    thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.1))
     started.callback(thread.join)
     started.callback(server.server_close)
     started.callback(server.shutdown)
