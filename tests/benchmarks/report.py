@@ -34,7 +34,7 @@ means that LLMManager takes less time than bare boto3. *bar* is the limit that t
 To repeat:
 
 ```sh
-make bench            # everything, 25 minutes; writes this page, its plots and the tables of the README
+make bench            # everything, 33 minutes; writes this page, its plots and the tables of the README
 make bench SHORT=1    # two minutes; only shows that everything runs, and writes nothing
 .venv/bin/python -m tests.benchmarks.run --only quota    # one section; writes nothing
 ```
