@@ -23,6 +23,8 @@ from llmmanager.bedrock.catalog.names import ResolvedModel
 ENTRY_POINT: Final = "streaming"
 # Time to end a response, for an error event for example, before the function's timeout.
 _MARGIN_SECONDS: Final = 5.0
+# API Gateway ends a response that sends nothing for this time. A complete answer is sent at its end.
+_IDLE_SECONDS: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class ModelCall(Generic[R]):
                 lambda: self._manager.converse(
                     **self.mapped.converse,
                     response_validation_config=answer_validation(self.mapped),
-                    deadline=self._seconds,
+                    deadline=min(self._seconds, _IDLE_SECONDS - _MARGIN_SECONDS),
                 ),
                 entry_point=ENTRY_POINT,
                 caller=self.request.identity.key_id,

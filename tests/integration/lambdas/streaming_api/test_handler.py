@@ -102,6 +102,17 @@ def test_throttled_models_are_a_429_with_retry_after(api, deployed, clock):
     assert int(received.headers["Retry-After"]) >= 1
 
 
+def test_a_complete_answer_is_given_up_before_api_gateway_ends_the_silent_response(api, deployed, clock):
+    deployed.add_fault(Fault(error="ThrottlingException"))
+    clock.seconds_per_call = 40
+    started = clock.now
+
+    received = api().post(CHAT, HELLO)
+
+    assert received.status == 429
+    assert clock.now - started < 300
+
+
 @pytest.mark.parametrize(
     ("body", "param"),
     [
