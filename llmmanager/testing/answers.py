@@ -120,7 +120,7 @@ def _requested_schema(body: Mapping[str, Any]) -> str | None:
 def _schema_text(schema: str, prompt: str) -> str:
     try:
         return json.dumps(SchemaSampler(json.loads(schema), prompt).sample(), ensure_ascii=False)
-    except (ValueError, TypeError, re.error) as error:
+    except ValueError as error:
         raise invalid(f"The JSON schema in outputConfig.textFormat is invalid: {error}") from None
 
 
@@ -154,7 +154,7 @@ def _parallel_calls(body: Mapping[str, Any]) -> bool:
 def _tool_call(body: Mapping[str, Any], spec: Mapping[str, Any], prompt: str) -> dict[str, Any]:
     try:
         value = SchemaSampler(spec["inputSchema"]["json"], prompt).sample()
-    except (ValueError, TypeError, re.error) as error:
+    except ValueError as error:
         raise invalid(f"The input schema of tool {spec['name']} is invalid: {error}") from None
     digest = hashlib.sha256((_seed(body) + spec["name"]).encode()).digest()
     tool_use_id = "tooluse_" + base64.urlsafe_b64encode(digest[:16]).decode().rstrip("=")

@@ -22,6 +22,8 @@ _FORMATS: Mapping[str, str] = {
 }
 _PATTERN_GUESSES = ("0", "a", "A", "A1", "AB", "ABC", "USD", "abc", "en", "en-US", "a1", "1", "12", "123")
 _MAX_DEPTH = 24
+# What a keyword with a value of the wrong type leads to.
+_MALFORMED = (AttributeError, TypeError, LookupError, ArithmeticError, RecursionError, re.error)
 # Below this depth, only required properties and items are generated.
 _OPTIONAL_DEPTH = 3
 _NAME = re.compile(r"(?<![.!?]\s)(?<!^)\b[A-Z][\w-]+(?:\s+[A-Z][\w-]+)*")
@@ -39,8 +41,15 @@ class SchemaSampler:
         self._numbers = [float(number) for number in _NUMBER.findall(prompt)]
 
     def sample(self) -> Any:
-        """Return a value for the root schema. Raise ValueError if the schema is not supported."""
-        return self._sample(self._root, 0)
+        """Return a value for the root schema.
+
+        Raises:
+            ValueError: the schema is malformed, such as with text for `properties`, or not supported.
+        """
+        try:
+            return self._sample(self._root, 0)
+        except _MALFORMED as error:
+            raise ValueError(f"the schema is malformed: {error}") from None
 
     def _sample(self, schema: Any, depth: int) -> Any:
         if schema is True or schema == {}:

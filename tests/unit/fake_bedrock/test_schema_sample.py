@@ -200,6 +200,30 @@ def test_an_unsatisfiable_schema_is_a_value_error(schema: Any) -> None:
         SchemaSampler(schema).sample()
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "properties": "", "required": ["city"]},
+        {"type": "object", "properties": 1},
+        {"type": "object", "properties": [], "required": ["city"]},
+        {"type": "object", "properties": {"city": {"type": {}}}},
+        {"type": "object", "required": 1},
+        {"type": "array", "minItems": "1"},
+        {"type": "string", "pattern": "("},
+        {"type": "string", "format": []},
+        {"type": "number", "multipleOf": 0},
+        {"allOf": 1},
+        {"anyOf": {"a": 1}},
+        {"$ref": 1},
+        {"enum": 1},
+    ],
+    ids=str,
+)
+def test_a_malformed_schema_is_a_value_error(schema: Any) -> None:
+    with pytest.raises(ValueError, match="malformed"):
+        SchemaSampler(schema).sample()
+
+
 def test_names_and_numbers_of_the_prompt_are_used() -> None:
     schema = {
         "type": "object",
