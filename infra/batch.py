@@ -12,7 +12,7 @@ from constructs import Construct
 
 from infra.batch_definition import batch_definition
 from infra.bucket import allow_listing
-from infra.catalog_table import allow_sharing_cooldowns
+from infra.catalog_table import allow_calling_by_catalog
 from infra.input_files import allow_decrypting_inputs
 from infra.nag import acknowledge_wildcards
 from infra.permissions import InvokeModels
@@ -82,8 +82,7 @@ class BatchProcessing(Construct):
         # Bedrock reads images and documents of a record (s3Location) with the permissions of its caller.
         self._allow_reading_inputs(worker)
         self._allow_writing(worker)
-        worker.allow("dynamodb:BatchGetItem", resources=[table.table_arn])
-        allow_sharing_cooldowns(worker, table)
+        allow_calling_by_catalog(worker, table)
         invoke_models.grant(worker.role)
         return worker
 

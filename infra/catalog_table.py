@@ -22,8 +22,10 @@ def build_catalog_table(scope: Construct, settings: DeploymentSettings) -> dynam
     )
 
 
-def allow_sharing_cooldowns(function: PythonFunction, table: dynamodb.ITable) -> None:
-    """Allow the function to read and write the shared cooldowns, but not the catalog in the same table."""
+def allow_calling_by_catalog(function: PythonFunction, table: dynamodb.ITable) -> None:
+    """Allow a function that calls models to read the catalog, and to read and write the shared cooldowns."""
+    function.allow("dynamodb:BatchGetItem", resources=[table.table_arn])
+    # It cannot write the catalog, which is in the same table.
     function.allow(
         "dynamodb:PutItem",
         "dynamodb:Query",

@@ -7,7 +7,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from infra.catalog_table import allow_sharing_cooldowns
+from infra.catalog_table import allow_calling_by_catalog
 from infra.input_files import allow_input_files
 from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase
@@ -35,8 +35,7 @@ class ConverseStream(Construct):
         settings = base.settings
         function = build_streaming_function(self, base=base, module="lambdas.converse_stream.handler")
         invoke_models.grant(function.role)
-        function.allow("dynamodb:BatchGetItem", resources=[table.table_arn])
-        allow_sharing_cooldowns(function, table)
+        allow_calling_by_catalog(function, table)
         allow_idempotency(function, request_table, bucket)
         allow_input_files(function, bucket, settings)
         integration = build_integration(function, streaming=settings.streaming)

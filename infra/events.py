@@ -25,7 +25,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.bucket import allow_listing
-from infra.catalog_table import allow_sharing_cooldowns
+from infra.catalog_table import allow_calling_by_catalog
 from infra.input_files import allow_input_files
 from infra.nag import acknowledge
 from infra.permissions import InvokeModels
@@ -90,8 +90,7 @@ class EventsEntryPoint(Construct):
         self._build_rules(bus, bucket)
         self.function = self._build_function(base, batch_machine)
         invoke_models.grant(self.function.role)
-        self.function.allow("dynamodb:BatchGetItem", resources=[table.table_arn])
-        allow_sharing_cooldowns(self.function, table)
+        allow_calling_by_catalog(self.function, table)
         self.function.allow("states:StartExecution", resources=[batch_machine.arn])
         allow_idempotency(self.function, request_table, bucket)
         allow_input_files(self.function, bucket, base.settings)

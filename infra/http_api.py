@@ -13,7 +13,7 @@ from constructs import Construct
 
 from infra.api_keys import allow_managing_keys
 from infra.bucket import allow_listing
-from infra.catalog_table import allow_sharing_cooldowns
+from infra.catalog_table import allow_calling_by_catalog
 from infra.events import REQUEST_LOST_SECONDS
 from infra.input_files import allow_input_files
 from infra.nag import acknowledge
@@ -54,8 +54,7 @@ class HttpApi(Construct):
         super().__init__(scope, construct_id)
         self.handler = function = self._build_function(base, batch_machine, request_queue)
         invoke_models.grant(function.role)
-        function.allow("dynamodb:BatchGetItem", resources=[table.table_arn])
-        allow_sharing_cooldowns(function, table)
+        allow_calling_by_catalog(function, table)
         self._allow_batches(function, bucket, batch_machine)
         allow_idempotency(function, request_table, bucket)
         allow_managing_keys(function, key_table)

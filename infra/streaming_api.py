@@ -8,7 +8,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.api_keys import KeyAuthorizer
-from infra.catalog_table import allow_sharing_cooldowns
+from infra.catalog_table import allow_calling_by_catalog
 from infra.gateway_errors import GATEWAY_ERRORS
 from infra.nag import acknowledge
 from infra.permissions import InvokeModels, allow_counting_tokens
@@ -47,8 +47,7 @@ class StreamingApi(Construct):
         )
         invoke_models.grant(function.role)
         allow_counting_tokens(function, base.settings.models, base.settings.regions)
-        function.allow("dynamodb:BatchGetItem", resources=[table.table_arn])
-        allow_sharing_cooldowns(function, table)
+        allow_calling_by_catalog(function, table)
         allow_idempotency(function, request_table, bucket)
         self.api = self._build_api(base.settings)
         self.api.deployment_stage.node.add_dependency(log_role)
