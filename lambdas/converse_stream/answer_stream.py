@@ -10,7 +10,7 @@ from lambdas.shared.codec import encode_response
 from lambdas.shared.converse_request import ConverseRequest
 from lambdas.shared.function_log import log_payload
 from lambdas.shared.http_request import HttpRequest
-from lambdas.shared.metrics import record_call
+from lambdas.shared.metrics import failure_recorded, record_call
 from lambdas.shared.problems import Problem, problem_from_error
 from lambdas.shared.server_sent_events import CONTENT_TYPE, event
 from lambdas.shared.shared_cooldowns import count_all_cooling
@@ -76,12 +76,8 @@ def open_answer(request: ConverseRequest, http: HttpRequest) -> ConverseAnswerSt
     """
     seconds = http.seconds_left() - _MARGIN_SECONDS
     try:
-        stream = request.manager().converse_stream_with_request(request.converse, deadline=seconds)
-    except Exception as error:
-        response = getattr(error, "response", None)
-        if isinstance(response, BedrockResponse):
-            record_call(response, entry_point=ENTRY_POINT, caller=http.caller)
-        raise
+        with failure_recorded(entry_point=ENTRY_POINT, caller=http.caller):
+            stream = request.manager().converse_stream_with_request(request.converse, deadline=seconds)
     finally:
         count_all_cooling(entry_point=ENTRY_POINT)
     return ConverseAnswerStream(request, http, stream)

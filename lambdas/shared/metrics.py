@@ -15,7 +15,8 @@ import json
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 from lambdas.contract import Metric, MetricDimension
@@ -93,14 +94,24 @@ def recorded(
     Raises:
         LLMManagerError: raised by `call`. A request that was rejected before any attempt is not recorded.
     """
-    try:
+    with failure_recorded(entry_point=entry_point, caller=caller):
         response = call()
+    record_call(response, entry_point=entry_point, caller=caller)
+    return response
+
+
+@contextmanager
+def failure_recorded(*, entry_point: str, caller: str | None = None) -> Iterator[None]:
+    """Record the call in the block if it fails.
+
+    A request that was rejected before any attempt is not recorded.
+    """
+    try:
+        yield
     except LLMManagerError as error:
         if isinstance(error.response, BedrockResponse):
             record_call(error.response, entry_point=entry_point, caller=caller)
         raise
-    record_call(response, entry_point=entry_point, caller=caller)
-    return response
 
 
 def put_metrics(

@@ -10,8 +10,8 @@ from typing import Any, Final, Generic
 from lambdas.api_keys.allowed_targets import AllowedTargets, allowed_targets
 from lambdas.shared.function_log import log_payload
 from lambdas.shared.manager import RequestTargets, catalog, llm_manager, model_ids
-from lambdas.shared.metrics import record_call, recorded
-from lambdas.shared.settings import model_aliases, model_settings
+from lambdas.shared.metrics import failure_recorded, record_call, recorded
+from lambdas.shared.settings import log_payloads, model_aliases, model_settings
 from lambdas.shared.shared_cooldowns import count_all_cooling
 from lambdas.streaming_api.api_request import ApiRequest
 from lambdas.streaming_api.client_api import ClientApi, R
@@ -63,12 +63,8 @@ class ModelCall(Generic[R]):
             LLMManagerError: no model answered, or the request is invalid.
         """
         try:
-            return self._manager.converse_stream(**self.mapped.converse, deadline=self._seconds)
-        except Exception as error:
-            response = getattr(error, "response", None)
-            if isinstance(response, BedrockResponse):
-                self._record(response)
-            raise
+            with failure_recorded(entry_point=ENTRY_POINT, caller=self.request.identity.key_id):
+                return self._manager.converse_stream(**self.mapped.converse, deadline=self._seconds)
         finally:
             count_all_cooling(entry_point=ENTRY_POINT)
 
@@ -76,7 +72,7 @@ class ModelCall(Generic[R]):
         """Close a stream and record it, whether it has ended or not."""
         stream.close()
         response = stream.get_response()
-        self._record(response)
+        record_call(response, entry_point=ENTRY_POINT, caller=self.request.identity.key_id)
         self._log(response)
 
     @property
@@ -87,11 +83,10 @@ class ModelCall(Generic[R]):
     def _seconds(self) -> float:
         return self.request.http.seconds_left() - _MARGIN_SECONDS
 
-    def _record(self, response: BedrockResponse) -> None:
-        record_call(response, entry_point=ENTRY_POINT, caller=self.request.identity.key_id)
-
     def _log(self, response: BedrockResponse) -> None:
-        log_payload(BedrockConverseRequest(**self.mapped.converse), response)
+        # Built only if it is logged: no other step needs the request in this form.
+        if log_payloads():
+            log_payload(BedrockConverseRequest(**self.mapped.converse), response)
 
 
 def read_call(request: ApiRequest, body: Mapping[str, Any], api: ClientApi[R]) -> ModelCall[R]:
