@@ -66,7 +66,7 @@ the sender of the requests share the machine's cores.
     "streaming": """The function runs out of its asset on the streaming runtime, behind the server of
 `make local`, which does what API Gateway and Lambda do on AWS: its CPU time and memory are shown apart. The
 authorizer's answer is cached. Clients send plain HTTP requests in OpenAI's format to it and to
-[LiteLLM's proxy](https://docs.litellm.ai/docs/simple_proxy), which has the same model and regions (the others
+[LiteLLM's proxy](https://docs.litellm.ai), which has the same model and regions (the others
 as fallbacks of the first one), a master key and no database. All call the same FakeBedrock and take turns.
 """,
 }
