@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         ParallelExecutionError,
         ParallelProcessingError,
     )
+    from llmmanager.bedrock.models.attempt_guard import AttemptGuard, PlannedAttempt
     from llmmanager.bedrock.models.bedrock_response import BedrockResponse
     from llmmanager.bedrock.models.deadline import Deadline
     from llmmanager.bedrock.models.llm_manager_structures import (
@@ -59,6 +60,7 @@ _EXPORTS = {
     "llmmanager.parallel_llm_manager": ("ParallelLLMManager",),
     "llmmanager.bedrock.catalog.unified_model_manager": ("UnifiedModelManager",),
     "llmmanager.bedrock.pricing": ("estimate_cost",),
+    f"{_MODELS}.attempt_guard": ("AttemptGuard", "PlannedAttempt"),
     f"{_MODELS}.bedrock_response": ("BedrockResponse",),
     f"{_MODELS}.deadline": ("Deadline",),
     f"{_MODELS}.llm_manager_structures": (
@@ -98,6 +100,7 @@ _EXPORTS = {
 _MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names}
 
 __all__ = [
+    "AttemptGuard",
     "AuthConfig",
     "AuthenticationError",
     "AuthenticationType",
@@ -118,6 +121,7 @@ __all__ = [
     "ParallelProcessingConfig",
     "ParallelProcessingError",
     "ParallelResponse",
+    "PlannedAttempt",
     "QuotaExceededError",
     "RequestAttempt",
     "RequestValidationError",

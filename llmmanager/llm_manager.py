@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
@@ -31,6 +31,7 @@ from llmmanager.bedrock.transport.sessions import account_key
 from llmmanager.bedrock.validation.request import ValidRequest, build_request
 
 if TYPE_CHECKING:
+    from llmmanager.bedrock.models.attempt_guard import AttemptGuard
     from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
 
 __all__ = ["LLMManager"]
@@ -146,6 +147,8 @@ class LLMManager:
                 last.
             deadline: seconds from now, or a `Deadline`; None for no limit. An attempt or wait starts only if
                 it can end before.
+            before_attempt: called with a `PlannedAttempt` before each attempt is sent. An exception that it
+                raises ends the call; an `LLMManagerError` has the attempts so far in its `response`.
 
         Returns:
             A response with `success=True`, or with `success=False` if all answers were invalid.
@@ -158,9 +161,12 @@ class LLMManager:
             ConfigurationError: an argument has the wrong type, or no model can be called.
         """
         limit = Deadline.from_value(call.deadline)
-        check_validation(call.response_validation_config)
+        check_options(call.response_validation_config, call.before_attempt)
         return self._invoker.converse(
-            self._build_request(vars(call)), deadline=limit, validation=call.response_validation_config
+            self._build_request(vars(call)),
+            deadline=limit,
+            validation=call.response_validation_config,
+            before_attempt=call.before_attempt,
         )
 
     @takes(CallParameters)
@@ -170,14 +176,16 @@ class LLMManager:
         The arguments and exceptions are those of `converse`. The method returns, or raises, when the first
         content has arrived or every target has failed. Iterating over the stream does not raise. A stream
         that is interrupted continues on another target after the received text. A response validation is
-        applied to the complete text, without retries.
+        applied to the complete text, without retries. An `LLMManagerError` of `before_attempt` before a
+        continuation ends the stream.
         """
         limit = Deadline.from_value(call.deadline)
-        check_validation(call.response_validation_config)
+        check_options(call.response_validation_config, call.before_attempt)
         return self._invoker.converse_stream(
             self._build_request(vars(call), stream=True),
             deadline=limit,
             validation=call.response_validation_config,
+            before_attempt=call.before_attempt,
         )
 
     def converse_with_request(
@@ -188,6 +196,7 @@ class LLMManager:
         regions: Sequence[str] | None = None,
         deadline: float | Deadline | None = None,
         cancelled: threading.Event | None = None,
+        before_attempt: AttemptGuard | None = None,
     ) -> BedrockResponse:
         """Send a request object, and return the response. The exceptions are those of `converse`.
 
@@ -197,34 +206,44 @@ class LLMManager:
             regions: some of the manager's regions, in this order; None for all.
             deadline: as in `converse`.
             cancelled: when another thread sets it, the call ends before its next attempt or wait.
+            before_attempt: as in `converse`.
 
         Raises:
             ConfigurationError: `request` is not a `BedrockConverseRequest`, or a region is not the manager's.
         """
         _check("regions", regions, Sequence)
-        check_validation(response_validation_config)
+        check_options(response_validation_config, before_attempt)
         return self._send(
             request,
             response_validation_config,
             regions=regions,
             deadline=Deadline.from_value(deadline),
             cancelled=cancelled,
+            before_attempt=before_attempt,
         )
 
     def converse_stream_with_request(
-        self, request: BedrockConverseRequest, *, deadline: float | Deadline | None = None
+        self,
+        request: BedrockConverseRequest,
+        *,
+        deadline: float | Deadline | None = None,
+        before_attempt: AttemptGuard | None = None,
     ) -> StreamingResponse:
         """Send a request object, and return the response as a stream, as `converse_stream` does.
 
         Args:
             request: the request.
-            deadline: as in `converse`.
+            deadline, before_attempt: as in `converse`.
 
         Raises:
             ConfigurationError: `request` is not a `BedrockConverseRequest`.
         """
         limit = Deadline.from_value(deadline)
-        return self._invoker.converse_stream(self._valid_request(request, stream=True), deadline=limit)
+        check_options(None, before_attempt)
+        valid = self._valid_request(request, stream=True)
+        return self._invoker.converse_stream(
+            valid, deadline=limit, before_attempt=before_attempt, request_id=request.request_id
+        )
 
     def _send(
         self,
@@ -235,6 +254,7 @@ class LLMManager:
         deadline: Deadline,
         cancelled: threading.Event | None,
         quota_patience: QuotaPatience = ONE_CALL,
+        before_attempt: AttemptGuard | None,
     ) -> BedrockResponse:
         """Send a request object. The other arguments are valid."""
         return self._invoker.converse(
@@ -244,6 +264,8 @@ class LLMManager:
             validation=validation,
             cancelled=cancelled,
             quota_patience=quota_patience,
+            before_attempt=before_attempt,
+            request_id=request.request_id,
         )
 
     def _valid_request(self, request: BedrockConverseRequest, *, stream: bool = False) -> ValidRequest:
@@ -360,9 +382,10 @@ class LLMManager:
         self._clients.close()
 
 
-def check_validation(config: ResponseValidationConfig | None) -> None:
-    """Raise ConfigurationError unless the value is None or a `ResponseValidationConfig`."""
-    _check("response_validation_config", config, ResponseValidationConfig)
+def check_options(validation: ResponseValidationConfig | None, guard: AttemptGuard | None) -> None:
+    """Raise ConfigurationError if a value is not None and has the wrong type."""
+    _check("response_validation_config", validation, ResponseValidationConfig)
+    _check("before_attempt", guard, Callable)  # type: ignore[arg-type]
 
 
 def _check(name: str, value: object, kind: type) -> None:

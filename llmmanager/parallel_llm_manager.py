@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import LLMManagerError, RetryExhaustedError
@@ -36,7 +36,10 @@ from llmmanager.bedrock.parallel.in_flight import InFlightCounter
 from llmmanager.bedrock.parallel.load_balancing import LoadBalancer
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.bedrock.routing.quota_pacing import QuotaPatience
-from llmmanager.llm_manager import LLMManager, check_validation
+from llmmanager.llm_manager import LLMManager, check_options
+
+if TYPE_CHECKING:
+    from llmmanager.bedrock.models.attempt_guard import AttemptGuard
 
 __all__ = ["ParallelLLMManager"]
 
@@ -61,6 +64,7 @@ class _Job:
     keep_region_order: bool = False
     stop: threading.Event | None = None
     repeated: bool = False
+    before_attempt: AttemptGuard | None = None
 
 
 class ParallelLLMManager:
@@ -125,6 +129,7 @@ class ParallelLLMManager:
         response_validation_config: ResponseValidationConfig | None = None,
         *,
         deadline: float | Deadline | None = None,
+        before_attempt: AttemptGuard | None = None,
     ) -> ParallelResponse:
         """Send all requests and return their responses. A failed request does not raise an exception.
 
@@ -134,6 +139,7 @@ class ParallelLLMManager:
                 by load balancing; from 1 to the number of regions. The default is 2, or 1 with one region.
             response_validation_config: the validation of each answer, or None.
             deadline: seconds from now, or a `Deadline`, for the whole run; None for no limit.
+            before_attempt: as in `LLMManager.converse`, called on the threads of the run.
 
         Raises:
             ParallelConfigurationError: no requests, duplicate ids, or more target regions than configured.
@@ -141,7 +147,7 @@ class ParallelLLMManager:
                 received before.
         """
         self._check_requests(requests)
-        check_validation(response_validation_config)
+        check_options(response_validation_config, before_attempt)
         count = self._checked_count(target_regions_per_request)
         started = time.monotonic()
         cancelled = threading.Event()
@@ -149,7 +155,15 @@ class ParallelLLMManager:
         limit = Deadline.from_value(deadline)
         handling = FailureHandling(self._config, len(requests))
         jobs = (
-            _Job(request, count, limit, in_flight, response_validation_config, cancelled)
+            _Job(
+                request,
+                count,
+                limit,
+                in_flight,
+                response_validation_config,
+                cancelled,
+                before_attempt=before_attempt,
+            )
             for request in self._queue(requests)
         )
         responses: dict[str | None, BedrockResponse] = {}
@@ -182,6 +196,7 @@ class ParallelLLMManager:
         deadline: float | Deadline | None = None,
         keep_region_order: bool = False,
         stop: threading.Event | None = None,
+        before_attempt: AttemptGuard | None = None,
     ) -> Iterator[tuple[BedrockConverseRequest, BedrockResponse]]:
         """Return an iterator over requests and their responses, in order of completion.
 
@@ -203,6 +218,8 @@ class ParallelLLMManager:
                 caller that passes it is expected to repeat requests later. So with `on_throttle` "wait", a
                 request whose model has no quota in time, or no daily quota, is yielded too, and not sent to
                 another model.
+            before_attempt: as in `LLMManager.converse`, called on the threads of the run. A request that it
+                ends with an `LLMManagerError` is yielded with `success=False` and this error.
 
         Raises:
             ParallelConfigurationError: `requests` is not iterable, or more target regions than configured.
@@ -213,7 +230,7 @@ class ParallelLLMManager:
                 "requests",
                 requests,
             )
-        check_validation(response_validation_config)
+        check_options(response_validation_config, before_attempt)
         count = len(self._regions)
         if target_regions_per_request is not None:
             count = self._checked_count(target_regions_per_request)
@@ -233,6 +250,7 @@ class ParallelLLMManager:
                 keep_region_order,
                 stop,
                 repeated,
+                before_attempt,
             )
             for request in requests
         )
@@ -273,6 +291,7 @@ class ParallelLLMManager:
                     deadline=limit,
                     cancelled=job.cancelled,
                     quota_patience=self._patience(job),
+                    before_attempt=job.before_attempt,
                 )
             except LLMManagerError as error:
                 recorded = error.response

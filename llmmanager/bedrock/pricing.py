@@ -64,6 +64,11 @@ def _prices_of(
     return _prices(data, access_method=access_method, profile=profile, region=region) if data else None
 
 
+def identified_model(model_id: str, profile_id: str | None) -> ModelData | None:
+    """Return the data of the model whose price applies, or None if it is unknown."""
+    return _identify(model_id, profile_id)[0]
+
+
 def _identify(model_id: str, profile_id: str | None) -> tuple[ModelData | None, str | None]:
     """Return the model's data, and the prefix of the invoked profile."""
     tail = model_id.rpartition("/")[2]

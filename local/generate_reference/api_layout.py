@@ -113,7 +113,18 @@ SECTIONS: Final = (
             Entry("DynamoDBStore", f"{_CATALOG}.dynamodb_store"),
         ),
     ),
-    Section("Costs", (Entry("estimate_cost", guide="Guide: [costs](guides/costs.md)."),)),
+    Section(
+        "Costs",
+        (
+            Entry("estimate_cost", guide="Guide: [costs](guides/costs.md)."),
+            Entry(
+                "PlannedAttempt",
+                guide="Guide: [limit what a call may cost]"
+                "(guides/costs.md#limit-what-a-call-may-cost-before_attempt).",
+            ),
+            Entry("AttemptGuard", has_constructor=False),
+        ),
+    ),
     Section(
         "Exceptions",
         (

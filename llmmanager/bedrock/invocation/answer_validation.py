@@ -22,8 +22,8 @@ def valid_answer(loop: AttemptLoop[dict[str, Any]], validation: ResponseValidati
     while True:
         try:
             last = loop.answer()
-        except RetryExhaustedError:
-            if last is None:
+        except RetryExhaustedError as error:
+            if last is None or loop.was_stopped_by(error):
                 raise
             return loop.response(last.target, last.content, success=False)
         response = loop.response(last.target, last.content, success=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import (
@@ -33,6 +33,9 @@ from llmmanager.bedrock.routing.quota_pacing import ONE_CALL, CallPacing, QuotaP
 from llmmanager.bedrock.routing.route import Route, Step
 from llmmanager.bedrock.validation.request import ValidRequest
 
+if TYPE_CHECKING:
+    from llmmanager.bedrock.invocation.attempt_check import AttemptCheck
+
 R = TypeVar("R")
 Send = Callable[[Any, str, bytes, float], R]
 """Calls a target: (client, id to invoke, body, read timeout in seconds) -> what the target answered."""
@@ -55,6 +58,7 @@ class AttemptLoop(Generic[R]):
         regions: some of the manager's regions, in this order; None for all.
         cancelled: ends the call before its next attempt or wait when another thread sets it.
         patience: how the call waits for quota.
+        check: called before each attempt, or None. What it raises ends the call.
 
     Raises:
         ConfigurationError: no model can be called in the regions.
@@ -72,6 +76,7 @@ class AttemptLoop(Generic[R]):
         regions: Sequence[str] | None = None,
         cancelled: threading.Event | None = None,
         patience: QuotaPatience = ONE_CALL,
+        check: AttemptCheck | None = None,
     ) -> None:
         config = resources.retry_config
         self.record = CallRecord([*resources.targets.warnings, *request.warnings])
@@ -86,6 +91,7 @@ class AttemptLoop(Generic[R]):
         self._send = send
         self._deadline = deadline
         self._cancelled = cancelled
+        self._check = check
         self._targets = CallTargets(
             resources.targets, request, regions=regions, max_cost_multiple=config.max_cost_multiple
         )
@@ -179,6 +185,10 @@ class AttemptLoop(Generic[R]):
         """Whether another thread has ended the call."""
         return self._cancelled is not None and self._cancelled.is_set()
 
+    def was_stopped_by(self, error: Exception) -> bool:
+        """Whether the check before an attempt raised the error."""
+        return self._check is not None and self._check.error is error
+
     def response(self, target: ModelAccess, data: dict[str, Any] | None, *, success: bool) -> BedrockResponse:
         """Return the current response of the call, with what the target answered so far."""
         return self.record.response(
@@ -239,7 +249,10 @@ class AttemptLoop(Generic[R]):
         self, target: ModelAccess, client: Any, body: bytes, *, permit: Permit
     ) -> TargetAnswer[R] | None:
         """Return the answer of a target, or None if it failed."""
-        # Creating the client and waiting for quota can take long.
+        if self._check is not None and self._deadline.remaining() > 0:
+            request = self._features.request(target.model_id)
+            self._check.run(target, request, body=body, record=self.record, permit=permit)
+        # Creating the client, waiting for quota and the check can take long.
         remaining = self._deadline.remaining()
         if remaining <= 0:
             permit.rejected()

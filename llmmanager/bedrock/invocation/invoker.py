@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from llmmanager.bedrock.invocation.attempt_loop import AttemptLoop
 from llmmanager.bedrock.invocation.manager_resources import ManagerResources
@@ -15,6 +16,10 @@ from llmmanager.bedrock.models.streaming_response import StreamingResponse
 from llmmanager.bedrock.routing.quota_pacing import ONE_CALL, QuotaPatience
 from llmmanager.bedrock.transport import converse_api
 from llmmanager.bedrock.validation.request import ValidRequest
+
+if TYPE_CHECKING:
+    from llmmanager.bedrock.invocation.attempt_check import AttemptCheck
+    from llmmanager.bedrock.models.attempt_guard import AttemptGuard
 
 
 class Invoker:
@@ -32,6 +37,8 @@ class Invoker:
         validation: ResponseValidationConfig | None = None,
         cancelled: threading.Event | None = None,
         quota_patience: QuotaPatience = ONE_CALL,
+        before_attempt: AttemptGuard | None = None,
+        request_id: str | None = None,
     ) -> BedrockResponse:
         """Send a Converse request and return the response.
 
@@ -42,6 +49,8 @@ class Invoker:
             validation: the validation of the answer, or None.
             cancelled: stops the call when it is set.
             quota_patience: how the call waits when its targets are throttled.
+            before_attempt: called before each attempt, or None.
+            request_id: the id of the request for `before_attempt`, or None.
 
         Raises:
             RetryExhaustedError, DeadlineExceededError: no target answered.
@@ -56,6 +65,7 @@ class Invoker:
             regions=regions,
             cancelled=cancelled,
             patience=quota_patience,
+            check=_check(before_attempt, request_id),
         )
         try:
             if validation is None:
@@ -74,6 +84,8 @@ class Invoker:
         *,
         deadline: Deadline,
         validation: ResponseValidationConfig | None = None,
+        before_attempt: AttemptGuard | None = None,
+        request_id: str | None = None,
     ) -> StreamingResponse:
         """Send a ConverseStream request and return the stream when its first content has arrived.
 
@@ -89,6 +101,7 @@ class Invoker:
             send=open_stream,
             operation="ConverseStream",
             deadline=deadline,
+            check=_check(before_attempt, request_id),
         )
         validate = None
         if validation is not None:
@@ -103,3 +116,13 @@ class Invoker:
             loop.count()
             raise
         return StreamingResponse(stream)
+
+
+def _check(guard: AttemptGuard | None, request_id: str | None) -> AttemptCheck | None:
+    """Return what calls the guard before each attempt. None without a guard."""
+    if guard is None:
+        return None
+    # Imported here, since most calls have no guard.
+    from llmmanager.bedrock.invocation.attempt_check import AttemptCheck
+
+    return AttemptCheck(guard, request_id)

@@ -6,10 +6,13 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from llmmanager.bedrock.models.deadline import Deadline
 from llmmanager.bedrock.models.llm_manager_structures import ResponseValidationConfig
+
+if TYPE_CHECKING:
+    from llmmanager.bedrock.models.attempt_guard import AttemptGuard
 
 M = TypeVar("M")
 C = TypeVar("C")
@@ -42,6 +45,7 @@ class CallParameters(RequestParameters):
 
     response_validation_config: ResponseValidationConfig | None = None
     deadline: float | Deadline | None = field(default=None, kw_only=True)
+    before_attempt: AttemptGuard | None = field(default=None, kw_only=True)
 
 
 def takes(parameters: Callable[P, C]) -> Callable[[Callable[[M, C], R]], Callable[Concatenate[M, P], R]]:

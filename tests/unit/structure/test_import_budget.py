@@ -74,6 +74,9 @@ def test_a_first_answer_loads_no_more_of_the_library_than_it_needs(loaded_by_an_
     unneeded = {
         "llmmanager.bedrock.parallel",
         "llmmanager.bedrock.catalog.dynamodb_store",
+        "llmmanager.bedrock.invocation.attempt_bounds",
+        "llmmanager.bedrock.invocation.attempt_check",
+        "llmmanager.bedrock.models.attempt_guard",
         "llmmanager.bedrock.models.parallel_structures",
         "llmmanager.parallel_llm_manager",
         "llmmanager.testing",
