@@ -22,6 +22,10 @@ _SYSTEM_TOOL = b'"systemTool"'
 _LONG_CONTEXT, _LONG_CONTEXT_TOKENS = b'"context-1m', 1_000_000
 # Largest context of any model, for models with an unknown one.
 _MAX_CONTEXT_TOKENS = 10_000_000
+# Sources disagree about the maximum output of some models: 5000 or 10,000 tokens for Nova, 64,000 or 65,535
+# for Nova 2.
+_MIN_MAX_OUTPUT_TOKENS = 10_000
+_OUTPUT_MARGIN = 10  # percent
 # Model-specific fields raise the maximum output of some models: the reasoning of Nova 2, a beta of Claude.
 _EXTENDED_OUTPUT_TOKENS = 128_000
 # Content that the caller's tools define. Media cannot be in it.
@@ -69,6 +73,7 @@ class AttemptBounds:
         maximum = self._model.max_output_tokens if self._model else None
         if maximum is None:
             return self._context_tokens
+        maximum = max(maximum + maximum * _OUTPUT_MARGIN // 100, _MIN_MAX_OUTPUT_TOKENS)
         return max(maximum, _EXTENDED_OUTPUT_TOKENS, *_token_numbers(fields)) if fields else maximum
 
     @cached_property

@@ -158,8 +158,8 @@ def test_a_tool_that_bedrock_runs_can_fill_the_context() -> None:
         ({"maxTokens": 5000}, {"thinking": {"budget_tokens": 4000}}, 5000),
         # Interleaved thinking.
         ({"maxTokens": 5000}, {"thinking": {"budget_tokens": 6000}}, 11_000),
-        (None, None, 64_000),
-        ({"temperature": 1}, None, 64_000),
+        (None, None, 70_400),
+        ({"temperature": 1}, None, 70_400),
         (None, {"thinking": {"budget_tokens": 4000}}, 128_000),
         (None, {"reasoningConfig": {"maxReasoningEffort": "high"}}, 128_000),
     ],
@@ -169,6 +169,11 @@ def test_output_is_at_most_max_tokens_or_the_maximum_of_the_model(
 ) -> None:
     request = ASK | {"inferenceConfig": config, "additionalModelRequestFields": fields}
     assert bounds(request, HAIKU).output_tokens == tokens
+
+
+@pytest.mark.parametrize(("model_id", "tokens"), [(NOVA, 10_000), ("amazon.nova-2-lite-v1:0", 65_535)])
+def test_the_larger_maximum_counts_if_sources_disagree(model_id: str, tokens: int) -> None:
+    assert bounds(ASK, model_id).output_tokens >= tokens
 
 
 def test_a_model_without_a_price_has_bounds_of_its_tokens_only() -> None:
