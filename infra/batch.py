@@ -18,6 +18,7 @@ from infra.nag import acknowledge_wildcards
 from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, PythonFunction
 from infra.state_machine import StateMachine
+from infra.usage_table import UsageLedger
 from lambdas.contract import BatchObject, BucketPrefix
 
 _LAMBDA_MAX_SECONDS = 900
@@ -39,6 +40,7 @@ class BatchProcessing(Construct):
         base: FunctionBase,
         bucket: s3.IBucket,
         table: dynamodb.ITable,
+        ledger: UsageLedger,
         invoke_models: InvokeModels,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -46,6 +48,7 @@ class BatchProcessing(Construct):
         self._bucket = bucket
         plan = self._build_plan(table)
         self.worker = worker = self._build_worker(table, invoke_models)
+        ledger.allow_counting(worker)
         collect = self._build_collect()
         self.state_machine = StateMachine(
             self,

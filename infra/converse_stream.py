@@ -13,6 +13,7 @@ from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase
 from infra.request_table import allow_idempotency
 from infra.streaming_function import build_integration, build_streaming_function
+from infra.usage_table import UsageLedger
 from lambdas.http_api.routes import CONVERSE_STREAM
 
 
@@ -29,6 +30,7 @@ class ConverseStream(Construct):
         bucket: s3.IBucket,
         table: dynamodb.ITable,
         request_table: dynamodb.ITable,
+        ledger: UsageLedger,
         invoke_models: InvokeModels,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -37,6 +39,7 @@ class ConverseStream(Construct):
         invoke_models.grant(function.role)
         allow_calling_by_catalog(function, table)
         allow_idempotency(function, request_table, bucket)
+        ledger.allow_counting(function)
         allow_input_files(function, bucket, settings)
         integration = build_integration(function, streaming=settings.streaming)
         # The function answers other methods too, with 405.

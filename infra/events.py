@@ -32,6 +32,7 @@ from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, PythonFunction
 from infra.request_table import allow_idempotency
 from infra.state_machine import StateMachine
+from infra.usage_table import UsageLedger
 from lambdas.contract import JSON_LINES_SUFFIX, BucketPrefix, DetailType, EnvironmentVariable, EventSource
 
 _TIMEOUT_SECONDS: Final = 300
@@ -66,6 +67,7 @@ class EventsEntryPoint(Construct):
         bus: events.EventBus,
         table: dynamodb.ITable,
         request_table: dynamodb.ITable,
+        ledger: UsageLedger,
         batch_machine: StateMachine,
         invoke_models: InvokeModels,
     ) -> None:
@@ -93,6 +95,7 @@ class EventsEntryPoint(Construct):
         allow_calling_by_catalog(self.function, table)
         self.function.allow("states:StartExecution", resources=[batch_machine.arn])
         allow_idempotency(self.function, request_table, bucket)
+        ledger.allow_counting(self.function)
         allow_input_files(self.function, bucket, base.settings)
         allow_listing(self.function, bucket)
         self._allow_replies(bus, base.settings.reply_queues)

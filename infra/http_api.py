@@ -23,6 +23,7 @@ from infra.request_table import allow_idempotency
 from infra.rest_api import add_gateway_response, build_rest_api, known_paths
 from infra.settings import DeploymentSettings
 from infra.state_machine import StateMachine
+from infra.usage_table import UsageLedger
 from lambdas.contract import (
     GATEWAY_SECONDS,
     PROBLEM_CONTENT_TYPE,
@@ -46,6 +47,7 @@ class HttpApi(Construct):
         bucket: s3.IBucket,
         table: dynamodb.ITable,
         request_table: dynamodb.ITable,
+        ledger: UsageLedger,
         key_table: dynamodb.ITable,
         batch_machine: StateMachine,
         request_queue: sqs.IQueue,
@@ -57,6 +59,9 @@ class HttpApi(Construct):
         allow_calling_by_catalog(function, table)
         self._allow_batches(function, bucket, batch_machine)
         allow_idempotency(function, request_table, bucket)
+        ledger.allow_counting(function)
+        ledger.allow_reading(function)
+        ledger.allow_managing_budgets(function)
         allow_managing_keys(function, key_table)
         function.allow("sqs:SendMessage", resources=[request_queue.queue_arn])
         allow_input_files(function, bucket, base.settings)

@@ -47,10 +47,14 @@ __all__ = ["DEFAULTS", "LOG_RETENTION_DAYS", "SETTINGS", "DeploymentSettings", "
 LOG_RETENTION_DAYS: Final = (
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 )
+# All lists in the environment of the functions.
+_LISTS: Final = (
+    "models", "regions", "model_aliases", "input_buckets", "reply_queues", "cors_origins", "team_callers",
+)
 # fmt: on
 
-# All lists are in the environment of the functions: at most 4 KB of JSON, of which 1.2 KB are other values.
-_MAX_LISTS_CHARACTERS: Final = 2_800
+# The environment of a function is at most 4 KB of JSON, of which 1.4 KB are other values.
+_MAX_LISTS_CHARACTERS: Final = 2_650
 # How similar an unknown key of the context must be to a setting to be its misspelling (1: equal).
 _MISSPELT: Final = 0.75
 
@@ -251,6 +255,22 @@ class DeploymentSettings:
         "time for which API Gateway caches the check of an [API key](api-keys.md#caching), so that a revoked "
         "key can still work; 0: no cache",
     )
+    team_callers: tuple[str, ...] = _setting(
+        NamesKind(
+            "ARNs of IAM users and roles, or beginnings of ARNs with a final `*`",
+            matches(r"\*|arn:aws[a-z-]*:(iam|sts)::[A-Za-z0-9:_+=,.@/-]+\*?"),
+            'such as "arn:aws:sts::123456789012:assumed-role/gateway"',
+        ),
+        ["*"],
+        "callers of the signed API whose requests can name the `team` that pays",
+        variable=EnvironmentVariable.TEAM_CALLERS,
+    )
+    budget_max_tokens: int = _setting(
+        IntegerKind(1, 1_000_000, "tokens"),
+        4096,
+        "`maxTokens` of a request that has none and that a [budget](usage-and-budgets.md) applies to",
+        variable=EnvironmentVariable.BUDGET_MAX_TOKENS,
+    )
     log_retention_days: int = _setting(
         IntegerChoiceKind("a retention that CloudWatch Logs supports", LOG_RETENTION_DAYS, "days"),
         30,
@@ -322,8 +342,7 @@ class DeploymentSettings:
         self._check_length_of_lists()
 
     def _check_length_of_lists(self) -> None:
-        keys = ("models", "regions", "model_aliases", "input_buckets", "reply_queues", "cors_origins")
-        lists = {key: getattr(self, key) for key in keys}
+        lists = {key: getattr(self, key) for key in _LISTS}
         lengths = {key: len(json.dumps(_variable_text(names))) for key, names in lists.items()}
         if sum(lengths.values()) > _MAX_LISTS_CHARACTERS:
             longest = max(lengths, key=lambda key: lengths[key])

@@ -27,6 +27,7 @@ from infra.request_table import build_request_table, expire_requests
 from infra.rest_api import log_role
 from infra.settings import DeploymentSettings, SettingsError
 from infra.streaming_api import StreamingApi
+from infra.usage_table import UsageLedger
 from lambdas.contract import METRICS_NAMESPACE, EnvironmentVariable
 from llmmanager.bedrock.catalog.catalog_entries import Catalog
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
@@ -46,6 +47,7 @@ class LlmManagerStack(Stack):
         key_table = build_key_table(self, settings)
         expire_requests(bucket, settings)
         bus = build_event_bus(self)
+        ledger = UsageLedger(self, settings=settings, bucket=bucket, bus=bus)
         # CloudWatch would add up the metrics of two stacks with the same namespace.
         namespace = f"{METRICS_NAMESPACE}/{self.stack_name}"
         base = FunctionBase(
@@ -63,7 +65,13 @@ class LlmManagerStack(Stack):
         # Ids of constructs are part of the logical ids of resources, so they stay when classes are renamed.
         catalog_refresh = CatalogRefresh(self, "ModelAccess", base=base, table=table)
         batch = BatchProcessing(
-            self, "Batch", base=base, bucket=bucket, table=table, invoke_models=invoke_models
+            self,
+            "Batch",
+            base=base,
+            bucket=bucket,
+            table=table,
+            ledger=ledger,
+            invoke_models=invoke_models,
         )
         BatchEnd(
             self,
@@ -81,6 +89,7 @@ class LlmManagerStack(Stack):
             bus=bus,
             table=table,
             request_table=request_table,
+            ledger=ledger,
             batch_machine=batch.state_machine,
             invoke_models=invoke_models,
         )
@@ -91,6 +100,7 @@ class LlmManagerStack(Stack):
             bucket=bucket,
             table=table,
             request_table=request_table,
+            ledger=ledger,
             key_table=key_table,
             batch_machine=batch.state_machine,
             request_queue=events_entry_point.request_queue,
@@ -104,6 +114,7 @@ class LlmManagerStack(Stack):
             bucket=bucket,
             table=table,
             request_table=request_table,
+            ledger=ledger,
             invoke_models=invoke_models,
         )
         streaming_api = StreamingApi(
@@ -113,6 +124,7 @@ class LlmManagerStack(Stack):
             bucket=bucket,
             table=table,
             request_table=request_table,
+            ledger=ledger,
             authorizer=KeyAuthorizer(self, "KeyAuthorizer", base=base, table=key_table),
             invoke_models=invoke_models,
             log_role=log_role(http_api.api),

@@ -17,6 +17,7 @@ from infra.request_table import allow_idempotency
 from infra.rest_api import add_gateway_response, build_rest_api, known_paths
 from infra.settings import DeploymentSettings
 from infra.streaming_function import build_integration, build_streaming_function
+from infra.usage_table import UsageLedger
 from lambdas.streaming_api.routes import ROUTES, KeyHeader
 
 
@@ -32,6 +33,7 @@ class StreamingApi(Construct):
         bucket: s3.IBucket,
         table: dynamodb.ITable,
         request_table: dynamodb.ITable,
+        ledger: UsageLedger,
         authorizer: KeyAuthorizer,
         invoke_models: InvokeModels,
         log_role: Construct,
@@ -49,6 +51,8 @@ class StreamingApi(Construct):
         allow_counting_tokens(function, base.settings.models, base.settings.regions)
         allow_calling_by_catalog(function, table)
         allow_idempotency(function, request_table, bucket)
+        ledger.allow_counting(function)
+        ledger.allow_reading(function)
         self.api = self._build_api(base.settings)
         self.api.deployment_stage.node.add_dependency(log_role)
         self._build_routes(authorizer, base.settings)

@@ -20,6 +20,7 @@ class EnvironmentVariable:
 
     BATCH_STATE_MACHINE_ARN = "LLMMANAGER_BATCH_STATE_MACHINE_ARN"
     BUCKET = "LLMMANAGER_BUCKET"
+    BUDGET_MAX_TOKENS = "LLMMANAGER_BUDGET_MAX_TOKENS"
     CORS_ORIGINS = "LLMMANAGER_CORS_ORIGINS"
     DEAD_LETTER_QUEUE_URL = "LLMMANAGER_DEAD_LETTER_QUEUE_URL"
     EVENT_BUS = "LLMMANAGER_EVENT_BUS"
@@ -39,6 +40,8 @@ class EnvironmentVariable:
     SHARD_SIZE = "LLMMANAGER_SHARD_SIZE"
     SINGLE_REQUEST_SHARE = "LLMMANAGER_SINGLE_REQUEST_SHARE"
     TABLE = "LLMMANAGER_TABLE"
+    TEAM_CALLERS = "LLMMANAGER_TEAM_CALLERS"
+    USAGE_TABLE = "LLMMANAGER_USAGE_TABLE"
     WORKER_CONCURRENCY = "LLMMANAGER_WORKER_CONCURRENCY"
 
 
@@ -47,6 +50,8 @@ class BucketPrefix:
 
     BATCHES = "batches/"
     """The files of a batch are under `batches/{batchId}/`."""
+    BUDGETS = "budgets/"
+    """One empty object for each scope with a budget, which is read if the usage table cannot be reached."""
     INBOX = "inbox/"
     """A file that is uploaded here starts a batch."""
     INPUTS = "inputs/"
@@ -82,7 +87,7 @@ class TableAttribute:
     """Attributes of the items in the DynamoDB tables that are keys or have a meaning for DynamoDB."""
 
     PARTITION_KEY = "pk"
-    """Of the catalog's table. `llmmanager` defines the keys of this table."""
+    """Of the catalog's table and of the usage table. `llmmanager` defines the keys of the catalog's table."""
     SORT_KEY = "sk"
     ID = "id"
     """The key of the request table and of the table of API keys."""
@@ -98,6 +103,19 @@ API_KEY_INDEX = "by-created"
 
 COOLDOWN_PARTITION = "health"
 """The partition of the catalog's table with the shared cooldowns."""
+
+
+class UsagePartition:
+    """Partitions of the usage table, or the beginnings of their names."""
+
+    BUDGETS = "budgets"
+    """The definitions of all budgets."""
+    SPENT = "spent#"
+    """What a scope has spent and reserved, by period."""
+    LEASES = "lease#"
+    """The reservations of a UTC day."""
+    USAGE = "usage#"
+    """The usage of a UTC day."""
 
 
 class DetailType:

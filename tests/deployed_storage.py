@@ -12,6 +12,7 @@ BUCKET = "batches-of-the-test"
 TABLE = "catalog-of-the-test"
 REQUEST_TABLE = "requests-of-the-test"
 KEY_TABLE = "keys-of-the-test"
+USAGE_TABLE = "usage-of-the-test"
 STATE_MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:Batch"
 
 
@@ -23,6 +24,7 @@ def deployed_variables(models: Sequence[str], regions: Sequence[str]) -> dict[st
         "LLMMANAGER_TABLE": TABLE,
         "LLMMANAGER_REQUEST_TABLE": REQUEST_TABLE,
         "LLMMANAGER_KEY_TABLE": KEY_TABLE,
+        "LLMMANAGER_USAGE_TABLE": USAGE_TABLE,
         "LLMMANAGER_BUCKET": BUCKET,
         "LLMMANAGER_INPUT_BUCKETS": json.dumps(["bucket-of-another-team"]),
         "LLMMANAGER_BATCH_STATE_MACHINE_ARN": STATE_MACHINE,
@@ -43,6 +45,7 @@ def create_storage(s3: Any, dynamodb: Any) -> None:
     s3.create_bucket(Bucket=BUCKET)
     _create_table(dynamodb, TABLE, "pk", "sk")
     _create_table(dynamodb, REQUEST_TABLE, "id")
+    _create_table(dynamodb, USAGE_TABLE, "pk", "sk")
     index = {
         "IndexName": API_KEY_INDEX,
         "KeySchema": _key_schema("kind", "created"),

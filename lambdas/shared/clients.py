@@ -66,14 +66,22 @@ def new_short_timeout_dynamodb(*, read_timeout: float, attempts: int) -> Any:
     Args:
         read_timeout: in seconds. The connect timeout is one second.
     """
-    retries = {"total_max_attempts": attempts}
-    return _client("dynamodb", Config(connect_timeout=1, read_timeout=read_timeout, retries=retries))
+    return _client("dynamodb", _short_config(read_timeout, attempts))
+
+
+def new_short_timeout_s3(*, read_timeout: float, attempts: int) -> Any:
+    """Return a new S3 client for the same kind of calls, with the same arguments."""
+    return _client("s3", _short_config(read_timeout, attempts))
 
 
 def _client(service: str, config: Config, *, region: str | None = None) -> Any:
     # Clients are thread-safe, but creating one is not.
     with _lock:
         return _session().create_client(service, region_name=region, config=config)
+
+
+def _short_config(read_timeout: float, attempts: int) -> Config:
+    return Config(connect_timeout=1, read_timeout=read_timeout, retries={"total_max_attempts": attempts})
 
 
 def _config(*, read_timeout: float, connections: int = 10) -> Config:

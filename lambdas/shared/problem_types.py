@@ -63,7 +63,9 @@ PROBLEM_TYPES: Final[Mapping[str, ProblemType]] = {
     ),
     "busy": ProblemType(503, "an AWS service behind the API fails or throttles", can_retry=True),
     "store-unavailable": ProblemType(
-        503, "the table of `Idempotency-Key`s is unavailable, so the request was not run", can_retry=True
+        503,
+        "the table of `Idempotency-Key`s or of budgets is unavailable, so the request was not run",
+        can_retry=True,
     ),
     "deadline-exceeded": ProblemType(504, "no model answered in time", can_retry=True),
     "lost": ProblemType(504, "the request expired in the queue before it was answered", place="outcome"),

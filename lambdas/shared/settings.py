@@ -33,6 +33,7 @@ __all__ = [
     "ModelSettings",
     "batch_settings",
     "batch_state_machine_arn",
+    "budget_max_tokens",
     "cors_origins",
     "event_bus",
     "event_settings",
@@ -44,6 +45,8 @@ __all__ = [
     "request_lost_seconds",
     "request_queue_url",
     "request_table",
+    "team_callers",
+    "usage_table",
 ]
 
 _REGION: Final = matching(r"[a-z]{2,}(-[a-z]+)+-\d+", "an AWS region")
@@ -147,6 +150,24 @@ def request_table() -> str:
 def key_table() -> str:
     """Return the name of the DynamoDB table of API keys."""
     return Variable(EnvironmentVariable.KEY_TABLE, text).read()
+
+
+@cache
+def usage_table() -> str:
+    """Return the name of the DynamoDB table of usage and budgets."""
+    return Variable(EnvironmentVariable.USAGE_TABLE, text).read()
+
+
+@cache
+def team_callers() -> tuple[str, ...]:
+    """Return the ARNs of the IAM callers that can name a team. A `*` at the end of one matches every rest."""
+    return Variable(EnvironmentVariable.TEAM_CALLERS, list_of("ARNs"), default='["*"]').read()
+
+
+@cache
+def budget_max_tokens() -> int:
+    """Return the `maxTokens` of a request that has none and that a budget applies to."""
+    return Variable(EnvironmentVariable.BUDGET_MAX_TOKENS, count, default="4096").read()
 
 
 @cache

@@ -158,6 +158,8 @@ def varied(synthesise: Synthesise) -> SynthesisedStack:
         streaming_concurrency="5",
         cors_origins="https://chat.example.com,http://localhost:3000",
         key_cache_seconds="0",
+        team_callers="arn:aws:sts::123456789012:assumed-role/gateway-*",
+        budget_max_tokens="1000",
         log_retention_days="1",
         log_payloads="true",
         tracing="true",

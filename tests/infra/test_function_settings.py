@@ -22,6 +22,8 @@ EVERYWHERE = (
     settings.metrics_namespace,
     settings.model_aliases,
     settings.cors_origins,
+    settings.team_callers,
+    settings.budget_max_tokens,
 )
 ONLY_IN = {
     "HttpApiHandlerFunction": (
@@ -30,15 +32,18 @@ ONLY_IN = {
         settings.request_queue_url,
         settings.request_lost_seconds,
         settings.key_table,
+        settings.usage_table,
     ),
-    "StreamingApiHandlerFunction": (settings.request_table,),
-    "ConverseStreamHandlerFunction": (settings.request_table,),
+    "StreamingApiHandlerFunction": (settings.request_table, settings.usage_table),
+    "ConverseStreamHandlerFunction": (settings.request_table, settings.usage_table),
     "KeyAuthorizerHandlerFunction": (settings.key_table,),
     "EventsHandlerFunction": (
         settings.batch_state_machine_arn,
         settings.request_table,
         settings.event_settings,
+        settings.usage_table,
     ),
+    "BatchWorkerFunction": (settings.usage_table,),
 }
 # What CloudFormation inserts for references whose format the functions check.
 INSERTED = {
@@ -77,7 +82,7 @@ def test_every_function_can_read_its_settings(deployed: str, request: pytest.Fix
 
 
 def test_a_function_reads_the_values_of_the_settings(varied: Any) -> None:
-    models, aliases, origins, batch, payloads, events = in_function(
+    models, aliases, origins, batch, payloads, events, teams, tokens = in_function(
         varied,
         "EventsHandlerFunction",
         settings.model_settings,
@@ -86,6 +91,8 @@ def test_a_function_reads_the_values_of_the_settings(varied: Any) -> None:
         settings.batch_settings,
         settings.log_payloads,
         settings.event_settings,
+        settings.team_callers,
+        settings.budget_max_tokens,
     )
     assert (models.models, models.regions) == (("Nova Micro",), ("eu-west-2",))
     assert aliases == {"gpt-4o": "Nova Micro"}
@@ -93,6 +100,7 @@ def test_a_function_reads_the_values_of_the_settings(varied: Any) -> None:
     assert (batch.shard_size, batch.worker_concurrency, batch.map_concurrency) == (50, 8, 3)
     assert (batch.input_buckets, batch.single_request_share) == (("prompts-a", "prompts-b"), 0.25)
     assert payloads is True
+    assert (teams, tokens) == (("arn:aws:sts::123456789012:assumed-role/gateway-*",), 1000)
     assert events.reply_queues == ("arn:aws:sqs:eu-west-2:123456789012:answers",)
 
 

@@ -22,6 +22,14 @@ STORE_REQUESTS = (
     ),
     (["s3:GetObject", "s3:PutObject"], ["<BatchBucket.Arn>/requests/*"]),
 )
+COUNT_USAGE = (
+    (["dynamodb:BatchGetItem", "dynamodb:GetItem"], ["<UsageTable.Arn>"]),
+    (["dynamodb:UpdateItem"], ["<UsageTable.Arn>"]),
+    (["dynamodb:DeleteItem", "dynamodb:PutItem"], ["<UsageTable.Arn>"]),
+    LIST_BUCKET,
+    (["events:PutEvents"], ["<EventBus.Arn>"]),
+)
+READ_USAGE = (["dynamodb:Query"], ["<UsageTable.Arn>"])
 COUNTED_MODELS = [
     f"arn:aws:bedrock:*::foundation-model/{model}"
     for model in ("amazon.nova-lite-v1:0", "amazon.nova-micro-v1:0", HAIKU)
@@ -72,6 +80,10 @@ EXPECTED = {
         ),
         LIST_BUCKET,
         *STORE_REQUESTS,
+        *COUNT_USAGE,
+        READ_USAGE,
+        (["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:Query"], ["<UsageTable.Arn>"]),
+        (["s3:DeleteObject", "s3:PutObject"], ["<BatchBucket.Arn>/budgets/*"]),
         (["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], ["<KeyTable.Arn>"]),
         (["dynamodb:Query"], ["<KeyTable.Arn>/index/by-created"]),
         (["sqs:SendMessage"], ["<EventsRequestQueue.Arn>"]),
@@ -81,6 +93,8 @@ EXPECTED = {
         READ_CATALOG,
         SHARE_COOLDOWNS,
         *STORE_REQUESTS,
+        *COUNT_USAGE,
+        READ_USAGE,
         (["bedrock:CountTokens"], COUNTED_MODELS),
     ],
     "ConverseStreamHandlerRole": [
@@ -88,6 +102,7 @@ EXPECTED = {
         READ_CATALOG,
         SHARE_COOLDOWNS,
         *STORE_REQUESTS,
+        *COUNT_USAGE,
         (["s3:GetObject"], ["<BatchBucket.Arn>/inputs/*"]),
     ],
     "KeyAuthorizerHandlerRole": [
@@ -109,11 +124,11 @@ EXPECTED = {
             ["<EventsRequestQueue.Arn>"],
         ),
         (["sqs:SendMessage"], ["<EventsDeadLetterQueue.Arn>"]),
-        (["events:PutEvents"], ["<EventBus.Arn>"]),
         (["s3:GetObject"], ["<BatchBucket.Arn>/inputs/*"]),
         (["states:StartExecution"], ["<BatchMachine>"]),
         LIST_BUCKET,
         *STORE_REQUESTS,
+        *COUNT_USAGE,
     ],
     "BatchPlanRole": [
         write_log("BatchPlan"),
@@ -130,6 +145,7 @@ EXPECTED = {
         LIST_BUCKET,
         READ_CATALOG,
         SHARE_COOLDOWNS,
+        *COUNT_USAGE,
     ],
     "BatchCollectRole": [
         write_log("BatchCollect"),
@@ -197,6 +213,7 @@ WILDCARDS = {
     BATCH_FILES: "each batch has its own files",
     "<BatchBucket.Arn>/inputs/*": "a request can name any input file",
     "<BatchBucket.Arn>/requests/*": "each request has its own folder",
+    "<BatchBucket.Arn>/budgets/*": "one per budget",
     "<BatchBucket.Arn>/batches/*/input.jsonl": "one per batch",
     "<BatchBucket.Arn>/batches/*/manifest.json": "one per batch",
     "<BatchBucket.Arn>/batches/*/summary.json": "one per batch",
@@ -270,6 +287,31 @@ def test_functions_that_call_models_write_only_cooldowns_to_the_catalog_table(st
         "StreamingApiHandlerRole": only_cooldowns,
         "ConverseStreamHandlerRole": only_cooldowns,
         "ModelAccessRefreshRole": None,
+    }
+
+
+def test_only_the_routes_of_budgets_write_budgets_and_each_write_is_limited_to_its_items(stack: Any) -> None:
+    def keys(role: str) -> dict[str, list[str]]:
+        return {
+            ",".join(sorted(as_list(statement["Action"]))): next(iter(statement["Condition"].values()))[
+                "dynamodb:LeadingKeys"
+            ]
+            for owner, statement in statements(stack)
+            if owner == role and statement["Resource"] == "<UsageTable.Arn>" and "Condition" in statement
+        }
+
+    counting = {
+        "dynamodb:UpdateItem": ["spent#*", "usage#*"],
+        "dynamodb:DeleteItem,dynamodb:PutItem": ["lease#*"],
+    }
+    reading = {"dynamodb:Query": ["usage#*", "lease#*"]}
+    managing = {"dynamodb:DeleteItem,dynamodb:PutItem,dynamodb:Query": ["budgets"]}
+    assert {role: keys(role) for role in EXPECTED if keys(role)} == {
+        "BatchWorkerRole": counting,
+        "ConverseStreamHandlerRole": counting,
+        "EventsHandlerRole": counting,
+        "StreamingApiHandlerRole": counting | reading,
+        "HttpApiHandlerRole": counting | reading | managing,
     }
 
 

@@ -75,6 +75,8 @@ def test_the_settings_reach_every_function_as_environment_variables(stack: Any) 
         "LLMMANAGER_SHARD_SIZE": "1000",
         "LLMMANAGER_METRICS_NAMESPACE": "LLMManager/LlmManager",
         "LLMMANAGER_LOG_PAYLOADS": "false",
+        "LLMMANAGER_TEAM_CALLERS": '["*"]',
+        "LLMMANAGER_BUDGET_MAX_TOKENS": "4096",
         "POWERTOOLS_SERVICE_NAME": "llmmanager",
         "POWERTOOLS_LOG_LEVEL": "INFO",
     }
@@ -82,6 +84,7 @@ def test_the_settings_reach_every_function_as_environment_variables(stack: Any) 
         "HttpApiHandlerFunction": {
             "LLMMANAGER_BATCH_STATE_MACHINE_ARN": "<BatchMachine>",
             "LLMMANAGER_REQUEST_TABLE": "<RequestTable>",
+            "LLMMANAGER_USAGE_TABLE": "<UsageTable>",
             "LLMMANAGER_KEY_TABLE": "<KeyTable>",
             "LLMMANAGER_REQUEST_QUEUE_URL": "<EventsRequestQueue>",
             "LLMMANAGER_REQUEST_LOST_SECONDS": "345900",
@@ -89,6 +92,7 @@ def test_the_settings_reach_every_function_as_environment_variables(stack: Any) 
         "EventsHandlerFunction": {
             "LLMMANAGER_BATCH_STATE_MACHINE_ARN": "<BatchMachine>",
             "LLMMANAGER_REQUEST_TABLE": "<RequestTable>",
+            "LLMMANAGER_USAGE_TABLE": "<UsageTable>",
             "LLMMANAGER_REQUEST_QUEUE_URL": "<EventsRequestQueue>",
             "LLMMANAGER_DEAD_LETTER_QUEUE_URL": "<EventsDeadLetterQueue>",
             "LLMMANAGER_REPLY_QUEUES": "[]",
@@ -97,12 +101,15 @@ def test_the_settings_reach_every_function_as_environment_variables(stack: Any) 
         "StreamingApiHandlerFunction": {
             "AWS_LAMBDA_EXEC_WRAPPER": "/var/task/lambdas/streaming_wrapper",
             "LLMMANAGER_REQUEST_TABLE": "<RequestTable>",
+            "LLMMANAGER_USAGE_TABLE": "<UsageTable>",
         },
         "ConverseStreamHandlerFunction": {
             "AWS_LAMBDA_EXEC_WRAPPER": "/var/task/lambdas/streaming_wrapper",
             "LLMMANAGER_REQUEST_TABLE": "<RequestTable>",
+            "LLMMANAGER_USAGE_TABLE": "<UsageTable>",
         },
         "KeyAuthorizerHandlerFunction": {"LLMMANAGER_KEY_TABLE": "<KeyTable>"},
+        "BatchWorkerFunction": {"LLMMANAGER_USAGE_TABLE": "<UsageTable>"},
     }
     for name, function in stack.of_type("AWS::Lambda::Function").items():
         assert function["Environment"]["Variables"] == {**common, **more.get(name, {})}
@@ -170,6 +177,17 @@ def test_the_tables_have_their_keys_and_are_protected(stack: Any) -> None:
     }
     assert stack.of_type("AWS::DynamoDB::Table") == {
         "CatalogTable": {
+            "AttributeDefinitions": [
+                {"AttributeName": "pk", "AttributeType": "S"},
+                {"AttributeName": "sk", "AttributeType": "S"},
+            ],
+            "KeySchema": [
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+            **protected,
+        },
+        "UsageTable": {
             "AttributeDefinitions": [
                 {"AttributeName": "pk", "AttributeType": "S"},
                 {"AttributeName": "sk", "AttributeType": "S"},

@@ -27,6 +27,14 @@ def test_lambda_polls_only_the_request_queue(stack: Any) -> None:
     assert len(stack.of_type("AWS::Lambda::EventSourceMapping")) == 1
 
 
+def test_tables_without_requests_cost_nothing_but_their_storage(stack: Any) -> None:
+    tables = stack.of_type("AWS::DynamoDB::Table").values()
+    assert {table["BillingMode"] for table in tables} == {"PAY_PER_REQUEST"}
+    assert not any("ProvisionedThroughput" in table or "Replicas" in table for table in tables)
+    # A stream, an index of all items or a schedule would add a cost for each item.
+    assert not any("StreamSpecification" in table for table in tables)
+
+
 def test_the_schedule_of_the_model_is_the_only_one(stack: Any) -> None:
     (schedule,) = stack.of_type("AWS::Scheduler::Schedule").values()
     assert schedule["ScheduleExpression"] == DeploymentSettings().refresh_schedule
