@@ -18,7 +18,7 @@ from infra.nag import acknowledge_wildcards
 from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, PythonFunction
 from infra.state_machine import StateMachine
-from infra.usage_table import UsageLedger
+from infra.usage_table import LedgerTable
 from lambdas.contract import BatchObject, BucketPrefix
 
 _LAMBDA_MAX_SECONDS = 900
@@ -40,7 +40,7 @@ class BatchProcessing(Construct):
         base: FunctionBase,
         bucket: s3.IBucket,
         table: dynamodb.ITable,
-        ledger: UsageLedger,
+        ledger: LedgerTable,
         invoke_models: InvokeModels,
     ) -> None:
         super().__init__(scope, construct_id)

@@ -13,7 +13,7 @@ from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase
 from infra.request_table import allow_idempotency
 from infra.streaming_function import build_integration, build_streaming_function
-from infra.usage_table import UsageLedger
+from infra.usage_table import LedgerTable
 from lambdas.http_api.routes import CONVERSE_STREAM
 
 
@@ -30,7 +30,7 @@ class ConverseStream(Construct):
         bucket: s3.IBucket,
         table: dynamodb.ITable,
         request_table: dynamodb.ITable,
-        ledger: UsageLedger,
+        ledger: LedgerTable,
         invoke_models: InvokeModels,
     ) -> None:
         super().__init__(scope, construct_id)

@@ -32,7 +32,7 @@ from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, PythonFunction
 from infra.request_table import allow_idempotency
 from infra.state_machine import StateMachine
-from infra.usage_table import UsageLedger
+from infra.usage_table import LedgerTable
 from lambdas.contract import JSON_LINES_SUFFIX, BucketPrefix, DetailType, EnvironmentVariable, EventSource
 
 _TIMEOUT_SECONDS: Final = 300
@@ -67,7 +67,7 @@ class EventsEntryPoint(Construct):
         bus: events.EventBus,
         table: dynamodb.ITable,
         request_table: dynamodb.ITable,
-        ledger: UsageLedger,
+        ledger: LedgerTable,
         batch_machine: StateMachine,
         invoke_models: InvokeModels,
     ) -> None:

@@ -23,7 +23,7 @@ from infra.request_table import allow_idempotency
 from infra.rest_api import add_gateway_response, build_rest_api, known_paths
 from infra.settings import DeploymentSettings
 from infra.state_machine import StateMachine
-from infra.usage_table import UsageLedger
+from infra.usage_table import LedgerTable
 from lambdas.contract import (
     GATEWAY_SECONDS,
     PROBLEM_CONTENT_TYPE,
@@ -47,7 +47,7 @@ class HttpApi(Construct):
         bucket: s3.IBucket,
         table: dynamodb.ITable,
         request_table: dynamodb.ITable,
-        ledger: UsageLedger,
+        ledger: LedgerTable,
         key_table: dynamodb.ITable,
         batch_machine: StateMachine,
         request_queue: sqs.IQueue,

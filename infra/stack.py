@@ -27,7 +27,7 @@ from infra.request_table import build_request_table, expire_requests
 from infra.rest_api import log_role
 from infra.settings import DeploymentSettings, SettingsError
 from infra.streaming_api import StreamingApi
-from infra.usage_table import UsageLedger
+from infra.usage_table import LedgerTable
 from lambdas.contract import METRICS_NAMESPACE, EnvironmentVariable
 from llmmanager.bedrock.catalog.catalog_entries import Catalog
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
@@ -47,7 +47,7 @@ class LlmManagerStack(Stack):
         key_table = build_key_table(self, settings)
         expire_requests(bucket, settings)
         bus = build_event_bus(self)
-        ledger = UsageLedger(self, settings=settings, bucket=bucket, bus=bus)
+        ledger = LedgerTable(self, settings=settings, bucket=bucket, bus=bus)
         # CloudWatch would add up the metrics of two stacks with the same namespace.
         namespace = f"{METRICS_NAMESPACE}/{self.stack_name}"
         base = FunctionBase(

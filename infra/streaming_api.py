@@ -17,7 +17,7 @@ from infra.request_table import allow_idempotency
 from infra.rest_api import add_gateway_response, build_rest_api, known_paths
 from infra.settings import DeploymentSettings
 from infra.streaming_function import build_integration, build_streaming_function
-from infra.usage_table import UsageLedger
+from infra.usage_table import LedgerTable
 from lambdas.streaming_api.routes import ROUTES, KeyHeader
 
 
@@ -33,7 +33,7 @@ class StreamingApi(Construct):
         bucket: s3.IBucket,
         table: dynamodb.ITable,
         request_table: dynamodb.ITable,
-        ledger: UsageLedger,
+        ledger: LedgerTable,
         authorizer: KeyAuthorizer,
         invoke_models: InvokeModels,
         log_role: Construct,

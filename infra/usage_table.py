@@ -12,7 +12,7 @@ from infra.table import build_table
 from lambdas.contract import BucketPrefix, EnvironmentVariable, TableAttribute, UsagePartition
 
 
-class UsageLedger:
+class LedgerTable:
     """Where functions count usage, and reserve and settle the cost of calls."""
 
     def __init__(

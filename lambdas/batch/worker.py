@@ -54,7 +54,7 @@ class Context(Protocol):
 
 
 @dataclass(frozen=True)
-class Budget:
+class TimeBudget:
     """The time of an invocation.
 
     Attributes:
@@ -66,7 +66,7 @@ class Budget:
     end: Deadline
 
     @classmethod
-    def from_context(cls, context: Context) -> Budget:
+    def from_context(cls, context: Context) -> TimeBudget:
         """Return the budget of an invocation that starts now."""
         left = context.get_remaining_time_in_millis() / 1000
         end = left - min(MARGIN_SECONDS, left / 5)
@@ -88,13 +88,13 @@ def handler(item: dict[str, Any], context: Context) -> dict[str, Any]:
     """
     logger.append_keys(batch_id=item["batchId"], shard=item["shard"])
     cooldowns().refresh()
-    outcome = run_shard(item, Budget.from_context(context))
+    outcome = run_shard(item, TimeBudget.from_context(context))
     logger.info("shard run", extra=outcome)
     shard = {name: value for name, value in item.items() if name not in QuotaWait.MEMBERS}
     return {**shard, **outcome}
 
 
-def run_shard(item: dict[str, Any], budget: Budget) -> dict[str, Any]:
+def run_shard(item: dict[str, Any], budget: TimeBudget) -> dict[str, Any]:
     """Run the records of a shard that have no result.
 
     Returns:
@@ -145,7 +145,7 @@ def run_shard(item: dict[str, Any], budget: Budget) -> dict[str, Any]:
     }
 
 
-def _wait_until(end: datetime, budget: Budget, stop_signal: StopSignal) -> bool:
+def _wait_until(end: datetime, budget: TimeBudget, stop_signal: StopSignal) -> bool:
     """Sleep until the given time. Return False if the invocation has too little time for that.
 
     Step Functions has already waited, except in an execution that an earlier version of the stack started.

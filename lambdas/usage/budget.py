@@ -13,7 +13,7 @@ from enum import StrEnum
 NANO_PER_USD = 1_000_000_000
 
 
-class Scope(StrEnum):
+class BudgetScope(StrEnum):
     """What a budget is for."""
 
     KEY = "key"
@@ -23,7 +23,7 @@ class Scope(StrEnum):
     TEAM = "team"
 
 
-NamedScope = tuple[Scope, str]
+NamedScope = tuple[BudgetScope, str]
 """A scope and the name of its key, caller or team."""
 
 
@@ -64,7 +64,7 @@ class Budget:
         updated_by: the ARN of the IAM user or role that set it.
     """
 
-    scope: Scope
+    scope: BudgetScope
     name: str
     limits: Mapping[Period, int]
     updated: datetime

@@ -21,7 +21,7 @@ from lambdas.shared import clients
 from lambdas.shared.function_log import logger
 from lambdas.shared.problems import Problem
 from lambdas.shared.settings import batch_settings, usage_table
-from lambdas.usage.budget import Budget, NamedScope, Period, Scope
+from lambdas.usage.budget import Budget, BudgetScope, NamedScope, Period
 
 MAX_NAME_BYTES: Final = 1000
 """Maximum length of a name in UTF-8. DynamoDB limits a sort key to 1,024 bytes."""
@@ -116,7 +116,7 @@ class BudgetTable:
             self._remember(scope, scope in found)
         return tuple(found[scope] for scope in named if scope in found)
 
-    def get(self, scope: Scope, name: str) -> Budget | None:
+    def get(self, scope: BudgetScope, name: str) -> Budget | None:
         """Return a budget, or None if the scope has none.
 
         Raises:
@@ -134,7 +134,7 @@ class BudgetTable:
         self._remember(budget.named_scope, True)
         self._mark(budget.named_scope)
 
-    def delete(self, scope: Scope, name: str) -> bool:
+    def delete(self, scope: BudgetScope, name: str) -> bool:
         """Delete a budget. Return False if the scope has none.
 
         Raises:
@@ -243,9 +243,9 @@ def _key(scope: NamedScope) -> dict[str, Any]:
 
 def _scope_of_token(token: str) -> NamedScope:
     scope, _, name = token.partition(":")
-    if scope not in set(Scope) or not 0 < len(name.encode()) <= MAX_NAME_BYTES:
+    if scope not in set(BudgetScope) or not 0 < len(name.encode()) <= MAX_NAME_BYTES:
         raise InvalidBudgetToken
-    return Scope(scope), name
+    return BudgetScope(scope), name
 
 
 def _encode(budget: Budget) -> dict[str, Any]:
@@ -260,7 +260,7 @@ def _encode(budget: Budget) -> dict[str, Any]:
 def _decode(item: _Item) -> Budget:
     scope, _, name = item[TableAttribute.SORT_KEY]["S"].partition(":")
     return Budget(
-        scope=Scope(scope),
+        scope=BudgetScope(scope),
         name=name,
         limits={period: int(item[period.value]["N"]) for period in Period if period.value in item},
         updated=parse_time(item["updated"]["S"]),

@@ -12,7 +12,7 @@ import pytest
 
 from lambdas.batch import worker
 from lambdas.batch.quota_wait import QuotaWait
-from lambdas.batch.worker import Budget
+from lambdas.batch.worker import TimeBudget
 from lambdas.http_api.handler import handler
 from llmmanager import Deadline
 from llmmanager.testing import Fault
@@ -33,7 +33,7 @@ def short_minute(deployed, monkeypatch):
 
 
 def budget(*, start_until=None):
-    return Budget(start_until=start_until or Deadline.after(800), end=Deadline.after(900))
+    return TimeBudget(start_until=start_until or Deadline.after(800), end=Deadline.after(900))
 
 
 def calls_by_prompt(bedrock):

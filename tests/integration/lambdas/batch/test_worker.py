@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from lambdas.batch import parts, worker
 from lambdas.batch.parts import PartWriter
 from lambdas.batch.storage import BatchStorage
-from lambdas.batch.worker import Budget, NoProgress
+from lambdas.batch.worker import NoProgress, TimeBudget
 from lambdas.shared import shared_cooldowns
 from lambdas.shared.json_text import dump_line
 from llmmanager import Deadline
@@ -42,7 +42,7 @@ def shard(machine, records):
 
 
 def budget(*, start, end):
-    return Budget(start_until=Deadline.after(start), end=Deadline.after(end))
+    return TimeBudget(start_until=Deadline.after(start), end=Deadline.after(end))
 
 
 def in_parts(machine, item):
@@ -84,7 +84,7 @@ def test_records_without_time_are_left_to_the_next_invocation(machine, deployed,
     (item,) = machine.plan({"inputS3Uri": machine.put(records(96)), "regions": ["us-east-1"]})[-1:]
 
     over = DeadlineWhen(lambda: len(deployed.calls) >= 30)
-    first = worker.run_shard(item, Budget(start_until=over, end=Deadline.after(ENOUGH)))
+    first = worker.run_shard(item, TimeBudget(start_until=over, end=Deadline.after(ENOUGH)))
     calls_made = len(deployed.calls)
     second = worker.run_shard(item, budget(start=ENOUGH, end=ENOUGH))
 
@@ -111,7 +111,7 @@ def test_a_record_that_the_invocation_interrupts_runs_again(machine, deployed, s
 
     monkeypatch.setattr(converse_api, "converse", first_call_hangs)
     end = DeadlineWhen(over.is_set)
-    first = worker.run_shard(shard, Budget(start_until=end, end=end))
+    first = worker.run_shard(shard, TimeBudget(start_until=end, end=end))
     second = worker.run_shard(shard, budget(start=ENOUGH, end=ENOUGH))
 
     assert first == {"done": False, "answered": 19, "failed": 0}
@@ -246,7 +246,7 @@ def test_an_invocation_has_time_for_a_whole_request_and_for_the_last_part(second
         def get_remaining_time_in_millis(self):
             return int(seconds * 1000)
 
-    given = Budget.from_context(Context())
+    given = TimeBudget.from_context(Context())
 
     assert given.start_until.remaining() == pytest.approx(starts, abs=1)
     assert given.end.at - given.start_until.at == pytest.approx(ends - starts, abs=1e-3)

@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from lambdas.usage.budget import Budget, NamedScope, Period, Scope
+from lambdas.usage.budget import Budget, BudgetScope, NamedScope, Period
 from lambdas.usage.budget_table import (
     MAX_NAME_BYTES,
     BudgetPage,
@@ -22,9 +22,9 @@ from lambdas.usage.budget_table import (
 from llmmanager.testing import FakeBedrock
 from tests.deployed_storage import BUCKET, USAGE_TABLE
 
-TEAM: NamedScope = (Scope.TEAM, "search/ads")
-CALLER: NamedScope = (Scope.CALLER, "arn:aws:iam::123456789012:user/ada")
-KEY: NamedScope = (Scope.KEY, "k" * 16)
+TEAM: NamedScope = (BudgetScope.TEAM, "search/ads")
+CALLER: NamedScope = (BudgetScope.CALLER, "arn:aws:iam::123456789012:user/ada")
+KEY: NamedScope = (BudgetScope.KEY, "k" * 16)
 
 
 def budget(scope: NamedScope = TEAM, *, day: int | None = 5_000_000_000, month: int | None = None) -> Budget:
@@ -100,17 +100,17 @@ def test_budgets_of_a_call_are_found_in_the_order_of_its_scopes(table: BudgetTab
 
 
 def test_a_team_and_a_caller_of_one_name_have_their_own_budgets(table: BudgetTable) -> None:
-    table.put(budget((Scope.TEAM, "search")))
+    table.put(budget((BudgetScope.TEAM, "search")))
 
-    assert table.find([(Scope.CALLER, "search")]) == ()
-    assert table.delete(Scope.CALLER, "search") is False
-    assert table.get(Scope.TEAM, "search") is not None
+    assert table.find([(BudgetScope.CALLER, "search")]) == ()
+    assert table.delete(BudgetScope.CALLER, "search") is False
+    assert table.get(BudgetScope.TEAM, "search") is not None
 
 
 def test_a_name_that_is_too_long_for_a_budget_has_none(table: BudgetTable) -> None:
     table.put(budget())
 
-    assert table.find([(Scope.CALLER, "ä" * MAX_NAME_BYTES), TEAM]) == (budget(),)
+    assert table.find([(BudgetScope.CALLER, "ä" * MAX_NAME_BYTES), TEAM]) == (budget(),)
 
 
 def test_a_deleted_budget_is_gone(table: BudgetTable) -> None:
@@ -123,7 +123,11 @@ def test_a_deleted_budget_is_gone(table: BudgetTable) -> None:
 
 def test_pages_have_all_budgets_in_the_order_of_scope_and_name(table: BudgetTable) -> None:
     assert table.page(limit=2) == BudgetPage((), None)
-    scopes = [(scope, name) for scope in (Scope.CALLER, Scope.KEY, Scope.TEAM) for name in ("a", "b:c")]
+    scopes = [
+        (scope, name)
+        for scope in (BudgetScope.CALLER, BudgetScope.KEY, BudgetScope.TEAM)
+        for name in ("a", "b:c")
+    ]
     for scope in reversed(scopes):
         table.put(budget(scope))
 
@@ -165,7 +169,7 @@ def test_a_new_process_knows_from_the_bucket_which_scopes_have_budgets(
     table.delete(*KEY)
     new = make_table(dynamodb=unreachable("dynamodb"))
 
-    assert new.find([KEY, CALLER, (Scope.TEAM, "search")]) == ()
+    assert new.find([KEY, CALLER, (BudgetScope.TEAM, "search")]) == ()
     with pytest.raises(BudgetsUnavailable):
         new.find([CALLER, TEAM])
 
