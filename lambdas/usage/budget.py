@@ -28,7 +28,7 @@ NamedScope = tuple[BudgetScope, str]
 
 
 class Period(StrEnum):
-    """How long a limit applies, in UTC. A limit applies anew in each period, whose key has its date."""
+    """How long a limit applies, in UTC. The key of a period has its date, so that nothing has to be reset."""
 
     DAY = "day"
     MONTH = "month"
