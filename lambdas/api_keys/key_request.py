@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 from lambdas.api_keys.allowed_targets import AllowedTargets, Resolve, is_configured
 from lambdas.api_keys.api_key import parse_time
-from lambdas.shared.codec import InvalidRequest
+from llmmanager.json_format.codec import InvalidRequest
 
 MAX_DAYS: Final = 3650
 MAX_NAME: Final = 128

@@ -22,9 +22,9 @@ from lambdas.batch.execution_finder import (
 from lambdas.batch.s3_objects import ObjectMissing
 from lambdas.batch.storage import BatchStorage
 from lambdas.shared import clients
-from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.problems import Problem, not_found
 from lambdas.shared.settings import batch_settings, batch_state_machine_arn
+from llmmanager.json_format.codec import InvalidRequest
 
 _BAD_TOKEN = {"InvalidToken", "ValidationException"}
 

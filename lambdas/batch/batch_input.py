@@ -12,9 +12,9 @@ from lambdas.batch.execution import BATCH_ID
 from lambdas.batch.options import Options
 from lambdas.batch.storage import BatchStorage
 from lambdas.contract import BatchObject
-from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.manager import RequestTargets, check_price, choose_targets
 from lambdas.shared.settings import BatchSettings
+from llmmanager.json_format.codec import InvalidRequest
 
 _S3_URI = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
 _S3_FOLDER = re.compile(r"s3://([^/]+)/(.+/)", re.DOTALL)

@@ -9,13 +9,14 @@ from typing import Any
 from lambdas.batch import options
 from lambdas.batch.batch_input import InvalidBatch, read_uri
 from lambdas.batch.execution import start_execution
-from lambdas.batch.records import Record, Rejected, read_records
 from lambdas.batch.storage import BatchStorage
 from lambdas.contract import BatchObject
-from lambdas.shared.codec import InvalidRequest
-from lambdas.shared.json_text import dump, dump_line
 from lambdas.shared.manager import check_price, choose_targets, model_ids
+from lambdas.shared.s3_locations import line_problems
 from lambdas.shared.settings import batch_settings
+from llmmanager.batch_files.records import Record, Rejected, read_records
+from llmmanager.json_format.codec import InvalidRequest
+from llmmanager.json_format.json_text import dump, dump_line
 
 # About as many as fit into 6 MB, the limit of a Lambda event. A file in S3 can have any number.
 MAX_INLINE_RECORDS = 10_000
@@ -108,7 +109,7 @@ def _check_inline(requests: Any, *, model_ids: tuple[str, ...]) -> None:
     if not isinstance(requests, list) or not 0 < len(requests) <= MAX_INLINE_RECORDS:
         raise InvalidRequest([f"requests: must be a list of 1 to {MAX_INLINE_RECORDS} records"])
     problems: list[str] = []
-    for entry in read_records(map(dump_line, requests), model_ids=model_ids):
+    for entry in read_records(map(dump_line, requests), check=line_problems, model_ids=model_ids):
         if isinstance(entry, Record):
             return
         problems += _reasons(entry)

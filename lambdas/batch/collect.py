@@ -16,13 +16,13 @@ from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
 
-from lambdas.batch.results import ANSWERED, FAILED, missed_result, with_earlier
 from lambdas.batch.storage import BatchStorage, ResultPart
 from lambdas.batch.summary import Totals
 from lambdas.contract import BatchObject, BatchStep
 from lambdas.shared.clients import S3_CONNECTIONS
 from lambdas.shared.function_log import logger
-from lambdas.shared.json_text import dump_line
+from llmmanager.batch_files.results import ANSWERED, FAILED, missed_result, with_earlier
+from llmmanager.json_format.json_text import dump_line
 
 LOST = {
     "type": "RecordLost",

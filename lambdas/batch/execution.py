@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 
 from lambdas.contract import ENDED_STATUSES
 from lambdas.shared import clients
-from lambdas.shared.json_text import dump
 from lambdas.shared.settings import batch_state_machine_arn
+from llmmanager.json_format.json_text import dump
 
 BATCH_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 RUNNING = "running"

@@ -10,10 +10,10 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.batch.results import ANSWERED, INTERRUPTED
 from lambdas.batch.storage import BatchStorage
 from lambdas.shared.function_log import logger
-from lambdas.shared.json_text import dump_line
+from llmmanager.batch_files.results import ANSWERED, INTERRUPTED
+from llmmanager.json_format.json_text import dump_line
 
 PART_RESULTS = 25
 PART_SECONDS = 1.5

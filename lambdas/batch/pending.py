@@ -8,11 +8,11 @@ from io import BytesIO
 from typing import Any
 
 from lambdas.batch.parts import PartWriter
-from lambdas.batch.results import missed_result
 from lambdas.batch.stop_signal import StopSignal
 from lambdas.batch.worker_watch import WorkerWatch
-from lambdas.shared.codec import InvalidRequest, decode_record
 from llmmanager import BedrockConverseRequest
+from llmmanager.batch_files.results import missed_result
+from llmmanager.json_format.codec import InvalidRequest, decode_record
 
 
 class PendingRecords:

@@ -19,7 +19,6 @@ from lambdas.batch.execution import describe
 from lambdas.batch.object_writer import ObjectWriter
 from lambdas.batch.quota_estimate import QuotaNeed, estimate
 from lambdas.batch.quota_shares import quota_shares
-from lambdas.batch.records import InputFile, Record, Rejected, read_files
 from lambdas.batch.runs import BatchIsRunning, Run, claim, mark_rejected
 from lambdas.batch.s3_objects import ObjectMissing, list_keys, stream_object
 from lambdas.batch.storage import (
@@ -29,10 +28,12 @@ from lambdas.batch.storage import (
 )
 from lambdas.contract import JSON_LINES_SUFFIX, BatchObject, BatchStep
 from lambdas.shared.function_log import logger
-from lambdas.shared.json_text import dump_line
 from lambdas.shared.manager import model_ids
+from lambdas.shared.s3_locations import line_problems
 from lambdas.shared.settings import batch_settings
-from lambdas.shared.text_encoding import SIGNATURE_BYTES, unsupported_format
+from llmmanager.batch_files.records import InputFile, Record, Rejected, read_files
+from llmmanager.json_format.json_text import dump_line
+from llmmanager.json_format.text_encoding import SIGNATURE_BYTES, unsupported_format
 
 MAX_SHARD_BYTES = 32_000_000
 # The first shards are small and later ones larger (see `_max_lines`), so that a small batch has several
@@ -116,7 +117,7 @@ def plan(batch: Batch, *, shard_size: int) -> dict[str, Any]:
     manifest = []
     need = QuotaNeed(model_ids(targets)[0])
     with storage.writer(BatchObject.REJECTED) as rejected, _background_writes() as write:
-        lines = _valid_lines(read_files(_files(batch)), rejected, counts, need)
+        lines = _valid_lines(read_files(_files(batch), check=line_problems), rejected, counts, need)
         shards = cut_shards(
             lines, shard_size=shard_size, spread=len(targets.regions), earlier_sizes=earlier_sizes
         )

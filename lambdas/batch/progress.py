@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from lambdas.batch.quota_wait import WINDOWS_PER_HOUR
 from lambdas.batch.storage import BatchStorage, Plan, ResultPart
 from lambdas.batch.waiting_shards import WaitingShards, read_waiting_shards
+from llmmanager.batch_files.quota_shortage import WINDOWS_PER_HOUR
 from llmmanager.bedrock.routing.quota_gates import window_seconds
 
 # The rate is measured over the last windows. Over an hour, it would show a changed quota too late.

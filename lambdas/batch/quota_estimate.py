@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from lambdas.batch.records import Record
 from lambdas.shared.manager import RequestTargets, catalog
 from lambdas.shared.settings import batch_settings
+from llmmanager.batch_files.records import Record
 from llmmanager.bedrock.catalog.model_table import model_data
 from llmmanager.bedrock.invocation.quota_cost import input_tokens, max_output_tokens
 from llmmanager.bedrock.quota_capacity import QuotaCapacity

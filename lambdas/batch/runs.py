@@ -14,7 +14,7 @@ from datetime import datetime
 from lambdas.batch.s3_objects import list_keys, list_objects, put_new_object
 from lambdas.batch.storage import BatchStorage
 from lambdas.contract import BatchObject
-from lambdas.shared.json_text import dump
+from llmmanager.json_format.json_text import dump
 
 
 @dataclass(frozen=True, slots=True)

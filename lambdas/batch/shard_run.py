@@ -10,8 +10,6 @@ from lambdas.batch.deadline_risk import DeadlineRisk
 from lambdas.batch.options import OnThrottle, Options
 from lambdas.batch.parts import PartWriter
 from lambdas.batch.pending import PendingRecords
-from lambdas.batch.quota_wait import Shortage, is_final, shortage_of
-from lambdas.batch.results import interrupted_result, result_of
 from lambdas.batch.stop_signal import StopSignal
 from lambdas.batch.worker_watch import Stopped, WorkerWatch
 from lambdas.shared.function_log import log_payload
@@ -19,6 +17,8 @@ from lambdas.shared.manager import REQUEST_SECONDS, RequestTargets, model_ids, p
 from lambdas.shared.metrics import Tally
 from lambdas.shared.settings import batch_settings
 from llmmanager import BedrockConverseRequest, BedrockResponse, Deadline
+from llmmanager.batch_files.quota_shortage import Shortage, is_final, shortage_of
+from llmmanager.batch_files.results import interrupted_result, result_of
 
 if TYPE_CHECKING:
     from llmmanager import ParallelLLMManager

@@ -33,7 +33,7 @@ from lambdas.batch.options import Options
 from lambdas.batch.s3_objects import ObjectMissing, list_objects, put_new_object, read_metadata, read_object
 from lambdas.contract import JSON_LINES_SUFFIX, BatchObject, BucketPrefix
 from lambdas.shared import clients
-from lambdas.shared.json_text import dump, dump_line
+from llmmanager.json_format.json_text import dump, dump_line
 
 COUNTS = ("records", "answered", "failed", "rejected")
 """The numbers in the summary and in the progress of a batch."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from lambdas.batch.results import ANSWERED
 from lambdas.batch.storage import Plan
+from llmmanager.batch_files.results import ANSWERED
 
 
 @dataclass

@@ -11,7 +11,7 @@ from typing import Any
 from lambdas.batch.s3_objects import list_keys
 from lambdas.batch.storage import BatchStorage
 from lambdas.contract import BatchObject
-from lambdas.shared.json_text import dump
+from llmmanager.json_format.json_text import dump
 
 _TIME_FORMAT = "%Y%m%dT%H%M%S.%fZ"
 

@@ -20,7 +20,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lambdas.batch.deadline_risk import DeadlineRisk
 from lambdas.batch.parts import PartWriter
 from lambdas.batch.quota_wait import QuotaWait, max_wait_without_answer, next_wait
-from lambdas.batch.results import ANSWERED, FAILED
 from lambdas.batch.shard_run import ShardRun
 from lambdas.batch.stop_signal import StopSignal
 from lambdas.batch.storage import BatchStorage
@@ -31,6 +30,7 @@ from lambdas.shared.manager import REQUEST_SECONDS
 from lambdas.shared.metrics import Tally
 from lambdas.shared.shared_cooldowns import cooldowns
 from llmmanager import Deadline
+from llmmanager.batch_files.results import ANSWERED, FAILED
 
 # Time to write the last part and to return.
 MARGIN_SECONDS = 10.0

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from lambdas.shared.codec import encode_response
 from lambdas.shared.converse_request import ConverseRequest
 from lambdas.shared.function_log import log_payload
 from lambdas.shared.http_request import HttpRequest
@@ -17,6 +16,7 @@ from lambdas.shared.shared_cooldowns import count_all_cooling
 from lambdas.streamed_response import StreamDeadline
 from llmmanager import BedrockResponse, StreamingResponse
 from llmmanager.bedrock.models.json_codec import encode_bytes
+from llmmanager.json_format.codec import encode_response
 
 ENTRY_POINT: Final = "http"
 # Time to write an error event before the function's timeout.

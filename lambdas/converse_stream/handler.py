@@ -7,13 +7,13 @@ from typing import Any
 from lambdas.buffered_response import buffered
 from lambdas.contract import PROBLEM_CONTENT_TYPE, STREAMING_SECONDS
 from lambdas.converse_stream.answer_stream import open_answer
-from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.converse_request import ConverseRequest, read_request
 from lambdas.shared.function_log import logger
 from lambdas.shared.http_request import IDEMPOTENCY_HEADER, HttpRequest
-from lambdas.shared.json_text import dump
 from lambdas.shared.problems import method_not_allowed, problem_from_error
 from lambdas.streamed_response import StreamedResponse
+from llmmanager.json_format.codec import InvalidRequest
+from llmmanager.json_format.json_text import dump
 
 _RULES = "responseValidation"
 

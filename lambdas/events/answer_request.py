@@ -8,11 +8,11 @@ from typing import Any
 
 from lambdas.events.message_formats import InlineRequest, StoredRequest
 from lambdas.shared import stored_requests
-from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.converse_request import read_request, send_request
 from lambdas.shared.idempotency import IdempotencyError, idempotency_problem, run_once
-from lambdas.shared.json_text import InvalidJson, parse
 from lambdas.shared.problems import Problem, problem_from_error
+from llmmanager.json_format.codec import InvalidRequest
+from llmmanager.json_format.json_text import InvalidJson, parse
 
 # Time to store and send the answer before Lambda's timeout.
 MARGIN_SECONDS = 10.0

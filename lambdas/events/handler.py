@@ -12,8 +12,8 @@ from lambdas.events.answer_request import Outcome, answer_request, answer_reques
 from lambdas.events.message_formats import InlineRequest, read_text
 from lambdas.events.queue_messages import QueueMessage, process_message
 from lambdas.shared import clients
-from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.function_log import logger
+from llmmanager.json_format.codec import InvalidRequest
 
 # Lambda's limit for a response is 6 MB.
 _MAX_RETURNED_BYTES = 5_000_000

@@ -8,9 +8,9 @@ import re
 from lambdas.batch.execution import start_execution
 from lambdas.contract import JSON_LINES_SUFFIX, BucketPrefix
 from lambdas.events.message_formats import BatchFile
-from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.function_log import logger
 from lambdas.shared.settings import batch_settings
+from llmmanager.json_format.codec import InvalidRequest
 
 _DIGEST_BYTES = 12
 _STEM_LENGTH = 40

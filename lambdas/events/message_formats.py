@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lambdas.contract import JSON_LINES_SUFFIX, BucketPrefix, DetailType, EventSource
-from lambdas.shared.codec import MAX_ID_LENGTH, InvalidRequest
-from lambdas.shared.json_text import InvalidJson, parse
 from lambdas.shared.problems import Problem
 from lambdas.shared.stored_requests import is_request_id, request_key
+from llmmanager.json_format.codec import MAX_ID_LENGTH, InvalidRequest
+from llmmanager.json_format.json_text import InvalidJson, parse
 
 MAX_KEY_LENGTH = 256
 OWN_OUTCOME: Final = "own-outcome"

@@ -29,11 +29,11 @@ from lambdas.events.message_formats import (
     read_text,
 )
 from lambdas.shared import clients
-from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.function_log import log_unexpected, logger
 from lambdas.shared.idempotency import InProgress, run_once
 from lambdas.shared.problems import Problem
 from lambdas.shared.settings import event_settings
+from llmmanager.json_format.codec import InvalidRequest
 
 # Delays of 5, 20, 80 and 320 s. Together they last longer than the idempotency record of a stopped function.
 _FIRST_DELAY_SECONDS = 5

@@ -14,10 +14,10 @@ from lambdas.contract import DetailType
 from lambdas.events.answer_request import Outcome
 from lambdas.events.message_formats import InlineRequest, Job
 from lambdas.shared import clients, stored_requests
-from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.event_bus import publish
 from lambdas.shared.problems import Problem
 from lambdas.shared.settings import batch_settings, event_settings
+from llmmanager.json_format.codec import InvalidRequest
 
 NOT_TAKEN: Final = "reply-not-taken"
 

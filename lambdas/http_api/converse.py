@@ -5,9 +5,9 @@ from __future__ import annotations
 from lambdas.http_api import async_requests
 from lambdas.http_api.http_response import HttpResponse
 from lambdas.http_api.idempotency_key import run_with_key
-from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.converse_request import ConverseRequest, read_request, send_request
 from lambdas.shared.http_request import HttpRequest
+from llmmanager.json_format.codec import InvalidRequest
 
 # Time to write the response before API Gateway's timeout.
 _MARGIN_SECONDS = 1.0

@@ -10,8 +10,8 @@ from lambdas.http_api.http_response import HttpResponse
 from lambdas.http_api.large_responses import MAX_BODY_BYTES, redirect_to_stored
 from lambdas.shared.function_log import logger
 from lambdas.shared.http_request import HttpRequest
-from lambdas.shared.json_text import dump
 from lambdas.shared.problems import Problem, problem_from_error
+from llmmanager.json_format.json_text import dump
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -19,11 +19,11 @@ from lambdas.api_keys.key_text import KEY_ID, new_key, new_key_id
 from lambdas.http_api.http_response import HttpResponse
 from lambdas.http_api.idempotency_key import id_with_key
 from lambdas.shared import clients
-from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.http_request import HttpRequest
 from lambdas.shared.manager import catalog
 from lambdas.shared.problems import Problem, not_found
 from lambdas.shared.settings import key_table, model_settings
+from llmmanager.json_format.codec import InvalidRequest
 
 
 def create(request: HttpRequest) -> HttpResponse:

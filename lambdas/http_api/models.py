@@ -6,11 +6,11 @@ from typing import Any
 from urllib.parse import unquote
 
 from lambdas.http_api.http_response import HttpResponse
-from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.http_request import HttpRequest
 from lambdas.shared.manager import catalog
 from lambdas.shared.problems import not_found
 from lambdas.shared.settings import model_settings
+from llmmanager.json_format.codec import InvalidRequest
 
 
 def get(_request: HttpRequest) -> HttpResponse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from lambdas.shared.codec import InvalidRequest
+from llmmanager.json_format.codec import InvalidRequest
 
 FEATURE_FALLBACK = "featureFallback"
 MAX_COST_MULTIPLE = "maxCostMultiple"

@@ -12,7 +12,6 @@ from lambdas.shared.answer_options import (
     read_feature_fallback,
     read_max_cost_multiple,
 )
-from lambdas.shared.codec import InvalidRequest, decode_request, encode_response
 from lambdas.shared.function_log import log_payload
 from lambdas.shared.manager import RequestTargets, check_price, choose_targets, llm_manager, model_ids
 from lambdas.shared.metrics import recorded
@@ -20,6 +19,7 @@ from lambdas.shared.problems import answers_rejected
 from lambdas.shared.s3_locations import location_problems
 from lambdas.shared.shared_cooldowns import count_all_cooling
 from llmmanager import BedrockConverseRequest, LLMManager, ResponseValidationConfig
+from llmmanager.json_format.codec import InvalidRequest, decode_request, encode_response
 
 _RULES = "responseValidation"
 # The fields of a request beside those of Converse.

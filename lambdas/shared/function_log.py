@@ -6,9 +6,9 @@ import traceback
 
 from aws_lambda_powertools import Logger
 
-from lambdas.shared.codec import encode_request
 from lambdas.shared.settings import log_payloads
 from llmmanager import BedrockConverseRequest, BedrockResponse
+from llmmanager.json_format.codec import encode_request
 
 logger = Logger()
 

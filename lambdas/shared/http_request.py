@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lambdas.contract import GATEWAY_SECONDS
-from lambdas.shared.codec import InvalidRequest
-from lambdas.shared.json_text import InvalidJson, parse
+from llmmanager.json_format.codec import InvalidRequest
+from llmmanager.json_format.json_text import InvalidJson, parse
 
 # Items on a page: at most, and if the caller sets no limit.
 MAX_PAGE: Final = 100

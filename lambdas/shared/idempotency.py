@@ -22,10 +22,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lambdas.contract import TableAttribute
 from lambdas.shared import clients
 from lambdas.shared.function_log import logger
-from lambdas.shared.json_text import dump
 from lambdas.shared.problems import Problem
 from lambdas.shared.settings import batch_settings, request_table
 from lambdas.shared.stored_requests import answer_key
+from llmmanager.json_format.json_text import dump
 
 # How long a key is stored.
 EXPIRY_SECONDS = 24 * 3600

@@ -8,7 +8,6 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from lambdas.shared import clients
-from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.settings import model_settings
 from lambdas.shared.shared_cooldowns import cooldowns
 from llmmanager import (
@@ -20,6 +19,7 @@ from llmmanager import (
     UnifiedModelManager,
 )
 from llmmanager.bedrock.catalog.dynamodb_store import DynamoDBStore
+from llmmanager.json_format.codec import InvalidRequest
 
 if TYPE_CHECKING:
     from llmmanager import ParallelLLMManager

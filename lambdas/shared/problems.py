@@ -11,11 +11,11 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
 from lambdas.contract import PROBLEM_TYPE_PREFIX
-from lambdas.shared.codec import InvalidRequest, encode_response, encode_totals
 from lambdas.shared.function_log import log_unexpected, logger
 from lambdas.shared.problem_types import PROBLEM_TYPES
 from llmmanager import AuthenticationError, BedrockResponse, RequestValidationError, RetryExhaustedError
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import DeadlineExceededError, QuotaExceededError
+from llmmanager.json_format.codec import InvalidRequest, encode_response, encode_totals
 
 _RETRY_AFTER_SECONDS = 5
 # Codes with which S3, Step Functions, SQS and DynamoDB throttle, after the client's own retries.

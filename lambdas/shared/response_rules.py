@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.json_schema import schema_problems, violations
-from lambdas.shared.json_text import InvalidJson, parse
 from lambdas.shared.linear_regex import InvalidPattern, LinearRegex
 from llmmanager import BedrockResponse, ResponseValidationConfig, ValidationResult
+from llmmanager.json_format.codec import InvalidRequest
+from llmmanager.json_format.json_text import InvalidJson, parse
 
 FIELD = "responseValidation"
 MAX_RETRIES = 5

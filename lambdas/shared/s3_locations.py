@@ -12,6 +12,8 @@ from lambdas.shared.settings import batch_settings
 from llmmanager.bedrock.validation.request_problems import MAX_PROBLEMS
 
 _URI = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
+# The key is spelled in one of these ways, or with an escape.
+_LOCATION = re.compile(rb"s3Location|s3_location|\\u")
 
 
 def location_problems(fields: Mapping[str, Any]) -> list[str]:
@@ -22,6 +24,12 @@ def location_problems(fields: Mapping[str, Any]) -> list[str]:
     """
     found = (problem for name, value in fields.items() for problem in _problems(value, name))
     return list(islice(found, MAX_PROBLEMS + 1))
+
+
+def line_problems(line: bytes, fields: Mapping[str, Any]) -> list[str]:
+    """Return the problems of the S3 files in a line of a batch file, given also the fields of its request."""
+    # Most records have no files, and searching the bytes is faster than walking the record.
+    return location_problems(fields) if _LOCATION.search(line) else []
 
 
 def _problems(value: Any, path: str) -> Iterator[str]:

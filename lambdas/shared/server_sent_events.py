@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from lambdas.shared.json_text import dump
+from llmmanager.json_format.json_text import dump
 
 CONTENT_TYPE: Final = "text/event-stream; charset=utf-8"
 

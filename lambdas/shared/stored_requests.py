@@ -22,8 +22,8 @@ from botocore.exceptions import ClientError
 
 from lambdas.contract import BucketPrefix
 from lambdas.shared import clients
-from lambdas.shared.json_text import dump
 from lambdas.shared.settings import batch_settings
+from llmmanager.json_format.json_text import dump
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _MISSING = {"NoSuchKey", "404", "NotFound"}

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambdas.shared.http_request import IDEMPOTENCY_HEADER
-from lambdas.shared.json_text import dump
 from lambdas.streamed_response import StreamedResponse
 from lambdas.streaming_api.api_error import RequestFailed, api_error, invalid_answer
 from lambdas.streaming_api.api_request import ApiRequest
@@ -16,6 +15,7 @@ from lambdas.streaming_api.client_api import ClientApi, R
 from lambdas.streaming_api.model_call import ModelCall, read_call
 from lambdas.streaming_api.response_headers import answer_headers, json_headers
 from lambdas.streaming_api.streamed_answer import StreamedAnswer
+from llmmanager.json_format.json_text import dump
 
 
 def respond(request: ApiRequest, api: ClientApi[R]) -> StreamedResponse:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from lambdas.shared.json_text import InvalidJson, parse
 from lambdas.streaming_api.mapping_error import MappingError
 from lambdas.streaming_api.tool_names import ToolIds, accepted_name
 from lambdas.streaming_api.turns import Part, Role
+from llmmanager.json_format.json_text import InvalidJson, parse
 
 
 class ContentBlock(NamedTuple):

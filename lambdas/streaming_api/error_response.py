@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from lambdas.shared.function_log import logger
-from lambdas.shared.json_text import dump
 from lambdas.streamed_response import StreamedResponse
 from lambdas.streaming_api.api_error import ApiError
 from lambdas.streaming_api.response_headers import json_headers
+from llmmanager.json_format.json_text import dump
 
 
 def error_response(error: ApiError, *, request_id: str, anthropic: bool) -> StreamedResponse:

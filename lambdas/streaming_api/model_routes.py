@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from lambdas.shared.json_text import dump
 from lambdas.shared.settings import model_aliases
 from lambdas.streamed_response import StreamedResponse
 from lambdas.streaming_api.api_request import ApiRequest, uses_anthropic_format
 from lambdas.streaming_api.model_call import find_targets, resolve_name
 from lambdas.streaming_api.response_headers import json_headers
 from llmmanager import ConfigurationError
+from llmmanager.json_format.json_text import dump
 
 # The time from which on a model is available is not known. The field is required.
 _CREATED = 0

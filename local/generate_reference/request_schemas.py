@@ -8,11 +8,11 @@ from typing import Final
 from lambdas.api_keys import key_request
 from lambdas.batch import batch_request, options
 from lambdas.shared import response_rules
-from lambdas.shared.codec import MAX_ID_LENGTH, REQUEST_FIELDS
 from lambdas.shared.converse_request import OPTION_FIELDS
 from lambdas.shared.json_schema import KEYWORDS, MAX_PATTERNS
 from lambdas.shared.linear_regex import MAX_PATTERN
 from llmmanager.bedrock.validation.converse_schema import CONVERSE_REQUEST
+from llmmanager.json_format.codec import MAX_ID_LENGTH, REQUEST_FIELDS
 from local.generate_reference.schemas import (
     ANY_OBJECT,
     SOME_TEXT,

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from functools import cache, partial
 from typing import Any
 
-from lambdas.shared.json_text import dump
 from lambdas.shared.server_sent_events import event
 from lambdas.streamed_response import StreamedResponse
 from lambdas.streaming_api.answer_route import respond
@@ -18,6 +17,7 @@ from lambdas.streaming_api.messages.request import MessagesRequest, read_message
 from lambdas.streaming_api.messages.stream import message_events
 from lambdas.streaming_api.response_headers import json_headers
 from llmmanager import BedrockResponse, StreamingResponse
+from llmmanager.json_format.json_text import dump
 
 _BETA_HEADER = "anthropic-beta"
 

@@ -12,10 +12,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from lambdas.shared.json_text import InvalidJson, parse
 from lambdas.streaming_api.json_fields import read_text
 from lambdas.streaming_api.mapping_error import MappingError
 from lambdas.streaming_api.media import read_base64
+from llmmanager.json_format.json_text import InvalidJson, parse
 
 _PREFIX = "converse:"
 

@@ -10,9 +10,9 @@ from lambdas.batch import pending, worker
 from lambdas.batch.storage import BatchStorage
 from lambdas.batch.worker import Budget
 from lambdas.http_api.handler import handler
-from lambdas.shared.codec import decode_record
-from lambdas.shared.json_text import dump_line
 from llmmanager import Deadline, estimate_cost
+from llmmanager.json_format.codec import decode_record
+from llmmanager.json_format.json_text import dump_line
 from llmmanager.testing import Fault
 from tests.waiting import DeadlineWhen
 

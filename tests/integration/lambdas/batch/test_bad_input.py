@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lambdas.batch.batch_input import InvalidBatch
-from lambdas.shared.text_encoding import unsupported_format, without_byte_order_mark
+from llmmanager.json_format.text_encoding import unsupported_format, without_byte_order_mark
 
 # The batches of one test lie in one bucket, each under a name of its own.
 MANY = settings(

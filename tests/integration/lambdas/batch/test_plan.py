@@ -10,15 +10,16 @@ import lzma
 import re
 import tarfile
 import zipfile
+from functools import partial
 
 import boto3
 import pytest
 
 from lambdas.batch import plan
-from lambdas.batch import records as batch_records
 from lambdas.batch.batch_input import InvalidBatch
 from lambdas.batch.object_writer import PART_BYTES, ObjectWriter
 from lambdas.batch.storage import BatchStorage
+from llmmanager.batch_files import records as batch_records
 
 REJECTED_INPUTS = [
     ("text", "input: must be a JSON object"),
@@ -341,7 +342,7 @@ def test_records_larger_than_a_chunk_of_s3_are_read(machine, records):
 
 
 def test_a_line_beyond_the_limit_is_rejected_and_the_others_are_planned(machine, records, monkeypatch):
-    monkeypatch.setattr(plan, "read_files", lambda files: batch_records.read_files(files, max_line_bytes=300))
+    monkeypatch.setattr(plan, "read_files", partial(batch_records.read_files, max_line_bytes=300))
     one, two = records(2)
     uri = machine.put([one, b"x" * 3_000_000 + b"\n", two])
 

@@ -16,9 +16,9 @@ from lambdas.batch.parts import PartWriter
 from lambdas.batch.storage import BatchStorage
 from lambdas.batch.worker import NoProgress, TimeBudget
 from lambdas.shared import shared_cooldowns
-from lambdas.shared.json_text import dump_line
 from llmmanager import Deadline
 from llmmanager.bedrock.transport import converse_api
+from llmmanager.json_format.json_text import dump_line
 from llmmanager.testing import Fault
 from tests.waiting import PATIENCE_SECONDS, SILENCE_SECONDS, DeadlineWhen, wait_until
 

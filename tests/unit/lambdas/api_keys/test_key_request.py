@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from lambdas.api_keys.allowed_targets import AllowedTargets
 from lambdas.api_keys.key_request import KeyRequest, read_key_request
-from lambdas.shared.codec import InvalidRequest
 from llmmanager.bedrock.catalog.catalog_entries import Catalog
 from llmmanager.bedrock.catalog.names import NameResolver
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
+from llmmanager.json_format.codec import InvalidRequest
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 CONFIGURED = AllowedTargets(("Nova Lite", "Nova Micro"), ("us-east-1", "eu-central-1"))

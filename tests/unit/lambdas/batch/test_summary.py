@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from lambdas.batch.results import with_earlier
 from lambdas.batch.storage import Plan
 from lambdas.batch.summary import Totals
+from llmmanager.batch_files.results import with_earlier
 
 STARTED = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lambdas.events.inbox import batch_id
 from lambdas.events.message_formats import BatchFile, InlineRequest, StoredRequest, read, read_text
-from lambdas.shared.codec import InvalidRequest
+from llmmanager.json_format.codec import InvalidRequest
 
 GOLDEN = Path(__file__).parent / "golden"
 RECORD = {

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.response_rules import read_rules
 from llmmanager import BedrockResponse
+from llmmanager.json_format.codec import InvalidRequest
 
 SCHEMA = {
     "type": "object",

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lambdas.shared.codec import (
+from llmmanager import BedrockConverseRequest, BedrockResponse
+from llmmanager.json_format.codec import (
     InvalidRequest,
     decode_record,
     decode_request,
@@ -18,8 +19,7 @@ from lambdas.shared.codec import (
     last_error,
     record_id,
 )
-from lambdas.shared.json_text import dump, parse
-from llmmanager import BedrockConverseRequest, BedrockResponse
+from llmmanager.json_format.json_text import dump, parse
 
 # Without limits of time, for busy machines.
 PATIENTLY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
-from llmmanager import BedrockConverseRequest, BedrockResponse
+from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.json_codec import decode_bytes, encode_bytes
 from llmmanager.bedrock.models.message_text import as_messages
-from llmmanager.bedrock.models.parallel_structures import ValidatedConverseRequest
+from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest, ValidatedConverseRequest
 from llmmanager.bedrock.models.usage import USAGE_ALIASES
 from llmmanager.bedrock.validation.request import CONVERSE_FIELDS, check_request
 from llmmanager.bedrock.validation.request_problems import MAX_PROBLEMS

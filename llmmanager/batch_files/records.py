@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lambdas.batch.id_set import IdSet
-from lambdas.shared.codec import (
+from llmmanager.batch_files.id_set import IdSet
+from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
+from llmmanager.json_format.codec import (
     MAX_ID_LENGTH,
     InvalidRequest,
     decode_record,
@@ -16,15 +16,14 @@ from lambdas.shared.codec import (
     is_encoded,
     record_id,
 )
-from lambdas.shared.json_text import InvalidJson, dump_line, parse
-from lambdas.shared.s3_locations import location_problems
-from lambdas.shared.text_encoding import without_byte_order_mark
-from llmmanager import BedrockConverseRequest
+from llmmanager.json_format.json_text import InvalidJson, dump_line, parse
+from llmmanager.json_format.text_encoding import without_byte_order_mark
 
 # Bedrock's limit for files inside a request. Larger files must be in S3 (`s3Location`).
 MAX_LINE_BYTES = 25_000_000
-# The key is spelled in one of these ways, or with an escape.
-_LOCATION = re.compile(rb"s3Location|s3_location|\\u")
+
+FieldCheck = Callable[[bytes, Mapping[str, Any]], Sequence[str]]
+"""Returns the problems of a record that is valid otherwise, given its line and the fields of its request."""
 
 
 @dataclass(frozen=True)
@@ -85,14 +84,18 @@ class InputFile:
 
 
 def read_records(
-    chunks: Iterable[bytes], *, max_line_bytes: int = MAX_LINE_BYTES, model_ids: tuple[str, ...] = ()
+    chunks: Iterable[bytes],
+    *,
+    check: FieldCheck | None,
+    max_line_bytes: int = MAX_LINE_BYTES,
+    model_ids: tuple[str, ...] = (),
 ) -> Iterator[Record | Rejected]:
     """Return what `read_files` returns for one file."""
-    return read_files([InputFile(chunks, model_ids=model_ids)], max_line_bytes=max_line_bytes)
+    return read_files([InputFile(chunks, model_ids=model_ids)], check=check, max_line_bytes=max_line_bytes)
 
 
 def read_files(
-    files: Iterable[InputFile], *, max_line_bytes: int = MAX_LINE_BYTES
+    files: Iterable[InputFile], *, check: FieldCheck | None, max_line_bytes: int = MAX_LINE_BYTES
 ) -> Iterator[Record | Rejected]:
     """Yield every line of JSON Lines files that is not blank, as a record or rejected.
 
@@ -100,6 +103,7 @@ def read_files(
     are in memory.
 
     Args:
+        check: a further check of each valid record; None for none.
         max_line_bytes: a longer line is rejected, and never in memory as a whole.
     """
     seen = IdSet()
@@ -108,7 +112,7 @@ def read_files(
             if line is None:
                 yield Rejected(number, None, (f"record: must be at most {max_line_bytes} bytes",), file.name)
             elif line.strip():
-                entry = _read(number, line, seen, file)
+                entry = _read(number, line, seen, file, check=check)
                 yield replace(entry, file=file.name) if isinstance(entry, Rejected) else entry
 
 
@@ -146,13 +150,16 @@ def split_lines(chunks: Iterable[bytes], *, max_bytes: int) -> Iterator[bytes | 
         yield line()
 
 
-def _read(number: int, line: bytes, seen: IdSet, file: InputFile) -> Record | Rejected:
+def _read(
+    number: int, line: bytes, seen: IdSet, file: InputFile, *, check: FieldCheck | None
+) -> Record | Rejected:
     data = None
     try:
         data = parse(line)
         default_id = f"{file.id_prefix}line-{number}"
         request = decode_record(data, default_id=default_id, model_ids=file.model_ids)
-        _check_locations(line, data)
+        if check and (problems := check(line, data.get("modelInput", data))):
+            raise InvalidRequest(problems)
     except InvalidJson as error:
         return Rejected(number, None, (f"record: {error}",))
     except InvalidRequest as error:
@@ -164,9 +171,3 @@ def _read(number: int, line: bytes, seen: IdSet, file: InputFile) -> Record | Re
         reason = f"recordId: {request.request_id!r} is also the id of an earlier line"
         return Rejected(number, request.request_id, (reason,))
     return Record(number, request, line.strip() if is_encoded(data) else None)
-
-
-def _check_locations(line: bytes, data: dict[str, Any]) -> None:
-    # Most records have no files, and searching the bytes is faster than walking the record.
-    if _LOCATION.search(line) and (problems := location_problems(data.get("modelInput", data))):
-        raise InvalidRequest(problems)

@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from typing import Any, NoReturn
 
-from lambdas.shared.text_encoding import SIGNATURE_BYTES, unsupported_format, without_byte_order_mark
+from llmmanager.json_format.text_encoding import SIGNATURE_BYTES, unsupported_format, without_byte_order_mark
 
 # Far deeper than any Converse request. The code that processes the value is recursive.
 MAX_DEPTH = 100

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lambdas.shared.codec import encode_request, encode_response, encode_totals, last_error
-from llmmanager import BedrockConverseRequest, BedrockResponse
+from llmmanager.bedrock.models.bedrock_response import BedrockResponse
+from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
+from llmmanager.json_format.codec import encode_request, encode_response, encode_totals, last_error
 
 ANSWERED = "answered"
 FAILED = "failed"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.batch.id_set import IdSet
+from llmmanager.batch_files.id_set import IdSet
 
 
 @given(st.lists(st.text(max_size=5)))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lambdas.shared.json_text import MAX_DEPTH, InvalidJson, dump, dump_line, parse
+from llmmanager.json_format.json_text import MAX_DEPTH, InvalidJson, dump, dump_line, parse
 
 # Without limits of time, for busy machines.
 PATIENTLY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

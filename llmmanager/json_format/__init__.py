@@ -1,0 +1,1 @@
+"""JSON texts, and the JSON form of requests and responses."""
