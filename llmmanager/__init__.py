@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         ParallelResponse,
     )
     from llmmanager.bedrock.models.streaming_response import StreamingResponse
+    from llmmanager.bedrock.models.token_count import InputTokenCount
     from llmmanager.bedrock.pricing import estimate_cost
     from llmmanager.llm_manager import LLMManager
     from llmmanager.parallel_llm_manager import ParallelLLMManager
@@ -82,6 +83,7 @@ _EXPORTS = {
         "ParallelResponse",
     ),
     f"{_MODELS}.streaming_response": ("StreamingResponse",),
+    f"{_MODELS}.token_count": ("InputTokenCount",),
     f"{_EXCEPTIONS}.llm_manager_exceptions": (
         "AuthenticationError",
         "ConfigurationError",
@@ -110,6 +112,7 @@ __all__ = [
     "Deadline",
     "DeadlineExceededError",
     "FailureHandlingStrategy",
+    "InputTokenCount",
     "LLMManager",
     "LLMManagerError",
     "LoadBalancingStrategy",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
-from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError, LLMManagerError
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
 from llmmanager.bedrock.invocation.invoker import Invoker
 from llmmanager.bedrock.invocation.known_quotas import KnownQuotas, check_reserve, check_share
 from llmmanager.bedrock.invocation.manager_resources import ManagerResources
@@ -25,14 +26,20 @@ from llmmanager.bedrock.models.model_quota import ModelQuota
 from llmmanager.bedrock.models.streaming_response import StreamingResponse
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.bedrock.routing.quota_pacing import ONE_CALL, ManagerQuotas, QuotaPatience
-from llmmanager.bedrock.transport.clients import MAX_CONNECTIONS, ClientPool
-from llmmanager.bedrock.transport.credentials import NO_CREDENTIALS
+from llmmanager.bedrock.transport.clients import (
+    MAX_CONNECTIONS,
+    ClientPool,
+    check_max_connections,
+    check_timeout,
+)
 from llmmanager.bedrock.transport.sessions import account_key
 from llmmanager.bedrock.validation.request import ValidRequest, build_request
 
 if TYPE_CHECKING:
     from llmmanager.bedrock.models.attempt_guard import AttemptGuard
     from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
+    from llmmanager.bedrock.models.token_count import InputTokenCount
+    from llmmanager.bedrock.tokens.token_counter import TokenCounter
 
 __all__ = ["LLMManager"]
 
@@ -87,19 +94,8 @@ class LLMManager:
         _check("unified_model_manager", unified_model_manager, UnifiedModelManager)
         _check("cooldowns", cooldowns, Cooldowns)
         _check("default_inference_config", default_inference_config, Mapping)
-        if (
-            isinstance(timeout, bool)
-            or not isinstance(timeout, int | float)
-            or not 0 < timeout < float("inf")
-        ):
-            raise ConfigurationError(
-                f"timeout must be a number of seconds above 0 (got {timeout!r})", {"timeout": timeout}
-            )
-        if isinstance(max_connections, bool) or not isinstance(max_connections, int) or max_connections < 1:
-            raise ConfigurationError(
-                f"max_connections must be an integer of at least 1 (got {max_connections!r})",
-                {"max_connections": max_connections},
-            )
+        check_timeout(timeout)
+        check_max_connections(max_connections)
         self._default_inference_config = dict(default_inference_config or {})
         self._retry_config = retry_config or RetryConfig()
         self._clients = ClientPool(
@@ -300,6 +296,38 @@ class LLMManager:
             skipped_models=skipped_models,
         )
 
+    def count_tokens(
+        self,
+        messages: str | list[dict[str, Any]],
+        system: list[dict[str, Any]] | None = None,
+        tool_config: dict[str, Any] | None = None,
+        *,
+        model: str | None = None,
+    ) -> InputTokenCount:
+        """Return the number of input tokens of a request, from Bedrock's CountTokens, which is free.
+
+        The number is an upper estimate if no region counts tokens for the model.
+
+        Args:
+            messages, system, tool_config: as in `converse`.
+            model: one of the manager's models; None for the first one.
+
+        Raises:
+            RequestValidationError: the request is invalid for the model.
+            ConfigurationError: `model` is not one of the manager's models.
+        """
+        model_id = self._targets.model_id(model)
+        parameters = {"messages": messages, "system": system, "tool_config": tool_config}
+        request = build_request(parameters, model_ids=(model_id,))
+        regions = self._targets.regions_of(model_id)
+        return self._token_counter.count(request.fields, model_id=model_id, regions=regions)
+
+    @cached_property
+    def _token_counter(self) -> TokenCounter:
+        from llmmanager.bedrock.tokens.token_counter import TokenCounter
+
+        return TokenCounter(partial(self._clients.client, "bedrock-runtime"))
+
     def get_available_models(self) -> list[str]:
         """Return the configured models."""
         return list(self._models)
@@ -326,25 +354,7 @@ class LLMManager:
             A dict with `valid` (bool), `errors` and `warnings` (lists of messages),
             `model_region_combinations` (number) and `auth_status` ("configured" or "missing").
         """
-        errors = []
-        combinations = len(self._targets.groups())
-        if not combinations:
-            errors.append(f"no model can be called in {', '.join(self._targets.regions)}")
-        auth_status = "configured"
-        try:
-            if not self._clients.has_credentials():
-                errors.append(NO_CREDENTIALS)
-                auth_status = "missing"
-        except LLMManagerError as error:
-            errors.append(str(error))
-            auth_status = "missing"
-        return {
-            "valid": not errors,
-            "errors": errors,
-            "warnings": [*self._targets.warnings, *self._targets.gaps()],
-            "model_region_combinations": combinations,
-            "auth_status": auth_status,
-        }
+        return self._resources.check_configuration()
 
     def refresh_model_data(self) -> None:
         """Refresh the models of the configured regions from Bedrock.

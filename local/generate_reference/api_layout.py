@@ -47,7 +47,8 @@ SECTIONS: Final = (
                 "[cooldowns](guides/failover-and-retries.md#cooldowns), [quotas](guides/quotas.md), "
                 "[deadlines](guides/deadlines.md), [messages](guides/messages.md), "
                 "[managed prompts](guides/messages.md#managed-prompts), "
-                "[structured output](guides/messages.md#structured-output), [errors](guides/errors.md).",
+                "[structured output](guides/messages.md#structured-output), "
+                "[tokens and caching](guides/tokens-and-caching.md), [errors](guides/errors.md).",
             ),
             Entry("ParallelLLMManager", guide="Guide: [many requests at once](guides/parallel.md)."),
         ),
@@ -114,8 +115,9 @@ SECTIONS: Final = (
         ),
     ),
     Section(
-        "Costs",
+        "Tokens and costs",
         (
+            Entry("InputTokenCount", guide="Guide: [tokens and caching](guides/tokens-and-caching.md)."),
             Entry("estimate_cost", guide="Guide: [costs](guides/costs.md)."),
             Entry(
                 "PlannedAttempt",

@@ -49,6 +49,7 @@ def count_tokens(request: ApiRequest) -> StreamedResponse:
     # Imported here, because most requests are messages.
     from lambdas.shared.manager import model_ids
     from lambdas.streaming_api.api_error import RequestFailed, api_error
+    from lambdas.streaming_api.messages.count_tokens import count_headers, count_request
     from lambdas.streaming_api.messages.request import read_count_tokens
     from lambdas.streaming_api.model_call import find_targets
     from lambdas.streaming_api.requested_models import requested_models
@@ -59,17 +60,18 @@ def count_tokens(request: ApiRequest) -> StreamedResponse:
     ids = model_ids(targets)
     mapped = read_count_tokens(body, model_ids=ids, betas=_betas(request))
     try:
-        counted = _token_counter().count(mapped, model_id=ids[0], regions=targets.regions)
+        count = count_request(_token_counter(), mapped, model_id=ids[0], regions=targets.regions)
     except RequestValidationError as error:
         raise RequestFailed(api_error(error, reference=request.id, origins=mapped.origins)) from error
-    return StreamedResponse(200, {**json_headers(request.id), **counted.headers}, [dump(counted.document)])
+    headers = {**json_headers(request.id), **count_headers(count)}
+    return StreamedResponse(200, headers, [dump({"input_tokens": count.input_tokens})])
 
 
 @cache
 def _token_counter() -> Any:
-    from lambdas.streaming_api.messages.count_tokens import TokenCounter
+    from lambdas.streaming_api.messages.count_tokens import new_counter
 
-    return TokenCounter.with_own_clients()
+    return new_counter()
 
 
 def _betas(request: ApiRequest) -> list[str]:

@@ -12,8 +12,10 @@ _BYTES_PER_TOKEN = 4
 _SMALL_BODY = 16_000
 # Maximum output of a model with unknown limits if `maxTokens` is not set.
 _DEFAULT_MAX_OUTPUT = 4096
-_MEDIA_TOKENS = {"image": 1_600, "video": 10_000, "audio": 2_000}
-_MAX_DOCUMENT_TOKENS = 50_000
+MEDIA_TOKENS = {"image": 1_600, "video": 10_000, "audio": 2_000}
+"""Typical tokens of a file by the kind of its block."""
+MAX_DOCUMENT_TOKENS = 50_000
+"""The most tokens that a document is estimated at."""
 
 
 def reserved_tokens(request: Mapping[str, Any], body: bytes, model_id: str) -> int:
@@ -67,7 +69,7 @@ def input_tokens(request: Mapping[str, Any], body: bytes) -> int:
     if size > _SMALL_BODY:
         for kind, data in _media(request):
             size -= len(data) * 4 // 3
-            media += _MEDIA_TOKENS.get(kind, min(len(data) // _BYTES_PER_TOKEN, _MAX_DOCUMENT_TOKENS))
+            media += MEDIA_TOKENS.get(kind, min(len(data) // _BYTES_PER_TOKEN, MAX_DOCUMENT_TOKENS))
     return max(size, 0) // _BYTES_PER_TOKEN + media
 
 

@@ -78,6 +78,28 @@ class Targets:
             groups = self._groups[key] = tuple(group for group in found if group)
         return groups
 
+    def model_id(self, name: str | None) -> str:
+        """Return the id of a model of the manager by any of its names; of the first model for None.
+
+        Raises:
+            ConfigurationError: the name is unknown, or not of a model of the manager.
+        """
+        if name is None:
+            return self.model_ids[0]
+        model_id = self._catalog.resolve(name).model_id
+        if model_id not in self.model_ids:
+            known = ", ".join(model.requested for model in self._models)
+            raise ConfigurationError(
+                f"model must be one of the manager's models, {known} (got {name!r})", {"model": name}
+            )
+        return model_id
+
+    def regions_of(self, model_id: str) -> tuple[str, ...]:
+        """Return the regions in which a model can be called, in order; all regions if none is known."""
+        groups = (group[0] for group in self.groups())
+        found = [target.region for target in groups if target.model_id == model_id]
+        return tuple(dict.fromkeys(found)) or tuple(self.regions)
+
     def first(self, regions: Sequence[str] | None = None) -> ModelAccess:
         """Return the first target of the first model, preferably in these regions."""
         model = self._models[0]

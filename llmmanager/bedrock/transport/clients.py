@@ -149,3 +149,20 @@ class ClientPool:
             user_agent_extra="llmmanager",
             signature_version="v4" if self._auth.auth_type in NAMED else None,
         )
+
+
+def check_timeout(timeout: float) -> None:
+    """Raise ConfigurationError unless the timeout is a number of seconds above 0."""
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < math.inf:
+        raise ConfigurationError(
+            f"timeout must be a number of seconds above 0 (got {timeout!r})", {"timeout": timeout}
+        )
+
+
+def check_max_connections(max_connections: int) -> None:
+    """Raise ConfigurationError unless the number of connections is an integer of at least 1."""
+    if isinstance(max_connections, bool) or not isinstance(max_connections, int) or max_connections < 1:
+        raise ConfigurationError(
+            f"max_connections must be an integer of at least 1 (got {max_connections!r})",
+            {"max_connections": max_connections},
+        )

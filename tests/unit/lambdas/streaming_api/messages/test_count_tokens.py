@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from lambdas.streaming_api.messages.count_tokens import RequestTokenCount, TokenCounter
+from lambdas.streaming_api.messages.count_tokens import count_headers, count_request, new_counter
 from lambdas.streaming_api.messages.request import read_count_tokens
-from lambdas.streaming_api.messages.token_estimate import estimate_tokens, schema_tokens
-from llmmanager import RequestValidationError
+from llmmanager import InputTokenCount, RequestValidationError
+from llmmanager.bedrock.tokens.token_counter import TokenCounter
 from llmmanager.testing import FakeBedrock, Fault
 from tests.unit.lambdas.streaming_api.messages.anthropic_messages import (
     HAIKU_4_5,
@@ -44,7 +44,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def counter(fake_bedrock: FakeBedrock, clock: Clock) -> TokenCounter:
-    return TokenCounter(lambda region: fake_bedrock.client(region=region), clock=clock)
+    return TokenCounter(lambda region: fake_bedrock.client(region=region), max_regions=2, clock=clock)
 
 
 def request(*messages: Any, model_id: str = HAIKU_4_5, **fields: Any) -> Any:
@@ -53,32 +53,30 @@ def request(*messages: Any, model_id: str = HAIKU_4_5, **fields: Any) -> Any:
 
 
 @pytest.fixture
-def count(counter: TokenCounter) -> Callable[..., RequestTokenCount]:
-    def count(*messages: Any, model_id: str = HAIKU_4_5, **fields: Any) -> RequestTokenCount:
-        return counter.count(
-            request(*messages, model_id=model_id, **fields), model_id=model_id, regions=REGIONS
-        )
+def count(counter: TokenCounter) -> Callable[..., InputTokenCount]:
+    def count(*messages: Any, model_id: str = HAIKU_4_5, **fields: Any) -> InputTokenCount:
+        body = request(*messages, model_id=model_id, **fields)
+        return count_request(counter, body, model_id=model_id, regions=REGIONS)
 
     return count
 
 
 @row("Bedrock counts tokens for the model")
 def test_bedrock_counts_the_tokens_of_the_whole_request(
-    count: Callable[..., RequestTokenCount], fake_bedrock: FakeBedrock
+    count: Callable[..., InputTokenCount], fake_bedrock: FakeBedrock
 ) -> None:
     found = count(system="Be brief.", tools=[WEATHER], thinking={"type": "adaptive"})
-    assert found.document == {"input_tokens": found.input_tokens}
-    assert (found.is_estimated, found.headers) == (False, {})
+    assert (found.is_estimate, found.reason, count_headers(found)) == (False, None, {})
     assert found.input_tokens > count().input_tokens
     (converse,) = [call.body["input"]["converse"] for call in fake_bedrock.calls[:1]]
     assert set(converse) == {"messages", "system", "toolConfig"}
 
 
 def test_a_counted_request_needs_no_max_tokens_and_its_documents_get_valid_names(
-    count: Callable[..., RequestTokenCount], fake_bedrock: FakeBedrock
+    count: Callable[..., InputTokenCount], fake_bedrock: FakeBedrock
 ) -> None:
     given = document(pdf(), title="a?.pdf")
-    assert not count(user(text("Read"), given, given)).is_estimated
+    assert not count(user(text("Read"), given, given)).is_estimate
     content = fake_bedrock.calls[0].body["input"]["converse"]["messages"][0]["content"]
     names = [block["document"]["name"] for block in content if "document" in block]
     assert len(set(names)) == 2
@@ -88,18 +86,18 @@ def test_the_profile_of_a_model_has_the_models_tokens(
     counter: TokenCounter, fake_bedrock: FakeBedrock
 ) -> None:
     profile = f"us.{HAIKU_4_5}"
-    assert not counter.count(request(), model_id=profile, regions=REGIONS).is_estimated
+    assert not count_request(counter, request(), model_id=profile, regions=REGIONS).is_estimate
     assert fake_bedrock.calls[0].invoked_id == HAIKU_4_5
 
 
 @row("not for the model or in two regions, or without the permission")
 @pytest.mark.parametrize("model_id", [OPUS_5_5, NOVA, "arn:aws:bedrock:us-east-1:123456789012:prompt/A"])
 def test_the_tokens_of_other_models_are_estimated_and_bedrock_is_not_asked_again(
-    count: Callable[..., RequestTokenCount], fake_bedrock: FakeBedrock, clock: Clock, model_id: str
+    count: Callable[..., InputTokenCount], fake_bedrock: FakeBedrock, clock: Clock, model_id: str
 ) -> None:
     found = count(model_id=model_id)
-    assert found.headers == {"x-llmmanager-estimated": "true"}
-    assert found.input_tokens == estimate_tokens(request(model_id=model_id).converse)
+    assert count_headers(found) == {"x-llmmanager-estimated": "true"}
+    assert found.reason
     count(model_id=model_id)
     count(model_id=model_id)
     asked = len(fake_bedrock.calls)
@@ -120,42 +118,42 @@ def test_the_tokens_of_other_models_are_estimated_and_bedrock_is_not_asked_again
     ],
 )
 def test_an_error_of_a_region_fails_over_to_the_next_one_and_then_to_the_estimate(
-    count: Callable[..., RequestTokenCount], fake_bedrock: FakeBedrock, error: str
+    count: Callable[..., InputTokenCount], fake_bedrock: FakeBedrock, error: str
 ) -> None:
     fake_bedrock.add_fault(Fault(error=error, region="us-east-1"))
-    assert not count().is_estimated
+    assert not count().is_estimate
     fake_bedrock.add_fault(Fault(error=error))
-    assert count().is_estimated
+    assert count().is_estimate
 
 
 def test_a_transient_error_is_not_remembered(
-    count: Callable[..., RequestTokenCount], fake_bedrock: FakeBedrock
+    count: Callable[..., InputTokenCount], fake_bedrock: FakeBedrock
 ) -> None:
     fake_bedrock.add_fault(Fault(error="ThrottlingException", count=2))
-    assert count().is_estimated
-    assert not count().is_estimated
+    assert count().is_estimate
+    assert not count().is_estimate
 
 
 def test_a_connection_that_breaks_is_an_estimate(
-    count: Callable[..., RequestTokenCount], fake_bedrock: FakeBedrock
+    count: Callable[..., InputTokenCount], fake_bedrock: FakeBedrock
 ) -> None:
     fake_bedrock.add_fault(Fault(reset=True))
-    assert count().is_estimated
+    assert count().is_estimate
 
 
 @row("with `output_config.format`")
 def test_a_schema_is_added_to_the_count(
-    count: Callable[..., RequestTokenCount], fake_bedrock: FakeBedrock
+    count: Callable[..., InputTokenCount], fake_bedrock: FakeBedrock
 ) -> None:
     found = count(output_config={"format": SCHEMA})
-    more = schema_tokens(request(output_config={"format": SCHEMA}).converse)
-    assert found == RequestTokenCount(count().input_tokens + more, is_estimated=True)
+    assert found.is_estimate
+    assert found.input_tokens > count().input_tokens + 300
     assert len(fake_bedrock.calls) == 2
 
 
 @row("of an invalid request")
 def test_an_invalid_request_is_not_counted(
-    count: Callable[..., RequestTokenCount], fake_bedrock: FakeBedrock
+    count: Callable[..., InputTokenCount], fake_bedrock: FakeBedrock
 ) -> None:
     files = [document(pdf()) for _ in range(6)]
     with pytest.raises(RequestValidationError, match="at most 5 documents"):
@@ -164,8 +162,8 @@ def test_an_invalid_request_is_not_counted(
 
 
 def test_own_clients_reach_bedrock(fake_bedrock: FakeBedrock) -> None:
-    counter = TokenCounter.with_own_clients()
-    assert not counter.count(request(), model_id=HAIKU_4_5, regions=REGIONS).is_estimated
+    counter = new_counter()
+    assert not count_request(counter, request(), model_id=HAIKU_4_5, regions=REGIONS).is_estimate
 
 
 def test_missing_credentials_are_an_estimate(
@@ -174,8 +172,8 @@ def test_missing_credentials_are_an_estimate(
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    counter = TokenCounter.with_own_clients()
-    assert counter.count(request(), model_id=HAIKU_4_5, regions=REGIONS).is_estimated
+    counter = new_counter()
+    assert count_request(counter, request(), model_id=HAIKU_4_5, regions=REGIONS).is_estimate
     assert not fake_bedrock.calls
 
 

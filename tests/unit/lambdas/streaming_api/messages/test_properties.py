@@ -12,7 +12,7 @@ from lambdas.streaming_api.field_origins import client_problem
 from lambdas.streaming_api.mapping_error import MappingError
 from lambdas.streaming_api.messages.request import MessagesRequest, read_messages_request
 from lambdas.streaming_api.messages.request_fields import MESSAGES_FIELDS
-from lambdas.streaming_api.messages.token_estimate import estimate_tokens
+from llmmanager.bedrock.tokens.token_estimate import estimate_tokens
 from llmmanager.bedrock.validation.request import CONVERSE_FIELDS, check_request
 from tests.unit.lambdas.streaming_api.messages.anthropic_messages import (
     EPHEMERAL,
@@ -211,7 +211,8 @@ def test_a_request_is_mapped_or_rejected_with_the_path_of_one_of_its_fields(
         path, _ = client_problem(problem, request.origins)
         assert member(path) in body, problem
     assert all(name.isascii() for name in request.ignored)
-    assert estimate_tokens(request.converse) > 0
+    converse = {CONVERSE_FIELDS[name]: value for name, value in request.converse.items()}
+    assert estimate_tokens(converse) > 0
 
 
 @settings(max_examples=300)

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator
 from io import BytesIO
 
-from lambdas.streaming_api.messages.text_tokens import text_tokens
+from llmmanager.bedrock.tokens.text_tokens import text_tokens
 
 _SQUARE = 28
 _IMAGE_TOKENS = 4784

@@ -14,25 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.streaming_api.messages.media_tokens import document_tokens, image_tokens
-from lambdas.streaming_api.messages.text_tokens import text_tokens
-from lambdas.streaming_api.messages.token_estimate import estimate_tokens
+from llmmanager.bedrock.tokens.media_tokens import document_tokens, image_tokens
+from llmmanager.bedrock.tokens.text_tokens import text_tokens
+from llmmanager.bedrock.tokens.token_estimate import estimate_tokens
 from llmmanager.testing import FakeBedrock
-from tests.unit.lambdas.streaming_api.messages.anthropic_messages import (
-    HAIKU_4_5,
-    HELLO,
-    WEATHER,
-    assistant,
-    call,
-    converse,
-    document,
-    image,
-    pdf,
-    plain,
-    result,
-    text,
-    user,
-)
 
 TEXTS = json.loads(Path(__file__).with_name("text_tokens.json").read_text("utf-8"))["texts"]
 IMAGE_FRAME = 16
@@ -123,49 +108,70 @@ def test_a_word_file_is_its_text() -> None:
     assert document_tokens(b"PK\x03\x04", "docx") > 0
 
 
-def test_a_request_is_the_sum_of_its_parts() -> None:
-    def tokens(*messages: Any, **fields: Any) -> int:
-        return estimate_tokens(converse(*messages, **fields))
+def user(*content: Any) -> dict[str, Any]:
+    return {"role": "user", "content": list(content)}
 
-    base = tokens()
-    assert 40 < base < 60
-    assert tokens(system="Be brief.") > base
-    assert tokens(tools=[WEATHER]) > base + 600
-    assert tokens(user(text("Hello"), image(png(512, 384)))) >= base + 266
-    assert tokens(user(text("Hello"), document(pdf()))) >= base + 5000
-    assert tokens(user(text("Hello"), document(plain("word " * 100)))) > base + 100
-    cited = document(plain("word " * 100), citations={"enabled": True})
-    assert tokens(user(text("Hello"), cited)) > base + 100
-    listed = document({"type": "content", "content": [text("word " * 100)]}, citations={"enabled": True})
-    assert tokens(user(text("Hello"), listed)) > base + 100
-    found = {"type": "search_result", "source": "a", "title": "b", "content": [text("word " * 100)]}
-    assert tokens(user(text("Hello"), found)) > base + 100
-    long_result = user(result(content=[text("word " * 100), image(png(512, 384))]))
-    assert tokens(HELLO, assistant(call()), long_result, tools=[WEATHER]) > base + 600 + 100 + 266
-    schema = {"format": {"type": "json_schema", "schema": WEATHER["input_schema"]}}
-    assert tokens(model_ids=(HAIKU_4_5,), output_config=schema) > base + 300
+
+def tokens_of(*content: Any, **fields: Any) -> int:
+    return estimate_tokens({"messages": [user({"text": "Hello"}, *content)], **fields})
+
+
+def document(source: Any, **fields: Any) -> dict[str, Any]:
+    return {"document": {"name": "Report", "format": "pdf", "source": source, **fields}}
+
+
+TOOL = {"toolSpec": {"name": "weather", "inputSchema": {"json": {"type": "object"}}}}
+WORDS = "word " * 100
+IMAGE = {"image": {"format": "png", "source": {"bytes": png(512, 384)}}}
+S3 = {"s3Location": {"uri": "s3://bucket/file"}}
 
 
 @pytest.mark.parametrize(
-    "block",
+    ("block", "least"),
     [
-        {"type": "thinking", "thinking": "word " * 100, "signature": "c2ln"},
-        {"type": "thinking", "thinking": "", "signature": "A" * 800},
-        {"type": "redacted_thinking", "data": "A" * 800},
+        ({"text": WORDS}, 100),
+        (IMAGE, 266),
+        ({"image": {"format": "png", "source": S3}}, 4800),
+        (document({"bytes": b"%PDF-1.4 /Type /Page "}), 5000),
+        (document({"text": WORDS}, format="txt"), 100),
+        (document({"content": [{"text": WORDS}]}), 100),
+        (document(S3), 10_000),
+        ({"video": {"format": "mp4", "source": S3}}, 5000),
+        ({"audio": {"format": "mp3", "source": {"bytes": b"1"}}}, 1000),
+        ({"searchResult": {"source": "a", "title": "b", "content": [{"text": WORDS}]}}, 100),
+        ({"toolUse": {"toolUseId": "1", "name": "weather", "input": {"city": WORDS}}}, 100),
+        ({"toolResult": {"toolUseId": "1", "content": [{"text": WORDS}, IMAGE]}}, 366),
+        ({"toolResult": {"toolUseId": "1", "content": [{"json": {"text": WORDS}}]}}, 100),
+        ({"guardContent": {"text": {"text": WORDS, "qualifiers": ["query"]}}}, 100),
+        ({"guardContent": IMAGE}, 266),
+        ({"citationsContent": {"content": [{"text": WORDS}], "citations": []}}, 100),
+        ({"reasoningContent": {"reasoningText": {"text": WORDS}}}, 100),
+        ({"reasoningContent": {"reasoningText": {"text": "", "signature": "A" * 800}}}, 100),
+        ({"reasoningContent": {"redactedContent": b"A" * 800}}, 100),
     ],
 )
-def test_reasoning_that_is_not_shown_is_counted(block: Any) -> None:
-    request = converse(HELLO, assistant(block, text("Hi")), HELLO)
-    assert estimate_tokens(request) > estimate_tokens(converse(HELLO, assistant(text("Hi")), HELLO)) + 100
+def test_each_block_is_counted(block: Any, least: int) -> None:
+    assert tokens_of(block) >= tokens_of() + least
+
+
+def test_a_request_is_the_sum_of_its_parts() -> None:
+    base = tokens_of()
+    assert 40 < base < 60
+    assert tokens_of(system=[{"text": WORDS}, {"cachePoint": {"type": "default"}}]) >= base + 100
+    assert tokens_of(toolConfig={"tools": [TOOL]}) > base + 600
+    schema = {"type": "json_schema", "structure": {"jsonSchema": {"schema": "{}"}}}
+    assert tokens_of(outputConfig={"textFormat": schema}) > base + 300
+    assert tokens_of({"cachePoint": {"type": "default"}}, outputConfig={"effort": "low"}) == base
+    assert estimate_tokens({}) < base
 
 
 def test_the_estimate_is_not_below_the_count_of_a_call(fake_bedrock: FakeBedrock) -> None:
-    request = converse(user(text("Hello"), image(), document(pdf())), system="Be brief.", tools=[WEATHER])
-    body = {
-        "messages": request["messages"],
-        "system": request["system"],
-        "toolConfig": request["tool_config"],
+    request = {
+        "messages": [user({"text": "Hello"}, IMAGE, document({"bytes": b"%PDF-1.4"}))],
+        "system": [{"text": "Be brief."}],
+        "toolConfig": {"tools": [TOOL]},
     }
     client = fake_bedrock.client(region="us-east-1")
-    counted = client.count_tokens(modelId=HAIKU_4_5, input={"converse": body})["inputTokens"]
+    model_id = "anthropic.claude-haiku-4-5-20251001-v1:0"
+    counted = client.count_tokens(modelId=model_id, input={"converse": request})["inputTokens"]
     assert counted <= estimate_tokens(request)

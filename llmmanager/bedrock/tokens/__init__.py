@@ -1,0 +1,1 @@
+"""Tokens, prompt caching and cost of requests before they are sent."""
