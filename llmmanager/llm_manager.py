@@ -141,6 +141,8 @@ class LLMManager:
             output_config: `textFormat` (a JSON schema), `effort`.
             extra_request_fields: other top-level fields of Converse with their names in Converse, merged
                 last.
+            prompt_cache: "auto" places cache points for each model that supports them; None sends the request
+                with its own only.
             deadline: seconds from now, or a `Deadline`; None for no limit. An attempt or wait starts only if
                 it can end before.
             before_attempt: called with a `PlannedAttempt` before each attempt is sent. An exception that it

@@ -11,10 +11,14 @@ from llmmanager.bedrock.models.json_codec import decode_bytes, encode_bytes
 from llmmanager.bedrock.models.message_text import as_messages
 from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest, ValidatedConverseRequest
 from llmmanager.bedrock.models.usage import USAGE_ALIASES
-from llmmanager.bedrock.validation.request import CONVERSE_FIELDS, check_request
+from llmmanager.bedrock.validation.request import CONVERSE_FIELDS, check_request, prompt_cache_problems
 from llmmanager.bedrock.validation.request_problems import MAX_PROBLEMS
 
-_OWN_FIELDS = {"priority": "priority", "extra_request_fields": "extraRequestFields"}
+_OWN_FIELDS = {
+    "priority": "priority",
+    "extra_request_fields": "extraRequestFields",
+    "prompt_cache": "promptCache",
+}
 REQUEST_FIELDS = CONVERSE_FIELDS | _OWN_FIELDS
 _FIELD_OF = {spelling: name for name, camel in REQUEST_FIELDS.items() for spelling in (name, camel)}
 # Fields that are rejected beside modelInput, and where they belong. Other fields there are ignored.
@@ -197,6 +201,7 @@ def _decode_fields(
     if not isinstance(extra, dict):
         problems.append("extraRequestFields: must be an object")
         extra = {}
+    problems += prompt_cache_problems(fields.get("prompt_cache"), "promptCache")
     reported = {_path(problem) for problem in not_base64}
     converse = {camel: fields[name] for name, camel in CONVERSE_FIELDS.items() if name in fields} | extra
     found, skipped = check_request(converse, model_ids=model_ids)

@@ -48,6 +48,10 @@ _OWN_FIELDS: Final[Mapping[str, Schema]] = {
         "minimum": 0,
         "description": "The order in which the records of a batch start; 0 is the highest priority.",
     },
+    "promptCache": {
+        "const": "auto",
+        "description": "Cache points are placed for each model that supports them.",
+    },
     "extraRequestFields": described(ANY_OBJECT, "Other fields of Converse. They are merged last."),
 }
 _SHARED_OPTIONS: Final[Mapping[str, Schema]] = {

@@ -37,6 +37,7 @@ class ModelData:
         region_prices: on-demand prices that differ from `prices`, by region.
         max_context_tokens, max_output_tokens: the model's limits.
         output_burndown: quota tokens that one output token uses.
+        min_cached_tokens: the shortest prefix that a cache point caches; None without prompt caching.
         supports: supported (True) and unsupported (False) features; unknown ones are missing.
     """
 
@@ -51,6 +52,7 @@ class ModelData:
     max_context_tokens: int | None
     max_output_tokens: int | None
     output_burndown: int | None
+    min_cached_tokens: int | None
     supports: Mapping[str, bool]
 
 
@@ -83,6 +85,7 @@ def model_data(model_id: str) -> ModelData | None:
         max_context_tokens=row.get("max_context"),
         max_output_tokens=row.get("max_output"),
         output_burndown=row.get("burndown"),
+        min_cached_tokens=row.get("cache_min"),
         supports={**dict.fromkeys(row.get("can", ()), True), **dict.fromkeys(row.get("cannot", ()), False)},
     )
 

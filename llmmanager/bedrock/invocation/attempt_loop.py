@@ -87,6 +87,7 @@ class AttemptLoop(Generic[R]):
             request.fields,
             operation=operation,
             enabled=config.enable_feature_fallback,
+            prompt_cache=request.prompt_cache,
         )
         self._send = send
         self._deadline = deadline
@@ -196,7 +197,7 @@ class AttemptLoop(Generic[R]):
             data,
             success=success,
             features_dropped=self._features.left_out(target.model_id),
-            warnings=self._features.warnings(target.model_id),
+            warnings=self._features.warnings(target.model_id, data),
         )
 
     def add_usage(self, target: ModelAccess, metadata: Mapping[str, Any]) -> None:

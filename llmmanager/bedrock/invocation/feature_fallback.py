@@ -15,6 +15,9 @@ from llmmanager.bedrock.invocation.feature_table import (
 )
 from llmmanager.bedrock.transport import converse_api
 
+# The name of a cache point in an encoded request. In a text, its quotes are escaped.
+_CACHE_POINT = b'"cachePoint":'
+
 
 class _Variant:
     """The request without some features. `left_out` are the keys of the removed features."""
@@ -39,18 +42,27 @@ class FeatureFallback:
         request: a valid Converse request. It is not changed.
         operation: "Converse" or "ConverseStream".
         enabled: False sends every feature to every model.
+        prompt_cache: whether cache points are placed for each model.
     """
 
     def __init__(
-        self, memory: FeatureMemory, request: Mapping[str, Any], *, operation: str, enabled: bool
+        self,
+        memory: FeatureMemory,
+        request: Mapping[str, Any],
+        *,
+        operation: str,
+        enabled: bool,
+        prompt_cache: bool = False,
     ) -> None:
         self._memory = memory
         self._request = request
         self._operation = operation
         self._enabled = enabled
+        self._prompt_cache = prompt_cache
+        self._cached: dict[str, Mapping[str, Any]] = {}
         self._remembered: dict[str, tuple[UnsupportedFeature, ...]] = {}
         self._rejected: dict[str, tuple[str, ...]] = {}
-        self._variants: dict[tuple[bool, frozenset[str]], _Variant] = {}
+        self._variants: dict[tuple[str, bool, frozenset[str]], _Variant] = {}
         self._by_model: dict[str, _Variant] = {}
 
     def body(self, model_id: str) -> bytes:
@@ -65,14 +77,25 @@ class FeatureFallback:
         """Return the names of the features removed from the model's request."""
         return tuple(dict.fromkeys(public_name(key) for key in self._variant(model_id).left_out))
 
-    def warnings(self, model_id: str) -> list[str]:
-        """Return a warning for each feature removed from the model's request."""
-        found = ((key, find_feature(key)) for key in self._variant(model_id).left_out)
-        return [
+    def warnings(self, model_id: str, answer: Mapping[str, Any] | None = None) -> list[str]:
+        """Return a warning for each feature removed from the model's request, and for unused cache points.
+
+        Args:
+            answer: the model's Converse response, if there is one.
+        """
+        variant = self._variant(model_id)
+        found = ((key, find_feature(key)) for key in variant.left_out)
+        removed = [
             f"{model_id} does not accept {public_name(key)}: {feature.replacement}"
             for key, feature in found
             if feature is not None
         ]
+        if not self._prompt_cache and _CACHE_POINT not in variant.body():
+            return removed
+        # Imported here, since few requests have cache points.
+        from llmmanager.bedrock.tokens.cache_warnings import cache_warnings
+
+        return removed + cache_warnings(variant.request, model_id, answer, auto=self._prompt_cache)
 
     def content_left_out(self, model_id: str) -> int:
         """Return the number of features of class CONTENT removed from the model's request."""
@@ -127,6 +150,7 @@ class FeatureFallback:
     def replace_request(self, request: Mapping[str, Any]) -> None:
         """Use another request, without the same features."""
         self._request = request
+        self._cached = {}
         self._variants = {}
         self._by_model = {}
 
@@ -140,16 +164,28 @@ class FeatureFallback:
         keys = frozenset(self._rejected.get(model_id, ()))
         keys = keys.union(stored.feature for stored in self._from_memory(model_id))
         is_prompt = is_managed_prompt(model_id)
-        variant = self._variants.get((is_prompt, keys))
+        variant_key = (model_id if self._prompt_cache else "", is_prompt, keys)
+        variant = self._variants.get(variant_key)
         if variant is None:
-            request = without_prompt_fields(self._request) if is_prompt else self._request
-            variant = self._variants[is_prompt, keys] = _Variant(*without_features(request, keys))
+            request = without_prompt_fields(self._request) if is_prompt else self._complete(model_id)
+            variant = self._variants[variant_key] = _Variant(*without_features(request, keys))
         return variant
+
+    def _complete(self, model_id: str) -> Mapping[str, Any]:
+        """Return the request with all features, and with the cache points that are placed for the model."""
+        if not self._prompt_cache:
+            return self._request
+        if model_id not in self._cached:
+            # Imported here, since few calls place cache points.
+            from llmmanager.bedrock.tokens.cache_placement import with_cache_points
+
+            self._cached[model_id] = with_cache_points(self._request, model_id)
+        return self._cached[model_id]
 
     def _remember(self, model_id: str, key: str) -> None:
         feature = find_feature(key)
         if feature is not None and feature.is_remembered:
-            condition = feature.condition(self._request)
+            condition = feature.condition(self._complete(model_id))
             self._memory.add(model_id, UnsupportedFeature(self._operation, key, condition))
 
     def _from_memory(self, model_id: str) -> tuple[UnsupportedFeature, ...]:
@@ -161,13 +197,13 @@ class FeatureFallback:
             return ()
         if model_id not in self._remembered:
             known = self._memory.unsupported_by(model_id)
-            self._remembered[model_id] = tuple(stored for stored in known if self._applies(stored))
+            self._remembered[model_id] = tuple(stored for stored in known if self._applies(model_id, stored))
         return self._remembered[model_id]
 
-    def _applies(self, stored: UnsupportedFeature) -> bool:
+    def _applies(self, model_id: str, stored: UnsupportedFeature) -> bool:
         feature = find_feature(stored.feature)
         return (
             feature is not None
             and stored.operation == self._operation
-            and stored.condition == feature.condition(self._request)
+            and stored.condition == feature.condition(self._complete(model_id))
         )

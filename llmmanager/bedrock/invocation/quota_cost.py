@@ -7,7 +7,7 @@ from typing import Any
 
 from llmmanager.bedrock.catalog.model_table import model_data
 
-_BYTES_PER_TOKEN = 4
+BYTES_PER_TOKEN = 4
 # A smaller request contains no media that would change the estimate.
 _SMALL_BODY = 16_000
 # Maximum output of a model with unknown limits if `maxTokens` is not set.
@@ -69,8 +69,8 @@ def input_tokens(request: Mapping[str, Any], body: bytes) -> int:
     if size > _SMALL_BODY:
         for kind, data in _media(request):
             size -= len(data) * 4 // 3
-            media += MEDIA_TOKENS.get(kind, min(len(data) // _BYTES_PER_TOKEN, MAX_DOCUMENT_TOKENS))
-    return max(size, 0) // _BYTES_PER_TOKEN + media
+            media += MEDIA_TOKENS.get(kind, min(len(data) // BYTES_PER_TOKEN, MAX_DOCUMENT_TOKENS))
+    return max(size, 0) // BYTES_PER_TOKEN + media
 
 
 def _media(request: Mapping[str, Any]) -> Iterable[tuple[str, bytes]]:

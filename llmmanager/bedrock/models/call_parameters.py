@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from llmmanager.bedrock.models.deadline import Deadline
 from llmmanager.bedrock.models.llm_manager_structures import ResponseValidationConfig
@@ -37,6 +37,7 @@ class RequestParameters:
     service_tier: dict[str, Any] | None = field(default=None, kw_only=True)
     output_config: dict[str, Any] | None = field(default=None, kw_only=True)
     extra_request_fields: dict[str, Any] | None = field(default=None, kw_only=True)
+    prompt_cache: Literal["auto"] | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -81,7 +81,7 @@ class BedrockConverseRequest(RequestParameters, _Identified):
         system, inference_config, additional_model_request_fields: as in `LLMManager.converse`.
         additional_model_response_field_paths, guardrail_config, tool_config: as in `LLMManager.converse`.
         request_metadata, prompt_variables, performance_config: as in `LLMManager.converse`.
-        service_tier, output_config, extra_request_fields: as in `LLMManager.converse`.
+        service_tier, output_config, extra_request_fields, prompt_cache: as in `LLMManager.converse`.
         priority: 0 is the highest priority; used with `enable_request_prioritization`.
 
     Raises:

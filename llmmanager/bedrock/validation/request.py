@@ -26,7 +26,7 @@ def _camel_case(name: str) -> str:
 CONVERSE_FIELDS = {
     parameter.name: _camel_case(parameter.name)
     for parameter in fields(RequestParameters)
-    if parameter.name != "extra_request_fields"
+    if parameter.name not in ("extra_request_fields", "prompt_cache")
 }
 """Fields of Converse by the parameter of `LLMManager.converse` that sets them."""
 
@@ -39,11 +39,13 @@ class ValidRequest:
         fields: the request to send, without `modelId`.
         warnings: changes that make the request acceptable for Bedrock, and skipped models.
         skipped_models: the problems of the models that do not accept the request, by model id.
+        prompt_cache: whether cache points are placed for each model.
     """
 
     fields: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
     skipped_models: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    prompt_cache: bool = False
 
 
 def build_request(
@@ -77,6 +79,8 @@ def build_request(
         given.update(extra)
     elif extra is not None:
         problems.append(f"extra_request_fields: must be a dict (got {type(extra).__name__})")
+    prompt_cache = parameters.get("prompt_cache")
+    problems += prompt_cache_problems(prompt_cache, "prompt_cache")
     if "messages" in given:
         given["messages"] = as_messages(given["messages"])
     overridden = isinstance(extra, Mapping) and "inferenceConfig" in extra
@@ -94,7 +98,16 @@ def build_request(
             for model_id in model_ids
             if is_managed_prompt(model_id) and model_id not in skipped_models
         ]
-    return ValidRequest(fields, tuple(warnings), skipped_models)
+    return ValidRequest(fields, tuple(warnings), skipped_models, prompt_cache is not None)
+
+
+def prompt_cache_problems(value: object, name: str) -> list[str]:
+    """Return the problem of an invalid `prompt_cache`, or an empty list.
+
+    Args:
+        name: the name of the field.
+    """
+    return [] if value in (None, "auto") else [f'{name}: must be "auto" or None (got {value!r:.80})']
 
 
 def check_request(

@@ -44,6 +44,7 @@ REQUESTS = st.builds(
     additional_model_request_fields=st.none() | st.just({"bytes": "not base64 either", "top_k": 5}),
     priority=st.integers(0, 5),
     service_tier=st.none() | st.just({"type": "flex"}),
+    prompt_cache=st.sampled_from([None, "auto"]),
 )
 
 
@@ -148,6 +149,7 @@ def test_a_record_that_is_not_an_object_is_rejected(data):
         ({"recordId": "a", "request_id": "b", "messages": MESSAGES}, "request_id"),
         ({"messages": MESSAGES, "extraRequestFields": []}, "extraRequestFields"),
         ({"messages": MESSAGES, "priority": True}, "priority"),
+        ({"messages": MESSAGES, "promptCache": "on"}, "promptCache"),
     ],
 )
 def test_an_invalid_field_is_named(data, field):
