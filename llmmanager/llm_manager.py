@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,10 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationEr
 from llmmanager.bedrock.invocation.invoker import Invoker
 from llmmanager.bedrock.invocation.known_quotas import KnownQuotas, check_reserve, check_share
 from llmmanager.bedrock.invocation.manager_resources import ManagerResources
+from llmmanager.bedrock.invocation.stats import retry_settings
 from llmmanager.bedrock.invocation.targets import Targets
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
-from llmmanager.bedrock.models.call_parameters import CallParameters, takes
+from llmmanager.bedrock.models.call_parameters import CallParameters, check_options, check_type, takes
 from llmmanager.bedrock.models.deadline import Deadline
 from llmmanager.bedrock.models.llm_manager_constants import LLMManagerConfig
 from llmmanager.bedrock.models.llm_manager_structures import (
@@ -89,11 +90,11 @@ class LLMManager:
         quota_share: float = 1.0,
         quota_reserve: float = 0.0,
     ) -> None:
-        _check("auth_config", auth_config, AuthConfig)
-        _check("retry_config", retry_config, RetryConfig)
-        _check("unified_model_manager", unified_model_manager, UnifiedModelManager)
-        _check("cooldowns", cooldowns, Cooldowns)
-        _check("default_inference_config", default_inference_config, Mapping)
+        check_type("auth_config", auth_config, AuthConfig)
+        check_type("retry_config", retry_config, RetryConfig)
+        check_type("unified_model_manager", unified_model_manager, UnifiedModelManager)
+        check_type("cooldowns", cooldowns, Cooldowns)
+        check_type("default_inference_config", default_inference_config, Mapping)
         check_timeout(timeout)
         check_max_connections(max_connections)
         self._default_inference_config = dict(default_inference_config or {})
@@ -209,7 +210,7 @@ class LLMManager:
         Raises:
             ConfigurationError: `request` is not a `BedrockConverseRequest`, or a region is not the manager's.
         """
-        _check("regions", regions, Sequence)
+        check_type("regions", regions, Sequence)
         check_options(response_validation_config, before_attempt)
         return self._send(
             request,
@@ -375,15 +376,8 @@ class LLMManager:
             counters `requests`, `attempts`, `retries`, `failovers`, `feature_fallbacks` and `throttles` (a
             dict by `id@region`).
         """
-        config = vars(self._retry_config) | {
-            "retry_strategy": self._retry_config.retry_strategy.value,
-            "retryable_errors": [
-                error if isinstance(error, str) else error.__name__
-                for error in self._retry_config.retryable_errors
-            ],
-        }
         return {
-            **config,
+            **retry_settings(self._retry_config),
             "models": self.get_available_models(),
             "regions": self.get_available_regions(),
             **self._resources.stats.snapshot(),
@@ -392,16 +386,3 @@ class LLMManager:
     def close(self) -> None:
         """Close the connections. The manager can be used again afterwards."""
         self._clients.close()
-
-
-def check_options(validation: ResponseValidationConfig | None, guard: AttemptGuard | None) -> None:
-    """Raise ConfigurationError if a value is not None and has the wrong type."""
-    _check("response_validation_config", validation, ResponseValidationConfig)
-    _check("before_attempt", guard, Callable)  # type: ignore[arg-type]
-
-
-def _check(name: str, value: object, kind: type) -> None:
-    if value is not None and not isinstance(value, kind):
-        # Only the type is shown, since a dict instead of an AuthConfig contains secrets.
-        type_name = type(value).__name__
-        raise ConfigurationError(f"{name} must be a {kind.__name__} (got {type_name})", {name: type_name})

@@ -16,6 +16,7 @@ from llmmanager.bedrock.exceptions.parallel_exceptions import (
     ParallelExecutionError,
 )
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
+from llmmanager.bedrock.models.call_parameters import check_options
 from llmmanager.bedrock.models.deadline import Deadline
 from llmmanager.bedrock.models.llm_manager_constants import LLMManagerConfig
 from llmmanager.bedrock.models.llm_manager_structures import (
@@ -36,7 +37,7 @@ from llmmanager.bedrock.parallel.in_flight import InFlightCounter
 from llmmanager.bedrock.parallel.load_balancing import LoadBalancer
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.bedrock.routing.quota_pacing import QuotaPatience
-from llmmanager.llm_manager import LLMManager, check_options
+from llmmanager.llm_manager import LLMManager
 
 if TYPE_CHECKING:
     from llmmanager.bedrock.models.attempt_guard import AttemptGuard

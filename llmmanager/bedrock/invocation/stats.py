@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from llmmanager.bedrock.forks import after_fork, new_lock
+from llmmanager.bedrock.models.llm_manager_structures import RetryConfig
 from llmmanager.bedrock.models.request_attempt import RequestAttempt
 from llmmanager.bedrock.routing.decision import Decision, Kind
 
@@ -48,3 +49,13 @@ class CallStats:
         names = ("requests", "attempts", "retries", "failovers", "feature_fallbacks")
         with self._lock:
             return {name: self._counts[name] for name in names} | {"throttles": dict(self._throttles)}
+
+
+def retry_settings(config: RetryConfig) -> dict[str, Any]:
+    """Return the fields of a retry configuration, with names instead of classes."""
+    return vars(config) | {
+        "retry_strategy": config.retry_strategy.value,
+        "retryable_errors": [
+            error if isinstance(error, str) else error.__name__ for error in config.retryable_errors
+        ],
+    }

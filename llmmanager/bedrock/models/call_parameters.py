@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
 from llmmanager.bedrock.models.deadline import Deadline
 from llmmanager.bedrock.models.llm_manager_structures import ResponseValidationConfig
 
@@ -73,3 +74,17 @@ def takes(parameters: Callable[P, C]) -> Callable[[Callable[[M, C], R]], Callabl
         return with_parameters
 
     return decorate
+
+
+def check_options(validation: ResponseValidationConfig | None, guard: AttemptGuard | None) -> None:
+    """Raise ConfigurationError if an option of a call has the wrong type."""
+    check_type("response_validation_config", validation, ResponseValidationConfig)
+    check_type("before_attempt", guard, Callable)  # type: ignore[arg-type]
+
+
+def check_type(name: str, value: object, kind: type) -> None:
+    """Raise ConfigurationError if a value is not None and has the wrong type."""
+    if value is not None and not isinstance(value, kind):
+        # Only the type is shown, since a dict instead of an AuthConfig contains secrets.
+        type_name = type(value).__name__
+        raise ConfigurationError(f"{name} must be a {kind.__name__} (got {type_name})", {name: type_name})
