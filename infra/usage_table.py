@@ -32,7 +32,8 @@ class LedgerTable:
         """Let a function that calls models count their usage. It reads budgets, and cannot change them."""
         function.allow("dynamodb:BatchGetItem", "dynamodb:GetItem", resources=[self._table.table_arn])
         # A transaction needs the permission of each of its writes.
-        self._allow(function, "dynamodb:UpdateItem", begin=(UsagePartition.SPENT, UsagePartition.USAGE))
+        updated = (UsagePartition.SPENT, UsagePartition.USAGE, UsagePartition.LEASES)
+        self._allow(function, "dynamodb:UpdateItem", begin=updated)
         self._allow(function, "dynamodb:PutItem", "dynamodb:DeleteItem", begin=(UsagePartition.LEASES,))
         # If the table cannot be reached, the names of these objects are the scopes with budgets.
         function.allow(

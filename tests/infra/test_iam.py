@@ -301,7 +301,7 @@ def test_only_the_routes_of_budgets_write_budgets_and_each_write_is_limited_to_i
         }
 
     counting = {
-        "dynamodb:UpdateItem": ["spent#*", "usage#*"],
+        "dynamodb:UpdateItem": ["spent#*", "usage#*", "lease#*"],
         "dynamodb:DeleteItem,dynamodb:PutItem": ["lease#*"],
     }
     reading = {"dynamodb:Query": ["usage#*", "lease#*"]}
