@@ -55,7 +55,7 @@ class ToolCallDelta:
 
 
 @dataclass(frozen=True, slots=True)
-class Citation:
+class CitationEvent:
     """A source of the text of a block, in the form of Converse."""
 
     block: int
@@ -111,7 +111,14 @@ class AnswerUsage:
 
 
 AnswerEvent: TypeAlias = (
-    TextDelta | ReasoningDelta | Citation | ToolCallStart | ToolCallDelta | BlockEnd | AnswerEnd | AnswerUsage
+    TextDelta
+    | ReasoningDelta
+    | CitationEvent
+    | ToolCallStart
+    | ToolCallDelta
+    | BlockEnd
+    | AnswerEnd
+    | AnswerUsage
 )
 
 
@@ -197,7 +204,7 @@ class _Reader:
             # An answer in JSON has no citations.
             if self.request.answer_tool is None:
                 self.open_text.add(block)
-                yield Citation(block, delta["citation"])
+                yield CitationEvent(block, delta["citation"])
         elif "toolUse" in delta:
             yield from self._arguments(block, delta["toolUse"].get("input") or "")
 

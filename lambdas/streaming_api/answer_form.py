@@ -13,7 +13,7 @@ from lambdas.streaming_api.structured_output import (
     output_config,
 )
 from lambdas.streaming_api.tool_names import accepted_name
-from lambdas.streaming_api.tools import RequestedTools, ToolChoice, tool_config
+from lambdas.streaming_api.tools import RequestedChoice, RequestedTools, tool_config
 
 AnswerFormat: TypeAlias = Literal["text", "json_object"] | AnswerSchema
 """The format of an answer: text, a JSON object, or JSON for a schema."""
@@ -64,7 +64,7 @@ def answer_form(
         if config is None and choice.kind in ("auto", "none"):
             tool = answer_tool(wanted, [tool.name for tool in tools])
             tool_name = accepted_name(tool.name)
-            choice = ToolChoice("any") if tools else ToolChoice("tool", tool.name)
+            choice = RequestedChoice("any") if tools else RequestedChoice("tool", tool.name)
             tools = (*tools, tool)
     configured = tool_config(tools, choice) if tools else None
     return AnswerForm(

@@ -12,7 +12,7 @@ from lambdas.streaming_api.turns import Part, Role
 from llmmanager.json_format.json_text import InvalidJson, parse
 
 
-class ContentBlock(NamedTuple):
+class LocatedBlock(NamedTuple):
     """A content block of Converse, and the client's path for it."""
 
     block: Mapping[str, Any]
@@ -20,7 +20,7 @@ class ContentBlock(NamedTuple):
 
 
 @dataclass(slots=True)
-class Conversation:
+class ConversationParts:
     """The system prompt and the conversation.
 
     Attributes:
@@ -36,7 +36,7 @@ class Conversation:
     tool_names: list[str] = field(default_factory=list)
     _ids: ToolIds = field(default_factory=ToolIds)
 
-    def add_system(self, blocks: Iterable[ContentBlock]) -> None:
+    def add_system(self, blocks: Iterable[LocatedBlock]) -> None:
         """Add blocks to the system prompt. Blank text is left out, with the cache point behind it."""
         is_blank = False
         for block, path in blocks:
@@ -46,7 +46,7 @@ class Conversation:
                 self.origins[f"system[{len(self.system)}]"] = path
                 self.system.append(block)
 
-    def add(self, role: Role, blocks: Iterable[ContentBlock]) -> None:
+    def add(self, role: Role, blocks: Iterable[LocatedBlock]) -> None:
         """Add content of the user or of the assistant."""
         self.parts += [Part(role, block, path) for block, path in blocks]
 
@@ -66,7 +66,7 @@ class Conversation:
         self.tool_names.append(name)
 
     def add_tool_result(
-        self, id_: str, blocks: Iterable[ContentBlock], *, path: str, is_error: bool = False
+        self, id_: str, blocks: Iterable[LocatedBlock], *, path: str, is_error: bool = False
     ) -> None:
         """Add the result of a tool call. A cache point inside the result is moved behind it."""
         given = [block for block, _ in blocks]

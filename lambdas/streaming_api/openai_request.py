@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambdas.streaming_api.answer_form import AnswerFormat, answer_form
-from lambdas.streaming_api.conversation import Conversation
+from lambdas.streaming_api.conversation import ConversationParts
 from lambdas.streaming_api.inference_parameters import InferenceParameters, inference_parameters
 from lambdas.streaming_api.json_fields import optional_flag, read_choice
 from lambdas.streaming_api.mapped_request import MappedRequest
@@ -36,7 +36,7 @@ class RequestParts:
         ignored: the fields without effect.
     """
 
-    conversation: Conversation
+    conversation: ConversationParts
     messages: str
     tools: RequestedTools
     answer_format: AnswerFormat

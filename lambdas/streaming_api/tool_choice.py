@@ -6,14 +6,14 @@ from collections.abc import Collection
 
 from lambdas.streaming_api.json_fields import read_choice
 from lambdas.streaming_api.mapping_error import MappingError
-from lambdas.streaming_api.tools import FunctionTool, ToolChoice
+from lambdas.streaming_api.tools import FunctionTool, RequestedChoice
 
 _PATH = "tool_choice"
 
 Tools = tuple[FunctionTool, ...]
 
 
-def choice_by_word(word: str, tools: Tools) -> tuple[Tools, ToolChoice]:
+def choice_by_word(word: str, tools: Tools) -> tuple[Tools, RequestedChoice]:
     """Return the tools and the choice for `none`, `auto` or `required`. With `none`, there are no tools.
 
     Raises:
@@ -21,13 +21,13 @@ def choice_by_word(word: str, tools: Tools) -> tuple[Tools, ToolChoice]:
     """
     match read_choice(word, _PATH, ("none", "auto", "required")):
         case "none":
-            return (), ToolChoice("none")
+            return (), RequestedChoice("none")
         case "required":
-            return _not_empty(tools), ToolChoice("any")
-    return tools, ToolChoice()
+            return _not_empty(tools), RequestedChoice("any")
+    return tools, RequestedChoice()
 
 
-def choice_by_name(name: str, tools: Tools, *, path: str) -> tuple[Tools, ToolChoice]:
+def choice_by_name(name: str, tools: Tools, *, path: str) -> tuple[Tools, RequestedChoice]:
     """Return the tools and the choice of one of them.
 
     Args:
@@ -37,17 +37,17 @@ def choice_by_name(name: str, tools: Tools, *, path: str) -> tuple[Tools, ToolCh
         MappingError: no tool has this name.
     """
     check_name(name, tools, path=path)
-    return tools, ToolChoice("tool", name)
+    return tools, RequestedChoice("tool", name)
 
 
-def choice_among(names: Collection[str], tools: Tools, *, is_required: bool) -> tuple[Tools, ToolChoice]:
+def choice_among(names: Collection[str], tools: Tools, *, is_required: bool) -> tuple[Tools, RequestedChoice]:
     """Return the tools with these names, and whether one of them must be called.
 
     Raises:
         MappingError: no tool is left.
     """
     kept = tuple(tool for tool in tools if tool.name in names)
-    return _not_empty(kept), ToolChoice("any" if is_required else "auto")
+    return _not_empty(kept), RequestedChoice("any" if is_required else "auto")
 
 
 def check_name(name: str, tools: Tools, *, path: str) -> None:

@@ -35,7 +35,7 @@ class FunctionTool:
 
 
 @dataclass(frozen=True, slots=True)
-class ToolChoice:
+class RequestedChoice:
     """Whether the model may or must call a tool, or which one (`name` is the client's)."""
 
     kind: ChoiceKind = "auto"
@@ -51,7 +51,7 @@ class RequestedTools:
     """
 
     tools: tuple[FunctionTool, ...]
-    choice: ToolChoice
+    choice: RequestedChoice
     one_call: bool
 
 
@@ -63,7 +63,7 @@ class ToolConfig:
     origins: dict[str, str]
 
 
-def tool_config(tools: Sequence[FunctionTool], choice: ToolChoice) -> ToolConfig:
+def tool_config(tools: Sequence[FunctionTool], choice: RequestedChoice) -> ToolConfig:
     """Return the configuration of at least one tool.
 
     The choice "auto" is Converse's default and is left out.
@@ -91,7 +91,7 @@ def tool_config(tools: Sequence[FunctionTool], choice: ToolChoice) -> ToolConfig
     return ToolConfig(fields, origins)
 
 
-def one_tool_call_fields(choice: ToolChoice, model_id: str) -> Mapping[str, Any]:
+def one_tool_call_fields(choice: RequestedChoice, model_id: str) -> Mapping[str, Any]:
     """Return the fields of `additionalModelRequestFields` that limit an answer to one tool call.
 
     They are empty for models without such a limit. When the call fails over to one of these, the library

@@ -70,7 +70,7 @@ class ShapeSchemas:
                     "additionalProperties": self.schema(shape.value),
                     **_bounds("Properties", shape),
                 }
-            case converse_schema.Message():
+            case converse_schema.MessageStruct():
                 return self._message(shape)
             case Struct():
                 return self._struct(shape)

@@ -14,7 +14,7 @@ from lambdas.streaming_api.chat_completions.content_parts import (
     content_blocks,
 )
 from lambdas.streaming_api.chat_completions.reasoning_details import FIELD, reasoning_blocks
-from lambdas.streaming_api.conversation import ContentBlock, Conversation
+from lambdas.streaming_api.conversation import ConversationParts, LocatedBlock
 from lambdas.streaming_api.json_fields import (
     optional_list,
     read_choice,
@@ -29,7 +29,7 @@ _SYSTEM = ("system", "developer")
 _ROLES = (*_SYSTEM, "user", "assistant", "tool")
 
 
-def read_messages(body: Mapping[str, Any]) -> Conversation:
+def read_messages(body: Mapping[str, Any]) -> ConversationParts:
     """Return the messages of a request.
 
     Leading messages of the system and of the developer are the system prompt, and later ones are text of the
@@ -42,7 +42,7 @@ def read_messages(body: Mapping[str, Any]) -> Conversation:
     messages = [read_object(item, f"messages[{index}]") for index, item in enumerate(given)]
     roles = [_role(message, f"messages[{index}]") for index, message in enumerate(messages)]
     leading = next((index for index, role in enumerate(roles) if role not in _SYSTEM), len(roles))
-    conversation = Conversation()
+    conversation = ConversationParts()
     for index, (role, message) in enumerate(zip(roles, messages, strict=True)):
         path = f"messages[{index}]"
         if index < leading:
@@ -65,7 +65,7 @@ def _role(message: Mapping[str, Any], path: str) -> str:
     return read_choice(role, f"{path}.role", _ROLES)
 
 
-def _add_assistant(conversation: Conversation, message: Mapping[str, Any], path: str) -> None:
+def _add_assistant(conversation: ConversationParts, message: Mapping[str, Any], path: str) -> None:
     if message.get("function_call") is not None:
         raise unsupported(f"{path}.function_call", "use tool_calls")
     if message.get("audio") is not None:
@@ -77,16 +77,16 @@ def _add_assistant(conversation: Conversation, message: Mapping[str, Any], path:
         _add_tool_call(conversation, read_object(item, here), here)
 
 
-def _assistant_content(message: Mapping[str, Any], path: str) -> Iterator[ContentBlock]:
+def _assistant_content(message: Mapping[str, Any], path: str) -> Iterator[LocatedBlock]:
     for block in reasoning_blocks(message, path):
-        yield ContentBlock(block, f"{path}.{FIELD}")
+        yield LocatedBlock(block, f"{path}.{FIELD}")
     yield from content_blocks(message, path, ASSISTANT_PARTS)
     if message.get("refusal") is not None:
         text = read_text(message["refusal"], f"{path}.refusal")
-        yield ContentBlock({"text": text}, f"{path}.refusal")
+        yield LocatedBlock({"text": text}, f"{path}.refusal")
 
 
-def _add_tool_call(conversation: Conversation, call: Mapping[str, Any], path: str) -> None:
+def _add_tool_call(conversation: ConversationParts, call: Mapping[str, Any], path: str) -> None:
     if call.get("type", "function") != "function":
         raise unsupported(f"{path}.type", 'the only accepted value is "function"')
     function = read_object(required(call, "function", f"{path}.function"), f"{path}.function")
@@ -98,7 +98,7 @@ def _add_tool_call(conversation: Conversation, call: Mapping[str, Any], path: st
     conversation.add_tool_call(id_, name, arguments, path=path)
 
 
-def _add_tool_result(conversation: Conversation, message: Mapping[str, Any], path: str) -> None:
+def _add_tool_result(conversation: ConversationParts, message: Mapping[str, Any], path: str) -> None:
     id_ = read_text(required(message, "tool_call_id", f"{path}.tool_call_id"), f"{path}.tool_call_id")
     content = message.get("content")
     if content is not None and not isinstance(content, str | list):

@@ -18,7 +18,7 @@ from lambdas.streaming_api.json_fields import (
 )
 from lambdas.streaming_api.mapping_error import missing, unsupported
 from lambdas.streaming_api.tool_choice import Tools, check_name, choice_among, choice_by_name, choice_by_word
-from lambdas.streaming_api.tools import FunctionTool, RequestedTools, ToolChoice
+from lambdas.streaming_api.tools import FunctionTool, RequestedChoice, RequestedTools
 
 _CUSTOM = "describe the tool as a function"
 
@@ -59,11 +59,11 @@ def _tool(item: Mapping[str, Any], path: str) -> FunctionTool:
     )
 
 
-def _choice(value: Any, tools: Tools) -> tuple[Tools, ToolChoice]:
+def _choice(value: Any, tools: Tools) -> tuple[Tools, RequestedChoice]:
     """Return the tools that are allowed, and the choice among them."""
     path = "tool_choice"
     if value is None:
-        return tools, ToolChoice()
+        return tools, RequestedChoice()
     if isinstance(value, str):
         return choice_by_word(value, tools)
     choice = read_object(value, path)
@@ -75,7 +75,7 @@ def _choice(value: Any, tools: Tools) -> tuple[Tools, ToolChoice]:
     return _allowed_tools(choice, tools)
 
 
-def _allowed_tools(choice: Mapping[str, Any], tools: Tools) -> tuple[Tools, ToolChoice]:
+def _allowed_tools(choice: Mapping[str, Any], tools: Tools) -> tuple[Tools, RequestedChoice]:
     path = "tool_choice.allowed_tools"
     allowed = read_object(required(choice, "allowed_tools", path), path)
     mode = read_choice(allowed.get("mode"), f"{path}.mode", ("auto", "required"))

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from lambdas.streaming_api.answer_events import (
     AnswerEvent,
     BlockEnd,
-    Citation,
+    CitationEvent,
     ReasoningDelta,
     TextDelta,
     ToolCallDelta,
@@ -41,7 +41,7 @@ class AnswerBlocks:
             case TextDelta():
                 yield from self._ensure(event.block, "text", {"type": "text", "text": ""})
                 yield self._delta({"type": "text_delta", "text": event.text})
-            case Citation():
+            case CitationEvent():
                 citation = citation_of(event.citation)
                 if citation is not None:
                     yield from self._ensure(event.block, "text", {"type": "text", "text": ""})

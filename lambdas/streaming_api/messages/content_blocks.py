@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from lambdas.streaming_api.cache_points import read_cache_point
-from lambdas.streaming_api.conversation import ContentBlock
+from lambdas.streaming_api.conversation import LocatedBlock
 from lambdas.streaming_api.json_fields import read_list, read_object, read_text, required
 from lambdas.streaming_api.mapping_error import MappingError, unsupported
 from lambdas.streaming_api.media import image_block
@@ -20,7 +20,7 @@ _OF_SERVER_TOOLS = ("server_tool_use", "mcp_tool_use", "container_upload", "brow
 _SERVER_TOOL = "tools that Anthropic runs are not available; use tools of your own"
 
 
-def content_blocks(content: Any, path: str, types: Collection[str]) -> Iterator[ContentBlock]:
+def content_blocks(content: Any, path: str, types: Collection[str]) -> Iterator[LocatedBlock]:
     """Yield the blocks of a content, with the cache points that follow them.
 
     Args:
@@ -32,7 +32,7 @@ def content_blocks(content: Any, path: str, types: Collection[str]) -> Iterator[
         MappingError: a block is invalid or cannot be mapped.
     """
     if isinstance(content, str):
-        yield ContentBlock({"text": content}, path)
+        yield LocatedBlock({"text": content}, path)
         return
     for block, here in typed_blocks(content, path, types):
         yield from mapped_block(block, here)
@@ -51,12 +51,12 @@ def typed_blocks(content: Any, path: str, types: Collection[str]) -> Iterator[tu
         yield block, here
 
 
-def mapped_block(block: Mapping[str, Any], path: str) -> Iterator[ContentBlock]:
+def mapped_block(block: Mapping[str, Any], path: str) -> Iterator[LocatedBlock]:
     """Yield Converse's block for one of the types in `RESULT_BLOCKS`, and the cache point behind it."""
     match block["type"]:
         case "text":
             text = read_text(required(block, "text", f"{path}.text"), f"{path}.text")
-            yield ContentBlock({"text": text}, f"{path}.text")
+            yield LocatedBlock({"text": text}, f"{path}.text")
         case "image":
             yield _image(block, path)
         case "document":
@@ -65,18 +65,18 @@ def mapped_block(block: Mapping[str, Any], path: str) -> Iterator[ContentBlock]:
             yield _search_result(block, path)
         case _:
             name = read_text(required(block, "tool_name", f"{path}.tool_name"), f"{path}.tool_name")
-            yield ContentBlock({"text": f"[tool {name}]"}, path)
+            yield LocatedBlock({"text": f"[tool {name}]"}, path)
     point = read_cache_point(block, path)
     if point is not None:
-        yield ContentBlock(point, path)
+        yield LocatedBlock(point, path)
 
 
-def _image(block: Mapping[str, Any], path: str) -> ContentBlock:
+def _image(block: Mapping[str, Any], path: str) -> LocatedBlock:
     _, source = read_source(block, path, ("base64",))
-    return ContentBlock(image_block(read_data(source, path), f"{path}.source.data"), f"{path}.source")
+    return LocatedBlock(image_block(read_data(source, path), f"{path}.source.data"), f"{path}.source")
 
 
-def _search_result(block: Mapping[str, Any], path: str) -> ContentBlock:
+def _search_result(block: Mapping[str, Any], path: str) -> LocatedBlock:
     texts = [
         {"text": read_text(required(item, "text", f"{here}.text"), f"{here}.text")}
         for item, here in typed_blocks(
@@ -93,7 +93,7 @@ def _search_result(block: Mapping[str, Any], path: str) -> ContentBlock:
     citations = read_citations(block, path)
     if citations is not None:
         result["citations"] = citations
-    return ContentBlock({"searchResult": result}, path)
+    return LocatedBlock({"searchResult": result}, path)
 
 
 def _is_of_server_tool(type_: str) -> bool:

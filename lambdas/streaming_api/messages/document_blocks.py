@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lambdas.streaming_api.conversation import ContentBlock
+from lambdas.streaming_api.conversation import LocatedBlock
 from lambdas.streaming_api.json_fields import (
     optional_flag,
     optional_object,
@@ -22,7 +22,7 @@ from lambdas.streaming_api.messages.file_sources import read_data, read_source
 _SOURCES = ("base64", "text", "content")
 
 
-def read_document(block: Mapping[str, Any], path: str) -> ContentBlock:
+def read_document(block: Mapping[str, Any], path: str) -> LocatedBlock:
     """Return the block of a document.
 
     Raises:
@@ -45,7 +45,7 @@ def read_document(block: Mapping[str, Any], path: str) -> ContentBlock:
     context = optional_text(block.get("context"), f"{path}.context")
     if context:
         document["context"] = context
-    return ContentBlock({"document": document}, f"{path}.source")
+    return LocatedBlock({"document": document}, f"{path}.source")
 
 
 def read_citations(block: Mapping[str, Any], path: str) -> Mapping[str, Any] | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lambdas.streaming_api.cache_points import read_cache_point
-from lambdas.streaming_api.conversation import ContentBlock, Conversation
+from lambdas.streaming_api.conversation import ConversationParts, LocatedBlock
 from lambdas.streaming_api.json_fields import (
     optional_flag,
     optional_object,
@@ -34,7 +34,7 @@ _USER_BLOCKS = (*USER_BLOCKS, "tool_result")
 _ASSISTANT_BLOCKS = ("text", "thinking", "redacted_thinking", "tool_use")
 
 
-def read_conversation(body: Mapping[str, Any]) -> Conversation:
+def read_conversation(body: Mapping[str, Any]) -> ConversationParts:
     """Return the system prompt and the messages of a request.
 
     Messages of the system at the beginning are part of the system prompt, and later ones are text of the
@@ -43,7 +43,7 @@ def read_conversation(body: Mapping[str, Any]) -> Conversation:
     Raises:
         MappingError: a message is invalid, cannot be mapped, or there is no content.
     """
-    conversation = Conversation()
+    conversation = ConversationParts()
     if body.get("system") is not None:
         conversation.add_system(content_blocks(body["system"], "system", TEXT_BLOCKS))
     is_leading = True
@@ -66,7 +66,7 @@ def read_conversation(body: Mapping[str, Any]) -> Conversation:
     return conversation
 
 
-def _add_message(conversation: Conversation, role: Role, content: Any, path: str) -> None:
+def _add_message(conversation: ConversationParts, role: Role, content: Any, path: str) -> None:
     types = _USER_BLOCKS if role == "user" else _ASSISTANT_BLOCKS
     if isinstance(content, str):
         conversation.add(role, content_blocks(content, path, types))
@@ -83,7 +83,7 @@ def _add_message(conversation: Conversation, role: Role, content: Any, path: str
                 conversation.add(role, mapped_block(block, here))
 
 
-def _add_tool_call(conversation: Conversation, block: Mapping[str, Any], path: str) -> None:
+def _add_tool_call(conversation: ConversationParts, block: Mapping[str, Any], path: str) -> None:
     name = read_text(required(block, "name", f"{path}.name"), f"{path}.name")
     if not name:
         raise missing(f"{path}.name")
@@ -92,7 +92,7 @@ def _add_tool_call(conversation: Conversation, block: Mapping[str, Any], path: s
     conversation.add("assistant", _cache_point(block, path))
 
 
-def _add_tool_result(conversation: Conversation, block: Mapping[str, Any], path: str) -> None:
+def _add_tool_result(conversation: ConversationParts, block: Mapping[str, Any], path: str) -> None:
     id_ = _id(block, "tool_use_id", path)
     conversation.add_tool_result(
         id_,
@@ -106,31 +106,31 @@ def _id(block: Mapping[str, Any], name: str, path: str) -> str:
     return read_text(required(block, name, f"{path}.{name}"), f"{path}.{name}")
 
 
-def _result_content(block: Mapping[str, Any], path: str) -> Iterator[ContentBlock]:
+def _result_content(block: Mapping[str, Any], path: str) -> Iterator[LocatedBlock]:
     if block.get("content") is not None:
         yield from content_blocks(block["content"], f"{path}.content", RESULT_BLOCKS)
 
 
-def _cache_point(block: Mapping[str, Any], path: str) -> list[ContentBlock]:
+def _cache_point(block: Mapping[str, Any], path: str) -> list[LocatedBlock]:
     point = read_cache_point(block, path)
-    return [] if point is None else [ContentBlock(point, path)]
+    return [] if point is None else [LocatedBlock(point, path)]
 
 
-def _reasoning(block: Mapping[str, Any], path: str) -> Iterator[ContentBlock]:
+def _reasoning(block: Mapping[str, Any], path: str) -> Iterator[LocatedBlock]:
     """Yield the reasoning of an earlier answer. Models reject it without a signature."""
     if block["type"] == "redacted_thinking":
         data = read_text(required(block, "data", f"{path}.data"), f"{path}.data")
         content = read_base64(data, f"{path}.data")
-        yield ContentBlock({"reasoningContent": {"redactedContent": content}}, path)
+        yield LocatedBlock({"reasoningContent": {"redactedContent": content}}, path)
         return
     text = optional_text(block.get("thinking"), f"{path}.thinking")
     signature = optional_text(block.get("signature"), f"{path}.signature")
     if signature:
         reasoning = {"text": text, "signature": signature}
-        yield ContentBlock({"reasoningContent": {"reasoningText": reasoning}}, path)
+        yield LocatedBlock({"reasoningContent": {"reasoningText": reasoning}}, path)
 
 
-def _add_last_cache_point(conversation: Conversation, point: Mapping[str, Any]) -> None:
+def _add_last_cache_point(conversation: ConversationParts, point: Mapping[str, Any]) -> None:
     """Add a cache point behind the last content of the user, unless there is one."""
     parts = conversation.parts
     last = max((index for index, part in enumerate(parts) if part.role == "user"), default=-1)

@@ -18,7 +18,7 @@ from lambdas.streaming_api.json_fields import (
 )
 from lambdas.streaming_api.mapping_error import missing, unsupported
 from lambdas.streaming_api.tool_choice import choice_among, choice_by_name
-from lambdas.streaming_api.tools import FunctionTool, RequestedTools, ToolChoice
+from lambdas.streaming_api.tools import FunctionTool, RequestedChoice, RequestedTools
 
 ONE_CALL = "tool_choice.disable_parallel_tool_use"
 """The path of the field that limits an answer to one tool call."""
@@ -41,19 +41,19 @@ def read_tools(body: Mapping[str, Any]) -> RequestedTools:
     """
     tools = tuple(_tool(item, f"tools[{index}]") for index, item in enumerate(_items(body)))
     if body.get("tool_choice") is None:
-        return RequestedTools(tools, ToolChoice(), one_call=False)
+        return RequestedTools(tools, RequestedChoice(), one_call=False)
     choice = read_object(body["tool_choice"], "tool_choice")
     one_call = optional_flag(choice.get("disable_parallel_tool_use"), ONE_CALL)
     match read_choice(required(choice, "type", "tool_choice.type"), "tool_choice.type", _TYPES):
         case "none":
-            return RequestedTools((), ToolChoice("none"), one_call=False)
+            return RequestedTools((), RequestedChoice("none"), one_call=False)
         case "any":
             tools, chosen = choice_among([tool.name for tool in tools], tools, is_required=True)
         case "tool":
             path = "tool_choice.name"
             tools, chosen = choice_by_name(read_text(required(choice, "name", path), path), tools, path=path)
         case _:
-            chosen = ToolChoice()
+            chosen = RequestedChoice()
     return RequestedTools(tools, chosen, one_call=one_call and bool(tools))
 
 

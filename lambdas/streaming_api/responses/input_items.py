@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.streaming_api.conversation import ContentBlock, Conversation
+from lambdas.streaming_api.conversation import ConversationParts, LocatedBlock
 from lambdas.streaming_api.json_fields import (
     optional_text,
     read_choice,
@@ -48,7 +48,7 @@ class ResponseInput:
         ignored: the fields without effect.
     """
 
-    conversation: Conversation
+    conversation: ConversationParts
     names: Mapping[str, ToolName]
     ignored: Sequence[str]
 
@@ -62,12 +62,12 @@ def read_input(body: Mapping[str, Any]) -> ResponseInput:
     Raises:
         MappingError: an item is invalid, cannot be mapped, or there is no content.
     """
-    reader = _Reader(Conversation(), {})
+    reader = _Reader(ConversationParts(), {})
     instructions = optional_text(body.get("instructions"), "instructions")
-    reader.conversation.add_system([ContentBlock({"text": instructions}, "instructions")])
+    reader.conversation.add_system([LocatedBlock({"text": instructions}, "instructions")])
     given = required(body, "input", "input")
     if isinstance(given, str):
-        reader.conversation.add("user", [ContentBlock({"text": given}, "input")])
+        reader.conversation.add("user", [LocatedBlock({"text": given}, "input")])
     else:
         for index, item in enumerate(read_list(given, "input")):
             reader.read(read_object(item, f"input[{index}]"), f"input[{index}]")
@@ -84,7 +84,7 @@ class _Reader:
         is_leading: whether all items so far are part of the system prompt.
     """
 
-    conversation: Conversation
+    conversation: ConversationParts
     names: dict[str, ToolName]
     is_leading: bool = True
     has_foreign_reasoning: bool = False
@@ -140,7 +140,7 @@ class _Reader:
     def _reasoning(self, item: Mapping[str, Any], path: str) -> None:
         block = reasoning_block(item, path)
         if block is not None:
-            self.conversation.add("assistant", [ContentBlock(block, f"{path}.encrypted_content")])
+            self.conversation.add("assistant", [LocatedBlock(block, f"{path}.encrypted_content")])
         self.has_foreign_reasoning |= is_foreign(item)
 
 

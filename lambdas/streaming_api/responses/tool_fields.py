@@ -20,7 +20,7 @@ from lambdas.streaming_api.json_fields import (
 from lambdas.streaming_api.mapping_error import missing, unsupported
 from lambdas.streaming_api.responses.tool_namespaces import ToolName
 from lambdas.streaming_api.tool_choice import Tools, check_name, choice_among, choice_by_name, choice_by_word
-from lambdas.streaming_api.tools import FunctionTool, RequestedTools, ToolChoice
+from lambdas.streaming_api.tools import FunctionTool, RequestedChoice, RequestedTools
 
 CUSTOM_TOOL = "describe the tool as a function"
 _OWN_TOOL = "only function tools are supported; use a tool of your own"
@@ -107,11 +107,11 @@ def _name(fields: Mapping[str, Any], path: str) -> str:
     return name
 
 
-def _choice(value: Any, tools: Tools) -> tuple[Tools, ToolChoice]:
+def _choice(value: Any, tools: Tools) -> tuple[Tools, RequestedChoice]:
     """Return the tools that are allowed, and the choice among them."""
     path = "tool_choice"
     if value is None:
-        return tools, ToolChoice()
+        return tools, RequestedChoice()
     if isinstance(value, str):
         return choice_by_word(value, tools)
     choice = read_object(value, path)
@@ -125,7 +125,7 @@ def _choice(value: Any, tools: Tools) -> tuple[Tools, ToolChoice]:
     raise unsupported(f"{path}.type", _OWN_TOOL)
 
 
-def _allowed_tools(choice: Mapping[str, Any], tools: Tools) -> tuple[Tools, ToolChoice]:
+def _allowed_tools(choice: Mapping[str, Any], tools: Tools) -> tuple[Tools, RequestedChoice]:
     path = "tool_choice"
     mode = read_choice(choice.get("mode"), f"{path}.mode", ("auto", "required"))
     names = []

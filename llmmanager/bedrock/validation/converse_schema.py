@@ -185,7 +185,7 @@ ROLE = Choice("user", "assistant", "system")
 ASSISTANT_MESSAGE = Struct({"role*": ROLE, "content*": ListOf(CONTENT_BLOCK, "content blocks")})
 
 
-class Message(Struct):
+class MessageStruct(Struct):
     """One message. Only an assistant message may have no content block."""
 
     def check(self, value: object, path: Path, problems: Problems) -> None:
@@ -196,7 +196,7 @@ class Message(Struct):
             super().check(value, path, problems)
 
 
-MESSAGE = Message({"role*": ROLE, "content*": ListOf(CONTENT_BLOCK, "content blocks", 1)})
+MESSAGE = MessageStruct({"role*": ROLE, "content*": ListOf(CONTENT_BLOCK, "content blocks", 1)})
 
 
 class Messages(ListOf):

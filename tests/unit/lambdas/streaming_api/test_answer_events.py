@@ -10,7 +10,7 @@ from lambdas.streaming_api.answer_events import (
     AnswerEnd,
     AnswerUsage,
     BlockEnd,
-    Citation,
+    CitationEvent,
     ReasoningDelta,
     TextDelta,
     ToolCallDelta,
@@ -169,7 +169,7 @@ def test_an_interrupted_stream_has_no_end() -> None:
         ({"text": "a"}, [TextDelta(0, "a")]),
         (
             {"citationsContent": {"content": [{"text": "a"}], "citations": [{"title": "b"}]}},
-            [TextDelta(0, "a"), Citation(0, {"title": "b"})],
+            [TextDelta(0, "a"), CitationEvent(0, {"title": "b"})],
         ),
         (
             {"reasoningContent": {"reasoningText": {"text": "a", "signature": "s"}}},
@@ -196,7 +196,7 @@ def test_a_complete_answer_has_the_events_of_a_streamed_one(block: Any, expected
 
 def test_citations_are_events_unless_the_answer_is_json() -> None:
     events = [delta(0, text="a"), delta(0, citation={"title": "b"}), stop(0), end("end_turn")]
-    assert Citation(0, {"title": "b"}) in list(answer_events(request(), events))
+    assert CitationEvent(0, {"title": "b"}) in list(answer_events(request(), events))
     assert [type(event) for event in answer_events(request("answer"), events)] == [
         TextDelta,
         BlockEnd,
