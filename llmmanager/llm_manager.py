@@ -38,6 +38,7 @@ from llmmanager.bedrock.validation.request import ValidRequest, build_request
 
 if TYPE_CHECKING:
     from llmmanager.bedrock.models.attempt_guard import AttemptGuard
+    from llmmanager.bedrock.models.converse_types import InferenceConfiguration, UntypedDict
     from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
     from llmmanager.bedrock.models.token_count import InputTokenCount
     from llmmanager.bedrock.tokens.token_counter import TokenCounter
@@ -81,7 +82,7 @@ class LLMManager:
         auth_config: AuthConfig | None = None,
         retry_config: RetryConfig | None = None,
         unified_model_manager: UnifiedModelManager | None = None,
-        default_inference_config: dict[str, Any] | None = None,
+        default_inference_config: InferenceConfiguration | UntypedDict | None = None,
         timeout: float = LLMManagerConfig.DEFAULT_TIMEOUT,
         *,
         max_connections: int = MAX_CONNECTIONS,

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import LLMManagerError, RetryExhaustedError
@@ -41,6 +41,7 @@ from llmmanager.llm_manager import LLMManager
 
 if TYPE_CHECKING:
     from llmmanager.bedrock.models.attempt_guard import AttemptGuard
+    from llmmanager.bedrock.models.converse_types import InferenceConfiguration, UntypedDict
 
 __all__ = ["ParallelLLMManager"]
 
@@ -89,7 +90,7 @@ class ParallelLLMManager:
         auth_config: AuthConfig | None = None,
         retry_config: RetryConfig | None = None,
         parallel_config: ParallelProcessingConfig | None = None,
-        default_inference_config: dict[str, Any] | None = None,
+        default_inference_config: InferenceConfiguration | UntypedDict | None = None,
         timeout: float = LLMManagerConfig.DEFAULT_TIMEOUT,
         *,
         unified_model_manager: UnifiedModelManager | None = None,
@@ -125,7 +126,7 @@ class ParallelLLMManager:
 
     def converse_parallel(
         self,
-        requests: list[BedrockConverseRequest],
+        requests: Sequence[BedrockConverseRequest],
         target_regions_per_request: int = _DEFAULT_TARGET_REGIONS,
         response_validation_config: ResponseValidationConfig | None = None,
         *,

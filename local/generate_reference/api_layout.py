@@ -68,6 +68,9 @@ SECTIONS: Final = (
             Entry("ParallelResponse"),
             Entry("ParallelExecutionStats"),
         ),
+        "Messages, tools and settings are dicts. Their types are TypedDicts with Bedrock's members, "
+        "in `llmmanager.bedrock.models.converse_types`. An `UntypedDict` is a `dict[str, Any]`. "
+        "[Messages](guides/messages.md#types) describes both.",
     ),
     Section(
         "Configuration",

@@ -23,6 +23,7 @@ from llmmanager import (
     StreamingResponse,
     ValidationResult,
 )
+from llmmanager.bedrock.models import converse_types
 
 SIGNATURES: list[tuple[str, str, Callable[..., Any]]] = [
     ("01-llm-manager-constructor", "LLMManager", LLMManager),
@@ -86,7 +87,7 @@ def test_the_documented_type_is_returned(
         return
     exports = {export: getattr(llmmanager, export) for export in llmmanager.__all__}
     wanted = eval(ast.unparse(returns), {**TYPES, **exports})
-    hinted = typing.get_type_hints(actual)["return"]
+    hinted = typing.get_type_hints(actual, localns=vars(converse_types))["return"]
     assert hinted == (type(None) if wanted is None else wanted)
 
 
@@ -105,7 +106,8 @@ def test_converse_stream_takes_what_converse_takes_and_returns_a_stream(snippets
     stream, plain = inspect.signature(LLMManager.converse_stream), inspect.signature(LLMManager.converse)
     assert list(defaults_of(documented)) == list(stream.parameters)[:2]
     assert list(stream.parameters.values()) == list(plain.parameters.values())
-    assert typing.get_type_hints(LLMManager.converse_stream)["return"] is StreamingResponse
+    hints = typing.get_type_hints(LLMManager.converse_stream, localns=vars(converse_types))
+    assert hints["return"] is StreamingResponse
 
 
 def keywords_of(text: str, constructor: str) -> dict[str, ast.expr]:

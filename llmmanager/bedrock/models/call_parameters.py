@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
@@ -14,6 +14,19 @@ from llmmanager.bedrock.models.llm_manager_structures import ResponseValidationC
 
 if TYPE_CHECKING:
     from llmmanager.bedrock.models.attempt_guard import AttemptGuard
+    from llmmanager.bedrock.models.converse_types import (
+        GuardrailConfiguration,
+        GuardrailStreamConfiguration,
+        InferenceConfiguration,
+        Message,
+        OutputConfig,
+        PerformanceConfiguration,
+        PromptVariableValues,
+        ServiceTier,
+        SystemContentBlock,
+        ToolConfiguration,
+        UntypedDict,
+    )
 
 M = TypeVar("M")
 C = TypeVar("C")
@@ -25,18 +38,18 @@ P = ParamSpec("P")
 class RequestParameters:
     """The parameters that describe a request."""
 
-    messages: str | list[dict[str, Any]] | None
-    system: list[dict[str, Any]] | None = None
-    inference_config: dict[str, Any] | None = None
+    messages: str | Sequence[Message | UntypedDict] | None
+    system: Sequence[SystemContentBlock | UntypedDict] | None = None
+    inference_config: InferenceConfiguration | UntypedDict | None = None
     additional_model_request_fields: dict[str, Any] | None = None
-    additional_model_response_field_paths: list[str] | None = None
-    guardrail_config: dict[str, Any] | None = None
-    tool_config: dict[str, Any] | None = None
-    request_metadata: dict[str, Any] | None = None
-    prompt_variables: dict[str, Any] | None = None
-    performance_config: dict[str, Any] | None = field(default=None, kw_only=True)
-    service_tier: dict[str, Any] | None = field(default=None, kw_only=True)
-    output_config: dict[str, Any] | None = field(default=None, kw_only=True)
+    additional_model_response_field_paths: Sequence[str] | None = None
+    guardrail_config: GuardrailConfiguration | GuardrailStreamConfiguration | UntypedDict | None = None
+    tool_config: ToolConfiguration | UntypedDict | None = None
+    request_metadata: dict[str, str] | None = None
+    prompt_variables: Mapping[str, str | PromptVariableValues] | None = None
+    performance_config: PerformanceConfiguration | UntypedDict | None = field(default=None, kw_only=True)
+    service_tier: ServiceTier | UntypedDict | None = field(default=None, kw_only=True)
+    output_config: OutputConfig | UntypedDict | None = field(default=None, kw_only=True)
     extra_request_fields: dict[str, Any] | None = field(default=None, kw_only=True)
     prompt_cache: Literal["auto"] | None = field(default=None, kw_only=True)
 

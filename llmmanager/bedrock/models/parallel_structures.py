@@ -6,12 +6,15 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmmanager.bedrock.exceptions.parallel_exceptions import ParallelConfigurationError
 from llmmanager.bedrock.models.call_parameters import RequestParameters
 from llmmanager.bedrock.models.message_text import as_messages
 from llmmanager.bedrock.models.parallel_response import ParallelExecutionStats, ParallelResponse
+
+if TYPE_CHECKING:
+    from llmmanager.bedrock.models.converse_types import Message, UntypedDict
 
 __all__ = [
     "BedrockConverseRequest",
@@ -58,7 +61,7 @@ def _new_request_id() -> str:
     return f"req-{uuid.uuid4().hex}"
 
 
-def _required_messages() -> list[dict[str, Any]]:
+def _required_messages() -> Sequence[Message]:
     # The documented order starts with the optional id. A field without a default cannot follow it.
     raise TypeError("BedrockConverseRequest needs messages")
 
@@ -89,7 +92,7 @@ class BedrockConverseRequest(RequestParameters, _Identified):
             integer.
     """
 
-    messages: str | list[dict[str, Any]] | None = field(default_factory=_required_messages)
+    messages: str | Sequence[Message | UntypedDict] | None = field(default_factory=_required_messages)
     priority: int = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
