@@ -5,40 +5,34 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-from llmmanager.bedrock.exceptions.aws_error_code import aws_error_code
 from llmmanager.bedrock.models.json_codec import decode_bytes, json_safe
-from llmmanager.bedrock.models.request_attempt import RequestAttempt
-from llmmanager.bedrock.models.usage import PaidTotals, token_counts
+from llmmanager.bedrock.models.request_attempt import AttemptAccessors, RecordedError, RequestAttempt, as_list
+from llmmanager.bedrock.models.usage import PaidTotals, UsageAccessors
+
+if TYPE_CHECKING:
+    from llmmanager.bedrock.models.answer_parts import (
+        Citation,
+        ReasoningContent,
+        ResponseContentType,
+        ToolUse,
+    )
+    from llmmanager.bedrock.models.converse_trace_types import GuardrailTraceAssessment
+    from llmmanager.bedrock.models.converse_types import (
+        ContentBlock,
+        ImageBlock,
+        Message,
+        PerformanceConfiguration,
+        ServiceTier,
+    )
+    from llmmanager.bedrock.models.stop_reasons import StopReasonCategory
 
 __all__ = ["BedrockResponse", "RecordedError"]
 
 
-class RecordedError(Exception):
-    """An error of a response that `BedrockResponse.from_dict` has read.
-
-    Attributes:
-        error_type: class name of the original error.
-        code: AWS error code of the original error, or None.
-    """
-
-    error_type: str
-    code: str | None
-
-    def __init__(self, message: str, *, error_type: str, code: str | None = None) -> None:
-        super().__init__(message)
-        self.error_type = error_type
-        self.code = code
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return partial(RecordedError, error_type=self.error_type, code=self.code), self.args
-
-
 @dataclass(frozen=True)
-class BedrockResponse:
+class BedrockResponse(UsageAccessors, AttemptAccessors):
     """The answer of a call, or the errors of a failed call.
 
     It can be created with any subset of the fields. Its methods raise no exception: for a value that is
@@ -80,29 +74,77 @@ class BedrockResponse:
         latency = self._member("metrics", "latencyMs")
         return latency if isinstance(latency, int) else None
 
-    def get_content_blocks(self) -> list[dict[str, Any]]:
+    def get_message(self) -> Message | None:
+        """Return the model's message, to send it back in the history; None without content.
+
+        Bedrock and this library accept it unchanged.
+        """
+        blocks = self.get_content_blocks()
+        return {"role": "assistant", "content": blocks} if blocks else None
+
+    def get_content_blocks(self) -> list[ContentBlock]:
         """Return the answer's content blocks (text, tool calls, reasoning), or an empty list."""
-        blocks = self._member("output", "message", "content")
-        return [block for block in blocks if isinstance(block, dict)] if isinstance(blocks, list) else []
+        return cast("list[ContentBlock]", self._blocks())
+
+    def get_content_blocks_by_type(self, content_type: ResponseContentType | str) -> list[ContentBlock]:
+        """Return the content blocks of a type, such as `ResponseContentType.IMAGE` or "image"."""
+        from llmmanager.bedrock.models.answer_parts import ResponseContentType
+
+        blocks = self._blocks()
+        if content_type == ResponseContentType.UNKNOWN:
+            found = [block for block in blocks if ResponseContentType.from_block(block) == content_type]
+        else:
+            found = [block for block in blocks if content_type in block]
+        return cast("list[ContentBlock]", found)
+
+    def get_text_blocks(self) -> list[str]:
+        """Return the texts of the answer. `get_content()` joins them, and includes cited texts."""
+        return [block["text"] for block in self._blocks() if isinstance(block.get("text"), str)]
+
+    def get_image_blocks(self) -> list[ImageBlock]:
+        """Return the images of the answer."""
+        images = [block["image"] for block in self._blocks() if isinstance(block.get("image"), dict)]
+        return cast("list[ImageBlock]", images)
+
+    def get_tool_uses(self) -> list[ToolUse]:
+        """Return the tool calls of the answer."""
+        from llmmanager.bedrock.models.answer_parts import tool_uses
+
+        return tool_uses(self._blocks())
+
+    def has_tool_use(self) -> bool:
+        """Whether the model calls a tool."""
+        return bool(self.get_tool_uses())
+
+    def get_reasoning(self) -> ReasoningContent | None:
+        """Return the first reasoning of the answer, or None."""
+        from llmmanager.bedrock.models.answer_parts import first_reasoning
+
+        return first_reasoning(self._blocks())
+
+    def get_citations(self) -> list[Citation]:
+        """Return the sources of the answer."""
+        from llmmanager.bedrock.models.answer_parts import citations
+
+        return citations(self._blocks())
+
+    def get_structured_output(self) -> Any:
+        """Return the JSON object or array that the answer's text is, or None if it is not JSON."""
+        try:
+            value = json.loads(self.get_content() or "")
+        except (ValueError, RecursionError):
+            return None
+        return value if isinstance(value, dict | list) else None
 
     def get_content(self) -> str | None:
         """Return the text blocks of the answer, joined by newlines, or None if it contains no text.
 
         Citations split an answer within sentences. An answer with citations is joined without newlines.
         """
-        blocks = self.get_content_blocks()
+        blocks = self._blocks()
         texts = [part["text"] for part in _text_parts(blocks) if isinstance(part.get("text"), str)]
         separator = "" if any("citationsContent" in block for block in blocks) else "\n"
         return separator.join(texts) if texts else None
-
-    def get_usage(self) -> dict[str, int] | None:
-        """Return the token counts of the returned answer, or None.
-
-        The keys are those of Bedrock, `inputTokens`, `outputTokens`, `totalTokens`, `cacheReadInputTokens`
-        and `cacheWriteInputTokens`, and the same counts as `input_tokens`, `output_tokens`, `total_tokens`,
-        `cache_read_tokens` and `cache_write_tokens`.
-        """
-        return token_counts(self._member("usage"))
 
     def get_total_usage(self) -> dict[str, int] | None:
         """Return the tokens of all answers of the call, valid or invalid, with the keys of `get_usage()`.
@@ -156,13 +198,35 @@ class BedrockResponse:
         reason = self._member("stopReason")
         return reason if isinstance(reason, str) else None
 
+    def get_stop_reason_category(self) -> StopReasonCategory:
+        """Return what the stop reason means for a retry."""
+        from llmmanager.bedrock.models.stop_reasons import StopReasonClassifier
+
+        return StopReasonClassifier.categorize(self.get_stop_reason())
+
+    def get_additional_model_response_fields(self) -> dict[str, Any] | None:
+        """Return the fields of the model's own response that the request asked for, or None."""
+        return self._dict_member("additionalModelResponseFields")
+
+    def get_performance_config(self) -> PerformanceConfiguration | None:
+        """Return the latency setting that Bedrock reports, or None."""
+        return cast("PerformanceConfiguration | None", self._dict_member("performanceConfig"))
+
+    def get_service_tier(self) -> ServiceTier | None:
+        """Return the service tier that Bedrock reports, or None."""
+        return cast("ServiceTier | None", self._dict_member("serviceTier"))
+
+    def get_guardrail_trace(self) -> GuardrailTraceAssessment | None:
+        """Return what the guardrail found, or None."""
+        return cast("GuardrailTraceAssessment | None", self._dict_member("trace", "guardrail"))
+
     def get_warnings(self) -> list[str]:
         """Return a copy of `warnings`."""
-        return _as_list(self.warnings)
+        return as_list(self.warnings)
 
     def get_disabled_features(self) -> list[str]:
         """Return a copy of `features_disabled`."""
-        return _as_list(self.features_disabled)
+        return as_list(self.features_disabled)
 
     def get_all_errors(self) -> list[Exception]:
         """Return the error of each failed attempt in order, followed by `error` if it is set."""
@@ -174,16 +238,10 @@ class BedrockResponse:
         errors = self.get_all_errors()
         return errors[-1] if errors else None
 
-    def had_validation_failures(self) -> bool:
-        """Whether the response validation rejected an answer of this call."""
-        return bool(self.validation_errors)
-
-    def get_validation_errors(self) -> list[dict[str, Any]]:
-        """Return a copy of `validation_errors`."""
-        return [dict(error) for error in _as_list(self.validation_errors) if isinstance(error, Mapping)]
-
     def to_dict(self) -> dict[str, Any]:
         """Return all fields as data for JSON: bytes as base64, times as ISO 8601, errors as dicts."""
+        from llmmanager.bedrock.models.response_codec import attempt_to_dict, error_to_dict
+
         totals = self._totals()
         described: dict[str, Any] = json_safe(
             {
@@ -193,7 +251,7 @@ class BedrockResponse:
                 "region_used": self.region_used,
                 "access_method": self.access_method,
                 "inference_profile_id": self.inference_profile_id,
-                "attempts": [_attempt_to_dict(attempt) for attempt in self._attempts()],
+                "attempts": [attempt_to_dict(attempt) for attempt in self._attempts()],
                 "total_duration_ms": self.total_duration_ms,
                 "api_latency_ms": self.api_latency_ms,
                 "total_usage": totals.usage,
@@ -203,7 +261,7 @@ class BedrockResponse:
                 "warnings": self.get_warnings(),
                 "features_disabled": self.get_disabled_features(),
                 "validation_errors": self.get_validation_errors(),
-                "error": _error_to_dict(self.error),
+                "error": error_to_dict(self.error),
             }
         )
         return described
@@ -221,6 +279,8 @@ class BedrockResponse:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> BedrockResponse:
         """Return the response for a dict from `to_dict()`. Errors become `RecordedError`."""
+        from llmmanager.bedrock.models.response_codec import attempt_from_dict, error_from_dict
+
         return cls(
             success=data["success"],
             response_data=decode_bytes(data.get("response_data"), other_text="keep"),
@@ -228,13 +288,35 @@ class BedrockResponse:
             region_used=data.get("region_used"),
             access_method=data.get("access_method"),
             inference_profile_id=data.get("inference_profile_id"),
-            attempts=[_attempt_from_dict(attempt) for attempt in data.get("attempts", ())],
+            attempts=[attempt_from_dict(attempt) for attempt in data.get("attempts", ())],
             total_duration_ms=data.get("total_duration_ms"),
             warnings=list(data.get("warnings", ())),
             features_disabled=list(data.get("features_disabled", ())),
             validation_errors=[dict(error) for error in data.get("validation_errors", ())],
-            error=_error_from_dict(data.get("error")),
+            error=error_from_dict(data.get("error")),
         )
+
+    def get_cache_efficiency(self) -> dict[str, float | int | None] | None:
+        """Return what the prompt cache saved for the answer; None without usage or input.
+
+        Returns:
+            A dict with `cache_hit_ratio` (the share of the input tokens that was read from the cache, 0.0 to
+            1.0), `cache_read_tokens`, `cache_write_tokens`, and `cache_savings_usd` (the cost without the
+            cache minus the cost; negative if writing costs more; None without a known price).
+        """
+        usage = self.get_usage()
+        read, written = self.get_cache_read_tokens(), self.get_cache_write_tokens()
+        total = self.get_input_tokens() + read + written
+        if usage is None or not total:
+            return None
+        cost = self._answer_cost(usage)
+        uncached = self._answer_cost({"inputTokens": total, "outputTokens": self.get_output_tokens()})
+        return {
+            "cache_hit_ratio": read / total,
+            "cache_read_tokens": read,
+            "cache_write_tokens": written,
+            "cache_savings_usd": None if cost is None or uncached is None else uncached - cost,
+        }
 
     def _totals(self) -> PaidTotals:
         attempts, usage = self._attempts(), self.get_usage()
@@ -260,75 +342,17 @@ class BedrockResponse:
             service_tier=_text_or_none(tier),
         )
 
-    def _attempts(self) -> list[RequestAttempt]:
-        return [attempt for attempt in _as_list(self.attempts) if isinstance(attempt, RequestAttempt)]
+    def _blocks(self) -> list[dict[str, Any]]:
+        blocks = self._member("output", "message", "content")
+        return [block for block in blocks if isinstance(block, dict)] if isinstance(blocks, list) else []
 
-    def _member(self, *keys: str) -> Any:
-        value: Any = self.response_data
-        for key in keys:
-            value = value.get(key) if isinstance(value, dict) else None
-        return value
-
-
-def _error_to_dict(error: Exception | None) -> dict[str, Any] | None:
-    if error is None:
-        return None
-    if isinstance(error, RecordedError):
-        kind, code = error.error_type, error.code
-    else:
-        kind, code = type(error).__name__, aws_error_code(error)
-    return {"type": kind, "code": code, "message": str(error)}
-
-
-def _error_from_dict(data: Mapping[str, Any] | None) -> RecordedError | None:
-    if data is None:
-        return None
-    return RecordedError(data["message"], error_type=data["type"], code=data.get("code"))
-
-
-def _attempt_to_dict(attempt: RequestAttempt) -> dict[str, Any]:
-    return {
-        "model_id": attempt.model_id,
-        "region": attempt.region,
-        "access_method": attempt.access_method,
-        "invoke_id": attempt.invoke_id,
-        "attempt_number": attempt.attempt_number,
-        "start_time": attempt.start_time.isoformat(),
-        "end_time": attempt.end_time.isoformat(),
-        "duration_ms": attempt.duration_ms,
-        "success": attempt.success,
-        "decision": attempt.decision,
-        "error": _error_to_dict(attempt.error),
-        "usage": attempt.usage,
-        "estimated_cost_usd": attempt.estimated_cost_usd,
-    }
-
-
-def _attempt_from_dict(data: Mapping[str, Any]) -> RequestAttempt:
-    return RequestAttempt(
-        model_id=data["model_id"],
-        region=data["region"],
-        access_method=data.get("access_method"),
-        attempt_number=data["attempt_number"],
-        start_time=datetime.fromisoformat(data["start_time"]),
-        end_time=datetime.fromisoformat(data["end_time"]),
-        success=data["success"],
-        error=_error_from_dict(data.get("error")),
-        invoke_id=data.get("invoke_id"),
-        decision=data.get("decision"),
-        # Responses stored by earlier versions have neither usage nor cost.
-        usage=token_counts(data.get("usage")),
-        estimated_cost_usd=data.get("estimated_cost_usd"),
-    )
+    def _dict_member(self, *keys: str) -> dict[str, Any] | None:
+        value = self._member(*keys)
+        return value if isinstance(value, dict) else None
 
 
 def _text_or_none(value: Any) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _as_list(value: Any) -> list[Any]:
-    """Return a copy of a list, or an empty list for any other value: the fields are not validated."""
-    return list(value) if isinstance(value, list | tuple) else []
 
 
 def _text_parts(blocks: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:

@@ -98,10 +98,10 @@ class TokenUsage(TypedDict):
     totalTokens: int
     cacheReadInputTokens: NotRequired[int]
     cacheWriteInputTokens: NotRequired[int]
-    cacheDetails: NotRequired[Sequence[CacheDetail]]
+    cacheDetails: NotRequired[Sequence[TokenCacheDetail]]
 
 
-class CacheDetail(TypedDict):
+class TokenCacheDetail(TypedDict):
     """Tokens written to the cache, by their time to live."""
 
     ttl: Literal["5m", "1h"]

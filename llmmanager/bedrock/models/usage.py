@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from llmmanager.bedrock.models.answer_parts import CacheDetail
     from llmmanager.bedrock.models.request_attempt import RequestAttempt
 
 USAGE_ALIASES: Mapping[str, str] = {
@@ -38,6 +39,72 @@ def token_counts(usage: object) -> dict[str, int] | None:
 def no_tokens() -> dict[str, int]:
     """Return token counts of 0."""
     return dict.fromkeys((*USAGE_ALIASES, *USAGE_ALIASES.values()), 0)
+
+
+class UsageAccessors:
+    """The methods of `BedrockResponse` that read the token counts of the answer."""
+
+    response_data: dict[str, Any] | None
+
+    def get_usage(self) -> dict[str, int] | None:
+        """Return the token counts of the returned answer, or None.
+
+        The keys are those of Bedrock, `inputTokens`, `outputTokens`, `totalTokens`, `cacheReadInputTokens`
+        and `cacheWriteInputTokens`, and the same counts as `input_tokens`, `output_tokens`, `total_tokens`,
+        `cache_read_tokens` and `cache_write_tokens`.
+        """
+        return token_counts(self._member("usage"))
+
+    def get_input_tokens(self) -> int:
+        """Return the input tokens of the answer, without cached ones; 0 without usage."""
+        return self._count("inputTokens")
+
+    def get_output_tokens(self) -> int:
+        """Return the output tokens of the answer; 0 without usage."""
+        return self._count("outputTokens")
+
+    def get_total_tokens(self) -> int:
+        """Return the total tokens of the answer as reported by Bedrock; 0 without usage."""
+        return self._count("totalTokens")
+
+    def get_cache_read_tokens(self) -> int:
+        """Return the tokens that were read from the prompt cache; 0 without usage."""
+        return self._count("cacheReadInputTokens")
+
+    def get_cache_write_tokens(self) -> int:
+        """Return the tokens that were written to the prompt cache; 0 without usage."""
+        return self._count("cacheWriteInputTokens")
+
+    def get_cache_details(self) -> list[CacheDetail]:
+        """Return the tokens that were written to the prompt cache, by the time for which they stay."""
+        from llmmanager.bedrock.models.answer_parts import cache_details
+
+        return cache_details(self._member("usage", "cacheDetails"))
+
+    def get_cached_tokens_info(self) -> dict[str, int | bool] | None:
+        """Return whether the prompt cache was read and written; None without usage.
+
+        Returns:
+            A dict with `cache_read_tokens`, `cache_write_tokens`, `cache_hit` and `cache_write` (both bool).
+        """
+        if self.get_usage() is None:
+            return None
+        read, written = self.get_cache_read_tokens(), self.get_cache_write_tokens()
+        return {
+            "cache_read_tokens": read,
+            "cache_write_tokens": written,
+            "cache_hit": read > 0,
+            "cache_write": written > 0,
+        }
+
+    def _count(self, key: str) -> int:
+        return (self.get_usage() or {}).get(key, 0)
+
+    def _member(self, *keys: str) -> Any:
+        value: Any = self.response_data
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ TYPES = {
 }
 # Other classes have the names of these shapes.
 OUR_NAMES = {
+    "CacheDetail": "TokenCacheDetail",
     "Citation": "CitationBlock",
     "ConverseRequest": "ConverseRequestBody",
     "ConverseStreamRequest": "ConverseStreamRequestBody",

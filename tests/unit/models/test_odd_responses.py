@@ -20,6 +20,8 @@ KEYS = st.sampled_from(
     (
         *("output", "message", "content", "text", "usage", "inputTokens", "metrics", "latencyMs"),
         *("stopReason", "citationsContent", "toolUse", "bytes", "source", "redactedContent", "cacheDetails"),
+        *("toolUseId", "name", "input", "reasoningContent", "reasoningText", "citations", "sourceContent"),
+        *("trace", "guardrail", "serviceTier", "image"),
     )
 )
 ODD = st.recursive(
@@ -60,15 +62,23 @@ RESPONSES = st.builds(
 )
 
 
+ARGUMENTS = {
+    "get_response_by_id": ("a",),
+    "get_content_blocks_by_type": ("image",),
+    "get_failed_by_exception_type": ("ValueError",),
+    "get_requests_by_access_method": ("on_demand",),
+}
+
+
 def read_everything(thing: object) -> dict[str, Any]:
-    """Return the value of every property and of every method without arguments."""
+    """Return the value of every property and the result of every method."""
     found = {}
     for name in dir(type(thing)):
         if name.startswith("_") or name in ("from_dict", "close", "events"):
             continue
         value = getattr(thing, name)
         if callable(value):
-            value = value("a") if name == "get_response_by_id" else value()
+            value = value(*ARGUMENTS.get(name, ()))
         found[name] = value
     return found
 
