@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import LLMManagerError, RetryExhaustedError
@@ -27,7 +26,6 @@ from llmmanager.bedrock.models.llm_manager_structures import (
 from llmmanager.bedrock.models.model_quota import ModelQuota
 from llmmanager.bedrock.models.parallel_structures import (
     BedrockConverseRequest,
-    ParallelExecutionStats,
     ParallelProcessingConfig,
     ParallelResponse,
 )
@@ -35,6 +33,13 @@ from llmmanager.bedrock.parallel.executor import Executor
 from llmmanager.bedrock.parallel.failure_handling import FailureHandling
 from llmmanager.bedrock.parallel.in_flight import InFlightCounter
 from llmmanager.bedrock.parallel.load_balancing import LoadBalancer
+from llmmanager.bedrock.parallel.request_checks import (
+    DEFAULT_TARGET_REGIONS,
+    check_region_count,
+    check_requests,
+    failed_requests,
+)
+from llmmanager.bedrock.parallel.run_results import merge_retry, summarize
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.bedrock.routing.quota_pacing import QuotaPatience
 from llmmanager.llm_manager import LLMManager
@@ -44,13 +49,6 @@ if TYPE_CHECKING:
     from llmmanager.bedrock.models.converse_types import InferenceConfiguration, UntypedDict
 
 __all__ = ["ParallelLLMManager"]
-
-
-class _DefaultCount(int):
-    """The default of a parameter. Its type differs from that of a number passed by the caller."""
-
-
-_DEFAULT_TARGET_REGIONS = _DefaultCount(2)
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,7 @@ class ParallelLLMManager:
     def converse_parallel(
         self,
         requests: Sequence[BedrockConverseRequest],
-        target_regions_per_request: int = _DEFAULT_TARGET_REGIONS,
+        target_regions_per_request: int = DEFAULT_TARGET_REGIONS,
         response_validation_config: ResponseValidationConfig | None = None,
         *,
         deadline: float | Deadline | None = None,
@@ -148,9 +146,9 @@ class ParallelLLMManager:
             ParallelExecutionError: a STOP strategy stopped the run. Its `response` contains the answers
                 received before.
         """
-        self._check_requests(requests)
+        check_requests(requests)
         check_options(response_validation_config, before_attempt)
-        count = self._checked_count(target_regions_per_request)
+        count = check_region_count(target_regions_per_request, len(self._regions))
         started = time.monotonic()
         cancelled = threading.Event()
         in_flight = InFlightCounter()
@@ -178,7 +176,13 @@ class ParallelLLMManager:
             for request in requests
             if request.request_id in responses
         }
-        result = _summarized(requests, answers, handling, in_flight, (time.monotonic() - started) * 1000)
+        result = summarize(
+            requests,
+            answers,
+            success=handling.succeeded(sum(response.success for response in answers.values())),
+            total_duration_ms=(time.monotonic() - started) * 1000,
+            concurrent_executions=in_flight.maximum,
+        )
         if cancelled.is_set():
             raise ParallelExecutionError(
                 f"stopped by {self._config.failure_handling_strategy.value}: {handling.failed} of "
@@ -188,6 +192,45 @@ class ParallelLLMManager:
                 response=result,
             )
         return result
+
+    def retry_failed_requests(
+        self,
+        previous_response: ParallelResponse,
+        filter_func: Callable[[str, BedrockResponse], bool] | None = None,
+        target_regions_per_request: int | None = None,
+        response_validation_config: ResponseValidationConfig | None = None,
+        *,
+        deadline: float | Deadline | None = None,
+        before_attempt: AttemptGuard | None = None,
+    ) -> ParallelResponse:
+        """Send the failed requests of a run again, and return the run with the new responses.
+
+        The attempts of both runs are in the responses, so that all tokens and costs are counted.
+
+        Args:
+            previous_response: the response of `converse_parallel`, or of its `ParallelExecutionError`.
+            filter_func: called with the id and the response of each failed request; returns whether to send
+                it again. None for all. If it selects no request, `previous_response` is returned.
+            target_regions_per_request, response_validation_config: as in `converse_parallel`, with None for
+                its default.
+            deadline, before_attempt: as in `converse_parallel`.
+
+        Raises:
+            ParallelConfigurationError: no request failed, or `previous_response` is without the requests.
+            ParallelExecutionError: a STOP strategy stopped the run. Its `response` has the responses of both
+                runs.
+        """
+        requests = failed_requests(previous_response, filter_func)
+        if not requests:
+            return previous_response
+        regions = DEFAULT_TARGET_REGIONS if target_regions_per_request is None else target_regions_per_request
+        try:
+            retry = self.converse_parallel(requests, regions, response_validation_config, deadline=deadline)
+        except ParallelExecutionError as error:
+            if error.response is not None:
+                error.response = merge_retry(previous_response, error.response, self._config)
+            raise
+        return merge_retry(previous_response, retry, self._config)
 
     def iter_responses(
         self,
@@ -235,7 +278,7 @@ class ParallelLLMManager:
         check_options(response_validation_config, before_attempt)
         count = len(self._regions)
         if target_regions_per_request is not None:
-            count = self._checked_count(target_regions_per_request)
+            count = check_region_count(target_regions_per_request, len(self._regions))
         limit = Deadline.from_value(deadline)
         in_flight = InFlightCounter()
         abandoned = threading.Event()
@@ -273,6 +316,18 @@ class ParallelLLMManager:
     def get_underlying_llm_manager(self) -> LLMManager:
         """Return the manager that sends the requests."""
         return self._manager
+
+    def get_parallel_config(self) -> ParallelProcessingConfig:
+        """Return the settings of parallel runs."""
+        return self._config
+
+    def validate_configuration(self) -> dict[str, Any]:
+        """Check models, regions and credentials, as `LLMManager.validate_configuration` does."""
+        return self._manager.validate_configuration()
+
+    def refresh_model_data(self) -> None:
+        """Refresh the models of the configured regions, as `LLMManager.refresh_model_data` does."""
+        self._manager.refresh_model_data()
 
     def close(self) -> None:
         """Stop the threads and close the connections."""
@@ -312,71 +367,3 @@ class ParallelLLMManager:
         if not self._config.enable_request_prioritization:
             return requests
         return sorted(requests, key=lambda request: request.priority)
-
-    def _check_requests(self, requests: Sequence[BedrockConverseRequest]) -> None:
-        if not isinstance(requests, list | tuple) or not requests:
-            raise ParallelConfigurationError(
-                f"requests must be a list of at least one BedrockConverseRequest (got {requests!r})",
-                "requests",
-                requests,
-            )
-        for request in requests:
-            if not isinstance(request, BedrockConverseRequest):
-                raise ParallelConfigurationError(
-                    f"requests must contain BedrockConverseRequest only (got {type(request).__name__})",
-                    "requests",
-                    request,
-                )
-        ids = Counter(request.request_id for request in requests)
-        repeated = [request_id for request_id, times in ids.items() if times > 1]
-        if repeated:
-            raise ParallelConfigurationError(
-                f"request_id must be unique (duplicates: {', '.join(map(repr, repeated))})",
-                "request_id",
-                repeated,
-            )
-
-    def _checked_count(self, count: int) -> int:
-        available = len(self._regions)
-        if isinstance(count, _DefaultCount):
-            return min(count, available)
-        if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= available:
-            raise ParallelConfigurationError(
-                f"target_regions_per_request must be from 1 to {available}, the number of regions "
-                f"(got {count!r})",
-                "target_regions_per_request",
-                count,
-            )
-        return count
-
-
-def _summarized(
-    requests: Sequence[BedrockConverseRequest],
-    answers: dict[str, BedrockResponse],
-    handling: FailureHandling,
-    in_flight: InFlightCounter,
-    total_duration_ms: float,
-) -> ParallelResponse:
-    answered = [response for response in answers.values() if response.success]
-    failed = [
-        str(request.request_id)
-        for request in requests
-        if (response := answers.get(str(request.request_id))) is not None and not response.success
-    ]
-    durations = [response.total_duration_ms or 0.0 for response in answers.values()] or [0.0]
-    return ParallelResponse(
-        success=handling.succeeded(len(answered)),
-        request_responses=answers,
-        total_duration_ms=total_duration_ms,
-        failed_requests=failed,
-        parallel_execution_stats=ParallelExecutionStats(
-            total_requests=len(requests),
-            successful_requests=len(answered),
-            failed_requests_count=len(failed),
-            average_request_duration_ms=sum(durations) / len(durations),
-            max_request_duration_ms=max(durations),
-            min_request_duration_ms=min(durations),
-            concurrent_executions=in_flight.maximum,
-            region_distribution=dict(Counter(str(response.region_used) for response in answered)),
-        ),
-    )

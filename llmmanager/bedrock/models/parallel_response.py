@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from llmmanager.bedrock.models.bedrock_response import BedrockResponse
+from llmmanager.bedrock.exceptions.aws_error_code import aws_error_code
+from llmmanager.bedrock.models.bedrock_response import BedrockResponse, RecordedError
+from llmmanager.bedrock.models.request_attempt import as_list
 from llmmanager.bedrock.models.usage import PaidTotals
 
 
@@ -54,6 +57,8 @@ class ParallelResponse:
         total_duration_ms: duration of the run in milliseconds, or None.
         parallel_execution_stats: counts and durations; by default counted from `request_responses`.
         failed_requests: ids of the requests without an answer.
+        original_requests: each `BedrockConverseRequest` by its id, for
+            `ParallelLLMManager.retry_failed_requests`. They are not part of `to_dict()`.
     """
 
     success: bool
@@ -61,6 +66,7 @@ class ParallelResponse:
     total_duration_ms: float | None = None
     parallel_execution_stats: ParallelExecutionStats = field(default_factory=ParallelExecutionStats)
     failed_requests: list[str] = field(default_factory=list)
+    original_requests: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         given = self.parallel_execution_stats
@@ -83,6 +89,46 @@ class ParallelResponse:
     def get_failed_responses(self) -> dict[str, BedrockResponse]:
         """Return the responses of the failed requests by id, with their attempts and errors."""
         return {key: value for key, value in self._responses().items() if not value.success}
+
+    @property
+    def successful_request_ids(self) -> list[str]:
+        """Ids of the answered requests, in request order."""
+        return list(self.get_successful_responses())
+
+    @property
+    def failed_request_ids(self) -> list[str]:
+        """Ids of the failed requests without those in `timed_out_request_ids`, in request order."""
+        timed_out = self.timed_out_request_ids
+        return [key for key in self.get_failed_responses() if key not in timed_out]
+
+    @property
+    def timed_out_request_ids(self) -> list[str]:
+        """Ids of the requests that reached `request_timeout_seconds` or the deadline of the run, in order."""
+        return list(self.get_failed_by_exception_type("DeadlineExceededError"))
+
+    def get_retryable_request_ids(self) -> list[str]:
+        """Return the ids of all requests that failed or whose time was over, in request order."""
+        return list(self.get_failed_responses())
+
+    def get_failed_by_exception_type(self, exception_type: str) -> dict[str, BedrockResponse]:
+        """Return the failed responses whose last error has this class name or AWS error code, by id."""
+        return {
+            key: value
+            for key, value in self.get_failed_responses().items()
+            if exception_type in _names(value.get_last_error())
+        }
+
+    def get_requests_by_access_method(self, access_method: str) -> dict[str, BedrockResponse]:
+        """Return the responses that came by an access method such as "global_profile", by id."""
+        return {
+            key: value for key, value in self._responses().items() if value.access_method == access_method
+        }
+
+    def get_average_latency(self) -> float | None:
+        """Return the average of `api_latency_ms` of the answered requests, or None if it is unknown."""
+        latencies = [response.api_latency_ms for response in self.get_successful_responses().values()]
+        known = [latency for latency in latencies if latency is not None]
+        return sum(known) / len(known) if known else None
 
     def get_response_by_id(self, request_id: str) -> BedrockResponse | None:
         """Return the response of one request, or None for an unknown id."""
@@ -122,7 +168,7 @@ class ParallelResponse:
             "request_responses": {key: value.to_dict() for key, value in self._responses().items()},
             "total_duration_ms": self.total_duration_ms,
             "parallel_execution_stats": self.parallel_execution_stats.to_dict(),
-            "failed_requests": list(self.failed_requests) if isinstance(self.failed_requests, list) else [],
+            "failed_requests": as_list(self.failed_requests),
             "total_usage": totals.usage,
             "estimated_cost_usd": totals.cost_usd,
             "attempts_with_unknown_usage": totals.unknown_usage,
@@ -136,3 +182,10 @@ class ParallelResponse:
         """Return the responses by id. Values of another type are left out: the fields are not validated."""
         given = self.request_responses if isinstance(self.request_responses, dict) else {}
         return {key: value for key, value in given.items() if isinstance(value, BedrockResponse)}
+
+
+def _names(error: Exception | None) -> tuple[str | None, ...]:
+    """Return the class name and the AWS error code of an error."""
+    if isinstance(error, RecordedError):
+        return error.error_type, error.code
+    return (type(error).__name__, aws_error_code(error)) if error is not None else ()
