@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from llmmanager.bedrock.exceptions.llm_manager_exceptions import (
         AuthenticationError,
         ConfigurationError,
+        ContentError,
         DeadlineExceededError,
         LLMManagerError,
         QuotaExceededError,
@@ -24,6 +25,16 @@ if TYPE_CHECKING:
         ParallelConfigurationError,
         ParallelExecutionError,
         ParallelProcessingError,
+        RegionDistributionError,
+        RequestIdCollisionError,
+    )
+    from llmmanager.bedrock.models.answer_parts import (
+        CacheDetail,
+        Citation,
+        ReasoningContent,
+        ResponseContentType,
+        ToolUse,
+        get_block_type,
     )
     from llmmanager.bedrock.models.attempt_guard import AttemptGuard, PlannedAttempt
     from llmmanager.bedrock.models.bedrock_response import BedrockResponse
@@ -46,10 +57,33 @@ if TYPE_CHECKING:
         ParallelProcessingConfig,
         ParallelResponse,
     )
+    from llmmanager.bedrock.models.request_parts import build_cache_point, build_json_schema_output_config
+    from llmmanager.bedrock.models.stop_reasons import (
+        StopReasonCategory,
+        StopReasonClassifier,
+        StopReasonEnum,
+    )
     from llmmanager.bedrock.models.streaming_response import StreamingResponse
     from llmmanager.bedrock.models.token_count import InputTokenCount
     from llmmanager.bedrock.pricing import estimate_cost
     from llmmanager.llm_manager import LLMManager
+    from llmmanager.message_builder import (
+        CacheConfig,
+        MessageBuilder,
+        create_assistant_message,
+        create_message,
+        create_user_message,
+    )
+    from llmmanager.message_builder_enums import (
+        CachePointTTLEnum,
+        DetectionMethodEnum,
+        DocumentFormatEnum,
+        GuardContentQualifierEnum,
+        ImageFormatEnum,
+        RolesEnum,
+        ToolResultStatusEnum,
+        VideoFormatEnum,
+    )
     from llmmanager.parallel_llm_manager import ParallelLLMManager
 
 __version__ = "0.1.0"
@@ -62,6 +96,40 @@ _EXPORTS = {
     "llmmanager.bedrock.catalog.unified_model_manager": ("UnifiedModelManager",),
     "llmmanager.bedrock.pricing": ("estimate_cost",),
     f"{_MODELS}.attempt_guard": ("AttemptGuard", "PlannedAttempt"),
+    "llmmanager.message_builder": (
+        "CacheConfig",
+        "MessageBuilder",
+        "create_assistant_message",
+        "create_message",
+        "create_user_message",
+    ),
+    "llmmanager.message_builder_enums": (
+        "CachePointTTLEnum",
+        "DetectionMethodEnum",
+        "DocumentFormatEnum",
+        "GuardContentQualifierEnum",
+        "ImageFormatEnum",
+        "RolesEnum",
+        "ToolResultStatusEnum",
+        "VideoFormatEnum",
+    ),
+    f"{_MODELS}.answer_parts": (
+        "CacheDetail",
+        "Citation",
+        "ReasoningContent",
+        "ResponseContentType",
+        "ToolUse",
+        "get_block_type",
+    ),
+    f"{_MODELS}.request_parts": (
+        "build_cache_point",
+        "build_json_schema_output_config",
+    ),
+    f"{_MODELS}.stop_reasons": (
+        "StopReasonCategory",
+        "StopReasonClassifier",
+        "StopReasonEnum",
+    ),
     f"{_MODELS}.bedrock_response": ("BedrockResponse",),
     f"{_MODELS}.deadline": ("Deadline",),
     f"{_MODELS}.llm_manager_structures": (
@@ -87,6 +155,7 @@ _EXPORTS = {
     f"{_EXCEPTIONS}.llm_manager_exceptions": (
         "AuthenticationError",
         "ConfigurationError",
+        "ContentError",
         "DeadlineExceededError",
         "LLMManagerError",
         "QuotaExceededError",
@@ -97,6 +166,8 @@ _EXPORTS = {
         "ParallelConfigurationError",
         "ParallelExecutionError",
         "ParallelProcessingError",
+        "RegionDistributionError",
+        "RequestIdCollisionError",
     ),
 }
 _MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names}
@@ -108,14 +179,24 @@ __all__ = [
     "AuthenticationType",
     "BedrockConverseRequest",
     "BedrockResponse",
+    "CacheConfig",
+    "CacheDetail",
+    "CachePointTTLEnum",
+    "Citation",
     "ConfigurationError",
+    "ContentError",
     "Deadline",
     "DeadlineExceededError",
+    "DetectionMethodEnum",
+    "DocumentFormatEnum",
     "FailureHandlingStrategy",
+    "GuardContentQualifierEnum",
+    "ImageFormatEnum",
     "InputTokenCount",
     "LLMManager",
     "LLMManagerError",
     "LoadBalancingStrategy",
+    "MessageBuilder",
     "ModelQuota",
     "ParallelConfigurationError",
     "ParallelExecutionError",
@@ -126,16 +207,33 @@ __all__ = [
     "ParallelResponse",
     "PlannedAttempt",
     "QuotaExceededError",
+    "ReasoningContent",
+    "RegionDistributionError",
     "RequestAttempt",
+    "RequestIdCollisionError",
     "RequestValidationError",
+    "ResponseContentType",
     "ResponseValidationConfig",
     "RetryConfig",
     "RetryExhaustedError",
     "RetryStrategy",
+    "RolesEnum",
+    "StopReasonCategory",
+    "StopReasonClassifier",
+    "StopReasonEnum",
     "StreamingResponse",
+    "ToolResultStatusEnum",
+    "ToolUse",
     "UnifiedModelManager",
     "ValidationResult",
+    "VideoFormatEnum",
+    "build_cache_point",
+    "build_json_schema_output_config",
+    "create_assistant_message",
+    "create_message",
+    "create_user_message",
     "estimate_cost",
+    "get_block_type",
 ]
 
 

@@ -223,9 +223,15 @@ class ParallelLLMManager:
         requests = failed_requests(previous_response, filter_func)
         if not requests:
             return previous_response
-        regions = DEFAULT_TARGET_REGIONS if target_regions_per_request is None else target_regions_per_request
+        count = target_regions_per_request
         try:
-            retry = self.converse_parallel(requests, regions, response_validation_config, deadline=deadline)
+            retry = self.converse_parallel(
+                requests,
+                DEFAULT_TARGET_REGIONS if count is None else count,
+                response_validation_config,
+                deadline=deadline,
+                before_attempt=before_attempt,
+            )
         except ParallelExecutionError as error:
             if error.response is not None:
                 error.response = merge_retry(previous_response, error.response, self._config)

@@ -73,6 +73,33 @@ SECTIONS: Final = (
         "[Messages](guides/messages.md#types) describes both.",
     ),
     Section(
+        "Parts of an answer",
+        (
+            *(
+                Entry(name)
+                for name in (
+                    *("ToolUse", "ReasoningContent", "Citation", "CacheDetail", "ResponseContentType"),
+                    *("get_block_type", "StopReasonEnum", "StopReasonCategory", "StopReasonClassifier"),
+                )
+            ),
+        ),
+    ),
+    Section(
+        "Messages",
+        (
+            Entry("MessageBuilder", guide="Guide: [messages](guides/messages.md#message-builder)."),
+            *(
+                Entry(name)
+                for name in (
+                    *("create_message", "create_user_message", "create_assistant_message", "CacheConfig"),
+                    *("RolesEnum", "ImageFormatEnum", "DocumentFormatEnum", "VideoFormatEnum"),
+                    *("DetectionMethodEnum", "ToolResultStatusEnum", "CachePointTTLEnum"),
+                    *("GuardContentQualifierEnum", "build_cache_point", "build_json_schema_output_config"),
+                )
+            ),
+        ),
+    ),
+    Section(
         "Configuration",
         (
             Entry(
@@ -136,6 +163,7 @@ SECTIONS: Final = (
             Entry("LLMManagerError"),
             Entry("ConfigurationError"),
             Entry("RequestValidationError"),
+            Entry("ContentError"),
             Entry("AuthenticationError"),
             Entry("RetryExhaustedError"),
             Entry("DeadlineExceededError"),
@@ -143,6 +171,8 @@ SECTIONS: Final = (
             Entry("InvalidResponseError", "llmmanager.bedrock.exceptions.llm_manager_exceptions"),
             Entry("ParallelProcessingError"),
             Entry("ParallelConfigurationError"),
+            Entry("RequestIdCollisionError"),
+            Entry("RegionDistributionError"),
             Entry("ParallelExecutionError"),
         ),
         "[Errors](guides/errors.md) describes when each exception is raised, and which to catch.",

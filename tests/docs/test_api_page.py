@@ -209,7 +209,14 @@ def test_an_enum_is_shown_with_its_values(stub: Stub) -> None:
 def test_a_class_is_shown_with_its_bases_that_are_not_internal(stub: Stub) -> None:
     assert isinstance(stub.node, ast.ClassDef)
     shown = [ast.unparse(base) for base in stub.node.bases]
-    internal = {"FakeBedrockState", "RequestParameters", "_Identified", "object"}
+    internal = {
+        "AttemptAccessors",
+        "FakeBedrockState",
+        "RequestParameters",
+        "UsageAccessors",
+        "_Identified",
+        "object",
+    }
     assert shown == [base.__name__ for base in stub.described.__bases__ if base.__name__ not in internal]
 
 

@@ -112,6 +112,32 @@ class RequestValidationError(LLMManagerError):
         self.response = response
 
 
+class ContentError(RequestValidationError):
+    """A file for a message is empty or too large.
+
+    Attributes:
+        content_type: "image", "document" or "video"; or None.
+        content_size: the size of the file in bytes, or None.
+        max_allowed_size: the maximum size in bytes, or None.
+    """
+
+    content_type: str | None
+    content_size: int | None
+    max_allowed_size: int | None
+
+    def __init__(
+        self,
+        message: str,
+        content_type: str | None = None,
+        content_size: int | None = None,
+        max_allowed_size: int | None = None,
+    ) -> None:
+        super().__init__(message, [message])
+        self.content_type = content_type
+        self.content_size = content_size
+        self.max_allowed_size = max_allowed_size
+
+
 class RetryExhaustedError(LLMManagerError):
     """Every target failed, or the deadline or the retry limit was reached.
 

@@ -46,7 +46,7 @@ class _Names:
 
     def sent(self, name: str) -> str:
         """Return the name to send for a document with this name."""
-        accepted = sent = _accepted(name)
+        accepted = sent = accepted_name(name)
         number = 1
         while sent.casefold() in self._used:
             number += 1
@@ -74,5 +74,6 @@ def _block(block: Mapping[str, Any], names: _Names) -> Mapping[str, Any]:
     return block
 
 
-def _accepted(name: str) -> str:
+def accepted_name(name: str) -> str:
+    """Return a document name with the characters that Bedrock accepts."""
     return _WHITE_SPACE.sub(" ", _INVALID.sub("-", name))
