@@ -38,7 +38,13 @@ from llmmanager.bedrock.validation.request import ValidRequest, build_request
 
 if TYPE_CHECKING:
     from llmmanager.bedrock.models.attempt_guard import AttemptGuard
-    from llmmanager.bedrock.models.converse_types import InferenceConfiguration, UntypedDict
+    from llmmanager.bedrock.models.converse_types import (
+        InferenceConfiguration,
+        Message,
+        SystemContentBlock,
+        ToolConfiguration,
+        UntypedDict,
+    )
     from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
     from llmmanager.bedrock.models.token_count import InputTokenCount
     from llmmanager.bedrock.tokens.token_counter import TokenCounter
@@ -302,9 +308,9 @@ class LLMManager:
 
     def count_tokens(
         self,
-        messages: str | list[dict[str, Any]],
-        system: list[dict[str, Any]] | None = None,
-        tool_config: dict[str, Any] | None = None,
+        messages: str | Sequence[Message | UntypedDict],
+        system: Sequence[SystemContentBlock | UntypedDict] | None = None,
+        tool_config: ToolConfiguration | UntypedDict | None = None,
         *,
         model: str | None = None,
     ) -> InputTokenCount:

@@ -51,6 +51,13 @@ NAMES = [documented for _, documented, _ in SIGNATURES]
 # The reference names types as before Python 3.9 and 3.10.
 TYPES = {"List": list, "Dict": dict, "Optional": typing.Optional, "Any": Any}
 
+EXPORTS = {export: getattr(llmmanager, export) for export in llmmanager.__all__}
+
+
+def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """The types of a function. Modules import some of them for type checkers only."""
+    return typing.get_type_hints(function, localns={**vars(converse_types), **EXPORTS})
+
 
 def defaults_of(function: ast.FunctionDef) -> dict[str, Any]:
     """The documented parameters and their defaults, `Parameter.empty` for none."""
@@ -85,9 +92,8 @@ def test_the_documented_type_is_returned(
     if returns is None:
         assert inspect.isclass(actual)
         return
-    exports = {export: getattr(llmmanager, export) for export in llmmanager.__all__}
-    wanted = eval(ast.unparse(returns), {**TYPES, **exports})
-    hinted = typing.get_type_hints(actual, localns=vars(converse_types))["return"]
+    wanted = eval(ast.unparse(returns), {**TYPES, **EXPORTS})
+    hinted = hints_of(actual)["return"]
     assert hinted == (type(None) if wanted is None else wanted)
 
 
@@ -106,8 +112,7 @@ def test_converse_stream_takes_what_converse_takes_and_returns_a_stream(snippets
     stream, plain = inspect.signature(LLMManager.converse_stream), inspect.signature(LLMManager.converse)
     assert list(defaults_of(documented)) == list(stream.parameters)[:2]
     assert list(stream.parameters.values()) == list(plain.parameters.values())
-    hints = typing.get_type_hints(LLMManager.converse_stream, localns=vars(converse_types))
-    assert hints["return"] is StreamingResponse
+    assert hints_of(LLMManager.converse_stream)["return"] is StreamingResponse
 
 
 def keywords_of(text: str, constructor: str) -> dict[str, ast.expr]:
