@@ -14,6 +14,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
+from infra.permissions import READ_PROFILE, application_profiles
 from infra.python_function import FunctionBase, PythonFunction
 from infra.settings import DeploymentSettings
 from infra.state_machine import LAMBDA_RETRIERS, StateMachine, service_principal
@@ -59,6 +60,8 @@ class CatalogRefresh(Construct):
             conditions={"StringEquals": {"aws:RequestedRegion": list(base.settings.regions)}},
             reason="IAM has no resource type for listing models, inference profiles and quotas",
         )
+        if profiles := application_profiles(base.settings.models):
+            refresh.allow(READ_PROFILE, resources=profiles)
         return refresh
 
     def _build_schedule(self, settings: DeploymentSettings) -> None:

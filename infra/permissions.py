@@ -30,9 +30,12 @@ from infra.model_targets import access_methods, is_in_catalog
 from infra.nag import acknowledge_wildcards
 from infra.python_function import PythonFunction
 from llmmanager.bedrock.catalog.catalog_entries import AccessMethod, Catalog
-from llmmanager.bedrock.catalog.names import ResolvedModel
+from llmmanager.bedrock.catalog.names import ResolvedModel, application_profile_region
 
 INVOKE_ACTIONS: Final = ("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream")
+
+READ_PROFILE: Final = "bedrock:GetInferenceProfile"
+"""Returns the model of an application inference profile."""
 
 # Limits of IAM: characters of a managed policy without white space; managed policies per role.
 MAX_POLICY_CHARACTERS: Final = 6_144
@@ -56,16 +59,18 @@ class Statement:
     Attributes:
         resources: ARN templates.
         conditions: accepted values by condition key. All conditions must match.
+        actions: IAM actions.
     """
 
     resources: tuple[str, ...]
     conditions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    actions: tuple[str, ...] = INVOKE_ACTIONS
 
     def to_dict(self) -> dict[str, Any]:
         """Return the statement in the JSON format of IAM."""
         statement: dict[str, Any] = {
             "Effect": "Allow",
-            "Action": list(INVOKE_ACTIONS),
+            "Action": list(self.actions),
             "Resource": list(self.resources),
         }
         if self.conditions:
@@ -185,7 +190,7 @@ def allow_counting_tokens(
 def _to_cdk(statement: Statement) -> iam.PolicyStatement:
     equals = {key: [_substituted(value) for value in values] for key, values in statement.conditions.items()}
     return iam.PolicyStatement(
-        actions=list(INVOKE_ACTIONS),
+        actions=list(statement.actions),
         resources=[_substituted(arn) for arn in statement.resources],
         conditions={"StringEquals": equals} if equals else None,
     )
@@ -219,12 +224,23 @@ def _unknown_model_statements(model: ResolvedModel, regions: Sequence[str]) -> l
         return [
             Statement((requested_id,)),
             *([through_profile] if "inference-profile/" in requested_id else []),
+            *([Statement((requested_id,), actions=(READ_PROFILE,))] if _is_application(requested_id) else []),
         ]
     profile = _PROFILE_ID.fullmatch(requested_id)
     if profile is None:
         return [Statement(tuple(_model_arn(requested_id, region) for region in regions))]
     called = tuple(_profile_arn(requested_id, region) for region in regions)
     return [Statement(called), Statement((_model_arn(profile["model"], "*"),), {_PROFILE_ARN: called})]
+
+
+def application_profiles(models: Iterable[ResolvedModel]) -> list[str]:
+    """Return the ARNs of the application inference profiles among the models."""
+    ids = (model.pinned_invoke_id or "" for model in models)
+    return [arn for arn in ids if _is_application(arn)]
+
+
+def _is_application(requested_id: str) -> bool:
+    return application_profile_region(requested_id) is not None
 
 
 def _profile_arns(profiles: Mapping[tuple[str, str], Iterable[str]]) -> list[str]:

@@ -164,10 +164,15 @@ def _common(first: Iterable[ResolvedName], second: Sequence[ResolvedName]) -> It
     """Yield the common part of each pair of models that have one, in the order of `first`."""
     for one in first:
         for other in second:
-            if one.model_id != other.model_id:
+            if one.model_id != other.model_id or _is_resource(one) != _is_resource(other):
                 continue
             if one.pinned_invoke_id is None or one.pinned_invoke_id == other.pinned_invoke_id:
                 # A name of all access methods leaves the choice to the other name.
                 yield one if other.pinned_invoke_id is None else other
             elif other.pinned_invoke_id is None:
                 yield one
+
+
+def _is_resource(name: ResolvedName) -> bool:
+    """Whether a name is the ARN of a resource of the account, which only its own ARN allows."""
+    return (name.pinned_invoke_id or "").startswith("arn:")

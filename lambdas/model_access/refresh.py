@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from lambdas.shared.settings import model_settings
 from llmmanager.bedrock.catalog.bedrock_api import BedrockCatalogSource
 from llmmanager.bedrock.catalog.catalog_entries import RegionCatalog
 from llmmanager.bedrock.catalog.dynamodb_store import DynamoDBStore
+from llmmanager.bedrock.catalog.names import application_profile_region
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -31,6 +33,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     try:
         source = BedrockCatalogSource()
         catalog = _with_quotas(source, source.fetch_region(region), store)
+        catalog = _with_profiles(source, catalog, store)
         stored = store.save(catalog)
     except Exception:
         _log_age(region, store.load(region))
@@ -55,6 +58,28 @@ def _with_quotas(source: BedrockCatalogSource, catalog: RegionCatalog, store: Dy
     except Exception as error:
         logger.warning("quotas not refreshed", extra={"region": catalog.region, "error": str(error)})
         return catalog.with_quotas_from(store.load(catalog.region))
+
+
+def _with_profiles(
+    source: BedrockCatalogSource, catalog: RegionCatalog, store: DynamoDBStore
+) -> RegionCatalog:
+    """Return the catalog with the configured application inference profiles of its region.
+
+    A profile never changes, so one that is stored is not read again.
+    """
+    arns = [name for name in model_settings().models if application_profile_region(name) == catalog.region]
+    if not arns:
+        return catalog
+    stored = store.load(catalog.region)
+    known = stored.application_profiles if stored else {}
+    profiles = {arn: known[arn] for arn in arns if arn in known}
+    for arn in arns:
+        if arn not in profiles:
+            try:
+                profiles[arn] = source.fetch_profile(arn, catalog)
+            except Exception as error:
+                logger.warning("profile not read", extra={"arn": arn, "error": str(error)})
+    return replace(catalog, application_profiles=profiles)
 
 
 def _log_age(region: str, catalog: RegionCatalog | None) -> None:

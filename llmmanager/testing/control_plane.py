@@ -10,16 +10,18 @@ from typing import Any
 from .catalog import ACCOUNT_ID, FakeCatalog
 from .errors import ServiceError, invalid
 from .models import CalledTarget, FakeModel
+from .resources import Resource, Resources
 
 _SINCE = "2026-01-01T00:00:00Z"
 _MAX_RESULTS = 1000
 
 
 class ControlPlane:
-    """Lists and describes the models of a catalog. `page_size` is the default number of profiles per page."""
+    """Lists and describes models and profiles. `page_size` is the default number of profiles per page."""
 
-    def __init__(self, catalog: FakeCatalog, *, page_size: int) -> None:
+    def __init__(self, catalog: FakeCatalog, resources: Resources, *, page_size: int) -> None:
         self._catalog = catalog
+        self._resources = resources
         self._page_size = page_size
 
     def list_foundation_models(self, region: str, query: Mapping[str, str]) -> dict[str, Any]:
@@ -53,10 +55,14 @@ class ControlPlane:
                 f"1 validation error detected: Value '{kind}' at 'typeEquals' failed to satisfy constraint: "
                 "Member must satisfy enum value set: [SYSTEM_DEFINED, APPLICATION]"
             )
-        profiles = self._catalog.profiles_in(region) if kind == "SYSTEM_DEFINED" else []
+        if kind == "SYSTEM_DEFINED":
+            profiles = [_profile(target, region) for target in self._catalog.profiles_in(region)]
+        else:
+            found = self._resources.application_profiles(region)
+            profiles = [self._application_profile(resource, region) for resource in found]
         size, start = self._size(query.get("maxResults")), _start(query.get("nextToken"), len(profiles))
         page = profiles[start : start + size]
-        answer: dict[str, Any] = {"inferenceProfileSummaries": [_profile(one, region) for one in page]}
+        answer: dict[str, Any] = {"inferenceProfileSummaries": page}
         if start + size < len(profiles):
             answer["nextToken"] = base64.urlsafe_b64encode(b"profile:%d" % (start + size)).decode()
         return answer
@@ -67,7 +73,25 @@ class ControlPlane:
         for target in self._catalog.profiles_in(region):
             if target.invoked_id == short_id:
                 return _profile(target, region)
+        resource = self._resources.application_profile(identifier, region=region)
+        if resource is not None:
+            return self._application_profile(resource, region)
         raise ServiceError("ResourceNotFoundException", "The requested inference profile does not exist.")
+
+    def _application_profile(self, resource: Resource, region: str) -> dict[str, Any]:
+        """Return the description of an application profile, with the models of what it copies."""
+        target = self._resources.resolve(resource, region=region)
+        identifier = resource.arn.rpartition("/")[2]
+        return {
+            "inferenceProfileId": identifier,
+            "inferenceProfileArn": resource.arn,
+            "inferenceProfileName": identifier,
+            "models": _models(target, region),
+            "status": "ACTIVE",
+            "type": "APPLICATION",
+            "createdAt": _SINCE,
+            "updatedAt": _SINCE,
+        }
 
     def _size(self, value: str | None) -> int:
         if value is None:
@@ -135,8 +159,6 @@ def _model_summary(model: FakeModel, region: str) -> dict[str, Any]:
 def _profile(target: CalledTarget, region: str) -> dict[str, Any]:
     model = target.model
     destinations = model.destinations(target.prefix, region)
-    # Like in AWS, a global profile has a model ARN with the caller's region and one without a region.
-    regions = (region, "") if destinations == ("*",) else destinations
     title = f"{provider_of(model)} {name_of(model)}"
     where = "all commercial regions" if destinations == ("*",) else ", ".join(destinations)
     return {
@@ -144,9 +166,17 @@ def _profile(target: CalledTarget, region: str) -> dict[str, Any]:
         "inferenceProfileArn": f"arn:aws:bedrock:{region}:{ACCOUNT_ID}:inference-profile/{target.invoked_id}",
         "inferenceProfileName": f"{'Global' if target.access == 'global' else target.prefix.upper()} {title}",
         "description": f"Routes requests to {title} in {where}.",
-        "models": [{"modelArn": _model_arn(model, destination)} for destination in regions],
+        "models": _models(target, region),
         "status": "ACTIVE",
         "type": "SYSTEM_DEFINED",
         "createdAt": _SINCE,
         "updatedAt": _SINCE,
     }
+
+
+def _models(target: CalledTarget, region: str) -> list[dict[str, str]]:
+    """Return the models to which a target routes from a region."""
+    destinations = target.model.destinations(target.prefix, region) or (region,)
+    # Like in AWS, a global profile has a model ARN with the caller's region and one without a region.
+    regions = (region, "") if destinations == ("*",) else destinations
+    return [{"modelArn": _model_arn(target.model, destination)} for destination in regions]

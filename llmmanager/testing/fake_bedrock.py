@@ -101,7 +101,7 @@ class FakeBedrock(FakeBedrockState):
         )
         return Service(
             catalog=catalog,
-            control_plane=ControlPlane(catalog, page_size=page_size),
+            control_plane=ControlPlane(catalog, self._resources, page_size=page_size),
             service_quotas=ServiceQuotas(catalog, self._quotas, page_size=page_size),
             runtime=runtime,
             rules=self._rules,

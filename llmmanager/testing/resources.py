@@ -90,6 +90,19 @@ class Resources:
                 return self._resources[arn]
         return Resource(arn=arn) if _RESOURCE_ARN.fullmatch(arn) else None
 
+    def application_profiles(self, region: str) -> list[Resource]:
+        """Return the application inference profiles that were added in `region`, sorted by ARN."""
+        with self._lock:
+            found = [resource for arn, resource in self._resources.items() if _is_profile(arn, region)]
+        return sorted(found, key=lambda resource: resource.arn)
+
+    def application_profile(self, identifier: str, *, region: str) -> Resource | None:
+        """Return the application inference profile with an ARN or id, by default a new one for an ARN."""
+        for resource in self.application_profiles(region):
+            if identifier in (resource.arn, resource.arn.rpartition("/")[2]):
+                return resource
+        return Resource(arn=identifier) if _is_profile(identifier, region) else None
+
     def resolve(self, resource: Resource, *, region: str) -> CalledTarget:
         """Return the target of `resource` in `region`. Raise ServiceError if there is none."""
         match = _RESOURCE_ARN.fullmatch(resource.arn)
@@ -127,6 +140,11 @@ class Resources:
             )
         if not exists or match[1] not in (None, region):
             raise invalid("The guardrail identifier or version provided in the request does not exist.")
+
+
+def _is_profile(arn: str, region: str) -> bool:
+    match = _RESOURCE_ARN.fullmatch(arn)
+    return match is not None and match[1] == region and match[2] == "application-inference-profile"
 
 
 def render_prompt(prompt: Resource, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -136,6 +136,7 @@ SECTIONS: Final = (
             Entry("ModelEntry", f"{_CATALOG}.catalog_entries"),
             Entry("RegionCatalog", f"{_CATALOG}.catalog_entries"),
             Entry("AccessQuota", f"{_CATALOG}.catalog_entries"),
+            Entry("ApplicationProfile", f"{_CATALOG}.catalog_entries"),
             Entry("FetchResult", f"{_CATALOG}.bedrock_api"),
             Entry("ResolvedModel", f"{_CATALOG}.names"),
             Entry("CatalogStore", f"{_CATALOG}.stores"),

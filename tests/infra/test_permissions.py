@@ -140,6 +140,7 @@ def test_an_application_profile_is_allowed_and_models_only_through_it() -> None:
     assert statements([arn], ["us-east-1"]) == [
         Statement((arn,)),
         Statement(model("*", "*"), {PROFILE: (arn,)}),
+        Statement((arn,), actions=("bedrock:GetInferenceProfile",)),
     ]
 
 

@@ -80,3 +80,24 @@ def test_cfn_lint_finds_nothing(assembly: Path, name: str) -> None:
     ]
     done = subprocess.run([*command, "--", str(template)], capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("", 0), done.stderr
+
+
+def test_the_refresh_and_the_functions_that_call_models_may_read_application_inference_profiles(
+    assembly: Path,
+) -> None:
+    resources = json.loads((assembly / "Further.template.json").read_text())["Resources"]
+    statements = [
+        (name, statement)
+        for name, resource in resources.items()
+        if resource["Type"] in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy")
+        for statement in resource["Properties"]["PolicyDocument"]["Statement"]
+    ]
+    reading = {
+        name: statement["Resource"]
+        for name, statement in statements
+        if "bedrock:GetInferenceProfile" in statement["Action"]
+    }
+    assert len(reading) == 2, reading
+    assert any("Refresh" in name for name in reading)
+    profile = DEPLOYMENTS["Further"]["models"].partition(",")[0]
+    assert set(reading.values()) == {profile}

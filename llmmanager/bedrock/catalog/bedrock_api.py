@@ -12,7 +12,12 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from llmmanager.bedrock.catalog.catalog_entries import ModelEntry, RegionCatalog, order_profiles
+from llmmanager.bedrock.catalog.catalog_entries import (
+    ApplicationProfile,
+    ModelEntry,
+    RegionCatalog,
+    order_profiles,
+)
 from llmmanager.bedrock.catalog.model_table import is_conversational, model_data
 from llmmanager.bedrock.exceptions.aws_error_code import aws_error_code
 from llmmanager.bedrock.exceptions.safe_errors import without_credentials
@@ -122,6 +127,38 @@ class BedrockCatalogSource:
             client = self._client_factory("service-quotas", offered.region)
         return replace(offered, quotas=read_quotas(list_quotas(client, self._with_retries), offered))
 
+    def fetch_profile(
+        self, arn: str, offered: RegionCatalog, *, timeout: float | None = None
+    ) -> ApplicationProfile:
+        """Return an application inference profile.
+
+        Args:
+            offered: the catalog of the profile's region.
+            timeout: maximum seconds to wait; None for no limit.
+
+        Raises:
+            Exception: an error of boto3, e.g. if the permission bedrock:GetInferenceProfile is missing; a
+                ValueError if the profile does not have one model.
+        """
+        from concurrent.futures import ThreadPoolExecutor, wait
+
+        from llmmanager.bedrock.catalog.application_profiles import read_profile
+
+        def fetch() -> ApplicationProfile:
+            with self._lock:
+                client = self._client_factory("bedrock", offered.region)
+            answer = self._with_retries(lambda: client.get_inference_profile(inferenceProfileIdentifier=arn))
+            return read_profile(arn, answer, offered)
+
+        pool = ThreadPoolExecutor(1, "llmmanager-catalog")
+        future = pool.submit(fetch)
+        wait([future], timeout)
+        pool.shutdown(wait=False, cancel_futures=True)
+        result: ApplicationProfile | Exception = _result(future, timeout)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
     def _fetch_with_quotas(self, region: str) -> RegionCatalog:
         offered = self.fetch_region(region)
         try:
@@ -145,7 +182,8 @@ class BedrockCatalogSource:
         return call()
 
 
-def _result(future: Future[RegionCatalog], timeout: float | None) -> RegionCatalog | Exception:
+def _result(future: Future[Any], timeout: float | None) -> Any:
+    """Return the result of a call, or its error."""
     if not future.done() or future.cancelled():
         return TimeoutError(f"no response within {timeout:.1f} seconds")
     try:

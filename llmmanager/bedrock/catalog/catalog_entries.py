@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -42,7 +42,9 @@ class ModelAccess:
         region: the region in which it is called.
         access_method: how it is called; None for an id that is not in the catalog.
         invoke_id: the `modelId` for Converse.
-        inference_profile_id: the profile's id if the access method is a profile, else None.
+        inference_profile_id: the profile's id or ARN if the access method is a profile, else None.
+        source_profile_id: the system-defined profile that an application inference profile copies, if it is
+            known.
     """
 
     model_id: str
@@ -51,6 +53,29 @@ class ModelAccess:
     access_method: AccessMethod | None
     invoke_id: str
     inference_profile_id: str | None = None
+    source_profile_id: str | None = None
+
+    @property
+    def priced_profile_id(self) -> str | None:
+        """The profile whose prices apply, or None."""
+        return self.source_profile_id or self.inference_profile_id
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationProfile:
+    """An application inference profile: a copy of a model or of a system-defined profile.
+
+    Attributes:
+        arn: its ARN.
+        model_id: the id of its model.
+        access_method: how it calls the model. The quota and the prices of this access method apply.
+        source_profile_id: the system-defined profile that it copies; None on demand, or if it is unknown.
+    """
+
+    arn: str
+    model_id: str
+    access_method: AccessMethod
+    source_profile_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +149,14 @@ class RegionCatalog:
         refreshed_at: time of the call to Bedrock (UTC); None for the bundled snapshot.
         quotas: known quotas of the account by model id and access method; None if Service Quotas was not
             called.
+        application_profiles: known application inference profiles of the account by ARN.
     """
 
     region: str
     entries: Mapping[str, ModelEntry]
     refreshed_at: datetime | None = None
     quotas: Mapping[str, Mapping[str, AccessQuota]] | None = None
+    application_profiles: Mapping[str, ApplicationProfile] = field(default_factory=dict)
 
     @property
     def version(self) -> int:
@@ -146,6 +173,14 @@ class RegionCatalog:
             return self
         return replace(self, quotas=earlier.quotas)
 
+    def with_profiles_from(self, earlier: RegionCatalog | None) -> RegionCatalog:
+        """Return this catalog with the application inference profiles of an earlier catalog too."""
+        if earlier is None or earlier.application_profiles.keys() <= self.application_profiles.keys():
+            return self
+        return replace(
+            self, application_profiles={**earlier.application_profiles, **self.application_profiles}
+        )
+
     def to_json(self) -> str:
         """Return compact JSON for `from_json`."""
         data = {
@@ -157,6 +192,11 @@ class RegionCatalog:
         if self.quotas is not None:
             # Earlier versions of the library ignore this member.
             data["quotas"] = _quotas_to_dict(self.quotas)
+        if self.application_profiles:
+            data["application_profiles"] = [
+                [profile.arn, profile.model_id, profile.access_method, profile.source_profile_id]
+                for profile in self.application_profiles.values()
+            ]
         return json.dumps(data, separators=(",", ":"))
 
     @classmethod
@@ -177,6 +217,10 @@ class RegionCatalog:
                 entries={entry.model_id: entry for entry in entries},
                 refreshed_at=datetime.fromisoformat(moment).astimezone(UTC) if moment else None,
                 quotas=_quotas_from_dict(data["quotas"]) if "quotas" in data else None,
+                application_profiles={
+                    arn: ApplicationProfile(arn, model_id, AccessMethod(method), source)
+                    for arn, model_id, method, source in data.get("application_profiles", ())
+                },
             )
         except (AttributeError, KeyError, RecursionError, TypeError) as error:
             raise ValueError(f"not a region's catalog: {error!r}") from error
@@ -223,6 +267,12 @@ class Catalog:
         entry = offered.entries.get(model_id) if offered else None
         return entry.access(region) if entry else ()
 
+    def application_profile(self, arn: str) -> ApplicationProfile | None:
+        """Return an application inference profile, or None if it is unknown."""
+        parts = arn.split(":")
+        offered = self.region(parts[3]) if len(parts) > 3 else None
+        return offered.application_profiles.get(arn) if offered else None
+
     def regions_of(self, model_id: str) -> tuple[str, ...]:
         """Return the regions in which a model can be called, sorted."""
         return tuple(sorted(offered.region for offered in self.regions if model_id in offered.entries))
@@ -240,13 +290,13 @@ class Catalog:
     def merge(self, regions: Iterable[RegionCatalog]) -> Catalog:
         """Return a catalog with these regions, except for regions with newer data.
 
-        A region without quotas keeps its previous quotas.
+        A region without quotas keeps its previous quotas, and each region its application inference profiles.
         """
         changed = {}
         for offered in regions:
             known = self._newer.get(offered.region)
             if known is None or offered.version >= known.version:
-                merged = offered.with_quotas_from(known)
+                merged = offered.with_quotas_from(known).with_profiles_from(known)
                 if merged != known:
                     changed[offered.region] = merged
         return Catalog(self._base, {**self._newer, **changed}) if changed else self

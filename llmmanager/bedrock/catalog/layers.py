@@ -6,10 +6,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from llmmanager.bedrock.catalog.bedrock_api import BedrockCatalogSource, FetchResult
 from llmmanager.bedrock.catalog.catalog_entries import Catalog, RegionCatalog
-from llmmanager.bedrock.catalog.names import NameResolver
+from llmmanager.bedrock.catalog.names import NameResolver, ResolvedModel, application_profile_region
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
 from llmmanager.bedrock.catalog.stores import CatalogStore
 from llmmanager.bedrock.forks import after_fork
@@ -44,6 +45,7 @@ class CatalogLayers:
         self._names: NameResolver | None = None
         self._errors: Mapping[str, Exception] = {}
         self._not_before: dict[str, float] = {}
+        self._profile_errors: dict[str, Exception] = {}
         self._new_locks()
         after_fork(self, CatalogLayers._new_locks)
 
@@ -129,6 +131,36 @@ class CatalogLayers:
             self._look_up(satisfied, list(regions), call_api=call_api, end=end)
         finally:
             self._query_lock.release()
+
+    def with_application_profile(self, resolved: ResolvedModel) -> ResolvedModel:
+        """Return the model with the model behind its ARN, if that is one of an application inference profile.
+
+        Bedrock is asked for it once. After an error, it is not asked again for some seconds.
+        """
+        arn = resolved.model_id
+        region = application_profile_region(arn)
+        if region is None:
+            return resolved
+        with self._query_lock:
+            if self._due([arn]) and self.catalog.application_profile(arn) is None:
+                self._fetch_profile(arn, region)
+        if self.catalog.application_profile(arn):
+            return self.names.resolve(resolved.requested)
+        warning = (
+            f'The model of "{resolved.requested}" is unknown ({self._profile_errors.get(arn)}): its price, '
+            "quota and features are not known. To read it, allow bedrock:GetInferenceProfile"
+        )
+        return replace(resolved, warnings=(warning,))
+
+    def _fetch_profile(self, arn: str, region: str) -> None:
+        offered = self.catalog.region(region) or RegionCatalog(region, {})
+        try:
+            profile = self._source.fetch_profile(arn, offered, timeout=LOOK_UP_TIMEOUT_SECONDS)
+        except Exception as error:
+            self._postpone([arn], FAILED_LOOK_UP_INTERVAL_SECONDS)
+            self._profile_errors[arn] = error
+        else:
+            self._merge([replace(offered, application_profiles={arn: profile}).with_profiles_from(offered)])
 
     def _look_up(
         self, satisfied: Callable[[], bool], regions: list[str], *, call_api: bool, end: float

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from llmmanager.bedrock.catalog.catalog_entries import Catalog
+from llmmanager.bedrock.catalog.catalog_entries import ApplicationProfile, Catalog
 from llmmanager.bedrock.catalog.model_table import aliases, known_names
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
 
@@ -31,6 +31,12 @@ _SEPARATORS = re.compile(r"[\W_]+")
 _BETWEEN_DIGITS = re.compile(r"(?<=\d) (?=\d)")
 
 
+def application_profile_region(name: str) -> str | None:
+    """Return the region of the ARN of an application inference profile, or None for another name."""
+    arn = _ARN.fullmatch(name)
+    return arn["region"] or None if arn and arn["kind"] == "application-inference-profile" else None
+
+
 @dataclass(frozen=True, slots=True)
 class ResolvedModel:
     """The model for a name passed by the caller.
@@ -44,6 +50,8 @@ class ResolvedModel:
         region: the only region in which an ARN is valid, or None.
         known: whether the catalog contains the model.
         warnings: messages for the caller about the name.
+        application_profile: the profile if the name is the ARN of an application inference profile whose
+            model is known, or None.
     """
 
     requested: str
@@ -53,6 +61,12 @@ class ResolvedModel:
     region: str | None = None
     known: bool = True
     warnings: tuple[str, ...] = ()
+    application_profile: ApplicationProfile | None = None
+
+    @property
+    def called_id(self) -> str:
+        """The id of what is called: an application inference profile, or the model."""
+        return self.application_profile.arn if self.application_profile else self.model_id
 
 
 class UnknownNameError(ConfigurationError):
@@ -127,7 +141,17 @@ class NameResolver:
             return self._passed_through(name, resource)
         if kind == "inference-profile" and (profile := self._profile(name, resource)):
             return profile
+        if application := self.catalog.application_profile(arn.string):
+            return self._application_profile(name, application, region=region)
         return self._passed_through(name, name.strip(), region=region)
+
+    def _application_profile(
+        self, name: str, profile: ApplicationProfile, *, region: str | None
+    ) -> ResolvedModel:
+        model_name = self._models.get(profile.model_id, profile.model_id)
+        return ResolvedModel(
+            name, profile.model_id, model_name, profile.arn, region=region, application_profile=profile
+        )
 
     def _passed_through(self, name: str, text: str, *, region: str | None = None) -> ResolvedModel:
         similar = "" if region else f" (similar names: {self._similar(text)})"

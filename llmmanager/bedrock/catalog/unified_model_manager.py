@@ -40,7 +40,7 @@ class UnifiedModelManager:
         store: stores the catalog between processes.
         client_factory: creates a boto3 client for a service name and a region; by default from a new session.
         ask_api: whether Bedrock is called at other times than in `refresh_unified_data` and for an unknown
-            name.
+            name or application inference profile.
         directory: stores the catalog in files in this directory, instead of `store`.
 
     Raises:
@@ -85,6 +85,8 @@ class UnifiedModelManager:
     def resolve(self, name: str) -> ResolvedModel:
         """Return the model for a name. The store and Bedrock are queried for an unknown name.
 
+        Bedrock is asked once for the model behind the ARN of an application inference profile.
+
         Raises:
             ConfigurationError: no model or more than one model has the name. The message lists similar names.
         """
@@ -98,7 +100,7 @@ class UnifiedModelManager:
 
         self._layers.look_up_unless(is_known, self._layers.regions_to_fetch(), call_api=True)
         try:
-            return self._layers.names.resolve(name)
+            return self._layers.with_application_profile(self._layers.names.resolve(name))
         except UnknownNameError as error:
             if not self._layers.errors:
                 raise
@@ -118,7 +120,7 @@ class UnifiedModelManager:
             ConfigurationError: the name is unknown.
         """
         resolved = self._resolved(model)
-        denied = self._denied.get((resolved.model_id, region), frozenset())
+        denied = self._denied.get((resolved.called_id, region), frozenset())
 
         def rank(target: ModelAccess) -> tuple[bool, int]:
             method = target.access_method
@@ -166,7 +168,7 @@ class UnifiedModelManager:
         """
         resolved = self._resolved(model)
         method = None if denied_method is None else AccessMethod(denied_method)
-        key = (resolved.model_id, region)
+        key = (resolved.called_id, region)
         with self._lock:
             denied = self._denied[key] = self._denied.get(key, frozenset()) | {method}
 
@@ -343,6 +345,11 @@ class UnifiedModelManager:
 
 
 def _passed_through(resolved: ResolvedModel, region: str, invoke_id: str) -> ModelAccess:
+    if profile := resolved.application_profile:
+        method, source = profile.access_method, profile.source_profile_id
+        return ModelAccess(
+            resolved.model_id, resolved.model_name, region, method, invoke_id, invoke_id, source
+        )
     profile_of_known = resolved.known and invoke_id.endswith(f".{resolved.model_id}")
     return ModelAccess(
         resolved.model_id,

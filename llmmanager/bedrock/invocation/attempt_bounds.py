@@ -47,7 +47,7 @@ class AttemptBounds:
         self._target = target
         self._request = request
         self._body = body
-        self._model = identified_model(target.model_id, target.inference_profile_id)
+        self._model = identified_model(target.model_id, target.priced_profile_id)
 
     @cached_property
     def input_tokens(self) -> int:
@@ -94,7 +94,7 @@ class AttemptBounds:
             target.model_id,
             {**usage, "outputTokens": self.output_tokens},
             access_method=target.access_method,
-            inference_profile_id=target.inference_profile_id,
+            inference_profile_id=target.priced_profile_id,
             region=target.region,
             service_tier=service_tier,
         )

@@ -35,7 +35,7 @@ def usage_and_price(
         target.model_id,
         answer["usage"],
         access_method=target.access_method,
-        inference_profile_id=target.inference_profile_id,
+        inference_profile_id=target.priced_profile_id,
         region=target.region,
         service_tier=tier.get("type") if isinstance(tier, Mapping) else None,
     )

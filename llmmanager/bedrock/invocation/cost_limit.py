@@ -79,6 +79,6 @@ def _price(target: ModelAccess, input_tokens: int, output_tokens: int) -> float 
         target.model_id,
         {"inputTokens": input_tokens, "outputTokens": output_tokens},
         access_method=target.access_method,
-        inference_profile_id=target.inference_profile_id,
+        inference_profile_id=target.priced_profile_id,
         region=target.region,
     )

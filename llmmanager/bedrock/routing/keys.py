@@ -38,6 +38,12 @@ class Target(Protocol):
         """One of `ACCESS_METHODS`; None for an ID that is not in the catalog."""
 
 
+def group_key(target: Target) -> Key:
+    """Return what is called in a region: a model, or a resource of the account by its ARN."""
+    called = target.invoke_id if target.invoke_id.startswith("arn:") else target.model_id
+    return called, target.region
+
+
 def narrowed_scope(scope: ErrorScope, target: Target) -> ErrorScope:
     """Return the scope, limited to the region unless the target is a global profile."""
     if scope is ErrorScope.ACCESS_METHOD_EVERYWHERE and target.access_method != ACCESS_METHODS[-1]:

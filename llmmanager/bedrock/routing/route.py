@@ -14,7 +14,7 @@ from llmmanager.bedrock.models.llm_manager_structures import RetryConfig, RetryS
 from llmmanager.bedrock.routing.backoff import delay
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.bedrock.routing.decision import Decision, ErrorScope, Kind, Next
-from llmmanager.bedrock.routing.keys import Target, narrowed_scope
+from llmmanager.bedrock.routing.keys import Target, group_key, narrowed_scope
 from llmmanager.bedrock.routing.quota_pacing import CallPacing
 
 T = TypeVar("T", bound=Target)
@@ -35,9 +35,10 @@ def ordered_pairs(
 
 @dataclass
 class _Group(Generic[T]):
-    """The remaining targets of a model in a region, one for each access method, in order of preference."""
+    """The remaining targets of a group key, one for each access method, in order of preference."""
 
-    key: tuple[str, str]
+    id: tuple[str, str]
+    key: tuple[str, str]  # the model and the region
     targets: list[T]
     not_before: float = 0.0
     tried: bool = False
@@ -45,7 +46,8 @@ class _Group(Generic[T]):
 
 
 def _new_group(targets: Sequence[T]) -> _Group[T]:
-    return _Group((targets[0].model_id, targets[0].region), list(targets))
+    first = targets[0]
+    return _Group(group_key(first), (first.model_id, first.region), list(targets))
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class Route(Generic[T]):
             queue.sort(key=lambda group: self._is_cooling(group.targets[0]))
             if self._waits:  # A throttled group is the last one of its model, but before other models.
                 queue.sort(key=lambda group: (self._is_failing(group.targets[0]), ranks.index(group.key[0])))
-        self._order = {group.key: position for position, group in enumerate(queue)}
+        self._order = {group.id: position for position, group in enumerate(queue)}
         self._queue = queue
         self._next_round: list[_Group[T]] = []
         self._incomplete: list[_Group[T]] = []
@@ -117,7 +119,7 @@ class Route(Generic[T]):
         self._out_of_quota: set[str] = set()
         self._repetition = 0
         self._max_failures = self.config.max_retries
-        models = {model for model, _ in self._order}
+        models = {group.key[0] for group in queue}
         if any(map(self.content_left_out, models)):
             self._move_to_incomplete(lambda group: self.content_left_out(group.key[0]) > 0)
 
@@ -214,7 +216,6 @@ class Route(Generic[T]):
     def record_failure(self, target: T, decision: Decision, next_: Next) -> None:
         """Handle a failed attempt. `next_` is what the caller tries next."""
         self._has_failed = True
-        key = (target.model_id, target.region)
         self.cooldowns.attempt_failed(target, decision, streaming=self.streaming)
         if decision.kind is Kind.QUOTA:
             self._out_of_quota.add(target.model_id)
@@ -222,7 +223,7 @@ class Route(Generic[T]):
         is_free = is_throttle and (self._waits or self.pacing.patience.free_throttles)
         if decision.transient and not is_free:
             self.transient_failures += 1
-        group = next(group for group in self._queue if group.key == key)
+        group = self._group_of(target)
         if next_ in (Next.DROP_FEATURE, Next.SAME_TARGET_NOW):
             group.not_before = 0.0
         elif next_ is Next.SAME_TARGET and is_throttle and self._waits:
@@ -269,7 +270,7 @@ class Route(Generic[T]):
 
     def postpone(self, target: T) -> None:
         """Try other targets first: other access methods that were not denied, or else the other groups."""
-        group = next(group for group in self._queue if group.targets[0] == target)
+        group = self._group_of(target)
         better = [
             other
             for other in group.targets
@@ -285,9 +286,8 @@ class Route(Generic[T]):
 
     def add_targets(self, target: T, targets: Iterable[T]) -> None:
         """Add further access methods of the target's model in its region."""
-        key = (target.model_id, target.region)
         for group in self._queue:
-            if group.key == key:
+            if group.id == group_key(target):
                 known = [*group.targets, *self._rejected]
                 group.targets += [other for other in targets if other not in known]
 
@@ -295,17 +295,16 @@ class Route(Generic[T]):
         """Add targets that were found during the call: to existing groups, or as new groups at the end."""
         for targets in groups:
             group = _new_group(targets)
-            if group.key in self._order:
+            if group.id in self._order:
                 self.add_targets(targets[0], targets)
             else:
-                self._order[group.key] = len(self._order)
+                self._order[group.id] = len(self._order)
                 is_incomplete = self.content_left_out(group.key[0]) > 0
                 (self._incomplete if is_incomplete else self._queue).append(group)
 
     def is_last(self, target: T) -> bool:
         """Whether no other model or region is left."""
-        key = (target.model_id, target.region)
-        return all(group.key == key for group in (*self._queue, *self._next_round))
+        return all(group.id == group_key(target) for group in (*self._queue, *self._next_round))
 
     def keep_only(self, wanted: Callable[[T], bool]) -> None:
         """Remove the groups whose preferred target is not wanted."""
@@ -315,17 +314,18 @@ class Route(Generic[T]):
         """Whether another model comes first because it may accept more of the request's content."""
         model = target.model_id
         others = (group for group in (*self._queue, *self._next_round) if group.key[0] != model)
-        return any(True for _ in others) or any(
-            self._rank(group.key) < self._rank((model, target.region)) for group in self._incomplete
-        )
+        rank = self._rank(_new_group([target]))
+        return any(True for _ in others) or any(self._rank(group) < rank for group in self._incomplete)
 
     def has_other_access_method(self, target: T) -> bool:
         """Whether the target's model has another access method in its region."""
-        key = (target.model_id, target.region)
-        return any(group.key == key and len(group.targets) > 1 for group in self._queue)
+        return len(self._group_of(target).targets) > 1
 
-    def _rank(self, key: tuple[str, str]) -> tuple[int, int]:
-        return (self.content_left_out(key[0]), self._order[key])
+    def _group_of(self, target: T) -> _Group[T]:
+        return next(group for group in self._queue if group.targets[0] == target)
+
+    def _rank(self, group: _Group[T]) -> tuple[int, int]:
+        return (self.content_left_out(group.key[0]), self._order[group.id])
 
     def _move_to_incomplete(self, chosen: Callable[[_Group[T]], bool]) -> None:
         """Try these groups only after all others."""
@@ -335,9 +335,9 @@ class Route(Generic[T]):
 
     def _continue_incomplete(self) -> None:
         """Continue with the model that gets the most complete request."""
-        model = min(self._incomplete, key=lambda group: self._rank(group.key)).key[0]
+        model = min(self._incomplete, key=self._rank).key[0]
         own = [group for group in self._incomplete if group.key[0] == model]
-        self._queue = sorted(own, key=lambda group: (group.tried, self._order[group.key]))
+        self._queue = sorted(own, key=lambda group: (group.tried, self._order[group.id]))
         self._next_round = []
         self._incomplete = [group for group in self._incomplete if group.key[0] != model]
         self._max_failures = max(self._max_failures, self.transient_failures)
@@ -389,7 +389,7 @@ class Route(Generic[T]):
         )
 
     def _start_next_round(self) -> None:
-        self._queue = sorted(self._next_round, key=lambda group: (group.tried, self._order[group.key]))
+        self._queue = sorted(self._next_round, key=lambda group: (group.tried, self._order[group.id]))
         self._next_round = []
         self._repetition += 1
 

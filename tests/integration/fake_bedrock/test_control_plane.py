@@ -129,6 +129,35 @@ def test_a_small_page_size_requires_pagination(catalog: FakeCatalog) -> None:
     assert [len(page["inferenceProfileSummaries"]) for page in (first, rest)] == [2, 1]
 
 
+def test_an_application_profile_has_the_models_of_what_it_copies(fake_bedrock: FakeBedrock) -> None:
+    arns = {
+        kind: f"arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/{kind}"
+        for kind in ("copy-of-a-model", "copy-of-global", "copy-of-us", "not-added")
+    }
+    haiku = "anthropic.claude-haiku-4-5-20251001-v1:0"
+    fake_bedrock.add_resource(arns["copy-of-a-model"], model="amazon.nova-lite-v1:0")
+    fake_bedrock.add_resource(arns["copy-of-global"], model=f"global.{haiku}")
+    fake_bedrock.add_resource(arns["copy-of-us"], model=f"us.{haiku}")
+    control = fake_bedrock.client("bedrock")
+
+    def models(identifier: str) -> list[str]:
+        answer = control.get_inference_profile(inferenceProfileIdentifier=identifier)
+        assert answer["type"] == "APPLICATION"
+        return [model["modelArn"].split("bedrock:")[1] for model in answer["models"]]
+
+    assert models(arns["copy-of-a-model"]) == ["us-east-1::foundation-model/amazon.nova-lite-v1:0"]
+    assert models("copy-of-global") == [f"us-east-1::foundation-model/{haiku}", f"::foundation-model/{haiku}"]
+    assert {arn.split(":")[0] for arn in models(arns["copy-of-us"])} > {"us-east-1", "us-west-2"}
+    assert models(arns["not-added"]) == models(arns["copy-of-a-model"])
+    listed = control.list_inference_profiles(typeEquals="APPLICATION")["inferenceProfileSummaries"]
+    assert [profile["inferenceProfileArn"] for profile in listed] == [
+        arns[kind] for kind in ("copy-of-a-model", "copy-of-global", "copy-of-us")
+    ]
+    elsewhere = fake_bedrock.client("bedrock", region="us-west-2")
+    with pytest.raises(elsewhere.exceptions.ResourceNotFoundException):
+        elsewhere.get_inference_profile(inferenceProfileIdentifier=arns["copy-of-us"])
+
+
 def test_profiles_are_filtered_by_type(control: Any) -> None:
     assert control.list_inference_profiles(typeEquals="APPLICATION")["inferenceProfileSummaries"] == []
     assert len(control.list_inference_profiles(typeEquals="SYSTEM_DEFINED")["inferenceProfileSummaries"]) == 3

@@ -90,8 +90,10 @@ def test_an_unknown_profile_is_called_unchanged(manager):
     assert target.invoke_id == target.inference_profile_id == f"atlantis.{HAIKU}"
 
 
-def test_an_arn_is_called_in_its_region_only(manager):
+def test_an_arn_is_called_in_its_region_only(manager, bedrock):
     resolved = manager.resolve(APPLICATION)
+    assert bedrock.requested == [("bedrock", "us-west-2")]
+    bedrock.requested.clear()
     (target,) = manager.access(resolved, "us-west-2")
     assert (target.invoke_id, target.inference_profile_id, target.access_method) == (
         APPLICATION,

@@ -121,3 +121,45 @@ def test_without_permission_for_service_quotas_no_quota_is_stored(deployed, cont
 
     assert (outcome["stored"], outcome["modelsWithQuotas"]) == (True, 0)
     assert DynamoDBStore("catalog-of-the-test").load("us-east-1").quotas is None
+
+
+ARN = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/team"
+
+
+@pytest.fixture
+def with_profile(deployed, cold_start, monkeypatch):
+    """The stack with an application inference profile among its models."""
+    monkeypatch.setenv("LLMMANAGER_MODELS", json.dumps([ARN, "Nova Lite"]))
+    deployed.add_resource(ARN, model="us.amazon.nova-pro-v1:0")
+    cold_start()
+    return deployed
+
+
+def test_a_refresh_stores_the_configured_profiles_so_that_other_functions_do_not_read_them(
+    with_profile, context, proxy_event, cold_start
+):
+    for region in ("us-west-2", "us-east-1", "us-east-1"):
+        refresh({"region": region}, context)
+    assert [call.operation for call in with_profile.calls].count("GetInferenceProfile") == 1
+    with_profile.reset()
+    cold_start()
+
+    answer = http(proxy_event("POST", "/v1/converse", {"messages": "Hello", "models": [ARN]}), context)
+
+    body = json.loads(answer["body"])
+    assert body["model"] == "amazon.nova-pro-v1:0"
+    assert (body["inferenceProfileId"], body["warnings"]) == (ARN, [])
+    assert body["estimatedCostUsd"] > 0
+    assert [call.operation for call in with_profile.calls] == ["Converse"]
+
+
+def test_a_profile_that_cannot_be_read_does_not_stop_the_refresh(with_profile, context):
+    with_profile.add_fault(Fault(operation="GetInferenceProfile", error="AccessDeniedException"))
+
+    assert refresh({"region": "us-east-1"}, context)["stored"] is True
+
+
+def test_before_the_first_refresh_a_function_reads_the_profile_itself(with_profile, context, proxy_event):
+    answer = http(proxy_event("POST", "/v1/converse", {"messages": "Hello", "models": [ARN]}), context)
+
+    assert json.loads(answer["body"])["model"] == "amazon.nova-pro-v1:0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from lambdas.api_keys.allowed_targets import AllowedTargets, KeyNotAllowed, allowed_targets
 from lambdas.api_keys.api_key import KeyIdentity
-from llmmanager.bedrock.catalog.catalog_entries import Catalog
+from llmmanager.bedrock.catalog.catalog_entries import AccessMethod, ApplicationProfile, Catalog
 from llmmanager.bedrock.catalog.names import NameResolver
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
 
@@ -30,6 +31,7 @@ def allowed(
     key_regions: tuple[str, ...] | None = None,
     configured: AllowedTargets = CONFIGURED,
     expires: datetime | None = None,
+    resolver: NameResolver = RESOLVER,
 ) -> AllowedTargets:
     identity = KeyIdentity(
         key_id="k", owner="ada", team="search", models=key_models, regions=key_regions, expires=expires
@@ -39,7 +41,7 @@ def allowed(
         models=models,
         regions=regions,
         configured=configured,
-        resolve=RESOLVER.resolve,
+        resolve=resolver.resolve,
         now=NOW,
     )
 
@@ -74,6 +76,39 @@ def test_a_model_that_the_key_does_not_allow_is_not_found(requested: str) -> Non
     assert (error.status, error.code, error.param) == (404, "model_not_found", "model")
     assert repr(requested) in error.message
     assert "Allowed models: Nova Lite." in error.message
+
+
+ARN = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3"
+
+
+@pytest.mark.parametrize(
+    ("requested", "in_key", "configured", "found"),
+    [
+        (ARN, ARN, (ARN,), (ARN,)),
+        (ARN, "Nova Lite", (ARN, "Nova Lite"), None),
+        ("Nova Lite", ARN, (ARN, "Nova Lite"), None),
+        (ARN, ARN, ("Nova Micro", "Nova Lite"), None),
+        (None, ARN, ("Nova Lite", ARN), (ARN,)),
+        (None, "Nova Lite", ("Nova Lite", ARN), ("Nova Lite",)),
+    ],
+)
+def test_an_application_inference_profile_is_not_the_same_as_its_model(
+    requested: str | None, in_key: str, configured: tuple[str, ...], found: tuple[str, ...] | None
+) -> None:
+    """A profile is paid for by another cost center than its model."""
+    profile = ApplicationProfile(ARN, "amazon.nova-lite-v1:0", AccessMethod.ON_DEMAND)
+    region = replace(load_snapshot()["us-east-1"], application_profiles={ARN: profile})
+    resolver = NameResolver(Catalog(load_snapshot(), {"us-east-1": region}))
+    arguments: Any = {
+        "models": [requested] if requested else None,
+        "key_models": (in_key,),
+        "configured": AllowedTargets(configured, ("us-east-1",)),
+        "resolver": resolver,
+    }
+    if found is None:
+        assert rejected(**arguments).status in (403, 404)
+    else:
+        assert allowed(**arguments).models == found
 
 
 def test_a_model_that_is_not_configured_is_not_found_although_the_key_names_it() -> None:
