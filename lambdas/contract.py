@@ -125,6 +125,7 @@ class DetailType:
     ANSWER = "LLM Answer"
     FAILURE = "LLM Failure"
     BATCH_FINISHED = "Batch Finished"
+    BUDGET_THRESHOLD = "Budget Threshold"
     OBJECT_CREATED = "Object Created"
     EXECUTION_ENDED = "Step Functions Execution Status Change"
 
@@ -187,6 +188,8 @@ class Metric:
     UNKNOWN_USAGE = "AttemptsWithUnknownUsage"
     ALL_COOLING = "AllTargetsCooling"
     CATALOG_AGE = "CatalogAgeSeconds"
+    USAGE_NOT_RECORDED = "UsageNotRecorded"
+    BUDGET_THRESHOLD = "BudgetThreshold"
 
 
 class MetricDimension:

@@ -11,6 +11,8 @@ from botocore.session import Session
 
 # Number of parallel reads of a batch's parts.
 S3_CONNECTIONS = 16
+# Number of parallel calls of a process, each of which may write its usage.
+USAGE_CONNECTIONS = 200
 
 _lock = threading.Lock()
 
@@ -40,6 +42,16 @@ def step_functions() -> Any:
 def dynamodb() -> Any:
     """The DynamoDB client."""
     return _client("dynamodb", _config(read_timeout=5))
+
+
+@cache
+def usage_dynamodb() -> Any:
+    """The DynamoDB client for usage and budgets, with short timeouts and connections for many threads."""
+    retries = {"mode": "standard", "total_max_attempts": 2}
+    return _client(
+        "dynamodb",
+        Config(connect_timeout=1, read_timeout=2, max_pool_connections=USAGE_CONNECTIONS, retries=retries),
+    )
 
 
 @cache

@@ -22,6 +22,7 @@ from typing import Any, Final
 from lambdas.contract import Metric, MetricDimension
 from lambdas.shared.settings import metrics_namespace
 from lambdas.shared.traces import send_attempts
+from lambdas.usage.caller import Caller
 from llmmanager import BedrockResponse
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import LLMManagerError
 from llmmanager.bedrock.routing.classification import classify
@@ -39,11 +40,11 @@ class Tally:
 
     Args:
         entry_point: how the requests were received: "http", "batch" or "events".
-        caller: the ARN of the sender, where it is known.
+        caller: who pays; None for requests of several callers.
     """
 
-    def __init__(self, *, entry_point: str, caller: str | None = None) -> None:
-        self._properties = {ENTRY_POINT_FIELD: entry_point, **({"caller": caller} if caller else {})}
+    def __init__(self, *, entry_point: str, caller: Caller | None = None) -> None:
+        self._properties = {ENTRY_POINT_FIELD: entry_point, **(caller.log_fields() if caller else {})}
         self._counts: defaultdict[tuple[str, str], defaultdict[str, float]] = defaultdict(_zeros)
 
     def add(self, response: BedrockResponse) -> None:
@@ -81,7 +82,7 @@ class Tally:
 
 def record_call(response: BedrockResponse, *, entry_point: str, caller: str | None = None) -> None:
     """Write the metrics of one call, and send its attempts to X-Ray if tracing is on."""
-    with Tally(entry_point=entry_point, caller=caller) as tally:
+    with Tally(entry_point=entry_point, caller=Caller(caller) if caller else None) as tally:
         tally.add(response)
     send_attempts(response.attempts)
 

@@ -1,0 +1,133 @@
+"""The ledger: reserves money before calls, and records what they used after them.
+
+Reservations and settlements of budgeted callers, and the usage of all callers, are transactions on the usage
+table. Each takes effect once. `lambdas.usage.usage_items` describes the items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from lambdas.usage.budget_exceeded import BudgetExceeded
+from lambdas.usage.lease import Allowance, Lease
+from lambdas.usage.transaction import ConditionFailed, UsageTableUnavailable, new_token, write
+from lambdas.usage.usage_items import (
+    add_usage,
+    change_period,
+    decode_period,
+    delete_lease,
+    extend_lease,
+    put_lease,
+    stored_cost,
+)
+from lambdas.usage.usage_rows import UsageRows
+
+# A settlement whose lease was extended by a transaction that seemed to fail is repeated this often.
+_SETTLEMENTS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The ledger in the usage table.
+
+    Attributes:
+        client: a DynamoDB client of botocore.
+        table: name of the usage table.
+        seconds: how long a transaction is retried.
+    """
+
+    client: Any
+    table: str
+    seconds: float = 3.0
+
+    def reserve(self, lease: Lease) -> None:
+        """Reserve the allowance of a new lease in all of its periods.
+
+        Raises:
+            BudgetExceeded: a budget does not allow it. Nothing is reserved.
+            UsageTableUnavailable: the lease may or may not be stored.
+        """
+        self._reserve(lease, lease.allowance.cost, put_lease(lease))
+
+    def extend(self, lease: Lease, more: Allowance, *, model: str) -> Lease:
+        """Add to the allowance of a stored lease, for a call of this model. Return the lease.
+
+        Raises:
+            BudgetExceeded: a budget does not allow it. The lease has not changed.
+            UsageTableUnavailable: the lease may or may not have changed. `settle` handles both.
+        """
+        extended = lease.extended(more, model=model)
+        self._reserve(extended, more.cost, extend_lease(lease, more, model=model))
+        return extended
+
+    def settle(self, lease: Lease, rows: UsageRows, *, now: datetime) -> None:
+        """Replace a reservation by what was used, in the periods of the reservation.
+
+        A second settlement of the lease has no effect.
+
+        Args:
+            rows: the usage of the calls that the lease was for.
+            now: the time from which the rows are kept.
+
+        Raises:
+            UsageTableUnavailable: the lease may or may not be settled.
+        """
+        spent = sum(counts.max_cost for counts in rows.values())
+        for _ in range(_SETTLEMENTS):
+            reserved = lease.allowance.cost
+            changes = [
+                change_period(limit, committed=spent - reserved, reserved=-reserved) for limit in lease.limits
+            ]
+            usage = [add_usage(key, counts, now=now) for key, counts in rows.items()]
+            try:
+                self._write([delete_lease(lease), *changes, *usage])
+                return
+            except ConditionFailed as error:
+                stored = error.items[0]
+            if not stored:
+                return
+            # The lease was extended by a transaction whose outcome was unknown.
+            lease = replace(lease, allowance=replace(lease.allowance, cost=stored_cost(stored)))
+        raise UsageTableUnavailable("the lease changes while it is settled")
+
+    def count(self, rows: UsageRows, *, now: datetime) -> None:
+        """Add to rows of usage. Does nothing without rows.
+
+        Raises:
+            UsageTableUnavailable: the rows may or may not be counted.
+        """
+        if rows:
+            self._write([add_usage(key, counts, now=now) for key, counts in rows.items()])
+
+    def _reserve(self, lease: Lease, cost: int, lease_write: Mapping[str, Any]) -> None:
+        """Reserve in the periods of a lease.
+
+        Args:
+            lease: the lease after this reservation.
+            cost: nano-dollars to add.
+            lease_write: stores the lease.
+        """
+        changes = [
+            change_period(limit, committed=cost, reserved=cost, checked=True) for limit in lease.limits
+        ]
+        try:
+            self._write([lease_write, *changes])
+        except ConditionFailed as error:
+            stored, *periods = error.items
+            if stored and stored_cost(stored) == lease.allowance.cost:
+                # An earlier try whose response was lost. No other call writes this lease.
+                return
+            for limit, item in zip(lease.limits, periods, strict=True):
+                if item is not None:
+                    raise BudgetExceeded(decode_period(limit, item), needed=cost) from None
+            raise UsageTableUnavailable("the lease is not as it is known") from None
+
+    def _write(self, writes: Sequence[Mapping[str, Any]]) -> None:
+        items = [
+            {action: {"TableName": self.table, **parameters} for action, parameters in item.items()}
+            for item in writes
+        ]
+        write(self.client, items, token=new_token(), seconds=self.seconds)

@@ -1,0 +1,72 @@
+"""Report once in each period that 80 % and 100 % of a budget are used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, Final
+
+from lambdas.api_keys.api_key import format_time
+from lambdas.contract import DetailType, Metric
+from lambdas.shared.event_bus import publish
+from lambdas.shared.function_log import logger
+from lambdas.shared.metrics import put_metrics
+from lambdas.usage.money import dollars
+from lambdas.usage.period_limit import PeriodSpending
+from lambdas.usage.usage_items import mark_reported, unmark_reported
+
+THRESHOLDS: Final = (80, 100)
+"""In percent of the limit. 100 % is also reached when the budget does not allow a call."""
+
+
+def report_thresholds(
+    client: Any, table: str, spending: Iterable[PeriodSpending], *, is_refused: bool = False
+) -> None:
+    """Send an event and write a metric for each threshold that is reached and was not reported.
+
+    It never raises: a failure is logged, and the next call tries again.
+
+    Args:
+        client: a DynamoDB client of botocore.
+        table: name of the usage table.
+        spending: what is spent in the periods of budgets.
+        is_refused: whether these budgets did not allow a call.
+    """
+    for period in spending:
+        reached = max(THRESHOLDS) if is_refused else period.spent * 100 // max(period.limit.limit, 1)
+        for threshold in THRESHOLDS:
+            if reached >= threshold and period.reported.get(threshold) != period.limit.limit:
+                try:
+                    _report(client, table, period, threshold)
+                except Exception as error:
+                    details = {"error_type": type(error).__name__, **_detail(period, threshold)}
+                    logger.warning("budget threshold not reported", extra=details)
+
+
+def _report(client: Any, table: str, period: PeriodSpending, threshold: int) -> None:
+    # Marked first, so that of concurrent calls one sends the event.
+    try:
+        client.update_item(TableName=table, **mark_reported(period.limit, threshold))
+    except client.exceptions.ConditionalCheckFailedException:
+        return
+    detail = _detail(period, threshold)
+    try:
+        publish(DetailType.BUDGET_THRESHOLD, json.dumps(detail))
+    except Exception:
+        client.update_item(TableName=table, **unmark_reported(period.limit, threshold))
+        raise
+    put_metrics({Metric.BUDGET_THRESHOLD: 1}, by={}, properties=detail)
+
+
+def _detail(period: PeriodSpending, threshold: int) -> dict[str, Any]:
+    scope, name = period.limit.scope
+    return {
+        "scope": scope.value,
+        "name": name,
+        "period": period.limit.period.value,
+        "threshold": threshold,
+        "limit": dollars(period.limit.limit),
+        "spent": dollars(period.spent),
+        "reserved": dollars(period.reserved),
+        "resetsAt": format_time(period.limit.resets_at),
+    }
