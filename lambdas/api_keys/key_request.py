@@ -19,6 +19,11 @@ MAX_NAME: Final = 128
 _MAX_LISTS: Final = 2000
 # What Bedrock accepts in the metadata of a request, which names the owner.
 _NAME: Final = re.compile(r"[A-Za-z0-9:_@$#=/+,.-]([A-Za-z0-9 :_@$#=/+,.-]*[A-Za-z0-9:_@$#=/+,.-])?")
+NAME_RULE: Final = (
+    f"1 to {MAX_NAME} letters (A to Z), digits, spaces or any of :_@$#=/+,.- "
+    "without a space at the start or end"
+)
+"""The accepted names of owners and teams."""
 MEMBERS: Final = ("owner", "team", "models", "regions", "expiresAt", "expiresInDays")
 
 _T = TypeVar("_T")
@@ -75,12 +80,14 @@ def read_key_request(
     )
 
 
+def is_name(text: str) -> bool:
+    """Whether the text is accepted as the name of an owner or a team."""
+    return len(text) <= MAX_NAME and _NAME.fullmatch(text) is not None
+
+
 def _name(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > MAX_NAME or not _NAME.fullmatch(value):
-        raise ValueError(
-            f"must be 1 to {MAX_NAME} letters (A to Z), digits, spaces or any of :_@$#=/+,.- "
-            "without a space at the start or end"
-        )
+    if not isinstance(value, str) or not is_name(value):
+        raise ValueError(f"must be {NAME_RULE}")
     return value
 
 

@@ -12,6 +12,7 @@ from lambdas.shared.function_log import logger
 from lambdas.shared.http_request import IDEMPOTENCY_HEADER, HttpRequest
 from lambdas.shared.problems import method_not_allowed, problem_from_error
 from lambdas.streamed_response import StreamedResponse
+from lambdas.usage.caller import UNKNOWN, Caller
 from llmmanager.json_format.codec import InvalidRequest
 from llmmanager.json_format.json_text import dump
 
@@ -49,7 +50,7 @@ def _answer(request: HttpRequest) -> StreamedResponse:
     if body.get(_RULES) is not None:
         # An invalid answer would be noticed after it was sent.
         raise InvalidRequest([f"{_RULES}: is not supported for streams; use POST /v1/converse"])
-    converse_request = read_request(body)
+    converse_request = read_request(body, Caller(request.caller or UNKNOWN))
     key = request.idempotency_key()
     if key is not None:
         return _answer_once(key, body, converse_request, request)

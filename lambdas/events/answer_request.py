@@ -11,6 +11,7 @@ from lambdas.shared import stored_requests
 from lambdas.shared.converse_request import read_request, send_request
 from lambdas.shared.idempotency import IdempotencyError, idempotency_problem, run_once
 from lambdas.shared.problems import Problem, problem_from_error
+from lambdas.usage.caller import UNKNOWN, Caller
 from llmmanager.json_format.codec import InvalidRequest
 from llmmanager.json_format.json_text import InvalidJson, parse
 
@@ -65,9 +66,9 @@ def answer_request(request: InlineRequest, context: Any) -> dict[str, Any]:
         InvalidRequest: the request is invalid.
         Problem, LLMManagerError: no model answered, or no answer was valid.
     """
-    converse_request = read_request(request.body)
+    converse_request = read_request(request.body, Caller(request.caller or UNKNOWN))
     seconds = context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
-    return send_request(converse_request, seconds=seconds, entry_point="events", caller=request.caller)
+    return send_request(converse_request, seconds=seconds, entry_point="events")
 
 
 def answer_request_once(

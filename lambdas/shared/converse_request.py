@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from lambdas.shared.answer_options import (
@@ -14,16 +14,20 @@ from lambdas.shared.answer_options import (
 )
 from lambdas.shared.function_log import log_payload
 from lambdas.shared.manager import RequestTargets, check_price, choose_targets, llm_manager, model_ids
-from lambdas.shared.metrics import recorded
 from lambdas.shared.problems import answers_rejected
 from lambdas.shared.s3_locations import location_problems
 from lambdas.shared.shared_cooldowns import count_all_cooling
-from llmmanager import BedrockConverseRequest, LLMManager, ResponseValidationConfig
+from lambdas.usage.call_recording import recorded
+from lambdas.usage.caller import Caller
+from lambdas.usage.charged_request import priced_targets, with_max_tokens, with_metadata
+from lambdas.usage.spending import open_spending
+from lambdas.usage.team import TEAM, with_team
+from llmmanager import BedrockConverseRequest, Deadline, LLMManager, ResponseValidationConfig
 from llmmanager.json_format.codec import InvalidRequest, decode_request, encode_response
 
 _RULES = "responseValidation"
 # The fields of a request beside those of Converse.
-OPTION_FIELDS = ("models", "regions", _RULES, FEATURE_FALLBACK, MAX_COST_MULTIPLE)
+OPTION_FIELDS = ("models", "regions", _RULES, FEATURE_FALLBACK, MAX_COST_MULTIPLE, TEAM)
 T = TypeVar("T")
 
 
@@ -32,11 +36,13 @@ class ConverseRequest:
     """A valid request with its options.
 
     Attributes:
+        caller: who pays.
         rules: the validation of each answer, or None.
         feature_fallback: whether features that a model does not support may be removed.
         max_cost_multiple: maximum cost of another target, as a multiple of the first model's cost, or None.
     """
 
+    caller: Caller
     converse: BedrockConverseRequest
     targets: RequestTargets
     rules: ResponseValidationConfig | None
@@ -55,9 +61,22 @@ class ConverseRequest:
             max_cost_multiple=self.max_cost_multiple,
         )
 
+    def within_budget(self) -> ConverseRequest:
+        """Return the request for a budgeted caller: with `maxTokens`, and for models with a known price.
 
-def read_request(body: Mapping[str, Any]) -> ConverseRequest:
+        Raises:
+            InvalidRequest: no model has a known price.
+        """
+        targets = priced_targets(self.targets)
+        converse = with_max_tokens(self.converse, model_ids(targets))
+        return replace(self, converse=converse, targets=targets)
+
+
+def read_request(body: Mapping[str, Any], caller: Caller) -> ConverseRequest:
     """Return the request in a body.
+
+    Args:
+        caller: who sends it. The body may name the team that pays.
 
     Raises:
         InvalidRequest: the body is invalid; the error has all problems.
@@ -69,33 +88,38 @@ def read_request(body: Mapping[str, Any]) -> ConverseRequest:
     feature_fallback = _read(lambda: read_feature_fallback(body.get(FEATURE_FALLBACK)), problems)
     multiple = _read(lambda: read_max_cost_multiple(body.get(MAX_COST_MULTIPLE)), problems)
     models = model_ids(targets) if targets else ()
-    converse = _read(lambda: decode_request(fields, model_ids=models), problems)
+    payer = _read(lambda: with_team(caller, body.get(TEAM)), problems) or caller
+    converse = _read(lambda: with_metadata(decode_request(fields, model_ids=models), payer), problems)
     problems += location_problems(fields)
     if problems or targets is None or converse is None or feature_fallback is None:
         raise InvalidRequest(problems)
     check_price(targets, multiple)
-    return ConverseRequest(converse, targets, rules, feature_fallback, multiple)
+    return ConverseRequest(payer, converse, targets, rules, feature_fallback, multiple)
 
 
-def send_request(
-    request: ConverseRequest, *, seconds: float, entry_point: str, caller: str | None
-) -> dict[str, Any]:
+def send_request(request: ConverseRequest, *, seconds: float, entry_point: str) -> dict[str, Any]:
     """Return the answer to a request, as all entry points return it.
 
     Args:
         seconds: the time until the deadline.
         entry_point: how the request was received: "http" or "events".
-        caller: the sender's identity, where it is known; for the metrics, like `entry_point`.
 
     Raises:
-        Problem, LLMManagerError: no model answered, or no answer was valid.
+        InvalidRequest: a budget applies, and no model has a known price.
+        Problem, LLMManagerError: no model answered, no answer was valid, or a budget does not allow the call.
     """
+    deadline = Deadline.after(seconds)
+    spending = open_spending(request.caller)
+    if spending.is_budgeted:
+        request = request.within_budget()
     manager = request.manager()
     try:
         response = recorded(
-            lambda: manager.converse_with_request(request.converse, request.rules, deadline=seconds),
+            lambda: manager.converse_with_request(
+                request.converse, request.rules, deadline=deadline, before_attempt=spending.before_attempt
+            ),
+            spending,
             entry_point=entry_point,
-            caller=caller,
         )
     finally:
         count_all_cooling(entry_point=entry_point)

@@ -33,6 +33,9 @@ PROBLEM_TYPES: Final[Mapping[str, ProblemType]] = {
     "own-outcome": ProblemType(
         400, "the message is an outcome of this stack, sent back by a rule or a reply queue", place="queue"
     ),
+    "budget-exceeded": ProblemType(
+        402, "the call may cost more than is left of a budget; `resetsAt` is when its next period begins"
+    ),
     "not-found": ProblemType(404, "the path, batch, request, model or key does not exist"),
     "method-not-allowed": ProblemType(405, "the path supports other methods (`Allow`)"),
     "in-progress": ProblemType(

@@ -10,11 +10,16 @@ from typing import Any
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
+from lambdas.api_keys.api_key import format_time
 from lambdas.contract import PROBLEM_TYPE_PREFIX
 from lambdas.shared.function_log import log_unexpected, logger
 from lambdas.shared.problem_types import PROBLEM_TYPES
+from lambdas.usage.budget_exceeded import BudgetExceeded
+from lambdas.usage.money import dollars
+from lambdas.usage.transaction import UsageTableUnavailable
 from llmmanager import AuthenticationError, BedrockResponse, RequestValidationError, RetryExhaustedError
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import DeadlineExceededError, QuotaExceededError
+from llmmanager.bedrock.models.parallel_response import ParallelResponse
 from llmmanager.json_format.codec import InvalidRequest, encode_response, encode_totals
 
 _RETRY_AFTER_SECONDS = 5
@@ -124,6 +129,12 @@ def _known_problem(error: Exception) -> Problem | None:
         case AuthenticationError():
             detail = "Bedrock rejects the credentials of this deployment."
             return Problem("upstream-authentication", detail, more=_cost_members(error.response))
+        case BudgetExceeded():
+            return _budget_exceeded(error)
+        case UsageTableUnavailable():
+            detail = "The table of budgets is unavailable. Retry later."
+            wait = {"Retry-After": str(_RETRY_AFTER_SECONDS)}
+            return Problem("store-unavailable", detail, headers=wait, more=_cost_members(error.response))
         case ClientError() | HTTPClientError() | NoConnection() if _is_temporary(error):
             return _busy(error)
     return None
@@ -149,14 +160,27 @@ def _invalid_request(errors: Sequence[str], more: Mapping[str, Any] | None = Non
     return Problem("invalid-request", "The request is invalid. See errors.", errors=errors, more=more)
 
 
+def _budget_exceeded(error: BudgetExceeded) -> Problem:
+    budget = {
+        "scope": error.scope.value,
+        "name": error.name,
+        "period": error.period.value,
+        "limit": dollars(error.limit),
+        "left": dollars(error.left),
+        "reserved": dollars(error.reserved),
+        "resetsAt": format_time(error.resets_at),
+    }
+    return Problem("budget-exceeded", error.message, more={**budget, **_cost_members(error.response)})
+
+
 def _attempts_and_cost(response: BedrockResponse) -> dict[str, Any]:
     """Return the members of a problem about its calls: each attempt, and their total usage and cost."""
     return {"attempts": encode_response(response)["attempts"], **encode_totals(response)}
 
 
-def _cost_members(response: BedrockResponse | None) -> dict[str, Any]:
+def _cost_members(response: BedrockResponse | ParallelResponse | None) -> dict[str, Any]:
     """Return the same members for a problem that the calls did not cause; none if they cost nothing."""
-    if response is None:
+    if not isinstance(response, BedrockResponse):
         return {}
     is_free = response.estimated_cost_usd == 0 and not response.attempts_with_unknown_usage
     return {} if is_free or not response.attempts else _attempts_and_cost(response)

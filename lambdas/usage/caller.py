@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lambdas.shared.codec import InvalidRequest
 from lambdas.usage.budget import NamedScope, Scope
+from llmmanager.json_format.codec import InvalidRequest
 
 UNKNOWN: Final = "unknown"
 """The id of a caller without an identity, such as the sender of a queue message."""

@@ -36,12 +36,14 @@ class Ledger:
     Attributes:
         client: a DynamoDB client of botocore.
         table: name of the usage table.
-        seconds: how long a transaction is retried.
+        seconds: how long a reservation or a settlement is retried.
+        count_seconds: how long the usage of a call without a budget is retried. Its answer waits for it.
     """
 
     client: Any
     table: str
     seconds: float = 3.0
+    count_seconds: float = 0.5
 
     def reserve(self, lease: Lease) -> None:
         """Reserve the allowance of a new lease in all of its periods.
@@ -83,7 +85,7 @@ class Ledger:
             ]
             usage = [add_usage(key, counts, now=now) for key, counts in rows.items()]
             try:
-                self._write([delete_lease(lease), *changes, *usage])
+                self._write([delete_lease(lease), *changes, *usage], seconds=self.seconds)
                 return
             except ConditionFailed as error:
                 stored = error.items[0]
@@ -100,7 +102,8 @@ class Ledger:
             UsageTableUnavailable: the rows may or may not be counted.
         """
         if rows:
-            self._write([add_usage(key, counts, now=now) for key, counts in rows.items()])
+            usage = [add_usage(key, counts, now=now) for key, counts in rows.items()]
+            self._write(usage, seconds=self.count_seconds)
 
     def _reserve(self, lease: Lease, cost: int, lease_write: Mapping[str, Any]) -> None:
         """Reserve in the periods of a lease.
@@ -114,7 +117,7 @@ class Ledger:
             change_period(limit, committed=cost, reserved=cost, checked=True) for limit in lease.limits
         ]
         try:
-            self._write([lease_write, *changes])
+            self._write([lease_write, *changes], seconds=self.seconds)
         except ConditionFailed as error:
             stored, *periods = error.items
             if stored and stored_cost(stored) == lease.allowance.cost:
@@ -125,9 +128,9 @@ class Ledger:
                     raise BudgetExceeded(decode_period(limit, item), needed=cost) from None
             raise UsageTableUnavailable("the lease is not as it is known") from None
 
-    def _write(self, writes: Sequence[Mapping[str, Any]]) -> None:
+    def _write(self, writes: Sequence[Mapping[str, Any]], *, seconds: float) -> None:
         items = [
             {action: {"TableName": self.table, **parameters} for action, parameters in item.items()}
             for item in writes
         ]
-        write(self.client, items, token=new_token(), seconds=self.seconds)
+        write(self.client, items, token=new_token(), seconds=seconds)

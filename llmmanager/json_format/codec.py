@@ -23,7 +23,7 @@ REQUEST_FIELDS = CONVERSE_FIELDS | _OWN_FIELDS
 _FIELD_OF = {spelling: name for name, camel in REQUEST_FIELDS.items() for spelling in (name, camel)}
 # Fields that are rejected beside modelInput, and where they belong. Other fields there are ignored.
 _MISPLACED = dict.fromkeys(_FIELD_OF, "into modelInput") | dict.fromkeys(
-    ("models", "regions", "responseValidation", "featureFallback", "maxCostMultiple"),
+    ("models", "regions", "responseValidation", "featureFallback", "maxCostMultiple", "team"),
     "to the batch, for all of its records",
 )
 _ID_FIELDS = ("recordId", "requestId", "record_id", "request_id")

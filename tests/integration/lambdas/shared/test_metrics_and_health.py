@@ -13,6 +13,7 @@ from botocore.exceptions import EndpointConnectionError
 from infra.stack_cost import request
 from lambdas.http_api.handler import handler as http
 from lambdas.shared import shared_cooldowns
+from lambdas.usage.caller import Caller
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next
 from llmmanager.testing import Fault
 from tests.waiting import PATIENCE_SECONDS
@@ -121,7 +122,7 @@ def test_a_call_that_finds_every_target_cooling_is_counted_and_answered(
 
 
 @pytest.mark.parametrize("entry_point", ["http", "events"])
-def test_a_healthy_warm_path_does_not_access_the_table(
+def test_a_healthy_warm_path_reads_budgets_once_and_writes_usage_once(
     deployed, context, proxy_event, monkeypatch, entry_point
 ):
     from lambdas.shared.converse_request import read_request, send_request
@@ -140,10 +141,9 @@ def test_a_healthy_warm_path_does_not_access_the_table(
         if entry_point == "http":
             assert http(proxy_event("POST", "/v1/converse", REQUEST), context)["statusCode"] == 200
         else:
-            answer = send_request(read_request(REQUEST), seconds=20, entry_point="events", caller=None)
-            assert answer["text"]
+            assert send_request(read_request(REQUEST, Caller()), seconds=20, entry_point="events")["text"]
 
-    assert operations == []
+    assert operations == ["BatchGetItem", "TransactWriteItems"] * 20
 
 
 def test_an_unavailable_table_does_not_fail_requests(deployed, context, proxy_event, monkeypatch):
@@ -163,10 +163,10 @@ def test_an_unavailable_table_does_not_fail_requests(deployed, context, proxy_ev
         Fault(region="us-east-1", error="ThrottlingException", message="Too many tokens per day")
     )
 
-    for _ in range(5):
+    for _ in range(2):
         assert http(proxy_event("POST", "/v1/converse", REQUEST), context)["statusCode"] == 200
 
-    assert set(operations) == {"PutItem", "Query"}
+    assert set(operations) == {"PutItem", "Query", "BatchGetItem", "TransactWriteItems"}
 
 
 def test_an_answer_after_a_throttled_attempt_is_two_subsegments_in_x_ray(

@@ -1,0 +1,84 @@
+"""What is added to a request because its caller pays for it, and because a budget applies to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, Final, TypeVar
+
+from lambdas.shared.manager import RequestTargets, catalog
+from lambdas.shared.settings import budget_max_tokens
+from lambdas.usage.caller import Caller
+from llmmanager import BedrockConverseRequest
+from llmmanager.json_format.codec import InvalidRequest
+
+R = TypeVar("R", bound=BedrockConverseRequest)
+_METADATA: Final = "requestMetadata"
+_INFERENCE: Final = "inferenceConfig"
+_MAX_TOKENS: Final = "maxTokens"
+
+
+def with_metadata(request: R, caller: Caller, *, batch_id: str | None = None) -> R:
+    """Return a valid request with the caller in its `requestMetadata`.
+
+    Raises:
+        InvalidRequest: there is no room for the caller.
+    """
+    extra = dict(request.extra_request_fields or {})
+    # These fields replace the request's own.
+    given = extra.pop(_METADATA, request.request_metadata)
+    return replace(
+        request,
+        request_metadata=caller.add_metadata(given, batch_id=batch_id),
+        extra_request_fields=extra or None,
+    )
+
+
+def with_max_tokens(request: R, model_ids: Iterable[str]) -> R:
+    """Return a valid request with `maxTokens`: its own, or else the maximum for budgeted callers.
+
+    Args:
+        model_ids: the models that may answer.
+    """
+    extra = dict(request.extra_request_fields or {})
+    inference: dict[str, Any] = {**(extra.pop(_INFERENCE, request.inference_config) or {})}
+    if inference.get(_MAX_TOKENS) is not None:
+        return request
+    inference[_MAX_TOKENS] = max_tokens(model_ids)
+    return replace(request, inference_config=inference, extra_request_fields=extra or None)
+
+
+def max_tokens(model_ids: Iterable[str]) -> int:
+    """Return the `maxTokens` of a budgeted caller's request that has none.
+
+    This is the setting `budget_max_tokens`, or the lowest maximum of the models that may answer.
+    """
+    # Imported here, since few callers have budgets.
+    from llmmanager.bedrock.catalog.model_table import model_data
+
+    models = [model_data(model_id) for model_id in model_ids]
+    limits = [model.max_output_tokens for model in models if model is not None]
+    return min([budget_max_tokens(), *(limit for limit in limits if limit)])
+
+
+def priced_targets(targets: RequestTargets) -> RequestTargets:
+    """Return the targets of a budgeted caller's request: the models with a known price.
+
+    Raises:
+        InvalidRequest: no model has a known price.
+    """
+    priced = tuple(model for model in targets.models if _has_price(model, targets.regions))
+    if not priced:
+        models = ", ".join(targets.models)
+        raise InvalidRequest([f"models: a budget applies to this call, and no price is known for {models}"])
+    return replace(targets, models=priced)
+
+
+@lru_cache(256)
+def _has_price(model: str, regions: tuple[str, ...]) -> bool:
+    """Whether the price of a model is known for each of its targets in these regions."""
+    from llmmanager.bedrock.invocation.cost_limit import unpriced
+
+    groups = [catalog().access(model, region) for region in regions]
+    return not unpriced(groups)
