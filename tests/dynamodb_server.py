@@ -12,7 +12,9 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+import boto3
 from botocore.awsrequest import AWSPreparedRequest
+from botocore.config import Config
 from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT_ID
 from moto.core.botocore_stubber import BotocoreStubber
 from moto.dynamodb import models
@@ -48,6 +50,29 @@ class DynamoDBServer:
         self._lock = threading.Lock()
         self._stubber = BotocoreStubber()
         self._transactions: dict[str, dict[str, Any]] = {}
+
+    def client(self, **config: Any) -> Any:
+        """Return a client, with settings of botocore's Config."""
+        return boto3.client(
+            "dynamodb",
+            endpoint_url=self.url,
+            region_name="us-east-1",
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+            config=Config(**config),
+        )
+
+    def create_table(self, name: str) -> None:
+        """Create a table with the string keys `pk` and `sk`."""
+        self.client().create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk")],
+            KeySchema=[
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+        )
 
     def answer(self, body: bytes, headers: Any) -> Answer:
         """Run a request and return its response."""

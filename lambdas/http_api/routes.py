@@ -8,6 +8,7 @@ from lambdas.shared.api_route import ApiRoute, Response
 
 # Problems of a request that calls a model.
 _MODEL_PROBLEMS: Final = (
+    "budget-exceeded",
     "answer-refused",
     "upstream-authentication",
     "quota-exceeded",

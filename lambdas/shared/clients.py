@@ -12,7 +12,7 @@ from botocore.session import Session
 # Number of parallel reads of a batch's parts.
 S3_CONNECTIONS = 16
 # Number of parallel calls of a process, each of which may write its usage.
-USAGE_CONNECTIONS = 200
+DYNAMODB_CONNECTIONS = 200
 
 _lock = threading.Lock()
 
@@ -45,12 +45,13 @@ def dynamodb() -> Any:
 
 
 @cache
-def usage_dynamodb() -> Any:
-    """The DynamoDB client for usage and budgets, with short timeouts and connections for many threads."""
+def dynamodb_with_short_timeouts() -> Any:
+    """The DynamoDB client of the catalog, of usage and of budgets, for which a call must not wait long."""
     retries = {"mode": "standard", "total_max_attempts": 2}
+    connections = DYNAMODB_CONNECTIONS
     return _client(
         "dynamodb",
-        Config(connect_timeout=1, read_timeout=2, max_pool_connections=USAGE_CONNECTIONS, retries=retries),
+        Config(connect_timeout=1, read_timeout=2, max_pool_connections=connections, retries=retries),
     )
 
 

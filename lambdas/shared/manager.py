@@ -82,10 +82,8 @@ def catalog() -> UnifiedModelManager:
     """Return the model catalog from the table. Only the scheduled refresh calls Bedrock."""
     settings = model_settings()
     # Short timeouts, because the catalog falls back to its bundled data.
-    client = clients.new_short_timeout_dynamodb(read_timeout=2, attempts=2)
-    return UnifiedModelManager(
-        regions=list(settings.regions), store=DynamoDBStore(settings.table, client=client), ask_api=False
-    )
+    store = DynamoDBStore(settings.table, client=clients.dynamodb_with_short_timeouts())
+    return UnifiedModelManager(regions=list(settings.regions), store=store, ask_api=False)
 
 
 @lru_cache(_MAX_CACHED)

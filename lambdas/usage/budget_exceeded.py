@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from lambdas.usage.budget import Period, Scope
+from lambdas.usage.budget import BudgetScope, Period
 from lambdas.usage.money import dollars
 from lambdas.usage.period_limit import PeriodSpending
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import LLMManagerError
@@ -25,7 +25,7 @@ class BudgetExceeded(LLMManagerError):
     """
 
     spending: PeriodSpending
-    scope: Scope
+    scope: BudgetScope
     name: str
     period: Period
     limit: int

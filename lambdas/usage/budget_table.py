@@ -64,9 +64,9 @@ class BudgetPage:
 
 @cache
 def budget_table() -> BudgetTable:
-    """Return the deployment's table. A call waits for it at most four seconds."""
+    """Return the deployment's table. A call waits for it at most six seconds."""
     return BudgetTable(
-        clients.new_short_timeout_dynamodb(read_timeout=1, attempts=2),
+        clients.dynamodb_with_short_timeouts(),
         usage_table(),
         s3=lambda: clients.new_short_timeout_s3(read_timeout=1, attempts=2),
         bucket=batch_settings().bucket,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lambdas.usage.budget import NamedScope, Scope
+from lambdas.usage.budget import BudgetScope, NamedScope
 from llmmanager.json_format.codec import InvalidRequest
 
 UNKNOWN: Final = "unknown"
@@ -35,7 +35,7 @@ class Caller:
 
     def scopes(self) -> tuple[NamedScope, ...]:
         """Return the scopes whose budgets apply to the caller."""
-        scopes = (Scope.KEY, self.key_id), (Scope.CALLER, self.id), (Scope.TEAM, self.team)
+        scopes = (BudgetScope.KEY, self.key_id), (BudgetScope.CALLER, self.id), (BudgetScope.TEAM, self.team)
         return tuple((scope, name) for scope, name in scopes if name)
 
     def metadata(self, batch_id: str | None = None) -> dict[str, str]:

@@ -40,7 +40,7 @@ def utc_now() -> datetime:
 @cache
 def ledger() -> Ledger:
     """Return the deployment's ledger."""
-    return Ledger(clients.usage_dynamodb(), usage_table())
+    return Ledger(clients.dynamodb_with_short_timeouts(), usage_table())
 
 
 def open_spending(caller: Caller) -> CallSpending:

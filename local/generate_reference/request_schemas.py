@@ -177,6 +177,12 @@ _OPTION_SCHEMAS: Final[Mapping[str, Schema]] = {
         "is not used. Without it, there is no limit.",
     },
 }
+_REQUEST_OPTIONS: Final[Mapping[str, Schema]] = {
+    **_SHARED_OPTIONS,
+    "team": described(
+        _NAME, "The team that pays for the request. The setting team_callers limits who can name one."
+    ),
+}
 
 
 def request_schemas() -> dict[str, Schema]:
@@ -186,7 +192,7 @@ def request_schemas() -> dict[str, Schema]:
     return {
         "ConverseRequest": record(
             {},
-            {**fields, **{name: _SHARED_OPTIONS[name] for name in OPTION_FIELDS}},
+            {**fields, **{name: _REQUEST_OPTIONS[name] for name in OPTION_FIELDS}},
             "A request with the fields of Bedrock's Converse API, and the models, regions and rules for "
             "answers.",
             closed=True,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from lambdas.shared.problem_types import PROBLEM_TYPES
+from lambdas.usage.budget import BudgetScope, Period
 from llmmanager.bedrock.catalog.catalog_entries import AccessMethod
 from local.generate_reference.schemas import (
     ANY_OBJECT,
@@ -50,6 +51,17 @@ _TOTALS: Final[Mapping[str, Schema]] = {
 }
 _PROBLEM_NAMES: Final = [name for name, (_, _, _, place) in PROBLEM_TYPES.items() if place != "queue"]
 
+_OF_A_BUDGET: Final[Mapping[str, Schema]] = {
+    "scope": described(
+        {"enum": [scope.value for scope in BudgetScope]}, "What the budget is for; only for budget-exceeded."
+    ),
+    "name": described(TEXT, "The id of the key, or the name of the caller or team."),
+    "period": {"enum": [period.value for period in Period]},
+    "limit": described(NUMBER, "The limit of the period in USD."),
+    "left": described(NUMBER, "What is neither spent nor reserved, in USD."),
+    "reserved": described(NUMBER, "What is reserved for calls in progress, in USD."),
+    "resetsAt": described(_TIME, "When the next period begins."),
+}
 _PROBLEMS: Final[Mapping[str, Schema]] = {
     "Problem": record(
         {
@@ -67,6 +79,7 @@ _PROBLEMS: Final[Mapping[str, Schema]] = {
             **_TOTALS,
             "requestId": TEXT,
             "keyId": described(TEXT, "The key that was created; only for key-created."),
+            **_OF_A_BUDGET,
             "links": ref("Links"),
         },
     ),

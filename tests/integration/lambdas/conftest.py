@@ -14,6 +14,7 @@ from moto import mock_aws
 from lambdas.batch import collect, plan, worker
 from llmmanager.testing import FakeBedrock
 from tests.deployed_storage import BUCKET, STATE_MACHINE, create_storage, deployed_variables
+from tests.dynamodb_server import DynamoDBServer, dynamodb_server
 
 MODELS = ("Nova Lite", "Nova Micro")
 REGIONS = ("us-east-1", "us-west-2", "eu-central-1")
@@ -40,6 +41,13 @@ def deployed(
         cold_start()
         yield fake_bedrock
         cold_start()
+
+
+@pytest.fixture
+def dynamodb() -> Iterator[DynamoDBServer]:
+    """A DynamoDB endpoint without tables, for several threads and processes."""
+    with dynamodb_server() as server:
+        yield server
 
 
 _MACHINE = {"StartAt": "Plan", "States": {"Plan": {"Type": "Pass", "End": True}}}

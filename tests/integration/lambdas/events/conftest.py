@@ -123,6 +123,7 @@ def deployed(
             "LLMMANAGER_REGIONS": json.dumps(["us-east-1", "us-west-2"]),
             "LLMMANAGER_TABLE": "catalog",
             "LLMMANAGER_REQUEST_TABLE": "requests",
+            "LLMMANAGER_USAGE_TABLE": "usage",
             "LLMMANAGER_BUCKET": BUCKET,
             "LLMMANAGER_BATCH_STATE_MACHINE_ARN": STATE_MACHINE,
             "LLMMANAGER_WORKER_CONCURRENCY": "8",
@@ -143,7 +144,8 @@ def deployed(
 
 def _create_resources(function: EventsFunction) -> None:
     boto3.client("s3").create_bucket(Bucket=BUCKET)
-    for table, keys in (("catalog", ("pk", "sk")), ("requests", ("id",))):
+    tables = {"catalog": ("pk", "sk"), "requests": ("id",), "usage": ("pk", "sk")}
+    for table, keys in tables.items():
         boto3.client("dynamodb").create_table(
             TableName=table,
             BillingMode="PAY_PER_REQUEST",

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from llmmanager.testing import FakeBedrock
+from tests.dynamodb_server import DynamoDBServer
 
 # Imports that would slow down a cold start. Each happens with the first request that needs it.
 DEFERRED = (
@@ -73,14 +74,19 @@ class Environment:
 
 
 @pytest.fixture
-def environment(fake_bedrock: FakeBedrock) -> Environment:
+def environment(fake_bedrock: FakeBedrock, dynamodb: DynamoDBServer) -> Environment:
+    # The table of the catalog does not exist, so the catalog has only the bundled data.
+    dynamodb.create_table("usage")
     settings = {
         "LLMMANAGER_MODELS": json.dumps(["Nova Lite"]),
         "LLMMANAGER_REGIONS": json.dumps(["us-east-1", "us-west-2", "eu-central-1"]),
         "LLMMANAGER_TABLE": "catalog",
         "LLMMANAGER_BUCKET": "batches",
-        # Nothing listens there, so the catalog has only the bundled data.
-        "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:9",
+        "LLMMANAGER_USAGE_TABLE": "usage",
+        "LLMMANAGER_WORKER_CONCURRENCY": "8",
+        "LLMMANAGER_MAP_CONCURRENCY": "10",
+        "LLMMANAGER_SHARD_SIZE": "500",
+        "AWS_ENDPOINT_URL_DYNAMODB": dynamodb.url,
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
         "PATH": os.environ["PATH"],
@@ -99,7 +105,7 @@ def environment(fake_bedrock: FakeBedrock) -> Environment:
 def test_a_cold_start_loads_and_creates_only_what_a_converse_request_needs(environment: Environment):
     assert environment.statuses == [200, 200]
     assert [name for name in DEFERRED if name in environment.modules] == []
-    # One for the catalog and one for the first region. The second request creates none.
+    # One for the tables and one for the first region. The second request creates none.
     assert sorted(environment.clients) == ["bedrock-runtime", "dynamodb"]
     # The session of the functions, and that of the library.
     assert environment.sessions == 2
