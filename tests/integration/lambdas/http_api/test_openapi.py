@@ -185,7 +185,7 @@ def test_the_document_has_every_field_of_the_function(name):
     known = {
         "ConverseRequest": {
             *codec.REQUEST_FIELDS.values(),
-            *("models", "regions", "responseValidation", "featureFallback", "maxCostMultiple"),
+            *("models", "regions", "responseValidation", "featureFallback", "maxCostMultiple", "team"),
         },
         "BatchRequest": set(batch_request.MEMBERS),
         "ResponseValidation": set(response_rules.MEMBERS),
