@@ -1,0 +1,1 @@
+"""The report of a batch: figures from its results in bounded memory, and one HTML page that shows them."""
