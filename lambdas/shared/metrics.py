@@ -25,13 +25,11 @@ from lambdas.shared.traces import send_attempts
 from lambdas.usage.caller import Caller
 from llmmanager import BedrockResponse
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import LLMManagerError
-from llmmanager.bedrock.routing.classification import classify
-from llmmanager.bedrock.routing.decision import Kind
+from llmmanager.bedrock.routing.classification import is_throttled
 
 ENTRY_POINT_FIELD: Final = "door"
 
 _UNITS: Final = {Metric.COST: "None", Metric.CATALOG_AGE: "Seconds"}
-_THROTTLED = (Kind.THROTTLE, Kind.QUOTA)
 _NO_TARGET = ("", "")
 
 
@@ -62,8 +60,7 @@ class Tally:
         for attempt in response.attempts:
             counts = self._counts[attempt.model_id, attempt.region]
             counts[Metric.ATTEMPTS] += 1
-            decision = classify(attempt.error) if attempt.error else None
-            counts[Metric.THROTTLES] += decision is not None and decision.kind in _THROTTLED
+            counts[Metric.THROTTLES] += is_throttled(attempt.error)
             usage = attempt.usage or {}
             counts[Metric.INPUT_TOKENS] += usage.get("inputTokens", 0)
             counts[Metric.OUTPUT_TOKENS] += usage.get("outputTokens", 0)

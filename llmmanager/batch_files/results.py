@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from llmmanager.batch_files.record_figures import (
+    record_figures,
+    sum_of,
+    sum_of_usage,
+    with_earlier_figures,
+)
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
 from llmmanager.json_format.codec import encode_request, encode_response, encode_totals, last_error
@@ -22,6 +28,8 @@ def result_of(request: BedrockConverseRequest, response: BedrockResponse) -> dic
         "status": ANSWERED if response.success else FAILED,
         **encode_response(response),
         "attempts": len(response.attempts),
+        **record_figures(response),
+        **_team_of(request),
     }
     if not response.success:
         result |= {"error": last_error(response), "modelInput": encode_request(request)}
@@ -29,12 +37,13 @@ def result_of(request: BedrockConverseRequest, response: BedrockResponse) -> dic
 
 
 def interrupted_result(request: BedrockConverseRequest, response: BedrockResponse) -> dict[str, Any]:
-    """Return the number and cost of the attempts of a record that is run again."""
+    """Return the figures and the cost of the attempts of a record that is run again."""
     return {
         "recordId": request.request_id,
         "status": INTERRUPTED,
         "attempts": len(response.attempts),
         **encode_totals(response),
+        **record_figures(response),
     }
 
 
@@ -59,9 +68,10 @@ def with_earlier(result: dict[str, Any], earlier: Iterable[Mapping[str, Any]]) -
     for run in earlier:
         result = {
             **result,
+            **with_earlier_figures(result, run),
             "attempts": result["attempts"] + run["attempts"],
-            "totalUsage": _sum_of_usage(result.get("totalUsage"), run["totalUsage"]),
-            "estimatedCostUsd": _sum_of(result.get("estimatedCostUsd"), run["estimatedCostUsd"]),
+            "totalUsage": sum_of_usage(result.get("totalUsage"), run["totalUsage"]),
+            "estimatedCostUsd": sum_of(result.get("estimatedCostUsd"), run["estimatedCostUsd"]),
             **{
                 name: result.get(name, 0) + run[name]
                 for name in ("attemptsWithUnknownUsage", "answersWithoutPrice")
@@ -70,11 +80,6 @@ def with_earlier(result: dict[str, Any], earlier: Iterable[Mapping[str, Any]]) -
     return result
 
 
-def _sum_of(one: float | None, other: float | None) -> float | None:
-    return one if other is None else other if one is None else one + other
-
-
-def _sum_of_usage(one: Mapping[str, int] | None, other: Mapping[str, int] | None) -> Mapping[str, int] | None:
-    if one is None or other is None:
-        return other if one is None else one
-    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
+def _team_of(request: BedrockConverseRequest) -> dict[str, str]:
+    team = (request.request_metadata or {}).get("team")
+    return {"team": team} if isinstance(team, str) else {}

@@ -137,7 +137,7 @@ def encode_response(response: BedrockResponse) -> dict[str, Any]:
 def encode_totals(response: BedrockResponse) -> dict[str, Any]:
     """Return tokens and cost of all answers of a call, and how many of them are unknown."""
     return {
-        "totalUsage": _bedrock_names(response.get_total_usage()),
+        "totalUsage": bedrock_names(response.get_total_usage()),
         "estimatedCostUsd": response.estimated_cost_usd,
         "attemptsWithUnknownUsage": response.attempts_with_unknown_usage,
         "answersWithoutPrice": response.answers_without_price,
@@ -153,8 +153,16 @@ def encode_attempt(attempt: Mapping[str, Any]) -> dict[str, Any]:
         "durationMs": attempt["duration_ms"],
         "success": attempt["success"],
         "error": attempt["error"],
-        "usage": _bedrock_names(attempt["usage"]),
+        "usage": bedrock_names(attempt["usage"]),
     }
+
+
+def bedrock_names(usage: Mapping[str, int] | None) -> dict[str, int] | None:
+    """Return the counts with Bedrock's names only, without the library's aliases."""
+    if usage is None:
+        return None
+    aliases = USAGE_ALIASES.values()
+    return {name: count for name, count in usage.items() if name not in aliases}
 
 
 def last_error(response: BedrockResponse) -> dict[str, Any] | None:
@@ -176,14 +184,6 @@ def _usage(response: BedrockResponse) -> dict[str, Any] | None:
     data = response.response_data
     usage = data.get("usage") if isinstance(data, dict) else None
     return usage if isinstance(usage, dict) else None
-
-
-def _bedrock_names(usage: Mapping[str, int] | None) -> dict[str, int] | None:
-    """Return the counts with Bedrock's names only, without the library's aliases."""
-    if usage is None:
-        return None
-    aliases = USAGE_ALIASES.values()
-    return {name: count for name, count in usage.items() if name not in aliases}
 
 
 def _decode_fields(

@@ -54,6 +54,12 @@ def classify(error: Exception, extra_retryable: Iterable[str | type[BaseExceptio
     return next((CLIENT_RULES[name] for name in names if name in CLIENT_RULES), None)
 
 
+def is_throttled(error: Exception | None) -> bool:
+    """Whether an attempt failed because a quota, per minute or per day, is exhausted."""
+    decision = classify(error) if error is not None else None
+    return decision is not None and decision.kind in (Kind.THROTTLE, Kind.QUOTA)
+
+
 def _is_from_bedrock(error: Exception) -> bool:
     operation = getattr(error, "operation_name", None)
     return operation is None or operation in _OPERATIONS
