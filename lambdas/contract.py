@@ -74,6 +74,7 @@ class BatchObject:
     RESULTS = "results.jsonl"
     FAILED_RESULTS = "failed.jsonl"
     SUMMARY = "summary.json"
+    REPORT = "report.html"
     SHARDS = "shards/"
     RESULT_PARTS = "results/"
     RUNS = "runs/"

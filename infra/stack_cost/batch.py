@@ -43,10 +43,10 @@ WRITER_PART_BYTES = 8 * 1024 * 1024
 MARGIN_SECONDS, REQUEST_SECONDS = 10.0, 240.0
 STEP_MEMORY_MB = 1024
 
-# Measured on 2026-11-23 (see docs/costs.md): seconds of one CPU per record; bytes in addition to the text.
-PLAN_CPU_SECONDS, WORKER_CPU_SECONDS, COLLECT_CPU_SECONDS = 0.00005, 0.0015, 0.00012
+# Measured on 2026-12-01 (see docs/costs.md): seconds of one CPU per record; bytes in addition to the text.
+PLAN_CPU_SECONDS, WORKER_CPU_SECONDS, COLLECT_CPU_SECONDS = 0.00005, 0.0015, 0.00013
 START_SECONDS = 1.0
-RECORD_BYTES, RESULT_BYTES, BYTES_PER_TOKEN = 160, 640, 4
+RECORD_BYTES, RESULT_BYTES, BYTES_PER_TOKEN = 160, 1020, 4
 # With this much memory, a function has one CPU; with less, a proportional share.
 MB_PER_CPU = 1769
 
@@ -282,9 +282,9 @@ class _Work:
 
     def _puts(self, shards: int, runs: float) -> float:
         """Return the number of PUT and LIST requests, which have the same price."""
-        # Once: the list of runs, the new run, rejected, options, manifest, summary, results, failures.
+        # Once: the list of runs, the new run, rejected, options, manifest, summary, report, results, failed.
         # Each worker lists the parts of its shard. Collect lists all parts.
-        written = 6 + _writes(self.records * self._result_bytes) + 1
+        written = 7 + _writes(self.records * self._result_bytes) + 1
         return written + shards + self._over_shards(self._parts) + runs + shards
 
     def _looks(self, size: int) -> int:

@@ -57,7 +57,7 @@ def _finished(storage: BatchStorage, summary: dict[str, Any]) -> dict[str, Any]:
         "status": summary["status"],
         "progress": {name: summary[name] for name in COUNTS},
         "summary": summary,
-        "results": storage.result_uris(),
+        "results": storage.result_uris(summary),
     }
 
 

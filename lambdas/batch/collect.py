@@ -1,4 +1,5 @@
-"""The last step of a batch: merge the results into two files with each record once, and write the summary.
+"""The last step of a batch: merge the results into two files with each record once, and write the summary
+and the report.
 
 If a record has several results, an answered one has precedence over a failed one, and an earlier one over a
 later one. A record without a result was lost with its worker, or the batch ended before it was run. It
@@ -14,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from io import BytesIO
+from itertools import islice
 from typing import Any
 
 from lambdas.batch.storage import BatchStorage, ResultPart
@@ -22,6 +24,9 @@ from lambdas.contract import BatchObject, BatchStep
 from lambdas.shared.clients import S3_CONNECTIONS
 from lambdas.shared.function_log import logger
 from llmmanager.batch_files.results import ANSWERED, FAILED, missed_result, with_earlier
+from llmmanager.batch_report.batch_figures import BatchFigures
+from llmmanager.batch_report.limits import MAX_REJECTED
+from llmmanager.batch_report.report_page import report_page
 from llmmanager.json_format.json_text import dump_line
 
 LOST = {
@@ -41,11 +46,11 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 
 def collect(storage: BatchStorage) -> dict[str, Any]:
-    """Write results.jsonl, failed.jsonl and summary.json. A repeated call writes the same files."""
+    """Write results.jsonl, failed.jsonl, report.html and summary.json. It can be repeated."""
     plan = storage.plan()
     options = storage.options()
     stop_reason = storage.stop_reason(options.run)
-    totals = Totals()
+    totals = Totals(figures=BatchFigures(samples=options.report_samples))
     with (
         ThreadPoolExecutor(S3_CONNECTIONS) as pool,
         storage.writer(BatchObject.RESULTS) as results,
@@ -60,6 +65,10 @@ def collect(storage: BatchStorage) -> dict[str, Any]:
                 totals.add(result)
                 (results if result["status"] == ANSWERED else failed).write(dump_line(result))
     summary = totals.summary(storage.batch_id, plan, ended_at=datetime.now(UTC), stop_reason=stop_reason)
+    for line in islice(storage.rejected(), MAX_REJECTED if plan.rejected else 0):
+        totals.figures.add_rejected(line)
+    storage.put_report(report_page(summary, totals.figures))
+    # Last, because a batch with a summary has all other files.
     storage.put_summary(summary)
     return summary
 

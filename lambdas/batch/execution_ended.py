@@ -78,7 +78,7 @@ def _summarized(storage: BatchStorage) -> dict[str, Any]:
         "estimatedCostUsd": summary["estimatedCostUsd"],
         # An earlier version of the stack writes no such member.
         "attemptsWithUnknownUsage": summary.get("attemptsWithUnknownUsage"),
-        "results": storage.result_uris(),
+        "results": storage.result_uris(summary),
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar, get_args
 from lambdas.shared.answer_options import read_feature_fallback, read_max_cost_multiple
 from lambdas.shared.response_rules import read_rules
 from llmmanager import ResponseValidationConfig, RetryStrategy
+from llmmanager.batch_report.limits import MAX_SAMPLES
 
 MEMBERS = (
     "failureStrategy",
@@ -21,6 +22,7 @@ MEMBERS = (
     "maxCostMultiple",
     "resultOrder",
     "priority",
+    "reportSamples",
 )
 LOWEST_PRIORITY = 9
 
@@ -50,6 +52,7 @@ class Options:
             limit.
         in_input_order: whether results have the order of the input.
         priority: 0 to `LOWEST_PRIORITY`; each higher number halves the parallel calls of a worker.
+        report_samples: number of answers in the report.
     """
 
     run: str = ""
@@ -62,6 +65,7 @@ class Options:
     feature_fallback: bool = True
     on_throttle: OnThrottle = ON_THROTTLE[0]
     max_cost_multiple: float | None = None
+    report_samples: int = 0
 
     def rules(self) -> ResponseValidationConfig | None:
         """Return the rules for each answer, or None."""
@@ -108,10 +112,11 @@ def read_options(data: Mapping[str, Any], *, run: str) -> Options:
         or RETRY_STRATEGIES[0],
         response_validation=data.get("responseValidation"),
         in_input_order=_one_of("resultOrder", data.get("resultOrder"), ("input",)) is not None,
-        priority=_priority(data.get("priority")),
+        priority=_integer("priority", data.get("priority"), LOWEST_PRIORITY, note=", the highest,"),
         feature_fallback=read_feature_fallback(data.get("featureFallback")),
         on_throttle=_one_of("onThrottle", data.get("onThrottle"), ON_THROTTLE) or ON_THROTTLE[0],
         max_cost_multiple=read_max_cost_multiple(data.get("maxCostMultiple")),
+        report_samples=_integer("reportSamples", data.get("reportSamples"), MAX_SAMPLES),
     )
 
 
@@ -130,14 +135,12 @@ def _max_failed_share(strategy: Any) -> float | None:
     )
 
 
-def _priority(level: Any) -> int:
-    if level is None:
+def _integer(name: str, value: Any, most: int, *, note: str = "") -> int:
+    if value is None:
         return 0
-    if not isinstance(level, int) or isinstance(level, bool) or not 0 <= level <= LOWEST_PRIORITY:
-        raise ValueError(
-            f"priority: must be an integer from 0, the highest, to {LOWEST_PRIORITY} (got {level!r:.100})"
-        )
-    return level
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+        raise ValueError(f"{name}: must be an integer from 0{note} to {most} (got {value!r:.100})")
+    return value
 
 
 def _deadline(seconds: Any) -> str | None:

@@ -14,6 +14,7 @@
                       rejected.jsonl                       invalid lines of the input
                       results.jsonl, failed.jsonl          the results of all shards
                       summary.json                         the summary of the batch
+                      report.html                          the summary and the figures as a page
 
 A result part never changes after it is written, and its name contains the number of its results. So a
 listing shows the progress of a shard without reading an object.
@@ -24,6 +25,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -193,6 +195,21 @@ class BatchStorage:
             return False
         return True
 
+    def rejected(self) -> Iterator[dict[str, Any]]:
+        """Yield the invalid lines of the input. One line is in memory."""
+        body = clients.s3().get_object(Bucket=self.bucket, Key=self.key(BatchObject.REJECTED))["Body"]
+        with closing(body):
+            yield from map(json.loads, body.iter_lines())
+
+    def put_report(self, page: bytes) -> None:
+        """Write the report."""
+        clients.s3().put_object(
+            Bucket=self.bucket,
+            Key=self.key(BatchObject.REPORT),
+            Body=page,
+            ContentType="text/html; charset=utf-8",
+        )
+
     def put_summary(self, summary: Mapping[str, Any]) -> None:
         """Write the summary."""
         self.put(self.key(BatchObject.SUMMARY), dump(summary))
@@ -206,13 +223,19 @@ class BatchStorage:
         summary: dict[str, Any] = json.loads(self.read(self.key(BatchObject.SUMMARY)))
         return summary
 
-    def result_uris(self) -> dict[str, str]:
-        """Return the S3 URIs of the files that users read, as the HTTP API and the end event report them."""
+    def result_uris(self, summary: Mapping[str, Any]) -> dict[str, str]:
+        """Return the S3 URIs of the files that users read, as the HTTP API and the end event report them.
+
+        Args:
+            summary: the batch's. A batch of an earlier version of the stack has no report.
+        """
+        report = {"report": self.uri(BatchObject.REPORT)} if summary.get("report") else {}
         return {
             "results": self.uri(BatchObject.RESULTS),
             "failed": self.uri(BatchObject.FAILED_RESULTS),
             "rejected": self.uri(BatchObject.REJECTED),
             "summary": self.uri(BatchObject.SUMMARY),
+            **report,
         }
 
     def parts(self, shard: int | None = None) -> Iterator[ResultPart]:

@@ -9,12 +9,18 @@ from datetime import datetime
 from typing import Any
 
 from lambdas.batch.storage import Plan
+from lambdas.contract import BatchObject
 from llmmanager.batch_files.results import ANSWERED
+from llmmanager.batch_report.batch_figures import BatchFigures
 
 
 @dataclass
 class Totals:
-    """Totals over results."""
+    """Totals over results.
+
+    Attributes:
+        figures: what the report of the batch shows.
+    """
 
     answered: int = 0
     failed: int = 0
@@ -25,10 +31,12 @@ class Totals:
     by_region: Counter[str] = field(default_factory=Counter)
     by_model: Counter[str] = field(default_factory=Counter)
     usage: Counter[str] = field(default_factory=Counter)
+    figures: BatchFigures = field(default_factory=BatchFigures)
 
     def add(self, result: Mapping[str, Any]) -> None:
-        """Count one result."""
-        self.add_cost(result)
+        """Count the result of a record."""
+        self._add_cost(result)
+        self.figures.add(result)
         self.attempts += result["attempts"]
         if result["status"] != ANSWERED:
             self.failed += 1
@@ -38,7 +46,11 @@ class Totals:
         self.by_model[result["model"]] += 1
 
     def add_cost(self, result: Mapping[str, Any]) -> None:
-        """Count only the usage and cost of a result."""
+        """Count only the usage and cost of a result: another result of its record counts."""
+        self._add_cost(result)
+        self.figures.add_cost(result)
+
+    def _add_cost(self, result: Mapping[str, Any]) -> None:
         # A part of an earlier version has only the usage and the cost of the answer.
         usage = result.get("totalUsage") or result.get("usage") or {}
         for name, tokens in usage.items():
@@ -57,6 +69,7 @@ class Totals:
         `records` counts all records of the input: answered, failed and rejected ones. Usage and cost include
         all answers that were paid for, valid or not. `answersWithoutPrice` is the number of answers that the
         cost does not include, and `attemptsWithUnknownUsage` the number of attempts whose tokens are unknown.
+        `errors` counts the failed records, and `errorCodes` the failed attempts, by error code.
 
         Args:
             stop_reason: why the batch ended early, as `{"type", "message", …}`.
@@ -73,6 +86,11 @@ class Totals:
             "byRegion": dict(self.by_region),
             "byModel": dict(self.by_model),
             "attempts": self.attempts,
+            "throttles": self.figures.throttles,
+            "errors": self.figures.failed_records(),
+            "errorCodes": self.figures.failed_attempts(),
+            "byTarget": self.figures.by_target(),
+            "latencyMs": self.figures.call_latency.summary(),
             "usage": dict(self.usage),
             "estimatedCostUsd": self._known_cost(),
             "answersWithoutPrice": self.without_price,
@@ -80,6 +98,7 @@ class Totals:
             "startedAt": plan.started_at.isoformat(),
             "endedAt": ended_at.isoformat(),
             "wallSeconds": round((ended_at - plan.started_at).total_seconds(), 3),
+            "report": BatchObject.REPORT,
         }
 
     def _known_cost(self) -> float | None:

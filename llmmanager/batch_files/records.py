@@ -21,6 +21,7 @@ from llmmanager.json_format.text_encoding import without_byte_order_mark
 
 # Bedrock's limit for files inside a request. Larger files must be in S3 (`s3Location`).
 MAX_LINE_BYTES = 25_000_000
+_MAX_TEXT = 500
 
 FieldCheck = Callable[[bytes, Mapping[str, Any]], Sequence[str]]
 """Returns the problems of a record that is valid otherwise, given its line and the fields of its request."""
@@ -52,18 +53,21 @@ class Rejected:
         line: the number of the line, from 1.
         record_id: the id of the record, if it can be read.
         file: the URI of the file, if the batch has several files.
+        text: the start of the line; None if it is too long to be read.
     """
 
     line: int
     record_id: str | None
     reasons: tuple[str, ...]
     file: str | None = None
+    text: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the line in `rejected.jsonl`."""
         id_ = {"recordId": self.record_id} if self.record_id is not None else {}
         file = {"file": self.file} if self.file is not None else {}
-        return {**file, "line": self.line, **id_, "reasons": list(self.reasons)}
+        text = {"text": self.text} if self.text is not None else {}
+        return {**file, "line": self.line, **id_, "reasons": list(self.reasons), **text}
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,9 @@ def read_files(
                 yield Rejected(number, None, (f"record: must be at most {max_line_bytes} bytes",), file.name)
             elif line.strip():
                 entry = _read(number, line, seen, file, check=check)
-                yield replace(entry, file=file.name) if isinstance(entry, Rejected) else entry
+                if isinstance(entry, Rejected):
+                    entry = replace(entry, file=file.name, text=_start_of(line))
+                yield entry
 
 
 def split_lines(chunks: Iterable[bytes], *, max_bytes: int) -> Iterator[bytes | None]:
@@ -171,3 +177,7 @@ def _read(
         reason = f"recordId: {request.request_id!r} is also the id of an earlier line"
         return Rejected(number, request.request_id, (reason,))
     return Record(number, request, line.strip() if is_encoded(data) else None)
+
+
+def _start_of(line: bytes) -> str:
+    return line[: 4 * _MAX_TEXT].decode(errors="replace")[:_MAX_TEXT]

@@ -11,6 +11,7 @@ from lambdas.shared import response_rules
 from lambdas.shared.converse_request import OPTION_FIELDS
 from lambdas.shared.json_schema import KEYWORDS, MAX_PATTERNS
 from lambdas.shared.linear_regex import MAX_PATTERN
+from llmmanager.batch_report.limits import MAX_SAMPLES
 from llmmanager.bedrock.validation.converse_schema import CONVERSE_REQUEST
 from llmmanager.json_format.codec import MAX_ID_LENGTH, REQUEST_FIELDS
 from local.generate_reference.schemas import (
@@ -103,6 +104,13 @@ _BATCH_FIELDS: Final[Mapping[str, Schema]] = {
         "default": 0,
         "description": "0 is the highest priority. Each higher number halves the number of simultaneous "
         "calls of the batch.",
+    },
+    "reportSamples": {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": MAX_SAMPLES,
+        "default": 0,
+        "description": "How many answers, chosen at random, are in the report.",
     },
     "resultOrder": {"const": "input", "description": "Write the results in the order of the input."},
 }

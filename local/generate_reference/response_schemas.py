@@ -196,7 +196,10 @@ _BATCHES: Final[Mapping[str, Schema]] = {
             "progress": ref("Progress"),
             "quotaEstimate": ref("QuotaEstimate"),
             "summary": described(ANY_OBJECT, "The content of summary.json; only after the end of the batch."),
-            "results": by_name(TEXT, "The S3 URIs of the results; only after the end of the batch."),
+            "results": by_name(
+                TEXT,
+                "The S3 URIs of results, failed, rejected, summary and report; only after the batch.",
+            ),
             "error": TEXT,
             "links": ref("Links"),
             "startedAt": nullable(TEXT),

@@ -135,6 +135,7 @@ def test_a_record_needs_an_id_if_the_name_of_its_file_is_too_long_for_a_default_
         "file": "s3://bucket/in/file",
         "line": 1,
         "reasons": ["recordId: is required, because the name of the file is too long for a default id"],
+        "text": record().decode(),
     }
     assert named.request.request_id == "a"
     assert decode_record(json.loads(fits.to_line()), default_id="none") == fits.request

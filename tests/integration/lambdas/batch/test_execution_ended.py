@@ -71,6 +71,7 @@ def test_the_end_of_a_batch_is_published_with_counts_cost_and_files(machine, con
             "failed": f"{folder}failed.jsonl",
             "rejected": f"{folder}rejected.jsonl",
             "summary": f"{folder}summary.json",
+            "report": f"{folder}report.html",
         },
     }
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from lambdas.batch.storage import Plan
 from lambdas.batch.summary import Totals
 from llmmanager.batch_files.results import with_earlier
@@ -13,6 +15,7 @@ STARTED = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 def answer(**fields):
     return {
+        "recordId": "record-1",
         "status": "answered",
         "attempts": 1,
         "region": "us-east-1",
@@ -26,6 +29,22 @@ def answer(**fields):
     }
 
 
+def failure(**fields):
+    return {"recordId": "record-2", "status": "failed", "attempts": 1, **fields}
+
+
+def row(**fields):
+    return {
+        "model": "amazon.nova-lite-v1:0",
+        "region": "us-east-1",
+        "attempts": 1,
+        "throttles": 0,
+        "usage": {"inputTokens": 10, "outputTokens": 5},
+        "estimatedCostUsd": 0.25,
+        **fields,
+    }
+
+
 def summed(*results, rejected=0):
     totals = Totals()
     for result in results:
@@ -35,7 +54,7 @@ def summed(*results, rejected=0):
 
 
 def test_every_record_of_the_input_is_counted_once():
-    summary = summed(answer(attempts=3), {"status": "failed", "attempts": 4}, rejected=2)
+    summary = summed(answer(attempts=3), failure(attempts=4), rejected=2)
 
     assert (summary["records"], summary["answered"], summary["failed"], summary["rejected"]) == (4, 1, 1, 2)
     assert summary["attempts"] == 7
@@ -43,7 +62,7 @@ def test_every_record_of_the_input_is_counted_once():
 
 
 def test_tokens_and_costs_are_those_of_the_answers():
-    summary = summed(answer(), answer(region="us-west-2"), {"status": "failed", "attempts": 1})
+    summary = summed(answer(), answer(region="us-west-2"), failure())
 
     assert summary["usage"] == {"inputTokens": 20, "outputTokens": 10}
     assert (summary["estimatedCostUsd"], summary["answersWithoutPrice"]) == (0.5, 0)
@@ -68,7 +87,7 @@ def test_answers_without_a_price_are_counted():
 
 
 def test_attempts_with_unknown_usage_are_counted_and_the_cost_is_not_zero():
-    lost = {"status": "failed", "attempts": 2, "attemptsWithUnknownUsage": 2, "totalUsage": None}
+    lost = failure(attempts=2, attemptsWithUnknownUsage=2, totalUsage=None)
     some, none = summed(answer(), lost), summed(lost)
 
     assert (some["attemptsWithUnknownUsage"], some["estimatedCostUsd"]) == (2, 0.25)
@@ -81,10 +100,45 @@ def test_a_result_of_an_earlier_version_is_counted_with_its_fields():
         for name, value in answer().items()
         if name not in ("totalUsage", "attemptsWithUnknownUsage", "answersWithoutPrice")
     }
-    summary = summed(old, {**old, "estimatedCostUsd": None}, {"status": "failed", "attempts": 1})
+    summary = summed(old, {**old, "estimatedCostUsd": None}, failure())
 
     assert summary["usage"] == {"inputTokens": 20, "outputTokens": 10}
     assert (summary["estimatedCostUsd"], summary["answersWithoutPrice"]) == (0.25, 1)
+
+
+def test_attempts_throttles_tokens_and_cost_are_summed_up_by_model_and_region():
+    throttled = row(region="us-west-2", throttles=1, usage={"inputTokens": 0}, estimatedCostUsd=0.0)
+    other_model = row(model="amazon.nova-pro-v1:0", usage={"outputTokens": 2}, estimatedCostUsd=1.0)
+    summary = summed(
+        answer(byTarget=[throttled, row()], errorCodes={"ThrottlingException": 1}),
+        failure(
+            byTarget=[row(estimatedCostUsd=None), other_model],
+            errorCodes={"ThrottlingException": 1, "ReadTimeoutError": 1},
+            error={"type": "ReadTimeoutError", "code": None, "message": "too slow"},
+        ),
+    )
+
+    assert summary["byTarget"] == [
+        other_model,
+        row(attempts=2, usage={"inputTokens": 20, "outputTokens": 10}),
+        throttled,
+    ]
+    assert summary["throttles"] == 1
+    assert summary["errors"] == {"ReadTimeoutError": 1}
+    assert summary["errorCodes"] == {"ThrottlingException": 2, "ReadTimeoutError": 1}
+
+
+def test_the_summary_has_percentiles_of_the_latency_of_answers():
+    summary = summed(*(answer(latencyMs=float(ms)) for ms in range(1, 1001)), failure(latencyMs=9e9))
+
+    latency = summary["latencyMs"]
+    assert latency == {
+        "p50": pytest.approx(500, rel=0.01),
+        "p95": pytest.approx(950, rel=0.01),
+        "p99": pytest.approx(990, rel=0.01),
+        "max": 1000,
+    }
+    assert summed()["latencyMs"] == {"p50": None, "p95": None, "p99": None, "max": None}
 
 
 def test_the_attempts_of_interrupted_runs_are_part_of_the_result():
