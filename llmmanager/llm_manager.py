@@ -11,8 +11,7 @@ from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
 from llmmanager.bedrock.invocation.invoker import Invoker
 from llmmanager.bedrock.invocation.known_quotas import KnownQuotas, check_reserve, check_share
-from llmmanager.bedrock.invocation.manager_resources import ManagerResources
-from llmmanager.bedrock.invocation.stats import retry_settings
+from llmmanager.bedrock.invocation.manager_resources import ManagerInformation, ManagerResources
 from llmmanager.bedrock.invocation.targets import Targets
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.call_parameters import CallParameters, check_options, check_type, takes
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
 __all__ = ["LLMManager"]
 
 
-class LLMManager:
+class LLMManager(ManagerInformation):
     """Sends Converse requests to Amazon Bedrock with failover across models and regions. Thread-safe.
 
     Creating a manager makes no network call if every model name is in the catalog.
@@ -111,8 +110,9 @@ class LLMManager:
         )
         self._catalog = unified_model_manager or UnifiedModelManager(client_factory=self._clients.client)
         self._targets = Targets(self._catalog, models, regions, self._retry_config)
-        self._models = list(models)
-        self._resources = ManagerResources(
+        resources = ManagerResources(
+            catalog=self._catalog,
+            models=tuple(models),
             targets=self._targets,
             clients=self._clients,
             retry_config=self._retry_config,
@@ -125,7 +125,8 @@ class LLMManager:
                 check_reserve(quota_reserve),
             ),
         )
-        self._invoker = Invoker(self._resources)
+        super().__init__(resources)
+        self._invoker = Invoker(resources)
 
     @takes(CallParameters)
     def converse(self, call: CallParameters) -> BedrockResponse:
@@ -337,58 +338,6 @@ class LLMManager:
         from llmmanager.bedrock.tokens.token_counter import TokenCounter
 
         return TokenCounter(partial(self._clients.client, "bedrock-runtime"))
-
-    def get_available_models(self) -> list[str]:
-        """Return the configured models."""
-        return list(self._models)
-
-    def get_available_regions(self) -> list[str]:
-        """Return the configured regions."""
-        return list(self._targets.regions)
-
-    def get_model_access_info(self, model_name: str, region: str) -> dict[str, Any] | None:
-        """Return how a model is called in a region, or None if it is unknown or cannot be called there.
-
-        Returns:
-            A dict with `model_id`, `region`, `access_method` (the preferred one), `access_methods` and
-            `inference_profile_id`.
-        """
-        return self._catalog.get_model_access_info(
-            model_name, region, order=self._retry_config.access_method_order
-        )
-
-    def validate_configuration(self) -> dict[str, Any]:
-        """Check models, regions and credentials without calling a model.
-
-        Returns:
-            A dict with `valid` (bool), `errors` and `warnings` (lists of messages),
-            `model_region_combinations` (number) and `auth_status` ("configured" or "missing").
-        """
-        return self._resources.check_configuration()
-
-    def refresh_model_data(self) -> None:
-        """Refresh the models of the configured regions from Bedrock.
-
-        Raises:
-            LLMManagerError: every region failed. The previous data stays in use.
-        """
-        self._catalog.refresh_unified_data()
-        self._targets.forget()
-
-    def get_retry_stats(self) -> dict[str, Any]:
-        """Return the retry configuration, and counters since this manager was created.
-
-        Returns:
-            A dict with every field of `RetryConfig` (the strategy as its value), `models`, `regions`, and the
-            counters `requests`, `attempts`, `retries`, `failovers`, `feature_fallbacks` and `throttles` (a
-            dict by `id@region`).
-        """
-        return {
-            **retry_settings(self._retry_config),
-            "models": self.get_available_models(),
-            "regions": self.get_available_regions(),
-            **self._resources.stats.snapshot(),
-        }
 
     def close(self) -> None:
         """Close the connections. The manager can be used again afterwards."""

@@ -212,6 +212,7 @@ def test_a_class_is_shown_with_its_bases_that_are_not_internal(stub: Stub) -> No
     internal = {
         "AttemptAccessors",
         "FakeBedrockState",
+        "ManagerInformation",
         "RequestParameters",
         "UsageAccessors",
         "_Identified",
