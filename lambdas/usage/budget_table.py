@@ -134,8 +134,8 @@ class BudgetTable:
         self._remember(budget.named_scope, True)
         self._mark(budget.named_scope)
 
-    def delete(self, scope: BudgetScope, name: str) -> bool:
-        """Delete a budget. Return False if the scope has none.
+    def delete(self, scope: BudgetScope, name: str) -> Budget | None:
+        """Delete a budget and return it, or None if the scope has none.
 
         Raises:
             BotoCoreError, ClientError: the budget may not be deleted. Repeat the call.
@@ -149,7 +149,7 @@ class BudgetTable:
             self._mark(named)
         else:
             self._remember(named, False)
-        return "Attributes" in deleted
+        return _decode(deleted["Attributes"]) if "Attributes" in deleted else None
 
     def page(self, *, limit: int, token: str | None = None) -> BudgetPage:
         """Return a page of all budgets.

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from lambdas.shared.http_request import DEFAULT_PAGE, IDEMPOTENCY_HEADER, MAX_KEY_LENGTH, MAX_PAGE
-from local.generate_reference.schemas import SOME_TEXT, TEXT, Schema, described
+from lambdas.usage.budget import BudgetScope
+from lambdas.usage.usage_query import GROUPS, MAX_DAYS
+from local.generate_reference.schemas import DATE, SOME_TEXT, TEXT, Schema, described
 
 # Names are unique over headers, query and path.
 PARAMETERS: Final[Mapping[str, Schema]] = {
@@ -22,7 +24,12 @@ PARAMETERS: Final[Mapping[str, Schema]] = {
     "requestId": described(SOME_TEXT, "The requestId in the response of POST /v1/converse."),
     "batchId": described(SOME_TEXT, "The batchId in the response of POST /v1/batches."),
     "keyId": described(SOME_TEXT, "The keyId in the response of POST /v1/keys."),
-    "name": described(SOME_TEXT, "A model's name or id, or a profile's id."),
+    "name": described(
+        SOME_TEXT,
+        "A model's name or id, or a profile's id; of a budget, the id of the key, the ARN or owner of the "
+        "caller, or the team.",
+    ),
+    "scope": {"enum": [scope.value for scope in BudgetScope], "description": "What the budget is for."},
     "limit": {
         "type": "integer",
         "minimum": 1,
@@ -32,7 +39,18 @@ PARAMETERS: Final[Mapping[str, Schema]] = {
     },
     "nextToken": described(SOME_TEXT, "The nextToken of the previous page."),
     "owner": described(TEXT, "List only the keys of this owner."),
-    "team": described(TEXT, "List only the keys of this team."),
+    "team": described(TEXT, "List only the keys, or count only the usage, of this team."),
+    "from": {**DATE, "description": "The first UTC day. By default, the first of the month of `to`."},
+    "to": {
+        **DATE,
+        "description": f"The last UTC day, which is included. By default, today. At most {MAX_DAYS} days.",
+    },
+    "groupBy": described(
+        TEXT, f"What rows are by: one or more of {', '.join(GROUPS)}, separated by commas. Default: day."
+    ),
+    "caller": described(TEXT, "Count only the usage of this caller: an ARN without session, or an owner."),
+    "key": described(TEXT, "Count only the usage of the API key with this id."),
+    "model": described(TEXT, "Count only the usage of the model with this id."),
     "region": described(TEXT, "One of the configured regions."),
 }
 RESPONSE_HEADERS: Final[Mapping[str, str]] = {

@@ -11,6 +11,7 @@ from lambdas.shared import response_rules
 from lambdas.shared.converse_request import OPTION_FIELDS
 from lambdas.shared.json_schema import KEYWORDS, MAX_PATTERNS
 from lambdas.shared.linear_regex import MAX_PATTERN
+from lambdas.usage import budget_request
 from llmmanager.batch_report.limits import MAX_SAMPLES
 from llmmanager.bedrock.validation.converse_schema import CONVERSE_REQUEST
 from llmmanager.json_format.codec import MAX_ID_LENGTH, REQUEST_FIELDS
@@ -214,6 +215,18 @@ def request_schemas() -> dict[str, Schema]:
         "KeyRequest": record(
             {name: _KEY_FIELDS[name] for name in ("owner", "team")},
             {name: _KEY_FIELDS[name] for name in key_request.MEMBERS},
+            closed=True,
+        ),
+        "BudgetRequest": record(
+            {},
+            {
+                name: nullable(
+                    {"type": "number", "minimum": 0, "maximum": budget_request.MAX_USD},
+                    f"Limit per UTC {period.value} in USD; null for none.",
+                )
+                for name, period in budget_request.LIMITS.items()
+            },
+            "At least one of the limits.",
             closed=True,
         ),
         "Record": record(

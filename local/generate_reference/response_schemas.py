@@ -12,6 +12,7 @@ from local.generate_reference.schemas import (
     ANY_OBJECT,
     NUMBER,
     TEXT,
+    TIME,
     WHOLE,
     Schema,
     array,
@@ -21,8 +22,8 @@ from local.generate_reference.schemas import (
     record,
     ref,
 )
+from local.generate_reference.usage_schemas import USAGE_SCHEMAS
 
-_TIME: Final[Schema] = {"type": "string", "format": "date-time"}
 _CONVERSE_EVENTS: Final = (
     "messageStart",
     "contentBlockStart",
@@ -159,15 +160,15 @@ _BATCHES: Final[Mapping[str, Schema]] = {
                 "Results a minute in the last ten minutes, or since the run began. Only while the batch "
                 "runs.",
             ),
-            "estimatedEndAt": nullable(_TIME, "When the batch ends at this rate; null without a rate."),
+            "estimatedEndAt": nullable(TIME, "When the batch ends at this rate; null without a rate."),
             "waitingForQuota": nullable(
                 record(
                     {},
                     {
                         "shards": WHOLE,
                         "quota": {"enum": ["per_minute", "per_day"]},
-                        "since": _TIME,
-                        "nextAttemptAt": _TIME,
+                        "since": TIME,
+                        "nextAttemptAt": TIME,
                     },
                 ),
                 "The shards that wait for quota while no function runs; null when none waits.",
@@ -271,10 +272,10 @@ _KEY: Final[Mapping[str, Schema]] = {
     "team": described(TEXT, "The team that usage is counted for."),
     "models": nullable(array(TEXT), "The models that the key allows; null for all configured models."),
     "regions": nullable(array(TEXT), "The regions that the key allows; null for all configured regions."),
-    "expiresAt": nullable(_TIME, "When the key expires; null for never."),
-    "createdAt": _TIME,
+    "expiresAt": nullable(TIME, "When the key expires; null for never."),
+    "createdAt": TIME,
     "createdBy": described(TEXT, "The ARN of the IAM user or role that created the key."),
-    "revokedAt": nullable(_TIME, "When the key was revoked; null if it was not."),
+    "revokedAt": nullable(TIME, "When the key was revoked; null if it was not."),
     "revokedBy": nullable(TEXT, "The ARN of the IAM user or role that revoked the key."),
     "links": ref("Links"),
 }
@@ -290,4 +291,11 @@ _KEYS: Final[Mapping[str, Schema]] = {
     ),
     "KeyList": record({"keys": array(ref("Key"))}, {"nextToken": TEXT}),
 }
-RESPONSE_SCHEMAS: Final[Mapping[str, Schema]] = {**_PROBLEMS, **_ANSWERS, **_BATCHES, **_MODELS, **_KEYS}
+RESPONSE_SCHEMAS: Final[Mapping[str, Schema]] = {
+    **_PROBLEMS,
+    **_ANSWERS,
+    **_BATCHES,
+    **_MODELS,
+    **_KEYS,
+    **USAGE_SCHEMAS,
+}

@@ -9,6 +9,8 @@ Schema = dict[str, Any]
 
 TEXT: Final[Schema] = {"type": "string"}
 SOME_TEXT: Final[Schema] = {"type": "string", "minLength": 1}
+DATE: Final[Schema] = {"type": "string", "format": "date"}
+TIME: Final[Schema] = {"type": "string", "format": "date-time"}
 WHOLE: Final[Schema] = {"type": "integer"}
 NUMBER: Final[Schema] = {"type": "number"}
 ANY_OBJECT: Final[Schema] = {"type": "object"}

@@ -24,6 +24,11 @@ ROUTES = {
     "POST /v1/keys",
     "GET /v1/keys/{keyId}",
     "DELETE /v1/keys/{keyId}",
+    "GET /v1/usage",
+    "GET /v1/budgets",
+    "GET /v1/budgets/{scope}/{name}",
+    "PUT /v1/budgets/{scope}/{name}",
+    "DELETE /v1/budgets/{scope}/{name}",
     "GET /v1/health",
 }
 STREAMED = {"POST /v1/converse-stream", "ANY /v1/converse-stream"}
@@ -33,6 +38,7 @@ OTHERS = {
     "ANY /v1",
     "ANY /v1/requests",
     "ANY /v1/models/{name}",
+    "ANY /v1/budgets/{scope}",
     "ANY /{proxy+}",
     *(f"ANY {route.partition(' ')[2]}" for route in ROUTES),
 }

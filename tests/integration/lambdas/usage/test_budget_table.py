@@ -103,7 +103,7 @@ def test_a_team_and_a_caller_of_one_name_have_their_own_budgets(table: BudgetTab
     table.put(budget((BudgetScope.TEAM, "search")))
 
     assert table.find([(BudgetScope.CALLER, "search")]) == ()
-    assert table.delete(BudgetScope.CALLER, "search") is False
+    assert table.delete(BudgetScope.CALLER, "search") is None
     assert table.get(BudgetScope.TEAM, "search") is not None
 
 
@@ -116,8 +116,8 @@ def test_a_name_that_is_too_long_for_a_budget_has_none(table: BudgetTable) -> No
 def test_a_deleted_budget_is_gone(table: BudgetTable) -> None:
     table.put(budget())
 
-    assert table.delete(*TEAM) is True
-    assert table.delete(*TEAM) is False
+    assert table.delete(*TEAM) == budget()
+    assert table.delete(*TEAM) is None
     assert table.find([TEAM]) == ()
 
 
