@@ -77,8 +77,7 @@ def allowed_targets(
             model (404, as if the model did not exist) or region (403), or nothing that it allows is
             configured (403).
     """
-    if identity.is_expired(now):
-        raise KeyNotAllowed(401, "invalid_api_key", "The API key has expired. Use another key.")
+    check_not_expired(identity, now)
     available = _models_of_key(identity, configured.models, resolve)
     if not available:
         raise KeyNotAllowed(
@@ -90,6 +89,12 @@ def allowed_targets(
         tuple(dict.fromkeys(_requested_models(models, available, resolve))),
         _allowed_regions(identity, regions, configured.regions),
     )
+
+
+def check_not_expired(identity: KeyIdentity, now: datetime) -> None:
+    """Raise KeyNotAllowed if the key has expired, which may be since the authorizer's result was cached."""
+    if identity.is_expired(now):
+        raise KeyNotAllowed(401, "invalid_api_key", "The API key has expired. Use another key.")
 
 
 def is_configured(name: str, configured: Sequence[str], resolve: Resolve) -> bool:

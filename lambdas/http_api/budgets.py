@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from urllib.parse import unquote
+from typing import Any
+from urllib.parse import quote, unquote
 
+from lambdas.api_keys.api_key import format_time
 from lambdas.http_api.http_response import HttpResponse
 from lambdas.shared import clients
 from lambdas.shared.codec import InvalidRequest
@@ -29,8 +32,7 @@ def list_budgets(request: HttpRequest) -> HttpResponse:
     except InvalidBudgetToken:
         raise InvalidRequest(["nextToken: must be the nextToken of an earlier page"]) from None
     more = {"nextToken": page.token} if page.token else {}
-    budgets = report_budgets(page.budgets, _spending(), now=datetime.now(UTC))
-    return HttpResponse(200, {"budgets": budgets, **more})
+    return HttpResponse(200, {"budgets": _encode(page.budgets), **more})
 
 
 def get(request: HttpRequest) -> HttpResponse:
@@ -82,12 +84,21 @@ def _named_scope(request: HttpRequest) -> NamedScope:
 
 
 def _found(budget: Budget) -> HttpResponse:
-    return HttpResponse(200, report_budgets([budget], _spending(), now=datetime.now(UTC))[0])
+    return HttpResponse(200, _encode([budget])[0])
+
+
+def _encode(budgets: Sequence[Budget]) -> list[dict[str, Any]]:
+    table = UsageTable(clients.dynamodb(), usage_table())
+    return [
+        {
+            **report,
+            "updatedAt": format_time(budget.updated),
+            "updatedBy": budget.updated_by,
+            "links": {"self": f"/v1/budgets/{budget.scope.value}/{quote(budget.name, safe='')}"},
+        }
+        for budget, report in zip(budgets, report_budgets(budgets, table, now=datetime.now(UTC)), strict=True)
+    ]
 
 
 def _no_budget(scope: NamedScope) -> Problem:
     return not_found(f"a budget of {scope[0].value} {scope[1]}")
-
-
-def _spending() -> UsageTable:
-    return UsageTable(clients.dynamodb(), usage_table())

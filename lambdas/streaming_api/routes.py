@@ -34,4 +34,5 @@ ROUTES: Final = (
     StreamingRoute("POST", "/messages/count_tokens", "messages.route.count_tokens", "either"),
     StreamingRoute("GET", "/models", "model_routes.list_models", "either"),
     StreamingRoute("GET", "/models/{model}", "model_routes.get_model", "either"),
+    StreamingRoute("GET", "/usage", "usage_route.get_usage", "either"),
 )

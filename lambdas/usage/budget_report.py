@@ -1,11 +1,10 @@
-"""Budgets as the APIs return them, with what is left in the current periods."""
+"""Budgets as both APIs return them, with what is left in the current periods."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 from lambdas.api_keys.api_key import format_time
 from lambdas.usage.budget import Budget, Period
@@ -32,9 +31,6 @@ def report_budgets(budgets: Iterable[Budget], table: UsageTable, *, now: datetim
             "name": budget.name,
             **{name: _usd(budget, period) for name, period in LIMITS.items()},
             **{period.value: states.get((budget.named_scope, period)) for period in Period},
-            "updatedAt": format_time(budget.updated),
-            "updatedBy": budget.updated_by,
-            "links": {"self": f"/v1/budgets/{budget.scope.value}/{quote(budget.name, safe='')}"},
         }
         for budget in reported
     ]
@@ -47,9 +43,9 @@ def _usd(budget: Budget, period: Period) -> float | None:
 
 def _encode_state(state: PeriodSpending) -> dict[str, Any]:
     return {
-        "limitUsd": dollars(state.limit.limit),
-        "spentUsd": dollars(state.spent),
-        "reservedUsd": dollars(state.reserved),
-        "leftUsd": dollars(state.left),
+        "limit": dollars(state.limit.limit),
+        "spent": dollars(state.spent),
+        "reserved": dollars(state.reserved),
+        "left": dollars(state.left),
         "resetsAt": format_time(state.limit.resets_at),
     }

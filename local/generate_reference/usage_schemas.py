@@ -55,12 +55,12 @@ _COUNTS: Final[Mapping[str, Schema]] = {
 }
 _STATE: Final = record(
     {
-        "limitUsd": NUMBER,
-        "spentUsd": NUMBER,
-        "reservedUsd": described(
+        "limit": described(NUMBER, "In USD, like the other amounts."),
+        "spent": NUMBER,
+        "reserved": described(
             NUMBER, "Reserved for calls in progress, and for calls whose function stopped in this period."
         ),
-        "leftUsd": described(NUMBER, "Neither spent nor reserved."),
+        "left": described(NUMBER, "Neither spent nor reserved."),
         "resetsAt": described(TIME, "When the next period begins."),
     }
 )

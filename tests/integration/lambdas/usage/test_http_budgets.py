@@ -25,14 +25,14 @@ def test_a_budget_is_set_read_changed_and_deleted(call: Any) -> None:
     resets = {period: datetime.fromisoformat(budget[period].pop("resetsAt")) for period in ("day", "month")}
     assert before < resets["day"] <= resets["month"]
     assert resets["month"].day == 1
-    unspent = {"spentUsd": 0.0, "reservedUsd": 0.0}
+    unspent = {"spent": 0.0, "reserved": 0.0}
     assert budget == {
         "scope": "team",
         "name": "search",
         "dailyUsd": 5.0,
         "monthlyUsd": 100.25,
-        "day": {"limitUsd": 5.0, "leftUsd": 5.0, **unspent},
-        "month": {"limitUsd": 100.25, "leftUsd": 100.25, **unspent},
+        "day": {"limit": 5.0, "left": 5.0, **unspent},
+        "month": {"limit": 100.25, "left": 100.25, **unspent},
         "updatedAt": budget["updatedAt"],
         "updatedBy": ADMIN,
         "links": {"self": TEAM},
@@ -68,9 +68,9 @@ def test_a_budget_shows_what_is_left_in_the_current_periods(call: Any, spend: An
 
     budget = call("GET", TEAM)[1]
 
-    expected = {"limitUsd": 5.0, "spentUsd": 5.5, "reservedUsd": 0.5, "leftUsd": 0.0}
+    expected = {"limit": 5.0, "spent": 5.5, "reserved": 0.5, "left": 0.0}
     assert budget["day"] == {**expected, "resetsAt": budget["day"]["resetsAt"]}
-    assert (budget["month"]["spentUsd"], budget["month"]["leftUsd"]) == (40.0, 60.0)
+    assert (budget["month"]["spent"], budget["month"]["left"]) == (40.0, 60.0)
 
 
 def test_a_name_can_have_slashes_and_be_encoded(call: Any) -> None:
@@ -95,7 +95,7 @@ def test_all_budgets_are_listed_by_page(call: Any) -> None:
 
     assert [budget["name"] for budget in first["budgets"] + second["budgets"]] == names
     assert "nextToken" not in second
-    assert {budget["month"]["leftUsd"] for budget in first["budgets"]} == {2.0}
+    assert {budget["month"]["left"] for budget in first["budgets"]} == {2.0}
     assert call("GET", "/v1/budgets", nextToken="none")[1]["errors"][0].startswith("nextToken: must be")
 
 
