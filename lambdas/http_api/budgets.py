@@ -10,7 +10,6 @@ from urllib.parse import quote, unquote
 from lambdas.api_keys.api_key import format_time
 from lambdas.http_api.http_response import HttpResponse
 from lambdas.shared import clients
-from lambdas.shared.codec import InvalidRequest
 from lambdas.shared.http_request import HttpRequest
 from lambdas.shared.problems import Problem, not_found
 from lambdas.shared.settings import usage_table
@@ -19,6 +18,7 @@ from lambdas.usage.budget_report import report_budgets
 from lambdas.usage.budget_request import read_limits, read_named_scope
 from lambdas.usage.budget_table import InvalidBudgetToken, budget_table
 from lambdas.usage.usage_table import UsageTable
+from llmmanager.json_format.codec import InvalidRequest
 
 
 def list_budgets(request: HttpRequest) -> HttpResponse:

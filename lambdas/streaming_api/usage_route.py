@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 from lambdas.api_keys.allowed_targets import check_not_expired
 from lambdas.shared import clients
-from lambdas.shared.json_text import dump
 from lambdas.shared.settings import usage_table
 from lambdas.streamed_response import StreamedResponse
 from lambdas.streaming_api.api_request import ApiRequest
@@ -17,6 +16,7 @@ from lambdas.usage.caller import Caller
 from lambdas.usage.usage_query import read_usage_query
 from lambdas.usage.usage_report import usage_report
 from lambdas.usage.usage_table import UsageTable
+from llmmanager.json_format.json_text import dump
 
 
 def get_usage(request: ApiRequest) -> StreamedResponse:

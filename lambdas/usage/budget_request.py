@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from lambdas.api_keys.key_request import NAME_RULE, is_name
 from lambdas.api_keys.key_text import KEY_ID
-from lambdas.shared.codec import InvalidRequest
 from lambdas.usage.budget import BudgetScope, NamedScope, Period
 from lambdas.usage.budget_table import MAX_NAME_BYTES
 from lambdas.usage.money import nano_dollars
+from llmmanager.json_format.codec import InvalidRequest
 
 MAX_USD: Final = 1_000_000_000
 LIMITS: Final[Mapping[str, Period]] = {"dailyUsd": Period.DAY, "monthlyUsd": Period.MONTH}

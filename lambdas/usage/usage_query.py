@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from lambdas.shared.codec import InvalidRequest
+from llmmanager.json_format.codec import InvalidRequest
 
 MAX_DAYS: Final = 92
 GROUPS: Final[Mapping[str, str]] = {

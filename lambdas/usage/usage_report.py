@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from lambdas.shared.codec import InvalidRequest
 from lambdas.usage.lease import Allowance, LostLease
 from lambdas.usage.money import dollars
 from lambdas.usage.usage_counts import UsageCounts, UsageKey
 from lambdas.usage.usage_query import GROUPS, UsageQuery
 from lambdas.usage.usage_table import UsageTable
+from llmmanager.json_format.codec import InvalidRequest
 
 MAX_ROWS: Final = 5_000
 """Maximum number of rows in a report. Their JSON fits into a response of a Lambda function."""

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from lambdas.shared.codec import InvalidRequest
 from lambdas.usage.budget import BudgetScope, Period
 from lambdas.usage.budget_request import read_limits, read_named_scope
+from llmmanager.json_format.codec import InvalidRequest
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
-from lambdas.shared.codec import InvalidRequest
 from lambdas.usage.usage_query import UsageQuery, read_usage_query
+from llmmanager.json_format.codec import InvalidRequest
 
 NOW = datetime(2026, 12, 10, 12, tzinfo=UTC)
 
