@@ -228,3 +228,26 @@ def test_batches_are_listed_newest_first(stack: Stack, bedrock: FakeBedrock) -> 
     assert [newest["batchId"], older["batchId"]] == ids[::-1]
     assert newest["status"] == older["status"] == "succeeded"
     assert newest["startedAt"] <= newest["endedAt"]
+
+
+# ---- usage and budgets
+
+
+def test_a_budget_ends_the_calls_of_its_team_and_usage_counts_them(
+    stack: Stack, bedrock: FakeBedrock
+) -> None:
+    body = request_body("Who pays?", team="e2e/ads")
+    path = "/v1/budgets/team/e2e/ads"
+    stack.api.call("PUT", path, '{"dailyUsd": 0}').expect(200)
+
+    refused = stack.api.post("/v1/converse", body)
+    stack.api.call("DELETE", path).expect(200)
+    answer = stack.api.post("/v1/converse", body).expect(200)
+
+    assert (refused.status, refused.body["type"]) == (402, "urn:llmmanager:problem:budget-exceeded")
+    assert [call.prompt for call in bedrock.calls] == ["Who pays?"]
+    usage = stack.api.get(f"/v1/usage?groupBy=team,model&team={quote('e2e/ads', safe='')}").expect(200)
+    (row,) = usage["rows"]
+    assert (row["team"], row["model"], row["requests"]) == ("e2e/ads", answer["model"], 1)
+    assert row["outputTokens"] == answer["usage"]["outputTokens"]
+    assert row["costUsd"] == pytest.approx(answer["estimatedCostUsd"], abs=1e-9)
