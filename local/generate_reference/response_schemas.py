@@ -61,7 +61,7 @@ _OF_A_BUDGET: Final[Mapping[str, Schema]] = {
     "limit": described(NUMBER, "The limit of the period in USD."),
     "left": described(NUMBER, "What is neither spent nor reserved, in USD."),
     "reserved": described(NUMBER, "What is reserved for calls in progress, in USD."),
-    "resetsAt": described(_TIME, "When the next period begins."),
+    "resetsAt": described(TIME, "When the next period begins."),
 }
 _PROBLEMS: Final[Mapping[str, Schema]] = {
     "Problem": record(

@@ -9,13 +9,13 @@ from typing import Any
 
 import boto3
 import pytest
+
+from lambdas.http_api.handler import handler
 from lambdas.usage.caller import Caller
 from lambdas.usage.lease import Allowance, Lease
 from lambdas.usage.period_limit import PeriodLimit
 from lambdas.usage.usage_counts import UsageCounts, UsageKey
 from lambdas.usage.usage_items import Write, add_usage, change_period, put_lease
-
-from lambdas.http_api.handler import handler
 from tests.deployed_storage import USAGE_TABLE
 
 AddUsage = Callable[..., None]

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import boto3
-from lambdas.usage.period_limit import period_limits
 
 from lambdas.usage.budget import BudgetScope
 from lambdas.usage.budget_table import budget_table
+from lambdas.usage.period_limit import period_limits
 from tests.deployed_storage import USAGE_TABLE
 from tests.integration.lambdas.usage.conftest import ADMIN
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from lambdas.usage.period_limit import period_limits
 
 from lambdas.usage.budget import BudgetScope
 from lambdas.usage.budget_table import budget_table
+from lambdas.usage.period_limit import period_limits
 from tests.integration.lambdas.streaming_api.conftest import IDENTITY, Api
 
 TODAY = datetime.now(UTC).date().isoformat()
