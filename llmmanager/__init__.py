@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from llmmanager.bedrock.models.streaming_response import StreamingResponse
     from llmmanager.bedrock.models.token_count import InputTokenCount
     from llmmanager.bedrock.pricing import estimate_cost
+    from llmmanager.conversation import Conversation
     from llmmanager.llm_manager import LLMManager
     from llmmanager.message_builder import (
         CacheConfig,
@@ -91,6 +92,7 @@ __version__ = "0.1.0"
 _MODELS = "llmmanager.bedrock.models"
 _EXCEPTIONS = "llmmanager.bedrock.exceptions"
 _EXPORTS = {
+    "llmmanager.conversation": ("Conversation",),
     "llmmanager.llm_manager": ("LLMManager",),
     "llmmanager.parallel_llm_manager": ("ParallelLLMManager",),
     "llmmanager.bedrock.catalog.unified_model_manager": ("UnifiedModelManager",),
@@ -185,6 +187,7 @@ __all__ = [
     "Citation",
     "ConfigurationError",
     "ContentError",
+    "Conversation",
     "Deadline",
     "DeadlineExceededError",
     "DetectionMethodEnum",

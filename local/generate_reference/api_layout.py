@@ -87,6 +87,7 @@ SECTIONS: Final = (
     Section(
         "Messages",
         (
+            Entry("Conversation", guide="Guide: [messages](guides/messages.md#conversations)."),
             Entry("MessageBuilder", guide="Guide: [messages](guides/messages.md#message-builder)."),
             *(
                 Entry(name)

@@ -1,0 +1,225 @@
+"""The history of a conversation: turns of the user and of the model, with tool calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError, RequestValidationError
+from llmmanager.bedrock.models.token_count import InputTokenCount
+
+if TYPE_CHECKING:
+    from llmmanager.bedrock.models.answer_parts import ToolUse
+    from llmmanager.bedrock.models.bedrock_response import BedrockResponse
+    from llmmanager.bedrock.models.converse_types import (
+        ContentBlock,
+        Message,
+        SystemContentBlock,
+        ToolConfiguration,
+        ToolResultContentBlock,
+        UntypedDict,
+    )
+    from llmmanager.llm_manager import LLMManager
+
+__all__ = ["Conversation"]
+
+_ANSWER_TOKENS = 4096
+
+
+class Conversation:
+    """The messages of a conversation, its system prompt and its tools. Not thread-safe.
+
+    Args:
+        system: the system prompt, as a text or as blocks.
+        messages: earlier messages, such as `messages` of another conversation.
+        tool_config: the tools, as in `LLMManager.converse`.
+    """
+
+    def __init__(
+        self,
+        system: str | Sequence[SystemContentBlock | UntypedDict] | None = None,
+        messages: Sequence[Message | UntypedDict] = (),
+        *,
+        tool_config: ToolConfiguration | UntypedDict | None = None,
+    ) -> None:
+        blocks = [{"text": system}] if isinstance(system, str) else list(system or ())
+        self._system = cast("list[SystemContentBlock]", blocks)
+        self._messages = cast("list[Message]", list(messages))
+        self._tool_config = cast("ToolConfiguration | None", tool_config)
+
+    @property
+    def messages(self) -> list[Message]:
+        """A copy of the list of messages, the oldest first."""
+        return list(self._messages)
+
+    @property
+    def system(self) -> list[SystemContentBlock]:
+        """A copy of the system blocks; empty without a system prompt."""
+        return list(self._system)
+
+    @property
+    def tool_config(self) -> ToolConfiguration | None:
+        """The tools, or None."""
+        return self._tool_config
+
+    def add_user(self, *content: str | ContentBlock | UntypedDict) -> None:
+        """Add texts and content blocks of the user. They continue a message of the user that is the last."""
+        self._add("user", [{"text": part} if isinstance(part, str) else part for part in content])
+
+    def add_tool_result(
+        self,
+        tool_use_id: str,
+        content: str | Mapping[str, Any] | Sequence[ToolResultContentBlock],
+        *,
+        is_error: bool = False,
+    ) -> None:
+        """Add the result of a tool call.
+
+        Args:
+            tool_use_id: the id of a call in the last answer.
+            content: a text, a dict for JSON, or content blocks.
+            is_error: whether the tool failed.
+        """
+        from llmmanager.message_builder import create_user_message
+
+        result = create_user_message().add_tool_result(tool_use_id, content, "error" if is_error else None)
+        self._add("user", result.build()["content"])
+
+    def add_response(self, response: BedrockResponse) -> None:
+        """Add the answer of a response, or of a stream's `get_response()`.
+
+        Raises:
+            ConfigurationError: the response failed, or the last message is not of the user.
+        """
+        if not response.success:
+            raise ConfigurationError("response must have a valid answer (its success is False)")
+        if not self._messages or self._messages[-1]["role"] == "assistant":
+            raise ConfigurationError("the last message must be of the user before an answer is added")
+        self._messages.append({"role": "assistant", "content": response.get_content_blocks()})
+
+    def get_open_tool_uses(self) -> list[ToolUse]:
+        """Return the tool calls of the last answer that have no result yet."""
+        from llmmanager.bedrock.models.answer_parts import tool_uses
+
+        turns = [index for index, message in enumerate(self._messages) if message["role"] == "assistant"]
+        if not turns:
+            return []
+        answered = {
+            block["toolResult"]["toolUseId"]
+            for message in self._messages[turns[-1] + 1 :]
+            for block in message["content"]
+            if "toolResult" in block
+        }
+        calls = tool_uses(cast("Sequence[Mapping[str, Any]]", self._messages[turns[-1]]["content"]))
+        return [call for call in calls if call.tool_use_id not in answered]
+
+    def send(
+        self, manager: LLMManager, *content: str | ContentBlock | UntypedDict, **options: Any
+    ) -> BedrockResponse:
+        """Add content of the user, send the conversation, add the answer, and return the response.
+
+        The conversation does not change if the call fails or no answer is valid.
+
+        Args:
+            manager: the manager that sends the request.
+            content: texts and content blocks of the user; none to send tool results that were added.
+            options: other arguments of `LLMManager.converse`, such as `inference_config`.
+
+        Raises:
+            LLMManagerError: the exceptions of `LLMManager.converse`.
+        """
+        before = self.messages
+        try:
+            if content:
+                self.add_user(*content)
+            response = manager.converse(
+                self.messages, self._system or None, tool_config=self._tool_config, **options
+            )
+            if response.success:
+                self.add_response(response)
+            else:
+                self._messages = before
+        except BaseException:
+            self._messages = before
+            raise
+        return response
+
+    def trim(
+        self,
+        count: Callable[..., int | InputTokenCount],
+        *,
+        max_input_tokens: int | None = None,
+        answer_tokens: int = _ANSWER_TOKENS,
+    ) -> int:
+        """Remove the oldest turns until the conversation fits, and return the number of removed messages.
+
+        The system prompt and messages with the role "system" stay. The first message is then a message of the
+        user without tool results, so that tool calls and their results stay together.
+
+        Args:
+            count: returns the tokens of messages, system and tools, such as `manager.count_tokens`. It is
+                called a few times: the number of calls grows with the logarithm of the number of turns.
+            max_input_tokens: the maximum number of tokens; None for the context of the counted model, which
+                `InputTokenCount.model` names, without `answer_tokens`.
+            answer_tokens: tokens of the context that the answer may need.
+
+        Raises:
+            ConfigurationError: the context of the model is unknown.
+            RequestValidationError: the last turn alone does not fit. The conversation does not change.
+        """
+
+        def fits(messages: list[Message]) -> bool:
+            counted = count(messages, self._system or None, self._tool_config)
+            limit = _limit(counted, answer_tokens) if max_input_tokens is None else max_input_tokens
+            return _number(counted) <= limit
+
+        if not self._messages or fits(self._messages):
+            return 0
+        candidates = [self._from_turn(index) for index in self._turn_starts() if index]
+        low, high = 0, len(candidates)
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if fits(candidates[middle]) else (middle + 1, high)
+        if low == len(candidates):
+            problem = "messages: the last turn has more input tokens than the limit"
+            raise RequestValidationError(problem, [problem])
+        removed = len(self._messages) - len(candidates[low])
+        self._messages = candidates[low]
+        return removed
+
+    def _add(self, role: str, content: Sequence[Any]) -> None:
+        last = self._messages[-1] if self._messages else None
+        if last is not None and last["role"] == role:
+            content = [*last["content"], *content]
+            self._messages.pop()
+        self._messages.append(cast("Message", {"role": role, "content": list(content)}))
+
+    def _turn_starts(self) -> list[int]:
+        """Return the indexes of the messages with which the conversation can begin."""
+        return [
+            index
+            for index, message in enumerate(self._messages)
+            if message["role"] == "user" and not any("toolResult" in block for block in message["content"])
+        ]
+
+    def _from_turn(self, start: int) -> list[Message]:
+        """Return the messages from an index on, after the earlier messages with the role "system"."""
+        kept = [message for message in self._messages[:start] if message["role"] == "system"]
+        return [*kept, *self._messages[start:]]
+
+
+def _number(counted: int | InputTokenCount) -> int:
+    return counted.input_tokens if isinstance(counted, InputTokenCount) else counted
+
+
+def _limit(counted: int | InputTokenCount, answer_tokens: int) -> int:
+    """Return the context of the counted model without the tokens of the answer."""
+    from llmmanager.bedrock.catalog.model_table import model_data
+
+    model = counted.model if isinstance(counted, InputTokenCount) else None
+    data = model_data(model) if model is not None else None
+    if data is None or data.max_context_tokens is None:
+        raise ConfigurationError(
+            f"max_input_tokens must be a number: the context of {model or 'the model'} is unknown"
+        )
+    return data.max_context_tokens - answer_tokens
