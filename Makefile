@@ -7,7 +7,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 18,20
 
 RUN = .venv/bin/python -m
 
-.PHONY: help setup demo local test test-clients test-pythons lint bench mutation reference docs synth deploy lock clean
+.PHONY: help setup demo local test test-clients test-browser test-pythons lint bench mutation reference docs synth deploy lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -31,6 +31,10 @@ test: setup lint ## run all checks: ruff, mypy, unit, integration, infrastructur
 test-clients: setup ## test the streaming API with the clients of OpenAI, Anthropic and LangChain
 	@$(PYTHON) -m local.setup --clients
 	.venv-clients/bin/python -m pytest tests/clients
+
+test-browser: setup ## test the report of a batch in Chromium, which is installed from Debian or Ubuntu if missing
+	@$(RUN) local.chromium
+	$(RUN) pytest tests/browser
 
 test-pythons: setup ## test import, unit tests and synth on each installed Python from 3.11 to 3.14
 	@$(RUN) local.pythons

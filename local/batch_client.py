@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from llmmanager.batch_report.batch_folder import REPORT
 from local.deployed_stack import Stack
 from local.processes import LocalRunError
 
@@ -67,7 +68,7 @@ def download_results(stack: Stack, batch_id: str, folder: Path) -> BatchResult:
     """Download the results of the batch from S3 to `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     s3 = stack.client("s3")
-    for name in ("summary.json", "results.jsonl", "failed.jsonl", "rejected.jsonl"):
+    for name in ("summary.json", "results.jsonl", "failed.jsonl", "rejected.jsonl", REPORT):
         file = s3.get_object(Bucket=stack.bucket, Key=f"batches/{batch_id}/{name}")
         (folder / name).write_bytes(file["Body"].read())
     return BatchResult(

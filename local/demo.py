@@ -8,6 +8,7 @@ import time
 from textwrap import shorten
 from typing import Any
 
+from llmmanager.batch_report.batch_folder import REPORT
 from llmmanager.testing import FakeBedrock
 from local.batch_client import BatchResult, download_results, submit, wait_for_batch
 from local.checks import Check, Faults, batch_checks, check_equal
@@ -141,7 +142,9 @@ def show_batch(run: LocalRun, steps: Steps) -> list[Check]:
         "\nEstimated cost on AWS if every record is answered at the first attempt (see docs/costs.md)"
     )
     steps.print(cost_report(batch))
-    steps.print(f"\n  Result files: {batch.folder.relative_to(ROOT)}/")
+    folder = batch.folder.relative_to(ROOT)
+    steps.print(f"\n  Result files: {folder}/")
+    steps.print(f"  Report, to open in a browser: {folder / REPORT}")
     return list(batch_checks(batch, ids=ids, calls=calls, faults=FAULTS))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 # Control characters, marks that change the direction of the text after them, and halves of surrogate pairs,
@@ -18,6 +19,9 @@ _UNSAFE = {
     0xFEFF,
 }
 _REPLACEMENTS = dict.fromkeys(_UNSAFE, "\ufffd")
+# More marks above or below one letter than any language has cover the lines around it.
+_MARK = r"[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
+_MANY_MARKS = re.compile(f"({_MARK}{{4}}){_MARK}+")
 _WITHOUT_END = frozenset({"meta", "br"})
 
 
@@ -54,4 +58,4 @@ def shortened(text: str, length: int) -> str:
 
 
 def _escaped(text: str) -> str:
-    return escape(text.translate(_REPLACEMENTS))
+    return escape(_MANY_MARKS.sub(r"\1", text.translate(_REPLACEMENTS)))

@@ -27,6 +27,10 @@ def test_line_breaks_and_other_scripts_are_kept():
     assert joined("a\n\tb 你好 שלום 😀") == "a\n\tb 你好 שלום 😀"
 
 
+def test_marks_that_would_cover_other_lines_are_removed():
+    assert joined("e" + "\u0301" * 300 + "a\u0308") == "e" + "\u0301" * 4 + "a\u0308"
+
+
 def test_an_attribute_without_a_value_is_left_out():
     assert el("meta", charset="utf-8", name=None) == '<meta charset="utf-8">'
 
