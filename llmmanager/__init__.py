@@ -38,6 +38,12 @@ if TYPE_CHECKING:
     )
     from llmmanager.bedrock.models.attempt_guard import AttemptGuard, PlannedAttempt
     from llmmanager.bedrock.models.bedrock_response import BedrockResponse
+    from llmmanager.bedrock.models.cost_estimates import (
+        CostEstimate,
+        FileCostEstimate,
+        ModelCost,
+        TargetCost,
+    )
     from llmmanager.bedrock.models.deadline import Deadline
     from llmmanager.bedrock.models.llm_manager_structures import (
         AuthConfig,
@@ -133,6 +139,7 @@ _EXPORTS = {
         "StopReasonEnum",
     ),
     f"{_MODELS}.bedrock_response": ("BedrockResponse",),
+    f"{_MODELS}.cost_estimates": ("CostEstimate", "FileCostEstimate", "ModelCost", "TargetCost"),
     f"{_MODELS}.deadline": ("Deadline",),
     f"{_MODELS}.llm_manager_structures": (
         "AuthConfig",
@@ -188,11 +195,13 @@ __all__ = [
     "ConfigurationError",
     "ContentError",
     "Conversation",
+    "CostEstimate",
     "Deadline",
     "DeadlineExceededError",
     "DetectionMethodEnum",
     "DocumentFormatEnum",
     "FailureHandlingStrategy",
+    "FileCostEstimate",
     "GuardContentQualifierEnum",
     "ImageFormatEnum",
     "InputTokenCount",
@@ -200,6 +209,7 @@ __all__ = [
     "LLMManagerError",
     "LoadBalancingStrategy",
     "MessageBuilder",
+    "ModelCost",
     "ModelQuota",
     "ParallelConfigurationError",
     "ParallelExecutionError",
@@ -225,6 +235,7 @@ __all__ = [
     "StopReasonClassifier",
     "StopReasonEnum",
     "StreamingResponse",
+    "TargetCost",
     "ToolResultStatusEnum",
     "ToolUse",
     "UnifiedModelManager",

@@ -36,6 +36,9 @@ from llmmanager.bedrock.transport.sessions import account_key
 from llmmanager.bedrock.validation.request import ValidRequest, build_request
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from os import PathLike
+
     from llmmanager.bedrock.models.attempt_guard import AttemptGuard
     from llmmanager.bedrock.models.converse_types import (
         InferenceConfiguration,
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
         ToolConfiguration,
         UntypedDict,
     )
+    from llmmanager.bedrock.models.cost_estimates import CostEstimate, FileCostEstimate
     from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
     from llmmanager.bedrock.models.token_count import InputTokenCount
     from llmmanager.bedrock.tokens.token_counter import TokenCounter
@@ -332,6 +336,44 @@ class LLMManager(ManagerInformation):
         request = build_request(parameters, model_ids=(model_id,))
         regions = self._targets.regions_of(model_id)
         return self._token_counter.count(request.fields, model_id=model_id, regions=regions)
+
+    def estimate_cost(
+        self, request: BedrockConverseRequest, *, output_tokens: int | None = None
+    ) -> CostEstimate:
+        """Return the cost of a request on each target before it is sent. Its input tokens are counted.
+
+        Args:
+            request: the request.
+            output_tokens: the expected output tokens; None for `maxTokens`, or the maximum of each model.
+
+        Raises:
+            RequestValidationError: no model accepts the request.
+            ConfigurationError: an argument is invalid.
+        """
+        from llmmanager.bedrock.tokens.request_cost import request_cost
+
+        valid = self._valid_request(request)
+        return request_cost(self._resources, self._token_counter, valid, output_tokens=output_tokens)
+
+    def estimate_file_cost(
+        self, lines: str | PathLike[str] | Iterable[str | bytes], *, output_tokens: int | None = None
+    ) -> FileCostEstimate:
+        """Return the cost of a JSON Lines file of records for each model. The file is not loaded as a whole.
+
+        Args:
+            lines: the path of the file, or its lines. A record is `{"recordId": …, "modelInput": {…}}`, or
+                the fields of a request.
+            output_tokens: the expected output tokens of a record; None for its `maxTokens`, or the maximum of
+                each model.
+
+        Raises:
+            ConfigurationError: an argument is invalid.
+            OSError: the file cannot be read.
+        """
+        from llmmanager.bedrock.tokens.file_cost import file_cost
+
+        defaults = self._default_inference_config
+        return file_cost(self._resources, lines, defaults=defaults, output_tokens=output_tokens)
 
     @cached_property
     def _token_counter(self) -> TokenCounter:

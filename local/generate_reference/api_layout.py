@@ -150,6 +150,16 @@ SECTIONS: Final = (
         "Tokens and costs",
         (
             Entry("InputTokenCount", guide="Guide: [tokens and caching](guides/tokens-and-caching.md)."),
+            Entry(
+                "CostEstimate",
+                guide="Guide: [cost before a request is sent](guides/costs.md#before-a-request-is-sent).",
+            ),
+            Entry("TargetCost"),
+            Entry(
+                "FileCostEstimate",
+                guide="Guide: [cost before a request is sent](guides/costs.md#before-a-request-is-sent).",
+            ),
+            Entry("ModelCost"),
             Entry("estimate_cost", guide="Guide: [costs](guides/costs.md)."),
             Entry(
                 "PlannedAttempt",

@@ -1,4 +1,4 @@
-"""The typical number of tokens of a part of a request: one for four bytes of text."""
+"""The typical number of tokens of a request or a part of it: one for four bytes of text."""
 
 from __future__ import annotations
 
@@ -9,14 +9,23 @@ from llmmanager.bedrock.invocation.quota_cost import BYTES_PER_TOKEN, MAX_DOCUME
 
 # Their members are not content of the prompt.
 _NOT_CONTENT = ("cachePoint", "s3Location")
+# Quotation marks, colon and comma.
+_AROUND_NAME = 4
+
+
+def request_tokens(request: Mapping[str, Any]) -> float:
+    """Return the typical number of input tokens of a Converse request. Media are bytes or base64."""
+    output = (request.get("outputConfig") or {}).get("textFormat")
+    parts = (request.get("toolConfig"), request.get("system"), request.get("messages"), output)
+    return sum(typical_tokens(part) for part in parts if part is not None)
 
 
 def typical_tokens(value: Any) -> float:
-    """Return the typical number of tokens of a block, or of a list of blocks, as used in cost estimates."""
+    """Return the typical number of tokens of a block, or of a list of blocks."""
     if isinstance(value, str):
         return (len(value) if value.isascii() else len(value.encode("utf-8", "replace"))) / BYTES_PER_TOKEN
     if isinstance(value, Mapping):
-        return sum(_member_tokens(kind, member) for kind, member in value.items())
+        return sum(_member_tokens(name, member) for name, member in value.items())
     if isinstance(value, list | tuple):
         return sum(map(typical_tokens, value))
     if isinstance(value, bytes | bytearray | memoryview):
@@ -27,6 +36,9 @@ def typical_tokens(value: Any) -> float:
 def _member_tokens(name: str, value: Any) -> float:
     if name in _NOT_CONTENT:
         return 0.0
-    if name in MEDIA_TOKENS and isinstance(value, Mapping) and "source" in value:
+    source = value.get("source") if isinstance(value, Mapping) else None
+    if name in MEDIA_TOKENS and isinstance(source, Mapping):
         return MEDIA_TOKENS[name]
-    return (len(name) + 4) / BYTES_PER_TOKEN + typical_tokens(value)
+    if name == "document" and isinstance(source, Mapping) and isinstance(source.get("bytes"), str):
+        return min(len(source["bytes"]) * 3 / 4 / BYTES_PER_TOKEN, MAX_DOCUMENT_TOKENS)
+    return (len(name) + _AROUND_NAME) / BYTES_PER_TOKEN + typical_tokens(value)

@@ -1,0 +1,163 @@
+"""Estimates the cost of a JSON Lines file of records before it becomes a batch. One line is in memory."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from llmmanager.bedrock.catalog.catalog_entries import AccessQuota, ModelAccess
+from llmmanager.bedrock.catalog.managed_prompts import is_managed_prompt
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
+from llmmanager.bedrock.invocation.manager_resources import ManagerResources
+from llmmanager.bedrock.invocation.quota_cost import max_output_tokens, settled_tokens
+from llmmanager.bedrock.models.cost_estimates import FileCostEstimate, ModelCost
+from llmmanager.bedrock.quota_capacity import QuotaCapacity
+from llmmanager.bedrock.tokens.request_cost import UNPRICED, check_output_tokens, price
+from llmmanager.bedrock.tokens.typical_tokens import request_tokens
+from llmmanager.bedrock.validation.request import CONVERSE_FIELDS
+
+_PROMPT = "the texts of managed prompts are unknown"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def file_cost(
+    resources: ManagerResources,
+    lines: str | os.PathLike[str] | Iterable[str | bytes],
+    *,
+    defaults: Mapping[str, Any],
+    output_tokens: int | None,
+) -> FileCostEstimate:
+    """Return the cost of the records of a file.
+
+    Args:
+        defaults: inference parameters for fields that a record does not set.
+        lines: the path of the file, or its lines.
+        output_tokens: the expected output tokens of a record; None for its `maxTokens`, or the maximum of the
+            model.
+
+    Raises:
+        ConfigurationError: `output_tokens` is invalid, or `lines` is neither a path nor lines.
+        OSError: the file cannot be read.
+    """
+    check_output_tokens(output_tokens)
+    groups = resources.targets.required()
+    by_model: dict[str, list[ModelAccess]] = defaultdict(list)
+    for target in (target for group in groups for target in group):
+        by_model[target.model_id].append(target)
+    totals = {model_id: _Total() for model_id in by_model}
+    records = rejected = 0
+    for line in _lines(lines):
+        request = _request(line)
+        if request is None:
+            rejected += 1
+            continue
+        records += 1
+        request["inferenceConfig"] = {**defaults, **request.get("inferenceConfig", {})}
+        tokens = request_tokens(request)
+        tier = str(request.get("serviceTier", {}).get("type"))
+        for model_id, total in totals.items():
+            output = max_output_tokens(request, model_id) if output_tokens is None else output_tokens
+            total.add(tokens, output, tier)
+    costs = (
+        _model_cost(resources, by_model[model_id], total, records=records)
+        for model_id, total in totals.items()
+    )
+    return FileCostEstimate(records, rejected, tuple(costs))
+
+
+class _Total:
+    """The tokens of all records for one model, by service tier."""
+
+    def __init__(self) -> None:
+        self.input: defaultdict[str, float] = defaultdict(float)
+        self.output: defaultdict[str, int] = defaultdict(int)
+
+    def add(self, input_tokens: float, output_tokens: int, tier: str) -> None:
+        self.input[tier] += input_tokens
+        self.output[tier] += output_tokens
+
+    def usage(self, tier: str) -> dict[str, int]:
+        return {"inputTokens": math.ceil(self.input[tier]), "outputTokens": self.output[tier]}
+
+
+def _model_cost(
+    resources: ManagerResources, targets: list[ModelAccess], total: _Total, *, records: int
+) -> ModelCost:
+    model_id = targets[0].model_id
+    tokens = {"inputTokens": math.ceil(sum(total.input.values())), "outputTokens": sum(total.output.values())}
+    reason = _PROMPT if is_managed_prompt(model_id) else None
+    usd = None
+    if reason is None:
+        parts = [price(targets[0], total.usage(tier), service_tier=tier) for tier in total.input]
+        known = [part for part in parts if part is not None]
+        usd = sum(known) if len(known) == len(parts) else None
+    return ModelCost(
+        model=model_id,
+        input_tokens=tokens["inputTokens"],
+        output_tokens=tokens["outputTokens"],
+        usd=usd,
+        reason=reason or (UNPRICED if usd is None else None),
+        usd_per_record=usd / records if usd is not None and records else None,
+        quota_seconds=_quota_seconds(resources, targets, tokens, records=records),
+    )
+
+
+def _quota_seconds(
+    resources: ManagerResources, targets: list[ModelAccess], usage: Mapping[str, int], *, records: int
+) -> float | None:
+    """Return how long the known quotas of a model's targets make the records; None if they are unknown."""
+    quotas = resources.quotas
+    # Several profiles can share an access method, and so its quota.
+    distinct = {(target.region, target.access_method): target for target in targets}.values()
+    found = [quotas.source.quota(target) for target in distinct]
+    capacity = QuotaCapacity.of_targets(
+        [
+            AccessQuota(_part(quota.tokens, quotas.share), _part(quota.requests, quotas.share))
+            for quota in found
+        ],
+        reserve=quotas.reserve,
+    )
+    tokens = settled_tokens({"usage": usage}, targets[0].model_id) or 0
+    return capacity.seconds(tokens=tokens, requests=records)
+
+
+def _part(amount: float | None, share: float) -> float | None:
+    return None if amount is None else amount * share
+
+
+def _lines(lines: str | os.PathLike[str] | Iterable[str | bytes]) -> Iterator[bytes]:
+    """Yield the lines of a file that are not blank."""
+    if isinstance(lines, str | os.PathLike):
+        with open(lines, "rb") as file:
+            yield from _lines(file)
+        return
+    if isinstance(lines, bytes) or not isinstance(lines, Iterable):
+        raise ConfigurationError(f"lines must be a path or an iterable of lines (got {type(lines).__name__})")
+    for line in lines:
+        encoded = line.encode() if isinstance(line, str) else line
+        text = encoded.removeprefix(_BYTE_ORDER_MARK).strip()
+        if text:
+            yield text
+
+
+def _request(line: bytes) -> dict[str, Any] | None:
+    """Return the Converse request of a record with its media in base64; None for another line."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    given = record.get("modelInput", record) if isinstance(record, Mapping) else None
+    if not isinstance(given, Mapping):
+        return None
+    names = CONVERSE_FIELDS | {field: field for field in CONVERSE_FIELDS.values()}
+    request = {names[name]: value for name, value in given.items() if name in names and value is not None}
+    objects = ("inferenceConfig", "serviceTier", "toolConfig", "outputConfig")
+    if not all(isinstance(request.get(name, {}), Mapping) for name in objects):
+        return None
+    max_tokens = request.get("inferenceConfig", {}).get("maxTokens", 1)
+    is_valid = isinstance(max_tokens, int) and max_tokens >= 1
+    return request if is_valid and isinstance(request.get("messages"), str | list) else None

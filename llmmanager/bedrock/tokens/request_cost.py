@@ -1,0 +1,111 @@
+"""Estimates the cost of a request on each target before it is sent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
+from llmmanager.bedrock.catalog.managed_prompts import is_managed_prompt
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
+from llmmanager.bedrock.invocation.manager_resources import ManagerResources
+from llmmanager.bedrock.invocation.quota_cost import max_output_tokens
+from llmmanager.bedrock.models.cost_estimates import CostEstimate, TargetCost
+from llmmanager.bedrock.models.token_count import InputTokenCount
+from llmmanager.bedrock.pricing import estimate_cost
+from llmmanager.bedrock.tokens.token_counter import TokenCounter
+from llmmanager.bedrock.tokens.typical_tokens import request_tokens
+from llmmanager.bedrock.validation.request import ValidRequest
+
+UNPRICED = "the price of the model is unknown"
+_PROMPT = "the text of a managed prompt is unknown"
+
+
+def request_cost(
+    resources: ManagerResources, counter: TokenCounter, request: ValidRequest, *, output_tokens: int | None
+) -> CostEstimate:
+    """Return the cost of a request on the targets of a manager.
+
+    Args:
+        output_tokens: the expected output tokens; None for `maxTokens`, or the maximum of the model.
+
+    Raises:
+        ConfigurationError: `output_tokens` is invalid.
+    """
+    check_output_tokens(output_tokens)
+    counts: dict[str, InputTokenCount] = {}
+    found = []
+    for target in (target for group in resources.targets.required() for target in group):
+        model_id = target.model_id
+        reason = _uncounted(request, model_id)
+        if reason is None and model_id not in counts:
+            counts[model_id] = _count(resources, counter, request.fields, model_id=model_id)
+        output = max_output_tokens(request.fields, model_id) if output_tokens is None else output_tokens
+        found.append(_target_cost(target, request.fields, counts.get(model_id), output=output, reason=reason))
+    return CostEstimate(tuple(found))
+
+
+def check_output_tokens(output_tokens: int | None) -> None:
+    """Raise ConfigurationError unless the value is None or an integer of at least 0."""
+    if output_tokens is None:
+        return
+    if isinstance(output_tokens, bool) or not isinstance(output_tokens, int) or output_tokens < 0:
+        raise ConfigurationError(
+            f"output_tokens must be an integer of at least 0 or None (got {output_tokens!r})",
+            {"output_tokens": output_tokens},
+        )
+
+
+def price(target: ModelAccess, usage: Mapping[str, int], *, service_tier: str | None = None) -> float | None:
+    """Return the price of tokens on a target in USD, or None if it is unknown."""
+    return estimate_cost(
+        target.model_id,
+        usage,
+        access_method=target.access_method,
+        inference_profile_id=target.priced_profile_id,
+        region=target.region,
+        service_tier=service_tier,
+    )
+
+
+def _uncounted(request: ValidRequest, model_id: str) -> str | None:
+    """Return why the input tokens for a model cannot be counted, or None."""
+    if model_id in request.skipped_models:
+        return f"the model does not accept the request: {'; '.join(request.skipped_models[model_id])}"
+    return _PROMPT if is_managed_prompt(model_id) else None
+
+
+def _count(
+    resources: ManagerResources, counter: TokenCounter, request: Mapping[str, Any], *, model_id: str
+) -> InputTokenCount:
+    """Return the counted tokens, or the typical number, since an upper estimate would be too expensive."""
+    counted = counter.count(request, model_id=model_id, regions=resources.targets.regions_of(model_id))
+    if not counted.is_estimate:
+        return counted
+    return InputTokenCount(math.ceil(request_tokens(request)), True, model_id, counted.reason)
+
+
+def _target_cost(
+    target: ModelAccess,
+    request: Mapping[str, Any],
+    count: InputTokenCount | None,
+    *,
+    output: int,
+    reason: str | None,
+) -> TargetCost:
+    usd = None
+    if count is not None:
+        usage = {"inputTokens": count.input_tokens, "outputTokens": output}
+        usd = price(target, usage, service_tier=(request.get("serviceTier") or {}).get("type"))
+    return TargetCost(
+        model=target.model_id,
+        region=target.region,
+        access_method=None if target.access_method is None else str(target.access_method),
+        inference_profile_id=target.inference_profile_id,
+        input_tokens=count.input_tokens if count else None,
+        is_estimate=count is None or count.is_estimate,
+        output_tokens=output,
+        usd=usd,
+        reason=reason or (UNPRICED if usd is None else None),
+    )
