@@ -8,7 +8,7 @@ and `buffered_response` joins the pieces for the standard runtime.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -68,6 +68,30 @@ class StreamedResponse:
             raise ValueError(
                 f"body must be an iterable of bytes, such as [body] (got {type(self.body).__name__})"
             )
+
+
+class StreamBody:
+    """The body of a streamed answer.
+
+    Closing it ends the answer, even if no piece was read. A generator that has not started runs no code when
+    it is closed.
+
+    Args:
+        pieces: the pieces of the body.
+        end: ends the answer. It is called at least once.
+    """
+
+    def __init__(self, pieces: Iterator[bytes], end: Callable[[], None]) -> None:
+        self._pieces = pieces
+        self._end = end
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._pieces
+
+    def close(self) -> None:
+        """Close the pieces, and end the answer."""
+        close_body(self._pieces)
+        self._end()
 
 
 Handler = Callable[[Any, Any], StreamedResponse]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from lambdas.shared.converse_request import ConverseRequest
 from lambdas.shared.function_log import log_payload
 from lambdas.shared.http_request import HttpRequest
-from lambdas.shared.metrics import failure_recorded, record_call
 from lambdas.shared.problems import Problem, problem_from_error
 from lambdas.shared.server_sent_events import CONTENT_TYPE, event
 from lambdas.shared.shared_cooldowns import count_all_cooling
 from lambdas.streamed_response import StreamDeadline
-from llmmanager import BedrockResponse, StreamingResponse
+from lambdas.usage.call_recording import RecordedStream, open_recorded
+from lambdas.usage.spending import open_spending
+from llmmanager import BedrockResponse, Deadline, StreamingResponse
 from llmmanager.bedrock.models.json_codec import encode_bytes
 from llmmanager.json_format.codec import encode_response
 
@@ -31,9 +33,8 @@ class ConverseAnswerStream:
         is_complete: whether all pieces of a complete answer have been returned.
     """
 
-    request: ConverseRequest
     http: HttpRequest
-    stream: StreamingResponse
+    recorded: RecordedStream
     is_complete: bool = field(default=False, init=False)
 
     @property
@@ -47,40 +48,53 @@ class ConverseAnswerStream:
         That is `answer` after a complete answer, with its attempts, usage and cost, or else `error` with a
         problem document. The stream is closed at the end, or when the generator is closed.
         """
+        stream = self.recorded.stream
         try:
-            for data in self.stream.events():
+            for data in stream.events():
                 for name, value in data.items():
                     yield event(encode_bytes(value), name=name)
-            if self.stream.success:
-                yield event(_outcome(self.stream.get_response()), name="answer")
+            if stream.success:
+                yield event(_outcome(stream.get_response()), name="answer")
                 self.is_complete = True
             else:
-                yield _error_event(_interrupted(self.stream))
+                yield _error_event(_interrupted(stream))
         except StreamDeadline:
             yield _error_event(Problem("deadline-exceeded", "The answer took too long. It is incomplete."))
         except Exception as error:
             reference = str(self.http.context.aws_request_id)
             yield _error_event(problem_from_error(error, reference=reference))
         finally:
-            self.stream.close()
-            response = self.stream.get_response()
-            record_call(response, entry_point=ENTRY_POINT, caller=self.http.caller)
-            log_payload(self.request.converse, response)
+            self.close()
+
+    def close(self) -> None:
+        """End the answer and record it. Later calls have no effect."""
+        self.recorded.close()
 
 
 def open_answer(request: ConverseRequest, http: HttpRequest) -> ConverseAnswerStream:
     """Return the streamed answer when its first content has arrived.
 
     Raises:
-        LLMManagerError: no model answered, or the request is invalid.
+        LLMManagerError: no model answered, the request is invalid, or a budget does not allow the call.
+        InvalidRequest: a budget applies, and no model has a known price.
     """
-    seconds = http.seconds_left() - _MARGIN_SECONDS
+    deadline = Deadline.after(http.seconds_left() - _MARGIN_SECONDS)
+    spending = open_spending(request.caller)
+    if spending.is_budgeted:
+        request = request.within_budget()
+    manager = request.manager()
     try:
-        with failure_recorded(entry_point=ENTRY_POINT, caller=http.caller):
-            stream = request.manager().converse_stream_with_request(request.converse, deadline=seconds)
+        opened = open_recorded(
+            lambda: manager.converse_stream_with_request(
+                request.converse, deadline=deadline, before_attempt=spending.before_attempt
+            ),
+            spending,
+            entry_point=ENTRY_POINT,
+            log=partial(log_payload, request.converse),
+        )
     finally:
         count_all_cooling(entry_point=ENTRY_POINT)
-    return ConverseAnswerStream(request, http, stream)
+    return ConverseAnswerStream(http, opened)
 
 
 def _outcome(response: BedrockResponse) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from lambdas.shared.converse_request import ConverseRequest, read_request
 from lambdas.shared.function_log import logger
 from lambdas.shared.http_request import IDEMPOTENCY_HEADER, HttpRequest
 from lambdas.shared.problems import method_not_allowed, problem_from_error
-from lambdas.streamed_response import StreamedResponse
+from lambdas.streamed_response import StreamBody, StreamedResponse
 from lambdas.usage.caller import UNKNOWN, Caller
 from llmmanager.json_format.codec import InvalidRequest
 from llmmanager.json_format.json_text import dump
@@ -55,7 +55,7 @@ def _answer(request: HttpRequest) -> StreamedResponse:
     if key is not None:
         return _answer_once(key, body, converse_request, request)
     opened = open_answer(converse_request, request)
-    return StreamedResponse(200, opened.headers, opened.pieces())
+    return StreamedResponse(200, opened.headers, StreamBody(opened.pieces(), opened.close))
 
 
 def _answer_once(

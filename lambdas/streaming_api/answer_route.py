@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambdas.shared.http_request import IDEMPOTENCY_HEADER
-from lambdas.streamed_response import StreamedResponse
+from lambdas.streamed_response import StreamBody, StreamedResponse
 from lambdas.streaming_api.api_error import RequestFailed, api_error, invalid_answer
 from lambdas.streaming_api.api_request import ApiRequest
 from lambdas.streaming_api.client_api import ClientApi, R
@@ -33,7 +33,7 @@ def respond(request: ApiRequest, api: ClientApi[R]) -> StreamedResponse:
             return _respond_once(key, body, call, api)
         if call.mapped.stream:
             opened = _open(call, api)
-            return StreamedResponse(200, opened.headers, opened.pieces())
+            return StreamedResponse(200, opened.headers, StreamBody(opened.pieces(), opened.close))
         return _complete_response(*_complete(call, api))
     except Exception as error:
         found = api_error(error, reference=request.id, origins=call.mapped.origins)

@@ -163,6 +163,8 @@ def api_error(error: Exception, *, reference: str, origins: Origins | None = Non
     problem = problem_from_error(error, reference=reference)
     if problem.slug == "invalid-request":
         return _invalid_request(problem.errors, origins or {})
+    if problem.slug == "budget-exceeded":
+        return insufficient_quota(problem.detail)
     if problem.slug in _NO_ANSWER and _is_throttled(problem.more.get("attempts") or ()):
         return rate_limited(
             "The models are throttled. Retry later.",

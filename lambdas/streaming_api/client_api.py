@@ -59,12 +59,14 @@ class ClientApi(Generic[R]):
     Attributes:
         name: names the API in idempotency keys.
         id_prefix: the start of the ids of answers.
+        max_tokens_fields: the fields for the maximum length of an answer, the preferred one first.
         end_of_stream: what follows the last event of a complete stream.
         error_event: returns the event for an error after the start of a stream.
     """
 
     name: str
     id_prefix: str
+    max_tokens_fields: tuple[str, ...]
     read: ReadRequest[R]
     answer: WriteAnswer[R]
     stream: WriteStream[R]

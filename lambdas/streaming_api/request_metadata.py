@@ -12,7 +12,8 @@ from lambdas.streaming_api.mapping_error import MappingError
 
 _ACCEPTED = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,\-.]*")
 _MAX_LENGTH = 256
-_MAX_ENTRIES = 16
+# AWS accepts 16. `caller` and `team` are added.
+_MAX_ENTRIES = 14
 _LIKE = f"at most {_MAX_LENGTH} letters, digits, spaces and : _ @ $ # = / + , - ."
 
 
@@ -25,14 +26,17 @@ def request_metadata(metadata: Any, users: Mapping[str, Any]) -> tuple[dict[str,
             replaced by its SHA-256 hash. Null is left out.
 
     Returns:
-        At most 16 entries, and the names of fields in `users` for which there is no room.
+        At most 14 entries, and the names of fields in `users` for which there is no room.
 
     Raises:
         MappingError: AWS does not accept an entry.
     """
     given = read_object(metadata, "metadata") if metadata is not None else {}
     if len(given) > _MAX_ENTRIES:
-        raise MappingError("metadata", f"must have at most {_MAX_ENTRIES} entries (got {len(given)})")
+        raise MappingError(
+            "metadata",
+            f"must have at most {_MAX_ENTRIES} entries, because caller and team are added (got {len(given)})",
+        )
     entries = {}
     for name, value in given.items():
         path = f"metadata.{name[:_MAX_LENGTH]}"

@@ -12,7 +12,7 @@ from lambdas.streaming_api.api_error import api_error, stream_timed_out
 from lambdas.streaming_api.client_api import ClientApi, R
 from lambdas.streaming_api.model_call import ModelCall
 from lambdas.streaming_api.response_headers import answer_headers, stream_headers
-from llmmanager import StreamingResponse
+from lambdas.usage.call_recording import RecordedStream
 
 
 @dataclass(slots=True)
@@ -25,7 +25,7 @@ class StreamedAnswer(Generic[R]):
 
     api: ClientApi[R]
     call: ModelCall[R]
-    stream: StreamingResponse
+    recorded: RecordedStream
     id: str
     created: int
     is_complete: bool = field(default=False, init=False)
@@ -33,14 +33,15 @@ class StreamedAnswer(Generic[R]):
     @property
     def headers(self) -> Mapping[str, str]:
         """The headers of the response. The cost is not known yet: it is in a comment at the end."""
-        answer = answer_headers(self.call.mapped, self.stream.get_response())
+        answer = answer_headers(self.call.mapped, self.recorded.stream.get_response())
         return {**stream_headers(self.call.request.id), **answer}
 
     def pieces(self) -> Iterator[bytes]:
         """Yield the server-sent events. The stream is closed at the end, or when the generator is closed."""
+        stream = self.recorded.stream
         try:
-            yield from self.api.stream(self.call.mapped, self.stream, id_=self.id, created=self.created)
-            if self.stream.success:
+            yield from self.api.stream(self.call.mapped, stream, id_=self.id, created=self.created)
+            if stream.success:
                 yield comment(self._totals())
                 if self.api.end_of_stream:
                     yield self.api.end_of_stream
@@ -52,8 +53,12 @@ class StreamedAnswer(Generic[R]):
                 api_error(error, reference=self.call.request.id, origins=self.call.mapped.origins)
             )
         finally:
-            self.call.end_stream(self.stream)
+            self.close()
+
+    def close(self) -> None:
+        """End the answer and record it. Later calls have no effect."""
+        self.recorded.close()
 
     def _totals(self) -> str:
-        headers = answer_headers(self.call.mapped, self.stream.get_response())
+        headers = answer_headers(self.call.mapped, self.recorded.stream.get_response())
         return "; ".join(f"{name}: {value}" for name, value in headers.items())

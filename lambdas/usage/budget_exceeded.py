@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from lambdas.usage.budget import BudgetScope, Period
 from lambdas.usage.money import dollars
 from lambdas.usage.period_limit import PeriodSpending
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import LLMManagerError
+
+_ADJECTIVES: Final = {Period.DAY: "daily", Period.MONTH: "monthly"}
 
 
 class BudgetExceeded(LLMManagerError):
@@ -45,7 +48,7 @@ class BudgetExceeded(LLMManagerError):
         self.needed = needed
         self.resets_at = limit.resets_at
         super().__init__(
-            f"the {self.period} budget of {self.scope} {self.name!r} does not allow this call: it may cost "
-            f"{dollars(needed):.6f} USD more, and of {dollars(self.limit):.6f} USD, "
-            f"{dollars(self.left):.6f} are left until {self.resets_at:%Y-%m-%dT%H:%MZ}"
+            f"The {_ADJECTIVES[self.period]} budget of {self.scope} {self.name!r} does not allow this call. "
+            f"It may cost up to {dollars(needed):.6f} USD, and {dollars(self.left):.6f} of "
+            f"{dollars(self.limit):.6f} USD are left. The budget resets at {self.resets_at:%Y-%m-%dT%H:%MZ}."
         )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from lambdas.shared.metrics import Tally
 from lambdas.shared.traces import send_attempts
 from lambdas.usage.spending import CallSpending
-from llmmanager import BedrockResponse
+from llmmanager import BedrockResponse, StreamingResponse
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import LLMManagerError
 
 
@@ -55,3 +56,48 @@ def failure_recorded(spending: CallSpending, *, entry_point: str) -> Iterator[No
     except BaseException:
         spending.settle(None)
         raise
+
+
+@dataclass(slots=True)
+class RecordedStream:
+    """A streamed answer that is recorded when it is closed.
+
+    Attributes:
+        stream: the answer, whose first content has arrived.
+        spending: what the call may spend.
+        entry_point: how the request was received.
+        log: called with the response when the stream is closed.
+    """
+
+    stream: StreamingResponse
+    spending: CallSpending
+    entry_point: str
+    log: Callable[[BedrockResponse], None]
+    _is_closed: bool = field(default=False, init=False)
+
+    def close(self) -> None:
+        """Close the stream and record it, whether it has ended or not. Later calls have no effect."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self.stream.close()
+        response = self.stream.get_response()
+        record_call(response, self.spending, entry_point=self.entry_point)
+        self.log(response)
+
+
+def open_recorded(
+    start: Callable[[], StreamingResponse],
+    spending: CallSpending,
+    *,
+    entry_point: str,
+    log: Callable[[BedrockResponse], None],
+) -> RecordedStream:
+    """Return the stream that `start` opens. The caller must close it. Record the call if it fails.
+
+    Raises:
+        Exception: raised by `start`. Of a request that was rejected before any attempt, nothing is recorded.
+    """
+    with failure_recorded(spending, entry_point=entry_point):
+        stream = start()
+    return RecordedStream(stream, spending, entry_point, log)

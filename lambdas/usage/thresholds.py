@@ -39,7 +39,7 @@ def report_thresholds(
                 try:
                     _report(client, table, period, threshold)
                 except Exception as error:
-                    details = {"error_type": type(error).__name__, **_detail(period, threshold)}
+                    details = {"error_type": type(error).__name__, "budget": _detail(period, threshold)}
                     logger.warning("budget threshold not reported", extra=details)
 
 

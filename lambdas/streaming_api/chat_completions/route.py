@@ -37,6 +37,7 @@ def _error_event(error: ApiError) -> bytes:
 _API: Final = ClientApi(
     name="chat-completions",
     id_prefix="chatcmpl-",
+    max_tokens_fields=("max_completion_tokens", "max_tokens"),
     read=read_chat_request,
     answer=completion,
     stream=_stream,

@@ -31,6 +31,7 @@ def post(request: ApiRequest) -> StreamedResponse:
     api = ClientApi(
         name="messages",
         id_prefix="msg_",
+        max_tokens_fields=("max_tokens",),
         read=partial(read_messages_request, betas=_betas(request)),
         answer=_answer,
         stream=partial(_stream, request_id=request.id),

@@ -43,6 +43,7 @@ def _error_event(error: ApiError) -> bytes:
 _API: Final = ClientApi(
     name="responses",
     id_prefix="resp_",
+    max_tokens_fields=("max_output_tokens",),
     read=read_responses_request,
     answer=response_object,
     stream=_stream,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from lambdas.shared.metrics import ENTRY_POINT_FIELD
+from lambdas.usage.budget import Budget, BudgetScope, Period
+from lambdas.usage.usage_counts import utc_day
 from llmmanager.testing import Fault
 
 HELLO = {"messages": [{"role": "user", "content": [{"text": "Hello"}]}]}
@@ -143,3 +146,33 @@ def test_another_method_is_rejected_with_the_supported_one(deployed, make_contex
     response = handler({**proxy_event(HELLO), "httpMethod": "GET"}, make_context())
 
     assert (response.status, response.headers["Allow"]) == (405, "POST")
+
+
+def test_a_stream_is_charged_to_its_caller_and_team(send, deployed):
+    from lambdas.usage.spending import ledger
+    from lambdas.usage.usage_table import UsageTable
+
+    send({**HELLO, "team": "search"})
+
+    table = UsageTable(ledger().client, ledger().table)
+    [(key, counts)] = table.rows([utc_day(datetime.now(UTC))])
+    assert (key.caller, key.team, key.model) == (CALLER, "search", "amazon.nova-lite-v1:0")
+    assert (counts.requests, counts.output_tokens) == (1, deployed.billed.output_tokens)
+    assert deployed.calls[-1].body["requestMetadata"] == {"caller": CALLER, "team": "search"}
+
+
+def test_a_stream_over_budget_is_a_402_problem_without_a_call(send, deployed):
+    from lambdas.usage.budget_table import budget_table
+
+    now = datetime.now(UTC)
+    budget_table().put(
+        Budget(
+            scope=BudgetScope.CALLER, name=CALLER, limits={Period.MONTH: 10}, updated=now, updated_by="admin"
+        )
+    )
+
+    status, problem = send(HELLO)
+
+    assert status == 402
+    assert (problem["scope"], problem["name"], problem["period"]) == ("caller", CALLER, "month")
+    assert not deployed.calls

@@ -312,12 +312,13 @@ def test_a_client_that_disconnects_closes_the_stream_to_bedrock(api, deployed, c
     assert lines[-1][ENTRY_POINT_FIELD] == "streaming"
 
 
-def test_metrics_name_the_entry_point_and_the_key(api, capsys):
+def test_metrics_name_the_entry_point_the_caller_and_the_key(api, capsys):
     api().post(CHAT, HELLO)
 
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
     assert lines[-1][ENTRY_POINT_FIELD] == "streaming"
-    assert lines[-1]["caller"] == "key1"
+    named = {name: lines[-1][name] for name in ("caller", "team", "keyId")}
+    assert named == {"caller": "ana", "team": "search", "keyId": "key1"}
 
 
 def test_the_buffered_handler_returns_the_whole_stream(api, make_context):

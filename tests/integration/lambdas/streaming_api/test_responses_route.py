@@ -57,12 +57,12 @@ def test_a_repeated_stream_with_a_key_is_the_same_stream(api, deployed):
 
 
 def test_a_stream_at_the_deadline_ends_with_an_error_event(api):
-    body = api().open("POST", PATH, STREAM).body
-    next(body)
+    pieces = iter(api().open("POST", PATH, STREAM).body)
+    next(pieces)
 
-    name, data, *_ = body.throw(StreamDeadline()).decode().split("\n")
+    name, data, *_ = pieces.throw(StreamDeadline()).decode().split("\n")
 
     assert name == "event: error"
     document = json.loads(data.removeprefix("data: "))
     assert (document["type"], document["code"]) == ("error", "timeout")
-    assert list(body) == []
+    assert list(pieces) == []
