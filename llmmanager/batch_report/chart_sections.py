@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
@@ -14,6 +15,7 @@ from llmmanager.batch_report.timeline import Interval, Timeline
 
 _LATENCY_BARS = 60
 _FEWEST_BARS = 2
+_SHORT_INTERVAL = 10  # seconds
 Part = tuple[Callable[[Interval], float], str]
 
 
@@ -23,29 +25,30 @@ def over_time(figures: BatchFigures) -> Html:
     intervals = list(timeline.intervals())
     if len(intervals) < _FEWEST_BARS:
         return joined()
-    per_minute = 60 / timeline.seconds
+    unit, seconds = ("second", 1) if timeline.seconds < _SHORT_INTERVAL else ("minute", 60)
+    factor = seconds / timeline.seconds
     charts = (
         _chart(
             timeline,
-            "Records per minute",
+            f"Records per {unit}",
             (
-                (lambda each: each.answered * per_minute, "answered"),
-                (lambda each: each.failed * per_minute, "failed"),
+                (lambda each: each.answered * factor, "answered"),
+                (lambda each: each.failed * factor, "failed"),
             ),
             format_=short_count,
             note=f"{count(figures.answered)} answered, {count(figures.failed)} failed",
         ),
         _chart(
             timeline,
-            "Throttled calls per minute",
-            ((lambda each: each.throttles * per_minute, "throttles"),),
+            f"Throttled calls per {unit}",
+            ((lambda each: each.throttles * factor, "throttles"),),
             format_=short_count,
             note=counted(sum(each.throttles for _, each in intervals), "throttled call"),
         ),
         _chart(
             timeline,
-            "Cost per minute",
-            ((lambda each: each.cost * per_minute, "cost"),),
+            f"Cost per {unit}",
+            ((lambda each: each.cost * factor, "cost"),),
             format_=dollars,
             note=f"{dollars(sum(each.cost for _, each in intervals))} in total",
         ),
@@ -86,13 +89,14 @@ def _clock(time: datetime, timeline: Timeline) -> str:
     start, _ = next(timeline.intervals())
     if (timeline.end or start).date() != start.date():
         return f"{time:%b} {time.day} {time:%H:%M}"
-    return f"{time:%H:%M:%S}" if timeline.seconds < 10 else f"{time:%H:%M}"
+    return f"{time:%H:%M:%S}" if timeline.seconds < _SHORT_INTERVAL else f"{time:%H:%M}"
 
 
 def latency_chart(figures: BatchFigures) -> Html:
     """Return the distribution of the durations of the calls that gave an answer."""
     latency = figures.call_latency
-    bars = list(latency.bars(_LATENCY_BARS))
+    # With few answers, many bars would mostly be empty.
+    bars = list(latency.bars(min(2 * math.isqrt(latency.count), _LATENCY_BARS) or 1))
     if len(bars) < _FEWEST_BARS:
         return joined()
     shown = [

@@ -31,10 +31,13 @@ def section(id_: str, title: str, *content: str) -> Html:
 
 
 def by_model_region_team(figures: BatchFigures) -> Html:
-    """Return the tables by model, region and team."""
-    parts = (("model", figures.models), ("region", figures.regions), ("team", figures.teams))
+    """Return the tables by model and region, and by team if a record has one."""
+    parts = [("model", figures.models), ("region", figures.regions)]
+    if any(figures.teams.by_name):
+        parts.append(("team", figures.teams))
     tables = [_totals(name, groups) for name, groups in parts if groups.by_name]
-    return section("cost", "By model, region and team", *tables) if tables else joined()
+    title = "By model, region and team" if len(parts) == 3 else "By model and region"
+    return section("cost", title, *tables) if tables else joined()
 
 
 def _totals(name: str, groups: Groups[TargetTotals]) -> Html:

@@ -96,7 +96,7 @@ tbody th,.totals tbody th,td{border:0;padding:.1rem 0;width:auto}
 td{display:flex;justify-content:space-between;gap:1rem;text-align:left;white-space:normal}
 td.number{text-align:left}
 td::before{content:attr(data-label);color:var(--muted);flex:0 0 33%}
-td>span{min-width:0;overflow:hidden}
+td>span{flex:1;min-width:0;overflow:hidden}
 td.number>span{text-align:right}
 }
 @media print{

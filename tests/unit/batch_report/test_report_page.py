@@ -189,3 +189,10 @@ def test_the_largest_report_is_below_two_megabytes(make_summary, make_answer, ma
     page = report_page(make_summary(rejected=30, batchId=long, status="stopped", reason=long), figures)
 
     assert 500_000 < len(page) <= 2_000_000
+
+
+def test_a_short_batch_is_shown_per_second(make_summary, make_answer):
+    text = page_of(make_summary(answered=60), *(make_answer(n, second=n / 20) for n in range(60))).text
+
+    assert "Records per second" in text
+    assert "Records per minute" not in text

@@ -87,6 +87,13 @@ def test_a_team_in_the_metadata_of_a_record_is_a_row_of_the_report(machine, depl
     assert ">no team<" in report()
 
 
+def test_without_teams_there_is_no_table_of_teams(machine, deployed, records, report):
+    machine.run({"requests": records(2)})
+
+    assert ">Regions<" in report()
+    assert ">Teams<" not in report()
+
+
 def test_a_batch_of_an_earlier_version_has_no_link_to_a_report(machine, deployed, records):
     summary = machine.run({"requests": records(1)})
     del summary["report"]
