@@ -50,15 +50,16 @@ SERVICES: Final = frozenset(
 _SOURCES: Final = ("lambdas", "llmmanager")
 # Not every checkout keeps the mode of the script.
 _EXECUTABLE: Final = Path(STREAMING_WRAPPER)
-# Test doubles and byte code.
-_LEFT_OUT: Final = frozenset({"testing", "__pycache__"})
+# Test doubles, the command line and byte code.
+_LEFT_OUT: Final = frozenset({"testing", "cli", "__pycache__"})
+_COMMAND: Final = Path("__main__.py")
 # Of these folders, only these subfolders are included.
 _INCLUDED_SUBFOLDERS: Final[Mapping[str, frozenset[str]]] = {
     "botocore/data": SERVICES,
     "aws_lambda_powertools/utilities": frozenset({"idempotency", "jmespath_utils", "typing"}),
 }
-# Scripts, resources of boto3, examples of the documentation, an unused HTTP framework, type stubs, and
-# time zones.
+# Scripts, resources of boto3, examples of the documentation, an unused HTTP framework,
+# type stubs, and time zones.
 _EXCLUDED: Final = (
     "bin/*",
     "boto3/data/*",
@@ -210,6 +211,7 @@ def _source_files(folder: Path) -> Iterator[Path]:
             path.is_file()
             and not hidden
             and not _LEFT_OUT.intersection(inside.parts)
+            and inside != _COMMAND
             and path.suffix != ".pyc"
         ):
             yield path

@@ -17,17 +17,28 @@ from .settings import apply_rules, options_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM. Return 0, or 2 if the settings are invalid."""
+    """Run `fake-bedrock` with these arguments, and return its exit status."""
     options = _parser().parse_args(arguments)
+    return serve(port=options.port, config=options.config, quiet=options.quiet)
+
+
+def serve(*, port: int | None, config: Path | None, quiet: bool) -> int:
+    """Serve until SIGINT or SIGTERM. Return 0, or 2 if the settings are invalid.
+
+    Args:
+        port: the port to listen on; None for that of the settings, or else a free one.
+        config: a JSON file of settings and rules.
+        quiet: whether the calls are not printed.
+    """
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        settings = _read(options.config)
+        settings = _read(config)
         chosen = options_of(settings)
-        if options.port is not None:
-            chosen["port"] = options.port
-        bedrock = FakeBedrock(**chosen, on_call=None if options.quiet else _print_call)
+        if port is not None:
+            chosen["port"] = port
+        bedrock = FakeBedrock(**chosen, on_call=None if quiet else _print_call)
         apply_rules(bedrock, settings)
         bedrock.start()
     except (OSError, ValueError) as error:

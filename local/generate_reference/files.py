@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from local.generate_reference.command_line_page import command_line_page
 from local.generate_reference.openapi import openapi_json
 from local.generate_reference.problem_rows import http_page
 
@@ -23,5 +24,6 @@ def _api_page() -> str:
 FILES: Final[Mapping[str, Callable[[str], str]]] = {
     "docs/openapi.json": lambda _: openapi_json(),
     "docs/http-api.md": http_page,
+    "docs/command-line.md": lambda _: command_line_page(),
     "docs/api.md": lambda _: _api_page(),
 }

@@ -61,6 +61,7 @@ def test_every_page_about_the_library_has_an_example() -> None:
         "README.md",
         "api.md",
         "chat-completions.md",
+        "command-line.md",
         "contributing.md",
         "how-it-works.md",
         "messages.md",

@@ -89,6 +89,12 @@ def detect_format(data: bytes, filename: str | None, *, kind: str) -> DetectedFo
     raise ValueError(f"must be given as one of {accepted}: {shown}")
 
 
+def kind_of(data: bytes, filename: str | None) -> str | None:
+    """Return "image", "document" or "video", or None if neither the bytes nor the name show it."""
+    formats = formats_of(data) or (_format_of_name(filename),)
+    return next((kind for kind, accepted in FORMATS.items() if formats[0] in accepted), None)
+
+
 def formats_of(data: bytes) -> tuple[str, ...]:
     """Return the formats that the bytes of a file can have, the likeliest first; empty if they show none."""
     for signature, formats in _SIGNATURES:

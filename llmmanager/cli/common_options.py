@@ -1,0 +1,122 @@
+"""Options that several commands have, and their values."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from typing import TYPE_CHECKING, Final
+
+from llmmanager.cli.exit_status import CommandError, ExitStatus
+
+if TYPE_CHECKING:
+    from llmmanager.bedrock.models.llm_manager_structures import AuthConfig
+
+DEFAULT_MODEL: Final = "Nova Lite"
+
+
+def add_json(parser: ArgumentParser) -> None:
+    """Add `--json`."""
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def add_profile(parser: ArgumentParser) -> None:
+    """Add `--profile`."""
+    parser.add_argument("--profile", metavar="NAME", help="the profile of the AWS configuration to use")
+
+
+def add_targets(parser: ArgumentParser) -> None:
+    """Add the models, the regions and the profile."""
+    parser.add_argument(
+        "-m",
+        "--model",
+        action="append",
+        metavar="NAME",
+        help="a model by its display name or id; repeat it for further models, which answer if the first one "
+        f"cannot. Default: LLMMANAGER_MODEL, or {DEFAULT_MODEL}",
+    )
+    add_regions(parser)
+    add_profile(parser)
+
+
+def add_regions(parser: ArgumentParser) -> None:
+    """Add the regions."""
+    parser.add_argument(
+        "-r",
+        "--region",
+        action="append",
+        metavar="REGION",
+        help="an AWS region; repeat it for further regions. Default: AWS_REGION, or that of the profile",
+    )
+
+
+def models_of(options: Namespace) -> list[str]:
+    """Return the chosen models, or the default one."""
+    return options.model or [os.environ.get("LLMMANAGER_MODEL") or DEFAULT_MODEL]
+
+
+def regions_of(options: Namespace) -> list[str]:
+    """Return the chosen regions, or the one of the environment or the profile.
+
+    Raises:
+        CommandError: there is none.
+    """
+    if options.region:
+        return list(options.region)
+    if region := os.environ.get("AWS_REGION"):
+        return [region]
+    from botocore.session import Session
+
+    region = Session(profile=options.profile).get_config_variable("region")
+    if not region:
+        raise CommandError(
+            "no AWS region is configured",
+            "Pass --region us-east-1, set AWS_REGION, or run `aws configure`.",
+            status=ExitStatus.CONFIGURATION,
+        )
+    return [region]
+
+
+def auth_of(options: Namespace) -> AuthConfig | None:
+    """Return the authentication with the chosen profile, or None for the default credentials."""
+    if options.profile is None:
+        return None
+    from llmmanager.bedrock.models.llm_manager_structures import AuthConfig, AuthenticationType
+
+    return AuthConfig(AuthenticationType.PROFILE, profile_name=options.profile)
+
+
+def positive_int(text: str) -> int:
+    """Return the number in a text, an integer of at least 1.
+
+    Raises:
+        ArgumentTypeError: the text is not such a number.
+    """
+    if not text.isdecimal() or not int(text):
+        raise ArgumentTypeError(f"must be an integer of at least 1 (got {text!r})")
+    return int(text)
+
+
+def positive_number(text: str) -> float:
+    """Return the number in a text, above 0.
+
+    Raises:
+        ArgumentTypeError: the text is not such a number.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise ArgumentTypeError(f"must be a number above 0 (got {text!r})")
+    return number
+
+
+def port(text: str) -> int:
+    """Return the number of a port in a text.
+
+    Raises:
+        ArgumentTypeError: the text is not such a number.
+    """
+    if not text.isdecimal() or int(text) > 65535:
+        raise ArgumentTypeError(f"must be an integer from 0 to 65535 (got {text!r})")
+    return int(text)

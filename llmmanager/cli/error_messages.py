@@ -1,0 +1,49 @@
+"""Errors as one or two lines: what failed, and what to do."""
+
+from __future__ import annotations
+
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import (
+    AuthenticationError,
+    ConfigurationError,
+    DeadlineExceededError,
+    LLMManagerError,
+    RequestValidationError,
+)
+from llmmanager.cli.exit_status import CommandError, ExitStatus
+
+_DOCTOR = "`llmmanager doctor` checks credentials, regions and access."
+_IN_CODE = ", or pass auth_config=AuthConfig(...)"
+_STATUSES = (
+    (AuthenticationError, ExitStatus.CONFIGURATION),
+    (ConfigurationError, ExitStatus.CONFIGURATION),
+    (RequestValidationError, ExitStatus.USAGE),
+    (DeadlineExceededError, ExitStatus.STOPPED),
+    (LLMManagerError, ExitStatus.FAILED),
+)
+
+
+def command_error(error: Exception) -> CommandError | None:
+    """Return the error to print, or None for a fault of the program."""
+    if isinstance(error, CommandError):
+        return error
+    if isinstance(error, LLMManagerError):
+        status = next(status for kind, status in _STATUSES if isinstance(error, kind))
+        advice = _DOCTOR if status is ExitStatus.CONFIGURATION else None
+        return CommandError(_one_line(str(error).replace(_IN_CODE, "")), advice, status=status)
+    if isinstance(error, OSError) and error.filename is not None:
+        return CommandError(f"{error.filename}: {error.strerror}")
+    return _aws_error(error)
+
+
+def _aws_error(error: Exception) -> CommandError | None:
+    from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError
+
+    if isinstance(error, EndpointConnectionError | HTTPClientError):
+        return CommandError(_one_line(str(error)), _DOCTOR, status=ExitStatus.FAILED)
+    if isinstance(error, BotoCoreError | ClientError):
+        return CommandError(_one_line(str(error)), _DOCTOR, status=ExitStatus.CONFIGURATION)
+    return None
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
