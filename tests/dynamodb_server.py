@@ -1,4 +1,7 @@
-"""DynamoDB on loopback for several threads and processes: moto, with atomic and idempotent transactions."""
+"""DynamoDB on loopback for several threads and processes: moto, with atomic and idempotent transactions.
+
+It also is an EventBridge that accepts all events.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,8 @@ from moto.dynamodb.models.table import Table
 _AWS_URL = "https://dynamodb.us-east-1.amazonaws.com/"
 Answer = tuple[int, bytes]
 """Status and body of a response."""
+LOST: Answer = (0, b"")
+"""Closes the connection in place of a response."""
 
 
 class DynamoDBServer:
@@ -36,6 +41,7 @@ class DynamoDBServer:
     Attributes:
         url: the endpoint.
         requests: the operations and bodies of all requests, in order.
+        remembers_tokens: whether a repeated ClientRequestToken has no effect. Some emulators ignore tokens.
         before: called with operation and body before each request. It may return a response, which is sent
             instead of running the request.
         after: called with operation and body after each request that ran. It may return a response, which is
@@ -47,20 +53,19 @@ class DynamoDBServer:
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.before: Callable[[str, dict[str, Any]], Answer | None] = lambda *_: None
         self.after: Callable[[str, dict[str, Any]], Answer | None] = lambda *_: None
+        self.remembers_tokens = True
         self._lock = threading.Lock()
         self._stubber = BotocoreStubber()
         self._transactions: dict[str, dict[str, Any]] = {}
 
     def client(self, **config: Any) -> Any:
         """Return a client, with settings of botocore's Config."""
-        return boto3.client(
-            "dynamodb",
-            endpoint_url=self.url,
-            region_name="us-east-1",
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-            config=Config(**config),
-        )
+        return client_of(self.url, **config)
+
+    def stored(self, table: str, partition: str) -> dict[str, dict[str, Any]]:
+        """Return the items of a partition by their sort keys, without a request."""
+        items = _table(table).items.get(DynamoType({"S": partition}), {})
+        return {key.value: item.to_json()["Attributes"] for key, item in items.items()}
 
     def create_table(self, name: str) -> None:
         """Create a table with the string keys `pk` and `sk`."""
@@ -82,9 +87,21 @@ class DynamoDBServer:
             self.requests.append((operation, parameters))
             return self.before(operation, parameters) or self._run(operation, parameters, body, headers)
 
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The entries that were put to event buses."""
+        return [
+            entry
+            for operation, parameters in self.requests
+            if operation == "PutEvents"
+            for entry in parameters["Entries"]
+        ]
+
     def _run(self, operation: str, parameters: dict[str, Any], body: bytes, headers: Any) -> Answer:
+        if operation == "PutEvents":
+            return 200, b'{"FailedEntryCount":0,"Entries":[{"EventId":"1"}]}'
         token = parameters.get("ClientRequestToken")
-        if token in self._transactions:
+        if token in self._transactions and self.remembers_tokens:
             if self._transactions[token] != parameters:
                 return error_answer("IdempotentParameterMismatchException")
             return 200, b"{}"
@@ -113,9 +130,12 @@ def _writes(parameters: dict[str, Any]) -> list[tuple[dict[Any, Any], Any]]:
     for write in parameters.get("TransactItems", ()):
         (action,) = write.values()
         key = action.get("Key") or action["Item"]
-        items = dynamodb_backends[ACCOUNT_ID]["us-east-1"].tables[action["TableName"]].items
-        places.append((items[DynamoType(key["pk"])], DynamoType(key["sk"])))
+        places.append((_table(action["TableName"]).items[DynamoType(key["pk"])], DynamoType(key["sk"])))
     return places
+
+
+def _table(name: str) -> Table:
+    return dynamodb_backends[ACCOUNT_ID]["us-east-1"].tables[name]
 
 
 def _copy_unless_table(value: Any) -> Any:
@@ -125,6 +145,18 @@ def _copy_unless_table(value: Any) -> Any:
 def error_answer(code: str, *, status: int = 400, **members: Any) -> Answer:
     """Return the response of an error of DynamoDB."""
     return status, json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", **members}).encode()
+
+
+def client_of(url: str, **config: Any) -> Any:
+    """Return a client of an endpoint, with settings of botocore's Config."""
+    return boto3.client(
+        "dynamodb",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+        config=Config(**config),
+    )
 
 
 @contextmanager

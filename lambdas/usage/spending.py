@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import cache
 
@@ -86,7 +86,7 @@ class CallSpending:
 
         Raises:
             BudgetExceeded: a budget does not allow the attempt.
-            UsageTableUnavailable: the table cannot be written.
+            UsageTableUnavailable: the table cannot be written. The attempt may be reserved.
             RequestValidationError: a budget applies to the call, and the model has no known price.
         """
         if self.is_budgeted:
@@ -129,6 +129,11 @@ class CallSpending:
         except BudgetExceeded as error:
             self._lease = lease
             self._report([error.spending], is_refused=True)
+            raise
+        except UsageTableUnavailable:
+            if lease is None:
+                # Nothing was sent, so the caller does not wait for the table again.
+                self._ledger = replace(self._ledger, seconds=0.0)
             raise
 
     def _needed(self, planned: PlannedAttempt) -> UsageCounts:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from lambdas.api_keys.api_key import format_time
@@ -17,6 +20,7 @@ from lambdas.usage.usage_items import mark_reported, unmark_reported
 
 THRESHOLDS: Final = (80, 100)
 """In percent of the limit. 100 % is also reached when the budget does not allow a call."""
+_PAUSE_SECONDS: Final = 30.0
 
 
 def report_thresholds(
@@ -24,7 +28,7 @@ def report_thresholds(
 ) -> None:
     """Send an event and write a metric for each threshold that is reached and was not reported.
 
-    It never raises: a failure is logged, and the next call tries again.
+    It never raises: a failure is logged, and a call some time later tries again.
 
     Args:
         client: a DynamoDB client of botocore.
@@ -35,12 +39,28 @@ def report_thresholds(
     for period in spending:
         reached = max(THRESHOLDS) if is_refused else period.spent * 100 // max(period.limit.limit, 1)
         for threshold in THRESHOLDS:
-            if reached >= threshold and period.reported.get(threshold) != period.limit.limit:
-                try:
-                    _report(client, table, period, threshold)
-                except Exception as error:
-                    details = {"error_type": type(error).__name__, "budget": _detail(period, threshold)}
-                    logger.warning("budget threshold not reported", extra=details)
+            if reached < threshold or period.reported.get(threshold) == period.limit.limit:
+                continue
+            if time.monotonic() < _pause().until:
+                return
+            try:
+                _report(client, table, period, threshold)
+            except Exception as error:
+                _pause().until = time.monotonic() + _PAUSE_SECONDS
+                details = {"error_type": type(error).__name__, "budget": _detail(period, threshold)}
+                logger.warning("budget threshold not reported", extra=details)
+
+
+@dataclass(slots=True)
+class _Pause:
+    """Until when nothing is reported, after a failure, so that not every call waits for the event bus."""
+
+    until: float = 0.0
+
+
+@cache
+def _pause() -> _Pause:
+    return _Pause()
 
 
 def _report(client: Any, table: str, period: PeriodSpending, threshold: int) -> None:

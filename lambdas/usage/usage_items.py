@@ -29,6 +29,7 @@ _RESERVED: Final = "reserved"
 _COST: Final = "cost"
 _REPORTED: Final = "reported_"
 _LIMIT: Final = ":limit"
+_EXPIRES: Final = ":expires"
 Item = Mapping[str, Any]
 Write = dict[str, dict[str, Any]]
 """A write of a transaction: its action, with the parameters except for the table."""
@@ -78,10 +79,10 @@ def mark_reported(limit: PeriodLimit, threshold: int) -> dict[str, Any]:
 
     The update fails if it is marked.
     """
-    return {
-        **_update_mark(limit, threshold, f"SET #mark = {_LIMIT}"),
-        "ConditionExpression": f"attribute_not_exists(#mark) OR #mark <> {_LIMIT}",
-    }
+    expires = f"{TableAttribute.EXPIRES_AT} = {_EXPIRES}"
+    update = _update_mark(limit, threshold, f"SET #mark = {_LIMIT}, {expires}")
+    update["ExpressionAttributeValues"][_EXPIRES] = _expiry(limit.resets_at + RETENTION)
+    return {**update, "ConditionExpression": f"attribute_not_exists(#mark) OR #mark <> {_LIMIT}"}
 
 
 def unmark_reported(limit: PeriodLimit, threshold: int) -> dict[str, Any]:
@@ -227,8 +228,8 @@ def _add(key: Mapping[str, Any], added: Mapping[str, int], *, expires: datetime 
     values = {f":{name}": _number(number) for name, number in added.items()}
     expression = f"ADD {', '.join(f'#{name} :{name}' for name in added)}"
     if expires is not None:
-        expression += f" SET {TableAttribute.EXPIRES_AT} = :expires"
-        values[":expires"] = _number(math.ceil(expires.timestamp()))
+        expression += f" SET {TableAttribute.EXPIRES_AT} = {_EXPIRES}"
+        values[_EXPIRES] = _expiry(expires)
     return {
         "Update": {
             "Key": key,
@@ -248,6 +249,10 @@ def _key(partition: str, name: str, sort_key: str) -> dict[str, Any]:
         TableAttribute.PARTITION_KEY: {"S": f"{partition}{name}"},
         TableAttribute.SORT_KEY: {"S": sort_key},
     }
+
+
+def _expiry(time: datetime) -> dict[str, str]:
+    return _number(math.ceil(time.timestamp()))
 
 
 def _number(value: int) -> dict[str, str]:

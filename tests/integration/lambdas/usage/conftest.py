@@ -1,4 +1,4 @@
-"""Usage, spending and lost reservations in the usage table."""
+"""Usage, spending and lost reservations in the usage table, and what FakeBedrock has billed."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ import pytest
 from lambdas.http_api.handler import handler
 from lambdas.usage.caller import Caller
 from lambdas.usage.lease import Allowance, Lease
+from lambdas.usage.ledger import Ledger
+from lambdas.usage.money import nano_dollars
 from lambdas.usage.period_limit import PeriodLimit
 from lambdas.usage.usage_counts import UsageCounts, UsageKey
 from lambdas.usage.usage_items import Write, add_usage, change_period, put_lease
+from llmmanager.bedrock.pricing import estimate_cost
+from llmmanager.testing import FakeBedrock
 from tests.deployed_storage import USAGE_TABLE
+from tests.dynamodb_server import DynamoDBServer
+from tests.integration.lambdas.usage.accounts import TABLE, Accounts, ManualTime
 
 AddUsage = Callable[..., None]
 ADMIN = "arn:aws:sts::123456789012:assumed-role/admins"
@@ -85,6 +91,33 @@ def add_lease(deployed: Any) -> Callable[..., None]:
         )
 
     return add
+
+
+@pytest.fixture
+def accounts(dynamodb: DynamoDBServer) -> Accounts:
+    dynamodb.create_table(TABLE)
+    client = dynamodb.client(retries={"total_max_attempts": 1})
+    return Accounts(dynamodb, Ledger(client, TABLE), ManualTime())
+
+
+@pytest.fixture
+def billed(fake_bedrock: FakeBedrock) -> Callable[[], UsageCounts]:
+    """Return a function that returns the tokens that FakeBedrock has billed, and their price."""
+
+    def billed_now() -> UsageCounts:
+        total = UsageCounts()
+        for row in fake_bedrock.usage():
+            price = estimate_cost(
+                row.model_id, row.billed.usage, access_method=row.access_method, region=row.region
+            )
+            total += UsageCounts(
+                input_tokens=row.billed.input_tokens,
+                output_tokens=row.billed.output_tokens,
+                cost=nano_dollars(price or 0),
+            )
+        return total
+
+    return billed_now
 
 
 def write(one: Write) -> None:
