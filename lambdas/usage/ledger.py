@@ -6,6 +6,7 @@ table. Each takes effect once. `lambdas.usage.usage_items` describes the items.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,8 +14,15 @@ from typing import Any, Final
 
 from lambdas.usage.budget_exceeded import BudgetExceeded
 from lambdas.usage.lease import Allowance, Lease
-from lambdas.usage.transaction import ConditionFailed, UsageTableUnavailable, new_token, write
+from lambdas.usage.transaction import (
+    ConditionFailed,
+    TransactionConflict,
+    UsageTableUnavailable,
+    new_token,
+    write,
+)
 from lambdas.usage.usage_items import (
+    Write,
     add_usage,
     change_period,
     decode_period,
@@ -27,6 +35,7 @@ from lambdas.usage.usage_rows import UsageRows
 
 # A settlement whose lease was extended by a transaction that seemed to fail is repeated this often.
 _SETTLEMENTS: Final = 3
+_SPARE_ROWS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +92,8 @@ class Ledger:
             changes = [
                 change_period(limit, committed=spent - reserved, reserved=-reserved) for limit in lease.limits
             ]
-            usage = [add_usage(key, counts, now=now) for key, counts in rows.items()]
             try:
-                self._write([delete_lease(lease), *changes, *usage], seconds=self.seconds)
+                self._write([delete_lease(lease), *changes, *_usage_writes(rows, now)], seconds=self.seconds)
                 return
             except ConditionFailed as error:
                 stored = error.items[0]
@@ -98,12 +106,19 @@ class Ledger:
     def count(self, rows: UsageRows, *, now: datetime) -> None:
         """Add to rows of usage. Does nothing without rows.
 
+        Calls that end at the same time write the same rows. If they conflict, this one writes spare rows,
+        which readers add to the others.
+
         Raises:
             UsageTableUnavailable: the rows may or may not be counted.
         """
-        if rows:
-            usage = [add_usage(key, counts, now=now) for key, counts in rows.items()]
-            self._write(usage, seconds=self.count_seconds)
+        if not rows:
+            return
+        try:
+            self._write(_usage_writes(rows, now), seconds=self.count_seconds, retry_conflicts=False)
+        except TransactionConflict:
+            spare = random.randint(1, _SPARE_ROWS)
+            self._write(_usage_writes(rows, now, spare=spare), seconds=self.count_seconds)
 
     def _reserve(self, lease: Lease, cost: int, lease_write: Mapping[str, Any]) -> None:
         """Reserve in the periods of a lease.
@@ -128,9 +143,15 @@ class Ledger:
                     raise BudgetExceeded(decode_period(limit, item), needed=cost) from None
             raise UsageTableUnavailable("the lease is not as it is known") from None
 
-    def _write(self, writes: Sequence[Mapping[str, Any]], *, seconds: float) -> None:
+    def _write(
+        self, writes: Sequence[Mapping[str, Any]], *, seconds: float, retry_conflicts: bool = True
+    ) -> None:
         items = [
             {action: {"TableName": self.table, **parameters} for action, parameters in item.items()}
             for item in writes
         ]
-        write(self.client, items, token=new_token(), seconds=seconds)
+        write(self.client, items, token=new_token(), seconds=seconds, retry_conflicts=retry_conflicts)
+
+
+def _usage_writes(rows: UsageRows, now: datetime, *, spare: int = 0) -> list[Write]:
+    return [add_usage(key, counts, now=now, spare=spare) for key, counts in rows.items()]

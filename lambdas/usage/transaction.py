@@ -17,8 +17,9 @@ _FIRST_DELAY_SECONDS: Final = 0.02
 _LONGEST_DELAY_SECONDS: Final = 0.5
 _CANCELED: Final = "TransactionCanceledException"
 _FAILED_CONDITION: Final = "ConditionalCheckFailed"
+_CONFLICT: Final = "TransactionConflict"
 # Reasons of a canceled transaction that can succeed later.
-_TEMPORARY_REASONS: Final = {"TransactionConflict", "ProvisionedThroughputExceeded", "ThrottlingError"}
+_TEMPORARY_REASONS: Final = {_CONFLICT, "ProvisionedThroughputExceeded", "ThrottlingError"}
 _TEMPORARY_ERRORS: Final = {
     "TransactionInProgressException",
     "TransactionConflictException",
@@ -30,6 +31,10 @@ _TEMPORARY_ERRORS: Final = {
 
 class UsageTableUnavailable(LLMManagerError):
     """The usage table cannot be read or written. A transaction may or may not have taken effect."""
+
+
+class TransactionConflict(Exception):
+    """Another transaction writes an item at the same time, so this one had no effect."""
 
 
 class ConditionFailed(Exception):
@@ -53,7 +58,14 @@ def new_token() -> str:
     return uuid.uuid4().hex
 
 
-def write(client: Any, items: Sequence[Mapping[str, Any]], *, token: str, seconds: float) -> None:
+def write(
+    client: Any,
+    items: Sequence[Mapping[str, Any]],
+    *,
+    token: str,
+    seconds: float,
+    retry_conflicts: bool = True,
+) -> None:
     """Write items in one transaction, and retry conflicts and temporary errors.
 
     Args:
@@ -61,8 +73,10 @@ def write(client: Any, items: Sequence[Mapping[str, Any]], *, token: str, second
         items: the writes, as in TransactWriteItems.
         token: identifies the transaction; not used for other writes.
         seconds: no try starts later than this.
+        retry_conflicts: whether a conflict at the first try is retried.
 
     Raises:
+        TransactionConflict: there is a conflict, which is not retried.
         ConditionFailed: the condition of a write is not met.
         UsageTableUnavailable: the table cannot be written. The transaction may have taken effect.
     """
@@ -78,9 +92,13 @@ def write(client: Any, items: Sequence[Mapping[str, Any]], *, token: str, second
                 raise ConditionFailed(reasons) from None
             if not _is_temporary(error, reasons):
                 raise unavailable(error) from error
+            if not retry_conflicts and _CONFLICT in {reason.get("Code") for reason in reasons}:
+                raise TransactionConflict from error
             last: Exception = error
         except BotoCoreError as error:
             last = error
+        # A try before may take effect later, so this transaction cannot be replaced by another.
+        retry_conflicts = True
         # Random, so that writers that were in each other's way do not meet again.
         delay = random.uniform(0, longest)
         if time.monotonic() + delay > end:

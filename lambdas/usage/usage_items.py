@@ -4,7 +4,7 @@
 | --- | --- | --- |
 | `spent#<scope>:<name>` | `day:2026-12-01` or `month:2026-12` | ``committed`: nano-dollars spent or reserved; `reserved`; `reported_80`: the limit for which 80 % was reported |
 | `lease#<day>` | id of the lease | a reservation: `cost` in nano-dollars, tokens, who reserved it, in which periods, and `lost_at` |
-| `usage#<day>` | JSON list of team, caller, key and model | the counts of `UsageCounts` |
+| `usage#<day>` | JSON list of team, caller, key and model, and of a number for a spare row | the counts of `UsageCounts` |
 
 The period is part of the key, so nothing is reset. DynamoDB deletes items some time after `expires_at`.
 """  # noqa: E501
@@ -30,6 +30,8 @@ _COST: Final = "cost"
 _REPORTED: Final = "reported_"
 _LIMIT: Final = ":limit"
 _EXPIRES: Final = ":expires"
+# Names in the sort key of a row of usage.
+_NAMES: Final = 4
 Item = Mapping[str, Any]
 Write = dict[str, dict[str, Any]]
 """A write of a transaction: its action, with the parameters except for the table."""
@@ -155,21 +157,16 @@ def stored_cost(item: Item) -> int:
     return _read(item, _COST)
 
 
-def add_usage(key: UsageKey, counts: UsageCounts, *, now: datetime) -> Write:
+def add_usage(key: UsageKey, counts: UsageCounts, *, now: datetime, spare: int = 0) -> Write:
     """Return the write that adds to a row of usage.
 
     Args:
         now: the time from which the row is kept.
+        spare: the number of a spare row, or 0 for the row itself.
     """
     numbers = {name: getattr(counts, name) for name in COUNTS}
     added = {name: number for name, number in numbers.items() if number}
-    return _add(usage_key(key), added, expires=now + RETENTION)
-
-
-def usage_key(key: UsageKey) -> dict[str, Any]:
-    """Return the key of a row of usage."""
-    names = [key.team, key.caller, key.key_id, key.model]
-    return _key(UsagePartition.USAGE, key.day, json.dumps(names, ensure_ascii=False))
+    return _add(_usage_key(key, spare), added, expires=now + RETENTION)
 
 
 def usage_prefix(team: str) -> str:
@@ -178,9 +175,9 @@ def usage_prefix(team: str) -> str:
 
 
 def decode_usage(item: Item) -> tuple[UsageKey, UsageCounts]:
-    """Return a row of usage."""
+    """Return a row of usage, or a spare row, whose counts belong to the row."""
     day = item[TableAttribute.PARTITION_KEY]["S"].removeprefix(UsagePartition.USAGE)
-    team, caller, key_id, model = json.loads(item[TableAttribute.SORT_KEY]["S"])
+    team, caller, key_id, model = json.loads(item[TableAttribute.SORT_KEY]["S"])[:_NAMES]
     key = UsageKey(day=day, team=team, caller=caller, key_id=key_id, model=model)
     return key, UsageCounts(**{name: _read(item, name) for name in COUNTS})
 
@@ -238,6 +235,11 @@ def _add(key: Mapping[str, Any], added: Mapping[str, int], *, expires: datetime 
             "ExpressionAttributeValues": values,
         }
     }
+
+
+def _usage_key(key: UsageKey, spare: int) -> dict[str, Any]:
+    names = [key.team, key.caller, key.key_id, key.model, *([spare] if spare else [])]
+    return _key(UsagePartition.USAGE, key.day, json.dumps(names, ensure_ascii=False))
 
 
 def _lease_key(lease: Lease) -> dict[str, Any]:

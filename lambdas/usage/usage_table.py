@@ -40,7 +40,7 @@ class UsageTable:
     name: str
 
     def rows(self, days: Iterable[str], *, team: str | None = None) -> Iterator[tuple[UsageKey, UsageCounts]]:
-        """Yield the rows of UTC days, such as "2026-12-01".
+        """Yield the rows of UTC days, such as "2026-12-01". A key can have several rows, to be added up.
 
         Args:
             team: only rows of this team; "" for those without a team; None for all.

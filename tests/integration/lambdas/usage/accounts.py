@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -71,7 +72,10 @@ class Accounts:
     def rows(self) -> dict[UsageKey, UsageCounts]:
         """Return all rows of usage."""
         days = {item["pk"]["S"].partition("#")[2] for item in self.items("usage#")}
-        return dict(self.table.rows(sorted(days)))
+        found: defaultdict[UsageKey, UsageCounts] = defaultdict(UsageCounts)
+        for key, counts in self.table.rows(sorted(days)):
+            found[key] += counts
+        return dict(found)
 
     def total(self) -> UsageCounts:
         return sum(self.rows().values(), UsageCounts())

@@ -159,6 +159,19 @@ def test_conflicts_and_temporary_errors_are_retried(accounts: Accounts, error: A
     assert len(writes(accounts)) == 5
 
 
+@pytest.mark.parametrize(("answers", "rows"), [([CONFLICT] * 2, 2), ([LOST, CONFLICT], 1)])
+def test_usage_is_counted_in_a_spare_row_if_its_row_is_being_written(
+    accounts: Accounts, answers: list[Any], rows: int
+) -> None:
+    accounts.ledger.count({ROW: USED}, now=TODAY)
+    remaining = iter(answers)
+    accounts.server.before = lambda *_: next(remaining, None)
+    accounts.ledger.count({ROW: USED}, now=TODAY)
+    # After a try whose outcome is unknown, only the same transaction is safe.
+    assert len(accounts.items("usage#")) == rows
+    assert accounts.rows() == {ROW: USED + USED}
+
+
 def test_a_second_settlement_has_no_effect(accounts: Accounts) -> None:
     reservation = lease()
     accounts.ledger.reserve(reservation)
