@@ -15,16 +15,13 @@ import json
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from lambdas.contract import Metric, MetricDimension
 from lambdas.shared.settings import metrics_namespace
-from lambdas.shared.traces import send_attempts
 from lambdas.usage.caller import Caller
 from llmmanager import BedrockResponse
-from llmmanager.bedrock.exceptions.llm_manager_exceptions import LLMManagerError
 from llmmanager.bedrock.routing.classification import is_throttled
 
 ENTRY_POINT_FIELD: Final = "door"
@@ -75,41 +72,6 @@ class Tally:
             dimensions = {MetricDimension.MODEL: model, MetricDimension.REGION: region} if model else {}
             values = {name: value for name, value in counts.items() if value}
             put_metrics(values, by=dimensions, properties=self._properties)
-
-
-def record_call(response: BedrockResponse, *, entry_point: str, caller: str | None = None) -> None:
-    """Write the metrics of one call, and send its attempts to X-Ray if tracing is on."""
-    with Tally(entry_point=entry_point, caller=Caller(caller) if caller else None) as tally:
-        tally.add(response)
-    send_attempts(response.attempts)
-
-
-def recorded(
-    call: Callable[[], BedrockResponse], *, entry_point: str, caller: str | None = None
-) -> BedrockResponse:
-    """Return the response of `call`, and record the call even if it fails.
-
-    Raises:
-        LLMManagerError: raised by `call`. A request that was rejected before any attempt is not recorded.
-    """
-    with failure_recorded(entry_point=entry_point, caller=caller):
-        response = call()
-    record_call(response, entry_point=entry_point, caller=caller)
-    return response
-
-
-@contextmanager
-def failure_recorded(*, entry_point: str, caller: str | None = None) -> Iterator[None]:
-    """Record the call in the block if it fails.
-
-    A request that was rejected before any attempt is not recorded.
-    """
-    try:
-        yield
-    except LLMManagerError as error:
-        if isinstance(error.response, BedrockResponse):
-            record_call(error.response, entry_point=entry_point, caller=caller)
-        raise
 
 
 def put_metrics(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -124,7 +125,7 @@ def test_validation_retries_are_reserved_one_by_one_and_all_settled(
 
 
 def test_a_budget_ends_a_call_between_validation_retries(
-    accounts: Accounts, manager: LLMManager, fake_bedrock: FakeBedrock, billed: Billed
+    accounts: Accounts, manager: LLMManager, fake_bedrock: FakeBedrock, billed: Billed, capsys: Any
 ) -> None:
     budget = team_budget(day=COST + BOUND, month=10**9)
     with pytest.raises(BudgetExceeded) as raised:
@@ -132,6 +133,12 @@ def test_a_budget_ends_a_call_between_validation_retries(
     assert len(fake_bedrock.calls) == 2
     assert raised.value.response is not None
     assert len(raised.value.response.attempts) == 2
+    lines = [
+        json.loads(line)
+        for line in capsys.readouterr().out.splitlines()
+        if "EstimatedCost" in line or "Failures" in line
+    ]
+    assert [(line.get("Attempts"), line.get("Failures")) for line in lines] == [(2, None), (None, 1)]
     assert accounts.total() == replace(billed(), requests=1, failures=1)
     check_books(accounts, billed(), budget)
 

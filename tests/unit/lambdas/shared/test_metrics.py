@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from lambdas.shared.metrics import Tally, put_metrics, record_call, recorded
-from llmmanager import BedrockResponse, RequestAttempt, RequestValidationError, RetryExhaustedError
+from lambdas.shared.metrics import Tally, put_metrics
+from lambdas.usage.caller import Caller
+from llmmanager import BedrockResponse, RequestAttempt
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import InvalidResponseError
 
 LITE, MICRO = "amazon.nova-lite-v1:0", "amazon.nova-micro-v1:0"
@@ -68,8 +69,13 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Any:
     return read
 
 
+def count(response: BedrockResponse, caller: Caller | None = None) -> None:
+    with Tally(entry_point="http", caller=caller) as tally:
+        tally.add(response)
+
+
 def test_an_answer_is_one_line_with_dimensions_for_target_and_total(lines: Any) -> None:
-    record_call(answer(), entry_point="http")
+    count(answer())
     (line,) = lines()
     (directive,) = line["_aws"]["CloudWatchMetrics"]
     assert directive["Dimensions"] == [[], ["Model", "Region"]]
@@ -87,14 +93,14 @@ def test_an_answer_is_one_line_with_dimensions_for_target_and_total(lines: Any) 
 
 def test_every_paid_answer_counts_for_the_target_that_answered(lines: Any) -> None:
     invalid = attempt(MICRO, "us-west-2", InvalidResponseError("no"), usage=TOKENS, cost=0.5)
-    record_call(answer(invalid), entry_point="http")
+    count(answer(invalid))
     by_region = {line["Region"]: line for line in lines()}
     assert (by_region["us-west-2"]["InputTokens"], by_region["us-west-2"]["EstimatedCostUsd"]) == (1000, 0.5)
     assert (by_region["us-east-1"]["OutputTokens"], by_region["us-east-1"]["Requests"]) == (100, 1)
 
 
 def test_an_attempt_whose_answer_was_lost_is_counted_as_unknown_usage(lines: Any) -> None:
-    record_call(answer(attempt(LITE, "us-west-2", ReadTimeoutError(endpoint_url="x"))), entry_point="http")
+    count(answer(attempt(LITE, "us-west-2", ReadTimeoutError(endpoint_url="x"))))
     lost, answered = lines()
     assert (lost["Region"], lost["AttemptsWithUnknownUsage"]) == ("us-west-2", 1)
     assert "InputTokens" not in lost
@@ -110,7 +116,7 @@ def test_attempts_of_an_unfinished_call_do_not_count_as_a_request(lines: Any) ->
 
 
 def test_a_failover_counts_for_the_new_target_and_a_throttle_for_the_throttled_one(lines: Any) -> None:
-    record_call(answer(attempt(LITE, "us-east-1", THROTTLED), region="us-west-2"), entry_point="http")
+    count(answer(attempt(LITE, "us-east-1", THROTTLED), region="us-west-2"))
     by_region = {line["Region"]: line for line in lines()}
     first, second = by_region["us-east-1"], by_region["us-west-2"]
     assert (first["Attempts"], first["Throttles"]) == (1, 1)
@@ -120,14 +126,14 @@ def test_a_failover_counts_for_the_new_target_and_a_throttle_for_the_throttled_o
 
 
 def test_a_second_attempt_at_the_same_target_is_not_a_failover(lines: Any) -> None:
-    record_call(answer(attempt(LITE, "us-east-1", THROTTLED)), entry_point="http")
+    count(answer(attempt(LITE, "us-east-1", THROTTLED)))
     (line,) = lines()
     assert line["Attempts"] == 2
     assert "Failovers" not in line
 
 
 def test_a_request_that_no_target_answered_counts_only_in_total(lines: Any) -> None:
-    record_call(unanswered(), entry_point="http")
+    count(unanswered())
     attempts, request = lines()
     assert attempts["Throttles"] == 1
     assert (request["Requests"], request["Failures"]) == (1, 1)
@@ -145,41 +151,20 @@ def test_a_worker_writes_one_line_for_each_target(lines: Any) -> None:
 
 
 def test_the_caller_is_a_field_and_not_a_dimension(lines: Any) -> None:
-    record_call(answer(), entry_point="http", caller="arn:aws:iam::123456789012:user/ada")
+    count(answer(), Caller("arn:aws:iam::123456789012:user/ada", "search", "key1"))
     (line,) = lines()
     assert line["caller"] == "arn:aws:iam::123456789012:user/ada"
+    assert (line["team"], line["keyId"]) == ("search", "key1")
     assert "caller" not in str(line["_aws"])
 
 
 def test_answers_are_not_written(capsys: pytest.CaptureFixture[str]) -> None:
-    record_call(answer(), entry_point="http")
+    count(answer())
     assert "secret" not in capsys.readouterr().out
 
 
-def test_a_failed_call_is_recorded_and_its_error_is_raised(lines: Any) -> None:
-    failure = RetryExhaustedError("no answer")
-    failure.response = unanswered()
-
-    def call() -> BedrockResponse:
-        raise failure
-
-    with pytest.raises(RetryExhaustedError) as raised:
-        recorded(call, entry_point="http")
-    assert raised.value is failure
-    assert [line.get("Failures") for line in lines()] == [None, 1]
-
-
-def test_a_request_that_is_rejected_before_any_attempt_is_not_counted(lines: Any) -> None:
-    def call() -> BedrockResponse:
-        raise RequestValidationError("messages: must be a list", ["messages: must be a list"])
-
-    with pytest.raises(RequestValidationError):
-        recorded(call, entry_point="http")
-    assert lines() == []
-
-
 def test_every_metric_of_a_line_has_a_value(lines: Any) -> None:
-    record_call(answer(attempt(MICRO, "eu-central-1", THROTTLED)), entry_point="batch")
+    count(answer(attempt(MICRO, "eu-central-1", THROTTLED)))
     for line in lines():
         for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
             assert line[metric["Name"]] > 0

@@ -17,8 +17,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from lambdas.shared import traces
-from lambdas.shared.metrics import record_call
-from llmmanager import BedrockResponse, RequestAttempt
+from llmmanager import RequestAttempt
 
 ROOT, PARENT = "1-67000000-0123456789abcdef01234567", "53995c3f42cd8ad8"
 STARTED = datetime(2026, 11, 23, 1, 0, 0, 250_000, tzinfo=UTC)
@@ -107,7 +106,7 @@ def test_a_failed_attempt_has_the_flags_of_x_ray_and_no_message(
 def test_every_attempt_of_a_recorded_call_has_its_own_subsegment(daemon: socket.socket) -> None:
     failed = replace(ANSWERED, success=False, error=service_error("ThrottlingException", 429))
     attempts = [failed, replace(ANSWERED, region="us-west-2", attempt_number=2)]
-    record_call(BedrockResponse(success=True, attempts=attempts), entry_point="http")
+    traces.send_attempts(attempts)
     documents = received(daemon)
     assert [document["annotations"]["region"] for document in documents] == ["us-east-1", "us-west-2"]
     assert len({document["id"] for document in documents}) == 2
