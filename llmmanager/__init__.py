@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from llmmanager.bedrock.async_calls.async_streaming_response import AsyncStreamingResponse
     from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
     from llmmanager.bedrock.exceptions.llm_manager_exceptions import (
         AuthenticationError,
@@ -138,6 +139,7 @@ _EXPORTS = {
         "StopReasonClassifier",
         "StopReasonEnum",
     ),
+    "llmmanager.bedrock.async_calls.async_streaming_response": ("AsyncStreamingResponse",),
     f"{_MODELS}.bedrock_response": ("BedrockResponse",),
     f"{_MODELS}.cost_estimates": ("CostEstimate", "FileCostEstimate", "ModelCost", "TargetCost"),
     f"{_MODELS}.deadline": ("Deadline",),
@@ -182,6 +184,7 @@ _EXPORTS = {
 _MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names}
 
 __all__ = [
+    "AsyncStreamingResponse",
     "AttemptGuard",
     "AuthConfig",
     "AuthenticationError",

@@ -5,16 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
-from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
-from llmmanager.bedrock.invocation.invoker import Invoker
+from llmmanager.bedrock.invocation.invoker import Invoker, ManagerCalls
 from llmmanager.bedrock.invocation.known_quotas import KnownQuotas, check_reserve, check_share
 from llmmanager.bedrock.invocation.manager_resources import ManagerInformation, ManagerResources
 from llmmanager.bedrock.invocation.targets import Targets
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
-from llmmanager.bedrock.models.call_parameters import CallParameters, check_options, check_type, takes
+from llmmanager.bedrock.models.call_parameters import CallParameters, check_type, takes
 from llmmanager.bedrock.models.deadline import Deadline
 from llmmanager.bedrock.models.llm_manager_constants import LLMManagerConfig
 from llmmanager.bedrock.models.llm_manager_structures import (
@@ -25,7 +24,7 @@ from llmmanager.bedrock.models.llm_manager_structures import (
 from llmmanager.bedrock.models.model_quota import ModelQuota
 from llmmanager.bedrock.models.streaming_response import StreamingResponse
 from llmmanager.bedrock.routing.cooldown import Cooldowns
-from llmmanager.bedrock.routing.quota_pacing import ONE_CALL, ManagerQuotas, QuotaPatience
+from llmmanager.bedrock.routing.quota_pacing import ManagerQuotas
 from llmmanager.bedrock.transport.clients import (
     MAX_CONNECTIONS,
     ClientPool,
@@ -33,7 +32,7 @@ from llmmanager.bedrock.transport.clients import (
     check_timeout,
 )
 from llmmanager.bedrock.transport.sessions import account_key
-from llmmanager.bedrock.validation.request import ValidRequest, build_request
+from llmmanager.bedrock.validation.request import build_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,7 +54,7 @@ if TYPE_CHECKING:
 __all__ = ["LLMManager"]
 
 
-class LLMManager(ManagerInformation):
+class LLMManager(ManagerCalls, ManagerInformation):
     """Sends Converse requests to Amazon Bedrock with failover across models and regions. Thread-safe.
 
     Creating a manager makes no network call if every model name is in the catalog.
@@ -70,8 +69,8 @@ class LLMManager(ManagerInformation):
         default_inference_config: defaults for `inference_config` of every call. A field that a call sets has
             precedence.
         timeout: how long a target may send nothing before the attempt fails, in seconds, above 0.
-        max_connections: open connections per region, at least 128. With more threads than that, each further
-            call opens a new connection.
+        max_connections: open connections per region, at least 512. With more threads than that, each further
+            call opens a new connection. Also the number of async calls that run at the same time.
         cooldowns: the cooldowns of targets, to share them between managers or processes; None for new ones.
         quotas: known quotas of models. Calls keep within them from the start. An amount that is not given is
             read from the catalog if a refresh has listed the account's quotas. Otherwise it is learned when
@@ -171,14 +170,7 @@ class LLMManager(ManagerInformation):
                 `QuotaExceededError`.
             ConfigurationError: an argument has the wrong type, or no model can be called.
         """
-        limit = Deadline.from_value(call.deadline)
-        check_options(call.response_validation_config, call.before_attempt)
-        return self._invoker.converse(
-            self._build_request(vars(call)),
-            deadline=limit,
-            validation=call.response_validation_config,
-            before_attempt=call.before_attempt,
-        )
+        return self._converse(call, Deadline.from_value(call.deadline))
 
     @takes(CallParameters)
     def converse_stream(self, call: CallParameters) -> StreamingResponse:
@@ -190,14 +182,7 @@ class LLMManager(ManagerInformation):
         applied to the complete text, without retries. An `LLMManagerError` of `before_attempt` before a
         continuation ends the stream.
         """
-        limit = Deadline.from_value(call.deadline)
-        check_options(call.response_validation_config, call.before_attempt)
-        return self._invoker.converse_stream(
-            self._build_request(vars(call), stream=True),
-            deadline=limit,
-            validation=call.response_validation_config,
-            before_attempt=call.before_attempt,
-        )
+        return StreamingResponse(self._answer_stream(call, Deadline.from_value(call.deadline)))
 
     def converse_with_request(
         self,
@@ -222,9 +207,7 @@ class LLMManager(ManagerInformation):
         Raises:
             ConfigurationError: `request` is not a `BedrockConverseRequest`, or a region is not the manager's.
         """
-        check_type("regions", regions, Sequence)
-        check_options(response_validation_config, before_attempt)
-        return self._send(
+        return self._converse_request(
             request,
             response_validation_config,
             regions=regions,
@@ -249,66 +232,8 @@ class LLMManager(ManagerInformation):
         Raises:
             ConfigurationError: `request` is not a `BedrockConverseRequest`.
         """
-        limit = Deadline.from_value(deadline)
-        check_options(None, before_attempt)
-        valid = self._valid_request(request, stream=True)
-        return self._invoker.converse_stream(
-            valid, deadline=limit, before_attempt=before_attempt, request_id=request.request_id
-        )
-
-    def _send(
-        self,
-        request: BedrockConverseRequest,
-        validation: ResponseValidationConfig | None,
-        *,
-        regions: Sequence[str] | None,
-        deadline: Deadline,
-        cancelled: threading.Event | None,
-        quota_patience: QuotaPatience = ONE_CALL,
-        before_attempt: AttemptGuard | None,
-    ) -> BedrockResponse:
-        """Send a request object. The other arguments are valid."""
-        return self._invoker.converse(
-            self._valid_request(request),
-            deadline=deadline,
-            regions=regions,
-            validation=validation,
-            cancelled=cancelled,
-            quota_patience=quota_patience,
-            before_attempt=before_attempt,
-            request_id=request.request_id,
-        )
-
-    def _valid_request(self, request: BedrockConverseRequest, *, stream: bool = False) -> ValidRequest:
-        """Return the valid request of a request object. One that was validated before is trusted."""
-        from llmmanager.bedrock.models.parallel_structures import (
-            BedrockConverseRequest,
-            ValidatedConverseRequest,
-        )
-
-        if not isinstance(request, BedrockConverseRequest):
-            raise ConfigurationError(
-                f"request must be a BedrockConverseRequest (got {type(request).__name__})",
-                {"request": type(request).__name__},
-            )
-        skipped_models = None
-        if isinstance(request, ValidatedConverseRequest) and request.model_ids == self._targets.model_ids:
-            skipped_models = request.skipped_models
-        return self._build_request(request.to_converse_args(), stream=stream, skipped_models=skipped_models)
-
-    def _build_request(
-        self,
-        parameters: Mapping[str, Any],
-        *,
-        stream: bool = False,
-        skipped_models: Mapping[str, Sequence[str]] | None = None,
-    ) -> ValidRequest:
-        return build_request(
-            parameters,
-            model_ids=self._targets.model_ids,
-            default_inference_config=self._default_inference_config,
-            stream=stream,
-            skipped_models=skipped_models,
+        return StreamingResponse(
+            self._answer_stream_of(request, Deadline.from_value(deadline), before_attempt)
         )
 
     def count_tokens(
@@ -383,4 +308,6 @@ class LLMManager(ManagerInformation):
 
     def close(self) -> None:
         """Close the connections. The manager can be used again afterwards."""
+        if threads := vars(self).pop("_call_threads", None):
+            threads.close()
         self._clients.close()

@@ -51,13 +51,14 @@ class Clock:
     def timed(self, send: Callable[..., Any]) -> Callable[..., Any]:
         """Return `send` with its read timeout recorded and the time of a call added."""
 
-        def call(client: Any, invoke_id: str, body: bytes, read_timeout: float) -> Any:
+        def call(client: Any, invoke_id: str, body: bytes, read_timeout: float, **options: Any) -> Any:
             is_silent = (
                 client.meta.region_name in self.silent_regions or len(self.read_timeouts) in self.silent_calls
             )
             self.read_timeouts.append(read_timeout)
             try:
-                return send(client, invoke_id, body, SILENCE_SECONDS if is_silent else PATIENCE_SECONDS)
+                timeout = SILENCE_SECONDS if is_silent else PATIENCE_SECONDS
+                return send(client, invoke_id, body, timeout, **options)
             finally:
                 self.now += self.seconds_per_call
 

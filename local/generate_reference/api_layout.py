@@ -45,7 +45,7 @@ SECTIONS: Final = (
                 "[authentication](guides/authentication.md), "
                 "[failover and retries](guides/failover-and-retries.md), "
                 "[cooldowns](guides/failover-and-retries.md#cooldowns), [quotas](guides/quotas.md), "
-                "[deadlines](guides/deadlines.md), [messages](guides/messages.md), "
+                "[deadlines](guides/deadlines.md), [async](guides/async.md), [messages](guides/messages.md), "
                 "[managed prompts](guides/messages.md#managed-prompts), "
                 "[structured output](guides/messages.md#structured-output), "
                 "[tokens and caching](guides/tokens-and-caching.md), [errors](guides/errors.md).",
@@ -63,6 +63,11 @@ SECTIONS: Final = (
             Entry(
                 "StreamingResponse",
                 guide="Guide: [streaming](guides/streaming.md).",
+                has_constructor=False,
+            ),
+            Entry(
+                "AsyncStreamingResponse",
+                guide="Guide: [async](guides/async.md#streams).",
                 has_constructor=False,
             ),
             Entry("ParallelResponse"),

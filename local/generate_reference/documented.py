@@ -16,7 +16,19 @@ from local.generate_reference.api_layout import SECTIONS, Entry
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 # Special methods that are part of an interface.
-_SPECIAL: Final = ("__init__", "__iter__", "__enter__", "__exit__", "__add__", "__sub__")
+_SPECIAL: Final = frozenset(
+    (
+        "__init__",
+        "__iter__",
+        "__enter__",
+        "__exit__",
+        "__aiter__",
+        "__aenter__",
+        "__aexit__",
+        "__add__",
+        "__sub__",
+    )
+)
 _KINDS: Final = {property: "property", classmethod: "classmethod", staticmethod: "staticmethod"}
 
 

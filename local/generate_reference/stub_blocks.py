@@ -80,11 +80,12 @@ def _function(name: str, function: Any) -> Iterator[str]:
     parameters = list(_parameters(signature))
     returns = "" if signature.return_annotation is inspect.Signature.empty else signature.return_annotation
     end = f") -> {returns}: ..." if returns else "): ..."
-    line = f"def {name}({', '.join(parameters)}{end}"
+    keyword = "async def" if inspect.iscoroutinefunction(inspect.unwrap(function)) else "def"
+    line = f"{keyword} {name}({', '.join(parameters)}{end}"
     if len(line) + 4 <= _WIDTH:
         yield line
         return
-    yield f"def {name}("
+    yield f"{keyword} {name}("
     yield from (f"    {parameter}," for parameter in parameters)
     yield end
 

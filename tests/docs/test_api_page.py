@@ -21,6 +21,7 @@ import llmmanager.testing
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 STUBS = re.findall(r"^```pyi\n(.*?)^```$", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
 
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 Parameter = tuple[str, str, str | None, Any]
 """Name, kind, annotation and default; `...` is a default that each object creates for itself."""
 
@@ -40,9 +41,9 @@ class Stub:
         return self.node.body if isinstance(self.node, ast.ClassDef) else []
 
     @property
-    def functions(self) -> list[ast.FunctionDef]:
+    def functions(self) -> list[FunctionNode]:
         """The methods and properties that the block shows."""
-        return [member for member in self.body if isinstance(member, ast.FunctionDef)]
+        return [member for member in self.body if isinstance(member, FunctionNode)]
 
     @property
     def fields(self) -> list[ast.AnnAssign]:
@@ -89,7 +90,7 @@ def parameters_of(function: Any) -> list[Parameter]:
     ]
 
 
-def parameters_shown(node: ast.FunctionDef, variables: dict[str, Any]) -> list[Parameter]:
+def parameters_shown(node: FunctionNode, variables: dict[str, Any]) -> list[Parameter]:
     """Return the parameters in the stub of a function, in the form of `parameters_of`."""
     variables = dict(variables)
     code = f"from __future__ import annotations\n{ast.unparse(_undecorated(node))}"
@@ -112,7 +113,7 @@ def fields_shown(stub: Stub) -> list[Parameter]:
     return shown
 
 
-def _undecorated(node: ast.FunctionDef) -> ast.FunctionDef:
+def _undecorated(node: FunctionNode) -> ast.FunctionDef:
     return ast.FunctionDef(**{**dict(ast.iter_fields(node)), "decorator_list": []}, lineno=1, col_offset=0)
 
 
@@ -186,6 +187,8 @@ def test_members_are_shown_as_what_they_are(stub: Stub) -> None:
         kind = type(member).__name__ if isinstance(member, property | classmethod | staticmethod) else None
         decorators = [ast.unparse(decorator) for decorator in function.decorator_list]
         assert decorators == ([kind] if kind else []), function.name
+        is_async = inspect.iscoroutinefunction(inspect.unwrap(raw(stub, function.name)))
+        assert isinstance(function, ast.AsyncFunctionDef) is is_async, function.name
 
 
 @pytest.mark.parametrize(
@@ -211,7 +214,9 @@ def test_a_class_is_shown_with_its_bases_that_are_not_internal(stub: Stub) -> No
     shown = [ast.unparse(base) for base in stub.node.bases]
     internal = {
         "AttemptAccessors",
+        "BaseStreamingResponse",
         "FakeBedrockState",
+        "ManagerCalls",
         "ManagerInformation",
         "RequestParameters",
         "UsageAccessors",

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
@@ -23,9 +22,9 @@ from llmmanager.bedrock.invocation.decision_log import DecisionLog
 from llmmanager.bedrock.invocation.feature_fallback import FeatureFallback
 from llmmanager.bedrock.invocation.feature_table import FeatureClass
 from llmmanager.bedrock.invocation.manager_resources import ManagerResources
-from llmmanager.bedrock.invocation.quota_cost import latency_seconds, reserved_tokens, settled_tokens
+from llmmanager.bedrock.invocation.quota_cost import latency_seconds, settled_tokens
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
-from llmmanager.bedrock.models.deadline import Deadline
+from llmmanager.bedrock.models.deadline import Cancellation, Deadline
 from llmmanager.bedrock.routing.classification import classify
 from llmmanager.bedrock.routing.decision import CREDENTIALS_KINDS, Decision, Kind, Next
 from llmmanager.bedrock.routing.quota_gate import Permit
@@ -56,7 +55,8 @@ class AttemptLoop(Generic[R]):
         send: calls a target.
         operation: "Converse" or "ConverseStream", the operation that `send` calls.
         regions: some of the manager's regions, in this order; None for all.
-        cancelled: ends the call before its next attempt or wait when another thread sets it.
+        cancelled: ends the call before its next attempt or wait when another thread sets it. A
+            `Cancellation` also ends the current wait, and the attempt if it is interrupted.
         patience: how the call waits for quota.
         check: called before each attempt, or None. What it raises ends the call.
 
@@ -98,7 +98,7 @@ class AttemptLoop(Generic[R]):
         )
         self._pacing = CallPacing(
             resources.quotas,
-            partial(_reserved_tokens, self._features),
+            self._features.reserved_tokens,
             longest_wait=resources.timeout if deadline.at == math.inf else math.inf,
             patience=patience,
         )
@@ -190,6 +190,11 @@ class AttemptLoop(Generic[R]):
         """Whether the check before an attempt raised the error."""
         return self._check is not None and self._check.error is error
 
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether another thread has ended the call and closed its connection."""
+        return isinstance(self._cancelled, Cancellation) and self._cancelled.is_interrupted
+
     def response(self, target: ModelAccess, data: dict[str, Any] | None, *, success: bool) -> BedrockResponse:
         """Return the current response of the call, with what the target answered so far."""
         return self.record.response(
@@ -230,6 +235,7 @@ class AttemptLoop(Generic[R]):
             has_other=self._route.can_postpone(target),
             time_left=self._deadline.remaining(),
             streaming=self._streaming,
+            cancelled=self._cancelled,
         ) as turn:
             if not turn.may_call:
                 self._route.postpone(target)
@@ -255,15 +261,19 @@ class AttemptLoop(Generic[R]):
             self._check.run(target, request, body=body, record=self.record, permit=permit)
         # Creating the client, waiting for quota and the check can take long.
         remaining = self._deadline.remaining()
-        if remaining <= 0:
+        if self.is_cancelled or remaining <= 0:
             permit.rejected()
-            raise self._no_answer("the deadline passed before the target could be called")
+            late = "the deadline passed before the target could be called"
+            raise self._no_answer(None if self.is_cancelled else late)
         start = datetime.now(UTC)
         try:
             content = self._send(
                 client, target.invoke_id, body, max(min(self._resources.timeout, remaining), 0.001)
             )
         except Exception as error:
+            if self.is_interrupted:
+                permit.rejected()
+                raise self._interrupted(target, error, start) from error
             decision = self._decision(error)
             if decision.quota is not None:
                 permit.throttled(decision.quota, retry_after=decision.retry_after)
@@ -308,6 +318,13 @@ class AttemptLoop(Generic[R]):
         if decision.kind in CREDENTIALS_KINDS and next_ is Next.OTHER_REGION:
             self._rejecting_regions.add(target.region)
         self._route.record_failure(target, decision, next_)
+
+    def _interrupted(self, target: ModelAccess, error: Exception, start: datetime) -> LLMManagerError:
+        """Record an attempt whose connection was closed. Return the error that ends the call."""
+        decision = Decision(Next.GIVE_UP, Kind.CANCELLED)
+        self.record.add_failure(target, start, error=error, decision=decision)
+        self._log.attempt_failed(target, start, error=error, decision=decision)
+        return self._no_answer()
 
     def _next_after(self, target: ModelAccess, decision: Decision) -> Next:
         """Return where the call goes next. Removes features, adds targets and renews credentials."""
@@ -375,12 +392,3 @@ class AttemptLoop(Generic[R]):
             quota_wait=None if self.is_cancelled else self._route.quota_wait,
             left_out=self._targets.too_expensive,
         )
-
-
-def _reserved_tokens(features: FeatureFallback, target: ModelAccess) -> int:
-    """Return the tokens that Bedrock reserves for the call.
-
-    A function, since a bound method would keep the loop alive.
-    """
-    model = target.model_id
-    return reserved_tokens(features.request(model), features.body(model), model)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 from llmmanager.bedrock.catalog.managed_prompts import is_managed_prompt, without_prompt_fields
 from llmmanager.bedrock.invocation.feature_memory import FeatureMemory, UnsupportedFeature
 from llmmanager.bedrock.invocation.feature_table import (
@@ -13,6 +14,7 @@ from llmmanager.bedrock.invocation.feature_table import (
     public_name,
     without_features,
 )
+from llmmanager.bedrock.invocation.quota_cost import reserved_tokens
 from llmmanager.bedrock.transport import converse_api
 
 # The name of a cache point in an encoded request. In a text, its quotes are escaped.
@@ -72,6 +74,10 @@ class FeatureFallback:
     def request(self, model_id: str) -> Mapping[str, Any]:
         """Return the request for the model, without unsupported features."""
         return self._variant(model_id).request
+
+    def reserved_tokens(self, target: ModelAccess) -> int:
+        """Return the tokens that Bedrock reserves for a call of the target."""
+        return reserved_tokens(self.request(target.model_id), self.body(target.model_id), target.model_id)
 
     def left_out(self, model_id: str) -> tuple[str, ...]:
         """Return the names of the features removed from the model's request."""

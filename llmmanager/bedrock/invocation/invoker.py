@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from functools import partial
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
 from llmmanager.bedrock.invocation.attempt_loop import AttemptLoop
 from llmmanager.bedrock.invocation.manager_resources import ManagerResources
+from llmmanager.bedrock.invocation.targets import Targets
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
-from llmmanager.bedrock.models.deadline import Deadline
+from llmmanager.bedrock.models.call_parameters import CallParameters, check_options, check_type, takes
+from llmmanager.bedrock.models.deadline import Cancellation, Deadline
 from llmmanager.bedrock.models.llm_manager_structures import ResponseValidationConfig
-from llmmanager.bedrock.models.streaming_response import StreamingResponse
 from llmmanager.bedrock.routing.quota_pacing import ONE_CALL, QuotaPatience
 from llmmanager.bedrock.transport import converse_api
-from llmmanager.bedrock.validation.request import ValidRequest
+from llmmanager.bedrock.transport.clients import ClientPool
+from llmmanager.bedrock.validation.request import ValidRequest, build_request
 
 if TYPE_CHECKING:
+    from llmmanager.bedrock.async_calls.async_streaming_response import AsyncStreamingResponse
+    from llmmanager.bedrock.async_calls.call_threads import CallThreads
     from llmmanager.bedrock.invocation.attempt_check import AttemptCheck
+    from llmmanager.bedrock.invocation.stream import AnswerStream
     from llmmanager.bedrock.models.attempt_guard import AttemptGuard
+    from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
+
+R = TypeVar("R")
 
 
 class Invoker:
@@ -47,7 +56,7 @@ class Invoker:
             deadline: when the call must end.
             regions: the regions to use, in this order; None for all regions of the manager.
             validation: the validation of the answer, or None.
-            cancelled: stops the call when it is set.
+            cancelled: ends the call when it is set. See `AttemptLoop`.
             quota_patience: how the call waits when its targets are throttled.
             before_attempt: called before each attempt, or None.
             request_id: the id of the request for `before_attempt`, or None.
@@ -59,7 +68,7 @@ class Invoker:
         loop = AttemptLoop(
             self._resources,
             request,
-            send=converse_api.converse,
+            send=partial(converse_api.converse, cancelled=cancelled),
             operation="Converse",
             deadline=deadline,
             regions=regions,
@@ -84,10 +93,11 @@ class Invoker:
         *,
         deadline: Deadline,
         validation: ResponseValidationConfig | None = None,
+        cancelled: threading.Event | None = None,
         before_attempt: AttemptGuard | None = None,
         request_id: str | None = None,
-    ) -> StreamingResponse:
-        """Send a ConverseStream request and return the stream when its first content has arrived.
+    ) -> AnswerStream:
+        """Send a ConverseStream request and return its events when the first content has arrived.
 
         Raises:
             The exceptions of `converse`.
@@ -98,10 +108,11 @@ class Invoker:
         loop = AttemptLoop(
             self._resources,
             request,
-            send=open_stream,
+            send=partial(open_stream, cancelled=cancelled),
             operation="ConverseStream",
             deadline=deadline,
             check=_check(before_attempt, request_id),
+            cancelled=cancelled,
         )
         validate = None
         if validation is not None:
@@ -109,13 +120,12 @@ class Invoker:
 
             validate = partial(validated, validation)
         try:
-            stream = AnswerStream(
+            return AnswerStream(
                 loop, request.fields, deadline=deadline, timeout=self._resources.timeout, validate=validate
             )
         except BaseException:
             loop.count()
             raise
-        return StreamingResponse(stream)
 
 
 def _check(guard: AttemptGuard | None, request_id: str | None) -> AttemptCheck | None:
@@ -126,3 +136,206 @@ def _check(guard: AttemptGuard | None, request_id: str | None) -> AttemptCheck |
     from llmmanager.bedrock.invocation.attempt_check import AttemptCheck
 
     return AttemptCheck(guard, request_id)
+
+
+class ManagerCalls:
+    """The calls of a manager: their requests, and the methods that await them in an event loop.
+
+    Attributes that `LLMManager` sets: the invoker, the targets, the clients and the defaults of requests.
+    """
+
+    _invoker: Invoker
+    _targets: Targets
+    _clients: ClientPool
+    _default_inference_config: dict[str, Any]
+
+    @takes(CallParameters)
+    async def aconverse(self, call: CallParameters) -> BedrockResponse:
+        """Send a request and return the response, without blocking the event loop.
+
+        The arguments and exceptions are those of `converse`. Cancelling the task ends waits and retries, and
+        closes the connection.
+        """
+        limit = Deadline.from_value(call.deadline)
+        return await self._on_thread(partial(self._converse, call, limit), limit)
+
+    @takes(CallParameters)
+    async def aconverse_stream(self, call: CallParameters) -> AsyncStreamingResponse:
+        """Send a request and return the response as a stream for `async for`.
+
+        The method returns, or raises, as `converse_stream` does. Cancelling the task closes the connection.
+        """
+        limit = Deadline.from_value(call.deadline)
+        return await self._stream_on_thread(partial(self._answer_stream, call, limit), limit)
+
+    async def aconverse_with_request(
+        self,
+        request: BedrockConverseRequest,
+        response_validation_config: ResponseValidationConfig | None = None,
+        *,
+        regions: Sequence[str] | None = None,
+        deadline: float | Deadline | None = None,
+        before_attempt: AttemptGuard | None = None,
+    ) -> BedrockResponse:
+        """Send a request object as `aconverse` does. The arguments are those of `converse_with_request`."""
+        limit = Deadline.from_value(deadline)
+
+        def send(cancelled: Cancellation) -> BedrockResponse:
+            return self._converse_request(
+                request,
+                response_validation_config,
+                regions=regions,
+                deadline=limit,
+                cancelled=cancelled,
+                before_attempt=before_attempt,
+            )
+
+        return await self._on_thread(send, limit)
+
+    async def aconverse_stream_with_request(
+        self,
+        request: BedrockConverseRequest,
+        *,
+        deadline: float | Deadline | None = None,
+        before_attempt: AttemptGuard | None = None,
+    ) -> AsyncStreamingResponse:
+        """Send a request object as `aconverse_stream` does. See `converse_stream_with_request`."""
+        limit = Deadline.from_value(deadline)
+        connect = partial(self._answer_stream_of, request, limit, before_attempt)
+        return await self._stream_on_thread(connect, limit)
+
+    def _converse(
+        self, call: CallParameters, deadline: Deadline, cancelled: threading.Event | None = None
+    ) -> BedrockResponse:
+        check_options(call.response_validation_config, call.before_attempt)
+        return self._invoker.converse(
+            self._build_request(vars(call)),
+            deadline=deadline,
+            validation=call.response_validation_config,
+            cancelled=cancelled,
+            before_attempt=call.before_attempt,
+        )
+
+    def _answer_stream(
+        self, call: CallParameters, deadline: Deadline, cancelled: threading.Event | None = None
+    ) -> AnswerStream:
+        check_options(call.response_validation_config, call.before_attempt)
+        return self._invoker.converse_stream(
+            self._build_request(vars(call), stream=True),
+            deadline=deadline,
+            validation=call.response_validation_config,
+            cancelled=cancelled,
+            before_attempt=call.before_attempt,
+        )
+
+    def _answer_stream_of(
+        self,
+        request: BedrockConverseRequest,
+        deadline: Deadline,
+        before_attempt: AttemptGuard | None,
+        cancelled: threading.Event | None = None,
+    ) -> AnswerStream:
+        check_options(None, before_attempt)
+        return self._invoker.converse_stream(
+            self._valid_request(request, stream=True),
+            deadline=deadline,
+            cancelled=cancelled,
+            before_attempt=before_attempt,
+            request_id=request.request_id,
+        )
+
+    async def _on_thread(self, send: Callable[[Cancellation], R], deadline: Deadline) -> R:
+        """Return the result of a call that runs on a thread."""
+        from llmmanager.bedrock.async_calls.thread_call import on_thread
+
+        return await on_thread(self._call_threads, send, deadline=deadline)
+
+    async def _stream_on_thread(
+        self, connect: Callable[[Cancellation], AnswerStream], deadline: Deadline
+    ) -> AsyncStreamingResponse:
+        """Return a stream that is read on a thread."""
+        from llmmanager.bedrock.async_calls.async_streaming_response import open_stream
+
+        return await open_stream(self._call_threads, connect, deadline=deadline)
+
+    @cached_property
+    def _call_threads(self) -> CallThreads:
+        from llmmanager.bedrock.async_calls.call_threads import CallThreads
+
+        return CallThreads(self._clients.max_connections)
+
+    def _converse_request(
+        self,
+        request: BedrockConverseRequest,
+        validation: ResponseValidationConfig | None,
+        *,
+        regions: Sequence[str] | None,
+        deadline: Deadline,
+        cancelled: threading.Event | None,
+        before_attempt: AttemptGuard | None,
+    ) -> BedrockResponse:
+        check_type("regions", regions, Sequence)
+        check_options(validation, before_attempt)
+        return self._send(
+            request,
+            validation,
+            regions=regions,
+            deadline=deadline,
+            cancelled=cancelled,
+            before_attempt=before_attempt,
+        )
+
+    def _send(
+        self,
+        request: BedrockConverseRequest,
+        validation: ResponseValidationConfig | None,
+        *,
+        regions: Sequence[str] | None,
+        deadline: Deadline,
+        cancelled: threading.Event | None,
+        quota_patience: QuotaPatience = ONE_CALL,
+        before_attempt: AttemptGuard | None,
+    ) -> BedrockResponse:
+        """Send a request object. The other arguments are valid."""
+        return self._invoker.converse(
+            self._valid_request(request),
+            deadline=deadline,
+            regions=regions,
+            validation=validation,
+            cancelled=cancelled,
+            quota_patience=quota_patience,
+            before_attempt=before_attempt,
+            request_id=request.request_id,
+        )
+
+    def _valid_request(self, request: BedrockConverseRequest, *, stream: bool = False) -> ValidRequest:
+        """Return the valid request of a request object. One that was validated before is trusted."""
+        from llmmanager.bedrock.models.parallel_structures import (
+            BedrockConverseRequest,
+            ValidatedConverseRequest,
+        )
+
+        if not isinstance(request, BedrockConverseRequest):
+            raise ConfigurationError(
+                f"request must be a BedrockConverseRequest (got {type(request).__name__})",
+                {"request": type(request).__name__},
+            )
+        skipped_models = None
+        if isinstance(request, ValidatedConverseRequest) and request.model_ids == self._targets.model_ids:
+            skipped_models = request.skipped_models
+        return self._build_request(request.to_converse_args(), stream=stream, skipped_models=skipped_models)
+
+    def _build_request(
+        self,
+        parameters: Mapping[str, Any],
+        *,
+        stream: bool = False,
+        skipped_models: Mapping[str, Sequence[str]] | None = None,
+    ) -> ValidRequest:
+        return build_request(
+            parameters,
+            model_ids=self._targets.model_ids,
+            default_inference_config=self._default_inference_config,
+            stream=stream,
+            skipped_models=skipped_models,
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -59,9 +60,18 @@ class OpenStream:
         self._raw.close()
 
 
-def open_stream(client: Any, invoke_id: str, body: bytes, read_timeout: float) -> OpenStream:
+def open_stream(
+    client: Any,
+    invoke_id: str,
+    body: bytes,
+    read_timeout: float,
+    *,
+    cancelled: threading.Event | None = None,
+) -> OpenStream:
     """Call ConverseStream and wait for its first content."""
-    return OpenStream(converse_api.converse_stream(client, invoke_id, body, read_timeout))
+    return OpenStream(
+        converse_api.converse_stream(client, invoke_id, body, read_timeout, cancelled=cancelled)
+    )
 
 
 class AnswerStream:
@@ -105,7 +115,7 @@ class AnswerStream:
                 yield from self._events_of_one_target()
                 return
             except Exception as error:
-                if self._closed:
+                if self._closed or self._loop.is_interrupted:
                     # Another thread closed the connection.
                     return
                 if self._message.ended:

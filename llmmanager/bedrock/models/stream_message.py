@@ -77,7 +77,7 @@ class StreamMessage:
     def warnings(self) -> list[str]:
         """One message for each kind of content that `response()` leaves out."""
         left_out = [
-            kind for index in self._unknown if not self._is_whole(index) for kind in self._kinds(index)
+            kind for index in list(self._unknown) if not self._is_whole(index) for kind in self._kinds(index)
         ]
         return [
             f"the answer contains an unknown content type ({kind}), which was left out: its parts cannot be "

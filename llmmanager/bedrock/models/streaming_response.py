@@ -30,52 +30,12 @@ class StreamSource(Protocol):
         """Milliseconds from the call to the first content, or None."""
 
 
-class StreamingResponse:
-    """A streamed answer, as `LLMManager.converse_stream` returns it: an iterator over chunks of text (str).
-
-    `events()` iterates over Bedrock's events instead. A stream can be iterated once. The connection is closed
-    at the end of the stream, when the caller stops iterating, by `close()`, and at the end of a `with` block.
-    Iterating does not raise: an interrupted stream that cannot be continued ends early, with `success` False
-    and the error in `get_last_error()`. Members with the name of a member of `BedrockResponse` have the same
-    meaning, for the stream so far.
-    """
+class BaseStreamingResponse:
+    """A streamed answer so far, with the fields and methods of `BedrockResponse`."""
 
     def __init__(self, source: StreamSource) -> None:
         self._source = source
-        self._events = iter(source)
         self._texts: list[str] = []
-
-    def __iter__(self) -> Iterator[str]:
-        for event in self.events():
-            if text := text_of(event):
-                yield text
-
-    def events(self) -> Iterator[Event]:
-        """Yield Bedrock's events.
-
-        These are `messageStart`, `contentBlockStart`, `contentBlockDelta`, `contentBlockStop`, `messageStop`
-        and `metadata`.
-        """
-        try:
-            for event in self._events:
-                if text := text_of(event):
-                    self._texts.append(text)
-                yield event
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """Close the connection and end the stream. The content received so far stays available."""
-        self._source.close()
-        self._events = iter(())
-
-    def __enter__(self) -> StreamingResponse:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def get_response(self) -> BedrockResponse:
         """Return the response received so far. It is complete when the stream has ended."""
@@ -135,12 +95,6 @@ class StreamingResponse:
         """Return the text received so far."""
         return "".join(self._texts)
 
-    def get_full_content(self) -> str:
-        """Read the stream to its end and return all text."""
-        for _ in self.events():
-            pass
-        return self.get_content()
-
     def get_content_parts(self) -> list[str]:
         """Return the text chunks received so far."""
         return list(self._texts)
@@ -196,3 +150,56 @@ class StreamingResponse:
     def get_validation_errors(self) -> list[dict[str, Any]]:
         """As in `BedrockResponse`."""
         return self.get_response().get_validation_errors()
+
+
+class StreamingResponse(BaseStreamingResponse):
+    """A streamed answer, as `LLMManager.converse_stream` returns it: an iterator over chunks of text (str).
+
+    `events()` iterates over Bedrock's events instead. A stream can be iterated once. The connection is closed
+    at the end of the stream, when the caller stops iterating, by `close()`, and at the end of a `with` block.
+    Iterating does not raise: an interrupted stream that cannot be continued ends early, with `success` False
+    and the error in `get_last_error()`. Members with the name of a member of `BedrockResponse` have the same
+    meaning, for the stream so far.
+    """
+
+    def __init__(self, source: StreamSource) -> None:
+        super().__init__(source)
+        self._events = iter(source)
+
+    def __iter__(self) -> Iterator[str]:
+        for event in self.events():
+            if text := text_of(event):
+                yield text
+
+    def events(self) -> Iterator[Event]:
+        """Yield Bedrock's events.
+
+        These are `messageStart`, `contentBlockStart`, `contentBlockDelta`, `contentBlockStop`, `messageStop`
+        and `metadata`.
+        """
+        try:
+            for event in self._events:
+                if text := text_of(event):
+                    self._texts.append(text)
+                yield event
+        finally:
+            self.close()
+
+    def get_full_content(self) -> str:
+        """Read the stream to its end and return all text."""
+        for _ in self.events():
+            pass
+        return self.get_content()
+
+    def close(self) -> None:
+        """Close the connection and end the stream. The content received so far stays available."""
+        self._source.close()
+        self._events = iter(())
+
+    def __enter__(self) -> StreamingResponse:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

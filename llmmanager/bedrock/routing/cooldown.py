@@ -117,10 +117,18 @@ class Cooldowns:
         self.record_failure((ALL, region), Decision(Next.OTHER_REGION, Kind.ACCESS, scope=ErrorScope.REGION))
 
     def turn(
-        self, target: Target, *, has_other: bool, time_left: float, streaming: bool = False
+        self,
+        target: Target,
+        *,
+        has_other: bool,
+        time_left: float,
+        streaming: bool = False,
+        cancelled: threading.Event | None = None,
     ) -> TargetTurn:
         """Wait until the target may be called, if necessary. See `Probes.turn`."""
-        turn = self._probes.turn(target, has_other=has_other, time_left=time_left, streaming=streaming)
+        turn = self._probes.turn(
+            target, has_other=has_other, time_left=time_left, streaming=streaming, cancelled=cancelled
+        )
         if turn.is_probe and self._store is not None and self._probes.is_model_denied(target.model_id):
             self.refresh(READ_BEFORE_PROBE_SECONDS)
             if has_other and self.is_cooling(target, streaming=streaming):

@@ -46,6 +46,8 @@ class Kind(Enum):
     CREDENTIALS = "credentials"
     EXPIRED_CREDENTIALS = "expired_credentials"
     CONFIGURATION = "configuration"
+    CANCELLED = "cancelled"
+    """The caller cancelled the call, which closed the connection."""
 
 
 class ErrorScope(Enum):

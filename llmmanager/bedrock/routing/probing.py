@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 
 from llmmanager.bedrock.forks import after_fork
+from llmmanager.bedrock.models.deadline import Cancellation, waking
 from llmmanager.bedrock.routing.decision import Decision, Kind
 from llmmanager.bedrock.routing.keys import Key, Target, key_of, keys_of
 
@@ -23,7 +24,13 @@ _DENIALS = frozenset({Kind.ACCESS, Kind.MODEL, Kind.ACCESS_METHOD, Kind.CREDENTI
 class _Probe:
     target: Target
     started: float
-    ended: threading.Event = field(default_factory=threading.Event)
+    ended: Cancellation = field(default_factory=Cancellation)
+
+    def wait(self, seconds: float, cancelled: threading.Event | None) -> None:
+        """Wait until the probe has ended, or `cancelled` is set."""
+        turn = threading.Event()
+        with self.ended.waking(turn), waking(cancelled, turn):
+            turn.wait(seconds)
 
 
 class Probes:
@@ -92,7 +99,13 @@ class Probes:
                 self._denied[key] = target.model_id
 
     def turn(
-        self, target: Target, *, has_other: bool, time_left: float, streaming: bool = False
+        self,
+        target: Target,
+        *,
+        has_other: bool,
+        time_left: float,
+        streaming: bool = False,
+        cancelled: threading.Event | None = None,
     ) -> TargetTurn:
         """Wait until the target may be called, if necessary.
 
@@ -100,6 +113,7 @@ class Probes:
             has_other: whether the call has another target to try first.
             time_left: seconds that the call has left.
             streaming: whether the call is ConverseStream.
+            cancelled: ends the wait.
 
         Returns:
             A context manager for the call. On exit, the outcome of the call is recorded.
@@ -117,9 +131,9 @@ class Probes:
             if has_other and self.is_denied(target, streaming=streaming):
                 return TargetTurn.try_others_first(self)
             seconds = min(until, running.started + self._patience) - self._clock()
-            if seconds <= 0:
+            if seconds <= 0 or (cancelled is not None and cancelled.is_set()):
                 return self._no_wait
-            running.ended.wait(seconds)
+            running.wait(seconds, cancelled)
             if has_other and self.is_denied(target, streaming=streaming):
                 return TargetTurn.try_others_first(self)
 

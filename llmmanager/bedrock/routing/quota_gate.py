@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from types import TracebackType
 
+from llmmanager.bedrock.models.deadline import waking
 from llmmanager.bedrock.routing.decision import QuotaUnit
 from llmmanager.bedrock.routing.quota_meter import Charge, QuotaLimit, UsageWindow
 from llmmanager.bedrock.routing.throttle_check import ThrottleCheck
@@ -208,22 +209,30 @@ class QuotaGate:
             waiter = _Waiter(priority, reserve, self._arrivals, tokens, since=started)
             insort(self._waiters, waiter, key=attrgetter("priority", "reserve", "order"))
         try:
-            while not (cancelled is not None and cancelled.is_set()):
-                now = self._clock()
-                with self._lock:
-                    first = self._waiters[0] is waiter
-                    if first and (permit := self._admit(tokens, reserve)):
-                        return permit
-                    pause = self._seconds_until_chance(tokens, reserve, now) if first else _POLL_SECONDS
-                if now >= until:
-                    return None
-                waiter.turn.wait(min(max(pause, 0.0005), until - now, _POLL_SECONDS))
-                waiter.turn.clear()
-            return None
+            with waking(cancelled, waiter.turn):
+                return self._wait_for_turn(waiter, until, cancelled)
         finally:
             with self._lock:
                 self._waiters.remove(waiter)
                 self._wake_first()
+
+    def _wait_for_turn(
+        self, waiter: _Waiter, until: float, cancelled: threading.Event | None
+    ) -> Permit | None:
+        while not (cancelled is not None and cancelled.is_set()):
+            now = self._clock()
+            with self._lock:
+                first = self._waiters[0] is waiter
+                if first and (permit := self._admit(waiter.tokens, waiter.reserve)):
+                    return permit
+                pause = _POLL_SECONDS
+                if first:
+                    pause = self._seconds_until_chance(waiter.tokens, waiter.reserve, now)
+            if now >= until:
+                return None
+            waiter.turn.wait(min(max(pause, 0.0005), until - now, _POLL_SECONDS))
+            waiter.turn.clear()
+        return None
 
     def expected_wait(self, tokens: int, *, reserve: float = 0.0) -> float:
         """Return the expected wait of a new call in seconds."""

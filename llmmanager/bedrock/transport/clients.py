@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_SECONDS = 3.0
 SHORT_CONNECT_TIMEOUT_SECONDS = 0.5
-MAX_CONNECTIONS = 128
+MAX_CONNECTIONS = 512
 
 
 class ClientPool:
@@ -38,7 +38,7 @@ class ClientPool:
     ) -> None:
         self._auth = auth_config or AuthConfig()
         self._timeout = timeout
-        self._max_connections = max_connections
+        self.max_connections = max_connections
         self._start_empty()
         after_fork(self, ClientPool._start_empty)
 
@@ -103,13 +103,19 @@ class ClientPool:
         """Close every connection. The pool can be used again afterwards."""
         with self._lock:
             clients, self._clients = self._clients, {}
-        for client in clients.values():
-            client.close()
+        if clients:
+            from llmmanager.bedrock.transport.connections import close_client
+
+            for client in clients.values():
+                close_client(client)
 
     def _new_client(self, service: str, region: str, connect: float) -> Any:
+        from llmmanager.bedrock.transport.connections import make_interruptible
+
         try:
             session = self._ensured_session()
             client = session.create_client(service, region_name=region, config=self._config(connect))
+            make_interruptible(client)
             if has_api_key(self._auth) or session.get_credentials() is not None:
                 return client
         except Exception as error:
@@ -141,7 +147,7 @@ class ClientPool:
         return Config(
             connect_timeout=min(connect, self._timeout),
             read_timeout=self._timeout,
-            max_pool_connections=self._max_connections,
+            max_pool_connections=self.max_connections,
             retries={"total_max_attempts": 1, "mode": "standard"},
             # The request is already validated: see request_validation.
             parameter_validation=False,

@@ -9,6 +9,7 @@ from typing import Any
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import RequestValidationError
 from llmmanager.bedrock.exceptions.safe_errors import without_credentials
 from llmmanager.bedrock.models.answer_content import without_blank_text
+from llmmanager.bedrock.models.deadline import Cancellation
 from llmmanager.bedrock.transport.json_body import json_body
 
 _OPERATIONS = ("Converse", "ConverseStream")
@@ -18,13 +19,19 @@ _JSON_ERRORS = (TypeError, ValueError, RecursionError)
 
 
 class _Pending(threading.local):
-    """Body and read timeout of the thread's current call, for the event handler."""
+    """The thread's current call: body and read timeout for the event handler, and what interrupts it."""
 
     body: bytes = b"{}"
     read_timeout: float = 60.0
+    cancellation: Cancellation | None = None
 
 
 _pending = _Pending()
+
+
+def current_cancellation() -> Cancellation | None:
+    """Return what interrupts the thread's current call, or None."""
+    return _pending.cancellation
 
 
 def encode(request: Mapping[str, Any]) -> bytes:
@@ -43,18 +50,27 @@ def encode(request: Mapping[str, Any]) -> bytes:
         raise RequestValidationError(f"the request is invalid: {'; '.join(problems)}", problems) from error
 
 
-def converse(client: Any, invoke_id: str, body: bytes, read_timeout: float) -> dict[str, Any]:
+def converse(
+    client: Any,
+    invoke_id: str,
+    body: bytes,
+    read_timeout: float,
+    *,
+    cancelled: threading.Event | None = None,
+) -> dict[str, Any]:
     """Call Converse and return its response without botocore's metadata and blank text blocks.
 
     Args:
         invoke_id: the id of a model or inference profile.
         body: the result of `encode`.
         read_timeout: maximum wait for data in seconds.
+        cancelled: a `Cancellation`, which can close the connection; other events have no effect.
 
     Raises:
         botocore.exceptions.ClientError, BotoCoreError: the call failed.
     """
-    response = _call(client, client.converse, invoke_id, body, read_timeout)
+    _pending.body, _pending.read_timeout = body, read_timeout
+    response = _call(client, client.converse, invoke_id, cancelled)
     response.pop("ResponseMetadata", None)
     if not response.get("output"):
         raise _incomplete_response()
@@ -64,14 +80,23 @@ def converse(client: Any, invoke_id: str, body: bytes, read_timeout: float) -> d
     return response
 
 
-def converse_stream(client: Any, invoke_id: str, body: bytes, read_timeout: float) -> Any:
+def converse_stream(
+    client: Any,
+    invoke_id: str,
+    body: bytes,
+    read_timeout: float,
+    *,
+    cancelled: threading.Event | None = None,
+) -> Any:
     """Call ConverseStream and return its event stream. Arguments and errors are those of `converse`."""
-    return _call(client, client.converse_stream, invoke_id, body, read_timeout)["stream"]
-
-
-def _call(client: Any, operation: Any, invoke_id: str, body: bytes, read_timeout: float) -> dict[str, Any]:
-    _attach(client)
     _pending.body, _pending.read_timeout = body, read_timeout
+    return _call(client, client.converse_stream, invoke_id, cancelled)["stream"]
+
+
+def _call(client: Any, operation: Any, invoke_id: str, cancelled: threading.Event | None) -> dict[str, Any]:
+    """Call the operation with the thread's pending body and read timeout."""
+    _attach(client)
+    _pending.cancellation = cancelled if isinstance(cancelled, Cancellation) else None
     try:
         response: dict[str, Any] = operation(modelId=invoke_id)
     except Exception as error:
@@ -80,7 +105,7 @@ def _call(client: Any, operation: Any, invoke_id: str, body: bytes, read_timeout
             raise
         raise shown from None
     finally:
-        _pending.body = b"{}"
+        _pending.body, _pending.cancellation = b"{}", None
     return response
 
 

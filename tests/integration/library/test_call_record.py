@@ -533,9 +533,11 @@ def test_a_server_may_be_silent_for_the_timeout_or_what_the_deadline_leaves(
     allowed: list[float] = []
     converse = converse_api.converse
 
-    def remembering(client: Any, invoke_id: str, body: bytes, read_timeout: float) -> dict[str, Any]:
+    def remembering(
+        client: Any, invoke_id: str, body: bytes, read_timeout: float, **options: Any
+    ) -> dict[str, Any]:
         allowed.append(read_timeout)
-        return converse(client, invoke_id, body, 30.0)
+        return converse(client, invoke_id, body, 30.0, **options)
 
     monkeypatch.setattr(converse_api, "converse", remembering)
     manager = make_manager(timeout=7.0)

@@ -64,6 +64,7 @@ class Call:
         self.requests: list[Mapping[str, Any]] = []
         self.lost: list[Exception] = []
         self.counted = 0
+        self.is_interrupted = False
 
     def answer(self) -> TargetAnswer[OpenStream]:
         if not self._waiting:
