@@ -106,7 +106,7 @@ class Conversation:
             return []
         answered = {
             block["toolResult"]["toolUseId"]
-            for message in self._messages[turns[-1] + 1 :]
+            for message in self._messages[turns[-1] :]  # Bedrock adds the results of its own tools
             for block in message["content"]
             if "toolResult" in block
         }
@@ -168,10 +168,14 @@ class Conversation:
             RequestValidationError: the last turn alone does not fit. The conversation does not change.
         """
 
-        def fits(messages: list[Message]) -> bool:
+        def measured(messages: list[Message]) -> tuple[int, int]:
             counted = count(messages, self._system or None, self._tool_config)
             limit = _limit(counted, answer_tokens) if max_input_tokens is None else max_input_tokens
-            return _number(counted) <= limit
+            return _number(counted), limit
+
+        def fits(messages: list[Message]) -> bool:
+            tokens, limit = measured(messages)
+            return tokens <= limit
 
         if not self._messages or fits(self._messages):
             return 0
@@ -181,7 +185,8 @@ class Conversation:
             middle = (low + high) // 2
             low, high = (low, middle) if fits(candidates[middle]) else (middle + 1, high)
         if low == len(candidates):
-            problem = "messages: the last turn has more input tokens than the limit"
+            tokens, limit = measured(candidates[-1] if candidates else self._messages)
+            problem = f"messages: must have at most {limit} input tokens (the last turn has {tokens})"
             raise RequestValidationError(problem, [problem])
         removed = len(self._messages) - len(candidates[low])
         self._messages = candidates[low]

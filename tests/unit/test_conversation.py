@@ -65,7 +65,7 @@ def test_the_oldest_turns_are_removed_and_what_stays_is_valid_and_fits(
 
     last_turn = history([turns[-1]], with_answer=with_answer)
     if sizes(last_turn, True, None) > limit:
-        with pytest.raises(RequestValidationError, match="the last turn"):
+        with pytest.raises(RequestValidationError, match=f"at most {limit} input tokens"):
             conversation.trim(count, max_input_tokens=limit)
         assert conversation.messages == before
         return
@@ -144,3 +144,8 @@ def test_given_messages_do_not_change() -> None:
     conversation.messages.clear()
     assert given == [user({"text": "Hi"})]
     assert conversation.messages == [user({"text": "Hi"}, {"text": "there"})]
+
+
+def test_a_tool_that_bedrock_has_run_is_not_open() -> None:
+    conversation = Conversation(None, [user({"text": "Hi"}), assistant(CALL, RESULT, {"text": "19"})])
+    assert conversation.get_open_tool_uses() == []
