@@ -7,8 +7,6 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import cache
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from lambdas.contract import Metric
 from lambdas.shared import clients
 from lambdas.shared.function_log import logger
@@ -20,12 +18,10 @@ from lambdas.usage.budget_table import budget_table
 from lambdas.usage.caller import Caller
 from lambdas.usage.lease import Allowance, Lease, new_lease
 from lambdas.usage.ledger import Ledger
-from lambdas.usage.period_limit import PeriodSpending, period_limits
-from lambdas.usage.thresholds import report_thresholds
+from lambdas.usage.period_limit import period_limits
 from lambdas.usage.transaction import UsageTableUnavailable
 from lambdas.usage.usage_counts import UsageCounts
 from lambdas.usage.usage_rows import UsageRows, attempt_counts, lost_call_rows, unconfirmed, usage_rows
-from lambdas.usage.usage_table import UsageTable
 from llmmanager import BedrockResponse, RequestValidationError
 from llmmanager.bedrock.models.attempt_guard import PlannedAttempt
 
@@ -128,7 +124,9 @@ class CallSpending:
             self._ledger.reserve(self._lease)
         except BudgetExceeded as error:
             self._lease = lease
-            self._report([error.spending], is_refused=True)
+            from lambdas.usage.thresholds import report_thresholds
+
+            report_thresholds(self._ledger.client, self._ledger.table, [error.spending], is_refused=True)
             raise
         except UsageTableUnavailable:
             if lease is None:
@@ -163,15 +161,10 @@ class CallSpending:
         except UsageTableUnavailable as error:
             _report_unrecorded(rows, error)
             return
-        try:
-            spending = UsageTable(self._ledger.client, self._ledger.table).spending(lease.limits)
-        except (BotoCoreError, ClientError, UsageTableUnavailable) as error:
-            logger.warning("budget thresholds not read", extra={"error_type": type(error).__name__})
-            return
-        self._report(spending)
+        # Imported here, since few callers have budgets.
+        from lambdas.usage.thresholds import report_spending
 
-    def _report(self, spending: Sequence[PeriodSpending], *, is_refused: bool = False) -> None:
-        report_thresholds(self._ledger.client, self._ledger.table, spending, is_refused=is_refused)
+        report_spending(self._ledger.client, self._ledger.table, lease.limits)
 
 
 def _allowance(counts: UsageCounts) -> Allowance:

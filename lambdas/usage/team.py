@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-from lambdas.api_keys.key_request import NAME_RULE, is_name
 from lambdas.shared.settings import team_callers
 from lambdas.usage.caller import UNKNOWN, Caller
 from llmmanager.json_format.codec import InvalidRequest
@@ -25,6 +24,9 @@ def with_team(caller: Caller, team: Any) -> Caller:
     """
     if team is None:
         return caller
+    # Imported here, to keep cold starts of requests without a team short.
+    from lambdas.api_keys.key_request import NAME_RULE, is_name
+
     if not isinstance(team, str) or not is_name(team):
         raise InvalidRequest([f"{TEAM}: must be {NAME_RULE}"])
     if caller.id != UNKNOWN and not any(_matches(caller.id, pattern) for pattern in team_callers()):

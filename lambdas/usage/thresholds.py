@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.api_keys.api_key import format_time
 from lambdas.contract import DetailType, Metric
@@ -15,12 +17,29 @@ from lambdas.shared.event_bus import publish
 from lambdas.shared.function_log import logger
 from lambdas.shared.metrics import put_metrics
 from lambdas.usage.money import dollars
-from lambdas.usage.period_limit import PeriodSpending
+from lambdas.usage.period_limit import PeriodLimit, PeriodSpending
+from lambdas.usage.transaction import UsageTableUnavailable
 from lambdas.usage.usage_items import mark_reported, unmark_reported
+from lambdas.usage.usage_table import UsageTable
 
 THRESHOLDS: Final = (80, 100)
 """In percent of the limit. 100 % is also reached when the budget does not allow a call."""
 _PAUSE_SECONDS: Final = 30.0
+
+
+def report_spending(client: Any, table: str, limits: Sequence[PeriodLimit]) -> None:
+    """Read what is spent in the periods of limits, and report thresholds. It never raises.
+
+    Args:
+        client: a DynamoDB client of botocore.
+        table: name of the usage table.
+    """
+    try:
+        spending = UsageTable(client, table).spending(limits)
+    except (BotoCoreError, ClientError, UsageTableUnavailable) as error:
+        logger.warning("budget thresholds not read", extra={"error_type": type(error).__name__})
+        return
+    report_thresholds(client, table, spending)
 
 
 def report_thresholds(
