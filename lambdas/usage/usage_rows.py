@@ -26,7 +26,7 @@ def usage_rows(response: BedrockResponse, caller: Caller, planned: Plans) -> Usa
             no bounds.
 
     Returns:
-        The rows; none if no model was called.
+        The rows with counts. A model that only rejected the request has none.
     """
     attempts = response.attempts
     rows: defaultdict[UsageKey, UsageCounts] = defaultdict(UsageCounts)
@@ -37,7 +37,7 @@ def usage_rows(response: BedrockResponse, caller: Caller, planned: Plans) -> Usa
         last = _last_attempt(attempts, response.model_used)
         request = UsageCounts(requests=1, failures=int(not response.success))
         rows[_key(caller, last.model_id, last.start_time)] += request
-    return rows
+    return {key: counts for key, counts in rows.items() if counts != UsageCounts()}
 
 
 def lost_call_rows(caller: Caller, planned: Plans, *, now: datetime) -> UsageRows:

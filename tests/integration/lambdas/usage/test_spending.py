@@ -153,6 +153,17 @@ def test_throttled_attempts_cost_nothing_and_reserve_nothing_more(
     assert accounts.total() == replace(billed(), requests=1)
 
 
+def test_a_failover_to_another_model_is_counted_at_that_model(
+    accounts: Accounts, fake_bedrock: FakeBedrock
+) -> None:
+    fake_bedrock.add_fault(Fault(error="ThrottlingException", model="amazon.nova-micro-v1:0"))
+    for budgets in ([LARGE], []):
+        send(make_manager("Nova Micro", "Nova Lite"), accounts.call(*budgets))
+    ((key, counts),) = accounts.rows().items()
+    assert (key.model, counts.requests, counts.cost) == ("amazon.nova-lite-v1:0", 2, 2 * COST)
+    assert accounts.spending(LARGE)[0].committed == COST
+
+
 def test_a_lost_answer_counts_at_its_upper_bound(
     accounts: Accounts, fake_bedrock: FakeBedrock, billed: Billed
 ) -> None:
