@@ -2,7 +2,7 @@
 
 | pk | sk | content |
 | --- | --- | --- |
-| `spent#<scope>:<name>` | `day:2026-12-01` or `month:2026-12` | ``committed`: nano-dollars spent or reserved; `reserved`; `reported_80`: the limit for which 80 % was reported |
+| `spent#<scope>:<name>` | `day:2026-12-01` or `month:2026-12` | `committed`: nano-dollars spent or reserved; `reserved`; `reported_80`: the limit for which 80 % was reported |
 | `lease#<day>` | id of the lease | a reservation: `cost` in nano-dollars, tokens, who reserved it, in which periods, and `lost_at` |
 | `usage#<day>` | JSON list of team, caller, key and model, and of a number for a spare row | the counts of `UsageCounts` |
 

@@ -21,6 +21,8 @@ from tests.benchmarks.table import print_figures
 INSTALLED = Path(boto3.__file__).parent.parent
 # The catalog of all configured regions, before the first answer.
 FIRST_READS = 1
+# Requests of `lambda_process.py beside-boto3` that are not measured.
+WARM_UP_CALLS = 20
 
 
 def figures(*, short: bool) -> list[Figure]:
@@ -52,11 +54,11 @@ def warm(function: HttpFunction, *, calls: int) -> list[Figure]:
             note="the handler's time minus that of boto3's converse() just after it; median",
         ),
         Figure(
-            what="warm: reads of the table after the first answer",
-            value=sum(after.values()) - sum(before.values()) - FIRST_READS,
+            what="warm: calls of DynamoDB for a request",
+            value=(sum(after.values()) - sum(before.values()) - FIRST_READS) / (calls + WARM_UP_CALLS),
             unit="calls",
-            bar=0,
-            note=f"over {calls} requests; the catalog is read once, before the first answer",
+            bar=2,
+            note=f"over {calls} requests: budgets are read before the call, and usage is written after it",
         ),
     ]
 

@@ -56,6 +56,7 @@ class HttpFunction:
             "LLMMANAGER_REGIONS": json.dumps(REGIONS),
             "LLMMANAGER_TABLE": TABLE,
             "LLMMANAGER_KEY_TABLE": KEY_TABLE,
+            "LLMMANAGER_USAGE_TABLE": "usage",
             "LLMMANAGER_BUCKET": "benchmark",
             "LLMMANAGER_INPUT_BUCKETS": "[]",
             "LLMMANAGER_WORKER_CONCURRENCY": "8",
