@@ -1,7 +1,7 @@
 """`python -m tests.benchmarks.fake_table`: a DynamoDB on loopback, which counts its calls.
 
-It has the operations that the functions use on the catalog's table and on the table of API keys, as far as
-they use them. The items of all tables are in one dictionary. A call takes very little time, so that
+It has the operations that the functions use on the tables of the catalog, of API keys and of usage, as far
+as they use them. The items of all tables are in one dictionary. A call takes very little time, so that
 benchmarks measure the functions.
 """
 
@@ -53,14 +53,25 @@ class _Handler(BaseHTTPRequestHandler):
         found = [self.items[key] for key in keys if key in self.items]
         return {"Responses": {table: found}, "UnprocessedKeys": {}}
 
-    def TransactWriteItems(self, request: _Item) -> _Item:
-        """Accept the usage of a call, which no benchmark reads."""
-        return {}
-
     def Query(self, request: _Item) -> _Item:
         (value,) = request["ExpressionAttributeValues"].values()
         wanted = value["S"]
         return {"Items": [item for key, item in self.items.items() if key[0] == wanted]}
+
+    def TransactWriteItems(self, request: _Item) -> _Item:
+        """Run all writes. A failed condition is an error of the benchmark, so that it is not measured."""
+        writes = [next(iter(write.items())) for write in request["TransactItems"]]
+        for _, write in writes:
+            if not _is_met(write, self.items.get(_key(write.get("Item") or write["Key"]))):
+                raise ValueError(f"the condition of a write is not met: {write}")
+        for action, write in writes:
+            if action == "Put":
+                self.items[_key(write["Item"])] = write["Item"]
+            elif action == "Delete":
+                del self.items[_key(write["Key"])]
+            else:
+                _update(self.items.setdefault(_key(write["Key"]), dict(write["Key"])), write)
+        return {}
 
     def _send(self, answer: object) -> None:
         body = json.dumps(answer).encode()
@@ -69,6 +80,40 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+
+def _is_met(write: _Item, item: _Item | None) -> bool:
+    """Whether one of the conditions that " OR " separates is met. A write without a condition is met."""
+    condition = write.get("ConditionExpression")
+    return condition is None or any(_holds(part, write, item or {}) for part in condition.split(" OR "))
+
+
+def _holds(condition: str, write: _Item, item: _Item) -> bool:
+    if condition.startswith("attribute_not_exists("):
+        return _name(condition.partition("(")[2].rstrip(")"), write) not in item
+    name, operator, value = condition.split()
+    compare = {"=": int.__eq__, "<=": int.__le__}[operator]
+    stored = item.get(_name(name, write))
+    return stored is not None and compare(int(stored["N"]), int(_value(value, write)["N"]))
+
+
+def _update(item: _Item, write: _Item) -> None:
+    """Run an expression with ADD for numbers and, after it, SET."""
+    added, _, set_ = write["UpdateExpression"].removeprefix("ADD ").partition(" SET ")
+    for part in added.split(", "):
+        name, value = (read(text, write) for read, text in zip((_name, _value), part.split(), strict=True))
+        item[name] = {"N": str(int(item.get(name, {"N": "0"})["N"]) + int(value["N"]))}
+    for part in filter(None, set_.split(", ")):
+        name, value = part.split(" = ")
+        item[_name(name, write)] = _value(value, write)
+
+
+def _name(text: str, write: _Item) -> Any:
+    return write.get("ExpressionAttributeNames", {}).get(text, text)
+
+
+def _value(text: str, write: _Item) -> Any:
+    return write["ExpressionAttributeValues"][text]
 
 
 def _key(item: _Item) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ import boto3
 
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.http_function import HttpFunction, http_function
+from tests.benchmarks.lambda_process import WARM_UP
 from tests.benchmarks.table import print_figures
 
 # boto3 as its users have it.
@@ -22,7 +23,6 @@ INSTALLED = Path(boto3.__file__).parent.parent
 # The catalog of all configured regions, before the first answer.
 FIRST_READS = 1
 # Requests of `lambda_process.py beside-boto3` that are not measured.
-WARM_UP_CALLS = 20
 
 
 def figures(*, short: bool) -> list[Figure]:
@@ -30,6 +30,7 @@ def figures(*, short: bool) -> list[Figure]:
     with http_function() as function:
         return [
             *warm(function, calls=20 if short else 500),
+            *budgeted(function, calls=20 if short else 500),
             cold(function, rounds=1 if short else 11, compiled=True),
             cold(function, rounds=1 if short else 11, compiled=False),
             byte_code(function, rounds=1 if short else 11),
@@ -54,13 +55,47 @@ def warm(function: HttpFunction, *, calls: int) -> list[Figure]:
             note="the handler's time minus that of boto3's converse() just after it; median",
         ),
         Figure(
-            what="warm: calls of DynamoDB for a request",
-            value=(sum(after.values()) - sum(before.values()) - FIRST_READS) / (calls + WARM_UP_CALLS),
-            unit="calls",
+            what="warm: DynamoDB requests for an answer",
+            value=(sum(after.values()) - sum(before.values()) - FIRST_READS) / (calls + WARM_UP),
+            unit="requests",
             bar=2,
-            note=f"over {calls} requests: budgets are read before the call, and usage is written after it",
+            parts=per_answer(before, after, answers=calls + WARM_UP),
+            note="one read of the budgets before the call, and one write of the usage after the answer; the "
+            "catalog is read once, before the first answer",
         ),
     ]
+
+
+def budgeted(function: HttpFunction, *, calls: int) -> list[Figure]:
+    """A warm handler for a caller with a budget and for one without, in the same process, in turn."""
+    before = function.table_calls()
+    rounds = function.run("budgeted", str(calls))
+    after = function.table_calls()
+    writes = after["TransactWriteItems"] - before.get("TransactWriteItems", 0)
+    answers = calls + WARM_UP
+    return [
+        Figure(
+            what="warm: time that a budget adds to a request",
+            value=1000 * statistics.median(turn[0]["seconds"] - turn[1]["seconds"] for turn in rounds),
+            unit="ms",
+            parts=medians(
+                {"with budget": [turn[0] for turn in rounds], "without": [turn[1] for turn in rounds]}
+            ),
+            note="one more write and one more read; this DynamoDB answers at once, AWS's within milliseconds",
+        ),
+        Figure(
+            what="warm: DynamoDB writes for a budgeted answer",
+            value=writes / answers - 1,
+            unit="writes",
+            bar=2,
+            note="a reservation and its settlement; without a budget, one write",
+        ),
+    ]
+
+
+def per_answer(before: Mapping[str, int], after: Mapping[str, int], *, answers: int) -> dict[str, float]:
+    """Requests by operation for one answer."""
+    return {name: (count - before.get(name, 0)) / answers for name, count in sorted(after.items())}
 
 
 def cold(function: HttpFunction, *, rounds: int, compiled: bool) -> Figure:

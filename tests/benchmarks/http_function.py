@@ -17,6 +17,7 @@ from typing import Any
 
 from infra.byte_code import compile_modules
 from infra.lambda_asset import build_asset
+from lambdas.usage.budget import NANO_PER_USD
 from llmmanager.bedrock.catalog.dynamodb_store import DynamoDBStore
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
 from tests.benchmarks.fake import Fake, fake_bedrock
@@ -26,6 +27,8 @@ MODELS = ["Nova Lite", "Nova Micro", "Claude Haiku 4.5"]
 REGIONS = ["us-east-1", "us-west-2", "eu-central-1"]
 TABLE = "catalog"
 KEY_TABLE = "keys"
+USAGE_TABLE = "usage"
+BUDGETED_CALLER = "arn:aws:iam::123456789012:user/budgeted"
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class HttpFunction:
             "LLMMANAGER_REGIONS": json.dumps(REGIONS),
             "LLMMANAGER_TABLE": TABLE,
             "LLMMANAGER_KEY_TABLE": KEY_TABLE,
-            "LLMMANAGER_USAGE_TABLE": "usage",
+            "LLMMANAGER_USAGE_TABLE": USAGE_TABLE,
             "LLMMANAGER_BUCKET": "benchmark",
             "LLMMANAGER_INPUT_BUCKETS": "[]",
             "LLMMANAGER_WORKER_CONCURRENCY": "8",
@@ -136,7 +139,15 @@ def table_client(table: str) -> Any:
 
 
 def _fill(table: str) -> None:
-    """Write the catalog as a refresh would."""
+    """Write the catalog as a refresh would, and a large budget of one caller."""
     store, snapshot = DynamoDBStore(TABLE, client=table_client(table)), load_snapshot()
     for region in REGIONS:
         store.save(replace(snapshot[region], refreshed_at=datetime.now(UTC)))
+    item = {
+        "pk": {"S": "budgets"},
+        "sk": {"S": f"caller:{BUDGETED_CALLER}"},
+        "month": {"N": str(1_000_000 * NANO_PER_USD)},
+        "updated": {"S": "2026-12-01T00:00:00.000Z"},
+        "updated_by": {"S": "benchmark"},
+    }
+    table_client(table).put_item(TableName=USAGE_TABLE, Item=item)

@@ -5,6 +5,7 @@
     lambda_process.py FOLDER first                  from before the handler's import to its first answer
     lambda_process.py FOLDER first-of-boto3         the same call with boto3 alone
     lambda_process.py FOLDER beside-boto3 CALLS     a warm handler and boto3's converse() in turn
+    lambda_process.py FOLDER budgeted CALLS         a warm handler for a caller with a budget, and one without
 
 FOLDER is what modules are imported from. What was measured is written to stdout, one JSON document a line;
 what the function logs is thrown away.
@@ -18,6 +19,8 @@ from types import SimpleNamespace
 
 MODEL_ID = "amazon.nova-lite-v1:0"
 QUESTION = "What is the capital of France?"
+# Calls of each side before those that are measured.
+WARM_UP = 20
 CONTEXT = SimpleNamespace(
     function_name="benchmark",
     memory_limit_in_mb=1024,
@@ -37,7 +40,8 @@ def main():
         "serve-boto3": lambda: serve(boto3_asker()),
         "first": lambda: [timed(lambda: ask_handler(QUESTION))],
         "first-of-boto3": lambda: [timed(lambda: boto3_asker()(QUESTION))],
-        "beside-boto3": beside_boto3,
+        "beside-boto3": lambda calls: in_turn(ask_handler, boto3_asker(), calls=int(calls)),
+        "budgeted": lambda calls: in_turn(ask_with_budget, ask_handler, calls=int(calls)),
     }
     for result in commands[command](*arguments):
         results.write(json.dumps(result) + "\n")
@@ -55,15 +59,18 @@ def serve(ask):
         yield {"started": started, "error": error, **taken}
 
 
-def beside_boto3(calls):
-    sides = (ask_handler, boto3_asker())
-    for ask in sides * 20:
+def in_turn(*sides, calls):
+    for ask in sides * WARM_UP:
         ask(QUESTION)
-    for _ in range(int(calls)):
+    for _ in range(calls):
         yield [timed(lambda: ask(QUESTION)) for ask in sides]  # noqa: B023
 
 
-def ask_handler(question):
+def ask_with_budget(question):
+    ask_handler(question, user="budgeted")
+
+
+def ask_handler(question, user="benchmark"):
     from lambdas.http_api.handler import handler
 
     event = {
@@ -72,7 +79,7 @@ def ask_handler(question):
         "headers": {"Content-Type": "application/json"},
         "body": json.dumps({"messages": messages(question)}),
         "isBase64Encoded": False,
-        "requestContext": {"identity": {"userArn": "arn:aws:iam::123456789012:user/benchmark"}},
+        "requestContext": {"identity": {"userArn": f"arn:aws:iam::123456789012:user/{user}"}},
     }
     answer = handler(event, CONTEXT)
     if answer["statusCode"] != 200:
