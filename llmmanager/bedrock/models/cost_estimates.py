@@ -86,13 +86,15 @@ class FileCostEstimate:
 
     Attributes:
         records: the number of records.
-        rejected_lines: the number of lines that are not records.
+        rejected_lines: the number of lines that are not valid records. They are not priced.
         models: the cost for each model of the manager.
+        problems: the problems of the first rejected lines.
     """
 
     records: int
     rejected_lines: int
     models: tuple[ModelCost, ...]
+    problems: tuple[str, ...] = ()
 
     @property
     def usd(self) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections import defaultdict
@@ -19,9 +18,12 @@ from llmmanager.bedrock.quota_capacity import QuotaCapacity
 from llmmanager.bedrock.tokens.request_cost import UNPRICED, check_output_tokens, price
 from llmmanager.bedrock.tokens.typical_tokens import request_tokens
 from llmmanager.bedrock.validation.request import CONVERSE_FIELDS
+from llmmanager.json_format.codec import InvalidRequest, decode_record
+from llmmanager.json_format.json_text import InvalidJson, parse
+from llmmanager.json_format.text_encoding import without_byte_order_mark
 
 _PROMPT = "the texts of managed prompts are unknown"
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_MAX_PROBLEMS = 10
 
 
 def file_cost(
@@ -50,15 +52,19 @@ def file_cost(
         by_model[target.model_id].append(target)
     totals = {model_id: _Total() for model_id in by_model}
     records = rejected = 0
-    for line in _lines(lines):
-        request = _request(line)
-        if request is None:
+    problems: list[str] = []
+    for number, line in _lines(lines):
+        try:
+            request = _request(line, resources.targets.model_ids)
+        except (InvalidJson, InvalidRequest) as error:
             rejected += 1
+            if len(problems) < _MAX_PROBLEMS:
+                problems.append(f"line {number}: {error}")
             continue
         records += 1
         request["inferenceConfig"] = {**defaults, **request.get("inferenceConfig", {})}
         tokens = request_tokens(request)
-        tier = str(request.get("serviceTier", {}).get("type"))
+        tier = request.get("serviceTier", {}).get("type", "default")
         for model_id, total in totals.items():
             output = max_output_tokens(request, model_id) if output_tokens is None else output_tokens
             total.add(tokens, output, tier)
@@ -66,7 +72,7 @@ def file_cost(
         _model_cost(resources, by_model[model_id], total, records=records)
         for model_id, total in totals.items()
     )
-    return FileCostEstimate(records, rejected, tuple(costs))
+    return FileCostEstimate(records, rejected, tuple(costs), tuple(problems))
 
 
 class _Total:
@@ -129,35 +135,26 @@ def _part(amount: float | None, share: float) -> float | None:
     return None if amount is None else amount * share
 
 
-def _lines(lines: str | os.PathLike[str] | Iterable[str | bytes]) -> Iterator[bytes]:
-    """Yield the lines of a file that are not blank."""
+def _lines(lines: str | os.PathLike[str] | Iterable[str | bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines of a file that are not blank, with their numbers from 1."""
     if isinstance(lines, str | os.PathLike):
         with open(lines, "rb") as file:
             yield from _lines(file)
         return
     if isinstance(lines, bytes) or not isinstance(lines, Iterable):
         raise ConfigurationError(f"lines must be a path or an iterable of lines (got {type(lines).__name__})")
-    for line in lines:
-        encoded = line.encode() if isinstance(line, str) else line
-        text = encoded.removeprefix(_BYTE_ORDER_MARK).strip()
+    for number, line in enumerate(lines, start=1):
+        text = without_byte_order_mark(line.encode() if isinstance(line, str) else line).strip()
         if text:
-            yield text
+            yield number, text
 
 
-def _request(line: bytes) -> dict[str, Any] | None:
-    """Return the Converse request of a record with its media in base64; None for another line."""
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    given = record.get("modelInput", record) if isinstance(record, Mapping) else None
-    if not isinstance(given, Mapping):
-        return None
-    names = CONVERSE_FIELDS | {field: field for field in CONVERSE_FIELDS.values()}
-    request = {names[name]: value for name, value in given.items() if name in names and value is not None}
-    objects = ("inferenceConfig", "serviceTier", "toolConfig", "outputConfig")
-    if not all(isinstance(request.get(name, {}), Mapping) for name in objects):
-        return None
-    max_tokens = request.get("inferenceConfig", {}).get("maxTokens", 1)
-    is_valid = isinstance(max_tokens, int) and max_tokens >= 1
-    return request if is_valid and isinstance(request.get("messages"), str | list) else None
+def _request(line: bytes, model_ids: tuple[str, ...]) -> dict[str, Any]:
+    """Return the Converse request of a record.
+
+    Raises:
+        InvalidJson, InvalidRequest: the line is not a record that one of the models accepts.
+    """
+    record = decode_record(parse(line), default_id="record", model_ids=model_ids)
+    values = {field: getattr(record, name) for name, field in CONVERSE_FIELDS.items()}
+    return {field: value for field, value in values.items() if value is not None}

@@ -14,7 +14,7 @@ _AROUND_NAME = 4
 
 
 def request_tokens(request: Mapping[str, Any]) -> float:
-    """Return the typical number of input tokens of a Converse request. Media are bytes or base64."""
+    """Return the typical number of input tokens of a Converse request."""
     output = (request.get("outputConfig") or {}).get("textFormat")
     parts = (request.get("toolConfig"), request.get("system"), request.get("messages"), output)
     return sum(typical_tokens(part) for part in parts if part is not None)
@@ -39,6 +39,4 @@ def _member_tokens(name: str, value: Any) -> float:
     source = value.get("source") if isinstance(value, Mapping) else None
     if name in MEDIA_TOKENS and isinstance(source, Mapping):
         return MEDIA_TOKENS[name]
-    if name == "document" and isinstance(source, Mapping) and isinstance(source.get("bytes"), str):
-        return min(len(source["bytes"]) * 3 / 4 / BYTES_PER_TOKEN, MAX_DOCUMENT_TOKENS)
     return (len(name) + _AROUND_NAME) / BYTES_PER_TOKEN + typical_tokens(value)

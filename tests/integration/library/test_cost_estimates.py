@@ -200,10 +200,13 @@ def test_lines_that_are_not_records_are_counted_and_not_priced(make_manager: Mak
         '{"messages": "a", "inferenceConfig": 5}',
         '{"messages": "a", "inferenceConfig": {"maxTokens": 0}}',
         '{"messages": "a", "serviceTier": "flex"}',
+        '{"messages": "a", "unknown": 1}',
         "[" * 100_000,
     ]
     estimate = make_manager().estimate_file_cost([*rejected, line("a", inferenceConfig={"maxTokens": 1})])
     assert (estimate.records, estimate.rejected_lines) == (1, len(rejected))
+    assert [problem.partition(":")[0] for problem in estimate.problems] == [f"line {n}" for n in range(1, 11)]
+    assert estimate.problems[3].startswith("line 4: modelInput: must be an object")
     assert estimate.models[0].output_tokens == 1
 
 
@@ -223,13 +226,16 @@ def test_each_record_has_the_price_of_its_service_tier(make_manager: MakeManager
 
 def test_media_in_base64_are_not_counted_as_text(make_manager: MakeManager) -> None:
     def tokens(kind: str, size: int) -> int:
-        block = {kind: {"format": "png", "name": "a", "source": {"bytes": "A" * size}}}
+        file_format = {"image": "png", "document": "pdf"}[kind]
+        block = {kind: {"format": file_format, "source": {"bytes": "A" * size}}}
+        if kind == "document":
+            block[kind]["name"] = "a"
         content = [{"role": "user", "content": [{"text": "a"}, block]}]
         record = json.dumps({"modelInput": {"messages": content}})
         return make_manager().estimate_file_cost([record]).models[0].input_tokens
 
-    assert tokens("image", 4_000_000) == tokens("image", 400) == pytest.approx(1600, abs=30)
-    assert tokens("document", 4_000_000) == pytest.approx(50_000, abs=50)
+    assert tokens("image", 40_000) == tokens("image", 400) == pytest.approx(1600, abs=30)
+    assert tokens("document", 400_000) == pytest.approx(50_000, abs=50)
 
 
 def test_known_quotas_tell_how_long_the_file_takes(make_manager: MakeManager) -> None:

@@ -38,6 +38,7 @@ UNNEEDED = {
     "llmmanager.bedrock.models.attempt_guard",
     "llmmanager.bedrock.models.converse_types",
     "llmmanager.bedrock.models.parallel_structures",
+    "llmmanager.bedrock.tokens",
     "llmmanager.bedrock.models.request_parts",
     "llmmanager.bedrock.models.response_codec",
     "llmmanager.bedrock.models.stop_reasons",
