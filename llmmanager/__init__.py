@@ -29,6 +29,13 @@ if TYPE_CHECKING:
         RegionDistributionError,
         RequestIdCollisionError,
     )
+    from llmmanager.bedrock.exceptions.structured_output_errors import (
+        InvalidAnswerError,
+        RefusedAnswerError,
+        StructuredOutputError,
+        ToolCallError,
+        TruncatedAnswerError,
+    )
     from llmmanager.bedrock.models.answer_parts import (
         CacheDetail,
         Citation,
@@ -64,6 +71,7 @@ if TYPE_CHECKING:
         ParallelProcessingConfig,
         ParallelResponse,
     )
+    from llmmanager.bedrock.models.parsed_response import ParsedResponse
     from llmmanager.bedrock.models.request_parts import build_cache_point, build_json_schema_output_config
     from llmmanager.bedrock.models.stop_reasons import (
         StopReasonCategory,
@@ -73,6 +81,7 @@ if TYPE_CHECKING:
     from llmmanager.bedrock.models.streaming_response import StreamingResponse
     from llmmanager.bedrock.models.token_count import InputTokenCount
     from llmmanager.bedrock.pricing import estimate_cost
+    from llmmanager.bedrock.structured.parsing import structured_output
     from llmmanager.conversation import Conversation
     from llmmanager.llm_manager import LLMManager
     from llmmanager.message_builder import (
@@ -161,8 +170,17 @@ _EXPORTS = {
         "ParallelProcessingConfig",
         "ParallelResponse",
     ),
+    f"{_MODELS}.parsed_response": ("ParsedResponse",),
     f"{_MODELS}.streaming_response": ("StreamingResponse",),
     f"{_MODELS}.token_count": ("InputTokenCount",),
+    "llmmanager.bedrock.structured.parsing": ("structured_output",),
+    f"{_EXCEPTIONS}.structured_output_errors": (
+        "InvalidAnswerError",
+        "RefusedAnswerError",
+        "StructuredOutputError",
+        "ToolCallError",
+        "TruncatedAnswerError",
+    ),
     f"{_EXCEPTIONS}.llm_manager_exceptions": (
         "AuthenticationError",
         "ConfigurationError",
@@ -208,6 +226,7 @@ __all__ = [
     "GuardContentQualifierEnum",
     "ImageFormatEnum",
     "InputTokenCount",
+    "InvalidAnswerError",
     "LLMManager",
     "LLMManagerError",
     "LoadBalancingStrategy",
@@ -221,9 +240,11 @@ __all__ = [
     "ParallelProcessingConfig",
     "ParallelProcessingError",
     "ParallelResponse",
+    "ParsedResponse",
     "PlannedAttempt",
     "QuotaExceededError",
     "ReasoningContent",
+    "RefusedAnswerError",
     "RegionDistributionError",
     "RequestAttempt",
     "RequestIdCollisionError",
@@ -238,9 +259,12 @@ __all__ = [
     "StopReasonClassifier",
     "StopReasonEnum",
     "StreamingResponse",
+    "StructuredOutputError",
     "TargetCost",
+    "ToolCallError",
     "ToolResultStatusEnum",
     "ToolUse",
+    "TruncatedAnswerError",
     "UnifiedModelManager",
     "ValidationResult",
     "VideoFormatEnum",
@@ -251,6 +275,7 @@ __all__ = [
     "create_user_message",
     "estimate_cost",
     "get_block_type",
+    "structured_output",
 ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
 from llmmanager.bedrock.invocation.invoker import Invoker, ManagerCalls
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from llmmanager.bedrock.models.attempt_guard import AttemptGuard
+    from llmmanager.bedrock.models.call_keywords import CallKeywords, Messages
     from llmmanager.bedrock.models.converse_types import (
         InferenceConfiguration,
         Message,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     )
     from llmmanager.bedrock.models.cost_estimates import CostEstimate, FileCostEstimate
     from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
+    from llmmanager.bedrock.models.parsed_response import ParsedResponse, T
     from llmmanager.bedrock.models.token_count import InputTokenCount
     from llmmanager.bedrock.tokens.token_counter import TokenCounter
 
@@ -183,6 +185,36 @@ class LLMManager(ManagerCalls, ManagerInformation):
         continuation ends the stream.
         """
         return StreamingResponse(self._answer_stream(call, Deadline.from_value(call.deadline)))
+
+    @overload
+    def parse(
+        self, messages: Messages, schema: type[T], **call: Unpack[CallKeywords]
+    ) -> ParsedResponse[T]: ...
+
+    @overload
+    def parse(
+        self, messages: Messages, schema: Mapping[str, Any], **call: Unpack[CallKeywords]
+    ) -> ParsedResponse[dict[str, Any]]: ...
+
+    def parse(self, messages: Any, schema: Any, **call: Any) -> ParsedResponse[Any]:
+        """Send a request and return an answer that follows a schema, as an instance of a type.
+
+        The schema is sent in the form that each model supports. An answer that does not follow it is
+        requested again, with the reason, as often as the response validation says; without one, twice.
+
+        Args:
+            messages: as in `converse`.
+            schema: a dataclass, a TypedDict, a pydantic model, or a JSON schema of an object.
+            call: the other arguments of `converse`. The response validation gets the parsed response.
+
+        Raises:
+            StructuredOutputError: no answer follows the schema. The subclass is the reason.
+            ConfigurationError: the schema is invalid or not supported.
+            LLMManagerError: as in `converse`.
+        """
+        from llmmanager.bedrock.structured.parsing import parse
+
+        return parse(self.converse, messages, schema, call)
 
     def converse_with_request(
         self,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lambdas.shared.json_schema import schema_problems, violations
 from lambdas.shared.linear_regex import InvalidPattern, LinearRegex
 from llmmanager import BedrockResponse, ResponseValidationConfig, ValidationResult
+from llmmanager.bedrock.structured.json_schema import schema_problems, violations
 from llmmanager.json_format.codec import InvalidRequest
 from llmmanager.json_format.json_text import InvalidJson, parse
 
@@ -85,7 +85,7 @@ class _AnswerValidator:
             value = parse(text)
         except InvalidJson as error:
             return f"jsonSchema: the answer is {error}"
-        violation = next(violations(value, self._rules["jsonSchema"]), None)
+        violation = next(violations(value, self._rules["jsonSchema"], patterns=LinearRegex), None)
         return violation and f"jsonSchema: {violation}"
 
 
@@ -101,7 +101,7 @@ def _problems(rules: Mapping[str, Any]) -> list[str]:
     if "pattern" in rules:
         problems += _pattern_problems(rules["pattern"])
     if "jsonSchema" in rules:
-        problems += schema_problems(rules["jsonSchema"], f"{FIELD}.jsonSchema")
+        problems += schema_problems(rules["jsonSchema"], f"{FIELD}.jsonSchema", patterns=LinearRegex)
     return problems
 
 

@@ -6,18 +6,13 @@ library's feature fallback.
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
 from llmmanager.bedrock.catalog.model_table import model_data
+from llmmanager.bedrock.structured.native_support import base_id
 
 ReasoningKind = Literal["adaptive", "budget", "nova", "openai", "none"]
 """How the effort of reasoning is set. "none": the model does not reason, or its effort cannot be set."""
-
-_PROVIDERS = (
-    r"amazon|anthropic|deepseek|google|meta|minimax|mistral|moonshot|moonshotai|nvidia|openai|qwen|zai"
-)
-_BASE_ID = re.compile(rf"(?:{_PROVIDERS})\.\S+")
 
 # AWS's page "Extended thinking". Later models than these have adaptive thinking.
 _BUDGET = (
@@ -30,38 +25,6 @@ _BUDGET = (
     "anthropic.claude-opus-4-5",
 )
 _WITHOUT_THINKING = ("anthropic.claude-3", "anthropic.claude-v", "anthropic.claude-instant")
-
-# AWS's page "Get validated JSON results from models", and models that only support this form. Other models
-# reject `outputConfig.textFormat`, some of them although they support the same feature elsewhere.
-_STRUCTURED_OUTPUT = (
-    "anthropic.claude-haiku-4-5",
-    "anthropic.claude-haiku-5-5",
-    "anthropic.claude-opus-4-5",
-    "anthropic.claude-opus-4-6",
-    "anthropic.claude-sonnet-4-5",
-    "anthropic.claude-sonnet-5-5",
-    "deepseek.v3-",
-    "google.gemma-3-12b",
-    "google.gemma-3-27b",
-    "minimax.minimax-m2",
-    "mistral.magistral-small",
-    "mistral.ministral-3",
-    "mistral.mistral-large-3",
-    "mistral.voxtral",
-    "moonshot.kimi-k2",
-    "nvidia.nemotron-nano",
-    "openai.gpt-oss",
-    "qwen.qwen3-235b",
-    "qwen.qwen3-32b",
-    "qwen.qwen3-coder",
-    "qwen.qwen3-next",
-)
-
-
-def base_id(model_id: str) -> str:
-    """Return a model's id without the prefix of a profile or an ARN; another text unchanged."""
-    found = _BASE_ID.search(model_id)
-    return found[0] if found else model_id
 
 
 def is_claude(model_id: str) -> bool:
@@ -79,11 +42,6 @@ def reasoning_kind(model_id: str) -> ReasoningKind:
     if model.startswith("amazon.nova-2"):
         return "nova"
     return "openai" if model.startswith("openai.") else "none"
-
-
-def has_structured_output(model_id: str) -> bool:
-    """Whether the model is known to accept a JSON schema in `outputConfig`."""
-    return base_id(model_id).startswith(_STRUCTURED_OUTPUT)
 
 
 def rejects_temperature_with_top_p(model_id: str) -> bool:

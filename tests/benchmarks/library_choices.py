@@ -38,8 +38,8 @@ from botocore.validate import ParamValidator
 
 from infra.lambda_asset import build_asset, locked_distributions
 from lambdas.shared import metrics
-from lambdas.shared.json_schema import schema_problems, violations
 from llmmanager.batch_files.id_set import IdSet
+from llmmanager.bedrock.structured.json_schema import schema_problems, violations
 from llmmanager.bedrock.transport.event_parser import ParserFactory
 from llmmanager.bedrock.validation.request_validation import validate_request
 from llmmanager.json_format import json_text

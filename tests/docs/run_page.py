@@ -56,7 +56,8 @@ def run_page(page: Path) -> None:
     for example in examples_of(page):
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             # The empty lines make a traceback show the line of the page.
-            exec(compile("\n" * example.line + example.code, str(page), "exec"), variables)
+            code = compile("\n" * example.line + example.code, str(page), "exec", dont_inherit=True)
+            exec(code, variables)
             call_tests(variables)
         if example.output is not None:
             same = doctest.OutputChecker().check_output(example.output, printed.getvalue(), doctest.ELLIPSIS)

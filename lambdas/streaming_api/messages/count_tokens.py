@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from lambdas.shared.function_log import logger
 from lambdas.streaming_api.messages.request import MessagesRequest
-from lambdas.streaming_api.model_features import base_id
 from llmmanager.bedrock.models.token_count import InputTokenCount
+from llmmanager.bedrock.structured.native_support import base_id
 from llmmanager.bedrock.tokens.token_counter import TokenCounter
 from llmmanager.bedrock.transport.clients import ClientPool
 from llmmanager.bedrock.validation.request import build_request

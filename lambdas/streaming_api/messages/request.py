@@ -23,12 +23,13 @@ from lambdas.streaming_api.messages.output_format import read_output_format
 from lambdas.streaming_api.messages.request_fields import MESSAGES_FIELDS
 from lambdas.streaming_api.messages.thinking import read_thinking, thinking_fields
 from lambdas.streaming_api.messages.tool_fields import ignored_tool_fields, read_tools
-from lambdas.streaming_api.model_features import base_id, is_claude
+from lambdas.streaming_api.model_features import is_claude
 from lambdas.streaming_api.request_metadata import request_metadata
 from lambdas.streaming_api.requested_models import requested_models
 from lambdas.streaming_api.tool_names import changed_names
 from lambdas.streaming_api.tools import RequestedTools, one_tool_call_fields
 from lambdas.streaming_api.turns import as_turns, tools_as_text
+from llmmanager.bedrock.structured.native_support import base_id
 
 # Anthropic's tiers, and those of Bedrock as an extension.
 _SERVICE_TIERS = {

@@ -167,8 +167,12 @@ class AttemptLoop(Generic[R]):
         self, request: Mapping[str, Any], *, supported_by: Callable[[ModelAccess], bool]
     ) -> None:
         """Send another request from now on, and only to targets that support it."""
-        self._features.replace_request(request)
+        self.change_request(request)
         self._route.keep_only(supported_by)
+
+    def change_request(self, request: Mapping[str, Any]) -> None:
+        """Send another request from now on."""
+        self._features.replace_request(request)
 
     def wait(self, seconds: float) -> bool:
         """Sleep. Return False if the call was cancelled or the wait would pass its deadline."""

@@ -9,7 +9,15 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from llmmanager.bedrock.invocation.parameter_edits import Check, Edit, Request, without_member
+from llmmanager.bedrock.invocation.parameter_edits import (
+    AnswerTool,
+    Check,
+    Edit,
+    Request,
+    answer_tool_as_instruction,
+    has_answer_tool,
+    without_member,
+)
 
 Block = Mapping[str, Any]
 
@@ -138,12 +146,20 @@ drop_moved_media = change_blocks(
 
 
 def has_tools(request: Request) -> bool:
-    """Whether the request contains tools, tool uses or tool results."""
-    return "toolConfig" in request or any("toolUse" in b or "toolResult" in b for b in blocks(request))
+    """Whether the request contains tools other than an answer tool, tool uses or tool results."""
+    tools = request.get("toolConfig", {}).get("tools", ())
+    return not all(isinstance(tool, AnswerTool) for tool in tools) or any(
+        "toolUse" in block or "toolResult" in block for block in blocks(request)
+    )
 
 
 def drop_tools(request: Request) -> Request:
-    """Remove the tools. Earlier tool uses and results become text: Converse rejects them without tools."""
+    """Remove the tools. Earlier tool uses and results become text: Converse rejects them without tools.
+
+    An answer tool becomes an instruction.
+    """
+    if has_answer_tool(request):
+        request = answer_tool_as_instruction(request)
     return change_content(lambda content: [new for block in content for new in _tool_block_as_text(block)])(
         without_member(request, "toolConfig")
     )
@@ -175,7 +191,9 @@ def has_strict_tools(request: Request) -> bool:
 def drop_strict(request: Request) -> Request:
     """Remove `strict` from every tool."""
     tools = [
-        {**tool, "toolSpec": without_member(tool["toolSpec"], "strict")} if "toolSpec" in tool else tool
+        {**tool, "toolSpec": without_member(tool["toolSpec"], "strict")}
+        if "strict" in tool.get("toolSpec", ())
+        else tool
         for tool in _tools(request)
     ]
     return {**request, "toolConfig": {**request["toolConfig"], "tools": tools}}

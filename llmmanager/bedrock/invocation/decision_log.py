@@ -37,8 +37,12 @@ class DecisionLog:
         self._failed = None
 
     def feature_dropped(self, target: ModelAccess, features: tuple[str, ...]) -> None:
-        """Log that the target is called again without unsupported features."""
-        _log.info("%s is called again without %s", _named(target), ", ".join(features))
+        """Log that the target is called again without unsupported features.
+
+        Without any, the schema of the answer is sent in another form.
+        """
+        change = f"without {', '.join(features)}" if features else "with the answer's schema in another form"
+        _log.info("%s is called again %s", _named(target), change)
 
     def attempt_failed(
         self, target: ModelAccess, start: datetime, *, error: Exception, decision: Decision

@@ -9,11 +9,13 @@ from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 from llmmanager.bedrock.catalog.managed_prompts import is_managed_prompt, without_prompt_fields
 from llmmanager.bedrock.invocation.feature_memory import FeatureMemory, UnsupportedFeature
 from llmmanager.bedrock.invocation.feature_table import (
+    Feature,
     FeatureClass,
     find_feature,
     public_name,
     without_features,
 )
+from llmmanager.bedrock.invocation.parameter_edits import schema_format
 from llmmanager.bedrock.invocation.quota_cost import reserved_tokens
 from llmmanager.bedrock.transport import converse_api
 
@@ -43,7 +45,8 @@ class FeatureFallback:
         memory: unsupported features of the models, from earlier calls of the manager.
         request: a valid Converse request. It is not changed.
         operation: "Converse" or "ConverseStream".
-        enabled: False sends every feature to every model.
+        enabled: False sends every feature to every model. The schema of an answer still gets a form that the
+            model accepts.
         prompt_cache: whether cache points are placed for each model.
     """
 
@@ -81,7 +84,7 @@ class FeatureFallback:
 
     def left_out(self, model_id: str) -> tuple[str, ...]:
         """Return the names of the features removed from the model's request."""
-        return tuple(dict.fromkeys(public_name(key) for key in self._variant(model_id).left_out))
+        return tuple(dict.fromkeys(public_name(key) for key in self._left_out(model_id)))
 
     def warnings(self, model_id: str, answer: Mapping[str, Any] | None = None) -> list[str]:
         """Return a warning for each feature removed from the model's request, and for unused cache points.
@@ -90,7 +93,7 @@ class FeatureFallback:
             answer: the model's Converse response, if there is one.
         """
         variant = self._variant(model_id)
-        found = ((key, find_feature(key)) for key in variant.left_out)
+        found = ((key, find_feature(key)) for key in self._left_out(model_id))
         removed = [
             f"{model_id} does not accept {public_name(key)}: {feature.replacement}"
             for key, feature in found
@@ -115,15 +118,13 @@ class FeatureFallback:
             The class of the feature. None if no feature is removed: the request contains none of them, the
             feature must not be removed, or fallback is disabled.
         """
-        if not self._enabled:
-            return None
         sent = self._variant(model_id).request
         rejected = self._rejected.get(model_id, ())
         for key in keys:
             feature = find_feature(key)
             if feature is None or key in rejected or not feature.is_in(sent):
                 continue
-            if feature.feature_class is FeatureClass.SAFETY:
+            if feature.feature_class is FeatureClass.SAFETY or not self._may_change(feature):
                 return None
             self._rejected[model_id] = (*rejected, key)
             self._by_model.pop(model_id, None)
@@ -160,6 +161,14 @@ class FeatureFallback:
         self._variants = {}
         self._by_model = {}
 
+    def _left_out(self, model_id: str) -> list[str]:
+        """Return the keys of the features removed from the model's request, without those in another form."""
+        found = ((key, find_feature(key)) for key in self._variant(model_id).left_out)
+        return [key for key, feature in found if feature and feature.feature_class is not FeatureClass.FORM]
+
+    def _may_change(self, feature: Feature) -> bool:
+        return self._enabled or feature.feature_class is FeatureClass.FORM
+
     def _variant(self, model_id: str) -> _Variant:
         variant = self._by_model.get(model_id)
         if variant is None:
@@ -169,6 +178,9 @@ class FeatureFallback:
     def _new_variant(self, model_id: str) -> _Variant:
         keys = frozenset(self._rejected.get(model_id, ()))
         keys = keys.union(stored.feature for stored in self._from_memory(model_id))
+        text_format = schema_format(self._request)
+        if text_format is not None:
+            keys = keys.union(text_format.unsupported_by(model_id))
         is_prompt = is_managed_prompt(model_id)
         variant_key = (model_id if self._prompt_cache else "", is_prompt, keys)
         variant = self._variants.get(variant_key)
@@ -199,8 +211,6 @@ class FeatureFallback:
 
         The memory is read once per call. A feature that a concurrent call adds must not be reported here.
         """
-        if not self._enabled:
-            return ()
         if model_id not in self._remembered:
             known = self._memory.unsupported_by(model_id)
             self._remembered[model_id] = tuple(stored for stored in known if self._applies(model_id, stored))
@@ -210,6 +220,7 @@ class FeatureFallback:
         feature = find_feature(stored.feature)
         return (
             feature is not None
+            and self._may_change(feature)
             and stored.operation == self._operation
             and stored.condition == feature.condition(self._complete(model_id))
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from llmmanager.bedrock.invocation import content_edits as content
@@ -15,6 +15,8 @@ from llmmanager.bedrock.routing.unsupported_features import ADDITIONAL_FIELD
 class FeatureClass(Enum):
     """How the library handles an unsupported feature."""
 
+    FORM = "form"
+    """Sent in another form, without a loss. This is no feature that is left out."""
     SAFETY = "safety"
     """Not removed: the next model is tried."""
     CONTENT = "content"
@@ -131,7 +133,21 @@ def _thinking_type(request: Request) -> Hashable:
 _TEMPERATURE = _sampling("temperature", "temperature")
 _TOP_P = _sampling("topP", "top_p")
 
+_OUTPUT_SCHEMA = Feature(
+    FeatureClass.FORM, parameters.has_schema_format, parameters.schema_format_as_tool, "sent as a tool"
+)
+
 FEATURES: Mapping[str, Feature] = {
+    # Forms of a schema of the answer. Each is replaced by the next one.
+    "output_schema": _OUTPUT_SCHEMA,
+    # The model supports schemas, but not this one.
+    "output_schema/rejected": replace(_OUTPUT_SCHEMA, is_remembered=False),
+    "answer_tool": Feature(
+        FeatureClass.FORM,
+        parameters.has_answer_tool,
+        parameters.answer_tool_as_instruction,
+        "sent as an instruction",
+    ),
     # Safety
     "guardrail": Feature(
         FeatureClass.SAFETY,

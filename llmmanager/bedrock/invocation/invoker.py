@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
 from llmmanager.bedrock.invocation.attempt_loop import AttemptLoop
 from llmmanager.bedrock.invocation.manager_resources import ManagerResources
+from llmmanager.bedrock.invocation.parameter_edits import schema_format
 from llmmanager.bedrock.invocation.targets import Targets
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.call_parameters import CallParameters, check_options, check_type, takes
@@ -55,7 +56,8 @@ class Invoker:
             request: the request.
             deadline: when the call must end.
             regions: the regions to use, in this order; None for all regions of the manager.
-            validation: the validation of the answer, or None.
+            validation: the validation of the answer, or None. With a schema for the answer, the validation of
+                answers that follow it.
             cancelled: ends the call when it is set. See `AttemptLoop`.
             quota_patience: how the call waits when its targets are throttled.
             before_attempt: called before each attempt, or None.
@@ -77,13 +79,17 @@ class Invoker:
             check=_check(before_attempt, request_id),
         )
         try:
+            text_format = schema_format(request.fields)
+            if text_format is not None:
+                parsed: BedrockResponse = text_format.answer(loop, request.fields, validation)
+                return parsed
             if validation is None:
                 answer = loop.answer()
                 return loop.response(answer.target, answer.content, success=True)
             # Imported here, since few calls have a validation.
             from llmmanager.bedrock.invocation.answer_validation import valid_answer
 
-            return valid_answer(loop, validation)
+            return valid_answer(loop, validation, request.fields)
         finally:
             loop.count()
 

@@ -15,6 +15,87 @@ Edit = Callable[[Request], Request]
 _ADDITIONAL = "additionalModelRequestFields"
 
 
+class SchemaFormat(dict[str, Any]):
+    """A `textFormat` of Converse whose schema can also be sent in another form.
+
+    Args:
+        fields: the members of `textFormat`.
+        as_tool: returns the request with a tool, an `AnswerTool`, instead of this format.
+        unsupported_by: returns the forms that a model is known not to support, as keys of the feature table.
+        answer: returns the answer of a call: (its `AttemptLoop`, the request, the caller's validation or
+            None) -> `BedrockResponse`.
+    """
+
+    def __init__(
+        self,
+        fields: Mapping[str, Any],
+        *,
+        as_tool: Edit,
+        unsupported_by: Callable[[str], tuple[str, ...]],
+        answer: Callable[..., Any],
+    ) -> None:
+        super().__init__(fields)
+        self.as_tool = as_tool
+        self.unsupported_by = unsupported_by
+        self.answer = answer
+
+
+class AnswerTool(dict[str, Any]):
+    """A tool whose arguments are the answer.
+
+    Args:
+        fields: the tool, as Converse expects it.
+        instruction: a text block that asks for the same answer.
+    """
+
+    def __init__(self, fields: Mapping[str, Any], *, instruction: Mapping[str, Any]) -> None:
+        super().__init__(fields)
+        self.instruction = instruction
+
+
+def schema_format(request: Request) -> SchemaFormat | None:
+    """Return the request's format if it is a `SchemaFormat`, or None."""
+    config = request.get("outputConfig")
+    text_format = config.get("textFormat") if isinstance(config, Mapping) else None
+    return text_format if isinstance(text_format, SchemaFormat) else None
+
+
+def has_schema_format(request: Request) -> bool:
+    """Whether the request has a `SchemaFormat`."""
+    return schema_format(request) is not None
+
+
+def schema_format_as_tool(request: Request) -> Request:
+    """Send the schema as a tool."""
+    text_format = schema_format(request)
+    return request if text_format is None else text_format.as_tool(request)
+
+
+def has_answer_tool(request: Request) -> bool:
+    """Whether the request has an `AnswerTool`."""
+    tools = request.get("toolConfig", {}).get("tools", ())
+    return any(isinstance(tool, AnswerTool) for tool in tools)
+
+
+def answer_tool_as_instruction(request: Request) -> Request:
+    """Ask for the answer in a text instead of with a tool. Other tools can be called freely.
+
+    The text is at the end of the system prompt. Without one, it is at the end of the last message, which
+    every model supports.
+    """
+    config = request["toolConfig"]
+    instructions = [tool.instruction for tool in config["tools"] if isinstance(tool, AnswerTool)]
+    tools = [tool for tool in config["tools"] if not isinstance(tool, AnswerTool)]
+    rest = without_member(request, "toolConfig")
+    if tools:
+        rest["toolConfig"] = without_member(config, "toolChoice") | {"tools": tools}
+    messages = request.get("messages")
+    if "system" in request or not messages or messages[-1]["role"] != "user":
+        return {**rest, "system": [*request.get("system", ()), *instructions]}
+    last = {**messages[-1], "content": [*messages[-1]["content"], *instructions]}
+    return {**rest, "messages": [*messages[:-1], last]}
+
+
 def tool_choice(request: Request) -> str | None:
     """Return "auto", "any", "tool" or an unknown choice; None without a tool choice."""
     return next(iter(request.get("toolConfig", {}).get("toolChoice") or {}), None)

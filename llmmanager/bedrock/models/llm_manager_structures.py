@@ -218,6 +218,8 @@ class ResponseValidationConfig:
         response_validation_retries: maximum number of retries after invalid answers: N means at most N + 1
             answers, for all targets together. A failed attempt does not count as an answer.
         response_validation_delay: seconds before a retry.
+        tell_reason: whether the model gets its invalid answer and the `error_message` with a retry. They are
+            added to the conversation as text, if its last message is the user's.
 
     Raises:
         ConfigurationError: the function is not callable, or a value is invalid.
@@ -226,6 +228,7 @@ class ResponseValidationConfig:
     response_validation_function: Callable[[BedrockResponse], ValidationResult]
     response_validation_retries: int = 3
     response_validation_delay: float = 0.0
+    tell_reason: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if not callable(self.response_validation_function):
@@ -235,6 +238,7 @@ class ResponseValidationConfig:
             )
         _require_number(self, "response_validation_retries", minimum=0, integer=True)
         _require_number(self, "response_validation_delay", minimum=0)
+        _require_flag(self, "tell_reason")
 
 
 def _require_number(config: object, name: str, *, minimum: float, integer: bool = False) -> None:

@@ -60,12 +60,16 @@ UNSUPPORTED_FEATURE_RULES: tuple[Rule, ...] = (
     _rule("doesn't support the cachepoint", "cache_points"),
     _rule("doesn't support cachepoint", "cache_points"),
     _rule("doesn't support prompt caching", "cache_points"),
+    # Schema of the answer
+    _rule("doesn't support the outputconfig", "output_schema"),
+    _rule("output_config.format", "output_schema/rejected"),
+    _rule("outputconfig.textformat", "output_schema/rejected"),
     # Tools
     _rule("doesn't support the strict", "strict_tools"),
     _rule("doesn't support the toolconfig…strict", "strict_tools"),
     _rule("tools.…strict: extra inputs", "strict_tools"),
-    _rule("doesn't support tool use", "tools"),
-    _rule("doesn't support the toolconfig", "tools"),
+    _rule("doesn't support tool use", "answer_tool", "tools"),
+    _rule("doesn't support the toolconfig", "answer_tool", "tools"),
     _rule("conversation blocks and tool result blocks cannot", "media_in_tool_results"),
     # System prompt
     _rule("doesn't support system messages", "system"),

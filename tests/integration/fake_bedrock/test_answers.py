@@ -236,7 +236,7 @@ def test_a_responder_with_an_invalid_return_value_is_an_internal_error_with_the_
             bedrock.client().converse, modelId="acme.talk-v1:0", messages=[user({"text": "Hi"})]
         )
     assert code == "InternalServerException"
-    assert "a str or None, not bytes" in message
+    assert "a str, an Answer or None, not bytes" in message
 
 
 def test_an_exception_of_a_responder_is_an_internal_error_with_its_name(catalog: Any, error_of: Any) -> None:

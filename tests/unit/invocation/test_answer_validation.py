@@ -1,4 +1,4 @@
-"""validated: the result of a validation function as part of a streamed answer."""
+"""The result of a validation function as part of a streamed answer, and the reason as turns of a request."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from llmmanager.bedrock.invocation.answer_validation import validated
+from llmmanager.bedrock.invocation.answer_validation import validated, with_reason
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.llm_manager_structures import ResponseValidationConfig, ValidationResult
 
@@ -44,3 +44,39 @@ def test_an_invalid_answer_is_a_failure_with_the_reason(
     assert response.validation_errors == [{"error_message": message, "error_details": details, "attempt": 0}]
     assert response.error is not None
     assert str(response.error) == message
+
+
+QUESTION = {"role": "user", "content": [{"text": "Hello"}]}
+
+
+def answer_of(*blocks: dict[str, Any]) -> BedrockResponse:
+    return BedrockResponse(True, {"output": {"message": {"role": "assistant", "content": list(blocks)}}})
+
+
+@pytest.mark.parametrize(
+    ("blocks", "text"),
+    [
+        ([{"text": "one"}, {"reasoningContent": {}}, {"text": "two"}], "one\ntwo"),
+        ([{"toolUse": {"toolUseId": "t", "name": "n", "input": {"é": 1}}}], '{"é": 1}'),
+        ([{"text": " "}], "(empty)"),
+        ([], "(empty)"),
+    ],
+    ids=["text", "tool call", "blank", "empty"],
+)
+def test_the_invalid_answer_and_the_reason_become_turns_of_text(
+    blocks: list[dict[str, Any]], text: str
+) -> None:
+    request = {"messages": [QUESTION], "system": [{"text": "s"}]}
+    corrected = with_reason(request, answer_of(*blocks), "too plain")
+    assert request["messages"] == [QUESTION]
+    assert corrected["system"] == request["system"]
+    first, answer, reason = corrected["messages"]
+    assert first is QUESTION
+    assert answer == {"role": "assistant", "content": [{"text": text}]}
+    assert reason["role"] == "user"
+    assert "too plain" in reason["content"][0]["text"]
+
+
+@pytest.mark.parametrize("request_", [{}, {"messages": [QUESTION, {"role": "assistant", "content": []}]}])
+def test_a_request_that_does_not_end_with_the_user_gets_no_further_turns(request_: dict[str, Any]) -> None:
+    assert with_reason(request_, answer_of(), "too plain") is request_

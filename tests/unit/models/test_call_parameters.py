@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 
 from llmmanager import LLMManager
+from llmmanager.bedrock.models.call_keywords import CallKeywords
+from llmmanager.bedrock.models.call_parameters import CallParameters
+
+
+def test_the_typed_keywords_are_the_parameters_of_converse() -> None:
+    typed = {name: kind.__forward_arg__ for name, kind in CallKeywords.__annotations__.items()}
+    parameters = {field.name: field.type for field in fields(CallParameters)}
+    assert typed | {"messages": parameters["messages"]} == parameters
 
 
 @pytest.mark.parametrize("method", ["converse", "converse_stream"])

@@ -14,9 +14,22 @@ MALFORMED = f"{MODEL_SAYS}Malformed input request: "
 REFORMAT = ", please reformat your input and try again."
 
 REJECTED_FEATURES: list[tuple[str, tuple[str, ...]]] = [
-    ("This model doesn't support tool use in streaming mode.", ("tools",)),
-    ("This model doesn't support tool use.", ("tools",)),
-    ("This model doesn't support the toolConfig field. Remove toolConfig and try again.", ("tools",)),
+    ("This model doesn't support tool use in streaming mode.", ("answer_tool", "tools")),
+    ("This model doesn't support tool use.", ("answer_tool", "tools")),
+    (
+        "This model doesn't support the toolConfig field. Remove toolConfig and try again.",
+        ("answer_tool", "tools"),
+    ),
+    (
+        "This model doesn't support the outputConfig.textFormat field. Remove outputConfig.textFormat and "
+        "try again.",
+        ("output_schema",),
+    ),
+    (
+        f"{MODEL_SAYS}output_config.format.schema: For 'integer' type, properties maximum, minimum are not "
+        "supported",
+        ("output_schema/rejected",),
+    ),
     (
         "This model doesn't support the toolConfig.toolChoice.any field. Remove toolConfig.toolChoice.any "
         "and try again.",

@@ -42,6 +42,7 @@ UNNEEDED = {
     "llmmanager.bedrock.models.request_parts",
     "llmmanager.bedrock.models.response_codec",
     "llmmanager.bedrock.models.stop_reasons",
+    "llmmanager.bedrock.structured",
     "llmmanager.conversation",
     "llmmanager.message_builder",
     "llmmanager.parallel_llm_manager",

@@ -101,7 +101,7 @@ def test_a_missing_member_is_named():
         ({"pattern": 1}, "responseValidation.pattern: "),
         ({"pattern": "(?=a)"}, "responseValidation.pattern: "),
         ({"jsonSchema": []}, "responseValidation.jsonSchema: "),
-        ({"jsonSchema": {"$ref": "#"}}, "responseValidation.jsonSchema.$ref: unsupported keyword"),
+        ({"jsonSchema": {"$ref": "#/a"}}, "responseValidation.jsonSchema.$ref: must be"),
         ({"jsonSchema": {"type": "text"}}, "responseValidation.jsonSchema.type: "),
         ({"jsonSchema": {"type": []}}, "responseValidation.jsonSchema.type: "),
         ({"jsonSchema": {"enum": []}}, "responseValidation.jsonSchema.enum: "),

@@ -1,0 +1,1 @@
+"""Structured output: answers in JSON that follow a schema."""
