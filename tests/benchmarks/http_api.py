@@ -22,7 +22,6 @@ from tests.benchmarks.table import print_figures
 INSTALLED = Path(boto3.__file__).parent.parent
 # The catalog of all configured regions, before the first answer.
 FIRST_READS = 1
-# Requests of `lambda_process.py beside-boto3` that are not measured.
 
 
 def figures(*, short: bool) -> list[Figure]:
