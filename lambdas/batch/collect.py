@@ -19,10 +19,10 @@ from itertools import islice
 from typing import Any
 
 from lambdas.batch.storage import BatchStorage, ResultPart
-from lambdas.batch.summary import Totals
 from lambdas.contract import BatchObject, BatchStep
 from lambdas.shared.clients import S3_CONNECTIONS
 from lambdas.shared.function_log import logger
+from llmmanager.batch_files.batch_totals import BatchTotals
 from llmmanager.batch_files.results import ANSWERED, FAILED, missed_result, with_earlier
 from llmmanager.batch_report.batch_figures import BatchFigures
 from llmmanager.batch_report.limits import MAX_REJECTED
@@ -50,7 +50,7 @@ def collect(storage: BatchStorage) -> dict[str, Any]:
     plan = storage.plan()
     options = storage.options()
     stop_reason = storage.stop_reason(options.run)
-    totals = Totals(figures=BatchFigures(samples=options.report_samples))
+    totals = BatchTotals(figures=BatchFigures(samples=options.report_samples))
     with (
         ThreadPoolExecutor(S3_CONNECTIONS) as pool,
         storage.writer(BatchObject.RESULTS) as results,
@@ -64,7 +64,9 @@ def collect(storage: BatchStorage) -> dict[str, Any]:
             for result in _in_order_of(shard, found) if options.in_input_order else found:
                 totals.add(result)
                 (results if result["status"] == ANSWERED else failed).write(dump_line(result))
-    summary = totals.summary(storage.batch_id, plan, ended_at=datetime.now(UTC), stop_reason=stop_reason)
+    times = {"started_at": plan.started_at, "ended_at": datetime.now(UTC)}
+    summary = totals.summary(storage.batch_id, rejected=plan.rejected, **times, stop_reason=stop_reason)
+    summary["report"] = BatchObject.REPORT
     for line in islice(storage.rejected(), MAX_REJECTED if plan.rejected else 0):
         totals.figures.add_rejected(line)
     storage.put_report(report_page(summary, totals.figures))
@@ -92,7 +94,7 @@ class _Reader:
 
 
 def _shard_results(
-    shard: bytes, parts: Sequence[ResultPart], reader: _Reader, *, missed: dict[str, Any], totals: Totals
+    shard: bytes, parts: Sequence[ResultPart], reader: _Reader, *, missed: dict[str, Any], totals: BatchTotals
 ) -> Iterator[dict[str, Any]]:
     """Yield one result for each record of a shard, including the cost of its interrupted runs.
 

@@ -44,7 +44,7 @@ from llmmanager.bedrock.transport.event_parser import ParserFactory
 from llmmanager.bedrock.validation.request_validation import validate_request
 from llmmanager.json_format import json_text
 from llmmanager.testing.certificate import make_certificate
-from llmmanager.testing.http_server import HttpRequest, HttpResponse, HttpServer
+from llmmanager.testing.http_server import HttpServer, ServerRequest, ServerResponse
 from tests.benchmarks.table import number, print_table
 
 ROUNDS = 9
@@ -194,8 +194,8 @@ def aiohttp_server(stack: ExitStack) -> Sides:
 
 
 def own_server(stack: ExitStack) -> int:
-    async def answer(_: HttpRequest) -> HttpResponse:
-        return HttpResponse(200, b"{}")
+    async def answer(_: ServerRequest) -> ServerResponse:
+        return ServerResponse(200, b"{}")
 
     server = HttpServer(answer)
     server.start()

@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lambdas.batch.storage import Plan
-from lambdas.batch.summary import Totals
+from llmmanager.batch_files.batch_totals import BatchTotals
 from llmmanager.batch_files.results import with_earlier
 
 STARTED = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -46,11 +45,11 @@ def row(**fields):
 
 
 def summed(*results, rejected=0):
-    totals = Totals()
+    totals = BatchTotals()
     for result in results:
         totals.add(result)
-    plan = Plan(len(results) + rejected, rejected, STARTED)
-    return totals.summary("batch-1", plan, ended_at=STARTED + timedelta(seconds=90.5))
+    ended = STARTED + timedelta(seconds=90.5)
+    return totals.summary("batch-1", rejected=rejected, started_at=STARTED, ended_at=ended)
 
 
 def test_every_record_of_the_input_is_counted_once():

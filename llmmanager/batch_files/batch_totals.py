@@ -8,15 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from lambdas.batch.storage import Plan
-from lambdas.contract import BatchObject
 from llmmanager.batch_files.results import ANSWERED
 from llmmanager.batch_report.batch_figures import BatchFigures
 
 
 @dataclass
-class Totals:
-    """Totals over results.
+class BatchTotals:
+    """Totals over the results of a batch.
 
     Attributes:
         figures: what the report of the batch shows.
@@ -62,7 +60,13 @@ class Totals:
         self.without_price += result.get("answersWithoutPrice", int(bool(usage) and cost is None))
 
     def summary(
-        self, batch_id: str, plan: Plan, *, ended_at: datetime, stop_reason: Mapping[str, Any] | None = None
+        self,
+        batch_id: str,
+        *,
+        rejected: int,
+        started_at: datetime,
+        ended_at: datetime,
+        stop_reason: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Return the content of `summary.json`.
 
@@ -72,6 +76,8 @@ class Totals:
         `errors` counts the failed records, and `errorCodes` the failed attempts, by error code.
 
         Args:
+            rejected: number of invalid lines of the input.
+            started_at, ended_at: of the batch, with a time zone.
             stop_reason: why the batch ended early, as `{"type", "message", …}`.
         """
         reason = {"reason": stop_reason["message"]} if stop_reason else {}
@@ -79,10 +85,10 @@ class Totals:
             "batchId": batch_id,
             "status": "stopped" if stop_reason else "succeeded",
             **reason,
-            "records": self.answered + self.failed + plan.rejected,
+            "records": self.answered + self.failed + rejected,
             "answered": self.answered,
             "failed": self.failed,
-            "rejected": plan.rejected,
+            "rejected": rejected,
             "byRegion": dict(self.by_region),
             "byModel": dict(self.by_model),
             "attempts": self.attempts,
@@ -95,10 +101,9 @@ class Totals:
             "estimatedCostUsd": self._known_cost(),
             "answersWithoutPrice": self.without_price,
             "attemptsWithUnknownUsage": self.unknown_usage,
-            "startedAt": plan.started_at.isoformat(),
+            "startedAt": started_at.isoformat(),
             "endedAt": ended_at.isoformat(),
-            "wallSeconds": round((ended_at - plan.started_at).total_seconds(), 3),
-            "report": BatchObject.REPORT,
+            "wallSeconds": round((ended_at - started_at).total_seconds(), 3),
         }
 
     def _known_cost(self) -> float | None:
