@@ -8,7 +8,7 @@ import pytest
 
 from lambdas.batch import pending, worker
 from lambdas.batch.storage import BatchStorage
-from lambdas.batch.worker import Budget
+from lambdas.batch.worker import TimeBudget
 from lambdas.http_api.handler import handler
 from llmmanager import Deadline, estimate_cost
 from llmmanager.json_format.codec import decode_record
@@ -35,7 +35,7 @@ def time_to_start(monkeypatch):
         return decode_record(record, **arguments)
 
     monkeypatch.setattr(pending, "decode_record", count)
-    return lambda records: Budget(
+    return lambda records: TimeBudget(
         start_until=DeadlineWhen(lambda: len(started) >= records), end=Deadline.after(900)
     )
 
