@@ -19,11 +19,13 @@ def counted(number: int, singular: str, plural: str | None = None) -> str:
 
 
 def short_count(number: float) -> str:
-    """Return a number with up to three digits, such as "12.3 k" or "1.2 M"."""
-    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if number >= limit:
-            return f"{number / (1e3 if unit == 'k' else limit):.3g} {unit}" if number < 1e12 else "> 1 T"
-    return f"{number:,.0f}" if number >= 100 or number == int(number) else f"{number:.2g}"
+    """Return a number with few digits, such as "0.25", "9,999", "12.3 k" or "1.2 M"."""
+    if number < 10_000:
+        return f"{number:,.0f}" if number >= 100 or number == int(number) else f"{number:.2g}"
+    for factor, unit in ((1e3, "k"), (1e6, "M"), (1e9, "G")):
+        if number < 999.5 * factor:
+            return f"{number / factor:.3g} {unit}"
+    return f"{number / 1e12:,.3g} T"
 
 
 def dollars(usd: float) -> str:

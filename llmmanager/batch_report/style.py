@@ -81,9 +81,6 @@ font-variant-numeric:tabular-nums}
 white-space:nowrap}
 .x{grid-column:2;display:flex;justify-content:space-between;gap:.5rem;padding-top:.25rem;
 white-space:nowrap}
-dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,7rem),1fr));gap:.75rem;margin:0}
-dt{color:var(--muted);font-size:.82rem}
-dd{margin:0;font-size:1.15rem;font-weight:600;font-variant-numeric:tabular-nums}
 footer{padding:1.5rem 1.25rem 2.5rem;color:var(--muted);font-size:.85rem}
 @media (max-width:44rem){
 main,header,footer{padding-left:.85rem;padding-right:.85rem}
@@ -112,6 +109,5 @@ h2,h3,thead{break-after:avoid}
 .charts{grid-template-columns:1fr 1fr}
 pre{max-height:none;overflow:visible}
 rect,.key::before,.verdict,.share{-webkit-print-color-adjust:exact;print-color-adjust:exact}
-nav{display:none}
 }
 """

@@ -46,6 +46,8 @@ def test_amounts(usd, text):
         (9_999, "9,999"),
         (12_345, "12.3 k"),
         (1_234_567, "1.23 M"),
+        (999_999, "1 M"),
+        (2.5e12, "2.5 T"),
     ],
 )
 def test_short_counts(number, text):
