@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import tempfile
-from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +57,6 @@ class Browser:
         os.close(answers)
         self.events: list[Json] = []
         self._session: str | None = None
-        self._received: deque[Json] = deque()
         self._rest = b""
         self._last_id = 0
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
@@ -107,22 +105,12 @@ class Browser:
         self.send(
             "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False
         )
-        self.emulate(theme=theme, media=media)
+        features = [{"name": "prefers-color-scheme", "value": theme}]
+        self.send("Emulation.setEmulatedMedia", media=media, features=features)
         self.events.clear()
         self.send("Page.navigate", url=page.as_uri())
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):
             self._receive()
-
-    def emulate(self, *, theme: str, media: str = "screen") -> None:
-        """Use a color scheme and a kind of media."""
-        features = [{"name": "prefers-color-scheme", "value": theme}]
-        self.send("Emulation.setEmulatedMedia", media=media, features=features)
-
-    def set_width(self, width: int) -> None:
-        """Change the width of the window."""
-        self.send(
-            "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False
-        )
 
     def evaluate(self, script: str) -> Any:
         """Return the value of a JavaScript expression in the page. The page's own policy does not apply."""
@@ -130,11 +118,6 @@ class Browser:
         if "exceptionDetails" in found:
             raise RuntimeError(json.dumps(found["exceptionDetails"]))
         return found["result"].get("value")
-
-    def screenshot(self, target: Path, *, whole_page: bool = True) -> None:
-        """Save a picture of the page."""
-        taken = self.send("Page.captureScreenshot", captureBeyondViewport=whole_page)
-        target.write_bytes(base64.b64decode(taken["data"]))
 
     def print_to(self, target: Path) -> None:
         """Save the page as it is printed."""
