@@ -50,9 +50,19 @@ SERVICES: Final = frozenset(
 _SOURCES: Final = ("lambdas", "llmmanager")
 # Not every checkout keeps the mode of the script.
 _EXECUTABLE: Final = Path(STREAMING_WRAPPER)
-# Test doubles, the command line and byte code.
-_LEFT_OUT: Final = frozenset({"testing", "cli", "__pycache__"})
-_COMMAND: Final = Path("__main__.py")
+UNUSED_SOURCES: Final = (
+    "llmmanager/__main__.py",
+    "llmmanager/cli/*",
+    "llmmanager/testing/*",
+    "llmmanager/bedrock/async_calls/*",
+    "llmmanager/bedrock/models/converse_*types.py",
+    "llmmanager/bedrock/models/file_formats.py",
+    "llmmanager/bedrock/tokens/file_cost.py",
+    "llmmanager/conversation.py",
+    "llmmanager/message_builder*.py",
+)
+"""Modules that no function uses: the command line, test doubles, asynchronous calls, types for type checkers,
+and helpers for people who write messages. The library imports them when a caller needs them."""
 # Of these folders, only these subfolders are included.
 _INCLUDED_SUBFOLDERS: Final[Mapping[str, frozenset[str]]] = {
     "botocore/data": SERVICES,
@@ -205,16 +215,14 @@ def _belongs_in_asset(file: PurePosixPath) -> bool:
 
 def _source_files(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
-        inside = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in inside.parts)
-        if (
-            path.is_file()
-            and not hidden
-            and not _LEFT_OUT.intersection(inside.parts)
-            and inside != _COMMAND
-            and path.suffix != ".pyc"
-        ):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.is_file() and not hidden and path.suffix != ".pyc" and not is_unused(path.relative_to(ROOT)):
             yield path
+
+
+def is_unused(source: Path) -> bool:
+    """Whether no function uses a module, given by its path in the repository."""
+    return any(fnmatch(source.as_posix(), pattern) for pattern in UNUSED_SOURCES)
 
 
 def _copy(source: Path, destination: Path, *, executable: bool = False) -> None:

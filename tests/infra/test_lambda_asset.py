@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import fnmatch
 import gzip
 import hashlib
 import json
@@ -16,7 +17,15 @@ import botocore
 import pytest
 
 from infra import lambda_asset
-from infra.lambda_asset import ROOT, SERVICES, AssetError, build_asset, locked_distributions
+from infra.lambda_asset import (
+    ROOT,
+    SERVICES,
+    UNUSED_SOURCES,
+    AssetError,
+    build_asset,
+    is_unused,
+    locked_distributions,
+)
 from tests.waiting import PATIENCE_SECONDS
 
 MEGABYTE = 1_000_000
@@ -64,9 +73,13 @@ def test_the_asset_has_the_functions_the_library_and_their_dependencies(asset: P
 def test_the_asset_has_every_source_file_of_the_functions(asset: Path) -> None:
     for folder in ("lambdas", "llmmanager"):
         modules = {path.relative_to(ROOT) for path in (ROOT / folder).rglob("*.py")}
-        left_out = {path for path in modules if {"testing", "cli"}.intersection(path.parts)}
-        sources = modules - left_out - {Path("llmmanager/__main__.py")}
-        assert {asset / path for path in sources} == set((asset / folder).rglob("*.py"))
+        used = {path for path in modules if not is_unused(path)}
+        assert {asset / path for path in used} == set((asset / folder).rglob("*.py"))
+
+
+def test_each_pattern_of_unused_sources_leaves_something_out() -> None:
+    modules = [path.relative_to(ROOT).as_posix() for path in (ROOT / "llmmanager").rglob("*.py")]
+    assert [pattern for pattern in UNUSED_SOURCES if not fnmatch.filter(modules, pattern)] == []
 
 
 def test_the_asset_has_no_development_files(asset: Path) -> None:
@@ -181,8 +194,9 @@ def test_every_import_of_the_functions_is_in_the_asset_even_a_late_one(
         name
         for folder in ("lambdas", "llmmanager")
         for path in (asset / folder).rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(WithoutTypeChecking().visit(ast.parse(path.read_text())))
         for name in imported_names(node)
+        if folder == "lambdas" or not is_unused(module_path(name))
     }
     assert "aws_lambda_powertools.utilities.idempotency:DynamoDBPersistenceLayer" in imported
     code = f"""
@@ -194,6 +208,18 @@ for name in {sorted(imported)!r}:
         importlib.import_module(f"{{module}}.{{attribute}}")
 """
     run_with_only(asset, code, AWS_REGION="us-east-1")
+
+
+class WithoutTypeChecking(ast.NodeTransformer):
+    """Removes what only type checkers import."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        return None if ast.unparse(node.test) == "TYPE_CHECKING" else self.generic_visit(node)
+
+
+def module_path(name: str) -> Path:
+    """Return the path in the repository of a module that an import names."""
+    return Path(*name.partition(":")[0].split(".")).with_suffix(".py")
 
 
 def imported_names(node: ast.AST) -> list[str]:
