@@ -12,6 +12,7 @@ from llmmanager.batch_report.batch_folder import REPORT
 from llmmanager.testing import FakeBedrock
 from local.batch_client import BatchResult, download_results, submit, wait_for_batch
 from local.checks import Check, Faults, batch_checks, check_equal
+from local.demo_budget import show_budget
 from local.demo_stream import show_streamed_answer
 from local.deployed_stack import Stack
 from local.model_catalog import catalog_regions, refresh
@@ -42,11 +43,11 @@ def main() -> int:
         steps.print("Deploying the CDK app of this checkout to a local AWS emulator")
         steps.print("FakeBedrock replaces Amazon Bedrock and generates all answers. No model is called.")
         with running_stack(bedrock, context=SETTINGS, steps=steps) as run:
-            bedrock.set_latency(LATENCY_SECONDS, operation="Converse")
             checks = [
                 *show_model_access(run, steps),
                 *show_one_request(run, steps),
                 *show_streamed_answer(run, steps),
+                *show_budget(run, steps),
                 *show_invalid_requests(run, steps),
             ]
             checks += show_batch(run, steps)
@@ -130,6 +131,7 @@ def show_batch(run: LocalRun, steps: Steps) -> list[Check]:
     )
     steps.print(f"    access to {FAULTS.denied_model_id} is denied in every region")
     steps.print("  Progress:")
+    run.bedrock.set_latency(LATENCY_SECONDS, operation="Converse")
     run.bedrock.set_quota(tokens_per_minute=TOKENS_PER_MINUTE, region=FAULTS.throttled_region)
     run.bedrock.deny(FAULTS.denied_model_id)
     before = len(run.bedrock.calls)
