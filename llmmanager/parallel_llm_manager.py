@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
-from llmmanager.bedrock.exceptions.llm_manager_exceptions import LLMManagerError, RetryExhaustedError
 from llmmanager.bedrock.exceptions.parallel_exceptions import (
     ParallelConfigurationError,
     ParallelExecutionError,
 )
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
-from llmmanager.bedrock.models.call_parameters import check_options
 from llmmanager.bedrock.models.deadline import Deadline
 from llmmanager.bedrock.models.llm_manager_constants import LLMManagerConfig
 from llmmanager.bedrock.models.llm_manager_structures import (
@@ -30,18 +26,14 @@ from llmmanager.bedrock.models.parallel_structures import (
     ParallelResponse,
 )
 from llmmanager.bedrock.parallel.executor import Executor
-from llmmanager.bedrock.parallel.failure_handling import FailureHandling
-from llmmanager.bedrock.parallel.in_flight import InFlightCounter
 from llmmanager.bedrock.parallel.load_balancing import LoadBalancer
 from llmmanager.bedrock.parallel.request_checks import (
     DEFAULT_TARGET_REGIONS,
-    check_region_count,
-    check_requests,
     failed_requests,
 )
-from llmmanager.bedrock.parallel.run_results import merge_retry, summarize
+from llmmanager.bedrock.parallel.request_runs import Job, RequestRuns
+from llmmanager.bedrock.parallel.run_results import merge_retry
 from llmmanager.bedrock.routing.cooldown import Cooldowns
-from llmmanager.bedrock.routing.quota_pacing import QuotaPatience
 from llmmanager.llm_manager import LLMManager
 
 if TYPE_CHECKING:
@@ -51,23 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["ParallelLLMManager"]
 
 
-@dataclass(frozen=True)
-class _Job:
-    """One request of a run, with the settings and state that all requests of the run share."""
-
-    request: BedrockConverseRequest
-    regions: int
-    deadline: Deadline
-    in_flight: InFlightCounter
-    validation: ResponseValidationConfig | None = None
-    cancelled: threading.Event | None = None
-    keep_region_order: bool = False
-    stop: threading.Event | None = None
-    repeated: bool = False
-    before_attempt: AttemptGuard | None = None
-
-
-class ParallelLLMManager:
+class ParallelLLMManager(RequestRuns):
     """Runs many Converse requests concurrently, distributed over the configured regions. Thread-safe.
 
     Args:
@@ -146,52 +122,16 @@ class ParallelLLMManager:
             ParallelExecutionError: a STOP strategy stopped the run. Its `response` contains the answers
                 received before.
         """
-        check_requests(requests)
-        check_options(response_validation_config, before_attempt)
-        count = check_region_count(target_regions_per_request, len(self._regions))
-        started = time.monotonic()
-        cancelled = threading.Event()
-        in_flight = InFlightCounter()
-        limit = Deadline.from_value(deadline)
-        handling = FailureHandling(self._config, len(requests))
-        jobs = (
-            _Job(
-                request,
-                count,
-                limit,
-                in_flight,
-                response_validation_config,
-                cancelled,
-                before_attempt=before_attempt,
-            )
-            for request in self._queue(requests)
-        )
-        responses: dict[str | None, BedrockResponse] = {}
-        for job, response in self._executor.completed(jobs, stop=cancelled):
-            responses[job.request.request_id] = response
-            if handling.must_stop(response.success):
-                cancelled.set()
-        answers = {
-            str(request.request_id): responses[request.request_id]
-            for request in requests
-            if request.request_id in responses
-        }
-        result = summarize(
+        run = self._collected_run(
             requests,
-            answers,
-            success=handling.succeeded(sum(response.success for response in answers.values())),
-            total_duration_ms=(time.monotonic() - started) * 1000,
-            concurrent_executions=in_flight.maximum,
+            target_regions_per_request,
+            response_validation_config,
+            deadline=deadline,
+            before_attempt=before_attempt,
         )
-        if cancelled.is_set():
-            raise ParallelExecutionError(
-                f"stopped by {self._config.failure_handling_strategy.value}: {handling.failed} of "
-                f"{len(requests)} requests failed, {len(requests) - len(answers)} were not started",
-                result.failed_requests,
-                len(requests),
-                response=result,
-            )
-        return result
+        for job, response in self._executor.completed(run.jobs, stop=run.settings.cancelled):
+            run.add(job, response)
+        return run.result()
 
     def retry_failed_requests(
         self,
@@ -275,37 +215,19 @@ class ParallelLLMManager:
         Raises:
             ParallelConfigurationError: `requests` is not iterable, or more target regions than configured.
         """
-        if not isinstance(requests, Iterable):
-            raise ParallelConfigurationError(
-                f"requests must be an iterable of BedrockConverseRequest (got {type(requests).__name__})",
-                "requests",
-                requests,
-            )
-        check_options(response_validation_config, before_attempt)
-        count = len(self._regions)
-        if target_regions_per_request is not None:
-            count = check_region_count(target_regions_per_request, len(self._regions))
-        limit = Deadline.from_value(deadline)
-        in_flight = InFlightCounter()
-        abandoned = threading.Event()
-        repeated = stop is not None
-        stop = stop or threading.Event()
-        jobs = (
-            _Job(
-                request,
-                count,
-                limit,
-                in_flight,
-                response_validation_config,
-                abandoned,
-                keep_region_order,
-                stop,
-                repeated,
-                before_attempt,
-            )
-            for request in requests
+        run = self._iterated_run(
+            requests,
+            target_regions_per_request,
+            response_validation_config,
+            deadline=deadline,
+            keep_region_order=keep_region_order,
+            stop=stop,
+            before_attempt=before_attempt,
         )
-        completed = self._executor.completed(jobs, deadline=limit, stop=stop, abandoned=abandoned)
+        jobs = (Job(request, run) for request in requests)
+        completed = self._executor.completed(
+            jobs, deadline=run.deadline, stop=run.stop, abandoned=run.cancelled
+        )
         return ((job.request, response) for job, response in completed)
 
     def seconds_without_quota(self) -> float:
@@ -339,37 +261,3 @@ class ParallelLLMManager:
         """Stop the threads and close the connections."""
         self._executor.close()
         self._manager.close()
-
-    def _answer(self, job: _Job) -> BedrockResponse:
-        """Send one request and return its response, also when it fails."""
-        limit = Deadline.after(self._config.request_timeout_seconds).earlier(job.deadline)
-        started = time.monotonic()
-        chosen = self._balancer.assigned(job.regions, balanced=not job.keep_region_order)
-        with job.in_flight.count(), chosen as regions:
-            try:
-                return self._manager._send(
-                    job.request,
-                    job.validation,
-                    regions=regions,
-                    deadline=limit,
-                    cancelled=job.cancelled,
-                    quota_patience=self._patience(job),
-                    before_attempt=job.before_attempt,
-                )
-            except LLMManagerError as error:
-                recorded = error.response
-                failed = recorded if isinstance(recorded, BedrockResponse) else BedrockResponse(success=False)
-                if not isinstance(error, RetryExhaustedError):
-                    failed = replace(failed, error=error)
-                return replace(failed, total_duration_ms=(time.monotonic() - started) * 1000)
-
-    def _patience(self, job: _Job) -> QuotaPatience:
-        """Return the quota settings of a request. Throttling does not count towards its retries."""
-        ordered = self._config.enable_request_prioritization
-        priority = job.request.priority if ordered else 0
-        return QuotaPatience(priority=priority, free_throttles=True, stop=job.stop, repeated=job.repeated)
-
-    def _queue(self, requests: Sequence[BedrockConverseRequest]) -> Sequence[BedrockConverseRequest]:
-        if not self._config.enable_request_prioritization:
-            return requests
-        return sorted(requests, key=lambda request: request.priority)

@@ -53,6 +53,9 @@ second model to fall back to. Its times are divided by ten, except for the outag
 answers 503 for 60 s while a request is sent every 4 s. `tests/fault_catalogue.py` has the translation;
 `tests/integration/library/test_sixteen_faults.py` tests LLMManager with the same faults.
 """,
+    "async_calls": """Both sides are an `LLMManager` with default settings and three regions. One awaits
+`aconverse` in an event loop; the other calls `converse` on 200 threads. FakeBedrock runs on the same cores.
+""",
     "rivals": """ChatBedrockConverse calls one region and does not fail over; the others are given three
 regions. bestehorn-llmmanager's catalog is in its file when it starts.
 """,
@@ -74,6 +77,7 @@ TITLES = {
     "quota": "Under a quota",
     "faults": "Under faults",
     "library": "Compared with bare boto3",
+    "async_calls": "Async calls",
     "rivals": "Compared with other libraries",
     "http_api": "The HTTP API",
     "load": "The HTTP API under load",

@@ -219,6 +219,7 @@ def test_a_class_is_shown_with_its_bases_that_are_not_internal(stub: Stub) -> No
         "ManagerCalls",
         "ManagerInformation",
         "RequestParameters",
+        "RequestRuns",
         "UsageAccessors",
         "_Identified",
         "object",

@@ -1,0 +1,295 @@
+"""The runs of a parallel manager: their requests, and the methods that await them in an event loop."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import LLMManagerError, RetryExhaustedError
+from llmmanager.bedrock.exceptions.parallel_exceptions import (
+    ParallelConfigurationError,
+    ParallelExecutionError,
+)
+from llmmanager.bedrock.models.bedrock_response import BedrockResponse
+from llmmanager.bedrock.models.call_parameters import check_options
+from llmmanager.bedrock.models.deadline import NEVER, Cancellation, Deadline
+from llmmanager.bedrock.models.llm_manager_structures import ResponseValidationConfig
+from llmmanager.bedrock.models.parallel_structures import (
+    BedrockConverseRequest,
+    ParallelProcessingConfig,
+    ParallelResponse,
+)
+from llmmanager.bedrock.parallel.failure_handling import FailureHandling
+from llmmanager.bedrock.parallel.in_flight import InFlightCounter
+from llmmanager.bedrock.parallel.load_balancing import LoadBalancer
+from llmmanager.bedrock.parallel.request_checks import (
+    DEFAULT_TARGET_REGIONS,
+    check_region_count,
+    check_requests,
+)
+from llmmanager.bedrock.parallel.run_results import summarize
+from llmmanager.bedrock.routing.quota_pacing import QuotaPatience
+
+if TYPE_CHECKING:
+    from llmmanager.bedrock.models.attempt_guard import AttemptGuard
+    from llmmanager.llm_manager import LLMManager
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What all requests of a run share.
+
+    Attributes:
+        regions: the number of regions that each request may use.
+        cancelled: ends the requests before their next attempt or wait.
+        stop: ends waits for quota.
+        repeated: whether the caller repeats requests that end for lack of quota.
+    """
+
+    regions: int
+    deadline: Deadline
+    validation: ResponseValidationConfig | None
+    before_attempt: AttemptGuard | None
+    keep_region_order: bool = False
+    stop: threading.Event | None = None
+    repeated: bool = False
+    cancelled: Cancellation = field(default_factory=Cancellation)
+    in_flight: InFlightCounter = field(default_factory=InFlightCounter)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One request of a run."""
+
+    request: BedrockConverseRequest
+    run: RunSettings
+
+
+class CollectedRun:
+    """A run whose responses are collected, until a STOP strategy ends it.
+
+    Attributes:
+        jobs: the requests in the order in which they are sent.
+        settings: what they share.
+    """
+
+    def __init__(
+        self, requests: Sequence[BedrockConverseRequest], config: ParallelProcessingConfig, run: RunSettings
+    ) -> None:
+        ordered = requests
+        if config.enable_request_prioritization:
+            ordered = sorted(requests, key=lambda request: request.priority)
+        self.jobs = [Job(request, run) for request in ordered]
+        self.settings = run
+        self._requests = requests
+        self._config = config
+        self._started = time.monotonic()
+        self._handling = FailureHandling(config, len(requests))
+        self._responses: dict[str | None, BedrockResponse] = {}
+
+    def add(self, job: Job, response: BedrockResponse) -> None:
+        """Add a response."""
+        self._responses[job.request.request_id] = response
+        if self._handling.must_stop(response.success):
+            self.settings.cancelled.set()
+
+    def result(self) -> ParallelResponse:
+        """Return the responses. Raise ParallelExecutionError if a STOP strategy stopped the run."""
+        answers = {
+            str(request.request_id): self._responses[request.request_id]
+            for request in self._requests
+            if request.request_id in self._responses
+        }
+        result = summarize(
+            self._requests,
+            answers,
+            success=self._handling.succeeded(sum(response.success for response in answers.values())),
+            total_duration_ms=(time.monotonic() - self._started) * 1000,
+            concurrent_executions=self.settings.in_flight.maximum,
+        )
+        if self.settings.cancelled.is_set():
+            count = len(self._requests)
+            raise ParallelExecutionError(
+                f"stopped by {self._config.failure_handling_strategy.value}: {self._handling.failed} of "
+                f"{count} requests failed, {count - len(answers)} were not started",
+                result.failed_requests,
+                count,
+                response=result,
+            )
+        return result
+
+
+class RequestRuns:
+    """The base class of `ParallelLLMManager`, which sets its attributes."""
+
+    _config: ParallelProcessingConfig
+    _manager: LLMManager
+    _regions: list[str]
+    _balancer: LoadBalancer
+
+    async def aconverse_parallel(
+        self,
+        requests: Sequence[BedrockConverseRequest],
+        target_regions_per_request: int = DEFAULT_TARGET_REGIONS,
+        response_validation_config: ResponseValidationConfig | None = None,
+        *,
+        deadline: float | Deadline | None = None,
+        before_attempt: AttemptGuard | None = None,
+    ) -> ParallelResponse:
+        """Send all requests and return their responses, without blocking the event loop.
+
+        The arguments and exceptions are those of `converse_parallel`. Cancelling the task ends all requests
+        and closes their connections.
+        """
+        run = self._collected_run(
+            requests,
+            target_regions_per_request,
+            response_validation_config,
+            deadline=deadline,
+            before_attempt=before_attempt,
+        )
+        async with aclosing(
+            self._acompleted(run.jobs, run.settings, stop=run.settings.cancelled)
+        ) as completed:
+            async for job, response in completed:
+                run.add(job, response)
+        return run.result()
+
+    def aiter_responses(
+        self,
+        requests: Iterable[BedrockConverseRequest],
+        *,
+        target_regions_per_request: int | None = None,
+        response_validation_config: ResponseValidationConfig | None = None,
+        deadline: float | Deadline | None = None,
+        keep_region_order: bool = False,
+        stop: threading.Event | None = None,
+        before_attempt: AttemptGuard | None = None,
+    ) -> AsyncIterator[tuple[BedrockConverseRequest, BedrockResponse]]:
+        """Return an async iterator over requests and their responses, in order of completion.
+
+        The arguments and exceptions are those of `iter_responses`. Requests are read in the event loop. If
+        the iteration ends early, running requests end and their connections are closed.
+        """
+        run = self._iterated_run(
+            requests,
+            target_regions_per_request,
+            response_validation_config,
+            deadline=deadline,
+            keep_region_order=keep_region_order,
+            stop=stop,
+            before_attempt=before_attempt,
+        )
+
+        async def responses() -> AsyncIterator[tuple[BedrockConverseRequest, BedrockResponse]]:
+            jobs = (Job(request, run) for request in requests)
+            async with aclosing(
+                self._acompleted(jobs, run, stop=run.stop or run.cancelled, deadline=run.deadline)
+            ) as completed:
+                async for job, response in completed:
+                    yield job.request, response
+
+        return responses()
+
+    def _acompleted(
+        self, jobs: Iterable[Job], run: RunSettings, *, stop: threading.Event, deadline: Deadline = NEVER
+    ) -> AsyncGenerator[tuple[Job, BedrockResponse], None]:
+        from llmmanager.bedrock.async_calls.async_executor import completed
+
+        return completed(
+            self._manager._call_threads,
+            self._answer,
+            jobs,
+            max_concurrent=self._config.max_concurrent_requests,
+            deadline=deadline,
+            stop=stop,
+            cancelled=run.cancelled,
+        )
+
+    def _collected_run(
+        self,
+        requests: Sequence[BedrockConverseRequest],
+        regions: int,
+        validation: ResponseValidationConfig | None,
+        *,
+        deadline: float | Deadline | None,
+        before_attempt: AttemptGuard | None,
+    ) -> CollectedRun:
+        """Return the run of `converse_parallel` with its arguments."""
+        check_requests(requests)
+        check_options(validation, before_attempt)
+        settings = RunSettings(
+            check_region_count(regions, len(self._regions)),
+            Deadline.from_value(deadline),
+            validation,
+            before_attempt,
+        )
+        return CollectedRun(requests, self._config, settings)
+
+    def _iterated_run(
+        self,
+        requests: Iterable[BedrockConverseRequest],
+        regions: int | None,
+        validation: ResponseValidationConfig | None,
+        *,
+        deadline: float | Deadline | None,
+        keep_region_order: bool,
+        stop: threading.Event | None,
+        before_attempt: AttemptGuard | None,
+    ) -> RunSettings:
+        """Return the settings of `iter_responses` with its arguments."""
+        if not isinstance(requests, Iterable):
+            raise ParallelConfigurationError(
+                f"requests must be an iterable of BedrockConverseRequest (got {type(requests).__name__})",
+                "requests",
+                requests,
+            )
+        check_options(validation, before_attempt)
+        count = len(self._regions)
+        return RunSettings(
+            count if regions is None else check_region_count(regions, count),
+            Deadline.from_value(deadline),
+            validation,
+            before_attempt,
+            keep_region_order=keep_region_order,
+            stop=stop or Cancellation(),
+            repeated=stop is not None,
+        )
+
+    def _answer(self, job: Job) -> BedrockResponse:
+        """Send one request and return its response, also when it fails."""
+        run = job.run
+        limit = Deadline.after(self._config.request_timeout_seconds).earlier(run.deadline)
+        started = time.monotonic()
+        chosen = self._balancer.assigned(run.regions, balanced=not run.keep_region_order)
+        with run.in_flight.count(), chosen as regions:
+            try:
+                return self._manager._send(
+                    job.request,
+                    run.validation,
+                    regions=regions,
+                    deadline=limit,
+                    cancelled=run.cancelled,
+                    quota_patience=self._patience(job),
+                    before_attempt=run.before_attempt,
+                )
+            except LLMManagerError as error:
+                recorded = error.response
+                failed = recorded if isinstance(recorded, BedrockResponse) else BedrockResponse(success=False)
+                if not isinstance(error, RetryExhaustedError):
+                    failed = replace(failed, error=error)
+                return replace(failed, total_duration_ms=(time.monotonic() - started) * 1000)
+
+    def _patience(self, job: Job) -> QuotaPatience:
+        """Return the quota settings of a request. Throttling does not count towards its retries."""
+        ordered = self._config.enable_request_prioritization
+        return QuotaPatience(
+            priority=job.request.priority if ordered else 0,
+            free_throttles=True,
+            stop=job.run.stop,
+            repeated=job.run.repeated,
+        )
