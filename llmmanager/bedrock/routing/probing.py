@@ -122,11 +122,14 @@ class Probes:
             return self._no_wait
         until = self._clock() + min(self._patience, time_left * _SHARE_OF_TIME_LEFT)
         while True:
-            cooling = self.is_model_denied(target.model_id) and self._is_cooling(target, streaming=streaming)
-            if has_other and cooling:
+            if has_other and self._is_avoided(target, streaming=streaming):
                 return TargetTurn.try_others_first(self)
             running = self._start(target, streaming=streaming)
             if isinstance(running, TargetTurn):
+                # Another probe may have ended with a denial since the check above.
+                if running.is_probe and has_other and self._is_avoided(target, streaming=streaming):
+                    with running:
+                        return TargetTurn.try_others_first(self)
                 return running
             if has_other and self.is_denied(target, streaming=streaming):
                 return TargetTurn.try_others_first(self)
@@ -144,6 +147,10 @@ class Probes:
             if self._running.get(key) is probe:
                 del self._running[key]
         probe.ended.set()
+
+    def _is_avoided(self, target: Target, *, streaming: bool) -> bool:
+        """Whether the target was denied and is cooling down, so that other targets come first."""
+        return self.is_model_denied(target.model_id) and self._is_cooling(target, streaming=streaming)
 
     def _start(self, target: Target, *, streaming: bool) -> _Probe | TargetTurn:
         """Start a probe of the target, unless one is running or none is needed."""
