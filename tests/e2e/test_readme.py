@@ -40,8 +40,8 @@ def settings(run: LocalRun, bedrock: FakeBedrock) -> str:
 
 def test_the_readme_has_examples_of_the_stack_and_of_the_library() -> None:
     assert len(STACK) == 2
-    assert len(COMMANDS) == 2
-    assert len(LIBRARY) == 3
+    assert len(COMMANDS) == 3
+    assert len(LIBRARY) == 2
 
 
 def test_the_readme_examples_of_the_stack_can_be_pasted_in_any_folder_twice(
@@ -51,6 +51,8 @@ def test_the_readme_examples_of_the_stack_can_be_pasted_in_any_folder_twice(
     printed = paste(settings, *COMMANDS, *scripts, as_session(*STACK, python=PYTHON), folder=tmp_path)
     assert len(re.findall(r'^\{"text":"Test answer by FakeBedrock: ', printed, re.MULTILINE)) == 1
     assert "data: [DONE]" in printed
+    assert '"scope":"team","name":"search","dailyUsd":5.0' in printed
+    assert '"groupBy":["team","model"]' in printed
     assert len(re.findall(r"results will be in s3://\S+/batches/\S+/", printed)) == 2
     assert len(re.findall(r"sent as \S+", printed)) == 2
 

@@ -18,7 +18,7 @@ EXAMPLES = re.findall(
 
 
 def test_the_readme_has_examples() -> None:
-    assert len(EXAMPLES) == 4
+    assert len(EXAMPLES) == 2
 
 
 @pytest.mark.parametrize("code", EXAMPLES, ids=lambda code: code.split("\n", 1)[0])
