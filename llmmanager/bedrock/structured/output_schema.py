@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -12,6 +13,7 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationEr
 from llmmanager.bedrock.structured.json_schema import schema_problems, violations
 from llmmanager.bedrock.structured.schema_edits import with_resolved_root
 from llmmanager.bedrock.structured.search_patterns import Patterns, backtracking_pattern
+from llmmanager.bedrock.transport.json_body import json_body
 
 # A model needs the first reasons only, and pays for each.
 _MAX_REASONS = 10
@@ -46,9 +48,7 @@ def output_schema(given: Any) -> OutputSchema:
     """
     if isinstance(given, Mapping):
         return json_output_schema(given)
-    if callable(getattr(given, "model_json_schema", None)) and callable(
-        getattr(given, "model_validate", None)
-    ):
+    if isinstance(given, type) and hasattr(given, "model_json_schema") and hasattr(given, "model_validate"):
         return _pydantic_schema(given)
     if (isinstance(given, type) and dataclasses.is_dataclass(given)) or is_typeddict(given):
         return _type_schema(given)
@@ -71,7 +71,12 @@ def json_output_schema(
     Raises:
         ConfigurationError: the schema is invalid or not one of an object. `invalid_config` has its problems.
     """
-    problems = schema_problems(dict(schema), path, patterns=patterns)
+    try:
+        # Numbers as names become text, and tuples become lists, as in the schema that is sent.
+        schema = json.loads(json_body(dict(schema)))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{path}: must be plain JSON ({error})", {"schema": path}) from error
+    problems = schema_problems(schema, path, patterns=patterns)
     plain = with_resolved_root(schema) if not problems else {}
     if not problems and plain.get("type") != "object":
         problems = [f'{path}.type: must be "object"; put a list or another value into a property']
@@ -109,6 +114,11 @@ def _type_schema(given: Any) -> OutputSchema:
 
 def _pydantic_schema(given: Any) -> OutputSchema:
     schema = with_resolved_root(given.model_json_schema())
+    if schema.get("type") != "object":
+        raise ConfigurationError(
+            f"schema: {given.__name__} must be a model of an object; put another value into a field",
+            {"schema": given.__name__},
+        )
 
     def read(value: Any) -> Any:
         try:

@@ -37,6 +37,22 @@ _SUPPORTED = (
     "dataclasses, TypedDicts, enums, Literal, Optional, unions, list, tuple, set, frozenset, Sequence, dict, "
     "Mapping, str, int, float, bool, None, date, datetime, Any, Annotated"
 )
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"must be a date such as 2026-11-30 (got {text!r:.40})") from None
+
+
+def _datetime(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"must be a time such as 2026-11-30T08:00:00Z (got {text!r:.40})") from None
+
+
 _PLAIN: Mapping[Any, tuple[Schema, Convert]] = {
     str: ({"type": "string"}, str),
     bool: ({"type": "boolean"}, bool),
@@ -44,8 +60,8 @@ _PLAIN: Mapping[Any, tuple[Schema, Convert]] = {
     float: ({"type": "number"}, float),
     None: ({"type": "null"}, lambda _: None),
     type(None): ({"type": "null"}, lambda _: None),
-    datetime: ({"type": "string", "format": "date-time"}, datetime.fromisoformat),
-    date: ({"type": "string", "format": "date"}, date.fromisoformat),
+    datetime: ({"type": "string", "format": "date-time"}, _datetime),
+    date: ({"type": "string", "format": "date"}, _date),
     Any: ({}, lambda value: value),
 }
 _ITEMS: Mapping[Any, Convert] = {
@@ -147,11 +163,15 @@ class _Reader:
         forms = [self.read(argument, path) for argument in arguments]
 
         def convert(value: Any) -> Any:
+            reason = "matches no type of the union"
             for form in forms:
                 schema = {**form.schema, "$defs": self.definitions} if self.definitions else form.schema
                 if not any(violations(value, schema)):
-                    return form.convert(value)
-            raise ValueError(f"{path} matches no type of the union")
+                    try:
+                        return form.convert(value)
+                    except (ValueError, TypeError) as error:
+                        reason = str(error)
+            raise ValueError(reason)
 
         return TypeForm({"anyOf": [form.schema for form in forms]}, convert)
 
@@ -196,15 +216,24 @@ class _Reader:
         }
         if description := _description(target):
             schema["description"] = description
-        form.convert = lambda value: target(
-            **{name: fields[name].convert(one) for name, one in value.items()}
-        )
+        form.convert = lambda value: target(**_converted(target.__name__, fields, value))
         if target in self._recursive:
             name = self._recursive[target]
             self.definitions[name] = schema
             schema = {"$ref": f"#/$defs/{name}"}
         form.schema = schema
         return form
+
+
+def _converted(type_name: str, fields: Mapping[str, TypeForm], value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the Python values of a type's fields. An error names the field."""
+    converted = {}
+    for name, one in value.items():
+        try:
+            converted[name] = fields[name].convert(one)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{type_name}.{name}: {error}") from error
+    return converted
 
 
 def _choice(pairs: Sequence[tuple[Any, Any]], path: str) -> TypeForm:
@@ -215,9 +244,13 @@ def _choice(pairs: Sequence[tuple[Any, Any]], path: str) -> TypeForm:
             f"schema: the values of {path} must be text, numbers, true, false or None", {"schema": path}
         )
     distinct = list(dict.fromkeys(kinds))
-    members = dict(pairs)
-    schema = {"type": distinct[0] if len(distinct) == 1 else distinct, "enum": list(members)}
-    return TypeForm(schema, lambda value: members[value])
+    # 1 and True are the same key of a dict.
+    members = {(isinstance(value, bool), value): member for value, member in pairs}
+    schema = {
+        "type": distinct[0] if len(distinct) == 1 else distinct,
+        "enum": [value for _, value in members],
+    }
+    return TypeForm(schema, lambda value: members[isinstance(value, bool), value])
 
 
 def _field_types(target: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from enum import Enum, IntEnum
 from typing import Annotated, Any, Literal, NotRequired, Optional, TypedDict
 
 import pytest
+from pydantic import RootModel
 
 from llmmanager import ConfigurationError
 from llmmanager.bedrock.structured.output_schema import InvalidAnswer, output_schema
@@ -147,13 +148,33 @@ def test_a_value_is_read_with_all_types() -> None:
         ({"counts": {"a": ["1"]}}, "answer.counts.a[0]: must be integer"),
         ({"tree": {"value": 1, "children": [{}]}}, "answer.tree.children[0].value: is missing"),
         ({"computed": 1}, "answer.computed: is not allowed"),
-        ({"day": "yesterday"}, "answer: Invalid isoformat string: 'yesterday'"),
+        (
+            {"day": "yesterday"},
+            "answer: Everything.day: must be a date such as 2026-11-30 (got 'yesterday')",
+        ),
     ],
 )
 def test_an_invalid_value_is_rejected_with_its_path(change: dict[str, Any], reason: str) -> None:
     with pytest.raises(InvalidAnswer) as caught:
         output_schema(Everything).read(VALUE | change)
     assert str(caught.value) == reason
+
+
+@dataclass
+class WithAlternatives:
+    when: date | str
+    flag: Literal[0, 1, True, False]
+
+
+@pytest.mark.parametrize(("when", "read"), [("2026-01-15", date(2026, 1, 15)), ("soon", "soon")])
+def test_a_value_that_one_type_of_a_union_cannot_convert_is_read_as_the_next(when: str, read: Any) -> None:
+    assert output_schema(WithAlternatives).read({"when": when, "flag": 0}).when == read
+
+
+def test_true_and_one_are_different_values_of_a_literal() -> None:
+    schema = output_schema(WithAlternatives)
+    for flag in (0, 1, True, False):
+        assert schema.read({"when": "", "flag": flag}).flag is flag
 
 
 def test_the_schema_has_descriptions_limits_and_no_other_properties() -> None:
@@ -181,6 +202,10 @@ def test_a_type_can_contain_itself_at_the_top() -> None:
     form = output_schema(Node)
     assert form.schema["type"] == "object"
     assert form.read({"value": 1, "children": [{"value": 2}]}) == Node(1, [Node(2)])
+
+
+class Numbers(RootModel[list[int]]):
+    pass
 
 
 @dataclass
@@ -219,6 +244,10 @@ class WithInvalidKeyword:
         (str, "schema must be a dataclass, a TypedDict, a pydantic model, or a JSON schema"),
         (Point(1.0), "schema must be a dataclass"),
         (list[Point], "schema must be a dataclass"),
+        (Numbers(root=[1]), "schema must be a dataclass"),
+        (Numbers, "Numbers must be a model of an object"),
+        ({1: 2}, "schema.1: unsupported keyword"),
+        ({"type": "object", "const": float("nan")}, "schema: must be plain JSON"),
         ({"type": "array"}, r'schema.type: must be "object"'),
         ({"type": "object", "patternProperties": {}}, "schema.patternProperties: unsupported keyword"),
     ],
