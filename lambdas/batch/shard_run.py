@@ -13,11 +13,12 @@ from lambdas.batch.pending import PendingRecords
 from lambdas.batch.stop_signal import StopSignal
 from lambdas.batch.worker_watch import Stopped, WorkerWatch
 from lambdas.shared.function_log import log_payload
-from lambdas.shared.manager import REQUEST_SECONDS, RequestTargets, model_ids, parallel_manager
+from lambdas.shared.manager import RequestTargets, model_ids, parallel_manager
 from lambdas.shared.metrics import Tally
 from lambdas.shared.settings import batch_settings
 from llmmanager import BedrockConverseRequest, BedrockResponse, Deadline
 from llmmanager.batch_files.quota_shortage import Shortage, is_final, shortage_of
+from llmmanager.batch_files.record_retries import RECORD_SECONDS
 from llmmanager.batch_files.results import interrupted_result, result_of
 
 if TYPE_CHECKING:
@@ -174,4 +175,4 @@ class ShardRun:
 def _used_its_full_time(response: BedrockResponse) -> bool:
     """Whether the attempts, without waits for quota, took the maximum time of a record."""
     seconds = sum((attempt.end_time - attempt.start_time).total_seconds() for attempt in response.attempts)
-    return seconds >= REQUEST_SECONDS
+    return seconds >= RECORD_SECONDS

@@ -26,10 +26,10 @@ from lambdas.batch.storage import BatchStorage
 from lambdas.batch.waiting_shards import put_wait
 from lambdas.contract import BatchStep
 from lambdas.shared.function_log import logger
-from lambdas.shared.manager import REQUEST_SECONDS
 from lambdas.shared.metrics import Tally
 from lambdas.shared.shared_cooldowns import cooldowns
 from llmmanager import Deadline
+from llmmanager.batch_files.record_retries import RECORD_SECONDS
 from llmmanager.batch_files.results import ANSWERED, FAILED
 
 # Time to write the last part and to return.
@@ -70,7 +70,7 @@ class TimeBudget:
         """Return the budget of an invocation that starts now."""
         left = context.get_remaining_time_in_millis() / 1000
         end = left - min(MARGIN_SECONDS, left / 5)
-        return cls(Deadline.after(end - min(REQUEST_SECONDS, end / 2)), Deadline.after(end))
+        return cls(Deadline.after(end - min(RECORD_SECONDS, end / 2)), Deadline.after(end))
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -18,6 +18,7 @@ from llmmanager import (
     RetryStrategy,
     UnifiedModelManager,
 )
+from llmmanager.batch_files.record_retries import RECORD_RETRIES, RECORD_SECONDS
 from llmmanager.bedrock.catalog.dynamodb_store import DynamoDBStore
 from llmmanager.json_format.codec import InvalidRequest
 
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 
 # Usually there is one manager for each order of the regions.
 _MAX_CACHED = 8
-# A batch has more time than a single request, so it retries more often and waits longer.
-_BATCH_RETRIES = RetryConfig(max_retries=10, max_retry_delay=20)
-REQUEST_SECONDS = 240
-"""How long a record of a batch is tried, without waits for quota."""
 # A record of a batch waits for quota as long as its invocation lasts.
 _LONGEST_INVOCATION_SECONDS = 900
 
@@ -146,7 +143,7 @@ def parallel_manager(
         list(targets.models),
         list(targets.regions),
         retry_config=replace(
-            _BATCH_RETRIES,
+            RECORD_RETRIES,
             retry_strategy=RetryStrategy(retry_strategy),
             enable_feature_fallback=feature_fallback,
             on_throttle=on_throttle,
@@ -156,7 +153,7 @@ def parallel_manager(
             max_concurrent_requests=calls_at_once,
             request_timeout_seconds=_LONGEST_INVOCATION_SECONDS,
         ),
-        timeout=REQUEST_SECONDS,
+        timeout=RECORD_SECONDS,
         unified_model_manager=catalog(),
         cooldowns=cooldowns(),
         quota_share=quota_share,

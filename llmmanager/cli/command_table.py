@@ -25,12 +25,17 @@ class Command(NamedTuple):
         return tuple(self.name.split())
 
 
-GROUPS: Final[Mapping[str, str]] = {}
+GROUPS: Final[Mapping[str, str]] = {
+    "batch": "run, check and report batches of records",
+}
 """What the commands that start with the same word are about."""
 
 COMMANDS: Final = (
     Command("ask", "answer a prompt", "ask"),
     Command("chat", "hold a conversation", "chat"),
+    Command("batch run", "run a batch on this machine", "batch_run"),
+    Command("batch validate", "check a file of records without a call", "batch_validate"),
+    Command("batch report", "write the report of a folder of results", "batch_report"),
     Command("local", "run FakeBedrock, an imitation of Amazon Bedrock, on this machine", "local"),
     Command("completion", "print the completion script of a shell", "completion"),
 )

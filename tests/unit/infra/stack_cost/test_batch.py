@@ -12,8 +12,8 @@ from infra.stack_cost import batch
 from infra.stack_cost.__main__ import main
 from infra.stack_cost.batch import BatchCost, BatchStack, estimate_batch_cost, shard_sizes
 from lambdas.batch import object_writer, parts, plan, stop_signal, worker
-from lambdas.shared import manager
 from llmmanager import ConfigurationError, estimate_cost
+from llmmanager.batch_files import record_retries
 
 
 def estimate(
@@ -43,7 +43,7 @@ def test_the_constants_are_those_of_the_functions() -> None:
     assert batch.CHECK_SECONDS == stop_signal.CHECK_SECONDS
     assert batch.WRITER_PART_BYTES == object_writer.PART_BYTES
     assert batch.MARGIN_SECONDS == worker.MARGIN_SECONDS
-    assert batch.REQUEST_SECONDS == manager.REQUEST_SECONDS
+    assert batch.REQUEST_SECONDS == record_retries.RECORD_SECONDS
 
 
 def test_a_large_batch_needs_few_transitions_and_little_lambda_time() -> None:

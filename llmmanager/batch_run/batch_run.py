@@ -1,0 +1,142 @@
+"""Runs the records of a batch that have no result yet, and waits for quota like the deployed batch."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from llmmanager.batch_files.quota_shortage import Shortage, is_final, seconds_to_wait, shortage_of
+from llmmanager.batch_files.results import ANSWERED, interrupted_result, result_of
+from llmmanager.batch_run.input_records import BatchInputFile
+from llmmanager.batch_run.journal import Journal
+from llmmanager.batch_run.run_progress import RunProgress
+from llmmanager.bedrock.models.bedrock_response import BedrockResponse
+from llmmanager.bedrock.models.deadline import Deadline
+from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
+from llmmanager.parallel_llm_manager import ParallelLLMManager
+
+# A single shortage says little: the record may be accepted by one model only, and others may have quota.
+_MAX_CONSECUTIVE_SHORTAGES = 8
+
+
+class RunEnd(Enum):
+    """Why a run has ended.
+
+    Attributes:
+        COMPLETE: every record has a result.
+        STOPPED: `BatchRun.stop` was called.
+        DEADLINE: the deadline passed first.
+    """
+
+    COMPLETE = "complete"
+    STOPPED = "stopped"
+    DEADLINE = "deadline"
+
+
+@dataclass
+class BatchRun:
+    """A run of a batch.
+
+    Attributes:
+        repeat_failed: whether records that failed in an earlier run are tried again.
+    """
+
+    manager: ParallelLLMManager
+    input: BatchInputFile
+    journal: Journal
+    progress: RunProgress
+    deadline: Deadline
+    repeat_failed: bool = False
+
+    def __post_init__(self) -> None:
+        self._stopped = threading.Event()
+        self._pass_ended = threading.Event()
+        self._finished = {
+            id_
+            for id_, status in self.journal.statuses.items()
+            if status == ANSWERED or not self.repeat_failed
+        }
+        self.progress.done = len(self._finished)
+        self.progress.failed = sum(self.journal.statuses[id_] != ANSWERED for id_ in self._finished)
+        self.progress.cost_usd = self.journal.cost_usd
+
+    def stop(self) -> None:
+        """End the run early: running requests end, and no further one starts. May be called by any thread."""
+        self._stopped.set()
+        self._pass_ended.set()
+
+    def waiting_seconds(self) -> float:
+        """Return for how long all requests have waited for quota; 0 if one of them runs."""
+        return self.manager.seconds_without_quota()
+
+    def run(self) -> RunEnd:
+        """Run the records without a result, in several passes if quota is exhausted for longer.
+
+        Raises:
+            OSError: a file cannot be read or written.
+        """
+        passes_without_result = 0
+        while True:
+            finished = len(self._finished)
+            shortage = self._run_pass()
+            if self._stopped.is_set():
+                return RunEnd.STOPPED
+            if self.progress.records <= len(self._finished):
+                return RunEnd.COMPLETE
+            left = self.deadline.remaining()
+            if left <= 0:
+                return RunEnd.DEADLINE
+            passes_without_result = 1 if len(self._finished) > finished else passes_without_result + 1
+            known_left = None if left == float("inf") else left
+            self._stopped.wait(
+                seconds_to_wait(
+                    shortage or Shortage.MINUTE, runs=passes_without_result, seconds_left=known_left
+                )
+            )
+
+    def _run_pass(self) -> Shortage | None:
+        """Run all records without a result. Return the quota that the last ones lacked, or None."""
+        self._pass_ended.clear()
+        if self._stopped.is_set():
+            return None
+        shortage = None
+        in_a_row = 0
+        responses = self.manager.iter_responses(
+            self._pending(), deadline=self.deadline, keep_region_order=True, stop=self._pass_ended
+        )
+        for request, response in responses:
+            found = shortage_of(response)
+            in_a_row = in_a_row + 1 if found else 0
+            if found:
+                shortage = found
+            elif response.success:
+                shortage = None
+            if found or self._is_interrupted(response):
+                self._postpone(request, response)
+            else:
+                self._add(request, response)
+            if in_a_row >= _MAX_CONSECUTIVE_SHORTAGES:
+                self._pass_ended.set()
+        return shortage
+
+    def _pending(self) -> Iterator[BedrockConverseRequest]:
+        for record in self.input.records():
+            if record.request.request_id not in self._finished:
+                yield record.request
+
+    def _is_interrupted(self, response: BedrockResponse) -> bool:
+        """Whether a request may have failed only because the time was over."""
+        return not response.success and self.deadline.remaining() <= 0 and not is_final(response)
+
+    def _postpone(self, request: BedrockConverseRequest, response: BedrockResponse) -> None:
+        if response.attempts:
+            self.journal.add(interrupted_result(request, response))
+            self.progress.cost_usd = self.journal.cost_usd
+
+    def _add(self, request: BedrockConverseRequest, response: BedrockResponse) -> None:
+        result = result_of(request, response)
+        self.journal.add(result)
+        self._finished.add(str(request.request_id))
+        self.progress.add(success=response.success, cost_usd=response.estimated_cost_usd or 0.0)

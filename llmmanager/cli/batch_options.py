@@ -1,0 +1,84 @@
+"""Options and values of the commands that run or check a batch on this machine."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmmanager.cli.common_options import (
+    add_targets,
+    auth_of,
+    models_of,
+    positive_int,
+    positive_number,
+    regions_of,
+)
+from llmmanager.cli.exit_status import CommandError
+
+if TYPE_CHECKING:
+    from llmmanager import ParallelLLMManager
+    from llmmanager.batch_run.input_records import BatchInputFile, InputCheck
+
+# A record waits for quota as long as the batch runs.
+_LONGEST_WAIT_SECONDS = 30 * 24 * 3600
+
+
+def add_file(parser: ArgumentParser) -> None:
+    """Add the input file."""
+    parser.add_argument("file", type=Path, metavar="FILE", help="records, as JSON Lines")
+
+
+def add_run_options(parser: ArgumentParser) -> None:
+    """Add the options that decide where and how records run."""
+    add_targets(parser)
+    parser.add_argument(
+        "--concurrency", type=positive_int, default=32, metavar="N", help="parallel calls. Default: 32"
+    )
+    parser.add_argument(
+        "--on-throttle",
+        choices=("wait", "failover"),
+        default="wait",
+        help="whether a throttled record waits for its model, or uses another one. Default: wait",
+    )
+    parser.add_argument(
+        "--max-cost-multiple",
+        type=positive_number,
+        metavar="N",
+        help="the maximum cost of another model, as a multiple of that of the first one",
+    )
+
+
+def parallel_manager_of(options: Namespace) -> ParallelLLMManager:
+    """Return the manager that runs the records."""
+    from dataclasses import replace
+
+    from llmmanager import ParallelLLMManager, ParallelProcessingConfig
+    from llmmanager.batch_files.record_retries import RECORD_RETRIES, RECORD_SECONDS
+
+    return ParallelLLMManager(
+        models_of(options),
+        regions_of(options),
+        auth_of(options),
+        replace(RECORD_RETRIES, on_throttle=options.on_throttle, max_cost_multiple=options.max_cost_multiple),
+        ParallelProcessingConfig(
+            max_concurrent_requests=options.concurrency, request_timeout_seconds=_LONGEST_WAIT_SECONDS
+        ),
+        timeout=RECORD_SECONDS,
+    )
+
+
+def check_input(source: BatchInputFile) -> InputCheck:
+    """Return what the check of the input has found.
+
+    Raises:
+        CommandError: the file cannot be a batch.
+    """
+    from llmmanager.batch_run.input_records import InvalidInputFile
+
+    try:
+        return source.check()
+    except InvalidInputFile as error:
+        raise CommandError(
+            str(error), "`llmmanager batch validate FILE` lists the problems of each line."
+        ) from None

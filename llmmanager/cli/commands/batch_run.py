@@ -1,0 +1,199 @@
+"""`llmmanager batch run`: runs a batch on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmmanager.cli.batch_options import add_file, add_run_options, check_input, parallel_manager_of
+from llmmanager.cli.common_options import add_json, positive_number
+from llmmanager.cli.exit_status import CommandError, ExitStatus
+from llmmanager.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from llmmanager import ParallelLLMManager
+    from llmmanager.batch_run.batch_run import BatchRun
+
+_PROGRESS_SECONDS = 0.5
+_DEADLINE_PASSED = {
+    "type": "DeadlinePassed",
+    "code": None,
+    "message": "the batch's deadline passed before the record was answered",
+}
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    add_file(parser)
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="the folder of the results. Default: FILE-results"
+    )
+    add_run_options(parser)
+    parser.add_argument(
+        "--deadline", type=positive_number, metavar="SECONDS", help="when no further record starts"
+    )
+    parser.add_argument(
+        "--in-input-order", action="store_true", help="write the results in the order of FILE"
+    )
+    parser.add_argument(
+        "--retry-failed", action="store_true", help="run records again that failed in an earlier run"
+    )
+    add_json(parser)
+    parser.epilog = (
+        "The results are kept in a journal in DIR. If the command is interrupted or killed, run it again: it "
+        "continues, and no record is answered twice."
+    )
+
+
+def run(options: Namespace, terminal: Terminal) -> int:
+    """Run the records without a result, and write the results, the summary and the report."""
+    from llmmanager.batch_run.input_records import BatchInputFile
+    from llmmanager.batch_run.journal import Journal, JournalError
+
+    manager = parallel_manager_of(options)
+    source = BatchInputFile(options.file, manager.get_underlying_llm_manager()._targets.model_ids)
+    checked = check_input(source)
+    folder = options.output or options.file.with_name(f"{options.file.stem}-results")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        journal = Journal(folder / "journal.jsonl", checked.digest)
+    except JournalError as error:
+        raise CommandError(str(error), "Choose another folder with --output.") from None
+    with journal:
+        return _run(
+            options, terminal, manager, source=source, checked=checked, journal=journal, folder=folder
+        )
+
+
+def _run(
+    options: Namespace,
+    terminal: Terminal,
+    manager: ParallelLLMManager,
+    *,
+    source: Any,
+    checked: Any,
+    journal: Any,
+    folder: Path,
+) -> int:
+    from llmmanager import Deadline
+    from llmmanager.batch_run.batch_run import BatchRun, RunEnd
+    from llmmanager.batch_run.result_files import write_result_files
+    from llmmanager.batch_run.run_progress import RunProgress
+
+    batch = BatchRun(
+        manager,
+        source,
+        journal,
+        RunProgress(checked.records),
+        Deadline.from_value(options.deadline),
+        repeat_failed=options.retry_failed,
+    )
+    if batch.progress.done:
+        terminal.note(f"continuing: {batch.progress.done:,} of {checked.records:,} records are done")
+    with _stop_at_signals(batch, terminal), _shown_progress(batch, terminal):
+        _read_quotas(manager, terminal)
+        end = batch.run()
+    if end is RunEnd.STOPPED:
+        terminal.note(
+            f"interrupted: {batch.progress.done:,} of {checked.records:,} records are done. "
+            "Run the same command again to continue.",
+            style=None,
+        )
+        return ExitStatus.INTERRUPTED
+    summary = write_result_files(
+        folder,
+        journal,
+        source,
+        checked,
+        in_input_order=options.in_input_order,
+        stop_reason=_DEADLINE_PASSED if end is RunEnd.DEADLINE else None,
+    )
+    _print_summary(summary, folder, terminal, as_json=options.json)
+    if end is RunEnd.DEADLINE:
+        return ExitStatus.STOPPED
+    return ExitStatus.FAILED if summary["failed"] or summary["rejected"] else ExitStatus.SUCCESS
+
+
+def _read_quotas(manager: ParallelLLMManager, terminal: Terminal) -> None:
+    """Read the account's quotas. Without the permission for it, they are learned from throttled calls."""
+    from llmmanager import LLMManagerError
+
+    try:
+        manager.get_underlying_llm_manager().refresh_model_data()
+    except LLMManagerError as error:
+        terminal.note(f"the quotas are unknown: {error.message}")
+
+
+@contextmanager
+def _stop_at_signals(batch: BatchRun, terminal: Terminal) -> Iterator[None]:
+    """Stop the batch at the first Ctrl-C or SIGTERM, and the process at the second one."""
+
+    def stop(*_: object) -> None:
+        if stopping.is_set():
+            terminal.clear_progress()
+            # Results are in the journal as soon as they are known.
+            os._exit(ExitStatus.INTERRUPTED)
+        stopping.set()
+        batch.stop()
+        terminal.note("stopping when the running calls end; Ctrl-C again stops at once", style=None)
+
+    stopping = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _shown_progress(batch: BatchRun, terminal: Terminal) -> Iterator[None]:
+    """Show the progress of the batch while the block runs."""
+    ended = threading.Event()
+
+    def show() -> None:
+        while not ended.wait(_PROGRESS_SECONDS):
+            terminal.progress(batch.progress.line(waiting_seconds=batch.waiting_seconds()))
+
+    thread = threading.Thread(target=show, name="progress", daemon=True)
+    if terminal.shows_progress:
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        if terminal.shows_progress:
+            thread.join()
+        terminal.clear_progress()
+
+
+def _print_summary(summary: Mapping[str, Any], folder: Path, terminal: Terminal, *, as_json: bool) -> None:
+    from llmmanager.batch_report.number_formats import counted, dollars, duration
+
+    if as_json:
+        terminal.print_json({**summary, "folder": str(folder)})
+        return
+    cost = summary["estimatedCostUsd"]
+    price = "an unknown price" if cost is None else dollars(cost)
+    terminal.print(
+        f"{summary['answered']:,} of {counted(summary['records'], 'record')} answered in "
+        f"{duration(summary['wallSeconds'] * 1000)} for {price}",
+        style="bold",
+    )
+    for name, file, meaning in (
+        ("failed", "failed.jsonl", "each has its error, and can be run again"),
+        ("rejected", "rejected.jsonl", "each has the reasons"),
+    ):
+        if summary[name]:
+            terminal.print(f"{summary[name]:,} {name}: {folder / file}, {meaning}", style="yellow")
+    if reason := summary.get("reason"):
+        terminal.print(reason, style="yellow")
+    terminal.print(f"results: {folder / 'results.jsonl'}")
+    terminal.print(f"report: {folder / summary['report']}")
