@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.credentials import in_one_line
+from llmmanager.cli.stack_api import api_address
 
 VARIABLES = {
     "ApiUrl": "API_URL",
@@ -33,7 +33,6 @@ VARIABLES = {
     "EventsFunctionName": "EVENTS_FUNCTION_NAME",
     "TableName": "TABLE_NAME",
 }
-_API = re.compile(r"https://(?P<id>[a-z0-9]+)\.execute-api\.[^/]+/(?P<stage>[^/]+)/?")
 
 
 def stack_variables(outputs: Mapping[str, str], *, endpoint_url: str = "") -> dict[str, str]:
@@ -47,24 +46,11 @@ def stack_variables(outputs: Mapping[str, str], *, endpoint_url: str = "") -> di
         ValueError: `endpoint_url` is given and the URL of an API is not an execute-api URL.
     """
     found = {name: outputs[output] for output, name in VARIABLES.items() if output in outputs}
+    # The emulator does not stream. `make local` serves a streaming API itself and replaces its URL.
     for name in ("API_URL", "STREAMING_API_URL"):
         if name in found:
-            found[name] = _api_url(found[name], endpoint_url)
+            found[name] = api_address(found[name], endpoint_url)
     return found
-
-
-def _api_url(output: str, endpoint_url: str) -> str:
-    """Return the base URL for paths such as /v1/converse.
-
-    The emulator does not stream. `make local` serves a streaming API itself and replaces its URL.
-    """
-    if not endpoint_url:
-        return output.rstrip("/")
-    match = _API.fullmatch(output)
-    if match is None:
-        raise ValueError(f"the URL of an API is not an execute-api URL: {output}")
-    # execute-api URLs lead to AWS. The emulator serves the same API below its own URL.
-    return f"{endpoint_url}/restapis/{match['id']}/{match['stage']}/_user_request_"
 
 
 def export_lines(variables: Mapping[str, str]) -> list[str]:

@@ -11,6 +11,7 @@ import struct
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
@@ -265,7 +266,11 @@ async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
 
 async def _write(writer: asyncio.StreamWriter, response: ServerResponse, *, keep_alive: bool) -> bool:
     """Send `response`. Return False if its body ended early, without the last chunk."""
-    headers = {**response.headers, "Connection": "keep-alive" if keep_alive else "close"}
+    headers = {
+        "Date": formatdate(usegmt=True),
+        **response.headers,
+        "Connection": "keep-alive" if keep_alive else "close",
+    }
     body = response.body
     if isinstance(body, bytes):
         headers["Content-Length"] = str(len(body))

@@ -1,0 +1,76 @@
+"""`llmmanager batch submit`: starts a batch on a deployed stack."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+from llmmanager.cli.common_options import positive_number
+from llmmanager.cli.exit_status import ExitStatus
+from llmmanager.cli.stack_api import DeployedStack, add_stack_options
+from llmmanager.cli.terminal import Terminal
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument("file", metavar="FILE", help="records as JSON Lines: a file, or s3://bucket/key")
+    parser.add_argument("-m", "--model", action="append", metavar="NAME", help="a model of the stack to use")
+    parser.add_argument(
+        "--target-region", action="append", metavar="REGION", help="a region of the stack to use"
+    )
+    parser.add_argument("--deadline", type=positive_number, metavar="SECONDS", help="when no record starts")
+    parser.add_argument("--on-throttle", choices=("wait", "failover"), help="what a throttled record does")
+    parser.add_argument(
+        "--max-cost-multiple", type=positive_number, metavar="N", help="the maximum cost of another model"
+    )
+    parser.add_argument("--team", metavar="NAME", help="the team that pays")
+    parser.add_argument("--in-input-order", action="store_true", help="write the results in this order")
+    parser.add_argument("--watch", action="store_true", help="follow the batch until it ends")
+    add_stack_options(parser)
+
+
+def run(options: Namespace, terminal: Terminal) -> int:
+    """Upload the file, start the batch, and print its id."""
+    import uuid
+
+    stack = DeployedStack(options)
+    body = {"inputS3Uri": _uploaded(stack, options.file), **_batch_options(options)}
+    started = stack.call("POST", "/v1/batches", body, headers={"Idempotency-Key": str(uuid.uuid4())})
+    batch_id = started["batchId"]
+    if options.watch:
+        from llmmanager.cli.batch_watching import watch
+
+        return watch(stack, batch_id, terminal, as_json=options.json)
+    if options.json:
+        terminal.print_json(started)
+    else:
+        terminal.print(f"{batch_id} is started")
+        terminal.note(f"Follow it with: llmmanager batch watch {batch_id}")
+    return ExitStatus.SUCCESS
+
+
+def _uploaded(stack: DeployedStack, file: str) -> str:
+    """Return the URI of the input. A local file is copied to the bucket of the stack."""
+    import uuid
+
+    if file.startswith("s3://"):
+        return file
+    path = Path(file)
+    key = f"inputs/{uuid.uuid4().hex}/{path.name}"
+    with path.open("rb") as content:
+        stack.client("s3").put_object(Bucket=stack.bucket, Key=key, Body=content)
+    return f"s3://{stack.bucket}/{key}"
+
+
+def _batch_options(options: Namespace) -> dict[str, Any]:
+    given = {
+        "models": options.model,
+        "regions": options.target_region,
+        "deadlineSeconds": options.deadline,
+        "onThrottle": options.on_throttle,
+        "maxCostMultiple": options.max_cost_multiple,
+        "team": options.team,
+        "resultOrder": "input" if options.in_input_order else None,
+    }
+    return {name: value for name, value in given.items() if value is not None}
