@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -11,7 +14,7 @@ from llmmanager.bedrock.transport.clients import CONNECT_TIMEOUT_SECONDS
 from tests.benchmarks.down import refused, silent
 from tests.benchmarks.fake import fake_bedrock
 from tests.benchmarks.figures import Figure
-from tests.benchmarks.sides import BOTO3, LLMMANAGER, REGIONS, Bench, Side, in_turn
+from tests.benchmarks.sides import BOTO3, LLMMANAGER, REGIONS, ROOT, Bench, Side, in_turn
 from tests.benchmarks.table import print_figures
 
 RATIO = "x boto3"
@@ -62,6 +65,7 @@ def figures(*, short: bool, rounds: int = FULL.rounds) -> list[Figure]:
             *regions_down(bench, size),
             catalog_calls(bench, size),
             own_time(bench, size),
+            command_help(size),
         ]
 
 
@@ -96,6 +100,27 @@ def starts(bench: Bench, size: Size) -> Iterator[Figure]:
     ):
         ours, boto3 = _fresh(take, size)
         yield ratio(what, ours, boto3, bar=bar, stretch=stretch)
+
+
+def command_help(size: Size) -> Figure:
+    """Start of the command line, beside an interpreter that does nothing."""
+    help_, nothing = ["-m", "llmmanager", "--help"], ["-c", "pass"]
+    taken = [(_seconds_of(help_), _seconds_of(nothing)) for _ in range(size.rounds * size.fresh)]
+    ours, empty = (median(seconds) for seconds in zip(*taken, strict=True))
+    return Figure(
+        what="llmmanager --help",
+        value=ours / empty,
+        unit="x python -c pass",
+        bar=5,
+        stretch=3,
+        parts={"llmmanager --help ms": ours * 1e3, "python -c pass ms": empty * 1e3},
+    )
+
+
+def _seconds_of(arguments: Sequence[str]) -> float:
+    started = time.perf_counter()
+    subprocess.run([sys.executable, *arguments], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - started
 
 
 def _fresh(take: Callable[[Side], float], size: Size) -> tuple[list[float], list[float]]:

@@ -29,6 +29,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     add_answer_options(parser)
     parser.add_argument("--timeout", type=positive_number, metavar="SECONDS", help="how long to try")
+    parser.add_argument(
+        "--schema",
+        metavar="JSON",
+        help="print JSON that follows this JSON schema of an object: a file, or the schema itself",
+    )
     parser.add_argument("--no-stream", action="store_true", help="print the answer when it is complete")
     add_json(parser)
 
@@ -42,7 +47,9 @@ def run(options: Namespace, terminal: Terminal) -> int:
         "deadline": options.timeout,
     }
     manager = manager_of(options)
-    if options.json or options.no_stream:
+    if options.schema:
+        _print_parsed(manager, call, _schema(options.schema), terminal, as_json=options.json)
+    elif options.json or options.no_stream:
         _print_complete(manager, call, terminal, as_json=options.json)
     else:
         print_stream(manager.converse_stream(**call), terminal)
@@ -65,4 +72,37 @@ def _print_complete(manager: LLMManager, call: dict[str, Any], terminal: Termina
         terminal.print_json({"text": response.get_content(), **encode_response(response)})
     else:
         terminal.print(response.get_content() or "")
+        print_figures(response, terminal)
+
+
+def _schema(given: str) -> dict[str, Any]:
+    """Return the schema in a file or a text.
+
+    Raises:
+        CommandError: it is not a JSON object.
+        OSError: the file cannot be read.
+    """
+    import json
+    from pathlib import Path
+
+    text = given if given.lstrip().startswith("{") else Path(given).read_text("utf-8")
+    try:
+        schema = json.loads(text)
+    except ValueError as error:
+        raise CommandError(f"--schema: not JSON: {error}") from None
+    if not isinstance(schema, dict):
+        raise CommandError("--schema: must be a JSON object")
+    return schema
+
+
+def _print_parsed(
+    manager: LLMManager, call: dict[str, Any], schema: dict[str, Any], terminal: Terminal, *, as_json: bool
+) -> None:
+    from llmmanager.json_format.codec import encode_response
+
+    response = manager.parse(call.pop("messages"), schema, **call)
+    if as_json:
+        terminal.print_json({"parsed": response.parsed, **encode_response(response)})
+    else:
+        terminal.print_json(response.parsed)
         print_figures(response, terminal)

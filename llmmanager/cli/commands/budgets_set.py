@@ -22,6 +22,8 @@ def run(options: Namespace, terminal: Terminal) -> int:
     """Set the budget. It replaces the one before."""
     from urllib.parse import quote
 
+    from llmmanager.batch_report.number_formats import dollars
+
     limits = {"dailyUsd": options.daily, "monthlyUsd": options.monthly}
     budget = DeployedStack(options).call(
         "PUT", f"/v1/budgets/{options.scope}/{quote(options.name, safe='')}", limits
@@ -31,5 +33,6 @@ def run(options: Namespace, terminal: Terminal) -> int:
         return ExitStatus.SUCCESS
     for period in ("day", "month"):
         if state := budget.get(period):
-            terminal.print(f"{period}: ${state['left']} of ${state['limit']} left until {state['resetsAt']}")
+            left, limit = dollars(state["left"]), dollars(state["limit"])
+            terminal.print(f"{period}: {left} of {limit} left until {state['resetsAt']}")
     return ExitStatus.SUCCESS

@@ -72,6 +72,19 @@ def test_json_has_the_text_the_target_and_the_cost(settings: dict[str, str]) -> 
     assert answer["estimatedCostUsd"] > 0
 
 
+def test_an_answer_follows_a_schema(settings: dict[str, str], tmp_path: Path) -> None:
+    schema = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+    (tmp_path / "city.json").write_text(json.dumps(schema))
+
+    from_file = run("ask", "Which city?", "--schema", "city.json", cwd=tmp_path, settings=settings)
+    inline = run("ask", "Which city?", "--schema", json.dumps(schema), "--json", settings=settings)
+    invalid = run("ask", "Which city?", "--schema", "{", settings=settings)
+
+    assert isinstance(json.loads(from_file.out)["name"], str)
+    assert json.loads(inline.out)["parsed"].keys() == {"name"}
+    assert (invalid.status, len(invalid.err.splitlines())) == (2, 1)
+
+
 def test_a_terminal_shows_model_and_cost_after_the_answer(settings: dict[str, str]) -> None:
     coloured = run_in_terminal("ask", "Hello", settings=settings)
     plain = run_in_terminal("ask", "Hello", settings={**settings, "NO_COLOR": "1"})
