@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
@@ -28,6 +29,9 @@ _MIN_MAX_OUTPUT_TOKENS = 10_000
 _OUTPUT_MARGIN = 10  # percent
 # Model-specific fields raise the maximum output of some models: the reasoning of Nova 2, a beta of Claude.
 _EXTENDED_OUTPUT_TOKENS = 128_000
+# The field of models that can generate several answers, such as Jamba, and a maximum output of Llama that is
+# not called tokens.
+_ANSWERS, _MAX_LENGTH = "n", "max_gen_len"
 # Content that the caller's tools define. Media cannot be in it.
 _TOOL_DATA = ("input", "json")
 
@@ -65,6 +69,12 @@ class AttemptBounds:
     def output_tokens(self) -> int:
         """The maximum output tokens, reasoning included: `maxTokens`, or the maximum of the model."""
         fields = self._request.get("additionalModelRequestFields")
+        answers = fields.get(_ANSWERS) if isinstance(fields, Mapping) else None
+        number = math.ceil(answers) if isinstance(answers, int | float) else 1
+        return self._answer_tokens(fields) * max(number, 1)
+
+    def _answer_tokens(self, fields: object) -> int:
+        """Return the maximum output tokens of one answer."""
         limit = (self._request.get("inferenceConfig") or {}).get("maxTokens")
         if isinstance(limit, int):
             # Claude's interleaved thinking has a budget of its own, which may be larger than maxTokens.
@@ -124,7 +134,8 @@ def _token_numbers(fields: object) -> Iterator[int]:
     """Yield the numbers of tokens in model-specific fields, such as `budget_tokens`."""
     if isinstance(fields, Mapping):
         for name, value in fields.items():
-            if "tokens" in str(name).lower() and isinstance(value, int):
-                yield value
+            is_limit = "token" in str(name).lower() or name == _MAX_LENGTH
+            if is_limit and isinstance(value, int | float):
+                yield math.ceil(value)
             else:
                 yield from _token_numbers(value)

@@ -158,6 +158,12 @@ def test_a_tool_that_bedrock_runs_can_fill_the_context() -> None:
         ({"maxTokens": 5000}, {"thinking": {"budget_tokens": 4000}}, 5000),
         # Interleaved thinking.
         ({"maxTokens": 5000}, {"thinking": {"budget_tokens": 6000}}, 11_000),
+        ({"maxTokens": 5}, {"max_tokens": 6000.0}, 6005),
+        ({"maxTokens": 5}, {"maxTokenCount": 6000}, 6005),
+        ({"maxTokens": 5}, {"max_gen_len": 2048}, 2053),
+        ({"maxTokens": 5}, {"n": 3}, 15),
+        ({"maxTokens": 5}, {"n": 0}, 5),
+        ({"maxTokens": 5}, {"n": "many"}, 5),
         (None, None, 70_400),
         ({"temperature": 1}, None, 70_400),
         (None, {"thinking": {"budget_tokens": 4000}}, 128_000),
