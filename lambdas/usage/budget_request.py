@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -19,6 +18,8 @@ LIMITS: Final[Mapping[str, Period]] = {"dailyUsd": Period.DAY, "monthlyUsd": Per
 """The fields of the body and the periods of their limits."""
 
 _PRINTABLE: Final = re.compile(r"[!-~]([ -~]*[!-~])?")
+# Other ARNs of a role: that of IAM, which has a path, and that of a session.
+_ROLE: Final = re.compile(r"(arn:[^:]*):(?:iam|sts)::(\d+):(?:role/(?:.*/)?([^/]+)|assumed-role/([^/]+)/.*)")
 
 
 def read_named_scope(scope: str, name: str) -> NamedScope:
@@ -36,6 +37,9 @@ def read_named_scope(scope: str, name: str) -> NamedScope:
     accepted = _accepted_name(found, name)
     if accepted is not None:
         raise InvalidRequest([f"name: must be {accepted}"])
+    if found is BudgetScope.CALLER and (role := _ROLE.fullmatch(name)):
+        caller = f"{role[1]}:sts::{role[2]}:assumed-role/{role[3] or role[4]}"
+        raise InvalidRequest([f"name: the caller of this role is {caller}, without path and session"])
     return found, name
 
 
@@ -78,4 +82,5 @@ def _accepted_name(scope: BudgetScope, name: str) -> str | None:
 
 def _is_amount(value: Any) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value) and 0 <= value <= MAX_USD
+    # NaN is not in the range either.
+    return is_number and 0 <= value <= MAX_USD

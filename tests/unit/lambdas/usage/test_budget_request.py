@@ -34,7 +34,9 @@ def test_limits_are_exact_nano_dollars(body: Any, limits: dict[Period, int]) -> 
         ({"dailyUsd": True}, "dailyUsd: must be a number"),
         ({"monthlyUsd": -1}, "monthlyUsd: must be a number"),
         ({"monthlyUsd": float("nan")}, "monthlyUsd: must be a number"),
+        ({"monthlyUsd": float("inf")}, "monthlyUsd: must be a number"),
         ({"monthlyUsd": 1e10, "dailyUsd": 1}, "monthlyUsd: must be a number"),
+        ({"monthlyUsd": 10**400}, "monthlyUsd: must be a number"),
     ],
 )
 def test_an_invalid_limit_is_rejected(body: Any, error: str) -> None:
@@ -50,6 +52,8 @@ def test_an_invalid_limit_is_rejected(body: Any, error: str) -> None:
         ("key", "abcdefgh01234567"),
         ("caller", "arn:aws:iam::123456789012:user/a~b/ada"),
         ("caller", "x" * 1000),
+        ("caller", "arn:aws-us-gov:sts::123456789012:assumed-role/web"),
+        ("caller", "arn:aws:iam::123456789012:user/role/web"),
         ("team", "Search & Ads".replace("&", "+")),
     ],
 )
@@ -67,6 +71,16 @@ def test_each_scope_has_its_names(scope: str, name: str) -> None:
         ("caller", "a\nb", "name: must be an ARN without session or an owner: 1 to 1000 characters"),
         ("caller", "x" * 1001, "name: must be an ARN"),
         ("caller", "", "name: must be an ARN"),
+        (
+            "caller",
+            "arn:aws:iam::123456789012:role/a/web",
+            "name: the caller of this role is arn:aws:sts::123456789012:assumed-role/web, without path",
+        ),
+        (
+            "caller",
+            "arn:aws:sts::123456789012:assumed-role/web/session/x",
+            "name: the caller of this role is arn:aws:sts::123456789012:assumed-role/web, without path",
+        ),
     ],
 )
 def test_another_name_is_rejected(scope: str, name: str, error: str) -> None:
