@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final, TypeVar
@@ -17,6 +17,7 @@ R = TypeVar("R", bound=BedrockConverseRequest)
 _METADATA: Final = "requestMetadata"
 _INFERENCE: Final = "inferenceConfig"
 _MAX_TOKENS: Final = "maxTokens"
+_MODEL_FIELDS: Final = "additionalModelRequestFields"
 
 
 def with_metadata(request: R, caller: Caller, *, batch_id: str | None = None) -> R:
@@ -38,6 +39,9 @@ def with_metadata(request: R, caller: Caller, *, batch_id: str | None = None) ->
 def with_max_tokens(request: R, model_ids: Iterable[str]) -> R:
     """Return a valid request with `maxTokens`: its own, or else the maximum for budgeted callers.
 
+    The budget of Claude's thinking is added to that maximum, because it must be less than `maxTokens`. A
+    request for the highest effort of Nova 2 is returned as it is, because the model rejects `maxTokens` then.
+
     Args:
         model_ids: the models that may answer.
     """
@@ -45,21 +49,33 @@ def with_max_tokens(request: R, model_ids: Iterable[str]) -> R:
     inference: dict[str, Any] = {**(extra.pop(_INFERENCE, request.inference_config) or {})}
     if inference.get(_MAX_TOKENS) is not None:
         return request
-    inference[_MAX_TOKENS] = max_tokens(model_ids)
+    fields = extra.get(_MODEL_FIELDS, request.additional_model_request_fields) or {}
+    if _member(fields, "reasoningConfig", "maxReasoningEffort") == "high":
+        return request
+    thinking = _member(fields, "thinking", "budget_tokens") or _member(
+        fields, "reasoning_config", "budget_tokens"
+    )
+    inference[_MAX_TOKENS] = max_tokens(model_ids, thinking=thinking if isinstance(thinking, int) else 0)
     return replace(request, inference_config=inference, extra_request_fields=extra or None)
 
 
-def max_tokens(model_ids: Iterable[str]) -> int:
+def max_tokens(model_ids: Iterable[str], *, thinking: int = 0) -> int:
     """Return the `maxTokens` of a budgeted caller's request that has none.
 
-    This is the setting `budget_max_tokens`, or the lowest maximum of the models that may answer.
+    This is the setting `budget_max_tokens` and the tokens for `thinking`, or the lowest maximum of the models
+    that may answer.
     """
     # Imported here, since few callers have budgets.
     from llmmanager.bedrock.catalog.model_table import model_data
 
     models = [model_data(model_id) for model_id in model_ids]
     limits = [model.max_output_tokens for model in models if model is not None]
-    return min([budget_max_tokens(), *(limit for limit in limits if limit)])
+    return min([budget_max_tokens() + max(thinking, 0), *(limit for limit in limits if limit)])
+
+
+def _member(fields: Mapping[str, Any], name: str, member: str) -> Any:
+    value = fields.get(name)
+    return value.get(member) if isinstance(value, Mapping) else None
 
 
 def priced_targets(targets: RequestTargets) -> RequestTargets:

@@ -120,6 +120,35 @@ def test_a_budgeted_request_without_max_tokens_gets_a_maximum(
     assert maximum() == 5000
 
 
+@pytest.mark.parametrize("place", ["fields", "extra"])
+def test_a_budget_leaves_reasoning_its_tokens(
+    place: str,
+    ask: Any,
+    budget: Any,
+    deployed: FakeBedrock,
+    cold_start: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LLMMANAGER_MODELS", json.dumps(["Claude Haiku 4.5", "Nova 2 Lite"]))
+    cold_start()
+    budget(10**9)
+
+    def maximum(model: str, fields: dict[str, Any]) -> int | None:
+        given = {"additionalModelRequestFields": fields}
+        sent = given if place == "fields" else {"extraRequestFields": given}
+        assert ask(models=[model], featureFallback=False, **sent)[0] == 200
+        assert deployed.calls[-1].body["additionalModelRequestFields"] == fields
+        config: dict[str, int] = deployed.calls[-1].body.get("inferenceConfig") or {}
+        return config.get("maxTokens")
+
+    thinking = {"type": "enabled", "budget_tokens": 8000}
+    assert maximum("Claude Haiku 4.5", {"thinking": thinking}) == 8000 + 4096
+    assert maximum("Claude Haiku 4.5", {"reasoning_config": thinking}) == 8000 + 4096
+    high = {"type": "enabled", "maxReasoningEffort": "high"}
+    assert maximum("Nova 2 Lite", {"reasoningConfig": high}) is None
+    assert maximum("Nova 2 Lite", {"reasoningConfig": high | {"maxReasoningEffort": "low"}}) == 4096
+
+
 def test_models_without_a_price_do_not_answer_budgeted_requests(
     ask: Any, budget: Any, deployed: FakeBedrock, cold_start: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
