@@ -15,6 +15,7 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import LLMManagerError
 from llmmanager.bedrock.exceptions.safe_errors import without_credentials
 from llmmanager.bedrock.models.token_count import InputTokenCount
 from llmmanager.bedrock.tokens.token_estimate import estimate_tokens, schema_tokens
+from llmmanager.bedrock.transport.converse_api import count_tokens, encode
 
 _COUNTED = ("messages", "system", "toolConfig")
 # How long a model is not asked again in a region where it cannot be counted.
@@ -53,6 +54,9 @@ class TokenCounter:
             request: a valid Converse request.
             model_id: the id of a model. CountTokens rejects the id of a profile.
             regions: the regions to ask, in this order.
+
+        Raises:
+            RequestValidationError: a part that is not validated is not JSON.
         """
         counted = {name: request[name] for name in _COUNTED if name in request}
         reason = _NOT_ASKED
@@ -63,19 +67,20 @@ class TokenCounter:
                 available.append(region)
             else:
                 reason = known
-        for region in available[: self._max_regions]:
-            answer = self._ask(model_id, region, counted)
+        asked = available[: self._max_regions]
+        body = encode(counted) if asked else b""
+        for region in asked:
+            answer = self._ask(model_id, region, body)
             if isinstance(answer, int):
                 more = schema_tokens(request)
                 return InputTokenCount(answer + more, more > 0, model_id, _SCHEMA if more else None)
             reason = answer
         return InputTokenCount(estimate_tokens(request), True, model_id, reason)
 
-    def _ask(self, model_id: str, region: str, counted: Mapping[str, Any]) -> int | str:
+    def _ask(self, model_id: str, region: str, body: bytes) -> int | str:
         """Return the count of one region, or why it cannot count."""
         try:
-            response = self._client(region).count_tokens(modelId=model_id, input={"converse": counted})
-            return int(response["inputTokens"])
+            return count_tokens(self._client(region), model_id, body)
         except Exception as error:
             if not _is_of_aws(error):
                 raise

@@ -1,9 +1,10 @@
-"""Calls Converse and ConverseStream through botocore, with an encoded body and a read timeout per call."""
+"""Calls Converse, ConverseStream and CountTokens through botocore, with an encoded body."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import RequestValidationError
@@ -12,7 +13,7 @@ from llmmanager.bedrock.models.answer_content import without_blank_text
 from llmmanager.bedrock.models.deadline import Cancellation
 from llmmanager.bedrock.transport.json_body import json_body
 
-_OPERATIONS = ("Converse", "ConverseStream")
+_OPERATIONS = ("Converse", "ConverseStream", "CountTokens")
 _ATTACHED = "_llmmanager_converse_api"
 # Errors of the JSON encoder for a value that is not JSON.
 _JSON_ERRORS = (TypeError, ValueError, RecursionError)
@@ -91,6 +92,22 @@ def converse_stream(
     """Call ConverseStream and return its event stream. Arguments and errors are those of `converse`."""
     _pending.body, _pending.read_timeout = body, read_timeout
     return _call(client, client.converse_stream, invoke_id, cancelled)["stream"]
+
+
+def count_tokens(client: Any, model_id: str, body: bytes) -> int:
+    """Call CountTokens for a Converse request and return the number of input tokens.
+
+    Args:
+        model_id: the id of a model.
+        body: the result of `encode` for messages, system prompt and tools.
+
+    Raises:
+        botocore.exceptions.ClientError, BotoCoreError: the call failed.
+    """
+    _pending.body = b'{"input":{"converse":' + body + b"}}"
+    _pending.read_timeout = client.meta.config.read_timeout
+    operation = partial(client.count_tokens, input={"converse": {}})
+    return int(_call(client, operation, model_id, None)["inputTokens"])
 
 
 def _call(client: Any, operation: Any, invoke_id: str, cancelled: threading.Event | None) -> dict[str, Any]:

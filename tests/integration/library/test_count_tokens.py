@@ -31,6 +31,16 @@ def test_a_string_is_one_user_message(make_manager: MakeManager, ask: Any) -> No
     assert manager.count_tokens(ask[0]["content"][0]["text"]) == manager.count_tokens(ask)
 
 
+def test_fields_that_botocore_does_not_know_and_any_kind_of_bytes_are_counted(
+    make_manager: MakeManager, fake_bedrock: FakeBedrock, ask: Any
+) -> None:
+    image = {"format": "png", "source": {"bytes": memoryview(b"image")}, "newField": {"a": 1}}
+    ask[0]["content"].append({"image": image})
+    assert not make_manager(("Claude Haiku 4.5",)).count_tokens(ask).is_estimate
+    sent = fake_bedrock.calls[0].body["input"]["converse"]["messages"][0]["content"][-1]["image"]
+    assert sent == {**image, "source": {"bytes": "aW1hZ2U="}}
+
+
 @pytest.mark.parametrize("name", ["Nova Lite", NOVA, f"us.{NOVA}"])
 def test_another_model_of_the_manager_can_be_chosen_by_any_of_its_names(
     make_manager: MakeManager, ask: Any, name: str
