@@ -229,6 +229,8 @@ class MessageBuilder:
 
     def add_tool_use(self, tool_use_id: str, name: str, input: Mapping[str, Any]) -> MessageBuilder:
         """Add a tool call of the model."""
+        if not isinstance(input, Mapping):
+            raise _invalid(f"{self._path}.toolUse.input: must be a dict (got {type(input).__name__})")
         return self._add("toolUse", {"toolUseId": tool_use_id, "name": name, "input": dict(input)})
 
     def add_tool_result(
@@ -249,6 +251,11 @@ class MessageBuilder:
             blocks = [{"text": content}]
         elif isinstance(content, Mapping):
             blocks = [{"json": dict(content)}]
+        elif not isinstance(content, list | tuple) or not all(isinstance(one, Mapping) for one in content):
+            raise _invalid(
+                f"{self._path}.toolResult.content: must be a text, a dict, or a list of content blocks "
+                f"(got {content!r:.100})"
+            )
         result = {"toolUseId": tool_use_id, "content": list(blocks)}
         return self._add("toolResult", result if status is None else {**result, "status": str(status)})
 

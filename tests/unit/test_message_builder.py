@@ -125,6 +125,8 @@ def test_a_name_decides_between_formats_with_the_same_bytes() -> None:
         ("image", (b"BM",), "must be given as one of jpeg, png, gif, webp: the bytes do not show it"),
         ("document", (PNG,), "(the bytes are png)"),
         ("document", (PNG, None, "report.pdf"), "(the bytes are png)"),
+        ("image", (b"....ftypheic....", None, "photo.jpg"), "(the bytes are heic)"),
+        ("video", (b"....ftypM4A ....", None, "song.mp4"), "(the bytes are m4a)"),
         ("image", (b"?", None, "report.pdf"), "(the name 'report.pdf' is pdf)"),
         ("document", (zipped("other/file.xml"),), "must be given as one of pdf"),
     ],
@@ -257,3 +259,15 @@ def test_an_invalid_role_and_a_blank_text_are_errors() -> None:
 
 def test_bytes_that_are_no_file_have_no_format() -> None:
     assert formats_of(b"") == formats_of(b"RIFF\x00\x00\x00\x00WAVE") == ()
+
+
+@pytest.mark.parametrize("content", [None, 19, b"19", ["19"]])
+def test_the_content_of_a_tool_result_has_one_of_three_types(content: Any) -> None:
+    with pytest.raises(RequestValidationError, match="must be a text, a dict, or a list of content blocks"):
+        create_user_message().add_tool_result("t1", content)
+
+
+@pytest.mark.parametrize("arguments", [None, "{}"])
+def test_the_input_of_a_tool_call_is_a_dict(arguments: Any) -> None:
+    with pytest.raises(RequestValidationError, match=r"content\[0\].toolUse.input: must be a dict"):
+        create_assistant_message().add_tool_use("t1", "t", arguments)

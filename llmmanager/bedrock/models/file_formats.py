@@ -46,6 +46,17 @@ _SIGNATURES: Final = (
 _ZIP: Final = b"PK\x03\x04"
 _OFFICE_97: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _MATROSKA: Final = b"\x1a\x45\xdf\xa3"
+_BRANDS: Final = {
+    b"qt  ": "mov",
+    b"3gp": "three_gp",
+    b"3g2": "three_gp",
+    b"M4A": "m4a",
+    b"avif": "avif",
+    b"avis": "avif",
+    b"hei": "heic",
+    b"hev": "heic",
+    b"mif1": "heic",
+}
 _HEAD_BYTES: Final = 1024
 
 
@@ -96,7 +107,10 @@ def kind_of(data: bytes, filename: str | None) -> str | None:
 
 
 def formats_of(data: bytes) -> tuple[str, ...]:
-    """Return the formats that the bytes of a file can have, the likeliest first; empty if they show none."""
+    """Return the formats that the bytes of a file can have, the likeliest first; empty if they show none.
+
+    A file that only other kinds of blocks accept, or none, has its own format, such as "heic".
+    """
     for signature, formats in _SIGNATURES:
         if data.startswith(signature):
             return formats
@@ -118,10 +132,8 @@ def formats_of(data: bytes) -> tuple[str, ...]:
 
 
 def _format_of_brand(brand: bytes) -> str:
-    """Return the format of a file that starts as MPEG-4 does."""
-    if brand == b"qt  ":
-        return "mov"
-    return "three_gp" if brand.startswith((b"3gp", b"3g2")) else "mp4"
+    """Return the format of a file that starts as MPEG-4 does. Converse accepts no images of this kind."""
+    return next((format_ for prefix, format_ in _BRANDS.items() if brand.startswith(prefix)), "mp4")
 
 
 def _first_in(data: bytes, formats: Mapping[bytes, str]) -> tuple[str, ...]:
