@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError, RequestValidationError
+from llmmanager.bedrock.models.message_text import as_messages
 from llmmanager.bedrock.models.token_count import InputTokenCount
 
 if TYPE_CHECKING:
@@ -31,20 +32,21 @@ class Conversation:
 
     Args:
         system: the system prompt, as a text or as blocks.
-        messages: earlier messages, such as `messages` of another conversation.
+        messages: earlier messages, such as `messages` of another conversation; a string is one message of
+            the user.
         tool_config: the tools, as in `LLMManager.converse`.
     """
 
     def __init__(
         self,
         system: str | Sequence[SystemContentBlock | UntypedDict] | None = None,
-        messages: Sequence[Message | UntypedDict] = (),
+        messages: str | Sequence[Message | UntypedDict] = (),
         *,
         tool_config: ToolConfiguration | UntypedDict | None = None,
     ) -> None:
         blocks = [{"text": system}] if isinstance(system, str) else list(system or ())
         self._system = cast("list[SystemContentBlock]", blocks)
-        self._messages = cast("list[Message]", list(messages))
+        self._messages = cast("list[Message]", list(as_messages(messages)))
         self._tool_config = cast("ToolConfiguration | None", tool_config)
 
     @property
@@ -63,7 +65,14 @@ class Conversation:
         return self._tool_config
 
     def add_user(self, *content: str | ContentBlock | UntypedDict) -> None:
-        """Add texts and content blocks of the user. They continue a message of the user that is the last."""
+        """Add texts and content blocks of the user. They continue a message of the user that is the last.
+
+        Raises:
+            RequestValidationError: there is no content.
+        """
+        if not content:
+            problem = "content: must have at least one text or content block"
+            raise RequestValidationError(problem, [problem])
         self._add("user", [{"text": part} if isinstance(part, str) else part for part in content])
 
     def add_tool_result(
@@ -79,14 +88,25 @@ class Conversation:
             tool_use_id: the id of a call in the last answer.
             content: a text, a dict for JSON, or content blocks.
             is_error: whether the tool failed.
+
+        Raises:
+            RequestValidationError: the last answer has no such call without a result, or the content is
+                invalid.
         """
         from llmmanager.message_builder import create_user_message
 
+        open_ids = [call.tool_use_id for call in self.get_open_tool_uses()]
+        if tool_use_id not in open_ids:
+            accepted = f"one of {', '.join(open_ids)}" if open_ids else "of a tool call, and none is open"
+            problem = f"tool_use_id: must be {accepted} (got {tool_use_id!r})"
+            raise RequestValidationError(problem, [problem])
         result = create_user_message().add_tool_result(tool_use_id, content, "error" if is_error else None)
         self._add("user", result.build()["content"])
 
     def add_response(self, response: BedrockResponse) -> None:
         """Add the answer of a response, or of a stream's `get_response()`.
+
+        The answer of a `ParsedResponse` is added as text, also if the model answered by calling a tool.
 
         Raises:
             ConfigurationError: the response failed, or the last message is not of the user.
@@ -95,7 +115,7 @@ class Conversation:
             raise ConfigurationError("response must have a valid answer (its success is False)")
         if not self._messages or self._messages[-1]["role"] == "assistant":
             raise ConfigurationError("the last message must be of the user before an answer is added")
-        self._messages.append({"role": "assistant", "content": response.get_content_blocks()})
+        self._messages.append(response.get_message() or {"role": "assistant", "content": []})
 
     def get_open_tool_uses(self) -> list[ToolUse]:
         """Return the tool calls of the last answer that have no result yet."""

@@ -118,6 +118,24 @@ def test_content_of_the_user_and_results_of_tools_are_one_message() -> None:
     assert validate_request({"messages": conversation.messages, "toolConfig": TOOLS}) == []
 
 
+def test_a_result_must_belong_to_an_open_call() -> None:
+    conversation = Conversation(None, "Hi", tool_config=TOOLS)
+    with pytest.raises(RequestValidationError, match="none is open"):
+        conversation.add_tool_result("t1", "19")
+    conversation.add_response(answered(CALL))
+    with pytest.raises(RequestValidationError, match=r"one of t1 \(got 't2'\)"):
+        conversation.add_tool_result("t2", "19")
+    conversation.add_tool_result("t1", "19")
+    with pytest.raises(RequestValidationError, match="tool_use_id"):
+        conversation.add_tool_result("t1", "20")
+    assert conversation.messages == [user({"text": "Hi"}), assistant(CALL), user(RESULT)]
+
+
+def test_content_of_the_user_is_not_empty() -> None:
+    with pytest.raises(RequestValidationError, match="at least one"):
+        Conversation().add_user()
+
+
 def test_a_failed_tool_is_marked() -> None:
     conversation = Conversation(None, [user({"text": "Hi"}), assistant(CALL)])
     conversation.add_tool_result("t1", "No station.", is_error=True)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
+
+if TYPE_CHECKING:
+    from llmmanager.bedrock.models.converse_types import ContentBlock, Message
 
 T = TypeVar("T")
 
@@ -22,3 +26,20 @@ class ParsedResponse(BedrockResponse, Generic[T]):
     """
 
     parsed: T
+
+    def get_message(self) -> Message | None:
+        """Return the model's message, to send it back in the history; None without content.
+
+        If the model answered by calling a tool, the message has the answer as text: no result follows it.
+        """
+        message = super().get_message()
+        if message is not None:
+            message["content"] = [_without_call(block) for block in message["content"]]
+        return message
+
+
+def _without_call(block: ContentBlock) -> ContentBlock:
+    # Bedrock has added the result of a tool that it runs itself.
+    if "toolUse" not in block or block["toolUse"].get("type") == "server_tool_use":
+        return block
+    return {"text": json.dumps(block["toolUse"].get("input"), ensure_ascii=False)}

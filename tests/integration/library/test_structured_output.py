@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from llmmanager import (
     BedrockConverseRequest,
     ConfigurationError,
+    Conversation,
     InvalidAnswerError,
     ParsedResponse,
     RefusedAnswerError,
@@ -278,3 +279,20 @@ def test_requests_of_a_parallel_run_have_schemas_of_their_own(answer_with: Answe
 def test_the_text_of_an_answer_may_be_in_a_code_block(answer_with: AnswerWith, make_manager) -> None:
     answer_with(lambda call: f"Here it is:\n```json\n{json.dumps(PARIS)}\n```\nAnything else?")
     assert make_manager((INSTRUCTION,)).parse("Describe Paris.", City).parsed == City(**PARIS)
+
+
+@FORMS
+def test_a_conversation_continues_after_a_parsed_answer(
+    answer_with: AnswerWith, fake_bedrock: FakeBedrock, make_manager, model: str
+) -> None:
+    answer_with(
+        lambda call: reply(call, PARIS) if len(call.body["messages"]) == 1 else Answer(({"text": "Yes"},))
+    )
+    conversation = Conversation()
+    manager = make_manager((model,))
+    first = conversation.send(manager, "Describe Paris.", output_config=structured_output(City))
+    assert isinstance(first, ParsedResponse)
+    assert conversation.send(manager, "Is it big?").get_content() == "Yes"
+    assert [json.loads(block["text"]) for block in fake_bedrock.calls[-1].body["messages"][1]["content"]] == [
+        PARIS
+    ]
