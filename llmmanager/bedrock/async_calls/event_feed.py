@@ -64,6 +64,8 @@ class EventFeed:
                     if error is not None:
                         raise error
                     return None
+                if self._reader is not None and not self._reader[1].done():
+                    raise RuntimeError("another task is reading this stream")
                 loop = asyncio.get_running_loop()
                 arrived = loop.create_future()
                 self._reader = loop, arrived

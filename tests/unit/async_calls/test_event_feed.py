@@ -88,3 +88,18 @@ def test_a_loop_that_was_closed_while_its_task_waited_is_no_error_for_the_thread
     assert asyncio.run(everything(feed)) == [event(1)]
     reading.close()
     del task
+
+
+def test_a_second_task_cannot_read_at_the_same_time() -> None:
+    async def read_twice() -> Event | None:
+        feed = EventFeed(Cancellation())
+        first = asyncio.create_task(feed.get())
+        await asyncio.sleep(0)
+        with pytest.raises(RuntimeError, match="another task is reading"):
+            await feed.get()
+        first.cancel()
+        await asyncio.wait([first])
+        feed.end()
+        return await feed.get()
+
+    assert asyncio.run(read_twice()) is None
