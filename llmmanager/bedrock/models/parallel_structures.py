@@ -63,7 +63,9 @@ def _new_request_id() -> str:
 
 def _required_messages() -> Sequence[Message]:
     # The documented order starts with the optional id. A field without a default cannot follow it.
-    raise TypeError("BedrockConverseRequest needs messages")
+    raise TypeError(
+        "BedrockConverseRequest needs messages, the second argument: BedrockConverseRequest(messages=...)"
+    )
 
 
 @dataclass(frozen=True)

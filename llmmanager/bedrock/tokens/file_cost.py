@@ -144,6 +144,8 @@ def _lines(lines: str | os.PathLike[str] | Iterable[str | bytes]) -> Iterator[tu
     if isinstance(lines, bytes) or not isinstance(lines, Iterable):
         raise ConfigurationError(f"lines must be a path or an iterable of lines (got {type(lines).__name__})")
     for number, line in enumerate(lines, start=1):
+        if not isinstance(line, str | bytes):
+            raise ConfigurationError(f"lines[{number - 1}] must be str or bytes (got {type(line).__name__})")
         text = without_byte_order_mark(line.encode() if isinstance(line, str) else line).strip()
         if text:
             yield number, text

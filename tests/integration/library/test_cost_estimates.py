@@ -260,3 +260,9 @@ def test_known_quotas_tell_how_long_the_file_takes(make_manager: MakeManager) ->
 def test_something_else_than_a_path_or_lines_is_rejected(make_manager: MakeManager, lines: Any) -> None:
     with pytest.raises(ConfigurationError, match="lines must be a path or an iterable of lines"):
         make_manager().estimate_file_cost(lines)
+
+
+def test_a_record_that_is_not_a_line_of_text_is_rejected_with_its_index(make_manager: MakeManager) -> None:
+    lines: Any = ["{}", {"messages": "Hi"}]
+    with pytest.raises(ConfigurationError, match=r"lines\[1\] must be str or bytes \(got dict\)"):
+        make_manager().estimate_file_cost(lines)
