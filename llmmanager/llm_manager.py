@@ -212,9 +212,9 @@ class LLMManager(ManagerCalls, ManagerInformation):
             ConfigurationError: the schema is invalid or not supported.
             LLMManagerError: as in `converse`.
         """
-        from llmmanager.bedrock.structured.parsing import parse
+        from llmmanager.bedrock.structured.parsing import parsed_response, with_schema
 
-        return parse(self.converse, messages, schema, call)
+        return parsed_response(self.converse(messages, **with_schema(schema, call)))
 
     def converse_with_request(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
 from llmmanager.bedrock.invocation.attempt_loop import AttemptLoop
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from llmmanager.bedrock.invocation.attempt_check import AttemptCheck
     from llmmanager.bedrock.invocation.stream import AnswerStream
     from llmmanager.bedrock.models.attempt_guard import AttemptGuard
+    from llmmanager.bedrock.models.call_keywords import CallKeywords, Messages
     from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
+    from llmmanager.bedrock.models.parsed_response import ParsedResponse, T
 
 R = TypeVar("R")
 
@@ -164,6 +166,25 @@ class ManagerCalls:
         """
         limit = Deadline.from_value(call.deadline)
         return await self._on_thread(partial(self._converse, call, limit), limit)
+
+    @overload
+    async def aparse(
+        self, messages: Messages, schema: type[T], **call: Unpack[CallKeywords]
+    ) -> ParsedResponse[T]: ...
+
+    @overload
+    async def aparse(
+        self, messages: Messages, schema: Mapping[str, Any], **call: Unpack[CallKeywords]
+    ) -> ParsedResponse[dict[str, Any]]: ...
+
+    async def aparse(self, messages: Any, schema: Any, **call: Any) -> ParsedResponse[Any]:
+        """Send a request and return an answer that follows a schema, without blocking the event loop.
+
+        The arguments and exceptions are those of `parse`.
+        """
+        from llmmanager.bedrock.structured.parsing import parsed_response, with_schema
+
+        return parsed_response(await self.aconverse(messages, **with_schema(schema, call)))
 
     @takes(CallParameters)
     async def aconverse_stream(self, call: CallParameters) -> AsyncStreamingResponse:

@@ -1,8 +1,8 @@
-"""`LLMManager.parse`, and the output configuration of requests whose answers are parsed."""
+"""The parts of `LLMManager.parse`, and the output configuration of requests whose answers are parsed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
@@ -36,18 +36,14 @@ def structured_output(
     return schema_output_config(output_schema(schema), retries=retries)
 
 
-def parse(
-    converse: Callable[..., BedrockResponse], messages: Any, schema: Any, parameters: Mapping[str, Any]
-) -> ParsedResponse[Any]:
-    """Return the response to a request with a schema.
+def with_schema(schema: Any, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keyword arguments of `LLMManager.converse` for an answer that follows a schema.
 
     Args:
-        converse: `LLMManager.converse`.
-        parameters: its keyword arguments.
+        parameters: the keyword arguments without the schema.
 
     Raises:
         ConfigurationError: the schema is invalid, or `output_config` has a format of its own.
-        StructuredOutputError: no answer follows the schema.
     """
     given = parameters.get("output_config") or {}
     if not isinstance(given, Mapping) or "textFormat" in given:
@@ -55,8 +51,16 @@ def parse(
             "output_config must be a dict without textFormat, which is set from the schema",
             {"output_config": given},
         )
-    config = {**given, **structured_output(schema)}
-    response = converse(messages, **{**parameters, "output_config": config})
+    return {**parameters, "output_config": {**given, **structured_output(schema)}}
+
+
+def parsed_response(response: BedrockResponse) -> ParsedResponse[Any]:
+    """Return the response to a call with a schema if its answer follows the schema.
+
+    Raises:
+        StructuredOutputError: no answer follows the schema.
+        ConfigurationError: the call was sent without the schema.
+    """
     if isinstance(response, ParsedResponse):
         return response
     raise response.error or ConfigurationError("extra_request_fields must not replace outputConfig")

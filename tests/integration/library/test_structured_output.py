@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from pydantic import BaseModel, Field
 
 from llmmanager import (
     BedrockConverseRequest,
+    BedrockResponse,
     ConfigurationError,
     Conversation,
     InvalidAnswerError,
@@ -296,3 +298,21 @@ def test_a_conversation_continues_after_a_parsed_answer(
     assert [json.loads(block["text"]) for block in fake_bedrock.calls[-1].body["messages"][1]["content"]] == [
         PARIS
     ]
+
+
+def test_a_call_can_be_awaited(answer_with: AnswerWith, make_manager) -> None:
+    manager = make_manager((NATIVE,))
+    answer_with(lambda call: reply(call, PARIS))
+    parsed: City = asyncio.run(manager.aparse("Describe Paris.", City)).parsed
+    assert parsed == City("Paris", 2_100_000, ["Marais"])
+    answer_with(lambda call: reply(call, PARIS, "max_tokens"))
+    with pytest.raises(TruncatedAnswerError):
+        asyncio.run(manager.aparse("Describe Paris.", City))
+
+
+def test_a_parsed_response_is_restored_without_its_value(answer_with: AnswerWith, make_manager) -> None:
+    answer_with(lambda call: reply(call, PARIS))
+    response = make_manager((NATIVE,)).parse("Describe Paris.", City)
+    restored = ParsedResponse.from_dict(response.to_dict())
+    assert type(restored) is BedrockResponse
+    assert restored.get_content() == response.get_content()
