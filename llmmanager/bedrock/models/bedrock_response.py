@@ -276,12 +276,15 @@ class BedrockResponse(UsageAccessors, AttemptAccessors):
             return json.dumps(described, indent=indent)
         return text
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> BedrockResponse:
-        """Return the response for a dict from `to_dict()`. Errors become `RecordedError`."""
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> BedrockResponse:
+        """Return the response for a dict from `to_dict()`. Errors become `RecordedError`.
+
+        The value of a `ParsedResponse` is not in the dict.
+        """
         from llmmanager.bedrock.models.response_codec import attempt_from_dict, error_from_dict
 
-        return cls(
+        return BedrockResponse(
             success=data["success"],
             response_data=decode_bytes(data.get("response_data"), other_text="keep"),
             model_used=data.get("model_used"),
