@@ -181,8 +181,11 @@ CONTENT_BLOCK = Union(
     }
 )
 ROLE = Choice("user", "assistant", "system")
+_TEXT_FORM = '[{"text": "..."}]'
 # A model may return an empty answer, which is sent back in the history.
-ASSISTANT_MESSAGE = Struct({"role*": ROLE, "content*": ListOf(CONTENT_BLOCK, "content blocks")})
+ASSISTANT_MESSAGE = Struct(
+    {"role*": ROLE, "content*": ListOf(CONTENT_BLOCK, "content blocks", text_form=_TEXT_FORM)}
+)
 
 
 class MessageStruct(Struct):
@@ -196,7 +199,9 @@ class MessageStruct(Struct):
             super().check(value, path, problems)
 
 
-MESSAGE = MessageStruct({"role*": ROLE, "content*": ListOf(CONTENT_BLOCK, "content blocks", 1)})
+MESSAGE = MessageStruct(
+    {"role*": ROLE, "content*": ListOf(CONTENT_BLOCK, "content blocks", 1, text_form=_TEXT_FORM)}
+)
 
 
 class Messages(ListOf):
@@ -260,7 +265,7 @@ def _members(stream_processing_mode: Shape) -> dict[str, Shape]:
     return {
         "modelId": Text(1, 2048),
         "messages*": Messages(1),
-        "system": ListOf(SYSTEM_BLOCK, "system blocks"),
+        "system": ListOf(SYSTEM_BLOCK, "system blocks", text_form=_TEXT_FORM),
         "inferenceConfig": INFERENCE_CONFIG,
         "toolConfig": TOOL_CONFIG,
         "guardrailConfig": Struct(

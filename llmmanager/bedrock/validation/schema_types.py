@@ -240,10 +240,18 @@ class _JsonValidator:
 
 
 class ListOf:
-    """A list (or tuple) of `low` to `high` items. `noun` is the plural used in error messages."""
+    """A list (or tuple) of `low` to `high` items.
 
-    def __init__(self, item: Shape, noun: str, low: int = 0, high: int | None = None) -> None:
+    Args:
+        noun: the plural used in error messages.
+        text_form: how to write a text as such a list, for the error of a string.
+    """
+
+    def __init__(
+        self, item: Shape, noun: str, low: int = 0, high: int | None = None, *, text_form: str = ""
+    ) -> None:
         self.item = item
+        self.text_form = text_form
         self.noun = noun
         self.low = low
         self.high = high
@@ -251,7 +259,8 @@ class ListOf:
     def check(self, value: object, path: Path, problems: Problems) -> None:
         """Report a wrong type or length, and the problems of each item."""
         if not isinstance(value, (list, tuple)):
-            problems.add(path, f"must be {self._accepted()} (got {describe_value(value)})")
+            advice = f": use {self.text_form}" if self.text_form and isinstance(value, str) else ""
+            problems.add(path, f"must be {self._accepted()} (got {describe_value(value)}{advice})")
             return
         if not _within(len(value), self.low, self.high):
             problems.add(path, f"must be {self._accepted()} (got {len(value)})")

@@ -197,7 +197,7 @@ INVALID: dict[str, tuple[Any, str]] = {
     "no content": ({"messages": [{"role": "user"}]}, "messages[0].content: is required"),
     "content that is a string": (
         {"messages": [{"role": "user", "content": "Hello"}]},
-        "messages[0].content: must be a list of 1 or more content blocks (got str)",
+        'messages[0].content: must be a list of 1 or more content blocks (got str: use [{"text": "..."}])',
     ),
     "empty content": (
         {"messages": [user()]},
@@ -375,7 +375,7 @@ INVALID: dict[str, tuple[Any, str]] = {
     # Configuration
     "a system prompt that is a string": (
         with_blocks(system="Be brief."),
-        "system: must be a list of system blocks (got str)",
+        'system: must be a list of system blocks (got str: use [{"text": "..."}])',
     ),
     "an empty system prompt": (
         with_blocks(system=[{"text": ""}]),
