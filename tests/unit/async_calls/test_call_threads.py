@@ -30,10 +30,14 @@ def make_threads() -> Iterator[MakeThreads]:
         made.append(CallThreads(max_threads, idle_seconds=idle_seconds))
         return made[-1]
 
+    def end_threads() -> bool:
+        # Again and again, since a thread can become idle after the first time.
+        for threads in made:
+            threads.close()
+        return not alive()
+
     yield make
-    for threads in made:
-        threads.close()
-    wait_until(lambda: not alive(), "the end of the threads")
+    wait_until(end_threads, "the end of the threads")
 
 
 class Blocked:
