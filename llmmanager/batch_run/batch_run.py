@@ -53,6 +53,8 @@ class BatchRun:
     def __post_init__(self) -> None:
         self._stopped = threading.Event()
         self._pass_ended = threading.Event()
+        self._all_started = False
+        self._postponed = 0
         self._finished = {
             id_
             for id_, status in self.journal.statuses.items()
@@ -83,7 +85,7 @@ class BatchRun:
             shortage = self._run_pass()
             if self._stopped.is_set():
                 return RunEnd.STOPPED
-            if self.progress.records <= len(self._finished):
+            if self._all_started and not self._postponed:
                 return RunEnd.COMPLETE
             left = self.deadline.remaining()
             if left <= 0:
@@ -99,6 +101,8 @@ class BatchRun:
     def _run_pass(self) -> Shortage | None:
         """Run all records without a result. Return the quota that the last ones lacked, or None."""
         self._pass_ended.clear()
+        self._all_started = False
+        self._postponed = 0
         if self._stopped.is_set():
             return None
         shortage = None
@@ -125,12 +129,14 @@ class BatchRun:
         for record in self.input.records():
             if record.request.request_id not in self._finished:
                 yield record.request
+        self._all_started = True
 
     def _is_interrupted(self, response: BedrockResponse) -> bool:
         """Whether a request may have failed only because the time was over."""
         return not response.success and self.deadline.remaining() <= 0 and not is_final(response)
 
     def _postpone(self, request: BedrockConverseRequest, response: BedrockResponse) -> None:
+        self._postponed += 1
         if response.attempts:
             self.journal.add(interrupted_result(request, response))
             self.progress.cost_usd = self.journal.cost_usd

@@ -86,6 +86,8 @@ def _recorded_command(line: str, folder: Path, variables: Mapping[str, str], ids
         if found := pattern.search(output):
             ids[name] = found[0]
         if name in ids:
+            # In a table, the columns after the name stay in place.
+            output = re.sub(f"{ids[name]}(?=  )", name.ljust(len(ids[name])), output)
             output = output.replace(ids[name], name)
     return f"$ {line}\n{_SECRET.sub('SECRET', output)}"
 
@@ -95,7 +97,7 @@ def on_terminal(command: str, folder: Path, variables: Mapping[str, str]) -> str
     ours, theirs = pty.openpty()
     # Standard input is empty, so that a command that reads it does not wait.
     process = subprocess.Popen(
-        ["sh", "-c", command],
+        ["bash", "-c", command],
         cwd=folder,
         env=dict(variables),
         stdin=subprocess.DEVNULL,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,21 +14,27 @@ from llmmanager.testing import FakeBedrock
 from local.deployed_stack import STACK_NAME, Stack
 from local.processes import DUMMY_CREDENTIALS, REGION
 from tests.command_line import Ended, run
+from tests.docs.console_page import PAGE, normalized, recorded
 from tests.waiting import wait_until_quiet
 
 pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-def command(stack: Stack, tmp_path: Path) -> Callable[..., Ended]:
-    """Return a function that runs a command for the stack."""
-    settings = {
+def settings(stack: Stack) -> dict[str, str]:
+    """The variables with which a command calls the stack."""
+    return {
         **DUMMY_CREDENTIALS,
         "AWS_ENDPOINT_URL": stack.endpoint_url,
         "AWS_REGION": REGION,
         "LLMMANAGER_STACK": STACK_NAME,
         **({"AWS_CA_BUNDLE": str(stack.certificate)} if stack.certificate else {}),
     }
+
+
+@pytest.fixture
+def command(settings: dict[str, str], tmp_path: Path) -> Callable[..., Ended]:
+    """Return a function that runs a command for the stack."""
 
     def start(*arguments: str) -> Ended:
         return run(*arguments, cwd=tmp_path, settings=settings)
@@ -130,3 +137,15 @@ def test_an_error_names_the_cause(
     assert (ended.status, ended.out) == (status, "")
     assert message in ended.err
     assert len(ended.err.splitlines()) <= 2
+
+
+def test_the_recordings_of_the_page_are_what_the_commands_print(
+    settings: dict[str, str], bedrock: FakeBedrock, tmp_path: Path
+) -> None:
+    """With RECORD=1 in the environment, the page is updated first."""
+    page = PAGE.read_text("utf-8")
+    again = recorded(page, tmp_path, settings, where="stack")
+    if os.environ.get("RECORD"):
+        PAGE.write_text(again, "utf-8")
+        page = again
+    assert normalized(again) == normalized(page)

@@ -11,12 +11,17 @@ from llmmanager.cli.terminal import Terminal
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of the command."""
+    parser.add_argument("name", nargs="?", help="only budgets of this key, caller or team")
     add_stack_options(parser)
 
 
 def run(options: Namespace, terminal: Terminal) -> int:
     """Print the budgets, and what is spent and left."""
-    budgets = list(DeployedStack(options).pages("/v1/budgets", "budgets"))
+    budgets = [
+        budget
+        for budget in DeployedStack(options).pages("/v1/budgets", "budgets")
+        if options.name in (None, budget["name"])
+    ]
     if options.json:
         terminal.print_json(budgets)
         return ExitStatus.SUCCESS

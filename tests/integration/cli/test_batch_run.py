@@ -172,6 +172,22 @@ def test_a_terminal_shows_progress_and_waits_for_quota(
     assert shown(ended.out).startswith("20 of 20 records answered in ")
 
 
+def test_records_wait_for_a_daily_quota_in_several_passes(
+    settings: dict[str, str], fake_bedrock: FakeBedrock, file: Path
+) -> None:
+    fake_bedrock.set_window(0.1)
+    message = "Too many tokens per day, please wait before trying again."
+    fault = Fault(error="ThrottlingException", message=message, operation="Converse", count=40)
+    fake_bedrock.add_fault(fault)
+    settings = {**settings, **fake_bedrock.environment}
+
+    ended = run("batch", "run", str(file), "--json", settings=settings)
+
+    summary = json.loads(ended.out)
+    assert ended.status == 0, ended.err
+    assert (summary["answered"], summary["attempts"]) == (20, 60)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
