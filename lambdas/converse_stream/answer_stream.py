@@ -14,6 +14,7 @@ from lambdas.shared.problems import Problem, problem_from_error
 from lambdas.shared.server_sent_events import CONTENT_TYPE, event
 from lambdas.shared.shared_cooldowns import count_all_cooling
 from lambdas.streamed_response import StreamDeadline
+from lambdas.usage.budget_exceeded import BudgetExceeded
 from lambdas.usage.call_recording import RecordedStream, open_recorded
 from lambdas.usage.spending import open_spending
 from llmmanager import BedrockResponse, Deadline, StreamingResponse
@@ -48,7 +49,7 @@ class ConverseAnswerStream:
         That is `answer` after a complete answer, with its attempts, usage and cost, or else `error` with a
         problem document. The stream is closed at the end, or when the generator is closed.
         """
-        stream = self.recorded.stream
+        stream, reference = self.recorded.stream, str(self.http.context.aws_request_id)
         try:
             for data in stream.events():
                 for name, value in data.items():
@@ -57,11 +58,10 @@ class ConverseAnswerStream:
                 yield event(_outcome(stream.get_response()), name="answer")
                 self.is_complete = True
             else:
-                yield _error_event(_interrupted(stream))
+                yield _error_event(_interrupted(stream, reference))
         except StreamDeadline:
             yield _error_event(Problem("deadline-exceeded", "The answer took too long. It is incomplete."))
         except Exception as error:
-            reference = str(self.http.context.aws_request_id)
             yield _error_event(problem_from_error(error, reference=reference))
         finally:
             self.close()
@@ -102,15 +102,14 @@ def _outcome(response: BedrockResponse) -> Mapping[str, Any]:
     return {name: value for name, value in encode_response(response).items() if name != "modelOutput"}
 
 
-def _interrupted(stream: StreamingResponse) -> Problem:
-    response = stream.get_response()
-    error = stream.get_last_error()
-    return Problem(
-        "all-targets-failed",
-        "The answer was interrupted and could not be continued. It is incomplete.",
-        errors=[] if error is None else [str(error)],
-        more=_outcome(response),
-    )
+def _interrupted(stream: StreamingResponse, reference: str) -> Problem:
+    outcome, error = _outcome(stream.get_response()), stream.get_last_error()
+    detail = "The answer was interrupted and could not be continued. It is incomplete."
+    if isinstance(error, BudgetExceeded):
+        budget = problem_from_error(error, reference=reference)
+        return Problem(budget.slug, f"{detail} {budget.detail}", more={**budget.more, **outcome})
+    errors = [] if error is None else [str(error)]
+    return Problem("all-targets-failed", detail, errors=errors, more=outcome)
 
 
 def _error_event(problem: Problem) -> bytes:

@@ -115,8 +115,13 @@ def rate_limited(message: str, *, retry_after: float) -> ApiError:
 
 def stream_interrupted(error: Exception | None) -> ApiError:
     """Return the error for a stream that was lost and could not be continued."""
+    # Imported here, because most streams are complete.
+    from lambdas.usage.budget_exceeded import BudgetExceeded
+
     reason = f": {error}" if error is not None else ""
     message = f"The answer was interrupted and could not be continued{reason}. It is incomplete."
+    if isinstance(error, BudgetExceeded):
+        return insufficient_quota(message)
     return ApiError(503, message, _SERVER, "stream_interrupted")
 
 

@@ -161,18 +161,37 @@ def test_a_stream_is_charged_to_its_caller_and_team(send, deployed):
     assert deployed.calls[-1].body["requestMetadata"] == {"caller": CALLER, "team": "search"}
 
 
-def test_a_stream_over_budget_is_a_402_problem_without_a_call(send, deployed):
+def set_budget(limit: int) -> None:
+    """Set the caller's budget per month, in nano-dollars."""
     from lambdas.usage.budget_table import budget_table
 
+    limits = {Period.MONTH: limit}
     now = datetime.now(UTC)
     budget_table().put(
-        Budget(
-            scope=BudgetScope.CALLER, name=CALLER, limits={Period.MONTH: 10}, updated=now, updated_by="admin"
-        )
+        Budget(scope=BudgetScope.CALLER, name=CALLER, limits=limits, updated=now, updated_by="admin")
     )
+
+
+def test_a_stream_over_budget_is_a_402_problem_without_a_call(send, deployed):
+    set_budget(10)
 
     status, problem = send(HELLO)
 
     assert status == 402
     assert (problem["scope"], problem["name"], problem["period"]) == ("caller", CALLER, "month")
     assert not deployed.calls
+
+
+def test_a_stream_whose_continuation_the_budget_does_not_allow_ends_with_the_problem(send, deployed):
+    deployed.add_fault(Fault(error="modelStreamErrorException", after_chunks=2))
+    # One attempt of at most 4,096 tokens at 0.24 USD per million fits, and two do not.
+    set_budget(1_500_000)
+
+    status, events = send(HELLO)
+
+    name, problem = events[-1]
+    assert (status, name, problem["status"]) == (200, "error", 402)
+    assert problem["type"] == "urn:llmmanager:problem:budget-exceeded"
+    assert problem["detail"].startswith("The answer was interrupted and could not be continued.")
+    assert (problem["scope"], problem["period"]) == ("caller", "month")
+    assert len(problem["attempts"]) == len(deployed.calls) == 1

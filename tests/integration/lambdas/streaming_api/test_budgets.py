@@ -165,6 +165,8 @@ def test_a_stream_whose_continuation_the_budget_does_not_allow_ends_with_the_rea
 
     received = api().post(CHAT, {**HELLO, "stream": True})
 
-    assert "budget" in received.events[-1]["error"]["message"]
+    error = received.events[-1]["error"]
+    assert error["code"] == "insufficient_quota"
+    assert "daily budget of team 'search'" in error["message"]
     assert len(deployed.calls) == 1
     assert spending().committed <= 0.0015 * NANO_PER_USD
