@@ -56,9 +56,11 @@ def report_thresholds(
         is_refused: whether these budgets did not allow a call.
     """
     for period in spending:
-        reached = max(THRESHOLDS) if is_refused else period.spent * 100 // max(period.limit.limit, 1)
+        reached = period.spent * 100 // max(period.limit.limit, 1)
         for threshold in THRESHOLDS:
-            if reached < threshold or period.reported.get(threshold) == period.limit.limit:
+            # A call that may cost more than the whole limit says nothing about the lower threshold.
+            is_reached = reached >= threshold or (is_refused and threshold == max(THRESHOLDS))
+            if not is_reached or period.reported.get(threshold) == period.limit.limit:
                 continue
             if time.monotonic() < _pause().until:
                 return

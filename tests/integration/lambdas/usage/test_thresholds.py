@@ -88,9 +88,16 @@ def test_the_first_refused_call_reaches_100_percent(accounts: Accounts) -> None:
     for _ in range(2):
         with pytest.raises(BudgetExceeded):
             accounts.call(BUDGET).before_attempt(planned_attempt(cost_usd=1.5))
-    assert reported(accounts) == [("day", 80, 1.0), ("day", 100, 1.0)]
+    assert reported(accounts) == [("day", 100, 1.0)]
     (item,) = accounts.items("spent#")
     assert int(item["expires_at"]["N"]) > accounts.time.now.timestamp()
+
+
+def test_80_percent_are_reported_after_a_refused_call(accounts: Accounts) -> None:
+    with pytest.raises(BudgetExceeded):
+        accounts.call(BUDGET).before_attempt(planned_attempt(cost_usd=1.5))
+    spend(accounts, 850_000_000)
+    assert reported(accounts) == [("day", 100, 1.0), ("day", 80, 1.0)]
 
 
 def test_an_event_that_cannot_be_sent_is_sent_later(accounts: Accounts, cold_start: Any, caplog: Any) -> None:
