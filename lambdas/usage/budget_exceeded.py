@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from lambdas.api_keys.api_key import format_time
 from lambdas.usage.budget import BudgetScope, Period
 from lambdas.usage.money import dollars
 from lambdas.usage.period_limit import PeriodSpending
@@ -36,6 +37,15 @@ class BudgetExceeded(LLMManagerError):
     reserved: int
     needed: int
     resets_at: datetime
+
+    def members(self) -> dict[str, str]:
+        """Return whose budget it is, its period and its end, as JSON-ready data."""
+        return {
+            "scope": self.scope.value,
+            "name": self.name,
+            "period": self.period.value,
+            "resetsAt": format_time(self.resets_at),
+        }
 
     def __init__(self, spending: PeriodSpending, *, needed: int) -> None:
         limit = spending.limit

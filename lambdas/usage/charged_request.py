@@ -26,14 +26,19 @@ def with_metadata(request: R, caller: Caller, *, batch_id: str | None = None) ->
     Raises:
         InvalidRequest: there is no room for the caller.
     """
+    metadata = caller.add_metadata(given_metadata(request), batch_id=batch_id)
     extra = dict(request.extra_request_fields or {})
+    extra.pop(_METADATA, None)
+    return replace(request, request_metadata=metadata, extra_request_fields=extra or None)
+
+
+def given_metadata(request: BedrockConverseRequest) -> Mapping[str, Any] | None:
+    """Return the `requestMetadata` that a valid request is sent with, or None."""
     # These fields replace the request's own.
-    given = extra.pop(_METADATA, request.request_metadata)
-    return replace(
-        request,
-        request_metadata=caller.add_metadata(given, batch_id=batch_id),
-        extra_request_fields=extra or None,
+    found: Mapping[str, Any] | None = (request.extra_request_fields or {}).get(
+        _METADATA, request.request_metadata
     )
+    return found
 
 
 def with_max_tokens(request: R, model_ids: Iterable[str]) -> R:

@@ -9,7 +9,7 @@ from typing import Final
 
 from lambdas.usage.caller import Caller
 from lambdas.usage.period_limit import PeriodLimit
-from lambdas.usage.usage_counts import utc_day
+from lambdas.usage.usage_counts import UsageCounts, utc_day
 
 # Longer than any function runs (900 s) and than a settlement is retried.
 _LOST_AFTER: Final = timedelta(seconds=960)
@@ -38,6 +38,13 @@ class Allowance:
     def __bool__(self) -> bool:
         return bool(self.cost or self.input_tokens or self.output_tokens)
 
+    def __mul__(self, factor: int) -> Allowance:
+        return Allowance(
+            cost=self.cost * factor,
+            input_tokens=self.input_tokens * factor,
+            output_tokens=self.output_tokens * factor,
+        )
+
     def without(self, other: Allowance) -> Allowance:
         """Return what this allows in addition to the other."""
         return Allowance(
@@ -45,6 +52,13 @@ class Allowance:
             input_tokens=max(0, self.input_tokens - other.input_tokens),
             output_tokens=max(0, self.output_tokens - other.output_tokens),
         )
+
+
+def allowance_of(counts: UsageCounts) -> Allowance:
+    """Return what has to be reserved for calls that use this at most."""
+    return Allowance(
+        cost=counts.max_cost, input_tokens=counts.max_input_tokens, output_tokens=counts.max_output_tokens
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ from lambdas.usage.usage_items import (
     decode_period,
     delete_lease,
     extend_lease,
+    period_identity,
     put_lease,
     stored_cost,
 )
@@ -74,7 +75,42 @@ class Ledger:
         self._reserve(extended, more.cost, extend_lease(lease, more, model=model))
         return extended
 
-    def settle(self, lease: Lease, rows: UsageRows, *, now: datetime) -> None:
+    def renew(self, lease: Lease, rows: UsageRows, *, by: Lease, now: datetime) -> None:
+        """Replace a reservation by what was used and by a new reservation, in one transaction.
+
+        Args:
+            rows: the usage of the calls that have ended.
+            by: the new lease, which is also for the calls in progress.
+            now: the time from which the rows are kept.
+
+        Raises:
+            BudgetExceeded: a budget does not allow it. Nothing has changed.
+            UsageTableUnavailable: either the old lease is stored or the new one.
+        """
+        spent = sum(counts.max_cost for counts in rows.values())
+        released = dict.fromkeys(map(period_identity, lease.limits), lease.allowance.cost)
+        reserved = dict.fromkeys(map(period_identity, by.limits), by.allowance.cost)
+        limits = {period_identity(limit): limit for limit in (*lease.limits, *by.limits)}
+        changes, costs = [], []
+        for period, limit in limits.items():
+            more = reserved.get(period, 0) - released.get(period, 0)
+            cost = more + (spent if period in released else 0)
+            checked = period in reserved and cost > 0
+            changes.append(change_period(limit, committed=cost, reserved=more, checked=checked))
+            costs.append(cost)
+        renewal = [delete_lease(lease), put_lease(by), *changes, *_usage_writes(rows, now)]
+        try:
+            self._write(renewal, seconds=self.seconds)
+        except ConditionFailed as error:
+            if error.items[1]:
+                # An earlier try whose response was lost. No other call writes this lease.
+                return
+            for limit, cost, item in zip(limits.values(), costs, error.items[2:], strict=False):
+                if item is not None:
+                    raise BudgetExceeded(decode_period(limit, item), needed=cost) from None
+            raise UsageTableUnavailable("the lease is not as it is known") from None
+
+    def settle(self, lease: Lease, rows: UsageRows, *, now: datetime) -> bool:
         """Replace a reservation by what was used, in the periods of the reservation.
 
         A second settlement of the lease has no effect.
@@ -82,6 +118,9 @@ class Ledger:
         Args:
             rows: the usage of the calls that the lease was for.
             now: the time from which the rows are kept.
+
+        Returns:
+            Whether the lease was stored. If not, nothing has changed.
 
         Raises:
             UsageTableUnavailable: the lease may or may not be settled.
@@ -94,11 +133,11 @@ class Ledger:
             ]
             try:
                 self._write([delete_lease(lease), *changes, *_usage_writes(rows, now)], seconds=self.seconds)
-                return
+                return True
             except ConditionFailed as error:
                 stored = error.items[0]
             if not stored:
-                return
+                return False
             # The lease was extended by a transaction whose outcome was unknown.
             lease = replace(lease, allowance=replace(lease.allowance, cost=stored_cost(stored)))
         raise UsageTableUnavailable("the lease changes while it is settled")

@@ -16,12 +16,18 @@ from lambdas.usage.budget import Budget
 from lambdas.usage.budget_exceeded import BudgetExceeded
 from lambdas.usage.budget_table import budget_table
 from lambdas.usage.caller import Caller
-from lambdas.usage.lease import Allowance, Lease, new_lease
+from lambdas.usage.lease import Allowance, Lease, allowance_of, new_lease
 from lambdas.usage.ledger import Ledger
 from lambdas.usage.period_limit import period_limits
 from lambdas.usage.transaction import UsageTableUnavailable
-from lambdas.usage.usage_counts import UsageCounts
-from lambdas.usage.usage_rows import UsageRows, attempt_counts, lost_call_rows, unconfirmed, usage_rows
+from lambdas.usage.usage_rows import (
+    Plans,
+    UsageRows,
+    attempt_counts,
+    lost_call_rows,
+    unconfirmed,
+    usage_rows,
+)
 from llmmanager import BedrockResponse, RequestValidationError
 from llmmanager.bedrock.models.attempt_guard import PlannedAttempt
 
@@ -109,7 +115,7 @@ class CallSpending:
         self._end({})
 
     def _reserve(self, planned: PlannedAttempt) -> None:
-        more = _allowance(self._needed(planned)).without(self._allowed)
+        more = max_allowance(planned, self._planned).without(self._allowed)
         if not more:
             return
         lease, model = self._lease, planned.model_id
@@ -134,16 +140,6 @@ class CallSpending:
                 self._ledger = replace(self._ledger, seconds=0.0)
             raise
 
-    def _needed(self, planned: PlannedAttempt) -> UsageCounts:
-        """Return the upper bounds of all attempts up to this one."""
-        if planned.max_cost_usd is None:
-            problem = f"models: {planned.model_id} has no known price, and a budget applies to this call"
-            raise RequestValidationError(problem, [problem])
-        counts = unconfirmed(planned)
-        for index, attempt in enumerate(planned.attempts):
-            counts += attempt_counts(attempt, self._planned.get(index))
-        return counts
-
     @property
     def _allowed(self) -> Allowance:
         return self._lease.allowance if self._lease is not None else Allowance()
@@ -159,7 +155,7 @@ class CallSpending:
                 return
             self._ledger.settle(lease, rows, now=now)
         except UsageTableUnavailable as error:
-            _report_unrecorded(rows, error)
+            report_unrecorded(rows, error)
             return
         # Imported here, since few callers have budgets.
         from lambdas.usage.thresholds import report_spending
@@ -167,13 +163,26 @@ class CallSpending:
         report_spending(self._ledger.client, self._ledger.table, lease.limits)
 
 
-def _allowance(counts: UsageCounts) -> Allowance:
-    return Allowance(
-        cost=counts.max_cost, input_tokens=counts.max_input_tokens, output_tokens=counts.max_output_tokens
-    )
+def max_allowance(planned: PlannedAttempt, earlier: Plans) -> Allowance:
+    """Return the maximum of what a call uses up to this attempt.
+
+    Args:
+        earlier: the plans of its attempts before this one.
+
+    Raises:
+        RequestValidationError: the model has no known price.
+    """
+    if planned.max_cost_usd is None:
+        problem = f"models: {planned.model_id} has no known price, and a budget applies to this call"
+        raise RequestValidationError(problem, [problem])
+    counts = unconfirmed(planned)
+    for index, attempt in enumerate(planned.attempts):
+        counts += attempt_counts(attempt, earlier.get(index))
+    return allowance_of(counts)
 
 
-def _report_unrecorded(rows: UsageRows, error: Exception) -> None:
+def report_unrecorded(rows: UsageRows, error: Exception) -> None:
+    """Log the rows of usage that could not be written, and count them in a metric."""
     if not rows:
         return
     whole = [{**asdict(key), **asdict(counts)} for key, counts in rows.items()]

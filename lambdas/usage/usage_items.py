@@ -62,6 +62,11 @@ def period_key(limit: PeriodLimit) -> dict[str, Any]:
     return _key(UsagePartition.SPENT, limit.scope_key, limit.period_key)
 
 
+def period_identity(limit: PeriodLimit) -> tuple[str, str]:
+    """Return what identifies the item of a period."""
+    return limit.scope_key, limit.period_key
+
+
 def decode_period(limit: PeriodLimit, item: Item) -> PeriodSpending:
     """Return what is spent in a period. An item that does not exist is empty."""
     return PeriodSpending(

@@ -17,13 +17,16 @@ Plans = Mapping[int, PlannedAttempt]
 UsageRows = Mapping[UsageKey, UsageCounts]
 
 
-def usage_rows(response: BedrockResponse, caller: Caller, planned: Plans) -> UsageRows:
+def usage_rows(
+    response: BedrockResponse, caller: Caller, planned: Plans, *, has_ended: bool = True
+) -> UsageRows:
     """Return what a call that has ended used, by the UTC day on which each attempt started, and by model.
 
     Args:
         response: the response of the call, also of a failed one.
         planned: for the upper bounds of attempts with unknown token counts. Attempts that are not in it have
             no bounds.
+        has_ended: whether the request counts; False for one that runs again.
 
     Returns:
         The rows with counts. A model that only rejected the request has none.
@@ -33,7 +36,7 @@ def usage_rows(response: BedrockResponse, caller: Caller, planned: Plans) -> Usa
     for index, attempt in enumerate(attempts):
         key = _key(caller, attempt.model_id, attempt.start_time)
         rows[key] += attempt_counts(attempt, planned.get(index))
-    if attempts:
+    if attempts and has_ended:
         last = _last_attempt(attempts, response.model_used)
         request = UsageCounts(requests=1, failures=int(not response.success))
         rows[_key(caller, last.model_id, last.start_time)] += request

@@ -95,6 +95,27 @@ class Accounts:
         return [item for item in items if item["pk"]["S"].startswith(prefix)]
 
 
+class History:
+    """Checks what is committed after each transaction."""
+
+    def __init__(self, accounts: Accounts, budget: Budget) -> None:
+        self.most = {period.value: 0 for period in budget.limits}
+        self._server = accounts.server
+        self._limits = {period.value: limit for period, limit in budget.limits.items()}
+        accounts.server.after = self._check
+
+    def _check(self, operation: str, _: Any) -> None:
+        if operation != "TransactWriteItems":
+            return
+        for key, item in self._server.stored(TABLE, "spent#team:search").items():
+            period, committed = key.partition(":")[0], int(item["committed"]["N"])
+            self.most[period] = max(self.most[period], committed)
+
+    @property
+    def was_exceeded(self) -> bool:
+        return any(self.most[period] > limit for period, limit in self._limits.items())
+
+
 def team_budget(*, day: int | None = None, month: int | None = None, team: str = "search") -> Budget:
     """Return a budget in nano-dollars."""
     limits = {Period.DAY: day, Period.MONTH: month}

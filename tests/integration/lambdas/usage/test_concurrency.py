@@ -9,15 +9,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from lambdas.usage.budget import Budget
 from lambdas.usage.lease import Allowance
 from lambdas.usage.usage_counts import UsageCounts
 from llmmanager.testing import FakeBedrock
-from tests.integration.lambdas.usage.accounts import TABLE, Accounts, team_budget
+from tests.integration.lambdas.usage.accounts import TABLE, Accounts, History, team_budget
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[4]
@@ -25,27 +23,6 @@ PROCESSES = 4
 THREADS = 50
 # Nano-dollars. A call may cost some 61,000 and costs some 23,500, so the calls of two processes cost more.
 BUDGET = team_budget(day=4_200_000, month=20_000_000)
-
-
-class History:
-    """Checks what is committed after each transaction."""
-
-    def __init__(self, accounts: Accounts, budget: Budget) -> None:
-        self.most = {period.value: 0 for period in budget.limits}
-        self._server = accounts.server
-        self._limits = {period.value: limit for period, limit in budget.limits.items()}
-        accounts.server.after = self._check
-
-    def _check(self, operation: str, _: Any) -> None:
-        if operation != "TransactWriteItems":
-            return
-        for key, item in self._server.stored(TABLE, "spent#team:search").items():
-            period, committed = key.partition(":")[0], int(item["committed"]["N"])
-            self.most[period] = max(self.most[period], committed)
-
-    @property
-    def was_exceeded(self) -> bool:
-        return any(self.most[period] > limit for period, limit in self._limits.items())
 
 
 @pytest.mark.parametrize("killed", [0, 2], ids=["none", "half"])
