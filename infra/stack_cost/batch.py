@@ -25,9 +25,11 @@ from infra.stack_cost.prices import (
     S3_GET_USD,
     S3_PUT_USD,
     TRANSITION_USD,
+    WRITE_UNIT_USD,
     CostLine,
     cost_line,
 )
+from infra.stack_cost.request import CONSISTENT_READ_UNITS, TRANSACTION_WRITE_UNITS
 from llmmanager.bedrock.catalog.catalog_entries import AccessQuota, Catalog
 from llmmanager.bedrock.catalog.names import NameResolver
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
@@ -237,8 +239,11 @@ class _Work:
         yield cost_line("S3", "GB-months", self._gb_months(), S3_GB_MONTH_USD)
         # A read of up to 4 KB costs half a unit: a region's catalog item, and the shared cooldowns.
         environments = 2 + min(shards, self.stack.map_concurrency)  # the plan reads the quotas again
-        reads = environments * self.stack.regions / 2 + runs / 2
+        catalog_reads = environments * self.stack.regions / 2 + runs / 2
+        # A worker reads the budget of its caller, and counts its usage, which is one row for one model.
+        reads = catalog_reads + runs * CONSISTENT_READ_UNITS
         yield cost_line("DynamoDB", "read units", reads, READ_UNIT_USD)
+        yield cost_line("DynamoDB", "write units", runs * TRANSACTION_WRITE_UNITS, WRITE_UNIT_USD)
 
     def seconds(self) -> float:
         """Return the duration of plan, concurrent shards and collect."""

@@ -21,7 +21,7 @@ _S3_FOLDER = re.compile(r"s3://([^/]+)/(.+/)", re.DOTALL)
 _MAX_KEY_BYTES = 1024
 _MAX_MESSAGE = 2_000
 _INPUTS = ("inputS3Uri", "prefix", "requests")
-_MEMBERS = ("batchId", *_INPUTS, "models", "regions", *options.MEMBERS)
+_MEMBERS = ("batchId", *_INPUTS, "models", "regions", *options.MEMBERS, options.CALLER)
 # A state machine that starts another one adds this field, with which the console links the executions.
 _FROM_STEP_FUNCTIONS = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
 

@@ -9,12 +9,14 @@ from typing import Any
 from lambdas.batch import options
 from lambdas.batch.batch_input import InvalidBatch, read_uri
 from lambdas.batch.execution import start_execution
+from lambdas.batch.options import CALLER
+from lambdas.batch.record_check import record_check
 from lambdas.batch.storage import BatchStorage
 from lambdas.contract import BatchObject
 from lambdas.shared.manager import check_price, choose_targets, model_ids
-from lambdas.shared.s3_locations import line_problems
 from lambdas.shared.settings import batch_settings
-from llmmanager.batch_files.records import Record, Rejected, read_records
+from lambdas.usage.caller import Caller
+from llmmanager.batch_files.records import FieldCheck, Record, Rejected, read_records
 from llmmanager.json_format.codec import InvalidRequest
 from llmmanager.json_format.json_text import dump, dump_line
 
@@ -25,6 +27,8 @@ MAX_REASONS = 100
 # The limit of Step Functions for an input is 256 KiB; this leaves room for the other fields.
 MAX_OPTIONS_BYTES = 200_000
 
+# The id of the batch is not known when its records are checked, and is part of each.
+_ANY_ID = "any"
 _OPTIONS = ("models", "regions", *options.MEMBERS)
 _INPUTS = ("requests", "inputS3Uri")
 MEMBERS = (*_INPUTS, *_OPTIONS)
@@ -37,11 +41,13 @@ class BatchRequest:
     Attributes:
         requests: the inline records; None if the input is a file.
         uri: the URI of the input file; None if the records are inline.
+        caller: the id of the caller, who pays.
         options: the other fields, without those that are null.
     """
 
     requests: Sequence[Any] | None
     uri: str | None
+    caller: str
     options: Mapping[str, Any]
 
 
@@ -56,18 +62,21 @@ def check_members(body: Mapping[str, Any]) -> None:
         raise InvalidRequest(problems)
 
 
-def read_batch_request(body: Mapping[str, Any]) -> BatchRequest:
+def read_batch_request(body: Mapping[str, Any], caller: str) -> BatchRequest:
     """Return the request in a body that `check_members` accepts.
+
+    Args:
+        caller: the id of the caller, who pays.
 
     Raises:
         InvalidRequest: the value of a field is invalid.
     """
-    chosen = _checked_options(body)
+    chosen, payer = _checked_options(body, caller)
     if _inputs(body) == ["requests"]:
         models = model_ids(choose_targets(body.get("models"), body.get("regions")))
-        _check_inline(body["requests"], model_ids=models)
-        return BatchRequest(body["requests"], None, chosen)
-    return BatchRequest(None, _checked_uri(body["inputS3Uri"]), chosen)
+        _check_inline(body["requests"], model_ids=models, check=record_check(payer, batch_id=_ANY_ID))
+        return BatchRequest(body["requests"], None, caller, chosen)
+    return BatchRequest(None, _checked_uri(body["inputS3Uri"]), caller, chosen)
 
 
 def start_batch(request: BatchRequest, batch_id: str) -> None:
@@ -79,7 +88,8 @@ def start_batch(request: BatchRequest, batch_id: str) -> None:
         storage.put_input(request.requests)
         uri = storage.uri(BatchObject.INPUT)
     # The name is unique to this batch. If an execution has it, an earlier attempt has started the batch.
-    start_execution(batch_id, {"batchId": batch_id, "inputS3Uri": uri, **request.options})
+    data = {"batchId": batch_id, "inputS3Uri": uri, CALLER: request.caller, **request.options}
+    start_execution(batch_id, data)
 
 
 def _inputs(body: Mapping[str, Any]) -> list[str]:
@@ -88,11 +98,11 @@ def _inputs(body: Mapping[str, Any]) -> list[str]:
     return [name for name in given if body[name] is not None] or given
 
 
-def _checked_options(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the models, regions and options of the batch, validated."""
+def _checked_options(body: Mapping[str, Any], caller: str) -> tuple[dict[str, Any], Caller]:
+    """Return the models, regions and options of the batch, validated, and who pays."""
     targets = choose_targets(body.get("models"), body.get("regions"))
     try:
-        read = options.read_options(body, run="")
+        read = options.read_options({**body, CALLER: caller}, run="")
     except ValueError as error:
         raise InvalidRequest([str(error)]) from None
     check_price(targets, read.max_cost_multiple)
@@ -101,15 +111,15 @@ def _checked_options(body: Mapping[str, Any]) -> dict[str, Any]:
         raise InvalidRequest(
             [f"body: all fields except requests must have at most {MAX_OPTIONS_BYTES} bytes in total"]
         )
-    return chosen
+    return chosen, read.payer()
 
 
-def _check_inline(requests: Any, *, model_ids: tuple[str, ...]) -> None:
+def _check_inline(requests: Any, *, model_ids: tuple[str, ...], check: FieldCheck) -> None:
     """Raise InvalidRequest unless a record is valid; the plan rejects the other records one by one."""
     if not isinstance(requests, list) or not 0 < len(requests) <= MAX_INLINE_RECORDS:
         raise InvalidRequest([f"requests: must be a list of 1 to {MAX_INLINE_RECORDS} records"])
     problems: list[str] = []
-    for entry in read_records(map(dump_line, requests), check=line_problems, model_ids=model_ids):
+    for entry in read_records(map(dump_line, requests), check=check, model_ids=model_ids):
         if isinstance(entry, Record):
             return
         problems += _reasons(entry)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 from lambdas.batch.execution import BATCH_ID, RUNNING, Execution
 from lambdas.batch.execution_finder import ExecutionFinder
+from lambdas.batch.options import payer_members, read_options
 from lambdas.batch.progress import read_progress
 from lambdas.batch.s3_objects import ObjectMissing
 from lambdas.batch.storage import COUNTS, BatchStorage, Plan
 from lambdas.shared.problems import not_found
 from lambdas.shared.settings import batch_settings
+from llmmanager.json_format.codec import InvalidRequest
 
 
 def read_status(batch_id: str) -> dict[str, Any]:
@@ -37,11 +40,21 @@ def read_status(batch_id: str) -> dict[str, Any]:
     found = {
         "batchId": batch_id,
         "status": status,
+        **_payer_members(execution),
         "progress": _progress(storage, plan, execution),
         "quotaEstimate": plan.quota_estimate if plan else None,
     }
     failed = status not in (RUNNING, "succeeded")
     return {**found, "error": execution.reason} if failed else found
+
+
+def _payer_members(execution: Execution) -> dict[str, Any]:
+    """Return who pays, as in the input of an execution, which may be invalid."""
+    try:
+        data = json.loads(execution.input)
+        return payer_members(read_options(data, run="").payer())
+    except (ValueError, TypeError, AttributeError, InvalidRequest):
+        return {"caller": None, "team": None}
 
 
 def _summary(storage: BatchStorage) -> dict[str, Any] | None:
@@ -55,6 +68,9 @@ def _finished(storage: BatchStorage, summary: dict[str, Any]) -> dict[str, Any]:
     return {
         "batchId": storage.batch_id,
         "status": summary["status"],
+        # A summary of an earlier version of the stack has no payer.
+        "caller": summary.get("caller"),
+        "team": summary.get("team"),
         "progress": {name: summary[name] for name in COUNTS},
         "summary": summary,
         "results": storage.result_uris(summary),

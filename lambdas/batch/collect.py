@@ -18,6 +18,8 @@ from io import BytesIO
 from itertools import islice
 from typing import Any
 
+from lambdas.batch.options import payer_members
+from lambdas.batch.over_budget import is_over_budget
 from lambdas.batch.storage import BatchStorage, ResultPart
 from lambdas.contract import BatchObject, BatchStep
 from lambdas.shared.clients import S3_CONNECTIONS
@@ -51,6 +53,7 @@ def collect(storage: BatchStorage) -> dict[str, Any]:
     options = storage.options()
     stop_reason = storage.stop_reason(options.run)
     totals = BatchTotals(figures=BatchFigures(samples=options.report_samples))
+    over_budget = 0
     with (
         ThreadPoolExecutor(S3_CONNECTIONS) as pool,
         storage.writer(BatchObject.RESULTS) as results,
@@ -63,10 +66,15 @@ def collect(storage: BatchStorage) -> dict[str, Any]:
             found = _shard_results(shard, parts, reader, missed=stop_reason or LOST, totals=totals)
             for result in _in_order_of(shard, found) if options.in_input_order else found:
                 totals.add(result)
+                over_budget += is_over_budget(result)
                 (results if result["status"] == ANSWERED else failed).write(dump_line(result))
     times = {"started_at": plan.started_at, "ended_at": datetime.now(UTC)}
     summary = totals.summary(storage.batch_id, rejected=plan.rejected, **times, stop_reason=stop_reason)
-    summary["report"] = BatchObject.REPORT
+    summary |= {
+        **payer_members(options.payer()),
+        "overBudget": over_budget,
+        "report": BatchObject.REPORT,
+    }
     for line in islice(storage.rejected(), MAX_REJECTED if plan.rejected else 0):
         totals.figures.add_rejected(line)
     storage.put_report(report_page(summary, totals.figures))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,8 @@ from typing import Any, Literal, TypeVar, get_args
 
 from lambdas.shared.answer_options import read_feature_fallback, read_max_cost_multiple
 from lambdas.shared.response_rules import read_rules
+from lambdas.usage.caller import UNKNOWN, Caller
+from lambdas.usage.team import TEAM, with_team
 from llmmanager import ResponseValidationConfig, RetryStrategy
 from llmmanager.batch_report.limits import MAX_SAMPLES
 
@@ -23,7 +26,12 @@ MEMBERS = (
     "resultOrder",
     "priority",
     "reportSamples",
+    TEAM,
 )
+CALLER = "caller"
+"""The field of the state machine's input with the id of the caller. `POST /v1/batches` sets it."""
+# The longest ARN of an IAM user: a path of 512 characters and a name of 64.
+_CALLER_ID = re.compile(r"[!-~]([ -~]{0,638}[!-~])?")
 LOWEST_PRIORITY = 9
 
 MAX_DEADLINE_SECONDS = 365 * 24 * 3600
@@ -53,6 +61,8 @@ class Options:
         in_input_order: whether results have the order of the input.
         priority: 0 to `LOWEST_PRIORITY`; each higher number halves the parallel calls of a worker.
         report_samples: number of answers in the report.
+        caller: the id of the caller, who pays.
+        team: the team that pays; empty if it is unknown.
     """
 
     run: str = ""
@@ -66,10 +76,16 @@ class Options:
     on_throttle: OnThrottle = ON_THROTTLE[0]
     max_cost_multiple: float | None = None
     report_samples: int = 0
+    caller: str = UNKNOWN
+    team: str = ""
 
     def rules(self) -> ResponseValidationConfig | None:
         """Return the rules for each answer, or None."""
         return read_rules(self.response_validation)
+
+    def payer(self) -> Caller:
+        """Return who pays for the batch."""
+        return Caller(self.caller, self.team)
 
     def seconds_left(self) -> float | None:
         """Return the seconds until the deadline, negative after it; None without a deadline."""
@@ -96,14 +112,20 @@ class Options:
         return cls(**{name: value for name, value in data.items() if name in known})
 
 
+def payer_members(payer: Caller) -> dict[str, str | None]:
+    """Return who pays for a batch, as its summary and the HTTP API report it."""
+    return {"caller": payer.id, "team": payer.team or None}
+
+
 def read_options(data: Mapping[str, Any], *, run: str) -> Options:
     """Return the options in a batch's start input. A null member counts as omitted.
 
     Raises:
         ValueError: the value of a member is invalid; the message names it.
-        InvalidRequest: `responseValidation`, `featureFallback` or `maxCostMultiple` is invalid.
+        InvalidRequest: `responseValidation`, `featureFallback`, `maxCostMultiple` or `team` is invalid.
     """
     read_rules(data.get("responseValidation"))
+    payer = with_team(Caller(_caller(data.get(CALLER))), data.get(TEAM))
     return Options(
         run=run,
         max_failed_share=_max_failed_share(data.get("failureStrategy")),
@@ -117,6 +139,8 @@ def read_options(data: Mapping[str, Any], *, run: str) -> Options:
         on_throttle=_one_of("onThrottle", data.get("onThrottle"), ON_THROTTLE) or ON_THROTTLE[0],
         max_cost_multiple=read_max_cost_multiple(data.get("maxCostMultiple")),
         report_samples=_integer("reportSamples", data.get("reportSamples"), MAX_SAMPLES),
+        caller=payer.id,
+        team=payer.team,
     )
 
 
@@ -133,6 +157,14 @@ def _max_failed_share(strategy: Any) -> float | None:
         'failureStrategy: must be "continue", "stopOnFirstFailure" or {"stopOnThreshold": 0 to 1} '
         f"(got {strategy!r:.100})"
     )
+
+
+def _caller(id_: Any) -> str:
+    if id_ is None:
+        return UNKNOWN
+    if isinstance(id_, str) and _CALLER_ID.fullmatch(id_):
+        return id_
+    raise ValueError(f"{CALLER}: must be an ARN without session, or another name (got {id_!r:.100})")
 
 
 def _integer(name: str, value: Any, most: int, *, note: str = "") -> int:

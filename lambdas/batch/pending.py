@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Any
 
@@ -15,10 +15,16 @@ from llmmanager.batch_files.results import missed_result
 from llmmanager.json_format.codec import InvalidRequest, decode_record
 
 
+def invalid_record_error(error: InvalidRequest) -> dict[str, Any]:
+    """Return the `error` of an invalid record."""
+    return {"type": "InvalidRequest", "code": None, "message": str(error)}
+
+
 class PendingRecords:
     """The records of a shard without a result, as requests, as long as there is time to start them.
 
     Args:
+        prepare: returns a request as it is sent, or raises InvalidRequest.
         tried_last: whether records that an earlier invocation has tried come after the others. So records of
             one model can be answered while those of another model wait for quota.
 
@@ -33,6 +39,7 @@ class PendingRecords:
         watch: WorkerWatch,
         stop_signal: StopSignal,
         *,
+        prepare: Callable[[BedrockConverseRequest], BedrockConverseRequest],
         model_ids: tuple[str, ...] = (),
         tried_last: bool = False,
     ) -> None:
@@ -41,6 +48,7 @@ class PendingRecords:
         self._parts = parts
         self._watch = watch
         self._stop_signal = stop_signal
+        self._prepare = prepare
         self._model_ids = model_ids
         self._tried_last = tried_last
 
@@ -52,10 +60,12 @@ class PendingRecords:
             if self._parts.write_failed or not self._watch.may_start():
                 return
             try:
-                request = decode_record(record, default_id=record["recordId"], model_ids=self._model_ids)
+                request = self._prepare(
+                    decode_record(record, default_id=record["recordId"], model_ids=self._model_ids)
+                )
             except InvalidRequest as error:
                 # An earlier version of the stack has accepted the record.
-                self.fail(record, {"type": "InvalidRequest", "code": None, "message": str(error)})
+                self.fail(record, invalid_record_error(error))
                 continue
             yield request
         self.is_done = True

@@ -19,6 +19,7 @@ from lambdas.batch.execution import describe
 from lambdas.batch.object_writer import ObjectWriter
 from lambdas.batch.quota_estimate import QuotaNeed, estimate
 from lambdas.batch.quota_shares import quota_shares
+from lambdas.batch.record_check import record_check
 from lambdas.batch.runs import BatchIsRunning, Run, claim, mark_rejected
 from lambdas.batch.s3_objects import ObjectMissing, list_keys, stream_object
 from lambdas.batch.storage import (
@@ -29,7 +30,6 @@ from lambdas.batch.storage import (
 from lambdas.contract import JSON_LINES_SUFFIX, BatchObject, BatchStep
 from lambdas.shared.function_log import logger
 from lambdas.shared.manager import model_ids
-from lambdas.shared.s3_locations import line_problems
 from lambdas.shared.settings import batch_settings
 from llmmanager.batch_files.records import InputFile, Record, Rejected, read_files
 from llmmanager.json_format.json_text import dump_line
@@ -117,7 +117,8 @@ def plan(batch: Batch, *, shard_size: int) -> dict[str, Any]:
     manifest = []
     need = QuotaNeed(model_ids(targets)[0])
     with storage.writer(BatchObject.REJECTED) as rejected, _background_writes() as write:
-        lines = _valid_lines(read_files(_files(batch), check=line_problems), rejected, counts, need)
+        check = record_check(batch.options.payer(), batch_id=storage.batch_id)
+        lines = _valid_lines(read_files(_files(batch), check=check), rejected, counts, need)
         shards = cut_shards(
             lines, shard_size=shard_size, spread=len(targets.regions), earlier_sizes=earlier_sizes
         )

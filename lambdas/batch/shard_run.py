@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from lambdas.batch.charged_records import ChargedRecords
 from lambdas.batch.deadline_risk import DeadlineRisk
 from lambdas.batch.options import OnThrottle, Options
 from lambdas.batch.parts import PartWriter
@@ -13,13 +14,14 @@ from lambdas.batch.pending import PendingRecords
 from lambdas.batch.stop_signal import StopSignal
 from lambdas.batch.worker_watch import Stopped, WorkerWatch
 from lambdas.shared.function_log import log_payload
-from lambdas.shared.manager import RequestTargets, model_ids, parallel_manager
-from lambdas.shared.metrics import Tally
+from lambdas.shared.manager import model_ids, parallel_manager
 from lambdas.shared.settings import batch_settings
+from lambdas.usage.budget_exceeded import BudgetExceeded
+from lambdas.usage.shard_spending import NotReserved
+from lambdas.usage.transaction import UsageTableUnavailable
 from llmmanager import BedrockConverseRequest, BedrockResponse, Deadline
 from llmmanager.batch_files.quota_shortage import Shortage, is_final, shortage_of
 from llmmanager.batch_files.record_retries import RECORD_SECONDS
-from llmmanager.batch_files.results import interrupted_result, result_of
 
 if TYPE_CHECKING:
     from llmmanager import ParallelLLMManager
@@ -31,12 +33,13 @@ _QUOTA_REASONS = (Stopped.QUOTA, Stopped.DEADLINE_AT_RISK)
 
 class ShardRun:
     """Runs the pending records of a shard. Answers and final failures become results. Records that failed for
-    lack of quota or time stay pending.
+    lack of quota or time, or because the usage table was unavailable, stay pending.
 
     Args:
         item: the shard, an item of the manifest.
         start_until: no call starts later.
         end: calls in progress end by then.
+        records: prepares the records for their caller, and counts what they used.
         risk: decides whether a batch that waits for quota uses other models to meet its deadline.
         after_wait: whether the shard has waited for quota. One record then runs before the others, so that
             few calls are throttled if there is still no quota.
@@ -53,7 +56,7 @@ class ShardRun:
         *,
         start_until: Deadline,
         end: Deadline,
-        tally: Tally,
+        records: ChargedRecords,
         parts: PartWriter,
         stop_signal: StopSignal,
         risk: DeadlineRisk,
@@ -63,7 +66,7 @@ class ShardRun:
         self.is_starved = False
         self._start_until = start_until
         self._end = end
-        self._tally = tally
+        self._records = records
         self._parts = parts
         self._stop_signal = stop_signal
         self._after_wait = after_wait
@@ -71,7 +74,6 @@ class ShardRun:
         self._item = item
         self._options = options
         self._risk = risk
-        self._targets = RequestTargets(tuple(item["models"]), tuple(item["regions"]))
         self._postponed = 0
         self._consecutive_shortages = 0
 
@@ -98,7 +100,8 @@ class ShardRun:
             self._parts,
             watch,
             self._stop_signal,
-            model_ids=model_ids(self._targets),
+            prepare=self._records.prepare,
+            model_ids=model_ids(self._records.targets),
             tried_last=self._after_wait,
         )
         requests = pending.requests()
@@ -115,7 +118,7 @@ class ShardRun:
     def _create_manager(self, on_throttle: OnThrottle) -> ParallelLLMManager:
         options, settings = self._options, batch_settings()
         return parallel_manager(
-            self._targets,
+            self._records.targets,
             options.retry_strategy,
             calls_at_once=options.calls_at_once(settings.worker_concurrency),
             feature_fallback=options.feature_fallback,
@@ -134,14 +137,17 @@ class ShardRun:
             deadline=self._end,
             keep_region_order=True,  # a batch's `regions` are in order of preference
             stop=self._watch.stop,
+            before_attempt=self._records.guard(self._watch.stop),
         )
         for request, response in responses:
-            shortage = None if response.had_validation_failures() else shortage_of(response)
+            shortage = _shortage_of(response)
             self._consecutive_shortages = self._consecutive_shortages + 1 if shortage else 0
             if shortage:
                 self.shortage = shortage
             elif response.success:
                 self.shortage = None
+            if isinstance(response.error, UsageTableUnavailable):
+                self._watch.stop_for(Stopped.NO_RESERVATIONS)
             if shortage or self._is_interrupted(response):
                 self._postpone(request, response)
             else:
@@ -155,21 +161,29 @@ class ShardRun:
         A request whose answer breaks its rules does not run again, because that would cost more answers than
         the rules allow.
         """
-        if response.success or self._start_until.remaining() > 0:
+        if response.success or response.had_validation_failures():
             return False
-        return not (response.had_validation_failures() or is_final(response) or _used_its_full_time(response))
+        if isinstance(response.error, UsageTableUnavailable | NotReserved):
+            return True
+        is_decided = isinstance(response.error, BudgetExceeded) or is_final(response)
+        return self._start_until.remaining() <= 0 and not (is_decided or _used_its_full_time(response))
 
     def _postpone(self, request: BedrockConverseRequest, response: BedrockResponse) -> None:
         self._postponed += 1
-        self._tally.add_attempts(response)
+        interrupted = self._records.interrupted(request, response)
         if response.attempts:
-            self._parts.add(interrupted_result(request, response))
+            self._parts.add(interrupted)
 
     def _add_result(self, request: BedrockConverseRequest, response: BedrockResponse) -> None:
-        self._tally.add(response)
         log_payload(request, response)
-        self._parts.add(result_of(request, response))
+        self._parts.add(self._records.result(request, response))
         self._stop_signal.add_outcome(success=response.success)
+
+
+def _shortage_of(response: BedrockResponse) -> Shortage | None:
+    """Return the quota for whose lack a record failed, or None."""
+    is_refused = isinstance(response.error, BudgetExceeded | UsageTableUnavailable | NotReserved)
+    return None if is_refused or response.had_validation_failures() else shortage_of(response)
 
 
 def _used_its_full_time(response: BedrockResponse) -> bool:

@@ -17,23 +17,35 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambdas.batch.charged_records import ChargedRecords
 from lambdas.batch.deadline_risk import DeadlineRisk
+from lambdas.batch.options import Options
 from lambdas.batch.parts import PartWriter
+from lambdas.batch.pending import PendingRecords
 from lambdas.batch.quota_wait import QuotaWait, max_wait_without_answer, next_wait
 from lambdas.batch.shard_run import ShardRun
 from lambdas.batch.stop_signal import StopSignal
 from lambdas.batch.storage import BatchStorage
+from lambdas.batch.table_wait import MEMBERS as TABLE_WAIT_MEMBERS
+from lambdas.batch.table_wait import table_wait
 from lambdas.batch.waiting_shards import put_wait
 from lambdas.contract import BatchStep
 from lambdas.shared.function_log import logger
+from lambdas.shared.manager import RequestTargets
 from lambdas.shared.metrics import Tally
+from lambdas.shared.settings import batch_settings
 from lambdas.shared.shared_cooldowns import cooldowns
+from lambdas.usage.budget_table import BudgetsUnavailable
+from lambdas.usage.shard_spending import ShardSpending, open_shard_spending
 from llmmanager import Deadline
 from llmmanager.batch_files.record_retries import RECORD_SECONDS
 from llmmanager.batch_files.results import ANSWERED, FAILED
 
 # Time to write the last part and to return.
 MARGIN_SECONDS = 10.0
+# How long a record waits for what other workers have reserved of a budget, while none returns any.
+_BUDGET_PATIENCE_SECONDS = 30.0
+_WAIT_MEMBERS = (*QuotaWait.MEMBERS, *TABLE_WAIT_MEMBERS)
 
 _NO_QUOTA = {
     "type": "QuotaExceeded",
@@ -90,7 +102,7 @@ def handler(item: dict[str, Any], context: Context) -> dict[str, Any]:
     cooldowns().refresh()
     outcome = run_shard(item, TimeBudget.from_context(context))
     logger.info("shard run", extra=outcome)
-    shard = {name: value for name, value in item.items() if name not in QuotaWait.MEMBERS}
+    shard = {name: value for name, value in item.items() if name not in _WAIT_MEMBERS}
     return {**shard, **outcome}
 
 
@@ -99,13 +111,19 @@ def run_shard(item: dict[str, Any], budget: TimeBudget) -> dict[str, Any]:
 
     Returns:
         `done`, `answered` and `failed` of the whole shard. If the quota is exhausted, also `waitSeconds`, the
-        time until the next invocation, and `quotaWait`, the input of that invocation.
+        time until the next invocation, and `quotaWait`, the input of that invocation. If the table of budgets
+        is unavailable, also `waitSeconds` and `tableUnavailableSince`.
     """
     storage = BatchStorage(item["bucket"], item["batchId"])
     options = storage.options()
+    try:
+        spending = _open_spending(options, budget)
+    except BudgetsUnavailable as error:
+        return _without_budgets(item, storage, options, error)
     earlier = QuotaWait.from_item(item)
     with (
-        Tally(entry_point="batch") as tally,
+        spending,
+        Tally(entry_point="batch", caller=options.payer()) as tally,
         PartWriter(storage, item["shard"]) as parts,
         StopSignal(storage, options, run=item["run"], shard=item["shard"]) as stop_signal,
     ):
@@ -118,7 +136,7 @@ def run_shard(item: dict[str, Any], budget: TimeBudget) -> dict[str, Any]:
             options,
             start_until=budget.start_until,
             end=budget.end,
-            tally=tally,
+            records=_charged_records(item, options, spending, tally),
             parts=parts,
             stop_signal=stop_signal,
             risk=DeadlineRisk(storage, options),
@@ -126,14 +144,9 @@ def run_shard(item: dict[str, Any], budget: TimeBudget) -> dict[str, Any]:
         )
         pending = run.run_pending(storage.read(item["key"]))
         finished = len(parts.statuses) > finished_before
-        wait = None
-        if run.shortage and not pending.is_done and (run.is_starved or not finished):
-            wait = next_wait(None if finished else earlier, run.shortage, seconds_left=options.seconds_left())
-            if options.deadline is None and _has_waited_too_long(wait, storage):
-                wait = None
-                pending.fail_all(_NO_QUOTA)
-            else:
-                _record_wait(storage, item, wait)
+        wait = _wait_members(item, storage, options, run, pending, finished=finished)
+        if spending.is_closed and not pending.is_done:
+            wait = _table_wait({} if finished else item, options)
     if not (pending.is_done or finished or wait):
         raise NoProgress(f"shard {item['shard']}: no record was finished within one invocation")
     statuses = list(parts.statuses.values())
@@ -141,8 +154,70 @@ def run_shard(item: dict[str, Any], budget: TimeBudget) -> dict[str, Any]:
         BatchStep.DONE: pending.is_done,
         "answered": statuses.count(ANSWERED),
         "failed": statuses.count(FAILED),
-        **(wait.to_members() if wait else {}),
+        **wait,
     }
+
+
+def _open_spending(options: Options, budget: TimeBudget) -> ShardSpending:
+    return open_shard_spending(
+        options.payer(),
+        calls_at_once=options.calls_at_once(batch_settings().worker_concurrency),
+        # The wait for other workers must end within this invocation.
+        patience=min(_BUDGET_PATIENCE_SECONDS, budget.start_until.remaining() / 2),
+    )
+
+
+def _charged_records(
+    item: dict[str, Any], options: Options, spending: ShardSpending, tally: Tally
+) -> ChargedRecords:
+    targets = RequestTargets(tuple(item["models"]), tuple(item["regions"]))
+    return ChargedRecords(options.payer(), targets, batch_id=item["batchId"], spending=spending, tally=tally)
+
+
+def _wait_members(
+    item: dict[str, Any],
+    storage: BatchStorage,
+    options: Options,
+    run: ShardRun,
+    pending: PendingRecords,
+    *,
+    finished: bool,
+) -> dict[str, Any]:
+    """Return the members of the wait for quota; empty without one.
+
+    Without quota for the maximum time, the pending records fail.
+    """
+    if not run.shortage or pending.is_done or not (run.is_starved or not finished):
+        return {}
+    earlier = None if finished else QuotaWait.from_item(item)
+    wait = next_wait(earlier, run.shortage, seconds_left=options.seconds_left())
+    if options.deadline is None and _has_waited_too_long(wait, storage):
+        pending.fail_all(_NO_QUOTA)
+        return {}
+    _record_wait(storage, item, wait)
+    return wait.to_members()
+
+
+def _without_budgets(
+    item: dict[str, Any], storage: BatchStorage, options: Options, error: BudgetsUnavailable
+) -> dict[str, Any]:
+    """Return the output of an invocation that cannot read the budgets of its caller: it waits.
+
+    Raises:
+        BudgetsUnavailable: the maximum time has passed.
+    """
+    with StopSignal(storage, options, run=item["run"], shard=item["shard"]) as stop_signal:
+        if stop_signal.is_set():
+            return {BatchStep.DONE: True}
+    wait = _table_wait(item, options)
+    if not wait:
+        raise error
+    return {BatchStep.DONE: False, **wait}
+
+
+def _table_wait(item: dict[str, Any], options: Options) -> dict[str, Any]:
+    logger.warning("the table of budgets is unavailable: the shard waits")
+    return table_wait(item, seconds_left=options.seconds_left())
 
 
 def _wait_until(end: datetime, budget: TimeBudget, stop_signal: StopSignal) -> bool:

@@ -24,6 +24,7 @@ class Stopped(Enum):
     BATCH_ENDED = "batch_ended"
     QUOTA = "quota"
     DEADLINE_AT_RISK = "deadline_at_risk"
+    NO_RESERVATIONS = "no_reservations"
 
 
 class WorkerWatch:

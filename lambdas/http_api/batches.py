@@ -12,6 +12,7 @@ from lambdas.batch.batch_status import read_status
 from lambdas.http_api.http_response import HttpResponse
 from lambdas.http_api.idempotency_key import FixedId, run_with_key
 from lambdas.shared.http_request import HttpRequest
+from lambdas.usage.caller import UNKNOWN
 
 
 def post(request: HttpRequest) -> HttpResponse:
@@ -22,11 +23,12 @@ def post(request: HttpRequest) -> HttpResponse:
     """
     body = request.body()
     check_members(body)
-    return run_with_key(request, "batches", body, lambda fixed_id: _start(body, fixed_id))
+    caller = request.caller or UNKNOWN
+    return run_with_key(request, "batches", body, lambda fixed_id: _start(body, caller, fixed_id))
 
 
-def _start(body: Mapping[str, Any], fixed_id: FixedId) -> HttpResponse:
-    batch = read_batch_request(body)
+def _start(body: Mapping[str, Any], caller: str, fixed_id: FixedId) -> HttpResponse:
+    batch = read_batch_request(body, caller)
     batch_id = fixed_id()
     start_batch(batch, batch_id)
     return HttpResponse(202, _linked(batch_id, "running"))

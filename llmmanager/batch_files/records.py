@@ -23,8 +23,8 @@ from llmmanager.json_format.text_encoding import without_byte_order_mark
 MAX_LINE_BYTES = 25_000_000
 _MAX_TEXT = 500
 
-FieldCheck = Callable[[bytes, Mapping[str, Any]], Sequence[str]]
-"""Returns the problems of a record that is valid otherwise, given its line and the fields of its request."""
+FieldCheck = Callable[[bytes, Mapping[str, Any], BedrockConverseRequest], Sequence[str]]
+"""Returns the problems of a record that is valid otherwise, given its line, its fields and its request."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def _read(
         data = parse(line)
         default_id = f"{file.id_prefix}line-{number}"
         request = decode_record(data, default_id=default_id, model_ids=file.model_ids)
-        if check and (problems := check(line, data.get("modelInput", data))):
+        if check and (problems := check(line, data.get("modelInput", data), request)):
             raise InvalidRequest(problems)
     except InvalidJson as error:
         return Rejected(number, None, (f"record: {error}",))

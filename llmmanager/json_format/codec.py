@@ -21,9 +21,10 @@ _OWN_FIELDS = {
 }
 REQUEST_FIELDS = CONVERSE_FIELDS | _OWN_FIELDS
 _FIELD_OF = {spelling: name for name, camel in REQUEST_FIELDS.items() for spelling in (name, camel)}
+_TEAM, _STATUS = "team", "status"
 # Fields that are rejected beside modelInput, and where they belong. Other fields there are ignored.
 _MISPLACED = dict.fromkeys(_FIELD_OF, "into modelInput") | dict.fromkeys(
-    ("models", "regions", "responseValidation", "featureFallback", "maxCostMultiple", "team"),
+    ("models", "regions", "responseValidation", "featureFallback", "maxCostMultiple", _TEAM),
     "to the batch, for all of its records",
 )
 _ID_FIELDS = ("recordId", "requestId", "record_id", "request_id")
@@ -69,8 +70,11 @@ def decode_record(data: Any, *, default_id: str, model_ids: Collection[str] = ()
     fields = {key: value for key, value in data.items() if key not in _ID_FIELDS}
     if _MODEL_INPUT in fields:
         model_input = fields.pop(_MODEL_INPUT)
-        # Other members are ignored, so that a line of failed.jsonl is a valid record.
-        problems += [f"{key}: belongs {_MISPLACED[key]}" for key in fields if key in _MISPLACED]
+        # Others are ignored, so that a line of failed.jsonl is a valid record, with the team that paid.
+        allowed = _TEAM if _STATUS in fields else None
+        problems += [
+            f"{key}: belongs {_MISPLACED[key]}" for key in fields if key in _MISPLACED and key != allowed
+        ]
         if not isinstance(model_input, dict):
             raise InvalidRequest([*problems, f"modelInput: must be an object (got {_kind(model_input)})"])
         fields = model_input

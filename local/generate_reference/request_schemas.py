@@ -56,12 +56,14 @@ _OWN_FIELDS: Final[Mapping[str, Schema]] = {
     },
     "extraRequestFields": described(ANY_OBJECT, "Other fields of Converse. They are merged last."),
 }
+_NAME: Final[Schema] = {"type": "string", "minLength": 1, "maxLength": key_request.MAX_NAME}
 _SHARED_OPTIONS: Final[Mapping[str, Schema]] = {
     "models": ref("Names"),
     "regions": ref("Names"),
     "responseValidation": ref("ResponseValidation"),
     "featureFallback": ref("FeatureFallback"),
     "maxCostMultiple": ref("MaxCostMultiple"),
+    "team": described(_NAME, "The team that pays. The setting team_callers limits who can name one."),
 }
 _BATCH_FIELDS: Final[Mapping[str, Schema]] = {
     "requests": array(ref("Record"), minItems=1, maxItems=batch_request.MAX_INLINE_RECORDS),
@@ -141,7 +143,6 @@ _RULES: Final[Mapping[str, Schema]] = {
         "most N + 1 answers, over all models and regions together.",
     },
 }
-_NAME: Final[Schema] = {"type": "string", "minLength": 1, "maxLength": key_request.MAX_NAME}
 _KEY_FIELDS: Final[Mapping[str, Schema]] = {
     "owner": described(
         _NAME,
@@ -186,12 +187,6 @@ _OPTION_SCHEMAS: Final[Mapping[str, Schema]] = {
         "is not used. Without it, there is no limit.",
     },
 }
-_REQUEST_OPTIONS: Final[Mapping[str, Schema]] = {
-    **_SHARED_OPTIONS,
-    "team": described(
-        _NAME, "The team that pays for the request. The setting team_callers limits who can name one."
-    ),
-}
 
 
 def request_schemas() -> dict[str, Schema]:
@@ -201,7 +196,7 @@ def request_schemas() -> dict[str, Schema]:
     return {
         "ConverseRequest": record(
             {},
-            {**fields, **{name: _REQUEST_OPTIONS[name] for name in OPTION_FIELDS}},
+            {**fields, **{name: _SHARED_OPTIONS[name] for name in OPTION_FIELDS}},
             "A request with the fields of Bedrock's Converse API, and the models, regions and rules for "
             "answers.",
             closed=True,

@@ -194,6 +194,8 @@ _BATCHES: Final[Mapping[str, Schema]] = {
     "Batch": record(
         {"batchId": TEXT, "status": {"enum": list(_BATCH_STATUSES)}},
         {
+            "caller": nullable(TEXT, "Who pays: the caller that started the batch."),
+            "team": nullable(TEXT, "The team that pays."),
             "progress": ref("Progress"),
             "quotaEstimate": ref("QuotaEstimate"),
             "summary": described(ANY_OBJECT, "The content of summary.json; only after the end of the batch."),

@@ -26,6 +26,7 @@ from tests.benchmarks.figures import Figure
 from tests.benchmarks.table import print_figures
 
 BUCKET, TABLE = "batches-of-the-benchmark", "catalog-of-the-benchmark"
+USAGE_TABLE = "usage-of-the-benchmark"
 # What the bars are set for: one invocation of 512 MB a record.
 NAIVE_GB = 0.5
 
@@ -81,19 +82,21 @@ def bench() -> Iterator[Bench]:
     ):
         client = {"endpoint_url": emulator.endpoint_url, **_CREDENTIALS}
         boto3.client("s3", **client).create_bucket(Bucket=BUCKET)
-        boto3.client("dynamodb", **client).create_table(
-            TableName=TABLE,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-        )
+        for table in (TABLE, USAGE_TABLE):
+            boto3.client("dynamodb", **client).create_table(
+                TableName=table,
+                BillingMode="PAY_PER_REQUEST",
+                AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
+                KeySchema=[
+                    {"AttributeName": "pk", "KeyType": "HASH"},
+                    {"AttributeName": "sk", "KeyType": "RANGE"},
+                ],
+            )
         settings = {
             "LLMMANAGER_MODELS": json.dumps(DEFAULTS["models"]),
             "LLMMANAGER_REGIONS": json.dumps(DEFAULTS["regions"]),
             "LLMMANAGER_TABLE": TABLE,
+            "LLMMANAGER_USAGE_TABLE": USAGE_TABLE,
             "LLMMANAGER_BUCKET": BUCKET,
             "LLMMANAGER_WORKER_CONCURRENCY": str(DEFAULTS["worker_concurrency"]),
             "LLMMANAGER_MAP_CONCURRENCY": str(DEFAULTS["map_concurrency"]),

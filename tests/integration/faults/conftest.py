@@ -14,6 +14,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -33,6 +34,7 @@ MODELS = ("Nova Lite", "Nova Micro")
 REGIONS = ("us-east-1", "us-west-2", "eu-central-1")
 BUCKET = "batches-of-the-test"
 TABLE = "catalog-of-the-test"
+USAGE_TABLE = "usage-of-the-test"
 WORKER = """
 import json, sys
 from types import SimpleNamespace
@@ -65,6 +67,7 @@ class AwsServer:
         self.failed: Counter[str] = Counter()
         self._faults: list[InjectedFault] = []
         self._lock = threading.Lock()
+        self._dynamodb = threading.Lock()
         aws = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -77,14 +80,16 @@ class AwsServer:
                 if status:
                     self.respond(status, {}, b"")
                     return
-                answer = requests.request(
-                    self.command,
-                    f"https://{service}.us-east-1.amazonaws.com{self.path}",
-                    headers={name: value for name, value in self.headers.items() if name != "Host"},
-                    data=body,
-                    timeout=PATIENCE_SECONDS,
-                    stream=True,
-                )
+                # moto's DynamoDB is not atomic under threads.
+                with aws._dynamodb if service == "dynamodb" else nullcontext():
+                    answer = requests.request(
+                        self.command,
+                        f"https://{service}.us-east-1.amazonaws.com{self.path}",
+                        headers={name: value for name, value in self.headers.items() if name != "Host"},
+                        data=body,
+                        timeout=PATIENCE_SECONDS,
+                        stream=True,
+                    )
                 content = b"" if self.command == "HEAD" else answer.content
                 self.respond(answer.status_code, answer.headers, content)
 
@@ -171,6 +176,7 @@ def aws(bedrock: FakeBedrock, cold_start: Any, monkeypatch: pytest.MonkeyPatch) 
             "LLMMANAGER_MODELS": json.dumps(MODELS),
             "LLMMANAGER_REGIONS": json.dumps(REGIONS),
             "LLMMANAGER_TABLE": TABLE,
+            "LLMMANAGER_USAGE_TABLE": USAGE_TABLE,
             "LLMMANAGER_BUCKET": BUCKET,
             "LLMMANAGER_WORKER_CONCURRENCY": "8",
             "LLMMANAGER_MAP_CONCURRENCY": "10",
@@ -179,15 +185,16 @@ def aws(bedrock: FakeBedrock, cold_start: Any, monkeypatch: pytest.MonkeyPatch) 
         }.items():
             monkeypatch.setenv(name, value)
         boto3.client("s3").create_bucket(Bucket=BUCKET)
-        boto3.client("dynamodb").create_table(
-            TableName=TABLE,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-        )
+        for table in (TABLE, USAGE_TABLE):
+            boto3.client("dynamodb").create_table(
+                TableName=table,
+                BillingMode="PAY_PER_REQUEST",
+                AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
+                KeySchema=[
+                    {"AttributeName": "pk", "KeyType": "HASH"},
+                    {"AttributeName": "sk", "KeyType": "RANGE"},
+                ],
+            )
         cold_start()
         yield server
         cold_start()

@@ -57,7 +57,7 @@ def test_a_run_makes_the_requests_that_the_model_counts(machine, records, operat
     assert summary["estimatedCostUsd"] == pytest.approx(cost.tokens_usd * 1.1, rel=0.03)
 
 
-def test_a_run_reads_the_table_no_more_than_the_model_counts(machine, records, operations):
+def test_a_run_reads_and_writes_the_tables_no_more_than_the_model_counts(machine, records, operations):
     uri = machine.put(records(RECORDS))
     operations.clear()
     items = machine.plan({"inputS3Uri": uri})
@@ -66,6 +66,8 @@ def test_a_run_reads_the_table_no_more_than_the_model_counts(machine, records, o
     machine.collect()
 
     # Here all functions are one process, which reads the catalog once. The plan reads it again for quotas.
-    assert operations["BatchGetItem"] <= 2
+    # Each worker reads the budget of its caller, and writes its usage once.
+    assert operations["BatchGetItem"] <= 2 + len(items)
+    assert operations["TransactWriteItems"] == len(items)
     assert operations["Query"] <= len(items)
     assert operations["PutItem"] == 0
