@@ -35,6 +35,9 @@ class Conversation:
         messages: earlier messages, such as `messages` of another conversation; a string is one message of
             the user.
         tool_config: the tools, as in `LLMManager.converse`.
+
+    Raises:
+        RequestValidationError: a message is not a dict with a role and a list of blocks.
     """
 
     def __init__(
@@ -46,7 +49,7 @@ class Conversation:
     ) -> None:
         blocks = [{"text": system}] if isinstance(system, str) else list(system or ())
         self._system = cast("list[SystemContentBlock]", blocks)
-        self._messages = cast("list[Message]", list(as_messages(messages)))
+        self._messages = _as_list(messages)
         self._tool_config = cast("ToolConfiguration | None", tool_config)
 
     @property
@@ -231,6 +234,16 @@ class Conversation:
         """Return the messages from an index on, after the earlier messages with the role "system"."""
         kept = [message for message in self._messages[:start] if message["role"] == "system"]
         return [*kept, *self._messages[start:]]
+
+
+def _as_list(messages: Any) -> list[Message]:
+    found = list(as_messages(messages))
+    for index, message in enumerate(found):
+        content = message.get("content") if isinstance(message, Mapping) else None
+        if not isinstance(content, list | tuple) or "role" not in message:
+            problem = f"messages[{index}]: must be a dict with role and content, a list of blocks"
+            raise RequestValidationError(problem, [problem])
+    return found
 
 
 def _number(counted: int | InputTokenCount) -> int:

@@ -136,6 +136,12 @@ def test_content_of_the_user_is_not_empty() -> None:
         Conversation().add_user()
 
 
+@pytest.mark.parametrize("message", ["Hi", {"role": "user", "content": "Hi"}, {"content": [{"text": "Hi"}]}])
+def test_a_message_has_a_role_and_blocks(message: Any) -> None:
+    with pytest.raises(RequestValidationError, match=r"messages\[1\]: must be a dict with role and content"):
+        Conversation(messages=[user({"text": "Hi"}), message])
+
+
 def test_a_failed_tool_is_marked() -> None:
     conversation = Conversation(None, [user({"text": "Hi"}), assistant(CALL)])
     conversation.add_tool_result("t1", "No station.", is_error=True)
