@@ -18,8 +18,8 @@ _TYPES: Mapping[str, Callable[[Any], bool]] = {
     "object": lambda value: isinstance(value, dict),
     "array": lambda value: isinstance(value, list),
     "string": lambda value: isinstance(value, str),
-    "number": lambda value: _is_number(value) and math.isfinite(value),
-    "integer": lambda value: _is_number(value) and math.isfinite(value) and value == int(value),
+    "number": lambda value: _is_number(value) and _is_finite(value),
+    "integer": lambda value: _is_number(value) and _is_finite(value) and value == int(value),
     "boolean": lambda value: isinstance(value, bool),
     "null": lambda value: value is None,
 }
@@ -281,6 +281,11 @@ def _count_patterns(value: Any) -> int:
 
 def _is_type(name: Any) -> bool:
     return isinstance(name, str) and name in _TYPES
+
+
+def _is_finite(value: float) -> bool:
+    # `math.isfinite` cannot convert an integer of more than 308 digits.
+    return isinstance(value, int) or math.isfinite(value)
 
 
 def _is_number(value: Any) -> bool:

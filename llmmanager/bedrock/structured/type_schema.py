@@ -33,6 +33,8 @@ from llmmanager.bedrock.structured.json_schema import violations
 Convert = Callable[[Any], Any]
 Schema = dict[str, Any]
 
+# Errors with which a type rejects a value. A float cannot be as large as an integer.
+_REJECTED = (ValueError, TypeError, OverflowError)
 _SUPPORTED = (
     "dataclasses, TypedDicts, enums, Literal, Optional, unions, list, tuple, set, frozenset, Sequence, dict, "
     "Mapping, str, int, float, bool, None, date, datetime, Any, Annotated"
@@ -169,7 +171,7 @@ class _Reader:
                 if not any(violations(value, schema)):
                     try:
                         return form.convert(value)
-                    except (ValueError, TypeError) as error:
+                    except _REJECTED as error:
                         reason = str(error)
             raise ValueError(reason)
 
@@ -231,7 +233,7 @@ def _converted(type_name: str, fields: Mapping[str, TypeForm], value: Mapping[st
     for name, one in value.items():
         try:
             converted[name] = fields[name].convert(one)
-        except (ValueError, TypeError) as error:
+        except _REJECTED as error:
             raise ValueError(f"{type_name}.{name}: {error}") from error
     return converted
 

@@ -80,5 +80,10 @@ def test_a_number_must_be_finite(kind: str, number: float) -> None:
     assert list(violations(number, {"type": kind})) == [f"answer: must be {kind}"]
 
 
+@pytest.mark.parametrize("kind", ["integer", "number"])
+def test_a_number_can_be_larger_than_a_float(kind: str) -> None:
+    assert list(violations(10**400, {"type": kind, "minimum": 0})) == []
+
+
 def test_an_invalid_pattern_is_a_problem() -> None:
     assert "pattern: is invalid" in schema_problems({"pattern": "("}, "schema")[0]

@@ -140,6 +140,7 @@ def test_a_value_is_read_with_all_types() -> None:
     [
         ({"text": "a"}, "answer.text: violates minLength or maxLength"),
         ({"number": True}, "answer.number: must be integer"),
+        ({"share": 10**400}, "answer: Everything.share: int too large to convert to float"),
         ({"flag": 1}, "answer.flag: must be boolean"),
         ({"colour": "green"}, "answer.colour: must be one of the values of enum"),
         ({"kind": "b"}, "answer.kind: must be one of the values of enum"),
