@@ -2,7 +2,8 @@
 
 Supported are dataclasses, TypedDicts, enums, `Literal`, `Optional` and other unions, `list`, `tuple`, `set`,
 `frozenset`, `Sequence`, `dict` and `Mapping` with text as keys, `str`, `int`, `float`, `bool`, `None`,
-`date`, `datetime` and `Any`. `Annotated` adds a description (text) or keywords of JSON Schema (a dict).
+`date`, `datetime`, `Any` and `NewType`s of these. `Annotated` adds a description (text) or keywords of JSON
+Schema (a dict).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import (
     Annotated,
     Any,
     Literal,
+    NewType,
     NotRequired,
     Required,
     Union,
@@ -37,7 +39,8 @@ Schema = dict[str, Any]
 _REJECTED = (ValueError, TypeError, OverflowError)
 _SUPPORTED = (
     "dataclasses, TypedDicts, enums, Literal, Optional, unions, list, tuple, set, frozenset, Sequence, dict, "
-    "Mapping, str, int, float, bool, None, date, datetime, Any, Annotated"
+    "Mapping, str, int, float, bool, None, date, datetime, Any, "
+    "Annotated, NewType"
 )
 
 
@@ -132,6 +135,8 @@ class _Reader:
             return self._annotated(arguments[0], arguments[1:], path)
         if origin in (Required, NotRequired):
             return self.read(arguments[0], path)
+        if isinstance(target, NewType):
+            return self.read(target.__supertype__, path)
         if origin is Literal:
             return _choice([(value, value) for value in arguments], path)
         if origin in (Union, types.UnionType):

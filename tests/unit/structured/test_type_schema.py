@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import Enum, IntEnum
-from typing import Annotated, Any, Literal, NotRequired, Optional, TypedDict
+from typing import Annotated, Any, Literal, NewType, NotRequired, Optional, TypedDict
 
 import pytest
 from pydantic import RootModel
 
 from llmmanager import ConfigurationError
 from llmmanager.bedrock.structured.output_schema import InvalidAnswer, output_schema
+
+Number = NewType("Number", int)
 
 
 class Colour(Enum):
@@ -63,7 +65,7 @@ class Square:
 @dataclass
 class Everything:
     text: Annotated[str, "Some text.", {"minLength": 2}]
-    number: int
+    number: Number
     share: float
     flag: bool
     nothing: None
