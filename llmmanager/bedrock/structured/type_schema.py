@@ -269,6 +269,10 @@ def _field_types(target: Any) -> dict[str, Any]:
         ) from error
     if is_typeddict(target):
         return hints
+    for name, kind in hints.items():
+        if isinstance(kind, dataclasses.InitVar) and not hasattr(target, name):
+            field = f"{target.__name__}.{name}"
+            raise ConfigurationError(f"schema: {field} is an InitVar without a default", {"schema": field})
     return {field.name: hints[field.name] for field in dataclasses.fields(target) if field.init}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from datetime import UTC, date, datetime
 from enum import Enum, IntEnum
 from typing import Annotated, Any, Literal, NewType, NotRequired, Optional, TypedDict
@@ -217,6 +217,11 @@ class WithBytes:
 
 
 @dataclass
+class WithInitVar:
+    name: InitVar[str]
+
+
+@dataclass
 class WithPair:
     pair: tuple[int, str]
 
@@ -240,6 +245,7 @@ class WithInvalidKeyword:
     ("schema", "message"),
     [
         (WithBytes, r"WithBytes.data\[\] has the type <class 'bytes'>"),
+        (WithInitVar, "WithInitVar.name is an InitVar without a default"),
         (WithPair, "WithPair.pair is a tuple of a fixed length"),
         (WithNumbersAsKeys, "WithNumbersAsKeys.names must have str as keys"),
         (WithUnknownName, "the types of WithUnknownName cannot be resolved"),
