@@ -74,7 +74,10 @@ def read_batch_request(body: Mapping[str, Any], caller: str) -> BatchRequest:
     chosen, payer = _checked_options(body, caller)
     if _inputs(body) == ["requests"]:
         models = model_ids(choose_targets(body.get("models"), body.get("regions")))
-        _check_inline(body["requests"], model_ids=models, check=record_check(payer, batch_id=_ANY_ID))
+        check = record_check(
+            payer, batch_id=_ANY_ID, has_output_schema=chosen.get("outputSchema") is not None
+        )
+        _check_inline(body["requests"], model_ids=models, check=check)
         return BatchRequest(body["requests"], None, caller, chosen)
     return BatchRequest(None, _checked_uri(body["inputS3Uri"]), caller, chosen)
 

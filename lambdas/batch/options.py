@@ -6,14 +6,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
-from lambdas.shared.answer_options import read_feature_fallback, read_max_cost_multiple
+from lambdas.shared.answer_options import read_feature_fallback, read_max_cost_multiple, read_output_schema
 from lambdas.shared.response_rules import read_rules
 from lambdas.usage.caller import UNKNOWN, Caller
 from lambdas.usage.team import TEAM, with_team
 from llmmanager import ResponseValidationConfig, RetryStrategy
 from llmmanager.batch_report.limits import MAX_SAMPLES
+
+if TYPE_CHECKING:
+    from llmmanager.bedrock.structured.output_schema import OutputSchema
 
 MEMBERS = (
     "failureStrategy",
@@ -27,6 +30,7 @@ MEMBERS = (
     "priority",
     "reportSamples",
     TEAM,
+    "outputSchema",
 )
 CALLER = "caller"
 """The field of the state machine's input with the id of the caller. `POST /v1/batches` sets it."""
@@ -63,6 +67,7 @@ class Options:
         report_samples: number of answers in the report.
         caller: the id of the caller, who pays.
         team: the team that pays; empty if it is unknown.
+        output_schema: the `outputSchema` of the start input.
     """
 
     run: str = ""
@@ -78,6 +83,7 @@ class Options:
     report_samples: int = 0
     caller: str = UNKNOWN
     team: str = ""
+    output_schema: Mapping[str, Any] | None = None
 
     def rules(self) -> ResponseValidationConfig | None:
         """Return the rules for each answer, or None."""
@@ -86,6 +92,10 @@ class Options:
     def payer(self) -> Caller:
         """Return who pays for the batch."""
         return Caller(self.caller, self.team)
+
+    def schema(self) -> OutputSchema | None:
+        """Return the form of each answer, or None."""
+        return read_output_schema(self.output_schema)
 
     def seconds_left(self) -> float | None:
         """Return the seconds until the deadline, negative after it; None without a deadline."""
@@ -122,9 +132,11 @@ def read_options(data: Mapping[str, Any], *, run: str) -> Options:
 
     Raises:
         ValueError: the value of a member is invalid; the message names it.
-        InvalidRequest: `responseValidation`, `featureFallback`, `maxCostMultiple` or `team` is invalid.
+        InvalidRequest: `responseValidation`, `featureFallback`, `maxCostMultiple`, `team` or `outputSchema`
+            is invalid.
     """
     read_rules(data.get("responseValidation"))
+    read_output_schema(data.get("outputSchema"))
     payer = with_team(Caller(_caller(data.get(CALLER))), data.get(TEAM))
     return Options(
         run=run,
@@ -141,6 +153,7 @@ def read_options(data: Mapping[str, Any], *, run: str) -> Options:
         report_samples=_integer("reportSamples", data.get("reportSamples"), MAX_SAMPLES),
         caller=payer.id,
         team=payer.team,
+        output_schema=data.get("outputSchema"),
     )
 
 

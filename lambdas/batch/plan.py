@@ -117,7 +117,11 @@ def plan(batch: Batch, *, shard_size: int) -> dict[str, Any]:
     manifest = []
     need = QuotaNeed(model_ids(targets)[0])
     with storage.writer(BatchObject.REJECTED) as rejected, _background_writes() as write:
-        check = record_check(batch.options.payer(), batch_id=storage.batch_id)
+        check = record_check(
+            batch.options.payer(),
+            batch_id=storage.batch_id,
+            has_output_schema=batch.options.output_schema is not None,
+        )
         lines = _valid_lines(read_files(_files(batch), check=check), rejected, counts, need)
         shards = cut_shards(
             lines, shard_size=shard_size, spread=len(targets.regions), earlier_sizes=earlier_sizes

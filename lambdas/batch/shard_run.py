@@ -13,13 +13,14 @@ from lambdas.batch.parts import PartWriter
 from lambdas.batch.pending import PendingRecords
 from lambdas.batch.stop_signal import StopSignal
 from lambdas.batch.worker_watch import Stopped, WorkerWatch
+from lambdas.shared.answer_options import with_output_schema, without_output_schema
 from lambdas.shared.function_log import log_payload
 from lambdas.shared.manager import model_ids, parallel_manager
 from lambdas.shared.settings import batch_settings
 from lambdas.usage.budget_exceeded import BudgetExceeded
 from lambdas.usage.shard_spending import NotReserved
 from lambdas.usage.transaction import UsageTableUnavailable
-from llmmanager import BedrockConverseRequest, BedrockResponse, Deadline
+from llmmanager import BedrockConverseRequest, BedrockResponse, Deadline, StructuredOutputError
 from llmmanager.batch_files.quota_shortage import Shortage, is_final, shortage_of
 from llmmanager.batch_files.record_retries import RECORD_SECONDS
 
@@ -71,6 +72,7 @@ class ShardRun:
         self._stop_signal = stop_signal
         self._after_wait = after_wait
         self._rules = options.rules()
+        self._schema = options.schema()
         self._item = item
         self._options = options
         self._risk = risk
@@ -132,14 +134,15 @@ class ShardRun:
     def _run(self, requests: Iterator[BedrockConverseRequest], *, max_shortages: int) -> None:
         """Run requests until `max_shortages` consecutive ones lack quota, without an answer in between."""
         responses = self._manager.iter_responses(
-            requests,
+            map(self._with_schema, requests),
             response_validation_config=self._rules,
             deadline=self._end,
             keep_region_order=True,  # a batch's `regions` are in order of preference
             stop=self._watch.stop,
             before_attempt=self._records.guard(self._watch.stop),
         )
-        for request, response in responses:
+        for sent, response in responses:
+            request = sent if self._schema is None else without_output_schema(sent)
             shortage = _shortage_of(response)
             self._consecutive_shortages = self._consecutive_shortages + 1 if shortage else 0
             if shortage:
@@ -155,13 +158,17 @@ class ShardRun:
             if self._consecutive_shortages >= max_shortages:
                 self._watch.stop_for(Stopped.QUOTA)
 
+    def _with_schema(self, request: BedrockConverseRequest) -> BedrockConverseRequest:
+        """Return the request with the schema of the batch. The plan rejected those that cannot have it."""
+        return with_output_schema(request, self._schema)
+
     def _is_interrupted(self, response: BedrockResponse) -> bool:
         """Whether a request may have failed only because the invocation had no time left: it runs again.
 
-        A request whose answer breaks its rules does not run again, because that would cost more answers than
-        the rules allow.
+        A request whose answer breaks its rules, or has no value for its schema, does not run again, because
+        that would cost more answers than the rules allow.
         """
-        if response.success or response.had_validation_failures():
+        if response.success or _was_answered(response):
             return False
         if isinstance(response.error, UsageTableUnavailable | NotReserved):
             return True
@@ -183,7 +190,12 @@ class ShardRun:
 def _shortage_of(response: BedrockResponse) -> Shortage | None:
     """Return the quota for whose lack a record failed, or None."""
     is_refused = isinstance(response.error, BudgetExceeded | UsageTableUnavailable | NotReserved)
-    return None if is_refused or response.had_validation_failures() else shortage_of(response)
+    return None if is_refused or _was_answered(response) else shortage_of(response)
+
+
+def _was_answered(response: BedrockResponse) -> bool:
+    """Whether a record failed because of its answers."""
+    return response.had_validation_failures() or isinstance(response.error, StructuredOutputError)
 
 
 def _used_its_full_time(response: BedrockResponse) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from lambdas.buffered_response import buffered
 from lambdas.contract import PROBLEM_CONTENT_TYPE, STREAMING_SECONDS
 from lambdas.converse_stream.answer_stream import open_answer
+from lambdas.shared.answer_options import OUTPUT_SCHEMA
 from lambdas.shared.converse_request import ConverseRequest, read_request
 from lambdas.shared.function_log import logger
 from lambdas.shared.http_request import IDEMPOTENCY_HEADER, HttpRequest
@@ -16,7 +17,8 @@ from lambdas.usage.caller import UNKNOWN, Caller
 from llmmanager.json_format.codec import InvalidRequest
 from llmmanager.json_format.json_text import dump
 
-_RULES = "responseValidation"
+# An invalid answer would be noticed after it was sent.
+_FOR_COMPLETE_ANSWERS = ("responseValidation", OUTPUT_SCHEMA)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -47,9 +49,10 @@ def _answer(request: HttpRequest) -> StreamedResponse:
     if request.event.get("httpMethod") != "POST":
         raise method_not_allowed("POST")
     body = request.body()
-    if body.get(_RULES) is not None:
-        # An invalid answer would be noticed after it was sent.
-        raise InvalidRequest([f"{_RULES}: is not supported for streams; use POST /v1/converse"])
+    unsupported = [name for name in _FOR_COMPLETE_ANSWERS if body.get(name) is not None]
+    if unsupported:
+        reason = "is not supported for streams, since it is about the complete answer; use POST /v1/converse"
+        raise InvalidRequest([f"{name}: {reason}" for name in unsupported])
     converse_request = read_request(body, Caller(request.caller or UNKNOWN))
     key = request.idempotency_key()
     if key is not None:

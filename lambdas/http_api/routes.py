@@ -10,6 +10,7 @@ from lambdas.shared.api_route import ApiRoute, Response
 _MODEL_PROBLEMS: Final = (
     "budget-exceeded",
     "answer-refused",
+    "answer-incomplete",
     "upstream-authentication",
     "quota-exceeded",
     "all-targets-failed",

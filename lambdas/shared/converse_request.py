@@ -9,8 +9,11 @@ from typing import Any, TypeVar
 from lambdas.shared.answer_options import (
     FEATURE_FALLBACK,
     MAX_COST_MULTIPLE,
+    OUTPUT_SCHEMA,
     read_feature_fallback,
     read_max_cost_multiple,
+    read_output_schema,
+    with_output_schema,
 )
 from lambdas.shared.function_log import log_payload
 from lambdas.shared.manager import RequestTargets, check_price, choose_targets, llm_manager, model_ids
@@ -23,11 +26,11 @@ from lambdas.usage.charged_request import priced_targets, with_max_tokens, with_
 from lambdas.usage.spending import open_spending
 from lambdas.usage.team import TEAM, with_team
 from llmmanager import BedrockConverseRequest, Deadline, LLMManager, ResponseValidationConfig
-from llmmanager.json_format.codec import InvalidRequest, decode_request, encode_response
+from llmmanager.json_format.codec import InvalidRequest, answer_text, decode_request, encode_response
 
 _RULES = "responseValidation"
 # The fields of a request beside those of Converse.
-OPTION_FIELDS = ("models", "regions", _RULES, FEATURE_FALLBACK, MAX_COST_MULTIPLE, TEAM)
+OPTION_FIELDS = ("models", "regions", _RULES, FEATURE_FALLBACK, MAX_COST_MULTIPLE, OUTPUT_SCHEMA, TEAM)
 T = TypeVar("T")
 
 
@@ -89,7 +92,11 @@ def read_request(body: Mapping[str, Any], caller: Caller) -> ConverseRequest:
     multiple = _read(lambda: read_max_cost_multiple(body.get(MAX_COST_MULTIPLE)), problems)
     models = model_ids(targets) if targets else ()
     payer = _read(lambda: with_team(caller, body.get(TEAM)), problems) or caller
-    converse = _read(lambda: with_metadata(decode_request(fields, model_ids=models), payer), problems)
+    schema = _read(lambda: read_output_schema(body.get(OUTPUT_SCHEMA)), problems)
+    converse = _read(
+        lambda: with_output_schema(with_metadata(decode_request(fields, model_ids=models), payer), schema),
+        problems,
+    )
     problems += location_problems(fields)
     if problems or targets is None or converse is None or feature_fallback is None:
         raise InvalidRequest(problems)
@@ -126,7 +133,7 @@ def send_request(request: ConverseRequest, *, seconds: float, entry_point: str) 
     log_payload(request.converse, response)
     if not response.success:
         raise answers_rejected(response)
-    return {"text": response.get_content(), **encode_response(response)}
+    return {"text": answer_text(response), **encode_response(response)}
 
 
 def _read(part: Callable[[], T], problems: list[str]) -> T | None:

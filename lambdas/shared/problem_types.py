@@ -49,7 +49,11 @@ PROBLEM_TYPES: Final[Mapping[str, ProblemType]] = {
     ),
     "idempotency-key-reused": ProblemType(422, "the `Idempotency-Key` was used with another body"),
     "answer-refused": ProblemType(
-        422, "models answered, but no answer follows the rules of `responseValidation`"
+        422, "models answered, but no answer follows the rules of `responseValidation` or the `outputSchema`"
+    ),
+    "answer-incomplete": ProblemType(
+        422,
+        "with `outputSchema`, the answer was cut off or refused, or calls a tool: see `stopReason`",
     ),
     "quota-exceeded": ProblemType(
         429,

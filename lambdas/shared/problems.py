@@ -19,6 +19,7 @@ from lambdas.usage.money import dollars
 from lambdas.usage.transaction import UsageTableUnavailable
 from llmmanager import AuthenticationError, BedrockResponse, RequestValidationError, RetryExhaustedError
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import DeadlineExceededError, QuotaExceededError
+from llmmanager.bedrock.exceptions.structured_output_errors import InvalidAnswerError, StructuredOutputError
 from llmmanager.bedrock.models.parallel_response import ParallelResponse
 from llmmanager.json_format.codec import InvalidRequest, encode_response, encode_totals
 
@@ -86,10 +87,14 @@ def method_not_allowed(allowed: str) -> Problem:
 
 
 def answers_rejected(response: BedrockResponse) -> Problem:
-    """Return the problem for a call whose answers all break the caller's rules (422). Each was paid for."""
+    """Return the problem for a call without a valid answer (422). Each answer was paid for."""
+    error = response.error
+    if isinstance(error, StructuredOutputError) and not isinstance(error, InvalidAnswerError):
+        more = {"stopReason": error.stop_reason, **_attempts_and_cost(response)}
+        return Problem("answer-incomplete", f"{error.message}.", errors=[error.message], more=more)
     return Problem(
         "answer-refused",
-        "No answer follows the rules of responseValidation.",
+        "No answer follows the rules of responseValidation, or the outputSchema.",
         errors=[str(error["error_message"]) for error in response.get_validation_errors()],
         more=_attempts_and_cost(response),
     )

@@ -8,7 +8,7 @@ from typing import Any
 from lambdas.shared.linear_regex import InvalidPattern, LinearRegex
 from llmmanager import BedrockResponse, ResponseValidationConfig, ValidationResult
 from llmmanager.bedrock.structured.json_schema import schema_problems, violations
-from llmmanager.json_format.codec import InvalidRequest
+from llmmanager.json_format.codec import InvalidRequest, answer_text
 from llmmanager.json_format.json_text import InvalidJson, parse
 
 FIELD = "responseValidation"
@@ -63,7 +63,7 @@ class _AnswerValidator:
         self._pattern = LinearRegex(rules["pattern"]) if "pattern" in rules else None
 
     def __call__(self, response: BedrockResponse) -> ValidationResult:
-        violation = self._violation(response.get_content() or "")
+        violation = self._violation(answer_text(response) or "")
         return ValidationResult(success=violation is None, error_message=violation)
 
     def _violation(self, text: str) -> str | None:

@@ -7,12 +7,14 @@ from itertools import accumulate
 from typing import Any
 
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
-from llmmanager.bedrock.models.json_codec import decode_bytes, encode_bytes
+from llmmanager.bedrock.models.json_codec import decode_bytes, encode_bytes, json_safe
 from llmmanager.bedrock.models.message_text import as_messages
 from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest, ValidatedConverseRequest
+from llmmanager.bedrock.models.parsed_response import ParsedResponse
 from llmmanager.bedrock.models.usage import USAGE_ALIASES
 from llmmanager.bedrock.validation.request import CONVERSE_FIELDS, check_request, prompt_cache_problems
 from llmmanager.bedrock.validation.request_problems import MAX_PROBLEMS
+from llmmanager.json_format.json_text import dump
 
 _OWN_FIELDS = {
     "priority": "priority",
@@ -24,7 +26,7 @@ _FIELD_OF = {spelling: name for name, camel in REQUEST_FIELDS.items() for spelli
 _TEAM, _STATUS = "team", "status"
 # Fields that are rejected beside modelInput, and where they belong. Other fields there are ignored.
 _MISPLACED = dict.fromkeys(_FIELD_OF, "into modelInput") | dict.fromkeys(
-    ("models", "regions", "responseValidation", "featureFallback", "maxCostMultiple", _TEAM),
+    ("models", "regions", "responseValidation", "featureFallback", "maxCostMultiple", "outputSchema", _TEAM),
     "to the batch, for all of its records",
 )
 _ID_FIELDS = ("recordId", "requestId", "record_id", "request_id")
@@ -121,10 +123,11 @@ def encode_request(request: BedrockConverseRequest) -> dict[str, Any]:
 
 
 def encode_response(response: BedrockResponse) -> dict[str, Any]:
-    """Return a response as JSON-ready data: content, target, attempts, usage and cost."""
+    """Return a response as JSON-ready data: content, parsed value, target, attempts, usage and cost."""
     plain = response.to_dict()
     return {
         "modelOutput": plain["response_data"],
+        **({"parsed": json_safe(response.parsed)} if isinstance(response, ParsedResponse) else {}),
         "model": response.model_used,
         "region": response.region_used,
         "accessMethod": response.access_method,
@@ -136,6 +139,13 @@ def encode_response(response: BedrockResponse) -> dict[str, Any]:
         "warnings": response.get_warnings(),
         "featuresDisabled": response.get_disabled_features(),
     }
+
+
+def answer_text(response: BedrockResponse) -> str | None:
+    """Return the text of an answer. For an answer with a schema, it is the JSON of its value."""
+    if isinstance(response, ParsedResponse):
+        return dump(json_safe(response.parsed)).decode()
+    return response.get_content()
 
 
 def encode_totals(response: BedrockResponse) -> dict[str, Any]:

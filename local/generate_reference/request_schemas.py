@@ -64,6 +64,12 @@ _SHARED_OPTIONS: Final[Mapping[str, Schema]] = {
     "featureFallback": ref("FeatureFallback"),
     "maxCostMultiple": ref("MaxCostMultiple"),
     "team": described(_NAME, "The team that pays. The setting team_callers limits who can name one."),
+    "outputSchema": {
+        "type": "object",
+        "description": "The answer must be JSON that is valid for this JSON Schema of an object. It is sent "
+        "in the form that each model supports, and the answer has its value in parsed. Supported keywords: "
+        f"{', '.join(KEYWORDS)}. At most {MAX_PATTERNS} patterns.",
+    },
 }
 _BATCH_FIELDS: Final[Mapping[str, Schema]] = {
     "requests": array(ref("Record"), minItems=1, maxItems=batch_request.MAX_INLINE_RECORDS),

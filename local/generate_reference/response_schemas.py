@@ -115,6 +115,7 @@ _ANSWERS: Final[Mapping[str, Schema]] = {
             "attempts": array(ref("Attempt")),
         },
         {
+            "parsed": described(ANY_OBJECT, "With outputSchema: the value of the answer."),
             "accessMethod": nullable(TEXT),
             "inferenceProfileId": nullable(TEXT),
             "usage": nullable(ANY_OBJECT, "Tokens of the returned answer, as reported by Bedrock."),

@@ -144,6 +144,7 @@ def test_a_record_that_is_not_an_object_is_rejected(data):
         ({"modelInput": {"messages": MESSAGES}, "regions": ["us-east-1"]}, "regions"),
         ({"modelInput": {"messages": MESSAGES}, "responseValidation": {}}, "responseValidation"),
         ({"modelInput": {"messages": MESSAGES}, "featureFallback": False}, "featureFallback"),
+        ({"modelInput": {"messages": MESSAGES}, "outputSchema": {}}, "outputSchema"),
         ({"recordId": "", "messages": MESSAGES}, "recordId"),
         ({"recordId": "a" * 513, "messages": MESSAGES}, "recordId"),
         ({"recordId": "a", "request_id": "b", "messages": MESSAGES}, "request_id"),

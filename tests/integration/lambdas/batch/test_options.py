@@ -12,7 +12,7 @@ import pytest
 from lambdas.batch.options import Options
 from lambdas.batch.stop_signal import StopSignal
 from lambdas.batch.storage import BatchStorage, Plan
-from llmmanager.testing import Fault
+from llmmanager.testing import Answer, Fault
 from tests.waiting import PATIENCE_SECONDS
 
 # With one target only, a rejected call is a failed record.
@@ -115,6 +115,38 @@ def test_an_answer_that_breaks_a_rule_is_requested_again_and_fails_in_the_end(ma
     assert (summary["answered"], summary["failed"]) == (0, 2)
     assert len(deployed.calls) == 4
     assert "mustContain" in json.dumps(machine.lines("failed.jsonl")[0])
+
+
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+
+
+def test_answers_with_a_schema_have_their_value_in_the_results(machine, deployed, records):
+    batch = records(3)
+    batch[1]["modelInput"]["toolConfig"] = {
+        "tools": [{"toolSpec": {"name": "look", "inputSchema": {"json": {"type": "object"}}}}],
+        "toolChoice": {"any": {}},
+    }
+    summary = machine.run({"requests": batch, "outputSchema": CITY, **ONE_TARGET})
+
+    assert (summary["answered"], summary["rejected"]) == (2, 1)
+    assert [line["parsed"].keys() for line in machine.lines("results.jsonl")] == [{"city"}, {"city"}]
+    (rejected,) = machine.lines("rejected.jsonl")
+    assert rejected["reasons"] == ['toolConfig.toolChoice: must be "auto" with outputSchema (got "any")']
+
+
+def test_a_record_without_an_answer_for_the_schema_fails_and_can_be_run_again(
+    machine, deployed, records, answer_with
+):
+    answer_with(lambda call: Answer(({"text": '{"city": "Par'},), "max_tokens"))
+
+    summary = machine.run({"requests": records(1), "outputSchema": CITY, **ONE_TARGET})
+
+    assert (summary["answered"], summary["failed"], len(deployed.calls)) == (0, 1, 1)
+    (line,) = machine.lines("failed.jsonl")
+    assert line["error"]["type"] == "TruncatedAnswerError"
+    # The schema belongs to the batch, so the line is a valid record of another one.
+    assert line["modelInput"] == records(1)[0]["modelInput"]
+    assert "parsed" not in line
 
 
 def test_answers_that_follow_the_rules_are_accepted(machine, deployed, records):

@@ -102,6 +102,7 @@ def test_a_stream_that_cannot_continue_ends_with_a_problem(send, deployed):
     [
         ({}, "messages"),
         ({**HELLO, "responseValidation": {"maxCharacters": 1}}, "responseValidation"),
+        ({**HELLO, "outputSchema": {"type": "object"}}, "outputSchema: is not supported for streams"),
         ({**HELLO, "inferenceConfig": {"maxTokens": 0}}, "inferenceConfig"),
         ({**HELLO, "models": ["Unknown"]}, "models"),
     ],

@@ -102,6 +102,13 @@ def test_an_answer_that_breaks_the_callers_rules_is_a_failure(
     assert len(deployed.messages("dead")) == 1
 
 
+def test_an_answer_with_a_schema_has_its_value(deployed: Any, fake_bedrock: FakeBedrock) -> None:
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    assert deployed.deliver(deployed.receive(question(outputSchema=schema))) == []
+    (published,) = deployed.published()
+    assert published["detail"]["answer"]["parsed"].keys() == {"city"}
+
+
 def test_a_request_decides_whether_an_unsupported_feature_may_be_left_out(
     deployed: Any, fake_bedrock: FakeBedrock
 ) -> None:

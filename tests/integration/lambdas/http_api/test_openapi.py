@@ -187,6 +187,7 @@ def test_the_document_has_every_field_of_the_function(name):
         "ConverseRequest": {
             *codec.REQUEST_FIELDS.values(),
             *("models", "regions", "responseValidation", "featureFallback", "maxCostMultiple", "team"),
+            "outputSchema",
         },
         "BatchRequest": set(batch_request.MEMBERS),
         "ResponseValidation": set(response_rules.MEMBERS),

@@ -20,7 +20,7 @@ from botocore.stub import Stubber
 from lambdas.http_api import async_requests, large_responses
 from lambdas.http_api.handler import handler
 from lambdas.shared import clients
-from llmmanager.testing import Fault
+from llmmanager.testing import Answer, Fault
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 MESSAGES = [{"role": "user", "content": [{"text": "What is the capital of France?"}]}]
@@ -305,6 +305,45 @@ def test_an_answer_that_breaks_a_rule_is_requested_again(call, deployed):
     assert problem["errors"][0] == "mustContain[0]: the answer does not contain it"
 
 
+CITY = {
+    "type": "object",
+    "properties": {"city": {"type": "string", "minLength": 2}},
+    "required": ["city"],
+}
+TEXT_WITH_SCHEMA = {**REQUEST, "outputSchema": CITY, "models": ["Nova Lite"]}
+
+
+def test_an_answer_with_a_schema_has_its_value(call, deployed):
+    rules = {"jsonSchema": CITY, "mustContain": ['"city":']}
+
+    _, answer, _ = call("POST", "/v1/converse", {**TEXT_WITH_SCHEMA, "responseValidation": rules})
+
+    assert answer["parsed"] == json.loads(answer["text"])
+    assert answer["parsed"].keys() == {"city"}
+    assert len(deployed.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "calls", "problem_type", "reason"),
+    [
+        (Answer(({"text": '{"city": 1}'},)), 3, "answer-refused", "answer.city: must be string"),
+        (Answer(({"text": '{"city": "Par'},), "max_tokens"), 1, "answer-incomplete", "cut off (max_tokens)"),
+        (Answer(({"text": "No."},), "content_filtered"), 1, "answer-incomplete", "was refused"),
+    ],
+)
+def test_an_answer_without_a_value_for_the_schema_is_a_problem(
+    call, deployed, answer_with, answer, calls, problem_type, reason
+):
+    answer_with(lambda _: answer)
+
+    status, problem, _ = call("POST", "/v1/converse", TEXT_WITH_SCHEMA)
+
+    assert (status, problem["type"]) == (422, f"urn:llmmanager:problem:{problem_type}")
+    assert reason in problem["errors"][0]
+    assert len(deployed.calls) == len(problem["attempts"]) == calls
+    assert problem["estimatedCostUsd"] > 0
+
+
 def test_an_answer_that_follows_the_rules_is_returned(call, deployed):
     status, *_ = call("POST", "/v1/converse", {**REQUEST, "responseValidation": {"minLength": 1}})
 
@@ -315,6 +354,24 @@ def test_an_answer_that_follows_the_rules_is_returned(call, deployed):
     ("more", "field"),
     [
         ({"responseValidation": {"pattern": "(a+)+("}}, "responseValidation.pattern: "),
+        ({"outputSchema": []}, "outputSchema: must be a JSON Schema"),
+        ({"outputSchema": {"type": "array"}}, 'outputSchema.type: must be "object"'),
+        (
+            {"outputSchema": {"type": "object", "properties": {"a": {"pattern": "(?=a)"}}}},
+            "outputSchema.properties.a.pattern: is invalid or not supported",
+        ),
+        (
+            {
+                "outputSchema": {"type": "object"},
+                "outputConfig": {
+                    "textFormat": {
+                        "type": "json_schema",
+                        "structure": {"jsonSchema": {"schema": "{}", "name": "a"}},
+                    }
+                },
+            },
+            "outputConfig.textFormat: must be missing with outputSchema",
+        ),
         ({"aws_secret_access_key": "x"}, "aws_secret_access_key: credentials"),
         ({"Authorization": "Bearer x"}, "Authorization: credentials"),
         ({"x-api-key": "x"}, "x-api-key: credentials"),
