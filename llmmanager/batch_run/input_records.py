@@ -43,7 +43,10 @@ class BatchInputFile:
             else:
                 found.records += 1
         if not found.records:
-            problem = "no line is a valid record" if found.rejected else "the file has no records"
+            problem = "the file has no records"
+            if found.rejected:
+                first = found.rejected[0]
+                problem = f"no line is a valid record. Line {first.line}: {first.reasons[0]}"
             raise InvalidInputFile(f"{self.path}: {problem}")
         found.digest = digest.hexdigest()
         return found

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from llmmanager.bedrock.models.llm_manager_structures import AuthConfig
 
 DEFAULT_MODEL: Final = "Nova Lite"
+_TIMEOUT_SECONDS = 20
 
 
 def add_json(parser: ArgumentParser) -> None:
@@ -83,6 +84,17 @@ def auth_of(options: Namespace) -> AuthConfig | None:
     from llmmanager.bedrock.models.llm_manager_structures import AuthConfig, AuthenticationType
 
     return AuthConfig(AuthenticationType.PROFILE, profile_name=options.profile)
+
+
+def require_credentials(options: Namespace) -> None:
+    """Raise AuthenticationError if there are no credentials, or they cannot be renewed."""
+    from llmmanager.bedrock.exceptions.llm_manager_exceptions import AuthenticationError
+    from llmmanager.bedrock.models.llm_manager_structures import AuthConfig
+    from llmmanager.bedrock.transport.clients import ClientPool
+    from llmmanager.bedrock.transport.credentials import NO_CREDENTIALS
+
+    if not ClientPool(auth_of(options) or AuthConfig(), timeout=_TIMEOUT_SECONDS).has_credentials():
+        raise AuthenticationError(NO_CREDENTIALS)
 
 
 def positive_int(text: str) -> int:

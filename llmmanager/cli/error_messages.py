@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from llmmanager.bedrock.catalog.names import UnknownNameError
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import (
     AuthenticationError,
     ConfigurationError,
@@ -9,9 +10,11 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import (
     LLMManagerError,
     RequestValidationError,
 )
+from llmmanager.bedrock.transport.credentials import NO_CREDENTIALS
 from llmmanager.cli.exit_status import CommandError, ExitStatus
 
 _DOCTOR = "`llmmanager doctor` checks credentials, regions and access."
+_MODELS = "`llmmanager models` lists the models of a region."
 _IN_CODE = ", or pass auth_config=AuthConfig(...)"
 _STATUSES = (
     (AuthenticationError, ExitStatus.CONFIGURATION),
@@ -29,6 +32,8 @@ def command_error(error: Exception) -> CommandError | None:
     if isinstance(error, LLMManagerError):
         status = next(status for kind, status in _STATUSES if isinstance(error, kind))
         advice = _DOCTOR if status is ExitStatus.CONFIGURATION else None
+        if isinstance(error, UnknownNameError):
+            advice = _MODELS
         return CommandError(_one_line(str(error).replace(_IN_CODE, "")), advice, status=status)
     if isinstance(error, OSError) and error.filename is not None:
         return CommandError(f"{error.filename}: {error.strerror}")
@@ -36,8 +41,16 @@ def command_error(error: Exception) -> CommandError | None:
 
 
 def _aws_error(error: Exception) -> CommandError | None:
-    from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError
+    from botocore.exceptions import (
+        BotoCoreError,
+        ClientError,
+        EndpointConnectionError,
+        HTTPClientError,
+        NoCredentialsError,
+    )
 
+    if isinstance(error, NoCredentialsError):
+        return command_error(AuthenticationError(NO_CREDENTIALS))
     if isinstance(error, EndpointConnectionError | HTTPClientError):
         return CommandError(_one_line(str(error)), _DOCTOR, status=ExitStatus.FAILED)
     if isinstance(error, BotoCoreError | ClientError):

@@ -6,7 +6,8 @@ from argparse import ArgumentParser, Namespace
 
 from llmmanager.cli.answering import manager_of
 from llmmanager.cli.batch_options import add_file
-from llmmanager.cli.common_options import add_json, add_targets, positive_int
+from llmmanager.cli.common_options import add_json, add_targets, positive_int, require_credentials
+from llmmanager.cli.error_messages import command_error
 from llmmanager.cli.exit_status import CommandError, ExitStatus
 from llmmanager.cli.terminal import Terminal
 
@@ -35,9 +36,10 @@ def run(options: Namespace, terminal: Terminal) -> int:
     manager = manager_of(options)
     if not options.offline:
         try:
+            require_credentials(options)
             manager.refresh_model_data()
         except LLMManagerError as error:
-            terminal.note(f"the quotas are unknown: {error.message}")
+            terminal.note(f"the quotas are unknown: {command_error(error)}")
     found = manager.estimate_file_cost(options.file, output_tokens=options.output_tokens)
     if options.json:
         terminal.print_json(asdict(found))

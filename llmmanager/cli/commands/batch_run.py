@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmmanager.cli.batch_options import add_file, add_run_options, check_input, parallel_manager_of
-from llmmanager.cli.common_options import add_json, positive_number
+from llmmanager.cli.common_options import add_json, positive_number, require_credentials
 from llmmanager.cli.exit_status import CommandError, ExitStatus
 from llmmanager.cli.terminal import Terminal
 
@@ -94,6 +94,9 @@ def _run(
         Deadline.from_value(options.deadline),
         repeat_failed=options.retry_failed,
     )
+    if batch.progress.done < checked.records:
+        # Without credentials, every record would fail.
+        require_credentials(options)
     if batch.progress.done:
         terminal.note(f"continuing: {batch.progress.done:,} of {checked.records:,} records are done")
     with _stop_at_signals(batch, terminal), _shown_progress(batch, terminal):

@@ -6,7 +6,15 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from llmmanager.cli.common_options import add_json, add_profile, add_regions, auth_of, regions_of
+from llmmanager.cli.common_options import (
+    add_json,
+    add_profile,
+    add_regions,
+    auth_of,
+    regions_of,
+    require_credentials,
+)
+from llmmanager.cli.error_messages import command_error
 from llmmanager.cli.exit_status import CommandError, ExitStatus
 from llmmanager.cli.terminal import Terminal
 
@@ -63,9 +71,10 @@ def _catalog(options: Namespace, regions: list[str], terminal: Terminal) -> Unif
     catalog = UnifiedModelManager(regions=regions, client_factory=clients.client)
     if not options.offline:
         try:
+            require_credentials(options)
             catalog.refresh_unified_data()
         except LLMManagerError as error:
-            terminal.note(f"this is the bundled catalog: {error.message}", style="yellow")
+            terminal.note(f"this is the bundled catalog: {command_error(error)}", style="yellow")
     return catalog
 
 

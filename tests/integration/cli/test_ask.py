@@ -107,7 +107,7 @@ def test_a_terminal_gets_no_control_characters_of_an_answer(settings: dict[str, 
     [
         (("ask", "Hi"), "AWS_ACCESS_KEY_ID", 3, "no AWS credentials were found", "llmmanager doctor"),
         (("ask", "Hi"), "AWS_REGION", 3, "no AWS region is configured", "--region us-east-1"),
-        (("ask", "Hi", "-m", "Nova Lit"), None, 3, 'Similar names: "Nova Lite"', "llmmanager doctor"),
+        (("ask", "Hi", "-m", "Nova Lit"), None, 3, 'Similar names: "Nova Lite"', "llmmanager models"),
         (("ask",), None, 2, "there is no prompt", "Example"),
         (("ask", "Hi", "-f", "missing.pdf"), None, 2, "missing.pdf: No such file", None),
         (("ask", "Hi", "-f", "/dev/null"), None, 2, "the file is empty", "Accepted: text, jpeg"),

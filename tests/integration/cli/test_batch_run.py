@@ -192,7 +192,7 @@ def test_records_wait_for_a_daily_quota_in_several_passes(
     ("content", "message"),
     [
         ("", "the file has no records"),
-        ('{"x": 1}\n', "no line is a valid record"),
+        ('{"x": 1}\n', "no line is a valid record. Line 1: x: unknown field"),
         ("\x1f\ufffd", "no line is a valid record"),
     ],
 )
@@ -206,6 +206,20 @@ def test_a_file_that_is_not_a_batch_is_a_usage_error(
     assert ended.status == 2
     assert message in ended.err
     assert not (tmp_path / "x-results").exists()
+
+
+def test_no_record_fails_for_want_of_credentials(settings: dict[str, str], file: Path) -> None:
+    without = {**settings, "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+
+    stopped = run("batch", "run", str(file), settings=without)
+    continued = run("batch", "run", str(file), settings=settings)
+    complete = run("batch", "run", str(file), settings=without)
+
+    assert stopped.status == 3
+    assert len(stopped.err.splitlines()) == 2
+    assert "no AWS credentials were found" in stopped.err
+    assert "20 of 20 records answered" in continued.out, continued.err
+    assert complete.status == 0, complete.err
 
 
 def test_two_processes_do_not_run_the_same_batch(

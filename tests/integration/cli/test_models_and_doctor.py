@@ -47,6 +47,18 @@ def test_models_offline_call_no_service(settings: dict[str, str], fake_bedrock: 
     assert not fake_bedrock.calls
 
 
+def test_models_without_credentials_are_those_of_the_bundled_catalog(
+    settings: dict[str, str], fake_bedrock: FakeBedrock
+) -> None:
+    ended = run("models", settings={**settings, "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""})
+
+    (note,) = ended.err.splitlines()
+    assert ended.status == 0
+    assert note.startswith("this is the bundled catalog: no AWS credentials were found: run `aws configure`")
+    assert "auth_config" not in note
+    assert not fake_bedrock.calls
+
+
 def test_a_model_that_is_not_offered_is_a_usage_error(settings: dict[str, str]) -> None:
     ended = run("models", "imaginary", "--offline", settings=settings)
     assert (ended.status, ended.out) == (2, "")
