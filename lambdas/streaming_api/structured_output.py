@@ -8,7 +8,6 @@ So the schema is sent in `outputConfig` only if every requested model is known t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,11 +21,6 @@ JSON_OBJECT_INSTRUCTION = (
 )
 """The system prompt for a JSON object without a schema."""
 
-_CALL_ME = "Call this tool exactly once to give your final answer. Do not answer in any other way."
-_SCHEMAS_IN_LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
-_SCHEMAS_BY_NAME = ("properties", "$defs", "definitions", "patternProperties")
-_SCHEMAS = ("items", "not", "if", "then", "else")
-
 
 @dataclass(frozen=True, slots=True)
 class AnswerSchema:
@@ -39,22 +33,17 @@ class AnswerSchema:
 
 
 def output_config(answer: AnswerSchema, model_ids: Sequence[str]) -> dict[str, Any] | None:
-    """Return Converse's `outputConfig` for a schema, or None if a tool must be used.
-
-    Converse demands `"additionalProperties": false` in every object, which is added where it is missing.
-    """
+    """Return Converse's `outputConfig` for a schema, or None if a tool must be used."""
     if not model_ids or not all(map(has_structured_output, model_ids)):
         return None
-    closed = _closed(answer.schema)
-    if closed is None:
+    # Imported here, since few requests have a schema, to keep cold starts short.
+    from llmmanager.bedrock.structured.request_form import text_format
+    from llmmanager.bedrock.structured.schema_edits import native_schema
+
+    schema = native_schema(answer.schema)
+    if schema is None:
         return None
-    definition: dict[str, Any] = {
-        "schema": json.dumps(closed, ensure_ascii=False),
-        "name": accepted_name(answer.name),
-    }
-    if answer.description:
-        definition["description"] = answer.description
-    return {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": definition}}}
+    return {"textFormat": text_format(accepted_name(answer.name), answer.description, schema)}
 
 
 def answer_tool(answer: AnswerSchema, names: Collection[str]) -> FunctionTool:
@@ -63,41 +52,17 @@ def answer_tool(answer: AnswerSchema, names: Collection[str]) -> FunctionTool:
     Args:
         names: the names of the client's tools. The tool gets another name.
     """
+    from llmmanager.bedrock.structured.request_form import answer_tool_description
+
     name = f"answer_{answer.name}"
     while name in names:
         name += "_"
     return FunctionTool(
         name=name,
-        description=f"{answer.description}\n{_CALL_ME}".strip(),
+        description=answer_tool_description(answer.description),
         schema=answer.schema,
         strict=None,
         cache_point=None,
         path=answer.path,
         schema_path=answer.path,
     )
-
-
-def _closed(schema: Any) -> Any:
-    """Return a schema whose objects have no additional properties; None if one requires them."""
-    if not isinstance(schema, dict):
-        return schema
-    closed = dict(schema)
-    if schema.get("type") == "object" or "properties" in schema:
-        if schema.get("additionalProperties", False) is not False:
-            return None
-        closed["additionalProperties"] = False
-    for key in _SCHEMAS:
-        if key in schema:
-            closed[key] = _closed(schema[key])
-    for key in _SCHEMAS_IN_LISTS:
-        if isinstance(schema.get(key), list):
-            closed[key] = [_closed(item) for item in schema[key]]
-    for key in _SCHEMAS_BY_NAME:
-        if isinstance(schema.get(key), dict):
-            closed[key] = {name: _closed(item) for name, item in schema[key].items()}
-    inner = [closed[key] for key in _SCHEMAS if key in closed]
-    inner += [item for key in _SCHEMAS_IN_LISTS if key in closed for item in closed[key]]
-    inner += [
-        item for key in _SCHEMAS_BY_NAME if isinstance(closed.get(key), dict) for item in closed[key].values()
-    ]
-    return None if any(item is None for item in inner) else closed

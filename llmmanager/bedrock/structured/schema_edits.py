@@ -58,7 +58,7 @@ def with_resolved_root(schema: Schema) -> dict[str, Any]:
     """Return the schema; if it is a reference to a definition, with the members of the definition instead."""
     reference = str(schema.get("$ref", ""))
     keyword, _, name = reference.removeprefix("#/").partition("/")
-    definition = schema.get(keyword, {}).get(name) if reference.startswith("#/") else None
+    definition = _members(schema, keyword).get(name) if reference.startswith("#/") else None
     if not isinstance(definition, Mapping):
         return dict(schema)
     return {**definition, **{key: value for key, value in schema.items() if key != "$ref"}}
@@ -111,7 +111,7 @@ def _inlined(root: Schema) -> Schema | None:
     definitions = {
         f"#/{keyword}/{name}": inner
         for keyword in ("$defs", "definitions")
-        for name, inner in root.get(keyword, {}).items()
+        for name, inner in _members(root, keyword).items()
     }
     inlined: list[str] = []
 
@@ -121,7 +121,12 @@ def _inlined(root: Schema) -> Schema | None:
         if "$ref" not in schema:
             return _with_inner(schema, lambda inner: inline(inner, entered))
         reference = schema["$ref"]
-        if reference in entered or reference not in definitions or len(inlined) == _MAX_INLINED:
+        if (
+            not isinstance(reference, str)
+            or reference in entered
+            or reference not in definitions
+            or len(inlined) == _MAX_INLINED
+        ):
             raise _Recursive
         inlined.append(reference)
         beside = {name: value for name, value in schema.items() if name != "$ref"}
@@ -134,3 +139,9 @@ def _inlined(root: Schema) -> Schema | None:
     except _Recursive:
         return None
     return result
+
+
+def _members(schema: Schema, keyword: str) -> Mapping[str, Any]:
+    """Return the schemas by name of a keyword. Schemas of clients are not validated."""
+    members = schema.get(keyword)
+    return members if isinstance(members, Mapping) else {}

@@ -10,7 +10,8 @@ import pytest
 from lambdas.streaming_api.structured_output import AnswerSchema, answer_tool, output_config
 
 HAIKU_4_5 = "anthropic.claude-haiku-4-5-20251001-v1:0"
-SCHEMA = {"type": "object", "properties": {"a": {"type": "array", "items": {"type": "object"}}}}
+ITEM = {"type": "object", "properties": {"b": {"type": "integer", "minimum": 1}}}
+SCHEMA = {"type": "object", "properties": {"a": {"type": "array", "items": ITEM}}}
 
 
 def config(schema: Any, *models: str) -> dict[str, Any] | None:
@@ -23,28 +24,35 @@ def sent(schema: Any) -> Any:
     return json.loads(found["textFormat"]["structure"]["jsonSchema"]["schema"])
 
 
-def test_objects_have_no_additional_properties() -> None:
+def test_objects_are_closed_and_limits_that_bedrock_rejects_become_descriptions() -> None:
     assert sent(SCHEMA) == {
         "type": "object",
         "properties": {
-            "a": {"type": "array", "items": {"type": "object", "additionalProperties": False}},
+            "a": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {"b": {"type": "integer", "description": "(minimum: 1)"}},
+                    "additionalProperties": False,
+                },
+            },
         },
         "additionalProperties": False,
     }
 
 
-@pytest.mark.parametrize("key", ["anyOf", "allOf"])
-def test_objects_in_combinations_and_definitions_are_closed_too(key: str) -> None:
-    schema = {"type": "object", "$defs": {"b": {"properties": {}}}, key: [{"type": "object"}, True]}
-    assert sent(schema)[key] == [{"type": "object", "additionalProperties": False}, True]
-    assert sent(schema)["$defs"]["b"]["additionalProperties"] is False
-
-
 @pytest.mark.parametrize(
-    "inner", [{"additionalProperties": True}, {"additionalProperties": {"type": "string"}}]
+    "inner", [{}, {"additionalProperties": True}, {"additionalProperties": {"type": "string"}}]
 )
 def test_a_schema_with_additional_properties_needs_a_tool(inner: Any) -> None:
     assert config({"type": "object", "properties": {"a": {"type": "object", **inner}}}, HAIKU_4_5) is None
+
+
+@pytest.mark.parametrize(
+    "schema", [{"$defs": []}, {"properties": {"a": {"$ref": []}}}, {"$ref": "#/$defs/a", "$defs": 1}]
+)
+def test_a_malformed_schema_of_a_client_needs_a_tool(schema: Any) -> None:
+    assert config({"type": "object", **schema}, HAIKU_4_5) is None
 
 
 def test_every_model_must_support_the_schema() -> None:
