@@ -99,13 +99,13 @@ def test_a_record_that_the_invocation_interrupts_runs_again(machine, deployed, s
     turn, over = itertools.count(), threading.Event()
     converse = converse_api.converse
 
-    def first_call_hangs(client, invoke_id, body, read_timeout):
+    def first_call_hangs(client, invoke_id, body, read_timeout, **options):
         if next(turn):
-            return converse(client, invoke_id, body, PATIENCE_SECONDS)
+            return converse(client, invoke_id, body, PATIENCE_SECONDS, **options)
         wait_until(lambda: sum(call.status == 200 for call in deployed.calls) == 19)
         deployed.add_fault(Fault(hang=True, count=1))
         try:
-            return converse(client, invoke_id, body, SILENCE_SECONDS)
+            return converse(client, invoke_id, body, SILENCE_SECONDS, **options)
         finally:
             over.set()
 
