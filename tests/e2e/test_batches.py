@@ -162,3 +162,33 @@ def run_execution(stack: Stack, data: Any) -> dict[str, Any]:
     )
     execution: dict[str, Any] = states.describe_execution(executionArn=arn)
     return execution
+
+
+def test_a_budgeted_batch_spends_its_budget_and_reports_what_did_not_run(
+    stack: Stack, bedrock: FakeBedrock, tmp_path: Path
+) -> None:
+    team = f"batch-{time.time_ns()}"
+    # Each record may cost 0.00009 USD and costs some 0.00002.
+    stack.api.call("PUT", f"/v1/budgets/team/{team}", '{"dailyUsd": 0.0003}').expect(200)
+    lines = records(24)
+    for line in lines:
+        line["modelInput"]["inferenceConfig"] = {"maxTokens": 200}
+    options = {"team": team, "models": ["Nova Lite"], "regions": ["us-east-1"]}
+
+    batch = run_batch(stack, {"inputS3Uri": upload(stack, list(map(json.dumps, lines))), **options}, tmp_path)
+
+    summary = batch.summary
+    assert summary["answered"] + summary["failed"] == 24
+    assert summary["overBudget"] == summary["failed"] > 0
+    assert summary["answered"] > 0
+    assert {line["error"]["type"] for line in batch.failed} == {"BudgetExceeded"}
+    usage = stack.api.get(f"/v1/usage?team={team}&groupBy=caller").expect(200)
+    [row] = usage["rows"]
+    assert (row["requests"], row["outputTokens"]) == (summary["answered"], bedrock.billed.output_tokens)
+    assert row["caller"] == summary["caller"] != "unknown"
+    budget = stack.api.get(f"/v1/budgets/team/{team}").expect(200)
+    assert budget["day"]["reserved"] == 0
+    assert budget["day"]["spent"] == pytest.approx(row["costUsd"])
+    assert 0 <= budget["day"]["left"] < 0.0001
+    metadata = bedrock.calls[-1].body["requestMetadata"]
+    assert (metadata["team"], metadata["batchId"]) == (team, summary["batchId"])
