@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from datetime import UTC, datetime
 
 _SECOND, _MINUTE, _HOUR, _DAY = 1_000, 60_000, 3_600_000, 86_400_000
 
@@ -63,3 +63,8 @@ def percent(part: int, whole: int) -> str:
 def moment(time: datetime) -> str:
     """Return a time in UTC, such as "2026-12-01 08:15:30 UTC"."""
     return f"{time:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def moment_of(text: str | None) -> str | None:
+    """Return a time of the API (ISO 8601) as `moment` writes it, or None for None."""
+    return None if text is None else moment(datetime.fromisoformat(text).astimezone(UTC))

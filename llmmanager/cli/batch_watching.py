@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from llmmanager.cli.exit_status import ExitStatus
@@ -42,10 +43,17 @@ def _line(state: Mapping[str, Any]) -> str:
     if progress["rejected"]:
         parts.append(f"{progress['rejected']:,} rejected")
     if end := progress.get("estimatedEndAt"):
-        parts.append(f"estimated end {end[:19]}")
+        parts.append(f"{_time_left(end)} left")
     if progress.get("waitingForQuota"):
         parts.append("waiting for quota")
     return f"{state['batchId']}: {', '.join(parts)}"
+
+
+def _time_left(end: str) -> str:
+    from llmmanager.batch_report.number_formats import duration
+
+    seconds = (datetime.fromisoformat(end) - datetime.now(UTC)).total_seconds()
+    return duration(max(round(seconds), 1) * 1000)
 
 
 def _print_end(state: Mapping[str, Any], terminal: Terminal) -> None:

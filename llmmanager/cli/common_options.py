@@ -69,12 +69,17 @@ def regions_of(options: Namespace) -> list[str]:
 
     region = Session(profile=options.profile).get_config_variable("region")
     if not region:
-        raise CommandError(
-            "no AWS region is configured",
-            "Pass --region us-east-1, set AWS_REGION, or run `aws configure`.",
-            status=ExitStatus.CONFIGURATION,
-        )
+        raise missing_region()
     return [region]
+
+
+def missing_region() -> CommandError:
+    """Return the error of a command that has no region."""
+    return CommandError(
+        "no AWS region is configured",
+        "Pass --region us-east-1, set AWS_REGION, or run `aws configure`.",
+        status=ExitStatus.CONFIGURATION,
+    )
 
 
 def auth_of(options: Namespace) -> AuthConfig | None:

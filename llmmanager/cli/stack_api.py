@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
-from llmmanager.cli.common_options import add_json, add_profile
+from llmmanager.cli.common_options import add_json, add_profile, missing_region
 from llmmanager.cli.exit_status import CommandError, ExitStatus
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class DeployedStack:
 
     def __init__(self, options: Namespace) -> None:
         self._name = options.stack
-        self._region = options.region or os.environ.get("AWS_REGION")
+        self._given_region = options.region or os.environ.get("AWS_REGION")
         self._profile = options.profile
 
     @property
@@ -106,8 +106,7 @@ class DeployedStack:
         url = self._api_url + path + (f"?{urlencode(given)}" if given else "")
         data = None if body is None else json.dumps(body).encode()
         request = AWSRequest(method, url, {"Content-Type": "application/json", **(headers or {})}, data)
-        region = self._session.get_config_variable("region")
-        SigV4Auth(credentials, "execute-api", self._region or region).add_auth(request)
+        SigV4Auth(credentials, "execute-api", self._region).add_auth(request)
         verify = self._session.get_config_variable("ca_bundle") or True
         response = URLLib3Session(verify=verify, timeout=60).send(request.prepare())
         return _answer(response.status_code, response.content)
@@ -133,6 +132,13 @@ class DeployedStack:
         return Session(profile=self._profile)
 
     @cached_property
+    def _region(self) -> str:
+        region: str | None = self._given_region or self._session.get_config_variable("region")
+        if not region:
+            raise missing_region()
+        return region
+
+    @cached_property
     def _outputs(self) -> dict[str, str]:
         from botocore.exceptions import ClientError
 
@@ -142,7 +148,7 @@ class DeployedStack:
             if "does not exist" not in str(error):
                 raise
             raise CommandError(
-                f"the stack {self._name} does not exist in this account and region",
+                f"the stack {self._name} does not exist in {self._region} of this account",
                 "Pass its name with --stack and its region with --region.",
                 status=ExitStatus.CONFIGURATION,
             ) from None

@@ -32,7 +32,7 @@ _SECRET = re.compile(r"(?<=sk-KEY-)\S+")
 # These differ between two runs.
 _VARIABLE = (
     (re.compile(r"\b\d+(\.\d+)? (ms|s)\b|\b\d+ min \d+ s\b"), "DURATION"),
-    (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(\+00:00|Z)"), "TIME"),
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"), "TIME"),
     (re.compile(r" +"), " "),
 )
 

@@ -25,6 +25,8 @@ def run(options: Namespace, terminal: Terminal) -> int:
     if options.json:
         terminal.print_json(found)
     else:
-        rows = [[batch["batchId"], batch["status"], batch.get("startedAt")] for batch in found]
+        from llmmanager.batch_report.number_formats import moment_of
+
+        rows = [[batch["batchId"], batch["status"], moment_of(batch.get("startedAt"))] for batch in found]
         terminal.print_table(("batch", "status", "started"), rows)
     return ExitStatus.SUCCESS

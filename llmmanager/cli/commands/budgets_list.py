@@ -17,6 +17,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace, terminal: Terminal) -> int:
     """Print the budgets, and what is spent and left."""
+    from llmmanager.batch_report.number_formats import dollars
+
     budgets = [
         budget
         for budget in DeployedStack(options).pages("/v1/budgets", "budgets")
@@ -25,16 +27,21 @@ def run(options: Namespace, terminal: Terminal) -> int:
     if options.json:
         terminal.print_json(budgets)
         return ExitStatus.SUCCESS
+    if not budgets:
+        terminal.note(
+            "there is no budget" if options.name is None else f"no budget is named {options.name!r}"
+        )
+        return ExitStatus.SUCCESS
     rows = [
         [
             budget["scope"],
             budget["name"],
             period,
-            *(budget[period][name] for name in ("limit", "spent", "left")),
+            *(dollars(budget[period][name]) for name in ("limit", "spent", "left")),
         ]
         for budget in budgets
         for period in ("day", "month")
         if budget.get(period)
     ]
-    terminal.print_table(("scope", "name", "period", "limit USD", "spent", "left"), rows)
+    terminal.print_table(("scope", "name", "period", "limit", "spent", "left"), rows)
     return ExitStatus.SUCCESS

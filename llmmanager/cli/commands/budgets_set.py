@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from llmmanager.cli.exit_status import ExitStatus
+from llmmanager.cli.exit_status import CommandError, ExitStatus
 from llmmanager.cli.stack_api import DeployedStack, add_stack_options
 from llmmanager.cli.terminal import Terminal
 
@@ -22,8 +22,12 @@ def run(options: Namespace, terminal: Terminal) -> int:
     """Set the budget. It replaces the one before."""
     from urllib.parse import quote
 
-    from llmmanager.batch_report.number_formats import dollars
+    from llmmanager.batch_report.number_formats import dollars, moment_of
 
+    if options.daily is None and options.monthly is None:
+        raise CommandError(
+            "--daily or --monthly is required", "`llmmanager budgets delete` removes the limits of a budget."
+        )
     limits = {"dailyUsd": options.daily, "monthlyUsd": options.monthly}
     budget = DeployedStack(options).call(
         "PUT", f"/v1/budgets/{options.scope}/{quote(options.name, safe='')}", limits
@@ -34,5 +38,5 @@ def run(options: Namespace, terminal: Terminal) -> int:
     for period in ("day", "month"):
         if state := budget.get(period):
             left, limit = dollars(state["left"]), dollars(state["limit"])
-            terminal.print(f"{period}: {left} of {limit} left until {state['resetsAt']}")
+            terminal.print(f"{period}: {left} of {limit} left until {moment_of(state['resetsAt'])}")
     return ExitStatus.SUCCESS

@@ -23,8 +23,9 @@ def run(options: Namespace, terminal: Terminal) -> int:
     if options.json:
         terminal.print_json(keys)
     else:
-        names = ("keyId", "status", "owner", "team", "expiresAt")
-        terminal.print_table(
-            ("key", "status", "owner", "team", "expires"), [[key.get(name) for name in names] for key in keys]
-        )
+        from llmmanager.batch_report.number_formats import moment_of
+
+        names = ("keyId", "status", "owner", "team")
+        rows = [[*(key.get(name) for name in names), moment_of(key.get("expiresAt"))] for key in keys]
+        terminal.print_table(("key", "status", "owner", "team", "expires"), rows)
     return ExitStatus.SUCCESS

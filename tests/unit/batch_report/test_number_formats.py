@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llmmanager.batch_report.charts import nice_limit
-from llmmanager.batch_report.number_formats import counted, dollars, duration, percent, short_count
+from llmmanager.batch_report.number_formats import counted, dollars, duration, moment_of, percent, short_count
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,19 @@ from llmmanager.batch_report.number_formats import counted, dollars, duration, p
 )
 def test_durations(milliseconds, text):
     assert duration(milliseconds) == text
+
+
+@pytest.mark.parametrize(
+    ("time", "text"),
+    [
+        ("2026-12-01T03:17:19.014000+00:00", "2026-12-01 03:17:19 UTC"),
+        ("2026-12-02T00:30:00.000Z", "2026-12-02 00:30:00 UTC"),
+        ("2026-12-02T00:30:00+02:00", "2026-12-01 22:30:00 UTC"),
+        (None, None),
+    ],
+)
+def test_times_of_the_api_are_shown_in_utc(time, text):
+    assert moment_of(time) == text
 
 
 @pytest.mark.parametrize(
