@@ -54,6 +54,7 @@ UNUSED_SOURCES: Final = (
     "llmmanager/__main__.py",
     "llmmanager/cli/*",
     "llmmanager/testing/*",
+    "llmmanager/batch_run/*",
     "llmmanager/bedrock/async_calls/*",
     "llmmanager/bedrock/models/converse_*types.py",
     "llmmanager/bedrock/models/file_formats.py",
@@ -61,8 +62,8 @@ UNUSED_SOURCES: Final = (
     "llmmanager/conversation.py",
     "llmmanager/message_builder*.py",
 )
-"""Modules that no function uses: the command line, test doubles, asynchronous calls, types for type checkers,
-and helpers for people who write messages. The library imports them when a caller needs them."""
+"""Modules that no function uses: the command line and its batches, test doubles, async calls, types for
+type checkers, and helpers for writing messages. The library imports them when a caller needs them."""
 # Of these folders, only these subfolders are included.
 _INCLUDED_SUBFOLDERS: Final[Mapping[str, frozenset[str]]] = {
     "botocore/data": SERVICES,
