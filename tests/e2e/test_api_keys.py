@@ -70,8 +70,8 @@ def test_a_repeated_request_creates_no_second_key(stack: Stack) -> None:
 
 @pytest.fixture
 def caller_without_keys(stack: Stack) -> Iterator[ApiClient]:
-    """A client of an IAM user with the policy in docs/api-keys.md."""
-    (policy,) = re.findall(r"^```json\n(.*?)^```$", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    """A client of an IAM user with the first policy in docs/api-keys.md."""
+    policy, *_ = re.findall(r"^```json\n(.*?)^```$", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     resources = stack.client("apigateway").get_rest_apis()["items"]
     (api,) = (item["id"] for item in resources if item["id"] in stack.api_url)
     account = stack.client("sts").get_caller_identity()["Account"]
@@ -90,9 +90,13 @@ def caller_without_keys(stack: Stack) -> Iterator[ApiClient]:
     iam.delete_user(UserName="no-keys")
 
 
-def test_the_policy_of_the_page_allows_all_routes_but_those_of_keys(caller_without_keys: ApiClient) -> None:
+def test_the_policy_of_the_page_allows_all_routes_but_those_of_keys_budgets_and_usage(
+    caller_without_keys: ApiClient,
+) -> None:
     caller_without_keys.get("/v1/health").expect(200)
     for path in ("/v1/keys", "/v1/keys/", "/v1/keys/any"):
         caller_without_keys.get(path).expect(403)
     caller_without_keys.post("/v1/keys", {"owner": "ada", "team": "search"}).expect(403)
     caller_without_keys.call("DELETE", "/v1/keys/any").expect(403)
+    for path in ("/v1/budgets", "/v1/budgets/team/search", "/v1/usage"):
+        caller_without_keys.get(path).expect(403)

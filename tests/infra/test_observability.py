@@ -201,6 +201,7 @@ def test_the_query_for_the_cost_per_caller_uses_fields_of_the_log_lines(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     from lambdas.shared.metrics import Tally
+    from lambdas.usage.caller import Caller
     from llmmanager import BedrockResponse, RequestAttempt
 
     page = (ROOT / "docs" / "operations.md").read_text()
@@ -211,7 +212,7 @@ def test_the_query_for_the_cost_per_caller_uses_fields_of_the_log_lines(
         model, region, "on_demand", 1, moment, moment, True, usage=usage, estimated_cost_usd=0.000084
     )
     answer = BedrockResponse(True, {"usage": usage}, model, region, attempts=[attempt])
-    with Tally(entry_point="http", caller="arn:aws:iam::123456789012:user/ada") as tally:
+    with Tally(entry_point="http", caller=Caller("arn:aws:iam::123456789012:user/ada")) as tally:
         tally.add(answer)
     line = json.loads(capsys.readouterr().out)
     fields = {*re.findall(r"sum\((\w+)\)", query), *re.findall(r"\bby (.*)", query)[0].split(", ")}

@@ -40,8 +40,8 @@ def test_the_examples_create_a_key_and_revoke_all_keys_of_its_team(
     assert (key["keyId"], key["status"]) == (parse_key(printed[0]).id, "revoked")  # type: ignore[union-attr]
 
 
-def test_the_policy_of_the_page_excludes_the_routes_of_keys_and_no_others() -> None:
-    (text,) = re.findall(r"^```json\n(.*?)^```$", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+def test_the_first_policy_of_the_page_excludes_the_routes_of_keys_budgets_and_usage_and_no_others() -> None:
+    text, *_ = re.findall(r"^```json\n(.*?)^```$", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     statements = json.loads(text)["Statement"]
 
     def patterns(effect: str) -> Iterator[str]:
@@ -54,4 +54,4 @@ def test_the_policy_of_the_page_excludes_the_routes_of_keys_and_no_others() -> N
         arn = f"arn:aws:execute-api:us-east-1:123456789012:abc123/prod/{route.method}{route.path}"
         assert any(fnmatchcase(arn, pattern) for pattern in patterns("Allow"))
         is_denied = any(fnmatchcase(arn, pattern) for pattern in patterns("Deny"))
-        assert is_denied == route.path.startswith("/v1/keys"), route.path
+        assert is_denied == route.path.startswith(("/v1/keys", "/v1/budgets", "/v1/usage")), route.path
