@@ -12,9 +12,12 @@ from llmmanager.batch_files.results import ANSWERED, interrupted_result, result_
 from llmmanager.batch_run.input_records import BatchInputFile
 from llmmanager.batch_run.journal import Journal
 from llmmanager.batch_run.run_progress import RunProgress
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import AuthenticationError
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.deadline import Deadline
 from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
+from llmmanager.bedrock.routing.classification import classify
+from llmmanager.bedrock.routing.decision import CREDENTIALS_KINDS
 from llmmanager.parallel_llm_manager import ParallelLLMManager
 
 # A single shortage says little: the record may be accepted by one model only, and others may have quota.
@@ -78,6 +81,7 @@ class BatchRun:
 
         Raises:
             OSError: a file cannot be read or written.
+            AuthenticationError: Bedrock rejects the credentials. No record has failed because of that.
         """
         passes_without_result = 0
         while True:
@@ -110,7 +114,14 @@ class BatchRun:
         responses = self.manager.iter_responses(
             self._pending(), deadline=self.deadline, keep_region_order=True, stop=self._pass_ended
         )
+        rejected = None
         for request, response in responses:
+            if _has_rejected_credentials(response):
+                # They may have expired, so each further record would fail as well.
+                rejected = response.attempts[-1].error
+                self._pass_ended.set()
+                self._postpone(request, response)
+                continue
             found = shortage_of(response)
             in_a_row = in_a_row + 1 if found else 0
             if found:
@@ -123,6 +134,8 @@ class BatchRun:
                 self._add(request, response)
             if in_a_row >= _MAX_CONSECUTIVE_SHORTAGES:
                 self._pass_ended.set()
+        if rejected is not None:
+            raise AuthenticationError(f"credentials rejected: {rejected}") from rejected
         return shortage
 
     def _pending(self) -> Iterator[BedrockConverseRequest]:
@@ -146,3 +159,11 @@ class BatchRun:
         self.journal.add(result)
         self._finished.add(str(request.request_id))
         self.progress.add(success=response.success, cost_usd=response.estimated_cost_usd or 0.0)
+
+
+def _has_rejected_credentials(response: BedrockResponse) -> bool:
+    """Whether a request failed, and each of its attempts because of the credentials."""
+    errors = [attempt.error for attempt in response.attempts if attempt.error is not None]
+    decisions = map(classify, errors)
+    kinds = {decision.kind if decision is not None else None for decision in decisions}
+    return not response.success and bool(kinds) and kinds <= CREDENTIALS_KINDS

@@ -222,6 +222,21 @@ def test_no_record_fails_for_want_of_credentials(settings: dict[str, str], file:
     assert complete.status == 0, complete.err
 
 
+def test_no_record_fails_because_the_credentials_are_rejected(
+    settings: dict[str, str], fake_bedrock: FakeBedrock, file: Path
+) -> None:
+    fake_bedrock.add_fault(Fault(error="ExpiredTokenException", operation="Converse"))
+
+    stopped = run("batch", "run", str(file), settings=settings)
+    fake_bedrock.clear_faults()
+    continued = run("batch", "run", str(file), settings=settings)
+
+    assert stopped.status == 3, stopped.err
+    assert "ExpiredTokenException" in stopped.err
+    assert "20 of 20 records answered" in continued.out, continued.err
+    assert continued.status == 0
+
+
 def test_two_processes_do_not_run_the_same_batch(
     settings: dict[str, str], fake_bedrock: FakeBedrock, file: Path
 ) -> None:
