@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from llmmanager.cli.common_options import positive_number
 from llmmanager.cli.exit_status import ExitStatus
 from llmmanager.cli.stack_api import DeployedStack, add_stack_options
 from llmmanager.cli.terminal import Terminal
+
+_S3: Final = "s3://"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -31,9 +33,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace, terminal: Terminal) -> int:
-    """Upload the file, start the batch, and print its id."""
+    """Check and upload the file, start the batch, and print its id."""
     import uuid
 
+    if not options.file.startswith(_S3):
+        _check(Path(options.file), terminal)
     stack = DeployedStack(options)
     body = {"inputS3Uri": _uploaded(stack, options.file), **_batch_options(options)}
     started = stack.call("POST", "/v1/batches", body, headers={"Idempotency-Key": str(uuid.uuid4())})
@@ -50,11 +54,25 @@ def run(options: Namespace, terminal: Terminal) -> int:
     return ExitStatus.SUCCESS
 
 
+def _check(file: Path, terminal: Terminal) -> None:
+    """Note how many lines of a local file the batch will reject.
+
+    Raises:
+        CommandError: the file cannot be a batch.
+    """
+    from llmmanager.batch_run.input_records import BatchInputFile
+    from llmmanager.cli.batch_options import check_input
+
+    rejected = len(check_input(BatchInputFile(file)).rejected)
+    if rejected:
+        terminal.note(f"{rejected:,} lines are not valid records: `llmmanager batch validate` lists them")
+
+
 def _uploaded(stack: DeployedStack, file: str) -> str:
     """Return the URI of the input. A local file is copied to the bucket of the stack."""
     import uuid
 
-    if file.startswith("s3://"):
+    if file.startswith(_S3):
         return file
     path = Path(file)
     key = f"inputs/{uuid.uuid4().hex}/{path.name}"
