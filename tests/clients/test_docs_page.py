@@ -32,7 +32,7 @@ def variables(api: ServedApi, key: str) -> dict[str, str]:
 def test_the_python_examples_print_answers(
     variables: dict[str, str], bedrock: FakeBedrock, tmp_path: Path
 ) -> None:
-    exports, _ = blocks("sh")
+    exports, *_ = blocks("sh")
     code = "\n\n".join(blocks("python"))
     printed = paste(exports, as_script(code, python=sys.executable), folder=tmp_path, environment=variables)
     for subject in ("shard", "lake", "pond", "river", "brook"):
@@ -45,14 +45,14 @@ def test_the_python_examples_print_answers(
 
 
 def test_the_javascript_example_prints_an_answer(variables: dict[str, str], tmp_path: Path) -> None:
-    exports, _ = blocks("sh")
+    exports, *_ = blocks("sh")
     (code,) = blocks("js")
     script = f"cd {JAVASCRIPT}\nnode --input-type=module - <<'EOF'\n{code}\nEOF"
     assert ANSWER in paste(exports, script, folder=tmp_path, environment=variables)
 
 
 def test_the_curl_example_prints_chunks(variables: dict[str, str], tmp_path: Path) -> None:
-    _, curl = blocks("sh")
+    _, curl, _ = blocks("sh")
     printed = paste(curl, folder=tmp_path, environment=variables)
     lines = [line.removeprefix("data: ") for line in printed.splitlines() if line.startswith("data: ")]
     chunks = [json.loads(line) for line in lines[:-1]]
@@ -60,6 +60,14 @@ def test_the_curl_example_prints_chunks(variables: dict[str, str], tmp_path: Pat
     assert text.startswith(ANSWER)
     assert lines[-1] == "[DONE]"
     assert ": x-llmmanager-model: amazon.nova-lite-v1:0; " in printed
+
+
+def test_the_usage_example_prints_what_the_team_has_used(variables: dict[str, str], tmp_path: Path) -> None:
+    _, question, usage = blocks("sh")
+    paste(question, folder=tmp_path, environment=variables)
+    printed = json.loads(paste(usage, folder=tmp_path, environment=variables))
+    assert printed["totals"]["requests"] >= 1
+    assert {row["model"] for row in printed["rows"]} >= {"amazon.nova-lite-v1:0"}
 
 
 def test_the_page_names_the_clients_that_are_installed() -> None:
