@@ -36,8 +36,8 @@ test-browser: setup ## test the report of a batch in Chromium, which is installe
 	@$(RUN) local.chromium
 	$(RUN) pytest tests/browser
 
-test-pythons: setup ## test import, unit tests and synth on each installed Python from 3.11 to 3.14
-	@$(RUN) local.pythons
+test-pythons: setup ## test import, unit tests and synth on each installed Python from 3.11 to 3.14 (OTHERS=1: except that of .venv)
+	@$(RUN) local.pythons $(if $(OTHERS),--others)
 
 lint: setup ## run ruff and mypy only
 	.venv/bin/ruff check .

@@ -74,9 +74,16 @@ def check(interpreter: Interpreter) -> None:
 def main(
     find: Callable[[], list[Interpreter]] = find_interpreters,
     check_one: Callable[[Interpreter], None] = check,
+    *,
+    without: str | None = None,
 ) -> int:
-    """Test every interpreter found and print the results; return the exit status."""
-    interpreters = find()
+    """Test the interpreters found and print the results; return the exit status.
+
+    Args:
+        without: a version such as "3.11" that is not tested.
+    """
+    found = find()
+    interpreters = [interpreter for interpreter in found if interpreter.minor != without]
     failures = []
     for interpreter in interpreters:
         started = time.monotonic()
@@ -90,13 +97,15 @@ def main(
         print(
             f"  Python {interpreter.version:<8} {result:<8} {seconds:5.1f} s  {interpreter.path}", flush=True
         )
-    missing = [minor for minor in SUPPORTED if minor not in [one.minor for one in interpreters]]
+    missing = [minor for minor in SUPPORTED if minor not in [one.minor for one in found]]
     print(f"Tested: {', '.join(one.version for one in interpreters) or 'no Python'}.", end=" ")
     print(f"Not found on this machine: {', '.join(missing) or 'none'}.", flush=True)
     for failure in failures:
         print(f"\n{failure}", file=sys.stderr)
-    return 1 if failures or not interpreters else 0
+    return 1 if failures or not found else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # `make test` has run the unit tests with the Python of this environment.
+    own = ".".join(map(str, sys.version_info[:2]))
+    sys.exit(main(without=own if "--others" in sys.argv[1:] else None))

@@ -51,6 +51,14 @@ def test_a_failed_check_is_reported_and_the_others_still_run(capsys: pytest.Capt
     assert "Python 3.12.1   passed" in printed.out
 
 
+def test_a_version_can_be_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    found = [Interpreter(Path("/a"), "3.11.7"), Interpreter(Path("/b"), "3.12.1")]
+    tested: list[str] = []
+    status = main(lambda: found, lambda interpreter: tested.append(interpreter.minor), without="3.11")
+    assert (status, tested) == (0, ["3.12"])
+    assert "Tested: 3.12.1. Not found on this machine: 3.13, 3.14." in capsys.readouterr().out
+
+
 def test_finding_no_python_is_a_failure() -> None:
     assert main(list, lambda _: None) == 1
 
