@@ -65,7 +65,9 @@ def _check(file: Path, terminal: Terminal) -> None:
 
     rejected = len(check_input(BatchInputFile(file)).rejected)
     if rejected:
-        terminal.note(f"{rejected:,} lines are not valid records: `llmmanager batch validate` lists them")
+        terminal.note(
+            f"rejected lines: {rejected:,}; `llmmanager batch validate FILE` lists the problems of each"
+        )
 
 
 def _uploaded(stack: DeployedStack, file: str) -> str:
