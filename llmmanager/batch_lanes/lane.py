@@ -1,0 +1,23 @@
+"""The lanes of a batch: the ways to run a record."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Lane(StrEnum):
+    """How a record of a batch runs."""
+
+    ON_DEMAND = "onDemand"
+    """Converse in the default service tier."""
+    FLEX = "flex"
+    """Converse in the flex service tier: about half the price, but slower and throttled earlier."""
+    MANAGED = "managed"
+    """A managed batch job of Bedrock: half the price, but without a promised duration."""
+
+
+AUTO = "auto"
+"""The `lane` of a batch that uses the cheapest lane that can meet its deadline."""
+
+LANES = (AUTO, *(lane.value for lane in Lane))
+"""The values of `lane` in the start input of a batch. The first one is the default."""
