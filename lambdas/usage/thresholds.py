@@ -19,12 +19,14 @@ from lambdas.shared.metrics import put_metrics
 from lambdas.usage.money import dollars
 from lambdas.usage.period_limit import PeriodLimit, PeriodSpending
 from lambdas.usage.transaction import UsageTableUnavailable
-from lambdas.usage.usage_items import mark_reported, unmark_reported
+from lambdas.usage.usage_items import claim_report, mark_reported, release_report
 from lambdas.usage.usage_table import UsageTable
 
 THRESHOLDS: Final = (80, 100)
 """In percent of the limit. 100 % is also reached when the budget does not allow a call."""
 _PAUSE_SECONDS: Final = 30.0
+_CLAIM_SECONDS: Final = 30.0
+"""More than an event bus needs to accept an event."""
 
 
 def report_spending(client: Any, table: str, limits: Sequence[PeriodLimit]) -> None:
@@ -85,17 +87,20 @@ def _pause() -> _Pause:
 
 
 def _report(client: Any, table: str, period: PeriodSpending, threshold: int) -> None:
-    # Marked first, so that of concurrent calls one sends the event.
+    # Of concurrent calls, the one with the claim reports. If it is killed, another reports after the claim.
+    now = time.time()
+    claim = claim_report(period.limit, threshold, now=now, until=now + _CLAIM_SECONDS)
     try:
-        client.update_item(TableName=table, **mark_reported(period.limit, threshold))
+        client.update_item(TableName=table, **claim)
     except client.exceptions.ConditionalCheckFailedException:
         return
     detail = _detail(period, threshold)
     try:
         publish(DetailType.BUDGET_THRESHOLD, json.dumps(detail))
     except Exception:
-        client.update_item(TableName=table, **unmark_reported(period.limit, threshold))
+        client.update_item(TableName=table, **release_report(period.limit, threshold))
         raise
+    client.update_item(TableName=table, **mark_reported(period.limit, threshold))
     put_metrics({Metric.BUDGET_THRESHOLD: 1}, by={}, properties=detail)
 
 

@@ -2,7 +2,7 @@
 
 | pk | sk | content |
 | --- | --- | --- |
-| `spent#<scope>:<name>` | `day:2026-12-01` or `month:2026-12` | `committed`: nano-dollars spent or reserved; `reserved`; `reported_80`: the limit for which 80 % was reported |
+| `spent#<scope>:<name>` | `day:2026-12-01` or `month:2026-12` | `committed`: nano-dollars spent or reserved; `reserved`; `reported_80`: the limit for which 80 % was reported; `reporting_80`: until when a caller reports it |
 | `lease#<day>` | id of the lease | a reservation: `cost` in nano-dollars, tokens, who reserved it, in which periods, and `lost_at` |
 | `usage#<day>` | JSON list of team, caller, key and model, and of a number for a spare row | the counts of `UsageCounts` |
 
@@ -28,6 +28,7 @@ _COMMITTED: Final = "committed"
 _RESERVED: Final = "reserved"
 _COST: Final = "cost"
 _REPORTED: Final = "reported_"
+_CLAIM: Final = "reporting_"
 _LIMIT: Final = ":limit"
 _EXPIRES: Final = ":expires"
 # Names in the sort key of a row of usage.
@@ -81,23 +82,41 @@ def decode_period(limit: PeriodLimit, item: Item) -> PeriodSpending:
     )
 
 
-def mark_reported(limit: PeriodLimit, threshold: int) -> dict[str, Any]:
-    """Return the parameters of an update that marks a threshold in percent as reported for this limit.
+def claim_report(limit: PeriodLimit, threshold: int, *, now: float, until: float) -> dict[str, Any]:
+    """Return the parameters of an update that reserves the report of a threshold for one caller.
 
-    The update fails if it is marked.
+    The update fails if the threshold is reported for this limit, or another caller reports it.
+
+    Args:
+        threshold: in percent.
+        now, until: the time, and when the claim ends if it has no other end, in seconds since 1970.
     """
-    expires = f"{TableAttribute.EXPIRES_AT} = {_EXPIRES}"
-    update = _update_mark(limit, threshold, f"SET #mark = {_LIMIT}, {expires}")
-    update["ExpressionAttributeValues"][_EXPIRES] = _expiry(limit.resets_at + RETENTION)
-    return {**update, "ConditionExpression": f"attribute_not_exists(#mark) OR #mark <> {_LIMIT}"}
+    update = _update_report(
+        limit,
+        threshold,
+        f"SET #claim = :until, {TableAttribute.EXPIRES_AT} = {_EXPIRES}",
+        {
+            _LIMIT: _number(limit.limit),
+            ":now": _number(int(now)),
+            ":until": _number(int(until)),
+            _EXPIRES: _expiry(limit.resets_at + RETENTION),
+        },
+    )
+    update["ExpressionAttributeNames"] |= _report_names(threshold)
+    is_unreported = f"(attribute_not_exists(#mark) OR #mark <> {_LIMIT})"
+    is_free = "(attribute_not_exists(#claim) OR #claim < :now)"
+    return {**update, "ConditionExpression": f"{is_unreported} AND {is_free}"}
 
 
-def unmark_reported(limit: PeriodLimit, threshold: int) -> dict[str, Any]:
-    """Return the parameters of an update that removes the mark for this limit."""
-    return {
-        **_update_mark(limit, threshold, "REMOVE #mark"),
-        "ConditionExpression": f"#mark = {_LIMIT}",
-    }
+def mark_reported(limit: PeriodLimit, threshold: int) -> dict[str, Any]:
+    """Return the parameters of an update that marks a claimed threshold as reported for this limit."""
+    expression = f"SET #mark = {_LIMIT} REMOVE #claim"
+    return _update_report(limit, threshold, expression, {_LIMIT: _number(limit.limit)})
+
+
+def release_report(limit: PeriodLimit, threshold: int) -> dict[str, Any]:
+    """Return the parameters of an update that ends a claim without a report."""
+    return _update_report(limit, threshold, "REMOVE #claim", {})
 
 
 def put_lease(lease: Lease) -> Write:
@@ -203,13 +222,21 @@ def decode_lost_lease(item: Item) -> LostLease:
     )
 
 
-def _update_mark(limit: PeriodLimit, threshold: int, expression: str) -> dict[str, Any]:
+def _update_report(
+    limit: PeriodLimit, threshold: int, expression: str, values: Mapping[str, Any]
+) -> dict[str, Any]:
+    names = _report_names(threshold).items()
     return {
         "Key": period_key(limit),
         "UpdateExpression": expression,
-        "ExpressionAttributeNames": {"#mark": f"{_REPORTED}{threshold}"},
-        "ExpressionAttributeValues": {_LIMIT: _number(limit.limit)},
+        # DynamoDB rejects names that are not used.
+        "ExpressionAttributeNames": {name: attribute for name, attribute in names if name in expression},
+        **({"ExpressionAttributeValues": dict(values)} if values else {}),
     }
+
+
+def _report_names(threshold: int) -> dict[str, str]:
+    return {"#mark": f"{_REPORTED}{threshold}", "#claim": f"{_CLAIM}{threshold}"}
 
 
 def _only_if_known(write: Write, lease: Lease) -> Write:

@@ -58,7 +58,8 @@ def test_a_budget_holds_for_200_threads_whose_processes_are_killed_at_random(
         assert (period.committed, period.reserved) == (settled.cost + lost.cost, lost.cost)
     reported = [json.loads(entry["Detail"]) for entry in accounts.server.events]
     thresholds = sorted((event["period"], event["threshold"]) for event in reported)
-    # A process that is killed while it reports loses its event. Lost leases can keep the spending below 80 %.
+    # A process that is killed while it reports leaves that to a call half a minute later. Lost leases can
+    # keep what is spent below 80 %.
     expected = [("day", 80), ("day", 100)]
     assert thresholds == [threshold for threshold in expected if threshold in thresholds]
     if not killed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from lambdas.usage.lease import Allowance, new_lease
 from lambdas.usage.period_limit import period_limits
 from lambdas.usage.thresholds import report_thresholds
 from lambdas.usage.usage_counts import UsageCounts, UsageKey
+from lambdas.usage.usage_items import claim_report
 from tests.dynamodb_server import error_answer
 from tests.integration.lambdas.usage.accounts import ADA, TABLE, Accounts, planned_attempt, team_budget
 
@@ -98,6 +100,22 @@ def test_80_percent_are_reported_after_a_refused_call(accounts: Accounts) -> Non
         accounts.call(BUDGET).before_attempt(planned_attempt(cost_usd=1.5))
     spend(accounts, 850_000_000)
     assert reported(accounts) == [("day", 100, 1.0), ("day", 80, 1.0)]
+
+
+def test_the_event_of_a_killed_call_is_sent_after_its_claim(
+    accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (limit, _) = period_limits([BUDGET], accounts.time.now)
+    now = accounts.time.now.timestamp()
+    monkeypatch.setattr(time, "time", lambda: now)
+    claim = claim_report(limit, 80, now=now, until=now + 30)
+    accounts.ledger.client.update_item(TableName=TABLE, **claim)
+    spend(accounts, 850_000_000)
+    assert reported(accounts) == []
+    monkeypatch.setattr(time, "time", lambda: now + 32)
+    spend(accounts, 1)
+    spend(accounts, 1)
+    assert reported(accounts) == [("day", 80, 1.0)]
 
 
 def test_an_event_that_cannot_be_sent_is_sent_later(accounts: Accounts, cold_start: Any, caplog: Any) -> None:
