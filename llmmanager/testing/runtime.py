@@ -146,21 +146,22 @@ class Runtime:
         reserved = count.tokens + (max_tokens or _DEFAULT_MAX_TOKENS)
         reservation = self._quotas.admit(call, reserved)
         self._usage.reserve(call, reserved)
+        cached = self._cache.begin(
+            count, model_id=model.model_id, region=call.region, min_tokens=model.cache_min_tokens or 0
+        )
         try:
             answer = await self._think(call, body)
             await asyncio.sleep(max(0.0, started + seconds - time.monotonic()))
         except BaseException:
             self._settle(call, reservation, count.tokens)
             raise
-        read, written = self._cache.use(
-            count, model_id=model.model_id, region=call.region, min_tokens=model.cache_min_tokens or 0
-        )
+        cached.store()
         tokens = count.tokens if answer.input_tokens is None else answer.input_tokens
         counted = TokenCount(
-            input_tokens=max(0, tokens - read - written),
+            input_tokens=max(0, tokens - cached.read - cached.written),
             output_tokens=answer.output_tokens,
-            cache_read_tokens=read,
-            cache_write_tokens=written,
+            cache_read_tokens=cached.read,
+            cache_write_tokens=cached.written,
         )
         return _Turn(answer, counted, model.burndown, reservation, started)
 

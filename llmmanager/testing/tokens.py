@@ -68,6 +68,20 @@ def count_native(body: str) -> int:
         raise ServiceError("SerializationException", f"The body is not base64: {error}") from None
 
 
+@dataclass(frozen=True)
+class CacheUse:
+    """How a call uses the cache.
+
+    Attributes:
+        read, written: tokens.
+        store: called when the answer begins. Until then, other calls cannot read what this one writes.
+    """
+
+    read: int
+    written: int
+    store: Callable[[], None]
+
+
 class PromptCache:
     """The cached prompt prefixes by model and region."""
 
@@ -76,22 +90,28 @@ class PromptCache:
         self._lock = threading.Lock()
         self._expiry: dict[tuple[str, str, str], float] = {}
 
-    def use(self, count: InputCount, *, model_id: str, region: str, min_tokens: int) -> tuple[int, int]:
-        """Return the tokens read from and written to the cache. Shorter prefixes are not cached."""
+    def begin(self, count: InputCount, *, model_id: str, region: str, min_tokens: int) -> CacheUse:
+        """Read the cache for a call that starts. Prefixes shorter than the minimum are not cached."""
         points = [point for point in count.checkpoints if point.tokens >= min_tokens]
-        if not points:
-            return 0, 0
+        now = self._clock()
+        with self._lock:
+            warm = [
+                point for point in points if self._expiry.get((model_id, region, point.digest), now) > now
+            ]
+        self._keep(warm, model_id, region)
+        read = warm[-1].tokens if warm else 0
+        return CacheUse(
+            read=read,
+            written=points[-1].tokens - read if points else 0,
+            store=lambda: self._keep(points, model_id, region),
+        )
+
+    def _keep(self, points: Iterable[Checkpoint], model_id: str, region: str) -> None:
         now = self._clock()
         with self._lock:
             if len(self._expiry) > _MAX_PREFIXES:
                 self._expiry = {key: expiry for key, expiry in self._expiry.items() if expiry > now}
-            read = 0
-            for point in points:
-                key = (model_id, region, point.digest)
-                if self._expiry.get(key, now) > now:
-                    read = point.tokens
-                self._expiry[key] = now + point.ttl
-        return read, points[-1].tokens - read
+            self._expiry |= {(model_id, region, point.digest): now + point.ttl for point in points}
 
     def clear(self) -> None:
         """Remove all prefixes."""

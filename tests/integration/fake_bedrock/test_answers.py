@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from llmmanager.testing import FakeBedrock
+from tests.waiting import PATIENCE_SECONDS
 
 WEATHER = {
     "toolSpec": {
@@ -316,6 +319,22 @@ def test_a_cache_is_regional_and_a_longer_prefix_reads_the_shorter_one(send_prom
     longer = user(*cached()["content"], {"cachePoint": {"type": "default"}})
     usage = send_prompt(messages=[longer])["usage"]
     assert (usage["cacheReadInputTokens"], usage["cacheWriteInputTokens"]) == (25, 2)
+
+
+def test_calls_that_start_before_the_first_answer_all_write_the_cache(catalog: Any) -> None:
+    both_started = threading.Barrier(2)
+
+    def answer_together(_call: Any) -> str:
+        both_started.wait(PATIENCE_SECONDS)
+        return "Yes."
+
+    with FakeBedrock(catalog, responder=answer_together) as bedrock, ThreadPoolExecutor(2) as threads:
+        client = bedrock.client()
+        calls = [
+            threads.submit(client.converse, modelId="acme.talk-v1:0", messages=[cached()]) for _ in range(2)
+        ]
+        written = [call.result()["usage"]["cacheWriteInputTokens"] for call in calls]
+    assert written == [25, 25]
 
 
 def test_a_prefix_that_is_too_short_is_not_cached(send_prompt: Any) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from llmmanager import BedrockConverseRequest, RequestValidationError
 from llmmanager.testing import FakeBedrock, Fault
+from llmmanager.testing.tokens import CacheUse
 from tests.integration.library.conftest import MakeManager, MakeParallel
 
 HAIKU, NOVA, LLAMA = "Claude Haiku 4.5", "Nova Lite", "Llama 3.3 70B Instruct"
@@ -93,7 +94,8 @@ def test_a_point_behind_too_short_a_prompt_is_reported_with_the_models_minimum(
 def test_points_that_bedrock_ignores_are_reported(
     make_manager: MakeManager, fake_bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fake_bedrock._cache, "use", lambda *_, **__: (0, 0))
+    unused = CacheUse(read=0, written=0, store=lambda: None)
+    monkeypatch.setattr(fake_bedrock._cache, "begin", lambda *_, **__: unused)
     (warning,) = make_manager((HAIKU,)).converse(ASK, RULES, prompt_cache="auto").warnings
     assert warning.endswith("reported neither a cache read nor a cache write")
 
