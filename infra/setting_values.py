@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import ipaddress
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -14,6 +15,8 @@ from urllib.parse import urlsplit
 _T_co = TypeVar("_T_co", covariant=True)
 
 _INTEGER: Final = re.compile(r"[+-]?\d{1,9}", re.ASCII)
+# How similar an unknown key of the context must be to a setting to be its misspelling (1: equal).
+_MISSPELT: Final = 0.75
 
 
 class SettingsError(ValueError):
@@ -264,6 +267,14 @@ def is_bucket_name(name: str) -> bool:
     except ValueError:
         return True
     return False
+
+
+def check_spelling(context: Mapping[str, object], known: Collection[str]) -> None:
+    """Raise SettingsError for a key similar to a known setting, which would silently have no effect."""
+    for key, value in context.items():
+        similar = difflib.get_close_matches(key, known, n=1, cutoff=_MISSPELT)
+        if key not in known and similar:
+            raise SettingsError(key, value, f'unknown setting. Did you mean "{similar[0]}"?')
 
 
 def _split(text: str) -> object:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from infra.setting_values import (
     ShareKind,
     TextKind,
     ValueKind,
+    check_spelling,
     is_bucket_name,
     is_origin,
     matches,
@@ -55,8 +55,6 @@ _LISTS: Final = (
 
 # The environment of a function is at most 4 KB of JSON, of which 1.4 KB are other values.
 _MAX_LISTS_CHARACTERS: Final = 2_650
-# How similar an unknown key of the context must be to a setting to be its misspelling (1: equal).
-_MISSPELT: Final = 0.75
 
 _T = TypeVar("_T")
 
@@ -169,6 +167,12 @@ class DeploymentSettings:
         0.1,
         "part of each Bedrock quota that batches leave to single requests",
         variable=EnvironmentVariable.SINGLE_REQUEST_SHARE,
+    )
+    managed_lane: bool = _setting(
+        FlagKind(),
+        True,
+        "whether batches can use batch jobs of Bedrock, at half price",
+        variable=EnvironmentVariable.MANAGED_LANE,
     )
     batch_expiry_days: int = _setting(
         IntegerKind(1, 3650, "days"), 30, "time until the files of batches and of single requests are deleted"
@@ -324,7 +328,7 @@ class DeploymentSettings:
         Raises:
             SettingsError: a value is invalid, or a key is probably misspelt.
         """
-        _check_spelling(context)
+        check_spelling(context, DEFAULTS)
         given: dict[str, Any] = {key: context[key] for key in DEFAULTS if key in context}
         return cls(**given)
 
@@ -388,11 +392,3 @@ def _variable_text(value: object) -> str:
 
 def _name(item: object) -> object:
     return item.requested if isinstance(item, ResolvedModel) else item
-
-
-def _check_spelling(context: Mapping[str, object]) -> None:
-    """Raise SettingsError for a key similar to a setting, which would silently have no effect."""
-    for key, value in context.items():
-        similar = difflib.get_close_matches(key, DEFAULTS, n=1, cutoff=_MISSPELT)
-        if key not in DEFAULTS and similar:
-            raise SettingsError(key, value, f'unknown setting. Did you mean "{similar[0]}"?')

@@ -85,6 +85,7 @@ class BatchSettings:
         worker_concurrency: number of parallel Converse calls of a worker.
         map_concurrency: number of parallel workers of a batch.
         single_request_share: the part of each quota that batches leave to single requests.
+        managed_lane: whether batches can use batch jobs of Bedrock.
     """
 
     bucket: str = variable(EnvironmentVariable.BUCKET, _BUCKET)
@@ -95,6 +96,7 @@ class BatchSettings:
     worker_concurrency: int = variable(EnvironmentVariable.WORKER_CONCURRENCY, count)
     map_concurrency: int = variable(EnvironmentVariable.MAP_CONCURRENCY, count)
     single_request_share: float = variable(EnvironmentVariable.SINGLE_REQUEST_SHARE, share, default="0.1")
+    managed_lane: bool = variable(EnvironmentVariable.MANAGED_LANE, flag, default="false")
 
 
 @dataclass(frozen=True, slots=True)

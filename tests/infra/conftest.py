@@ -144,6 +144,7 @@ def varied(synthesise: Synthesise) -> SynthesisedStack:
         worker_timeout_seconds="120",
         single_request_share="0.25",
         batch_concurrency="6",
+        managed_lane="false",
         batch_expiry_days="7",
         input_buckets="prompts-a,prompts-b",
         input_keys="arn:aws:kms:eu-west-2:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",

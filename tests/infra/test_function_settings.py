@@ -99,6 +99,7 @@ def test_a_function_reads_the_values_of_the_settings(varied: Any) -> None:
     assert origins == ("https://chat.example.com", "http://localhost:3000")
     assert (batch.shard_size, batch.worker_concurrency, batch.map_concurrency) == (50, 8, 3)
     assert (batch.input_buckets, batch.single_request_share) == (("prompts-a", "prompts-b"), 0.25)
+    assert batch.managed_lane is False
     assert payloads is True
     assert (teams, tokens) == (("arn:aws:sts::123456789012:assumed-role/gateway-*",), 1000)
     assert events.reply_queues == ("arn:aws:sqs:eu-west-2:123456789012:answers",)

@@ -72,6 +72,7 @@ def test_the_settings_reach_every_function_as_environment_variables(stack: Any) 
         "LLMMANAGER_WORKER_CONCURRENCY": "32",
         "LLMMANAGER_MAP_CONCURRENCY": "10",
         "LLMMANAGER_SINGLE_REQUEST_SHARE": "0.1",
+        "LLMMANAGER_MANAGED_LANE": "true",
         "LLMMANAGER_SHARD_SIZE": "1000",
         "LLMMANAGER_METRICS_NAMESPACE": "LLMManager/LlmManager",
         "LLMMANAGER_LOG_PAYLOADS": "false",
