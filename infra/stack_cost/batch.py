@@ -6,18 +6,14 @@ them with real runs. Durations are modelled.
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
-from typing import Final, cast
+from typing import cast
 
 from infra.settings import DEFAULTS
 from infra.stack_cost.prices import (
-    BATCH_INFERENCE_SHARE,
     GB_SECOND_USD,
     INVOCATION_USD,
     READ_UNIT_USD,
@@ -51,9 +47,6 @@ START_SECONDS = 1.0
 RECORD_BYTES, RESULT_BYTES, BYTES_PER_TOKEN = 160, 1020, 4
 # With this much memory, a function has one CPU; with less, a proportional share.
 MB_PER_CPU = 1769
-
-# The models that Bedrock batch inference offers at half the price.
-_BATCH_INFERENCE: Final = Path(__file__).with_name("batch_inference_models.json")
 
 
 def _default(key: str) -> int:
@@ -172,17 +165,20 @@ def estimate_batch_cost(
     work = _Work(stack or BatchStack(), records, input_tokens, output_tokens, latency_seconds)
     usage = {"inputTokens": records * input_tokens, "outputTokens": records * output_tokens}
     resolved = NameResolver(Catalog(load_snapshot())).resolve(model)
-    tokens = estimate_cost(resolved.model_id, usage, inference_profile_id=resolved.pinned_invoke_id)
+    profile_id = resolved.pinned_invoke_id
+    tokens, batch_tokens = (
+        estimate_cost(resolved.model_id, usage, inference_profile_id=profile_id, service_tier=tier)
+        for tier in (None, "batch")
+    )
     quotas = AccessQuota(tokens_per_minute, requests_per_minute)
     quota_seconds = seconds_of_batch(
         resolved.model_id, usage, records=records, quotas=quotas, reserve=quota_reserve
     )
     seconds = max(work.seconds(), quota_seconds or 0.0)
-    has_batch = tokens is not None and resolved.model_id in _models_with_batch_inference()
     return BatchCost(
         lines=tuple(work.lines()),
         tokens_usd=tokens,
-        batch_tokens_usd=tokens * BATCH_INFERENCE_SHARE if tokens is not None and has_batch else None,
+        batch_tokens_usd=batch_tokens,
         seconds=work.seconds(),
         quota_seconds=quota_seconds,
         warning=(
@@ -331,9 +327,3 @@ def _check_positive(least: int = 1, **numbers: int) -> None:
             raise ConfigurationError(
                 f"{name} must be a whole number of at least {least} (got {value!r})", {name: value}
             )
-
-
-@cache
-def _models_with_batch_inference() -> frozenset[str]:
-    """Return the models that Bedrock batch inference offers at half the price."""
-    return frozenset(json.loads(_BATCH_INFERENCE.read_bytes())["models"])

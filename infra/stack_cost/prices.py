@@ -20,8 +20,6 @@ SQS_REQUEST_USD: Final = 0.40 / 1_000_000
 SCHEDULE_START_USD: Final = 1.00 / 1_000_000
 LOG_GB_USD: Final = 0.50
 METRIC_MONTH_USD: Final = 0.30
-# The price of a token with Bedrock batch inference, as a share of the price on demand.
-BATCH_INFERENCE_SHARE: Final = 0.5
 
 HOURS_PER_MONTH: Final = 730
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +13,9 @@ from llmmanager.bedrock.catalog.model_table import ModelData, Prices, model_data
 _PER_MILLION = 1_000_000
 # A one-hour cache write costs twice the input price for every model that supports it.
 _HOUR_CACHE_WRITE = 2.0
-_TIERS = {"flex": 0.5, "priority": 1.75}
+# Usual prices in a tier, as a share of the on-demand price: for an answer that Bedrock served in a tier where
+# the model has no published price.
+_USUAL_SHARES = {"flex": 0.5, "batch": 0.5, "priority": 1.75}
 
 
 def estimate_cost(
@@ -37,11 +40,84 @@ def estimate_cost(
         inference_profile_id: the invoked profile (id or ARN). Geographic profiles of many models cost more
             than global ones.
         region: the region called. The on-demand price of some models depends on it.
-        service_tier: "priority" and "flex" change the price.
+        service_tier: "flex", "priority" or "batch" (managed batch jobs). The price is None if the model has
+            none in that tier. Where profiles and regions have prices of their own, a tier has the same
+            discount or surcharge as for the model. Other tiers have the on-demand price.
     """
     prices = _prices_of(model_id, inference_profile_id, access_method, region)
     if prices is None:
         return None
+    if service_tier in _USUAL_SHARES:
+        tier_prices = _in_tier(prices, identified_model(model_id, inference_profile_id), service_tier)
+        return None if tier_prices is None else _cost(usage, tier_prices)
+    return _cost(usage, prices)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerCost:
+    """The cost of an answer in USD, compared with other ways to get it.
+
+    Attributes:
+        usd: the cost in the tier that served the answer.
+        on_demand_usd: the cost of the same tokens on demand, with the same cached tokens.
+        uncached_usd: the cost in the same tier if no token had been read from or written to the cache.
+    """
+
+    usd: float
+    on_demand_usd: float
+    uncached_usd: float
+
+    @property
+    def saved_by_tier_usd(self) -> float:
+        """What the tier saved. Negative in the priority tier."""
+        return self.on_demand_usd - self.usd
+
+    @property
+    def saved_by_cache_usd(self) -> float:
+        """What the prompt cache saved. Negative if writing cost more than reading saved."""
+        return self.uncached_usd - self.usd
+
+
+def answer_cost(
+    model_id: str,
+    usage: Mapping[str, Any],
+    *,
+    access_method: str | None = None,
+    inference_profile_id: str | None = None,
+    region: str | None = None,
+    service_tier: str | None = None,
+) -> AnswerCost | None:
+    """Return the cost of an answer, or None if the model has no known price.
+
+    Args:
+        model_id, usage, access_method, inference_profile_id, region: as for `estimate_cost`.
+        service_tier: the tier that served the answer; None if Bedrock did not report one, which has the
+            on-demand price. Without a published price of the model in the tier, the usual one applies: half
+            the on-demand price in "flex" and "batch", 1.75 times as much in "priority".
+    """
+    standard = _prices_of(model_id, inference_profile_id, access_method, region)
+    if standard is None:
+        return None
+    served = standard
+    if service_tier in _USUAL_SHARES:
+        share = _USUAL_SHARES[service_tier]
+        model = identified_model(model_id, inference_profile_id)
+        served = _in_tier(standard, model, service_tier) or standard.scaled(input=share, output=share)
+    return AnswerCost(_cost(usage, served), _cost(usage, standard), _uncached_cost(usage, served))
+
+
+def offers_tier(model_id: str, service_tier: str, *, inference_profile_id: str | None = None) -> bool:
+    """Whether a model has a price in "flex", "priority" or "batch" (managed batch jobs)."""
+    model = identified_model(model_id, inference_profile_id)
+    return model is not None and _tier_prices(model, service_tier) is not None
+
+
+def identified_model(model_id: str, profile_id: str | None) -> ModelData | None:
+    """Return the data of the model whose price applies, or None if it is unknown."""
+    return _identify(model_id, profile_id)[0]
+
+
+def _cost(usage: Mapping[str, Any], prices: Prices) -> float:
     written = _tokens(usage, "cacheWriteInputTokens", "cache_write_tokens")
     written_for_an_hour = min(written, _hour_cache_tokens(usage.get("cacheDetails")))
     cache_read = prices.input if prices.cache_read is None else prices.cache_read
@@ -53,7 +129,40 @@ def estimate_cost(
         + (written - written_for_an_hour) * cache_write
         + written_for_an_hour * prices.input * _HOUR_CACHE_WRITE
     )
-    return total / _PER_MILLION * _TIERS.get(service_tier or "", 1.0)
+    return total / _PER_MILLION
+
+
+def _uncached_cost(usage: Mapping[str, Any], prices: Prices) -> float:
+    input_tokens = (
+        _tokens(usage, "inputTokens", "input_tokens")
+        + _tokens(usage, "cacheReadInputTokens", "cache_read_tokens")
+        + _tokens(usage, "cacheWriteInputTokens", "cache_write_tokens")
+    )
+    output_tokens = _tokens(usage, "outputTokens", "output_tokens")
+    return (input_tokens * prices.input + output_tokens * prices.output) / _PER_MILLION
+
+
+def _in_tier(prices: Prices, model: ModelData | None, service_tier: str) -> Prices | None:
+    """Return the prices in a tier, where `prices` apply on demand; None if the model has none there.
+
+    The published prices of profiles and regions in a tier (litellm 1.106.2) are in the same proportion.
+    """
+    in_tier = _tier_prices(model, service_tier) if model else None
+    standard = model.prices if model else None
+    if in_tier is None or standard is None or prices is standard:
+        return in_tier
+    return prices.scaled(input=in_tier.input / standard.input, output=in_tier.output / standard.output)
+
+
+def _tier_prices(model: ModelData, service_tier: str) -> Prices | None:
+    match service_tier:
+        case "flex":
+            return model.flex_prices
+        case "batch":
+            return model.batch_prices
+        case "priority":
+            return model.priority_prices
+    return None
 
 
 @lru_cache
@@ -62,11 +171,6 @@ def _prices_of(
 ) -> Prices | None:
     data, profile = _identify(model_id, profile_id)
     return _prices(data, access_method=access_method, profile=profile, region=region) if data else None
-
-
-def identified_model(model_id: str, profile_id: str | None) -> ModelData | None:
-    """Return the data of the model whose price applies, or None if it is unknown."""
-    return _identify(model_id, profile_id)[0]
 
 
 def _identify(model_id: str, profile_id: str | None) -> tuple[ModelData | None, str | None]:

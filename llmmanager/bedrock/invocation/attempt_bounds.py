@@ -9,7 +9,7 @@ from typing import Any
 
 from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 from llmmanager.bedrock.catalog.managed_prompts import is_managed_prompt
-from llmmanager.bedrock.pricing import estimate_cost, identified_model
+from llmmanager.bedrock.pricing import answer_cost, identified_model
 
 # Tokens that models add to each request, e.g. a system prompt of their own.
 _BASE_TOKENS = 500
@@ -88,7 +88,10 @@ class AttemptBounds:
 
     @cached_property
     def cost_usd(self) -> float | None:
-        """The maximum list price in USD, or None if it is unknown."""
+        """The maximum list price in USD, or None if it is unknown.
+
+        Bedrock may serve a request on demand although it asks for another service tier.
+        """
         count = self.input_tokens
         written: dict[str, Any] = {"cacheWriteInputTokens": count}
         usages = [{"inputTokens": count}, {"cacheReadInputTokens": count}, written]
@@ -100,7 +103,7 @@ class AttemptBounds:
 
     def _cost(self, usage: Mapping[str, Any], service_tier: str | None) -> float | None:
         target = self._target
-        return estimate_cost(
+        cost = answer_cost(
             target.model_id,
             {**usage, "outputTokens": self.output_tokens},
             access_method=target.access_method,
@@ -108,6 +111,7 @@ class AttemptBounds:
             region=target.region,
             service_tier=service_tier,
         )
+        return None if cost is None else cost.usd
 
     @property
     def _service_tier(self) -> str | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 from llmmanager.bedrock.exceptions.aws_error_code import aws_error_code
 from llmmanager.bedrock.models.usage import no_tokens, token_counts
 from llmmanager.bedrock.routing.decision import Decision, Kind
+
+if TYPE_CHECKING:
+    from llmmanager.bedrock.pricing import AnswerCost
 
 _SERVER_ERROR = 500
 _NOT_SENT = {"EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError"}
@@ -24,6 +27,9 @@ def usage_and_price(
 ) -> tuple[dict[str, int] | None, float | None]:
     """Return the token counts of a target's answer and their price in USD. Unknown values are None.
 
+    The price is that of the service tier that the answer states. An answer that states none has the on-demand
+    price, also if the request asked for flex, which Bedrock may serve in another tier.
+
     Args:
         answer: the Converse response, or a stream's `metadata` event.
     """
@@ -31,7 +37,7 @@ def usage_and_price(
     if usage is None:
         return None, None
     tier = answer.get("serviceTier")
-    price = _estimate_cost()(
+    cost = _answer_cost()(
         target.model_id,
         answer["usage"],
         access_method=target.access_method,
@@ -39,15 +45,15 @@ def usage_and_price(
         region=target.region,
         service_tier=tier.get("type") if isinstance(tier, Mapping) else None,
     )
-    return usage, price
+    return usage, None if cost is None else cost.usd
 
 
 @cache
-def _estimate_cost() -> Callable[..., float | None]:
+def _answer_cost() -> Callable[..., AnswerCost | None]:
     # Imported with the first answer, so that importing the library does not load the price list.
-    from llmmanager.bedrock.pricing import estimate_cost
+    from llmmanager.bedrock.pricing import answer_cost
 
-    return estimate_cost
+    return answer_cost
 
 
 def tokens_of_failure(error: Exception, decision: Decision) -> dict[str, int] | None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         ServiceTier,
     )
     from llmmanager.bedrock.models.stop_reasons import StopReasonCategory
+    from llmmanager.bedrock.pricing import AnswerCost
 
 __all__ = ["BedrockResponse", "RecordedError"]
 
@@ -313,12 +314,11 @@ class BedrockResponse(UsageAccessors, AttemptAccessors):
         if usage is None or not total:
             return None
         cost = self._answer_cost(usage)
-        uncached = self._answer_cost({"inputTokens": total, "outputTokens": self.get_output_tokens()})
         return {
             "cache_hit_ratio": read / total,
             "cache_read_tokens": read,
             "cache_write_tokens": written,
-            "cache_savings_usd": None if cost is None or uncached is None else uncached - cost,
+            "cache_savings_usd": None if cost is None else cost.saved_by_cache_usd,
         }
 
     def _totals(self) -> PaidTotals:
@@ -327,16 +327,17 @@ class BedrockResponse(UsageAccessors, AttemptAccessors):
             return PaidTotals.from_attempts(attempts)
         # No attempt has a usage (created by hand or by an earlier version): one of them gave this answer.
         unknown = max(0, len(attempts) - 1)
-        return PaidTotals.from_answer(usage, self._answer_cost(usage), unknown_usage=unknown)
+        cost = self._answer_cost(usage)
+        return PaidTotals.from_answer(usage, None if cost is None else cost.usd, unknown_usage=unknown)
 
-    def _answer_cost(self, usage: Mapping[str, int]) -> float | None:
+    def _answer_cost(self, usage: Mapping[str, int]) -> AnswerCost | None:
         # Imported here: only responses without the usage of their attempts need the price list.
-        from llmmanager.bedrock.pricing import estimate_cost
+        from llmmanager.bedrock.pricing import answer_cost
 
         if not isinstance(self.model_used, str):
             return None
         tier = self._member("serviceTier", "type")
-        return estimate_cost(
+        return answer_cost(
             self.model_used,
             {**usage, "cacheDetails": self._member("usage", "cacheDetails")},
             access_method=_text_or_none(self.access_method),

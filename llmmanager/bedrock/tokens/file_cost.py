@@ -15,7 +15,7 @@ from llmmanager.bedrock.invocation.manager_resources import ManagerResources
 from llmmanager.bedrock.invocation.quota_cost import max_output_tokens, settled_tokens
 from llmmanager.bedrock.models.cost_estimates import FileCostEstimate, ModelCost
 from llmmanager.bedrock.quota_capacity import QuotaCapacity
-from llmmanager.bedrock.tokens.request_cost import UNPRICED, check_output_tokens, price
+from llmmanager.bedrock.tokens.request_cost import check_output_tokens, price, unpriced_reason
 from llmmanager.bedrock.tokens.typical_tokens import request_tokens
 from llmmanager.bedrock.validation.request import CONVERSE_FIELDS
 from llmmanager.json_format.codec import InvalidRequest, decode_record
@@ -106,7 +106,7 @@ def _model_cost(
         input_tokens=tokens["inputTokens"],
         output_tokens=tokens["outputTokens"],
         usd=usd,
-        reason=reason or (UNPRICED if usd is None else None),
+        reason=reason or (unpriced_reason(targets[0], total.input) if usd is None else None),
         usd_per_record=usd / records if usd is not None and records else None,
         quota_seconds=_quota_seconds(resources, targets, tokens, records=records),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
@@ -18,7 +18,7 @@ from llmmanager.bedrock.tokens.token_counter import TokenCounter
 from llmmanager.bedrock.tokens.typical_tokens import request_tokens
 from llmmanager.bedrock.validation.request import ValidRequest
 
-UNPRICED = "the price of the model is unknown"
+_UNPRICED = "the price of the model is unknown"
 _PROMPT = "the text of a managed prompt is unknown"
 
 
@@ -69,6 +69,15 @@ def price(target: ModelAccess, usage: Mapping[str, int], *, service_tier: str | 
     )
 
 
+def unpriced_reason(target: ModelAccess, service_tiers: Iterable[str | None]) -> str:
+    """Return why a target has no price in one of the service tiers."""
+    if price(target, {}) is not None:
+        for tier in service_tiers:
+            if price(target, {}, service_tier=tier) is None:
+                return f"the model has no known price in the service tier {tier!r}"
+    return _UNPRICED
+
+
 def _uncounted(request: ValidRequest, model_id: str) -> str | None:
     """Return why the input tokens for a model cannot be counted, or None."""
     if model_id in request.skipped_models:
@@ -95,9 +104,10 @@ def _target_cost(
     reason: str | None,
 ) -> TargetCost:
     usd = None
+    tier = (request.get("serviceTier") or {}).get("type")
     if count is not None:
         usage = {"inputTokens": count.input_tokens, "outputTokens": output}
-        usd = price(target, usage, service_tier=(request.get("serviceTier") or {}).get("type"))
+        usd = price(target, usage, service_tier=tier)
     return TargetCost(
         model=target.model_id,
         region=target.region,
@@ -107,5 +117,5 @@ def _target_cost(
         is_estimate=count is None or count.is_estimate,
         output_tokens=output,
         usd=usd,
-        reason=reason or (UNPRICED if usd is None else None),
+        reason=reason or (unpriced_reason(target, (tier,)) if usd is None else None),
     )

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from llmmanager import LLMManager, LLMManagerError, PlannedAttempt, RetryConfig, estimate_cost
+from llmmanager import LLMManager, LLMManagerError, PlannedAttempt, RetryConfig
+from llmmanager.bedrock.pricing import answer_cost
 from llmmanager.testing import Call, FakeBedrock, Fault
 from tests.waiting import wait_until
 
@@ -97,7 +98,7 @@ def price(planned: PlannedAttempt, call: Call) -> float:
     """The list price of what FakeBedrock billed for a call."""
     assert call.usage is not None
     written = call.usage["cacheWriteInputTokens"] if cache_point("1h") in _blocks(call.body) else 0
-    cost = estimate_cost(
+    cost = answer_cost(
         planned.model_id,
         {**call.usage, "cacheDetails": [{"ttl": "1h", "inputTokens": written}]},
         access_method=planned.access_method,
@@ -106,7 +107,7 @@ def price(planned: PlannedAttempt, call: Call) -> float:
         service_tier=(call.body.get("serviceTier") or {}).get("type"),
     )
     assert cost is not None
-    return cost
+    return cost.usd
 
 
 @settings(

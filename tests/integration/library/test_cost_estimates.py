@@ -89,11 +89,27 @@ def test_an_expected_output_replaces_max_tokens_and_without_both_the_models_maxi
 
 def test_the_estimate_is_the_cost_of_an_answer_with_these_tokens(make_manager: MakeManager) -> None:
     manager = make_manager(("Claude Haiku 4.5",))
-    sent = request(service_tier={"type": "priority"})
+    sent = request(service_tier={"type": "default"})
     response = manager.converse_with_request(sent)
     usage = response.get_usage() or {}
     estimate = manager.estimate_cost(sent, output_tokens=usage["output_tokens"])
     assert estimate.usd == response.estimated_cost_usd
+
+
+def test_the_estimate_has_the_price_of_the_service_tier(make_manager: MakeManager) -> None:
+    manager = make_manager(("Nova Pro",))
+    usual, flex = (
+        manager.estimate_cost(request(service_tier={"type": tier})) for tier in ("default", "flex")
+    )
+    assert flex.usd == pytest.approx((usual.usd or 0) / 2)
+
+
+def test_a_service_tier_without_a_price_has_no_cost(make_manager: MakeManager) -> None:
+    manager = make_manager(("Claude Haiku 4.5",))
+    (target, *_) = manager.estimate_cost(request(service_tier={"type": "flex"})).targets
+    assert (target.usd, target.reason) == (None, "the model has no known price in the service tier 'flex'")
+    (model,) = manager.estimate_file_cost([line("a"), line("a", serviceTier={"type": "flex"})]).models
+    assert (model.usd, model.reason) == (None, target.reason)
 
 
 def test_an_unknown_price_has_a_reason(make_manager: MakeManager, fake_bedrock: FakeBedrock) -> None:
@@ -216,7 +232,7 @@ def test_an_empty_file_costs_nothing(make_manager: MakeManager) -> None:
 
 
 def test_each_record_has_the_price_of_its_service_tier(make_manager: MakeManager) -> None:
-    manager = make_manager()
+    manager = make_manager(("Nova Pro",))
     tiers = ("default", "flex", "priority")
     each = [manager.estimate_file_cost([line("a", serviceTier={"type": tier})]).usd or 0 for tier in tiers]
     together = manager.estimate_file_cost([line("a", serviceTier={"type": tier}) for tier in tiers])

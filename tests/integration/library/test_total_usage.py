@@ -220,7 +220,7 @@ def test_a_stream_that_its_caller_closes_early_has_unknown_usage(make_manager, a
 
 
 def test_an_answer_in_flex_is_priced_by_the_tier_that_bedrock_reports(make_manager, ask) -> None:
-    manager = make_manager(regions=("us-east-1",))
+    manager = make_manager(("Nova Pro",), regions=("us-east-1",))
     usual, flex = manager.converse(ask), manager.converse(ask, service_tier={"type": "flex"})
     assert flex.estimated_cost_usd == pytest.approx(usual.estimated_cost_usd / 2)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from llmmanager.bedrock.pricing import estimate_cost
+from llmmanager.bedrock.catalog.model_table import known_names, model_data
+from llmmanager.bedrock.pricing import answer_cost, estimate_cost, offers_tier
 
 SONNET = "anthropic.claude-sonnet-4-5-20250929-v1:0"  # 3 / 15 / 0.30 / 3.75; geographic +10 %
+NOVA_PRO = "amazon.nova-pro-v1:0"  # 0.80 / 3.20 / 0.20; flex and batch 0.40 / 1.60; priority 1.40 / 5.60
 NOVA = "amazon.nova-lite-v1:0"  # 0.06 / 0.24 / 0.015 / -; eu 0.078 / 0.312 / 0.0195
 MILLION = 1_000_000
 
@@ -106,11 +108,90 @@ def test_a_regional_price_applies_to_on_demand_only():
     assert estimate_cost(SONNET, usage, access_method="on_demand", region="eu-west-2") == pytest.approx(3.0)
 
 
-def test_service_tiers_change_the_price():
-    usage = {"inputTokens": MILLION}
-    assert estimate_cost(NOVA, usage, service_tier="flex") == pytest.approx(0.03)
-    assert estimate_cost(NOVA, usage, service_tier="priority") == pytest.approx(0.105)
-    assert estimate_cost(NOVA, usage, service_tier="default") == pytest.approx(0.06)
+# Published prices, of which some are not exactly half of the on-demand price. Source: litellm 1.106.2.
+@pytest.mark.parametrize(
+    ("model_id", "tier", "usd"),
+    [
+        (NOVA_PRO, "flex", 0.4 + 1.6),
+        (NOVA_PRO, "batch", 0.4 + 1.6),
+        (NOVA_PRO, "priority", 1.4 + 5.6),
+        (NOVA, "batch", 0.03 + 0.12),
+        (NOVA, "flex", None),
+        (NOVA, "priority", None),
+        (SONNET, "batch", 1.5 + 7.5),
+        ("google.gemma-3-12b-it", "flex", 0.05 + 0.15),
+        ("google.gemma-3-12b-it", "priority", 0.16 + 0.51),
+        ("openai.gpt-oss-safeguard-20b", "batch", 0.03 + 0.1),
+        ("moonshotai.kimi-k3", "flex", 1.65 + 8.25),
+        ("moonshotai.kimi-k3", "batch", None),
+        ("anthropic.claude-opus-4-8", "batch", None),
+        ("acme.unknown", "batch", None),
+    ],
+)
+def test_a_model_has_the_published_price_of_a_tier_or_none(model_id, tier, usd):
+    usage = {"inputTokens": MILLION, "outputTokens": MILLION}
+    assert estimate_cost(model_id, usage, service_tier=tier) == (None if usd is None else pytest.approx(usd))
+    assert offers_tier(model_id, tier) == (usd is not None)
+
+
+def test_other_tiers_have_the_on_demand_price():
+    assert estimate_cost(NOVA, {"inputTokens": MILLION}, service_tier="default") == pytest.approx(0.06)
+    assert estimate_cost(NOVA, {"inputTokens": MILLION}, service_tier="reserved") == pytest.approx(0.06)
+    assert not offers_tier(NOVA, "reserved")
+
+
+# The number of models with a price in each tier; "batch" has four models of Claude beside the source's.
+@pytest.mark.parametrize(
+    ("tier", "models", "shares"),
+    [("flex", 35, (0.4, 0.6)), ("batch", 49 + 4, (0.4, 0.6)), ("priority", 41, (1.6, 1.9))],
+)
+def test_every_price_in_a_tier_is_about_the_usual_share_of_the_on_demand_price(tier, models, shares):
+    offered = [model_id for model_id in known_names() if offers_tier(model_id, tier)]
+    assert len(offered) == models
+    for model_id in offered:
+        standard, prices = model_data(model_id).prices, getattr(model_data(model_id), f"{tier}_prices")
+        for name in ("input", "output", "cache_read", "cache_write"):
+            if (price := getattr(standard, name)) is not None:
+                assert shares[0] < getattr(prices, name) / price < shares[1], (model_id, name)
+
+
+# Published prices of profiles, regions and cached tokens in a tier. Source: litellm 1.106.2.
+@pytest.mark.parametrize(
+    ("model_id", "where", "tier", "usage", "usd"),
+    [
+        (NOVA_PRO, {"inference_profile_id": f"eu.{NOVA_PRO}"}, "flex", {"inputTokens": MILLION}, 0.525),
+        (NOVA_PRO, {"inference_profile_id": f"eu.{NOVA_PRO}"}, "flex", {"outputTokens": MILLION}, 2.1),
+        (SONNET, {"inference_profile_id": f"us.{SONNET}"}, "batch", {"outputTokens": MILLION}, 8.25),
+        ("deepseek.v3.2", {"region": "eu-north-1"}, "flex", {"outputTokens": MILLION}, 1.11),
+        (NOVA_PRO, {}, "flex", {"cacheReadInputTokens": MILLION}, 0.1),
+        (NOVA_PRO, {}, "priority", {"cacheReadInputTokens": MILLION}, 0.35),
+        ("zai.glm-5.3", {}, "batch", {"cacheWriteInputTokens": MILLION}, 1.05),
+    ],
+)
+def test_a_tier_has_the_same_discount_for_profiles_regions_and_cached_tokens(
+    model_id, where, tier, usage, usd
+):
+    assert estimate_cost(model_id, usage, service_tier=tier, **where) == pytest.approx(usd)
+
+
+def test_an_answer_has_the_usual_share_in_a_tier_without_a_published_price():
+    usage = {"inputTokens": MILLION, "cacheReadInputTokens": MILLION}
+    assert answer_cost(NOVA, usage, service_tier="flex").usd == pytest.approx(0.0375)
+    assert answer_cost(NOVA, usage, service_tier="priority").usd == pytest.approx(0.13125)
+    assert answer_cost("anthropic.claude-opus-4-8", usage, service_tier="batch").usd == pytest.approx(2.75)
+    assert answer_cost("acme.unknown", usage, service_tier="flex") is None
+
+
+def test_an_answer_is_compared_with_its_cost_on_demand_and_without_the_cache():
+    usage = {"inputTokens": MILLION, "cacheReadInputTokens": 2 * MILLION, "outputTokens": MILLION}
+    cost = answer_cost(NOVA_PRO, usage, service_tier="flex")
+    assert (cost.usd, cost.on_demand_usd) == (pytest.approx(2.2), pytest.approx(4.4))
+    assert (cost.saved_by_tier_usd, cost.saved_by_cache_usd) == (pytest.approx(2.2), pytest.approx(0.6))
+
+
+def test_a_cache_write_that_is_never_read_saves_less_than_nothing():
+    cost = answer_cost(SONNET, {"cache_write_tokens": MILLION})
+    assert (cost.saved_by_tier_usd, cost.saved_by_cache_usd) == (0, pytest.approx(-0.75))
 
 
 def test_no_tokens_cost_nothing():

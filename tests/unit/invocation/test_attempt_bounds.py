@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmmanager import estimate_cost
 from llmmanager.bedrock.catalog.catalog_entries import AccessMethod, ModelAccess
 from llmmanager.bedrock.catalog.model_table import known_names, model_data
 from llmmanager.bedrock.invocation.attempt_bounds import AttemptBounds
+from llmmanager.bedrock.pricing import answer_cost
 from llmmanager.bedrock.transport.converse_api import encode
 
 SONNET, HAIKU, NOVA = (
@@ -71,7 +71,7 @@ def test_no_use_of_all_tokens_costs_more_than_the_bound(
         "outputTokens": limit.output_tokens,
     }
     access = AccessMethod.GEOGRAPHIC_PROFILE if profile else AccessMethod.ON_DEMAND
-    cost = estimate_cost(
+    cost = answer_cost(
         model_id,
         usage,
         access_method=access,
@@ -82,7 +82,7 @@ def test_no_use_of_all_tokens_costs_more_than_the_bound(
     assert cost is not None
     assert limit.cost_usd is not None
     # Sums of the same floating-point numbers in another order.
-    assert cost <= limit.cost_usd * (1 + 1e-12)
+    assert cost.usd <= limit.cost_usd * (1 + 1e-12)
 
 
 def test_a_cheaper_service_tier_does_not_lower_the_bound() -> None:

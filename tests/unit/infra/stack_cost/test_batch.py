@@ -87,7 +87,7 @@ def test_an_inference_profile_has_its_own_price() -> None:
 
 
 def test_a_model_without_batch_inference_has_no_batch_price() -> None:
-    assert estimate(model="Claude Sonnet 4.6").batch_tokens_usd is None
+    assert estimate(model="Claude Sonnet 5").batch_tokens_usd is None
 
 
 def test_the_total_of_a_model_with_unknown_price_is_unknown() -> None:
