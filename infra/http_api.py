@@ -114,6 +114,7 @@ class HttpApi(Construct):
             BatchObject.SUMMARY,
             f"{BatchObject.RUNS}*.json",
             f"{BatchObject.WAITING_SHARDS}*",
+            f"{BatchObject.JOBS}*/{BatchObject.JOB_INTENT}",
         )
         function.allow(
             "s3:GetObject",

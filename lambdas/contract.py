@@ -89,6 +89,11 @@ class BatchObject:
     END_EVENTS = "told/"
     FAILURES = "failures/"
     WAITING_SHARDS = "waiting/"
+    JOBS = "jobs/"
+    JOB_INTENT = "intent.json"
+    """Below `JOBS`, in the folder of an attempt: written before the job is created."""
+    JOB_CLOSED = "closed.json"
+    """Below `JOBS`, in the folder of an attempt: written after the results of the job were imported."""
 
 
 class TableAttribute:

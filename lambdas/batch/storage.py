@@ -6,6 +6,7 @@
                       shards/00000.jsonl                   the records of a shard
                       results/00000/000001-a24-f1.jsonl    results of a shard, 24 answered and 1 failed
                       results/00000/000002-a0-f0.jsonl     cost of interrupted records, which run again
+                      results/00000/000003-a9-f0-job.jsonl results of a managed batch job
                       runs/00001.json                      the first execution
                       ended/{execution}.json               why that run stopped before the last record
                       failures/{execution}/00000           failures of a shard, one byte for each
@@ -40,7 +41,9 @@ from llmmanager.json_format.json_text import dump, dump_line
 COUNTS = ("records", "answered", "failed", "rejected")
 """The numbers in the summary and in the progress of a batch."""
 
-_PART_NAME = re.compile(rf"{BatchObject.RESULT_PARTS}(\d+)/(\d+)-a(\d+)-f(\d+){re.escape(JSON_LINES_SUFFIX)}")
+_PART_NAME = re.compile(
+    rf"{BatchObject.RESULT_PARTS}(\d+)/(\d+)-a(\d+)-f(\d+)(-job)?{re.escape(JSON_LINES_SUFFIX)}"
+)
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class ResultPart:
         number: from 1 within its shard.
         answered, failed: number of results of each status.
         written_at: when it was written (UTC).
+        from_job: whether the results are those of a managed batch job, which come all at once.
     """
 
     key: str
@@ -76,6 +80,7 @@ class ResultPart:
     answered: int
     failed: int
     written_at: datetime
+    from_job: bool = False
 
 
 @dataclass(frozen=True)
@@ -244,24 +249,38 @@ class BatchStorage:
         for listed in list_objects(self.bucket, prefix):
             named = _PART_NAME.fullmatch(listed["Key"].removeprefix(self.key("")))
             if named:
-                shard_, number, answered, failed = map(int, named.groups())
-                yield ResultPart(listed["Key"], shard_, number, answered, failed, listed["LastModified"])
+                shard_, number, answered, failed = map(int, named.groups()[:4])
+                at, from_job = listed["LastModified"], bool(named[5])
+                yield ResultPart(listed["Key"], shard_, number, answered, failed, at, from_job)
 
     def last_answer_at(self) -> datetime | None:
         """Return when the last answer of the batch was written, or None without an answer."""
         return max((part.written_at for part in self.parts() if part.answered), default=None)
 
-    def add_part(self, shard: int, lines: Sequence[bytes], *, number: int, answered: int, failed: int) -> int:
+    def add_part(
+        self,
+        shard: int,
+        lines: Sequence[bytes],
+        *,
+        number: int,
+        answered: int,
+        failed: int,
+        from_job: bool = False,
+    ) -> int:
         """Write results as a new part of a shard. Existing parts are never overwritten.
 
         A worker that is considered lost may still write while its successor runs. If the name exists, the
         part gets the next number.
 
+        Args:
+            from_job: whether the results are those of a managed batch job.
+
         Returns:
             The number of the part: `number` or higher.
         """
         while True:
-            name = f"{number:06d}-a{answered}-f{failed}{JSON_LINES_SUFFIX}"
+            job = "-job" if from_job else ""
+            name = f"{number:06d}-a{answered}-f{failed}{job}{JSON_LINES_SUFFIX}"
             key = self.key(f"{BatchObject.RESULT_PARTS}{shard:05d}/{name}")
             if put_new_object(self.bucket, key, b"".join(lines)):
                 return number

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from llmmanager.batch_files.record_figures import sum_of
 from llmmanager.batch_files.results import ANSWERED
+from llmmanager.batch_lanes.lane import Lane
 from llmmanager.batch_report.batch_figures import BatchFigures
+
+
+@dataclass
+class LaneTotals:
+    """Totals over the results of one lane. A cost is None while no price is known."""
+
+    answered: int = 0
+    cost: float | None = None
+    saved: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the totals in `byLane` of the summary."""
+        return {
+            "answered": self.answered,
+            "estimatedCostUsd": _rounded(self.cost),
+            "savedUsd": _rounded(self.saved),
+        }
 
 
 @dataclass
@@ -28,6 +47,7 @@ class BatchTotals:
     without_price: int = 0
     by_region: Counter[str] = field(default_factory=Counter)
     by_model: Counter[str] = field(default_factory=Counter)
+    by_lane: defaultdict[str, LaneTotals] = field(default_factory=lambda: defaultdict(LaneTotals))
     usage: Counter[str] = field(default_factory=Counter)
     figures: BatchFigures = field(default_factory=BatchFigures)
 
@@ -42,6 +62,9 @@ class BatchTotals:
         self.answered += 1
         self.by_region[result["region"]] += 1
         self.by_model[result["model"]] += 1
+        lane = self.by_lane[_lane_of(result)]
+        lane.answered += 1
+        lane.saved = sum_of(lane.saved, result.get("savedUsd"))
 
     def add_cost(self, result: Mapping[str, Any]) -> None:
         """Count only the usage and cost of a result: another result of its record counts."""
@@ -56,6 +79,9 @@ class BatchTotals:
                 self.usage[name] += tokens
         cost = result.get("estimatedCostUsd")
         self.cost += cost or 0
+        if cost:
+            lane = self.by_lane[_lane_of(result)]
+            lane.cost = sum_of(lane.cost, cost)
         self.unknown_usage += result.get("attemptsWithUnknownUsage", 0)
         self.without_price += result.get("answersWithoutPrice", int(bool(usage) and cost is None))
 
@@ -91,6 +117,7 @@ class BatchTotals:
             "rejected": rejected,
             "byRegion": dict(self.by_region),
             "byModel": dict(self.by_model),
+            "byLane": {name: totals.to_json() for name, totals in self.by_lane.items()},
             "attempts": self.attempts,
             "throttles": self.figures.throttles,
             "errors": self.figures.failed_records(),
@@ -108,4 +135,14 @@ class BatchTotals:
 
     def _known_cost(self) -> float | None:
         is_unknown = not self.cost and (self.without_price or self.unknown_usage)
-        return None if is_unknown else round(self.cost, 10)
+        return None if is_unknown else _rounded(self.cost)
+
+
+def _lane_of(result: Mapping[str, Any]) -> str:
+    # A part of an earlier version has no lane, nor has a record that never ran.
+    lane: str = result.get("lane", Lane.ON_DEMAND.value)
+    return lane
+
+
+def _rounded(usd: float | None) -> float | None:
+    return None if usd is None else round(usd, 10)

@@ -11,6 +11,8 @@ from llmmanager.batch_files.record_figures import (
     sum_of_usage,
     with_earlier_figures,
 )
+from llmmanager.batch_files.record_lane import lane_figures
+from llmmanager.batch_lanes.lane import Lane
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
 from llmmanager.json_format.codec import encode_request, encode_response, encode_totals, last_error
@@ -21,14 +23,21 @@ INTERRUPTED = "interrupted"
 """The invocation ended before the record: it is run again, and the cost of the attempts is stored."""
 
 
-def result_of(request: BedrockConverseRequest, response: BedrockResponse) -> dict[str, Any]:
-    """Return the result of a record that was run."""
+def result_of(
+    request: BedrockConverseRequest, response: BedrockResponse, *, lane: Lane | None = None
+) -> dict[str, Any]:
+    """Return the result of a record that was run.
+
+    Args:
+        lane: how it was run; None for a Converse call, whose answer contains the service tier.
+    """
     result = {
         "recordId": request.request_id,
         "status": ANSWERED if response.success else FAILED,
         **encode_response(response),
         "attempts": len(response.attempts),
         **record_figures(response),
+        **lane_figures(response, lane),
         **_team_of(request),
     }
     if not response.success:

@@ -42,6 +42,8 @@ def _line(state: Mapping[str, Any]) -> str:
         parts.append(f"{progress['failed']:,} failed")
     if progress["rejected"]:
         parts.append(f"{progress['rejected']:,} rejected")
+    if in_jobs := progress.get("inManagedJobs"):
+        parts.append(f"{in_jobs:,} in managed batch jobs")
     if end := progress.get("estimatedEndAt"):
         parts.append(f"{_time_left(end)} left")
     if progress.get("waitingForQuota"):

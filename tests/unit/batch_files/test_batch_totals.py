@@ -127,6 +127,23 @@ def test_attempts_throttles_tokens_and_cost_are_summed_up_by_model_and_region():
     assert summary["errorCodes"] == {"ThrottlingException": 2, "ReadTimeoutError": 1}
 
 
+def test_answers_costs_and_savings_are_summed_up_by_lane():
+    flex = answer(lane="flex", estimatedCostUsd=0.125, savedUsd=0.125)
+    summary = summed(
+        answer(lane="onDemand"),
+        flex,
+        answer(lane="flex", estimatedCostUsd=None, savedUsd=None),
+        answer(lane="managed", status="failed", estimatedCostUsd=0.5),
+        answer(),
+    )
+
+    assert summary["byLane"] == {
+        "onDemand": {"answered": 2, "estimatedCostUsd": 0.5, "savedUsd": None},
+        "flex": {"answered": 2, "estimatedCostUsd": 0.125, "savedUsd": 0.125},
+        "managed": {"answered": 0, "estimatedCostUsd": 0.5, "savedUsd": None},
+    }
+
+
 def test_the_summary_has_percentiles_of_the_latency_of_answers():
     summary = summed(*(answer(latencyMs=float(ms)) for ms in range(1, 1001)), failure(latencyMs=9e9))
 

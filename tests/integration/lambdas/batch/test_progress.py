@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from lambdas.batch import worker
-from lambdas.batch.progress import progress_of
+from lambdas.batch.progress import progress_of, read_progress
 from lambdas.batch.storage import BatchStorage, Plan, ResultPart
 from lambdas.batch.waiting_shards import put_wait, read_waiting_shards
 from lambdas.http_api.handler import handler
@@ -24,13 +24,13 @@ DAILY = Fault(
 )
 
 
-def part(minutes_ago, *, answered, failed=0):
-    return ResultPart("key", 0, 1, answered, failed, NOW - timedelta(minutes=minutes_ago))
+def part(minutes_ago, *, answered, failed=0, from_job=False):
+    return ResultPart("key", 0, 1, answered, failed, NOW - timedelta(minutes=minutes_ago), from_job)
 
 
-def progress(*parts, minutes=300):
+def progress(*parts, minutes=300, in_jobs=0):
     """The progress of a batch whose run began so many minutes ago."""
-    return progress_of(PLAN, parts, since=NOW - timedelta(minutes=minutes), now=NOW)
+    return progress_of(PLAN, parts, since=NOW - timedelta(minutes=minutes), now=NOW, in_jobs=in_jobs)
 
 
 def test_the_rate_is_that_of_the_last_ten_minutes():
@@ -53,6 +53,31 @@ def test_without_a_rate_the_end_is_known_only_when_nothing_is_left(parts, end):
     found = progress(*parts).to_json(NOW)
 
     assert (found["answersPerMinute"], found["estimatedEndAt"]) == (0, end)
+
+
+def test_records_in_managed_batch_jobs_and_their_results_do_not_count_as_those_of_workers():
+    found = progress(part(5, answered=100), part(1, answered=500, from_job=True), in_jobs=300)
+
+    assert (found.answered, found.pending) == (600, 100)
+    assert found.seconds_left == pytest.approx(600)
+    assert found.to_json(NOW)["estimatedEndAt"] is None
+    assert found.to_json(NOW)["inManagedJobs"] == 300
+
+
+def test_attempts_at_jobs_count_from_their_intent_until_they_are_closed(machine):
+    storage = BatchStorage("batches-of-the-test", "batch-1")
+    storage.put(storage.key("jobs/00000/001/intent.json"), b'{"records": 700}')
+    storage.put(storage.key("jobs/00000/001/output/abc/records.jsonl.out"), b"")
+    storage.put(storage.key("jobs/00001/001/intent.json"), b'{"records": 200}')
+    storage.put(storage.key("jobs/00001/001/closed.json"), b"{}")
+    storage.put(storage.key("jobs/00001/002/intent.json"), b'{"records": 150}')
+    number = storage.add_part(0, [b"{}"], number=1, answered=9, failed=1, from_job=True)
+    plan = Plan(1_000, 0, NOW)
+
+    found = read_progress(storage, plan, since=NOW, now=NOW)
+
+    assert (number, found.in_jobs, found.answered, found.failed) == (1, 850, 9, 1)
+    assert [part.from_job for part in storage.parts()] == [True]
 
 
 @pytest.fixture
