@@ -25,7 +25,10 @@ The file contains options and rules of FakeBedrock. All of them are optional:
      "enabled_regions": ["us-east-1", "us-west-2"],
      "guardrails": [{"identifier": "a1b2c3d4e5f6", "versions": ["1"]}],
      "resources": [{"arn": "arn:aws:bedrock:us-east-1:123456789012:prompt/ABCDEFGHIJ:1", "text": "Hi!"}],
-     "rejected_credentials": {"AKIASTALE": "ExpiredTokenException"}}
+     "rejected_credentials": {"AKIASTALE": "ExpiredTokenException"},
+     "s3_endpoint": "http://127.0.0.1:9000",
+     "jobs": {"start_seconds": 2, "record_seconds": 0.01},
+     "job_faults": [{"outcome": "partial", "count": 1}]}
 
 `POST /_fake/rules` adds the same rules at run time. `llmmanager.testing.control` lists all endpoints.
 """
@@ -36,6 +39,7 @@ from .call_log import Call
 from .catalog import FakeCatalog
 from .errors import ServiceError
 from .fake_bedrock import FakeBedrock
+from .job_rules import JobFault, JobSettings
 from .models import FakeModel
 from .rules import Fault, Latency, Quota, Scope
 
@@ -46,6 +50,8 @@ __all__ = [
     "FakeCatalog",
     "FakeModel",
     "Fault",
+    "JobFault",
+    "JobSettings",
     "Latency",
     "ModelUsage",
     "Quota",

@@ -1,4 +1,4 @@
-"""The tokens that FakeBedrock bills by model, region and access method, including lost answers."""
+"""The tokens that FakeBedrock bills by model, region, access method and tier, including lost answers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from .call_log import Call
 
-_Key = tuple[str, str, str]
+_Key = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +59,11 @@ class TokenCount:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelUsage:
-    """Usage of one model in one region through one access method.
+    """Usage of one model in one region through one access method, in one service tier.
 
     Attributes:
         model_id, region, access_method: what was called.
+        service_tier: "default", "flex", "priority" or "reserved"; "batch" for records of batch jobs.
         answers: number of generated answers.
         lost_answers: number of these that did not reach the caller completely.
         billed, lost: the tokens of all answers, and of the lost ones.
@@ -74,6 +75,7 @@ class ModelUsage:
     model_id: str
     region: str
     access_method: str
+    service_tier: str = "default"
     answers: int = 0
     lost_answers: int = 0
     billed: TokenCount = field(default_factory=TokenCount)
@@ -126,11 +128,11 @@ class UsageLedger:
         return Bill(self, _key(call), tokens)
 
     def rows(self) -> tuple[ModelUsage, ...]:
-        """Return the totals, sorted by model, region and access method."""
+        """Return the totals, sorted by model, region, access method and tier."""
         with self._lock:
             return tuple(
-                ModelUsage(model_id=model_id, region=region, access_method=access, **row)
-                for (model_id, region, access), row in sorted(self._rows.items())
+                ModelUsage(model_id=model_id, region=region, access_method=access, service_tier=tier, **row)
+                for (model_id, region, access, tier), row in sorted(self._rows.items())
             )
 
     def clear(self) -> None:
@@ -153,4 +155,4 @@ class UsageLedger:
 
 
 def _key(call: Call) -> _Key:
-    return call.model_id, call.region, call.access_method
+    return call.model_id, call.region, call.access_method, call.service_tier or "default"

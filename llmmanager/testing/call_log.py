@@ -23,6 +23,7 @@ class Call:
         invoked_id: the id or ARN in the request.
         model_id: the id of its model; empty if it is unknown.
         access_method: "on_demand", "geo" or "global".
+        service_tier: the tier that the request asks for, or an empty string; "batch" in a batch job.
         access_key_id: the access key id or Bedrock API key of the caller.
         request_id: the id of the response.
         body: the request.
@@ -41,6 +42,7 @@ class Call:
     invoked_id: str = ""
     model_id: str = ""
     access_method: str = ""
+    service_tier: str = ""
     access_key_id: str = ""
     request_id: str = ""
     body: Any = None

@@ -1,4 +1,7 @@
-"""Creates boto3 clients for FakeBedrock. boto3 is imported when the first client is created."""
+"""Creates boto3 clients for FakeBedrock and the S3 of its batch jobs.
+
+boto3 is imported when the first client is created.
+"""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from .http_server import ServerRequest, ServerResponse, json_response
 from .settings import apply_rules, options_of
 
 PREFIX = "/_fake/"
+_CHANGEABLE = ("window_seconds", "s3_endpoint")
 
 
 def control(bedrock: FakeBedrockState, request: ServerRequest) -> ServerResponse:
@@ -19,7 +20,8 @@ def control(bedrock: FakeBedrockState, request: ServerRequest) -> ServerResponse
 
     `GET health`; `GET calls` (calls after `?after=<number>`); `GET usage` (billed tokens); `POST rules` (adds
     the rules of a config file and returns the handles of faults); `GET faults`; `DELETE faults` and
-    `DELETE faults/<handle>`; `GET quotas`; `DELETE quotas`; `POST reset`.
+    `DELETE faults/<handle>`; `GET quotas`; `DELETE quotas`; `GET jobs` (batch jobs and
+    their settings); `DELETE job_faults`; `POST reset`.
     """
     words = request.path.removeprefix(PREFIX).split("/")
     try:
@@ -59,6 +61,10 @@ def _execute(
             return {"window_seconds": bedrock.window_seconds, "quotas": quotas}
         case ("DELETE", "quotas"):
             bedrock.clear_quotas()
+        case ("GET", "jobs"):
+            return {"settings": dataclasses.asdict(bedrock.job_settings), "jobs": list(bedrock.jobs)}
+        case ("DELETE", "job_faults"):
+            bedrock.clear_job_faults()
         case ("POST", "reset"):
             bedrock.reset()
         case _:
@@ -68,7 +74,7 @@ def _execute(
 
 def _rules(bedrock: FakeBedrockState, body: bytes) -> list[int]:
     settings = json.loads(body)
-    options = [name for name in options_of(settings) if name != "window_seconds"]
+    options = [name for name in options_of(settings) if name not in _CHANGEABLE]
     if options:
         raise ValueError(f"{', '.join(options)} can be set only at the start")
     return apply_rules(bedrock, settings)

@@ -9,6 +9,7 @@ from typing import Any
 STATUS: Mapping[str, int] = {
     "AccessDeniedException": 403,
     "BadCScoreException": 403,
+    "ConflictException": 400,
     "ExpiredToken": 400,
     "ExpiredTokenException": 403,
     "FTUFormNotFilled": 404,

@@ -26,7 +26,6 @@ from .environment import API_KEY, exports, variables
 from .fake_state import FakeBedrockState, check_positive
 from .http_server import HOST, HttpServer, ServerRequest, ServerResponse
 from .reasoning import reasoning_for, with_reasoning, without_reasoning_tokens
-from .runtime import Runtime
 from .service import Service
 from .service_quotas import ServiceQuotas
 
@@ -47,10 +46,11 @@ class FakeBedrock(FakeBedrockState):
         seed: the seed of random shares and latencies.
         default_region: the region of requests whose signature has none.
         window_seconds: the length of the quota window, instead of a minute.
-        page_size: the number of inference profiles or service quotas on a page.
+        page_size: the number of inference profiles, service quotas or batch jobs on a page.
         log_limit: the maximum number of calls in `calls`.
         on_call: called with each call when it has ended.
-        clock: returns the time in seconds, for quotas and the prompt cache.
+        clock: returns the time in seconds, for quotas, the prompt cache and batch jobs.
+        s3_endpoint: the URL of the S3 with the input and output of batch jobs, such as one of an emulator.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class FakeBedrock(FakeBedrockState):
         log_limit: int = 10_000,
         on_call: Callable[[Call], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        s3_endpoint: str = "",
     ) -> None:
         check_positive(window_seconds=window_seconds, page_size=page_size, log_limit=log_limit)
         if bool(backend_url) != bool(backend_model):
@@ -81,9 +82,12 @@ class FakeBedrock(FakeBedrockState):
             catalog,
             seed=seed,
             window_seconds=window_seconds,
+            page_size=page_size,
             log_limit=log_limit,
+            s3_endpoint=s3_endpoint,
             on_call=on_call,
             clock=clock,
+            think=self._think,
         )
         self._service = self._make_service(catalog, page_size)
         self._server = HttpServer(self._handle, port=port)
@@ -91,19 +95,12 @@ class FakeBedrock(FakeBedrockState):
         self._tls: tuple[int, Path, tempfile.TemporaryDirectory[str]] | None = None
 
     def _make_service(self, catalog: FakeCatalog, page_size: int) -> Service:
-        runtime = Runtime(
-            rules=self._rules,
-            quotas=self._quotas,
-            cache=self._cache,
-            usage=self._usage,
-            log=self._log,
-            think=self._think,
-        )
         return Service(
             catalog=catalog,
             control_plane=ControlPlane(catalog, self._resources, page_size=page_size),
             service_quotas=ServiceQuotas(catalog, self._quotas, page_size=page_size),
-            runtime=runtime,
+            jobs=self._jobs,
+            runtime=self._runtime,
             rules=self._rules,
             resources=self._resources,
             log=self._log,
@@ -122,6 +119,7 @@ class FakeBedrock(FakeBedrockState):
     def stop(self) -> None:
         """Close all connections and stop listening."""
         self._server.stop()
+        self._jobs.close()
         with self._tls_lock:
             if self._tls is not None:
                 self._tls[2].cleanup()

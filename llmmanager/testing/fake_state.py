@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any
 
+from .answers import Answer
+from .batch_jobs import BatchJobs
 from .billing import ModelUsage, TokenCount, UsageLedger
 from .call_log import Call, CallLog
 from .catalog import FakeCatalog
 from .errors import ServiceError
+from .job_rules import JobFault, JobSettings
+from .job_store import JobRules
 from .quotas import QuotaLedger
 from .resources import Guardrail, Resource, Resources
 from .rule_book import RuleBook
 from .rules import Fault, Latency, Quota, Scope
+from .runtime import Runtime
 from .tokens import PromptCache
 
 
 class FakeBedrockState:
-    """The rules, quotas, resources, bills and calls of a FakeBedrock."""
+    """The rules, quotas, resources, batch jobs, bills and calls of a FakeBedrock."""
 
     def __init__(
         self,
@@ -24,9 +30,12 @@ class FakeBedrockState:
         *,
         seed: int,
         window_seconds: float,
+        page_size: int,
         log_limit: int,
+        s3_endpoint: str,
         on_call: Callable[[Call], None] | None,
         clock: Callable[[], float],
+        think: Callable[[Call, Mapping[str, Any]], Awaitable[Answer]],
     ) -> None:
         self._log = CallLog(limit=log_limit, on_end=on_call)
         self._rules = RuleBook(seed=seed)
@@ -34,6 +43,22 @@ class FakeBedrockState:
         self._cache = PromptCache(clock)
         self._usage = UsageLedger()
         self._resources = Resources(catalog)
+        self._runtime = Runtime(
+            rules=self._rules,
+            quotas=self._quotas,
+            cache=self._cache,
+            usage=self._usage,
+            log=self._log,
+            think=think,
+        )
+        self._job_rules = JobRules(s3_endpoint)
+        self._jobs = BatchJobs(
+            self._job_rules,
+            clock=clock,
+            seed=seed,
+            page_size=page_size,
+            answer=self._runtime.answer_record,
+        )
 
     def add_fault(self, fault: Fault) -> int:
         """Add a fault, and return its handle. The first matching fault applies to a call."""
@@ -168,6 +193,36 @@ class FakeBedrockState:
         """
         self._resources.add(Resource(arn=arn, model=model, text=text))
 
+    def set_s3_endpoint(self, url: str) -> None:
+        """Set the S3 endpoint from which batch jobs read, and to which they write."""
+        self._job_rules.s3_endpoint = url
+
+    def set_jobs(self, **settings: float) -> None:
+        """Change how long new batch jobs take, and their limits (fields of `JobSettings`)."""
+        self._job_rules.change(**settings)
+
+    @property
+    def job_settings(self) -> JobSettings:
+        """The settings of new batch jobs."""
+        return self._job_rules.settings
+
+    def add_job_fault(self, fault: JobFault) -> None:
+        """Script the outcome of new batch jobs. The first matching fault applies to a job."""
+        self._job_rules.add_fault(fault)
+
+    def clear_job_faults(self) -> None:
+        """Remove the scripted outcomes of batch jobs."""
+        self._job_rules.clear_faults()
+
+    @property
+    def jobs(self) -> tuple[dict[str, Any], ...]:
+        """The batch jobs in the order of their creation.
+
+        Each is an answer of GetModelInvocationJob with `region`, `model` (the model's id) and `billed` (the
+        billed tokens with the names of Converse's `usage`).
+        """
+        return self._jobs.snapshot()
+
     @property
     def calls(self) -> tuple[Call, ...]:
         """The received calls in order of arrival, in their current state."""
@@ -184,10 +239,15 @@ class FakeBedrockState:
         return self._log.peak_in_flight
 
     def reset(self) -> None:
-        """Remove all rules, calls, quotas, cached prompts and bills. Models and resources stay."""
+        """Remove all rules, calls, quotas, cached prompts, batch jobs and bills.
+
+        Models, resources and the S3 endpoint stay.
+        """
         self._rules.clear()
         self._quotas.clear()
         self._cache.clear()
+        self._jobs.clear()
+        self._job_rules.clear()
         self._usage.clear()
         self._log.clear()
 

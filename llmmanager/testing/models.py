@@ -36,6 +36,7 @@ class FakeModel:
         converse: whether Converse supports the model.
         streaming: whether it supports streams.
         token_counting: whether it supports CountTokens.
+        batch: whether it supports batch jobs.
         customizations: the supported kinds of customization, as in ListFoundationModels.
         lifecycle: "ACTIVE" or "LEGACY".
         eol: whether the model is at the end of its life, and no longer available.
@@ -73,6 +74,7 @@ class FakeModel:
     converse: bool = True
     streaming: bool = True
     token_counting: bool = True
+    batch: bool = True
     customizations: Collection[str] = ()
     lifecycle: str = "ACTIVE"
     eol: bool = False

@@ -23,8 +23,13 @@ _OPERATIONS = (
     "ListInferenceProfiles",
     "GetInferenceProfile",
     "ListServiceQuotas",
+    "CreateModelInvocationJob",
+    "GetModelInvocationJob",
+    "ListModelInvocationJobs",
+    "StopModelInvocationJob",
 )
-_BILLED_OPERATIONS = ("Converse", "ConverseStream")
+_TIERS = ("", "default", "flex", "priority", "reserved")
+_BILLED_OPERATIONS = ("Converse", "ConverseStream", "CreateModelInvocationJob")
 _STREAM_FAULTS = ("early_end", "garbled_event", "no_metadata")
 
 
@@ -38,15 +43,17 @@ class Scope:
             `anthropic.`), or a pattern with `*`.
         access: "on_demand", "geo" or "global".
         operation: "Converse", "ConverseStream", "ListFoundationModels", ...
+        service_tier: the tier that a request asks for: "default", "flex", "priority" or "reserved".
     """
 
     region: str = ""
     model: str = ""
     access: str = ""
     operation: str = ""
+    service_tier: str = ""
 
     def __post_init__(self) -> None:
-        _check_texts(region=self.region, model=self.model)
+        check_texts(region=self.region, model=self.model)
         if any(map(str.isspace, self.model)):
             raise ValueError(
                 f"model must be an id, a prefix or a pattern, not a display name ({self.model!r})"
@@ -55,6 +62,10 @@ class Scope:
             raise ValueError(f"access must be one of {', '.join(_ACCESS[1:])}, not {self.access!r}")
         if self.operation not in _OPERATIONS:
             raise ValueError(f"operation must be one of {', '.join(_OPERATIONS[1:])}, not {self.operation!r}")
+        if self.service_tier not in _TIERS:
+            raise ValueError(
+                f"service_tier must be one of {', '.join(_TIERS[1:])}, not {self.service_tier!r}"
+            )
 
     def covers(self, call: Call) -> bool:
         """Whether the rule applies to a call."""
@@ -62,6 +73,7 @@ class Scope:
             self.region in ("", call.region)
             and self.access in ("", call.access_method)
             and self.operation in ("", call.operation)
+            and self.service_tier in ("", call.service_tier or "default")
             and (not self.model or any(_names(self.model, name) for name in call.names))
         )
 
@@ -84,12 +96,12 @@ class Fault(Scope):
         count: the maximum number of calls that fail; None for no limit.
         delay: seconds before the fault.
         after_chunks: interrupts a stream after this number of content deltas.
-        billed: whether the answer is generated and billed before the fault, like with a connection that fails
-            before the response arrives.
+        billed: whether the answer is generated and billed, or the batch job created, before the fault, like
+            with a connection that fails before the response arrives.
         stream_fault: changes a stream without interrupting its connection. "early_end" ends it without an
             error after `after_chunks` deltas, "garbled_event" sends invalid JSON instead of the next delta,
             and "no_metadata" leaves out the last event, which has the usage.
-        region, model, access, operation: as in `Scope`.
+        region, model, access, operation, service_tier: as in `Scope`.
     """
 
     error: str = ""
@@ -109,7 +121,7 @@ class Fault(Scope):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_texts(error=self.error, message=self.message)
+        check_texts(error=self.error, message=self.message)
         if [bool(self.error), self.hang, self.reset, bool(self.stream_fault)].count(True) != 1:
             raise ValueError("a fault must set exactly one of error, hang, reset and stream_fault")
         if self.status and self.status not in range(400, 600):
@@ -118,11 +130,11 @@ class Fault(Scope):
             raise ValueError("headers and fields must be objects")
         if any(not str(part).isprintable() for header in self.headers.items() for part in header):
             raise ValueError("headers must be printable text")
-        _check_number("share", self.share, maximum=1)
-        _check_number("count", self.count, whole=True)
-        _check_number("delay", self.delay)
-        _check_number("retry_after", self.retry_after)
-        _check_number("after_chunks", self.after_chunks, whole=True)
+        check_number("share", self.share, maximum=1)
+        check_number("count", self.count, whole=True)
+        check_number("delay", self.delay)
+        check_number("retry_after", self.retry_after)
+        check_number("after_chunks", self.after_chunks, whole=True)
         if self.billed not in (True, False):
             raise ValueError(f"billed must be true or false, not {self.billed!r}")
         if self.billed and self.after_chunks is not None:
@@ -167,7 +179,7 @@ class Quota(Scope):
     Attributes:
         tokens_per_minute, requests_per_minute, tokens_per_day: the limits. None does not change the limit of
             an earlier quota.
-        region, model, access, operation: as in `Scope`.
+        region, model, access, operation, service_tier: as in `Scope`.
     """
 
     tokens_per_minute: int | None = None
@@ -177,7 +189,7 @@ class Quota(Scope):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("tokens_per_minute", "requests_per_minute", "tokens_per_day"):
-            _check_number(name, getattr(self, name), whole=True)
+            check_number(name, getattr(self, name), whole=True)
 
 
 @dataclass(frozen=True)
@@ -190,7 +202,7 @@ class Latency(Scope):
         seconds: the time until the answer.
         first_token: the time until the first event of a stream; None for `seconds`.
         per_chunk: the time between the deltas of a stream.
-        region, model, access, operation: as in `Scope`.
+        region, model, access, operation, service_tier: as in `Scope`.
     """
 
     seconds: float | tuple[float, float] = 0.0
@@ -205,7 +217,7 @@ class Latency(Scope):
             if len(ends) != len(ends[:2]) or (isinstance(value, tuple | list) and len(ends) != 2):
                 raise ValueError(f"{name} must be a number of seconds or a (minimum, maximum) pair")
             for end in ends:
-                _check_number(name, end)
+                check_number(name, end)
             if isinstance(value, tuple | list) and ends[0] > ends[1]:
                 raise ValueError(f"{name} must have the minimum first")
 
@@ -230,13 +242,15 @@ def _names(selector: str, model: str) -> bool:
     return fnmatchcase(model, selector) if "*" in selector else model == selector
 
 
-def _check_texts(**values: Any) -> None:
+def check_texts(**values: Any) -> None:
+    """Raise ValueError unless all values are strings."""
     for name, value in values.items():
         if not isinstance(value, str):
             raise ValueError(f"{name} must be a string, not {value!r}")
 
 
-def _check_number(name: str, value: Any, *, maximum: float | None = None, whole: bool = False) -> None:
+def check_number(name: str, value: Any, *, maximum: float | None = None, whole: bool = False) -> None:
+    """Raise ValueError unless a value is None, or a number from 0 to `maximum`."""
     if value is None:
         return
     kinds = (int,) if whole else (int, float)

@@ -17,11 +17,11 @@ from .call_log import Call, CallLog
 from .catalog import NO_TOKEN_COUNT
 from .errors import ServiceError, invalid
 from .http_server import DropConnection, NeverAnswer
-from .models import CalledTarget
+from .models import CalledTarget, FakeModel
 from .quotas import QuotaLedger, Reservation
 from .rule_book import RuleBook
 from .shapes import check_shape
-from .tokens import CHARS_PER_TOKEN, PromptCache, count_input, count_native
+from .tokens import CHARS_PER_TOKEN, InputCount, PromptCache, count_input, count_native
 from .validation import check_context, check_request
 
 # The reservation of a call if neither the request nor the model sets a maximum.
@@ -68,7 +68,7 @@ class _Turn:
 
     @property
     def metrics(self) -> dict[str, int]:
-        return {"latencyMs": max(1, round((time.monotonic() - self.started) * 1000))}
+        return _metrics(self.started)
 
 
 @dataclass(frozen=True)
@@ -102,14 +102,22 @@ class Runtime:
     async def converse(self, call: Call, target: CalledTarget) -> BilledResponse:
         """Answer Converse."""
         turn = await self._turn(call, target, seconds=self._rules.latency_for(call).seconds)
-        body = {
-            "output": {"message": {"role": "assistant", "content": list(turn.answer.content)}},
-            "stopReason": turn.answer.stop_reason,
-            "usage": turn.tokens.usage,
-            "metrics": turn.metrics,
-            **_echoed(call.body, turn.answer),
-        }
-        return BilledResponse(body, self._bill(call, turn))
+        return BilledResponse(
+            _response(call.body, turn.answer, turn.tokens, metrics=turn.metrics), self._bill(call, turn)
+        )
+
+    async def answer_record(self, call: Call, target: CalledTarget) -> BilledResponse:
+        """Answer a record of a batch job as Converse. Quotas, latencies and prompt caches do not apply."""
+        started = time.monotonic()
+        count = checked_input(call, target.model)
+        answer = await self._think(call, call.body)
+        tokens = TokenCount(
+            input_tokens=count.tokens if answer.input_tokens is None else answer.input_tokens,
+            output_tokens=answer.output_tokens,
+        )
+        return BilledResponse(
+            _response(call.body, answer, tokens, metrics=_metrics(started)), self._usage.bill(call, tokens)
+        )
 
     async def converse_stream(
         self, call: Call, target: CalledTarget, *, stop: StreamBreak | None, client_left: Callable[[], bool]
@@ -139,9 +147,7 @@ class Runtime:
     async def _turn(self, call: Call, target: CalledTarget, *, seconds: float) -> _Turn:
         started = time.monotonic()
         model, body = target.model, call.body
-        check_request(model, body, streaming=call.operation == "ConverseStream")
-        count = count_input(body)
-        check_context(model, count.tokens)
+        count = checked_input(call, model)
         max_tokens = (body.get("inferenceConfig") or {}).get("maxTokens") or model.max_output_tokens
         reserved = count.tokens + (max_tokens or _DEFAULT_MAX_TOKENS)
         reservation = self._quotas.admit(call, reserved)
@@ -239,6 +245,30 @@ class Runtime:
         if stop.error is None:
             raise DropConnection
         yield event_stream.exception(stop.error.code, stop.error.body)
+
+
+def checked_input(call: Call, model: FakeModel) -> InputCount:
+    """Return the tokens of a request. Raise ServiceError if `model` does not support it."""
+    check_request(model, call.body, streaming=call.operation == "ConverseStream")
+    count = count_input(call.body)
+    check_context(model, count.tokens)
+    return count
+
+
+def _metrics(started: float) -> dict[str, int]:
+    return {"latencyMs": max(1, round((time.monotonic() - started) * 1000))}
+
+
+def _response(
+    body: Mapping[str, Any], answer: Answer, tokens: TokenCount, *, metrics: Mapping[str, int]
+) -> dict[str, Any]:
+    return {
+        "output": {"message": {"role": "assistant", "content": list(answer.content)}},
+        "stopReason": answer.stop_reason,
+        "usage": tokens.usage,
+        "metrics": metrics,
+        **_echoed(body, answer),
+    }
 
 
 async def _sleep(seconds: float, client_left: Callable[[], bool]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from . import event_stream
+from .batch_jobs import BatchJobs
 from .call_log import Call, CallLog
 from .catalog import FakeCatalog
 from .control_plane import ControlPlane
@@ -37,6 +38,10 @@ _ROUTES = tuple(
         ("GET", r"/foundation-models/(.+)", "GetFoundationModel"),
         ("GET", r"/inference-profiles", "ListInferenceProfiles"),
         ("GET", r"/inference-profiles/(.+)", "GetInferenceProfile"),
+        ("POST", r"/model-invocation-job", "CreateModelInvocationJob"),
+        ("GET", r"/model-invocation-jobs", "ListModelInvocationJobs"),
+        ("GET", r"/model-invocation-job/(.+)", "GetModelInvocationJob"),
+        ("POST", r"/model-invocation-job/(.+)/stop", "StopModelInvocationJob"),
     )
 )
 _CREDENTIAL = re.compile(r"AWS4-\S+\s.*?Credential=([^/,\s]+)/\d{8}/([a-z0-9-]+)/[a-z0-9-]+/aws4_request")
@@ -53,6 +58,7 @@ class Service:
         catalog: FakeCatalog,
         control_plane: ControlPlane,
         service_quotas: ServiceQuotas,
+        jobs: BatchJobs,
         runtime: Runtime,
         rules: RuleBook,
         resources: Resources,
@@ -62,6 +68,7 @@ class Service:
         self._catalog = catalog
         self._control_plane = control_plane
         self._service_quotas = service_quotas
+        self._jobs = jobs
         self._runtime = runtime
         self._rules = rules
         self._resources = resources
@@ -99,6 +106,8 @@ class Service:
             raise ServiceError("UnknownOperationException")
         _check_authorization(request)
         self._rules.check_caller(call)
+        if call.operation == "CreateModelInvocationJob":
+            return await self._create_job(call, unreadable=unreadable)
         if not request.path.startswith("/model/"):
             await self._apply_fault(call, self._rules.fault_for(call))
             return self._answered(call, await self._describe(call, request.query))
@@ -132,6 +141,25 @@ class Service:
             return self._delivered(call, await self._runtime.converse(call, target), request)
         return self._answered(call, await self._runtime.count_tokens(call, target))
 
+    async def _create_job(self, call: Call, *, unreadable: bool) -> ServerResponse:
+        if unreadable:
+            raise ServiceError("SerializationException")
+        check_shape("CreateModelInvocationJobRequest", call.body, service="bedrock")
+        call = self._log.update(call, invoked_id=call.body["modelId"])
+        target = self._resolve(call, self._resources.find(call.invoked_id))
+        if isinstance(target, CalledTarget):
+            call = self._log.update(call, model_id=target.model.model_id, access_method=target.access)
+        fault = self._rules.fault_for(call)
+        if fault is not None and not fault.billed:
+            await self._apply_fault(call, fault)
+        if isinstance(target, ServiceError):
+            raise target
+        self._rules.check_access(call)
+        await asyncio.sleep(self._rules.latency_for(call).seconds)
+        answer = await asyncio.to_thread(self._jobs.create, call, target)
+        await self._apply_fault(call, fault)
+        return self._answered(call, answer)
+
     def _delivered(self, call: Call, reply: BilledResponse, request: ServerRequest) -> ServerResponse:
         """Return the response of Converse. Raise DropConnection if the client has disconnected."""
 
@@ -149,6 +177,8 @@ class Service:
         await asyncio.sleep(self._rules.latency_for(call).seconds)
         if call.operation == "ListServiceQuotas":
             return self._service_quotas.list_service_quotas(call.region, call.body)
+        if call.operation.endswith(("ModelInvocationJob", "ModelInvocationJobs")):
+            return await asyncio.to_thread(self._jobs.handle, call, query)
         control_plane = self._control_plane
         if call.operation == "ListFoundationModels":
             return control_plane.list_foundation_models(call.region, query)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from .catalog import FakeCatalog
 from .fake_state import FakeBedrockState
+from .job_rules import JobFault, JobSettings
 from .models import FakeModel
 from .resources import Guardrail, Resource
 from .rules import Fault, Latency, Quota, Scope, decode
@@ -22,6 +23,7 @@ _OPTIONS: Mapping[str, tuple[type, ...]] = {
     "log_limit": (int,),
     "backend_url": (str,),
     "backend_model": (str,),
+    "s3_endpoint": (str,),
 }
 _RULES = (
     "faults",
@@ -33,6 +35,8 @@ _RULES = (
     "rejected_credentials",
     "guardrails",
     "resources",
+    "jobs",
+    "job_faults",
 )
 
 
@@ -66,6 +70,8 @@ def apply_rules(bedrock: FakeBedrockState, settings: Any) -> list[int]:
     guardrails = _decoded(settings, "guardrails", Guardrail)
     resources = _decoded(settings, "resources", Resource)
     closed, enabled = _regions(settings, "closed_regions"), _regions(settings, "enabled_regions")
+    job_settings, job_faults = settings.get("jobs", {}), _decoded(settings, "job_faults", JobFault)
+    decode(JobSettings, job_settings, where="jobs")
     credentials, window = settings.get("rejected_credentials", {}), settings.get("window_seconds")
     if window is not None and window <= 0:
         raise ValueError(f"window_seconds must be more than 0, not {window!r}")
@@ -89,6 +95,11 @@ def apply_rules(bedrock: FakeBedrockState, settings: Any) -> list[int]:
         bedrock.close_region(region)
     for access_key_id, error in credentials.items():
         bedrock.reject_credentials(access_key_id, error=error)
+    if "s3_endpoint" in settings:
+        bedrock.set_s3_endpoint(settings["s3_endpoint"])
+    bedrock.set_jobs(**job_settings)
+    for fault in job_faults:
+        bedrock.add_job_fault(fault)
     return [bedrock.add_fault(fault) for fault in faults]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from .errors import ServiceError, invalid
 
+_Shapes = Mapping[str, Any]
 _TYPES: Mapping[str, tuple[type[Any], ...]] = {
     "string": (str,),
     "blob": (str,),
@@ -27,24 +28,41 @@ _TYPES: Mapping[str, tuple[type[Any], ...]] = {
 }
 
 
-def check_shape(name: str, value: Any) -> None:
-    """Validate `value`, as parsed from JSON, against shape `name` of bedrock-runtime.
+def check_shape(name: str, value: Any, *, service: str = "bedrock-runtime") -> None:
+    """Validate `value`, as parsed from JSON, against shape `name` of a service.
 
     Raise ServiceError: SerializationException for a wrong type, ValidationException for a violated
         constraint.
     """
-    problems = list(_problems(_shapes()[name], value, ""))
+    problems = list(_problems(_shapes(service), name, value, path=""))
     if problems:
         noun = "error" if len(problems) == 1 else "errors"
         raise invalid(f"{len(problems)} validation {noun} detected: {'; '.join(problems)}")
 
 
+def with_nulls(name: str, value: Any) -> Any:
+    """Return `value` of shape `name` of bedrock-runtime, with a null for each member without a value.
+
+    Bedrock writes the output of batch jobs like this.
+    """
+    shapes = _shapes("bedrock-runtime")
+    shape = shapes[name]
+    if value is None or shape.get("document"):
+        return value
+    if shape["type"] == "list":
+        return [with_nulls(shape["member"]["shape"], item) for item in value]
+    if shape["type"] == "structure":
+        members = shape["members"].items()
+        return {key: with_nulls(member["shape"], value.get(key)) for key, member in members}
+    return value
+
+
 @functools.cache
-def _shapes() -> dict[str, Any]:
+def _shapes(service: str) -> dict[str, Any]:
     spec = importlib.util.find_spec("botocore")
     if spec is None or spec.origin is None:
         raise RuntimeError("FakeBedrock requires the package botocore, which contains the request shapes")
-    folder = max((Path(spec.origin).parent / "data" / "bedrock-runtime").iterdir())
+    folder = max((Path(spec.origin).parent / "data" / service).iterdir())
     packed = folder / "service-2.json.gz"
     text = (
         gzip.decompress(packed.read_bytes()) if packed.exists() else (folder / "service-2.json").read_bytes()
@@ -53,7 +71,8 @@ def _shapes() -> dict[str, Any]:
     return shapes
 
 
-def _problems(shape: Mapping[str, Any], value: Any, path: str) -> Iterator[str]:
+def _problems(shapes: _Shapes, name: str, value: Any, *, path: str) -> Iterator[str]:
+    shape = shapes[name]
     kind: str = shape["type"]
     if shape.get("document"):
         return
@@ -64,18 +83,18 @@ def _problems(shape: Mapping[str, Any], value: Any, path: str) -> Iterator[str]:
         )
     yield from _constraint_problems(shape, value, path)
     if kind == "structure":
-        yield from _member_problems(shape, value, path)
+        yield from _member_problems(shapes, shape, value, path=path)
     elif kind == "list":
-        member = _shapes()[shape["member"]["shape"]]
         for index, item in enumerate(value, start=1):
-            yield from _problems(member, item, f"{path}.{index}.member")
+            yield from _problems(shapes, shape["member"]["shape"], item, path=f"{path}.{index}.member")
     elif kind == "map":
-        member = _shapes()[shape["value"]["shape"]]
         for key, item in value.items():
-            yield from _problems(member, item, f"{path}.{key}")
+            yield from _problems(shapes, shape["value"]["shape"], item, path=f"{path}.{key}")
 
 
-def _member_problems(shape: Mapping[str, Any], value: Mapping[str, Any], path: str) -> Iterator[str]:
+def _member_problems(
+    shapes: _Shapes, shape: Mapping[str, Any], value: Mapping[str, Any], *, path: str
+) -> Iterator[str]:
     members = {
         name: member
         for name, member in shape["members"].items()
@@ -89,7 +108,7 @@ def _member_problems(shape: Mapping[str, Any], value: Mapping[str, Any], path: s
             f"The object at {path} must set exactly one of the following keys: {', '.join(shape['members'])}."
         )
     for name, member in members.items():
-        yield from _problems(_shapes()[member["shape"]], value[name], _join(path, name))
+        yield from _problems(shapes, member["shape"], value[name], path=_join(path, name))
 
 
 def _constraint_problems(shape: Mapping[str, Any], value: Any, path: str) -> Iterator[str]:

@@ -207,7 +207,18 @@ SECTIONS: Final = (
             *(
                 Entry(name, _TESTING)
                 for name in (
-                    *("FakeBedrock", "Answer", "Scope", "Fault", "Quota", "Latency", "Call", "ModelUsage"),
+                    *(
+                        "FakeBedrock",
+                        "Answer",
+                        "Scope",
+                        "Fault",
+                        "Quota",
+                        "Latency",
+                        "JobSettings",
+                        "JobFault",
+                        "Call",
+                        "ModelUsage",
+                    ),
                     *("TokenCount", "ServiceError", "FakeCatalog", "FakeModel"),
                 )
             ),

@@ -47,7 +47,13 @@ def catalog() -> FakeCatalog:
             streaming=False,
             stop_sequences=False,
         ),
-        FakeModel(model_id="acme.strict", on_demand=US, mixed_tool_turns=False, additional_fields=("top_k",)),
+        FakeModel(
+            model_id="acme.strict",
+            on_demand=US,
+            batch=False,
+            mixed_tool_turns=False,
+            additional_fields=("top_k",),
+        ),
         FakeModel(
             model_id="acme.plain",
             on_demand=US,

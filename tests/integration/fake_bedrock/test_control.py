@@ -73,6 +73,33 @@ def test_faults_are_listed_and_removed_over_http(bedrock: FakeBedrock, send_prom
     send_prompt()
 
 
+def test_jobs_are_set_and_listed_over_http(bedrock: FakeBedrock) -> None:
+    url = bedrock.endpoint_url
+    rules = {
+        "s3_endpoint": "http://127.0.0.1:9",
+        "jobs": {"start_seconds": 2, "min_records": 1},
+        "job_faults": [{"outcome": "failed"}],
+    }
+    assert tell(url, "POST", "rules", rules) == (200, {"faults": []})
+    assert tell(url, "POST", "rules", {"jobs": {"record_seconds": 0.5}})[0] == 200
+    assert tell(url, "GET", "jobs") == (200, {"settings": JOB_SETTINGS, "jobs": []})
+    assert tell(url, "DELETE", "job_faults") == (200, {})
+
+
+JOB_SETTINGS = {
+    "start_seconds": 2,
+    "record_seconds": 0.5,
+    "job_seconds": 0.0,
+    "stop_seconds": 0.0,
+    "hour_seconds": 3600.0,
+    "min_records": 1,
+    "max_records": 50_000,
+    "max_file_bytes": 1024**3,
+    "max_job_bytes": 5 * 1024**3,
+    "max_open_jobs": 100,
+}
+
+
 def test_calls_health_and_reset_over_http(bedrock: FakeBedrock, send_prompt: Any) -> None:
     url = bedrock.endpoint_url
     send_prompt()
@@ -99,6 +126,10 @@ def test_calls_health_and_reset_over_http(bedrock: FakeBedrock, send_prompt: Any
         ("POST", "rules", {"faults": ["X"]}, 400, "faults[0] must be an object"),
         ("POST", "rules", {"closed_regions": [1]}, 400, "closed_regions"),
         ("POST", "rules", {"rejected_credentials": ["A"]}, 400, "rejected_credentials"),
+        ("POST", "rules", {"jobs": {"speed": 2}}, 400, "jobs.speed is unknown"),
+        ("POST", "rules", {"jobs": {"start_seconds": -1}}, 400, "jobs: start_seconds"),
+        ("POST", "rules", {"job_faults": [{"outcome": "odd"}]}, 400, "job_faults[0]: outcome"),
+        ("POST", "rules", {"s3_endpoint": 1}, 400, "s3_endpoint must be str"),
         ("POST", "rules", {"seed": 1}, 400, "seed can be set only at the start"),
         ("POST", "rules", {"colour": "red"}, 400, "colour is unknown"),
         ("DELETE", "faults/99", None, 404, "faults/99"),

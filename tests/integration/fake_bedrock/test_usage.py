@@ -249,6 +249,7 @@ def test_usage_is_reported_over_http(bedrock: FakeBedrock, send_prompt: Any, con
                 "model_id": "acme.talk-v1:0",
                 "region": "us-east-1",
                 "access_method": "on_demand",
+                "service_tier": "default",
                 "answers": 2,
                 "lost_answers": 1,
                 "billed": doubled,

@@ -1,0 +1,194 @@
+"""Runs batch jobs: reads the input, answers the records, and writes the output when the time has come."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+
+from .call_log import Call
+from .errors import ServiceError
+from .fake_job import FakeJob, JobEnd
+from .job_input import InvalidInput, JobRecord, check_sizes, read_records
+from .job_output import ProcessedRecord, manifest, output_files
+from .models import CalledTarget
+from .runtime import BilledResponse
+from .s3_objects import S3AccessError, S3Objects
+
+_MAX_WAIT_SECONDS = 3600.0
+
+
+class JobRunner:
+    """Advances jobs to the current time.
+
+    Args:
+        clock: returns the time in seconds.
+        seed: the seed of the order of records.
+        s3: returns the S3 objects.
+        answer: answers a record, which it gets as a call with the record as body.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float],
+        seed: int,
+        s3: Callable[[], S3Objects],
+        answer: Callable[[Call, CalledTarget], Awaitable[BilledResponse]],
+    ) -> None:
+        self._clock = clock
+        self._seed = seed
+        self._s3 = s3
+        self._answer = answer
+
+    def advance(self, job: FakeJob) -> None:
+        """Do what is due of a job."""
+        with job.lock:
+            if job.end is None and self._clock() >= job.validated_at:
+                self._read(job)
+            if job.end is not None and not job.written and self._clock() >= job.end.at:
+                self._finish(job)
+
+    def stop(self, job: FakeJob) -> bool:
+        """Stop a job. Return False if it has ended."""
+        with job.lock:
+            self.advance(job)
+            now = self._clock()
+            if job.stopped_at is not None:
+                return job.end is not None and now < job.end.at
+            if job.end is not None and now >= job.end.at:
+                return False
+            processed = job.processed_at(now)
+            job.stopped_at = now
+            job.end = JobEnd(now + job.settings.stop_seconds, "Stopped", processed)
+        return True
+
+    def _read(self, job: FakeJob) -> None:
+        location = job.input
+        try:
+            files = self._s3().input_files(location)
+            check_sizes(files, job.settings)
+            contents = {file.name: self._s3().read(location.bucket, file.key) for file in files}
+            folder = f"s3://{location.bucket}/{location.parent}"
+            records = read_records(contents, job.settings, media=folder)
+        except (InvalidInput, S3AccessError) as error:
+            job.end = JobEnd(job.scheduled_at, "Failed", 0, str(error))
+            return
+        random.Random(f"{self._seed}:{job.request['jobName']}").shuffle(records)
+        job.records = records
+        job.end = _planned_end(job, len(records))
+
+    def _finish(self, job: FakeJob) -> None:
+        assert job.end is not None
+        if job.records is not None:
+            chosen = job.records[: job.end.processed]
+            job.processed = asyncio.run(self._answers(job, chosen))
+            try:
+                self._write(job)
+            except S3AccessError as error:
+                job.end = replace(job.end, status="Failed", message=f"The output cannot be written: {error}")
+        job.written = True
+
+    async def _answers(self, job: FakeJob, records: list[JobRecord]) -> list[ProcessedRecord]:
+        rng = random.Random(f"{self._seed}:{job.request['jobName']}:failing")
+        failing = set(rng.sample(range(len(records)), round(len(records) * job.fault.failing)))
+        return [
+            await self._answer_record(job, record, fails=index in failing)
+            for index, record in enumerate(records)
+        ]
+
+    async def _answer_record(self, job: FakeJob, record: JobRecord, *, fails: bool) -> ProcessedRecord:
+        if fails:
+            error = ServiceError("InternalServerException", job.fault.message)
+            return ProcessedRecord(record, error=error)
+        if record.problem is not None:
+            return ProcessedRecord(record, error=record.problem)
+        call = replace(
+            job.call, operation="Converse", service_tier="batch", body=record.model_input, number=0
+        )
+        try:
+            reply = await self._answer(call, job.target)
+        except ServiceError as error:
+            return ProcessedRecord(record, error=error)
+        except Exception as error:  # like Converse, an error of the responder is an answer
+            return ProcessedRecord(record, error=ServiceError("InternalServerException", repr(error)))
+        job.billed += reply.bill.tokens
+        return ProcessedRecord(record, response=reply.body)
+
+    def _write(self, job: FakeJob) -> None:
+        assert job.processed is not None
+        assert job.end is not None
+        location = job.output
+        for name, content in output_files(job.processed).items():
+            self._s3().write(location.bucket, f"{location.key}{name}", content=content)
+        summary = manifest(job.counts_at(job.end.at), job.billed)
+        self._s3().write(location.bucket, f"{location.key}manifest.json.out", content=summary)
+
+
+class JobTimer:
+    """Advances jobs in a thread when something is due, so that their output appears without a request.
+
+    Args:
+        jobs: returns the jobs.
+        advance: advances a job.
+        clock: returns the time in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        jobs: Callable[[], Iterable[FakeJob]],
+        advance: Callable[[FakeJob], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._jobs = jobs
+        self._advance = advance
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._changed = threading.Event()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    def wake(self) -> None:
+        """Look at the jobs again, after one was added or stopped."""
+        with self._lock:
+            if self._thread is None:
+                self._stopping = False
+                self._thread = threading.Thread(target=self._run, name="fake-bedrock-jobs", daemon=True)
+                self._thread.start()
+        self._changed.set()
+
+    def stop(self) -> None:
+        """Stop the thread. Jobs no longer advance unless they are described."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+            self._stopping = True
+        self._changed.set()
+        if thread is not None:
+            thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._changed.clear()
+            for job in self._jobs():
+                if job.next_event_at is not None and job.next_event_at <= self._clock():
+                    self._advance(job)
+            due = [at for job in self._jobs() if (at := job.next_event_at) is not None]
+            self._changed.wait(min(max(0.0, min(due) - self._clock()), _MAX_WAIT_SECONDS) if due else None)
+
+
+def _planned_end(job: FakeJob, total: int) -> JobEnd:
+    """Return how a job ends unless it is stopped."""
+    fault = job.fault
+    status = {"partial": "PartiallyCompleted", "failed": "Failed"}.get(fault.outcome, "Completed")
+    processed = fault.processed_of(total)
+    at = job.started_at + job.seconds_of(processed)
+    if job.expires_at <= job.started_at:
+        return JobEnd(job.expires_at, "Expired", 0, "The job timed out before it started.")
+    if at > job.expires_at:
+        in_time = int((job.expires_at - job.started_at) / job.seconds_of(1))
+        return JobEnd(job.expires_at, "PartiallyCompleted", in_time, "The job timed out.")
+    default = "The job failed because of an internal error." if status == "Failed" else ""
+    return JobEnd(at, status, processed, (fault.message if status == "Failed" else "") or default)
