@@ -10,8 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from .call_log import Call
+from .catalog import ACCOUNT_ID
 from .errors import ServiceError, invalid
 from .fake_job import STATUSES, TERMINAL, FakeJob
+from .job_rules import JobFault
 from .job_runner import JobRunner, JobTimer
 from .job_store import JobRules, JobStore
 from .models import CalledTarget
@@ -19,6 +21,10 @@ from .runtime import BilledResponse
 from .s3_objects import ObjectLocation, S3AccessError, S3Objects
 
 _MAX_RESULTS = 1000
+_NOT_SUPPORTED = "Batch inference is not supported for the requested model."
+_QUOTA_EXCEEDED = (
+    "The number of submitted and in-progress batch inference jobs exceeds the service quota for the model."
+)
 
 
 class BatchJobs:
@@ -54,6 +60,7 @@ class BatchJobs:
                     )
                 return {"jobArn": earlier.arn}
             self._check(call, target)
+            self._check_quota(call)
             job = FakeJob(
                 call=call,
                 target=target,
@@ -124,20 +131,20 @@ class BatchJobs:
     def _check(self, call: Call, target: CalledTarget) -> None:
         """Raise ServiceError if a job cannot be created."""
         if not target.model.batch or not target.model.is_chat:
-            raise invalid("Batch inference is not supported for the requested model.")
+            raise invalid(_NOT_SUPPORTED)
+        if (refusal := self._rules.refusal_for(call)) is not None:
+            raise _refused(refusal, call)
         if call.body.get("modelInvocationType") != "Converse":
             raise invalid("FakeBedrock supports only jobs with modelInvocationType Converse.")
         if not self._rules.s3_endpoint:
             raise invalid("FakeBedrock needs s3_endpoint to run batch jobs.")
         self._check_input(call.body["inputDataConfig"])
+
+    def _check_quota(self, call: Call) -> None:
         same = [job for job in self._store.jobs() if _is_same_quota(job.call, call)]
         count = sum(self._described(job)["status"] not in TERMINAL for job in same)
         if count >= self._rules.settings.max_open_jobs:
-            raise ServiceError(
-                "ServiceQuotaExceededException",
-                "The number of submitted and in-progress batch inference jobs exceeds the quota of "
-                f"{self._rules.settings.max_open_jobs} for the model.",
-            )
+            raise ServiceError("ServiceQuotaExceededException", _QUOTA_EXCEEDED)
 
     def _check_input(self, config: Mapping[str, Any]) -> None:
         location = ObjectLocation.parse(config["s3InputDataConfig"]["s3Uri"])
@@ -158,6 +165,21 @@ class BatchJobs:
                 f"Member must have value between 1 and {_MAX_RESULTS}"
             )
         return int(value)
+
+
+def _refused(fault: JobFault, call: Call) -> ServiceError:
+    """Return the error of a job that a scripted outcome does not create."""
+    if fault.outcome == "quota_exceeded":
+        return ServiceError("ServiceQuotaExceededException", fault.message or _QUOTA_EXCEEDED)
+    if fault.outcome == "not_supported":
+        return invalid(fault.message or _NOT_SUPPORTED)
+    caller = f"arn:aws:sts::{ACCOUNT_ID}:assumed-role/caller/session"
+    return ServiceError(
+        "AccessDeniedException",
+        fault.message
+        or f"User: {caller} is not authorized to perform: iam:PassRole on resource: {call.body['roleArn']} "
+        "because no identity-based policy allows the iam:PassRole action",
+    )
 
 
 def _is_same_quota(one: Call, other: Call) -> bool:

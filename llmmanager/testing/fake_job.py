@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import string
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -131,7 +131,15 @@ class FakeJob:
         """When the job has something to do: read the input, answer the records, write the output."""
         if self.end is None:
             return self.validated_at
-        return None if self.written else self.end.at
+        if self.written:
+            return None
+        return self.end.at if self.processed is None else self.output_at
+
+    @property
+    def output_at(self) -> float:
+        """When the output of a job with a planned end appears."""
+        assert self.end is not None
+        return self.end.at + self.fault.late_seconds
 
     def seconds_of(self, records: int) -> float:
         """Return how long the first `records` records take."""
@@ -162,7 +170,7 @@ class FakeJob:
 
     def counts_at(self, now: float) -> JobCounts:
         """Return the counts at a time. Before the input is read, they are zero."""
-        if self.records is None:
+        if self.records is None or self.fault.zero_counts:
             return JobCounts()
         if self.processed is not None:
             errors = sum(one.error is not None for one in self.processed)
@@ -171,6 +179,11 @@ class FakeJob:
             count = self.processed_at(now)
             errors = sum(record.problem is not None for record in self.records[:count])
         return JobCounts(len(self.records), count, count - errors, errors)
+
+    def fail(self, message: str) -> None:
+        """Make an ended job failed."""
+        assert self.end is not None
+        self.end = replace(self.end, status="Failed", message=message)
 
     def describe(self, now: float) -> dict[str, Any]:
         """Return the answer of GetModelInvocationJob."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import random
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .billing import TokenCount
 from .errors import ServiceError
 from .job_input import JobRecord
+from .job_rules import JobFault
 from .shapes import with_nulls
 
 
@@ -52,15 +54,30 @@ class JobCounts:
         }
 
 
-def output_files(processed: Iterable[ProcessedRecord]) -> dict[str, bytes]:
-    """Return the content of each output file by its name."""
-    lines: dict[str, list[str]] = defaultdict(list)
-    for one in processed:
-        lines[f"{one.record.file}.out"].append(one.line)
-    return {file: "".join(f"{line}\n" for line in written).encode() for file, written in lines.items()}
+def output_files(processed: Sequence[ProcessedRecord], fault: JobFault, *, seed: str) -> dict[str, bytes]:
+    """Return the content of each output file by its name, with the errors of `fault`.
+
+    The order of the lines depends on `seed`.
+    """
+    unknown = [_with_other_id(one, number) for number, one in enumerate(processed[: fault.unknown_ids])]
+    written = [*processed, *processed[: fault.duplicate_ids], *unknown]
+    random.Random(seed).shuffle(written)
+    files: dict[str, list[bytes]] = defaultdict(list)
+    for one in written:
+        files[f"{one.record.file}.out"].append(f"{one.line}\n".encode())
+    if fault.truncated:
+        for lines in files.values():
+            lines[-1] = lines[-1][: len(lines[-1]) // 2]
+    return {name: b"".join(lines) for name, lines in files.items()}
 
 
-def manifest(counts: JobCounts, billed: TokenCount) -> bytes:
+def manifest(counts: JobCounts, billed: TokenCount, fault: JobFault) -> bytes:
     """Return the content of `manifest.json.out`."""
+    if fault.zero_counts:
+        billed = TokenCount()
     tokens = {"inputTokenCount": billed.input_tokens, "outputTokenCount": billed.output_tokens}
     return json.dumps({**counts.to_dict(), **tokens}).encode()
+
+
+def _with_other_id(one: ProcessedRecord, number: int) -> ProcessedRecord:
+    return replace(one, record=replace(one.record, record_id=f"UNKNOWN{number:04d}"))

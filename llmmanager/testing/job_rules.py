@@ -10,7 +10,8 @@ from typing import Any
 from .call_log import Call
 from .rules import Scope, check_number, check_texts
 
-_OUTCOMES = ("completed", "partial", "failed")
+_REFUSALS = ("quota_exceeded", "pass_role_denied", "not_supported")
+_OUTCOMES = ("completed", "partial", "failed", "expired", *_REFUSALS)
 _WHOLE = ("min_records", "max_records", "max_file_bytes", "max_job_bytes", "max_open_jobs")
 
 
@@ -62,13 +63,20 @@ class JobFault(Scope):
     """A scripted outcome of batch jobs, which are those of its `Scope`.
 
     Attributes:
-        outcome: "completed"; "partial", for a job that ends before all records are processed; or "failed".
+        outcome: "completed", "partial" (the job ends before all records are processed), "failed" or
+            "expired"; or why the job is not created: "quota_exceeded", "pass_role_denied" or "not_supported".
         job_name: the name of the job, or a pattern with `*`; empty for every name.
         count: the maximum number of jobs that it applies to; None for no limit.
         processed: the number of records that are processed before the job ends. By default, half of them if
-            the outcome is "partial", none if it is "failed", and else all.
+            the outcome is "partial", none if it is "failed" or "expired", and else all.
         failing: the share of the processed records that fail, 0 to 1.
-        message: the message of a failed job, or of the failing records.
+        message: the message of a failed or expired job, of the failing records, or of the error if the job is
+            not created; by default the usual one.
+        truncated: whether the last line of each output file is cut off.
+        late_seconds: from the end of the job until its output appears.
+        unknown_ids: the number of lines in the output whose `recordId` is not in the input.
+        duplicate_ids: the number of records that have two lines in the output.
+        zero_counts: whether all counts of the job and its manifest stay zero.
         region, model, access, operation, service_tier: as in `Scope`.
     """
 
@@ -78,6 +86,11 @@ class JobFault(Scope):
     processed: int | None = None
     failing: float = 0.0
     message: str = ""
+    truncated: bool = False
+    late_seconds: float = 0.0
+    unknown_ids: int = 0
+    duplicate_ids: int = 0
+    zero_counts: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -87,6 +100,17 @@ class JobFault(Scope):
         check_number("count", self.count, whole=True)
         check_number("processed", self.processed, whole=True)
         check_number("failing", self.failing, maximum=1)
+        check_number("late_seconds", self.late_seconds)
+        check_number("unknown_ids", self.unknown_ids, whole=True)
+        check_number("duplicate_ids", self.duplicate_ids, whole=True)
+        for name in ("truncated", "zero_counts"):
+            if getattr(self, name) not in (True, False):
+                raise ValueError(f"{name} must be true or false, not {getattr(self, name)!r}")
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the job is not created."""
+        return self.outcome in _REFUSALS
 
     def covers(self, call: Call) -> bool:
         """Whether the fault applies to the job that `call` creates."""
@@ -95,6 +119,6 @@ class JobFault(Scope):
 
     def processed_of(self, total: int) -> int:
         """Return how many of `total` records are processed."""
-        defaults = {"partial": total // 2, "failed": 0}
+        defaults = {"partial": total // 2, "failed": 0, "expired": 0}
         wanted = defaults.get(self.outcome, total) if self.processed is None else self.processed
         return min(wanted, total)

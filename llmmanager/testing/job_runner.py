@@ -18,6 +18,16 @@ from .runtime import BilledResponse
 from .s3_objects import S3AccessError, S3Objects
 
 _MAX_WAIT_SECONDS = 3600.0
+_STATUS = {
+    "completed": "Completed",
+    "partial": "PartiallyCompleted",
+    "failed": "Failed",
+    "expired": "Expired",
+}
+_MESSAGE = {
+    "Failed": "The job failed because of an internal error.",
+    "Expired": "The job timed out before it started.",
+}
 
 
 class JobRunner:
@@ -48,8 +58,10 @@ class JobRunner:
         with job.lock:
             if job.end is None and self._clock() >= job.validated_at:
                 self._read(job)
-            if job.end is not None and not job.written and self._clock() >= job.end.at:
-                self._finish(job)
+            if job.end is not None and job.processed is None and self._clock() >= job.end.at:
+                self._answer_all(job, job.end.processed)
+            if job.processed is not None and not job.written and self._clock() >= job.output_at:
+                self._write(job, job.processed)
 
     def stop(self, job: FakeJob) -> bool:
         """Stop a job. Return False if it has ended."""
@@ -80,16 +92,11 @@ class JobRunner:
         job.records = records
         job.end = _planned_end(job, len(records))
 
-    def _finish(self, job: FakeJob) -> None:
-        assert job.end is not None
-        if job.records is not None:
-            chosen = job.records[: job.end.processed]
-            job.processed = asyncio.run(self._answers(job, chosen))
-            try:
-                self._write(job)
-            except S3AccessError as error:
-                job.end = replace(job.end, status="Failed", message=f"The output cannot be written: {error}")
-        job.written = True
+    def _answer_all(self, job: FakeJob, count: int) -> None:
+        if job.records is None:  # it was stopped or failed before: there is no output
+            job.processed, job.written = [], True
+        else:
+            job.processed = asyncio.run(self._answers(job, job.records[:count]))
 
     async def _answers(self, job: FakeJob, records: list[JobRecord]) -> list[ProcessedRecord]:
         rng = random.Random(f"{self._seed}:{job.request['jobName']}:failing")
@@ -117,14 +124,16 @@ class JobRunner:
         job.billed += reply.bill.tokens
         return ProcessedRecord(record, response=reply.body)
 
-    def _write(self, job: FakeJob) -> None:
-        assert job.processed is not None
-        assert job.end is not None
+    def _write(self, job: FakeJob, processed: list[ProcessedRecord]) -> None:
         location = job.output
-        for name, content in output_files(job.processed).items():
-            self._s3().write(location.bucket, f"{location.key}{name}", content=content)
-        summary = manifest(job.counts_at(job.end.at), job.billed)
-        self._s3().write(location.bucket, f"{location.key}manifest.json.out", content=summary)
+        files = output_files(processed, job.fault, seed=f"{self._seed}:{job.request['jobName']}:output")
+        files["manifest.json.out"] = manifest(job.counts_at(self._clock()), job.billed, job.fault)
+        try:
+            for name, content in files.items():
+                self._s3().write(location.bucket, f"{location.key}{name}", content=content)
+        except S3AccessError as error:
+            job.fail(f"The output cannot be written: {error}")
+        job.written = True
 
 
 class JobTimer:
@@ -182,13 +191,13 @@ class JobTimer:
 def _planned_end(job: FakeJob, total: int) -> JobEnd:
     """Return how a job ends unless it is stopped."""
     fault = job.fault
-    status = {"partial": "PartiallyCompleted", "failed": "Failed"}.get(fault.outcome, "Completed")
+    status = _STATUS[fault.outcome]
     processed = fault.processed_of(total)
     at = job.started_at + job.seconds_of(processed)
     if job.expires_at <= job.started_at:
-        return JobEnd(job.expires_at, "Expired", 0, "The job timed out before it started.")
+        return JobEnd(job.expires_at, "Expired", 0, _MESSAGE["Expired"])
     if at > job.expires_at:
         in_time = int((job.expires_at - job.started_at) / job.seconds_of(1))
         return JobEnd(job.expires_at, "PartiallyCompleted", in_time, "The job timed out.")
-    default = "The job failed because of an internal error." if status == "Failed" else ""
-    return JobEnd(at, status, processed, (fault.message if status == "Failed" else "") or default)
+    message = fault.message or _MESSAGE[status] if status in _MESSAGE else ""
+    return JobEnd(at, status, processed, message)

@@ -64,7 +64,7 @@ class JobRules:
         self.settings = self.settings.changed(**settings)
 
     def add_fault(self, fault: JobFault) -> None:
-        """Add a scripted outcome. The first matching one applies to a job."""
+        """Add a scripted outcome. The first matching one applies, and those without a job before others."""
         if not isinstance(fault, JobFault):
             raise TypeError(f"a fault of jobs must be a JobFault, not {fault!r}")
         with self._lock:
@@ -73,12 +73,20 @@ class JobRules:
 
     def fault_for(self, call: Call) -> JobFault:
         """Return the scripted outcome of the job that `call` creates, and count it."""
+        return self._first(call, refuses=False) or JobFault()
+
+    def refusal_for(self, call: Call) -> JobFault | None:
+        """Return the scripted reason not to create a job, and count it."""
+        return self._first(call, refuses=True)
+
+    def _first(self, call: Call, *, refuses: bool) -> JobFault | None:
         with self._lock:
             for index, fault in enumerate(self._faults):
-                if fault.covers(call) and (fault.count is None or self._used[index] < fault.count):
+                spent = fault.count is not None and self._used[index] >= fault.count
+                if fault.refuses == refuses and not spent and fault.covers(call):
                     self._used[index] += 1
                     return fault
-        return JobFault()
+        return None
 
     def clear_faults(self) -> None:
         """Remove all scripted outcomes."""

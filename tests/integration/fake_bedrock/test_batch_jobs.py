@@ -244,6 +244,73 @@ def test_outcomes_can_be_scripted(
     assert sum(row.answers for row in bedrock.usage(region="us-east-1")) == counts[2]
 
 
+def test_an_expired_job_has_no_answers(jobs: Jobs, bedrock: FakeBedrock) -> None:
+    bedrock.add_job_fault(JobFault(outcome="expired"))
+    arn = jobs.create()
+    assert (jobs.status(arn), jobs.counts(arn), bedrock.usage()) == ("Expired", (4, 0, 0, 0), ())
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "named"),
+    [
+        ("quota_exceeded", "ServiceQuotaExceededException", "quota"),
+        ("pass_role_denied", "AccessDeniedException", f"iam:PassRole on resource: {ROLE}"),
+        ("not_supported", "ValidationException", "not supported for the requested model"),
+    ],
+)
+def test_a_job_can_be_refused(
+    jobs: Jobs, bedrock: FakeBedrock, error_of: Callable[..., Any], outcome: str, code: str, named: str
+) -> None:
+    bedrock.add_job_fault(JobFault(outcome=outcome, count=1))
+    answered, _, message = error_of(jobs.create)
+    assert answered == code
+    assert named in message
+    assert jobs.status(jobs.create()) == "Completed"
+
+
+def test_the_last_line_of_the_output_can_be_cut_off(jobs: Jobs, bedrock: FakeBedrock) -> None:
+    bedrock.add_job_fault(JobFault(truncated=True))
+    arn = jobs.create(5)
+    assert jobs.status(arn) == "Completed"
+    *lines, last = jobs.files(arn)["records.jsonl.out"].splitlines()
+    assert len({json.loads(line)["recordId"] for line in lines}) == 4
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(last)
+    assert bedrock.usage()[0].answers == 5
+
+
+def test_the_output_can_appear_after_the_end_of_the_job(
+    jobs: Jobs, bedrock: FakeBedrock, clock: ManualClock
+) -> None:
+    bedrock.add_job_fault(JobFault(late_seconds=20))
+    arn = jobs.create(3)
+    assert jobs.status(arn) == "Completed"
+    assert jobs.files(arn) == {}
+    clock.now += 20
+    jobs.get(arn)
+    assert len(jobs.output(arn)) == 3
+
+
+def test_the_output_can_have_unknown_and_duplicate_ids(jobs: Jobs, bedrock: FakeBedrock) -> None:
+    bedrock.add_job_fault(JobFault(unknown_ids=2, duplicate_ids=3))
+    arn = jobs.create(6)
+    ids = [line["recordId"] for line in jobs.output_when_ended(arn)]
+    assert len(ids) == 11
+    assert len(set(ids)) == 8
+    assert set(ids) > {f"r{number}" for number in range(6)}
+    assert jobs.counts(arn) == (6, 6, 6, 0)
+    assert bedrock.usage()[0].answers == 6
+
+
+def test_the_counts_can_stay_zero_although_the_job_is_billed(jobs: Jobs, bedrock: FakeBedrock) -> None:
+    bedrock.add_job_fault(JobFault(zero_counts=True))
+    arn = jobs.create(3)
+    assert len(jobs.output_when_ended(arn)) == 3
+    assert jobs.counts(arn) == (0, 0, 0, 0)
+    assert set(json.loads(jobs.files(arn)["manifest.json.out"]).values()) == {0}
+    assert bedrock.usage()[0].answers == 3
+
+
 def test_a_scripted_outcome_applies_to_jobs_of_its_scope_and_count(jobs: Jobs, bedrock: FakeBedrock) -> None:
     bedrock.add_job_fault(JobFault(outcome="failed", job_name="bad-*", count=1, message="Out of luck"))
     names = ("good-1", "bad-1", "bad-2")
