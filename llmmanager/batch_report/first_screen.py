@@ -9,6 +9,7 @@ from typing import Any
 from llmmanager.batch_report.batch_figures import BatchFigures
 from llmmanager.batch_report.charts import share_bar
 from llmmanager.batch_report.html_elements import Html, el, joined, shortened
+from llmmanager.batch_report.lane_section import savings
 from llmmanager.batch_report.number_formats import (
     count,
     counted,
@@ -97,6 +98,7 @@ def _cost(summary: Summary) -> Html:
         "What did it cost?",
         "unknown" if cost is None else dollars(cost),
         *(el("p", text) for text in (rate, tokens) if text),
+        *(el("p", el("a", text, href="#lanes")) for text in savings(summary)),
         *(el("p", text, class_="muted") for text in _not_included(summary)),
     )
 

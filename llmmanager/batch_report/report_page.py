@@ -13,6 +13,7 @@ from llmmanager.batch_report.batch_figures import BatchFigures
 from llmmanager.batch_report.chart_sections import latency_chart, over_time
 from llmmanager.batch_report.first_screen import first_screen
 from llmmanager.batch_report.html_elements import Html, el, joined, shortened
+from llmmanager.batch_report.lane_section import lane_section
 from llmmanager.batch_report.style import STYLE
 
 
@@ -41,6 +42,7 @@ def _main(summary: Mapping[str, Any], figures: BatchFigures) -> list[Html]:
     charts, latency = over_time(figures), sections.latency(figures)
     return [
         sections.by_model_region_team(figures),
+        lane_section(summary),
         sections.section("time", "Over time", charts) if charts else joined(),
         sections.section("latency", "Latency", latency_chart(figures), latency) if latency else joined(),
         sections.errors(figures),

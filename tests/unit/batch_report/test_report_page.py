@@ -116,6 +116,62 @@ def test_each_section_has_its_figures(make_summary, make_answer, make_failure):
         assert found in text, found
 
 
+LANES = {
+    "lanes": {
+        "records": {"managed": 900, "flex": 0, "onDemand": 100},
+        "explanation": "900 records in managed batch jobs and 100 records on demand.",
+        "estimates": [
+            {
+                "lane": lane,
+                "records": records,
+                "estimatedCostUsd": usd,
+                "estimatedSeconds": 90,
+                "reason": reason,
+            }
+            for lane, records, usd, reason in (
+                ("onDemand", 1000, 8.0, None),
+                ("flex", 0, None, "no price in the flex tier"),
+                ("managed", 900, 4.4, None),
+            )
+        ],
+    },
+    "byLane": {
+        "managed": {"answered": 890, "estimatedCostUsd": 3.0, "savedUsd": 3.0},
+        "onDemand": {"answered": 110, "estimatedCostUsd": 1.5, "savedUsd": None},
+    },
+}
+
+
+def test_lanes_have_their_cost_their_savings_and_their_estimates(make_summary):
+    text = page_of(make_summary(estimatedCostUsd=4.5, **LANES)).text
+
+    assert "Lanes saved $3.00: 40 % less than on demand" in text.partition("By model")[0]
+    assert "On demand|110|$1.50|–|Managed batch jobs|890|$3.00|$3.00|" in text
+    assert "900 records in managed batch jobs and 100 records on demand." in text
+    assert "Flex tier|0|0|unknown|–|no price in the flex tier" in text
+    assert "Managed batch jobs|900|900|$4.40|1 min 30 s|–" in text
+
+
+@pytest.mark.parametrize(
+    ("saved", "tile", "shown"),
+    [(1.25, True, "$1.25"), (-0.5, False, "−$0.500"), (None, False, "unknown")],
+)
+def test_the_savings_of_the_prompt_cache_are_shown(make_summary, saved, tile, shown):
+    cache = {"cacheReadInputTokens": 12_000, "cacheWriteInputTokens": 300, "savedUsd": saved}
+    text = page_of(make_summary(cache=cache)).text
+
+    assert f"Prompt cache|12 k|300|{shown}" in text
+    assert ("The prompt cache saved $1.25" in text) == tile
+    assert "Answers by lane" not in text
+
+
+def test_a_batch_on_demand_without_a_choice_has_no_section_of_lanes(make_summary):
+    by_lane = {"onDemand": {"answered": 1, "estimatedCostUsd": 0.25, "savedUsd": None}}
+
+    assert "Lanes" not in page_of(make_summary(byLane=by_lane)).text
+    assert "Lanes" not in page_of(make_summary()).text
+
+
 def test_sample_answers_are_shown_on_request_only(make_summary, make_answer):
     answer = make_answer(text="A secret answer.")
 
@@ -129,7 +185,10 @@ def test_no_text_of_a_batch_becomes_an_element_or_an_attribute(make_summary, mak
         answer = make_answer(text, text=text, team=text, model=text, region=text, byTarget=[row])
         failure = make_failure(text, code=text, message=text, validationErrors=[text])
         line = {"line": 1, "recordId": text, "file": text, "reasons": [text], "text": text}
-        summary = make_summary(failed=1, rejected=1, batchId=text, status="stopped", reason=text)
+        estimate = {"estimatedCostUsd": 1.0, "estimatedSeconds": 1}
+        lanes = {"explanation": text, "estimates": [{**estimate, "lane": text, "records": 1, "reason": text}]}
+        stopped = {"batchId": text, "status": "stopped", "reason": text}
+        summary = make_summary(failed=1, rejected=1, lanes=lanes, **stopped)
         return page_of(summary, answer, failure, samples=1, rejected=[line])
 
     hostile, plain = page(HOSTILE), page("plain")
