@@ -108,6 +108,9 @@ def running_stack(
                     function_environment=function_environment,
                 )
             )
+        bedrock.set_s3_endpoint(
+            emulator.endpoint_url, certificate=str(emulator.certificate) if emulator.certificate else None
+        )
         streaming_port = choose_port(port + 1) if port else 0
         synthesis = started.enter_context(synthesise(emulator, folder=folder, context=settings))
         with steps.step("CDK bootstrapped"):

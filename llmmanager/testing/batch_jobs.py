@@ -126,7 +126,7 @@ class BatchJobs:
             return job.describe(self._clock())
 
     def _s3(self) -> S3Objects:
-        return S3Objects.at(self._rules.s3_endpoint)
+        return S3Objects.at(self._rules.s3_endpoint, self._rules.s3_certificate)
 
     def _check(self, call: Call, target: CalledTarget) -> None:
         """Raise ServiceError if a job cannot be created."""

@@ -19,8 +19,13 @@ def _session() -> Any:
     return boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing")
 
 
-def make_client(service: str, *, endpoint_url: str, region: str, config: Any = None) -> Any:
-    """Return a client without retries and with 512 connections. `config` overrides its settings."""
+def make_client(
+    service: str, *, endpoint_url: str, region: str, config: Any = None, **options: str | None
+) -> Any:
+    """Return a client without retries and with 512 connections. `config` overrides its settings.
+
+    `options` are further arguments of boto3's `Session.client`.
+    """
     from botocore.config import Config
 
     # Without signature_version, boto3 may send AWS_BEARER_TOKEN_BEDROCK, which does not contain the region.
@@ -36,4 +41,5 @@ def make_client(service: str, *, endpoint_url: str, region: str, config: Any = N
             region_name=region,
             endpoint_url=endpoint_url,
             config=base.merge(config) if config is not None else base,
+            **options,
         )

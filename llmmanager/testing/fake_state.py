@@ -193,9 +193,13 @@ class FakeBedrockState:
         """
         self._resources.add(Resource(arn=arn, model=model, text=text))
 
-    def set_s3_endpoint(self, url: str) -> None:
-        """Set the S3 endpoint from which batch jobs read, and to which they write."""
+    def set_s3_endpoint(self, url: str, *, certificate: str | None = None) -> None:
+        """Set the S3 endpoint from which batch jobs read, and to which they write.
+
+        `certificate` is the CA certificate file of an endpoint with HTTPS.
+        """
         self._job_rules.s3_endpoint = url
+        self._job_rules.s3_certificate = certificate
 
     def set_jobs(self, **settings: float) -> None:
         """Change how long new batch jobs take, and their limits (fields of `JobSettings`)."""

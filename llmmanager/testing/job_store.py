@@ -54,6 +54,7 @@ class JobRules:
 
     def __init__(self, s3_endpoint: str) -> None:
         self.s3_endpoint = s3_endpoint
+        self.s3_certificate: str | None = None
         self.settings = JobSettings()
         self._lock = threading.Lock()
         self._faults: list[JobFault] = []

@@ -55,14 +55,19 @@ class JobFile:
 class S3Objects:
     """Lists, reads and writes objects at one endpoint. Its methods raise S3AccessError."""
 
-    def __init__(self, endpoint_url: str) -> None:
+    def __init__(self, endpoint_url: str, certificate: str | None) -> None:
         self._endpoint_url = endpoint_url
+        self._certificate = certificate
 
     @staticmethod
     @functools.cache
-    def at(endpoint_url: str) -> S3Objects:
-        """Return the objects at an endpoint, with one client for all uses."""
-        return S3Objects(endpoint_url)
+    def at(endpoint_url: str, certificate: str | None = None) -> S3Objects:
+        """Return the objects at an endpoint, with one client for all uses.
+
+        Args:
+            certificate: the CA certificate file of an endpoint with HTTPS; None for the usual ones.
+        """
+        return S3Objects(endpoint_url, certificate)
 
     def input_files(self, location: ObjectLocation) -> list[JobFile]:
         """Return the object at a location, or the `.jsonl` files of a folder, sorted by key."""
@@ -92,7 +97,16 @@ class S3Objects:
         from botocore.config import Config
 
         config = Config(signature_version="s3v4", s3={"addressing_style": "path"})
-        return make_client("s3", endpoint_url=self._endpoint_url, region="us-east-1", config=config)
+        return make_client(
+            "s3",
+            endpoint_url=self._endpoint_url,
+            region="us-east-1",
+            config=config,
+            verify=self._certificate,
+            # Emulators that check permissions give these credentials all of them.
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
 
 
 @contextmanager
