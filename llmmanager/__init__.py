@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         ParallelProcessingError,
         RegionDistributionError,
         RequestIdCollisionError,
+        RequestNotStartedError,
     )
     from llmmanager.bedrock.exceptions.structured_output_errors import (
         InvalidAnswerError,
@@ -197,6 +198,7 @@ _EXPORTS = {
         "ParallelProcessingError",
         "RegionDistributionError",
         "RequestIdCollisionError",
+        "RequestNotStartedError",
     ),
 }
 _MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names}
@@ -248,6 +250,7 @@ __all__ = [
     "RegionDistributionError",
     "RequestAttempt",
     "RequestIdCollisionError",
+    "RequestNotStartedError",
     "RequestValidationError",
     "ResponseContentType",
     "ResponseValidationConfig",

@@ -31,8 +31,9 @@ from llmmanager.bedrock.parallel.request_checks import (
     DEFAULT_TARGET_REGIONS,
     failed_requests,
 )
-from llmmanager.bedrock.parallel.request_runs import Job, RequestRuns
+from llmmanager.bedrock.parallel.request_runs import RequestRuns, not_started
 from llmmanager.bedrock.parallel.run_results import merge_retry
+from llmmanager.bedrock.parallel.warm_prefixes import WarmPrefixes
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.llm_manager import LLMManager
 
@@ -96,6 +97,7 @@ class ParallelLLMManager(RequestRuns):
         )
         self._regions = self._manager.get_available_regions()
         self._balancer = LoadBalancer(self._regions, self._config.load_balancing_strategy)
+        self._warm_prefixes = WarmPrefixes()
         self._executor = Executor(self._answer, self._config.max_concurrent_requests)
 
     def converse_parallel(
@@ -129,7 +131,8 @@ class ParallelLLMManager(RequestRuns):
             deadline=deadline,
             before_attempt=before_attempt,
         )
-        for job, response in self._executor.completed(run.jobs, stop=run.settings.cancelled):
+        jobs = self._start_order(run.ordered, run.settings)
+        for job, response in self._executor.completed(jobs, stop=run.settings.cancelled):
             run.add(job, response)
         return run.result()
 
@@ -191,10 +194,10 @@ class ParallelLLMManager(RequestRuns):
     ) -> Iterator[tuple[BedrockConverseRequest, BedrockResponse]]:
         """Return an iterator over requests and their responses, in order of completion.
 
-        Memory use is constant: a request is read only when another one completes. No request is read after
-        `deadline`, and running requests end by it. A failed request is yielded with `success=False` and
-        does not raise an exception. If the caller closes the iterator early, running requests make no
-        further attempt and the iterator waits for them.
+        Memory use is constant: a request is read only when another one completes, or while others wait for
+        the prompt cache. No request is read after `deadline`, and running requests end by it. A failed
+        request is yielded with `success=False` and does not raise an exception. If the caller closes the
+        iterator early, running requests make no further attempt and the iterator waits for them.
 
         Args:
             requests: any iterable, e.g. a generator.
@@ -205,7 +208,8 @@ class ParallelLLMManager(RequestRuns):
                 balancing. This keeps a prompt cache warm in the first region.
             stop: when another thread sets it, the run ends early: no further request is read, and no request
                 waits for quota. A request that would have to wait is yielded with `success=False` and a
-                `QuotaExceededError`. The event is also set when the caller closes the iterator early. A
+                `QuotaExceededError`, and one that waits for the prompt cache with a
+                `RequestNotStartedError`. The event is also set when the caller closes the iterator early. A
                 caller that passes it is expected to repeat requests later. So with `on_throttle` "wait", a
                 request whose model has no quota in time, or no daily quota, is yielded too, and not sent to
                 another model.
@@ -224,11 +228,18 @@ class ParallelLLMManager(RequestRuns):
             stop=stop,
             before_attempt=before_attempt,
         )
-        jobs = (Job(request, run) for request in requests)
-        completed = self._executor.completed(
-            jobs, deadline=run.deadline, stop=run.stop, abandoned=run.cancelled
-        )
-        return ((job.request, response) for job, response in completed)
+
+        def responses() -> Iterator[tuple[BedrockConverseRequest, BedrockResponse]]:
+            jobs = self._start_order(requests, run)
+            completed = self._executor.completed(
+                jobs, deadline=run.deadline, stop=run.stop, abandoned=run.cancelled
+            )
+            for job, response in completed:
+                yield job.request, response
+            for job in jobs.waiting:
+                yield job.request, not_started()
+
+        return responses()
 
     def seconds_without_quota(self) -> float:
         """Return for how many seconds requests have waited for quota while no call was admitted.

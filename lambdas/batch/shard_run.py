@@ -20,7 +20,13 @@ from lambdas.shared.settings import batch_settings
 from lambdas.usage.budget_exceeded import BudgetExceeded
 from lambdas.usage.shard_spending import NotReserved
 from lambdas.usage.transaction import UsageTableUnavailable
-from llmmanager import BedrockConverseRequest, BedrockResponse, Deadline, StructuredOutputError
+from llmmanager import (
+    BedrockConverseRequest,
+    BedrockResponse,
+    Deadline,
+    RequestNotStartedError,
+    StructuredOutputError,
+)
 from llmmanager.batch_files.quota_shortage import Shortage, is_final, shortage_of
 from llmmanager.batch_files.record_retries import RECORD_SECONDS
 
@@ -170,7 +176,7 @@ class ShardRun:
         """
         if response.success or _was_answered(response):
             return False
-        if isinstance(response.error, UsageTableUnavailable | NotReserved):
+        if isinstance(response.error, UsageTableUnavailable | NotReserved | RequestNotStartedError):
             return True
         is_decided = isinstance(response.error, BudgetExceeded) or is_final(response)
         return self._start_until.remaining() <= 0 and not (is_decided or _used_its_full_time(response))

@@ -13,6 +13,7 @@ from llmmanager.batch_run.input_records import BatchInputFile
 from llmmanager.batch_run.journal import Journal
 from llmmanager.batch_run.run_progress import RunProgress
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import AuthenticationError
+from llmmanager.bedrock.exceptions.parallel_exceptions import RequestNotStartedError
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.deadline import Deadline
 from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
@@ -145,7 +146,9 @@ class BatchRun:
         self._all_started = True
 
     def _is_interrupted(self, response: BedrockResponse) -> bool:
-        """Whether a request may have failed only because the time was over."""
+        """Whether a request may have failed only because the run was over."""
+        if isinstance(response.error, RequestNotStartedError):
+            return True
         return not response.success and self.deadline.remaining() <= 0 and not is_final(response)
 
     def _postpone(self, request: BedrockConverseRequest, response: BedrockResponse) -> None:

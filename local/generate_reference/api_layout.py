@@ -198,6 +198,7 @@ SECTIONS: Final = (
             Entry("RequestIdCollisionError"),
             Entry("RegionDistributionError"),
             Entry("ParallelExecutionError"),
+            Entry("RequestNotStartedError"),
         ),
         "[Errors](guides/errors.md) describes when each exception is raised, and which to catch.",
     ),

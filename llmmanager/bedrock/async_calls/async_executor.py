@@ -12,6 +12,7 @@ from typing import TypeVar
 from llmmanager.bedrock.async_calls.call_threads import CallThreads
 from llmmanager.bedrock.async_calls.thread_call import END_SECONDS, CallOutcome
 from llmmanager.bedrock.models.deadline import Cancellation, Deadline
+from llmmanager.bedrock.parallel.item_source import ItemSource
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -20,7 +21,7 @@ R = TypeVar("R")
 async def completed(
     threads: CallThreads,
     work: Callable[[T], R],
-    items: Iterable[T],
+    items: Iterable[T] | ItemSource[T, R],
     *,
     max_concurrent: int,
     deadline: Deadline,
@@ -35,8 +36,11 @@ async def completed(
     """
     loop, context = asyncio.get_running_loop(), copy_context()
     done: asyncio.Queue[tuple[T, CallOutcome[R]]] = asyncio.Queue()
-    source = iter(items)
+    source = items if isinstance(items, ItemSource) else ItemSource[T, R](items)
     running = 0
+
+    def may_start() -> bool:
+        return running < max_concurrent and deadline.remaining() > 0 and not stop.is_set()
 
     def start(item: T) -> None:
         def run() -> None:
@@ -48,18 +52,24 @@ async def completed(
 
     try:
         while True:
-            while running < max_concurrent and deadline.remaining() > 0 and not stop.is_set():
-                try:
-                    item = next(source)
-                except StopIteration:
+            while may_start():
+                item = source.take()
+                if item is None:
                     break
                 start(item)
                 running += 1
             if not running:
                 return
-            item, outcome = await done.get()
+            wait = source.seconds_until_next() if may_start() else None
+            try:
+                async with asyncio.timeout(wait):
+                    item, outcome = await done.get()
+            except TimeoutError:
+                continue
             running -= 1
-            yield item, outcome.get()
+            result = outcome.get()
+            source.ended(item, result)
+            yield item, result
     finally:
         if running:
             stop.set()

@@ -58,6 +58,12 @@ class ParallelExecutionError(ParallelProcessingError):
         return 1.0 - self.get_failure_rate() if self.total_requests else 0.0
 
 
+class RequestNotStartedError(ParallelProcessingError):
+    """A run ended before the request was sent. The request was waiting for the answer to another one that
+    writes a prompt prefix to the cache.
+    """
+
+
 class ParallelConfigurationError(ParallelProcessingError):
     """A parallel setting or the list of requests is invalid.
 

@@ -145,6 +145,8 @@ class ParallelProcessingConfig:
         failure_threshold: share of failed requests (0.0 to 1.0) above which STOP_ON_THRESHOLD stops.
         load_balancing_strategy: how the first region of each request is chosen.
         enable_request_prioritization: whether requests start in the order of their `priority`.
+        cache_warm_up: whether requests that share a cached prompt prefix start when the first of them is
+            answered, so that they read the cache. They wait for at most 10 seconds.
 
     Raises:
         ParallelConfigurationError: a value is invalid.
@@ -156,6 +158,7 @@ class ParallelProcessingConfig:
     failure_threshold: float = 0.5
     load_balancing_strategy: LoadBalancingStrategy = LoadBalancingStrategy.ROUND_ROBIN
     enable_request_prioritization: bool = False
+    cache_warm_up: bool = True
 
     def __post_init__(self) -> None:
         self._require(
@@ -174,11 +177,8 @@ class ParallelProcessingConfig:
             ("load_balancing_strategy", LoadBalancingStrategy),
         ):
             self._require(name, f"a {kind.__name__}", isinstance(getattr(self, name), kind))
-        self._require(
-            "enable_request_prioritization",
-            "True or False",
-            isinstance(self.enable_request_prioritization, bool),
-        )
+        for name in ("enable_request_prioritization", "cache_warm_up"):
+            self._require(name, "True or False", isinstance(getattr(self, name), bool))
 
     def _require(self, name: str, accepted: str, valid: bool) -> None:
         if not valid:

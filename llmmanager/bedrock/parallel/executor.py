@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 from llmmanager.bedrock.forks import after_fork
 from llmmanager.bedrock.models.deadline import NEVER, Deadline
+from llmmanager.bedrock.parallel.item_source import ItemSource
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -36,7 +37,7 @@ class Executor(Generic[T, R]):
 
     def completed(
         self,
-        items: Iterable[T],
+        items: Iterable[T] | ItemSource[T, R],
         *,
         deadline: Deadline = NEVER,
         stop: threading.Event | None = None,
@@ -44,22 +45,24 @@ class Executor(Generic[T, R]):
     ) -> Iterator[tuple[T, R]]:
         """Return an iterator over pairs of item and result, in order of completion.
 
-        At most `max_concurrent` items are read ahead of the returned results. No item is read after
-        `deadline` or after `stop` is set. If the caller closes the iterator or an exception interrupts it,
-        `stop` and `abandoned` are set, no further item starts, and the iterator waits for the running items.
+        At most `max_concurrent` items are read ahead of the returned results, and those that wait in an
+        `ItemSource`. No item starts after `deadline` or after `stop` is set. If the caller closes the
+        iterator or an exception interrupts it, `stop` and `abandoned` are set, no further item starts, and
+        the iterator waits for the running items.
         """
         done: queue.SimpleQueue[tuple[T, Future[R]]] = queue.SimpleQueue()
-        source = iter(items)
+        source = items if isinstance(items, ItemSource) else ItemSource[T, R](items)
         running = 0
+
+        def may_start(running: int) -> bool:
+            is_stopped = stop is not None and stop.is_set()
+            return running < self._max_concurrent and deadline.remaining() > 0 and not is_stopped
 
         def start_more() -> int:
             started = 0
-            while running + started < self._max_concurrent and deadline.remaining() > 0:
-                if stop is not None and stop.is_set():
-                    break
-                try:
-                    item = next(source)
-                except StopIteration:
+            while may_start(running + started):
+                item = source.take()
+                if item is None:
                     break
                 future = self._submit(item)
                 future.add_done_callback(lambda finished, item=item: done.put((item, finished)))  # type: ignore[misc]
@@ -69,9 +72,16 @@ class Executor(Generic[T, R]):
         try:
             running += start_more()
             while running:
-                item, future = done.get()
+                wait = source.seconds_until_next() if may_start(running) else None
+                try:
+                    item, future = done.get(timeout=wait)
+                except queue.Empty:
+                    running += start_more()
+                    continue
                 running -= 1
-                yield item, future.result()
+                result = future.result()
+                source.ended(item, result)
+                yield item, result
                 running += start_more()
         finally:
             if running and stop is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from llmmanager.bedrock.forks import after_fork, new_lock
@@ -31,13 +31,20 @@ class LoadBalancer:
         self._assigned = 0
 
     @contextmanager
-    def assigned(self, count: int, *, balanced: bool = True) -> Iterator[list[str]]:
+    def assigned(
+        self, count: int, *, balanced: bool = True, preferred: Collection[str] = ()
+    ) -> Iterator[list[str]]:
         """Yield `count` regions for one request. The request counts as in flight in the first region.
 
-        With `balanced=False` the regions are in the configured order.
+        Args:
+            balanced: False for the configured order.
+            preferred: the regions that come first.
         """
         with self._lock:
-            regions = (self._choose() if balanced else self._regions)[:count]
+            regions = self._choose() if balanced else self._regions
+            if preferred:
+                regions = sorted(regions, key=lambda region: region not in preferred)
+            regions = regions[:count]
             self._assigned += 1
             self._in_flight[regions[0]] += 1
         try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
+from typing import Any
 
 from llmmanager.bedrock.exceptions.parallel_exceptions import (
     ParallelConfigurationError,
@@ -88,3 +90,21 @@ def failed_requests(
         for key, response in failed.items()
         if selected is None or selected(key, response)
     ]
+
+
+def may_cache(request: BedrockConverseRequest) -> bool:
+    """Whether a request, which may be invalid, asks for cache points or has some."""
+    if not isinstance(request, BedrockConverseRequest):
+        return False
+    if request.prompt_cache is not None:
+        return True
+    tools = request.tool_config.get("tools") if isinstance(request.tool_config, Mapping) else None
+    contents = [
+        message.get("content") for message in _items(request.messages) if isinstance(message, Mapping)
+    ]
+    blocks = chain.from_iterable(map(_items, [tools, request.system, *contents]))
+    return any(isinstance(block, Mapping) and "cachePoint" in block for block in blocks)
+
+
+def _items(value: object) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else ()

@@ -13,6 +13,7 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import LLMManagerError
 from llmmanager.bedrock.exceptions.parallel_exceptions import (
     ParallelConfigurationError,
     ParallelExecutionError,
+    RequestNotStartedError,
 )
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.call_parameters import check_options
@@ -30,12 +31,16 @@ from llmmanager.bedrock.parallel.request_checks import (
     DEFAULT_TARGET_REGIONS,
     check_region_count,
     check_requests,
+    may_cache,
 )
 from llmmanager.bedrock.parallel.run_results import summarize
+from llmmanager.bedrock.parallel.start_order import StartOrder
+from llmmanager.bedrock.parallel.warm_prefixes import WarmPrefixes
 from llmmanager.bedrock.routing.quota_pacing import QuotaPatience
 
 if TYPE_CHECKING:
     from llmmanager.bedrock.models.attempt_guard import AttemptGuard
+    from llmmanager.bedrock.tokens.cache_prefixes import CachedPrefix
     from llmmanager.llm_manager import LLMManager
 
 
@@ -63,17 +68,22 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class Job:
-    """One request of a run."""
+    """One request of a run.
+
+    Attributes:
+        prefixes: the prompt prefixes that its first model caches, shortest first.
+    """
 
     request: BedrockConverseRequest
     run: RunSettings
+    prefixes: tuple[CachedPrefix, ...] = ()
 
 
 class CollectedRun:
     """A run whose responses are collected, until a STOP strategy ends it.
 
     Attributes:
-        jobs: the requests in the order in which they are sent.
+        ordered: the requests in the order in which they are sent.
         settings: what they share.
     """
 
@@ -83,7 +93,7 @@ class CollectedRun:
         ordered = requests
         if config.enable_request_prioritization:
             ordered = sorted(requests, key=lambda request: request.priority)
-        self.jobs = [Job(request, run) for request in ordered]
+        self.ordered = ordered
         self.settings = run
         self._requests = requests
         self._config = config
@@ -130,6 +140,7 @@ class RequestRuns:
     _manager: LLMManager
     _regions: list[str]
     _balancer: LoadBalancer
+    _warm_prefixes: WarmPrefixes
 
     async def aconverse_parallel(
         self,
@@ -153,7 +164,9 @@ class RequestRuns:
             before_attempt=before_attempt,
         )
         async with aclosing(
-            self._acompleted(run.jobs, run.settings, stop=run.settings.cancelled)
+            self._acompleted(
+                self._start_order(run.ordered, run.settings), run.settings, stop=run.settings.cancelled
+            )
         ) as completed:
             async for job, response in completed:
                 run.add(job, response)
@@ -186,17 +199,19 @@ class RequestRuns:
         )
 
         async def responses() -> AsyncIterator[tuple[BedrockConverseRequest, BedrockResponse]]:
-            jobs = (Job(request, run) for request in requests)
+            jobs = self._start_order(requests, run)
             async with aclosing(
                 self._acompleted(jobs, run, stop=run.stop or run.cancelled, deadline=run.deadline)
             ) as completed:
                 async for job, response in completed:
                     yield job.request, response
+            for job in jobs.waiting:
+                yield job.request, not_started()
 
         return responses()
 
     def _acompleted(
-        self, jobs: Iterable[Job], run: RunSettings, *, stop: threading.Event, deadline: Deadline = NEVER
+        self, jobs: StartOrder[Job], run: RunSettings, *, stop: threading.Event, deadline: Deadline = NEVER
     ) -> AsyncGenerator[tuple[Job, BedrockResponse], None]:
         from llmmanager.bedrock.async_calls.async_executor import completed
 
@@ -260,12 +275,33 @@ class RequestRuns:
             repeated=stop is not None,
         )
 
+    def _start_order(self, requests: Iterable[BedrockConverseRequest], run: RunSettings) -> StartOrder[Job]:
+        jobs = (Job(request, run, self._prefixes(request)) for request in requests)
+        return StartOrder(jobs, self._warm_prefixes, max_waiting=self._config.max_concurrent_requests)
+
+    def _prefixes(self, request: BedrockConverseRequest) -> tuple[CachedPrefix, ...]:
+        """Return the prompt prefixes that the first model of a request caches."""
+        if not self._config.cache_warm_up or not may_cache(request):
+            return ()
+        # Imported here, since many runs do not cache prompts.
+        from llmmanager.bedrock.tokens.cache_prefixes import cached_prefixes
+
+        try:
+            valid = self._manager._valid_request(request)
+        except LLMManagerError:
+            return ()  # the call reports it
+        models = (group[0].model_id for group in self._manager._targets.groups())
+        model_id = next((name for name in models if name not in valid.skipped_models), "")
+        return cached_prefixes(valid.fields, model_id, auto=valid.prompt_cache)
+
     def _answer(self, job: Job) -> BedrockResponse:
         """Send one request and return its response, also when it fails."""
         run = job.run
         limit = Deadline.after(self._config.request_timeout_seconds).earlier(run.deadline)
         started = time.monotonic()
-        chosen = self._balancer.assigned(run.regions, balanced=not run.keep_region_order)
+        balanced = not run.keep_region_order
+        warm = self._warm_prefixes.regions(job.prefixes) if job.prefixes and balanced else ()
+        chosen = self._balancer.assigned(run.regions, balanced=balanced, preferred=warm)
         with run.in_flight.count(), chosen as regions:
             try:
                 return self._manager._send(
@@ -293,3 +329,9 @@ class RequestRuns:
             stop=job.run.stop,
             repeated=job.run.repeated,
         )
+
+
+def not_started() -> BedrockResponse:
+    """Return the response of a request that was read, and did not start because the run ended."""
+    error = RequestNotStartedError("the run ended while the request waited for the prompt cache")
+    return BedrockResponse(success=False, error=error)

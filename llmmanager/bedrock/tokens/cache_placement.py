@@ -22,6 +22,8 @@ from llmmanager.bedrock.tokens.typical_tokens import typical_tokens
 Request = Mapping[str, Any]
 
 MAX_CACHE_POINTS = 4
+PARTS = ("tools", "system", "messages")
+"""The parts of a prompt in the order in which they are cached."""
 _HISTORY_POINTS = 2
 _POINT = {"cachePoint": {"type": "default"}}
 # These models reject cache points in tools, and in messages with tool blocks.
@@ -46,7 +48,7 @@ def with_cache_points(request: Request, model_id: str) -> Request:
     minimum = min_cached_tokens(model_id)
     if minimum is None:
         return request
-    given = {part: list(_points(request, part)) for part in ("tools", "system", "messages")}
+    given = {part: list(_points(request, part)) for part in PARTS}
     room = MAX_CACHE_POINTS - sum(map(len, given.values()))
     beside_tools = not model_id.startswith(_NOT_BESIDE_TOOLS)
     tools, system = _tools(request), request.get("system") or ()
@@ -69,8 +71,8 @@ def with_cache_points(request: Request, model_id: str) -> Request:
 def tokens_before_last_point(request: Request) -> float | None:
     """Return the typical number of tokens before the last cache point; None without a cache point."""
     total, found = 0.0, None
-    for part in ("tools", "system", "messages"):
-        for block in _blocks(request, part):
+    for part in PARTS:
+        for block in blocks_of(request, part):
             if "cachePoint" in block:
                 found = total
             else:
@@ -109,8 +111,8 @@ def _tools(request: Request) -> Sequence[Mapping[str, Any]]:
     return (request.get("toolConfig") or {}).get("tools") or ()
 
 
-def _blocks(request: Request, part: str) -> Iterator[Mapping[str, Any]]:
-    """Yield the blocks of a part: "tools", "system" or "messages"."""
+def blocks_of(request: Request, part: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the blocks of one of `PARTS`."""
     if part == "tools":
         yield from _tools(request)
     elif part == "system":
@@ -121,7 +123,7 @@ def _blocks(request: Request, part: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _points(request: Request, part: str) -> Iterator[Mapping[str, Any]]:
-    return (block["cachePoint"] for block in _blocks(request, part) if "cachePoint" in block)
+    return (block["cachePoint"] for block in blocks_of(request, part) if "cachePoint" in block)
 
 
 def _lasts_an_hour(points: Sequence[Mapping[str, Any]]) -> bool:

@@ -11,10 +11,11 @@ from collections import Counter
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.batch import parts, worker
+from lambdas.batch import parts, shard_run, worker
 from lambdas.batch.parts import PartWriter
 from lambdas.batch.storage import BatchStorage
 from lambdas.batch.worker import NoProgress, TimeBudget
+from lambdas.batch.worker_watch import WorkerWatch
 from lambdas.shared import shared_cooldowns
 from llmmanager import Deadline
 from llmmanager.bedrock.transport import converse_api
@@ -124,6 +125,34 @@ def test_an_invocation_without_progress_raises(machine, deployed, shard, end):
         worker.run_shard(shard, budget(start=-1, end=end))
 
     assert not deployed.calls
+
+
+def test_records_that_wait_for_the_prompt_cache_are_left_to_the_next_invocation(
+    machine, deployed, records, answer_with, monkeypatch
+):
+    watches = []
+
+    class RecordedWatch(WorkerWatch):
+        def __init__(self, **arguments):
+            super().__init__(**arguments)
+            watches.append(self)
+
+    def after_the_stop(_call):
+        wait_until(watches[0].stop.is_set)
+
+    monkeypatch.setattr(shard_run, "WorkerWatch", RecordedWatch)
+    answer_with(after_the_stop)
+    cached = records(20)
+    for record in cached:
+        record["modelInput"] |= {"system": [{"text": "The rules. " * 1000}], "promptCache": "auto"}
+    (item,) = machine.plan({"requests": cached, "regions": ["us-east-1"]})
+    first_call = DeadlineWhen(lambda: deployed.calls)
+
+    outcome = worker.run_shard(item, TimeBudget(start_until=first_call, end=Deadline.after(ENOUGH)))
+
+    assert (outcome["done"], outcome["answered"], len(deployed.calls)) == (False, 1, 1)
+    assert machine.run_shard(item)["answered"] == 20
+    assert set(calls_by_prompt(deployed).values()) == {1}
 
 
 def test_a_failed_record_is_not_run_again_by_the_next_invocation(machine, deployed, shard):
