@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from io import BytesIO
 from itertools import islice
 from typing import Any
 
+from lambdas.batch.managed.job_files import read_jobs, summary_of_jobs
 from lambdas.batch.options import payer_members
 from lambdas.batch.over_budget import is_over_budget
 from lambdas.batch.storage import BatchStorage, ResultPart
@@ -75,6 +76,8 @@ def collect(storage: BatchStorage) -> dict[str, Any]:
         "overBudget": over_budget,
         "report": BatchObject.REPORT,
     }
+    if jobs := read_jobs(storage):
+        summary["jobs"] = summary_of_jobs(jobs)
     for line in islice(storage.rejected(), MAX_REJECTED if plan.rejected else 0):
         totals.figures.add_rejected(line)
     storage.put_report(report_page(summary, totals.figures))
@@ -111,15 +114,17 @@ def _shard_results(
         totals: gets the cost of other results of a record, which were paid for as well.
     """
     earlier = defaultdict(list)
+    is_copy = _CopyCheck()
     for run in reader.results([part for part in parts if not part.answered and not part.failed]):
-        earlier[run["recordId"]].append(run)
+        if not is_copy(run):
+            earlier[run["recordId"]].append(run)
     missing = {record["recordId"] for record in _lines(shard)}
     for status, with_status in (
         (ANSWERED, [part for part in parts if part.answered]),
         (FAILED, [part for part in parts if part.failed]),
     ):
         for result in reader.results(with_status):
-            if result["status"] != status:
+            if result["status"] != status or is_copy(result):
                 continue
             if result["recordId"] in missing:
                 missing.remove(result["recordId"])
@@ -129,6 +134,27 @@ def _shard_results(
     for record in _lines(shard) if missing else ():
         if record["recordId"] in missing:
             yield with_earlier(missed_result(record, missed), earlier[record["recordId"]])
+
+
+class _CopyCheck:
+    """Finds copies of the answers of managed batch jobs, which are paid once.
+
+    If the import of a job stops before it records its progress, or two invocations import a job at the same
+    time, an answer can be in two parts.
+    """
+
+    def __init__(self) -> None:
+        self._seen: set[tuple[str, str]] = set()
+
+    def __call__(self, result: Mapping[str, Any]) -> bool:
+        """Whether this answer of a job was seen before."""
+        job = result.get("job")
+        if job is None:
+            return False
+        answer = result["recordId"], job
+        is_copy = answer in self._seen
+        self._seen.add(answer)
+        return is_copy
 
 
 def _in_order_of(shard: bytes, results: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:

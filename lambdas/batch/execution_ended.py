@@ -1,4 +1,4 @@
-"""Handle the end of a batch's execution: stop its workers, and publish the end on the event bus.
+"""Handle the end of a batch's execution: stop its workers and jobs, and publish the end on the event bus.
 
 Stopping an execution does not stop its Lambda functions. They read the stop reason that is written here.
 """
@@ -11,9 +11,9 @@ from typing import Any
 
 from lambdas.batch.execution import RUNNING, batch_id_of, describe, reason_of, status_of
 from lambdas.batch.runs import latest_run
-from lambdas.batch.s3_objects import ObjectMissing
+from lambdas.batch.s3_objects import ObjectMissing, list_keys
 from lambdas.batch.storage import COUNTS, BatchStorage
-from lambdas.contract import DetailType
+from lambdas.contract import BatchObject, DetailType
 from lambdas.shared import clients
 from lambdas.shared.event_bus import publish
 from lambdas.shared.function_log import logger
@@ -26,20 +26,30 @@ def handler(event: dict[str, Any], _context: object) -> None:
 
     Raises:
         NotPublished, ClientError: the event was not published. Lambda invokes the function again.
+        JobsNotStopped: a job was not stopped. Lambda invokes the function again.
     """
     ended = event["detail"]
     run = ended["name"]
     storage = BatchStorage(batch_settings().bucket, batch_id_of(_with_input(ended)))
     logger.append_keys(batch_id=storage.batch_id)
-    succeeded = status_of(ended) == "succeeded"
-    if not succeeded:
+    # A function can still run after a success, too: the one whose retry has finished the batch.
+    has_jobs = next(list_keys(storage.bucket, storage.key(BatchObject.JOB_ITEMS)), None) is not None
+    if status_of(ended) != "succeeded" or has_jobs:
         _stop_workers(storage, run)
-    if storage.has_end_event(run) or _runs_elsewhere(storage, ended):
-        return
+    try:
+        if has_jobs:
+            _stop_jobs(storage, run)
+    finally:
+        if not (storage.has_end_event(run) or _runs_elsewhere(storage, ended)):
+            _publish_end(storage, ended)
+
+
+def _publish_end(storage: BatchStorage, ended: Mapping[str, Any]) -> None:
+    succeeded = status_of(ended) == "succeeded"
     outcome = _summarized(storage) if succeeded else _interrupted(storage, ended)
-    detail = {"batchId": storage.batch_id, "execution": run, **outcome}
+    detail = {"batchId": storage.batch_id, "execution": ended["name"], **outcome}
     publish(DetailType.BATCH_FINISHED, json.dumps(detail))
-    storage.put_end_event(run, detail)
+    storage.put_end_event(ended["name"], detail)
     logger.info("batch finished", extra={"status": detail["status"]})
 
 
@@ -66,6 +76,16 @@ def _stop_workers(storage: BatchStorage, run: str) -> None:
     if storage.stop_reason(run) is None:
         message = "the batch's execution had ended before the record was started"
         storage.put_stop_reason(run, {"type": "ExecutionEnded", "code": None, "message": message})
+
+
+def _stop_jobs(storage: BatchStorage, run: str) -> None:
+    # Imported here, since few batches have jobs.
+    from lambdas.batch.managed.job_stop import stop_open_jobs
+
+    _, latest = latest_run(storage)
+    is_latest = latest is None or latest.execution == run
+    # A later execution continues with open jobs of earlier ones.
+    stop_open_jobs(storage, run=None if is_latest else run)
 
 
 def _summarized(storage: BatchStorage) -> dict[str, Any]:

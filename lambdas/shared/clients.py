@@ -56,6 +56,12 @@ def dynamodb_with_short_timeouts() -> Any:
 
 
 @cache
+def bedrock(region: str) -> Any:
+    """The client for managed batch jobs in a region."""
+    return _client("bedrock", _config(read_timeout=20), region=region)
+
+
+@cache
 def sqs(region: str | None = None) -> Any:
     """The SQS client of a region; by default of the function's own region."""
     return _client("sqs", _config(read_timeout=8), region=region)

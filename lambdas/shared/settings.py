@@ -37,6 +37,7 @@ __all__ = [
     "cors_origins",
     "event_bus",
     "event_settings",
+    "job_role_arn",
     "key_table",
     "log_payloads",
     "metrics_namespace",
@@ -140,6 +141,12 @@ def event_settings() -> EventSettings:
 def batch_state_machine_arn() -> str:
     """Return the ARN of the batch state machine."""
     return Variable(EnvironmentVariable.BATCH_STATE_MACHINE_ARN, _STATE_MACHINE_ARN).read()
+
+
+@cache
+def job_role_arn() -> str:
+    """Return the ARN of the role with which Bedrock reads and writes the files of batch jobs."""
+    return Variable(EnvironmentVariable.JOB_ROLE_ARN, text).read()
 
 
 @cache
