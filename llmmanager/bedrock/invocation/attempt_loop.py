@@ -80,7 +80,6 @@ class AttemptLoop(Generic[R]):
     ) -> None:
         config = resources.retry_config
         self.record = CallRecord([*resources.targets.warnings, *request.warnings])
-        self._streaming = operation == "ConverseStream"
         self._resources = resources
         self._features = FeatureFallback(
             resources.features,
@@ -99,6 +98,7 @@ class AttemptLoop(Generic[R]):
         self._pacing = CallPacing(
             resources.quotas,
             self._features.reserved_tokens,
+            self._features.call_form,
             longest_wait=resources.timeout if deadline.at == math.inf else math.inf,
             patience=patience,
         )
@@ -109,7 +109,6 @@ class AttemptLoop(Generic[R]):
             resources.cooldowns,
             deadline,
             content_left_out=self._features.content_left_out,
-            streaming=self._streaming,
             pacing=self._pacing,
         )
         self._credentials_renewed = False
@@ -238,7 +237,7 @@ class AttemptLoop(Generic[R]):
             target,
             has_other=self._route.can_postpone(target),
             time_left=self._deadline.remaining(),
-            streaming=self._streaming,
+            form=self._features.call_form(target),
             cancelled=self._cancelled,
         ) as turn:
             if not turn.may_call:
@@ -292,7 +291,7 @@ class AttemptLoop(Generic[R]):
         self._permit = permit
         self.record.add_success(target, start, answer=answer)
         self._log.attempt_succeeded(target, start)
-        self._resources.cooldowns.attempt_succeeded(target, streaming=self._streaming)
+        self._resources.cooldowns.attempt_succeeded(target, form=self._features.call_form(target))
         for region in self._rejecting_regions:
             self._resources.cooldowns.region_denied(region)
         self._features.answered(target.model_id)

@@ -15,8 +15,9 @@ from llmmanager.bedrock.invocation.feature_table import (
     public_name,
     without_features,
 )
-from llmmanager.bedrock.invocation.parameter_edits import schema_format
+from llmmanager.bedrock.invocation.parameter_edits import schema_format, service_tier
 from llmmanager.bedrock.invocation.quota_cost import reserved_tokens
+from llmmanager.bedrock.routing.keys import CallForm
 from llmmanager.bedrock.transport import converse_api
 
 # The name of a cache point in an encoded request. In a text, its quotes are escaped.
@@ -81,6 +82,11 @@ class FeatureFallback:
     def reserved_tokens(self, target: ModelAccess) -> int:
         """Return the tokens that Bedrock reserves for a call of the target."""
         return reserved_tokens(self.request(target.model_id), self.body(target.model_id), target.model_id)
+
+    def call_form(self, target: ModelAccess) -> CallForm:
+        """Return the form of a call of the target."""
+        tier = service_tier(self.request(target.model_id))
+        return CallForm(self._operation == "ConverseStream", tier)
 
     def left_out(self, model_id: str) -> tuple[str, ...]:
         """Return the names of the features removed from the model's request."""

@@ -148,6 +148,14 @@ FEATURES: Mapping[str, Feature] = {
         parameters.answer_tool_as_instruction,
         "sent as an instruction",
     ),
+    # The service tier, if it was added to make the request cheaper.
+    "service_tier/optional": Feature(
+        FeatureClass.FORM,
+        parameters.has_optional_tier,
+        parameters.drop_member("serviceTier"),
+        "sent in the default tier",
+        parameters.service_tier,
+    ),
     # Safety
     "guardrail": Feature(
         FeatureClass.SAFETY,
@@ -197,6 +205,12 @@ FEATURES: Mapping[str, Feature] = {
         lambda request: parameters.tool_choice(request) is not None,
         parameters.drop_tool_choice,
         condition=parameters.tool_choice,
+    ),
+    "service_tier": _tuning(
+        parameters.has_member("serviceTier"),
+        parameters.drop_member("serviceTier"),
+        "sent in the default tier",
+        parameters.service_tier,
     ),
     "cache_points": _tuning(content.has_cache_points, content.drop_cache_points),
     "cache_points_in_tools": _tuning(content.has_cache_points_in_tools, content.drop_cache_points_in_tools),

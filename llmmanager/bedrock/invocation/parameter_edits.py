@@ -53,6 +53,25 @@ class AnswerTool(dict[str, Any]):
         self.instruction = instruction
 
 
+class OptionalTier(dict[str, Any]):
+    """A `serviceTier` that the caller of the library did not ask for.
+
+    A model that does not offer it gets the request without it, even if feature fallback is disabled.
+    """
+
+
+def has_optional_tier(request: Request) -> bool:
+    """Whether the service tier of the request is an `OptionalTier`."""
+    return isinstance(request.get("serviceTier"), OptionalTier)
+
+
+def service_tier(request: Request) -> str:
+    """Return the service tier of the request; empty for the default one."""
+    tier = request.get("serviceTier")
+    name = tier.get("type") if isinstance(tier, Mapping) else None
+    return name if isinstance(name, str) and name != "default" else ""
+
+
 def schema_format(request: Request) -> SchemaFormat | None:
     """Return the request's format if it is a `SchemaFormat`, or None."""
     config = request.get("outputConfig")

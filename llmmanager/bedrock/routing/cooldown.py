@@ -12,7 +12,7 @@ from typing import Protocol
 
 from llmmanager.bedrock.forks import after_fork, new_lock
 from llmmanager.bedrock.routing.decision import Decision, ErrorScope, Kind, Next
-from llmmanager.bedrock.routing.keys import ALL, Key, Target, key_of, keys_of
+from llmmanager.bedrock.routing.keys import ALL, DEFAULT_FORM, CallForm, Key, Target, key_of, keys_of
 from llmmanager.bedrock.routing.probing import PATIENCE_SECONDS, Probes, TargetTurn
 
 __all__ = ["CooldownStore", "Cooldowns", "Key"]
@@ -100,17 +100,17 @@ class Cooldowns:
         self._probes = Probes(clock, self.is_cooling, patience)
         after_fork(self, new_lock)
 
-    def attempt_failed(self, target: Target, decision: Decision, *, streaming: bool = False) -> None:
+    def attempt_failed(self, target: Target, decision: Decision, *, form: CallForm = DEFAULT_FORM) -> None:
         """Count a failed call for the part of the target that the decision is about."""
-        self.record_failure(key_of(target, decision.scope, streaming=streaming), decision)
-        self._probes.record_failure(target, decision, streaming=streaming)
+        self.record_failure(key_of(target, decision.scope, form=form), decision)
+        self._probes.record_failure(target, decision, form=form)
 
-    def attempt_succeeded(self, target: Target, *, streaming: bool = False) -> None:
+    def attempt_succeeded(self, target: Target, *, form: CallForm = DEFAULT_FORM) -> None:
         """Forget the failures of all parts that the call depended on."""
         if self.any():
-            for key in keys_of(target, streaming=streaming):
+            for key in keys_of(target, form=form):
                 self.succeeded(key)
-        self._probes.answered(target, streaming=streaming)
+        self._probes.answered(target, form=form)
 
     def region_denied(self, region: str) -> None:
         """Record a region that rejects credentials which are valid elsewhere: it is not enabled."""
@@ -122,40 +122,42 @@ class Cooldowns:
         *,
         has_other: bool,
         time_left: float,
-        streaming: bool = False,
+        form: CallForm = DEFAULT_FORM,
         cancelled: threading.Event | None = None,
     ) -> TargetTurn:
         """Wait until the target may be called, if necessary. See `Probes.turn`."""
         turn = self._probes.turn(
-            target, has_other=has_other, time_left=time_left, streaming=streaming, cancelled=cancelled
+            target, has_other=has_other, time_left=time_left, form=form, cancelled=cancelled
         )
         if turn.is_probe and self._store is not None and self._probes.is_model_denied(target.model_id):
             self.refresh(READ_BEFORE_PROBE_SECONDS)
-            if has_other and self.is_cooling(target, streaming=streaming):
+            if has_other and self.is_cooling(target, form=form):
                 with turn:
                     return TargetTurn.try_others_first(self._probes)
         return turn
 
-    def is_last_choice(self, target: Target, *, streaming: bool = False) -> bool:
+    def is_last_choice(self, target: Target, *, form: CallForm = DEFAULT_FORM) -> bool:
         """Whether the target is cooling down, or was denied and has not answered since."""
-        return self.is_cooling(target, streaming=streaming) or self._probes.is_denied(
-            target, streaming=streaming
-        )
+        return self.is_cooling(target, form=form) or self._probes.is_denied(target, form=form)
 
-    def is_cooling(self, target: Target, *, streaming: bool = False) -> bool:
+    def is_cooling(self, target: Target, *, form: CallForm = DEFAULT_FORM) -> bool:
         """Whether the target, or a part that its call depends on, is cooling down.
 
         Args:
-            streaming: whether the call would be ConverseStream.
+            form: the form of the call.
         """
-        return self.any() and any(self.cooling(key) for key in keys_of(target, streaming=streaming))
+        return self.any() and any(self.cooling(key) for key in keys_of(target, form=form))
 
     def is_failing(
-        self, target: Target, *, streaming: bool = False, except_for: Collection[Kind] = (Kind.THROTTLE,)
+        self,
+        target: Target,
+        *,
+        form: CallForm = DEFAULT_FORM,
+        except_for: Collection[Kind] = (Kind.THROTTLE,),
     ) -> bool:
         """Whether the target is cooling down in this process for a reason that is not in `except_for`."""
         now = self._clock()
-        found = (self._states.get(key) for key in keys_of(target, streaming=streaming))
+        found = (self._states.get(key) for key in keys_of(target, form=form))
         return any(
             state is not None and state.kind not in except_for and state.until > now for state in found
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from llmmanager.bedrock.models.llm_manager_structures import ACCESS_METHODS
@@ -12,10 +13,26 @@ ALL = "*"
 Key = tuple[str, str]
 """A pair of a model and a region.
 
-The first is a model id, `invoked id|access method` for one access method of a model (`…|stream` for its
-streams, which need another permission), or "*" for every model. The second is a region,
-or "*" for all regions.
+The first is a model id (`model id|service tier` in another tier than the default one, which has its own
+capacity), `invoked id|access method` for one access method of a model (`…|stream` for its streams, which need
+another permission), or "*" for every model. The second is a region, or "*" for all regions.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class CallForm:
+    """The form in which a call uses a target.
+
+    Attributes:
+        streaming: whether the call is ConverseStream.
+        tier: the service tier; empty for the default one.
+    """
+
+    streaming: bool = False
+    tier: str = ""
+
+
+DEFAULT_FORM = CallForm()
 
 
 class Target(Protocol):
@@ -51,26 +68,31 @@ def narrowed_scope(scope: ErrorScope, target: Target) -> ErrorScope:
     return scope
 
 
-def key_of(target: Target, scope: ErrorScope, *, streaming: bool = False) -> Key:
+def key_of(target: Target, scope: ErrorScope, *, form: CallForm = DEFAULT_FORM) -> Key:
     """Return the key of the target's part that a decision of this scope is about."""
     match narrowed_scope(scope, target):
         case ErrorScope.ACCESS_METHOD:
-            return _access(target, streaming=streaming), target.region
+            return _access(target, form), target.region
         case ErrorScope.ACCESS_METHOD_EVERYWHERE:
-            return _access(target, streaming=streaming), ALL
+            return _access(target, form), ALL
         case ErrorScope.REGION:
             return ALL, target.region
         case ErrorScope.MODEL:
             return target.model_id, ALL
-    return target.model_id, target.region
+    return _model(target, form), target.region
 
 
-def keys_of(target: Target, *, streaming: bool = False) -> tuple[Key, ...]:
+def keys_of(target: Target, *, form: CallForm = DEFAULT_FORM) -> tuple[Key, ...]:
     """Return the keys of all parts that a call of the target depends on."""
-    access = _access(target, streaming=streaming)
+    access = _access(target, form)
     model, region = target.model_id, target.region
-    return (access, region), (access, ALL), (model, region), (ALL, region), (model, ALL)
+    in_region = _model(target, form), region
+    return (access, region), (access, ALL), in_region, (ALL, region), (model, ALL)
 
 
-def _access(target: Target, *, streaming: bool) -> str:
-    return f"{target.invoke_id}|{target.access_method}{'|stream' if streaming else ''}"
+def _model(target: Target, form: CallForm) -> str:
+    return f"{target.model_id}|{form.tier}" if form.tier else target.model_id
+
+
+def _access(target: Target, form: CallForm) -> str:
+    return f"{target.invoke_id}|{target.access_method}{'|stream' if form.streaming else ''}"

@@ -10,7 +10,7 @@ from types import TracebackType
 from llmmanager.bedrock.forks import after_fork
 from llmmanager.bedrock.models.deadline import Cancellation, waking
 from llmmanager.bedrock.routing.decision import Decision, Kind
-from llmmanager.bedrock.routing.keys import Key, Target, key_of, keys_of
+from llmmanager.bedrock.routing.keys import DEFAULT_FORM, CallForm, Key, Target, key_of, keys_of
 
 PATIENCE_SECONDS = 0.2
 # Maximum wait as a share of the time that a call has left.
@@ -65,9 +65,9 @@ class Probes:
         self._lock = threading.Lock()
         self._running: dict[Key, _Probe] = {}
 
-    def is_denied(self, target: Target, *, streaming: bool = False) -> bool:
+    def is_denied(self, target: Target, *, form: CallForm = DEFAULT_FORM) -> bool:
         """Whether the target was denied and has not answered since."""
-        return bool(self._denied) and any(key in self._denied for key in keys_of(target, streaming=streaming))
+        return bool(self._denied) and any(key in self._denied for key in keys_of(target, form=form))
 
     def is_model_denied(self, model_id: str) -> bool:
         """Whether the model was denied anywhere and has not answered there since."""
@@ -76,26 +76,26 @@ class Probes:
         with self._lock:
             return model_id in self._denied.values()
 
-    def answered(self, target: Target, *, streaming: bool = False) -> None:
+    def answered(self, target: Target, *, form: CallForm = DEFAULT_FORM) -> None:
         """Record an answer: the access to the model is certain, and waiting calls continue."""
         if target.model_id in self._accessible and not self._denied:
             return
         with self._lock:
             self._accessible.add(target.model_id)
-            for key in keys_of(target, streaming=streaming):
+            for key in keys_of(target, form=form):
                 self._denied.pop(key, None)
             for probe in self._running.values():
                 if probe.target.model_id == target.model_id and not self.is_denied(probe.target):
                     probe.ended.set()
 
-    def record_failure(self, target: Target, decision: Decision, *, streaming: bool = False) -> None:
+    def record_failure(self, target: Target, decision: Decision, *, form: CallForm = DEFAULT_FORM) -> None:
         """Record a failed call. A throttle proves access; a denial makes it uncertain."""
         if decision.kind in _ACCESSIBLE:
-            self.answered(target, streaming=streaming)
+            self.answered(target, form=form)
         elif decision.kind in _DENIALS:
             with self._lock:
                 self._accessible.discard(target.model_id)
-                key = key_of(target, decision.scope, streaming=streaming)
+                key = key_of(target, decision.scope, form=form)
                 self._denied[key] = target.model_id
 
     def turn(
@@ -104,7 +104,7 @@ class Probes:
         *,
         has_other: bool,
         time_left: float,
-        streaming: bool = False,
+        form: CallForm = DEFAULT_FORM,
         cancelled: threading.Event | None = None,
     ) -> TargetTurn:
         """Wait until the target may be called, if necessary.
@@ -112,32 +112,32 @@ class Probes:
         Args:
             has_other: whether the call has another target to try first.
             time_left: seconds that the call has left.
-            streaming: whether the call is ConverseStream.
+            form: the form of the call.
             cancelled: ends the wait.
 
         Returns:
             A context manager for the call. On exit, the outcome of the call is recorded.
         """
-        if target.model_id in self._accessible and not self.is_denied(target, streaming=streaming):
+        if target.model_id in self._accessible and not self.is_denied(target, form=form):
             return self._no_wait
         until = self._clock() + min(self._patience, time_left * _SHARE_OF_TIME_LEFT)
         while True:
-            if has_other and self._is_avoided(target, streaming=streaming):
+            if has_other and self._is_avoided(target, form=form):
                 return TargetTurn.try_others_first(self)
-            running = self._start(target, streaming=streaming)
+            running = self._start(target, form=form)
             if isinstance(running, TargetTurn):
                 # Another probe may have ended with a denial since the check above.
-                if running.is_probe and has_other and self._is_avoided(target, streaming=streaming):
+                if running.is_probe and has_other and self._is_avoided(target, form=form):
                     with running:
                         return TargetTurn.try_others_first(self)
                 return running
-            if has_other and self.is_denied(target, streaming=streaming):
+            if has_other and self.is_denied(target, form=form):
                 return TargetTurn.try_others_first(self)
             seconds = min(until, running.started + self._patience) - self._clock()
             if seconds <= 0 or (cancelled is not None and cancelled.is_set()):
                 return self._no_wait
             running.wait(seconds, cancelled)
-            if has_other and self.is_denied(target, streaming=streaming):
+            if has_other and self.is_denied(target, form=form):
                 return TargetTurn.try_others_first(self)
 
     def end(self, probe: _Probe) -> None:
@@ -148,14 +148,14 @@ class Probes:
                 del self._running[key]
         probe.ended.set()
 
-    def _is_avoided(self, target: Target, *, streaming: bool) -> bool:
+    def _is_avoided(self, target: Target, *, form: CallForm) -> bool:
         """Whether the target was denied and is cooling down, so that other targets come first."""
-        return self.is_model_denied(target.model_id) and self._is_cooling(target, streaming=streaming)
+        return self.is_model_denied(target.model_id) and self._is_cooling(target, form=form)
 
-    def _start(self, target: Target, *, streaming: bool) -> _Probe | TargetTurn:
+    def _start(self, target: Target, *, form: CallForm) -> _Probe | TargetTurn:
         """Start a probe of the target, unless one is running or none is needed."""
         with self._lock:
-            if target.model_id in self._accessible and not self.is_denied(target, streaming=streaming):
+            if target.model_id in self._accessible and not self.is_denied(target, form=form):
                 return self._no_wait
             running = self._running.get(_probe_key(target))
             if running is not None:

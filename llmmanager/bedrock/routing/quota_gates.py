@@ -42,7 +42,7 @@ def shared_gate(key: Hashable) -> QuotaGate:
     """Return the gate of a quota; callers with an equal key get the same one.
 
     Args:
-        key: identifies the quota: account, region, model and access method.
+        key: identifies the quota: account, region, model, access method and service tier.
     """
     return _gates.gate(key)
 

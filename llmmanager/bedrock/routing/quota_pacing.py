@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from llmmanager.bedrock.routing.keys import Target
+from llmmanager.bedrock.routing.keys import DEFAULT_FORM, CallForm, Target
 from llmmanager.bedrock.routing.quota_gate import Permit, QuotaGate
 from llmmanager.bedrock.routing.quota_gates import shared_gate
 
@@ -68,6 +68,10 @@ def _no_tokens(_target: Target) -> int:
     return 0
 
 
+def _default_form(_target: Target) -> CallForm:
+    return DEFAULT_FORM
+
+
 @dataclass
 class ManagerQuotas:
     """The quota gates of a manager. Gates are shared with all managers of the same account.
@@ -87,13 +91,17 @@ class ManagerQuotas:
     _known: dict[Hashable, TargetQuota] = field(default_factory=dict)
     _revision: object = None
 
-    def gate(self, target: Target) -> QuotaGate:
-        """Return the gate of a target."""
+    def gate(self, target: Target, tier: str = "") -> QuotaGate:
+        """Return the gate of a target in a service tier; empty for the default one.
+
+        Bedrock throttles the flex tier first, so each tier has its own gate, and estimates of its own. A
+        known quota holds for each of them.
+        """
         revision = self.source.revision()
         if revision is not self._revision:
             self._revision = revision
             self._gates, self._known = {}, {}
-        key = (self.account, target.region, target.model_id, str(target.access_method))
+        key = (self.account, target.region, target.model_id, str(target.access_method), tier)
         quota = self._known.get(key)
         if quota is None:
             quota = self._known[key] = self.source.quota(target)
@@ -173,6 +181,7 @@ class CallPacing:
 
     Args:
         tokens: returns the tokens that Bedrock reserves for the call at a target.
+        form: returns the form of the call at a target.
         longest_wait: remaining seconds that the call may wait for quota, besides its deadline.
 
     Attributes:
@@ -182,6 +191,7 @@ class CallPacing:
 
     quotas: ManagerQuotas = field(default_factory=ManagerQuotas)
     tokens: Callable[[Any], int] = _no_tokens
+    form: Callable[[Any], CallForm] = _default_form
     longest_wait: float = math.inf
     patience: QuotaPatience = ONE_CALL
     clock: Callable[[], float] = time.monotonic
@@ -200,14 +210,14 @@ class CallPacing:
 
     def is_paced(self, target: Target) -> bool:
         """Whether a quota is known or estimated, so that its gate decides when the target is called again."""
-        return self.quotas.gate(target).has_limit
+        return self._gate(target).has_limit
 
     def expected_wait(self, target: Target) -> float:
         """Return the expected wait at the target in seconds; 0 if the call can be sent now.
 
         Infinite if the call reserves more than the target's known quota.
         """
-        gate = self.quotas.gate(target)
+        gate = self._gate(target)
         if not gate.is_active:
             return 0.0
         tokens = self.tokens(target)
@@ -227,7 +237,7 @@ class CallPacing:
             wait: the expected wait; with 0, the call does not wait.
             seconds: maximum wait.
         """
-        gate, tokens = self.quotas.gate(target), self.tokens(target)
+        gate, tokens = self._gate(target), self.tokens(target)
         if wait <= 0:
             return gate.try_enter(tokens, reserve=self.quotas.reserve)
         started = self.clock()
@@ -243,6 +253,9 @@ class CallPacing:
             )
         finally:
             self.longest_wait -= self.clock() - started
+
+    def _gate(self, target: Target) -> QuotaGate:
+        return self.quotas.gate(target, self.form(target).tier)
 
 
 def _part(amount: float | None, share: float) -> float | None:

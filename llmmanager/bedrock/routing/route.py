@@ -77,7 +77,6 @@ class Route(Generic[T]):
         groups: the targets of each model in each region, in order of preference.
         content_left_out: returns how many parts of the request's content a model would not get, by model
             id. Models with fewer come first.
-        streaming: whether the call is ConverseStream.
         pacing: how the call waits for quota. Targets without a wait come first, then the shortest wait.
         quota_wait: the shortest wait for quota in seconds, if the call ended because all waits were too long.
         is_oversized: whether the call ended because it exceeds the quota of every remaining target.
@@ -90,7 +89,6 @@ class Route(Generic[T]):
     rng: random.Random = _RNG
     clock: Callable[[], float] = time.monotonic
     content_left_out: Callable[[str], int] = lambda _model_id: 0
-    streaming: bool = False
     pacing: CallPacing = field(default_factory=CallPacing)
     transient_failures: int = 0
     ended_by: str = "every target failed"
@@ -216,7 +214,7 @@ class Route(Generic[T]):
     def record_failure(self, target: T, decision: Decision, next_: Next) -> None:
         """Handle a failed attempt. `next_` is what the caller tries next."""
         self._has_failed = True
-        self.cooldowns.attempt_failed(target, decision, streaming=self.streaming)
+        self.cooldowns.attempt_failed(target, decision, form=self.pacing.form(target))
         if decision.kind is Kind.QUOTA:
             self._out_of_quota.add(target.model_id)
         is_throttle = decision.quota is not None
@@ -274,7 +272,7 @@ class Route(Generic[T]):
         better = [
             other
             for other in group.targets
-            if other != target and not self.cooldowns.is_last_choice(other, streaming=self.streaming)
+            if other != target and not self.cooldowns.is_last_choice(other, form=self.pacing.form(other))
         ]
         if better:
             self._postponed.append(target)
@@ -357,11 +355,11 @@ class Route(Generic[T]):
         return not any(group.key[0] in self._out_of_quota for group in (*self._queue, *self._next_round))
 
     def _is_cooling(self, target: T) -> bool:
-        return self.cooldowns.is_cooling(target, streaming=self.streaming)
+        return self.cooldowns.is_cooling(target, form=self.pacing.form(target))
 
     def _is_failing(self, target: T) -> bool:
         waits = (Kind.THROTTLE, Kind.QUOTA) if self.pacing.patience.repeated else (Kind.THROTTLE,)
-        return self.cooldowns.is_failing(target, streaming=self.streaming, except_for=waits)
+        return self.cooldowns.is_failing(target, form=self.pacing.form(target), except_for=waits)
 
     def _remove_failed(self, group: _Group[T], target: T, decision: Decision, next_: Next) -> None:
         """Remove the targets that the decision is about."""
