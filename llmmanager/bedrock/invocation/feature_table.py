@@ -149,7 +149,7 @@ FEATURES: Mapping[str, Feature] = {
         "sent as an instruction",
     ),
     # The service tier, if it was added to make the request cheaper.
-    "service_tier/optional": Feature(
+    "optional_tier": Feature(
         FeatureClass.FORM,
         parameters.has_optional_tier,
         parameters.drop_member("serviceTier"),

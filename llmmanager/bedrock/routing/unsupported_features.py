@@ -65,8 +65,8 @@ UNSUPPORTED_FEATURE_RULES: tuple[Rule, ...] = (
     _rule("output_config.format", "output_schema/rejected"),
     _rule("outputconfig.textformat", "output_schema/rejected"),
     # Service tier
-    _rule("service tier", "service_tier/optional", "service_tier"),
-    _rule("servicetier", "service_tier/optional", "service_tier"),
+    _rule("service tier", "optional_tier", "service_tier"),
+    _rule("servicetier", "optional_tier", "service_tier"),
     # Tools
     _rule("doesn't support the strict", "strict_tools"),
     _rule("doesn't support the toolconfig…strict", "strict_tools"),

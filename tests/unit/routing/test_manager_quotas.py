@@ -32,6 +32,14 @@ class Source:
         return None
 
 
+def test_each_service_tier_has_its_own_gate():
+    quotas = ManagerQuotas("account", Source(TargetQuota(tokens=1_000)))
+
+    assert quotas.gate(Way(), "flex") is quotas.gate(Way(), "flex")
+    assert quotas.gate(Way(), "flex") is not quotas.gate(Way())
+    assert quotas.gate(Way(), "flex").has_limit
+
+
 def test_managers_with_different_shares_use_one_gate_while_the_quota_is_unknown():
     small, large = (ManagerQuotas("account", Source(TargetQuota()), share=share) for share in (0.1, 0.9))
 
