@@ -84,6 +84,7 @@ class Service:
             operation=operation,
             region=region or self._default_region,
             invoked_id=identifier,
+            service_tier=_service_tier(body) if request.path.startswith("/model/") else "",
             access_key_id=access_key_id,
             request_id=str(uuid.uuid4()),
             body=None if body is _UNREADABLE else body,
@@ -296,6 +297,12 @@ def _check_authorization(request: ServerRequest) -> None:
         raise ServiceError("MissingAuthenticationToken")
     if not (_CREDENTIAL.match(authorization) or authorization.startswith("Bearer ")):
         raise ServiceError("IncompleteSignature")
+
+
+def _service_tier(body: Any) -> str:
+    tier = body.get("serviceTier") if isinstance(body, Mapping) else None
+    kind = tier.get("type") if isinstance(tier, Mapping) else None
+    return kind if isinstance(kind, str) else ""
 
 
 def _parsed(body: bytes) -> Any:

@@ -151,7 +151,7 @@ class AttemptLoop(Generic[R]):
         if isinstance(error, DeadlineExceededError):
             decision = Decision(Next.GIVE_UP, Kind.TIMEOUT)
         else:
-            decision = self._decision(error)
+            decision = self._decision(target, error)
         next_ = decision.next
         if next_ in (Next.DROP_FEATURE, Next.OTHER_ACCESS_METHOD):
             next_ = Next.OTHER_REGION
@@ -231,7 +231,7 @@ class AttemptLoop(Generic[R]):
             self.record.add_response_to(error)
             raise
         except Exception as error:
-            self._failed(target, error, self._decision(error), start)
+            self._failed(target, error, self._decision(target, error), start)
             return None
         with self._resources.cooldowns.turn(
             target,
@@ -277,7 +277,7 @@ class AttemptLoop(Generic[R]):
             if self.is_interrupted:
                 permit.rejected()
                 raise self._interrupted(target, error, start) from error
-            decision = self._decision(error)
+            decision = self._decision(target, error)
             if decision.quota is not None:
                 permit.throttled(decision.quota, retry_after=decision.retry_after)
             elif tokens_of_failure(error, decision) is not None:
@@ -304,9 +304,10 @@ class AttemptLoop(Generic[R]):
             self._set_aside.remove(model_id)
             self._log.feature_dropped(step.target, self._features.left_out(model_id))
 
-    def _decision(self, error: Exception) -> Decision:
+    def _decision(self, target: ModelAccess, error: Exception) -> Decision:
         """Return the decision for an error. Raise the error if neither AWS nor the transport caused it."""
-        decision = classify(error, self._resources.retry_config.retryable_errors)
+        tier = self._features.call_form(target).tier
+        decision = classify(error, self._resources.retry_config.retryable_errors, tier=tier)
         if decision is None:
             raise error
         return decision

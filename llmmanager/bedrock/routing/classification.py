@@ -15,6 +15,8 @@ _TIMEOUT_STATUS = 408
 _THROTTLE_STATUS = 429
 _OPERATIONS = ("Converse", "ConverseStream")
 _STREAM_LOST = Decision(Next.SAME_TARGET, Kind.UNAVAILABLE)
+_FLEX = "flex"
+_FLEX_THROTTLED = Decision(Next.SAME_TARGET, Kind.THROTTLE, quota=QuotaUnit.TOKENS)
 _NO_CREDENTIALS = Decision(Next.GIVE_UP, Kind.CREDENTIALS)
 _SSL_ERROR = "SSLError"
 # Compared by name, because importing the ssl module would slow down the import of the library.
@@ -28,12 +30,16 @@ class StreamLostError(Exception):
     """A stream ended before its answer was complete."""
 
 
-def classify(error: Exception, extra_retryable: Iterable[str | type[BaseException]] = ()) -> Decision | None:
+def classify(
+    error: Exception, extra_retryable: Iterable[str | type[BaseException]] = (), *, tier: str = ""
+) -> Decision | None:
     """Return the decision for an error, or None if neither AWS nor the transport raised it.
 
     Args:
         extra_retryable: error codes, exception class names or classes that are transient for the caller
             (`RetryConfig.retryable_errors`); they take precedence over the table.
+        tier: the service tier of the call. Flex is served only when there is capacity, so a flex call that is
+            unavailable counts as throttled.
     """
     response = _service_response(error)
     code = _normalised(str(response["Error"].get("Code", ""))) if response else ""
@@ -43,7 +49,9 @@ def classify(error: Exception, extra_retryable: Iterable[str | type[BaseExceptio
         if isinstance(error, extra) if isinstance(extra, type) else extra == code or extra in names:
             return Decision(Next.SAME_TARGET, Kind.UNAVAILABLE, retry_after=retry_after)
     if response:
-        decision = replace(_service_decision(code, response), retry_after=retry_after)
+        throttled = tier == _FLEX and code == "ServiceUnavailableException"
+        found = _FLEX_THROTTLED if throttled else _service_decision(code, response)
+        decision = replace(found, retry_after=retry_after)
         return decision if _is_from_bedrock(error) else _from_credentials_service(decision)
     if isinstance(error, StreamLostError):
         return _STREAM_LOST

@@ -11,7 +11,7 @@ from llmmanager.testing import FakeBedrock, Fault
 
 EAST, WEST = "us-east-1", "us-west-2"
 FLEX, PRIORITY = {"type": "flex"}, {"type": "priority"}
-LITE, PRO = "amazon.nova-lite-v1:0", "amazon.nova-pro-v1:0"
+PRO, MINISTRAL = "amazon.nova-pro-v1:0", "mistral.ministral-3-8b-instruct"
 NO_TIER = "The provided service tier is not supported for this model."
 
 
@@ -89,11 +89,11 @@ def test_without_feature_fallback_another_model_answers_in_the_tier(
     no_flex: FakeBedrock, make_manager, ask
 ) -> None:
     no_fallback = {"enable_feature_fallback": False}
-    manager = make_manager(("Nova Pro", "Nova Lite"), regions=(EAST,), retry=no_fallback)
+    manager = make_manager(("Nova Pro", MINISTRAL), regions=(EAST,), retry=no_fallback)
 
     response = manager.converse(ask, service_tier=FLEX)
 
-    assert (response.model_used, response.get_service_tier()) == (LITE, FLEX)
+    assert (response.model_used, response.get_service_tier()) == (MINISTRAL, FLEX)
 
 
 def test_an_optional_tier_is_left_out_without_feature_fallback_and_is_no_disabled_feature(
