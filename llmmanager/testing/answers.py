@@ -38,6 +38,7 @@ class Answer:
         stop_reason: why the answer ended.
         stop_sequence: the stop sequence that ended it, or None.
         input_tokens, output_tokens: the billed tokens; None and 0 to have them estimated.
+        service_tier: the tier that serves and bills the answer; empty for the tier that the request asks for.
     """
 
     content: tuple[dict[str, Any], ...]
@@ -45,6 +46,7 @@ class Answer:
     stop_sequence: str | None = None
     input_tokens: int | None = None
     output_tokens: int = 0
+    service_tier: str = ""
 
 
 def compose(body: Mapping[str, Any], text: str | None = None) -> Answer:

@@ -168,5 +168,5 @@ def _bundled_model(model_id: str, offer: Mapping[str, Any], columns: Mapping[str
         streaming=offer["responseStreamingSupported"],
         customizations=tuple(offer["customizationsSupported"]),
         lifecycle=offer["model_lifecycle_status"],
-        **known,
+        **{"batch": False, "service_tiers": (), **known},
     )

@@ -18,6 +18,7 @@ _MAX_CACHE_POINTS = 4
 def check_model(model: FakeModel, body: Mapping[str, Any], *, streaming: bool) -> None:
     """Raise ServiceError if `model` does not support the request."""
     messages = body["messages"]
+    _check_service_tier(model, body)
     _check_features(model, body, streaming=streaming)
     _check_content(model, messages)
     _check_media(model, messages)
@@ -35,6 +36,14 @@ def malformed(path: str, problem: str) -> ServiceError:
 
 def _unsupported(field: str) -> ServiceError:
     return invalid(f"This model doesn't support the {field} field. Remove {field} and try again.")
+
+
+def _check_service_tier(model: FakeModel, body: Mapping[str, Any]) -> None:
+    tier = (body.get("serviceTier") or {}).get("type", "default")
+    if tier == "reserved":
+        raise invalid("Reservation not found.")
+    if tier != "default" and tier not in model.service_tiers:
+        raise invalid("The provided service tier is not supported for this model")
 
 
 def _check_features(model: FakeModel, body: Mapping[str, Any], *, streaming: bool) -> None:

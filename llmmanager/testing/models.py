@@ -17,6 +17,7 @@ _COLLECTIONS = (
     "customizations",
     "large_documents",
     "thinking",
+    "service_tiers",
 )
 
 
@@ -37,6 +38,7 @@ class FakeModel:
         streaming: whether it supports streams.
         token_counting: whether it supports CountTokens.
         batch: whether it supports batch jobs.
+        service_tiers: the supported service tiers besides "default": "flex", "priority".
         customizations: the supported kinds of customization, as in ListFoundationModels.
         lifecycle: "ACTIVE" or "LEGACY".
         eol: whether the model is at the end of its life, and no longer available.
@@ -75,6 +77,7 @@ class FakeModel:
     streaming: bool = True
     token_counting: bool = True
     batch: bool = True
+    service_tiers: Collection[str] = ("flex", "priority")
     customizations: Collection[str] = ()
     lifecycle: str = "ACTIVE"
     eol: bool = False

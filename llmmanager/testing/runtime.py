@@ -178,7 +178,8 @@ class Runtime:
             tokens = replace(tokens, output_tokens=min(tokens.output_tokens, output_tokens))
         used = tokens.input_tokens + tokens.cache_write_tokens + tokens.output_tokens * turn.burndown
         self._settle(call, turn.reservation, used)
-        bill = self._usage.bill(call, tokens)
+        tier = turn.answer.service_tier or call.service_tier
+        bill = self._usage.bill(replace(call, service_tier=tier), tokens)
         self._log.update(call, usage=tokens.usage)
         if lost:
             self._lose(call, bill)
@@ -326,6 +327,8 @@ def _reasoning_deltas(reasoning: Mapping[str, str]) -> Iterator[dict[str, str]]:
 def _echoed(body: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
     """Return the request fields that a response repeats, and the supported additional response field."""
     echoed = {name: body[name] for name in ("performanceConfig", "serviceTier") if body.get(name)}
+    if answer.service_tier:
+        echoed["serviceTier"] = {"type": answer.service_tier}
     if "/stop_sequence" in (body.get("additionalModelResponseFieldPaths") or []):
         echoed["additionalModelResponseFields"] = {"stop_sequence": answer.stop_sequence}
     return echoed

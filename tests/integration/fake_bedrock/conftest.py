@@ -51,6 +51,7 @@ def catalog() -> FakeCatalog:
             model_id="acme.strict",
             on_demand=US,
             batch=False,
+            service_tiers=(),
             mixed_tool_turns=False,
             additional_fields=("top_k",),
         ),
