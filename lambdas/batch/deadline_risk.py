@@ -1,8 +1,9 @@
-"""Predict whether a batch that waits for quota would miss its deadline."""
+"""Predict whether a batch would miss its deadline."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,40 +18,65 @@ from llmmanager.bedrock.routing.quota_gates import window_seconds
 # The rate is reliable after one window, or after this share of the time if the deadline is short.
 _MIN_WINDOWS = 1.0
 _MIN_SHARE = 0.25
-# Without any answer after this share of the time, the deadline is considered missed.
+# Without any answer after this share of the time, the deadline is considered missed. Without throttled calls,
+# the rate may still rise until then.
 _MAX_SHARE_WITHOUT_RATE = 0.5
 _CHECKS_PER_WINDOW = 4
 
 
-class DeadlineRisk:
-    """Predicts from the rate of a batch whether it ends before its deadline."""
+@dataclass
+class _Prediction:
+    is_missed: bool = False
+    next_check: float = 0.0
 
-    def __init__(self, storage: BatchStorage, options: Options) -> None:
+
+class DeadlineRisk:
+    """Predicts from the rate of a batch whether it ends before its deadline.
+
+    Args:
+        since: when the present way to run the records began; None for the start of the run.
+    """
+
+    def __init__(self, storage: BatchStorage, options: Options, *, since: datetime | None = None) -> None:
         self._storage = storage
         self._options = options
-        self._next_check = 0.0
-        self._missed = False
+        self._since = since
+        self._predictions = {throttled: _Prediction() for throttled in (True, False)}
 
-    def is_missed(self) -> bool:
-        """Whether the batch would miss its deadline at the present rate. False while it is unreliable."""
+    def restart(self, since: datetime) -> None:
+        """Predict from the rate since the given time, because the records run in another way from then on."""
+        self._since = since
+        self._predictions = {throttled: _Prediction() for throttled in (True, False)}
+
+    def is_missed(self, *, throttled: bool = True) -> bool:
+        """Whether the batch would miss its deadline at the present rate. False while it is unreliable.
+
+        Args:
+            throttled: whether calls wait for quota. If not, the rate may rise by itself, so the result is
+                False in the first half of the time.
+        """
         left = self._options.seconds_left()
-        if left is None or self._options.on_throttle != "wait":
+        if left is None:
             return False
-        if time.monotonic() >= self._next_check:
-            interval = min(window_seconds() / _CHECKS_PER_WINDOW, max(left, 0) / 10)
-            self._next_check = time.monotonic() + interval
+        prediction = self._predictions[throttled]
+        if time.monotonic() >= prediction.next_check:
+            interval = max(left, 0) / 10
+            if throttled:
+                interval = min(window_seconds() / _CHECKS_PER_WINDOW, interval)
+            prediction.next_check = time.monotonic() + interval
             try:
-                self._missed = self._predict_miss(left)
+                prediction.is_missed = self._predict_miss(left, throttled=throttled)
             except (BotoCoreError, ClientError) as error:
                 name = type(error).__name__
                 logger.warning("cannot read the progress of the batch", extra={"error_type": name})
-        return self._missed
+        return prediction.is_missed
 
-    def _predict_miss(self, left: float) -> bool:
-        now, since = datetime.now(UTC), run_started_at(self._storage)
+    def _predict_miss(self, left: float, *, throttled: bool) -> bool:
+        now, since = datetime.now(UTC), self._since or run_started_at(self._storage)
         elapsed = (now - since).total_seconds()
         span = elapsed + left
-        if elapsed < min(_MIN_WINDOWS * window_seconds(), _MIN_SHARE * span):
+        reliable = min(_MIN_WINDOWS * window_seconds(), _MIN_SHARE * span)
+        if elapsed < (reliable if throttled else _MAX_SHARE_WITHOUT_RATE * span):
             return False
         needed = read_progress(self._storage, self._storage.plan(), since=since, now=now).seconds_left
         return elapsed >= _MAX_SHARE_WITHOUT_RATE * span if needed is None else needed > left

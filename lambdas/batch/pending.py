@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from io import BytesIO
 from typing import Any
 
@@ -11,7 +11,9 @@ from lambdas.batch.parts import PartWriter
 from lambdas.batch.stop_signal import StopSignal
 from lambdas.batch.worker_watch import WorkerWatch
 from llmmanager import BedrockConverseRequest
+from llmmanager.batch_files.flex_tier import with_flex_tier
 from llmmanager.batch_files.results import missed_result
+from llmmanager.batch_lanes.record_needs import managed_obstacle
 from llmmanager.json_format.codec import InvalidRequest, decode_record
 
 
@@ -25,6 +27,8 @@ class PendingRecords:
 
     Args:
         prepare: returns a request as it is sent, or raises InvalidRequest.
+        in_flex: whether records that can use the flex tier are sent in it.
+        skips_managed: whether to leave out records that can run in a managed batch job.
         tried_last: whether records that an earlier invocation has tried come after the others. So records of
             one model can be answered while those of another model wait for quota.
 
@@ -41,9 +45,13 @@ class PendingRecords:
         *,
         prepare: Callable[[BedrockConverseRequest], BedrockConverseRequest],
         model_ids: tuple[str, ...] = (),
+        in_flex: bool = False,
+        skips_managed: bool = False,
         tried_last: bool = False,
     ) -> None:
         self.is_done = False
+        self._in_flex = in_flex
+        self._skips_managed = skips_managed
         self._shard = shard
         self._parts = parts
         self._watch = watch
@@ -54,7 +62,18 @@ class PendingRecords:
 
     def requests(self) -> Iterator[BedrockConverseRequest]:
         """Yield each record once, as a request, with lower `priority` numbers first."""
-        for record in self._records():
+        return self._requests(self._records(), in_flex=self._in_flex)
+
+    def requests_on_demand(self, ids: Collection[str]) -> Iterator[BedrockConverseRequest]:
+        """Yield the records with these ids again, on demand."""
+        records = (record for record in self._records() if record["recordId"] in ids)
+        return self._requests(records, in_flex=False)
+
+    def _requests(
+        self, records: Iterable[dict[str, Any]], *, in_flex: bool
+    ) -> Iterator[BedrockConverseRequest]:
+        self.is_done = False
+        for record in records:
             if self._stop_signal.is_set():
                 break
             if self._parts.write_failed or not self._watch.may_start():
@@ -67,7 +86,7 @@ class PendingRecords:
                 # An earlier version of the stack has accepted the record.
                 self.fail(record, invalid_record_error(error))
                 continue
-            yield request
+            yield with_flex_tier(request) if in_flex else request
         self.is_done = True
 
     def fail_all(self, error: dict[str, Any]) -> None:
@@ -84,8 +103,11 @@ class PendingRecords:
     def _records(self) -> Iterator[dict[str, Any]]:
         for line in sorted(BytesIO(self._shard), key=self._sort_key):
             record = json.loads(line)
-            if record["recordId"] not in self._parts.statuses:
+            if record["recordId"] not in self._parts.statuses and not self._is_skipped(record):
                 yield record
+
+    def _is_skipped(self, record: Mapping[str, Any]) -> bool:
+        return self._skips_managed and managed_obstacle(record["modelInput"]) is None
 
     def _sort_key(self, line: bytes) -> tuple[bool, int]:
         record = json.loads(line)

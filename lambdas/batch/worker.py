@@ -23,6 +23,7 @@ from lambdas.batch.options import Options
 from lambdas.batch.parts import PartWriter
 from lambdas.batch.pending import PendingRecords
 from lambdas.batch.quota_wait import QuotaWait, max_wait_without_answer, next_wait
+from lambdas.batch.run_mode import on_demand_members, on_demand_since
 from lambdas.batch.shard_run import ShardRun
 from lambdas.batch.stop_signal import StopSignal
 from lambdas.batch.storage import BatchStorage
@@ -112,7 +113,8 @@ def run_shard(item: dict[str, Any], budget: TimeBudget) -> dict[str, Any]:
     Returns:
         `done`, `answered` and `failed` of the whole shard. If the quota is exhausted, also `waitSeconds`, the
         time until the next invocation, and `quotaWait`, the input of that invocation. If the table of budgets
-        is unavailable, also `waitSeconds` and `tableUnavailableSince`.
+        is unavailable, also `waitSeconds` and `tableUnavailableSince`. If the records left the flex tier,
+        also `lane` and `onDemandSince`.
     """
     storage = BatchStorage(item["bucket"], item["batchId"])
     options = storage.options()
@@ -139,7 +141,7 @@ def run_shard(item: dict[str, Any], budget: TimeBudget) -> dict[str, Any]:
             records=_charged_records(item, options, spending, tally),
             parts=parts,
             stop_signal=stop_signal,
-            risk=DeadlineRisk(storage, options),
+            risk=DeadlineRisk(storage, options, since=on_demand_since(item)),
             after_wait=earlier is not None,
         )
         pending = run.run_pending(storage.read(item["key"]))
@@ -147,7 +149,8 @@ def run_shard(item: dict[str, Any], budget: TimeBudget) -> dict[str, Any]:
         wait = _wait_members(item, storage, options, run, pending, finished=finished)
         if spending.is_closed and not pending.is_done:
             wait = _table_wait({} if finished else item, options)
-    if not (pending.is_done or finished or wait):
+    lane = on_demand_members(run.left_flex_at)
+    if not (pending.is_done or finished or wait or lane):
         raise NoProgress(f"shard {item['shard']}: no record was finished within one invocation")
     statuses = list(parts.statuses.values())
     return {
@@ -155,6 +158,7 @@ def run_shard(item: dict[str, Any], budget: TimeBudget) -> dict[str, Any]:
         "answered": statuses.count(ANSWERED),
         "failed": statuses.count(FAILED),
         **wait,
+        **lane,
     }
 
 
@@ -185,14 +189,17 @@ def _wait_members(
 ) -> dict[str, Any]:
     """Return the members of the wait for quota; empty without one.
 
-    Without quota for the maximum time, the pending records fail.
+    Without quota for the maximum time, the pending records leave the flex tier, or fail.
     """
     if not run.shortage or pending.is_done or not (run.is_starved or not finished):
         return {}
     earlier = None if finished else QuotaWait.from_item(item)
     wait = next_wait(earlier, run.shortage, seconds_left=options.seconds_left())
     if options.deadline is None and _has_waited_too_long(wait, storage):
-        pending.fail_all(_NO_QUOTA)
+        if run.is_in_flex:
+            run.leave_flex()
+        else:
+            pending.fail_all(_NO_QUOTA)
         return {}
     _record_wait(storage, item, wait)
     return wait.to_members()

@@ -30,6 +30,10 @@ class Stopped(Enum):
 class WorkerWatch:
     """Context manager whose thread stops the requests of an invocation when necessary.
 
+    Args:
+        deadline_at_risk: returns whether the requests should run in another way to meet the batch's deadline;
+            its argument is whether they wait for quota.
+
     Attributes:
         stop: set when no further record may start or wait for quota.
         reason: why it was set.
@@ -42,7 +46,7 @@ class WorkerWatch:
         start_until: Deadline,
         stop_signal: StopSignal,
         seconds_without_quota: Callable[[], float],
-        deadline_at_risk: Callable[[], bool] = lambda: False,
+        deadline_at_risk: Callable[[bool], bool] = lambda _throttled: False,
     ) -> None:
         self.stop = threading.Event()
         self.reason: Stopped | None = None
@@ -86,7 +90,7 @@ class WorkerWatch:
             starved = self._seconds_without_quota()
             if self._start_until.remaining() <= 0:
                 self.stop_for(Stopped.TIME)
-            elif starved > 0 and self._deadline_at_risk():
+            elif self._deadline_at_risk(starved > 0):
                 self.stop_for(Stopped.DEADLINE_AT_RISK)
             elif starved >= self._patience:
                 self.stop_for(Stopped.QUOTA)

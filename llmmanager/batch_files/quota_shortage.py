@@ -26,10 +26,13 @@ class Shortage(StrEnum):
     DAY = "per_day"
 
 
-def shortage_of(response: BedrockResponse) -> Shortage | None:
+def shortage_of(response: BedrockResponse, *, tier: str = "") -> Shortage | None:
     """Return the quota that a failed record lacked, or None if it failed for another reason.
 
     The last attempt at each target decides: with more quota, one of them would have answered.
+
+    Args:
+        tier: the service tier of the record, as in `classify`.
     """
     if response.success:
         return None
@@ -40,7 +43,7 @@ def shortage_of(response: BedrockResponse) -> Shortage | None:
     last = {
         (attempt.model_id, attempt.region, attempt.invoke_id): attempt.error for attempt in response.attempts
     }
-    decisions = [decision for error in last.values() if error and (decision := classify(error))]
+    decisions = [decision for error in last.values() if error and (decision := classify(error, tier=tier))]
     if any(decision.kind is Kind.QUOTA for decision in decisions):
         return Shortage.DAY
     if any(decision.kind is Kind.THROTTLE for decision in decisions):
