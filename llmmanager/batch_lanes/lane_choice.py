@@ -1,0 +1,169 @@
+"""Chooses the lanes of a batch: the cheapest ones that can meet its deadline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from llmmanager.batch_lanes.job_limits import MIN_JOB_RECORDS
+from llmmanager.batch_lanes.lane import AUTO, Lane
+from llmmanager.batch_lanes.lane_estimate import LaneEstimate
+from llmmanager.batch_lanes.lane_text import count_text, time_text
+from llmmanager.batch_lanes.lane_times import LaneSeconds
+from llmmanager.batch_lanes.lane_totals import USABLE_LANES, RecordGroup
+
+# A smaller difference in cost comes from rounding.
+_SAME_USD = 1e-9
+
+
+class ImpossibleLane(Exception):
+    """No record of the batch can use the lane that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneQuestion:
+    """What decides on the lanes of a batch.
+
+    Attributes:
+        asked: a value of `lane.LANES`.
+        groups: the records by the lanes that they can use, with their costs.
+        seconds: the time of each lane.
+        deadline_seconds: seconds until the deadline; None without a deadline.
+        job_records: the records that jobs can cover; 0 if they are too few for a job.
+        unavailable: why a lane cannot be used by any record, by lane.
+    """
+
+    asked: str
+    groups: Sequence[RecordGroup]
+    seconds: LaneSeconds
+    deadline_seconds: float | None
+    job_records: int
+    unavailable: Mapping[Lane, str]
+
+    @property
+    def records(self) -> int:
+        """The number of records of the batch."""
+        return sum(group.records for group in self.groups)
+
+    def usable_records(self, lane: Lane) -> int:
+        """Return how many records can use a lane, if it is available."""
+        if lane is Lane.MANAGED:
+            return self.job_records
+        return sum(group.records for group in self.groups if lane in group.usd)
+
+
+@dataclass(frozen=True, slots=True)
+class LaneChoice:
+    """The lanes of a batch.
+
+    Attributes:
+        asked: a value of `lane.LANES`.
+        lanes: the chosen lane of the records, by the last lane that they can use.
+        records: the number of records by chosen lane.
+        usd: the cost of all records; None if a price is unknown.
+        estimates: one for each lane.
+    """
+
+    asked: str
+    lanes: Mapping[Lane, Lane]
+    records: Mapping[Lane, int]
+    usd: float | None
+    estimates: Sequence[LaneEstimate]
+
+    def estimate(self, lane: Lane) -> LaneEstimate:
+        """Return the estimate of a lane."""
+        return next(estimate for estimate in self.estimates if estimate.lane is lane)
+
+
+def choose_lanes(question: LaneQuestion) -> LaneChoice:
+    """Return the lanes of a batch.
+
+    "auto" uses another lane than on demand only for a batch with a deadline, and only if the estimated time
+    of the lane is short enough for running all records on demand afterwards. Of the lanes with the lowest
+    cost, it uses the fastest one.
+
+    Raises:
+        ImpossibleLane: no record can use the lane that was asked for.
+    """
+    estimates = tuple(_estimate(question, lane) for lane in Lane)
+    if question.asked == AUTO:
+        lanes = {group.last_lane: _cheapest(question, group, estimates) for group in question.groups}
+    else:
+        asked = Lane(question.asked)
+        if problem := _unusable(question, asked):
+            raise ImpossibleLane(problem)
+        lanes = {
+            group.last_lane: asked if asked in USABLE_LANES[group.last_lane] else Lane.ON_DEMAND
+            for group in question.groups
+        }
+    return LaneChoice(
+        question.asked,
+        lanes,
+        _records_by_lane(question, lanes),
+        _sum([group.usd[lanes[group.last_lane]] for group in question.groups]),
+        estimates,
+    )
+
+
+def _cheapest(question: LaneQuestion, group: RecordGroup, estimates: Sequence[LaneEstimate]) -> Lane:
+    """Return the lane of a group for "auto"."""
+    on_demand = group.usd[Lane.ON_DEMAND]
+    if question.deadline_seconds is None or on_demand is None or not group.records:
+        return Lane.ON_DEMAND
+    best, best_usd = Lane.ON_DEMAND, on_demand
+    possible = [estimate for estimate in estimates if estimate.obstacle is None]
+    for estimate in sorted(possible, key=lambda estimate: estimate.seconds):
+        usd = group.usd.get(estimate.lane)
+        if usd is not None and usd < best_usd - _SAME_USD:
+            best, best_usd = estimate.lane, usd
+    return best
+
+
+def _estimate(question: LaneQuestion, lane: Lane) -> LaneEstimate:
+    usd = [group.usd[lane if lane in group.usd else Lane.ON_DEMAND] for group in question.groups]
+    return LaneEstimate(
+        lane,
+        question.usable_records(lane),
+        None if lane in question.unavailable else _sum(usd),
+        question.seconds.of(lane),
+        _unusable(question, lane) or _too_slow(question, lane),
+    )
+
+
+def _unusable(question: LaneQuestion, lane: Lane) -> str | None:
+    """Return why no record can use a lane, or None."""
+    if lane in question.unavailable:
+        return question.unavailable[lane]
+    if lane is Lane.MANAGED and question.job_records < MIN_JOB_RECORDS:
+        eligible = sum(group.records for group in question.groups if lane in group.usd)
+        return f"{count_text(eligible)} can run in a job, and a job needs at least {MIN_JOB_RECORDS}"
+    if not question.usable_records(lane):
+        return "every record has a service tier or a latency setting of its own"
+    return None
+
+
+def _too_slow(question: LaneQuestion, lane: Lane) -> str | None:
+    """Return why a lane can miss the deadline, or None."""
+    deadline = question.deadline_seconds
+    if deadline is None or question.seconds.until_done(lane) <= deadline:
+        return None
+    needed = f"it takes up to {time_text(question.seconds.of(lane))}"
+    if lane is not Lane.ON_DEMAND:
+        needed += f", and on demand, for what it leaves, up to {time_text(question.seconds.on_demand)}"
+    return f"{needed}; the deadline is in {time_text(max(deadline, 0.0))}"
+
+
+def _records_by_lane(question: LaneQuestion, lanes: Mapping[Lane, Lane]) -> dict[Lane, int]:
+    records = dict.fromkeys(Lane, 0)
+    for group in question.groups:
+        chosen = lanes[group.last_lane]
+        in_jobs = question.job_records if chosen is Lane.MANAGED else 0
+        records[chosen] += in_jobs or group.records
+        # Records that are too large for a job of enough records run on demand.
+        records[Lane.ON_DEMAND] += group.records - in_jobs if in_jobs else 0
+    return records
+
+
+def _sum(costs: Sequence[float | None]) -> float | None:
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if len(known) == len(costs) else None

@@ -1,0 +1,103 @@
+"""Explains the choice of the lanes of a batch in plain words, with its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from llmmanager.batch_lanes.job_limits import MIN_JOB_RECORDS
+from llmmanager.batch_lanes.lane import AUTO, Lane
+from llmmanager.batch_lanes.lane_choice import LaneChoice, LaneQuestion
+from llmmanager.batch_lanes.lane_text import count_text, time_text, usd_text
+
+_WHERE = {
+    Lane.ON_DEMAND: "on demand",
+    Lane.FLEX: "in the flex tier",
+    Lane.MANAGED: "in managed batch jobs",
+}
+_CHEAPER = (Lane.FLEX, Lane.MANAGED)
+_MAX_OBSTACLES = 5
+
+
+def explain(
+    question: LaneQuestion, choice: LaneChoice, *, model: str, obstacles: Mapping[str, int], fails_over: bool
+) -> str:
+    """Return which records run in which lane, at what cost, and why.
+
+    Args:
+        model: the name of the batch's first model.
+        obstacles: what keeps records out of jobs, and how many records.
+        fails_over: whether the batch has other models.
+    """
+    used = [lane for lane in _CHEAPER if choice.records[lane]]
+    sentences = [_what(choice), *_times(question, choice, used)]
+    if not used:
+        sentences += _why_on_demand(question, choice)
+    if Lane.MANAGED not in question.unavailable and (
+        choice.records[Lane.MANAGED] or not question.job_records
+    ):
+        sentences += _outside_jobs(question, choice, obstacles)
+    if used and fails_over:
+        sentences.append(
+            f"Only {model} runs {' and '.join(_WHERE[lane] for lane in used)}; "
+            "a record that it does not answer there runs on demand, also with the other models."
+        )
+    return " ".join(sentences)
+
+
+def _what(choice: LaneChoice) -> str:
+    parts = [
+        f"{count_text(choice.records[lane])} {_WHERE[lane]}"
+        for lane in (Lane.MANAGED, Lane.FLEX, Lane.ON_DEMAND)
+        if choice.records[lane]
+    ]
+    cost = usd_text(choice.usd)
+    on_demand = choice.estimate(Lane.ON_DEMAND).usd
+    if choice.usd is not None and on_demand is not None and choice.usd != on_demand:
+        cost += f" instead of {usd_text(on_demand)} on demand"
+    return f"{' and '.join(parts)}: {cost}."
+
+
+def _times(question: LaneQuestion, choice: LaneChoice, used: list[Lane]) -> Iterator[str]:
+    """Yield how long the chosen lanes take, and whether that meets the deadline."""
+    for lane in used or [Lane.ON_DEMAND]:
+        estimate = choice.estimate(lane)
+        if estimate.obstacle:
+            yield f"The deadline may be missed {_WHERE[lane]}: {estimate.obstacle}."
+        elif question.deadline_seconds is not None and lane is not Lane.ON_DEMAND:
+            yield (
+                f"It takes up to {time_text(estimate.seconds)} {_WHERE[lane]}, and records that are left can "
+                f"run on demand within {time_text(question.seconds.on_demand)} before the deadline in "
+                f"{time_text(question.deadline_seconds)}."
+            )
+
+
+def _why_on_demand(question: LaneQuestion, choice: LaneChoice) -> Iterator[str]:
+    """Yield why "auto" chose on demand for all records, for each lane that could be cheaper."""
+    if choice.asked != AUTO:
+        return
+    on_demand = choice.estimate(Lane.ON_DEMAND).usd
+    if on_demand is None:
+        yield "The price of the first model is unknown, so lanes cannot be compared."
+        return
+    for lane in _CHEAPER:
+        estimate = choice.estimate(lane)
+        if estimate.obstacle:
+            yield f"Not {_WHERE[lane]}: {estimate.obstacle}."
+        elif estimate.usd is not None and estimate.usd < on_demand:
+            least = time_text(question.seconds.until_done(lane))
+            yield (
+                f"Not {_WHERE[lane]} ({usd_text(estimate.usd)}), since the batch has no deadlineSeconds; "
+                f"at least {least} would be needed."
+            )
+
+
+def _outside_jobs(question: LaneQuestion, choice: LaneChoice, obstacles: Mapping[str, int]) -> Iterator[str]:
+    if obstacles:
+        most = sorted(obstacles.items(), key=lambda item: (-item[1], item[0]))
+        listed = ", ".join(f"{name} ({count:,})" for name, count in most[:_MAX_OBSTACLES])
+        more = ", and others" if len(most) > _MAX_OBSTACLES else ""
+        yield f"Jobs do not support: {listed}{more}."
+    eligible = sum(group.records for group in question.groups if Lane.MANAGED in group.usd)
+    too_large = eligible - choice.records[Lane.MANAGED]
+    if choice.records[Lane.MANAGED] and too_large:
+        yield f"{count_text(too_large)} run on demand: {MIN_JOB_RECORDS} of that size exceed a job."

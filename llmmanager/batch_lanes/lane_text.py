@@ -1,0 +1,24 @@
+"""Figures about lanes as text."""
+
+from __future__ import annotations
+
+
+def count_text(records: int) -> str:
+    """Return a number of records, such as "5,000 records"."""
+    return f"{records:,} record{'' if records == 1 else 's'}"
+
+
+def usd_text(usd: float | None) -> str:
+    """Return a cost, such as "about 12.40 USD", with more digits if it is small."""
+    if usd is None:
+        return "at an unknown price"
+    return f"about {usd:,.2f} USD" if usd >= 1 else f"about {usd:.4f} USD"
+
+
+def time_text(seconds: float) -> str:
+    """Return a time, such as "2 h 5 min"."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    hours, rest = divmod(minutes, 60)
+    return " ".join(part for part in (f"{hours:,} h" if hours else "", f"{rest} min" if rest else "") if part)

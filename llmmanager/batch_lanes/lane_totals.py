@@ -1,0 +1,149 @@
+"""Adds up the records of a batch by the lanes that they can use, one record at a time."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from llmmanager.batch_lanes.lane import Lane
+from llmmanager.batch_lanes.record_needs import flex_obstacle, managed_obstacle
+from llmmanager.bedrock.catalog.model_table import model_data
+from llmmanager.bedrock.invocation.quota_cost import max_output_tokens
+from llmmanager.bedrock.tokens.typical_tokens import request_tokens, typical_tokens
+
+LanePrice = Callable[[Mapping[str, int], str | None], float | None]
+"""Returns the cost in USD of tokens, given with Bedrock's keys, in a service tier; None if it is unknown."""
+
+USABLE_LANES = {
+    Lane.MANAGED: (Lane.ON_DEMAND, Lane.FLEX, Lane.MANAGED),
+    Lane.FLEX: (Lane.ON_DEMAND, Lane.FLEX),
+    Lane.ON_DEMAND: (Lane.ON_DEMAND,),
+}
+"""The lanes that a record can use, by the last of them. A record that can run in a job can also use flex."""
+
+_TIERS = {Lane.FLEX: "flex", Lane.MANAGED: "batch"}
+
+
+@dataclass(frozen=True, slots=True)
+class RecordGroup:
+    """Records that can use the same lanes.
+
+    Attributes:
+        last_lane: the key of `USABLE_LANES`.
+        usd: the cost of the records in each lane that they can use; None if the price is unknown.
+    """
+
+    last_lane: Lane
+    records: int
+    usd: Mapping[Lane, float | None]
+
+
+class LaneTotals:
+    """The records and tokens of a batch by the lanes that the records can use.
+
+    Args:
+        model_id: the first model of the batch. All lanes but on demand use this model only.
+        expected_output_tokens: the output of a record; None for its `maxTokens`, or the maximum of the model.
+        output_schema: the schema that the batch adds to each record. It keeps the records out of jobs.
+
+    Attributes:
+        obstacles: what keeps records out of jobs, and how many records.
+    """
+
+    def __init__(
+        self,
+        model_id: str,
+        *,
+        expected_output_tokens: int | None = None,
+        output_schema: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.obstacles: Counter[str] = Counter()
+        self._model_id = model_id
+        self._expected_output_tokens = expected_output_tokens
+        self._has_schema = output_schema is not None
+        self._schema_tokens = typical_tokens(output_schema) if output_schema else 0.0
+        self._sums: defaultdict[tuple[Lane, str | None], _Sum] = defaultdict(_Sum)
+
+    @property
+    def records(self) -> int:
+        """The number of records."""
+        return sum(total.records for total in self._sums.values())
+
+    @property
+    def output_tokens(self) -> int:
+        """The output tokens of all records."""
+        return sum(total.output_tokens for total in self._sums.values())
+
+    @property
+    def quota_tokens(self) -> int:
+        """The tokens that Bedrock counts against the quota of the model for all records."""
+        data = model_data(self._model_id)
+        burndown = (data.output_burndown if data else None) or 1
+        return math.ceil(sum(total.input_tokens for total in self._sums.values())) + (
+            self.output_tokens * burndown
+        )
+
+    def records_of(self, last_lane: Lane) -> int:
+        """Return the number of records whose last usable lane this is."""
+        return sum(total.records for (lane, _), total in self._sums.items() if lane is last_lane)
+
+    def add(self, model_input: Mapping[str, Any]) -> bool:
+        """Count a record, and return whether it can run in a job.
+
+        Args:
+            model_input: its request. Members that are None count as missing.
+        """
+        last_lane, tier = self._needs(model_input)
+        total = self._sums[last_lane, tier]
+        total.records += 1
+        total.input_tokens += request_tokens(model_input) + self._schema_tokens
+        expected = self._expected_output_tokens
+        total.output_tokens += (
+            max_output_tokens(model_input, self._model_id) if expected is None else expected
+        )
+        return last_lane is Lane.MANAGED
+
+    def groups(self, price: LanePrice) -> tuple[RecordGroup, ...]:
+        """Return the groups of records with their costs, those with the most lanes first."""
+        found = []
+        for last_lane, lanes in USABLE_LANES.items():
+            sums = {tier: total for (lane, tier), total in self._sums.items() if lane is last_lane}
+            usd = {lane: _usd(sums, price, lane=lane) for lane in lanes}
+            records = sum(total.records for total in sums.values())
+            found.append(RecordGroup(last_lane, records, usd))
+        return tuple(found)
+
+    def _needs(self, model_input: Mapping[str, Any]) -> tuple[Lane, str | None]:
+        """Return the last lane that a record can use, and its own service tier."""
+        obstacle = "outputSchema" if self._has_schema else managed_obstacle(model_input)
+        if obstacle is None:
+            return Lane.MANAGED, None
+        self.obstacles[obstacle] += 1
+        if flex_obstacle(model_input) is None:
+            return Lane.FLEX, None
+        extra = model_input.get("extraRequestFields") or {}
+        tier = extra.get("serviceTier") or model_input.get("serviceTier") or {}
+        return Lane.ON_DEMAND, tier.get("type") if isinstance(tier, Mapping) else None
+
+
+@dataclass(slots=True)
+class _Sum:
+    records: int = 0
+    input_tokens: float = 0.0
+    output_tokens: int = 0
+
+
+def _usd(sums: Mapping[str | None, _Sum], price: LanePrice, *, lane: Lane) -> float | None:
+    """Return the cost in a lane; None if a price is unknown."""
+    costs = [
+        price(
+            {"inputTokens": math.ceil(total.input_tokens), "outputTokens": total.output_tokens},
+            _TIERS.get(lane, tier),
+        )
+        for tier, total in sums.items()
+    ]
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if len(known) == len(costs) else None
