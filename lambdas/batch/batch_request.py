@@ -9,6 +9,7 @@ from typing import Any
 from lambdas.batch import options
 from lambdas.batch.batch_input import InvalidBatch, read_uri
 from lambdas.batch.execution import start_execution
+from lambdas.batch.lane_targets import LaneUnavailable, check_lane
 from lambdas.batch.options import CALLER
 from lambdas.batch.record_check import record_check
 from lambdas.batch.storage import BatchStorage
@@ -109,6 +110,10 @@ def _checked_options(body: Mapping[str, Any], caller: str) -> tuple[dict[str, An
     except ValueError as error:
         raise InvalidRequest([str(error)]) from None
     check_price(targets, read.max_cost_multiple)
+    try:
+        check_lane(read.lane, targets)
+    except LaneUnavailable as error:
+        raise InvalidRequest([str(error)]) from None
     chosen = {key: body[key] for key in _OPTIONS if body.get(key) is not None}
     if len(dump(chosen)) > MAX_OPTIONS_BYTES:
         raise InvalidRequest(

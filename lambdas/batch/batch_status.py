@@ -8,7 +8,7 @@ from typing import Any
 
 from lambdas.batch.execution import BATCH_ID, RUNNING, Execution
 from lambdas.batch.execution_finder import ExecutionFinder
-from lambdas.batch.options import payer_members, read_options
+from lambdas.batch.options import Options, payer_members, read_options
 from lambdas.batch.progress import read_progress
 from lambdas.batch.s3_objects import ObjectMissing
 from lambdas.batch.storage import COUNTS, BatchStorage, Plan
@@ -36,25 +36,26 @@ def read_status(batch_id: str) -> dict[str, Any]:
         return _finished(storage, summary)
     if execution is None:
         raise not_found(f"batch {batch_id}")
-    plan = _plan(storage)
+    plan, options = _plan(storage), _options(execution)
     found = {
         "batchId": batch_id,
         "status": status,
-        **_payer_members(execution),
+        **({"dryRun": True} if options and options.dry_run else {}),
+        **(payer_members(options.payer()) if options else {"caller": None, "team": None}),
         "progress": _progress(storage, plan, execution),
         "quotaEstimate": plan.quota_estimate if plan else None,
+        "lanes": storage.lanes(),
     }
     failed = status not in (RUNNING, "succeeded")
     return {**found, "error": execution.reason} if failed else found
 
 
-def _payer_members(execution: Execution) -> dict[str, Any]:
-    """Return who pays, as in the input of an execution, which may be invalid."""
+def _options(execution: Execution) -> Options | None:
+    """Return the options in the input of an execution, or None if it is invalid."""
     try:
-        data = json.loads(execution.input)
-        return payer_members(read_options(data, run="").payer())
+        return read_options(json.loads(execution.input), run="")
     except (ValueError, TypeError, AttributeError, InvalidRequest):
-        return {"caller": None, "team": None}
+        return None
 
 
 def _summary(storage: BatchStorage) -> dict[str, Any] | None:
@@ -72,6 +73,8 @@ def _finished(storage: BatchStorage, summary: dict[str, Any]) -> dict[str, Any]:
         "caller": summary.get("caller"),
         "team": summary.get("team"),
         "progress": {name: summary[name] for name in COUNTS},
+        # A batch of an earlier version of the stack has no lanes.
+        "lanes": summary.get("lanes"),
         "summary": summary,
         "results": storage.result_uris(summary),
     }

@@ -13,6 +13,7 @@ from lambdas.shared.response_rules import read_rules
 from lambdas.usage.caller import UNKNOWN, Caller
 from lambdas.usage.team import TEAM, with_team
 from llmmanager import ResponseValidationConfig, RetryStrategy
+from llmmanager.batch_lanes.lane import LANES
 from llmmanager.batch_report.limits import MAX_SAMPLES
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 MEMBERS = (
     "failureStrategy",
     "deadlineSeconds",
+    "lane",
+    "dryRun",
+    "expectedOutputTokens",
     "retryStrategy",
     "responseValidation",
     "featureFallback",
@@ -37,6 +41,7 @@ CALLER = "caller"
 # The longest ARN of an IAM user: a path of 512 characters and a name of 64.
 _CALLER_ID = re.compile(r"[!-~]([ -~]{0,638}[!-~])?")
 LOWEST_PRIORITY = 9
+MAX_OUTPUT_TOKENS = 10_000_000
 
 MAX_DEADLINE_SECONDS = 365 * 24 * 3600
 OnThrottle = Literal["wait", "failover"]
@@ -68,6 +73,9 @@ class Options:
         caller: the id of the caller, who pays.
         team: the team that pays; empty if it is unknown.
         output_schema: the `outputSchema` of the start input.
+        lane: a value of `LANES`.
+        dry_run: whether the batch is only validated and estimated.
+        expected_output_tokens: the output of a record for estimates; None for its `maxTokens`.
     """
 
     run: str = ""
@@ -84,6 +92,9 @@ class Options:
     caller: str = UNKNOWN
     team: str = ""
     output_schema: Mapping[str, Any] | None = None
+    lane: str = LANES[0]
+    dry_run: bool = False
+    expected_output_tokens: int | None = None
 
     def rules(self) -> ResponseValidationConfig | None:
         """Return the rules for each answer, or None."""
@@ -154,6 +165,12 @@ def read_options(data: Mapping[str, Any], *, run: str) -> Options:
         caller=payer.id,
         team=payer.team,
         output_schema=data.get("outputSchema"),
+        lane=_one_of("lane", data.get("lane"), LANES) or LANES[0],
+        dry_run=_flag("dryRun", data.get("dryRun")),
+        expected_output_tokens=_integer(
+            "expectedOutputTokens", data.get("expectedOutputTokens"), MAX_OUTPUT_TOKENS, least=1
+        )
+        or None,
     )
 
 
@@ -180,12 +197,19 @@ def _caller(id_: Any) -> str:
     raise ValueError(f"{CALLER}: must be an ARN without session, or another name (got {id_!r:.100})")
 
 
-def _integer(name: str, value: Any, most: int, *, note: str = "") -> int:
+def _integer(name: str, value: Any, most: int, *, least: int = 0, note: str = "") -> int:
+    """Return an integer from `least` to `most`; 0 for None."""
     if value is None:
         return 0
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
-        raise ValueError(f"{name}: must be an integer from 0{note} to {most} (got {value!r:.100})")
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise ValueError(f"{name}: must be an integer from {least}{note} to {most} (got {value!r:.100})")
     return value
+
+
+def _flag(name: str, value: Any) -> bool:
+    if value is None or isinstance(value, bool):
+        return value is True
+    raise ValueError(f"{name}: must be true or false (got {value!r:.100})")
 
 
 def _deadline(seconds: Any) -> str | None:

@@ -9,31 +9,30 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from itertools import chain
 from typing import Any
-
-from botocore.exceptions import ClientError
 
 from lambdas.batch.batch_input import Batch, InvalidBatch, read_batch
 from lambdas.batch.execution import describe
+from lambdas.batch.input_files import input_field, input_files, no_records
+from lambdas.batch.lane_plan import LanePlan, earlier_jobs, plan_lanes, put_jobs
 from lambdas.batch.object_writer import ObjectWriter
-from lambdas.batch.quota_estimate import QuotaNeed, estimate
+from lambdas.batch.quota_estimate import estimate
 from lambdas.batch.quota_shares import quota_shares
 from lambdas.batch.record_check import record_check
+from lambdas.batch.record_intake import RecordIntake
 from lambdas.batch.runs import BatchIsRunning, Run, claim, mark_rejected
-from lambdas.batch.s3_objects import ObjectMissing, list_keys, stream_object
+from lambdas.batch.s3_objects import ObjectMissing
 from lambdas.batch.storage import (
     BatchStorage,
     Plan,
     ResultPart,
 )
-from lambdas.contract import JSON_LINES_SUFFIX, BatchObject, BatchStep
+from lambdas.contract import BatchObject, BatchStep
 from lambdas.shared.function_log import logger
-from lambdas.shared.manager import model_ids
 from lambdas.shared.settings import batch_settings
-from llmmanager.batch_files.records import InputFile, Record, Rejected, read_files
+from llmmanager.batch_files.records import Record, Rejected, read_files
+from llmmanager.batch_lanes.lane import Lane
 from llmmanager.json_format.json_text import dump_line
-from llmmanager.json_format.text_encoding import SIGNATURE_BYTES, unsupported_format
 
 MAX_SHARD_BYTES = 32_000_000
 # The first shards are small and later ones larger (see `_max_lines`), so that a small batch has several
@@ -45,20 +44,17 @@ MAX_SHARDS = 80_000
 _WRITERS = 3
 _LOGGED = ("records", "rejected", BatchStep.SHARD_COUNT)
 
-# The last one is for an archived object.
-_UNREADABLE = {"NoSuchKey", "NoSuchBucket", "AccessDenied", "403", "404", "InvalidObjectState"}
-
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Plan the batch of an execution.
 
     Args:
-        event: `{"executionName", "executionId", "input"}`. Executions of an earlier version of the
-            stack have no `executionId`.
+        event: `{"executionName", "executionId", "input", "runsJobs"}`. Executions of an earlier version of
+            the stack have no `executionId`, or no `runsJobs`.
 
     Returns:
-        The input of the map over shards.
+        What the state machine runs. For a dry run, the estimate of each lane.
 
     Raises:
         InvalidBatch: the input is invalid, or another execution runs the batch.
@@ -67,9 +63,12 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         event.get(BatchStep.INPUT), execution=event.get(BatchStep.EXECUTION_NAME), settings=batch_settings()
     )
     logger.append_keys(batch_id=batch.storage.batch_id)
+    runs_jobs = event.get(BatchStep.RUNS_JOBS) is True
+    if batch.options.dry_run:
+        return dry_run(batch, shard_size=batch_settings().shard_size, runs_jobs=runs_jobs)
     run = _claim(batch, event.get(BatchStep.EXECUTION_ID))
     try:
-        planned = plan(batch, shard_size=batch_settings().shard_size)
+        planned = plan(batch, shard_size=batch_settings().shard_size, runs_jobs=runs_jobs)
     except InvalidBatch:
         # If the plan is repeated and the input has changed, the earlier plan remains valid.
         if not _is_planned_by(run, batch.storage):
@@ -100,57 +99,121 @@ def _is_planned_by(run: Run, storage: BatchStorage) -> bool:
         return False
 
 
-def plan(batch: Batch, *, shard_size: int) -> dict[str, Any]:
-    """Write shards, rejected lines and manifest.
+def plan(batch: Batch, *, shard_size: int, runs_jobs: bool) -> dict[str, Any]:
+    """Write shards, rejected lines, lanes and manifest.
 
-    The same input always results in the same objects. So a plan can be repeated, and a batch that is started
+    The same input always results in the same shards. So a plan can be repeated, and a batch that is started
     again with the same id continues where it stopped.
 
+    Args:
+        runs_jobs: whether the execution can run managed batch jobs.
+
     Raises:
-        InvalidBatch: the input cannot be read, has no records, or differs from the batch's earlier input.
+        InvalidBatch: the input cannot be read, has no records, or differs from the batch's earlier input, or
+            no record can use the lane that was asked for.
     """
-    storage, targets = batch.storage, batch.targets
+    storage = batch.storage
     earlier = _earlier_plan(storage)
     earlier_sizes = [item["records"] for item in storage.manifest()] if earlier else []
     started_at = earlier.started_at if earlier else datetime.now(UTC)
-    counts = {"records": 0, "rejected": 0}
+    intake = RecordIntake(batch)
     manifest = []
-    need = QuotaNeed(model_ids(targets)[0])
     with storage.writer(BatchObject.REJECTED) as rejected, _background_writes() as write:
-        check = record_check(
-            batch.options.payer(),
-            batch_id=storage.batch_id,
-            has_output_schema=batch.options.output_schema is not None,
-        )
-        lines = _valid_lines(read_files(_files(batch), check=check), rejected, counts, need)
-        shards = cut_shards(
-            lines, shard_size=shard_size, spread=len(targets.regions), earlier_sizes=earlier_sizes
-        )
+        shards = _shards(batch, intake, rejected, shard_size=shard_size, earlier_sizes=earlier_sizes)
         for shard, body in enumerate(shards):
             write(partial(_store_shard, storage, shard, b"".join(body), again=earlier is not None))
             manifest.append(_shard_item(batch, shard, records=len(body)))
-            if len(manifest) > MAX_SHARDS:
-                raise _too_many_shards(batch, shard_size)
-        found = Plan(counts["records"], counts["rejected"], started_at)
-        if not found.records:
-            raise _no_records(batch)
+        found = Plan(intake.records, intake.rejected, started_at)
         if earlier not in (None, found):
             raise _other_input(storage)
+    lanes = plan_lanes(
+        batch, intake, earlier_jobs=earlier_jobs(storage) if earlier else None, runs_jobs=runs_jobs
+    )
+    if lanes.uses_flex:
+        manifest = [{**item, "lane": Lane.FLEX.value} for item in manifest]
     if batch.requests is not None:
         storage.put_input(batch.requests)
     storage.put_options(batch.options)
-    estimated = estimate(need, targets, seconds_left=batch.options.seconds_left())
+    storage.put_lanes(lanes.members)
+    estimated = _quota_members(batch, intake)
+    items = _with_quota_shares(manifest, storage.parts() if earlier else ())
+    map_members = put_jobs(batch, lanes, intake, items)
+    storage.put_manifest(items, replace(found, quota_estimate=estimated))
+    return _output(batch, intake, estimated, lanes) | map_members
+
+
+def dry_run(batch: Batch, *, shard_size: int, runs_jobs: bool) -> dict[str, Any]:
+    """Validate the input and estimate each lane. Write rejected lines and lanes, but nothing else.
+
+    Args:
+        runs_jobs: whether the execution could run managed batch jobs.
+
+    Raises:
+        InvalidBatch: the input is invalid, or the batch was started before.
+    """
+    storage = batch.storage
+    if _earlier_plan(storage) is not None:
+        raise InvalidBatch(f"dryRun: {storage.batch_id} was started before; use another batchId")
+    intake = RecordIntake(batch)
+    with storage.writer(BatchObject.REJECTED) as rejected:
+        deque(_shards(batch, intake, rejected, shard_size=shard_size), maxlen=0)
+    lanes = plan_lanes(batch, intake, earlier_jobs=None, runs_jobs=runs_jobs)
+    storage.put_lanes(lanes.members)
+    return _output(batch, intake, _quota_members(batch, intake), lanes) | {BatchStep.DRY_RUN: True}
+
+
+def _shards(
+    batch: Batch,
+    intake: RecordIntake,
+    rejected: ObjectWriter,
+    *,
+    shard_size: int,
+    earlier_sizes: Sequence[int] = (),
+) -> Iterator[list[bytes]]:
+    """Yield the lines of each shard. Write the invalid lines to `rejected`, and count all of them.
+
+    Raises:
+        InvalidBatch: the input cannot be read, has no records, or too many.
+    """
+    options = batch.options
+    check = record_check(
+        options.payer(),
+        batch_id=batch.storage.batch_id,
+        has_output_schema=options.output_schema is not None,
+    )
+    lines = _valid_lines(read_files(input_files(batch), check=check), rejected, intake)
+    shards = cut_shards(
+        lines, shard_size=shard_size, spread=len(batch.targets.regions), earlier_sizes=earlier_sizes
+    )
+    for shard, body in enumerate(shards):
+        if shard == MAX_SHARDS:
+            raise _too_many_shards(batch, shard_size)
+        intake.end_shard(len(body))
+        yield body
+    if not intake.records:
+        raise no_records(batch)
+
+
+def _quota_members(batch: Batch, intake: RecordIntake) -> dict[str, Any] | None:
+    """Return the `quotaEstimate` of the batch, and log its warning."""
+    estimated = estimate(intake.quota, batch.targets, seconds_left=batch.options.seconds_left())
     if estimated and estimated.warning:
         logger.warning(estimated.warning)
-    found = replace(found, quota_estimate=estimated.to_members() if estimated else None)
-    storage.put_manifest(_with_quota_shares(manifest, storage.parts() if earlier else ()), found)
+    return estimated.to_members() if estimated else None
+
+
+def _output(
+    batch: Batch, intake: RecordIntake, quota_estimate: dict[str, Any] | None, lanes: LanePlan
+) -> dict[str, Any]:
+    """Return the output of the plan, without what the state machine runs."""
+    shown = {name: value for name, value in lanes.members.items() if name != "jobs"}
     return {
-        "batchId": storage.batch_id,
-        BatchStep.BUCKET: storage.bucket,
-        BatchStep.MANIFEST_KEY: storage.key(BatchObject.MANIFEST),
-        BatchStep.SHARD_COUNT: len(manifest),
-        **counts,
-        "quotaEstimate": found.quota_estimate,
+        "batchId": batch.storage.batch_id,
+        BatchStep.BUCKET: batch.storage.bucket,
+        "records": intake.records,
+        "rejected": intake.rejected,
+        "quotaEstimate": quota_estimate,
+        "lanes": shown,
     }
 
 
@@ -195,45 +258,6 @@ def _max_lines(cut: int, shard_size: int, spread: int) -> int:
     return min(shard_size, FIRST_SHARD_SIZE << rounds)
 
 
-def _files(batch: Batch) -> Iterator[InputFile]:
-    """Yield the input files: one, or all under a prefix in the order of their keys."""
-    models = model_ids(batch.targets)
-    if batch.requests is not None:
-        yield InputFile(map(dump_line, batch.requests), model_ids=models)
-        return
-    uri = f"s3://{batch.bucket}/{batch.key}"
-    try:
-        if not batch.is_folder:
-            yield InputFile(_plain(batch, stream_object(batch.bucket, batch.key), uri), model_ids=models)
-            return
-        for key in list_keys(batch.bucket, batch.key):
-            if key.endswith(JSON_LINES_SUFFIX):
-                uri = f"s3://{batch.bucket}/{key}"
-                chunks = _plain(batch, stream_object(batch.bucket, key), uri)
-                yield InputFile(chunks, uri, f"{key.removeprefix(batch.key)}-", models)
-    except ClientError as error:
-        if error.response["Error"]["Code"] in _UNREADABLE:
-            raise InvalidBatch(f"{_field(batch)}: {uri} does not exist or cannot be read") from None
-        raise
-
-
-def _plain(batch: Batch, chunks: Iterator[bytes], uri: str) -> Iterator[bytes]:
-    """Return the chunks of a file. Raise InvalidBatch if it is compressed or not in UTF-8."""
-    first = b""
-    for chunk in chunks:
-        first += chunk
-        if len(first) >= SIGNATURE_BYTES:
-            break
-    if found := unsupported_format(first[:SIGNATURE_BYTES]):
-        raise InvalidBatch(f"{_field(batch)}: {uri} is {found}; must be UTF-8 text that is not compressed")
-    return chain([first], chunks)
-
-
-def _field(batch: Batch) -> str:
-    """Return the field with the location of the input."""
-    return "prefix" if batch.is_folder else "inputS3Uri"
-
-
 def _earlier_plan(storage: BatchStorage) -> Plan | None:
     try:
         return storage.plan()
@@ -275,30 +299,25 @@ def _other_input(storage: BatchStorage) -> InvalidBatch:
     return InvalidBatch(f"batchId: {storage.batch_id} has an earlier plan with another input; use a new id")
 
 
-def _no_records(batch: Batch) -> InvalidBatch:
-    files = " in .jsonl files" if batch.is_folder else ""
-    return InvalidBatch(f"{_field(batch)}: s3://{batch.bucket}/{batch.key} has no records{files}")
-
-
 def _too_many_shards(batch: Batch, shard_size: int) -> InvalidBatch:
     return InvalidBatch(
-        f"{_field(batch)}: more than {MAX_SHARDS} shards; "
+        f"{input_field(batch)}: more than {MAX_SHARDS} shards; "
         f"use fewer records, or increase the setting shard_size ({shard_size})"
     )
 
 
 def _valid_lines(
-    entries: Iterable[Record | Rejected], rejected: ObjectWriter, counts: dict[str, int], need: QuotaNeed
+    entries: Iterable[Record | Rejected], rejected: ObjectWriter, intake: RecordIntake
 ) -> Iterator[bytes]:
     """Yield the valid records as lines of a shard, write the others to `rejected`, and count all of them."""
     for entry in entries:
-        counts["records"] += 1
+        intake.records += 1
         if isinstance(entry, Rejected):
-            counts["rejected"] += 1
+            intake.rejected += 1
             rejected.write(dump_line(entry.to_json()))
         else:
             line = entry.to_line()
-            need.add(entry, line)
+            intake.add(entry, line)
             yield line
 
 

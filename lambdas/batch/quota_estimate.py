@@ -76,18 +76,7 @@ def estimate(need: QuotaNeed, targets: RequestTargets, *, seconds_left: float | 
     Args:
         seconds_left: seconds until the deadline of the batch; None without a deadline.
     """
-    # Another process may have refreshed the quotas.
-    catalog().load_cached_data()
-    model, known = targets.models[0], catalog().ensure_data_available()
-    methods = [method for region in targets.regions for method in catalog().access(model, region)]
-    offered = [(method, known.region(method.region)) for method in methods]
-    capacity = QuotaCapacity.of_targets(
-        [
-            region.quota(method.model_id, method.access_method) if region else None
-            for method, region in offered
-        ],
-        reserve=batch_settings().single_request_share,
-    )
+    capacity = batch_capacity(targets)
     minute = window_seconds()
     most = capacity.seconds(tokens=need.most_tokens, requests=need.requests, minute=minute)
     if most is None:
@@ -98,7 +87,23 @@ def estimate(need: QuotaNeed, targets: RequestTargets, *, seconds_left: float | 
     found = QuotaEstimate(
         capacity.tokens_per_minute, capacity.requests_per_minute, round(max(least, 0.0)), round(most)
     )
-    return found if seconds_left is None else _with_warning(found, model, seconds_left)
+    return found if seconds_left is None else _with_warning(found, targets.models[0], seconds_left)
+
+
+def batch_capacity(targets: RequestTargets) -> QuotaCapacity:
+    """Return what the quotas of all targets of the first model admit for batches together."""
+    # Another process may have refreshed the quotas.
+    catalog().load_cached_data()
+    model, known = targets.models[0], catalog().ensure_data_available()
+    methods = [method for region in targets.regions for method in catalog().access(model, region)]
+    offered = [(method, known.region(method.region)) for method in methods]
+    return QuotaCapacity.of_targets(
+        [
+            region.quota(method.model_id, method.access_method) if region else None
+            for method, region in offered
+        ],
+        reserve=batch_settings().single_request_share,
+    )
 
 
 def _with_warning(found: QuotaEstimate, model: str, seconds_left: float) -> QuotaEstimate:

@@ -3,6 +3,8 @@
     batches/{batchId}/input.jsonl                          the requests of an inline input
                       options.json                         the options of the run
                       manifest.json                        the shards, as the items of the map state
+                      lanes.json                           the lanes of the records, and why
+                      jobs.json, map.json                  the managed jobs, and the shards beside them
                       shards/00000.jsonl                   the records of a shard
                       results/00000/000001-a24-f1.jsonl    results of a shard, 24 answered and 1 failed
                       results/00000/000002-a0-f0.jsonl     cost of interrupted records, which run again
@@ -152,6 +154,22 @@ class BatchStorage:
         started_at = datetime.fromisoformat(figures["started-at"])
         estimate = json.loads(figures.get("quota-estimate", "null"))
         return Plan(int(figures["records"]), int(figures["rejected"]), started_at, estimate)
+
+    def put_lanes(self, lanes: Mapping[str, Any]) -> None:
+        """Write the lanes of the batch, as the plan has chosen them."""
+        self.put(self.key(BatchObject.LANES), dump(lanes))
+
+    def lanes(self) -> dict[str, Any] | None:
+        """Return the lanes of the batch; None before the plan, and for one of an earlier version."""
+        try:
+            lanes: dict[str, Any] = json.loads(self.read(self.key(BatchObject.LANES)))
+        except ObjectMissing:
+            return None
+        return lanes
+
+    def put_items(self, name: str, items: Sequence[Mapping[str, Any]]) -> None:
+        """Write the items of a map state, such as `BatchObject.MAP`."""
+        self.put(self.key(name), dump(items))
 
     def put_options(self, options: Options) -> None:
         """Store the options of the run."""

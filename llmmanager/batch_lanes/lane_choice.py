@@ -10,7 +10,7 @@ from llmmanager.batch_lanes.lane import AUTO, Lane
 from llmmanager.batch_lanes.lane_estimate import LaneEstimate
 from llmmanager.batch_lanes.lane_text import count_text, time_text
 from llmmanager.batch_lanes.lane_times import LaneSeconds
-from llmmanager.batch_lanes.lane_totals import USABLE_LANES, RecordGroup
+from llmmanager.batch_lanes.record_groups import USABLE_LANES, RecordGroup
 
 # A smaller difference in cost comes from rounding.
 _SAME_USD = 1e-9

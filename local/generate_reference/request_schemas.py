@@ -11,6 +11,7 @@ from lambdas.shared import response_rules
 from lambdas.shared.converse_request import OPTION_FIELDS
 from lambdas.shared.linear_regex import MAX_PATTERN
 from lambdas.usage import budget_request
+from llmmanager.batch_lanes.lane import LANES
 from llmmanager.batch_report.limits import MAX_SAMPLES
 from llmmanager.bedrock.structured.json_schema import KEYWORDS, MAX_PATTERNS
 from llmmanager.bedrock.validation.converse_schema import CONVERSE_REQUEST
@@ -93,6 +94,26 @@ _BATCH_FIELDS: Final[Mapping[str, Schema]] = {
         "exclusiveMinimum": 0,
         "maximum": options.MAX_DEADLINE_SECONDS,
         "description": "Seconds after the start of the batch. No record is started later.",
+    },
+    "lane": {
+        "enum": list(LANES),
+        "default": LANES[0],
+        "description": "How the records run. `onDemand`: Converse. `flex`: Converse in the flex tier. "
+        "`managed`: batch jobs of Bedrock. `auto`: the cheapest lane that can meet deadlineSeconds; without "
+        "it, on demand. Records that cannot use the lane run on demand.",
+    },
+    "dryRun": {
+        "type": "boolean",
+        "default": False,
+        "description": "Only validate the records and estimate each lane. The status of the batch has the "
+        "estimates as lanes.",
+    },
+    "expectedOutputTokens": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": options.MAX_OUTPUT_TOKENS,
+        "description": "The expected output of a record, for the estimates of lanes. Default: its maxTokens, "
+        "or the maximum of the model.",
     },
     "retryStrategy": {
         "enum": list(options.RETRY_STRATEGIES),

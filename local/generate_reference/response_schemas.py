@@ -7,6 +7,7 @@ from typing import Final
 
 from lambdas.shared.problem_types import PROBLEM_TYPES
 from lambdas.usage.budget import BudgetScope, Period
+from llmmanager.batch_lanes.lane import LANES, Lane
 from llmmanager.bedrock.catalog.catalog_entries import AccessMethod
 from local.generate_reference.schemas import (
     ANY_OBJECT,
@@ -192,6 +193,38 @@ _BATCHES: Final[Mapping[str, Schema]] = {
         ),
         "How long the quotas of the first model make the batch. Null if the quota of a target is unknown.",
     ),
+    "Lanes": nullable(
+        record(
+            {},
+            {
+                "lane": described({"enum": list(LANES)}, "The lane that was asked for."),
+                "deadlineSeconds": nullable(WHOLE, "The time until the deadline when the batch was planned."),
+                "records": by_name(WHOLE, "The number of records by chosen lane."),
+                "estimates": array(
+                    record(
+                        {},
+                        {
+                            "lane": {"enum": list(Lane)},
+                            "records": described(
+                                WHOLE, "Records that can use the lane. Others run on demand."
+                            ),
+                            "estimatedCostUsd": nullable(NUMBER, "Of all records. Null if it is unknown."),
+                            "estimatedSeconds": WHOLE,
+                            "possible": described(
+                                {"type": "boolean"}, "Whether it can be used and meet the deadline."
+                            ),
+                            "reason": nullable(TEXT, "Why it is not possible."),
+                        },
+                    )
+                ),
+                "explanation": described(TEXT, "The choice in plain words."),
+                "jobs": array(
+                    record({}, dict.fromkeys(("firstShard", "shardCount", "records"), WHOLE)),
+                ),
+            },
+        ),
+        "The lanes of the records, as the plan chose them. Null before the plan.",
+    ),
     "Batch": record(
         {"batchId": TEXT, "status": {"enum": list(_BATCH_STATUSES)}},
         {
@@ -199,6 +232,8 @@ _BATCHES: Final[Mapping[str, Schema]] = {
             "team": nullable(TEXT, "The team that pays."),
             "progress": ref("Progress"),
             "quotaEstimate": ref("QuotaEstimate"),
+            "lanes": ref("Lanes"),
+            "dryRun": described({"const": True}, "Only for a dry run, which runs no records."),
             "summary": described(ANY_OBJECT, "The content of summary.json; only after the end of the batch."),
             "results": by_name(
                 TEXT,

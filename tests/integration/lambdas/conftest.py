@@ -66,12 +66,14 @@ class StateMachine:
             self.run_shard(item)
         return self.collect()
 
-    def plan(self, data: dict[str, Any], *, name: str = "batch-1") -> list[dict[str, Any]]:
+    def plan(
+        self, data: dict[str, Any], *, name: str = "batch-1", runs_jobs: bool = False
+    ) -> list[dict[str, Any]]:
         """Run the plan and return the shards for the map."""
         execution = f"{STATE_MACHINE.replace(':stateMachine:', ':execution:')}:{name}"
-        event = {"executionName": name, "executionId": execution, "input": data}
+        event = {"executionName": name, "executionId": execution, "input": data, "runsJobs": runs_jobs}
         self.planned = plan.handler(event, self.context())
-        return json.loads(self.read(self.planned["manifestKey"]))
+        return json.loads(self.read(self.planned["manifestKey"])) if "manifestKey" in self.planned else []
 
     def run_shard(self, item: dict[str, Any], *, seconds: float = 900) -> dict[str, Any]:
         """Run a shard until it is done."""

@@ -13,7 +13,7 @@ from llmmanager.batch_lanes.lane import LANES, Lane
 from llmmanager.batch_lanes.lane_choice import ImpossibleLane, LaneChoice, LaneQuestion, choose_lanes
 from llmmanager.batch_lanes.lane_explanation import explain
 from llmmanager.batch_lanes.lane_times import LaneSeconds, lane_seconds
-from llmmanager.batch_lanes.lane_totals import USABLE_LANES, LaneTotals, RecordGroup
+from llmmanager.batch_lanes.record_groups import USABLE_LANES, RecordGroup, RecordGroups
 from llmmanager.bedrock.pricing import estimate_cost
 
 HAIKU = "anthropic.claude-haiku-4-5-20251001-v1:0"
@@ -23,8 +23,8 @@ HOUR = 3600.0
 TOOLS = {"tools": [{"toolSpec": {"name": "find", "inputSchema": {"json": {"type": "object"}}}}]}
 
 
-def totals_of(records: int, model_id: str = HAIKU, *, with_tools: int = 0, **fields: Any) -> LaneTotals:
-    totals = LaneTotals(model_id)
+def totals_of(records: int, model_id: str = HAIKU, *, with_tools: int = 0, **fields: Any) -> RecordGroups:
+    totals = RecordGroups(model_id)
     for number in range(records):
         request = {
             "messages": [{"role": "user", "content": [{"text": "word " * 400}]}],
@@ -37,7 +37,7 @@ def totals_of(records: int, model_id: str = HAIKU, *, with_tools: int = 0, **fie
 
 
 def question(
-    totals: LaneTotals,
+    totals: RecordGroups,
     *,
     model_id: str = HAIKU,
     asked: str = "auto",
@@ -63,7 +63,7 @@ def question(
 
 
 def explained(
-    asked: LaneQuestion, choice: LaneChoice, totals: LaneTotals, *, fails_over: bool = False
+    asked: LaneQuestion, choice: LaneChoice, totals: RecordGroups, *, fails_over: bool = False
 ) -> str:
     return explain(asked, choice, model="Claude Haiku 4.5", obstacles=totals.obstacles, fails_over=fails_over)
 

@@ -61,6 +61,9 @@ REJECTED_INPUTS = [
     ({"requests": [{}], "priority": -1}, "priority: must be an integer from 0"),
     ({"requests": [{}], "priority": True}, "priority: must be an integer from 0"),
     ({"requests": [{}], "priority": "high"}, "priority: must be an integer from 0"),
+    ({"requests": [{}], "lane": "spot"}, "lane: must be 'auto' or 'onDemand' or 'flex' or 'managed'"),
+    ({"requests": [{}], "dryRun": "yes"}, "dryRun: must be true or false"),
+    ({"requests": [{}], "expectedOutputTokens": 0}, "expectedOutputTokens: must be an integer from 1 to"),
     ({"requests": [{}], "featureFallback": "no"}, "featureFallback: must be true or false"),
     ({"requests": [{}], "featureFallback": 0}, "featureFallback: must be true or false"),
     ({"requests": [{}], "responseValidation": {}}, "responseValidation: must have at least one"),
@@ -232,6 +235,7 @@ def test_the_field_that_step_functions_adds_to_nested_executions_is_ignored(mach
 def test_the_plan_returns_the_input_of_the_map(machine, records):
     shards = machine.plan({"requests": records(69), "models": ["Nova Micro"]})
 
+    assert machine.planned.pop("lanes")["records"] == {"onDemand": 69, "flex": 0, "managed": 0}
     assert machine.planned == {
         "batchId": "batch-1",
         "bucket": "batches-of-the-test",

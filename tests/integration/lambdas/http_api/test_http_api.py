@@ -421,7 +421,10 @@ def test_a_running_batch_reports_its_progress(call, machine, records):
     payer = {"caller": "unknown", "team": None}
     assert before == (
         200,
-        {"batchId": name, "status": "running", **payer, "progress": not_planned, "quotaEstimate": None},
+        {
+            **{"batchId": name, "status": "running", **payer, "progress": not_planned},
+            **{"quotaEstimate": None, "lanes": None},
+        },
     )
     progress = after[1]["progress"]
     assert progress.items() >= {"records": 61, "answered": 32, "failed": 0, "rejected": 1}.items()

@@ -41,7 +41,7 @@ class RecordGroup:
     usd: Mapping[Lane, float | None]
 
 
-class LaneTotals:
+class RecordGroups:
     """The records and tokens of a batch by the lanes that the records can use.
 
     Args:

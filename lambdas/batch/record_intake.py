@@ -1,0 +1,53 @@
+"""What the plan of a batch adds up while it reads the records. Its memory does not depend on their number."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from lambdas.batch.batch_input import Batch
+from lambdas.batch.job_ranges import JobShare
+from lambdas.batch.quota_estimate import QuotaNeed
+from lambdas.shared.manager import model_ids
+from llmmanager.batch_files.records import Record
+from llmmanager.batch_lanes.record_groups import RecordGroups
+from llmmanager.json_format.codec import REQUEST_FIELDS
+
+
+class RecordIntake:
+    """The totals of a batch's records.
+
+    Attributes:
+        records: lines of the input that are not blank, rejected ones included.
+        rejected: lines that are invalid.
+        quota: the use of quotas.
+        lanes: the records and tokens by usable lane.
+        job_shares: for each shard, its records that can run in jobs.
+    """
+
+    def __init__(self, batch: Batch) -> None:
+        model_id = model_ids(batch.targets)[0]
+        self.records = self.rejected = 0
+        self.quota = QuotaNeed(model_id)
+        self.lanes = RecordGroups(
+            model_id,
+            expected_output_tokens=batch.options.expected_output_tokens,
+            output_schema=batch.options.output_schema,
+        )
+        self.job_shares: list[JobShare] = []
+        # The sizes of the records of the next shard, 0 for one that cannot run in a job.
+        self._job_sizes: deque[int] = deque()
+
+    def add(self, record: Record, line: bytes) -> None:
+        """Count a valid record.
+
+        Args:
+            line: the record as a line of its shard.
+        """
+        self.quota.add(record, line)
+        fields = {camel: getattr(record.request, name) for name, camel in REQUEST_FIELDS.items()}
+        self._job_sizes.append(len(line) if self.lanes.add(fields) else 0)
+
+    def end_shard(self, records: int) -> None:
+        """Close a shard with so many of the records that were added first."""
+        sizes = [self._job_sizes.popleft() for _ in range(records)]
+        self.job_shares.append(JobShare(sum(size > 0 for size in sizes), sum(sizes)))

@@ -1,0 +1,201 @@
+"""The lanes of a batch, as its plan chooses and writes them."""
+
+from __future__ import annotations
+
+import json
+
+import boto3
+import pytest
+
+from lambdas.batch.batch_input import InvalidBatch
+from lambdas.http_api.handler import handler as http
+from tests.deployed_storage import STATE_MACHINE
+
+HALF_A_DAY = {"deadlineSeconds": 12 * 3600}
+TOOLS = {"tools": [{"toolSpec": {"name": "find", "inputSchema": {"json": {"type": "object"}}}}]}
+
+
+@pytest.fixture
+def managed(monkeypatch, machine):
+    """The state machine of a stack with the managed lane."""
+    monkeypatch.setenv("LLMMANAGER_MANAGED_LANE", "true")
+
+    def plan(data, **options):
+        return machine.plan(data, runs_jobs=True, **options)
+
+    machine.plan_with_jobs = plan
+    return machine
+
+
+@pytest.fixture
+def mixed(records):
+    """300 records: tools in each fifth one of the first 160, and in all of the last 32."""
+    batch = records(300)
+    for number, record in enumerate(batch):
+        if (number < 160 and number % 5 == 0) or number >= 268:
+            record["modelInput"]["toolConfig"] = TOOLS
+    return batch
+
+
+def written(machine, name):
+    return json.loads(machine.read(f"batches/batch-1/{name}"))
+
+
+def test_the_plan_writes_the_jobs_and_the_shards_that_run_beside_them(managed, mixed):
+    direct = managed.plan_with_jobs({"requests": mixed, **HALF_A_DAY})
+
+    (job,) = json.loads(managed.read(managed.planned["jobsKey"]))
+    assert managed.planned["jobCount"] == 1
+    assert job == {
+        "batchId": "batch-1",
+        "bucket": "batches-of-the-test",
+        "run": "batch-1",
+        "job": 0,
+        "model": "amazon.nova-lite-v1:0",
+        "invokeId": "amazon.nova-lite-v1:0",
+        "region": "us-east-1",
+        "records": 236,
+        "mayCreate": True,
+        "firstShard": 0,
+        "shardCount": 6,
+    }
+    manifest = written(managed, "manifest.json")
+    assert [shard["records"] for shard in manifest] == [32, 32, 32, 64, 64, 64, 12]
+    assert [(item["shard"], item.get("skipsManaged")) for item in direct] == [
+        (0, True),
+        (1, True),
+        (2, True),
+        (3, True),
+        (5, True),
+        (6, None),
+    ]
+    assert managed.planned["shardCount"] == len(direct)
+    assert [managed.lines(f"shards/{item['shard']:05d}.jsonl") for item in manifest] == [
+        mixed[first : first + item["records"]]
+        for first, item in zip((0, 32, 64, 96, 160, 224, 288), manifest, strict=True)
+    ]
+
+
+def test_the_plan_reports_the_lanes_and_their_cost(managed, mixed):
+    managed.plan_with_jobs({"requests": mixed, **HALF_A_DAY})
+
+    lanes = written(managed, "lanes.json")
+    assert lanes["records"] == {"onDemand": 64, "flex": 0, "managed": 236}
+    on_demand, flex, in_jobs = lanes["estimates"]
+    assert on_demand["records"] == 300
+    assert (flex["possible"], flex["reason"]) == (False, "Nova Lite has no price in the flex tier")
+    assert (in_jobs["records"], in_jobs["possible"], in_jobs["reason"]) == (236, True, None)
+    # Half price for the records that can run in a job.
+    assert 0.55 < in_jobs["estimatedCostUsd"] / on_demand["estimatedCostUsd"] < 0.75
+    assert "Jobs do not support: toolConfig (64)." in lanes["explanation"]
+    assert lanes.pop("jobs") == [{"firstShard": 0, "shardCount": 6, "records": 236}]
+    assert managed.planned["lanes"] == lanes
+
+
+def test_a_resumed_batch_has_the_same_jobs(managed, mixed):
+    managed.plan_with_jobs({"requests": mixed, **HALF_A_DAY})
+    first = managed.read("batches/batch-1/jobs.json")
+
+    managed.plan_with_jobs({"requests": mixed, "batchId": "batch-1", "lane": "managed"}, name="again")
+
+    assert [{**job, "run": "batch-1"} for job in written(managed, "jobs.json")] == json.loads(first)
+
+
+def test_a_run_without_the_managed_lane_only_finishes_the_jobs_that_are_open(managed, mixed):
+    managed.plan_with_jobs({"requests": mixed, **HALF_A_DAY})
+    again = {"requests": mixed, "batchId": "batch-1", "lane": "onDemand"}
+    for attempt, names in (("001", ("intent", "closed")), ("002", ("intent",))):
+        for name in names:
+            managed.put([{"records": 236}], key=f"batches/batch-1/jobs/00000/{attempt}/{name}.json")
+
+    direct = managed.plan_with_jobs(again, name="second")
+    (job,) = written(managed, "jobs.json")
+    assert (job["run"], job["job"], job["mayCreate"]) == ("second", 0, False)
+    assert len(direct) == 6
+
+    managed.put([{}], key="batches/batch-1/jobs/00000/002/closed.json")
+    assert len(managed.plan_with_jobs(again, name="third")) == 7
+    assert "jobCount" not in managed.planned
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"runs_jobs": False}, "the execution was started before the stack could run jobs"),
+        ({"regions": ["us-west-2"]}, "jobs run in us-east-1, which is not in the regions of the batch"),
+        (
+            {"outputSchema": {"type": "object", "properties": {}, "additionalProperties": False}},
+            "0 records can run in a job, and a job needs at least 100",
+        ),
+        ({"deadlineSeconds": 1_800}, "it takes up to 35 min, and on demand, for what it leaves, up to 18 s"),
+    ],
+)
+def test_without_a_possible_job_all_records_run_on_demand(managed, records, options, reason):
+    data = {"requests": records(300), **HALF_A_DAY, **options}
+    runs_jobs = data.pop("runs_jobs", True)
+
+    managed.plan(data, runs_jobs=runs_jobs)
+
+    lanes = written(managed, "lanes.json")
+    assert lanes["records"] == {"onDemand": 300, "flex": 0, "managed": 0}
+    assert lanes["estimates"][2]["reason"].startswith(reason)
+    assert reason in lanes["explanation"]
+    assert managed.planned["manifestKey"].endswith("manifest.json")
+    assert "jobCount" not in managed.planned
+
+
+def test_shards_of_the_flex_lane_say_so(machine, records, monkeypatch):
+    monkeypatch.setenv("LLMMANAGER_MODELS", '["Nova Pro"]')
+
+    shards = machine.plan({"requests": records(40), "deadlineSeconds": 3600})
+
+    assert [shard["lane"] for shard in shards] == ["flex", "flex"]
+    assert written(machine, "lanes.json")["records"] == {"onDemand": 0, "flex": 40, "managed": 0}
+
+
+def test_a_lane_that_no_record_can_use_is_rejected(managed, records, proxy_event, context):
+    for data, problem in (
+        ({"lane": "flex"}, "lane: flex is not available: Nova Lite has no price in the flex tier"),
+        ({"lane": "managed", "regions": ["us-west-2"]}, "lane: managed is not available: jobs run in"),
+    ):
+        with pytest.raises(InvalidBatch, match=problem):
+            managed.plan_with_jobs({"requests": records(300), **data})
+        answer = http(proxy_event("POST", "/v1/batches", {"requests": records(300), **data}), context)
+        assert answer["statusCode"] == 400
+        assert json.loads(answer["body"])["errors"][0].startswith(problem)
+    with pytest.raises(InvalidBatch, match="lane: managed is not available: 99 records can run in a job"):
+        managed.plan_with_jobs({"requests": records(99), "lane": "managed"})
+
+
+def test_a_dry_run_estimates_the_lanes_and_writes_nothing_else(managed, records, proxy_event, context):
+    dry = {"batchId": "batch-1", "requests": [*records(300), {"recordId": "invalid"}], **HALF_A_DAY}
+    machines = boto3.client("stepfunctions")
+    started = machines.start_execution(
+        stateMachineArn=STATE_MACHINE, name="batch-1", input=json.dumps({**dry, "dryRun": True})
+    )
+
+    managed.plan_with_jobs({**dry, "dryRun": True})
+
+    assert managed.planned.keys() == {
+        *("batchId", "bucket", "dryRun", "records", "rejected", "quotaEstimate", "lanes"),
+    }
+    assert (managed.planned["dryRun"], managed.planned["rejected"]) == (True, 1)
+    assert managed.keys("batches/") == ["batches/batch-1/lanes.json", "batches/batch-1/rejected.jsonl"]
+    status = json.loads(http(proxy_event("GET", "/v1/batches/batch-1"), context)["body"])
+    assert status["dryRun"] is True
+    assert status["lanes"] == written(managed, "lanes.json")
+
+    machines.stop_execution(executionArn=started["executionArn"])
+    managed.plan_with_jobs(dry, name="real")
+    assert managed.planned["jobCount"] == 1
+    with pytest.raises(InvalidBatch, match="dryRun: batch-1 was started before; use another batchId"):
+        managed.plan_with_jobs({**dry, "dryRun": True}, name="dry-again")
+
+
+def test_expected_output_tokens_replace_max_tokens_in_the_estimate(machine, records):
+    def cost(**options):
+        machine.plan({"requests": records(10), "dryRun": True, **options})
+        return machine.planned["lanes"]["estimates"][0]["estimatedCostUsd"]
+
+    # Of 50 output tokens at 0.24 USD per million, 40 are left out.
+    assert cost() - cost(expectedOutputTokens=10) == pytest.approx(10 * 40 * 0.24e-6)
