@@ -95,11 +95,12 @@ def test_the_interpreter_accepts_the_definition(stack: Any, machine: str) -> Non
 
 
 def scopes(definition: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the definition and those of its maps."""
+    """Yield the definition and those of its maps and branches."""
     yield definition
     for state in definition["States"].values():
-        if "ItemProcessor" in state:
-            yield from scopes(state["ItemProcessor"])
+        for inner in (*state.get("Branches", ()), state.get("ItemProcessor")):
+            if inner:
+                yield from scopes(inner)
 
 
 def states(definition: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -117,6 +118,11 @@ def test_every_state_is_reachable_and_has_a_next_state_or_ends(stack: Any, machi
             successors |= {target for target in targets if target}
             assert any(targets) or state.get("End") or state["Type"] in ("Fail", "Succeed"), name
         assert successors == set(scope["States"])
+
+
+def test_the_names_of_states_are_unique_in_the_whole_state_machine(stack: Any) -> None:
+    names = [name for name, _ in states(stack.definition("BatchMachine"))]
+    assert len(names) == len(set(names))
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -162,19 +168,29 @@ def test_the_log_has_steps_without_prompts(stack: Any) -> None:
         }
 
 
-def test_the_map_is_distributed_and_uses_only_features_of_the_emulator(stack: Any) -> None:
-    shards = stack.definition("BatchMachine")["States"]["RunShards"]
-    assert shards["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
-    assert shards["ItemReader"] == {
+@pytest.mark.parametrize(
+    ("name", "key", "concurrency"),
+    [
+        ("RunShards", "manifestKey", 10),
+        ("RunOtherShards", "manifestKey", 10),
+        ("RunJobs", "jobsKey", 100),
+    ],
+)
+def test_a_map_is_distributed_and_uses_only_features_of_the_emulator(
+    stack: Any, name: str, key: str, concurrency: int
+) -> None:
+    found = dict(states(stack.definition("BatchMachine")))[name]
+    assert found["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+    assert found["ItemReader"] == {
         "Resource": "arn:aws:states:::s3:getObject",
         "ReaderConfig": {"InputType": "JSON"},
-        "Parameters": {"Bucket.$": "$.bucket", "Key.$": "$.manifestKey"},
+        "Parameters": {"Bucket.$": "$.bucket", "Key.$": f"$.{key}"},
     }
-    assert shards["MaxConcurrency"] == 10
-    # S3 can respond 503 when Step Functions reads the manifest. No shard has run then.
-    (retrier,) = shards["Retry"]
+    assert found["MaxConcurrency"] == concurrency
+    # S3 can respond 503 when Step Functions reads the file. No item has run then.
+    (retrier,) = found["Retry"]
     assert (retrier["ErrorEquals"], retrier["MaxAttempts"]) == (["States.ItemReaderFailed"], 5)
-    assert not {"ItemBatcher", "ResultWriter"} & set(shards)
+    assert not {"ItemBatcher", "ResultWriter"} & set(found)
 
 
 def planned(shards: int) -> Function:
@@ -196,6 +212,7 @@ def planned(shards: int) -> Function:
 
 
 def batch(worker: Function, *, shards: int = 2) -> dict[str, Function]:
+    """Return the functions of a batch without jobs."""
     return {
         "BatchPlanFunction": planned(shards),
         "BatchWorkerFunction": worker,
@@ -213,7 +230,7 @@ def test_a_batch_is_planned_mapped_and_collected(run: Run) -> None:
 
 def plan_event(input_: Any) -> dict[str, Any]:
     execution = "arn:aws:states:us-east-1:123456789012:execution:BatchMachine:batch-1"
-    return {"executionName": "batch-1", "executionId": execution, "input": input_}
+    return {"executionName": "batch-1", "executionId": execution, "input": input_, "runsJobs": True}
 
 
 def planned_output() -> dict[str, Any]:
@@ -282,6 +299,113 @@ def test_a_batch_without_shards_is_collected(run: Run) -> None:
     assert ended["status"] == "SUCCEEDED"
     assert calls.events("BatchWorkerFunction") == []
     assert len(calls.events("BatchCollectFunction")) == 1
+
+
+def batch_with_jobs(
+    job: Function, worker: Function, *, others: int = 1, rest: int = 1
+) -> dict[str, Function]:
+    """Return the functions of a batch with two jobs, and with shards beside and after them."""
+
+    def put(name: str, items: list[Any]) -> str:
+        body = json.dumps(items).encode()
+        boto3.client("s3", region_name="us-east-1").put_object(Bucket="batches", Key=name, Body=body)
+        return name
+
+    def plan(event: Any) -> Any:
+        boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="batches")
+        return {
+            "batchId": "batch-1",
+            "bucket": "batches",
+            "manifestKey": put("map.json", [{"other": number} for number in range(others)]),
+            "shardCount": others,
+            "jobsKey": put("jobs.json", [{"job": number} for number in range(2)]),
+            "jobCount": 2,
+        }
+
+    def run_job(event: Any) -> Any:
+        if "job" in event:
+            return job(event)
+        key = put("rest.json", [{"rest": number} for number in range(rest)])
+        return {**event, "manifestKey": key, "shardCount": rest}
+
+    return {
+        "BatchPlanFunction": plan,
+        "BatchJobFunction": run_job,
+        "BatchWorkerFunction": worker,
+        "BatchCollectFunction": lambda event: event,
+    }
+
+
+def done(item: Any) -> Any:
+    return {**item, "done": True}
+
+
+def test_the_rest_runs_after_the_jobs_and_the_other_shards(run: Run) -> None:
+    ended, calls = run("BatchMachine", {}, batch_with_jobs(done, done, others=2, rest=2))
+    assert ended["status"] == "SUCCEEDED"
+    ran = [next(iter(event)) for name, event in calls.calls if name != "BatchPlanFunction"]
+    assert sorted(ran[:4]) == ["job", "job", "other", "other"]
+    assert ran[4:] == ["batchId", "rest", "rest", "batchId"]
+    # Collect gets the output of the plan, with the rest as its shards.
+    assert json.loads(ended["output"])["manifestKey"] == "rest.json"
+
+
+@pytest.mark.parametrize(("others", "rest"), [(0, 1), (1, 0), (0, 0)])
+def test_a_batch_with_jobs_can_have_no_other_shards_and_no_rest(run: Run, others: int, rest: int) -> None:
+    ended, calls = run("BatchMachine", {}, batch_with_jobs(done, done, others=others, rest=rest))
+    assert ended["status"] == "SUCCEEDED"
+    assert len(calls.events("BatchWorkerFunction")) == others + rest
+    assert len(calls.events("BatchCollectFunction")) == 1
+
+
+def test_a_job_that_is_not_done_continues_with_its_output_after_its_wait(run: Run) -> None:
+    def job(item: Any) -> Any:
+        turn = item.get("turn", 0) + 1
+        waits = {"waitSeconds": 0} if turn == 1 else {}
+        return {"job": item["job"], "turn": turn, "done": turn == 3, **waits}
+
+    ended, calls = run("BatchMachine", {}, batch_with_jobs(job, done))
+    assert ended["status"] == "SUCCEEDED"
+    steps = [event for event in calls.events("BatchJobFunction") if event.get("job") == 0]
+    assert [(step.get("turn", 0), step.get("waitSeconds")) for step in steps] == [
+        (0, None),
+        (1, 0),
+        (2, None),
+    ]
+
+
+def test_a_poll_of_a_job_takes_three_transitions(stack: Any) -> None:
+    job = dict(states(stack.definition("BatchMachine")))["RunJobs"]["ItemProcessor"]["States"]
+    assert job["RunJob"]["Next"] == "JobDone"
+    assert {"Variable": "$.waitSeconds", "IsPresent": True, "Next": "WaitForJob"} in job["JobDone"]["Choices"]
+    assert job["WaitForJob"] == {"Type": "Wait", "SecondsPath": "$.waitSeconds", "Next": "RunJob"}
+
+
+def test_the_records_of_a_job_that_fails_permanently_are_in_the_rest(run: Run) -> None:
+    def job(item: Any) -> Any:
+        if item["job"] == 0:
+            raise RuntimeError("no network")
+        return done(item)
+
+    ended, calls = run("BatchMachine", {}, batch_with_jobs(job, done))
+    assert ended["status"] == "SUCCEEDED"
+    # A fault of Bedrock or S3 can last for minutes.
+    assert calls.events("BatchJobFunction").count({"job": 0}) == 21
+    assert calls.events("BatchWorkerFunction")[-1] == {"rest": 0}
+
+
+def test_a_dry_run_ends_after_the_plan_with_its_output(run: Run) -> None:
+    estimates = {"dryRun": True, "estimates": [{"lane": "managed", "estimatedCostUsd": 1.5}]}
+    ended, calls = run("BatchMachine", {"dryRun": True}, {"BatchPlanFunction": lambda _: estimates})
+    assert json.loads(ended["output"]) == estimates
+    assert len(calls.calls) == 1
+
+
+def test_without_the_managed_lane_the_state_machine_has_no_jobs(varied: Any) -> None:
+    definition = varied.definition("BatchMachine")
+    assert definition["States"]["Plan"]["Parameters"]["runsJobs"] is False
+    assert {name for name, _ in states(definition) if "Job" in name or "Rest" in name} == set()
+    assert "Estimated" in definition["States"]
 
 
 @pytest.mark.parametrize("given", [{}, [], "text", 7, None])
