@@ -1,4 +1,4 @@
-"""Batches: three functions, and the state machine that maps over shards."""
+"""Batches: the functions, and the state machine that maps over shards and jobs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from infra.batch_definition import batch_definition
 from infra.bucket import allow_listing
 from infra.catalog_table import allow_calling_by_catalog
 from infra.input_files import allow_decrypting_inputs
+from infra.model_jobs import ModelJobs
 from infra.nag import acknowledge_wildcards
 from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, PythonFunction
 from infra.state_machine import StateMachine
 from infra.usage_table import LedgerTable
 from lambdas.contract import BatchObject, BucketPrefix
+from llmmanager.bedrock.catalog.catalog_entries import Catalog
 
 _LAMBDA_MAX_SECONDS = 900
 # The largest shard needs 210 MB with all calls running, an average one 90 MB. More memory would also add CPU,
@@ -42,14 +44,28 @@ class BatchProcessing(Construct):
         table: dynamodb.ITable,
         ledger: LedgerTable,
         invoke_models: InvokeModels,
+        catalog: Catalog,
     ) -> None:
         super().__init__(scope, construct_id)
         self._base = base
         self._bucket = bucket
+        self.jobs = (
+            ModelJobs(
+                self,
+                "ModelJobs",
+                settings=base.settings,
+                catalog=catalog,
+                bucket=bucket,
+                invoke_models=invoke_models,
+            )
+            if base.settings.managed_lane
+            else None
+        )
         plan = self._build_plan(table)
         self.worker = worker = self._build_worker(table, invoke_models)
         ledger.allow_counting(worker)
         collect = self._build_collect()
+        job = self._build_job(self.jobs, table, ledger) if self.jobs else None
         self.state_machine = StateMachine(
             self,
             "Machine",
@@ -57,10 +73,11 @@ class BatchProcessing(Construct):
                 plan=plan.arn,
                 worker=worker.arn,
                 collect=collect.arn,
+                job=job.arn if job else None,
                 map_concurrency=base.settings.map_concurrency,
                 partition=Stack.of(self).partition,
             ),
-            invokes=[plan, worker, collect],
+            invokes=[plan, worker, collect, *([job] if job else [])],
             settings=base.settings,
         )
         self._allow_distributed_map()
@@ -98,6 +115,17 @@ class BatchProcessing(Construct):
         )
         self._allow_writing(collect)
         return collect
+
+    def _build_job(self, jobs: ModelJobs, table: dynamodb.ITable, ledger: LedgerTable) -> PythonFunction:
+        job = self._build_function(
+            "Job", "lambdas.batch.managed.job_step.handler", seconds=_LAMBDA_MAX_SECONDS
+        )
+        job.allow("s3:GetObject", resources=[self._bucket.arn_for_objects(_FILES)], reason=_WILDCARD_REASON)
+        self._allow_writing(job)
+        job.allow("dynamodb:BatchGetItem", resources=[table.table_arn])
+        ledger.allow_counting(job)
+        jobs.allow_managing(job)
+        return job
 
     def _build_function(
         self,
@@ -145,12 +173,15 @@ class BatchProcessing(Construct):
         allow_listing(function, self._bucket)
 
     def _allow_distributed_map(self) -> None:
-        """Allow the Distributed Map to start and watch executions of its machine, and to read the manifest.
+        """Allow the Distributed Map to start and watch executions of its machine, and to read its items.
 
         This is a separate policy, because a reference from the role to the state machine would be circular.
         """
         machine = self.state_machine
-        manifests = self._bucket.arn_for_objects(f"{BucketPrefix.BATCHES}*/{BatchObject.MANIFEST}")
+        files = (BatchObject.MANIFEST,)
+        if self.jobs:
+            files += (BatchObject.MAP, BatchObject.JOB_ITEMS, BatchObject.REST)
+        items = [self._bucket.arn_for_objects(f"{BucketPrefix.BATCHES}*/{name}") for name in files]
         policy = iam.Policy(
             self,
             "DistributedMapPolicy",
@@ -161,13 +192,10 @@ class BatchProcessing(Construct):
                     actions=["states:DescribeExecution", "states:StopExecution"],
                     resources=[machine.executions_arn],
                 ),
-                iam.PolicyStatement(
-                    actions=["s3:GetObject"],
-                    resources=[manifests],
-                ),
+                iam.PolicyStatement(actions=["s3:GetObject"], resources=items),
             ],
         )
-        acknowledge_wildcards(policy, [machine.executions_arn, manifests], reason=_WILDCARD_REASON)
+        acknowledge_wildcards(policy, [machine.executions_arn, *items], reason=_WILDCARD_REASON)
 
     def _allow_describing_executions(self, plan: PythonFunction) -> None:
         """Allow the plan to check whether another execution of its batch is running.

@@ -11,16 +11,17 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from infra.model_jobs import ModelJobs
 from infra.nag import acknowledge
 from infra.python_function import FunctionBase, PythonFunction
 from infra.state_machine import StateMachine
 from lambdas.contract import ENDED_STATUSES, BatchObject, BucketPrefix, DetailType, EventSource
 
-_TIMEOUT_SECONDS = 60
+_TIMEOUT_SECONDS = 300
 
 
 class BatchEnd(Construct):
-    """Stops the workers of an ended execution, and publishes an event on the stack's event bus."""
+    """Stops the workers and jobs of an ended execution, and publishes an event on the stack's event bus."""
 
     def __init__(
         self,
@@ -31,6 +32,7 @@ class BatchEnd(Construct):
         batches: s3.IBucket,
         bus: events.IEventBus,
         machine: StateMachine,
+        jobs: ModelJobs | None,
     ) -> None:
         super().__init__(scope, construct_id)
         function = PythonFunction(
@@ -57,6 +59,10 @@ class BatchEnd(Construct):
         )
         written = [_objects(batches, name) for name in (stop_reasons, end_events)]
         function.allow("s3:PutObject", resources=written, reason=reason)
+        if jobs:
+            job_files = _objects(batches, f"{BatchObject.JOBS}*.json")
+            function.allow("s3:GetObject", "s3:PutObject", resources=[job_files], reason=reason)
+            jobs.allow_managing(function)
         # The names of the result files contain the number of answers.
         function.allow("s3:ListBucket", resources=[batches.bucket_arn])
         function.allow(

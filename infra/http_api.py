@@ -112,9 +112,10 @@ class HttpApi(Construct):
         read = (
             BatchObject.MANIFEST,
             BatchObject.SUMMARY,
+            BatchObject.LANES,
+            f"{BatchObject.JOBS}*.json",
             f"{BatchObject.RUNS}*.json",
             f"{BatchObject.WAITING_SHARDS}*",
-            f"{BatchObject.JOBS}*/{BatchObject.JOB_INTENT}",
         )
         function.allow(
             "s3:GetObject",

@@ -95,7 +95,7 @@ def invoke_statements(
             continue
         for access in access_methods(model, regions, catalog=catalog):
             if access.inference_profile_id is None:
-                on_demand.append(_model_arn(access.model_id, access.region))
+                on_demand.append(model_arn(access.model_id, access.region))
             else:
                 key = (access.model_id, access.inference_profile_id)
                 profiles.setdefault(key, []).append(access.region)
@@ -134,8 +134,41 @@ def policy_characters(statements: Sequence[Statement]) -> int:
     return len(text)
 
 
-class InvokeModels(Construct):
-    """The managed policies that allow roles to invoke the configured models. All roles share them."""
+class ModelPolicies(Construct):
+    """Managed policies with statements about models. All roles to which they are granted share them.
+
+    Args:
+        reason: why wildcards in the resources are necessary.
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, statements: Iterable[Statement], reason: str
+    ) -> None:
+        super().__init__(scope, construct_id)
+        packed = pack(statements)
+        self._policies = [
+            iam.ManagedPolicy(self, f"Policy{number}", statements=[_to_cdk(s) for s in statements])
+            for number, statements in enumerate(packed, start=1)
+        ]
+        acknowledge_wildcards(
+            self,
+            [
+                substituted(arn)
+                for statements in packed
+                for statement in statements
+                for arn in statement.resources
+            ],
+            reason=reason,
+        )
+
+    def grant(self, role: iam.Role) -> None:
+        """Grant the role the permissions."""
+        for policy in self._policies:
+            role.add_managed_policy(policy)
+
+
+class InvokeModels(ModelPolicies):
+    """The managed policies that allow roles to invoke the configured models."""
 
     def __init__(
         self,
@@ -146,27 +179,12 @@ class InvokeModels(Construct):
         regions: Sequence[str],
         catalog: Catalog,
     ) -> None:
-        super().__init__(scope, construct_id)
-        packed = pack(invoke_statements(models, regions, catalog=catalog))
-        self._policies = [
-            iam.ManagedPolicy(self, f"Policy{number}", statements=[_to_cdk(s) for s in statements])
-            for number, statements in enumerate(packed, start=1)
-        ]
-        acknowledge_wildcards(
-            self,
-            [
-                _substituted(arn)
-                for statements in packed
-                for statement in statements
-                for arn in statement.resources
-            ],
+        super().__init__(
+            scope,
+            construct_id,
+            statements=invoke_statements(models, regions, catalog=catalog),
             reason="The destinations of the inference profile of an unknown model are unknown",
         )
-
-    def grant(self, role: iam.Role) -> None:
-        """Allow the role to invoke the models."""
-        for policy in self._policies:
-            role.add_managed_policy(policy)
 
 
 def allow_counting_tokens(
@@ -181,36 +199,37 @@ def allow_counting_tokens(
     if ids:
         function.allow(
             "bedrock:CountTokens",
-            resources=[_substituted(_model_arn(model_id, "*")) for model_id in ids],
+            resources=[substituted(model_arn(model_id, "*")) for model_id in ids],
             conditions={"StringEquals": {_REQUESTED_REGION: list(regions)}},
             reason="The condition limits the regions. An ARN per region would exceed the limit of a policy",
         )
 
 
 def _to_cdk(statement: Statement) -> iam.PolicyStatement:
-    equals = {key: [_substituted(value) for value in values] for key, values in statement.conditions.items()}
+    equals = {key: [substituted(value) for value in values] for key, values in statement.conditions.items()}
     return iam.PolicyStatement(
         actions=list(statement.actions),
-        resources=[_substituted(arn) for arn in statement.resources],
+        resources=[substituted(arn) for arn in statement.resources],
         conditions={"StringEquals": equals} if equals else None,
     )
 
 
-def _substituted(text: str) -> str:
+def substituted(text: str) -> str:
+    """Return a template with the values of its parameters."""
     return Fn.sub(text) if "${" in text else text
 
 
 def _through_profile(model_id: str, profile_id: str, sources: Sequence[str]) -> list[Statement]:
     """Return the statements that allow to invoke the model, but only through the inference profile."""
-    through = {_PROFILE_ARN: tuple(_profile_arn(profile_id, region) for region in sources)}
+    through = {_PROFILE_ARN: tuple(profile_arn(profile_id, region) for region in sources)}
     if AccessMethod.from_profile(profile_id) is AccessMethod.GLOBAL_PROFILE:
-        called = tuple(_model_arn(model_id, region) for region in sources)
+        called = tuple(model_arn(model_id, region) for region in sources)
         return [
             Statement(called, {_REQUESTED_REGION: tuple(sources), **through}),
-            Statement((_model_arn(model_id, ""),), {_REQUESTED_REGION: ("unspecified",), **through}),
+            Statement((model_arn(model_id, ""),), {_REQUESTED_REGION: ("unspecified",), **through}),
         ]
     reached = {*sources, *(to for region in sources for to in _destinations(model_id, profile_id, region))}
-    return [Statement(tuple(_model_arn(model_id, region) for region in sorted(reached)), through)]
+    return [Statement(tuple(model_arn(model_id, region) for region in sorted(reached)), through)]
 
 
 def _unknown_model_statements(model: ResolvedModel, regions: Sequence[str]) -> list[Statement]:
@@ -220,7 +239,7 @@ def _unknown_model_statements(model: ResolvedModel, regions: Sequence[str]) -> l
     """
     requested_id = model.pinned_invoke_id or model.model_id
     if requested_id.startswith("arn:"):
-        through_profile = Statement((_model_arn("*", "*"),), {_PROFILE_ARN: (requested_id,)})
+        through_profile = Statement((model_arn("*", "*"),), {_PROFILE_ARN: (requested_id,)})
         return [
             Statement((requested_id,)),
             *([through_profile] if "inference-profile/" in requested_id else []),
@@ -228,9 +247,9 @@ def _unknown_model_statements(model: ResolvedModel, regions: Sequence[str]) -> l
         ]
     profile = _PROFILE_ID.fullmatch(requested_id)
     if profile is None:
-        return [Statement(tuple(_model_arn(requested_id, region) for region in regions))]
-    called = tuple(_profile_arn(requested_id, region) for region in regions)
-    return [Statement(called), Statement((_model_arn(profile["model"], "*"),), {_PROFILE_ARN: called})]
+        return [Statement(tuple(model_arn(requested_id, region) for region in regions))]
+    called = tuple(profile_arn(requested_id, region) for region in regions)
+    return [Statement(called), Statement((model_arn(profile["model"], "*"),), {_PROFILE_ARN: called})]
 
 
 def application_profiles(models: Iterable[ResolvedModel]) -> list[str]:
@@ -245,17 +264,17 @@ def _is_application(requested_id: str) -> bool:
 
 def _profile_arns(profiles: Mapping[tuple[str, str], Iterable[str]]) -> list[str]:
     return [
-        _profile_arn(profile_id, region)
-        for (_, profile_id), sources in profiles.items()
-        for region in sources
+        profile_arn(profile_id, region) for (_, profile_id), sources in profiles.items() for region in sources
     ]
 
 
-def _model_arn(model_id: str, region: str) -> str:
+def model_arn(model_id: str, region: str) -> str:
+    """Return the template of the ARN of a model."""
     return f"arn:${{AWS::Partition}}:bedrock:{region}::foundation-model/{model_id}"
 
 
-def _profile_arn(profile_id: str, region: str) -> str:
+def profile_arn(profile_id: str, region: str) -> str:
+    """Return the template of the ARN of an inference profile of AWS."""
     return f"arn:${{AWS::Partition}}:bedrock:{region}:${{AWS::AccountId}}:inference-profile/{profile_id}"
 
 

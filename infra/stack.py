@@ -55,12 +55,9 @@ class LlmManagerStack(Stack):
             code=shared_code(self),
             environment=_environment(settings, table=table, bucket=bucket, bus=bus, namespace=namespace),
         )
+        catalog = Catalog(load_snapshot())
         invoke_models = InvokeModels(
-            self,
-            "InvokeModels",
-            models=settings.models,
-            regions=settings.regions,
-            catalog=Catalog(load_snapshot()),
+            self, "InvokeModels", models=settings.models, regions=settings.regions, catalog=catalog
         )
         # Ids of constructs are part of the logical ids of resources, so they stay when classes are renamed.
         catalog_refresh = CatalogRefresh(self, "ModelAccess", base=base, table=table)
@@ -72,6 +69,7 @@ class LlmManagerStack(Stack):
             table=table,
             ledger=ledger,
             invoke_models=invoke_models,
+            catalog=catalog,
         )
         BatchEnd(
             self,
@@ -80,6 +78,7 @@ class LlmManagerStack(Stack):
             batches=bucket,
             bus=bus,
             machine=batch.state_machine,
+            jobs=batch.jobs,
         )
         events_entry_point = EventsEntryPoint(
             self,

@@ -29,6 +29,12 @@ COUNT_USAGE = (
     LIST_BUCKET,
     (["events:PutEvents"], ["<EventBus.Arn>"]),
 )
+JOB = "arn:aws:bedrock:us-east-1:123456789012:model-invocation-job/*"
+MANAGE_JOBS = (
+    (["bedrock:GetModelInvocationJob", "bedrock:StopModelInvocationJob"], [JOB]),
+    (["bedrock:ListModelInvocationJobs"], ["*"]),
+    (["iam:PassRole"], ["<BatchModelJobsRole.Arn>"]),
+)
 READ_USAGE = (["dynamodb:Query"], ["<UsageTable.Arn>"])
 COUNTED_MODELS = [
     f"arn:aws:bedrock:*::foundation-model/{model}"
@@ -75,6 +81,8 @@ EXPECTED = {
                 "<BatchBucket.Arn>/batches/*/runs/*.json",
                 "<BatchBucket.Arn>/batches/*/waiting/*",
                 "<BatchBucket.Arn>/batches/*/summary.json",
+                "<BatchBucket.Arn>/batches/*/lanes.json",
+                "<BatchBucket.Arn>/batches/*/jobs/*.json",
                 "<BatchBucket.Arn>/inputs/*",
             ],
         ),
@@ -147,6 +155,20 @@ EXPECTED = {
         SHARE_COOLDOWNS,
         *COUNT_USAGE,
     ],
+    "BatchJobRole": [
+        write_log("BatchJob"),
+        (["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"], [BATCH_FILES]),
+        LIST_BUCKET,
+        READ_CATALOG,
+        *COUNT_USAGE,
+        *MANAGE_JOBS,
+    ],
+    # Bedrock runs jobs with this role.
+    "BatchModelJobsRole": [
+        (["s3:GetObject"], ["<BatchBucket.Arn>/batches/*/jobs/*/input/*"]),
+        (["s3:PutObject"], ["<BatchBucket.Arn>/batches/*/jobs/*/output/*"]),
+        LIST_BUCKET,
+    ],
     "BatchCollectRole": [
         write_log("BatchCollect"),
         (["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"], [BATCH_FILES]),
@@ -168,14 +190,21 @@ EXPECTED = {
             ["s3:PutObject"],
             ["<BatchBucket.Arn>/batches/*/ended/*.json", "<BatchBucket.Arn>/batches/*/told/*.json"],
         ),
+        (["s3:GetObject", "s3:PutObject"], ["<BatchBucket.Arn>/batches/*/jobs/*.json"]),
         LIST_BUCKET,
+        *MANAGE_JOBS,
         (["states:DescribeExecution"], [BATCH_EXECUTIONS.replace("<partition>", "aws")]),
         (["events:PutEvents"], ["<EventBus.Arn>"]),
     ],
     "BatchMachineRole": [
         (
             ["lambda:InvokeFunction"],
-            ["<BatchCollectFunction.Arn>", "<BatchPlanFunction.Arn>", "<BatchWorkerFunction.Arn>"],
+            [
+                "<BatchCollectFunction.Arn>",
+                "<BatchJobFunction.Arn>",
+                "<BatchPlanFunction.Arn>",
+                "<BatchWorkerFunction.Arn>",
+            ],
         ),
         WRITE_STATE_MACHINE_LOG,
         (["states:StartExecution"], ["<BatchMachine>"]),
@@ -183,7 +212,10 @@ EXPECTED = {
             ["states:DescribeExecution", "states:StopExecution"],
             [BATCH_EXECUTIONS.replace("<partition>", "aws")],
         ),
-        (["s3:GetObject"], ["<BatchBucket.Arn>/batches/*/manifest.json"]),
+        (
+            ["s3:GetObject"],
+            [f"<BatchBucket.Arn>/batches/*/{name}.json" for name in ("jobs", "manifest", "map", "rest")],
+        ),
     ],
     "ModelAccessRefreshRole": [
         write_log("ModelAccessRefresh"),
@@ -216,7 +248,14 @@ WILDCARDS = {
     "<BatchBucket.Arn>/budgets/*": "one per budget",
     "<BatchBucket.Arn>/batches/*/input.jsonl": "one per batch",
     "<BatchBucket.Arn>/batches/*/manifest.json": "one per batch",
-    "<BatchBucket.Arn>/batches/*/summary.json": "one per batch",
+    **{
+        f"<BatchBucket.Arn>/batches/*/{name}.json": "one per batch"
+        for name in ("jobs", "lanes", "map", "rest", "summary")
+    },
+    "<BatchBucket.Arn>/batches/*/jobs/*.json": "each job has its own files",
+    "<BatchBucket.Arn>/batches/*/jobs/*/input/*": "each job has its own files",
+    "<BatchBucket.Arn>/batches/*/jobs/*/output/*": "each job has its own files",
+    JOB: "each job has its own id",
     "<BatchBucket.Arn>/batches/*/runs/*.json": "one per execution",
     "<BatchBucket.Arn>/batches/*/waiting/*": "one per execution",
     "<BatchBucket.Arn>/batches/*/ended/*.json": "one per execution",
@@ -307,6 +346,7 @@ def test_only_the_routes_of_budgets_write_budgets_and_each_write_is_limited_to_i
     reading = {"dynamodb:Query": ["usage#*", "lease#*"]}
     managing = {"dynamodb:DeleteItem,dynamodb:PutItem,dynamodb:Query": ["budgets"]}
     assert {role: keys(role) for role in EXPECTED if keys(role)} == {
+        "BatchJobRole": counting,
         "BatchWorkerRole": counting,
         "ConverseStreamHandlerRole": counting,
         "EventsHandlerRole": counting,
@@ -329,13 +369,76 @@ def test_tokens_are_counted_in_the_configured_regions_only(stack: Any) -> None:
     }
 
 
+def test_jobs_are_created_of_the_configured_models_and_with_their_profiles_only(stack: Any) -> None:
+    (policy,) = (
+        policy
+        for name, policy in stack.of_type("AWS::IAM::ManagedPolicy").items()
+        if name.startswith("BatchModelJobsCreate")
+    )
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement["Action"] == "bedrock:CreateModelInvocationJob"
+    profiles = "arn:aws:bedrock:us-east-1:123456789012:inference-profile"
+    assert sorted(statement["Resource"]) == sorted(
+        [
+            JOB,
+            *COUNTED_MODELS,
+            *(f"{profiles}/{area}.{HAIKU}" for area in ("eu", "global", "us")),
+            *(
+                f"{profiles}/{area}.amazon.nova-{size}-v1:0"
+                for area in ("eu", "us")
+                for size in ("lite", "micro")
+            ),
+        ]
+    )
+
+
+def test_the_job_role_is_passed_to_bedrock_only_and_jobs_are_listed_in_the_own_region_only(
+    stack: Any,
+) -> None:
+    conditions = {
+        (role, statement["Action"]): statement["Condition"]["StringEquals"]
+        for role, statement in statements(stack)
+        if statement["Action"] in ("iam:PassRole", "bedrock:ListModelInvocationJobs")
+    }
+    assert {role for role, _ in conditions} == {"BatchJobRole", "BatchEndHandlerRole"}
+    for (_, action), condition in conditions.items():
+        passes = action == "iam:PassRole"
+        assert condition == (
+            {"iam:PassedToService": "bedrock.amazonaws.com"}
+            if passes
+            else {"aws:RequestedRegion": "us-east-1"}
+        )
+
+
+def test_bedrock_reads_and_writes_only_files_of_the_own_account(stack: Any) -> None:
+    conditions = [s["Condition"] for role, s in statements(stack) if role == "BatchModelJobsRole"]
+    assert conditions == 3 * [{"StringEquals": {"aws:ResourceAccount": "123456789012"}}]
+
+
+def test_without_the_managed_lane_no_role_concerns_jobs(varied: Any) -> None:
+    assert not {"BatchJobRole", "BatchModelJobsRole"} & set(varied.of_type("AWS::IAM::Role"))
+    actions = {action for _, statement in statements(varied) for action in as_list(statement["Action"])}
+    assert not any("ModelInvocationJob" in action or action == "iam:PassRole" for action in actions)
+    managed = varied.of_type("AWS::IAM::ManagedPolicy")
+    assert all(name.startswith("InvokeModels") for name in managed)
+    assert "LLMMANAGER_JOB_ROLE_ARN" not in str(varied.of_type("AWS::Lambda::Function"))
+
+
 def invoke_statements(stack: Any) -> list[dict[str, Any]]:
-    policies = stack.of_type("AWS::IAM::ManagedPolicy").values()
-    return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
+    policies = stack.of_type("AWS::IAM::ManagedPolicy").items()
+    return [
+        statement
+        for name, policy in policies
+        if name.startswith("InvokeModels")
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
 
 
-def test_only_the_functions_that_call_models_may_invoke_them(stack: Any) -> None:
-    policies = [f"<{name}>" for name in stack.of_type("AWS::IAM::ManagedPolicy")]
+def test_only_the_functions_that_call_models_and_jobs_may_invoke_them(stack: Any) -> None:
+    names = list(stack.of_type("AWS::IAM::ManagedPolicy"))
+    policies = [f"<{name}>" for name in names if name.startswith("InvokeModels")]
+    create_jobs = [f"<{name}>" for name in names if name.startswith("BatchModelJobsCreate")]
+    assert len(policies) + len(create_jobs) == len(names)
     managed = {
         name: role["ManagedPolicyArns"]
         for name, role in stack.of_type("AWS::IAM::Role").items()
@@ -347,6 +450,9 @@ def test_only_the_functions_that_call_models_may_invoke_them(stack: Any) -> None
         "ConverseStreamHandlerRole": policies,
         "EventsHandlerRole": policies,
         "BatchWorkerRole": policies,
+        "BatchModelJobsRole": policies,
+        "BatchJobRole": create_jobs,
+        "BatchEndHandlerRole": create_jobs,
         # API Gateway requires this policy for its account-wide role.
         "HttpApiCloudWatchRole": [
             "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
@@ -387,8 +493,11 @@ def test_other_accounts_cannot_use_a_role_through_a_service(stack: Any) -> None:
     for name, role in stack.of_type("AWS::IAM::Role").items():
         (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
         service = trust["Principal"]["Service"]
+        own_account = {"StringEquals": {"aws:SourceAccount": "123456789012"}}
         if service in ("states.amazonaws.com", "scheduler.amazonaws.com"):
-            assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}, name
+            assert trust["Condition"] == own_account, name
+        elif service == "bedrock.amazonaws.com":
+            assert trust["Condition"] == {**own_account, "ArnLike": {"aws:SourceArn": JOB}}, name
         else:
             # Lambda and API Gateway use a role only for its own account.
             assert service in ("lambda.amazonaws.com", "apigateway.amazonaws.com")

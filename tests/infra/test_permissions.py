@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from infra.model_jobs import create_job_statement
 from infra.permissions import (
     MAX_POLICIES,
     MAX_POLICY_CHARACTERS,
@@ -224,3 +225,19 @@ def test_the_length_of_a_policy_includes_the_longest_partition_and_an_account() 
     measured = policy_characters([Statement(profile("us.a", "us-east-1"))])
     arn = "arn:aws-us-gov:bedrock:us-east-1:123456789012:inference-profile/us.a"
     assert measured == policy_characters([Statement((arn,))])
+
+
+def test_jobs_are_created_with_the_models_and_profiles_of_the_catalog_in_the_region_of_the_stack() -> None:
+    settings = DeploymentSettings.from_context(
+        {
+            "models": ["Claude Haiku 4.5", "eu.example.future-model-v1:0"],
+            "regions": ["ca-west-1", "us-east-1"],
+        }
+    )
+    statement = create_job_statement(settings.models, settings.regions, catalog=Catalog(load_snapshot()))
+    own = "arn:${AWS::Partition}:bedrock:${AWS::Region}:${AWS::AccountId}"
+    assert set(statement.resources) == {
+        f"{own}:model-invocation-job/*",
+        *model(HAIKU, "*"),
+        *(f"{own}:inference-profile/{area}.{HAIKU}" for area in ("global", "us")),
+    }

@@ -21,8 +21,9 @@ FUNCTIONS = {
     "KeyAuthorizerHandlerFunction": ("lambdas.api_keys.authorizer.handler", 10),
     "BatchPlanFunction": ("lambdas.batch.plan.handler", 900),
     "BatchWorkerFunction": ("lambdas.batch.worker.handler", 900),
+    "BatchJobFunction": ("lambdas.batch.managed.job_step.handler", 900),
     "BatchCollectFunction": ("lambdas.batch.collect.handler", 900),
-    "BatchEndHandlerFunction": ("lambdas.batch.execution_ended.handler", 60),
+    "BatchEndHandlerFunction": ("lambdas.batch.execution_ended.handler", 300),
     "ModelAccessRefreshFunction": ("lambdas.model_access.refresh.handler", 60),
 }
 
@@ -111,6 +112,11 @@ def test_the_settings_reach_every_function_as_environment_variables(stack: Any) 
         },
         "KeyAuthorizerHandlerFunction": {"LLMMANAGER_KEY_TABLE": "<KeyTable>"},
         "BatchWorkerFunction": {"LLMMANAGER_USAGE_TABLE": "<UsageTable>"},
+        "BatchJobFunction": {
+            "LLMMANAGER_JOB_ROLE_ARN": "<BatchModelJobsRole.Arn>",
+            "LLMMANAGER_USAGE_TABLE": "<UsageTable>",
+        },
+        "BatchEndHandlerFunction": {"LLMMANAGER_JOB_ROLE_ARN": "<BatchModelJobsRole.Arn>"},
     }
     for name, function in stack.of_type("AWS::Lambda::Function").items():
         assert function["Environment"]["Variables"] == {**common, **more.get(name, {})}
@@ -159,6 +165,7 @@ def test_every_log_group_has_the_configured_retention(stack: Any) -> None:
         "KeyAuthorizerHandlerLogs",
         "BatchPlanLogs",
         "BatchWorkerLogs",
+        "BatchJobLogs",
         "BatchCollectLogs",
         "BatchEndHandlerLogs",
         "BatchMachineLogs",
