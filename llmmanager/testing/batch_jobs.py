@@ -21,6 +21,8 @@ from .runtime import BilledResponse
 from .s3_objects import ObjectLocation, S3AccessError, S3Objects
 
 _MAX_RESULTS = 1000
+# A job whose records are being answered for longer than this is described as in progress.
+_PATIENCE_SECONDS = 5.0
 _NOT_SUPPORTED = "Batch inference is not supported for the requested model."
 _QUOTA_EXCEEDED = (
     "The number of submitted and in-progress batch inference jobs exceeds the service quota for the model."
@@ -121,9 +123,13 @@ class BatchJobs:
         self._timer.stop()
 
     def _described(self, job: FakeJob) -> dict[str, Any]:
-        with job.lock:
+        if not job.lock.acquire(timeout=_PATIENCE_SECONDS):
+            return job.describe(self._clock())
+        try:
             self._runner.advance(job)
             return job.describe(self._clock())
+        finally:
+            job.lock.release()
 
     def _s3(self) -> S3Objects:
         return S3Objects.at(self._rules.s3_endpoint, self._rules.s3_certificate)

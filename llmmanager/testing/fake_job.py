@@ -55,10 +55,12 @@ class FakeJob:
         settings: the settings at its creation.
         fault: its scripted outcome.
         submitted_at: the time of its creation by the clock of FakeBedrock, in seconds.
-        records: the records in the order of processing; None before the input was read.
+        records: the records in the order of processing; None before the input was read, and after
+            the output is written.
         end: how the job ends; None before the input was read.
         stopped_at: when it was asked to stop.
-        processed: the answered records; None before the job has ended.
+        processed: the answered records until the output is written.
+        final_counts: the counts of an ended job; None before.
         billed: the billed tokens.
         written: whether the output is written.
     """
@@ -74,7 +76,8 @@ class FakeJob:
     records: list[JobRecord] | None = None
     end: JobEnd | None = None
     stopped_at: float | None = None
-    processed: list[ProcessedRecord] | None = None
+    processed: list[ProcessedRecord] = field(default_factory=list)
+    final_counts: JobCounts | None = None
     billed: TokenCount = field(default_factory=TokenCount)
     written: bool = False
 
@@ -133,7 +136,7 @@ class FakeJob:
             return self.validated_at
         if self.written:
             return None
-        return self.end.at if self.processed is None else self.output_at
+        return self.end.at if self.final_counts is None else self.output_at
 
     @property
     def output_at(self) -> float:
@@ -156,13 +159,18 @@ class FakeJob:
         per_record = self.seconds_of(1)
         return min(self.end.processed, int((now - self.started_at) / per_record)) if per_record else 0
 
+    @property
+    def _is_settled(self) -> bool:
+        """Whether the records are answered, and the output is written unless it is to be late."""
+        return self.final_counts is not None and (self.written or self.fault.late_seconds > 0)
+
     def status_at(self, now: float) -> str:
         """Return the status at a time."""
-        if self.end is not None and now >= self.end.at:
+        if self.end is not None and now >= self.end.at and self._is_settled:
             return self.end.status
         if self.stopped_at is not None:
             return "Stopping"
-        if now < self.validated_at or self.records is None:
+        if self.records is None:
             return "Submitted"
         if now < self.started_at:
             return "Validating" if now < self.scheduled_at else "Scheduled"
@@ -170,15 +178,14 @@ class FakeJob:
 
     def counts_at(self, now: float) -> JobCounts:
         """Return the counts at a time. Before the input is read, they are zero."""
-        if self.records is None or self.fault.zero_counts:
+        if self.fault.zero_counts:
             return JobCounts()
-        if self.processed is not None:
-            errors = sum(one.error is not None for one in self.processed)
-            count = len(self.processed)
-        else:
-            count = self.processed_at(now)
-            errors = sum(record.problem is not None for record in self.records[:count])
-        return JobCounts(len(self.records), count, count - errors, errors)
+        records = self.records
+        if self.final_counts is not None or records is None:
+            return self.final_counts or JobCounts()
+        count = self.processed_at(now)
+        errors = sum(record.problem is not None for record in records[:count])
+        return JobCounts(len(records), count, count - errors, errors)
 
     def fail(self, message: str) -> None:
         """Make an ended job failed."""

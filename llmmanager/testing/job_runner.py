@@ -12,12 +12,13 @@ from .call_log import Call
 from .errors import ServiceError
 from .fake_job import FakeJob, JobEnd
 from .job_input import InvalidInput, JobRecord, check_sizes, read_records
-from .job_output import ProcessedRecord, manifest, output_files
+from .job_output import JobCounts, ProcessedRecord, manifest, output_files
 from .models import CalledTarget
 from .runtime import BilledResponse
 from .s3_objects import S3AccessError, S3Objects
 
 _MAX_WAIT_SECONDS = 3600.0
+_STOP_SECONDS = 5.0
 _STATUS = {
     "completed": "Completed",
     "partial": "PartiallyCompleted",
@@ -58,10 +59,10 @@ class JobRunner:
         with job.lock:
             if job.end is None and self._clock() >= job.validated_at:
                 self._read(job)
-            if job.end is not None and job.processed is None and self._clock() >= job.end.at:
+            if job.end is not None and job.final_counts is None and self._clock() >= job.end.at:
                 self._answer_all(job, job.end.processed)
-            if job.processed is not None and not job.written and self._clock() >= job.output_at:
-                self._write(job, job.processed)
+            if job.final_counts is not None and not job.written and self._clock() >= job.output_at:
+                self._write(job)
 
     def stop(self, job: FakeJob) -> bool:
         """Stop a job. Return False if it has ended."""
@@ -94,9 +95,11 @@ class JobRunner:
 
     def _answer_all(self, job: FakeJob, count: int) -> None:
         if job.records is None:  # it was stopped or failed before: there is no output
-            job.processed, job.written = [], True
-        else:
-            job.processed = asyncio.run(self._answers(job, job.records[:count]))
+            job.final_counts, job.written = JobCounts(), True
+            return
+        job.processed = asyncio.run(self._answers(job, job.records[:count]))
+        errors = sum(one.error is not None for one in job.processed)
+        job.final_counts = JobCounts(len(job.records), count, count - errors, errors)
 
     async def _answers(self, job: FakeJob, records: list[JobRecord]) -> list[ProcessedRecord]:
         rng = random.Random(f"{self._seed}:{job.request['jobName']}:failing")
@@ -124,16 +127,16 @@ class JobRunner:
         job.billed += reply.bill.tokens
         return ProcessedRecord(record, response=reply.body)
 
-    def _write(self, job: FakeJob, processed: list[ProcessedRecord]) -> None:
+    def _write(self, job: FakeJob) -> None:
         location = job.output
-        files = output_files(processed, job.fault, seed=f"{self._seed}:{job.request['jobName']}:output")
+        files = output_files(job.processed, job.fault, seed=f"{self._seed}:{job.request['jobName']}:output")
         files["manifest.json.out"] = manifest(job.counts_at(self._clock()), job.billed, job.fault)
         try:
             for name, content in files.items():
                 self._s3().write(location.bucket, f"{location.key}{name}", content=content)
         except S3AccessError as error:
             job.fail(f"The output cannot be written: {error}")
-        job.written = True
+        job.records, job.processed, job.written = None, [], True
 
 
 class JobTimer:
@@ -157,29 +160,31 @@ class JobTimer:
         self._clock = clock
         self._lock = threading.Lock()
         self._changed = threading.Event()
-        self._stopping = False
+        self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
     def wake(self) -> None:
         """Look at the jobs again, after one was added or stopped."""
         with self._lock:
             if self._thread is None:
-                self._stopping = False
-                self._thread = threading.Thread(target=self._run, name="fake-bedrock-jobs", daemon=True)
+                self._stopped = threading.Event()
+                self._thread = threading.Thread(
+                    target=self._run, args=(self._stopped,), name="fake-bedrock-jobs", daemon=True
+                )
                 self._thread.start()
         self._changed.set()
 
     def stop(self) -> None:
-        """Stop the thread. Jobs no longer advance unless they are described."""
+        """Stop the thread, without waiting long for a responder. Jobs advance when they are described."""
         with self._lock:
             thread, self._thread = self._thread, None
-            self._stopping = True
+            self._stopped.set()
         self._changed.set()
         if thread is not None:
-            thread.join()
+            thread.join(_STOP_SECONDS)
 
-    def _run(self) -> None:
-        while not self._stopping:
+    def _run(self, stopped: threading.Event) -> None:
+        while not stopped.is_set():
             self._changed.clear()
             for job in self._jobs():
                 if job.next_event_at is not None and job.next_event_at <= self._clock():

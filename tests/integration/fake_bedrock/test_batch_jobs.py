@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from llmmanager.testing import FakeBedrock, FakeCatalog, Fault, JobFault
+from llmmanager.testing import FakeBedrock, FakeCatalog, Fault, JobFault, batch_jobs
 from tests.clock import ManualClock
 from tests.s3_server import s3_client, s3_server
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 BUCKET = "jobs-of-the-test"
 TALK = "acme.talk-v1:0"
@@ -367,6 +368,26 @@ def test_the_output_is_written_without_a_request(catalog: FakeCatalog, s3: Any, 
         arn = jobs.create(3)
         wait_until(lambda: "manifest.json.out" in jobs.files(arn))
         assert len(jobs.output(arn)) == 3
+
+
+def test_a_job_is_in_progress_while_its_records_are_answered(
+    catalog: FakeCatalog, s3: Any, s3_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering, released = threading.Event(), threading.Event()
+
+    def answer_later(_call: Any) -> None:
+        answering.set()
+        assert released.wait(PATIENCE_SECONDS)
+
+    monkeypatch.setattr(batch_jobs, "_PATIENCE_SECONDS", 0.01)
+    with FakeBedrock(catalog, s3_endpoint=s3_url, responder=answer_later) as bedrock:
+        bedrock.set_jobs(min_records=1)
+        jobs = Jobs(bedrock.client("bedrock"), s3, "slow")
+        arn = jobs.create(2)
+        assert answering.wait(PATIENCE_SECONDS)
+        assert jobs.status(arn) == "InProgress"
+        released.set()
+        wait_until(lambda: jobs.status(arn) == "Completed")
 
 
 def test_the_same_token_creates_one_job(jobs: Jobs, error_of: Callable[..., Any]) -> None:
