@@ -33,6 +33,7 @@ MEMBERS = (
     "resultOrder",
     "priority",
     "reportSamples",
+    "promptCache",
     TEAM,
     "outputSchema",
 )
@@ -44,6 +45,7 @@ LOWEST_PRIORITY = 9
 MAX_OUTPUT_TOKENS = 10_000_000
 
 MAX_DEADLINE_SECONDS = 365 * 24 * 3600
+PROMPT_CACHE = ("auto", "off")
 OnThrottle = Literal["wait", "failover"]
 ON_THROTTLE: tuple[OnThrottle, ...] = get_args(OnThrottle)
 RETRY_STRATEGIES = tuple(strategy.value for strategy in RetryStrategy)
@@ -70,6 +72,7 @@ class Options:
         in_input_order: whether results have the order of the input.
         priority: 0 to `LOWEST_PRIORITY`; each higher number halves the parallel calls of a worker.
         report_samples: number of answers in the report.
+        prompt_cache: whether records with the same long prompt get cache points.
         caller: the id of the caller, who pays.
         team: the team that pays; empty if it is unknown.
         output_schema: the `outputSchema` of the start input.
@@ -89,6 +92,7 @@ class Options:
     on_throttle: OnThrottle = ON_THROTTLE[0]
     max_cost_multiple: float | None = None
     report_samples: int = 0
+    prompt_cache: bool = True
     caller: str = UNKNOWN
     team: str = ""
     output_schema: Mapping[str, Any] | None = None
@@ -162,6 +166,7 @@ def read_options(data: Mapping[str, Any], *, run: str) -> Options:
         on_throttle=_one_of("onThrottle", data.get("onThrottle"), ON_THROTTLE) or ON_THROTTLE[0],
         max_cost_multiple=read_max_cost_multiple(data.get("maxCostMultiple")),
         report_samples=_integer("reportSamples", data.get("reportSamples"), MAX_SAMPLES),
+        prompt_cache=_one_of("promptCache", data.get("promptCache"), PROMPT_CACHE) != "off",
         caller=payer.id,
         team=payer.team,
         output_schema=data.get("outputSchema"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -31,6 +32,7 @@ class PendingRecords:
         skips_managed: whether to leave out records that can run in a managed batch job.
         tried_last: whether records that an earlier invocation has tried come after the others. So records of
             one model can be answered while those of another model wait for quota.
+        cached: whether records with the same long prompt get cache points.
 
     Attributes:
         is_done: whether no record is left to start in a later invocation.
@@ -48,6 +50,7 @@ class PendingRecords:
         in_flex: bool = False,
         skips_managed: bool = False,
         tried_last: bool = False,
+        cached: bool = False,
     ) -> None:
         self.is_done = False
         self._in_flex = in_flex
@@ -59,6 +62,7 @@ class PendingRecords:
         self._prepare = prepare
         self._model_ids = model_ids
         self._tried_last = tried_last
+        self._cached = cached
 
     def requests(self) -> Iterator[BedrockConverseRequest]:
         """Yield each record once, as a request, with lower `priority` numbers first."""
@@ -73,6 +77,7 @@ class PendingRecords:
         self, records: Iterable[dict[str, Any]], *, in_flex: bool
     ) -> Iterator[BedrockConverseRequest]:
         self.is_done = False
+        ids_to_cache = self._ids_to_cache()
         for record in records:
             if self._stop_signal.is_set():
                 break
@@ -86,6 +91,8 @@ class PendingRecords:
                 # An earlier version of the stack has accepted the record.
                 self.fail(record, invalid_record_error(error))
                 continue
+            if record["recordId"] in ids_to_cache:
+                request = replace(request, prompt_cache="auto")
             yield with_flex_tier(request) if in_flex else request
         self.is_done = True
 
@@ -99,6 +106,14 @@ class PendingRecords:
         """Add a failed result for a record that does not run."""
         self._parts.add(missed_result(record, error))
         self._stop_signal.add_outcome(success=False)
+
+    def _ids_to_cache(self) -> frozenset[str]:
+        if not (self._cached and self._model_ids):
+            return frozenset()
+        # Imported here, since batches can do without.
+        from lambdas.batch.shared_prefixes import records_to_cache
+
+        return records_to_cache(self._records(), self._model_ids[0])
 
     def _records(self) -> Iterator[dict[str, Any]]:
         for line in sorted(BytesIO(self._shard), key=self._sort_key):

@@ -139,6 +139,7 @@ class ShardRun:
             in_flex=mode.lane is Lane.FLEX,
             skips_managed=self._item.get(SKIPS_MANAGED, False),
             tried_last=self._after_wait,
+            cached=self._options.prompt_cache,
         )
         requests = pending.requests()
         with watch:

@@ -43,6 +43,7 @@ class BatchTotals:
     failed: int = 0
     attempts: int = 0
     cost: float = 0.0
+    saved_by_cache: float | None = None
     unknown_usage: int = 0
     without_price: int = 0
     by_region: Counter[str] = field(default_factory=Counter)
@@ -79,6 +80,7 @@ class BatchTotals:
                 self.usage[name] += tokens
         cost = result.get("estimatedCostUsd")
         self.cost += cost or 0
+        self.saved_by_cache = sum_of(self.saved_by_cache, result.get("cacheSavedUsd"))
         if cost:
             lane = self.by_lane[_lane_of(result)]
             lane.cost = sum_of(lane.cost, cost)
@@ -99,7 +101,9 @@ class BatchTotals:
         `records` counts all records of the input: answered, failed and rejected ones. Usage and cost include
         all answers that were paid for, valid or not. `answersWithoutPrice` is the number of answers that the
         cost does not include, and `attemptsWithUnknownUsage` the number of attempts whose tokens are unknown.
-        `errors` counts the failed records, and `errorCodes` the failed attempts, by error code.
+        `errors` counts the failed records, and `errorCodes` the failed attempts, by error code. `cache` has
+        the tokens that were read from the prompt cache and written to it, and what this saved: a negative
+        number if writing cost more than reading saved, and null if it is unknown.
 
         Args:
             rejected: number of invalid lines of the input.
@@ -125,6 +129,7 @@ class BatchTotals:
             "byTarget": self.figures.by_target(),
             "latencyMs": self.figures.call_latency.summary(),
             "usage": dict(self.usage),
+            "cache": self._cache(),
             "estimatedCostUsd": self._known_cost(),
             "answersWithoutPrice": self.without_price,
             "attemptsWithUnknownUsage": self.unknown_usage,
@@ -132,6 +137,11 @@ class BatchTotals:
             "endedAt": ended_at.isoformat(),
             "wallSeconds": round((ended_at - started_at).total_seconds(), 3),
         }
+
+    def _cache(self) -> dict[str, Any]:
+        read, written = (self.usage[f"cache{kind}InputTokens"] for kind in ("Read", "Write"))
+        saved = self.saved_by_cache if read or written else 0.0
+        return {"readTokens": read, "writeTokens": written, "savedUsd": _rounded(saved)}
 
     def _known_cost(self) -> float | None:
         is_unknown = not self.cost and (self.without_price or self.unknown_usage)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import reduce
 from typing import Any
 
+from llmmanager.batch_files.record_cache import cache_figures
 from llmmanager.bedrock.exceptions.aws_error_code import aws_error_code
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.request_attempt import RequestAttempt
@@ -23,6 +25,7 @@ def record_figures(response: BedrockResponse) -> dict[str, Any]:
         attempt and end of the last; `throttles`: throttled attempts; `errorCodes`: failed attempts by error
         code; `byTarget`: attempts, throttles, tokens and cost by model and region. Without an attempt, the
         first three are null. `validationErrors` only if an answer was invalid: the rule that it broke.
+        `cacheSavedUsd` only if the prompt cache was used.
     """
     attempts = response.attempts
     errors = Counter(_error_name(attempt.error) for attempt in attempts if attempt.error is not None)
@@ -35,6 +38,7 @@ def record_figures(response: BedrockResponse) -> dict[str, Any]:
         "errorCodes": dict(errors),
         "byTarget": sum_by_target(map(_target_row, attempts)),
         **({"validationErrors": invalid} if invalid else {}),
+        **cache_figures(response),
     }
 
 
@@ -52,7 +56,13 @@ def with_earlier_figures(result: Figures, earlier: Figures) -> dict[str, Any]:
         "throttles": result.get("throttles", 0) + earlier["throttles"],
         "errorCodes": dict(Counter(earlier["errorCodes"]) + Counter(result.get("errorCodes", {}))),
         "byTarget": sum_by_target([*earlier["byTarget"], *result.get("byTarget", ())]),
+        **_sum_of_savings(result, earlier),
     }
+
+
+def _sum_of_savings(*runs: Figures) -> dict[str, float | None]:
+    found = [run["cacheSavedUsd"] for run in runs if "cacheSavedUsd" in run]
+    return {"cacheSavedUsd": reduce(sum_of, found)} if found else {}
 
 
 def sum_by_target(rows: Iterable[Figures]) -> list[dict[str, Any]]:

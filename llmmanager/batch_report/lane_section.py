@@ -17,10 +17,11 @@ Summary = Mapping[str, Any]
 def lane_section(summary: Summary) -> Html:
     """Return the section, or nothing for a batch that ran on demand without a choice and without a cache."""
     plan, by_lane = summary.get("lanes") or {}, summary.get("byLane") or {}
+    cache = summary.get("cache") or {}
     cards = [
         _results(by_lane) if plan or by_lane.keys() - {"onDemand"} else None,
         _estimates(plan) if plan.get("estimates") else None,
-        _cache(summary["cache"]) if summary.get("cache") else None,
+        _cache(cache) if cache.get("readTokens") or cache.get("writeTokens") else None,
     ]
     shown = [card for card in cards if card is not None]
     return el("section", el("h2", "Lanes and savings", id="lanes"), *shown) if shown else joined()
@@ -89,12 +90,11 @@ def _estimates(plan: Mapping[str, Any]) -> Html:
 
 
 def _cache(cache: Mapping[str, Any]) -> Html:
-    saved = cache.get("savedUsd")
     row = (
         "Prompt cache",
-        short_count(cache.get("cacheReadInputTokens", 0)),
-        short_count(cache.get("cacheWriteInputTokens", 0)),
-        _usd(saved),
+        short_count(cache["readTokens"]),
+        short_count(cache["writeTokens"]),
+        _usd(cache["savedUsd"]),
     )
     note = el(
         "p",

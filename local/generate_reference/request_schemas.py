@@ -142,6 +142,12 @@ _BATCH_FIELDS: Final[Mapping[str, Schema]] = {
         "default": 0,
         "description": "How many answers, chosen at random, are in the report.",
     },
+    "promptCache": {
+        "enum": list(options.PROMPT_CACHE),
+        "default": options.PROMPT_CACHE[0],
+        "description": "`auto`: records of a shard with the same long tools and system prompt get cache "
+        "points. `off`: only records that state `promptCache` or have cache points use the cache.",
+    },
     "resultOrder": {"const": "input", "description": "Write the results in the order of the input."},
 }
 _PHRASES: Final[Schema] = array(SOME_TEXT, minItems=1, maxItems=response_rules.MAX_PHRASES)

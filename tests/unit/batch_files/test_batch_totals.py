@@ -173,3 +173,28 @@ def test_the_attempts_of_interrupted_runs_are_part_of_the_result():
     assert whole["totalUsage"] == {"inputTokens": 11, "outputTokens": 7}
     assert (missed["attempts"], missed["totalUsage"]) == (4, run["totalUsage"])
     assert with_earlier(answer(), []) == answer()
+
+
+def test_the_cache_has_its_tokens_and_what_they_saved():
+    usage = {"cacheReadInputTokens": 900, "cacheWriteInputTokens": 100}
+    reads = answer(totalUsage=usage, cacheSavedUsd=0.5)
+    writes = answer(totalUsage=usage, cacheSavedUsd=-0.125)
+
+    assert summed(reads, writes, answer())["cache"] == {
+        "readTokens": 1800,
+        "writeTokens": 200,
+        "savedUsd": 0.375,
+    }
+    assert summed(writes)["cache"]["savedUsd"] == -0.125
+    assert summed(answer(totalUsage=usage, cacheSavedUsd=None))["cache"]["savedUsd"] is None
+    assert summed(answer())["cache"] == {"readTokens": 0, "writeTokens": 0, "savedUsd": 0.0}
+
+
+def test_the_savings_of_interrupted_runs_of_a_record_are_added():
+    interrupted = {**failure(status="interrupted"), "totalUsage": {}, "estimatedCostUsd": 0.1}
+    interrupted |= {"attemptsWithUnknownUsage": 0, "answersWithoutPrice": 0, "byTarget": [], "endedAt": None}
+    interrupted |= {"throttles": 0, "errorCodes": {}, "cacheSavedUsd": -0.125}
+
+    assert with_earlier(answer(cacheSavedUsd=0.5), [interrupted])["cacheSavedUsd"] == 0.375
+    assert with_earlier(answer(), [interrupted])["cacheSavedUsd"] == -0.125
+    assert "cacheSavedUsd" not in with_earlier(answer(), [])

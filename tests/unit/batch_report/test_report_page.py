@@ -157,7 +157,7 @@ def test_lanes_have_their_cost_their_savings_and_their_estimates(make_summary):
     [(1.25, True, "$1.25"), (-0.5, False, "−$0.500"), (None, False, "unknown")],
 )
 def test_the_savings_of_the_prompt_cache_are_shown(make_summary, saved, tile, shown):
-    cache = {"cacheReadInputTokens": 12_000, "cacheWriteInputTokens": 300, "savedUsd": saved}
+    cache = {"readTokens": 12_000, "writeTokens": 300, "savedUsd": saved}
     text = page_of(make_summary(cache=cache)).text
 
     assert f"Prompt cache|12 k|300|{shown}" in text
@@ -167,8 +167,9 @@ def test_the_savings_of_the_prompt_cache_are_shown(make_summary, saved, tile, sh
 
 def test_a_batch_on_demand_without_a_choice_has_no_section_of_lanes(make_summary):
     by_lane = {"onDemand": {"answered": 1, "estimatedCostUsd": 0.25, "savedUsd": None}}
+    cache = {"readTokens": 0, "writeTokens": 0, "savedUsd": 0.0}
 
-    assert "Lanes" not in page_of(make_summary(byLane=by_lane)).text
+    assert "Lanes" not in page_of(make_summary(byLane=by_lane, cache=cache)).text
     assert "Lanes" not in page_of(make_summary()).text
 
 
