@@ -13,14 +13,9 @@ from lambdas.batch.progress import read_progress
 from lambdas.batch.runs import run_started_at
 from lambdas.batch.storage import BatchStorage
 from lambdas.shared.function_log import logger
+from llmmanager.batch_files.deadline_prediction import is_rate_reliable, misses_deadline
 from llmmanager.bedrock.routing.quota_gates import window_seconds
 
-# The rate is reliable after one window, or after this share of the time if the deadline is short.
-_MIN_WINDOWS = 1.0
-_MIN_SHARE = 0.25
-# Without any answer after this share of the time, the deadline is considered missed. Without throttled calls,
-# the rate may still rise until then.
-_MAX_SHARE_WITHOUT_RATE = 0.5
 _CHECKS_PER_WINDOW = 4
 
 
@@ -74,9 +69,7 @@ class DeadlineRisk:
     def _predict_miss(self, left: float, *, throttled: bool) -> bool:
         now, since = datetime.now(UTC), self._since or run_started_at(self._storage)
         elapsed = (now - since).total_seconds()
-        span = elapsed + left
-        reliable = min(_MIN_WINDOWS * window_seconds(), _MIN_SHARE * span)
-        if elapsed < (reliable if throttled else _MAX_SHARE_WITHOUT_RATE * span):
+        if not is_rate_reliable(elapsed, left, throttled=throttled):
             return False
         needed = read_progress(self._storage, self._storage.plan(), since=since, now=now).seconds_left
-        return elapsed >= _MAX_SHARE_WITHOUT_RATE * span if needed is None else needed > left
+        return misses_deadline(elapsed, left, needed=needed)

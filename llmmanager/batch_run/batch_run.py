@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from llmmanager.batch_files.flex_tier import has_flex_tier, with_flex_tier, without_flex_tier
 from llmmanager.batch_files.quota_shortage import Shortage, is_final, seconds_to_wait, shortage_of
 from llmmanager.batch_files.results import ANSWERED, interrupted_result, result_of
+from llmmanager.batch_lanes.lane import Lane
 from llmmanager.batch_run.input_records import BatchInputFile
 from llmmanager.batch_run.journal import Journal
 from llmmanager.batch_run.run_progress import RunProgress
@@ -45,6 +47,7 @@ class BatchRun:
 
     Attributes:
         repeat_failed: whether records that failed in an earlier run are tried again.
+        lane: in FLEX, records use the flex tier if they can, until they would miss the deadline in it.
     """
 
     manager: ParallelLLMManager
@@ -53,12 +56,15 @@ class BatchRun:
     progress: RunProgress
     deadline: Deadline
     repeat_failed: bool = False
+    lane: Lane = Lane.ON_DEMAND
 
     def __post_init__(self) -> None:
         self._stopped = threading.Event()
         self._pass_ended = threading.Event()
         self._all_started = False
         self._postponed = 0
+        self._in_flex = self.lane is Lane.FLEX
+        self._failed_in_flex: set[str] = set()
         self._finished = {
             id_
             for id_, status in self.journal.statuses.items()
@@ -84,9 +90,25 @@ class BatchRun:
             OSError: a file cannot be read or written.
             AuthenticationError: Bedrock rejects the credentials. No record has failed because of that.
         """
+        if not self._in_flex:
+            return self._run_passes()
+        # Imported here, because few batches use the flex tier.
+        from llmmanager.batch_run.flex_watch import FlexWatch
+
+        watch = FlexWatch(
+            self.progress, self.deadline, waiting_seconds=self.waiting_seconds, leave=self._leave_flex
+        )
+        with watch:
+            return self._run_passes()
+
+    def _leave_flex(self) -> None:
+        self._in_flex = False
+        self._pass_ended.set()
+
+    def _run_passes(self) -> RunEnd:
         passes_without_result = 0
         while True:
-            finished = len(self._finished)
+            finished, in_flex = len(self._finished), self._in_flex
             shortage = self._run_pass()
             if self._stopped.is_set():
                 return RunEnd.STOPPED
@@ -95,6 +117,8 @@ class BatchRun:
             left = self.deadline.remaining()
             if left <= 0:
                 return RunEnd.DEADLINE
+            if in_flex and (not self._in_flex or (shortage is None and self._failed_in_flex)):
+                continue  # on demand
             passes_without_result = 1 if len(self._finished) > finished else passes_without_result + 1
             known_left = None if left == float("inf") else left
             self._stopped.wait(
@@ -123,13 +147,17 @@ class BatchRun:
                 self._pass_ended.set()
                 self._postpone(request, response)
                 continue
-            found = shortage_of(response)
+            in_flex = has_flex_tier(request)
+            found = shortage_of(response, tier=Lane.FLEX.value if in_flex else "")
             in_a_row = in_a_row + 1 if found else 0
             if found:
                 shortage = found
             elif response.success:
                 shortage = None
             if found or self._is_interrupted(response):
+                self._postpone(request, response)
+            elif in_flex and not (response.success or is_final(response)):
+                self._failed_in_flex.add(str(request.request_id))
                 self._postpone(request, response)
             else:
                 self._add(request, response)
@@ -141,8 +169,10 @@ class BatchRun:
 
     def _pending(self) -> Iterator[BedrockConverseRequest]:
         for record in self.input.records():
-            if record.request.request_id not in self._finished:
-                yield record.request
+            id_ = record.request.request_id
+            if id_ not in self._finished:
+                in_flex = self._in_flex and id_ not in self._failed_in_flex
+                yield with_flex_tier(record.request) if in_flex else record.request
         self._all_started = True
 
     def _is_interrupted(self, response: BedrockResponse) -> bool:
@@ -158,7 +188,7 @@ class BatchRun:
             self.progress.cost_usd = self.journal.cost_usd
 
     def _add(self, request: BedrockConverseRequest, response: BedrockResponse) -> None:
-        result = result_of(request, response)
+        result = result_of(without_flex_tier(request), response)
         self.journal.add(result)
         self._finished.add(str(request.request_id))
         self.progress.add(success=response.success, cost_usd=response.estimated_cost_usd or 0.0)

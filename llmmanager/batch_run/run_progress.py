@@ -50,6 +50,11 @@ class RunProgress:
         elapsed = min(now - self._started, _RATE_SECONDS)
         return len(self._recent) / elapsed * 60 if elapsed > 0 else 0.0
 
+    def seconds_left(self) -> float | None:
+        """Return the seconds until the end at the present rate; None without a rate."""
+        rate = self.per_minute()
+        return (self.records - self.done) / rate * 60 if rate > 0 else None
+
     def line(self, *, waiting_seconds: float) -> str:
         """Return the line that a terminal shows.
 
@@ -63,6 +68,6 @@ class RunProgress:
         parts += [f"{rate:,.0f} per minute", dollars(self.cost_usd)]
         if waiting_seconds > _SHOWN_WAIT_SECONDS:
             parts.append(f"waiting for quota for {duration(round(waiting_seconds) * 1000)}")
-        elif rate > 0:
-            parts.append(f"{duration(round((self.records - self.done) / rate * 60) * 1000)} left")
+        elif (left := self.seconds_left()) is not None:
+            parts.append(f"{duration(round(left) * 1000)} left")
         return ", ".join(parts)

@@ -36,6 +36,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     add_run_options(parser)
     parser.add_argument(
+        "--lane",
+        choices=("onDemand", "flex", "managed"),
+        default="onDemand",
+        help="flex uses the flex tier until the batch would miss its deadline; managed needs the stack. "
+        "Default: onDemand",
+    )
+    parser.add_argument(
         "--deadline", type=positive_number, metavar="SECONDS", help="when no further record starts"
     )
     parser.add_argument(
@@ -56,6 +63,11 @@ def run(options: Namespace, terminal: Terminal) -> int:
     from llmmanager.batch_run.input_records import BatchInputFile
     from llmmanager.batch_run.journal import Journal, JournalError
 
+    if options.lane == "managed":
+        raise CommandError(
+            "managed batch jobs run in a deployed stack, not on this machine",
+            "Use `llmmanager batch submit FILE --lane managed`.",
+        )
     manager = parallel_manager_of(options)
     source = BatchInputFile(options.file, manager.get_underlying_llm_manager()._targets.model_ids)
     checked = check_input(source)
@@ -82,6 +94,7 @@ def _run(
     folder: Path,
 ) -> int:
     from llmmanager import Deadline
+    from llmmanager.batch_lanes.lane import Lane
     from llmmanager.batch_run.batch_run import BatchRun, RunEnd
     from llmmanager.batch_run.result_files import write_result_files
     from llmmanager.batch_run.run_progress import RunProgress
@@ -93,6 +106,7 @@ def _run(
         RunProgress(checked.records),
         Deadline.from_value(options.deadline),
         repeat_failed=options.retry_failed,
+        lane=Lane(options.lane),
     )
     if batch.progress.done < checked.records:
         # Without credentials, every record would fail.

@@ -156,6 +156,40 @@ def test_a_deadline_ends_the_batch_and_a_later_run_continues(
     assert json.loads(ended.out)["answered"] == 20
 
 
+def test_records_run_in_flex_or_on_demand_if_flex_denies_them(
+    settings: dict[str, str], fake_bedrock: FakeBedrock, file: Path
+) -> None:
+    fake_bedrock.add_fault(Fault(error="AccessDeniedException", service_tier="flex", count=1))
+
+    ended = run("batch", "run", str(file), "-m", "Nova Pro", "--lane", "flex", "--json", settings=settings)
+
+    by_lane = json.loads(ended.out)["byLane"]
+    assert ended.status == 0, ended.err
+    assert {lane: row["answered"] for lane, row in by_lane.items()} == {"flex": 19, "onDemand": 1}
+    assert by_lane["flex"]["savedUsd"] == pytest.approx(by_lane["flex"]["estimatedCostUsd"])
+
+
+def test_records_that_flex_refuses_are_answered_on_demand_before_the_deadline(
+    settings: dict[str, str], fake_bedrock: FakeBedrock, file: Path
+) -> None:
+    fake_bedrock.add_fault(Fault(error="ThrottlingException", service_tier="flex"))
+    command = ("batch", "run", str(file), "-m", "Nova Pro", "--deadline", "6", "--json")
+
+    ended = run(*command, "--lane", "flex", settings=settings)
+
+    summary = json.loads(ended.out)
+    assert ended.status == 0, ended.err
+    assert (summary["answered"], summary["byLane"].keys()) == (20, {"onDemand"})
+    assert {call.service_tier for call in fake_bedrock.calls if call.operation == "Converse"} == {"flex", ""}
+
+
+def test_a_managed_batch_needs_the_stack(settings: dict[str, str], file: Path) -> None:
+    ended = run("batch", "run", str(file), "--lane", "managed", settings=settings)
+
+    assert ended.status == 2
+    assert "llmmanager batch submit FILE --lane managed" in ended.err
+
+
 def test_a_terminal_shows_progress_and_waits_for_quota(
     settings: dict[str, str], fake_bedrock: FakeBedrock, file: Path
 ) -> None:
