@@ -14,8 +14,9 @@ from .catalog import ACCOUNT_ID
 from .errors import ServiceError, invalid
 from .fake_job import STATUSES, TERMINAL, FakeJob
 from .job_rules import JobFault
-from .job_runner import JobRunner, JobTimer
+from .job_runner import JobRunner
 from .job_store import JobRules, JobStore
+from .job_timer import JobTimer
 from .models import CalledTarget
 from .runtime import BilledResponse
 from .s3_objects import ObjectLocation, S3AccessError, S3Objects
