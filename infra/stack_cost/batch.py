@@ -234,7 +234,7 @@ class _Work:
         yield cost_line("S3", "GET requests", self._gets(shards, runs), S3_GET_USD)
         yield cost_line("S3", "GB-months", self._gb_months(), S3_GB_MONTH_USD)
         # A read of up to 4 KB costs half a unit: a region's catalog item, and the shared cooldowns.
-        environments = 2 + min(shards, self.stack.map_concurrency)  # the plan reads the quotas again
+        environments = 3 + min(shards, self.stack.map_concurrency)  # the plan reads the quotas twice more
         catalog_reads = environments * self.stack.regions / 2 + runs / 2
         # A worker reads the budget of its caller, and counts its usage, which is one row for one model.
         reads = catalog_reads + runs * CONSISTENT_READ_UNITS
@@ -283,9 +283,9 @@ class _Work:
 
     def _puts(self, shards: int, runs: float) -> float:
         """Return the number of PUT and LIST requests, which have the same price."""
-        # Once: the list of runs, the new run, rejected, options, manifest, summary, report, results, failed.
-        # Each worker lists the parts of its shard. Collect lists all parts.
-        written = 7 + _writes(self.records * self._result_bytes) + 1
+        # Once: the list of runs, the new run, rejected, options, lanes, manifest, the list of jobs, summary,
+        # report, results, failed. Each worker lists the parts of its shard. Collect lists all parts.
+        written = 9 + part_uploads(self.records * self._result_bytes) + 1
         return written + shards + self._over_shards(self._parts) + runs + shards
 
     def _looks(self, size: int) -> int:
@@ -316,7 +316,7 @@ class _Work:
         return RESULT_BYTES + self.output_tokens * BYTES_PER_TOKEN
 
 
-def _writes(size: int) -> int:
+def part_uploads(size: int) -> int:
     """Return the number of requests to write an object: one, or those of a multipart upload."""
     return 1 if size < WRITER_PART_BYTES else 2 + math.ceil(size / WRITER_PART_BYTES)
 

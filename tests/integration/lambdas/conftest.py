@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
 from moto import mock_aws
 
 from lambdas.batch import collect, plan, worker
@@ -18,6 +20,9 @@ from tests.dynamodb_server import DynamoDBServer, dynamodb_server
 
 MODELS = ("Nova Lite", "Nova Micro")
 REGIONS = ("us-east-1", "us-west-2", "eu-central-1")
+# S3's operations by the price that a request has.
+GETS = ("GetObject", "HeadObject")
+PUTS = ("PutObject", "ListObjectsV2", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload")
 
 
 @pytest.fixture
@@ -41,6 +46,20 @@ def deployed(
         cold_start()
         yield fake_bedrock
         cold_start()
+
+
+@pytest.fixture
+def operations(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Counts the calls of all clients by operation, in all threads."""
+    counted: Counter[str] = Counter()
+    call: Any = BaseClient._make_api_call
+
+    def count(client: Any, operation_name: str, *arguments: Any) -> Any:
+        counted[operation_name] += 1
+        return call(client, operation_name, *arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", count)
+    return counted
 
 
 @pytest.fixture
