@@ -162,7 +162,14 @@ _BATCHES: Final[Mapping[str, Schema]] = {
                 "Results a minute in the last ten minutes, or since the run began. Only while the batch "
                 "runs.",
             ),
-            "estimatedEndAt": nullable(TIME, "When the batch ends at this rate; null without a rate."),
+            "estimatedEndAt": nullable(
+                TIME,
+                "When the batch ends at this rate; null without a rate, and while records are in managed "
+                "batch jobs.",
+            ),
+            "inManagedJobs": described(
+                WHOLE, "Records in managed batch jobs that are not closed. Only while the batch runs."
+            ),
             "waitingForQuota": nullable(
                 record(
                     {},
