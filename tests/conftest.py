@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from llmmanager.bedrock.routing.quota_gates import forget_gates
 from llmmanager.testing import Call, FakeBedrock
 from llmmanager.testing.fake_bedrock import Responder
+from tests.botocore_files import read_once
 from tests.loopback import loopback_only
 from tests.waiting import PATIENCE_SECONDS
 
@@ -26,9 +28,19 @@ os.environ["JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION"] = "18,20"
 # The CDK's validation of a template takes 7 s in each process. One test of app.py enables it.
 os.environ["CDK_VALIDATION"] = "false"
 
+read_once()
+# Collecting the tests creates millions of objects that stay until the end.
+gc.disable()
+
 # The duration of an example depends on the load of the machine.
 settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any speed")
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector look at the objects of the tests only, from now on."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

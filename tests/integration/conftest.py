@@ -9,6 +9,9 @@ from dataclasses import dataclass
 import boto3
 import pytest
 
+from lambdas.shared import clients
+from tests.shared_clients import SharedClientsSession, shared_clients
+
 
 @dataclass
 class Context:
@@ -30,9 +33,16 @@ def make_context() -> type[Context]:
     return Context
 
 
+create_client = shared_clients(clients._client)
+
+
 @pytest.fixture
-def cold_start() -> Callable[[], None]:
-    """Makes the next call the first of its execution environment: what functions have kept is gone."""
+def cold_start(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Makes the next call the first of its execution environment: what functions have kept is gone.
+
+    The functions then get the clients again that earlier tests have created.
+    """
+    monkeypatch.setattr(clients, "_client", create_client)
 
     def forget() -> None:
         for name, module in list(sys.modules.items()):
@@ -46,5 +56,5 @@ def cold_start() -> Callable[[], None]:
 
 @pytest.fixture(scope="session")
 def session() -> boto3.Session:
-    """One for all tests: a new one reads botocore's descriptions of the services again."""
-    return boto3.Session("testing", "testing", region_name="us-east-1")
+    """One for all tests, with their clients."""
+    return SharedClientsSession("testing", "testing", region_name="us-east-1")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -26,8 +26,9 @@ def question(text: str = "What is a fault?", **more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def fail_calls(deployed: Any) -> FailCalls:
+def fail_calls(deployed: Any) -> Iterator[FailCalls]:
     """Let the next `count` calls of a client fail, including boto3's own retries."""
+    registered = []
 
     def fail_next(client: Any, *, count: int, code: str = "ServiceUnavailable") -> None:
         left = [count]
@@ -39,11 +40,13 @@ def fail_calls(deployed: Any) -> FailCalls:
             error = {"Error": {"Code": code, "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": 503}}
             return SimpleNamespace(status_code=503), error
 
-        client.meta.events.register(
-            f"before-call.{client.meta.service_model.service_id.hyphenize()}", respond
-        )
+        event = f"before-call.{client.meta.service_model.service_id.hyphenize()}"
+        client.meta.events.register(event, respond)
+        registered.append((client.meta.events, event, respond))
 
-    return fail_next
+    yield fail_next
+    for events, event, respond in registered:
+        events.unregister(event, respond)
 
 
 @pytest.fixture
