@@ -10,6 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from llmmanager.batch_lanes.lane import Lane
+    from llmmanager.batch_lanes.lane_comparison import LaneComparison
+    from llmmanager.batch_lanes.lane_estimate import LaneEstimate
     from llmmanager.bedrock.async_calls.async_streaming_response import AsyncStreamingResponse
     from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
     from llmmanager.bedrock.exceptions.llm_manager_exceptions import (
@@ -114,6 +117,9 @@ _EXPORTS = {
     "llmmanager.parallel_llm_manager": ("ParallelLLMManager",),
     "llmmanager.bedrock.catalog.unified_model_manager": ("UnifiedModelManager",),
     "llmmanager.bedrock.pricing": ("estimate_cost",),
+    "llmmanager.batch_lanes.lane": ("Lane",),
+    "llmmanager.batch_lanes.lane_comparison": ("LaneComparison",),
+    "llmmanager.batch_lanes.lane_estimate": ("LaneEstimate",),
     f"{_MODELS}.attempt_guard": ("AttemptGuard", "PlannedAttempt"),
     "llmmanager.message_builder": (
         "CacheConfig",
@@ -231,6 +237,9 @@ __all__ = [
     "InvalidAnswerError",
     "LLMManager",
     "LLMManagerError",
+    "Lane",
+    "LaneComparison",
+    "LaneEstimate",
     "LoadBalancingStrategy",
     "MessageBuilder",
     "ModelCost",

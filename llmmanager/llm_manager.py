@@ -313,7 +313,13 @@ class LLMManager(ManagerCalls, ManagerInformation):
         return request_cost(self._resources, self._token_counter, valid, output_tokens=output_tokens)
 
     def estimate_file_cost(
-        self, lines: str | PathLike[str] | Iterable[str | bytes], *, output_tokens: int | None = None
+        self,
+        lines: str | PathLike[str] | Iterable[str | bytes],
+        *,
+        output_tokens: int | None = None,
+        lane: str = "auto",
+        deadline_seconds: float | None = None,
+        concurrency: int | None = None,
     ) -> FileCostEstimate:
         """Return the cost of a JSON Lines file of records for each model. The file is not loaded as a whole.
 
@@ -322,15 +328,28 @@ class LLMManager(ManagerCalls, ManagerInformation):
                 the fields of a request.
             output_tokens: the expected output tokens of a record; None for its `maxTokens`, or the maximum of
                 each model.
+            lane, deadline_seconds: as for a batch of these records on a deployed stack. They change only
+                `lanes` of the estimate.
+            concurrency: the parallel calls of that batch; None for those of a stack with default settings.
 
         Raises:
-            ConfigurationError: an argument is invalid.
+            ConfigurationError: an argument is invalid, or no record can use the lane.
             OSError: the file cannot be read.
         """
+        from llmmanager.batch_lanes.lane_comparison import CALLS_AT_ONCE, LaneOptions
         from llmmanager.bedrock.tokens.file_cost import file_cost
 
-        defaults = self._default_inference_config
-        return file_cost(self._resources, lines, defaults=defaults, output_tokens=output_tokens)
+        return file_cost(
+            self._resources,
+            lines,
+            defaults=self._default_inference_config,
+            output_tokens=output_tokens,
+            lane_options=LaneOptions(
+                lane=lane,
+                deadline_seconds=deadline_seconds,
+                concurrency=CALLS_AT_ONCE if concurrency is None else concurrency,
+            ),
+        )
 
     @cached_property
     def _token_counter(self) -> TokenCounter:

@@ -6,14 +6,17 @@ from enum import StrEnum
 
 
 class Lane(StrEnum):
-    """How a record of a batch runs."""
+    """How a record of a batch runs.
+
+    Attributes:
+        ON_DEMAND: Converse in the default service tier.
+        FLEX: Converse in the flex service tier: about half the price, but slower and throttled earlier.
+        MANAGED: a managed batch job of Bedrock: half the price, but without a promised duration.
+    """
 
     ON_DEMAND = "onDemand"
-    """Converse in the default service tier."""
     FLEX = "flex"
-    """Converse in the flex service tier: about half the price, but slower and throttled earlier."""
     MANAGED = "managed"
-    """A managed batch job of Bedrock: half the price, but without a promised duration."""
 
 
 AUTO = "auto"

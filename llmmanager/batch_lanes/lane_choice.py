@@ -46,7 +46,9 @@ class LaneQuestion:
         return sum(group.records for group in self.groups)
 
     def usable_records(self, lane: Lane) -> int:
-        """Return how many records can use a lane, if it is available."""
+        """Return how many records can use a lane."""
+        if lane in self.unavailable:
+            return 0
         if lane is Lane.MANAGED:
             return self.job_records
         return sum(group.records for group in self.groups if lane in group.usd)

@@ -13,6 +13,7 @@ class LaneEstimate:
     """The estimate of one lane.
 
     Attributes:
+        lane: the lane.
         records: the records that can use the lane. The others run on demand.
         usd: the cost of all records of the batch; None if a price is unknown.
         seconds: how long the lane takes for its records.

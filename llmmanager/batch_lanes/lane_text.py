@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from llmmanager.batch_report.number_formats import dollars
+
 
 def count_text(records: int) -> str:
     """Return a number of records, such as "5,000 records"."""
@@ -9,10 +11,10 @@ def count_text(records: int) -> str:
 
 
 def usd_text(usd: float | None) -> str:
-    """Return a cost, such as "about 12.40 USD", with more digits if it is small."""
+    """Return a cost, such as "about 12.40 USD", or with three significant digits below one dollar."""
     if usd is None:
         return "at an unknown price"
-    return f"about {usd:,.2f} USD" if usd >= 1 else f"about {usd:.4f} USD"
+    return f"about {dollars(usd).removeprefix('$')} USD"
 
 
 def time_text(seconds: float) -> str:

@@ -12,6 +12,7 @@ from llmmanager.batch_lanes.lane import Lane
 from llmmanager.batch_lanes.record_needs import flex_obstacle, managed_obstacle
 from llmmanager.bedrock.catalog.model_table import model_data
 from llmmanager.bedrock.invocation.quota_cost import max_output_tokens
+from llmmanager.bedrock.pricing import offers_tier
 from llmmanager.bedrock.tokens.typical_tokens import request_tokens, typical_tokens
 
 LanePrice = Callable[[Mapping[str, int], str | None], float | None]
@@ -117,7 +118,10 @@ class RecordGroups:
         return tuple(found)
 
     def _needs(self, model_input: Mapping[str, Any]) -> tuple[Lane, str | None]:
-        """Return the last lane that a record can use, and its own service tier."""
+        """Return the last lane that a record can use, and its own service tier.
+
+        The tier is None if the model does not offer it: the record is then sent without it.
+        """
         obstacle = "outputSchema" if self._has_schema else managed_obstacle(model_input)
         if obstacle is None:
             return Lane.MANAGED, None
@@ -126,7 +130,8 @@ class RecordGroups:
             return Lane.FLEX, None
         extra = model_input.get("extraRequestFields") or {}
         tier = extra.get("serviceTier") or model_input.get("serviceTier") or {}
-        return Lane.ON_DEMAND, tier.get("type") if isinstance(tier, Mapping) else None
+        own = str(tier.get("type")) if isinstance(tier, Mapping) else ""
+        return Lane.ON_DEMAND, own if offers_tier(self._model_id, own) else None
 
 
 @dataclass(slots=True)

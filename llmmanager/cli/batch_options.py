@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llmmanager.batch_lanes.lane import AUTO, LANES
 from llmmanager.cli.common_options import (
     add_targets,
     auth_of,
@@ -27,6 +28,16 @@ _LONGEST_WAIT_SECONDS = 30 * 24 * 3600
 def add_file(parser: ArgumentParser) -> None:
     """Add the input file."""
     parser.add_argument("file", type=Path, metavar="FILE", help="records, as JSON Lines")
+
+
+def add_lane(parser: ArgumentParser, *, default: str | None = AUTO) -> None:
+    """Add the lane of a batch on a deployed stack."""
+    parser.add_argument(
+        "--lane",
+        choices=LANES,
+        default=default,
+        help="how records run: auto is the cheapest lane that meets the deadline. Default: auto",
+    )
 
 
 def add_run_options(parser: ArgumentParser) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from llmmanager.cli.exit_status import ExitStatus
+from llmmanager.cli.lane_table import print_lanes
 from llmmanager.cli.stack_api import DeployedStack
 from llmmanager.cli.terminal import Terminal
 
@@ -25,6 +26,8 @@ def watch(stack: DeployedStack, batch_id: str, terminal: Terminal, *, as_json: b
     terminal.clear_progress()
     if as_json:
         terminal.print_json(state)
+    elif state.get("dryRun") and state.get("lanes"):
+        print_lanes(state["lanes"], terminal)
     else:
         _print_end(state, terminal)
     if state["status"] != "succeeded":
@@ -68,6 +71,8 @@ def _print_end(state: Mapping[str, Any], terminal: Terminal) -> None:
         parts.append(duration(summary["wallSeconds"] * 1000))
         cost = summary["estimatedCostUsd"]
         parts.append("price unknown" if cost is None else dollars(cost))
+        saved = sum(totals["savedUsd"] or 0 for totals in (summary.get("byLane") or {}).values())
+        parts += [f"{dollars(saved)} less than on demand"] if saved > 0 else []
     terminal.print(", ".join(parts), style="bold")
     if reason := summary.get("reason") or state.get("error"):
         terminal.print(str(reason), style="yellow")

@@ -167,6 +167,9 @@ SECTIONS: Final = (
                 guide="Guide: [cost before a request is sent](guides/costs.md#before-a-request-is-sent).",
             ),
             Entry("ModelCost"),
+            Entry("LaneComparison"),
+            Entry("LaneEstimate"),
+            Entry("Lane"),
             Entry("estimate_cost", guide="Guide: [costs](guides/costs.md)."),
             Entry(
                 "PlannedAttempt",

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from llmmanager.batch_lanes.lane_comparison import LaneComparison
 
 __all__ = ["CostEstimate", "FileCostEstimate", "ModelCost", "TargetCost"]
 
@@ -89,12 +93,14 @@ class FileCostEstimate:
         rejected_lines: the number of lines that are not valid records. They are not priced.
         models: the cost for each model of the manager.
         problems: the problems of the first rejected lines.
+        lanes: what a batch of the records costs in each lane of a deployed stack; None without records.
     """
 
     records: int
     rejected_lines: int
     models: tuple[ModelCost, ...]
     problems: tuple[str, ...] = ()
+    lanes: LaneComparison | None = None
 
     @property
     def usd(self) -> float | None:

@@ -8,17 +8,22 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from llmmanager.batch_lanes.lane import Lane
+from llmmanager.batch_lanes.lane_comparison import LaneComparison, LaneOptions, compare_lanes
+from llmmanager.batch_lanes.record_groups import RecordGroups
 from llmmanager.bedrock.catalog.catalog_entries import AccessQuota, ModelAccess
 from llmmanager.bedrock.catalog.managed_prompts import is_managed_prompt
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
 from llmmanager.bedrock.invocation.manager_resources import ManagerResources
 from llmmanager.bedrock.invocation.quota_cost import max_output_tokens, settled_tokens
 from llmmanager.bedrock.models.cost_estimates import FileCostEstimate, ModelCost
+from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
+from llmmanager.bedrock.pricing import offers_tier
 from llmmanager.bedrock.quota_capacity import QuotaCapacity
-from llmmanager.bedrock.tokens.request_cost import check_output_tokens, price, unpriced_reason
+from llmmanager.bedrock.tokens.request_cost import UNPRICED, check_output_tokens, price
 from llmmanager.bedrock.tokens.typical_tokens import request_tokens
 from llmmanager.bedrock.validation.request import CONVERSE_FIELDS
-from llmmanager.json_format.codec import InvalidRequest, decode_record
+from llmmanager.json_format.codec import REQUEST_FIELDS, InvalidRequest, decode_record
 from llmmanager.json_format.json_text import InvalidJson, parse
 from llmmanager.json_format.text_encoding import without_byte_order_mark
 
@@ -32,6 +37,7 @@ def file_cost(
     *,
     defaults: Mapping[str, Any],
     output_tokens: int | None,
+    lane_options: LaneOptions,
 ) -> FileCostEstimate:
     """Return the cost of the records of a file.
 
@@ -40,9 +46,11 @@ def file_cost(
         lines: the path of the file, or its lines.
         output_tokens: the expected output tokens of a record; None for its `maxTokens`, or the maximum of the
             model.
+        lane_options: what the choice of lanes depends on.
 
     Raises:
-        ConfigurationError: `output_tokens` is invalid, or `lines` is neither a path nor lines.
+        ConfigurationError: `output_tokens` is invalid, `lines` is neither a path nor lines, or no record can
+            use the lane of `lane_options`.
         OSError: the file cannot be read.
     """
     check_output_tokens(output_tokens)
@@ -51,28 +59,32 @@ def file_cost(
     for target in (target for group in groups for target in group):
         by_model[target.model_id].append(target)
     totals = {model_id: _Total() for model_id in by_model}
-    records = rejected = 0
+    record_groups = RecordGroups(resources.targets.model_ids[0], expected_output_tokens=output_tokens)
+    rejected = 0
     problems: list[str] = []
     for number, line in _lines(lines):
         try:
-            request = _request(line, resources.targets.model_ids)
+            record = decode_record(parse(line), default_id="record", model_ids=resources.targets.model_ids)
         except (InvalidJson, InvalidRequest) as error:
             rejected += 1
             if len(problems) < _MAX_PROBLEMS:
                 problems.append(f"line {number}: {error}")
             continue
-        records += 1
+        request = _fields(record, CONVERSE_FIELDS)
         request["inferenceConfig"] = {**defaults, **request.get("inferenceConfig", {})}
+        record_groups.add({**_fields(record, REQUEST_FIELDS), "inferenceConfig": request["inferenceConfig"]})
         tokens = request_tokens(request)
         tier = request.get("serviceTier", {}).get("type", "default")
         for model_id, total in totals.items():
             output = max_output_tokens(request, model_id) if output_tokens is None else output_tokens
             total.add(tokens, output, tier)
-    costs = (
+    records = record_groups.records
+    costs = tuple(
         _model_cost(resources, by_model[model_id], total, records=records)
         for model_id, total in totals.items()
     )
-    return FileCostEstimate(records, rejected, tuple(costs), tuple(problems))
+    lanes = _lanes(by_model, costs, record_groups, options=lane_options) if records else None
+    return FileCostEstimate(records, rejected, costs, tuple(problems), lanes)
 
 
 class _Total:
@@ -106,9 +118,39 @@ def _model_cost(
         input_tokens=tokens["inputTokens"],
         output_tokens=tokens["outputTokens"],
         usd=usd,
-        reason=reason or (unpriced_reason(targets[0], total.input) if usd is None else None),
+        reason=reason or (UNPRICED if usd is None else None),
         usd_per_record=usd / records if usd is not None and records else None,
         quota_seconds=_quota_seconds(resources, targets, tokens, records=records),
+    )
+
+
+def _lanes(
+    targets: Mapping[str, list[ModelAccess]],
+    costs: tuple[ModelCost, ...],
+    totals: RecordGroups,
+    *,
+    options: LaneOptions,
+) -> LaneComparison:
+    """Return the comparison of the lanes. All but on demand use the first model only."""
+    model_id = costs[0].model
+    target = targets[model_id][0]
+    profile_id = target.priced_profile_id
+    tiers = {
+        Lane.FLEX: ("flex", "in the flex tier"),
+        Lane.MANAGED: ("batch", "for managed batch jobs"),
+    }
+    return compare_lanes(
+        totals,
+        options,
+        model=model_id,
+        price=lambda usage, tier: price(target, usage, service_tier=tier),
+        unavailable={
+            lane: f"{model_id} has no price {where}"
+            for lane, (tier, where) in tiers.items()
+            if not offers_tier(model_id, tier, inference_profile_id=profile_id)
+        },
+        quota_seconds=costs[0].quota_seconds,
+        fails_over=len(targets) > 1,
     )
 
 
@@ -151,12 +193,7 @@ def _lines(lines: str | os.PathLike[str] | Iterable[str | bytes]) -> Iterator[tu
             yield number, text
 
 
-def _request(line: bytes, model_ids: tuple[str, ...]) -> dict[str, Any]:
-    """Return the Converse request of a record.
-
-    Raises:
-        InvalidJson, InvalidRequest: the line is not a record that one of the models accepts.
-    """
-    record = decode_record(parse(line), default_id="record", model_ids=model_ids)
-    values = {field: getattr(record, name) for name, field in CONVERSE_FIELDS.items()}
+def _fields(record: BedrockConverseRequest, names: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values of a request that are not None, by the JSON name of its attributes."""
+    values = {field: getattr(record, name) for name, field in names.items()}
     return {field: value for field, value in values.items() if value is not None}

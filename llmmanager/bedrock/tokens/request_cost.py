@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
@@ -13,12 +13,12 @@ from llmmanager.bedrock.invocation.manager_resources import ManagerResources
 from llmmanager.bedrock.invocation.quota_cost import max_output_tokens
 from llmmanager.bedrock.models.cost_estimates import CostEstimate, TargetCost
 from llmmanager.bedrock.models.token_count import InputTokenCount
-from llmmanager.bedrock.pricing import estimate_cost
+from llmmanager.bedrock.pricing import estimate_cost, offers_tier
 from llmmanager.bedrock.tokens.token_counter import TokenCounter
 from llmmanager.bedrock.tokens.typical_tokens import request_tokens
 from llmmanager.bedrock.validation.request import ValidRequest
 
-_UNPRICED = "the price of the model is unknown"
+UNPRICED = "the price of the model is unknown"
 _PROMPT = "the text of a managed prompt is unknown"
 
 
@@ -58,24 +58,24 @@ def check_output_tokens(output_tokens: int | None) -> None:
 
 
 def price(target: ModelAccess, usage: Mapping[str, int], *, service_tier: str | None = None) -> float | None:
-    """Return the price of tokens on a target in USD, or None if it is unknown."""
+    """Return the price of tokens on a target in USD, or None if it is unknown.
+
+    Args:
+        service_tier: the tier of the request. If the model does not offer it, the request is sent without it.
+    """
+    profile_id = target.priced_profile_id
+    if service_tier is not None and not offers_tier(
+        target.model_id, service_tier, inference_profile_id=profile_id
+    ):
+        service_tier = None
     return estimate_cost(
         target.model_id,
         usage,
         access_method=target.access_method,
-        inference_profile_id=target.priced_profile_id,
+        inference_profile_id=profile_id,
         region=target.region,
         service_tier=service_tier,
     )
-
-
-def unpriced_reason(target: ModelAccess, service_tiers: Iterable[str | None]) -> str:
-    """Return why a target has no price in one of the service tiers."""
-    if price(target, {}) is not None:
-        for tier in service_tiers:
-            if price(target, {}, service_tier=tier) is None:
-                return f"the model has no known price in the service tier {tier!r}"
-    return _UNPRICED
 
 
 def _uncounted(request: ValidRequest, model_id: str) -> str | None:
@@ -104,10 +104,9 @@ def _target_cost(
     reason: str | None,
 ) -> TargetCost:
     usd = None
-    tier = (request.get("serviceTier") or {}).get("type")
     if count is not None:
         usage = {"inputTokens": count.input_tokens, "outputTokens": output}
-        usd = price(target, usage, service_tier=tier)
+        usd = price(target, usage, service_tier=(request.get("serviceTier") or {}).get("type"))
     return TargetCost(
         model=target.model_id,
         region=target.region,
@@ -117,5 +116,5 @@ def _target_cost(
         is_estimate=count is None or count.is_estimate,
         output_tokens=output,
         usd=usd,
-        reason=reason or (unpriced_reason(target, (tier,)) if usd is None else None),
+        reason=reason or (UNPRICED if usd is None else None),
     )

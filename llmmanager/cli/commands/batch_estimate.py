@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
 from llmmanager.cli.answering import manager_of
-from llmmanager.cli.batch_options import add_file
-from llmmanager.cli.common_options import add_json, add_targets, positive_int, require_credentials
+from llmmanager.cli.batch_options import add_file, add_lane
+from llmmanager.cli.common_options import (
+    add_json,
+    add_targets,
+    positive_int,
+    positive_number,
+    require_credentials,
+)
 from llmmanager.cli.error_messages import command_error
 from llmmanager.cli.exit_status import CommandError, ExitStatus
+from llmmanager.cli.lane_table import print_lanes
 from llmmanager.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from llmmanager import ModelCost
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -22,16 +33,26 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="N",
         help="the expected output tokens of a record. Default: its maxTokens, or the maximum of the model",
     )
+    add_lane(parser)
+    parser.add_argument(
+        "--deadline", type=positive_number, metavar="SECONDS", help="the deadline of the batch"
+    )
+    parser.add_argument(
+        "--concurrency",
+        type=positive_int,
+        metavar="N",
+        help="parallel calls of the batch. Default: as in a stack with default settings",
+    )
     parser.add_argument("--offline", action="store_true", help="do not read the account's quotas")
     add_json(parser)
 
 
 def run(options: Namespace, terminal: Terminal) -> int:
-    """Print tokens, cost and time for each model that could answer all records."""
+    """Print tokens, cost and time for each model that could answer all records, and compare the lanes."""
     from dataclasses import asdict
 
     from llmmanager import LLMManagerError
-    from llmmanager.batch_report.number_formats import counted, dollars, duration
+    from llmmanager.batch_report.number_formats import counted
 
     manager = manager_of(options)
     if not options.offline:
@@ -40,27 +61,39 @@ def run(options: Namespace, terminal: Terminal) -> int:
             manager.refresh_model_data()
         except LLMManagerError as error:
             terminal.note(f"the quotas are unknown: {command_error(error)}")
-    found = manager.estimate_file_cost(options.file, output_tokens=options.output_tokens)
+    found = manager.estimate_file_cost(
+        options.file,
+        output_tokens=options.output_tokens,
+        lane=options.lane,
+        deadline_seconds=options.deadline,
+        concurrency=options.concurrency,
+    )
     if options.json:
         terminal.print_json(asdict(found))
-    elif not found.records:
+    elif found.lanes is None:
         raise CommandError(
             f"{options.file}: no line is a valid record",
             "`llmmanager batch validate FILE` lists the problems of each line.",
         )
     else:
         terminal.print(f"{counted(found.records, 'record')}, {found.rejected_lines:,} invalid", style="bold")
-        rows = [
-            [
-                cost.model,
-                f"{cost.input_tokens:,}",
-                f"{cost.output_tokens:,}",
-                cost.reason if cost.usd is None else dollars(cost.usd),
-                None if cost.quota_seconds is None else duration(cost.quota_seconds * 1000),
-            ]
-            for cost in found.models
-        ]
-        terminal.print_table(
-            ("model", "input tokens", "output tokens", "cost", "time under its quotas"), rows
-        )
+        _print_models(found.models, terminal)
+        terminal.print("")
+        print_lanes(found.lanes.to_members(), terminal)
     return ExitStatus.SUCCESS if found.records else ExitStatus.USAGE
+
+
+def _print_models(models: tuple[ModelCost, ...], terminal: Terminal) -> None:
+    from llmmanager.batch_report.number_formats import dollars, duration
+
+    rows = [
+        [
+            cost.model,
+            f"{cost.input_tokens:,}",
+            f"{cost.output_tokens:,}",
+            cost.reason if cost.usd is None else dollars(cost.usd),
+            None if cost.quota_seconds is None else duration(cost.quota_seconds * 1000),
+        ]
+        for cost in models
+    ]
+    terminal.print_table(("model", "input tokens", "output tokens", "cost", "time under its quotas"), rows)

@@ -6,7 +6,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any, Final
 
-from llmmanager.cli.common_options import positive_number
+from llmmanager.cli.batch_options import add_lane
+from llmmanager.cli.common_options import positive_int, positive_number
 from llmmanager.cli.exit_status import ExitStatus
 from llmmanager.cli.stack_api import DeployedStack, add_stack_options
 from llmmanager.cli.terminal import Terminal
@@ -22,6 +23,18 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--target-region", action="append", metavar="REGION", help="a region of the stack to use"
     )
     parser.add_argument("--deadline", type=positive_number, metavar="SECONDS", help="when no record starts")
+    add_lane(parser, default=None)
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="only validate the records and estimate each lane, and wait for it",
+    )
+    parser.add_argument(
+        "--output-tokens",
+        type=positive_int,
+        metavar="N",
+        help="the expected output tokens of a record, for the estimates of lanes. Default: its maxTokens",
+    )
     parser.add_argument("--on-throttle", choices=("wait", "failover"), help="what a throttled record does")
     parser.add_argument(
         "--max-cost-multiple", type=positive_number, metavar="N", help="the maximum cost of another model"
@@ -42,7 +55,7 @@ def run(options: Namespace, terminal: Terminal) -> int:
     body = {"inputS3Uri": _uploaded(stack, options.file), **_batch_options(options)}
     started = stack.call("POST", "/v1/batches", body, headers={"Idempotency-Key": str(uuid.uuid4())})
     batch_id = started["batchId"]
-    if options.watch:
+    if options.watch or options.dry_run:
         from llmmanager.cli.batch_watching import watch
 
         return watch(stack, batch_id, terminal, as_json=options.json)
@@ -88,6 +101,9 @@ def _batch_options(options: Namespace) -> dict[str, Any]:
         "models": options.model,
         "regions": options.target_region,
         "deadlineSeconds": options.deadline,
+        "lane": options.lane,
+        "dryRun": options.dry_run or None,
+        "expectedOutputTokens": options.output_tokens,
         "onThrottle": options.on_throttle,
         "maxCostMultiple": options.max_cost_multiple,
         "team": options.team,

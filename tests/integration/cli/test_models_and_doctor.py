@@ -145,6 +145,28 @@ def test_an_estimate_has_the_cost_and_the_time_under_the_quotas(
     assert not any(call.operation == "Converse" for call in fake_bedrock.calls)
 
 
+def test_an_estimate_compares_the_lanes_and_names_the_one_for_the_deadline(
+    settings: dict[str, str], tmp_path: Path
+) -> None:
+    record = {"messages": "What is a shard?", "inferenceConfig": {"maxTokens": 100}}
+    (tmp_path / "x.jsonl").write_text(f"{json.dumps(record)}\n" * 200)
+    command = ("batch", "estimate", "x.jsonl", "--offline", "--deadline", "43200", "--output-tokens", "50")
+
+    table = run(*command, cwd=tmp_path, settings=settings)
+    found = json.loads(run(*command, "--json", cwd=tmp_path, settings=settings).out)
+    flex = run(*command, "--lane", "flex", cwd=tmp_path, settings=settings)
+
+    lanes = found["lanes"]
+    assert lanes["records"] == {"onDemand": 0, "flex": 0, "managed": 200}
+    assert lanes["usd"] == pytest.approx(found["models"][0]["usd"] / 2)
+    rows = [line.split() for line in table.out.splitlines()[4:8]]
+    assert [row[0] for row in rows] == ["lane", "onDemand", "flex", "managed"]
+    assert table.out.splitlines()[8] == lanes["explanation"]
+    assert "amazon.nova-lite-v1:0 has no price in the flex tier" in table.out
+    assert flex.status == 3
+    assert "lane: flex is not available" in flex.err
+
+
 def test_a_file_without_records_cannot_be_estimated(settings: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_text("{}\n")
     ended = run("batch", "estimate", "x.jsonl", "--offline", cwd=tmp_path, settings=settings)

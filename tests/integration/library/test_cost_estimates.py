@@ -12,6 +12,8 @@ import pytest
 from llmmanager import (
     BedrockConverseRequest,
     ConfigurationError,
+    Lane,
+    LLMManager,
     ModelQuota,
     RequestValidationError,
     estimate_cost,
@@ -104,12 +106,16 @@ def test_the_estimate_has_the_price_of_the_service_tier(make_manager: MakeManage
     assert flex.usd == pytest.approx((usual.usd or 0) / 2)
 
 
-def test_a_service_tier_without_a_price_has_no_cost(make_manager: MakeManager) -> None:
+def test_a_request_is_sent_without_a_service_tier_that_the_model_does_not_offer(
+    make_manager: MakeManager,
+) -> None:
     manager = make_manager(("Claude Haiku 4.5",))
-    (target, *_) = manager.estimate_cost(request(service_tier={"type": "flex"})).targets
-    assert (target.usd, target.reason) == (None, "the model has no known price in the service tier 'flex'")
-    (model,) = manager.estimate_file_cost([line("a"), line("a", serviceTier={"type": "flex"})]).models
-    assert (model.usd, model.reason) == (None, target.reason)
+    usual, flex = (
+        manager.estimate_cost(request(service_tier={"type": tier})) for tier in ("default", "flex")
+    )
+    assert flex.usd == usual.usd
+    in_flex = manager.estimate_file_cost([line("a", serviceTier={"type": "flex"})])
+    assert in_flex.models == manager.estimate_file_cost([line("a")]).models
 
 
 def test_an_unknown_price_has_a_reason(make_manager: MakeManager, fake_bedrock: FakeBedrock) -> None:
@@ -229,6 +235,7 @@ def test_lines_that_are_not_records_are_counted_and_not_priced(make_manager: Mak
 def test_an_empty_file_costs_nothing(make_manager: MakeManager) -> None:
     estimate = make_manager().estimate_file_cost([])
     assert (estimate.records, estimate.usd, estimate.models[0].usd_per_record) == (0, 0, None)
+    assert estimate.lanes is None
 
 
 def test_each_record_has_the_price_of_its_service_tier(make_manager: MakeManager) -> None:
@@ -270,6 +277,77 @@ def test_known_quotas_tell_how_long_the_file_takes(make_manager: MakeManager) ->
     )
     shared = make_manager(("Nova Lite",), ("us-east-1",), quotas=quotas, quota_share=0.5, quota_reserve=0.5)
     assert shared.estimate_file_cost(records).models[0].quota_seconds == pytest.approx(240, rel=0.01)
+
+
+TOOLS = {"tools": [{"toolSpec": {"name": "a", "inputSchema": {"json": {"type": "object"}}}}]}
+
+
+@pytest.mark.parametrize(
+    ("deadline", "records"), [(None, (1000, 0, 0)), (600, (1000, 0, 0)), (12 * 3600, (100, 0, 900))]
+)
+def test_the_lanes_of_a_file_are_those_of_a_batch_with_its_deadline(
+    make_manager: MakeManager, deadline: float | None, records: tuple[int, int, int]
+) -> None:
+    manager = make_manager(("Claude Haiku 4.5",), ("us-east-1",))
+    plain = [line("word " * 100, inferenceConfig={"maxTokens": 10})] * 900
+    with_tools = [line("a", inferenceConfig={"maxTokens": 10}, toolConfig=TOOLS)] * 100
+    estimate = manager.estimate_file_cost([*plain, *with_tools], deadline_seconds=deadline)
+    halved = (manager.estimate_file_cost(plain).usd or 0) / 2
+
+    lanes = estimate.lanes
+    assert lanes is not None
+    assert tuple(lanes.records[lane] for lane in Lane) == records
+    on_demand, flex, managed = lanes.estimates
+    assert (on_demand.usd, on_demand.records) == (pytest.approx(estimate.usd), 1000)
+    assert (flex.usd, flex.obstacle) == (None, f"{HAIKU} has no price in the flex tier")
+    assert (managed.usd, managed.records) == (pytest.approx((estimate.usd or 0) - halved, rel=1e-3), 900)
+    assert (managed.obstacle is None) == (deadline != 600)
+    assert lanes.usd == (managed.usd if records[2] else on_demand.usd)
+    assert ("toolConfig (100)" in lanes.explanation) == bool(records[2])
+
+
+def test_the_price_of_a_lane_is_that_of_the_preferred_target(make_manager: MakeManager) -> None:
+    manager = make_manager(("Claude Haiku 4.5",), ("us-east-1",))
+    lines = [line("a", inferenceConfig={"maxTokens": 10})] * 100
+    lanes = manager.estimate_file_cost(lines, lane="managed").lanes
+    usage = {"inputTokens": manager.estimate_file_cost(lines).models[0].input_tokens, "outputTokens": 1000}
+    expected = estimate_cost(HAIKU, usage, inference_profile_id=f"us.{HAIKU}", service_tier="batch")
+    assert lanes is not None
+    assert (lanes.usd, lanes.records[Lane.MANAGED]) == (pytest.approx(expected), 100)
+
+
+def test_quotas_and_concurrency_make_the_lanes_slower(make_manager: MakeManager) -> None:
+    lines = [line("a", inferenceConfig={"maxTokens": 10})] * 100
+    manager = make_manager(("Nova Lite",), ("us-east-1",))
+    limited = make_manager(
+        ("Nova Lite",), ("us-east-1",), quotas=[ModelQuota("Nova Lite", requests_per_minute=1)]
+    )
+
+    def seconds(of: LLMManager, **options: Any) -> float:
+        lanes = of.estimate_file_cost(lines, **options).lanes
+        assert lanes is not None
+        return lanes.estimates[0].seconds
+
+    assert seconds(manager) < seconds(manager, concurrency=10) < seconds(limited)
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"lane": "fast"}, "lane must be one of"),
+        ({"deadline_seconds": 0}, "deadline_seconds must be"),
+        ({"deadline_seconds": True}, "deadline_seconds must be"),
+        ({"concurrency": 0}, "concurrency must be"),
+        ({"concurrency": 1.5}, "concurrency must be"),
+        ({"lane": "flex"}, "lane: flex is not available: .* has no price in the flex tier"),
+        ({"lane": "managed"}, "lane: managed is not available: 1 record can run in a job"),
+    ],
+)
+def test_options_of_lanes_are_checked(
+    make_manager: MakeManager, options: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=problem):
+        make_manager(("Claude Haiku 4.5",)).estimate_file_cost([line("a")], **options)
 
 
 @pytest.mark.parametrize("lines", [b"{}", None, 5])

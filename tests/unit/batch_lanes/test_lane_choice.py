@@ -36,6 +36,11 @@ def totals_of(records: int, model_id: str = HAIKU, *, with_tools: int = 0, **fie
     return totals
 
 
+def groups_of(**fields: Any) -> tuple[RecordGroup, ...]:
+    totals = totals_of(100, **fields)
+    return totals.groups(lambda usage, tier: estimate_cost(HAIKU, usage, service_tier=tier))
+
+
 def question(
     totals: RecordGroups,
     *,
@@ -173,6 +178,12 @@ def test_a_lane_that_was_asked_for_runs_the_records_that_can_use_it_whatever_the
     assert "The deadline may be missed in managed batch jobs: it takes up to 35 min" in explained(
         asked, choice, totals
     )
+
+
+def test_a_tier_that_the_model_does_not_offer_has_the_price_on_demand() -> None:
+    (in_flex,) = (group for group in groups_of(serviceTier={"type": "flex"}) if group.records)
+    (usual,) = (group for group in groups_of(serviceTier={"type": "default"}) if group.records)
+    assert in_flex.usd[Lane.ON_DEMAND] == usual.usd[Lane.ON_DEMAND] is not None
 
 
 def test_records_with_a_service_tier_of_their_own_keep_it_and_its_price() -> None:

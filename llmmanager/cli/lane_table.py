@@ -1,0 +1,42 @@
+"""Prints the lanes of a batch: an estimate of each, and which ones are chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from llmmanager.cli.terminal import Terminal
+
+_HEADINGS = (
+    "lane",
+    "usable by",
+    "cost of all records",
+    "longest time",
+    "chosen for",
+    "not possible because",
+)
+
+
+def print_lanes(lanes: Mapping[str, Any], terminal: Terminal) -> None:
+    """Print a row for each lane, and why lanes are chosen.
+
+    Args:
+        lanes: the `lanes` of a batch, as the HTTP API returns them.
+    """
+    from llmmanager.batch_report.number_formats import dollars, duration
+
+    rows = []
+    for estimate in lanes["estimates"]:
+        lane, records, usd = (estimate[name] for name in ("lane", "records", "estimatedCostUsd"))
+        rows.append(
+            [
+                lane,
+                f"{records:,}",
+                dollars(usd) if records and usd is not None else None,
+                duration(estimate["estimatedSeconds"] * 1000) if records else None,
+                f"{lanes['records'].get(lane, 0):,}",
+                estimate["reason"] or "",
+            ]
+        )
+    terminal.print_table(_HEADINGS, rows)
+    terminal.print(lanes["explanation"])

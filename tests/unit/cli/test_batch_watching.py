@@ -1,0 +1,88 @@
+"""What the command line prints at the end of a batch on a deployed stack."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, cast
+
+import pytest
+
+from llmmanager.cli.batch_watching import watch
+from llmmanager.cli.exit_status import ExitStatus
+from llmmanager.cli.stack_api import DeployedStack
+from llmmanager.cli.terminal import Terminal
+
+PROGRESS = {"records": 10, "answered": 10, "failed": 0, "rejected": 0}
+LANES = {
+    "lane": "auto",
+    "deadlineSeconds": 43200,
+    "records": {"managed": 900, "flex": 0, "onDemand": 100},
+    "estimates": [
+        {
+            "lane": "onDemand",
+            "records": 1000,
+            "estimatedCostUsd": 8.0,
+            "estimatedSeconds": 90,
+            "reason": None,
+        },
+        {
+            "lane": "flex",
+            "records": 0,
+            "estimatedCostUsd": None,
+            "estimatedSeconds": 270,
+            "reason": "no price",
+        },
+        {
+            "lane": "managed",
+            "records": 900,
+            "estimatedCostUsd": 4.4,
+            "estimatedSeconds": 3600,
+            "reason": None,
+        },
+    ],
+    "explanation": "900 records in managed batch jobs and 100 records on demand.",
+}
+
+
+class Stack:
+    """Answers each request with the same state of a batch."""
+
+    def __init__(self, **state: Any) -> None:
+        self._state = {"batchId": "nightly", "status": "succeeded", "progress": PROGRESS, **state}
+
+    def call(self, method: str, path: str) -> dict[str, Any]:
+        assert (method, path) == ("GET", "/v1/batches/nightly")
+        return self._state
+
+
+def printed(stack: Stack) -> tuple[ExitStatus, list[str]]:
+    out = io.StringIO()
+    status = watch(cast(DeployedStack, stack), "nightly", Terminal(out, io.StringIO()), as_json=False)
+    return status, out.getvalue().splitlines()
+
+
+def test_the_end_of_a_dry_run_shows_the_lanes() -> None:
+    nothing = dict.fromkeys(PROGRESS)
+    status, lines = printed(Stack(dryRun=True, progress=nothing, lanes=LANES))
+    assert status is ExitStatus.SUCCESS
+    assert lines[0].startswith("lane      usable by  cost of all records  longest time")
+    assert [line.split() for line in lines[1:4]] == [
+        ["onDemand", "1,000", "$8.00", "1", "min", "30", "s", "100"],
+        ["flex", "0", "-", "-", "0", "no", "price"],
+        ["managed", "900", "$4.40", "1", "h", "00", "min", "900"],
+    ]
+    assert lines[4] == LANES["explanation"]
+
+
+@pytest.mark.parametrize(
+    ("by_lane", "end"),
+    [
+        ({"managed": {"savedUsd": 2.0}, "flex": {"savedUsd": 0.5}, "onDemand": {"savedUsd": None}}, True),
+        ({"onDemand": {"savedUsd": None}}, False),
+        (None, False),
+    ],
+)
+def test_the_end_of_a_batch_shows_what_its_lanes_saved(by_lane: dict[str, Any] | None, end: bool) -> None:
+    _, lines = printed(Stack(summary={"wallSeconds": 90, "estimatedCostUsd": 2.5, "byLane": by_lane}))
+    assert lines[0].startswith("nightly succeeded: 10 answered, 1 min 30 s, $2.50")
+    assert lines[0].endswith("$2.50 less than on demand") == end
