@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from llmmanager.batch_report.html_elements import Html, el, joined, shortened
-from llmmanager.batch_report.number_formats import count, dollars, duration, short_count
+from llmmanager.batch_report.number_formats import count, counted, dollars, duration, short_count
 from llmmanager.batch_report.tables import table
 
 _NAMES = {"onDemand": "On demand", "flex": "Flex tier", "managed": "Managed batch jobs"}
@@ -19,7 +19,7 @@ def lane_section(summary: Summary) -> Html:
     plan, by_lane = summary.get("lanes") or {}, summary.get("byLane") or {}
     cache = summary.get("cache") or {}
     cards = [
-        _results(by_lane) if plan or by_lane.keys() - {"onDemand"} else None,
+        _results(by_lane, summary.get("jobs")) if plan or by_lane.keys() - {"onDemand"} else None,
         _estimates(plan) if plan.get("estimates") else None,
         _cache(cache) if cache.get("readTokens") or cache.get("writeTokens") else None,
     ]
@@ -38,7 +38,7 @@ def savings(summary: Summary) -> Iterator[str]:
         yield f"The prompt cache saved {dollars(cache)}"
 
 
-def _results(by_lane: Mapping[str, Mapping[str, Any]]) -> Html:
+def _results(by_lane: Mapping[str, Mapping[str, Any]], jobs: Mapping[str, Any] | None) -> Html:
     rows = [
         (
             name,
@@ -55,7 +55,22 @@ def _results(by_lane: Mapping[str, Mapping[str, Any]]) -> Html:
         "Saved is the price of the same tokens on demand, minus the cost.",
         class_="muted",
     )
-    return el("div", el("h3", "Answers by lane"), table(headers, rows, numbers=3), note, class_="card totals")
+    return el(
+        "div",
+        el("h3", "Answers by lane"),
+        table(headers, rows, numbers=3),
+        note,
+        _jobs(jobs) if jobs else joined(),
+        class_="card totals",
+    )
+
+
+def _jobs(jobs: Mapping[str, Any]) -> Html:
+    """Return how the managed batch jobs ended, and why some did not answer all of their records."""
+    statuses = ", ".join(f"{count(number)} {status}" for status, number in jobs["statuses"].items())
+    text = f"{counted(jobs['number'], 'managed batch job')}: {statuses}"
+    reasons = [el("li", el("bdi", shortened(reason, _MAX_TEXT))) for reason in jobs["reasons"]]
+    return joined(el("p", el("bdi", shortened(text, _MAX_TEXT))), el("ul", *reasons) if reasons else "")
 
 
 def _estimates(plan: Mapping[str, Any]) -> Html:

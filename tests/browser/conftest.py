@@ -112,7 +112,12 @@ def _lanes(records: int, text: str | None) -> dict[str, Any]:
     return {
         "lanes": {"records": chosen, "estimates": estimates, "explanation": text or why},
         "byLane": by_lane,
-        "cache": {"cacheReadInputTokens": records * 300, "cacheWriteInputTokens": 3000, "savedUsd": -0.2},
+        "cache": {"readTokens": records * 300, "writeTokens": 3000, "savedUsd": -0.2},
+        "jobs": {
+            "number": 3,
+            "statuses": {"Completed": 2, text or "Failed": 1},
+            "reasons": [text or "no role"],
+        },
     }
 
 

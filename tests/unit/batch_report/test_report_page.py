@@ -135,6 +135,7 @@ LANES = {
             )
         ],
     },
+    "jobs": {"number": 2, "statuses": {"Completed": 1, "Expired": 1}, "reasons": ["the cut-off passed"]},
     "byLane": {
         "managed": {"answered": 890, "estimatedCostUsd": 3.0, "savedUsd": 3.0},
         "onDemand": {"answered": 110, "estimatedCostUsd": 1.5, "savedUsd": None},
@@ -147,6 +148,7 @@ def test_lanes_have_their_cost_their_savings_and_their_estimates(make_summary):
 
     assert "Lanes saved $3.00: 40 % less than on demand" in text.partition("By model")[0]
     assert "On demand|110|$1.50|–|Managed batch jobs|890|$3.00|$3.00|" in text
+    assert "2 managed batch jobs: 1 Completed, 1 Expired|the cut-off passed|" in text
     assert "900 records in managed batch jobs and 100 records on demand." in text
     assert "Flex tier|0|0|unknown|–|no price in the flex tier" in text
     assert "Managed batch jobs|900|900|$4.40|1 min 30 s|–" in text
@@ -189,7 +191,8 @@ def test_no_text_of_a_batch_becomes_an_element_or_an_attribute(make_summary, mak
         estimate = {"estimatedCostUsd": 1.0, "estimatedSeconds": 1}
         lanes = {"explanation": text, "estimates": [{**estimate, "lane": text, "records": 1, "reason": text}]}
         stopped = {"batchId": text, "status": "stopped", "reason": text}
-        summary = make_summary(failed=1, rejected=1, lanes=lanes, **stopped)
+        jobs = {"number": 1, "statuses": {text: 1}, "reasons": [text]}
+        summary = make_summary(failed=1, rejected=1, lanes=lanes, jobs=jobs, **stopped)
         return page_of(summary, answer, failure, samples=1, rejected=[line])
 
     hostile, plain = page(HOSTILE), page("plain")
