@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -30,12 +30,21 @@ class DeadlineRisk:
 
     Args:
         since: when the present way to run the records began; None for the start of the run.
+        after_jobs: whether no record waits in a managed batch job any more, not even in one that is open.
     """
 
-    def __init__(self, storage: BatchStorage, options: Options, *, since: datetime | None = None) -> None:
+    def __init__(
+        self,
+        storage: BatchStorage,
+        options: Options,
+        *,
+        since: datetime | None = None,
+        after_jobs: bool = False,
+    ) -> None:
         self._storage = storage
         self._options = options
         self._since = since
+        self._after_jobs = after_jobs
         self._predictions = {throttled: _Prediction() for throttled in (True, False)}
 
     def restart(self, since: datetime) -> None:
@@ -71,5 +80,7 @@ class DeadlineRisk:
         elapsed = (now - since).total_seconds()
         if not is_rate_reliable(elapsed, left, throttled=throttled):
             return False
-        needed = read_progress(self._storage, self._storage.plan(), since=since, now=now).seconds_left
-        return misses_deadline(elapsed, left, needed=needed)
+        progress = read_progress(self._storage, self._storage.plan(), since=since, now=now)
+        if self._after_jobs:
+            progress = replace(progress, in_jobs=0)
+        return misses_deadline(elapsed, left, needed=progress.seconds_left)

@@ -16,6 +16,8 @@ SKIPS_MANAGED = "skipsManaged"
 """The member of a shard item whose records leave out those that can run in a managed batch job."""
 ON_DEMAND_SINCE = "onDemandSince"
 """The member of a shard item with the time at which its records left the flex tier."""
+AFTER_JOBS = "afterJobs"
+"""The member of a shard item that runs after the jobs of its batch, with the time at which they ended."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def on_demand_members(left_flex_at: datetime | None) -> dict[str, str]:
     return {LANE: Lane.ON_DEMAND.value, ON_DEMAND_SINCE: left_flex_at.isoformat()}
 
 
-def on_demand_since(item: Mapping[str, Any]) -> datetime | None:
-    """Return when the records of a shard left the flex tier, or None."""
-    since = item.get(ON_DEMAND_SINCE)
+def rate_since(item: Mapping[str, Any]) -> datetime | None:
+    """Return since when the rate of a batch predicts its end; None for the start of the run."""
+    since = item.get(ON_DEMAND_SINCE, item.get(AFTER_JOBS))
     return None if since is None else datetime.fromisoformat(since)

@@ -23,7 +23,7 @@ from lambdas.batch.options import Options
 from lambdas.batch.parts import PartWriter
 from lambdas.batch.pending import PendingRecords
 from lambdas.batch.quota_wait import QuotaWait, max_wait_without_answer, next_wait
-from lambdas.batch.run_mode import on_demand_members, on_demand_since
+from lambdas.batch.run_mode import AFTER_JOBS, on_demand_members, rate_since
 from lambdas.batch.shard_run import ShardRun
 from lambdas.batch.stop_signal import StopSignal
 from lambdas.batch.storage import BatchStorage
@@ -141,7 +141,7 @@ def run_shard(item: dict[str, Any], budget: TimeBudget) -> dict[str, Any]:
             records=_charged_records(item, options, spending, tally),
             parts=parts,
             stop_signal=stop_signal,
-            risk=DeadlineRisk(storage, options, since=on_demand_since(item)),
+            risk=DeadlineRisk(storage, options, since=rate_since(item), after_jobs=AFTER_JOBS in item),
             after_wait=earlier is not None,
         )
         pending = run.run_pending(storage.read(item["key"]))

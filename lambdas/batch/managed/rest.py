@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from lambdas.batch.managed.job_files import complete_shards
 from lambdas.batch.managed.job_stop import JobsNotStopped, stop_open_jobs
 from lambdas.batch.quota_shares import quota_shares
+from lambdas.batch.run_mode import AFTER_JOBS, SKIPS_MANAGED
 from lambdas.batch.storage import BatchStorage
 from lambdas.contract import BatchObject, BatchStep
 from lambdas.shared.function_log import logger
 from lambdas.shared.settings import batch_settings
 from llmmanager.json_format.json_text import dump
-
-_SKIPS_MANAGED = "skipsManaged"
 
 
 def plan_rest(planned: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,9 +29,14 @@ def plan_rest(planned: Mapping[str, Any]) -> dict[str, Any]:
     storage = BatchStorage(planned[BatchStep.BUCKET], planned["batchId"])
     _stop_abandoned_jobs(storage)
     left = list(_shards_left(storage))
+    now = datetime.now(UTC).isoformat()
     shares = quota_shares([records for _, records in left], workers=batch_settings().map_concurrency)
     items = [
-        {**{name: value for name, value in item.items() if name != _SKIPS_MANAGED}, "quotaShare": share}
+        {
+            **{name: value for name, value in item.items() if name != SKIPS_MANAGED},
+            "quotaShare": share,
+            AFTER_JOBS: now,
+        }
         for (item, _), share in zip(left, shares, strict=True)
     ]
     key = storage.key(BatchObject.REST)

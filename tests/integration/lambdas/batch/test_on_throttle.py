@@ -8,10 +8,12 @@ import pytest
 
 from lambdas.batch import deadline_risk, progress, worker
 from lambdas.batch.batch_input import InvalidBatch
+from lambdas.batch.storage import BatchStorage
 from llmmanager.testing import Fault
 
 CHEAP, DEAR = "amazon.nova-micro-v1:0", "amazon.nova-lite-v1:0"
 MODELS = {"models": ["Nova Micro", "Nova Lite"], "regions": ["us-east-1"]}
+TOO_MANY = "Too many tokens, please wait before trying again."
 DAILY = "Too many tokens per day, please wait before trying again."
 
 
@@ -56,6 +58,25 @@ def test_a_deadline_that_would_be_missed_leads_to_other_models(machine, throttle
     assert summary["answered"] == 60
     assert summary["byModel"][CHEAP] > 0
     assert summary["byModel"][DEAR] > 0
+
+
+def test_what_is_left_after_jobs_waits_for_its_model_until_its_own_rate_is_too_low(
+    machine, throttled, records, monkeypatch
+):
+    run_is_slow(monkeypatch)
+    throttled.add_fault(Fault(error="ThrottlingException", message=TOO_MANY, model=CHEAP))
+    (item,) = machine.plan({"requests": records(20), "deadlineSeconds": 600, **MODELS})
+    storage = BatchStorage(item["bucket"], item["batchId"])
+    storage.put(storage.key("jobs/00000/001/intent.json"), b'{"records": 20}')
+    now = datetime.now(UTC)
+
+    early = worker.handler({**item, "afterJobs": now.isoformat()}, machine.context())
+    models = {call.model_id for call in throttled.calls}
+    hour_ago = now - timedelta(hours=1)
+    late = worker.handler({**item, "afterJobs": hour_ago.isoformat()}, machine.context())
+
+    assert (early["done"], models) == (False, {CHEAP})
+    assert (late["done"], late["answered"]) == (True, 20)
 
 
 def test_a_cost_limit_keeps_a_late_batch_from_dearer_models(machine, throttled, records, monkeypatch):
