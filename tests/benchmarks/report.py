@@ -56,6 +56,11 @@ answers 503 for 60 s while a request is sent every 4 s. `tests/fault_catalogue.p
     "async_calls": """Both sides are an `LLMManager` with default settings and three regions. One awaits
 `aconverse` in an event loop; the other calls `converse` on 200 threads. FakeBedrock runs on the same cores.
 """,
+    "prompt_cache": """`ParallelLLMManager` sends requests with one system prompt of 3,000 tokens to Claude
+Sonnet 4.5 in one region. Each answer has at most 20 tokens. *No cache* has no cache points, *all at once* has
+`cache_warm_up=False`, and *one request first* is the default. FakeBedrock bills the tokens by Bedrock's
+rules, and the costs are those of the price list. The runs take turns.
+""",
     "rivals": """ChatBedrockConverse calls one region and does not fail over; the others are given three
 regions. bestehorn-llmmanager's catalog is in its file when it starts.
 """,
@@ -78,6 +83,7 @@ TITLES = {
     "faults": "Under faults",
     "library": "Compared with bare boto3",
     "async_calls": "Async calls",
+    "prompt_cache": "The prompt cache",
     "rivals": "Compared with other libraries",
     "http_api": "The HTTP API",
     "load": "The HTTP API under load",

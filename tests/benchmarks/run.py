@@ -23,7 +23,18 @@ from tests.benchmarks.table import print_figures, print_table
 
 # Modules beside this one in the order of the page, each with `section(*, short) -> Section` or, where there
 # are figures alone, `figures(*, short) -> list[Figure]`.
-BENCHMARKS = ("quota", "faults", "library", "async_calls", "rivals", "http_api", "load", "streaming", "batch")
+BENCHMARKS = (
+    "quota",
+    "faults",
+    "library",
+    "async_calls",
+    "prompt_cache",
+    "rivals",
+    "http_api",
+    "load",
+    "streaming",
+    "batch",
+)
 ROUNDS = 3
 
 
