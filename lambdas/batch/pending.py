@@ -14,6 +14,7 @@ from lambdas.batch.worker_watch import WorkerWatch
 from llmmanager import BedrockConverseRequest
 from llmmanager.batch_files.flex_tier import with_flex_tier
 from llmmanager.batch_files.results import missed_result
+from llmmanager.batch_files.shared_prefixes import SharedPrefixes
 from llmmanager.batch_lanes.record_needs import managed_obstacle
 from llmmanager.json_format.codec import InvalidRequest, decode_record
 
@@ -77,7 +78,7 @@ class PendingRecords:
         self, records: Iterable[dict[str, Any]], *, in_flex: bool
     ) -> Iterator[BedrockConverseRequest]:
         self.is_done = False
-        ids_to_cache = self._ids_to_cache()
+        shared = self._shared_prefixes()
         for record in records:
             if self._stop_signal.is_set():
                 break
@@ -91,7 +92,7 @@ class PendingRecords:
                 # An earlier version of the stack has accepted the record.
                 self.fail(record, invalid_record_error(error))
                 continue
-            if record["recordId"] in ids_to_cache:
+            if shared is not None and shared.has(record["modelInput"]):
                 request = replace(request, prompt_cache="auto")
             yield with_flex_tier(request) if in_flex else request
         self.is_done = True
@@ -107,22 +108,30 @@ class PendingRecords:
         self._parts.add(missed_result(record, error))
         self._stop_signal.add_outcome(success=False)
 
-    def _ids_to_cache(self) -> frozenset[str]:
+    def _shared_prefixes(self) -> SharedPrefixes | None:
+        """Return the prompts that several records share, or None if they get no cache points."""
         if not (self._cached and self._model_ids):
-            return frozenset()
-        # Imported here, since batches can do without.
-        from lambdas.batch.shared_prefixes import records_to_cache
-
-        return records_to_cache(self._records(), self._model_ids[0])
+            return None
+        shared = SharedPrefixes(self._model_ids[0])
+        if not shared.can_cache:
+            return None
+        for line in BytesIO(self._shard):
+            if b'"system"' in line or b'"toolConfig"' in line:  # Others can be large, and need no parsing.
+                record = json.loads(line)
+                if self._is_pending(record):
+                    shared.add(record["modelInput"])
+        return shared
 
     def _records(self) -> Iterator[dict[str, Any]]:
         for line in sorted(BytesIO(self._shard), key=self._sort_key):
             record = json.loads(line)
-            if record["recordId"] not in self._parts.statuses and not self._is_skipped(record):
+            if self._is_pending(record):
                 yield record
 
-    def _is_skipped(self, record: Mapping[str, Any]) -> bool:
-        return self._skips_managed and managed_obstacle(record["modelInput"]) is None
+    def _is_pending(self, record: Mapping[str, Any]) -> bool:
+        if record["recordId"] in self._parts.statuses:
+            return False
+        return not (self._skips_managed and managed_obstacle(record["modelInput"]) is None)
 
     def _sort_key(self, line: bytes) -> tuple[bool, int]:
         record = json.loads(line)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from llmmanager.batch_files.flex_tier import has_flex_tier, with_flex_tier, without_flex_tier
 from llmmanager.batch_files.quota_shortage import Shortage, is_final, seconds_to_wait, shortage_of
 from llmmanager.batch_files.results import ANSWERED, interrupted_result, result_of
+from llmmanager.batch_files.shared_prefixes import SharedPrefixes, prompt_of
 from llmmanager.batch_lanes.lane import Lane
 from llmmanager.batch_run.input_records import BatchInputFile
 from llmmanager.batch_run.journal import Journal
@@ -47,6 +48,7 @@ class BatchRun:
 
     Attributes:
         repeat_failed: whether records that failed in an earlier run are tried again.
+        shared: the prompts of several records, which get cache points; None for no cache points.
         lane: in FLEX, records use the flex tier if they can, until they would miss the deadline in it.
     """
 
@@ -56,6 +58,7 @@ class BatchRun:
     progress: RunProgress
     deadline: Deadline
     repeat_failed: bool = False
+    shared: SharedPrefixes | None = None
     lane: Lane = Lane.ON_DEMAND
 
     def __post_init__(self) -> None:
@@ -65,6 +68,7 @@ class BatchRun:
         self._postponed = 0
         self._in_flex = self.lane is Lane.FLEX
         self._failed_in_flex: set[str] = set()
+        self._cached: set[str] = set()
         self._finished = {
             id_
             for id_, status in self.journal.statuses.items()
@@ -172,8 +176,20 @@ class BatchRun:
             id_ = record.request.request_id
             if id_ not in self._finished:
                 in_flex = self._in_flex and id_ not in self._failed_in_flex
-                yield with_flex_tier(record.request) if in_flex else record.request
+                request = self._with_cache(record.request)
+                yield with_flex_tier(request) if in_flex else request
         self._all_started = True
+
+    def _with_cache(self, request: BedrockConverseRequest) -> BedrockConverseRequest:
+        if self.shared is None or not self.shared.has(prompt_of(request)):
+            return request
+        self._cached.add(str(request.request_id))
+        return replace(request, prompt_cache="auto")
+
+    def _as_given(self, request: BedrockConverseRequest) -> BedrockConverseRequest:
+        """Return a request that was sent, without what the batch has added to it."""
+        given = without_flex_tier(request)
+        return replace(given, prompt_cache=None) if str(request.request_id) in self._cached else given
 
     def _is_interrupted(self, response: BedrockResponse) -> bool:
         """Whether a request may have failed only because the run was over."""
@@ -188,9 +204,10 @@ class BatchRun:
             self.progress.cost_usd = self.journal.cost_usd
 
     def _add(self, request: BedrockConverseRequest, response: BedrockResponse) -> None:
-        result = result_of(without_flex_tier(request), response)
+        result = result_of(self._as_given(request), response)
         self.journal.add(result)
         self._finished.add(str(request.request_id))
+        self._cached.discard(str(request.request_id))
         self.progress.add(success=response.success, cost_usd=response.estimated_cost_usd or 0.0)
 
 

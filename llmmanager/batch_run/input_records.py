@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from llmmanager.batch_files.records import Record, Rejected, read_records
+from llmmanager.batch_files.shared_prefixes import SharedPrefixes, prompt_of
 from llmmanager.json_format.text_encoding import SIGNATURE_BYTES, unsupported_format
 
 _CHUNK_BYTES = 1 << 20
@@ -23,10 +24,12 @@ class BatchInputFile:
 
     Attributes:
         model_ids: the models that may answer. A record that exceeds the limits of all of them is rejected.
+        cached: whether records with the same long prompt get cache points.
     """
 
     path: Path
     model_ids: tuple[str, ...] = ()
+    cached: bool = False
 
     def check(self) -> InputCheck:
         """Return the number of records, the invalid lines, and a digest of the content.
@@ -36,12 +39,14 @@ class BatchInputFile:
             OSError: the file cannot be read.
         """
         digest = hashlib.sha256()
-        found = InputCheck()
+        found = InputCheck(shared=SharedPrefixes(self.model_ids[0]) if self.cached else None)
         for entry in read_records(self._chunks(digest), check=None, model_ids=self.model_ids):
             if isinstance(entry, Rejected):
                 found.rejected.append(entry)
             else:
                 found.records += 1
+                if found.shared is not None:
+                    found.shared.add(prompt_of(entry.request))
         if not found.records:
             problem = "the file has no records"
             if found.rejected:
@@ -85,8 +90,10 @@ class InputCheck:
         records: number of valid records.
         rejected: the invalid lines.
         digest: identifies the content of the file.
+        shared: the prompts that several records have; None if they get no cache points.
     """
 
     records: int = 0
     rejected: list[Rejected] = field(default_factory=list)
     digest: str = ""
+    shared: SharedPrefixes | None = None

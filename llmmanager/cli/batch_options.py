@@ -60,6 +60,17 @@ def add_run_options(parser: ArgumentParser) -> None:
     )
 
 
+def add_prompt_cache(parser: ArgumentParser) -> None:
+    """Add the option for the prompt cache."""
+    parser.add_argument(
+        "--prompt-cache",
+        choices=("auto", "off"),
+        default="auto",
+        help="auto: records with the same long tools and system prompt use the prompt cache; off: only those "
+        "that ask for it. Default: auto",
+    )
+
+
 def parallel_manager_of(options: Namespace) -> ParallelLLMManager:
     """Return the manager that runs the records."""
     from dataclasses import replace

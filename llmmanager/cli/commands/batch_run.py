@@ -11,7 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmmanager.cli.batch_options import add_file, add_run_options, check_input, parallel_manager_of
+from llmmanager.cli.batch_options import (
+    add_file,
+    add_prompt_cache,
+    add_run_options,
+    check_input,
+    parallel_manager_of,
+)
 from llmmanager.cli.common_options import add_json, positive_number, require_credentials
 from llmmanager.cli.exit_status import CommandError, ExitStatus
 from llmmanager.cli.terminal import Terminal
@@ -35,6 +41,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "-o", "--output", type=Path, metavar="DIR", help="the folder of the results. Default: FILE-results"
     )
     add_run_options(parser)
+    add_prompt_cache(parser)
     parser.add_argument(
         "--lane",
         choices=("onDemand", "flex", "managed"),
@@ -69,7 +76,8 @@ def run(options: Namespace, terminal: Terminal) -> int:
             "Use `llmmanager batch submit FILE --lane managed`.",
         )
     manager = parallel_manager_of(options)
-    source = BatchInputFile(options.file, manager.get_underlying_llm_manager()._targets.model_ids)
+    model_ids = manager.get_underlying_llm_manager()._targets.model_ids
+    source = BatchInputFile(options.file, model_ids, cached=options.prompt_cache == "auto")
     checked = check_input(source)
     folder = options.output or options.file.with_name(f"{options.file.stem}-results")
     folder.mkdir(parents=True, exist_ok=True)
@@ -106,6 +114,7 @@ def _run(
         RunProgress(checked.records),
         Deadline.from_value(options.deadline),
         repeat_failed=options.retry_failed,
+        shared=checked.shared,
         lane=Lane(options.lane),
     )
     if batch.progress.done < checked.records:

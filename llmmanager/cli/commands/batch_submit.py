@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any, Final
 
-from llmmanager.cli.batch_options import add_lane
+from llmmanager.cli.batch_options import add_lane, add_prompt_cache
 from llmmanager.cli.common_options import positive_int, positive_number
 from llmmanager.cli.exit_status import ExitStatus
 from llmmanager.cli.stack_api import DeployedStack, add_stack_options
@@ -39,6 +39,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--max-cost-multiple", type=positive_number, metavar="N", help="the maximum cost of another model"
     )
+    add_prompt_cache(parser)
     parser.add_argument("--team", metavar="NAME", help="the team that pays")
     parser.add_argument("--in-input-order", action="store_true", help="write the results in this order")
     parser.add_argument("--watch", action="store_true", help="follow the batch until it ends")
@@ -106,6 +107,7 @@ def _batch_options(options: Namespace) -> dict[str, Any]:
         "expectedOutputTokens": options.output_tokens,
         "onThrottle": options.on_throttle,
         "maxCostMultiple": options.max_cost_multiple,
+        "promptCache": None if options.prompt_cache == "auto" else options.prompt_cache,
         "team": options.team,
         "resultOrder": "input" if options.in_input_order else None,
     }

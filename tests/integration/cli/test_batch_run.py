@@ -73,6 +73,27 @@ def test_every_record_is_in_one_file_in_the_format_of_the_deployed_batch(
     assert b"<html" in (folder / "report.html").read_bytes()
 
 
+@pytest.mark.parametrize(("option", "written"), [((), 1300), (("--prompt-cache", "off"), 0)])
+def test_records_with_the_same_long_prompt_use_the_cache(
+    settings: dict[str, str], fake_bedrock: FakeBedrock, tmp_path: Path, option: tuple[str, ...], written: int
+) -> None:
+    rules = [{"text": "The rules are as follows. " * 200}]
+    lines = records(6)
+    for line in lines:
+        line["modelInput"]["system"] = rules
+    file = write(tmp_path / "many.jsonl", lines)
+    fake_bedrock.add_fault(Fault(error="ValidationException", operation="Converse", count=1))
+
+    ended = run("batch", "run", str(file), "--json", *option, settings=settings)
+
+    summary = json.loads(ended.out)
+    assert summary["cache"]["writeTokens"] == written
+    assert summary["cache"]["readTokens"] == 4 * written
+    (failed,) = read(tmp_path / "many-results" / "failed.jsonl")
+    assert failed["modelInput"]["system"] == rules
+    assert "promptCache" not in failed["modelInput"]
+
+
 def test_a_batch_killed_twice_answers_each_record_once(
     settings: dict[str, str], fake_bedrock: FakeBedrock, tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""records_to_cache: which records of a shard get cache points."""
+"""SharedPrefixes: which records of a batch get cache points."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from lambdas.batch.shared_prefixes import records_to_cache
+from llmmanager import BedrockConverseRequest
+from llmmanager.batch_files.shared_prefixes import SharedPrefixes, prompt_of
 
 NOVA, LLAMA = "amazon.nova-lite-v1:0", "meta.llama3-3-70b-instruct-v1:0"
 RULES = [{"text": "The rules are as follows. " * 200}]  # 1,300 tokens
@@ -14,22 +15,20 @@ POINT = {"cachePoint": {"type": "default"}}
 ASK = [{"role": "user", "content": [{"text": "Why?"}]}]
 
 
-def records(*inputs: dict[str, Any]) -> list[dict[str, Any]]:
-    return [
-        {"recordId": f"record-{number}", "modelInput": {"messages": ASK, "system": RULES, **fields}}
-        for number, fields in enumerate(inputs)
-    ]
-
-
-def cached(*inputs: dict[str, Any], model: str = NOVA) -> list[str]:
-    return sorted(records_to_cache(records(*inputs), model))
+def cached(*inputs: dict[str, Any], model: str = NOVA) -> list[int]:
+    """Return the numbers of the records that share a prompt."""
+    given = [{"messages": ASK, "system": RULES, **fields} for fields in inputs]
+    shared = SharedPrefixes(model)
+    for model_input in given:
+        shared.add(model_input)
+    return [number for number, model_input in enumerate(given) if shared.has(model_input)]
 
 
 def test_records_with_the_same_long_prompt_are_cached() -> None:
     other = {"system": [{"text": "Other rules. " * 400}]}
     tools = {"toolConfig": {"tools": [{"toolSpec": {"name": "t", "inputSchema": {"json": {}}}}]}}
     settings = {"inferenceConfig": {"maxTokens": 5}, "messages": "And why not?"}
-    assert cached({}, other, settings, tools) == ["record-0", "record-2"]
+    assert cached({}, other, settings, tools) == [0, 2]
 
 
 @pytest.mark.parametrize(
@@ -52,3 +51,14 @@ def test_other_records_stay_as_they_are(fields: dict[str, Any]) -> None:
 
 def test_nothing_is_cached_for_a_model_without_a_prompt_cache() -> None:
     assert cached({}, {}, model=LLAMA) == []
+
+
+def test_a_request_has_the_prompt_of_its_record() -> None:
+    shared = SharedPrefixes(NOVA)
+    request = BedrockConverseRequest(messages="Why?", system=RULES)
+    shared.add({"messages": ASK, "system": RULES})
+    shared.add(prompt_of(request))
+    assert shared.has(prompt_of(request))
+    assert not shared.has(
+        prompt_of(BedrockConverseRequest(messages="Why?", system=RULES, prompt_cache="auto"))
+    )
