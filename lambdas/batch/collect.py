@@ -76,6 +76,8 @@ def collect(storage: BatchStorage) -> dict[str, Any]:
         "overBudget": over_budget,
         "report": BatchObject.REPORT,
     }
+    if lanes := storage.lanes():
+        summary["lanes"] = lanes
     if jobs := read_jobs(storage):
         summary["jobs"] = summary_of_jobs(jobs)
     for line in islice(storage.rejected(), MAX_REJECTED if plan.rejected else 0):

@@ -112,6 +112,18 @@ def batch_id_of(execution: Mapping[str, Any]) -> str:
     return id_ if usable else str(execution["name"])
 
 
+def is_dry_run(execution: Mapping[str, Any]) -> bool:
+    """Whether an execution only estimates its batch, so that it runs no records.
+
+    Args:
+        execution: as for `batch_id_of`.
+    """
+    try:
+        return json.loads(execution["input"])["dryRun"] is True
+    except (ValueError, TypeError, KeyError):
+        return False
+
+
 def status_of(execution: Mapping[str, Any]) -> str:
     """Return `running`, `succeeded`, `failed`, `timed_out` or `stopped`.
 

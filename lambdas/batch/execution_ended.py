@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from lambdas.batch.execution import RUNNING, batch_id_of, describe, reason_of, status_of
+from lambdas.batch.execution import RUNNING, batch_id_of, describe, is_dry_run, reason_of, status_of
 from lambdas.batch.runs import latest_run
 from lambdas.batch.s3_objects import ObjectMissing, list_keys
 from lambdas.batch.storage import COUNTS, BatchStorage
@@ -30,8 +30,11 @@ def handler(event: dict[str, Any], _context: object) -> None:
     """
     ended = event["detail"]
     run = ended["name"]
-    storage = BatchStorage(batch_settings().bucket, batch_id_of(_with_input(ended)))
+    execution = _with_input(ended)
+    storage = BatchStorage(batch_settings().bucket, batch_id_of(execution))
     logger.append_keys(batch_id=storage.batch_id)
+    if is_dry_run(execution):
+        return
     # A function can still run after a success, too: the one whose retry has finished the batch.
     has_jobs = next(list_keys(storage.bucket, storage.key(BatchObject.JOB_ITEMS)), None) is not None
     if status_of(ended) != "succeeded" or has_jobs:

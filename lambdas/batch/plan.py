@@ -206,14 +206,13 @@ def _output(
     batch: Batch, intake: RecordIntake, quota_estimate: dict[str, Any] | None, lanes: LanePlan
 ) -> dict[str, Any]:
     """Return the output of the plan, without what the state machine runs."""
-    shown = {name: value for name, value in lanes.members.items() if name != "jobs"}
     return {
         "batchId": batch.storage.batch_id,
         BatchStep.BUCKET: batch.storage.bucket,
         "records": intake.records,
         "rejected": intake.rejected,
         "quotaEstimate": quota_estimate,
-        "lanes": shown,
+        "lanes": lanes.members,
     }
 
 

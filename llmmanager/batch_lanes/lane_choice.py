@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from llmmanager.batch_lanes.job_limits import MIN_JOB_RECORDS
 from llmmanager.batch_lanes.lane import AUTO, Lane
 from llmmanager.batch_lanes.lane_estimate import LaneEstimate
-from llmmanager.batch_lanes.lane_text import count_text, time_text
+from llmmanager.batch_lanes.lane_text import count_text, time_text, times_text
 from llmmanager.batch_lanes.lane_times import LaneSeconds
 from llmmanager.batch_lanes.record_groups import USABLE_LANES, RecordGroup
 
@@ -149,10 +149,9 @@ def _too_slow(question: LaneQuestion, lane: Lane) -> str | None:
     deadline = question.deadline_seconds
     if deadline is None or question.seconds.until_done(lane) <= deadline:
         return None
-    needed = f"it takes up to {time_text(question.seconds.of(lane))}"
-    if lane is not Lane.ON_DEMAND:
-        needed += f", and on demand, for what it leaves, up to {time_text(question.seconds.on_demand)}"
-    return f"{needed}; the deadline is in {time_text(max(deadline, 0.0))}"
+    return (
+        f"it takes {times_text(question.seconds, lane)}; the deadline is in {time_text(max(deadline, 0.0))}"
+    )
 
 
 def _records_by_lane(question: LaneQuestion, lanes: Mapping[Lane, Lane]) -> dict[Lane, int]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from llmmanager.batch_lanes.job_limits import MIN_JOB_RECORDS
 from llmmanager.batch_lanes.lane import AUTO, Lane
 from llmmanager.batch_lanes.lane_choice import LaneChoice, LaneQuestion
-from llmmanager.batch_lanes.lane_text import count_text, time_text, usd_text
+from llmmanager.batch_lanes.lane_text import count_text, time_text, times_text, usd_text
 
 _WHERE = {
     Lane.ON_DEMAND: "on demand",
@@ -65,9 +65,8 @@ def _times(question: LaneQuestion, choice: LaneChoice, used: list[Lane]) -> Iter
             yield f"The deadline may be missed {_WHERE[lane]}: {estimate.obstacle}."
         elif question.deadline_seconds is not None and lane is not Lane.ON_DEMAND:
             yield (
-                f"It takes up to {time_text(estimate.seconds)} {_WHERE[lane]}, and records that are left can "
-                f"run on demand within {time_text(question.seconds.on_demand)} before the deadline in "
-                f"{time_text(question.deadline_seconds)}."
+                f"The records {_WHERE[lane]} take {times_text(question.seconds, lane)} for what is left; "
+                f"the deadline is in {time_text(question.deadline_seconds)}."
             )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from llmmanager.batch_lanes.lane import Lane
+from llmmanager.batch_lanes.lane_times import LaneSeconds
 from llmmanager.batch_report.number_formats import dollars
 
 
@@ -24,3 +26,9 @@ def time_text(seconds: float) -> str:
     minutes = round(seconds / 60)
     hours, rest = divmod(minutes, 60)
     return " ".join(part for part in (f"{hours:,} h" if hours else "", f"{rest} min" if rest else "") if part)
+
+
+def times_text(seconds: LaneSeconds, lane: Lane) -> str:
+    """Return how long a lane takes, and then the records that it leaves."""
+    own = f"up to {time_text(seconds.of(lane))}"
+    return own if lane is Lane.ON_DEMAND else f"{own}, then up to {time_text(seconds.on_demand)} on demand"

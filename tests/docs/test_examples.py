@@ -21,6 +21,7 @@ DOCS = ROOT / "docs"
 # These pages need a deployed stack. tests/e2e and tests/clients run their examples.
 DEPLOYMENT = {
     "api-keys.md",
+    "batch-lanes.md",
     "batches.md",
     "deployment.md",
     "events.md",

@@ -84,8 +84,8 @@ def test_five_thousand_records_with_half_a_day_run_in_jobs_for_about_half_the_co
     assert choice.usd == choice.estimate(Lane.MANAGED).usd <= 0.55 * on_demand
     assert explained(asked, choice, totals) == (
         "5,000 records in managed batch jobs: about 5.02 USD instead of about 10.04 USD on demand. "
-        "It takes up to 2 h 15 min in managed batch jobs, and records that are left can run on demand within "
-        "2 min before the deadline in 12 h."
+        "The records in managed batch jobs take up to 2 h 15 min, then up to 2 min on demand for what is "
+        "left; the deadline is in 12 h."
     )
 
 
@@ -97,8 +97,8 @@ def test_half_an_hour_is_too_short_for_jobs() -> None:
     assert explained(asked, choice, totals) == (
         "5,000 records on demand: about 10.04 USD. "
         "Not in the flex tier: Claude Haiku 4.5 has no price in the flex tier. "
-        "Not in managed batch jobs: it takes up to 2 h 15 min, and on demand, for what it leaves, up to "
-        "2 min; the deadline is in 30 min."
+        "Not in managed batch jobs: it takes up to 2 h 15 min, then up to 2 min on demand; the "
+        "deadline is in 30 min."
     )
 
 

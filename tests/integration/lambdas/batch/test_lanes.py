@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import boto3
 import pytest
 
+from lambdas.batch import execution_ended
 from lambdas.batch.batch_input import InvalidBatch
 from lambdas.http_api.handler import handler as http
 from tests.deployed_storage import STATE_MACHINE
 
+PAGE = Path(__file__).parents[4] / "docs" / "batch-lanes.md"
 HALF_A_DAY = {"deadlineSeconds": 12 * 3600}
 TOOLS = {"tools": [{"toolSpec": {"name": "find", "inputSchema": {"json": {"type": "object"}}}}]}
 
@@ -88,7 +92,7 @@ def test_the_plan_reports_the_lanes_and_their_cost(managed, mixed):
     # Half price for the records that can run in a job.
     assert 0.55 < in_jobs["estimatedCostUsd"] / on_demand["estimatedCostUsd"] < 0.75
     assert "Jobs do not support: toolConfig (64)." in lanes["explanation"]
-    assert lanes.pop("jobs") == [{"firstShard": 0, "shardCount": 6, "records": 236}]
+    assert lanes["jobs"] == [{"firstShard": 0, "shardCount": 6, "records": 236}]
     assert managed.planned["lanes"] == lanes
 
 
@@ -127,7 +131,10 @@ def test_a_run_without_the_managed_lane_only_finishes_the_jobs_that_are_open(man
             {"outputSchema": {"type": "object", "properties": {}, "additionalProperties": False}},
             "0 records can run in a job, and a job needs at least 100",
         ),
-        ({"deadlineSeconds": 1_800}, "it takes up to 35 min, and on demand, for what it leaves, up to 18 s"),
+        (
+            {"deadlineSeconds": 1_800},
+            "it takes up to 35 min, then up to 18 s on demand; the deadline is in 30 min",
+        ),
     ],
 )
 def test_without_a_possible_job_all_records_run_on_demand(managed, records, options, reason):
@@ -169,12 +176,11 @@ def test_a_lane_that_no_record_can_use_is_rejected(managed, records, proxy_event
 
 def test_a_dry_run_estimates_the_lanes_and_writes_nothing_else(managed, records, proxy_event, context):
     dry = {"batchId": "batch-1", "requests": [*records(300), {"recordId": "invalid"}], **HALF_A_DAY}
+    data = {**dry, "dryRun": True}
     machines = boto3.client("stepfunctions")
-    started = machines.start_execution(
-        stateMachineArn=STATE_MACHINE, name="batch-1", input=json.dumps({**dry, "dryRun": True})
-    )
+    started = machines.start_execution(stateMachineArn=STATE_MACHINE, name="batch-1", input=json.dumps(data))
 
-    managed.plan_with_jobs({**dry, "dryRun": True})
+    managed.plan_with_jobs(data)
 
     assert managed.planned.keys() == {
         *("batchId", "bucket", "dryRun", "records", "rejected", "quotaEstimate", "lanes"),
@@ -184,12 +190,17 @@ def test_a_dry_run_estimates_the_lanes_and_writes_nothing_else(managed, records,
     status = json.loads(http(proxy_event("GET", "/v1/batches/batch-1"), context)["body"])
     assert status["dryRun"] is True
     assert status["lanes"] == written(managed, "lanes.json")
+    # No end is published, and no worker is stopped.
+    execution_ended.handler(
+        {"detail": {"name": "batch-1", "status": "SUCCEEDED", "input": json.dumps(data)}}, context
+    )
+    assert managed.keys("batches/") == ["batches/batch-1/lanes.json", "batches/batch-1/rejected.jsonl"]
 
     machines.stop_execution(executionArn=started["executionArn"])
     managed.plan_with_jobs(dry, name="real")
     assert managed.planned["jobCount"] == 1
     with pytest.raises(InvalidBatch, match="dryRun: batch-1 was started before; use another batchId"):
-        managed.plan_with_jobs({**dry, "dryRun": True}, name="dry-again")
+        managed.plan_with_jobs(data, name="dry-again")
 
 
 def test_expected_output_tokens_replace_max_tokens_in_the_estimate(machine, records):
@@ -199,3 +210,22 @@ def test_expected_output_tokens_replace_max_tokens_in_the_estimate(machine, reco
 
     # Of 50 output tokens at 0.24 USD per million, 40 are left out.
     assert cost() - cost(expectedOutputTokens=10) == pytest.approx(10 * 40 * 0.24e-6)
+
+
+def test_the_example_of_the_page_is_what_the_plan_writes(managed, records, monkeypatch):
+    monkeypatch.setenv("LLMMANAGER_MODELS", '["Claude Haiku 4.5"]')
+    monkeypatch.setenv("LLMMANAGER_SHARD_SIZE", "1000")
+    batch = records(5_000)
+    for number, record in enumerate(batch):
+        record["modelInput"] = {
+            "messages": [{"role": "user", "content": [{"text": "x" * 1_600}]}],
+            "inferenceConfig": {"maxTokens": 300},
+            **({"toolConfig": TOOLS} if number % 10 == 0 else {}),
+        }
+
+    managed.plan_with_jobs({"inputS3Uri": managed.put(batch), **HALF_A_DAY})
+
+    _, example = re.findall(r"^```json\n(.*?)^```$", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    shown, lanes = json.loads(example), written(managed, "lanes.json")
+    assert shown.pop("deadlineSeconds") == pytest.approx(lanes.pop("deadlineSeconds"), abs=60)
+    assert shown == lanes
