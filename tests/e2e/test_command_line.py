@@ -78,6 +78,19 @@ def test_a_batch_is_submitted_watched_listed_and_fetched(
     assert [result["recordId"] for result in results] == [f"q{number}" for number in range(10)]
 
 
+def test_a_dry_run_prints_the_estimate_of_each_lane_and_calls_no_model(
+    command: Callable[..., Ended], bedrock: FakeBedrock, tmp_path: Path
+) -> None:
+    write(tmp_path / "questions.jsonl", 20)
+
+    ended = command("batch", "submit", "questions.jsonl", "--dry-run", "--expected-output-tokens", "100")
+
+    assert ended.status == 0, ended.err
+    assert [line.split()[0] for line in ended.out.splitlines()[:4]] == ["lane", "onDemand", "flex", "managed"]
+    assert ended.out.splitlines()[-1].startswith("20 records on demand: about 0.0")
+    assert not bedrock.calls
+
+
 def test_a_batch_is_stopped_and_resumed(
     command: Callable[..., Ended], bedrock: FakeBedrock, tmp_path: Path
 ) -> None:
