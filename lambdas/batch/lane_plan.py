@@ -17,7 +17,7 @@ from lambdas.contract import BatchObject, BatchStep
 from lambdas.shared.settings import batch_settings
 from llmmanager.batch_lanes.lane import Lane
 from llmmanager.batch_lanes.lane_choice import ImpossibleLane, LaneChoice, LaneQuestion, choose_lanes
-from llmmanager.batch_lanes.lane_explanation import explain
+from llmmanager.batch_lanes.lane_explanation import explain, obstacles_text
 from llmmanager.batch_lanes.lane_times import lane_seconds
 from llmmanager.bedrock.routing.quota_gates import window_seconds
 
@@ -69,12 +69,14 @@ def plan_lanes(
     try:
         choice = choose_lanes(question)
     except ImpossibleLane as error:
-        raise InvalidBatch(f"lane: {batch.options.lane} is not available: {error}") from None
+        more = f". {obstacles_text(intake.lanes.obstacles)}" if intake.lanes.obstacles else ""
+        raise InvalidBatch(f"lane: {batch.options.lane} is not available: {error}{more}") from None
     explanation = explain(
         question,
         choice,
         model=targets.model,
         obstacles=intake.lanes.obstacles,
+        unlimited_records=intake.lanes.unlimited_records,
         fails_over=len(batch.targets.models) > 1,
     )
     left = question.deadline_seconds

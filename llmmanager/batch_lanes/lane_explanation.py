@@ -19,13 +19,20 @@ _MAX_OBSTACLES = 5
 
 
 def explain(
-    question: LaneQuestion, choice: LaneChoice, *, model: str, obstacles: Mapping[str, int], fails_over: bool
+    question: LaneQuestion,
+    choice: LaneChoice,
+    *,
+    model: str,
+    obstacles: Mapping[str, int],
+    unlimited_records: int,
+    fails_over: bool,
 ) -> str:
     """Return which records run in which lane, at what cost, and why.
 
     Args:
         model: the name of the batch's first model.
         obstacles: what keeps records out of jobs, and how many records.
+        unlimited_records: the number of records whose output is estimated as the maximum of the model.
         fails_over: whether the batch has other models.
     """
     used = [lane for lane in _CHEAPER if choice.records[lane]]
@@ -36,12 +43,28 @@ def explain(
         choice.records[Lane.MANAGED] or not question.job_records
     ):
         sentences += _outside_jobs(question, choice, obstacles)
+    if unlimited_records:
+        sentences.append(
+            f"{count_text(unlimited_records)} without maxTokens: their output is estimated as the maximum of "
+            f"{model}. Set expectedOutputTokens for a better estimate."
+        )
     if used and fails_over:
         sentences.append(
             f"Only {model} runs {' and '.join(_WHERE[lane] for lane in used)}; "
             "a record that it does not answer there runs on demand, also with the other models."
         )
     return " ".join(sentences)
+
+
+def obstacles_text(obstacles: Mapping[str, int]) -> str:
+    """Return what keeps records out of jobs, the most frequent obstacles first.
+
+    Args:
+        obstacles: number of records by obstacle.
+    """
+    most = sorted(obstacles.items(), key=lambda item: (-item[1], item[0]))
+    listed = ", ".join(f"{name} ({count:,})" for name, count in most[:_MAX_OBSTACLES])
+    return f"Jobs do not support: {listed}{', and others' if len(most) > _MAX_OBSTACLES else ''}"
 
 
 def _what(choice: LaneChoice) -> str:
@@ -92,10 +115,7 @@ def _why_on_demand(question: LaneQuestion, choice: LaneChoice) -> Iterator[str]:
 
 def _outside_jobs(question: LaneQuestion, choice: LaneChoice, obstacles: Mapping[str, int]) -> Iterator[str]:
     if obstacles:
-        most = sorted(obstacles.items(), key=lambda item: (-item[1], item[0]))
-        listed = ", ".join(f"{name} ({count:,})" for name, count in most[:_MAX_OBSTACLES])
-        more = ", and others" if len(most) > _MAX_OBSTACLES else ""
-        yield f"Jobs do not support: {listed}{more}."
+        yield f"{obstacles_text(obstacles)}."
     eligible = sum(group.records for group in question.groups if Lane.MANAGED in group.usd)
     too_large = eligible - choice.records[Lane.MANAGED]
     if choice.records[Lane.MANAGED] and too_large:

@@ -52,6 +52,7 @@ class RecordGroups:
 
     Attributes:
         obstacles: what keeps records out of jobs, and how many records.
+        unlimited_records: the number of records whose output is estimated as the maximum of the model.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class RecordGroups:
         output_schema: Mapping[str, Any] | None = None,
     ) -> None:
         self.obstacles: Counter[str] = Counter()
+        self.unlimited_records = 0
         self._model_id = model_id
         self._expected_output_tokens = expected_output_tokens
         self._has_schema = output_schema is not None
@@ -101,10 +103,7 @@ class RecordGroups:
         total = self._sums[last_lane, tier]
         total.records += 1
         total.input_tokens += request_tokens(model_input) + self._schema_tokens
-        expected = self._expected_output_tokens
-        total.output_tokens += (
-            max_output_tokens(model_input, self._model_id) if expected is None else expected
-        )
+        total.output_tokens += self._output_of(model_input)
         return last_lane is Lane.MANAGED
 
     def groups(self, price: LanePrice) -> tuple[RecordGroup, ...]:
@@ -116,6 +115,14 @@ class RecordGroups:
             records = sum(total.records for total in sums.values())
             found.append(RecordGroup(last_lane, records, usd))
         return tuple(found)
+
+    def _output_of(self, model_input: Mapping[str, Any]) -> int:
+        """Return the output tokens of a record for the estimates."""
+        if self._expected_output_tokens is not None:
+            return self._expected_output_tokens
+        if (model_input.get("inferenceConfig") or {}).get("maxTokens") is None:
+            self.unlimited_records += 1
+        return max_output_tokens(model_input, self._model_id)
 
     def _needs(self, model_input: Mapping[str, Any]) -> tuple[Lane, str | None]:
         """Return the last lane that a record can use, and its own service tier.

@@ -83,7 +83,7 @@ def test_a_dry_run_prints_the_estimate_of_each_lane_and_calls_no_model(
 ) -> None:
     write(tmp_path / "questions.jsonl", 20)
 
-    ended = command("batch", "submit", "questions.jsonl", "--dry-run", "--expected-output-tokens", "100")
+    ended = command("batch", "submit", "questions.jsonl", "--dry-run", "--output-tokens", "100")
 
     assert ended.status == 0, ended.err
     assert [line.split()[0] for line in ended.out.splitlines()[:4]] == ["lane", "onDemand", "flex", "managed"]

@@ -70,7 +70,14 @@ def question(
 def explained(
     asked: LaneQuestion, choice: LaneChoice, totals: RecordGroups, *, fails_over: bool = False
 ) -> str:
-    return explain(asked, choice, model="Claude Haiku 4.5", obstacles=totals.obstacles, fails_over=fails_over)
+    return explain(
+        asked,
+        choice,
+        model="Claude Haiku 4.5",
+        obstacles=totals.obstacles,
+        unlimited_records=totals.unlimited_records,
+        fails_over=fails_over,
+    )
 
 
 def test_five_thousand_records_with_half_a_day_run_in_jobs_for_about_half_the_cost() -> None:
@@ -186,6 +193,16 @@ def test_a_tier_that_the_model_does_not_offer_has_the_price_on_demand() -> None:
     assert in_flex.usd[Lane.ON_DEMAND] == usual.usd[Lane.ON_DEMAND] is not None
 
 
+def test_an_unlimited_output_is_estimated_as_the_maximum_and_explained() -> None:
+    totals = totals_of(10, inferenceConfig={})
+    asked = question(totals)
+    assert totals.output_tokens == 10 * 64_000
+    assert explained(asked, choose_lanes(asked), totals).endswith(
+        "10 records without maxTokens: their output is estimated as the maximum of Claude Haiku 4.5. "
+        "Set expectedOutputTokens for a better estimate."
+    )
+
+
 def test_records_with_a_service_tier_of_their_own_keep_it_and_its_price() -> None:
     totals = totals_of(100, NOVA_PRO, serviceTier={"type": "priority"})
     (*_, fixed) = totals.groups(lambda usage, tier: {"priority": 7.0}.get(tier or ""))
@@ -222,7 +239,9 @@ def test_auto_is_never_dearer_than_on_demand_and_never_expected_to_miss_the_dead
         assert asked.asked != "auto"
         return
     assert sum(choice.records.values()) == asked.records
-    explain(asked, choice, model="Nova Pro", obstacles={"toolConfig": 1}, fails_over=True)
+    explain(
+        asked, choice, model="Nova Pro", obstacles={"toolConfig": 1}, unlimited_records=0, fails_over=True
+    )
     if asked.asked != "auto":
         return
     for group in asked.groups:

@@ -170,8 +170,15 @@ def test_a_lane_that_no_record_can_use_is_rejected(managed, records, proxy_event
         answer = http(proxy_event("POST", "/v1/batches", {"requests": records(300), **data}), context)
         assert answer["statusCode"] == 400
         assert json.loads(answer["body"])["errors"][0].startswith(problem)
-    with pytest.raises(InvalidBatch, match="lane: managed is not available: 99 records can run in a job"):
-        managed.plan_with_jobs({"requests": records(99), "lane": "managed"})
+    batch = records(130)
+    for record in batch[:31]:
+        record["modelInput"]["toolConfig"] = TOOLS
+    with pytest.raises(InvalidBatch) as rejected:
+        managed.plan_with_jobs({"requests": batch, "lane": "managed"})
+    assert str(rejected.value) == (
+        "lane: managed is not available: 99 records can run in a job, and a job needs at least 100. "
+        "Jobs do not support: toolConfig (31)"
+    )
 
 
 def test_a_dry_run_estimates_the_lanes_and_writes_nothing_else(managed, records, proxy_event, context):
@@ -210,6 +217,21 @@ def test_expected_output_tokens_replace_max_tokens_in_the_estimate(machine, reco
 
     # Of 50 output tokens at 0.24 USD per million, 40 are left out.
     assert cost() - cost(expectedOutputTokens=10) == pytest.approx(10 * 40 * 0.24e-6)
+
+
+@pytest.mark.parametrize(("lane", "model"), [("onDemand", "Nova Lite"), ("flex", "Nova Pro")])
+def test_the_estimate_is_near_the_cost_in_the_summary(machine, records, monkeypatch, lane, model):
+    monkeypatch.setenv("LLMMANAGER_MODELS", json.dumps([model]))
+    batch = records(40)
+    for record in batch:
+        record["modelInput"]["messages"][0]["content"][0]["text"] += "word " * 500
+    answer = machine.run({"requests": batch[:1]}, name="sample")["usage"]["outputTokens"]
+
+    summary = machine.run({"requests": batch, "lane": lane, "expectedOutputTokens": answer})
+
+    estimates = {estimate["lane"]: estimate for estimate in summary["lanes"]["estimates"]}
+    assert summary["answered"] == 40
+    assert summary["estimatedCostUsd"] == pytest.approx(estimates[lane]["estimatedCostUsd"], rel=0.05)
 
 
 def test_the_example_of_the_page_is_what_the_plan_writes(managed, records, monkeypatch):
