@@ -8,6 +8,7 @@ from typing import Any
 
 from lambdas.batch.execution import BATCH_ID, RUNNING, Execution
 from lambdas.batch.execution_finder import ExecutionFinder
+from lambdas.batch.managed.job_files import read_jobs
 from lambdas.batch.options import Options, payer_members, read_options
 from lambdas.batch.progress import read_progress
 from lambdas.batch.s3_objects import ObjectMissing
@@ -36,7 +37,8 @@ def read_status(batch_id: str) -> dict[str, Any]:
         return _finished(storage, summary)
     if execution is None:
         raise not_found(f"batch {batch_id}")
-    plan, options = _plan(storage), _options(execution)
+    plan, options, lanes = _plan(storage), _options(execution), storage.lanes()
+    jobs = read_jobs(storage) if lanes and "jobs" in lanes else []
     found = {
         "batchId": batch_id,
         "status": status,
@@ -44,7 +46,8 @@ def read_status(batch_id: str) -> dict[str, Any]:
         **(payer_members(options.payer()) if options else {"caller": None, "team": None}),
         "progress": _progress(storage, plan, execution),
         "quotaEstimate": plan.quota_estimate if plan else None,
-        "lanes": storage.lanes(),
+        "lanes": lanes,
+        **({"jobs": jobs} if jobs else {}),
     }
     failed = status not in (RUNNING, "succeeded")
     return {**found, "error": execution.reason} if failed else found

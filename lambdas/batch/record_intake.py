@@ -32,6 +32,7 @@ class RecordIntake:
             model_id,
             expected_output_tokens=batch.options.expected_output_tokens,
             output_schema=batch.options.output_schema,
+            caches_prompts=batch.options.prompt_cache,
         )
         self.job_shares: list[JobShare] = []
         # The sizes of the records of the next shard, 0 for one that cannot run in a job.
@@ -44,10 +45,12 @@ class RecordIntake:
             line: the record as a line of its shard.
         """
         self.quota.add(record, line)
-        fields = {camel: getattr(record.request, name) for name, camel in REQUEST_FIELDS.items()}
+        given = ((camel, getattr(record.request, name)) for name, camel in REQUEST_FIELDS.items())
+        fields = {camel: value for camel, value in given if value is not None}
         self._job_sizes.append(len(line) if self.lanes.add(fields) else 0)
 
     def end_shard(self, records: int) -> None:
         """Close a shard with so many of the records that were added first."""
         sizes = [self._job_sizes.popleft() for _ in range(records)]
+        self.lanes.end_shard()
         self.job_shares.append(JobShare(sum(size > 0 for size in sizes), sum(sizes)))

@@ -9,7 +9,7 @@ from typing import Any
 from llmmanager.batch_files.id_set import IdSet
 from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
 from llmmanager.bedrock.tokens.cache_placement import min_cached_tokens
-from llmmanager.bedrock.tokens.cache_prefixes import cached_prefixes
+from llmmanager.bedrock.tokens.cache_prefixes import CachedPrefix, cached_prefixes
 
 _FIRST_SLOTS = 1 << 16
 
@@ -45,9 +45,15 @@ class SharedPrefixes:
         return bool(self._shared) and self._digest(model_input) in self._shared
 
     def _digest(self, model_input: Mapping[str, Any]) -> bytes | None:
-        static = _static_part(model_input) if self.can_cache else None
-        prefixes = cached_prefixes(static, self._model_id, auto=True) if static else ()
-        return prefixes[-1].digest if prefixes else None
+        prefix = shareable_prefix(model_input, self._model_id) if self.can_cache else None
+        return prefix.digest if prefix else None
+
+
+def shareable_prefix(model_input: Mapping[str, Any], model_id: str) -> CachedPrefix | None:
+    """Return the tools and the system prompt of a record, if it gets a cache point when others have them."""
+    static = _static_part(model_input)
+    prefixes = cached_prefixes(static, model_id, auto=True) if static else ()
+    return prefixes[-1] if prefixes else None
 
 
 def prompt_of(request: BedrockConverseRequest) -> dict[str, Any]:

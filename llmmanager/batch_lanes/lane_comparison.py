@@ -128,7 +128,14 @@ def compare_lanes(
         raise ConfigurationError(
             f"lane: {options.lane} is not available: {error}", {"lane": options.lane}
         ) from None
-    explanation = explain(question, choice, model=model, obstacles=totals.obstacles, fails_over=fails_over)
+    explanation = explain(
+        question,
+        choice,
+        model=model,
+        obstacles=totals.obstacles,
+        unlimited_records=totals.unlimited_records,
+        fails_over=fails_over,
+    )
     return LaneComparison(
         choice.asked,
         options.deadline_seconds,

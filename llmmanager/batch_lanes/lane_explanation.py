@@ -105,7 +105,9 @@ def _why_on_demand(question: LaneQuestion, choice: LaneChoice) -> Iterator[str]:
         estimate = choice.estimate(lane)
         if estimate.obstacle:
             yield f"Not {_WHERE[lane]}: {estimate.obstacle}."
-        elif estimate.usd is not None and estimate.usd < on_demand:
+        elif estimate.usd is not None and estimate.usd >= on_demand:
+            yield f"Not {_WHERE[lane]}: {usd_text(estimate.usd)}, which is not less."
+        elif estimate.usd is not None:
             least = time_text(question.seconds.until_done(lane))
             yield (
                 f"Not {_WHERE[lane]} ({usd_text(estimate.usd)}), since the batch has no deadlineSeconds; "

@@ -8,11 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from llmmanager.batch_files.shared_prefixes import shareable_prefix
 from llmmanager.batch_lanes.lane import Lane
 from llmmanager.batch_lanes.record_needs import flex_obstacle, managed_obstacle
 from llmmanager.bedrock.catalog.model_table import model_data
 from llmmanager.bedrock.invocation.quota_cost import max_output_tokens
 from llmmanager.bedrock.pricing import offers_tier
+from llmmanager.bedrock.tokens.cache_placement import min_cached_tokens
+from llmmanager.bedrock.tokens.cache_prefixes import CachedPrefix
 from llmmanager.bedrock.tokens.typical_tokens import request_tokens, typical_tokens
 
 LanePrice = Callable[[Mapping[str, int], str | None], float | None]
@@ -25,6 +28,8 @@ USABLE_LANES = {
 }
 """The lanes that a record can use, by the last of them. A record that can run in a job can also use flex."""
 
+# Of a file that is not divided into shards.
+_MAX_PREFIXES = 10_000
 _TIERS = {Lane.FLEX: "flex", Lane.MANAGED: "batch"}
 
 
@@ -49,6 +54,7 @@ class RecordGroups:
         model_id: the first model of the batch. All lanes but on demand use this model only.
         expected_output_tokens: the output of a record; None for its `maxTokens`, or the maximum of the model.
         output_schema: the schema that the batch adds to each record. It keeps the records out of jobs.
+        caches_prompts: whether records with the same long tools and system prompt use the prompt cache.
 
     Attributes:
         obstacles: what keeps records out of jobs, and how many records.
@@ -61,6 +67,7 @@ class RecordGroups:
         *,
         expected_output_tokens: int | None = None,
         output_schema: Mapping[str, Any] | None = None,
+        caches_prompts: bool = True,
     ) -> None:
         self.obstacles: Counter[str] = Counter()
         self.unlimited_records = 0
@@ -68,6 +75,9 @@ class RecordGroups:
         self._expected_output_tokens = expected_output_tokens
         self._has_schema = output_schema is not None
         self._schema_tokens = typical_tokens(output_schema) if output_schema else 0.0
+        self._caches_prompts = caches_prompts and min_cached_tokens(model_id) is not None
+        # The prefixes of the records, with the sum of the only record that has it, or None for several.
+        self._prefixes: dict[bytes, _Sum | None] = {}
         self._sums: defaultdict[tuple[Lane, str | None], _Sum] = defaultdict(_Sum)
 
     @property
@@ -85,9 +95,9 @@ class RecordGroups:
         """The tokens that Bedrock counts against the quota of the model for all records."""
         data = model_data(self._model_id)
         burndown = (data.output_burndown if data else None) or 1
-        return math.ceil(sum(total.input_tokens for total in self._sums.values())) + (
-            self.output_tokens * burndown
-        )
+        # Tokens that are read from the cache do not count.
+        used = sum(total.input_tokens - total.cache_read_tokens for total in self._sums.values())
+        return math.ceil(used) + self.output_tokens * burndown
 
     def records_of(self, last_lane: Lane) -> int:
         """Return the number of records whose last usable lane this is."""
@@ -104,7 +114,13 @@ class RecordGroups:
         total.records += 1
         total.input_tokens += request_tokens(model_input) + self._schema_tokens
         total.output_tokens += self._output_of(model_input)
+        if self._caches_prompts and (prefix := shareable_prefix(model_input, self._model_id)):
+            self._add_prefix(prefix, total)
         return last_lane is Lane.MANAGED
+
+    def end_shard(self) -> None:
+        """Close a shard. The first record of the next one that has a prefix writes the cache again."""
+        self._prefixes.clear()
 
     def groups(self, price: LanePrice) -> tuple[RecordGroup, ...]:
         """Return the groups of records with their costs, those with the most lanes first."""
@@ -115,6 +131,18 @@ class RecordGroups:
             records = sum(total.records for total in sums.values())
             found.append(RecordGroup(last_lane, records, usd))
         return tuple(found)
+
+    def _add_prefix(self, prefix: CachedPrefix, total: _Sum) -> None:
+        """Count the cached tokens of a record. The first of several with a prefix writes the cache."""
+        if prefix.digest in self._prefixes:
+            if first := self._prefixes[prefix.digest]:
+                first.cache_write_tokens += prefix.tokens
+                self._prefixes[prefix.digest] = None
+            total.cache_read_tokens += prefix.tokens
+            return
+        if len(self._prefixes) == _MAX_PREFIXES:
+            self._prefixes.clear()
+        self._prefixes[prefix.digest] = total
 
     def _output_of(self, model_input: Mapping[str, Any]) -> int:
         """Return the output tokens of a record for the estimates."""
@@ -146,16 +174,24 @@ class _Sum:
     records: int = 0
     input_tokens: float = 0.0
     output_tokens: int = 0
+    # Parts of the input.
+    cache_read_tokens: float = 0.0
+    cache_write_tokens: float = 0.0
+
+    def usage(self, lane: Lane) -> dict[str, int]:
+        """Return the tokens with Bedrock's keys. A job does not use the cache."""
+        read = 0 if lane is Lane.MANAGED else math.floor(self.cache_read_tokens)
+        written = 0 if lane is Lane.MANAGED else math.floor(self.cache_write_tokens)
+        return {
+            "inputTokens": math.ceil(self.input_tokens) - read - written,
+            "outputTokens": self.output_tokens,
+            "cacheReadInputTokens": read,
+            "cacheWriteInputTokens": written,
+        }
 
 
 def _usd(sums: Mapping[str | None, _Sum], price: LanePrice, *, lane: Lane) -> float | None:
     """Return the cost in a lane; None if a price is unknown."""
-    costs = [
-        price(
-            {"inputTokens": math.ceil(total.input_tokens), "outputTokens": total.output_tokens},
-            _TIERS.get(lane, tier),
-        )
-        for tier, total in sums.items()
-    ]
+    costs = [price(total.usage(lane), _TIERS.get(lane, tier)) for tier, total in sums.items()]
     known = [cost for cost in costs if cost is not None]
     return sum(known) if len(known) == len(costs) else None

@@ -240,6 +240,26 @@ _BATCHES: Final[Mapping[str, Schema]] = {
             "progress": ref("Progress"),
             "quotaEstimate": ref("QuotaEstimate"),
             "lanes": ref("Lanes"),
+            "jobs": described(
+                array(
+                    record(
+                        {},
+                        {
+                            "job": WHOLE,
+                            "attempt": WHOLE,
+                            "id": nullable(TEXT, "Bedrock's id of the job."),
+                            "model": TEXT,
+                            "region": TEXT,
+                            "records": WHOLE,
+                            "status": described(TEXT, "As Bedrock names it, or NotCreated."),
+                            "processed": WHOLE,
+                            "answered": nullable(WHOLE, "Null before the import of the results."),
+                            "reason": nullable(TEXT),
+                        },
+                    )
+                ),
+                "The managed batch jobs; only while the batch runs.",
+            ),
             "dryRun": described({"const": True}, "Only for a dry run, which runs no records."),
             "summary": described(ANY_OBJECT, "The content of summary.json; only after the end of the batch."),
             "results": by_name(

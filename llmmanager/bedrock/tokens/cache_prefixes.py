@@ -29,11 +29,13 @@ class CachedPrefix:
 
     Attributes:
         digest: identifies the model and the content.
+        tokens: the typical number of tokens of the content.
         seconds: how long the prefix stays in the cache after its last use.
     """
 
     model_id: str
     digest: bytes
+    tokens: float
     seconds: float
 
 
@@ -64,7 +66,7 @@ def cached_prefixes(request: Mapping[str, Any], model_id: str, *, auto: bool) ->
                 digest.update(json.dumps(block, sort_keys=True, default=_digest_of_bytes).encode())
             elif tokens >= minimum:
                 seconds = _SECONDS.get(block["cachePoint"].get("ttl"), _SECONDS["5m"])
-                prefixes.append(CachedPrefix(model_id, digest.digest(), seconds))
+                prefixes.append(CachedPrefix(model_id, digest.digest(), tokens, seconds))
     return tuple(prefixes)
 
 

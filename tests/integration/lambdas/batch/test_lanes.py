@@ -219,19 +219,39 @@ def test_expected_output_tokens_replace_max_tokens_in_the_estimate(machine, reco
     assert cost() - cost(expectedOutputTokens=10) == pytest.approx(10 * 40 * 0.24e-6)
 
 
-@pytest.mark.parametrize(("lane", "model"), [("onDemand", "Nova Lite"), ("flex", "Nova Pro")])
-def test_the_estimate_is_near_the_cost_in_the_summary(machine, records, monkeypatch, lane, model):
+@pytest.mark.parametrize(
+    ("lane", "model", "system"),
+    [("onDemand", "Nova Lite", 0), ("flex", "Nova Pro", 0), ("onDemand", "Nova Lite", 20_000)],
+)
+def test_the_estimate_is_near_the_cost_in_the_summary(machine, records, monkeypatch, lane, model, system):
     monkeypatch.setenv("LLMMANAGER_MODELS", json.dumps([model]))
     batch = records(40)
     for record in batch:
         record["modelInput"]["messages"][0]["content"][0]["text"] += "word " * 500
+        if system:
+            record["modelInput"]["system"] = [{"text": "x" * system}]
     answer = machine.run({"requests": batch[:1]}, name="sample")["usage"]["outputTokens"]
 
     summary = machine.run({"requests": batch, "lane": lane, "expectedOutputTokens": answer})
 
     estimates = {estimate["lane"]: estimate for estimate in summary["lanes"]["estimates"]}
     assert summary["answered"] == 40
+    assert (summary["usage"].get("cacheReadInputTokens", 0) > 0) is (system > 0)
     assert summary["estimatedCostUsd"] == pytest.approx(estimates[lane]["estimatedCostUsd"], rel=0.05)
+
+
+def test_jobs_are_not_used_where_the_prompt_cache_saves_more(managed, records):
+    batch = records(300)
+    for record in batch:
+        record["modelInput"]["system"] = [{"text": "x" * 40_000}]
+
+    managed.plan_with_jobs({"requests": batch, "expectedOutputTokens": 1, **HALF_A_DAY})
+    cached = managed.planned["lanes"]
+    managed.plan_with_jobs({"requests": batch, "expectedOutputTokens": 1, "promptCache": "off", **HALF_A_DAY})
+
+    assert cached["records"]["onDemand"] == 300
+    assert "USD, which is not less." in cached["explanation"]
+    assert managed.planned["lanes"]["records"]["managed"] == 300
 
 
 def test_the_example_of_the_page_is_what_the_plan_writes(managed, records, monkeypatch):
