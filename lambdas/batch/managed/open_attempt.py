@@ -118,7 +118,9 @@ class OpenAttempt:
         """Return the ARN of the job; or else the seconds to wait, or None after closing."""
         cause = self._stop_cause()
         if cause is not None and self._is_new:
-            return self._close_without_job(cause)
+            # The end of the execution may have stopped all jobs that it has found. The next invocation, if
+            # there is one, closes the attempt.
+            return _MIN_WAIT
         try:
             self._reserve(must=cause is None)
             return create_job(self._attempt, self._intent)

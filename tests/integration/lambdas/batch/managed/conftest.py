@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -36,10 +37,17 @@ def texts() -> list[str]:
 
 
 @pytest.fixture
+def prompts() -> Counter[str]:
+    """How often each prompt was answered, in jobs and in calls."""
+    return Counter()
+
+
+@pytest.fixture
 def fake_bedrock(
-    clock: ManualClock, texts: list[str], monkeypatch: pytest.MonkeyPatch
+    clock: ManualClock, texts: list[str], prompts: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[FakeBedrock]:
-    def respond(_call: Call) -> str | None:
+    def respond(call: Call) -> str | None:
+        prompts[str(call.prompt)] += 1
         return texts.pop(0) if texts else None
 
     with s3_server() as url, FakeBedrock(clock=clock, s3_endpoint=url, responder=respond) as bedrock:
@@ -113,11 +121,16 @@ class JobMachine(StateMachine):
                 return item
         raise AssertionError(f"the job is not done after {most} steps: {item}")
 
-    def run_rest(self) -> list[dict[str, Any]]:
-        """Run the shards that are left, and return their items."""
+    def plan_rest(self) -> list[dict[str, Any]]:
+        """Plan the shards that are left, and return their items."""
         rest = job_step.handler(self.planned, self.context())
         items = json.loads(self.read(rest["manifestKey"]))
         assert rest["shardCount"] == len(items)
+        return items
+
+    def run_rest(self) -> list[dict[str, Any]]:
+        """Run the shards that are left, and return their items."""
+        items = self.plan_rest()
         for item in items:
             self.run_shard(item)
         return items
