@@ -28,12 +28,10 @@ def bedrock(deployed, monkeypatch):
 
 @pytest.fixture
 def run_in_flex(machine, bedrock):
-    """Plans a batch, runs its shards in the flex tier, and returns the summary."""
+    """Runs a batch in the flex lane and returns the summary."""
 
     def run(records, **data):
-        for item in machine.plan({"requests": records, **MODELS, **data}):
-            machine.run_shard({**item, "lane": "flex"})
-        return machine.collect()
+        return machine.run({"requests": records, "lane": "flex", **MODELS, **data})
 
     return run
 
@@ -80,9 +78,9 @@ def test_answers_in_flex_cost_half_and_other_records_run_on_demand(machine, run_
 
 def test_a_shard_waits_while_flex_is_refused_and_no_deadline_is_at_risk(machine, bedrock, records):
     refuse_flex(bedrock)
-    (item,) = machine.plan({"requests": records(20), "deadlineSeconds": 3600, **MODELS})
+    (item,) = machine.plan({"requests": records(20), "lane": "flex", "deadlineSeconds": 3600, **MODELS})
 
-    first = worker.handler({**item, "lane": "flex"}, machine.context())
+    first = worker.handler(item, machine.context())
 
     assert (first["done"], first["answered"], first["lane"]) == (False, 0, "flex")
     assert first["waitSeconds"] > 0
@@ -109,9 +107,9 @@ def test_a_shard_that_left_flex_stays_on_demand_and_fails_over_only_after_a_wait
     run_is_half_over(monkeypatch)
     refuse_flex(bedrock)
     bedrock.add_fault(Fault(error="ThrottlingException", message=TOO_MANY, model=PRO, service_tier="default"))
-    (item,) = machine.plan({"requests": records(20), "deadlineSeconds": 50, **MODELS})
+    (item,) = machine.plan({"requests": records(20), "lane": "flex", "deadlineSeconds": 50, **MODELS})
 
-    first = worker.handler({**item, "lane": "flex"}, machine.context())
+    first = worker.handler(item, machine.context())
     before = len(bedrock.calls)
     second = worker.handler(after_wait(first), machine.context())
 
