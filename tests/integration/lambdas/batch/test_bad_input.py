@@ -20,7 +20,7 @@ MANY = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 # Each file has several lines, and each line is a body.
-SEVERAL = settings(MANY, max_examples=100)
+SEVERAL = settings(MANY, max_examples=50)
 NAMES = itertools.count()
 # The value of an unknown key may be any text.
 NAMES_A_FIELD = re.compile(r".*: \S", re.DOTALL)

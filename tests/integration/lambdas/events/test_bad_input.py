@@ -19,12 +19,12 @@ from llmmanager.testing import FakeBedrock
 
 # No example depends on the state that an earlier one has left.
 fuzzed = settings(
-    max_examples=300,
+    max_examples=150,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 # Other sources only add an envelope: its content is read as that of a message in the queue is.
-fuzzed_envelopes = settings(fuzzed, max_examples=100)
+fuzzed_envelopes = settings(fuzzed, max_examples=50)
 
 numbers = itertools.count()
 # A reason starts with the path of a field. The name of an unknown field may be anything, even "".

@@ -134,11 +134,11 @@ def test_every_response_is_documented(case, deployed):
 
 
 @pytest.mark.parametrize("paths", [("/v1/converse", "/v1/validate"), ("/v1/batches",)])
-def test_hundreds_of_valid_bodies_get_documented_responses(paths, deployed):
+def test_many_valid_bodies_get_documented_responses(paths, deployed):
     bodies = []
 
     @given(schema[paths[0]]["POST"].as_strategy())
-    @settings(max_examples=300, **ANY_NUMBER)
+    @settings(max_examples=150, **ANY_NUMBER)
     def send(case):
         bodies.append(case.body)
         case.call_and_validate(checks=list(CHECKS))
@@ -147,7 +147,7 @@ def test_hundreds_of_valid_bodies_get_documented_responses(paths, deployed):
             same.call_and_validate(checks=list(CHECKS))
 
     send()
-    assert len(bodies) >= 300
+    assert len(bodies) >= 150
 
 
 def test_every_status_of_api_gateway_is_documented_for_every_route():
