@@ -4,6 +4,8 @@ PORT ?= 4566
 export PYTHON
 # Do not warn at every synth about Node.js releases without support that jsii still runs on.
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 18,20
+# Without byte code, every process compiles this project and its packages again.
+unexport PYTHONDONTWRITEBYTECODE
 
 RUN = .venv/bin/python -m
 
@@ -26,7 +28,8 @@ local: setup ## run the stack on 127.0.0.1 until Ctrl-C (PORT=4566 and the next,
 	@$(RUN) local.serve --port $(PORT)
 
 test: setup lint ## run all checks: ruff, mypy, unit, integration, infrastructure and end-to-end tests
-	$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15
+	@# Three processes for two cores, because one of them mostly waits for the deployed stack.
+	$(RUN) pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=15
 
 test-clients: setup ## test the streaming API with the clients of OpenAI, Anthropic and LangChain
 	@$(PYTHON) -m local.setup --clients

@@ -6,6 +6,7 @@ import gc
 import os
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -35,6 +36,16 @@ gc.disable()
 # The duration of an example depends on the load of the machine.
 settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any speed")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Distribute files so that one process has all tests of the shared stack."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from tests.scheduling import SharedStackScheduling
+
+    return SharedStackScheduling(config, log)
 
 
 def pytest_collection_finish() -> None:
