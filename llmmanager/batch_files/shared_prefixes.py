@@ -51,6 +51,8 @@ class SharedPrefixes:
 
 def shareable_prefix(model_input: Mapping[str, Any], model_id: str) -> CachedPrefix | None:
     """Return the tools and the system prompt of a record, if it gets a cache point when others have them."""
+    if not (model_input.get("toolConfig") or model_input.get("system")):
+        return None
     static = _static_part(model_input)
     prefixes = cached_prefixes(static, model_id, auto=True) if static else ()
     return prefixes[-1] if prefixes else None
