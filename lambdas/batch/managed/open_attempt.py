@@ -200,7 +200,7 @@ class OpenAttempt:
 
     def _is_without_output(self, status: JobStatus) -> bool:
         """Whether a job has ended so long ago that no output is expected any more."""
-        may_have_answers = status.status in _COMPLETED or status.processed
+        may_have_answers = status.processed or _is_uncounted(status)
         patience = _OUTPUT_PATIENCE if may_have_answers else _OUTPUT_PATIENCE_WITHOUT_ANSWERS
         return not has_ended(status) or self._has_passed(status.seen_ended_at, self._limited(patience))
 
@@ -211,7 +211,7 @@ class OpenAttempt:
     def _lost(self, status: JobStatus, progress: ImportProgress, *, has_output: bool) -> int:
         """Return the number of records that may have been billed and have no line in the output."""
         processed = max(status.processed, self._processed_in_manifest())
-        if not has_output and not processed and status.status in _COMPLETED:
+        if not has_output and not processed and _is_uncounted(status):
             processed = self._intent.records
         return max(0, min(processed, self._intent.records) - progress.found - progress.errors.total())
 
@@ -260,6 +260,11 @@ class OpenAttempt:
 
     def _has_passed(self, since: str, patience: timedelta) -> bool:
         return bool(since) and self._now() - datetime.fromisoformat(since) >= patience
+
+
+def _is_uncounted(status: JobStatus) -> bool:
+    """Whether a job is completed, and Bedrock has not counted its records."""
+    return status.status in _COMPLETED and not status.total
 
 
 def _reason(status: JobStatus, *, has_output: bool) -> str | None:
