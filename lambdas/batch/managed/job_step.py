@@ -9,7 +9,6 @@ Without a job in its event, the function plans the rest: the shards with pending
 
 from __future__ import annotations
 
-import json
 import math
 import uuid
 from collections.abc import Callable, Mapping
@@ -34,9 +33,8 @@ from lambdas.batch.managed.job_target import job_target
 from lambdas.batch.managed.open_attempt import OpenAttempt
 from lambdas.batch.managed.rest import plan_rest
 from lambdas.batch.runs import run_started_at
-from lambdas.batch.s3_objects import ObjectMissing
 from lambdas.batch.storage import BatchStorage
-from lambdas.contract import BatchObject, BatchStep
+from lambdas.contract import BatchStep
 from lambdas.shared.function_log import logger
 from lambdas.usage.budget_table import BudgetsUnavailable, budget_table
 from lambdas.usage.spending import utc_now
@@ -216,7 +214,7 @@ class JobStep:
         if self._options.deadline is None:
             return None
         deadline = datetime.fromisoformat(self._options.deadline)
-        started_at, lanes = run_started_at(self._storage), self._read_lanes()
+        started_at, lanes = run_started_at(self._storage), self._storage.lanes() or {}
         records: int = lanes.get("records", {}).get(Lane.MANAGED.value, self._item["records"])
 
         def cut_off(left: int) -> CutOff:
@@ -228,13 +226,6 @@ class JobStep:
         # Only now, because it reads the files of all jobs.
         answered = sum(job["answered"] for job in read_jobs(self._storage))
         return cut_off(max(records - answered, 0))
-
-    def _read_lanes(self) -> dict[str, Any]:
-        try:
-            lanes: dict[str, Any] = json.loads(self._storage.read(self._storage.key(BatchObject.LANES)))
-        except ObjectMissing:
-            return {}
-        return lanes
 
     def _read_results(self) -> dict[int, ShardResults]:
         first = self._item["firstShard"]

@@ -351,9 +351,11 @@ def test_a_job_that_waits_for_quota_for_a_day_is_left_to_workers(machine, deploy
 
 def test_a_job_is_stopped_at_the_cut_off_and_the_rest_runs_on_demand(machine, deployed, calls, many, slow):
     [item] = machine.plan_jobs({**many(40), "deadlineSeconds": 300})
-    estimates = [{"lane": "onDemand", "records": 40, "estimatedSeconds": 200}]
-    lanes = {"records": {"managed": 40}, "estimates": estimates}
-    machine.storage.put(machine.storage.key("lanes.json"), json.dumps(lanes).encode())
+    lanes = machine.storage.lanes()
+    lanes["records"]["managed"] = 40
+    [estimate] = [estimate for estimate in lanes["estimates"] if estimate["lane"] == "onDemand"]
+    estimate["estimatedSeconds"] = 200
+    machine.storage.put_lanes(lanes)
 
     machine.run_job(item)
     machine.run_rest()
