@@ -13,6 +13,7 @@ from llmmanager.testing import FakeBedrock
 from local.batch_client import BatchResult, download_results, submit, wait_for_batch
 from local.checks import Check, Faults, batch_checks, check_equal
 from local.demo_budget import show_budget
+from local.demo_lanes import show_lanes
 from local.demo_stream import show_streamed_answer
 from local.deployed_stack import Stack
 from local.model_catalog import catalog_regions, refresh
@@ -49,6 +50,7 @@ def main() -> int:
                 *show_streamed_answer(run, steps),
                 *show_budget(run, steps),
                 *show_invalid_requests(run, steps),
+                *show_lanes(run, steps),
             ]
             checks += show_batch(run, steps)
             stopping = time.monotonic()
