@@ -49,6 +49,7 @@ _TABLE_WAIT_SECONDS: Final = 30
 MAX_ATTEMPTS: Final = 3
 # Bedrock's limits of a job's timeout.
 _MIN_HOURS, _MAX_HOURS = 24, 168
+_IMPORT_TIME: Final = timedelta(hours=4)
 
 
 class JobContext(Protocol):
@@ -171,8 +172,8 @@ class JobStep:
         hours = math.ceil((cut_off.at - now) / timedelta(hours=1)) if cut_off else 0
         hours = min(max(hours, _MIN_HOURS), _MAX_HOURS)
         model = self._item["model"]
-        # The job can wait for a quota before it is created.
-        lasts = 2 * timedelta(hours=hours)
+        # The job can wait for a quota before it is created, and for its import after its end.
+        lasts = 2 * timedelta(hours=hours) + _IMPORT_TIME
         reservation = JobReservation.plan(self._options.payer(), bounds, model=model, lasts=lasts, now=now)
         return JobIntent(
             token=token,

@@ -21,14 +21,16 @@ from llmmanager.json_format.json_text import dump
 def plan_rest(planned: Mapping[str, Any]) -> dict[str, Any]:
     """Write the items of the shards that are left, and return the input of the map over them.
 
-    Nothing else of the batch runs at this time, so each record that is left has one worker.
+    Nothing else of the batch runs at this time, so each record that is left has one worker. After a stop of
+    the batch, none is left.
 
     Args:
         planned: the output of the plan.
     """
     storage = BatchStorage(planned[BatchStep.BUCKET], planned["batchId"])
     _stop_abandoned_jobs(storage)
-    left = list(_shards_left(storage))
+    is_stopped = storage.stop_reason(storage.options().run) is not None
+    left = [] if is_stopped else list(_shards_left(storage))
     now = datetime.now(UTC).isoformat()
     shares = quota_shares([records for _, records in left], workers=batch_settings().map_concurrency)
     items = [
