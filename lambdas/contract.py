@@ -82,7 +82,6 @@ class BatchObject:
     SUMMARY = "summary.json"
     REPORT = "report.html"
     SHARDS = "shards/"
-    JOBS = "jobs/"
     RESULT_PARTS = "results/"
     RUNS = "runs/"
     STOP_REASONS = "ended/"
@@ -90,10 +89,6 @@ class BatchObject:
     FAILURES = "failures/"
     WAITING_SHARDS = "waiting/"
     JOBS = "jobs/"
-    JOB_INTENT = "intent.json"
-    """Below `JOBS`, in the folder of an attempt: written before the job is created."""
-    JOB_CLOSED = "closed.json"
-    """Below `JOBS`, in the folder of an attempt: written after the results of the job were imported."""
 
 
 class TableAttribute:

@@ -45,6 +45,11 @@ class JobRange:
     shard_count: int
     records: int
 
+    @property
+    def shards(self) -> range:
+        """The numbers of the shards."""
+        return range(self.first_shard, self.first_shard + self.shard_count)
+
     def to_members(self) -> dict[str, int]:
         """Return the members of the job in lanes.json and in its item of the map state."""
         return {"firstShard": self.first_shard, "shardCount": self.shard_count, "records": self.records}

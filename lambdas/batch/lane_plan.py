@@ -9,9 +9,10 @@ from typing import Any
 from lambdas.batch.batch_input import Batch, InvalidBatch
 from lambdas.batch.job_ranges import JobRange, job_ranges
 from lambdas.batch.lane_targets import LaneTargets
-from lambdas.batch.open_jobs import open_jobs
+from lambdas.batch.managed.job_files import open_attempts
 from lambdas.batch.quota_estimate import batch_capacity
 from lambdas.batch.record_intake import RecordIntake
+from lambdas.batch.run_mode import SKIPS_MANAGED
 from lambdas.batch.storage import BatchStorage
 from lambdas.contract import BatchObject, BatchStep
 from lambdas.shared.settings import batch_settings
@@ -119,15 +120,13 @@ def put_jobs(
             BatchStep.MANIFEST_KEY: storage.key(BatchObject.MANIFEST),
             BatchStep.SHARD_COUNT: len(items),
         }
-    covered = {
-        shard for job in jobs for shard in range(job["firstShard"], job["firstShard"] + job["shardCount"])
-    }
+    covered = {shard for job in jobs for shard in JobRange.from_members(job).shards}
     direct = []
     for item, share in zip(items, intake.job_shares, strict=True):
         if item["shard"] not in covered or not share.records:
             direct.append(item)
         elif share.records < item["records"]:
-            direct.append({**item, "skipsManaged": True})
+            direct.append({**item, SKIPS_MANAGED: True})
     storage.put_items(BatchObject.MAP, direct)
     storage.put_items(BatchObject.JOB_ITEMS, jobs)
     return {
@@ -142,7 +141,7 @@ def _question(
     batch: Batch, intake: RecordIntake, targets: LaneTargets, jobs: Sequence[JobRange]
 ) -> LaneQuestion:
     totals, shares = intake.lanes, intake.job_shares
-    job_records = sum(share.records for job in jobs for share in shares[job.first_shard :][: job.shard_count])
+    job_records = sum(shares[shard].records for job in jobs for shard in job.shards)
     quota_seconds = batch_capacity(batch.targets).seconds(
         tokens=totals.quota_tokens, requests=totals.records, minute=window_seconds()
     )
@@ -169,7 +168,7 @@ def _job_items(batch: Batch, lanes: LanePlan) -> list[dict[str, Any]]:
     target = lanes.targets.jobs or lanes.targets.calls
     if target is None or not lanes.runs_jobs:
         return []
-    numbers = range(len(lanes.jobs)) if lanes.uses_jobs else sorted(open_jobs(batch.storage))
+    numbers = range(len(lanes.jobs)) if lanes.uses_jobs else _open_jobs(batch.storage)
     return [
         {
             "batchId": batch.storage.batch_id,
@@ -184,6 +183,10 @@ def _job_items(batch: Batch, lanes: LanePlan) -> list[dict[str, Any]]:
         }
         for number in numbers
     ]
+
+
+def _open_jobs(storage: BatchStorage) -> list[int]:
+    return sorted({attempt.job for attempt in open_attempts(storage)})
 
 
 def _calls_at_once(batch: Batch, shards: int) -> int:

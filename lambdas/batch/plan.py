@@ -20,13 +20,10 @@ from lambdas.batch.quota_estimate import estimate
 from lambdas.batch.quota_shares import quota_shares
 from lambdas.batch.record_check import record_check
 from lambdas.batch.record_intake import RecordIntake
+from lambdas.batch.run_mode import LANE
 from lambdas.batch.runs import BatchIsRunning, Run, claim, mark_rejected
 from lambdas.batch.s3_objects import ObjectMissing
-from lambdas.batch.storage import (
-    BatchStorage,
-    Plan,
-    ResultPart,
-)
+from lambdas.batch.storage import BatchStorage, Plan, ResultPart
 from lambdas.contract import BatchObject, BatchStep
 from lambdas.shared.function_log import logger
 from lambdas.shared.settings import batch_settings
@@ -130,7 +127,7 @@ def plan(batch: Batch, *, shard_size: int, runs_jobs: bool) -> dict[str, Any]:
         batch, intake, earlier_jobs=earlier_jobs(storage) if earlier else None, runs_jobs=runs_jobs
     )
     if lanes.uses_flex:
-        manifest = [{**item, "lane": Lane.FLEX.value} for item in manifest]
+        manifest = [{**item, LANE: Lane.FLEX.value} for item in manifest]
     if batch.requests is not None:
         storage.put_input(batch.requests)
     storage.put_options(batch.options)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from lambdas.batch.open_jobs import records_in_jobs
+from lambdas.batch.managed.job_files import records_in_jobs
 from lambdas.batch.storage import BatchStorage, Plan, ResultPart
 from lambdas.batch.waiting_shards import WaitingShards, read_waiting_shards
 from llmmanager.batch_files.quota_shortage import WINDOWS_PER_HOUR

@@ -4,7 +4,9 @@
                       options.json                         the options of the run
                       manifest.json                        the shards, as the items of the map state
                       lanes.json                           the lanes of the records, and why
-                      jobs.json, map.json                  the managed jobs, and the shards beside them
+                      jobs.json, map.json                  the managed batch jobs, and the shards beside them
+                      rest.json                            the shards that have records left after the jobs
+                      jobs/                                the files of the jobs, see `managed.job_files`
                       shards/00000.jsonl                   the records of a shard
                       results/00000/000001-a24-f1.jsonl    results of a shard, 24 answered and 1 failed
                       results/00000/000002-a0-f0.jsonl     cost of interrupted records, which run again

@@ -10,7 +10,8 @@
               import.json                    how far the output is imported
               closed.json                    the end of the attempt
 
-An attempt is open until `closed.json` exists. This module has no heavy imports, since the HTTP API uses it.
+An attempt is open until `closed.json` exists. This module has no heavy imports, since the HTTP API and the
+workers use it.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ from llmmanager.json_format.json_text import dump
 
 NOT_CREATED: Final = "NotCreated"
 """The status of an attempt whose job was not created."""
-CREATED, STATUS, IMPORT = "created.json", "status.json", "import.json"
-INTENT, CLOSED = BatchObject.JOB_INTENT, BatchObject.JOB_CLOSED
+INTENT, CREATED, STATUS = "intent.json", "created.json", "status.json"
+IMPORT, CLOSED = "import.json", "closed.json"
 OUTPUT: Final = "output/"
 _COMPLETE: Final = "complete.json"
 _FILE: Final = re.compile(r"(\d+)/(\d+)/([a-z]+\.json)")
@@ -207,6 +208,17 @@ def attempts_of(storage: BatchStorage, job: int | None = None) -> list[JobAttemp
         for numbers, names in sorted(found.items())
         if INTENT in names
     ]
+
+
+def open_attempts(storage: BatchStorage) -> list[JobAttempt]:
+    """Return the open attempts of all jobs of a batch."""
+    return [attempt for attempt in attempts_of(storage) if not attempt.is_closed]
+
+
+def records_in_jobs(storage: BatchStorage) -> int:
+    """Return the number of records in the open attempts of a batch."""
+    intents = (attempt.read(INTENT) or {} for attempt in open_attempts(storage))
+    return sum(intent.get("records", 0) for intent in intents)
 
 
 def put_complete_shards(storage: BatchStorage, job: int, shards: Iterable[int]) -> None:

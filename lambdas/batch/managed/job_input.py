@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any, Final
+from typing import Any
 
 from lambdas.batch.managed.job_budget import RecordBounds
 from lambdas.batch.managed.job_files import JobAttempt
@@ -20,16 +20,13 @@ from lambdas.batch.storage import BatchStorage
 from lambdas.usage.caller import Caller
 from lambdas.usage.charged_request import with_max_tokens, with_metadata
 from llmmanager import BedrockConverseRequest, RequestValidationError
+from llmmanager.batch_lanes.job_limits import MAX_INPUT_BYTES, MAX_JOB_RECORDS
 from llmmanager.batch_lanes.record_needs import managed_obstacle
 from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 from llmmanager.bedrock.transport.json_body import json_body
 from llmmanager.bedrock.validation.request import build_request
 from llmmanager.json_format.codec import InvalidRequest, decode_record
 from llmmanager.json_format.json_text import dump_line
-
-MAX_RECORDS: Final = 50_000
-MAX_BYTES: Final = 1_000_000_000
-"""Bedrock's limits of a job. Records beyond them run in the next attempt, or on demand."""
 
 
 class TooFewRecords(Exception):
@@ -88,7 +85,8 @@ class JobComposer:
                 fields, body = request
                 line = b'{"recordId":"%b","modelInput":%b}\n' % (own_id.encode(), body)
                 size += len(line)
-                if bounds.records == MAX_RECORDS or size > MAX_BYTES:
+                if bounds.records == MAX_JOB_RECORDS or size > MAX_INPUT_BYTES:
+                    # The others run in the next attempt, or on demand.
                     break
                 writer.write(line)
                 bounds.add(self._target, fields, body)

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Final, Protocol
 
+from lambdas.batch.job_ranges import JobRange
 from lambdas.batch.managed.bedrock_jobs import new_job_name
 from lambdas.batch.managed.cut_off import CutOff
 from lambdas.batch.managed.job_budget import JobReservation, RecordBounds
@@ -229,8 +230,7 @@ class JobStep:
         return cut_off(max(records - answered, 0))
 
     def _read_results(self) -> dict[int, ShardResults]:
-        first = self._item["firstShard"]
-        return read_shard_results(self._storage, range(first, first + self._item["shardCount"]))
+        return read_shard_results(self._storage, JobRange.from_members(self._item).shards)
 
     def _record_complete_shards(self) -> None:
         """Record which shards have a result for each record, so that no worker runs for them."""

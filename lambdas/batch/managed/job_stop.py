@@ -8,7 +8,7 @@ from functools import partial
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.batch.managed.bedrock_jobs import JobPostponed, JobRejected, create_job, stop_job
-from lambdas.batch.managed.job_files import JobAttempt, attempts_of
+from lambdas.batch.managed.job_files import JobAttempt, open_attempts
 from lambdas.batch.storage import BatchStorage
 from lambdas.shared.function_log import logger
 
@@ -32,7 +32,7 @@ def stop_open_jobs(storage: BatchStorage, *, run: str | None = None) -> None:
     Raises:
         JobsNotStopped: a stop was not accepted.
     """
-    attempts = [attempt for attempt in attempts_of(storage) if not attempt.is_closed]
+    attempts = open_attempts(storage)
     with ThreadPoolExecutor(_PARALLEL_STOPS) as pool:
         stops = pool.map(partial(_try_to_stop, run=run), attempts)
         failed = [error for error in stops if error is not None]

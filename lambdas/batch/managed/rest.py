@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from lambdas.batch.job_ranges import JobRange
 from lambdas.batch.managed.job_files import complete_shards
 from lambdas.batch.managed.job_stop import JobsNotStopped, stop_open_jobs
 from lambdas.batch.quota_shares import quota_shares
@@ -81,5 +82,5 @@ def _shards_of_jobs(storage: BatchStorage) -> tuple[frozenset[int], frozenset[in
     """Return the shards of jobs that are complete, and all shards of jobs."""
     jobs = json.loads(storage.read(storage.key(BatchObject.JOB_ITEMS)))
     complete = [complete_shards(storage, job["job"]) for job in jobs]
-    covered = [range(job["firstShard"], job["firstShard"] + job["shardCount"]) for job in jobs]
+    covered = [JobRange.from_members(job).shards for job in jobs]
     return frozenset().union(*complete), frozenset().union(*covered)
