@@ -22,6 +22,7 @@ from lambdas.batch.managed.cut_off import CutOff
 from lambdas.batch.managed.import_progress import ImportProgress
 from lambdas.batch.managed.job_budget import JobReservation
 from lambdas.batch.managed.job_files import (
+    CLOSED,
     NOT_CREATED,
     OUTPUT,
     STATUS,
@@ -230,7 +231,7 @@ class OpenAttempt:
     ) -> int | None:
         """Settle the reservation and close the attempt. Return the seconds to wait if it is not possible."""
         now = self._now()
-        rows = _sum(progress.rows, self._reservation.lost_rows(lost, records=self._intent.records, now=now))
+        rows = self._usage(progress, lost, now=now)
         try:
             self._reservation.settle(rows, now=now)
         except UsageTableUnavailable as error:
@@ -250,6 +251,13 @@ class OpenAttempt:
         self._attempt.close(figures, now=now)
         logger.info("job closed", extra=figures)
         return None
+
+    def _usage(self, progress: ImportProgress, lost: int, *, now: datetime) -> UsageRows:
+        """Return the usage of the job; nothing if it is settled."""
+        if self._attempt.read(CLOSED) is not None:
+            # Another invocation has settled it, and this one has reserved it again.
+            return {}
+        return _sum(progress.rows, self._reservation.lost_rows(lost, records=self._intent.records, now=now))
 
     def _limited(self, patience: timedelta) -> timedelta:
         """Return how long to wait if a deadline is near: at most the time that is reserved for it."""
