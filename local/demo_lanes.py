@@ -83,16 +83,12 @@ def lanes_report(lanes: Mapping[str, Any]) -> str:
     """Return a table of the estimate of each lane, and the explanation of the choice."""
     rows = [("lane", "records", "cost", "duration", "")]
     for estimate in lanes["estimates"]:
-        seconds = estimate["estimatedSeconds"]
-        rows.append(
-            (
-                estimate["lane"],
-                str(estimate["records"]),
-                _dollars(estimate["estimatedCostUsd"]),
-                "unknown" if seconds is None else f"about {seconds:,.0f} s",
-                estimate["reason"] or "",
-            )
-        )
+        if estimate["possible"]:
+            cost, seconds = estimate["estimatedCostUsd"], estimate["estimatedSeconds"]
+            figures = (str(estimate["records"]), _dollars(cost), f"about {seconds:,.0f} s")
+        else:
+            figures = ("-", "-", "-")
+        rows.append((estimate["lane"], *figures, estimate["reason"] or ""))
     chosen = "\n".join(f"    {line}" for line in wrap(lanes["explanation"], 100))
     return f"{table(rows, indent='    ')}\n{chosen}"
 

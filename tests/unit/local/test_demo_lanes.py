@@ -99,7 +99,7 @@ def test_the_reports_have_the_estimates_and_what_was_saved() -> None:
     lines = lanes_report(LANES).splitlines()
     assert [line.split()[:3] for line in lines[1:4]] == [
         ["onDemand", "120", "$0.200000"],
-        ["flex", "120", "unknown"],
+        ["flex", "-", "-"],
         ["managed", "120", "$0.100000"],
     ]
     assert "120 records in managed batch jobs" in lines[4]
