@@ -18,7 +18,8 @@ from lambdas.contract import BatchObject, BatchStep
 from lambdas.shared.settings import batch_settings
 from llmmanager.batch_lanes.lane import Lane
 from llmmanager.batch_lanes.lane_choice import ImpossibleLane, LaneChoice, LaneQuestion, choose_lanes
-from llmmanager.batch_lanes.lane_explanation import explain, obstacles_text
+from llmmanager.batch_lanes.lane_comparison import comparison_of
+from llmmanager.batch_lanes.lane_explanation import obstacles_text
 from llmmanager.batch_lanes.lane_times import lane_seconds
 from llmmanager.bedrock.routing.quota_gates import window_seconds
 
@@ -72,22 +73,10 @@ def plan_lanes(
     except ImpossibleLane as error:
         more = f". {obstacles_text(intake.lanes.obstacles)}" if intake.lanes.obstacles else ""
         raise InvalidBatch(f"lane: {batch.options.lane} is not available: {error}{more}") from None
-    explanation = explain(
-        question,
-        choice,
-        model=targets.model,
-        obstacles=intake.lanes.obstacles,
-        unlimited_records=intake.lanes.unlimited_records,
-        fails_over=len(batch.targets.models) > 1,
-    )
-    left = question.deadline_seconds
-    members: dict[str, Any] = {
-        "lane": choice.asked,
-        "deadlineSeconds": None if left is None else round(left),
-        "records": {lane.value: choice.records[lane] for lane in Lane},
-        "estimates": [estimate.to_members() for estimate in choice.estimates],
-        "explanation": explanation,
-    }
+    fails_over = len(batch.targets.models) > 1
+    members = comparison_of(
+        question, choice, intake.lanes, model=targets.model, fails_over=fails_over
+    ).to_members()
     if Lane.MANAGED in choice.lanes.values() or earlier_jobs is not None:
         members["jobs"] = [job.to_members() for job in jobs]
     return LanePlan(members, targets, choice, jobs, runs_jobs)
@@ -154,12 +143,12 @@ def _question(
         jobs=len(jobs) or None,
     )
     return LaneQuestion(
-        batch.options.lane,
-        totals.groups(targets.price),
-        seconds,
-        batch.options.seconds_left(),
-        job_records,
-        targets.unavailable,
+        asked=batch.options.lane,
+        groups=totals.groups(targets.price),
+        seconds=seconds,
+        deadline_seconds=batch.options.seconds_left(),
+        job_records=job_records,
+        unavailable=targets.unavailable,
     )
 
 

@@ -9,11 +9,9 @@ from lambdas.shared import clients
 from lambdas.shared.manager import RequestTargets, catalog
 from lambdas.shared.settings import batch_settings
 from llmmanager.batch_lanes.lane import AUTO, Lane
+from llmmanager.batch_lanes.lane_text import no_price_text
 from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 from llmmanager.bedrock.pricing import estimate_cost, offers_tier
-
-JOB_TIER = "batch"
-"""The service tier with the prices of managed batch jobs."""
 
 
 class LaneUnavailable(Exception):
@@ -49,8 +47,8 @@ class LaneTargets:
         region = stack_region()
         jobs = next((access for access in accesses if access.region == region), None)
         unavailable = {}
-        if not _offers(calls, "flex"):
-            unavailable[Lane.FLEX] = f"{model} has no price in the flex tier"
+        if not _offers(calls, Lane.FLEX):
+            unavailable[Lane.FLEX] = no_price_text(model, Lane.FLEX)
         if not batch_settings().managed_lane:
             unavailable[Lane.MANAGED] = "the setting managed_lane is false"
         elif not runs_jobs:
@@ -59,13 +57,13 @@ class LaneTargets:
             unavailable[Lane.MANAGED] = f"jobs run in {region}, which is not in the regions of the batch"
         elif jobs is None:
             unavailable[Lane.MANAGED] = f"{model} cannot be called in {region}, where jobs run"
-        elif not _offers(jobs, JOB_TIER):
-            unavailable[Lane.MANAGED] = f"{model} has no price for managed batch jobs"
+        elif not _offers(jobs, Lane.MANAGED):
+            unavailable[Lane.MANAGED] = no_price_text(model, Lane.MANAGED)
         return cls(model, calls, jobs, unavailable)
 
     def price(self, usage: Mapping[str, int], tier: str | None) -> float | None:
         """Return the cost in USD of tokens in a service tier; None if it is unknown."""
-        target = self.jobs if tier == JOB_TIER else self.calls
+        target = self.jobs if tier == Lane.MANAGED.price_tier else self.calls
         if target is None:
             return None
         return estimate_cost(
@@ -91,7 +89,7 @@ def stack_region() -> str:
     return str(clients.s3().meta.region_name)
 
 
-def _offers(target: ModelAccess | None, tier: str) -> bool:
+def _offers(target: ModelAccess | None, lane: Lane) -> bool:
     return target is not None and offers_tier(
-        target.model_id, tier, inference_profile_id=target.priced_profile_id
+        target.model_id, lane.price_tier, inference_profile_id=target.priced_profile_id
     )

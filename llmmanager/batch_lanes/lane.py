@@ -18,6 +18,13 @@ class Lane(StrEnum):
     FLEX = "flex"
     MANAGED = "managed"
 
+    @property
+    def price_tier(self) -> str | None:
+        """The service tier whose prices apply in `llmmanager.bedrock.pricing`; None for on demand."""
+        return _PRICE_TIERS.get(self)
+
+
+_PRICE_TIERS = {Lane.FLEX: "flex", Lane.MANAGED: "batch"}
 
 AUTO = "auto"
 """The `lane` of a batch that uses the cheapest lane that can meet its deadline."""

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from llmmanager.batch_lanes.job_limits import MIN_JOB_RECORDS
 from llmmanager.batch_lanes.lane import AUTO, Lane
 from llmmanager.batch_lanes.lane_estimate import LaneEstimate
-from llmmanager.batch_lanes.lane_text import count_text, time_text, times_text
+from llmmanager.batch_lanes.lane_text import time_text, times_text
 from llmmanager.batch_lanes.lane_times import LaneSeconds
-from llmmanager.batch_lanes.record_groups import USABLE_LANES, RecordGroup
+from llmmanager.batch_lanes.record_groups import USABLE_LANES, RecordGroup, known_sum
+from llmmanager.batch_report.number_formats import counted
 
 # A smaller difference in cost comes from rounding.
 _SAME_USD = 1e-9
@@ -20,7 +21,7 @@ class ImpossibleLane(Exception):
     """No record of the batch can use the lane that was asked for."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LaneQuestion:
     """What decides on the lanes of a batch.
 
@@ -54,7 +55,7 @@ class LaneQuestion:
         return sum(group.records for group in self.groups if lane in group.usd)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LaneChoice:
     """The lanes of a batch.
 
@@ -99,11 +100,11 @@ def choose_lanes(question: LaneQuestion) -> LaneChoice:
             for group in question.groups
         }
     return LaneChoice(
-        question.asked,
-        lanes,
-        _records_by_lane(question, lanes),
-        _sum([group.usd[lanes[group.last_lane]] for group in question.groups]),
-        estimates,
+        asked=question.asked,
+        lanes=lanes,
+        records=_records_by_lane(question, lanes),
+        usd=known_sum([group.usd[lanes[group.last_lane]] for group in question.groups]),
+        estimates=estimates,
     )
 
 
@@ -126,7 +127,7 @@ def _estimate(question: LaneQuestion, lane: Lane) -> LaneEstimate:
     return LaneEstimate(
         lane,
         question.usable_records(lane),
-        None if lane in question.unavailable else _sum(usd),
+        None if lane in question.unavailable else known_sum(usd),
         question.seconds.of(lane),
         _unusable(question, lane) or _too_slow(question, lane),
     )
@@ -138,7 +139,7 @@ def _unusable(question: LaneQuestion, lane: Lane) -> str | None:
         return question.unavailable[lane]
     if lane is Lane.MANAGED and question.job_records < MIN_JOB_RECORDS:
         eligible = sum(group.records for group in question.groups if lane in group.usd)
-        return f"{count_text(eligible)} can run in a job, and a job needs at least {MIN_JOB_RECORDS}"
+        return f"{counted(eligible, 'record')} can run in a job, and a job needs at least {MIN_JOB_RECORDS}"
     if not question.usable_records(lane):
         return "every record has a service tier or a latency setting of its own"
     return None
@@ -158,13 +159,8 @@ def _records_by_lane(question: LaneQuestion, lanes: Mapping[Lane, Lane]) -> dict
     records = dict.fromkeys(Lane, 0)
     for group in question.groups:
         chosen = lanes[group.last_lane]
-        in_jobs = question.job_records if chosen is Lane.MANAGED else 0
-        records[chosen] += in_jobs or group.records
+        usable = question.job_records if chosen is Lane.MANAGED else group.records
+        records[chosen] += usable
         # Records that are too large for a job of enough records run on demand.
-        records[Lane.ON_DEMAND] += group.records - in_jobs if in_jobs else 0
+        records[Lane.ON_DEMAND] += group.records - usable
     return records
-
-
-def _sum(costs: Sequence[float | None]) -> float | None:
-    known = [cost for cost in costs if cost is not None]
-    return sum(known) if len(known) == len(costs) else None

@@ -1,4 +1,4 @@
-"""Compares the lanes of a batch before it is submitted to a stack."""
+"""Compares the lanes of a batch, in a stack or before it is submitted to one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from llmmanager.batch_lanes.job_limits import MIN_JOB_RECORDS
 from llmmanager.batch_lanes.lane import LANES, Lane
-from llmmanager.batch_lanes.lane_choice import ImpossibleLane, LaneQuestion, choose_lanes
+from llmmanager.batch_lanes.lane_choice import ImpossibleLane, LaneChoice, LaneQuestion, choose_lanes
 from llmmanager.batch_lanes.lane_estimate import LaneEstimate
 from llmmanager.batch_lanes.lane_explanation import explain
 from llmmanager.batch_lanes.lane_times import lane_seconds
@@ -19,9 +19,9 @@ CALLS_AT_ONCE = 320
 """The calls of all workers of a batch together, in a stack with default settings."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LaneComparison:
-    """The lanes of a batch: what each would cost, and which ones a deployed stack would use.
+    """The lanes of a batch: what each would cost, and which ones a deployed stack uses.
 
     Attributes:
         lane: the lane that was asked for, or "auto".
@@ -43,7 +43,7 @@ class LaneComparison:
         """Return the comparison in the form of `lanes` in the HTTP API."""
         return {
             "lane": self.lane,
-            "deadlineSeconds": self.deadline_seconds,
+            "deadlineSeconds": None if self.deadline_seconds is None else round(self.deadline_seconds),
             "records": {lane.value: count for lane, count in self.records.items()},
             "estimates": [estimate.to_members() for estimate in self.estimates],
             "explanation": self.explanation,
@@ -109,18 +109,18 @@ def compare_lanes(
     """
     eligible = totals.records_of(Lane.MANAGED)
     question = LaneQuestion(
-        options.lane,
-        totals.groups(price),
-        lane_seconds(
+        asked=options.lane,
+        groups=totals.groups(price),
+        seconds=lane_seconds(
             records=totals.records,
             output_tokens=totals.output_tokens,
             calls_at_once=options.concurrency,
             quota_seconds=quota_seconds,
             managed_records=eligible,
         ),
-        options.deadline_seconds,
-        eligible if eligible >= MIN_JOB_RECORDS else 0,
-        unavailable,
+        deadline_seconds=options.deadline_seconds,
+        job_records=eligible if eligible >= MIN_JOB_RECORDS else 0,
+        unavailable=unavailable,
     )
     try:
         choice = choose_lanes(question)
@@ -128,6 +128,19 @@ def compare_lanes(
         raise ConfigurationError(
             f"lane: {options.lane} is not available: {error}", {"lane": options.lane}
         ) from None
+    return comparison_of(question, choice, totals, model=model, fails_over=fails_over)
+
+
+def comparison_of(
+    question: LaneQuestion, choice: LaneChoice, totals: RecordGroups, *, model: str, fails_over: bool
+) -> LaneComparison:
+    """Return the lanes that were chosen for a question, with their explanation.
+
+    Args:
+        totals: the records of the batch.
+        model: the name of the first model.
+        fails_over: whether the batch has other models.
+    """
     explanation = explain(
         question,
         choice,
@@ -137,12 +150,12 @@ def compare_lanes(
         fails_over=fails_over,
     )
     return LaneComparison(
-        choice.asked,
-        options.deadline_seconds,
-        choice.records,
-        choice.usd,
-        choice.estimates,
-        explanation,
+        lane=choice.asked,
+        deadline_seconds=question.deadline_seconds,
+        records=choice.records,
+        usd=choice.usd,
+        estimates=choice.estimates,
+        explanation=explanation,
     )
 
 

@@ -7,13 +7,9 @@ from collections.abc import Iterator, Mapping
 from llmmanager.batch_lanes.job_limits import MIN_JOB_RECORDS
 from llmmanager.batch_lanes.lane import AUTO, Lane
 from llmmanager.batch_lanes.lane_choice import LaneChoice, LaneQuestion
-from llmmanager.batch_lanes.lane_text import count_text, time_text, times_text, usd_text
+from llmmanager.batch_lanes.lane_text import WHERE, time_text, times_text, usd_text
+from llmmanager.batch_report.number_formats import counted
 
-_WHERE = {
-    Lane.ON_DEMAND: "on demand",
-    Lane.FLEX: "in the flex tier",
-    Lane.MANAGED: "in managed batch jobs",
-}
 _CHEAPER = (Lane.FLEX, Lane.MANAGED)
 _MAX_OBSTACLES = 5
 
@@ -45,12 +41,12 @@ def explain(
         sentences += _outside_jobs(question, choice, obstacles)
     if unlimited_records:
         sentences.append(
-            f"{count_text(unlimited_records)} without maxTokens: their output is estimated as the maximum of "
-            f"{model}. Set expectedOutputTokens for a better estimate."
+            f"{counted(unlimited_records, 'record')} without maxTokens: their output is estimated as the "
+            f"maximum of {model}. Set expectedOutputTokens for a better estimate."
         )
     if used and fails_over:
         sentences.append(
-            f"Only {model} runs {' and '.join(_WHERE[lane] for lane in used)}; "
+            f"Only {model} runs {' and '.join(WHERE[lane] for lane in used)}; "
             "a record that it does not answer there runs on demand, also with the other models."
         )
     return " ".join(sentences)
@@ -69,7 +65,7 @@ def obstacles_text(obstacles: Mapping[str, int]) -> str:
 
 def _what(choice: LaneChoice) -> str:
     parts = [
-        f"{count_text(choice.records[lane])} {_WHERE[lane]}"
+        f"{counted(choice.records[lane], 'record')} {WHERE[lane]}"
         for lane in (Lane.MANAGED, Lane.FLEX, Lane.ON_DEMAND)
         if choice.records[lane]
     ]
@@ -85,10 +81,10 @@ def _times(question: LaneQuestion, choice: LaneChoice, used: list[Lane]) -> Iter
     for lane in used or [Lane.ON_DEMAND]:
         estimate = choice.estimate(lane)
         if estimate.obstacle:
-            yield f"The deadline may be missed {_WHERE[lane]}: {estimate.obstacle}."
+            yield f"The deadline may be missed {WHERE[lane]}: {estimate.obstacle}."
         elif question.deadline_seconds is not None and lane is not Lane.ON_DEMAND:
             yield (
-                f"The records {_WHERE[lane]} take {times_text(question.seconds, lane)} for what is left; "
+                f"The records {WHERE[lane]} take {times_text(question.seconds, lane)} for what is left; "
                 f"the deadline is in {time_text(question.deadline_seconds)}."
             )
 
@@ -104,13 +100,13 @@ def _why_on_demand(question: LaneQuestion, choice: LaneChoice) -> Iterator[str]:
     for lane in _CHEAPER:
         estimate = choice.estimate(lane)
         if estimate.obstacle:
-            yield f"Not {_WHERE[lane]}: {estimate.obstacle}."
+            yield f"Not {WHERE[lane]}: {estimate.obstacle}."
         elif estimate.usd is not None and estimate.usd >= on_demand:
-            yield f"Not {_WHERE[lane]}: {usd_text(estimate.usd)}, which is not less."
+            yield f"Not {WHERE[lane]}: {usd_text(estimate.usd)}, which is not less."
         elif estimate.usd is not None:
             least = time_text(question.seconds.until_done(lane))
             yield (
-                f"Not {_WHERE[lane]} ({usd_text(estimate.usd)}), since the batch has no deadlineSeconds; "
+                f"Not {WHERE[lane]} ({usd_text(estimate.usd)}), since the batch has no deadlineSeconds; "
                 f"at least {least} would be needed."
             )
 
@@ -121,4 +117,4 @@ def _outside_jobs(question: LaneQuestion, choice: LaneChoice, obstacles: Mapping
     eligible = sum(group.records for group in question.groups if Lane.MANAGED in group.usd)
     too_large = eligible - choice.records[Lane.MANAGED]
     if choice.records[Lane.MANAGED] and too_large:
-        yield f"{count_text(too_large)} run on demand: {MIN_JOB_RECORDS} of that size exceed a job."
+        yield f"{counted(too_large, 'record')} run on demand: {MIN_JOB_RECORDS} of that size exceed a job."

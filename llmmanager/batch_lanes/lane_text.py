@@ -6,10 +6,17 @@ from llmmanager.batch_lanes.lane import Lane
 from llmmanager.batch_lanes.lane_times import LaneSeconds
 from llmmanager.batch_report.number_formats import dollars
 
+WHERE = {
+    Lane.ON_DEMAND: "on demand",
+    Lane.FLEX: "in the flex tier",
+    Lane.MANAGED: "in managed batch jobs",
+}
+"""Where the records of a lane run."""
 
-def count_text(records: int) -> str:
-    """Return a number of records, such as "5,000 records"."""
-    return f"{records:,} record{'' if records == 1 else 's'}"
+
+def no_price_text(model: str, lane: Lane) -> str:
+    """Return why no record can use a lane that a model does not offer."""
+    return f"{model} has no price {WHERE[lane]}"
 
 
 def usd_text(usd: float | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,6 @@ USABLE_LANES = {
 
 # Of a file that is not divided into shards.
 _MAX_PREFIXES = 10_000
-_TIERS = {Lane.FLEX: "flex", Lane.MANAGED: "batch"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +191,10 @@ class _Sum:
 
 def _usd(sums: Mapping[str | None, _Sum], price: LanePrice, *, lane: Lane) -> float | None:
     """Return the cost in a lane; None if a price is unknown."""
-    costs = [price(total.usage(lane), _TIERS.get(lane, tier)) for tier, total in sums.items()]
+    return known_sum([price(total.usage(lane), lane.price_tier or tier) for tier, total in sums.items()])
+
+
+def known_sum(costs: Sequence[float | None]) -> float | None:
+    """Return the sum of costs; None if one is unknown."""
     known = [cost for cost in costs if cost is not None]
     return sum(known) if len(known) == len(costs) else None

@@ -106,7 +106,7 @@ def answer_cost(
     return AnswerCost(_cost(usage, served), _cost(usage, standard), _uncached_cost(usage, served))
 
 
-def offers_tier(model_id: str, service_tier: str, *, inference_profile_id: str | None = None) -> bool:
+def offers_tier(model_id: str, service_tier: str | None, *, inference_profile_id: str | None = None) -> bool:
     """Whether a model has a price in "flex", "priority" or "batch" (managed batch jobs)."""
     model = identified_model(model_id, inference_profile_id)
     return model is not None and _tier_prices(model, service_tier) is not None
@@ -154,7 +154,7 @@ def _in_tier(prices: Prices, model: ModelData | None, service_tier: str) -> Pric
     return prices.scaled(input=in_tier.input / standard.input, output=in_tier.output / standard.output)
 
 
-def _tier_prices(model: ModelData, service_tier: str) -> Prices | None:
+def _tier_prices(model: ModelData, service_tier: str | None) -> Prices | None:
     match service_tier:
         case "flex":
             return model.flex_prices

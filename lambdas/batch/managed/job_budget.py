@@ -21,12 +21,10 @@ from lambdas.usage.spending import ledger
 from lambdas.usage.thresholds import report_spending
 from lambdas.usage.usage_counts import UsageCounts, UsageKey, utc_day
 from lambdas.usage.usage_rows import UsageRows
+from llmmanager.batch_lanes.lane import Lane
 from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 from llmmanager.bedrock.invocation.attempt_bounds import AttemptBounds
 from llmmanager.bedrock.pricing import answer_cost
-
-BATCH_TIER = "batch"
-"""The service tier whose prices apply to managed batch jobs."""
 
 
 @dataclass(slots=True)
@@ -65,7 +63,7 @@ def batch_cost(target: ModelAccess, usage: Mapping[str, Any]) -> float | None:
         access_method=target.access_method,
         inference_profile_id=target.priced_profile_id,
         region=target.region,
-        service_tier=BATCH_TIER,
+        service_tier=Lane.MANAGED.price_tier,
     )
     return None if cost is None else cost.usd
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from llmmanager.batch_lanes.lane import Lane
 from llmmanager.batch_lanes.lane_comparison import LaneComparison, LaneOptions, compare_lanes
+from llmmanager.batch_lanes.lane_text import no_price_text
 from llmmanager.batch_lanes.record_groups import RecordGroups
 from llmmanager.bedrock.catalog.catalog_entries import AccessQuota, ModelAccess
 from llmmanager.bedrock.catalog.managed_prompts import is_managed_prompt
@@ -135,19 +136,15 @@ def _lanes(
     model_id = costs[0].model
     target = targets[model_id][0]
     profile_id = target.priced_profile_id
-    tiers = {
-        Lane.FLEX: ("flex", "in the flex tier"),
-        Lane.MANAGED: ("batch", "for managed batch jobs"),
-    }
     return compare_lanes(
         totals,
         options,
         model=model_id,
         price=lambda usage, tier: price(target, usage, service_tier=tier),
         unavailable={
-            lane: f"{model_id} has no price {where}"
-            for lane, (tier, where) in tiers.items()
-            if not offers_tier(model_id, tier, inference_profile_id=profile_id)
+            lane: no_price_text(model_id, lane)
+            for lane in (Lane.FLEX, Lane.MANAGED)
+            if not offers_tier(model_id, lane.price_tier, inference_profile_id=profile_id)
         },
         quota_seconds=costs[0].quota_seconds,
         fails_over=len(targets) > 1,

@@ -52,18 +52,18 @@ def question(
 ) -> LaneQuestion:
     managed = totals.records_of(Lane.MANAGED)
     return LaneQuestion(
-        asked,
-        totals.groups(lambda usage, tier: estimate_cost(model_id, usage, service_tier=tier)),
-        lane_seconds(
+        asked=asked,
+        groups=totals.groups(lambda usage, tier: estimate_cost(model_id, usage, service_tier=tier)),
+        seconds=lane_seconds(
             records=totals.records,
             output_tokens=totals.output_tokens,
             calls_at_once=320,
             quota_seconds=quota_seconds,
             managed_records=managed,
         ),
-        deadline,
-        managed if managed >= MIN_JOB_RECORDS else 0,
-        NO_FLEX if unavailable is None else unavailable,
+        deadline_seconds=deadline,
+        job_records=managed if managed >= MIN_JOB_RECORDS else 0,
+        unavailable=NO_FLEX if unavailable is None else unavailable,
     )
 
 
@@ -220,12 +220,14 @@ def questions(draw: st.DrawFn) -> LaneQuestion:
         for last, lanes in USABLE_LANES.items()
     ]
     return LaneQuestion(
-        draw(st.sampled_from(LANES)),
-        groups,
-        LaneSeconds(draw(times), draw(times), draw(times)),
-        draw(st.one_of(st.none(), times)),
-        draw(st.integers(0, groups[0].records)),
-        draw(st.dictionaries(st.sampled_from([Lane.FLEX, Lane.MANAGED]), st.just("switched off"))),
+        asked=draw(st.sampled_from(LANES)),
+        groups=groups,
+        seconds=LaneSeconds(draw(times), draw(times), draw(times)),
+        deadline_seconds=draw(st.one_of(st.none(), times)),
+        job_records=draw(st.integers(0, groups[0].records)),
+        unavailable=draw(
+            st.dictionaries(st.sampled_from([Lane.FLEX, Lane.MANAGED]), st.just("switched off"))
+        ),
     )
 
 
