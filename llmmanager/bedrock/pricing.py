@@ -55,22 +55,15 @@ def estimate_cost(
 
 @dataclass(frozen=True, slots=True)
 class AnswerCost:
-    """The cost of an answer in USD, compared with other ways to get it.
+    """The cost of an answer in USD, with and without the prompt cache.
 
     Attributes:
         usd: the cost in the tier that served the answer.
-        on_demand_usd: the cost of the same tokens on demand, with the same cached tokens.
         uncached_usd: the cost in the same tier if no token had been read from or written to the cache.
     """
 
     usd: float
-    on_demand_usd: float
     uncached_usd: float
-
-    @property
-    def saved_by_tier_usd(self) -> float:
-        """What the tier saved. Negative in the priority tier."""
-        return self.on_demand_usd - self.usd
 
     @property
     def saved_by_cache_usd(self) -> float:
@@ -103,7 +96,7 @@ def answer_cost(
         share = _USUAL_SHARES[service_tier]
         model = identified_model(model_id, inference_profile_id)
         served = _in_tier(standard, model, service_tier) or standard.scaled(input=share, output=share)
-    return AnswerCost(_cost(usage, served), _cost(usage, standard), _uncached_cost(usage, served))
+    return AnswerCost(_cost(usage, served), _uncached_cost(usage, served))
 
 
 def offers_tier(model_id: str, service_tier: str | None, *, inference_profile_id: str | None = None) -> bool:
