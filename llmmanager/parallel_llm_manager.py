@@ -131,9 +131,9 @@ class ParallelLLMManager(RequestRuns):
             deadline=deadline,
             before_attempt=before_attempt,
         )
-        jobs = self._start_order(run.ordered, run.settings)
-        for job, response in self._executor.completed(jobs, stop=run.settings.cancelled):
-            run.add(job, response)
+        items = self._start_order(run.ordered, run.settings)
+        for item, response in self._executor.completed(items, stop=run.settings.cancelled):
+            run.add(item, response)
         return run.result()
 
     def retry_failed_requests(
@@ -230,14 +230,14 @@ class ParallelLLMManager(RequestRuns):
         )
 
         def responses() -> Iterator[tuple[BedrockConverseRequest, BedrockResponse]]:
-            jobs = self._start_order(requests, run)
+            items = self._start_order(requests, run)
             completed = self._executor.completed(
-                jobs, deadline=run.deadline, stop=run.stop, abandoned=run.cancelled
+                items, deadline=run.deadline, stop=run.stop, abandoned=run.cancelled
             )
-            for job, response in completed:
-                yield job.request, response
-            for job in jobs.waiting:
-                yield job.request, not_started()
+            for item, response in completed:
+                yield item.request, response
+            for item in items.waiting:
+                yield item.request, not_started()
 
         return responses()
 

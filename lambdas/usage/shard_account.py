@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from lambdas.usage.budget_refusal import BudgetRefusal
@@ -13,7 +13,7 @@ from lambdas.usage.period_limit import PeriodLimit, PeriodSpending
 from lambdas.usage.spending import report_unrecorded
 from lambdas.usage.transaction import UsageTableUnavailable
 from lambdas.usage.usage_counts import UsageCounts, UsageKey
-from lambdas.usage.usage_rows import UsageRows
+from lambdas.usage.usage_rows import UsageRows, add_rows, sum_rows
 
 _Rows = dict[UsageKey, UsageCounts]
 
@@ -71,8 +71,7 @@ class ShardAccount:
     def end(self, record_id: str, rows: UsageRows) -> None:
         """Count what a record has used, and return the rest of what it has drawn."""
         self._drawn.pop(record_id, None)
-        for key, counts in rows.items():
-            self._rows[key] = self._rows.get(key, UsageCounts()) + counts
+        add_rows(self._rows, rows)
 
     def renew(
         self, ledger: Ledger, limits: tuple[PeriodLimit, ...], more: Allowance, *, model: str, now: datetime
@@ -127,7 +126,7 @@ class ShardAccount:
         as spent.
         """
         uncertain, earlier = self._uncertain or (None, {})
-        rows = _sum(earlier, self._rows)
+        rows = sum_rows(earlier, self._rows)
         try:
             if self._lease is not None and ledger.settle(self._lease, rows, now=now):
                 return
@@ -141,10 +140,3 @@ class ShardAccount:
     @property
     def _in_progress(self) -> Allowance:
         return sum(self._drawn.values(), Allowance())
-
-
-def _sum(one: Mapping[UsageKey, UsageCounts], other: Mapping[UsageKey, UsageCounts]) -> UsageRows:
-    total = dict(one)
-    for key, counts in other.items():
-        total[key] = total.get(key, UsageCounts()) + counts
-    return total

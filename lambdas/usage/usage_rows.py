@@ -43,6 +43,19 @@ def usage_rows(
     return {key: counts for key, counts in rows.items() if counts != UsageCounts()}
 
 
+def add_rows(total: dict[UsageKey, UsageCounts], rows: UsageRows) -> None:
+    """Add rows to a total."""
+    for key, counts in rows.items():
+        total[key] = total.get(key, UsageCounts()) + counts
+
+
+def sum_rows(one: UsageRows, other: UsageRows) -> UsageRows:
+    """Return the sums of rows."""
+    total = dict(one)
+    add_rows(total, other)
+    return total
+
+
 def lost_call_rows(caller: Caller, planned: Plans, *, now: datetime) -> UsageRows:
     """Return what a call may have used that ended with an unexpected error and has no response.
 

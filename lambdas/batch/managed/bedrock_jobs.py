@@ -64,7 +64,7 @@ def create_job(attempt: JobAttempt, intent: JobIntent) -> str:
             timeoutDurationInHours=intent.timeout_hours,
         )
     except ClientError as error:
-        if not _is_refusal(error):
+        if not _is_rejected(error):
             raise
         # An earlier request may have created the job, and Bedrock may check the request before the token.
         arn = _find_job(intent)
@@ -126,7 +126,7 @@ def _find_job(intent: JobIntent) -> str | None:
     try:
         listed = clients.bedrock(intent.region).list_model_invocation_jobs(nameContains=intent.name)
     except ClientError as error:
-        if not _is_refusal(error) or error.response["Error"]["Code"] in _TEMPORARY:
+        if not _is_rejected(error) or error.response["Error"]["Code"] in _TEMPORARY:
             raise
         logger.warning("cannot list jobs", extra={"code": error.response["Error"]["Code"]})
         return None
@@ -134,8 +134,8 @@ def _find_job(intent: JobIntent) -> str | None:
     return found[0]["jobArn"] if found else None
 
 
-def _is_refusal(error: ClientError) -> bool:
-    """Whether Bedrock has refused a request, so that the request had no effect."""
+def _is_rejected(error: ClientError) -> bool:
+    """Whether Bedrock has rejected a request, so that the request had no effect."""
     code = error.response["Error"]["Code"]
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return code in _TEMPORARY or status < HTTPStatus.INTERNAL_SERVER_ERROR

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lambdas.usage.usage_counts import UsageCounts, UsageKey
-from lambdas.usage.usage_rows import UsageRows
+from lambdas.usage.usage_rows import UsageRows, add_rows
 from llmmanager import BedrockResponse
 from llmmanager.json_format.codec import bedrock_names
 
@@ -65,8 +65,7 @@ class ImportProgress:
         self.invalid += not response.success
         self.cost += response.estimated_cost_usd or 0
         self.tokens.update(bedrock_names(response.get_usage()) or {})
-        for key, counts in rows.items():
-            self.rows[key] = self.rows.get(key, UsageCounts()) + counts
+        add_rows(self.rows, rows)
 
     def to_json(self) -> dict[str, Any]:
         """Return the progress for `from_json`."""

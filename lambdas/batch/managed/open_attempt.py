@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -24,7 +23,6 @@ from lambdas.batch.managed.job_budget import JobReservation
 from lambdas.batch.managed.job_files import (
     CLOSED,
     NOT_CREATED,
-    OUTPUT,
     STATUS,
     JobAttempt,
     JobStatus,
@@ -33,14 +31,13 @@ from lambdas.batch.managed.job_files import (
 from lambdas.batch.managed.job_import import JobImport, output_files
 from lambdas.batch.managed.job_results import ShardResults
 from lambdas.batch.managed.job_target import job_target
+from lambdas.batch.managed.lost_answers import is_uncounted, lost_answers
 from lambdas.batch.options import Options
-from lambdas.batch.s3_objects import list_keys
 from lambdas.shared.function_log import logger
 from lambdas.usage.budget_exceeded import BudgetExceeded
 from lambdas.usage.spending import report_unrecorded
 from lambdas.usage.transaction import UsageTableUnavailable
-from lambdas.usage.usage_counts import UsageCounts
-from lambdas.usage.usage_rows import UsageRows
+from lambdas.usage.usage_rows import UsageRows, sum_rows
 
 _MIN_WAIT, _MAX_WAIT = 5, 300
 # Polls of a job that takes days: a state machine has a limited number of steps.
@@ -53,8 +50,6 @@ _OUTPUT_PATIENCE_WITHOUT_ANSWERS: Final = timedelta(seconds=60)
 # How long a job may take to stop, if no deadline is near.
 _STOP_PATIENCE: Final = timedelta(minutes=30)
 _CREATE_PATIENCE: Final = timedelta(hours=24)
-_COMPLETED: Final = frozenset({"Completed", "PartiallyCompleted"})
-_MANIFEST: Final = "manifest.json.out"
 
 
 class OpenAttempt:
@@ -193,38 +188,21 @@ class OpenAttempt:
         )
         if not job_import.run(files):
             return 1
-        progress = job_import.progress
-        lost = self._lost(status, progress, has_output=bool(files))
+        progress, has_output = job_import.progress, bool(files)
+        lost = lost_answers(self._attempt, self._intent, status, progress, has_output=has_output)
         return self._close(
-            status, progress, arn=arn, lost=lost, reason=_reason(status, has_output=bool(files))
+            status, progress, arn=arn, lost=lost, reason=_reason(status, has_output=has_output)
         )
 
     def _is_without_output(self, status: JobStatus) -> bool:
         """Whether a job has ended so long ago that no output is expected any more."""
-        may_have_answers = status.processed or _is_uncounted(status)
+        may_have_answers = status.processed or is_uncounted(status)
         patience = _OUTPUT_PATIENCE if may_have_answers else _OUTPUT_PATIENCE_WITHOUT_ANSWERS
         return not has_ended(status) or self._has_passed(status.seen_ended_at, self._limited(patience))
 
     def _polling_interval_for_output(self, status: JobStatus) -> int:
         waited = self._now() - datetime.fromisoformat(status.seen_ended_at)
         return int(max(_MIN_WAIT, min(waited.total_seconds(), 60)))
-
-    def _lost(self, status: JobStatus, progress: ImportProgress, *, has_output: bool) -> int:
-        """Return the number of records that may have been billed and have no line in the output."""
-        processed = max(status.processed, self._processed_in_manifest())
-        if not has_output and not processed and _is_uncounted(status):
-            processed = self._intent.records
-        return max(0, min(processed, self._intent.records) - progress.found - progress.errors.total())
-
-    def _processed_in_manifest(self) -> int:
-        storage = self._attempt.storage
-        for key in list_keys(storage.bucket, self._attempt.key(OUTPUT)):
-            if key.endswith(_MANIFEST):
-                try:
-                    return int(json.loads(storage.read(key)).get("processedRecordCount") or 0)
-                except (ValueError, AttributeError, TypeError):
-                    logger.warning("the manifest of a job is not readable", extra={"key": key})
-        return 0
 
     def _close(
         self, status: JobStatus, progress: ImportProgress, *, arn: str | None, lost: int, reason: str | None
@@ -257,7 +235,9 @@ class OpenAttempt:
         if self._attempt.read(CLOSED) is not None:
             # Another invocation has settled it, and this one has reserved it again.
             return {}
-        return _sum(progress.rows, self._reservation.lost_rows(lost, records=self._intent.records, now=now))
+        return sum_rows(
+            progress.rows, self._reservation.lost_rows(lost, records=self._intent.records, now=now)
+        )
 
     def _limited(self, patience: timedelta) -> timedelta:
         """Return how long to wait if a deadline is near: at most the time that is reserved for it."""
@@ -270,15 +250,6 @@ class OpenAttempt:
         return bool(since) and self._now() - datetime.fromisoformat(since) >= patience
 
 
-def _is_uncounted(status: JobStatus) -> bool:
-    """Whether a job is completed, and Bedrock has not counted its records."""
-    return status.status in _COMPLETED and not status.total
-
-
 def _reason(status: JobStatus, *, has_output: bool) -> str | None:
     reasons = (status.stop_cause, status.message, "" if has_output else "the job has no output")
     return "; ".join(reason for reason in reasons if reason) or None
-
-
-def _sum(one: UsageRows, other: UsageRows) -> UsageRows:
-    return {key: one.get(key, UsageCounts()) + other.get(key, UsageCounts()) for key in {**one, **other}}

@@ -67,7 +67,7 @@ class RunSettings:
 
 
 @dataclass(frozen=True)
-class Job:
+class RunItem:
     """One request of a run.
 
     Attributes:
@@ -101,9 +101,9 @@ class CollectedRun:
         self._handling = FailureHandling(config, len(requests))
         self._responses: dict[str | None, BedrockResponse] = {}
 
-    def add(self, job: Job, response: BedrockResponse) -> None:
+    def add(self, item: RunItem, response: BedrockResponse) -> None:
         """Add a response."""
-        self._responses[job.request.request_id] = response
+        self._responses[item.request.request_id] = response
         if self._handling.must_stop(response.success):
             self.settings.cancelled.set()
 
@@ -168,8 +168,8 @@ class RequestRuns:
                 self._start_order(run.ordered, run.settings), run.settings, stop=run.settings.cancelled
             )
         ) as completed:
-            async for job, response in completed:
-                run.add(job, response)
+            async for item, response in completed:
+                run.add(item, response)
         return run.result()
 
     def aiter_responses(
@@ -199,26 +199,31 @@ class RequestRuns:
         )
 
         async def responses() -> AsyncIterator[tuple[BedrockConverseRequest, BedrockResponse]]:
-            jobs = self._start_order(requests, run)
+            items = self._start_order(requests, run)
             async with aclosing(
-                self._acompleted(jobs, run, stop=run.stop or run.cancelled, deadline=run.deadline)
+                self._acompleted(items, run, stop=run.stop or run.cancelled, deadline=run.deadline)
             ) as completed:
-                async for job, response in completed:
-                    yield job.request, response
-            for job in jobs.waiting:
-                yield job.request, not_started()
+                async for item, response in completed:
+                    yield item.request, response
+            for item in items.waiting:
+                yield item.request, not_started()
 
         return responses()
 
     def _acompleted(
-        self, jobs: StartOrder[Job], run: RunSettings, *, stop: threading.Event, deadline: Deadline = NEVER
-    ) -> AsyncGenerator[tuple[Job, BedrockResponse], None]:
+        self,
+        items: StartOrder[RunItem],
+        run: RunSettings,
+        *,
+        stop: threading.Event,
+        deadline: Deadline = NEVER,
+    ) -> AsyncGenerator[tuple[RunItem, BedrockResponse], None]:
         from llmmanager.bedrock.async_calls.async_executor import completed
 
         return completed(
             self._manager._call_threads,
             self._answer,
-            jobs,
+            items,
             max_concurrent=self._config.max_concurrent_requests,
             deadline=deadline,
             stop=stop,
@@ -275,9 +280,11 @@ class RequestRuns:
             repeated=stop is not None,
         )
 
-    def _start_order(self, requests: Iterable[BedrockConverseRequest], run: RunSettings) -> StartOrder[Job]:
-        jobs = (Job(request, run, self._prefixes(request)) for request in requests)
-        return StartOrder(jobs, self._warm_prefixes, max_waiting=self._config.max_concurrent_requests)
+    def _start_order(
+        self, requests: Iterable[BedrockConverseRequest], run: RunSettings
+    ) -> StartOrder[RunItem]:
+        items = (RunItem(request, run, self._prefixes(request)) for request in requests)
+        return StartOrder(items, self._warm_prefixes, max_waiting=self._config.max_concurrent_requests)
 
     def _prefixes(self, request: BedrockConverseRequest) -> tuple[CachedPrefix, ...]:
         """Return the prompt prefixes that the first model of a request caches."""
@@ -294,23 +301,23 @@ class RequestRuns:
         model_id = next((name for name in models if name not in valid.skipped_models), "")
         return cached_prefixes(valid.fields, model_id, auto=valid.prompt_cache)
 
-    def _answer(self, job: Job) -> BedrockResponse:
+    def _answer(self, item: RunItem) -> BedrockResponse:
         """Send one request and return its response, also when it fails."""
-        run = job.run
+        run = item.run
         limit = Deadline.after(self._config.request_timeout_seconds).earlier(run.deadline)
         started = time.monotonic()
         balanced = not run.keep_region_order
-        warm = self._warm_prefixes.regions(job.prefixes) if job.prefixes and balanced else ()
+        warm = self._warm_prefixes.regions(item.prefixes) if item.prefixes and balanced else ()
         chosen = self._balancer.assigned(run.regions, balanced=balanced, preferred=warm)
         with run.in_flight.count(), chosen as regions:
             try:
                 return self._manager._send(
-                    job.request,
+                    item.request,
                     run.validation,
                     regions=regions,
                     deadline=limit,
                     cancelled=run.cancelled,
-                    quota_patience=self._patience(job),
+                    quota_patience=self._patience(item),
                     before_attempt=run.before_attempt,
                 )
             except LLMManagerError as error:
@@ -320,14 +327,14 @@ class RequestRuns:
                     failed = replace(failed, error=error)
                 return replace(failed, total_duration_ms=(time.monotonic() - started) * 1000)
 
-    def _patience(self, job: Job) -> QuotaPatience:
+    def _patience(self, item: RunItem) -> QuotaPatience:
         """Return the quota settings of a request. Throttling does not count towards its retries."""
         ordered = self._config.enable_request_prioritization
         return QuotaPatience(
-            priority=job.request.priority if ordered else 0,
+            priority=item.request.priority if ordered else 0,
             free_throttles=True,
-            stop=job.run.stop,
-            repeated=job.run.repeated,
+            stop=item.run.stop,
+            repeated=item.run.repeated,
         )
 
 
