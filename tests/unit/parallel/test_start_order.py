@@ -17,6 +17,7 @@ from tests.clock import ManualClock
 
 MODEL, OTHER = "acme.talk", "acme.plain"
 TTL = 300.0
+TOKENS = 2_000.0
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Request:
 
 
 def prefixed(name: str, *contents: str) -> Request:
-    return Request(name, tuple(CachedPrefix(MODEL, content.encode(), TTL) for content in contents))
+    return Request(name, tuple(CachedPrefix(MODEL, content.encode(), TOKENS, TTL) for content in contents))
 
 
 def answered(*, model: str = MODEL, region: str = "us-east-1", seconds: float = 0.0) -> BedrockResponse:
