@@ -298,9 +298,9 @@ class _Work:
 
     def _gets(self, shards: int, runs: float) -> float:
         # Plan: an earlier run, the input. Step Functions: the manifest. Worker: options, shard, stop signal.
-        # Collect: plan, options, stop signal, manifest, each shard and part.
+        # Collect: plan, options, lanes, stop signal, manifest, each shard and part.
         read_by_workers = 2 * runs + self._over_shards(self._looks) + self._over_shards(self._read_again)
-        return 2 + 1 + read_by_workers + 4 + shards + self._over_shards(self._parts)
+        return 2 + 1 + read_by_workers + 5 + shards + self._over_shards(self._parts)
 
     def _gb_months(self) -> float:
         """Return the storage of shards, parts and results until they are deleted."""
