@@ -9,7 +9,7 @@ from typing import Any
 from lambdas.batch import options
 from lambdas.batch.batch_input import InvalidBatch, read_uri
 from lambdas.batch.execution import start_execution
-from lambdas.batch.lane_targets import LaneUnavailable, check_lane
+from lambdas.batch.lane_targets import check_lane
 from lambdas.batch.options import CALLER
 from lambdas.batch.record_check import record_check
 from lambdas.batch.storage import BatchStorage
@@ -18,6 +18,7 @@ from lambdas.shared.manager import check_price, choose_targets, model_ids
 from lambdas.shared.settings import batch_settings
 from lambdas.usage.caller import Caller
 from llmmanager.batch_files.records import FieldCheck, Record, Rejected, read_records
+from llmmanager.batch_lanes.lane import LaneUnavailable
 from llmmanager.json_format.codec import InvalidRequest
 from llmmanager.json_format.json_text import dump, dump_line
 

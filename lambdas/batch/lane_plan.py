@@ -16,8 +16,8 @@ from lambdas.batch.run_mode import SKIPS_MANAGED
 from lambdas.batch.storage import BatchStorage
 from lambdas.contract import BatchObject, BatchStep
 from lambdas.shared.settings import batch_settings
-from llmmanager.batch_lanes.lane import Lane
-from llmmanager.batch_lanes.lane_choice import ImpossibleLane, LaneChoice, LaneQuestion, choose_lanes
+from llmmanager.batch_lanes.lane import Lane, LaneUnavailable
+from llmmanager.batch_lanes.lane_choice import LaneChoice, LaneCriteria, choose_lanes
 from llmmanager.batch_lanes.lane_comparison import comparison_of
 from llmmanager.batch_lanes.lane_explanation import obstacles_text
 from llmmanager.batch_lanes.lane_times import lane_seconds
@@ -63,19 +63,19 @@ def plan_lanes(
         runs_jobs: whether the execution can run jobs.
 
     Raises:
-        InvalidBatch: no record can use the lane that was asked for.
+        InvalidBatch: no record can use the requested lane.
     """
     targets = LaneTargets.of(batch.targets, runs_jobs=runs_jobs)
     jobs = job_ranges(intake.job_shares) if earlier_jobs is None else earlier_jobs
-    question = _question(batch, intake, targets, jobs)
+    criteria = _criteria(batch, intake, targets, jobs)
     try:
-        choice = choose_lanes(question)
-    except ImpossibleLane as error:
+        choice = choose_lanes(criteria)
+    except LaneUnavailable as error:
         more = f". {obstacles_text(intake.lanes.obstacles)}" if intake.lanes.obstacles else ""
-        raise InvalidBatch(f"lane: {batch.options.lane} is not available: {error}{more}") from None
+        raise InvalidBatch(f"{error}{more}") from None
     fails_over = len(batch.targets.models) > 1
     members = comparison_of(
-        question, choice, intake.lanes, model=targets.model, fails_over=fails_over
+        criteria, choice, intake.lanes, model=targets.model, fails_over=fails_over
     ).to_members()
     if Lane.MANAGED in choice.lanes.values() or earlier_jobs is not None:
         members["jobs"] = [job.to_members() for job in jobs]
@@ -126,9 +126,9 @@ def put_jobs(
     }
 
 
-def _question(
+def _criteria(
     batch: Batch, intake: RecordIntake, targets: LaneTargets, jobs: Sequence[JobRange]
-) -> LaneQuestion:
+) -> LaneCriteria:
     totals, shares = intake.lanes, intake.job_shares
     job_records = sum(shares[shard].records for job in jobs for shard in job.shards)
     quota_seconds = batch_capacity(batch.targets).seconds(
@@ -142,8 +142,8 @@ def _question(
         managed_records=job_records,
         jobs=len(jobs) or None,
     )
-    return LaneQuestion(
-        asked=batch.options.lane,
+    return LaneCriteria(
+        requested=batch.options.lane,
         groups=totals.groups(targets.price),
         seconds=seconds,
         deadline_seconds=batch.options.seconds_left(),

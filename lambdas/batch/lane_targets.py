@@ -8,14 +8,10 @@ from dataclasses import dataclass
 from lambdas.shared import clients
 from lambdas.shared.manager import RequestTargets, catalog
 from lambdas.shared.settings import batch_settings
-from llmmanager.batch_lanes.lane import AUTO, Lane
+from llmmanager.batch_lanes.lane import AUTO, Lane, LaneUnavailable
 from llmmanager.batch_lanes.lane_text import no_price_text
 from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 from llmmanager.bedrock.pricing import estimate_cost, offers_tier
-
-
-class LaneUnavailable(Exception):
-    """No record of the batch can use the lane that was asked for; the message names the field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +72,13 @@ class LaneTargets:
         )
 
 
-def check_lane(asked: str, targets: RequestTargets) -> None:
-    """Raise LaneUnavailable if the lane that was asked for is not available for any record."""
-    if asked in (AUTO, Lane.ON_DEMAND):
+def check_lane(requested: str, targets: RequestTargets) -> None:
+    """Raise LaneUnavailable if no record can use the requested lane, because the first model has none."""
+    if requested in (AUTO, Lane.ON_DEMAND):
         return
-    if reason := LaneTargets.of(targets).unavailable.get(Lane(asked)):
-        raise LaneUnavailable(f"lane: {asked} is not available: {reason}")
+    lane = Lane(requested)
+    if reason := LaneTargets.of(targets).unavailable.get(lane):
+        raise LaneUnavailable(lane, reason)
 
 
 def stack_region() -> str:

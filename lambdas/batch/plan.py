@@ -107,7 +107,7 @@ def plan(batch: Batch, *, shard_size: int, runs_jobs: bool) -> dict[str, Any]:
 
     Raises:
         InvalidBatch: the input cannot be read, has no records, or differs from the batch's earlier input, or
-            no record can use the lane that was asked for.
+            no record can use the requested lane.
     """
     storage = batch.storage
     earlier = _earlier_plan(storage)

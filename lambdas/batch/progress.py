@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from lambdas.batch.managed.job_files import records_in_jobs
 from lambdas.batch.storage import BatchStorage, Plan, ResultPart
 from lambdas.batch.waiting_shards import WaitingShards, read_waiting_shards
 from llmmanager.batch_files.quota_shortage import WINDOWS_PER_HOUR
@@ -77,6 +76,9 @@ def read_progress(
         since: start of the present run.
         run: the execution; if given, its waiting shards are read as well.
     """
+    # Imported here, since a worker reads the progress only of a batch with a deadline.
+    from lambdas.batch.managed.job_files import records_in_jobs
+
     waiting = read_waiting_shards(storage, run, now=now) if run else None
     in_jobs = records_in_jobs(storage)
     return progress_of(plan, storage.parts(), since=since, now=now, waiting=waiting, in_jobs=in_jobs)

@@ -19,8 +19,8 @@ class RecordIntake:
     Attributes:
         records: lines of the input that are not blank, rejected ones included.
         rejected: lines that are invalid.
-        quota: the use of quotas.
-        lanes: the records and tokens by usable lane.
+        quota: the use of quotas, with the tokens that Bedrock reserves at most.
+        lanes: the records by usable lane, with their typical tokens, which the costs depend on.
         job_shares: for each shard, its records that can run in jobs.
     """
 

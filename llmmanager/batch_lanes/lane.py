@@ -31,3 +31,10 @@ AUTO = "auto"
 
 LANES = (AUTO, *(lane.value for lane in Lane))
 """The values of `lane` in the start input of a batch. The first one is the default."""
+
+
+class LaneUnavailable(Exception):
+    """No record of a batch can use the requested lane. The message has the field, the lane and the reason."""
+
+    def __init__(self, lane: Lane, reason: str) -> None:
+        super().__init__(f"lane: {lane.value} is not available: {reason}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from llmmanager.batch_lanes.job_limits import MIN_JOB_RECORDS
-from llmmanager.batch_lanes.lane import AUTO, Lane
+from llmmanager.batch_lanes.lane import AUTO, Lane, LaneUnavailable
 from llmmanager.batch_lanes.lane_estimate import LaneEstimate
 from llmmanager.batch_lanes.lane_text import time_text, times_text
 from llmmanager.batch_lanes.lane_times import LaneSeconds
@@ -17,16 +17,12 @@ from llmmanager.batch_report.number_formats import counted
 _SAME_USD = 1e-9
 
 
-class ImpossibleLane(Exception):
-    """No record of the batch can use the lane that was asked for."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LaneQuestion:
-    """What decides on the lanes of a batch.
+class LaneCriteria:
+    """What the choice of the lanes of a batch depends on.
 
     Attributes:
-        asked: a value of `lane.LANES`.
+        requested: a value of `lane.LANES`.
         groups: the records by the lanes that they can use, with their costs.
         seconds: the time of each lane.
         deadline_seconds: seconds until the deadline; None without a deadline.
@@ -34,7 +30,7 @@ class LaneQuestion:
         unavailable: why a lane cannot be used by any record, by lane.
     """
 
-    asked: str
+    requested: str
     groups: Sequence[RecordGroup]
     seconds: LaneSeconds
     deadline_seconds: float | None
@@ -60,14 +56,14 @@ class LaneChoice:
     """The lanes of a batch.
 
     Attributes:
-        asked: a value of `lane.LANES`.
+        requested: a value of `lane.LANES`.
         lanes: the chosen lane of the records, by the last lane that they can use.
         records: the number of records by chosen lane.
         usd: the cost of all records; None if a price is unknown.
         estimates: one for each lane.
     """
 
-    asked: str
+    requested: str
     lanes: Mapping[Lane, Lane]
     records: Mapping[Lane, int]
     usd: float | None
@@ -78,7 +74,7 @@ class LaneChoice:
         return next(estimate for estimate in self.estimates if estimate.lane is lane)
 
 
-def choose_lanes(question: LaneQuestion) -> LaneChoice:
+def choose_lanes(criteria: LaneCriteria) -> LaneChoice:
     """Return the lanes of a batch.
 
     "auto" uses another lane than on demand only for a batch with a deadline, and only if the estimated time
@@ -86,32 +82,32 @@ def choose_lanes(question: LaneQuestion) -> LaneChoice:
     cost, it uses the fastest one.
 
     Raises:
-        ImpossibleLane: no record can use the lane that was asked for.
+        LaneUnavailable: no record can use the requested lane.
     """
-    estimates = tuple(_estimate(question, lane) for lane in Lane)
-    if question.asked == AUTO:
-        lanes = {group.last_lane: _cheapest(question, group, estimates) for group in question.groups}
+    estimates = tuple(_estimate(criteria, lane) for lane in Lane)
+    if criteria.requested == AUTO:
+        lanes = {group.last_lane: _cheapest(criteria, group, estimates) for group in criteria.groups}
     else:
-        asked = Lane(question.asked)
-        if problem := _unusable(question, asked):
-            raise ImpossibleLane(problem)
+        requested = Lane(criteria.requested)
+        if problem := _unusable(criteria, requested):
+            raise LaneUnavailable(requested, problem)
         lanes = {
-            group.last_lane: asked if asked in USABLE_LANES[group.last_lane] else Lane.ON_DEMAND
-            for group in question.groups
+            group.last_lane: requested if requested in USABLE_LANES[group.last_lane] else Lane.ON_DEMAND
+            for group in criteria.groups
         }
     return LaneChoice(
-        asked=question.asked,
+        requested=criteria.requested,
         lanes=lanes,
-        records=_records_by_lane(question, lanes),
-        usd=known_sum([group.usd[lanes[group.last_lane]] for group in question.groups]),
+        records=_records_by_lane(criteria, lanes),
+        usd=known_sum([group.usd[lanes[group.last_lane]] for group in criteria.groups]),
         estimates=estimates,
     )
 
 
-def _cheapest(question: LaneQuestion, group: RecordGroup, estimates: Sequence[LaneEstimate]) -> Lane:
+def _cheapest(criteria: LaneCriteria, group: RecordGroup, estimates: Sequence[LaneEstimate]) -> Lane:
     """Return the lane of a group for "auto"."""
     on_demand = group.usd[Lane.ON_DEMAND]
-    if question.deadline_seconds is None or on_demand is None or not group.records:
+    if criteria.deadline_seconds is None or on_demand is None or not group.records:
         return Lane.ON_DEMAND
     best, best_usd = Lane.ON_DEMAND, on_demand
     possible = [estimate for estimate in estimates if estimate.obstacle is None]
@@ -122,44 +118,44 @@ def _cheapest(question: LaneQuestion, group: RecordGroup, estimates: Sequence[La
     return best
 
 
-def _estimate(question: LaneQuestion, lane: Lane) -> LaneEstimate:
-    usd = [group.usd[lane if lane in group.usd else Lane.ON_DEMAND] for group in question.groups]
+def _estimate(criteria: LaneCriteria, lane: Lane) -> LaneEstimate:
+    usd = [group.usd[lane if lane in group.usd else Lane.ON_DEMAND] for group in criteria.groups]
     return LaneEstimate(
         lane,
-        question.usable_records(lane),
-        None if lane in question.unavailable else known_sum(usd),
-        question.seconds.of(lane),
-        _unusable(question, lane) or _too_slow(question, lane),
+        criteria.usable_records(lane),
+        None if lane in criteria.unavailable else known_sum(usd),
+        criteria.seconds.of(lane),
+        _unusable(criteria, lane) or _too_slow(criteria, lane),
     )
 
 
-def _unusable(question: LaneQuestion, lane: Lane) -> str | None:
+def _unusable(criteria: LaneCriteria, lane: Lane) -> str | None:
     """Return why no record can use a lane, or None."""
-    if lane in question.unavailable:
-        return question.unavailable[lane]
-    if lane is Lane.MANAGED and question.job_records < MIN_JOB_RECORDS:
-        eligible = sum(group.records for group in question.groups if lane in group.usd)
+    if lane in criteria.unavailable:
+        return criteria.unavailable[lane]
+    if lane is Lane.MANAGED and criteria.job_records < MIN_JOB_RECORDS:
+        eligible = sum(group.records for group in criteria.groups if lane in group.usd)
         return f"{counted(eligible, 'record')} can run in a job, and a job needs at least {MIN_JOB_RECORDS}"
-    if not question.usable_records(lane):
+    if not criteria.usable_records(lane):
         return "every record has a service tier or a latency setting of its own"
     return None
 
 
-def _too_slow(question: LaneQuestion, lane: Lane) -> str | None:
+def _too_slow(criteria: LaneCriteria, lane: Lane) -> str | None:
     """Return why a lane can miss the deadline, or None."""
-    deadline = question.deadline_seconds
-    if deadline is None or question.seconds.until_done(lane) <= deadline:
+    deadline = criteria.deadline_seconds
+    if deadline is None or criteria.seconds.until_done(lane) <= deadline:
         return None
     return (
-        f"it takes {times_text(question.seconds, lane)}; the deadline is in {time_text(max(deadline, 0.0))}"
+        f"it takes {times_text(criteria.seconds, lane)}; the deadline is in {time_text(max(deadline, 0.0))}"
     )
 
 
-def _records_by_lane(question: LaneQuestion, lanes: Mapping[Lane, Lane]) -> dict[Lane, int]:
+def _records_by_lane(criteria: LaneCriteria, lanes: Mapping[Lane, Lane]) -> dict[Lane, int]:
     records = dict.fromkeys(Lane, 0)
-    for group in question.groups:
+    for group in criteria.groups:
         chosen = lanes[group.last_lane]
-        usable = question.job_records if chosen is Lane.MANAGED else group.records
+        usable = criteria.job_records if chosen is Lane.MANAGED else group.records
         records[chosen] += usable
         # Records that are too large for a job of enough records run on demand.
         records[Lane.ON_DEMAND] += group.records - usable

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmmanager.batch_lanes.job_limits import MIN_JOB_RECORDS
-from llmmanager.batch_lanes.lane import LANES, Lane
-from llmmanager.batch_lanes.lane_choice import ImpossibleLane, LaneChoice, LaneQuestion, choose_lanes
+from llmmanager.batch_lanes.lane import LANES, Lane, LaneUnavailable
+from llmmanager.batch_lanes.lane_choice import LaneChoice, LaneCriteria, choose_lanes
 from llmmanager.batch_lanes.lane_estimate import LaneEstimate
 from llmmanager.batch_lanes.lane_explanation import explain
 from llmmanager.batch_lanes.lane_times import lane_seconds
@@ -24,7 +24,7 @@ class LaneComparison:
     """The lanes of a batch: what each would cost, and which ones a deployed stack uses.
 
     Attributes:
-        lane: the lane that was asked for, or "auto".
+        lane: the requested lane, or "auto".
         deadline_seconds: the deadline of the batch; None without a deadline.
         records: the records that would run in each lane.
         usd: the cost of these records in USD, or None if it is unknown.
@@ -105,11 +105,11 @@ def compare_lanes(
         fails_over: whether the batch has other models.
 
     Raises:
-        ConfigurationError: no record can use the lane that was asked for.
+        ConfigurationError: no record can use the requested lane.
     """
     eligible = totals.records_of(Lane.MANAGED)
-    question = LaneQuestion(
-        asked=options.lane,
+    criteria = LaneCriteria(
+        requested=options.lane,
         groups=totals.groups(price),
         seconds=lane_seconds(
             records=totals.records,
@@ -123,18 +123,16 @@ def compare_lanes(
         unavailable=unavailable,
     )
     try:
-        choice = choose_lanes(question)
-    except ImpossibleLane as error:
-        raise ConfigurationError(
-            f"lane: {options.lane} is not available: {error}", {"lane": options.lane}
-        ) from None
-    return comparison_of(question, choice, totals, model=model, fails_over=fails_over)
+        choice = choose_lanes(criteria)
+    except LaneUnavailable as error:
+        raise ConfigurationError(str(error), {"lane": options.lane}) from None
+    return comparison_of(criteria, choice, totals, model=model, fails_over=fails_over)
 
 
 def comparison_of(
-    question: LaneQuestion, choice: LaneChoice, totals: RecordGroups, *, model: str, fails_over: bool
+    criteria: LaneCriteria, choice: LaneChoice, totals: RecordGroups, *, model: str, fails_over: bool
 ) -> LaneComparison:
-    """Return the lanes that were chosen for a question, with their explanation.
+    """Return the lanes that were chosen by criteria, with their explanation.
 
     Args:
         totals: the records of the batch.
@@ -142,7 +140,7 @@ def comparison_of(
         fails_over: whether the batch has other models.
     """
     explanation = explain(
-        question,
+        criteria,
         choice,
         model=model,
         obstacles=totals.obstacles,
@@ -150,8 +148,8 @@ def comparison_of(
         fails_over=fails_over,
     )
     return LaneComparison(
-        lane=choice.asked,
-        deadline_seconds=question.deadline_seconds,
+        lane=choice.requested,
+        deadline_seconds=criteria.deadline_seconds,
         records=choice.records,
         usd=choice.usd,
         estimates=choice.estimates,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from llmmanager.batch_lanes.job_limits import MIN_JOB_RECORDS
 from llmmanager.batch_lanes.lane import AUTO, Lane
-from llmmanager.batch_lanes.lane_choice import LaneChoice, LaneQuestion
+from llmmanager.batch_lanes.lane_choice import LaneChoice, LaneCriteria
 from llmmanager.batch_lanes.lane_text import WHERE, time_text, times_text, usd_text
 from llmmanager.batch_report.number_formats import counted
 
@@ -15,7 +15,7 @@ _MAX_OBSTACLES = 5
 
 
 def explain(
-    question: LaneQuestion,
+    criteria: LaneCriteria,
     choice: LaneChoice,
     *,
     model: str,
@@ -32,13 +32,13 @@ def explain(
         fails_over: whether the batch has other models.
     """
     used = [lane for lane in _CHEAPER if choice.records[lane]]
-    sentences = [_what(choice), *_times(question, choice, used)]
+    sentences = [_what(choice), *_times(criteria, choice, used)]
     if not used:
-        sentences += _why_on_demand(question, choice)
-    if Lane.MANAGED not in question.unavailable and (
-        choice.records[Lane.MANAGED] or not question.job_records
+        sentences += _why_on_demand(criteria, choice)
+    if Lane.MANAGED not in criteria.unavailable and (
+        choice.records[Lane.MANAGED] or not criteria.job_records
     ):
-        sentences += _outside_jobs(question, choice, obstacles)
+        sentences += _outside_jobs(criteria, choice, obstacles)
     if unlimited_records:
         sentences.append(
             f"{counted(unlimited_records, 'record')} without maxTokens: their output is estimated as the "
@@ -76,22 +76,22 @@ def _what(choice: LaneChoice) -> str:
     return f"{' and '.join(parts)}: {cost}."
 
 
-def _times(question: LaneQuestion, choice: LaneChoice, used: list[Lane]) -> Iterator[str]:
+def _times(criteria: LaneCriteria, choice: LaneChoice, used: list[Lane]) -> Iterator[str]:
     """Yield how long the chosen lanes take, and whether that meets the deadline."""
     for lane in used or [Lane.ON_DEMAND]:
         estimate = choice.estimate(lane)
         if estimate.obstacle:
             yield f"The deadline may be missed {WHERE[lane]}: {estimate.obstacle}."
-        elif question.deadline_seconds is not None and lane is not Lane.ON_DEMAND:
+        elif criteria.deadline_seconds is not None and lane is not Lane.ON_DEMAND:
             yield (
-                f"The records {WHERE[lane]} take {times_text(question.seconds, lane)} for what is left; "
-                f"the deadline is in {time_text(question.deadline_seconds)}."
+                f"The records {WHERE[lane]} take {times_text(criteria.seconds, lane)} for what is left; "
+                f"the deadline is in {time_text(criteria.deadline_seconds)}."
             )
 
 
-def _why_on_demand(question: LaneQuestion, choice: LaneChoice) -> Iterator[str]:
+def _why_on_demand(criteria: LaneCriteria, choice: LaneChoice) -> Iterator[str]:
     """Yield why "auto" chose on demand for all records, for each lane that could be cheaper."""
-    if choice.asked != AUTO:
+    if choice.requested != AUTO:
         return
     on_demand = choice.estimate(Lane.ON_DEMAND).usd
     if on_demand is None:
@@ -104,17 +104,17 @@ def _why_on_demand(question: LaneQuestion, choice: LaneChoice) -> Iterator[str]:
         elif estimate.usd is not None and estimate.usd >= on_demand:
             yield f"Not {WHERE[lane]}: {usd_text(estimate.usd)}, which is not less."
         elif estimate.usd is not None:
-            least = time_text(question.seconds.until_done(lane))
+            least = time_text(criteria.seconds.until_done(lane))
             yield (
                 f"Not {WHERE[lane]} ({usd_text(estimate.usd)}), since the batch has no deadlineSeconds; "
                 f"at least {least} would be needed."
             )
 
 
-def _outside_jobs(question: LaneQuestion, choice: LaneChoice, obstacles: Mapping[str, int]) -> Iterator[str]:
+def _outside_jobs(criteria: LaneCriteria, choice: LaneChoice, obstacles: Mapping[str, int]) -> Iterator[str]:
     if obstacles:
         yield f"{obstacles_text(obstacles)}."
-    eligible = sum(group.records for group in question.groups if Lane.MANAGED in group.usd)
+    eligible = sum(group.records for group in criteria.groups if Lane.MANAGED in group.usd)
     too_large = eligible - choice.records[Lane.MANAGED]
     if choice.records[Lane.MANAGED] and too_large:
         yield f"{counted(too_large, 'record')} run on demand: {MIN_JOB_RECORDS} of that size exceed a job."

@@ -204,7 +204,7 @@ _BATCHES: Final[Mapping[str, Schema]] = {
         record(
             {},
             {
-                "lane": described({"enum": list(LANES)}, "The lane that was asked for."),
+                "lane": described({"enum": list(LANES)}, "The requested lane, or auto."),
                 "deadlineSeconds": nullable(WHOLE, "The time until the deadline when the batch was planned."),
                 "records": by_name(WHOLE, "The number of records by chosen lane."),
                 "estimates": array(

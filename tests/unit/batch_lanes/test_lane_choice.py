@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmmanager.batch_lanes.job_limits import MIN_JOB_RECORDS
-from llmmanager.batch_lanes.lane import LANES, Lane
-from llmmanager.batch_lanes.lane_choice import ImpossibleLane, LaneChoice, LaneQuestion, choose_lanes
+from llmmanager.batch_lanes.lane import LANES, Lane, LaneUnavailable
+from llmmanager.batch_lanes.lane_choice import LaneChoice, LaneCriteria, choose_lanes
 from llmmanager.batch_lanes.lane_explanation import explain
 from llmmanager.batch_lanes.lane_times import LaneSeconds, lane_seconds
 from llmmanager.batch_lanes.record_groups import USABLE_LANES, RecordGroup, RecordGroups
@@ -41,18 +41,18 @@ def groups_of(**fields: Any) -> tuple[RecordGroup, ...]:
     return totals.groups(lambda usage, tier: estimate_cost(HAIKU, usage, service_tier=tier))
 
 
-def question(
+def criteria(
     totals: RecordGroups,
     *,
     model_id: str = HAIKU,
-    asked: str = "auto",
+    requested: str = "auto",
     deadline: float | None = None,
     unavailable: dict[Lane, str] | None = None,
     quota_seconds: float | None = None,
-) -> LaneQuestion:
+) -> LaneCriteria:
     managed = totals.records_of(Lane.MANAGED)
-    return LaneQuestion(
-        asked=asked,
+    return LaneCriteria(
+        requested=requested,
         groups=totals.groups(lambda usage, tier: estimate_cost(model_id, usage, service_tier=tier)),
         seconds=lane_seconds(
             records=totals.records,
@@ -68,7 +68,7 @@ def question(
 
 
 def explained(
-    asked: LaneQuestion, choice: LaneChoice, totals: RecordGroups, *, fails_over: bool = False
+    asked: LaneCriteria, choice: LaneChoice, totals: RecordGroups, *, fails_over: bool = False
 ) -> str:
     return explain(
         asked,
@@ -82,7 +82,7 @@ def explained(
 
 def test_five_thousand_records_with_half_a_day_run_in_jobs_for_about_half_the_cost() -> None:
     totals = totals_of(5_000)
-    asked = question(totals, deadline=12 * HOUR)
+    asked = criteria(totals, deadline=12 * HOUR)
     choice = choose_lanes(asked)
     on_demand = choice.estimate(Lane.ON_DEMAND).usd
     assert choice.records == {Lane.MANAGED: 5_000, Lane.FLEX: 0, Lane.ON_DEMAND: 0}
@@ -98,7 +98,7 @@ def test_five_thousand_records_with_half_a_day_run_in_jobs_for_about_half_the_co
 
 def test_half_an_hour_is_too_short_for_jobs() -> None:
     totals = totals_of(5_000)
-    asked = question(totals, deadline=1_800)
+    asked = criteria(totals, deadline=1_800)
     choice = choose_lanes(asked)
     assert choice.records[Lane.ON_DEMAND] == 5_000
     assert explained(asked, choice, totals) == (
@@ -111,7 +111,7 @@ def test_half_an_hour_is_too_short_for_jobs() -> None:
 
 def test_records_with_tools_run_on_demand_beside_the_jobs() -> None:
     totals = totals_of(5_000, with_tools=500)
-    asked = question(totals, deadline=12 * HOUR)
+    asked = criteria(totals, deadline=12 * HOUR)
     choice = choose_lanes(asked)
     assert choice.records == {Lane.MANAGED: 4_500, Lane.FLEX: 0, Lane.ON_DEMAND: 500}
     text = explained(asked, choice, totals, fails_over=True)
@@ -125,7 +125,7 @@ def test_records_with_tools_run_on_demand_beside_the_jobs() -> None:
 
 def test_without_a_deadline_auto_runs_on_demand_and_says_what_a_deadline_would_save() -> None:
     totals = totals_of(5_000)
-    asked = question(totals)
+    asked = criteria(totals)
     choice = choose_lanes(asked)
     assert choice.records[Lane.ON_DEMAND] == 5_000
     assert explained(asked, choice, totals).endswith(
@@ -135,10 +135,10 @@ def test_without_a_deadline_auto_runs_on_demand_and_says_what_a_deadline_would_s
 
 
 def test_of_two_lanes_at_the_same_price_the_faster_one_is_used() -> None:
-    quick = question(totals_of(5_000, NOVA_PRO), model_id=NOVA_PRO, deadline=12 * HOUR, unavailable={})
+    quick = criteria(totals_of(5_000, NOVA_PRO), model_id=NOVA_PRO, deadline=12 * HOUR, unavailable={})
     assert choose_lanes(quick).records[Lane.FLEX] == 5_000
     # The quota also limits flex, but not jobs.
-    slow = question(
+    slow = criteria(
         totals_of(5_000, NOVA_PRO),
         model_id=NOVA_PRO,
         deadline=12 * HOUR,
@@ -150,7 +150,7 @@ def test_of_two_lanes_at_the_same_price_the_faster_one_is_used() -> None:
 
 def test_a_job_needs_enough_records() -> None:
     totals = totals_of(MIN_JOB_RECORDS - 1)
-    choice = choose_lanes(question(totals, deadline=12 * HOUR))
+    choice = choose_lanes(criteria(totals, deadline=12 * HOUR))
     assert choice.records[Lane.ON_DEMAND] == MIN_JOB_RECORDS - 1
     assert choice.estimate(Lane.MANAGED).obstacle == (
         "99 records can run in a job, and a job needs at least 100"
@@ -158,7 +158,7 @@ def test_a_job_needs_enough_records() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "with_tools", "unavailable", "problem"),
+    ("requested", "with_tools", "unavailable", "problem"),
     [
         ("flex", 0, NO_FLEX, "Claude Haiku 4.5 has no price in the flex tier"),
         (
@@ -170,16 +170,18 @@ def test_a_job_needs_enough_records() -> None:
         ("managed", 150, {}, "50 records can run in a job, and a job needs at least 100"),
     ],
 )
-def test_a_lane_that_no_record_can_use_is_rejected_if_it_was_asked_for(
-    asked: str, with_tools: int, unavailable: dict[Lane, str], problem: str
+def test_a_requested_lane_that_no_record_can_use_is_rejected(
+    requested: str, with_tools: int, unavailable: dict[Lane, str], problem: str
 ) -> None:
-    with pytest.raises(ImpossibleLane, match=problem):
-        choose_lanes(question(totals_of(200, with_tools=with_tools), asked=asked, unavailable=unavailable))
+    with pytest.raises(LaneUnavailable, match=problem):
+        choose_lanes(
+            criteria(totals_of(200, with_tools=with_tools), requested=requested, unavailable=unavailable)
+        )
 
 
-def test_a_lane_that_was_asked_for_runs_the_records_that_can_use_it_whatever_the_deadline() -> None:
+def test_a_requested_lane_runs_the_records_that_can_use_it_with_any_deadline() -> None:
     totals = totals_of(200, with_tools=20)
-    asked = question(totals, asked="managed", deadline=60)
+    asked = criteria(totals, requested="managed", deadline=60)
     choice = choose_lanes(asked)
     assert choice.records == {Lane.MANAGED: 180, Lane.FLEX: 0, Lane.ON_DEMAND: 20}
     assert "The deadline may be missed in managed batch jobs: it takes up to 35 min" in explained(
@@ -195,7 +197,7 @@ def test_a_tier_that_the_model_does_not_offer_has_the_price_on_demand() -> None:
 
 def test_an_unlimited_output_is_estimated_as_the_maximum_and_explained() -> None:
     totals = totals_of(10, inferenceConfig={})
-    asked = question(totals)
+    asked = criteria(totals)
     assert totals.output_tokens == 10 * 64_000
     assert explained(asked, choose_lanes(asked), totals).endswith(
         "10 records without maxTokens: their output is estimated as the maximum of Claude Haiku 4.5. "
@@ -214,13 +216,13 @@ times = st.floats(0, 100_000)
 
 
 @st.composite
-def questions(draw: st.DrawFn) -> LaneQuestion:
+def some_criteria(draw: st.DrawFn) -> LaneCriteria:
     groups = [
         RecordGroup(last, draw(st.integers(0, 1_000)), {lane: draw(costs) for lane in lanes})
         for last, lanes in USABLE_LANES.items()
     ]
-    return LaneQuestion(
-        asked=draw(st.sampled_from(LANES)),
+    return LaneCriteria(
+        requested=draw(st.sampled_from(LANES)),
         groups=groups,
         seconds=LaneSeconds(draw(times), draw(times), draw(times)),
         deadline_seconds=draw(st.one_of(st.none(), times)),
@@ -231,20 +233,20 @@ def questions(draw: st.DrawFn) -> LaneQuestion:
     )
 
 
-@given(questions())
+@given(some_criteria())
 def test_auto_is_never_dearer_than_on_demand_and_never_expected_to_miss_the_deadline(
-    asked: LaneQuestion,
+    asked: LaneCriteria,
 ) -> None:
     try:
         choice = choose_lanes(asked)
-    except ImpossibleLane:
-        assert asked.asked != "auto"
+    except LaneUnavailable:
+        assert asked.requested != "auto"
         return
     assert sum(choice.records.values()) == asked.records
     explain(
         asked, choice, model="Nova Pro", obstacles={"toolConfig": 1}, unlimited_records=0, fails_over=True
     )
-    if asked.asked != "auto":
+    if asked.requested != "auto":
         return
     for group in asked.groups:
         lane = choice.lanes[group.last_lane]

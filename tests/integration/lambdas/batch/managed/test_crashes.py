@@ -1,4 +1,4 @@
-"""Whatever happens to jobs, and wherever functions stop, each record has one result and no job is left."""
+"""Each record has one result and no job is left, after any fault of a job and any crash of a function."""
 
 from __future__ import annotations
 
