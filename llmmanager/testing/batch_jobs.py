@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
@@ -18,10 +16,10 @@ from .job_runner import JobRunner
 from .job_store import JobRules, JobStore
 from .job_timer import JobTimer
 from .models import CalledTarget
+from .pages import page_of
 from .runtime import BilledResponse
 from .s3_objects import ObjectLocation, S3AccessError, S3Objects
 
-_MAX_RESULTS = 1000
 # A job whose records are being answered for longer than this is described as in progress.
 _PATIENCE_SECONDS = 5.0
 _NOT_SUPPORTED = "Batch inference is not supported for the requested model."
@@ -97,11 +95,7 @@ class BatchJobs:
         _choice(query, "sortBy", ("CreationTime",))
         _choice(query, "statusEquals", STATUSES)
         summaries = [one for job in jobs if _matches(one := self._described(job), query)]
-        size, start = self._size(query), _start(query.get("nextToken"))
-        answer: dict[str, Any] = {"invocationJobSummaries": summaries[start : start + size]}
-        if start + size < len(summaries):
-            answer["nextToken"] = base64.urlsafe_b64encode(b"job:%d" % (start + size)).decode()
-        return answer
+        return page_of(summaries, query, name="invocationJobSummaries", page_size=self._page_size)
 
     def snapshot(self) -> tuple[dict[str, Any], ...]:
         """Return all jobs as GetModelInvocationJob describes them, with region, model and billed tokens."""
@@ -139,8 +133,8 @@ class BatchJobs:
         """Raise ServiceError if a job cannot be created."""
         if not target.model.batch or not target.model.is_chat:
             raise invalid(_NOT_SUPPORTED)
-        if (refusal := self._rules.refusal_for(call)) is not None:
-            raise _refused(refusal, call)
+        if (rejection := self._rules.rejection_for(call)) is not None:
+            raise _rejected(rejection, call)
         if call.body.get("modelInvocationType") != "Converse":
             raise invalid("FakeBedrock supports only jobs with modelInvocationType Converse.")
         if not self._rules.s3_endpoint:
@@ -162,19 +156,8 @@ class BatchJobs:
         if not files:
             raise invalid(f"There is no input file at s3://{location.bucket}/{location.key}.")
 
-    def _size(self, query: Mapping[str, str]) -> int:
-        value = query.get("maxResults")
-        if value is None:
-            return self._page_size
-        if not value.isdecimal() or not 1 <= int(value) <= _MAX_RESULTS:
-            raise invalid(
-                f"1 validation error detected: Value '{value}' at 'maxResults' failed to satisfy constraint: "
-                f"Member must have value between 1 and {_MAX_RESULTS}"
-            )
-        return int(value)
 
-
-def _refused(fault: JobFault, call: Call) -> ServiceError:
+def _rejected(fault: JobFault, call: Call) -> ServiceError:
     """Return the error of a job that a scripted outcome does not create."""
     if fault.outcome == "quota_exceeded":
         return ServiceError("ServiceQuotaExceededException", fault.message or _QUOTA_EXCEEDED)
@@ -219,15 +202,3 @@ def _time(value: str) -> datetime:
         return datetime.fromisoformat(value)
     except ValueError:
         raise invalid(f"The timestamp {value!r} is invalid.") from None
-
-
-def _start(token: str | None) -> int:
-    if token is None:
-        return 0
-    try:
-        label, _, number = base64.urlsafe_b64decode(token).decode().partition(":")
-        if label == "job":
-            return int(number)
-    except (binascii.Error, ValueError):
-        pass
-    raise invalid("The pagination token is invalid.")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping
 from typing import Any
 
 from .catalog import ACCOUNT_ID, FakeCatalog
 from .errors import ServiceError, invalid
 from .models import CalledTarget, FakeModel
+from .pages import page_of
 from .resources import Resource, Resources
 
 _SINCE = "2026-01-01T00:00:00Z"
-_MAX_RESULTS = 1000
 
 
 class ControlPlane:
@@ -60,12 +58,7 @@ class ControlPlane:
         else:
             found = self._resources.application_profiles(region)
             profiles = [self._application_profile(resource, region) for resource in found]
-        size, start = self._size(query.get("maxResults")), _start(query.get("nextToken"), len(profiles))
-        page = profiles[start : start + size]
-        answer: dict[str, Any] = {"inferenceProfileSummaries": page}
-        if start + size < len(profiles):
-            answer["nextToken"] = base64.urlsafe_b64encode(b"profile:%d" % (start + size)).decode()
-        return answer
+        return page_of(profiles, query, name="inferenceProfileSummaries", page_size=self._page_size)
 
     def get_inference_profile(self, region: str, identifier: str) -> dict[str, Any]:
         """Answer GetInferenceProfile."""
@@ -92,28 +85,6 @@ class ControlPlane:
             "createdAt": _SINCE,
             "updatedAt": _SINCE,
         }
-
-    def _size(self, value: str | None) -> int:
-        if value is None:
-            return self._page_size
-        if not value.isdecimal() or not 1 <= int(value) <= _MAX_RESULTS:
-            raise invalid(
-                f"1 validation error detected: Value '{value}' at 'maxResults' failed to satisfy constraint: "
-                f"Member must have value between 1 and {_MAX_RESULTS}"
-            )
-        return int(value)
-
-
-def _start(token: str | None, total: int) -> int:
-    if token is None:
-        return 0
-    try:
-        label, _, number = base64.urlsafe_b64decode(token).decode().partition(":")
-        if label == "profile" and 0 < int(number) < total:
-            return int(number)
-    except (binascii.Error, ValueError):
-        pass
-    raise invalid("The pagination token is invalid.")
 
 
 def _has(values: list[str], wanted: str | None) -> bool:

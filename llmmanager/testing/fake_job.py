@@ -58,7 +58,7 @@ class FakeJob:
         records: the records in the order of processing; None before the input was read, and after
             the output is written.
         end: how the job ends; None before the input was read.
-        stopped_at: when it was asked to stop.
+        stopped_at: when its stop was requested.
         processed: the answered records until the output is written.
         final_counts: the counts of an ended job; None before.
         billed: the billed tokens.

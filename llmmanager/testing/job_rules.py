@@ -10,8 +10,8 @@ from typing import Any
 from .call_log import Call
 from .rules import Scope, check_number, check_texts
 
-_REFUSALS = ("quota_exceeded", "pass_role_denied", "not_supported")
-_OUTCOMES = ("completed", "partial", "failed", "expired", *_REFUSALS)
+_REJECTIONS = ("quota_exceeded", "pass_role_denied", "not_supported")
+_OUTCOMES = ("completed", "partial", "failed", "expired", *_REJECTIONS)
 _WHOLE = ("min_records", "max_records", "max_file_bytes", "max_job_bytes", "max_open_jobs")
 
 
@@ -108,9 +108,9 @@ class JobFault(Scope):
                 raise ValueError(f"{name} must be true or false, not {getattr(self, name)!r}")
 
     @property
-    def refuses(self) -> bool:
+    def rejects(self) -> bool:
         """Whether the job is not created."""
-        return self.outcome in _REFUSALS
+        return self.outcome in _REJECTIONS
 
     def covers(self, call: Call) -> bool:
         """Whether the fault applies to the job that `call` creates."""

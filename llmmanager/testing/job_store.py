@@ -74,17 +74,17 @@ class JobRules:
 
     def fault_for(self, call: Call) -> JobFault:
         """Return the scripted outcome of the job that `call` creates, and count it."""
-        return self._first(call, refuses=False) or JobFault()
+        return self._first(call, rejects=False) or JobFault()
 
-    def refusal_for(self, call: Call) -> JobFault | None:
+    def rejection_for(self, call: Call) -> JobFault | None:
         """Return the scripted reason not to create a job, and count it."""
-        return self._first(call, refuses=True)
+        return self._first(call, rejects=True)
 
-    def _first(self, call: Call, *, refuses: bool) -> JobFault | None:
+    def _first(self, call: Call, *, rejects: bool) -> JobFault | None:
         with self._lock:
             for index, fault in enumerate(self._faults):
                 spent = fault.count is not None and self._used[index] >= fault.count
-                if fault.refuses == refuses and not spent and fault.covers(call):
+                if fault.rejects == rejects and not spent and fault.covers(call):
                     self._used[index] += 1
                     return fault
         return None
