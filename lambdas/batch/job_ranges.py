@@ -69,11 +69,11 @@ def job_ranges(shares: Sequence[JobShare]) -> list[JobRange]:
     Args:
         shares: one for each shard, in order.
     """
-    total = sum(share.part for share in shares)
+    total = math.fsum(share.part for share in shares)
     jobs = math.ceil(total)
     while jobs:
         ranges = list(_cut(shares, total / jobs))
-        if all(sum(shares[shard].part for shard in shards) <= 1 for shards in ranges):
+        if all(_fits(shares, shards) for shards in ranges):
             found = (_range(shares, shards) for shards in ranges)
             return [job for job in found if job.records >= MIN_JOB_RECORDS]
         jobs += 1
@@ -90,6 +90,15 @@ def _cut(shares: Sequence[JobShare], part: float) -> Iterator[range]:
         filled += share.part
     if first < len(shares):
         yield range(first, len(shares))
+
+
+def _fits(shares: Sequence[JobShare], shards: range) -> bool:
+    """Whether a job can have the records of these shards, or they cannot be divided further.
+
+    The job of a shard that exceeds it has the first of its records.
+    """
+    parts = [share.part for shard in shards if (share := shares[shard]).part]
+    return len(parts) < 2 or math.fsum(parts) <= 1
 
 
 def _range(shares: Sequence[JobShare], shards: range) -> JobRange:

@@ -54,3 +54,12 @@ def test_jobs_have_about_the_same_size() -> None:
 
 def test_records_that_are_too_large_for_a_job_of_enough_records_are_in_no_job() -> None:
     assert job_ranges([JobShare(1, 25_000_000)] * 60) == []
+
+
+def test_a_full_job_is_not_divided() -> None:
+    assert job_ranges([JobShare(1_000, 1_000)] * 50) == [JobRange(0, 50, MAX_JOB_RECORDS)]
+
+
+def test_a_shard_that_exceeds_a_job_has_a_job_of_its_own() -> None:
+    batch = [JobShare(0, 0), JobShare(200, MAX_JOB_BYTES + 1), JobShare(100, 1)]
+    assert job_ranges(batch) == [JobRange(1, 1, 200), JobRange(2, 1, 100)]
