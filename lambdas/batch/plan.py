@@ -21,7 +21,7 @@ from lambdas.batch.quota_shares import quota_shares
 from lambdas.batch.record_check import record_check
 from lambdas.batch.record_intake import RecordIntake
 from lambdas.batch.run_mode import LANE
-from lambdas.batch.runs import BatchIsRunning, Run, claim, mark_rejected
+from lambdas.batch.runs import BatchIsRunning, Run, claim, latest_run, mark_rejected
 from lambdas.batch.s3_objects import ObjectMissing
 from lambdas.batch.storage import BatchStorage, Plan, ResultPart
 from lambdas.contract import BatchObject, BatchStep
@@ -149,7 +149,10 @@ def dry_run(batch: Batch, *, shard_size: int, runs_jobs: bool) -> dict[str, Any]
         InvalidBatch: the input is invalid, or the batch was started before.
     """
     storage = batch.storage
-    if _earlier_plan(storage) is not None:
+    _, latest = latest_run(storage)
+    is_claimed = latest is not None and not latest.rejected
+    # A batch of an earlier version of the stack has no claim.
+    if is_claimed or _earlier_plan(storage) is not None:
         raise InvalidBatch(f"dryRun: {storage.batch_id} was started before; use another batchId")
     intake = RecordIntake(batch)
     with storage.writer(BatchObject.REJECTED) as rejected:

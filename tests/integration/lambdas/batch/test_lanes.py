@@ -11,8 +11,10 @@ import pytest
 
 from lambdas.batch import execution_ended
 from lambdas.batch.batch_input import InvalidBatch
+from lambdas.batch.runs import claim
+from lambdas.batch.storage import BatchStorage
 from lambdas.http_api.handler import handler as http
-from tests.deployed_storage import STATE_MACHINE
+from tests.deployed_storage import BUCKET, STATE_MACHINE
 
 PAGE = Path(__file__).parents[4] / "docs" / "batch-lanes.md"
 HALF_A_DAY = {"deadlineSeconds": 12 * 3600}
@@ -208,6 +210,15 @@ def test_a_dry_run_estimates_the_lanes_and_writes_nothing_else(managed, records,
     assert managed.planned["jobCount"] == 1
     with pytest.raises(InvalidBatch, match="dryRun: batch-1 was started before; use another batchId"):
         managed.plan_with_jobs(data, name="dry-again")
+
+
+def test_a_dry_run_does_not_change_the_files_of_a_batch_whose_plan_is_running(managed, records):
+    claim(BatchStorage(BUCKET, "batch-1"), "real", is_running=lambda _: False)
+
+    with pytest.raises(InvalidBatch, match="dryRun: batch-1 was started before"):
+        managed.plan_with_jobs({"batchId": "batch-1", "requests": records(3), "dryRun": True}, name="dry")
+
+    assert managed.keys("batches/batch-1/") == ["batches/batch-1/runs/00001.json"]
 
 
 def test_expected_output_tokens_replace_max_tokens_in_the_estimate(machine, records):
