@@ -135,6 +135,8 @@ def _unusable(criteria: LaneCriteria, lane: Lane) -> str | None:
         return criteria.unavailable[lane]
     if lane is Lane.MANAGED and criteria.job_records < MIN_JOB_RECORDS:
         eligible = sum(group.records for group in criteria.groups if lane in group.usd)
+        if eligible >= MIN_JOB_RECORDS:
+            return f"a job needs at least {MIN_JOB_RECORDS} records, and so many of that size exceed a job"
         return f"{counted(eligible, 'record')} can run in a job, and a job needs at least {MIN_JOB_RECORDS}"
     if not criteria.usable_records(lane):
         return "every record has a service tier or a latency setting of its own"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -154,6 +155,13 @@ def test_a_job_needs_enough_records() -> None:
     assert choice.records[Lane.ON_DEMAND] == MIN_JOB_RECORDS - 1
     assert choice.estimate(Lane.MANAGED).obstacle == (
         "99 records can run in a job, and a job needs at least 100"
+    )
+
+
+def test_records_that_are_too_large_for_a_job_are_the_reason_for_running_on_demand() -> None:
+    too_large = replace(criteria(totals_of(200), deadline=12 * HOUR), job_records=0)
+    assert choose_lanes(too_large).estimate(Lane.MANAGED).obstacle == (
+        "a job needs at least 100 records, and so many of that size exceed a job"
     )
 
 
