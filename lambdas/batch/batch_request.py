@@ -9,16 +9,15 @@ from typing import Any
 from lambdas.batch import options
 from lambdas.batch.batch_input import InvalidBatch, read_uri
 from lambdas.batch.execution import start_execution
-from lambdas.batch.lane_targets import check_lane
 from lambdas.batch.options import CALLER
 from lambdas.batch.record_check import record_check
 from lambdas.batch.storage import BatchStorage
 from lambdas.contract import BatchObject
-from lambdas.shared.manager import check_price, choose_targets, model_ids
+from lambdas.shared.manager import RequestTargets, check_price, choose_targets, model_ids
 from lambdas.shared.settings import batch_settings
 from lambdas.usage.caller import Caller
 from llmmanager.batch_files.records import FieldCheck, Record, Rejected, read_records
-from llmmanager.batch_lanes.lane import LaneUnavailable
+from llmmanager.batch_lanes.lane import AUTO, LaneUnavailable
 from llmmanager.json_format.codec import InvalidRequest
 from llmmanager.json_format.json_text import dump, dump_line
 
@@ -111,10 +110,8 @@ def _checked_options(body: Mapping[str, Any], caller: str) -> tuple[dict[str, An
     except ValueError as error:
         raise InvalidRequest([str(error)]) from None
     check_price(targets, read.max_cost_multiple)
-    try:
-        check_lane(read.lane, targets)
-    except LaneUnavailable as error:
-        raise InvalidRequest([str(error)]) from None
+    if read.lane != AUTO:
+        _check_lane(read.lane, targets)
     chosen = {key: body[key] for key in _OPTIONS if body.get(key) is not None}
     if len(dump(chosen)) > MAX_OPTIONS_BYTES:
         raise InvalidRequest(
@@ -147,3 +144,13 @@ def _checked_uri(uri: Any) -> str:
     except InvalidBatch as error:
         raise InvalidRequest([str(error)]) from None
     return f"s3://{bucket}/{key}"
+
+
+def _check_lane(lane: str, targets: RequestTargets) -> None:
+    # Imported here, since most batches leave the choice of the lane to the plan.
+    from lambdas.batch.lane_targets import check_lane
+
+    try:
+        check_lane(lane, targets)
+    except LaneUnavailable as error:
+        raise InvalidRequest([str(error)]) from None

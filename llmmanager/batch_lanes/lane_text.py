@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from llmmanager.batch_lanes.lane import Lane
-from llmmanager.batch_lanes.lane_times import LaneSeconds
 from llmmanager.batch_report.number_formats import dollars
+
+if TYPE_CHECKING:
+    from llmmanager.batch_lanes.lane_times import LaneSeconds
 
 WHERE = {
     Lane.ON_DEMAND: "on demand",
