@@ -19,7 +19,7 @@ from typing import Any, Final
 from infra.state_machine import LAMBDA_RETRIERS
 from lambdas.contract import BatchError, BatchStep
 
-JOBS_AT_ONCE: Final = 100
+JOB_CONCURRENCY: Final = 100
 """The concurrent jobs of a batch. Bedrock's quota of jobs for a model in a region is at most as high."""
 
 State = dict[str, Any]
@@ -186,7 +186,7 @@ def _map_jobs(job: str, *, partition: str) -> State:
     return _map(
         "Jobs",
         BatchStep.JOBS_KEY,
-        concurrency=JOBS_AT_ONCE,
+        concurrency=JOB_CONCURRENCY,
         partition=partition,
         start="RunJob",
         states=states,

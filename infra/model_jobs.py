@@ -1,4 +1,4 @@
-"""Batch jobs of Bedrock: the role that Bedrock assumes for them, and who may create and manage them."""
+"""Managed batch jobs: the role that Bedrock assumes for them, and who may create and manage them."""
 
 from __future__ import annotations
 

@@ -171,7 +171,7 @@ class DeploymentSettings:
     managed_lane: bool = _setting(
         FlagKind(),
         True,
-        "whether batches can use [batch jobs of Bedrock](operations.md#batch-jobs-of-bedrock), at half price",
+        "whether batches can use [managed batch jobs](operations.md#managed-batch-jobs), at half price",
         variable=EnvironmentVariable.MANAGED_LANE,
     )
     batch_expiry_days: int = _setting(

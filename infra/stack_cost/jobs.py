@@ -1,4 +1,4 @@
-"""Estimate what the stack adds to the tokens of a batch job of Bedrock.
+"""Estimate what the stack adds to the tokens of a managed batch job of Bedrock.
 
 Counts follow from the implementation of the stack; tests compare them with real runs. Durations are modelled.
 Without jobs, the managed lane costs nothing: a role and a function have no price.
@@ -53,7 +53,10 @@ INPUT_CPU_SECONDS, IMPORT_CPU_SECONDS = 0.00015, 0.0005
 
 
 def polls(job_seconds: float) -> int:
-    """Return how often the stack asks for the status of a job that takes so many seconds."""
+    """Return how often the stack asks for the status of a job that takes so many seconds.
+
+    Of a job that takes more than a day, it asks less often than this.
+    """
     age, count = 0.0, 0
     while age < job_seconds:
         age += math.ceil(min(max(age * _AGE_SHARE, MIN_WAIT), MAX_WAIT))

@@ -86,7 +86,7 @@ class BatchSettings:
         worker_concurrency: number of parallel Converse calls of a worker.
         map_concurrency: number of parallel workers of a batch.
         single_request_share: the part of each quota that batches leave to single requests.
-        managed_lane: whether batches can use batch jobs of Bedrock.
+        managed_lane: whether batches can use managed batch jobs.
     """
 
     bucket: str = variable(EnvironmentVariable.BUCKET, _BUCKET)
@@ -145,7 +145,7 @@ def batch_state_machine_arn() -> str:
 
 @cache
 def job_role_arn() -> str:
-    """Return the ARN of the role with which Bedrock reads and writes the files of batch jobs."""
+    """Return the ARN of the role with which Bedrock reads and writes the files of managed batch jobs."""
     return Variable(EnvironmentVariable.JOB_ROLE_ARN, text).read()
 
 
