@@ -144,7 +144,7 @@ def _criteria(
     )
     return LaneCriteria(
         requested=batch.options.lane,
-        groups=totals.groups(targets.price),
+        groups=totals.groups(targets.price(intake.shard_records)),
         seconds=seconds,
         deadline_seconds=batch.options.seconds_left(),
         job_records=job_records,
@@ -154,7 +154,7 @@ def _criteria(
 
 def _job_items(batch: Batch, lanes: LanePlan) -> list[dict[str, Any]]:
     """Return the items of the jobs: all jobs, or only those that an earlier run has left open."""
-    target = lanes.targets.jobs or lanes.targets.calls
+    target = lanes.targets.jobs or next(iter(lanes.targets.calls), None)
     if target is None or not lanes.runs_jobs:
         return []
     numbers = range(len(lanes.jobs)) if lanes.uses_jobs else _open_jobs(batch.storage)

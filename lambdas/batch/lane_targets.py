@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lambdas.shared import clients
@@ -10,6 +10,7 @@ from lambdas.shared.manager import RequestTargets, catalog
 from lambdas.shared.settings import batch_settings
 from llmmanager.batch_lanes.lane import AUTO, Lane, LaneUnavailable
 from llmmanager.batch_lanes.lane_text import no_price_text
+from llmmanager.batch_lanes.record_groups import LanePrice
 from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 from llmmanager.bedrock.pricing import estimate_cost, offers_tier
 
@@ -20,13 +21,14 @@ class LaneTargets:
 
     Attributes:
         model: the name of the model, as the batch has it.
-        calls: the preferred target of calls; None if the model cannot be called in any region of the batch.
+        calls: for each region of the batch, the preferred target of the shards that begin there; empty if
+            the model cannot be called in any region.
         jobs: the target of jobs; None if the model has none.
         unavailable: why a lane cannot be used by any record, by lane.
     """
 
     model: str
-    calls: ModelAccess | None
+    calls: Sequence[ModelAccess]
     jobs: ModelAccess | None
     unavailable: Mapping[Lane, str]
 
@@ -39,11 +41,11 @@ class LaneTargets:
         """
         model = targets.models[0]
         accesses = [access for region in targets.regions for access in catalog().access(model, region)]
-        calls = accesses[0] if accesses else None
+        calls = _preferred(accesses, targets.regions)
         region = stack_region()
         jobs = next((access for access in accesses if access.region == region), None)
         unavailable = {}
-        if not _offers(calls, Lane.FLEX):
+        if not _offers(calls[0] if calls else None, Lane.FLEX):
             unavailable[Lane.FLEX] = no_price_text(model, Lane.FLEX)
         if not batch_settings().managed_lane:
             unavailable[Lane.MANAGED] = "the setting managed_lane is false"
@@ -57,19 +59,25 @@ class LaneTargets:
             unavailable[Lane.MANAGED] = no_price_text(model, Lane.MANAGED)
         return cls(model, calls, jobs, unavailable)
 
-    def price(self, usage: Mapping[str, int], tier: str | None) -> float | None:
-        """Return the cost in USD of tokens in a service tier; None if it is unknown."""
-        target = self.jobs if tier == Lane.MANAGED.price_tier else self.calls
-        if target is None:
-            return None
-        return estimate_cost(
-            target.model_id,
-            usage,
-            access_method=target.access_method,
-            inference_profile_id=target.priced_profile_id,
-            region=target.region,
-            service_tier=tier,
-        )
+    def price(self, shard_records: Sequence[int]) -> LanePrice:
+        """Return the price of tokens of a batch. A region has its share of the calls.
+
+        Args:
+            shard_records: the number of records of each shard.
+        """
+        regions, records = len(self.calls), max(sum(shard_records), 1)
+        shares = [
+            (sum(shard_records[first::regions]) / records, self.calls[first]) for first in range(regions)
+        ]
+
+        def price(usage: Mapping[str, int], tier: str | None) -> float | None:
+            if tier == Lane.MANAGED.price_tier:
+                return _cost(self.jobs, usage, tier) if self.jobs else None
+            costs = [(share, _cost(target, usage, tier)) for share, target in shares if share]
+            known = [share * cost for share, cost in costs if cost is not None]
+            return sum(known) if known and len(known) == len(costs) else None
+
+        return price
 
 
 def check_lane(requested: str, targets: RequestTargets) -> None:
@@ -84,6 +92,25 @@ def check_lane(requested: str, targets: RequestTargets) -> None:
 def stack_region() -> str:
     """Return the region of the stack, in which its bucket is and its jobs run."""
     return str(clients.s3().meta.region_name)
+
+
+def _preferred(accesses: Sequence[ModelAccess], regions: Sequence[str]) -> list[ModelAccess]:
+    """Return the first target from each region on, in the order in which the shards use the regions."""
+    if not accesses:
+        return []
+    rotations = ((*regions[first:], *regions[:first]) for first in range(len(regions)))
+    return [min(accesses, key=lambda access: order.index(access.region)) for order in rotations]
+
+
+def _cost(target: ModelAccess, usage: Mapping[str, int], tier: str | None) -> float | None:
+    return estimate_cost(
+        target.model_id,
+        usage,
+        access_method=target.access_method,
+        inference_profile_id=target.priced_profile_id,
+        region=target.region,
+        service_tier=tier,
+    )
 
 
 def _offers(target: ModelAccess | None, lane: Lane) -> bool:

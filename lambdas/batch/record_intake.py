@@ -21,6 +21,7 @@ class RecordIntake:
         rejected: lines that are invalid.
         quota: the use of quotas, with the tokens that Bedrock reserves at most.
         lanes: the records by usable lane, with their typical tokens, which the costs depend on.
+        shard_records: for each shard, the number of its records.
         job_shares: for each shard, its records that can run in jobs.
     """
 
@@ -34,6 +35,7 @@ class RecordIntake:
             output_schema=batch.options.output_schema,
             caches_prompts=batch.options.prompt_cache,
         )
+        self.shard_records: list[int] = []
         self.job_shares: list[JobShare] = []
         # The sizes of the records of the next shard, 0 for one that cannot run in a job.
         self._job_sizes: deque[int] = deque()
@@ -53,4 +55,5 @@ class RecordIntake:
         """Close a shard with so many of the records that were added first."""
         sizes = [self._job_sizes.popleft() for _ in range(records)]
         self.lanes.end_shard()
+        self.shard_records.append(records)
         self.job_shares.append(JobShare(sum(size > 0 for size in sizes), sum(sizes)))

@@ -251,6 +251,18 @@ def test_the_estimate_is_near_the_cost_in_the_summary(machine, records, monkeypa
     assert summary["estimatedCostUsd"] == pytest.approx(estimates[lane]["estimatedCostUsd"], rel=0.05)
 
 
+def test_each_region_of_a_batch_has_its_share_of_the_estimate(machine, records, monkeypatch):
+    """Nova Pro costs about a third more in Frankfurt."""
+    monkeypatch.setenv("LLMMANAGER_MODELS", '["Nova Pro"]')
+    data = {"requests": records(32 + 32 + 16), "regions": ["us-east-1", "eu-central-1"]}
+
+    summary = machine.run({**data, "expectedOutputTokens": 50})
+
+    assert summary["byRegion"] == {"us-east-1": 48, "eu-central-1": 32}
+    [on_demand, *_] = summary["lanes"]["estimates"]
+    assert summary["estimatedCostUsd"] == pytest.approx(on_demand["estimatedCostUsd"], rel=0.05)
+
+
 def test_jobs_are_not_used_where_the_prompt_cache_saves_more(managed, records):
     batch = records(300)
     for record in batch:

@@ -13,11 +13,12 @@ TOOLS = {"tools": [{"toolSpec": {"name": "find", "inputSchema": {"json": {"type"
 
 @pytest.fixture
 def mixed(machine, records):
-    """The input of a batch of 300 records, of which a tenth has tools."""
+    """The input of a batch of 300 records in the region of the stack, of which a tenth has tools."""
     batch = records(300)
     for record in batch[::10]:
         record["modelInput"]["toolConfig"] = TOOLS
-    return {"inputS3Uri": machine.put(batch), "models": ["Nova Lite"], "deadlineSeconds": 12 * 3600}
+    options = {"models": ["Nova Lite"], "regions": ["us-east-1"], "deadlineSeconds": 12 * 3600}
+    return {"inputS3Uri": machine.put(batch), **options}
 
 
 @pytest.fixture(autouse=True)
