@@ -49,24 +49,25 @@ class BatchProcessing(Construct):
         super().__init__(scope, construct_id)
         self._base = base
         self._bucket = bucket
-        self.jobs = (
-            ModelJobs(
-                self,
-                "ModelJobs",
-                settings=base.settings,
-                catalog=catalog,
-                bucket=bucket,
-                invoke_models=invoke_models,
-            )
-            if base.settings.managed_lane
-            else None
-        )
+        self.jobs = self._build_jobs(catalog, invoke_models) if base.settings.managed_lane else None
         plan = self._build_plan(table)
         self.worker = worker = self._build_worker(table, invoke_models)
         ledger.allow_counting(worker)
         collect = self._build_collect()
         job = self._build_job(self.jobs, table, ledger) if self.jobs else None
-        self.state_machine = StateMachine(
+        self.state_machine = self._build_machine(plan, worker, collect, job)
+        self._allow_distributed_map()
+        self._allow_describing_executions(plan)
+
+    def _build_machine(
+        self,
+        plan: PythonFunction,
+        worker: PythonFunction,
+        collect: PythonFunction,
+        job: PythonFunction | None,
+    ) -> StateMachine:
+        settings = self._base.settings
+        return StateMachine(
             self,
             "Machine",
             definition=batch_definition(
@@ -74,14 +75,22 @@ class BatchProcessing(Construct):
                 worker=worker.arn,
                 collect=collect.arn,
                 job=job.arn if job else None,
-                map_concurrency=base.settings.map_concurrency,
+                map_concurrency=settings.map_concurrency,
                 partition=Stack.of(self).partition,
             ),
             invokes=[plan, worker, collect, *([job] if job else [])],
-            settings=base.settings,
+            settings=settings,
         )
-        self._allow_distributed_map()
-        self._allow_describing_executions(plan)
+
+    def _build_jobs(self, catalog: Catalog, invoke_models: InvokeModels) -> ModelJobs:
+        return ModelJobs(
+            self,
+            "ModelJobs",
+            settings=self._base.settings,
+            catalog=catalog,
+            bucket=self._bucket,
+            invoke_models=invoke_models,
+        )
 
     def _build_plan(self, table: dynamodb.ITable) -> PythonFunction:
         plan = self._build_function("Plan", "lambdas.batch.plan.handler", seconds=_LAMBDA_MAX_SECONDS)
