@@ -7,11 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 from typing import Any
 
+from llmmanager.batch_lanes.lane_text import time_text
+from llmmanager.batch_report.batch_folder import REPORT
+from llmmanager.batch_report.number_formats import dollars
 from llmmanager.testing import Call, JobFault
 from local.batch_client import BatchResult, download_results, submit, wait_for_batch
 from local.checks import Check, check_equal
 from local.deployed_stack import Stack
-from local.processes import LocalRunError
+from local.processes import ROOT, LocalRunError
 from local.report import counts, table
 from local.running import LOCAL, LocalRun
 from local.steps import Steps
@@ -45,6 +48,7 @@ def show_lanes(run: LocalRun, steps: Steps) -> list[Check]:
     run.bedrock.clear_job_faults()
     batch = download_results(run.stack, state["batchId"], LOCAL / "demo-results" / state["batchId"])
     steps.print(savings_report(batch))
+    steps.print(f"    Report, to open in a browser: {batch.folder.relative_to(ROOT) / REPORT}")
     calls = [call for call in run.bedrock.calls[before:] if call.operation == "Converse"]
     return list(lane_checks(batch, lanes=lanes, jobs=run.bedrock.jobs, calls=calls))
 
@@ -85,7 +89,7 @@ def lanes_report(lanes: Mapping[str, Any]) -> str:
     for estimate in lanes["estimates"]:
         if estimate["possible"]:
             cost, seconds = estimate["estimatedCostUsd"], estimate["estimatedSeconds"]
-            figures = (str(estimate["records"]), _dollars(cost), f"about {seconds:,.0f} s")
+            figures = (str(estimate["records"]), _dollars(cost), f"up to {time_text(seconds)}")
         else:
             figures = ("-", "-", "-")
         rows.append((estimate["lane"], *figures, estimate["reason"] or ""))
@@ -105,7 +109,7 @@ def savings_report(batch: BatchResult) -> str:
             ("answered", counts({name: lane["answered"] for name, lane in lanes.items()})),
             ("on demand", f"{', '.join(others) or 'none'}, for which the job failed"),
             ("cost", f"{_dollars(summary['estimatedCostUsd'])} (estimated)"),
-            ("saved", f"{_dollars(saved)} of {_dollars(summary['estimatedCostUsd'] + saved)}"),
+            ("saved", f"{_dollars(saved)} of the {_dollars(summary['estimatedCostUsd'] + saved)} on demand"),
         ],
         indent="    ",
     )
@@ -158,4 +162,4 @@ def _estimate(lanes: Mapping[str, Any], lane: str) -> float:
 
 
 def _dollars(usd: float | None) -> str:
-    return "unknown" if usd is None else f"${usd:.6f}"
+    return "unknown" if usd is None else dollars(usd)

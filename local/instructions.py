@@ -25,6 +25,11 @@ call() { curl -sS --aws-sigv4 "aws:amz:$AWS_REGION:execute-api" \
 
 _SEND_REQUEST = """call "$API_URL/v1/converse" -d '{"messages": "Hello!"}'"""
 
+_DRY_RUN = """
+seq 5000 | sed 's/.*/{"messages": "Describe city &", "inferenceConfig": {"maxTokens": 60}}/' > cities.jsonl
+llmmanager batch submit cities.jsonl --model "Nova Micro" --deadline 86400 --dry-run
+""".strip()
+
 _THROTTLE = f"""
 curl -sS "$AWS_ENDPOINT_URL_BEDROCK/_fake/rules" \
 -d '{{"faults": [{{"error": "ThrottlingException", "region": "us-east-1"}}]}}'; echo
@@ -54,7 +59,8 @@ def shell_settings(run: LocalRun) -> str:
         "PYTHONPATH": str(ROOT),
         **run.stack.variables,
     }
-    return "\n".join([_RESET_AWS_SETTINGS, *export_lines(variables), _CALL])
+    command = f'llmmanager() {{ {shlex.quote(str(python()))} -m llmmanager "$@"; }}'
+    return "\n".join([_RESET_AWS_SETTINGS, *export_lines(variables), _CALL, command])
 
 
 def how_to_call(run: LocalRun, *, backend: str = "") -> str:
@@ -84,6 +90,10 @@ Send a request:
 Run a file of requests as a batch and download the results:
 
 {_commands(batch)}
+
+Compare what 5,000 records that may take a day would cost in each lane. It runs nothing:
+
+{_commands(_DRY_RUN)}
 
 Throttle a region, send the request again, and list the calls that FakeBedrock received:
 

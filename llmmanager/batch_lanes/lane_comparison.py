@@ -145,6 +145,7 @@ def comparison_of(
         model=model,
         obstacles=totals.obstacles,
         unlimited_records=totals.unlimited_records,
+        reads_cache=totals.reads_cache,
         fails_over=fails_over,
     )
     return LaneComparison(

@@ -21,6 +21,7 @@ def explain(
     model: str,
     obstacles: Mapping[str, int],
     unlimited_records: int,
+    reads_cache: bool,
     fails_over: bool,
 ) -> str:
     """Return which records run in which lane, at what cost, and why.
@@ -29,6 +30,7 @@ def explain(
         model: the name of the batch's first model.
         obstacles: what keeps records out of jobs, and how many records.
         unlimited_records: the number of records whose output is estimated as the maximum of the model.
+        reads_cache: whether records are estimated to read their prompt from the cache.
         fails_over: whether the batch has other models.
     """
     used = [lane for lane in _CHEAPER if choice.records[lane]]
@@ -39,6 +41,10 @@ def explain(
         choice.records[Lane.MANAGED] or not criteria.job_records
     ):
         sentences += _outside_jobs(criteria, choice, obstacles)
+    if reads_cache:
+        sentences.append(
+            "Prompts that records share are estimated with the prompt cache, which jobs do not have."
+        )
     if unlimited_records:
         sentences.append(
             f"{counted(unlimited_records, 'record')} without maxTokens: their output is estimated as the "
@@ -106,7 +112,7 @@ def _why_on_demand(criteria: LaneCriteria, choice: LaneChoice) -> Iterator[str]:
         elif estimate.usd is not None:
             least = time_text(criteria.seconds.until_done(lane))
             yield (
-                f"Not {WHERE[lane]} ({usd_text(estimate.usd)}), since the batch has no deadlineSeconds; "
+                f"Not {WHERE[lane]} ({usd_text(estimate.usd)}), since the batch has no deadline; "
                 f"at least {least} would be needed."
             )
 

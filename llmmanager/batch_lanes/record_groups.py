@@ -90,6 +90,11 @@ class RecordGroups:
         return sum(total.output_tokens for total in self._sums.values())
 
     @property
+    def reads_cache(self) -> bool:
+        """Whether records are estimated to read their prompt from the cache."""
+        return any(total.cache_read_tokens for total in self._sums.values())
+
+    @property
     def quota_tokens(self) -> int:
         """The tokens that Bedrock counts against the quota of the model for all records."""
         data = model_data(self._model_id)

@@ -10,6 +10,7 @@ from llmmanager.batch_report.number_formats import count, counted, dollars, dura
 from llmmanager.batch_report.tables import table
 
 _NAMES = {"onDemand": "On demand", "flex": "Flex tier", "managed": "Managed batch jobs"}
+_WHERE = {"flex": "in the flex tier", "managed": "in managed batch jobs"}
 _MAX_TEXT = 1_000
 Summary = Mapping[str, Any]
 
@@ -19,7 +20,7 @@ def lane_section(summary: Summary) -> Html:
     plan, by_lane = summary.get("lanes") or {}, summary.get("byLane") or {}
     cache = summary.get("cache") or {}
     cards = [
-        _results(by_lane, summary.get("jobs")) if plan or by_lane.keys() - {"onDemand"} else None,
+        _results(summary) if plan or by_lane.keys() - {"onDemand"} else None,
         _estimates(plan) if plan.get("estimates") else None,
         _cache(cache) if cache.get("readTokens") or cache.get("writeTokens") else None,
     ]
@@ -38,7 +39,20 @@ def savings(summary: Summary) -> Iterator[str]:
         yield f"The prompt cache saved {dollars(cache)}"
 
 
-def _results(by_lane: Mapping[str, Mapping[str, Any]], jobs: Mapping[str, Any] | None) -> Html:
+def left_by_lanes(summary: Summary) -> str | None:
+    """Return how many records have no answer in the lane that the plan chose; None if all have one."""
+    planned, by_lane = (summary.get("lanes") or {}).get("records") or {}, summary.get("byLane") or {}
+    left = []
+    for lane, where in _WHERE.items():
+        records = planned.get(lane, 0)
+        missing = records - by_lane.get(lane, {}).get("answered", 0)
+        if missing > 0:
+            left.append(f"{missing:,} of {counted(records, 'record')} {where}")
+    return f"Not answered in the lane that was planned: {', '.join(left)}." if left else None
+
+
+def _results(summary: Summary) -> Html:
+    by_lane, jobs = summary.get("byLane") or {}, summary.get("jobs")
     rows = [
         (
             name,
@@ -60,6 +74,7 @@ def _results(by_lane: Mapping[str, Mapping[str, Any]], jobs: Mapping[str, Any] |
         el("h3", "Answers by lane"),
         table(headers, rows, numbers=3),
         note,
+        el("p", left) if (left := left_by_lanes(summary)) else joined(),
         _jobs(jobs) if jobs else joined(),
         class_="card totals",
     )
@@ -81,7 +96,7 @@ def _estimates(plan: Mapping[str, Any]) -> Html:
             _NAMES.get(estimate["lane"], shortened(estimate["lane"], 40)),
             count(chosen.get(estimate["lane"], 0)),
             count(estimate["records"]),
-            _usd(estimate["estimatedCostUsd"]),
+            _usd(estimate["estimatedCostUsd"]) if estimate["records"] else "–",
             duration(estimate["estimatedSeconds"] * 1000) if estimate["records"] else "–",
             el("bdi", shortened(estimate["reason"] or "–", _MAX_TEXT)),
         )
@@ -90,7 +105,7 @@ def _estimates(plan: Mapping[str, Any]) -> Html:
     headers = [
         "Lane",
         "Chosen for",
-        "Can run",
+        "Usable by",
         "Cost of all records",
         "Longest time",
         "Not possible because",

@@ -28,12 +28,22 @@ def watch(stack: DeployedStack, batch_id: str, terminal: Terminal, *, as_json: b
         terminal.print_json(state)
     elif state.get("dryRun") and state.get("lanes"):
         print_lanes(state["lanes"], terminal)
+        terminal.note("This is a dry run: no record ran.")
     else:
         _print_end(state, terminal)
     if state["status"] != "succeeded":
         return ExitStatus.STOPPED
     progress = state["progress"]
     return ExitStatus.FAILED if progress["failed"] or progress["rejected"] else ExitStatus.SUCCESS
+
+
+def next_command(batch_id: str, status: str) -> str | None:
+    """Return what to do with a batch without files: watch it if it runs, resume it if it was stopped."""
+    if status == "running":
+        return f"Follow it with: llmmanager batch watch {batch_id}"
+    if status in {"stopped", "timed_out"}:
+        return f"Continue it with: llmmanager batch resume {batch_id}"
+    return None
 
 
 def _line(state: Mapping[str, Any]) -> str:
@@ -62,6 +72,7 @@ def _time_left(end: str) -> str:
 
 
 def _print_end(state: Mapping[str, Any], terminal: Terminal) -> None:
+    from llmmanager.batch_report.lane_section import left_by_lanes
     from llmmanager.batch_report.number_formats import dollars, duration
 
     progress, summary = state["progress"], state.get("summary") or {}
@@ -73,8 +84,14 @@ def _print_end(state: Mapping[str, Any], terminal: Terminal) -> None:
         parts.append("price unknown" if cost is None else dollars(cost))
         saved = sum(totals["savedUsd"] or 0 for totals in (summary.get("byLane") or {}).values())
         parts += [f"{dollars(saved)} less than on demand"] if saved > 0 else []
+        cached = (summary.get("cache") or {}).get("savedUsd") or 0.0
+        parts += [f"{dollars(cached)} less than without the prompt cache"] if cached > 0 else []
     terminal.print(", ".join(parts), style="bold")
+    if left := left_by_lanes(summary):
+        terminal.print(left)
     if reason := summary.get("reason") or state.get("error"):
         terminal.print(str(reason), style="yellow")
     if state.get("results"):
         terminal.print(f"Get the files with: llmmanager batch fetch {state['batchId']}")
+    elif advice := next_command(state["batchId"], state["status"]):
+        terminal.print(advice)

@@ -96,4 +96,6 @@ def _print_models(models: tuple[ModelCost, ...], terminal: Terminal) -> None:
         ]
         for cost in models
     ]
-    terminal.print_table(("model", "input tokens", "output tokens", "cost", "time under its quotas"), rows)
+    terminal.print_table(
+        ("model", "input tokens", "output tokens", "cost without cache", "time under its quotas"), rows
+    )

@@ -24,9 +24,11 @@ def run(options: Namespace, terminal: Terminal) -> int:
     stack = DeployedStack(options)
     state = stack.call("GET", f"/v1/batches/{options.batch_id}")
     if not state.get("results"):
+        from llmmanager.cli.batch_watching import next_command
+
         raise CommandError(
-            f"{options.batch_id} has no files yet (it is {state['status']})",
-            f"Follow it with: llmmanager batch watch {options.batch_id}",
+            f"{options.batch_id} has no files: its status is {state['status']}",
+            next_command(options.batch_id, state["status"]),
             status=ExitStatus.FAILED,
         )
     folder = options.output or Path(options.batch_id)

@@ -22,4 +22,5 @@ def run(options: Namespace, terminal: Terminal) -> int:
         terminal.print_json(found)
     else:
         terminal.print(f"{options.batch_id} is resumed")
+        terminal.note(f"Follow it with: llmmanager batch watch {options.batch_id}")
     return ExitStatus.SUCCESS

@@ -22,4 +22,5 @@ def run(options: Namespace, terminal: Terminal) -> int:
         terminal.print_json(found)
     else:
         terminal.print(f"{options.batch_id} is stopped")
+        terminal.note(f"Continue it with: llmmanager batch resume {options.batch_id}")
     return ExitStatus.SUCCESS

@@ -22,12 +22,14 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--target-region", action="append", metavar="REGION", help="a region of the stack to use"
     )
-    parser.add_argument("--deadline", type=positive_number, metavar="SECONDS", help="when no record starts")
+    parser.add_argument(
+        "--deadline", type=positive_number, metavar="SECONDS", help="start no record after this time"
+    )
     add_lane(parser, default=None)
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="only validate the records and estimate each lane, and wait for it",
+        help="only validate the records and print the estimate of each lane; run nothing",
     )
     parser.add_argument(
         "--output-tokens",
@@ -35,13 +37,22 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="N",
         help="the expected output tokens of a record, for the estimates of lanes. Default: its maxTokens",
     )
-    parser.add_argument("--on-throttle", choices=("wait", "failover"), help="what a throttled record does")
     parser.add_argument(
-        "--max-cost-multiple", type=positive_number, metavar="N", help="the maximum cost of another model"
+        "--on-throttle",
+        choices=("wait", "failover"),
+        help="whether a throttled record waits for its model, or uses another one. Default: wait",
+    )
+    parser.add_argument(
+        "--max-cost-multiple",
+        type=positive_number,
+        metavar="N",
+        help="the maximum cost of another model, as a multiple of that of the first one",
     )
     add_prompt_cache(parser)
     parser.add_argument("--team", metavar="NAME", help="the team that pays")
-    parser.add_argument("--in-input-order", action="store_true", help="write the results in this order")
+    parser.add_argument(
+        "--in-input-order", action="store_true", help="write the results in the order of the records"
+    )
     parser.add_argument("--watch", action="store_true", help="follow the batch until it ends")
     add_stack_options(parser)
 

@@ -77,6 +77,7 @@ def explained(
         model="Claude Haiku 4.5",
         obstacles=totals.obstacles,
         unlimited_records=totals.unlimited_records,
+        reads_cache=totals.reads_cache,
         fails_over=fails_over,
     )
 
@@ -130,7 +131,7 @@ def test_without_a_deadline_auto_runs_on_demand_and_says_what_a_deadline_would_s
     choice = choose_lanes(asked)
     assert choice.records[Lane.ON_DEMAND] == 5_000
     assert explained(asked, choice, totals).endswith(
-        "Not in managed batch jobs (about 5.02 USD), since the batch has no deadlineSeconds; "
+        "Not in managed batch jobs (about 5.02 USD), since the batch has no deadline; "
         "at least 2 h 17 min would be needed."
     )
 
@@ -252,7 +253,13 @@ def test_auto_is_never_dearer_than_on_demand_and_never_expected_to_miss_the_dead
         return
     assert sum(choice.records.values()) == asked.records
     explain(
-        asked, choice, model="Nova Pro", obstacles={"toolConfig": 1}, unlimited_records=0, fails_over=True
+        asked,
+        choice,
+        model="Nova Pro",
+        obstacles={"toolConfig": 1},
+        unlimited_records=0,
+        reads_cache=True,
+        fails_over=True,
     )
     if asked.requested != "auto":
         return

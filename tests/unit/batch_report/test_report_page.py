@@ -149,8 +149,10 @@ def test_lanes_have_their_cost_their_savings_and_their_estimates(make_summary):
     assert "Lanes saved $3.00: 40 % less than on demand" in text.partition("By model")[0]
     assert "On demand|110|$1.50|–|Managed batch jobs|890|$3.00|$3.00|" in text
     assert "2 managed batch jobs: 1 Completed, 1 Expired|the cut-off passed|" in text
+    left = "Not answered in the lane that was planned: 10 of 900 records in managed batch jobs."
+    assert f"minus the cost.|{left}|2 managed" in text
     assert "900 records in managed batch jobs and 100 records on demand." in text
-    assert "Flex tier|0|0|unknown|–|no price in the flex tier" in text
+    assert "Flex tier|0|0|–|–|no price in the flex tier" in text
     assert "Managed batch jobs|900|900|$4.40|1 min 30 s|–" in text
 
 

@@ -75,6 +75,36 @@ def test_the_end_of_a_dry_run_shows_the_lanes() -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        ("stopped", ["Continue it with: llmmanager batch resume nightly"]),
+        ("timed_out", ["Continue it with: llmmanager batch resume nightly"]),
+        ("failed", []),
+    ],
+)
+def test_a_batch_without_files_that_can_continue_says_how(status: str, advice: list[str]) -> None:
+    _, lines = printed(Stack(status=status, error="Stopped through the HTTP API"))
+    assert lines[1:] == ["Stopped through the HTTP API", *advice]
+
+
+def test_the_end_of_a_batch_shows_how_many_records_had_no_answer_in_their_lane() -> None:
+    by_lane = {"managed": {"answered": 899, "savedUsd": 2.5}, "onDemand": {"answered": 101, "savedUsd": None}}
+    summary = {"wallSeconds": 90, "estimatedCostUsd": 2.5, "byLane": by_lane, "lanes": LANES}
+    _, lines = printed(Stack(summary=summary))
+    assert lines[1:] == ["Not answered in the lane that was planned: 1 of 900 records in managed batch jobs."]
+
+
+@pytest.mark.parametrize(
+    ("saved", "end"),
+    [(1.28, "$2.50, $1.28 less than without the prompt cache"), (0.0, "$2.50"), (-0.1, "$2.50")],
+)
+def test_the_end_of_a_batch_shows_what_the_prompt_cache_saved(saved: float, end: str) -> None:
+    summary = {"wallSeconds": 90, "estimatedCostUsd": 2.5, "cache": {"savedUsd": saved}}
+    _, lines = printed(Stack(summary=summary))
+    assert lines[0].endswith(f"1 min 30 s, {end}")
+
+
+@pytest.mark.parametrize(
     ("by_lane", "end"),
     [
         ({"managed": {"savedUsd": 2.0}, "flex": {"savedUsd": 0.5}, "onDemand": {"savedUsd": None}}, True),

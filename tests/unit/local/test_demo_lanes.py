@@ -98,12 +98,12 @@ def test_an_estimate_that_saves_too_little_fails_a_check() -> None:
 def test_the_reports_have_the_estimates_and_what_was_saved() -> None:
     lines = lanes_report(LANES).splitlines()
     assert [line.split()[:3] for line in lines[1:4]] == [
-        ["onDemand", "120", "$0.200000"],
+        ["onDemand", "120", "$0.200"],
         ["flex", "-", "-"],
-        ["managed", "120", "$0.100000"],
+        ["managed", "120", "$0.100"],
     ]
     assert "120 records in managed batch jobs" in lines[4]
     report = savings_report(batch())
     assert "managed 119, onDemand 1" in report
     assert "city-000, for which the job failed" in report
-    assert "$0.100000 of $0.201000" in report
+    assert "$0.100 of the $0.201 on demand" in report

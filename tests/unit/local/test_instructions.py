@@ -85,7 +85,7 @@ def test_only_commands_are_indented(run: LocalRun) -> None:
     assert "FakeBedrock)  http://127.0.0.1:" in text
     assert "with answers from llama3.2 at http://127.0.0.1:11434/v1" in text
     indented = [line for line in text.splitlines() if line.startswith(" ")]
-    commands = ("unset ", "export ", "call", "curl ", str(instructions.ROOT))
+    commands = ("unset ", "export ", "call", "curl ", "llmmanager", "seq ", str(instructions.ROOT))
     assert indented
     assert [line for line in indented if not line.strip().startswith(commands)] == []
 

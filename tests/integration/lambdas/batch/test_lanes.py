@@ -273,7 +273,7 @@ def test_jobs_are_not_used_where_the_prompt_cache_saves_more(managed, records):
     managed.plan_with_jobs({"requests": batch, "expectedOutputTokens": 1, "promptCache": "off", **HALF_A_DAY})
 
     assert cached["records"]["onDemand"] == 300
-    assert "USD, which is not less." in cached["explanation"]
+    assert "USD, which is not less. Prompts that records share are estimated" in cached["explanation"]
     assert managed.planned["lanes"]["records"]["managed"] == 300
 
 
