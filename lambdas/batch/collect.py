@@ -69,6 +69,8 @@ def collect(storage: BatchStorage) -> dict[str, Any]:
                 totals.add(result)
                 over_budget += is_over_budget(result)
                 (results if result["status"] == ANSWERED else failed).write(dump_line(result))
+    jobs = read_jobs(storage)
+    totals.unknown_usage += sum(job["recordsWithoutOutput"] for job in jobs)
     times = {"started_at": plan.started_at, "ended_at": datetime.now(UTC)}
     summary = totals.summary(storage.batch_id, rejected=plan.rejected, **times, stop_reason=stop_reason)
     summary |= {
@@ -78,7 +80,7 @@ def collect(storage: BatchStorage) -> dict[str, Any]:
     }
     if lanes := storage.lanes():
         summary["lanes"] = lanes
-    if jobs := read_jobs(storage):
+    if jobs:
         summary["jobs"] = summary_of_jobs(jobs)
     for line in islice(storage.rejected(), MAX_REJECTED if plan.rejected else 0):
         totals.figures.add_rejected(line)

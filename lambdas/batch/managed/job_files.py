@@ -239,8 +239,8 @@ def read_jobs(storage: BatchStorage) -> list[dict[str, Any]]:
 
     Returns:
         For each attempt: `job` and `attempt` (numbers), `id` of Bedrock's job or null, `model`, `region`,
-        `records`, `status`, `processed`, `answered` (as Bedrock counts them until the import) and `reason` or
-        null.
+        `records`, `status`, `processed`, `answered` (as Bedrock counts them until the import),
+        `recordsWithoutOutput` (which may be billed) and `reason` or null.
     """
     attempts = attempts_of(storage)
     if not attempts:
@@ -272,6 +272,7 @@ def _described(attempt: JobAttempt) -> dict[str, Any]:
         "status": closed.get("status") or status.status or "Submitted",
         "processed": status.processed,
         "answered": closed.get("answered", status.succeeded),
+        "recordsWithoutOutput": closed.get("recordsWithoutOutput", 0),
         "reason": closed.get("reason") or status.message or None,
     }
 

@@ -282,6 +282,8 @@ def test_an_output_that_never_appears_is_reported_and_its_records_run_on_demand(
 
     assert len(calls()) == summary["answered"] == 5
     assert machine.attempt("closed.json")["recordsWithoutOutput"] == 5
+    # They may be billed, and no total includes them.
+    assert summary["attemptsWithUnknownUsage"] == 5
     assert summary["jobs"]["reasons"] == ["the job has no output"]
 
 
