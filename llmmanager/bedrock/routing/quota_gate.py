@@ -14,7 +14,7 @@ from types import TracebackType
 from llmmanager.bedrock.models.deadline import waking
 from llmmanager.bedrock.routing.decision import QuotaUnit
 from llmmanager.bedrock.routing.quota_meter import Charge, QuotaLimit, UsageWindow
-from llmmanager.bedrock.routing.throttle_check import ThrottleCheck
+from llmmanager.bedrock.routing.throttle_check import CheckedCall, ThrottleCheck
 
 # Shares of the window: the pause after a throttle, which each further one doubles; the time between probes.
 _FIRST_PAUSE = 1 / 100
@@ -58,6 +58,7 @@ class Permit:
     issued: float
     used: dict[QuotaUnit, int]
     beyond: set[QuotaUnit]
+    checked: CheckedCall
     reserve: float = 0.0
     ended: bool = False
     admitted_before: float = float("-inf")
@@ -165,6 +166,11 @@ class QuotaGate:
         tokens, requests = self._limits.values()
         return tokens.active or requests.active
 
+    @property
+    def throttles_in_a_row(self) -> int:
+        """The number of calls sent in a row that were throttled, as of the last throttle; 0 before it."""
+        return self._check.throttles_in_a_row
+
     def longest_waiting_since(self) -> float | None:
         """Return the time on the clock since which a call has been waiting; None if no call waits."""
         with self._lock:
@@ -266,10 +272,10 @@ class QuotaGate:
                 if used[unit] > limit.allowed(reserve):
                     return None
         beyond = {unit for unit, amount in used.items() if self._limits[unit].within(reserve) < amount}
-        permit = Permit(self, charge, now, used, beyond, reserve, admitted_before=self.last_admitted)
+        checked = self._check.sent(now)
+        permit = Permit(self, charge, now, used, beyond, checked, reserve, admitted_before=self.last_admitted)
         self._usage.add(charge)
         self.last_admitted = now
-        self._check.sent()
         if self._recovering:
             self._single = permit
         return permit
@@ -364,8 +370,12 @@ class QuotaGate:
 
     def _is_exhausted(self, permit: Permit, unit: QuotaUnit, now: float) -> bool:
         """Whether a throttle within the limit shows that the quota is exhausted."""
+        if self._recovering:
+            return True
+        # A known quota is rarely exceeded, and single calls of others exceed a reserve for a moment only.
+        one_is_enough = not (permit.reserve or self._limits[unit].is_known)
         near_limit = self._is_near_limit(permit, unit, now)
-        return self._recovering or self._check.throttled(permit.issued, now, near_limit=near_limit)
+        return self._check.throttled(permit.checked, now, near_limit=near_limit, one_is_enough=one_is_enough)
 
     def _is_near_limit(self, permit: Permit, unit: QuotaUnit, now: float) -> bool:
         limit = self._limits[unit]

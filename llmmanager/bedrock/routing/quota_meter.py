@@ -131,6 +131,11 @@ class QuotaLimit:
         return self.limit < math.inf
 
     @property
+    def is_known(self) -> bool:
+        """Whether a quota is known."""
+        return self.ceiling < math.inf
+
+    @property
     def is_quota(self) -> bool:
         """Whether the limit is the known quota, and not an estimate."""
         return self.limit == self.ceiling
@@ -153,7 +158,7 @@ class QuotaLimit:
         Args:
             reserve: share of the limit that is left to others.
         """
-        if self.headroom and not self._is_known:
+        if self.headroom and not self.is_known:
             return self.limit + self.headroom
         return min(self.within(reserve) + self.headroom, self.ceiling * (1 - reserve))
 
@@ -183,7 +188,7 @@ class QuotaLimit:
         Args:
             used: the usage of the window when the call was sent, including the call.
         """
-        whole = used / (1 - reserve) if self._is_known else used
+        whole = used / (1 - reserve) if self.is_known else used
         if self.limit < whole <= self.ceiling:
             self.limit = whole
             self.headroom = max(min(self.headroom * 2, self.limit * _MAX_STEP), cost)
@@ -197,7 +202,3 @@ class QuotaLimit:
         if self.limit < self.ceiling and self.headroom == 0.0 and now >= self.next_probe:
             self.headroom = cost
             self.next_probe = math.inf
-
-    @property
-    def _is_known(self) -> bool:
-        return self.ceiling < math.inf

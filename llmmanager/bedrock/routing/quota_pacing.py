@@ -212,6 +212,16 @@ class CallPacing:
         """Whether a quota is known or estimated, so that its gate decides when the target is called again."""
         return self._gate(target).has_limit
 
+    def throttles_in_a_row(self, target: Target, own: int) -> int:
+        """Return the number of throttles that determines the delay before the target is called again.
+
+        If other calls were admitted meanwhile, it is lower than the number of throttles of this call.
+
+        Args:
+            own: the number of throttles of this call.
+        """
+        return min(own, self._gate(target).throttles_in_a_row or own)
+
     def expected_wait(self, target: Target) -> float:
         """Return the expected wait at the target in seconds; 0 if the call can be sent now.
 

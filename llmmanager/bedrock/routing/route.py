@@ -232,9 +232,10 @@ class Route(Generic[T]):
             if is_throttle and self.pacing.is_paced(target):
                 group.not_before = 0.0  # the quota gate decides when the target is called again
             else:
-                group.not_before = self.clock() + delay(
-                    self.config, self._repetition + 1, decision.retry_after, self.rng
-                )
+                failures = self._repetition + 1
+                if is_throttle:
+                    failures = self.pacing.throttles_in_a_row(target, failures)
+                group.not_before = self.clock() + delay(self.config, failures, decision.retry_after, self.rng)
             if not (is_throttle and self.pacing.is_stopped):
                 self._next_round.append(group)
             if decision.kind is Kind.UNREACHABLE:
@@ -250,7 +251,8 @@ class Route(Generic[T]):
         group.throttles += 1
         group.not_before = 0.0
         if not self.pacing.is_paced(target):
-            seconds = delay(self.config, group.throttles, decision.retry_after, self.rng)
+            failures = self.pacing.throttles_in_a_row(target, group.throttles)
+            seconds = delay(self.config, failures, decision.retry_after, self.rng)
             self.pacing.longest_wait -= seconds
             group.not_before = self.clock() + seconds
         position = self._queue.index(group)

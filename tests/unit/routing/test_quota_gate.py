@@ -108,11 +108,20 @@ def test_an_estimated_limit_loses_the_reserve_only_once(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_single_throttles_for_lack_of_capacity_slow_nothing_down(seed: int) -> None:
-    undisturbed = Simulation(requests=2000, tokens=None, seed=seed).run()
-    outcome = Simulation(requests=2000, tokens=None, capacity_throttles=0.06, seed=seed).run()
-    assert outcome.answered == 2000
+@pytest.mark.parametrize("share", [0.06, 0.2, 0.35])
+def test_random_throttles_slow_nothing_down(share: float, seed: int) -> None:
+    undisturbed = Simulation(requests=1000, tokens=None, seed=seed).run()
+    outcome = Simulation(requests=1000, tokens=None, capacity_throttles=share, seed=seed).run()
+    assert outcome.answered == 1000
     assert outcome.seconds <= 1.2 * undisturbed.seconds
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("known", [None, 8000])
+def test_nearly_the_whole_quota_is_used_despite_random_throttles(known: float | None, seed: int) -> None:
+    outcome = Simulation(requests=1000, known=known, capacity_throttles=0.2, seed=seed).run()
+    assert outcome.answered == 1000
+    assert outcome.share >= 0.8
 
 
 def test_a_gate_that_saw_no_throttle_admits_every_call(gate: QuotaGate) -> None:
@@ -231,6 +240,31 @@ def test_throttles_among_many_admitted_calls_do_not(gate: QuotaGate, clock: Manu
         clock.now += 0.1
         for _ in range(10):
             enter_later(gate, clock).answered(10)
+    assert not gate.has_limit
+
+
+def test_the_more_calls_are_throttled_at_random_the_more_in_a_row_show_that_the_quota_is_used_up(
+    gate: QuotaGate, clock: ManualClock
+) -> None:
+    for _ in range(30):
+        enter_later(gate, clock).throttled(TOKENS)
+        enter_later(gate, clock).answered(10)
+    for _ in range(10):
+        enter_later(gate, clock).throttled(TOKENS)
+    assert not gate.has_limit
+    for _ in range(10):
+        enter_later(gate, clock).throttled(TOKENS)
+    assert gate.has_limit
+
+
+def test_only_calls_without_another_one_between_them_are_throttled_in_a_row(
+    gate: QuotaGate, clock: ManualClock
+) -> None:
+    permits = [enter_later(gate, clock) for _ in range(9)]
+    for permit in [*permits[:3], *permits[4:6]]:
+        permit.throttled(TOKENS)
+    assert gate.throttles_in_a_row == 2
+    permits[3].answered(10)
     assert not gate.has_limit
 
 

@@ -14,7 +14,7 @@ from llmmanager.bedrock.models.deadline import NEVER, Deadline
 from llmmanager.bedrock.models.llm_manager_structures import RetryConfig, RetryStrategy
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next, QuotaUnit
-from llmmanager.bedrock.routing.quota_pacing import CallPacing, QuotaPatience
+from llmmanager.bedrock.routing.quota_pacing import CallPacing, ManagerQuotas, QuotaPatience
 from llmmanager.bedrock.routing.route import Route, ordered_pairs
 from tests.clock import ManualClock
 
@@ -321,6 +321,33 @@ def test_waits_grow_from_round_to_round_for_each_group_separately() -> None:
     call_route.rng = Longest()
     waits = [failed(call_route, THROTTLED)[1] for _ in range(10)]
     assert waits == pytest.approx([0, 0, 1, 0, 2, 0, 4, 0, 5, 0])
+
+
+@pytest.mark.parametrize("on_throttle", ["failover", "wait"])
+def test_the_wait_does_not_grow_while_other_calls_are_admitted(on_throttle: str) -> None:
+    call_route = route(groups("A", "1"), retry_delay=1.0, backoff_multiplier=2.0, on_throttle=on_throttle)
+    call_route.rng = Longest()
+    call_route.pacing = CallPacing(ManagerQuotas("an account of its own"))
+    waits = []
+    for _ in range(3):
+        target, wait = failed_in_gate(call_route)
+        waits.append(wait)
+        permit = call_route.pacing.enter(target, wait=1.0, seconds=5.0, cancelled=None)
+        assert permit is not None
+        permit.answered(1)
+    assert waits == pytest.approx([0, 1, 1])
+
+
+def failed_in_gate(call_route: Route[Access]) -> tuple[Access, float]:
+    """Throttle the next attempt; return its target and the wait before it."""
+    step = call_route.next()
+    assert step is not None
+    call_route.clock.now += step.delay  # type: ignore[attr-defined]
+    permit = call_route.pacing.enter(step.target, wait=1.0, seconds=5.0, cancelled=None)
+    assert permit is not None
+    permit.throttled(QuotaUnit.TOKENS)
+    call_route.record_failure(step.target, OUT_OF_TOKENS, OUT_OF_TOKENS.next)
+    return step.target, step.delay
 
 
 @pytest.mark.parametrize("next_", [Next.DROP_FEATURE, Next.SAME_TARGET_NOW])
