@@ -31,7 +31,7 @@ class LaneEstimate:
         return {
             "lane": self.lane.value,
             "records": self.records,
-            "estimatedCostUsd": self.usd,
+            "estimatedCostUsd": None if self.usd is None else round(self.usd, 10),
             "estimatedSeconds": round(self.seconds),
             "possible": self.obstacle is None,
             "reason": self.obstacle,

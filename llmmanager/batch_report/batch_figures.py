@@ -189,7 +189,12 @@ class BatchFigures:
 
     def by_target(self) -> list[dict[str, Any]]:
         """Return attempts, throttles, tokens and cost by model and region, the dearest first."""
-        return sorted(self._targets.values(), key=lambda row: -(row["estimatedCostUsd"] or 0.0))
+        rows = sorted(self._targets.values(), key=lambda row: -(row["estimatedCostUsd"] or 0.0))
+        costs = [row["estimatedCostUsd"] for row in rows]
+        return [
+            {**row, "estimatedCostUsd": None if cost is None else round(cost, 10)}
+            for row, cost in zip(rows, costs, strict=True)
+        ]
 
     def _add_targets(self, result: Json, team: TargetTotals) -> float:
         total = 0.0

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from llmmanager.batch_lanes.lane import Lane
+from llmmanager.batch_lanes.lane_text import WHERE, time_text
 from llmmanager.batch_report.html_elements import Html, el, joined, shortened
-from llmmanager.batch_report.number_formats import count, counted, dollars, duration, short_count
+from llmmanager.batch_report.number_formats import count, counted, dollars, short_count
 from llmmanager.batch_report.tables import table
 
 _NAMES = {"onDemand": "On demand", "flex": "Flex tier", "managed": "Managed batch jobs"}
-_WHERE = {"flex": "in the flex tier", "managed": "in managed batch jobs"}
 _MAX_TEXT = 1_000
 Summary = Mapping[str, Any]
 
@@ -43,11 +44,11 @@ def left_by_lanes(summary: Summary) -> str | None:
     """Return how many records have no answer in the lane that the plan chose; None if all have one."""
     planned, by_lane = (summary.get("lanes") or {}).get("records") or {}, summary.get("byLane") or {}
     left = []
-    for lane, where in _WHERE.items():
+    for lane in (Lane.FLEX, Lane.MANAGED):
         records = planned.get(lane, 0)
         missing = records - by_lane.get(lane, {}).get("answered", 0)
         if missing > 0:
-            left.append(f"{missing:,} of {counted(records, 'record')} {where}")
+            left.append(f"{missing:,} of {counted(records, 'record')} {WHERE[lane]}")
     return f"Not answered in the lane that was planned: {', '.join(left)}." if left else None
 
 
@@ -97,7 +98,7 @@ def _estimates(plan: Mapping[str, Any]) -> Html:
             count(chosen.get(estimate["lane"], 0)),
             count(estimate["records"]),
             _usd(estimate["estimatedCostUsd"]) if estimate["records"] else "–",
-            duration(estimate["estimatedSeconds"] * 1000) if estimate["records"] else "–",
+            time_text(estimate["estimatedSeconds"]) if estimate["records"] else "–",
             el("bdi", shortened(estimate["reason"] or "–", _MAX_TEXT)),
         )
         for estimate in plan["estimates"]

@@ -23,7 +23,8 @@ def print_lanes(lanes: Mapping[str, Any], terminal: Terminal) -> None:
     Args:
         lanes: the `lanes` of a batch, as the HTTP API returns them.
     """
-    from llmmanager.batch_report.number_formats import dollars, duration
+    from llmmanager.batch_lanes.lane_text import time_text
+    from llmmanager.batch_report.number_formats import dollars
 
     rows = []
     for estimate in lanes["estimates"]:
@@ -33,7 +34,7 @@ def print_lanes(lanes: Mapping[str, Any], terminal: Terminal) -> None:
                 lane,
                 f"{records:,}",
                 dollars(usd) if records and usd is not None else None,
-                duration(estimate["estimatedSeconds"] * 1000) if records else None,
+                time_text(estimate["estimatedSeconds"]) if records else None,
                 f"{lanes['records'].get(lane, 0):,}",
                 estimate["reason"] or "",
             ]

@@ -139,10 +139,10 @@ def _lanes(
     return compare_lanes(
         totals,
         options,
-        model=model_id,
+        model=target.model_name,
         price=lambda usage, tier: price(target, usage, service_tier=tier),
         unavailable={
-            lane: no_price_text(model_id, lane)
+            lane: no_price_text(target.model_name, lane)
             for lane in (Lane.FLEX, Lane.MANAGED)
             if not offers_tier(model_id, lane.price_tier, inference_profile_id=profile_id)
         },

@@ -51,7 +51,7 @@ def run(options: Namespace, terminal: Terminal) -> int:
     """Print tokens, cost and time for each model that could answer all records, and compare the lanes."""
     from dataclasses import asdict
 
-    from llmmanager import LLMManagerError
+    from llmmanager import ConfigurationError, LLMManagerError
     from llmmanager.batch_report.number_formats import counted
 
     manager = manager_of(options)
@@ -61,13 +61,18 @@ def run(options: Namespace, terminal: Terminal) -> int:
             manager.refresh_model_data()
         except LLMManagerError as error:
             terminal.note(f"the quotas are unknown: {command_error(error)}")
-    found = manager.estimate_file_cost(
-        options.file,
-        output_tokens=options.output_tokens,
-        lane=options.lane,
-        deadline_seconds=options.deadline,
-        concurrency=options.concurrency,
-    )
+    try:
+        found = manager.estimate_file_cost(
+            options.file,
+            output_tokens=options.output_tokens,
+            lane=options.lane,
+            deadline_seconds=options.deadline,
+            concurrency=options.concurrency,
+        )
+    except ConfigurationError as error:
+        if "lane" not in (error.invalid_config or {}):
+            raise
+        raise CommandError(str(error)) from None
     if options.json:
         terminal.print_json(asdict(found))
     elif found.lanes is None:

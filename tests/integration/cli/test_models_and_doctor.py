@@ -162,9 +162,11 @@ def test_an_estimate_compares_the_lanes_and_names_the_one_for_the_deadline(
     rows = [line.split() for line in table.out.splitlines()[4:8]]
     assert [row[0] for row in rows] == ["lane", "onDemand", "flex", "managed"]
     assert table.out.splitlines()[8] == lanes["explanation"]
-    assert "amazon.nova-lite-v1:0 has no price in the flex tier" in table.out
-    assert flex.status == 3
-    assert "lane: flex is not available" in flex.err
+    assert "Nova Lite has no price in the flex tier" in table.out
+    assert flex.status == 2
+    assert flex.err.splitlines() == [
+        "llmmanager: lane: flex is not available: Nova Lite has no price in the flex tier"
+    ]
 
 
 def test_a_file_without_records_cannot_be_estimated(settings: dict[str, str], tmp_path: Path) -> None:

@@ -299,7 +299,7 @@ def test_the_lanes_of_a_file_are_those_of_a_batch_with_its_deadline(
     assert tuple(lanes.records[lane] for lane in Lane) == records
     on_demand, flex, managed = lanes.estimates
     assert (on_demand.usd, on_demand.records) == (pytest.approx(estimate.usd), 1000)
-    assert (flex.usd, flex.obstacle) == (None, f"{HAIKU} has no price in the flex tier")
+    assert (flex.usd, flex.obstacle) == (None, "Claude Haiku 4.5 has no price in the flex tier")
     assert (managed.usd, managed.records) == (pytest.approx((estimate.usd or 0) - halved, rel=1e-3), 900)
     assert (managed.obstacle is None) == (deadline != 600)
     assert lanes.usd == (managed.usd if records[2] else on_demand.usd)

@@ -153,7 +153,7 @@ def test_lanes_have_their_cost_their_savings_and_their_estimates(make_summary):
     assert f"minus the cost.|{left}|2 managed" in text
     assert "900 records in managed batch jobs and 100 records on demand." in text
     assert "Flex tier|0|0|–|–|no price in the flex tier" in text
-    assert "Managed batch jobs|900|900|$4.40|1 min 30 s|–" in text
+    assert "Managed batch jobs|900|900|$4.40|2 min|–" in text
 
 
 @pytest.mark.parametrize(
