@@ -31,7 +31,7 @@ from lambdas.batch.managed.job_files import (
 from lambdas.batch.managed.job_input import JobComposer, TooFewRecords, pending_records
 from lambdas.batch.managed.job_results import ShardResults, read_shard_results
 from lambdas.batch.managed.job_target import job_target
-from lambdas.batch.managed.open_attempt import OpenAttempt
+from lambdas.batch.managed.open_attempt import OpenAttempt, StopNotAccepted
 from lambdas.batch.managed.rest import plan_rest
 from lambdas.batch.runs import run_started_at
 from lambdas.batch.storage import BatchStorage
@@ -123,7 +123,12 @@ class JobStep:
             if attempt is None:
                 self._record_complete_shards()
                 return {BatchStep.DONE: True}
-            seconds = self._opened(attempt).advance()
+            try:
+                seconds = self._opened(attempt).advance()
+            except StopNotAccepted as error:
+                # The attempt stays open, so that the end of the execution stops the job.
+                logger.error("job not stopped", extra={"reason": str(error)})
+                return {BatchStep.DONE: True}
             if seconds is not None:
                 return {BatchStep.DONE: False, BatchStep.WAIT_SECONDS: seconds}
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from lambdas.batch.managed.bedrock_jobs import (
     STOPPING,
     JobPostponed,
@@ -52,6 +54,10 @@ _STOP_PATIENCE: Final = timedelta(minutes=30)
 _CREATE_PATIENCE: Final = timedelta(hours=24)
 
 
+class StopNotAccepted(Exception):
+    """Bedrock does not accept the stop of a job whose records must run on demand now, for the deadline."""
+
+
 class OpenAttempt:
     """An open attempt, in one invocation.
 
@@ -93,6 +99,7 @@ class OpenAttempt:
 
         Raises:
             BotoCoreError, ClientError: S3 or Bedrock failed. The next invocation continues.
+            StopNotAccepted: there is no time for another invocation.
         """
         arn = self._attempt.arn()
         if arn is None:
@@ -152,7 +159,12 @@ class OpenAttempt:
         cause = self._stop_cause()
         if cause is None or status.status == STOPPING:
             return status
-        stop_job(self._intent.region, arn)
+        try:
+            stop_job(self._intent.region, arn)
+        except (BotoCoreError, ClientError) as error:
+            if self._cut_off is None or self._now() < self._cut_off.at + self._cut_off.margin:
+                raise
+            raise StopNotAccepted(str(error)) from error
         logger.info("job stopped", extra={"job_arn": arn, "reason": cause})
         requested = status.stop_requested_at or self._now().isoformat()
         return replace(status, stop_requested_at=requested, stop_cause=status.stop_cause or cause)

@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 import boto3
 import pytest
 from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 
 from lambdas.batch.managed import job_import, job_step
+from lambdas.batch.managed.job_stop import stop_open_jobs
 from lambdas.batch.s3_objects import ObjectMissing
 from lambdas.usage.usage_counts import UsageCounts, utc_day
 from lambdas.usage.usage_table import UsageTable
@@ -351,15 +353,22 @@ def test_a_job_that_waits_for_quota_for_a_day_is_left_to_workers(machine, deploy
     assert machine.collect()["jobs"]["statuses"] == {"NotCreated": 1}
 
 
-def test_a_job_is_stopped_at_the_cut_off_and_the_rest_runs_on_demand(machine, deployed, calls, many, slow):
+@pytest.fixture
+def until_the_deadline(machine, many):
+    """Plans a batch of 40 records and 300 s, of which the records need 200 s on demand. Returns its job."""
     [item] = machine.plan_jobs({**many(40), "deadlineSeconds": 300})
     lanes = machine.storage.lanes()
     lanes["records"]["managed"] = 40
     [estimate] = [estimate for estimate in lanes["estimates"] if estimate["lane"] == "onDemand"]
     estimate["estimatedSeconds"] = 200
     machine.storage.put_lanes(lanes)
+    return item
 
-    machine.run_job(item)
+
+def test_a_job_is_stopped_at_the_cut_off_and_the_rest_runs_on_demand(
+    machine, deployed, calls, slow, until_the_deadline
+):
+    machine.run_job(until_the_deadline)
     machine.run_rest()
     summary = machine.collect()
 
@@ -370,6 +379,27 @@ def test_a_job_is_stopped_at_the_cut_off_and_the_rest_runs_on_demand(machine, de
     assert len(calls()) == 40 - job["processedRecordCount"]
     assert (summary["answered"], summary["status"]) == (40, "succeeded")
     assert summary["jobs"]["reasons"] == ["the rest of the records runs on demand, to meet the deadline"]
+
+
+def test_the_rest_does_not_wait_for_a_job_that_cannot_be_stopped(machine, deployed, slow, until_the_deadline):
+    denied = Fault(error="AccessDeniedException", operation="StopModelInvocationJob")
+    item, start, refusals = until_the_deadline, machine.clock.now, 0
+    deployed.add_fault(denied)
+    while not item.get("done"):
+        try:
+            item = machine.step(item)
+        except ClientError:
+            # Step Functions repeats the step.
+            refusals += 1
+            machine.clock.now += 5
+
+    assert refusals > 1
+    assert machine.clock.now - start < 200
+    assert len(machine.run_rest()) == 2
+    assert machine.collect()["answered"] == 40
+    deployed.clear_faults()
+    stop_open_jobs(machine.storage)
+    assert deployed.jobs[0]["status"] == "Stopped"
 
 
 def test_a_stopped_batch_stops_its_job_and_keeps_its_answers(machine, deployed, calls, many, slow):
