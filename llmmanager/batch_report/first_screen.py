@@ -113,8 +113,8 @@ def _not_included(summary: Summary) -> Iterator[str]:
 
 def _time(summary: Summary, figures: BatchFigures) -> Html:
     seconds, answered = summary["wallSeconds"], summary["answered"]
-    latency = figures.call_latency
-    p50, p95 = latency.percentile(0.5), latency.percentile(0.95)
+    latency = figures.call_latency.summary()
+    p50, p95 = latency["p50"], latency["p95"]
     rate = f"{short_count(answered * 60 / max(seconds, 1))} answers per minute" if answered else None
     calls = f"An answer took {duration(p50)} (p50), {duration(p95)} (p95)" if p50 and p95 else None
     return _tile(
