@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from llmmanager.cli.batch_savings import savings
 from llmmanager.cli.exit_status import ExitStatus
 from llmmanager.cli.lane_table import print_lanes
 from llmmanager.cli.stack_api import DeployedStack
@@ -82,10 +83,7 @@ def _print_end(state: Mapping[str, Any], terminal: Terminal) -> None:
         parts.append(duration(summary["wallSeconds"] * 1000))
         cost = summary["estimatedCostUsd"]
         parts.append("price unknown" if cost is None else dollars(cost))
-        saved = sum(totals["savedUsd"] or 0 for totals in (summary.get("byLane") or {}).values())
-        parts += [f"{dollars(saved)} less than on demand"] if saved > 0 else []
-        cached = (summary.get("cache") or {}).get("savedUsd") or 0.0
-        parts += [f"{dollars(cached)} less than without the prompt cache"] if cached > 0 else []
+        parts += savings(summary)
     terminal.print(", ".join(parts), style="bold")
     if left := left_by_lanes(summary):
         terminal.print(left)

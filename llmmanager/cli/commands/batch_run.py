@@ -18,6 +18,7 @@ from llmmanager.cli.batch_options import (
     check_input,
     parallel_manager_of,
 )
+from llmmanager.cli.batch_savings import savings
 from llmmanager.cli.common_options import add_json, positive_number, require_credentials
 from llmmanager.cli.exit_status import CommandError, ExitStatus
 from llmmanager.cli.terminal import Terminal
@@ -208,11 +209,11 @@ def _print_summary(summary: Mapping[str, Any], folder: Path, terminal: Terminal,
         return
     cost = summary["estimatedCostUsd"]
     price = "an unknown price" if cost is None else dollars(cost)
-    terminal.print(
+    answered = (
         f"{summary['answered']:,} of {counted(summary['records'], 'record')} answered in "
-        f"{duration(summary['wallSeconds'] * 1000)} for {price}",
-        style="bold",
+        f"{duration(summary['wallSeconds'] * 1000)} for {price}"
     )
+    terminal.print(", ".join((answered, *savings(summary))), style="bold")
     for name, file, meaning in (
         ("failed", "failed.jsonl", "each has its error, and can be run again"),
         ("rejected", "rejected.jsonl", "each has the reasons"),

@@ -84,11 +84,12 @@ def test_records_with_the_same_long_prompt_use_the_cache(
     file = write(tmp_path / "many.jsonl", lines)
     fake_bedrock.add_fault(Fault(error="ValidationException", operation="Converse", count=1))
 
-    ended = run("batch", "run", str(file), "--json", *option, settings=settings)
+    ended = run("batch", "run", str(file), *option, settings=settings)
 
-    summary = json.loads(ended.out)
+    summary = json.loads((tmp_path / "many-results" / "summary.json").read_text("utf-8"))
     assert summary["cache"]["writeTokens"] == written
     assert summary["cache"]["readTokens"] == 4 * written
+    assert ("less than without the prompt cache" in ended.out) == bool(written)
     (failed,) = read(tmp_path / "many-results" / "failed.jsonl")
     assert failed["modelInput"]["system"] == rules
     assert "promptCache" not in failed["modelInput"]
