@@ -18,7 +18,7 @@ from io import BytesIO
 from itertools import islice
 from typing import Any
 
-from lambdas.batch.managed.job_files import read_jobs, summary_of_jobs
+from lambdas.batch.managed.job_files import read_jobs, summary_of_jobs, unknown_answers
 from lambdas.batch.options import payer_members
 from lambdas.batch.over_budget import is_over_budget
 from lambdas.batch.storage import BatchStorage, ResultPart
@@ -70,7 +70,7 @@ def collect(storage: BatchStorage) -> dict[str, Any]:
                 over_budget += is_over_budget(result)
                 (results if result["status"] == ANSWERED else failed).write(dump_line(result))
     jobs = read_jobs(storage)
-    totals.unknown_usage += sum(job["recordsWithoutOutput"] for job in jobs)
+    totals.unknown_usage += unknown_answers(jobs)
     times = {"started_at": plan.started_at, "ended_at": datetime.now(UTC)}
     summary = totals.summary(storage.batch_id, rejected=plan.rejected, **times, stop_reason=stop_reason)
     summary |= {

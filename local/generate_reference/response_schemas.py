@@ -254,8 +254,9 @@ _BATCHES: Final[Mapping[str, Schema]] = {
                             "status": described(TEXT, "As Bedrock names it, or NotCreated."),
                             "processed": WHOLE,
                             "answered": nullable(WHOLE, "Null before the import of the results."),
-                            "recordsWithoutOutput": described(
-                                WHOLE, "After the end: records that may be billed and have no answer."
+                            "recordsWithoutOutput": nullable(
+                                WHOLE,
+                                "Records that may be billed and have no answer; null before the import.",
                             ),
                             "reason": nullable(TEXT),
                         },

@@ -240,7 +240,7 @@ def read_jobs(storage: BatchStorage) -> list[dict[str, Any]]:
     Returns:
         For each attempt: `job` and `attempt` (numbers), `id` of Bedrock's job or null, `model`, `region`,
         `records`, `status`, `processed`, `answered` (as Bedrock counts them until the import),
-        `recordsWithoutOutput` (which may be billed) and `reason` or null.
+        `recordsWithoutOutput` (which may be billed; null before the import) and `reason` or null.
     """
     attempts = attempts_of(storage)
     if not attempts:
@@ -259,6 +259,19 @@ def summary_of_jobs(jobs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return {"number": len(jobs), "statuses": statuses, "reasons": list(reasons)[:5]}
 
 
+def unknown_answers(jobs: Iterable[Mapping[str, Any]]) -> int:
+    """Return the number of answers of jobs that may be billed and were not imported, after the batch.
+
+    Args:
+        jobs: as `read_jobs` returns them. One without an end could not be read or stopped.
+    """
+    found = 0
+    for job in jobs:
+        lost = job["recordsWithoutOutput"]
+        found += (job["records"] if job["id"] else 0) if lost is None else lost
+    return found
+
+
 def _described(attempt: JobAttempt) -> dict[str, Any]:
     intent, status, arn = attempt.intent(), attempt.status(), attempt.arn()
     closed = attempt.read(CLOSED) or {} if attempt.is_closed else {}
@@ -272,7 +285,7 @@ def _described(attempt: JobAttempt) -> dict[str, Any]:
         "status": closed.get("status") or status.status or "Submitted",
         "processed": status.processed,
         "answered": closed.get("answered", status.succeeded),
-        "recordsWithoutOutput": closed.get("recordsWithoutOutput", 0),
+        "recordsWithoutOutput": closed.get("recordsWithoutOutput"),
         "reason": closed.get("reason") or status.message or None,
     }
 
