@@ -264,4 +264,4 @@ class OpenAttempt:
 
 def _reason(status: JobStatus, *, has_output: bool) -> str | None:
     reasons = (status.stop_cause, status.message, "" if has_output else "the job has no output")
-    return "; ".join(reason for reason in reasons if reason) or None
+    return "; ".join(reason.rstrip(".") for reason in reasons if reason) or None
