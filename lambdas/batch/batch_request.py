@@ -17,7 +17,8 @@ from lambdas.shared.manager import RequestTargets, check_price, choose_targets, 
 from lambdas.shared.settings import batch_settings
 from lambdas.usage.caller import Caller
 from llmmanager.batch_files.records import FieldCheck, Record, Rejected, read_records
-from llmmanager.batch_lanes.lane import AUTO, LaneUnavailable
+from llmmanager.batch_lanes.job_limits import MIN_JOB_RECORDS
+from llmmanager.batch_lanes.lane import AUTO, Lane, LaneUnavailable
 from llmmanager.json_format.codec import InvalidRequest
 from llmmanager.json_format.json_text import dump, dump_line
 
@@ -79,6 +80,7 @@ def read_batch_request(body: Mapping[str, Any], caller: str) -> BatchRequest:
             payer, batch_id=_ANY_ID, has_output_schema=chosen.get("outputSchema") is not None
         )
         _check_inline(body["requests"], model_ids=models, check=check)
+        _check_job_size(chosen.get("lane"), len(body["requests"]))
         return BatchRequest(body["requests"], None, caller, chosen)
     return BatchRequest(None, _checked_uri(body["inputS3Uri"]), caller, chosen)
 
@@ -132,6 +134,13 @@ def _check_inline(requests: Any, *, model_ids: tuple[str, ...], check: FieldChec
     if len(problems) > MAX_REASONS:
         problems = [*problems[:MAX_REASONS], f"requests: {len(problems) - MAX_REASONS} more problems"]
     raise InvalidRequest(problems)
+
+
+def _check_job_size(lane: str | None, records: int) -> None:
+    """Raise InvalidRequest if a batch for managed batch jobs has too few records, valid or not, for a job."""
+    if lane == Lane.MANAGED and records < MIN_JOB_RECORDS:
+        reason = f"a job needs at least {MIN_JOB_RECORDS} records (got {records})"
+        raise InvalidRequest([str(LaneUnavailable(Lane.MANAGED, reason))])
 
 
 def _reasons(rejected: Rejected) -> list[str]:

@@ -26,6 +26,7 @@ from llmmanager.cli.terminal import Terminal
 if TYPE_CHECKING:
     from llmmanager import ParallelLLMManager
     from llmmanager.batch_run.batch_run import BatchRun
+    from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 
 _PROGRESS_SECONDS = 0.5
 _DEADLINE_PASSED = {
@@ -77,7 +78,10 @@ def run(options: Namespace, terminal: Terminal) -> int:
             "Use `llmmanager batch submit FILE --lane managed`.",
         )
     manager = parallel_manager_of(options)
-    model_ids = manager.get_underlying_llm_manager()._targets.model_ids
+    targets = manager.get_underlying_llm_manager()._targets
+    if options.lane == "flex":
+        _check_flex(targets.required()[0][0])
+    model_ids = targets.model_ids
     source = BatchInputFile(options.file, model_ids, cached=options.prompt_cache == "auto")
     checked = check_input(source)
     folder = options.output or options.file.with_name(f"{options.file.stem}-results")
@@ -90,6 +94,18 @@ def run(options: Namespace, terminal: Terminal) -> int:
         return _run(
             options, terminal, manager, source=source, checked=checked, journal=journal, folder=folder
         )
+
+
+def _check_flex(target: ModelAccess) -> None:
+    """Raise CommandError unless the first model of the batch offers the flex tier."""
+    from llmmanager.batch_lanes.lane import Lane, LaneUnavailable
+    from llmmanager.batch_lanes.lane_text import no_price_text
+    from llmmanager.bedrock.pricing import offers_tier
+
+    tier = Lane.FLEX.price_tier
+    if not offers_tier(target.model_id, tier, inference_profile_id=target.priced_profile_id):
+        problem = LaneUnavailable(Lane.FLEX, no_price_text(target.model_name, Lane.FLEX))
+        raise CommandError(str(problem), "Use `--lane onDemand`, or another first model.")
 
 
 def _run(

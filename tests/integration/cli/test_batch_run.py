@@ -212,6 +212,13 @@ def test_a_managed_batch_needs_the_stack(settings: dict[str, str], file: Path) -
     assert "llmmanager batch submit FILE --lane managed" in ended.err
 
 
+def test_a_flex_batch_needs_a_model_with_the_flex_tier(settings: dict[str, str], file: Path) -> None:
+    ended = run("batch", "run", str(file), "-m", "Nova Lite", "--lane", "flex", settings=settings)
+
+    assert ended.status == 2
+    assert "lane: flex is not available: Nova Lite has no price in the flex tier" in ended.err
+
+
 def test_a_terminal_shows_progress_and_waits_for_quota(
     settings: dict[str, str], fake_bedrock: FakeBedrock, file: Path
 ) -> None:

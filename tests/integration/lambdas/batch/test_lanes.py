@@ -172,6 +172,11 @@ def test_a_lane_that_no_record_can_use_is_rejected(managed, records, proxy_event
         answer = http(proxy_event("POST", "/v1/batches", {"requests": records(300), **data}), context)
         assert answer["statusCode"] == 400
         assert json.loads(answer["body"])["errors"][0].startswith(problem)
+    few = {"requests": records(99), "lane": "managed"}
+    answer = http(proxy_event("POST", "/v1/batches", few), context)
+    assert json.loads(answer["body"])["errors"] == [
+        "lane: managed is not available: a job needs at least 100 records (got 99)"
+    ]
     batch = records(130)
     for record in batch[:31]:
         record["modelInput"]["toolConfig"] = TOOLS
