@@ -59,13 +59,13 @@ class Bench:
 
     def shards(self, planned: Mapping[str, Any]) -> list[dict[str, Any]]:
         """What the map over shards is given."""
-        s3 = boto3.client("s3", endpoint_url=self.environment["AWS_ENDPOINT_URL"], **_CREDENTIALS)
+        s3 = boto3.client("s3", endpoint_url=self.environment["AWS_ENDPOINT_URL"], **CREDENTIALS)
         body = s3.get_object(Bucket=BUCKET, Key=planned["returned"]["manifestKey"])["Body"]
         shards: list[dict[str, Any]] = json.load(body)
         return shards
 
 
-_CREDENTIALS = {
+CREDENTIALS = {
     "aws_access_key_id": "benchmark",
     "aws_secret_access_key": "benchmark",
     "region_name": "us-east-1",
@@ -80,7 +80,7 @@ def bench() -> Iterator[Bench]:
         running_emulator(port=None, folder=Path(folder)) as emulator,
         fake_bedrock() as bedrock,
     ):
-        client = {"endpoint_url": emulator.endpoint_url, **_CREDENTIALS}
+        client = {"endpoint_url": emulator.endpoint_url, **CREDENTIALS}
         boto3.client("s3", **client).create_bucket(Bucket=BUCKET)
         for table in (TABLE, USAGE_TABLE):
             boto3.client("dynamodb", **client).create_table(

@@ -77,6 +77,10 @@ authorizer's answer is cached. Clients send plain HTTP requests in OpenAI's form
 [LiteLLM's proxy](https://docs.litellm.ai), which has the same model and regions (the others
 as fallbacks of the first one), a master key and no database. All call the same FakeBedrock and take turns.
 """,
+    "lanes": """A batch of records of 2 KB with `maxTokens` 40 for Claude Haiku 4.5. Its plan chooses
+managed batch jobs. FakeBedrock runs the job on the emulator's S3, and bills the tokens by Bedrock's rules at
+the prices of the price list. On demand is the same tokens at the price without a discount.
+""",
 }
 TITLES = {
     "quota": "Under a quota",
@@ -89,6 +93,7 @@ TITLES = {
     "load": "The HTTP API under load",
     "streaming": "The streaming API",
     "batch": "Batches",
+    "lanes": "Lanes of a batch",
 }
 PICTURES = {"library": "LLMManager's time, x bare boto3's", "rivals": "Time, x bare boto3's"}
 

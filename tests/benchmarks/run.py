@@ -34,6 +34,7 @@ BENCHMARKS = (
     "load",
     "streaming",
     "batch",
+    "lanes",
 )
 ROUNDS = 3
 
