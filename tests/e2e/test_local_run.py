@@ -120,7 +120,8 @@ def test_the_demo_prints_its_results_and_checks_and_leaves_nothing_behind(mark: 
     assert f"\n{len(checks)} of {len(checks)} checks passed in " in printed
     (folder,) = re.findall(r"Result files: (\S+)", printed)
     assert len((ROOT / folder / "results.jsonl").read_text().splitlines()) == 60
-    (report,) = re.findall(r"Report, to open in a browser: (\S+)", printed)
+    at_half_price, report = re.findall(r"Report, to open in a browser: (\S+)", printed)
+    assert "Lanes and savings" in (ROOT / at_half_price).read_text("utf-8")
     assert "Every record was answered." in (ROOT / report).read_text("utf-8")
     assert_nothing_left(mark, process)
 

@@ -50,7 +50,7 @@ def test_each_stack_has_its_own_functions_queues_and_logs(stack: Stack, second: 
             for resource in page["StackResourceSummaries"]
             if resource["ResourceType"] in ("AWS::Lambda::Function", "AWS::SQS::Queue", "AWS::Logs::LogGroup")
         }
-    assert len(found[NAME]) == len(found["LlmManager"]) == 10 + 2 + 14
+    assert len(found[NAME]) == len(found["LlmManager"]) == 11 + 2 + 15
     assert found[NAME] & found["LlmManager"] == set()
     groups = {name for kind, name in found[NAME] if kind == "AWS::Logs::LogGroup"}
     assert len([name for name in groups if name.startswith(f"/aws/vendedlogs/states/{NAME}-")]) == 2

@@ -158,7 +158,7 @@ class ParallelProcessingConfig:
     failure_threshold: float = 0.5
     load_balancing_strategy: LoadBalancingStrategy = LoadBalancingStrategy.ROUND_ROBIN
     enable_request_prioritization: bool = False
-    cache_warm_up: bool = True
+    cache_warm_up: bool = field(default=True, kw_only=True)
 
     def __post_init__(self) -> None:
         self._require(

@@ -25,7 +25,6 @@ from llmmanager import (
 )
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import DeadlineExceededError, QuotaExceededError
 from llmmanager.testing import FakeBedrock, Fault
-from tests.clock import Clock
 from tests.unit.lambdas.streaming_api.chat_completions.chat import HELLO, mapped
 from tests.unit.lambdas.streaming_api.rows import row
 
@@ -107,11 +106,12 @@ def test_throttled_models_are_a_429_with_the_time_to_wait(
     assert int(found.headers["Retry-After"]) >= 1
 
 
-def test_throttled_models_are_a_429_also_at_the_deadline(fake_bedrock: FakeBedrock, clock: Clock) -> None:
-    fake_bedrock.add_fault(Fault(error="ThrottlingException"))
+def test_throttled_models_are_a_429_also_at_the_deadline(fake_bedrock: FakeBedrock) -> None:
     manager = LLMManager(["Nova Lite"], REGIONS, retry_config=RetryConfig(max_retries=100))
-    assert error(error_of(manager, deadline=60)).status == 429
-    assert 0 < sum(clock.sleeps) <= 60
+    # The first call creates clients, which takes long on a busy machine.
+    manager.converse("Hi")
+    fake_bedrock.add_fault(Fault(error="ThrottlingException"))
+    assert error(error_of(manager, deadline=1.5)).status == 429
 
 
 def test_a_quota_that_is_used_up_is_a_429_with_the_time_to_wait() -> None:
