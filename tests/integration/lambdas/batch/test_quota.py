@@ -190,8 +190,8 @@ def test_single_requests_are_answered_beside_a_batch_that_uses_up_the_quota(
     body = {"messages": "Is it there?", "inferenceConfig": {"maxTokens": 50}, **ONE_TARGET}
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(worker.run_shard, item, budget(start_until=ends))
-        # The first throttles can be random. So many in a row show that the quota is exhausted.
-        wait_until(lambda: sum(call.status == 429 for call in short_minute.calls) >= 4)
+        # In the second minute, the worker knows that the first throttles came from a quota.
+        wait_until(lambda: sum(call.status == 200 for call in short_minute.calls) > 10)
         answers = [handler(proxy_event("POST", "/v1/converse", body), machine.context()) for _ in range(10)]
         stop.set()
         outcome = running.result()
