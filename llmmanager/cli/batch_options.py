@@ -46,10 +46,15 @@ def add_run_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--concurrency", type=positive_int, default=32, metavar="N", help="parallel calls. Default: 32"
     )
+    add_failover(parser)
+
+
+def add_failover(parser: ArgumentParser, *, default: str | None = "wait") -> None:
+    """Add the options that decide when other models answer a record."""
     parser.add_argument(
         "--on-throttle",
         choices=("wait", "failover"),
-        default="wait",
+        default=default,
         help="whether a throttled record waits for its model, or uses another one. Default: wait",
     )
     parser.add_argument(

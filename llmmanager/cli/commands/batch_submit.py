@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any, Final
 
-from llmmanager.cli.batch_options import add_lane, add_prompt_cache
+from llmmanager.cli.batch_options import add_failover, add_lane, add_prompt_cache
 from llmmanager.cli.common_options import positive_int, positive_number
 from llmmanager.cli.exit_status import ExitStatus
 from llmmanager.cli.stack_api import DeployedStack, add_stack_options
@@ -37,17 +37,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="N",
         help="the expected output tokens of a record, for the estimates of lanes. Default: its maxTokens",
     )
-    parser.add_argument(
-        "--on-throttle",
-        choices=("wait", "failover"),
-        help="whether a throttled record waits for its model, or uses another one. Default: wait",
-    )
-    parser.add_argument(
-        "--max-cost-multiple",
-        type=positive_number,
-        metavar="N",
-        help="the maximum cost of another model, as a multiple of that of the first one",
-    )
+    add_failover(parser, default=None)
     add_prompt_cache(parser)
     parser.add_argument("--team", metavar="NAME", help="the team that pays")
     parser.add_argument(
