@@ -12,7 +12,7 @@ from llmmanager.batch_lanes.lane import AUTO, Lane, LaneUnavailable
 from llmmanager.batch_lanes.lane_text import no_price_text
 from llmmanager.batch_lanes.record_groups import LanePrice
 from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
-from llmmanager.bedrock.pricing import estimate_cost, offers_tier
+from llmmanager.bedrock.pricing import offers_tier, target_cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,10 @@ class LaneTargets:
 
         def price(usage: Mapping[str, int], tier: str | None) -> float | None:
             if tier == Lane.MANAGED.price_tier:
-                return _cost(self.jobs, usage, tier) if self.jobs else None
-            costs = [(share, _cost(target, usage, tier)) for share, target in shares if share]
+                return target_cost(self.jobs, usage, service_tier=tier) if self.jobs else None
+            costs = [
+                (share, target_cost(target, usage, service_tier=tier)) for share, target in shares if share
+            ]
             known = [share * cost for share, cost in costs if cost is not None]
             return sum(known) if known and len(known) == len(costs) else None
 
@@ -100,17 +102,6 @@ def _preferred(accesses: Sequence[ModelAccess], regions: Sequence[str]) -> list[
         return []
     rotations = ((*regions[first:], *regions[:first]) for first in range(len(regions)))
     return [min(accesses, key=lambda access: order.index(access.region)) for order in rotations]
-
-
-def _cost(target: ModelAccess, usage: Mapping[str, int], tier: str | None) -> float | None:
-    return estimate_cost(
-        target.model_id,
-        usage,
-        access_method=target.access_method,
-        inference_profile_id=target.priced_profile_id,
-        region=target.region,
-        service_tier=tier,
-    )
 
 
 def _offers(target: ModelAccess | None, lane: Lane) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from llmmanager.bedrock.catalog.catalog_entries import AccessMethod
+from llmmanager.bedrock.catalog.catalog_entries import AccessMethod, ModelAccess
 from llmmanager.bedrock.catalog.model_table import ModelData, Prices, model_data
 
 _PER_MILLION = 1_000_000
@@ -97,6 +97,35 @@ def answer_cost(
         model = identified_model(model_id, inference_profile_id)
         served = _in_tier(standard, model, service_tier) or standard.scaled(input=share, output=share)
     return AnswerCost(_cost(usage, served), _uncached_cost(usage, served))
+
+
+def target_cost(
+    target: ModelAccess, usage: Mapping[str, Any], *, service_tier: str | None = None
+) -> float | None:
+    """Return `estimate_cost` of tokens on a target."""
+    return estimate_cost(
+        target.model_id,
+        usage,
+        access_method=target.access_method,
+        inference_profile_id=target.priced_profile_id,
+        region=target.region,
+        service_tier=service_tier,
+    )
+
+
+def target_answer_cost(
+    target: ModelAccess, usage: Mapping[str, Any], *, service_tier: str | None
+) -> float | None:
+    """Return the `usd` of `answer_cost` of an answer of a target."""
+    cost = answer_cost(
+        target.model_id,
+        usage,
+        access_method=target.access_method,
+        inference_profile_id=target.priced_profile_id,
+        region=target.region,
+        service_tier=service_tier,
+    )
+    return None if cost is None else cost.usd
 
 
 def offers_tier(model_id: str, service_tier: str | None, *, inference_profile_id: str | None = None) -> bool:

@@ -24,7 +24,7 @@ from lambdas.usage.usage_rows import UsageRows
 from llmmanager.batch_lanes.lane import Lane
 from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 from llmmanager.bedrock.invocation.attempt_bounds import AttemptBounds
-from llmmanager.bedrock.pricing import answer_cost
+from llmmanager.bedrock.pricing import target_answer_cost
 
 
 @dataclass(slots=True)
@@ -57,15 +57,7 @@ class RecordBounds:
 
 def batch_cost(target: ModelAccess, usage: Mapping[str, Any]) -> float | None:
     """Return the price of tokens in a managed batch job in USD, or None if it is unknown."""
-    cost = answer_cost(
-        target.model_id,
-        usage,
-        access_method=target.access_method,
-        inference_profile_id=target.priced_profile_id,
-        region=target.region,
-        service_tier=Lane.MANAGED.price_tier,
-    )
-    return None if cost is None else cost.usd
+    return target_answer_cost(target, usage, service_tier=Lane.MANAGED.price_tier)
 
 
 @dataclass(frozen=True, slots=True)

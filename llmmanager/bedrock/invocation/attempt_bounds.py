@@ -9,7 +9,7 @@ from typing import Any
 
 from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 from llmmanager.bedrock.catalog.managed_prompts import is_managed_prompt
-from llmmanager.bedrock.pricing import answer_cost, identified_model
+from llmmanager.bedrock.pricing import identified_model, target_answer_cost
 
 # Tokens that models add to each request, e.g. a system prompt of their own.
 _BASE_TOKENS = 500
@@ -102,16 +102,8 @@ class AttemptBounds:
         return max(known) if known else None
 
     def _cost(self, usage: Mapping[str, Any], service_tier: str | None) -> float | None:
-        target = self._target
-        cost = answer_cost(
-            target.model_id,
-            {**usage, "outputTokens": self.output_tokens},
-            access_method=target.access_method,
-            inference_profile_id=target.priced_profile_id,
-            region=target.region,
-            service_tier=service_tier,
-        )
-        return None if cost is None else cost.usd
+        tokens = {**usage, "outputTokens": self.output_tokens}
+        return target_answer_cost(self._target, tokens, service_tier=service_tier)
 
     @property
     def _service_tier(self) -> str | None:

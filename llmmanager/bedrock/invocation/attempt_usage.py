@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 from llmmanager.bedrock.exceptions.aws_error_code import aws_error_code
 from llmmanager.bedrock.models.usage import no_tokens, token_counts
 from llmmanager.bedrock.routing.decision import Decision, Kind
-
-if TYPE_CHECKING:
-    from llmmanager.bedrock.pricing import AnswerCost
 
 _SERVER_ERROR = 500
 _NOT_SENT = {"EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError"}
@@ -37,23 +34,16 @@ def usage_and_price(
     if usage is None:
         return None, None
     tier = answer.get("serviceTier")
-    cost = _answer_cost()(
-        target.model_id,
-        answer["usage"],
-        access_method=target.access_method,
-        inference_profile_id=target.priced_profile_id,
-        region=target.region,
-        service_tier=tier.get("type") if isinstance(tier, Mapping) else None,
-    )
-    return usage, None if cost is None else cost.usd
+    served_tier = tier.get("type") if isinstance(tier, Mapping) else None
+    return usage, _target_answer_cost()(target, answer["usage"], service_tier=served_tier)
 
 
 @cache
-def _answer_cost() -> Callable[..., AnswerCost | None]:
+def _target_answer_cost() -> Callable[..., float | None]:
     # Imported with the first answer, so that importing the library does not load the price list.
-    from llmmanager.bedrock.pricing import answer_cost
+    from llmmanager.bedrock.pricing import target_answer_cost
 
-    return answer_cost
+    return target_answer_cost
 
 
 def tokens_of_failure(error: Exception, decision: Decision) -> dict[str, int] | None:

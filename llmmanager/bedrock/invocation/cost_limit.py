@@ -8,7 +8,7 @@ from typing import Any
 from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
 from llmmanager.bedrock.invocation.quota_cost import input_tokens, max_output_tokens
-from llmmanager.bedrock.pricing import estimate_cost
+from llmmanager.bedrock.pricing import target_cost
 from llmmanager.bedrock.transport.converse_api import encode
 
 _UNPRICED = "no known price"
@@ -75,10 +75,4 @@ def unpriced(groups: Iterable[Sequence[ModelAccess]]) -> list[str]:
 
 
 def _price(target: ModelAccess, input_tokens: int, output_tokens: int) -> float | None:
-    return estimate_cost(
-        target.model_id,
-        {"inputTokens": input_tokens, "outputTokens": output_tokens},
-        access_method=target.access_method,
-        inference_profile_id=target.priced_profile_id,
-        region=target.region,
-    )
+    return target_cost(target, {"inputTokens": input_tokens, "outputTokens": output_tokens})

@@ -13,7 +13,7 @@ from llmmanager.bedrock.invocation.manager_resources import ManagerResources
 from llmmanager.bedrock.invocation.quota_cost import max_output_tokens
 from llmmanager.bedrock.models.cost_estimates import CostEstimate, TargetCost
 from llmmanager.bedrock.models.token_count import InputTokenCount
-from llmmanager.bedrock.pricing import estimate_cost, offers_tier
+from llmmanager.bedrock.pricing import offers_tier, target_cost
 from llmmanager.bedrock.tokens.token_counter import TokenCounter
 from llmmanager.bedrock.tokens.typical_tokens import request_tokens
 from llmmanager.bedrock.validation.request import ValidRequest
@@ -63,19 +63,11 @@ def price(target: ModelAccess, usage: Mapping[str, int], *, service_tier: str | 
     Args:
         service_tier: the tier of the request. If the model does not offer it, the request is sent without it.
     """
-    profile_id = target.priced_profile_id
     if service_tier is not None and not offers_tier(
-        target.model_id, service_tier, inference_profile_id=profile_id
+        target.model_id, service_tier, inference_profile_id=target.priced_profile_id
     ):
         service_tier = None
-    return estimate_cost(
-        target.model_id,
-        usage,
-        access_method=target.access_method,
-        inference_profile_id=profile_id,
-        region=target.region,
-        service_tier=service_tier,
-    )
+    return target_cost(target, usage, service_tier=service_tier)
 
 
 def _uncounted(request: ValidRequest, model_id: str) -> str | None:
