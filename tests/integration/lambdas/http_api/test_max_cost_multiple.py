@@ -65,7 +65,7 @@ def test_a_request_with_a_limit_is_valid(call, value):
 
 
 def test_a_first_model_without_a_price_is_named(call, monkeypatch):
-    monkeypatch.setattr("llmmanager.bedrock.invocation.cost_limit.estimate_cost", lambda *_, **__: None)
+    monkeypatch.setattr("llmmanager.bedrock.invocation.cost_limit.target_cost", lambda *_, **__: None)
 
     status, answer = call("/v1/converse", {**REQUEST, "maxCostMultiple": 3.25})
 
