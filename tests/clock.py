@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +21,15 @@ class ManualClock:
 
     def __call__(self) -> float:
         return self.now
+
+
+def manual_outage_clock(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
+    """Return the clock of all `Outage`s, so that no outage ends early on a slow machine."""
+    from lambdas.shared import outage
+
+    clock = ManualClock()
+    monkeypatch.setattr(outage, "time", SimpleNamespace(monotonic=clock))
+    return clock
 
 
 class Clock:

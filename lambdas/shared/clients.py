@@ -47,12 +47,7 @@ def dynamodb() -> Any:
 @cache
 def dynamodb_with_short_timeouts() -> Any:
     """The DynamoDB client of the catalog, of usage and of budgets, for which a call must not wait long."""
-    retries = {"mode": "standard", "total_max_attempts": 2}
-    connections = DYNAMODB_CONNECTIONS
-    return _client(
-        "dynamodb",
-        Config(connect_timeout=1, read_timeout=2, max_pool_connections=connections, retries=retries),
-    )
+    return _client("dynamodb", _short_config(1, 2, connections=DYNAMODB_CONNECTIONS))
 
 
 @cache
@@ -83,7 +78,7 @@ def new_short_timeout_dynamodb(*, read_timeout: float, attempts: int) -> Any:
     """Return a new DynamoDB client for calls that may fail but must not be slow.
 
     Args:
-        read_timeout: in seconds. The connect timeout is one second.
+        read_timeout: in seconds. The connect timeout is half a second.
     """
     return _client("dynamodb", _short_config(read_timeout, attempts))
 
@@ -99,8 +94,13 @@ def _client(service: str, config: Config, *, region: str | None = None) -> Any:
         return _session().create_client(service, region_name=region, config=config)
 
 
-def _short_config(read_timeout: float, attempts: int) -> Config:
-    return Config(connect_timeout=1, read_timeout=read_timeout, retries={"total_max_attempts": attempts})
+def _short_config(read_timeout: float, attempts: int, *, connections: int = 10) -> Config:
+    return Config(
+        connect_timeout=0.5,
+        read_timeout=read_timeout,
+        max_pool_connections=connections,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+    )
 
 
 def _config(*, read_timeout: float, connections: int = 10) -> Config:

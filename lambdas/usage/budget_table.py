@@ -19,6 +19,7 @@ from lambdas.api_keys.api_key import format_time, parse_time
 from lambdas.contract import BucketPrefix, TableAttribute, UsagePartition
 from lambdas.shared import clients
 from lambdas.shared.function_log import logger
+from lambdas.shared.outage import KnownOutage, Outage, usage_table_outage
 from lambdas.shared.problems import Problem
 from lambdas.shared.settings import batch_settings, usage_table
 from lambdas.usage.budget import Budget, BudgetScope, NamedScope, Period
@@ -64,19 +65,20 @@ class BudgetPage:
 
 @cache
 def budget_table() -> BudgetTable:
-    """Return the deployment's table. A call waits for it at most six seconds."""
+    """Return the deployment's table. A call waits for it, and for the bucket, at most two seconds each."""
     return BudgetTable(
         clients.dynamodb_with_short_timeouts(),
         usage_table(),
         s3=lambda: clients.new_short_timeout_s3(read_timeout=1, attempts=2),
         bucket=batch_settings().bucket,
+        outage=usage_table_outage(),
     )
 
 
 class BudgetTable:
     """The table of budgets. Its methods are thread-safe."""
 
-    def __init__(self, client: Any, name: str, *, s3: Callable[[], Any], bucket: str) -> None:
+    def __init__(self, client: Any, name: str, *, s3: Callable[[], Any], bucket: str, outage: Outage) -> None:
         """Return the table.
 
         Args:
@@ -84,11 +86,14 @@ class BudgetTable:
             name: name of the usage table.
             s3: returns an S3 client of botocore. It is called only when the client is needed.
             bucket: the stack's bucket.
+            outage: whether the table cannot be reached.
         """
         self._client = client
         self._name = name
         self._new_s3 = s3
         self._bucket = bucket
+        self._outage = outage
+        self._bucket_outage = Outage()
         self._lock = threading.Lock()
         self._cached_s3: Any = None
         # Whether a scope had a budget when it was last read.
@@ -107,8 +112,9 @@ class BudgetTable:
         if not named:
             return ()
         try:
-            found = self._read(named)
-        except (BotoCoreError, ClientError, BudgetsUnavailable) as error:
+            with self._outage.noted():
+                found = self._read(named)
+        except (BotoCoreError, ClientError, BudgetsUnavailable, KnownOutage) as error:
             logger.warning("budgets cannot be read", extra={"error_type": type(error).__name__})
             self._check_unbudgeted(named)
             return ()
@@ -202,8 +208,9 @@ class BudgetTable:
     def _is_marked(self, scope: NamedScope) -> bool:
         key = _object_key(scope)
         try:
-            found = self._s3().list_objects_v2(Bucket=self._bucket, Prefix=key, MaxKeys=1)
-        except (BotoCoreError, ClientError) as error:
+            with self._bucket_outage.noted():
+                found = self._s3().list_objects_v2(Bucket=self._bucket, Prefix=key, MaxKeys=1)
+        except (BotoCoreError, ClientError, KnownOutage) as error:
             raise BudgetsUnavailable from error
         is_marked = any(entry["Key"] == key for entry in found.get("Contents", ()))
         self._remember(scope, is_marked)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
+from lambdas.shared.outage import KnownOutage, Outage
 from lambdas.usage.budget_exceeded import BudgetExceeded
 from lambdas.usage.lease import Allowance, Lease
 from lambdas.usage.transaction import (
@@ -19,6 +21,7 @@ from lambdas.usage.transaction import (
     TransactionConflict,
     UsageTableUnavailable,
     new_token,
+    unavailable,
     write,
 )
 from lambdas.usage.usage_items import (
@@ -48,12 +51,14 @@ class Ledger:
         table: name of the usage table.
         seconds: how long a reservation or a settlement is retried.
         count_seconds: how long the usage of a call without a budget is retried. Its answer waits for it.
+        outage: whether the table cannot be reached, so that such a call does not wait; None to always try.
     """
 
     client: Any
     table: str
     seconds: float = 3.0
     count_seconds: float = 0.5
+    outage: Outage | None = None
 
     def reserve(self, lease: Lease) -> None:
         """Reserve the allowance of a new lease in all of its periods.
@@ -153,6 +158,13 @@ class Ledger:
         """
         if not rows:
             return
+        try:
+            with self.outage.noted() if self.outage else nullcontext():
+                self._count(rows, now)
+        except KnownOutage as error:
+            raise unavailable(error) from error
+
+    def _count(self, rows: UsageRows, now: datetime) -> None:
         try:
             self._write(_usage_writes(rows, now), seconds=self.count_seconds, retry_conflicts=False)
         except TransactionConflict:

@@ -64,8 +64,8 @@ def open_shard_spending(caller: Caller, *, calls_at_once: int, patience: float) 
     Raises:
         BudgetsUnavailable: the caller has or may have a budget, which cannot be read.
     """
-    # The end of an invocation can wait longer than an answer.
-    patient = replace(ledger(), count_seconds=ledger().seconds)
+    # The end of an invocation can wait longer than an answer, and always tries.
+    patient = replace(ledger(), count_seconds=ledger().seconds, outage=None)
     return ShardSpending(
         caller,
         ledger=patient,

@@ -11,6 +11,7 @@ from lambdas.contract import Metric
 from lambdas.shared import clients
 from lambdas.shared.function_log import logger
 from lambdas.shared.metrics import put_metrics
+from lambdas.shared.outage import usage_table_outage
 from lambdas.shared.settings import usage_table
 from lambdas.usage.budget import Budget
 from lambdas.usage.budget_exceeded import BudgetExceeded
@@ -42,7 +43,7 @@ def utc_now() -> datetime:
 @cache
 def ledger() -> Ledger:
     """Return the deployment's ledger."""
-    return Ledger(clients.dynamodb_with_short_timeouts(), usage_table())
+    return Ledger(clients.dynamodb_with_short_timeouts(), usage_table(), outage=usage_table_outage())
 
 
 def open_spending(caller: Caller) -> CallSpending:

@@ -18,7 +18,9 @@ from lambdas.usage.budget_table import budget_table
 from lambdas.usage.usage_counts import UsageCounts, UsageKey, utc_day
 from lambdas.usage.usage_table import UsageTable
 from llmmanager.testing import FakeBedrock
+from tests.clock import manual_outage_clock
 from tests.deployed_storage import USAGE_TABLE
+from tests.silent_server import silent_server
 
 ADA = "arn:aws:iam::123456789012:user/ada"
 ASK: dict[str, Any] = {
@@ -205,3 +207,23 @@ def test_a_budgeted_call_that_cannot_be_reserved_is_not_sent(
     assert (status, problem["type"]) == (503, "urn:llmmanager:problem:store-unavailable")
     assert deployed.calls == ()
     assert ask(team="other")[0] == 200
+
+
+def test_calls_without_a_budget_wait_once_for_a_table_that_does_not_answer(
+    ask: Any,
+    deployed: FakeBedrock,
+    cold_start: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    manual_outage_clock(monkeypatch)
+    with silent_server() as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", silent.url)
+        cold_start()
+        assert [ask()[0] for _ in range(3)] == [200] * 3
+        # Two attempts each to read the catalog and the budgets.
+        assert silent.connections == 4
+    cold_start()
+    assert len(deployed.calls) == 3
+    unrecorded = [record for record in caplog.records if record.message == "usage not recorded"]
+    assert [record.rows[0]["requests"] for record in unrecorded] == [1] * 3  # type: ignore[attr-defined]

@@ -14,6 +14,7 @@ from typing import Any
 from botocore.config import Config
 from botocore.session import Session
 
+from lambdas.shared.outage import Outage
 from lambdas.usage.budget_exceeded import BudgetExceeded
 from lambdas.usage.budget_table import BudgetTable
 from lambdas.usage.call_recording import recorded
@@ -32,7 +33,7 @@ def main(url: str, table: str, name: str, *, threads: int, calls: int) -> None:
     config = Config(max_pool_connections=threads, read_timeout=_PATIENCE_SECONDS)
     client = Session().create_client("dynamodb", endpoint_url=url, config=config)
     ledger = Ledger(client, table, seconds=_PATIENCE_SECONDS)
-    budgets = BudgetTable(client, table, s3=_no_s3, bucket="")
+    budgets = BudgetTable(client, table, s3=_no_s3, bucket="", outage=Outage())
     manager = LLMManager(["Nova Lite"], ["us-east-1"])
     outcomes: Counter[str] = Counter()
     lock = threading.Lock()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +11,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from lambdas.shared.outage import Outage
 from lambdas.usage.budget import Budget, BudgetScope, NamedScope, Period
 from lambdas.usage.budget_table import (
     MAX_NAME_BYTES,
@@ -20,7 +21,10 @@ from lambdas.usage.budget_table import (
     InvalidBudgetToken,
 )
 from llmmanager.testing import FakeBedrock
+from tests.clock import manual_outage_clock
 from tests.deployed_storage import BUCKET, USAGE_TABLE
+from tests.silent_server import SilentServer, silent_server
+from tests.waiting import SILENCE_SECONDS
 
 TEAM: NamedScope = (BudgetScope.TEAM, "search/ads")
 CALLER: NamedScope = (BudgetScope.CALLER, "arn:aws:iam::123456789012:user/ada")
@@ -51,12 +55,13 @@ MakeTable = Callable[..., BudgetTable]
 def make_table(deployed: FakeBedrock) -> MakeTable:
     """Return a function that returns the table as a new process sees it, with these clients."""
 
-    def make(*, dynamodb: Any = None, s3: Any = None) -> BudgetTable:
+    def make(*, dynamodb: Any = None, s3: Any = None, outage: Outage | None = None) -> BudgetTable:
         return BudgetTable(
             dynamodb or boto3.client("dynamodb"),
             USAGE_TABLE,
             s3=lambda: s3 or boto3.client("s3"),
             bucket=BUCKET,
+            outage=outage or Outage(),
         )
 
     return make
@@ -215,6 +220,61 @@ def test_a_budget_that_is_set_while_it_is_deleted_keeps_its_object(
     assert table.get(*TEAM) == replace(budget(), limits={Period.DAY: 5_000_000_000, Period.MONTH: 9})
     with pytest.raises(BudgetsUnavailable):
         make_table(dynamodb=unreachable("dynamodb")).find([TEAM])
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[SilentServer]:
+    manual_outage_clock(monkeypatch)
+    with silent_server() as server:
+        yield server
+
+
+def silent_client(service: str, server: SilentServer) -> Any:
+    """Return a client of a server that never answers."""
+    config = Config(read_timeout=SILENCE_SECONDS, retries={"total_max_attempts": 2})
+    return boto3.client(service, endpoint_url=server.url, config=config)
+
+
+def test_an_outage_costs_one_wait_and_not_one_for_each_call(
+    table: BudgetTable, make_table: MakeTable, silent: SilentServer
+) -> None:
+    table.put(budget())
+    new = make_table(dynamodb=silent_client("dynamodb", silent))
+
+    for _ in range(3):
+        assert new.find([CALLER]) == ()
+        with pytest.raises(BudgetsUnavailable):
+            new.find([CALLER, TEAM])
+
+    assert silent.connections == 2
+
+
+def test_an_outage_of_table_and_bucket_costs_one_wait_for_each(
+    make_table: MakeTable, silent: SilentServer
+) -> None:
+    new = make_table(dynamodb=silent_client("dynamodb", silent), s3=silent_client("s3", silent))
+
+    for _ in range(3):
+        with pytest.raises(BudgetsUnavailable):
+            new.find([CALLER])
+
+    assert silent.connections == 4
+
+
+def test_a_table_that_can_be_reached_again_is_read_after_some_seconds(
+    table: BudgetTable, make_table: MakeTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = manual_outage_clock(monkeypatch)
+    outage = Outage()
+    with pytest.raises(BudgetsUnavailable):
+        make_table(dynamodb=unreachable("dynamodb"), s3=unreachable("s3"), outage=outage).find([TEAM])
+    table.put(budget())
+    again = make_table(outage=outage)
+
+    with pytest.raises(BudgetsUnavailable):
+        again.find([TEAM])
+    clock.now += 5
+    assert again.find([TEAM]) == (budget(),)
 
 
 def only_object() -> str:

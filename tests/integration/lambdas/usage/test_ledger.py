@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from lambdas.shared.outage import Outage
 from lambdas.usage.budget import Period
 from lambdas.usage.budget_exceeded import BudgetExceeded
 from lambdas.usage.lease import Allowance, Lease, new_lease
 from lambdas.usage.period_limit import period_limits
 from lambdas.usage.transaction import UsageTableUnavailable
 from lambdas.usage.usage_counts import UsageCounts, UsageKey
+from tests.clock import manual_outage_clock
 from tests.dynamodb_server import LOST, error_answer
 from tests.integration.lambdas.usage.accounts import ADA, TODAY, Accounts, team_budget
 
@@ -197,6 +199,32 @@ def test_a_table_that_stays_unavailable_is_reported(accounts: Accounts, error: A
             write()
     accounts.server.before = lambda *_: None
     assert committed(accounts) == [(400, 400)] * 2
+
+
+def test_usage_without_a_budget_does_not_wait_for_a_table_that_could_not_be_reached(
+    accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = manual_outage_clock(monkeypatch)
+    ledger = replace(accounts.ledger, count_seconds=0.0, outage=Outage())
+    accounts.server.before = lambda *_: LOST
+    for _ in range(3):
+        with pytest.raises(UsageTableUnavailable):
+            ledger.count({ROW: USED}, now=TODAY)
+    assert len(writes(accounts)) == 1
+    accounts.server.before = lambda *_: None
+    clock.now += 5
+    for _ in range(2):
+        ledger.count({ROW: USED}, now=TODAY)
+    assert accounts.rows() == {ROW: USED + USED}
+
+
+def test_a_table_that_is_busy_is_no_outage(accounts: Accounts) -> None:
+    ledger = replace(accounts.ledger, count_seconds=0.0, outage=Outage())
+    accounts.server.before = lambda *_: error_answer("ThrottlingException")
+    for _ in range(2):
+        with pytest.raises(UsageTableUnavailable):
+            ledger.count({ROW: USED}, now=TODAY)
+    assert len(writes(accounts)) == 2
 
 
 def test_an_extension_that_seemed_to_fail_is_settled_too(accounts: Accounts) -> None:
