@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any, cast
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError, RequestValidationError
@@ -151,21 +152,25 @@ class Conversation:
         Raises:
             LLMManagerError: the exceptions of `LLMManager.converse`.
         """
-        before = self.messages
-        try:
-            if content:
-                self.add_user(*content)
-            response = manager.converse(
-                self.messages, self._system or None, tool_config=self._tool_config, **options
-            )
-            if response.success:
-                self.add_response(response)
-            else:
-                self._messages = before
-        except BaseException:
-            self._messages = before
-            raise
-        return response
+        turn = self._next_turn(content)
+        response = manager.converse(
+            turn.messages, self._system or None, tool_config=self._tool_config, **options
+        )
+        return self._end_turn(turn, response)
+
+    async def asend(
+        self, manager: LLMManager, *content: str | ContentBlock | UntypedDict, **options: Any
+    ) -> BedrockResponse:
+        """Send as `send` does, without blocking the event loop.
+
+        The arguments and exceptions are those of `send`. If the task is cancelled, the conversation does not
+        change.
+        """
+        turn = self._next_turn(content)
+        response = await manager.aconverse(
+            turn.messages, self._system or None, tool_config=self._tool_config, **options
+        )
+        return self._end_turn(turn, response)
 
     def trim(
         self,
@@ -214,6 +219,21 @@ class Conversation:
         removed = len(self._messages) - len(candidates[low])
         self._messages = candidates[low]
         return removed
+
+    def _next_turn(self, content: Sequence[str | ContentBlock | UntypedDict]) -> Conversation:
+        """Return a copy with content of the user."""
+        turn = copy(self)
+        turn._messages = self.messages
+        if content:
+            turn.add_user(*content)
+        return turn
+
+    def _end_turn(self, turn: Conversation, response: BedrockResponse) -> BedrockResponse:
+        """Keep the messages of a turn and its answer if the answer is valid. Return the response."""
+        if response.success:
+            turn.add_response(response)
+            self._messages = turn._messages
+        return response
 
     def _add(self, role: str, content: Sequence[Any]) -> None:
         last = self._messages[-1] if self._messages else None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from llmmanager import Conversation, RetryExhaustedError, ValidationResult
 from llmmanager.bedrock.models.llm_manager_structures import ResponseValidationConfig
 from llmmanager.testing import FakeBedrock, Fault
+from tests.waiting import wait_until
 
 
 def test_each_request_has_the_turns_before(fake_bedrock: FakeBedrock, make_manager) -> None:
@@ -54,6 +57,34 @@ def test_an_invalid_answer_changes_nothing(fake_bedrock: FakeBedrock, make_manag
     response = conversation.send(make_manager(), "Hello", response_validation_config=never)
     assert not response.success
     assert conversation.messages == []
+
+
+def test_a_conversation_is_sent_in_an_event_loop(fake_bedrock: FakeBedrock, make_manager) -> None:
+    conversation = Conversation("Be brief.")
+    manager = make_manager()
+
+    async def main() -> None:
+        await conversation.asend(manager, "Hello", inference_config={"maxTokens": 50})
+        assert (await conversation.asend(manager, "Are you there?")).success
+
+    asyncio.run(main())
+    assert [message["role"] for message in conversation.messages] == ["user", "assistant"] * 2
+    assert fake_bedrock.calls[-1].body["messages"] == conversation.messages[:3]
+
+
+def test_a_cancelled_call_changes_nothing(fake_bedrock: FakeBedrock, make_manager) -> None:
+    conversation = Conversation(messages="Hello")
+    fake_bedrock.add_fault(Fault(hang=True))
+
+    async def main() -> None:
+        task = asyncio.create_task(conversation.asend(make_manager(), "Are you there?"))
+        await asyncio.to_thread(wait_until, lambda: fake_bedrock.in_flight)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert conversation.messages == [{"role": "user", "content": [{"text": "Hello"}]}]
 
 
 def test_the_manager_counts_the_tokens_for_trimming(fake_bedrock: FakeBedrock, make_manager) -> None:
