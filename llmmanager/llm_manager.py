@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
-from llmmanager.bedrock.invocation.invoker import Invoker, ManagerCalls
+from llmmanager.bedrock.invocation.invoker import CallOptions, Invoker, ManagerCalls
 from llmmanager.bedrock.invocation.known_quotas import KnownQuotas, check_reserve, check_share
 from llmmanager.bedrock.invocation.manager_resources import ManagerInformation, ManagerResources
 from llmmanager.bedrock.invocation.targets import Targets
@@ -32,7 +31,6 @@ from llmmanager.bedrock.transport.clients import (
     check_timeout,
 )
 from llmmanager.bedrock.transport.sessions import account_key
-from llmmanager.bedrock.validation.request import build_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,7 +49,6 @@ if TYPE_CHECKING:
     from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
     from llmmanager.bedrock.models.parsed_response import ParsedResponse, T
     from llmmanager.bedrock.models.token_count import InputTokenCount
-    from llmmanager.bedrock.tokens.token_counter import TokenCounter
 
 __all__ = ["LLMManager"]
 
@@ -239,14 +236,14 @@ class LLMManager(ManagerCalls, ManagerInformation):
         Raises:
             ConfigurationError: `request` is not a `BedrockConverseRequest`, or a region is not the manager's.
         """
-        return self._converse_request(
-            request,
-            response_validation_config,
+        options = CallOptions(
+            Deadline.from_value(deadline),
             regions=regions,
-            deadline=Deadline.from_value(deadline),
+            validation=response_validation_config,
             cancelled=cancelled,
             before_attempt=before_attempt,
         )
+        return self._send(request, options)
 
     def converse_stream_with_request(
         self,
@@ -264,9 +261,8 @@ class LLMManager(ManagerCalls, ManagerInformation):
         Raises:
             ConfigurationError: `request` is not a `BedrockConverseRequest`.
         """
-        return StreamingResponse(
-            self._answer_stream_of(request, Deadline.from_value(deadline), before_attempt)
-        )
+        options = CallOptions(Deadline.from_value(deadline), before_attempt=before_attempt)
+        return StreamingResponse(self._answer_stream_of(request, options))
 
     def count_tokens(
         self,
@@ -288,11 +284,8 @@ class LLMManager(ManagerCalls, ManagerInformation):
             RequestValidationError: the request is invalid for the model.
             ConfigurationError: `model` is not one of the manager's models.
         """
-        model_id = self._targets.model_id(model)
-        parameters = {"messages": messages, "system": system, "tool_config": tool_config}
-        request = build_request(parameters, model_ids=(model_id,))
-        regions = self._targets.regions_of(model_id)
-        return self._token_counter.count(request.fields, model_id=model_id, regions=regions)
+        counted = {"messages": messages, "system": system, "tool_config": tool_config}
+        return self._count_tokens(counted, model)
 
     def estimate_cost(
         self, request: BedrockConverseRequest, *, output_tokens: int | None = None
@@ -307,10 +300,7 @@ class LLMManager(ManagerCalls, ManagerInformation):
             RequestValidationError: no model accepts the request.
             ConfigurationError: an argument is invalid.
         """
-        from llmmanager.bedrock.tokens.request_cost import request_cost
-
-        valid = self._valid_request(request)
-        return request_cost(self._resources, self._token_counter, valid, output_tokens=output_tokens)
+        return self._estimate_cost(request, output_tokens)
 
     def estimate_file_cost(
         self,
@@ -350,12 +340,6 @@ class LLMManager(ManagerCalls, ManagerInformation):
                 concurrency=CALLS_AT_ONCE if concurrency is None else concurrency,
             ),
         )
-
-    @cached_property
-    def _token_counter(self) -> TokenCounter:
-        from llmmanager.bedrock.tokens.token_counter import TokenCounter
-
-        return TokenCounter(partial(self._clients.client, "bedrock-runtime"))
 
     def close(self) -> None:
         """Close the connections. The manager can be used again afterwards."""

@@ -7,10 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
-from llmmanager.bedrock.exceptions.parallel_exceptions import (
-    ParallelConfigurationError,
-    ParallelExecutionError,
-)
+from llmmanager.bedrock.exceptions.parallel_exceptions import ParallelConfigurationError
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.deadline import Deadline
 from llmmanager.bedrock.models.llm_manager_constants import LLMManagerConfig
@@ -32,7 +29,7 @@ from llmmanager.bedrock.parallel.request_checks import (
     failed_requests,
 )
 from llmmanager.bedrock.parallel.request_runs import RequestRuns, not_started
-from llmmanager.bedrock.parallel.run_results import merge_retry
+from llmmanager.bedrock.parallel.run_results import merge_retry, merged_error
 from llmmanager.bedrock.parallel.warm_prefixes import WarmPrefixes
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.llm_manager import LLMManager
@@ -167,7 +164,7 @@ class ParallelLLMManager(RequestRuns):
         if not requests:
             return previous_response
         count = target_regions_per_request
-        try:
+        with merged_error(previous_response, self._config):
             retry = self.converse_parallel(
                 requests,
                 DEFAULT_TARGET_REGIONS if count is None else count,
@@ -175,10 +172,6 @@ class ParallelLLMManager(RequestRuns):
                 deadline=deadline,
                 before_attempt=before_attempt,
             )
-        except ParallelExecutionError as error:
-            if error.response is not None:
-                error.response = merge_retry(previous_response, error.response, self._config)
-            raise
         return merge_retry(previous_response, retry, self._config)
 
     def iter_responses(

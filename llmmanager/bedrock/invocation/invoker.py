@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
@@ -14,7 +15,7 @@ from llmmanager.bedrock.invocation.parameter_edits import schema_format
 from llmmanager.bedrock.invocation.targets import Targets
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.call_parameters import CallParameters, check_options, check_type, takes
-from llmmanager.bedrock.models.deadline import Cancellation, Deadline
+from llmmanager.bedrock.models.deadline import NEVER, Cancellation, Deadline
 from llmmanager.bedrock.models.llm_manager_structures import ResponseValidationConfig
 from llmmanager.bedrock.routing.quota_pacing import ONE_CALL, QuotaPatience
 from llmmanager.bedrock.transport import converse_api
@@ -28,10 +29,48 @@ if TYPE_CHECKING:
     from llmmanager.bedrock.invocation.stream import AnswerStream
     from llmmanager.bedrock.models.attempt_guard import AttemptGuard
     from llmmanager.bedrock.models.call_keywords import CallKeywords, Messages
+    from llmmanager.bedrock.models.converse_types import (
+        Message,
+        SystemContentBlock,
+        ToolConfiguration,
+        UntypedDict,
+    )
+    from llmmanager.bedrock.models.cost_estimates import CostEstimate
     from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
     from llmmanager.bedrock.models.parsed_response import ParsedResponse, T
+    from llmmanager.bedrock.models.token_count import InputTokenCount
+    from llmmanager.bedrock.tokens.token_counter import TokenCounter
 
 R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class CallOptions:
+    """What bounds a call, and what checks its attempts and its answer.
+
+    Attributes:
+        deadline: when the call must end.
+        regions: the regions to use, in this order; None for all regions of the manager.
+        validation: the validation of the answer, or None. With a schema for the answer, the validation of
+            answers that follow it.
+        cancelled: ends the call when it is set. See `AttemptLoop`.
+        quota_patience: how the call waits when its targets are throttled.
+        before_attempt: called before each attempt, or None.
+
+    Raises:
+        ConfigurationError: an option has the wrong type.
+    """
+
+    deadline: Deadline
+    regions: Sequence[str] | None = None
+    validation: ResponseValidationConfig | None = None
+    cancelled: threading.Event | None = None
+    quota_patience: QuotaPatience = ONE_CALL
+    before_attempt: AttemptGuard | None = None
+
+    def __post_init__(self) -> None:
+        check_type("regions", self.regions, Sequence)
+        check_options(self.validation, self.before_attempt)
 
 
 class Invoker:
@@ -41,28 +80,11 @@ class Invoker:
         self._resources = resources
 
     def converse(
-        self,
-        request: ValidRequest,
-        *,
-        deadline: Deadline,
-        regions: Sequence[str] | None = None,
-        validation: ResponseValidationConfig | None = None,
-        cancelled: threading.Event | None = None,
-        quota_patience: QuotaPatience = ONE_CALL,
-        before_attempt: AttemptGuard | None = None,
-        request_id: str | None = None,
+        self, request: ValidRequest, options: CallOptions, *, request_id: str | None = None
     ) -> BedrockResponse:
         """Send a Converse request and return the response.
 
         Args:
-            request: the request.
-            deadline: when the call must end.
-            regions: the regions to use, in this order; None for all regions of the manager.
-            validation: the validation of the answer, or None. With a schema for the answer, the validation of
-                answers that follow it.
-            cancelled: ends the call when it is set. See `AttemptLoop`.
-            quota_patience: how the call waits when its targets are throttled.
-            before_attempt: called before each attempt, or None.
             request_id: the id of the request for `before_attempt`, or None.
 
         Raises:
@@ -72,38 +94,31 @@ class Invoker:
         loop = AttemptLoop(
             self._resources,
             request,
-            send=partial(converse_api.converse, cancelled=cancelled),
+            send=partial(converse_api.converse, cancelled=options.cancelled),
             operation="Converse",
-            deadline=deadline,
-            regions=regions,
-            cancelled=cancelled,
-            patience=quota_patience,
-            check=_check(before_attempt, request_id),
+            deadline=options.deadline,
+            regions=options.regions,
+            cancelled=options.cancelled,
+            patience=options.quota_patience,
+            check=_check(options.before_attempt, request_id),
         )
         try:
             text_format = schema_format(request.fields)
             if text_format is not None:
-                parsed: BedrockResponse = text_format.answer(loop, request.fields, validation)
+                parsed: BedrockResponse = text_format.answer(loop, request.fields, options.validation)
                 return parsed
-            if validation is None:
+            if options.validation is None:
                 answer = loop.answer()
                 return loop.response(answer.target, answer.content, success=True)
             # Imported here, since few calls have a validation.
             from llmmanager.bedrock.invocation.answer_validation import valid_answer
 
-            return valid_answer(loop, validation, request.fields)
+            return valid_answer(loop, options.validation, request.fields)
         finally:
             loop.count()
 
     def converse_stream(
-        self,
-        request: ValidRequest,
-        *,
-        deadline: Deadline,
-        validation: ResponseValidationConfig | None = None,
-        cancelled: threading.Event | None = None,
-        before_attempt: AttemptGuard | None = None,
-        request_id: str | None = None,
+        self, request: ValidRequest, options: CallOptions, *, request_id: str | None = None
     ) -> AnswerStream:
         """Send a ConverseStream request and return its events when the first content has arrived.
 
@@ -116,24 +131,39 @@ class Invoker:
         loop = AttemptLoop(
             self._resources,
             request,
-            send=partial(open_stream, cancelled=cancelled),
+            send=partial(open_stream, cancelled=options.cancelled),
             operation="ConverseStream",
-            deadline=deadline,
-            check=_check(before_attempt, request_id),
-            cancelled=cancelled,
+            deadline=options.deadline,
+            regions=options.regions,
+            cancelled=options.cancelled,
+            check=_check(options.before_attempt, request_id),
         )
         validate = None
-        if validation is not None:
+        if options.validation is not None:
             from llmmanager.bedrock.invocation.answer_validation import validated
 
-            validate = partial(validated, validation)
+            validate = partial(validated, options.validation)
         try:
             return AnswerStream(
-                loop, request.fields, deadline=deadline, timeout=self._resources.timeout, validate=validate
+                loop,
+                request.fields,
+                deadline=options.deadline,
+                timeout=self._resources.timeout,
+                validate=validate,
             )
         except BaseException:
             loop.count()
             raise
+
+
+def _options(call: CallParameters, deadline: Deadline, cancelled: threading.Event | None) -> CallOptions:
+    """Return the options in the parameters of a call."""
+    return CallOptions(
+        deadline,
+        validation=call.response_validation_config,
+        cancelled=cancelled,
+        before_attempt=call.before_attempt,
+    )
 
 
 def _check(guard: AttemptGuard | None, request_id: str | None) -> AttemptCheck | None:
@@ -149,13 +179,15 @@ def _check(guard: AttemptGuard | None, request_id: str | None) -> AttemptCheck |
 class ManagerCalls:
     """The calls of a manager: their requests, and the methods that await them in an event loop.
 
-    Attributes that `LLMManager` sets: the invoker, the targets, the clients and the defaults of requests.
+    Attributes that `LLMManager` sets: the invoker, its resources, targets and clients, and the defaults of
+    requests.
     """
 
     _invoker: Invoker
     _targets: Targets
     _clients: ClientPool
     _default_inference_config: dict[str, Any]
+    _resources: ManagerResources
 
     @takes(CallParameters)
     async def aconverse(self, call: CallParameters) -> BedrockResponse:
@@ -208,13 +240,15 @@ class ManagerCalls:
         limit = Deadline.from_value(deadline)
 
         def send(cancelled: Cancellation) -> BedrockResponse:
-            return self._converse_request(
+            return self._send(
                 request,
-                response_validation_config,
-                regions=regions,
-                deadline=limit,
-                cancelled=cancelled,
-                before_attempt=before_attempt,
+                CallOptions(
+                    limit,
+                    regions=regions,
+                    validation=response_validation_config,
+                    cancelled=cancelled,
+                    before_attempt=before_attempt,
+                ),
             )
 
         return await self._on_thread(send, limit)
@@ -228,50 +262,85 @@ class ManagerCalls:
     ) -> AsyncStreamingResponse:
         """Send a request object as `aconverse_stream` does. See `converse_stream_with_request`."""
         limit = Deadline.from_value(deadline)
-        connect = partial(self._answer_stream_of, request, limit, before_attempt)
+
+        def connect(cancelled: Cancellation) -> AnswerStream:
+            options = CallOptions(limit, cancelled=cancelled, before_attempt=before_attempt)
+            return self._answer_stream_of(request, options)
+
         return await self._stream_on_thread(connect, limit)
+
+    async def acount_tokens(
+        self,
+        messages: str | Sequence[Message | UntypedDict],
+        system: Sequence[SystemContentBlock | UntypedDict] | None = None,
+        tool_config: ToolConfiguration | UntypedDict | None = None,
+        *,
+        model: str | None = None,
+    ) -> InputTokenCount:
+        """Return the number of input tokens of a request, without blocking the event loop.
+
+        The arguments and exceptions are those of `count_tokens`. Cancelling the task closes the connection.
+        """
+        counted = {"messages": messages, "system": system, "tool_config": tool_config}
+        return await self._on_thread(partial(self._count_tokens, counted, model))
+
+    async def aestimate_cost(
+        self, request: BedrockConverseRequest, *, output_tokens: int | None = None
+    ) -> CostEstimate:
+        """Return the cost of a request on each target, without blocking the event loop.
+
+        The arguments and exceptions are those of `estimate_cost`. Cancelling the task closes the connection.
+        """
+        return await self._on_thread(partial(self._estimate_cost, request, output_tokens))
 
     def _converse(
         self, call: CallParameters, deadline: Deadline, cancelled: threading.Event | None = None
     ) -> BedrockResponse:
-        check_options(call.response_validation_config, call.before_attempt)
-        return self._invoker.converse(
-            self._build_request(vars(call)),
-            deadline=deadline,
-            validation=call.response_validation_config,
-            cancelled=cancelled,
-            before_attempt=call.before_attempt,
-        )
+        options = _options(call, deadline, cancelled)
+        return self._invoker.converse(self._build_request(vars(call)), options)
 
     def _answer_stream(
         self, call: CallParameters, deadline: Deadline, cancelled: threading.Event | None = None
     ) -> AnswerStream:
-        check_options(call.response_validation_config, call.before_attempt)
-        return self._invoker.converse_stream(
-            self._build_request(vars(call), stream=True),
-            deadline=deadline,
-            validation=call.response_validation_config,
-            cancelled=cancelled,
-            before_attempt=call.before_attempt,
-        )
+        options = _options(call, deadline, cancelled)
+        return self._invoker.converse_stream(self._build_request(vars(call), stream=True), options)
 
-    def _answer_stream_of(
+    def _send(self, request: BedrockConverseRequest, options: CallOptions) -> BedrockResponse:
+        """Send a request object."""
+        valid = self._valid_request(request)
+        return self._invoker.converse(valid, options, request_id=request.request_id)
+
+    def _answer_stream_of(self, request: BedrockConverseRequest, options: CallOptions) -> AnswerStream:
+        """Send a request object, and return its events."""
+        valid = self._valid_request(request, stream=True)
+        return self._invoker.converse_stream(valid, options, request_id=request.request_id)
+
+    def _count_tokens(
+        self, counted: Mapping[str, Any], model: str | None, cancelled: threading.Event | None = None
+    ) -> InputTokenCount:
+        model_id = self._targets.model_id(model)
+        fields = build_request(counted, model_ids=(model_id,)).fields
+        regions = self._targets.regions_of(model_id)
+        return self._token_counter.count(fields, model_id=model_id, regions=regions, cancelled=cancelled)
+
+    def _estimate_cost(
         self,
         request: BedrockConverseRequest,
-        deadline: Deadline,
-        before_attempt: AttemptGuard | None,
+        output_tokens: int | None,
         cancelled: threading.Event | None = None,
-    ) -> AnswerStream:
-        check_options(None, before_attempt)
-        return self._invoker.converse_stream(
-            self._valid_request(request, stream=True),
-            deadline=deadline,
-            cancelled=cancelled,
-            before_attempt=before_attempt,
-            request_id=request.request_id,
-        )
+    ) -> CostEstimate:
+        from llmmanager.bedrock.tokens.request_cost import request_cost
 
-    async def _on_thread(self, send: Callable[[Cancellation], R], deadline: Deadline) -> R:
+        count = partial(self._token_counter.count, cancelled=cancelled)
+        return request_cost(self._resources, count, self._valid_request(request), output_tokens=output_tokens)
+
+    @cached_property
+    def _token_counter(self) -> TokenCounter:
+        from llmmanager.bedrock.tokens.token_counter import TokenCounter
+
+        return TokenCounter(partial(self._clients.client, "bedrock-runtime"))
+
+    async def _on_thread(self, send: Callable[[Cancellation], R], deadline: Deadline = NEVER) -> R:
         """Return the result of a call that runs on a thread."""
         from llmmanager.bedrock.async_calls.thread_call import on_thread
 
@@ -290,50 +359,6 @@ class ManagerCalls:
         from llmmanager.bedrock.async_calls.call_threads import CallThreads
 
         return CallThreads(self._clients.max_connections)
-
-    def _converse_request(
-        self,
-        request: BedrockConverseRequest,
-        validation: ResponseValidationConfig | None,
-        *,
-        regions: Sequence[str] | None,
-        deadline: Deadline,
-        cancelled: threading.Event | None,
-        before_attempt: AttemptGuard | None,
-    ) -> BedrockResponse:
-        check_type("regions", regions, Sequence)
-        check_options(validation, before_attempt)
-        return self._send(
-            request,
-            validation,
-            regions=regions,
-            deadline=deadline,
-            cancelled=cancelled,
-            before_attempt=before_attempt,
-        )
-
-    def _send(
-        self,
-        request: BedrockConverseRequest,
-        validation: ResponseValidationConfig | None,
-        *,
-        regions: Sequence[str] | None,
-        deadline: Deadline,
-        cancelled: threading.Event | None,
-        quota_patience: QuotaPatience = ONE_CALL,
-        before_attempt: AttemptGuard | None,
-    ) -> BedrockResponse:
-        """Send a request object. The other arguments are valid."""
-        return self._invoker.converse(
-            self._valid_request(request),
-            deadline=deadline,
-            regions=regions,
-            validation=validation,
-            cancelled=cancelled,
-            quota_patience=quota_patience,
-            before_attempt=before_attempt,
-            request_id=request.request_id,
-        )
 
     def _valid_request(self, request: BedrockConverseRequest, *, stream: bool = False) -> ValidRequest:
         """Return the valid request of a request object. One that was validated before is trusted."""

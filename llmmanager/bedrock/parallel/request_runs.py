@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from llmmanager.bedrock.exceptions.parallel_exceptions import (
     ParallelExecutionError,
     RequestNotStartedError,
 )
+from llmmanager.bedrock.invocation.invoker import CallOptions
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.call_parameters import check_options
 from llmmanager.bedrock.models.deadline import NEVER, Cancellation, Deadline
@@ -31,9 +32,10 @@ from llmmanager.bedrock.parallel.request_checks import (
     DEFAULT_TARGET_REGIONS,
     check_region_count,
     check_requests,
+    failed_requests,
     may_cache,
 )
-from llmmanager.bedrock.parallel.run_results import summarize
+from llmmanager.bedrock.parallel.run_results import merge_retry, merged_error, summarize
 from llmmanager.bedrock.parallel.start_order import StartOrder
 from llmmanager.bedrock.parallel.warm_prefixes import WarmPrefixes
 from llmmanager.bedrock.routing.quota_pacing import QuotaPatience
@@ -171,6 +173,35 @@ class RequestRuns:
             async for item, response in completed:
                 run.add(item, response)
         return run.result()
+
+    async def aretry_failed_requests(
+        self,
+        previous_response: ParallelResponse,
+        filter_func: Callable[[str, BedrockResponse], bool] | None = None,
+        target_regions_per_request: int | None = None,
+        response_validation_config: ResponseValidationConfig | None = None,
+        *,
+        deadline: float | Deadline | None = None,
+        before_attempt: AttemptGuard | None = None,
+    ) -> ParallelResponse:
+        """Send the failed requests of a run again, without blocking the event loop.
+
+        The arguments and exceptions are those of `retry_failed_requests`. Cancelling the task ends all
+        requests and closes their connections.
+        """
+        requests = failed_requests(previous_response, filter_func)
+        if not requests:
+            return previous_response
+        count = target_regions_per_request
+        with merged_error(previous_response, self._config):
+            retry = await self.aconverse_parallel(
+                requests,
+                DEFAULT_TARGET_REGIONS if count is None else count,
+                response_validation_config,
+                deadline=deadline,
+                before_attempt=before_attempt,
+            )
+        return merge_retry(previous_response, retry, self._config)
 
     def aiter_responses(
         self,
@@ -310,16 +341,16 @@ class RequestRuns:
         warm = self._warm_prefixes.regions(item.prefixes) if item.prefixes and balanced else ()
         chosen = self._balancer.assigned(run.regions, balanced=balanced, preferred=warm)
         with run.in_flight.count(), chosen as regions:
+            options = CallOptions(
+                limit,
+                regions=regions,
+                validation=run.validation,
+                cancelled=run.cancelled,
+                quota_patience=self._patience(item),
+                before_attempt=run.before_attempt,
+            )
             try:
-                return self._manager._send(
-                    item.request,
-                    run.validation,
-                    regions=regions,
-                    deadline=limit,
-                    cancelled=run.cancelled,
-                    quota_patience=self._patience(item),
-                    before_attempt=run.before_attempt,
-                )
+                return self._manager._send(item.request, options)
             except LLMManagerError as error:
                 recorded = error.response
                 failed = recorded if isinstance(recorded, BedrockResponse) else BedrockResponse(success=False)

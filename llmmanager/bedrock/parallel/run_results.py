@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from llmmanager.bedrock.exceptions.parallel_exceptions import ParallelExecutionError
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.parallel_response import ParallelExecutionStats, ParallelResponse
 from llmmanager.bedrock.parallel.failure_handling import FailureHandling
@@ -70,6 +72,17 @@ def merge_retry(
             retry.parallel_execution_stats.concurrent_executions,
         ),
     )
+
+
+@contextmanager
+def merged_error(previous: ParallelResponse, config: ParallelProcessingConfig) -> Iterator[None]:
+    """Give a ParallelExecutionError of a retry, which the block raises, the responses of both runs."""
+    try:
+        yield
+    except ParallelExecutionError as error:
+        if error.response is not None:
+            error.response = merge_retry(previous, error.response, config)
+        raise
 
 
 def _continued(first: BedrockResponse, again: BedrockResponse) -> BedrockResponse:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
@@ -14,7 +14,6 @@ from llmmanager.bedrock.invocation.quota_cost import max_output_tokens
 from llmmanager.bedrock.models.cost_estimates import CostEstimate, TargetCost
 from llmmanager.bedrock.models.token_count import InputTokenCount
 from llmmanager.bedrock.pricing import offers_tier, target_cost
-from llmmanager.bedrock.tokens.token_counter import TokenCounter
 from llmmanager.bedrock.tokens.typical_tokens import request_tokens
 from llmmanager.bedrock.validation.request import ValidRequest
 
@@ -23,11 +22,16 @@ _PROMPT = "the text of a managed prompt is unknown"
 
 
 def request_cost(
-    resources: ManagerResources, counter: TokenCounter, request: ValidRequest, *, output_tokens: int | None
+    resources: ManagerResources,
+    count: Callable[..., InputTokenCount],
+    request: ValidRequest,
+    *,
+    output_tokens: int | None,
 ) -> CostEstimate:
     """Return the cost of a request on the targets of a manager.
 
     Args:
+        count: counts the input tokens of a request as `TokenCounter.count` does.
         output_tokens: the expected output tokens; None for `maxTokens`, or the maximum of the model.
 
     Raises:
@@ -40,7 +44,7 @@ def request_cost(
         model_id = target.model_id
         reason = _uncounted(request, model_id)
         if reason is None and model_id not in counts:
-            counts[model_id] = _count(resources, counter, request.fields, model_id=model_id)
+            counts[model_id] = _count(resources, count, request.fields, model_id=model_id)
         output = max_output_tokens(request.fields, model_id) if output_tokens is None else output_tokens
         found.append(_target_cost(target, request.fields, counts.get(model_id), output=output, reason=reason))
     return CostEstimate(tuple(found))
@@ -78,10 +82,14 @@ def _uncounted(request: ValidRequest, model_id: str) -> str | None:
 
 
 def _count(
-    resources: ManagerResources, counter: TokenCounter, request: Mapping[str, Any], *, model_id: str
+    resources: ManagerResources,
+    count: Callable[..., InputTokenCount],
+    request: Mapping[str, Any],
+    *,
+    model_id: str,
 ) -> InputTokenCount:
     """Return the counted tokens, or the typical number, since an upper estimate would be too expensive."""
-    counted = counter.count(request, model_id=model_id, regions=resources.targets.regions_of(model_id))
+    counted = count(request, model_id=model_id, regions=resources.targets.regions_of(model_id))
     if not counted.is_estimate:
         return counted
     return InputTokenCount(math.ceil(request_tokens(request)), True, model_id, counted.reason)

@@ -6,6 +6,7 @@ CountTokens is free. It is not available for all models and in all regions, and 
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -47,13 +48,22 @@ class TokenCounter:
         self._clock = clock
         self._unavailable: dict[tuple[str, str], tuple[float, str]] = {}
 
-    def count(self, request: Mapping[str, Any], *, model_id: str, regions: Sequence[str]) -> InputTokenCount:
+    def count(
+        self,
+        request: Mapping[str, Any],
+        *,
+        model_id: str,
+        regions: Sequence[str],
+        cancelled: threading.Event | None = None,
+    ) -> InputTokenCount:
         """Return the number of input tokens for a model. A region that fails is followed by the next one.
 
         Args:
             request: a valid Converse request.
             model_id: the id of a model. CountTokens rejects the id of a profile.
             regions: the regions to ask, in this order.
+            cancelled: when another thread sets it, no further region is asked. A `Cancellation` can also
+                close the connection.
 
         Raises:
             RequestValidationError: a part that is not validated is not JSON.
@@ -70,17 +80,21 @@ class TokenCounter:
         asked = available[: self._max_regions]
         body = encode(counted) if asked else b""
         for region in asked:
-            answer = self._ask(model_id, region, body)
+            if cancelled is not None and cancelled.is_set():
+                break
+            answer = self._ask(model_id, region, body, cancelled=cancelled)
             if isinstance(answer, int):
                 more = schema_tokens(request)
                 return InputTokenCount(answer + more, more > 0, model_id, _SCHEMA if more else None)
             reason = answer
         return InputTokenCount(estimate_tokens(request), True, model_id, reason)
 
-    def _ask(self, model_id: str, region: str, body: bytes) -> int | str:
+    def _ask(
+        self, model_id: str, region: str, body: bytes, *, cancelled: threading.Event | None
+    ) -> int | str:
         """Return the count of one region, or why it cannot count."""
         try:
-            return count_tokens(self._client(region), model_id, body)
+            return count_tokens(self._client(region), model_id, body, cancelled=cancelled)
         except Exception as error:
             if not _is_of_aws(error):
                 raise

@@ -94,12 +94,13 @@ def converse_stream(
     return _call(client, client.converse_stream, invoke_id, cancelled)["stream"]
 
 
-def count_tokens(client: Any, model_id: str, body: bytes) -> int:
+def count_tokens(client: Any, model_id: str, body: bytes, *, cancelled: threading.Event | None = None) -> int:
     """Call CountTokens for a Converse request and return the number of input tokens.
 
     Args:
         model_id: the id of a model.
         body: the result of `encode` for messages, system prompt and tools.
+        cancelled: as in `converse`.
 
     Raises:
         botocore.exceptions.ClientError, BotoCoreError: the call failed.
@@ -107,7 +108,7 @@ def count_tokens(client: Any, model_id: str, body: bytes) -> int:
     _pending.body = b'{"input":{"converse":' + body + b"}}"
     _pending.read_timeout = client.meta.config.read_timeout
     operation = partial(client.count_tokens, input={"converse": {}})
-    return int(_call(client, operation, model_id, None)["inputTokens"])
+    return int(_call(client, operation, model_id, cancelled)["inputTokens"])
 
 
 def _call(client: Any, operation: Any, invoke_id: str, cancelled: threading.Event | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from llmmanager import (
     FailureHandlingStrategy,
     ParallelConfigurationError,
     ParallelExecutionError,
+    ParallelResponse,
     ResponseValidationConfig,
     ValidationResult,
 )
@@ -60,6 +61,33 @@ def test_a_stop_strategy_raises_with_the_responses(make_parallel, fake_bedrock: 
     assert list(raised.value.response.request_responses) == ["r0"]
 
 
+def test_failed_requests_are_sent_again(make_parallel, fake_bedrock: FakeBedrock) -> None:
+    manager = make_parallel()
+    fake_bedrock.add_fault(Fault(error="ValidationException", count=1))
+    first = manager.converse_parallel(REQUESTS)
+    assert len(first.failed_requests) == 1
+    again = asyncio.run(manager.aretry_failed_requests(first))
+    assert not again.failed_requests
+    assert list(again.request_responses) == [request.request_id for request in REQUESTS]
+    assert len(again.request_responses[first.failed_requests[0]].attempts) == 2
+    assert asyncio.run(manager.aretry_failed_requests(first, lambda *_: False)) is first
+    with pytest.raises(ParallelConfigurationError, match="with failed requests"):
+        asyncio.run(manager.aretry_failed_requests(again))
+
+
+def test_a_stopped_retry_has_the_responses_of_both_runs(make_parallel, fake_bedrock: FakeBedrock) -> None:
+    fake_bedrock.add_fault(Fault(error="ValidationException", count=3))
+    first = make_parallel(parallel={"max_concurrent_requests": 1}).converse_parallel(REQUESTS)
+    stop_first = FailureHandlingStrategy.STOP_ON_FIRST_FAILURE
+    manager = make_parallel(parallel={"max_concurrent_requests": 1, "failure_handling_strategy": stop_first})
+    fake_bedrock.add_fault(Fault(error="ValidationException"))
+    with pytest.raises(ParallelExecutionError) as raised:
+        asyncio.run(manager.aretry_failed_requests(first))
+    assert raised.value.response is not None
+    assert len(raised.value.response.request_responses) == 40
+    assert len(raised.value.response.request_responses["r0"].attempts) == 2
+
+
 def test_arguments_are_checked_before_any_call(make_parallel, fake_bedrock: FakeBedrock) -> None:
     manager = make_parallel()
     with pytest.raises(ParallelConfigurationError, match="unique"):
@@ -92,16 +120,23 @@ def test_requests_are_read_when_a_response_was_yielded(make_parallel) -> None:
     assert threads == {threading.get_ident()}
 
 
-@pytest.mark.parametrize("method", ["aconverse_parallel", "aiter_responses"])
+@pytest.mark.parametrize("method", ["aconverse_parallel", "aiter_responses", "aretry_failed_requests"])
 def test_cancelling_the_task_closes_all_connections(
     make_parallel, fake_bedrock: FakeBedrock, method: str
 ) -> None:
     fake_bedrock.add_fault(Fault(hang=True))
     manager = make_parallel(parallel={"max_concurrent_requests": 10})
+    failed = ParallelResponse(
+        success=False,
+        request_responses={str(each.request_id): BedrockResponse(success=False) for each in REQUESTS},
+        original_requests={str(each.request_id): each for each in REQUESTS},
+    )
 
     async def run() -> None:
         if method == "aconverse_parallel":
             await manager.aconverse_parallel(REQUESTS)
+        if method == "aretry_failed_requests":
+            await manager.aretry_failed_requests(failed)
         async for _ in manager.aiter_responses(REQUESTS):
             pass
 
