@@ -5,21 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from aws_cdk import Stack
-from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.batch_definition import batch_definition
 from infra.bucket import allow_listing
-from infra.catalog_table import allow_calling_by_catalog
 from infra.input_files import allow_decrypting_inputs
 from infra.model_jobs import ModelJobs
 from infra.nag import acknowledge_wildcards
-from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, PythonFunction
+from infra.shared_resources import SharedResources
 from infra.state_machine import StateMachine
-from infra.usage_table import LedgerTable
 from lambdas.contract import BatchObject, BucketPrefix
 from llmmanager.bedrock.catalog.catalog_entries import Catalog
 
@@ -40,21 +36,18 @@ class BatchProcessing(Construct):
         construct_id: str,
         *,
         base: FunctionBase,
-        bucket: s3.IBucket,
-        table: dynamodb.ITable,
-        ledger: LedgerTable,
-        invoke_models: InvokeModels,
+        shared: SharedResources,
         catalog: Catalog,
     ) -> None:
         super().__init__(scope, construct_id)
         self._base = base
-        self._bucket = bucket
-        self.jobs = self._build_jobs(catalog, invoke_models) if base.settings.managed_lane else None
-        plan = self._build_plan(table)
-        self.worker = worker = self._build_worker(table, invoke_models)
-        ledger.allow_counting(worker)
+        self._shared = shared
+        self._bucket = shared.bucket
+        self.jobs = self._build_jobs(catalog) if base.settings.managed_lane else None
+        plan = self._build_plan()
+        self.worker = worker = self._build_worker()
         collect = self._build_collect()
-        job = self._build_job(self.jobs, table, ledger) if self.jobs else None
+        job = self._build_job(self.jobs) if self.jobs else None
         self.state_machine = self._build_machine(plan, worker, collect, job)
         self._allow_distributed_map()
         self._allow_describing_executions(plan)
@@ -82,25 +75,25 @@ class BatchProcessing(Construct):
             settings=settings,
         )
 
-    def _build_jobs(self, catalog: Catalog, invoke_models: InvokeModels) -> ModelJobs:
+    def _build_jobs(self, catalog: Catalog) -> ModelJobs:
         return ModelJobs(
             self,
             "ModelJobs",
             settings=self._base.settings,
             catalog=catalog,
             bucket=self._bucket,
-            invoke_models=invoke_models,
+            invoke_models=self._shared.invoke_models,
         )
 
-    def _build_plan(self, table: dynamodb.ITable) -> PythonFunction:
+    def _build_plan(self) -> PythonFunction:
         plan = self._build_function("Plan", "lambdas.batch.plan.handler", seconds=_LAMBDA_MAX_SECONDS)
         self._allow_reading_inputs(plan)
         self._allow_listing_inputs(plan)
         self._allow_writing(plan)
-        plan.allow("dynamodb:BatchGetItem", resources=[table.table_arn])
+        plan.allow("dynamodb:BatchGetItem", resources=[self._shared.catalog_table.table_arn])
         return plan
 
-    def _build_worker(self, table: dynamodb.ITable, invoke_models: InvokeModels) -> PythonFunction:
+    def _build_worker(self) -> PythonFunction:
         worker = self._build_function(
             "Worker",
             "lambdas.batch.worker.handler",
@@ -111,8 +104,7 @@ class BatchProcessing(Construct):
         # Bedrock reads images and documents of a record (s3Location) with the permissions of its caller.
         self._allow_reading_inputs(worker)
         self._allow_writing(worker)
-        allow_calling_by_catalog(worker, table)
-        invoke_models.grant(worker.role)
+        self._shared.allow_calling_models(worker)
         return worker
 
     def _build_collect(self) -> PythonFunction:
@@ -125,14 +117,14 @@ class BatchProcessing(Construct):
         self._allow_writing(collect)
         return collect
 
-    def _build_job(self, jobs: ModelJobs, table: dynamodb.ITable, ledger: LedgerTable) -> PythonFunction:
+    def _build_job(self, jobs: ModelJobs) -> PythonFunction:
         job = self._build_function(
             "Job", "lambdas.batch.managed.job_step.handler", seconds=_LAMBDA_MAX_SECONDS
         )
         job.allow("s3:GetObject", resources=[self._bucket.arn_for_objects(_FILES)], reason=_WILDCARD_REASON)
         self._allow_writing(job)
-        job.allow("dynamodb:BatchGetItem", resources=[table.table_arn])
-        ledger.allow_counting(job)
+        job.allow("dynamodb:BatchGetItem", resources=[self._shared.catalog_table.table_arn])
+        self._shared.ledger.allow_counting(job)
         jobs.allow_managing(job)
         return job
 

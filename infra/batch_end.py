@@ -6,6 +6,8 @@ the state machine itself cannot run another state.
 
 from __future__ import annotations
 
+from typing import Final
+
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_s3 as s3
@@ -14,10 +16,12 @@ from constructs import Construct
 from infra.model_jobs import ModelJobs
 from infra.nag import acknowledge
 from infra.python_function import FunctionBase, PythonFunction
+from infra.shared_resources import SharedResources
 from infra.state_machine import StateMachine
 from lambdas.contract import ENDED_STATUSES, BatchObject, BucketPrefix, DetailType, EventSource
 
 _TIMEOUT_SECONDS = 300
+_REASON: Final = "Each batch has one file of each name"
 
 
 class BatchEnd(Construct):
@@ -29,8 +33,7 @@ class BatchEnd(Construct):
         construct_id: str,
         *,
         base: FunctionBase,
-        batches: s3.IBucket,
-        bus: events.IEventBus,
+        shared: SharedResources,
         machine: StateMachine,
         jobs: ModelJobs | None,
     ) -> None:
@@ -43,34 +46,20 @@ class BatchEnd(Construct):
             timeout_seconds=_TIMEOUT_SECONDS,
             memory_mb=512,
         )
-        reason = "Each batch has one file of each name"
-        stop_reasons, end_events = f"{BatchObject.STOP_REASONS}*.json", f"{BatchObject.END_EVENTS}*.json"
-        read = (
-            BatchObject.MANIFEST,
-            BatchObject.SUMMARY,
-            f"{BatchObject.RUNS}*.json",
-            stop_reasons,
-            end_events,
-        )
-        function.allow(
-            "s3:GetObject",
-            resources=[_objects(batches, name) for name in read],
-            reason=reason,
-        )
-        written = [_objects(batches, name) for name in (stop_reasons, end_events)]
-        function.allow("s3:PutObject", resources=written, reason=reason)
+        _allow_batch_files(function, shared.bucket)
         if jobs:
-            job_files = _objects(batches, f"{BatchObject.JOBS}*.json")
-            function.allow("s3:GetObject", "s3:PutObject", resources=[job_files], reason=reason)
+            job_files = _objects(shared.bucket, f"{BatchObject.JOBS}*.json")
+            function.allow("s3:GetObject", "s3:PutObject", resources=[job_files], reason=_REASON)
             jobs.allow_managing(function)
-        # The names of the result files contain the number of answers.
-        function.allow("s3:ListBucket", resources=[batches.bucket_arn])
         function.allow(
             "states:DescribeExecution",
             resources=[machine.executions_arn],
             reason="Each batch has its own executions",
         )
-        function.allow("events:PutEvents", resources=[bus.event_bus_arn])
+        function.allow("events:PutEvents", resources=[shared.bus.event_bus_arn])
+        self._build_rule(function, machine)
+
+    def _build_rule(self, function: PythonFunction, machine: StateMachine) -> None:
         rule = events.Rule(
             self,
             "Rule",
@@ -90,6 +79,16 @@ class BatchEnd(Construct):
             "Serverless-EventBusDLQ",
             reason="EventBridge retries for a day and Lambda twice; the bucket holds the outcome too",
         )
+
+
+def _allow_batch_files(function: PythonFunction, bucket: s3.IBucket) -> None:
+    """Let the function read how a batch ended, and write its stop signal and that its event was sent."""
+    written = [f"{BatchObject.STOP_REASONS}*.json", f"{BatchObject.END_EVENTS}*.json"]
+    read = [BatchObject.MANIFEST, BatchObject.SUMMARY, f"{BatchObject.RUNS}*.json", *written]
+    function.allow("s3:GetObject", resources=[_objects(bucket, name) for name in read], reason=_REASON)
+    function.allow("s3:PutObject", resources=[_objects(bucket, name) for name in written], reason=_REASON)
+    # The names of the result files contain the number of answers.
+    function.allow("s3:ListBucket", resources=[bucket.bucket_arn])
 
 
 def _objects(bucket: s3.IBucket, name: str) -> str:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from aws_cdk import aws_apigateway as apigateway
-from aws_cdk import aws_dynamodb as dynamodb
-from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from infra.catalog_table import allow_calling_by_catalog
 from infra.input_files import allow_input_files
-from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase
 from infra.request_table import allow_idempotency
+from infra.shared_resources import SharedResources
 from infra.streaming_function import build_integration, build_streaming_function
-from infra.usage_table import LedgerTable
 from lambdas.http_api.routes import CONVERSE_STREAM
 
 
@@ -26,21 +22,15 @@ class ConverseStream(Construct):
         construct_id: str,
         *,
         base: FunctionBase,
+        shared: SharedResources,
         api: apigateway.RestApi,
-        bucket: s3.IBucket,
-        table: dynamodb.ITable,
-        request_table: dynamodb.ITable,
-        ledger: LedgerTable,
-        invoke_models: InvokeModels,
     ) -> None:
         super().__init__(scope, construct_id)
         settings = base.settings
         function = build_streaming_function(self, base=base, module="lambdas.converse_stream.handler")
-        invoke_models.grant(function.role)
-        allow_calling_by_catalog(function, table)
-        allow_idempotency(function, request_table, bucket)
-        ledger.allow_counting(function)
-        allow_input_files(function, bucket, settings)
+        shared.allow_calling_models(function)
+        allow_idempotency(function, shared.request_table, shared.bucket)
+        allow_input_files(function, shared.bucket, settings)
         integration = build_integration(function, streaming=settings.streaming)
         # The function answers other methods too, with 405.
         for method in (CONVERSE_STREAM.method, "ANY"):

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from aws_cdk import Duration
-from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_kms as kms
@@ -25,14 +24,12 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.bucket import allow_listing
-from infra.catalog_table import allow_calling_by_catalog
 from infra.input_files import allow_input_files
 from infra.nag import acknowledge
-from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, PythonFunction
 from infra.request_table import allow_idempotency
+from infra.shared_resources import SharedResources
 from infra.state_machine import StateMachine
-from infra.usage_table import LedgerTable
 from lambdas.contract import JSON_LINES_SUFFIX, BucketPrefix, DetailType, EnvironmentVariable, EventSource
 
 _TIMEOUT_SECONDS: Final = 300
@@ -49,11 +46,6 @@ _DEAD_LETTER_RETENTION_DAYS: Final = 14
 REQUEST_LOST_SECONDS: Final = _RETENTION_DAYS * 24 * 3600 + _TIMEOUT_SECONDS
 
 
-def build_event_bus(scope: Construct) -> events.EventBus:
-    """Return the stack's own event bus, for requests and their outcomes."""
-    return events.EventBus(scope, "EventBus", description="Requests to models and their outcomes")
-
-
 class EventsEntryPoint(Construct):
     """Runs requests that arrive as events or messages, and sends the answers the same way."""
 
@@ -63,13 +55,8 @@ class EventsEntryPoint(Construct):
         construct_id: str,
         *,
         base: FunctionBase,
-        bucket: s3.Bucket,
-        bus: events.EventBus,
-        table: dynamodb.ITable,
-        request_table: dynamodb.ITable,
-        ledger: LedgerTable,
+        shared: SharedResources,
         batch_machine: StateMachine,
-        invoke_models: InvokeModels,
     ) -> None:
         super().__init__(scope, construct_id)
         self.dead_letter_queue = self._build_queue(
@@ -89,16 +76,14 @@ class EventsEntryPoint(Construct):
             reason="It is itself the dead-letter queue of the request queue",
         )
         self.topic = self._build_topic()
-        self._build_rules(bus, bucket)
+        self._build_rules(shared.bus, shared.bucket)
         self.function = self._build_function(base, batch_machine)
-        invoke_models.grant(self.function.role)
-        allow_calling_by_catalog(self.function, table)
+        shared.allow_calling_models(self.function)
         self.function.allow("states:StartExecution", resources=[batch_machine.arn])
-        allow_idempotency(self.function, request_table, bucket)
-        ledger.allow_counting(self.function)
-        allow_input_files(self.function, bucket, base.settings)
-        allow_listing(self.function, bucket)
-        self._allow_replies(bus, base.settings.reply_queues)
+        allow_idempotency(self.function, shared.request_table, shared.bucket)
+        allow_input_files(self.function, shared.bucket, base.settings)
+        allow_listing(self.function, shared.bucket)
+        self._allow_replies(shared.bus, base.settings.reply_queues)
 
     def _build_queue(
         self,

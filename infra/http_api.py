@@ -6,24 +6,21 @@ With the setting `api_auth: "api_key"`, a signed request must also carry an API 
 from __future__ import annotations
 
 from aws_cdk import aws_apigateway as apigateway
-from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.api_keys import allow_managing_keys
 from infra.bucket import allow_listing
-from infra.catalog_table import allow_calling_by_catalog
 from infra.events import REQUEST_LOST_SECONDS
 from infra.input_files import allow_input_files
 from infra.nag import acknowledge
-from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, PythonFunction
 from infra.request_table import allow_idempotency
 from infra.rest_api import add_gateway_response, build_rest_api, known_paths
 from infra.settings import DeploymentSettings
+from infra.shared_resources import SharedResources
 from infra.state_machine import StateMachine
-from infra.usage_table import LedgerTable
 from lambdas.contract import (
     GATEWAY_SECONDS,
     PROBLEM_CONTENT_TYPE,
@@ -44,27 +41,20 @@ class HttpApi(Construct):
         construct_id: str,
         *,
         base: FunctionBase,
-        bucket: s3.IBucket,
-        table: dynamodb.ITable,
-        request_table: dynamodb.ITable,
-        ledger: LedgerTable,
-        key_table: dynamodb.ITable,
+        shared: SharedResources,
         batch_machine: StateMachine,
         request_queue: sqs.IQueue,
-        invoke_models: InvokeModels,
     ) -> None:
         super().__init__(scope, construct_id)
         self.handler = function = self._build_function(base, batch_machine, request_queue)
-        invoke_models.grant(function.role)
-        allow_calling_by_catalog(function, table)
-        self._allow_batches(function, bucket, batch_machine)
-        allow_idempotency(function, request_table, bucket)
-        ledger.allow_counting(function)
-        ledger.allow_reading(function)
-        ledger.allow_managing_budgets(function)
-        allow_managing_keys(function, key_table)
+        shared.allow_calling_models(function)
+        self._allow_batches(function, shared.bucket, batch_machine)
+        allow_idempotency(function, shared.request_table, shared.bucket)
+        shared.ledger.allow_reading(function)
+        shared.ledger.allow_managing_budgets(function)
+        allow_managing_keys(function, shared.key_table)
         function.allow("sqs:SendMessage", resources=[request_queue.queue_arn])
-        allow_input_files(function, bucket, base.settings)
+        allow_input_files(function, shared.bucket, base.settings)
         self.api = self._build_api(base.settings)
         self._build_routes(function, key_required=base.settings.api_auth == "api_key")
         self.api_key = self._build_usage_plan(base.settings) if base.settings.api_auth == "api_key" else None

@@ -5,29 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from aws_cdk import Annotations, CfnOutput, Stack, Token
-from aws_cdk import aws_dynamodb as dynamodb
-from aws_cdk import aws_events as events
-from aws_cdk import aws_s3 as s3
 from aws_cdk.region_info import RegionInfo
 from constructs import Construct
 
-from infra.api_keys import KeyAuthorizer, build_key_table
+from infra.api_keys import KeyAuthorizer
 from infra.batch import BatchProcessing
 from infra.batch_end import BatchEnd
-from infra.bucket import build_batch_bucket
 from infra.catalog_refresh import CatalogRefresh
-from infra.catalog_table import build_catalog_table
 from infra.converse_stream import ConverseStream
-from infra.events import EventsEntryPoint, build_event_bus
+from infra.events import EventsEntryPoint
 from infra.http_api import HttpApi
 from infra.observability import Observability
-from infra.permissions import InvokeModels
 from infra.python_function import FunctionBase, shared_code
-from infra.request_table import build_request_table, expire_requests
 from infra.rest_api import log_role
 from infra.settings import DeploymentSettings, SettingsError
+from infra.shared_resources import SharedResources, build_shared_resources
 from infra.streaming_api import StreamingApi
-from infra.usage_table import LedgerTable
 from lambdas.contract import METRICS_NAMESPACE, EnvironmentVariable
 from llmmanager.bedrock.catalog.catalog_entries import Catalog
 from llmmanager.bedrock.catalog.snapshot import load_snapshot
@@ -41,91 +34,37 @@ class LlmManagerStack(Stack):
     ) -> None:
         super().__init__(scope, construct_id, stack_name=settings.stack_name, **kwargs)
         _check_partition(self.region, settings)
-        table = build_catalog_table(self, settings)
-        bucket = build_batch_bucket(self, settings)
-        request_table = build_request_table(self, settings)
-        key_table = build_key_table(self, settings)
-        expire_requests(bucket, settings)
-        bus = build_event_bus(self)
-        ledger = LedgerTable(self, settings=settings, bucket=bucket, bus=bus)
+        catalog = Catalog(load_snapshot())
+        shared = build_shared_resources(self, settings, catalog=catalog)
         # CloudWatch would add up the metrics of two stacks with the same namespace.
         namespace = f"{METRICS_NAMESPACE}/{self.stack_name}"
         base = FunctionBase(
             settings=settings,
             code=shared_code(self),
-            environment=_environment(settings, table=table, bucket=bucket, bus=bus, namespace=namespace),
-        )
-        catalog = Catalog(load_snapshot())
-        invoke_models = InvokeModels(
-            self, "InvokeModels", models=settings.models, regions=settings.regions, catalog=catalog
+            environment=_environment(settings, shared, namespace=namespace),
         )
         # Ids of constructs are part of the logical ids of resources, so they stay when classes are renamed.
-        catalog_refresh = CatalogRefresh(self, "ModelAccess", base=base, table=table)
-        batch = BatchProcessing(
-            self,
-            "Batch",
-            base=base,
-            bucket=bucket,
-            table=table,
-            ledger=ledger,
-            invoke_models=invoke_models,
-            catalog=catalog,
-        )
-        BatchEnd(
-            self,
-            "BatchEnd",
-            base=base,
-            batches=bucket,
-            bus=bus,
-            machine=batch.state_machine,
-            jobs=batch.jobs,
-        )
+        catalog_refresh = CatalogRefresh(self, "ModelAccess", base=base, table=shared.catalog_table)
+        batch = BatchProcessing(self, "Batch", base=base, shared=shared, catalog=catalog)
+        BatchEnd(self, "BatchEnd", base=base, shared=shared, machine=batch.state_machine, jobs=batch.jobs)
         events_entry_point = EventsEntryPoint(
-            self,
-            "Events",
-            base=base,
-            bucket=bucket,
-            bus=bus,
-            table=table,
-            request_table=request_table,
-            ledger=ledger,
-            batch_machine=batch.state_machine,
-            invoke_models=invoke_models,
+            self, "Events", base=base, shared=shared, batch_machine=batch.state_machine
         )
         http_api = HttpApi(
             self,
             "HttpApi",
             base=base,
-            bucket=bucket,
-            table=table,
-            request_table=request_table,
-            ledger=ledger,
-            key_table=key_table,
+            shared=shared,
             batch_machine=batch.state_machine,
             request_queue=events_entry_point.request_queue,
-            invoke_models=invoke_models,
         )
-        ConverseStream(
-            self,
-            "ConverseStream",
-            base=base,
-            api=http_api.api,
-            bucket=bucket,
-            table=table,
-            request_table=request_table,
-            ledger=ledger,
-            invoke_models=invoke_models,
-        )
+        ConverseStream(self, "ConverseStream", base=base, shared=shared, api=http_api.api)
         streaming_api = StreamingApi(
             self,
             "StreamingApi",
             base=base,
-            bucket=bucket,
-            table=table,
-            request_table=request_table,
-            ledger=ledger,
-            authorizer=KeyAuthorizer(self, "KeyAuthorizer", base=base, table=key_table),
-            invoke_models=invoke_models,
+            shared=shared,
+            authorizer=KeyAuthorizer(self, "KeyAuthorizer", base=base, table=shared.key_table),
             log_role=log_role(http_api.api),
         )
         Observability(
@@ -140,6 +79,17 @@ class LlmManagerStack(Stack):
         )
         for number, warning in enumerate(settings.warnings):
             Annotations.of(self).add_warning_v2(f"llmmanager:settings-{number}", warning)
+        self._add_api_outputs(http_api, streaming_api)
+        self._output("BatchStateMachineArn", batch.state_machine.arn, "State machine that runs a batch")
+        self._output(
+            "RefreshStateMachineArn",
+            catalog_refresh.state_machine.arn,
+            "State machine that refreshes the model catalog",
+        )
+        self._add_shared_outputs(shared)
+        self._add_event_outputs(events_entry_point)
+
+    def _add_api_outputs(self, http_api: HttpApi, streaming_api: StreamingApi) -> None:
         self._output("ApiUrl", http_api.url, "Base URL of the HTTP API (requests are signed with SigV4)")
         self._output(
             "StreamingApiUrl",
@@ -148,16 +98,11 @@ class LlmManagerStack(Stack):
         )
         if http_api.api_key is not None:
             self._output("ApiKeyId", http_api.api_key.key_id, "Id of the first API key")
-        self._output("BatchBucketName", bucket.bucket_name, "Bucket for batch files and results")
-        self._output("BatchStateMachineArn", batch.state_machine.arn, "State machine that runs a batch")
-        self._output(
-            "RefreshStateMachineArn",
-            catalog_refresh.state_machine.arn,
-            "State machine that refreshes the model catalog",
-        )
-        self._output("TableName", table.table_name, "DynamoDB table of the model catalog")
-        self._output("EventBusName", bus.event_bus_name, "Event bus for requests and answers")
-        self._add_event_outputs(events_entry_point)
+
+    def _add_shared_outputs(self, shared: SharedResources) -> None:
+        self._output("BatchBucketName", shared.bucket.bucket_name, "Bucket for batch files and results")
+        self._output("TableName", shared.catalog_table.table_name, "DynamoDB table of the model catalog")
+        self._output("EventBusName", shared.bus.event_bus_name, "Event bus for requests and answers")
 
     def _add_event_outputs(self, events_entry_point: EventsEntryPoint) -> None:
         request_queue = events_entry_point.request_queue
@@ -193,20 +138,13 @@ def _check_partition(region: str, settings: DeploymentSettings) -> None:
         )
 
 
-def _environment(
-    settings: DeploymentSettings,
-    *,
-    table: dynamodb.ITable,
-    bucket: s3.IBucket,
-    bus: events.IEventBus,
-    namespace: str,
-) -> dict[str, str]:
+def _environment(settings: DeploymentSettings, shared: SharedResources, *, namespace: str) -> dict[str, str]:
     """Return the environment variables of every function."""
     environment = {
         **settings.environment(),
-        EnvironmentVariable.TABLE: table.table_name,
-        EnvironmentVariable.BUCKET: bucket.bucket_name,
-        EnvironmentVariable.EVENT_BUS: bus.event_bus_name,
+        EnvironmentVariable.TABLE: shared.catalog_table.table_name,
+        EnvironmentVariable.BUCKET: shared.bucket.bucket_name,
+        EnvironmentVariable.EVENT_BUS: shared.bus.event_bus_name,
         EnvironmentVariable.METRICS_NAMESPACE: namespace,
         "POWERTOOLS_SERVICE_NAME": "llmmanager",
         "POWERTOOLS_LOG_LEVEL": "INFO",

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from aws_cdk import aws_apigateway as apigateway
-from aws_cdk import aws_dynamodb as dynamodb
-from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.api_keys import KeyAuthorizer
-from infra.catalog_table import allow_calling_by_catalog
 from infra.gateway_errors import GATEWAY_ERRORS
 from infra.nag import acknowledge
-from infra.permissions import InvokeModels, allow_counting_tokens
+from infra.permissions import allow_counting_tokens
 from infra.python_function import FunctionBase
 from infra.request_table import allow_idempotency
 from infra.rest_api import add_gateway_response, build_rest_api, known_paths
 from infra.settings import DeploymentSettings
+from infra.shared_resources import SharedResources
 from infra.streaming_function import build_integration, build_streaming_function
-from infra.usage_table import LedgerTable
 from lambdas.streaming_api.routes import ROUTES, KeyHeader
 
 
@@ -30,12 +27,8 @@ class StreamingApi(Construct):
         construct_id: str,
         *,
         base: FunctionBase,
-        bucket: s3.IBucket,
-        table: dynamodb.ITable,
-        request_table: dynamodb.ITable,
-        ledger: LedgerTable,
+        shared: SharedResources,
         authorizer: KeyAuthorizer,
-        invoke_models: InvokeModels,
         log_role: Construct,
     ) -> None:
         """Build the API and its function.
@@ -47,12 +40,10 @@ class StreamingApi(Construct):
         self.handler = function = build_streaming_function(
             self, base=base, module="lambdas.streaming_api.handler"
         )
-        invoke_models.grant(function.role)
+        shared.allow_calling_models(function)
         allow_counting_tokens(function, base.settings.models, base.settings.regions)
-        allow_calling_by_catalog(function, table)
-        allow_idempotency(function, request_table, bucket)
-        ledger.allow_counting(function)
-        ledger.allow_reading(function)
+        allow_idempotency(function, shared.request_table, shared.bucket)
+        shared.ledger.allow_reading(function)
         self.api = self._build_api(base.settings)
         self.api.deployment_stage.node.add_dependency(log_role)
         self._build_routes(authorizer, base.settings)
