@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from botocore.client import BaseClient
 from moto import mock_aws
 
-from lambdas.batch import collect, plan, worker
+from lambdas.batch import collect, deadline_risk, plan, progress, worker
 from llmmanager.testing import FakeBedrock
 from tests.deployed_storage import BUCKET, STATE_MACHINE, create_storage, deployed_variables
 from tests.dynamodb_server import DynamoDBServer, dynamodb_server
@@ -46,6 +47,26 @@ def deployed(
         cold_start()
         yield fake_bedrock
         cold_start()
+
+
+@pytest.fixture
+def short_minute(deployed: FakeBedrock, monkeypatch: pytest.MonkeyPatch) -> FakeBedrock:
+    """Quotas whose minute takes half a second."""
+    monkeypatch.setenv("LLMMANAGER_QUOTA_WINDOW_SECONDS", "0.5")
+    deployed.set_window(0.5)
+    return deployed
+
+
+@pytest.fixture
+def run_began(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Lets the runs of batches begin some time ago, and takes their rate over all of this time."""
+
+    def began(**ago: float) -> None:
+        started = datetime.now(UTC) - timedelta(**ago)
+        monkeypatch.setattr(deadline_risk, "run_started_at", lambda _: started)
+        monkeypatch.setattr(progress, "_RATE_WINDOWS", 7_200)
+
+    return began
 
 
 @pytest.fixture

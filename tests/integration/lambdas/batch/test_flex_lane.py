@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lambdas.batch import deadline_risk, progress, worker
+from lambdas.batch import worker
 from llmmanager.bedrock.pricing import estimate_cost
 from llmmanager.testing import Fault
 
@@ -18,12 +18,10 @@ NO_FLEX = "The provided service tier is not supported for this model."
 
 
 @pytest.fixture
-def bedrock(deployed, monkeypatch):
-    """A stack with Nova Pro, whose minute takes half a second."""
+def bedrock(short_minute, monkeypatch):
+    """A stack with Nova Pro."""
     monkeypatch.setenv("LLMMANAGER_MODELS", '["Nova Pro", "Nova Lite"]')
-    monkeypatch.setenv("LLMMANAGER_QUOTA_WINDOW_SECONDS", "0.5")
-    deployed.set_window(0.5)
-    return deployed
+    return short_minute
 
 
 @pytest.fixture
@@ -47,13 +45,6 @@ def refuse_flex(bedrock, *, error="ThrottlingException", message=TOO_MANY, **fie
 def after_wait(outcome):
     """The input of an invocation that does not have to wait for quota any more."""
     return {name: value for name, value in outcome.items() if name not in ("quotaWait", "waitSeconds")}
-
-
-def run_is_half_over(monkeypatch):
-    """The run of the batch began a minute ago, and its rate is that of this minute."""
-    started = datetime.now(UTC) - timedelta(minutes=1)
-    monkeypatch.setattr(deadline_risk, "run_started_at", lambda _: started)
-    monkeypatch.setattr(progress, "_RATE_WINDOWS", 7_200)
 
 
 def test_answers_in_flex_cost_half_and_other_records_run_on_demand(machine, run_in_flex, records):
@@ -89,9 +80,9 @@ def test_a_shard_waits_while_flex_is_refused_and_no_deadline_is_at_risk(machine,
 
 @pytest.mark.parametrize("error", ["ThrottlingException", "ServiceUnavailableException"])
 def test_flex_that_is_refused_for_too_long_leads_to_answers_on_demand_before_the_deadline(
-    machine, bedrock, run_in_flex, records, monkeypatch, error
+    machine, bedrock, run_in_flex, records, run_began, error
 ):
-    run_is_half_over(monkeypatch)
+    run_began(minutes=1)
     refuse_flex(bedrock, error=error, model=PRO)
 
     summary = run_in_flex(records(20), deadlineSeconds=50)
@@ -102,9 +93,9 @@ def test_flex_that_is_refused_for_too_long_leads_to_answers_on_demand_before_the
 
 
 def test_a_shard_that_left_flex_stays_on_demand_and_fails_over_only_after_a_wait_of_its_own(
-    machine, bedrock, records, monkeypatch
+    machine, bedrock, records, run_began
 ):
-    run_is_half_over(monkeypatch)
+    run_began(minutes=1)
     refuse_flex(bedrock)
     bedrock.add_fault(Fault(error="ThrottlingException", message=TOO_MANY, model=PRO, service_tier="default"))
     (item,) = machine.plan({"requests": records(20), "lane": "flex", "deadlineSeconds": 50, **MODELS})
@@ -125,9 +116,9 @@ def test_a_shard_that_left_flex_stays_on_demand_and_fails_over_only_after_a_wait
 
 
 def test_slow_flex_answers_lead_to_on_demand_in_the_second_half_of_the_time(
-    machine, bedrock, run_in_flex, records, monkeypatch
+    machine, bedrock, run_in_flex, records, monkeypatch, run_began
 ):
-    run_is_half_over(monkeypatch)
+    run_began(minutes=1)
     bedrock.set_latency(0.5, service_tier="flex")
     monkeypatch.setenv("LLMMANAGER_WORKER_CONCURRENCY", "1")
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lambdas.batch import deadline_risk, progress, worker
+from lambdas.batch import worker
 from lambdas.batch.batch_input import InvalidBatch
 from lambdas.batch.storage import BatchStorage
 from llmmanager.testing import Fault
@@ -18,13 +18,11 @@ DAILY = "Too many tokens per day, please wait before trying again."
 
 
 @pytest.fixture
-def throttled(deployed, monkeypatch):
-    """The cheaper model admits few requests in a minute, which takes half a second."""
+def throttled(short_minute, monkeypatch):
+    """The cheaper model admits few requests in a minute."""
     monkeypatch.setenv("LLMMANAGER_MODELS", '["Nova Micro", "Nova Lite"]')
-    monkeypatch.setenv("LLMMANAGER_QUOTA_WINDOW_SECONDS", "0.5")
-    deployed.set_window(0.5)
-    deployed.set_quota(requests_per_minute=4, model=CHEAP)
-    return deployed
+    short_minute.set_quota(requests_per_minute=4, model=CHEAP)
+    return short_minute
 
 
 def test_a_throttled_batch_waits_for_its_model(machine, throttled, records):
@@ -44,14 +42,8 @@ def test_a_deadline_with_enough_time_leads_to_no_other_model(machine, throttled,
     assert found == {CHEAP: 30}
 
 
-def run_is_slow(monkeypatch):
-    """The run of the batch began an hour ago, and its rate is that of this hour."""
-    monkeypatch.setattr(deadline_risk, "run_started_at", lambda _: datetime.now(UTC) - timedelta(hours=1))
-    monkeypatch.setattr(progress, "_RATE_WINDOWS", 7_200)
-
-
-def test_a_deadline_that_would_be_missed_leads_to_other_models(machine, throttled, records, monkeypatch):
-    run_is_slow(monkeypatch)
+def test_a_deadline_that_would_be_missed_leads_to_other_models(machine, throttled, records, run_began):
+    run_began(hours=1)
 
     summary = machine.run({"requests": records(60), "deadlineSeconds": 600, **MODELS})
 
@@ -61,9 +53,9 @@ def test_a_deadline_that_would_be_missed_leads_to_other_models(machine, throttle
 
 
 def test_what_is_left_after_jobs_waits_for_its_model_until_its_own_rate_is_too_low(
-    machine, throttled, records, monkeypatch
+    machine, throttled, records, run_began
 ):
-    run_is_slow(monkeypatch)
+    run_began(hours=1)
     throttled.add_fault(Fault(error="ThrottlingException", message=TOO_MANY, model=CHEAP))
     (item,) = machine.plan({"requests": records(20), "deadlineSeconds": 600, **MODELS})
     storage = BatchStorage(item["bucket"], item["batchId"])
@@ -79,8 +71,8 @@ def test_what_is_left_after_jobs_waits_for_its_model_until_its_own_rate_is_too_l
     assert (late["done"], late["answered"]) == (True, 20)
 
 
-def test_a_cost_limit_keeps_a_late_batch_from_dearer_models(machine, throttled, records, monkeypatch):
-    run_is_slow(monkeypatch)
+def test_a_cost_limit_keeps_a_late_batch_from_dearer_models(machine, throttled, records, run_began):
+    run_began(hours=1)
     data = {"requests": records(300), "deadlineSeconds": 5, "maxCostMultiple": 1.2, **MODELS}
 
     summary = machine.run(data)
@@ -101,10 +93,8 @@ def test_lack_of_a_daily_quota_leads_to_no_other_model_either(machine, deployed,
     assert {call.model_id for call in deployed.calls} == {CHEAP}
 
 
-def test_lack_of_a_daily_quota_leads_to_other_models_before_a_deadline(
-    machine, deployed, records, monkeypatch
-):
-    run_is_slow(monkeypatch)
+def test_lack_of_a_daily_quota_leads_to_other_models_before_a_deadline(machine, deployed, records, run_began):
+    run_began(hours=1)
     deployed.add_fault(Fault(error="ThrottlingException", message=DAILY, model=CHEAP))
 
     summary = machine.run({"requests": records(20), "deadlineSeconds": 600, **MODELS})

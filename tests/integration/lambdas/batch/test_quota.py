@@ -8,8 +8,6 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from lambdas.batch import worker
 from lambdas.batch.quota_wait import QuotaWait
 from lambdas.batch.worker import TimeBudget
@@ -22,14 +20,6 @@ ONE_TARGET = {"models": ["Nova Lite"], "regions": ["us-east-1"]}
 DAILY = Fault(
     error="ThrottlingException", message="Too many tokens per day, please wait before trying again."
 )
-
-
-@pytest.fixture
-def short_minute(deployed, monkeypatch):
-    """Quotas whose minute takes half a second."""
-    monkeypatch.setenv("LLMMANAGER_QUOTA_WINDOW_SECONDS", "0.5")
-    deployed.set_window(0.5)
-    return deployed
 
 
 def budget(*, start_until=None):
