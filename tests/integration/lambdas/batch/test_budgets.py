@@ -13,13 +13,9 @@ from botocore.exceptions import ClientError
 from lambdas.batch import worker
 from lambdas.batch.batch_input import InvalidBatch
 from lambdas.http_api.handler import handler
-from lambdas.usage.budget import Budget, BudgetScope, Period
-from lambdas.usage.budget_table import budget_table
-from lambdas.usage.period_limit import period_limits
-from lambdas.usage.usage_counts import UsageCounts, utc_day
-from lambdas.usage.usage_table import UsageTable
 from llmmanager.testing import Fault
 from tests.deployed_storage import STATE_MACHINE, USAGE_TABLE
+from tests.team_budget import set_budget, spending, total_usage, usage_rows
 
 ADA = "arn:aws:iam::123456789012:user/ada"
 # What a record may cost at most and costs in us-east-1, in nano-dollars.
@@ -27,42 +23,13 @@ BOUND, COST = 53_400, 12_180
 ONE_TARGET = {"models": ["Nova Lite"], "regions": ["us-east-1"]}
 
 
-@pytest.fixture
-def set_budget(deployed):
-    """Sets the daily budget of the team "search", in nano-dollars."""
-
-    def put(limit):
-        now = datetime.now(UTC)
-        limits = {Period.DAY: limit}
-        budget_table().put(
-            Budget(scope=BudgetScope.TEAM, name="search", limits=limits, updated=now, updated_by="admin")
-        )
-
-    return put
-
-
-def table():
-    return UsageTable(boto3.client("dynamodb"), USAGE_TABLE)
-
-
-def rows():
-    today = datetime.now(UTC)
-    return dict(table().rows([utc_day(today - timedelta(days=1)), utc_day(today)]))
-
-
-def spending():
-    budgets = budget_table().find([(BudgetScope.TEAM, "search")])
-    [found] = table().spending(period_limits(budgets, datetime.now(UTC)))
-    return found
-
-
 def test_a_batch_is_charged_to_its_caller_and_team(machine, deployed, records):
     uri = machine.put(records(40))
 
     summary = machine.run({"inputS3Uri": uri, "caller": ADA, "team": "search"})
 
-    total = sum(rows().values(), UsageCounts())
-    assert {(key.caller, key.team, key.key_id) for key in rows()} == {(ADA, "search", "")}
+    total = total_usage()
+    assert {(key.caller, key.team, key.key_id) for key in usage_rows()} == {(ADA, "search", "")}
     assert (total.requests, total.failures) == (40, 0)
     assert total.input_tokens == deployed.billed.input_tokens == summary["usage"]["inputTokens"]
     assert total.output_tokens == deployed.billed.output_tokens == summary["usage"]["outputTokens"]
@@ -75,7 +42,7 @@ def test_a_batch_is_charged_to_its_caller_and_team(machine, deployed, records):
 def test_a_batch_without_a_caller_is_charged_to_an_unknown_one(machine, deployed, records):
     summary = machine.run({"requests": records(1)})
 
-    [key] = rows()
+    [key] = usage_rows()
     assert (key.caller, key.team) == ("unknown", "")
     assert deployed.calls[0].body["requestMetadata"] == {"caller": "unknown", "batchId": "batch-1"}
     assert (summary["caller"], summary["team"]) == ("unknown", None)
@@ -101,7 +68,7 @@ def test_a_record_without_room_in_its_metadata_is_rejected(machine, deployed, re
     assert "requestMetadata: must have at most 13 entries" in rejected["reasons"][0]
 
 
-def test_a_batch_with_a_budget_for_half_of_it_answers_half(machine, deployed, records, set_budget):
+def test_a_batch_with_a_budget_for_half_of_it_answers_half(machine, deployed, records):
     """Nothing is spent above the limit, and each record is answered or has the reason."""
     set_budget(150 * COST)
     uri = machine.put(records(300))
@@ -111,7 +78,7 @@ def test_a_batch_with_a_budget_for_half_of_it_answers_half(machine, deployed, re
     assert summary["answered"] + summary["failed"] == 300
     assert summary["overBudget"] == summary["failed"] == summary["errors"]["BudgetExceeded"]
     assert 150 - BOUND / COST - 1 < summary["answered"] <= 150
-    total = sum(rows().values(), UsageCounts())
+    total = total_usage()
     assert (total.input_tokens, total.output_tokens) == (
         deployed.billed.input_tokens,
         deployed.billed.output_tokens,
@@ -131,7 +98,7 @@ def test_a_batch_with_a_budget_for_half_of_it_answers_half(machine, deployed, re
     assert datetime.fromisoformat(error["resetsAt"]) > datetime.now(UTC)
 
 
-def test_a_record_over_budget_can_be_submitted_again_as_it_is(machine, deployed, records, set_budget):
+def test_a_record_over_budget_can_be_submitted_again_as_it_is(machine, deployed, records):
     set_budget(1)
     machine.run({"requests": records(1), "team": "search", **ONE_TARGET})
     [failed] = machine.lines("failed.jsonl")
@@ -144,7 +111,7 @@ def test_a_record_over_budget_can_be_submitted_again_as_it_is(machine, deployed,
     assert deployed.calls[0].body["requestMetadata"] == {"caller": "unknown", "batchId": "batch-2"}
 
 
-def test_a_budgeted_record_without_a_maximum_length_gets_one(machine, deployed, records, set_budget):
+def test_a_budgeted_record_without_a_maximum_length_gets_one(machine, deployed, records):
     set_budget(10**9)
     [record] = records(1)
     del record["modelInput"]["inferenceConfig"]
@@ -154,9 +121,7 @@ def test_a_budgeted_record_without_a_maximum_length_gets_one(machine, deployed, 
     assert deployed.calls[0].body["inferenceConfig"] == {"maxTokens": 4096}
 
 
-def test_records_of_a_model_without_a_price_fail_with_the_reason(
-    machine, deployed, records, set_budget, monkeypatch
-):
+def test_records_of_a_model_without_a_price_fail_with_the_reason(machine, deployed, records, monkeypatch):
     monkeypatch.setattr("lambdas.usage.charged_request._has_price", lambda *_: False)
     set_budget(10**9)
 
@@ -167,9 +132,7 @@ def test_records_of_a_model_without_a_price_fail_with_the_reason(
     assert not deployed.calls
 
 
-def test_the_reason_of_a_record_is_the_budget_and_not_the_failure_before(
-    machine, deployed, records, set_budget
-):
+def test_the_reason_of_a_record_is_the_budget_and_not_the_failure_before(machine, deployed, records):
     # The first attempt fails after it was billed, and the budget does not allow another one.
     deployed.add_fault(Fault(reset=True, billed=True))
     set_budget(BOUND + 1)
@@ -178,7 +141,7 @@ def test_the_reason_of_a_record_is_the_budget_and_not_the_failure_before(
 
     [failed] = machine.lines("failed.jsonl")
     assert (failed["error"]["type"], failed["attempts"]) == ("BudgetExceeded", 1)
-    assert sum(rows().values(), UsageCounts()).unconfirmed_attempts == 1
+    assert total_usage().unconfirmed_attempts == 1
     assert spending().committed <= BOUND + 1
 
 
@@ -203,7 +166,7 @@ def unavailable_table(monkeypatch):
 # Of the requests of a worker, the first one reads the budgets.
 @pytest.mark.parametrize("available_requests", [0, 1, 3])
 def test_a_budgeted_shard_waits_while_the_table_is_unavailable_and_loses_nothing(
-    machine, deployed, records, set_budget, unavailable_table, available_requests
+    machine, deployed, records, unavailable_table, available_requests
 ):
     set_budget(10**9)
     [item] = machine.plan({"requests": records(20), "team": "search", **ONE_TARGET})
@@ -221,9 +184,7 @@ def test_a_budgeted_shard_waits_while_the_table_is_unavailable_and_loses_nothing
     assert len(deployed.calls) == 20
 
 
-def test_a_shard_fails_after_it_has_waited_for_the_table_for_a_day(
-    machine, records, set_budget, unavailable_table
-):
+def test_a_shard_fails_after_it_has_waited_for_the_table_for_a_day(machine, records, unavailable_table):
     set_budget(10**9)
     [item] = machine.plan({"requests": records(1), "team": "search", **ONE_TARGET})
     unavailable_table["from"] = 0
@@ -245,15 +206,13 @@ def test_a_batch_without_a_budget_runs_while_the_table_is_unavailable(
     assert machine.collect()["answered"] == 3
 
 
-def test_an_invalid_answer_that_cannot_be_repeated_within_the_budget_was_counted(
-    machine, deployed, records, set_budget
-):
+def test_an_invalid_answer_that_cannot_be_repeated_within_the_budget_was_counted(machine, deployed, records):
     set_budget(BOUND + COST)
     rules = {"responseValidation": {"pattern": "never", "retries": 5}}
 
     summary = machine.run({"requests": records(1), "team": "search", **ONE_TARGET, **rules})
 
-    total = sum(rows().values(), UsageCounts())
+    total = total_usage()
     assert summary["overBudget"] == 1
     assert total.cost == spending().committed
     assert total.output_tokens == deployed.billed.output_tokens > 0

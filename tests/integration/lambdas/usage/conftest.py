@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import boto3
@@ -14,15 +15,14 @@ from lambdas.http_api.handler import handler
 from lambdas.usage.caller import Caller
 from lambdas.usage.lease import Allowance, Lease
 from lambdas.usage.ledger import Ledger
-from lambdas.usage.money import nano_dollars
 from lambdas.usage.period_limit import PeriodLimit
 from lambdas.usage.usage_counts import UsageCounts, UsageKey
 from lambdas.usage.usage_items import Write, add_usage, change_period, put_lease
-from llmmanager.bedrock.pricing import estimate_cost
 from llmmanager.testing import FakeBedrock
 from tests.deployed_storage import USAGE_TABLE
 from tests.dynamodb_server import DynamoDBServer
 from tests.integration.lambdas.usage.accounts import TABLE, Accounts, ManualTime
+from tests.team_budget import billed_usage
 
 AddUsage = Callable[..., None]
 ADMIN = "arn:aws:sts::123456789012:assumed-role/admins"
@@ -104,20 +104,7 @@ def accounts(dynamodb: DynamoDBServer) -> Accounts:
 def billed(fake_bedrock: FakeBedrock) -> Callable[[], UsageCounts]:
     """Return a function that returns the tokens that FakeBedrock has billed, and their price."""
 
-    def billed_now() -> UsageCounts:
-        total = UsageCounts()
-        for row in fake_bedrock.usage():
-            price = estimate_cost(
-                row.model_id, row.billed.usage, access_method=row.access_method, region=row.region
-            )
-            total += UsageCounts(
-                input_tokens=row.billed.input_tokens,
-                output_tokens=row.billed.output_tokens,
-                cost=nano_dollars(price or 0),
-            )
-        return total
-
-    return billed_now
+    return partial(billed_usage, fake_bedrock)
 
 
 def write(one: Write) -> None:

@@ -4,80 +4,39 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-import boto3
 import pytest
 
 from lambdas.batch.managed import open_attempt
 from lambdas.usage import spending as call_spending
-from lambdas.usage.budget import Budget, BudgetScope, Period
-from lambdas.usage.budget_table import budget_table
-from lambdas.usage.period_limit import period_limits
 from lambdas.usage.transaction import UsageTableUnavailable
-from lambdas.usage.usage_counts import UsageCounts, utc_day
-from lambdas.usage.usage_table import UsageTable
 from llmmanager.testing import JobFault
-from tests.deployed_storage import USAGE_TABLE
+from tests.team_budget import days_around_now, set_budget, spending, total_usage, usage_table
 
 RICH = 10**12
-
-
-@pytest.fixture
-def set_budget(deployed):
-    """Sets the daily budget of the team "search", in nano-dollars."""
-
-    def put(limit):
-        limits = {Period.DAY: limit}
-        now = datetime.now(UTC)
-        budget_table().put(
-            Budget(scope=BudgetScope.TEAM, name="search", limits=limits, updated=now, updated_by="admin")
-        )
-
-    return put
-
-
-def table():
-    return UsageTable(boto3.client("dynamodb"), USAGE_TABLE)
-
-
-def days():
-    return [utc_day(datetime.now(UTC) + timedelta(days=number)) for number in (-1, 0, 1, 2)]
-
-
-def total():
-    return sum((counts for _, counts in table().rows(days())), UsageCounts())
-
-
-def spent():
-    [found] = table().spending(
-        period_limits(budget_table().find([(BudgetScope.TEAM, "search")]), datetime.now(UTC))
-    )
-    return found
 
 
 def batch(many, count):
     return {**many(count), "team": "search"}
 
 
-def test_a_job_is_reserved_at_its_upper_bound_and_settled_at_its_cost(machine, deployed, many, set_budget):
+def test_a_job_is_reserved_at_its_upper_bound_and_settled_at_its_cost(machine, deployed, many):
     set_budget(RICH)
     deployed.set_jobs(start_seconds=10)
     [item] = machine.plan_jobs(batch(many, 20))
     item = machine.step(item)
-    reserved = spent().reserved
+    reserved = spending().reserved
 
     machine.run_job(item)
     summary = machine.collect()
 
     cost = summary["estimatedCostUsd"] * 10**9
     assert reserved > cost
-    assert (spent().reserved, spent().committed) == (0, pytest.approx(cost, abs=20))
-    assert (total().requests, total().input_tokens) == (20, deployed.billed.input_tokens)
-    assert total().cost == spent().committed
+    assert (spending().reserved, spending().committed) == (0, pytest.approx(cost, abs=20))
+    assert (total_usage().requests, total_usage().input_tokens) == (20, deployed.billed.input_tokens)
+    assert total_usage().cost == spending().committed
 
 
-def test_a_job_that_exceeds_a_budget_is_not_created_and_its_records_meet_the_budget(
-    machine, deployed, many, set_budget
-):
+def test_a_job_that_exceeds_a_budget_is_not_created_and_its_records_meet_the_budget(machine, deployed, many):
     set_budget(150_000)
 
     summary = machine.run_batch(batch(many, 20))
@@ -89,31 +48,33 @@ def test_a_job_that_exceeds_a_budget_is_not_created_and_its_records_meet_the_bud
     assert "budget of team 'search' does not allow this call" in reason
 
 
-def test_the_reservation_of_a_job_lives_as_long_as_the_job(machine, deployed, many, set_budget):
+def test_the_reservation_of_a_job_lives_as_long_as_the_job(machine, deployed, many):
     set_budget(RICH)
     deployed.set_jobs(record_seconds=3600)
     [item] = machine.plan_jobs(batch(many, 20))
     machine.step(item)
 
-    assert list(table().lost_leases(days(), now=datetime.now(UTC) + timedelta(hours=30))) == []
-    [lost] = table().lost_leases(days(), now=datetime.now(UTC) + timedelta(days=3))
-    assert lost.allowance.cost == spent().reserved
+    assert (
+        list(usage_table().lost_leases(days_around_now(), now=datetime.now(UTC) + timedelta(hours=30))) == []
+    )
+    [lost] = usage_table().lost_leases(days_around_now(), now=datetime.now(UTC) + timedelta(days=3))
+    assert lost.allowance.cost == spending().reserved
 
 
-def test_a_job_without_output_counts_at_its_upper_bound(machine, deployed, many, set_budget):
+def test_a_job_without_output_counts_at_its_upper_bound(machine, deployed, many):
     set_budget(RICH)
     deployed.add_job_fault(JobFault(late_seconds=10**6))
     [item] = machine.plan_jobs(batch(many, 20))
 
     machine.run_job(item)
 
-    assert spent().reserved == 0
-    counts = total()
+    assert spending().reserved == 0
+    counts = total_usage()
     assert (counts.requests, counts.unconfirmed_attempts) == (0, 20)
-    assert spent().committed == counts.unconfirmed_cost > 0
+    assert spending().committed == counts.unconfirmed_cost > 0
 
 
-def test_a_record_of_a_budgeted_caller_gets_a_maximum_length(machine, deployed, records, set_budget):
+def test_a_record_of_a_budgeted_caller_gets_a_maximum_length(machine, deployed, records):
     set_budget(RICH)
     [record] = records(1)
     del record["modelInput"]["inferenceConfig"]
@@ -124,7 +85,7 @@ def test_a_record_of_a_budgeted_caller_gets_a_maximum_length(machine, deployed, 
     assert b'"maxTokens":4096' in machine.read(key)
 
 
-def test_a_job_waits_for_the_table_of_usage(machine, deployed, many, set_budget, monkeypatch):
+def test_a_job_waits_for_the_table_of_usage(machine, deployed, many, monkeypatch):
     set_budget(RICH)
     [item] = machine.plan_jobs(batch(many, 4))
 
@@ -142,4 +103,4 @@ def test_a_job_waits_for_the_table_of_usage(machine, deployed, many, set_budget,
     machine.run_job(item)
 
     assert machine.collect()["answered"] == 4
-    assert (total().requests, spent().reserved) == (4, 0)
+    assert (total_usage().requests, spending().reserved) == (4, 0)
