@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from hypothesis import event, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambdas.streaming_api.chat_completions.request import ChatRequest, read_chat_request
 from lambdas.streaming_api.chat_completions.request_fields import CHAT_FIELDS
-from lambdas.streaming_api.field_origins import client_problem
 from lambdas.streaming_api.mapping_error import MappingError
 from lambdas.streaming_api.reasoning_effort import EFFORTS
-from llmmanager.bedrock.validation.request import CONVERSE_FIELDS, check_request
 from tests.unit.lambdas.streaming_api.chat_completions.chat import (
     CLAUDE,
     NOVA,
@@ -24,13 +21,14 @@ from tests.unit.lambdas.streaming_api.chat_completions.chat import (
     result,
     text,
 )
-
-ANY_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-3, 300) | st.floats(-1, 3) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=6,
+from tests.unit.lambdas.streaming_api.generated_requests import (
+    ANY_JSON,
+    TEXTS,
+    check_mapping,
+    check_valid,
+    member,
 )
-TEXTS = st.sampled_from(["", " ", "Hello", "Hello ", "äöü", "x" * 300])
+
 PARTS = st.one_of(
     st.builds(text, TEXTS),
     st.builds(lambda content: text(content, cache_control={"type": "ephemeral"}), TEXTS),
@@ -160,10 +158,6 @@ BODIES = st.builds(
 MODELS = st.sampled_from([(NOVA,), (CLAUDE,), (CLAUDE, NOVA), ("amazon.nova-2-lite-v1:0",), ("My model",)])
 
 
-def member(path: str) -> str:
-    return re.split(r"[.\[]", path)[0]
-
-
 def outcome(body: dict[str, Any], models: tuple[str, ...]) -> ChatRequest | MappingError:
     try:
         return read_chat_request(body, model_ids=models)
@@ -176,19 +170,7 @@ def outcome(body: dict[str, Any], models: tuple[str, ...]) -> ChatRequest | Mapp
 def test_a_request_is_mapped_or_rejected_with_the_path_of_one_of_its_fields(
     body: dict[str, Any], models: tuple[str, ...]
 ) -> None:
-    request = outcome(body, models)
-    event(type(request).__name__)
-    if isinstance(request, MappingError):
-        assert member(request.param) in body
-        assert str(request).startswith(request.param)
-        return
-    converse = {CONVERSE_FIELDS[name]: value for name, value in request.converse.items()}
-    problems, _ = check_request(converse, model_ids=models, stream=request.stream)
-    event(f"{bool(problems)} problems of the library's validation")
-    for problem in problems:
-        path, _ = client_problem(problem, request.origins)
-        assert member(path) in body, problem
-    assert all(name.isascii() for name in request.ignored)
+    check_mapping(outcome(body, models), body, models)
 
 
 @settings(max_examples=300)
@@ -196,10 +178,7 @@ def test_a_request_is_mapped_or_rejected_with_the_path_of_one_of_its_fields(
 def test_a_valid_request_is_valid_for_the_library(body: dict[str, Any], models: tuple[str, ...]) -> None:
     request = outcome(body, models)
     assert isinstance(request, ChatRequest), request
-    converse = {CONVERSE_FIELDS[name]: value for name, value in request.converse.items()}
-    problems, _ = check_request(converse, model_ids=models)
-    # A request may have at most 5 documents.
-    assert [problem for problem in problems if "documents" not in problem] == []
+    check_valid(request, models)
 
 
 @settings(max_examples=300)
