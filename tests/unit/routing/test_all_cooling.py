@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pytest
 
@@ -11,19 +10,12 @@ from llmmanager.bedrock.models.llm_manager_structures import RetryConfig
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next
 from llmmanager.bedrock.routing.route import Route
+from tests.unit.routing.targets import Access
 
 QUOTA = Decision(Next.OTHER_REGION, Kind.QUOTA)
 
 
-@dataclass(frozen=True)
-class Target:
-    model_id: str
-    region: str
-    invoke_id: str = "m"
-    access_method: str = "on_demand"
-
-
-A, B, ELSEWHERE = Target("m", "a"), Target("m", "b"), Target("m", "c")
+A, B, ELSEWHERE = Access("m", "a"), Access("m", "b"), Access("m", "c")
 
 
 @pytest.mark.parametrize(
@@ -39,7 +31,7 @@ A, B, ELSEWHERE = Target("m", "a"), Target("m", "b"), Target("m", "c")
     ],
 )
 def test_a_call_counts_when_each_of_its_own_targets_cools(
-    cooling: Sequence[Target], targets: Sequence[Target], counted: int
+    cooling: Sequence[Access], targets: Sequence[Access], counted: int
 ) -> None:
     cooldowns = Cooldowns()
     for target in cooling:

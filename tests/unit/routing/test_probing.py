@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 
 import pytest
 
@@ -13,6 +12,7 @@ from llmmanager.bedrock.routing.cooldown import Cooldowns, Key
 from llmmanager.bedrock.routing.decision import Decision, ErrorScope, Kind, Next
 from llmmanager.bedrock.routing.probing import TargetTurn
 from tests.clock import ManualClock
+from tests.unit.routing.targets import Access
 
 DENIED = Decision(Next.OTHER_REGION, Kind.ACCESS)
 THROTTLED = Decision(Next.SAME_TARGET, Kind.THROTTLE)
@@ -22,27 +22,16 @@ REJECTED = Decision(Next.OTHER_REGION, Kind.CREDENTIALS, scope=ErrorScope.REGION
 LONG = 60.0
 
 
-@dataclass(frozen=True)
-class Target:
-    model_id: str
-    region: str
-    access_method: str = "on_demand"
-
-    @property
-    def invoke_id(self) -> str:
-        return self.model_id if self.access_method == "on_demand" else f"us.{self.model_id}"
+EAST, WEST = Access("m", "east"), Access("m", "west")
+OTHER_MODEL_EAST = Access("n", "east")
+PROFILE_EAST = Access("m", "east", "geographic_profile")
 
 
-EAST, WEST = Target("m", "east"), Target("m", "west")
-OTHER_MODEL_EAST = Target("n", "east")
-PROFILE_EAST = Target("m", "east", "geographic_profile")
-
-
-def turn(cooldowns: Cooldowns, target: Target, *, has_other: bool = False) -> TargetTurn:
+def turn(cooldowns: Cooldowns, target: Access, *, has_other: bool = False) -> TargetTurn:
     return cooldowns.turn(target, has_other=has_other, time_left=float("inf"))
 
 
-def waiting(cooldowns: Cooldowns, target: Target, *, has_other: bool = False) -> Future[TargetTurn]:
+def waiting(cooldowns: Cooldowns, target: Access, *, has_other: bool = False) -> Future[TargetTurn]:
     """A call on a thread of its own that waits for the probe under target."""
     pool = ThreadPoolExecutor(1)
     future = pool.submit(turn, cooldowns, target, has_other=has_other)
@@ -161,8 +150,8 @@ def test_a_denied_access_method_leaves_the_others_of_its_region() -> None:
 def test_only_a_global_profile_is_denied_everywhere_at_once() -> None:
     everywhere = Decision(Next.OTHER_ACCESS_METHOD, Kind.ACCESS, scope=ErrorScope.ACCESS_METHOD_EVERYWHERE)
     cooldowns = Cooldowns(ManualClock(), patience=LONG)
-    cooldowns.attempt_failed(Target("m", "east", "global_profile"), everywhere)
-    assert cooldowns.is_last_choice(Target("m", "west", "global_profile"))
+    cooldowns.attempt_failed(Access("m", "east", "global_profile"), everywhere)
+    assert cooldowns.is_last_choice(Access("m", "west", "global_profile"))
     cooldowns.attempt_failed(EAST, everywhere)
     assert cooldowns.is_last_choice(EAST)
     assert not cooldowns.is_last_choice(WEST)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import threading
-from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
@@ -17,18 +16,7 @@ from llmmanager.bedrock.routing.decision import Decision, Kind, Next, QuotaUnit
 from llmmanager.bedrock.routing.quota_pacing import CallPacing, ManagerQuotas, QuotaPatience
 from llmmanager.bedrock.routing.route import Route, ordered_pairs
 from tests.clock import ManualClock
-
-
-@dataclass(frozen=True)
-class Access:
-    model_id: str
-    region: str
-    access_method: str = "on_demand"
-
-    @property
-    def invoke_id(self) -> str:
-        return self.model_id if self.access_method == "on_demand" else f"{self.access_method}.{self.model_id}"
-
+from tests.unit.routing.targets import Access
 
 THROTTLED = Decision(Next.SAME_TARGET, Kind.THROTTLE)
 OUT_OF_TOKENS = Decision(Next.SAME_TARGET, Kind.THROTTLE, quota=QuotaUnit.TOKENS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from dataclasses import dataclass
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,22 +13,12 @@ from llmmanager.bedrock.models.llm_manager_structures import RetryConfig
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next
 from llmmanager.bedrock.routing.route import Route
+from tests.unit.routing.targets import Access
 
 THROTTLED = Decision(Next.SAME_TARGET, Kind.THROTTLE)
 NO_ACCESS = Decision(Next.OTHER_REGION, Kind.ACCESS)
 WRONG_MODEL = Decision(Next.OTHER_MODEL, Kind.MODEL)
 REJECTED = Decision(Next.OTHER_MODEL_FIRST, Kind.FEATURE)
-
-
-@dataclass(frozen=True)
-class Access:
-    model_id: str
-    region: str
-    access_method: str = "on_demand"
-
-    @property
-    def invoke_id(self) -> str:
-        return self.model_id
 
 
 def route(
