@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 from tests.waiting import PATIENCE_SECONDS
@@ -80,16 +81,22 @@ def run_in_terminal(
     os.close(theirs)
     with closing(os.fdopen(ours, "rb+", buffering=0)) as terminal:
         terminal.write(typed.encode())
-        printed = b""
-        while True:
-            try:
-                piece = terminal.read(65536)
-            except OSError:  # the other side is closed
-                break
-            if not piece:
-                break
-            printed += piece
-    return Ended(process.wait(PATIENCE_SECONDS), printed.decode().replace("\r\n", "\n"))
+        printed = read_terminal(terminal)
+    return Ended(process.wait(PATIENCE_SECONDS), printed)
+
+
+def read_terminal(terminal: FileIO) -> str:
+    """Return what is printed on a pseudo-terminal until its other side is closed."""
+    printed = b""
+    while True:
+        try:
+            piece = terminal.read(65536)
+        except OSError:  # the other side is closed
+            break
+        if not piece:
+            break
+        printed += piece
+    return printed.decode().replace("\r\n", "\n")
 
 
 def shown(printed: str) -> str:

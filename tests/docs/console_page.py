@@ -18,7 +18,7 @@ from contextlib import closing
 from pathlib import Path
 
 from llmmanager.testing import FakeBedrock
-from tests.command_line import ROOT, environment, shown
+from tests.command_line import ROOT, environment, read_terminal, shown
 
 PAGE = ROOT / "docs" / "guides" / "command-line.md"
 BLOCK = re.compile(r"^```console(?P<where>[^\n]*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -105,18 +105,10 @@ def on_terminal(command: str, folder: Path, variables: Mapping[str, str]) -> str
         stderr=theirs,
     )
     os.close(theirs)
-    printed = b""
     with closing(os.fdopen(ours, "rb", buffering=0)) as terminal:
-        while True:
-            try:
-                piece = terminal.read(65536)
-            except OSError:  # the other side is closed
-                break
-            if not piece:
-                break
-            printed += piece
+        printed = read_terminal(terminal)
     process.wait()
-    return printed.decode().replace("\r\n", "\n")
+    return printed
 
 
 def settings_for(bedrock: FakeBedrock) -> dict[str, str]:

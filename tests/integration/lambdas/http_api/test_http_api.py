@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import io
 import json
 import os
 import time
@@ -15,7 +14,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lambdas.http_api.handler import handler
-from lambdas.shared.function_log import logger
 from llmmanager.testing import Fault
 
 MESSAGES = [{"role": "user", "content": [{"text": "What is the capital of France?"}]}]
@@ -78,14 +76,6 @@ INVALID_BATCHES = [
     ({"inputS3Uri": "s3://another-bucket/a"}, "inputS3Uri: the bucket must be one of"),
     ({"inputS3Uri": "s3://batches-of-the-test/inputs/"}, "inputS3Uri: must be one file"),
 ]
-
-
-@pytest.fixture
-def logged(monkeypatch, caplog):
-    """Returns everything that was logged, by the functions and by the libraries."""
-    written = io.StringIO()
-    monkeypatch.setattr(logger.registered_handler, "stream", written)
-    return lambda: written.getvalue() + caplog.text
 
 
 @pytest.fixture

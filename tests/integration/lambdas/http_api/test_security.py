@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 
@@ -10,7 +9,6 @@ import boto3
 import pytest
 
 from lambdas.http_api.handler import handler
-from lambdas.shared.function_log import logger
 from llmmanager.testing import Fault
 
 SECRET = "wJalrXUtnFEMI-and-the-launch-code"
@@ -30,14 +28,6 @@ CREDENTIALS = [
     "profile_name",
     "x-api-key",
 ]
-
-
-@pytest.fixture
-def logged(monkeypatch, caplog):
-    """Returns everything that was logged, by the functions and by the libraries."""
-    written = io.StringIO()
-    monkeypatch.setattr(logger.registered_handler, "stream", written)
-    return lambda: written.getvalue() + caplog.text
 
 
 @pytest.fixture
