@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 Origins = Mapping[str, str]
 """Paths in the client's request by path in the Converse request: `messages[0].content[1]` and
 `inferenceConfig.maxTokens`, not the members inside them."""
+
+_PATH = re.compile(r"[\w-]+([.\[].*)?")
 
 
 def client_path(path: str, origins: Origins) -> str:
@@ -23,6 +26,11 @@ def client_path(path: str, origins: Origins) -> str:
 
 
 def client_problem(problem: str, origins: Origins) -> tuple[str, str]:
-    """Return the client's path and the text of a problem of the library, such as `system[0]: is required`."""
+    """Return the client's path and the text of a problem, such as `system[0]: is required`.
+
+    The path is empty for a problem without one, such as an error of Bedrock.
+    """
     path, separator, text = problem.partition(": ")
-    return (client_path(path, origins), text) if separator else ("", problem)
+    if not separator or not _PATH.fullmatch(path):
+        return "", problem
+    return client_path(path, origins), text

@@ -123,7 +123,7 @@ class CallRecord:
         response = self.response(None, None, success=False)
         if decision.kind in CREDENTIALS_KINDS:
             region = self.attempts[-1].region
-            return AuthenticationError(_message(error), auth_type, region, response=response)
+            return AuthenticationError(str(error), auth_type, region, response=response)
         if decision.kind is Kind.REQUEST:
             return RequestValidationError(
                 f"Bedrock rejected the request: {error}", [str(error)], [], response=response
@@ -143,7 +143,7 @@ class CallRecord:
         regions = list(dict.fromkeys(attempt.region for attempt in self.attempts))
         last = self.attempts[-1].error
         failure = AuthenticationError(
-            f"credentials rejected in every region tried ({', '.join(regions)}): {_message(last)}",
+            f"credentials rejected in every region tried ({', '.join(regions)}): {last}",
             auth_type,
             regions[0],
             response=self.response(None, None, success=False),
@@ -172,7 +172,7 @@ class CallRecord:
         if left_out:
             message += f"; left out by max_cost_multiple: {left_out}"
         if errors:
-            message += f"; last error: {_message(errors[-1])}"
+            message += f"; last error: {errors[-1]}"
         kind = DeadlineExceededError if out_of_time else RetryExhaustedError
         if quota_wait is not None:
             kind = QuotaExceededError
@@ -217,11 +217,6 @@ class CallRecord:
                 estimated_cost_usd=price,
             )
         )
-
-
-def _message(error: Exception | None) -> str:
-    # botocore counts its own retries, which are off.
-    return str(error).replace(" (reached max retries: 0)", "")
 
 
 def _access_method(target: ModelAccess) -> str | None:

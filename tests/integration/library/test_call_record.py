@@ -106,6 +106,20 @@ def test_the_message_of_a_failure_says_how_often_and_why(
     assert "the Converse operation: " in str(raised.value)
 
 
+@pytest.mark.parametrize("operation", ["converse", "converse_stream"])
+def test_no_error_of_an_attempt_counts_the_retries_of_botocore(
+    fake_bedrock: FakeBedrock, make_manager, ask, operation: str
+) -> None:
+    fake_bedrock.add_fault(Fault(error="ThrottlingException", region=EAST))
+    fake_bedrock.add_fault(Fault(error="ValidationException", message="roles must alternate", region=WEST))
+    with pytest.raises(RequestValidationError) as raised:
+        getattr(make_manager(), operation)(ask)
+    errors = [str(attempt.error) for attempt in raised.value.response.attempts]
+    assert [error.partition(" operation: ")[2][:5] for error in errors] == ["Too m", "roles"]
+    assert raised.value.validation_errors == errors[1:]
+    assert str(raised.value).endswith("operation: roles must alternate")
+
+
 def test_when_every_target_is_out_the_message_says_so(fake_bedrock: FakeBedrock, make_manager, ask) -> None:
     fake_bedrock.deny(NOVA_LITE)
     with pytest.raises(RetryExhaustedError, match="every target failed"):

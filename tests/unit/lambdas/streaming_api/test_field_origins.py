@@ -33,4 +33,12 @@ def test_a_problem_gets_the_clients_path() -> None:
         "messages[2].content[1].text",
         "must not be blank",
     )
-    assert client_problem("too many problems", ORIGINS) == ("", "too many problems")
+    assert client_problem("body: not JSON", ORIGINS) == ("body", "not JSON")
+
+
+@pytest.mark.parametrize(
+    "problem",
+    ["too many problems", "An error occurred (ValidationException) when calling Converse: bad image"],
+)
+def test_a_problem_without_a_path_is_left_as_it_is(problem: str) -> None:
+    assert client_problem(problem, ORIGINS) == ("", problem)
