@@ -118,7 +118,7 @@ def stream_interrupted(error: Exception | None) -> ApiError:
     # Imported here, because most streams are complete.
     from lambdas.usage.budget_exceeded import BudgetExceeded
 
-    reason = f": {error}" if error is not None else ""
+    reason = f": {error}".removesuffix(".") if error is not None else ""
     message = f"The answer was interrupted and could not be continued{reason}. It is incomplete."
     if isinstance(error, BudgetExceeded):
         return insufficient_quota(message)

@@ -23,7 +23,8 @@ def answer_headers(request: MappedRequest, response: BedrockResponse) -> Mapping
     """Return the headers about an answer, as far as it has arrived.
 
     They are the model and region that answer, the number of attempts so far, the estimated cost in USD if it
-    is known, and the fields of the request that have no effect.
+    is known, the fields of the request that have no effect, and the features that the model does not support
+    and that were removed.
     """
     cost = response.estimated_cost_usd
     known = {
@@ -32,6 +33,7 @@ def answer_headers(request: MappedRequest, response: BedrockResponse) -> Mapping
         "x-llmmanager-attempts": str(len(response.attempts)),
         "x-llmmanager-cost-usd": None if cost is None or response.get_usage() is None else f"{cost:.8f}",
         "x-llmmanager-ignored": ", ".join(request.ignored),
+        "x-llmmanager-disabled": ", ".join(response.features_disabled),
     }
     return {name: value for name, value in known.items() if value}
 

@@ -33,12 +33,14 @@ def changed_names(names: Iterable[str]) -> dict[str, str]:
 class ToolIds:
     """The ids of the tool calls in one conversation.
 
-    Claude rejects a conversation that uses an id twice. Some clients count the calls of each turn from 0, so
-    a repeated id gets a suffix.
+    Claude rejects a conversation that uses an id twice. Some clients count the calls of each turn from 0, and
+    others give the parallel calls of a turn the same id. So a repeated id gets a suffix, and results with the
+    same id belong to these calls in their order.
     """
 
     def __init__(self) -> None:
-        self._sent: dict[str, str] = {}
+        self._without_result: dict[str, list[str]] = {}
+        self._last: dict[str, str] = {}
         self._used: set[str] = set()
 
     def of_call(self, given: str) -> str:
@@ -48,12 +50,17 @@ class ToolIds:
             number += 1
             sent = self._accepted(f"{given}-{number}")
         self._used.add(sent)
-        self._sent[given] = sent
+        self._without_result.setdefault(given, []).append(sent)
         return sent
 
     def of_result(self, given: str) -> str:
-        """Return the id to send for the result of the last call with this id."""
-        return self._sent.get(given) or self._accepted(given)
+        """Return the id to send for the result of the first call with this id that has none yet.
+
+        If each has one, it is the id of the last result, which is then rejected as a repeated one.
+        """
+        if calls := self._without_result.get(given):
+            self._last[given] = calls.pop(0)
+        return self._last.get(given) or self._accepted(given)
 
     def _accepted(self, given: str) -> str:
         return given if _ID.fullmatch(given) else _hashed(given)

@@ -241,6 +241,16 @@ def test_ignored_fields_are_listed_in_a_header(api):
     assert received.headers["x-llmmanager-ignored"] == "seed"
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_features_that_the_model_does_not_support_are_listed_in_a_header(api, stream):
+    part = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
+    received = api().post(
+        CHAT, {**HELLO, "messages": [{"role": "user", "content": [part]}], "stream": stream}
+    )
+
+    assert received.headers["x-llmmanager-disabled"] == "audio"
+
+
 def test_a_repeated_request_with_a_key_is_paid_once(api, deployed):
     first = api().post(CHAT, HELLO, Idempotency_Key="k1")
     second = api().post(CHAT, HELLO, Idempotency_Key="k1")

@@ -178,4 +178,5 @@ def test_an_interrupted_stream_says_that_the_answer_is_incomplete() -> None:
     document = stream_interrupted(RetryExhaustedError("no target is left")).openai_document()
     assert document["error"]["code"] == "stream_interrupted"
     assert document["error"]["message"].endswith("no target is left. It is incomplete.")
+    assert stream_interrupted(ValueError("Try again.")).message.endswith(": Try again. It is incomplete.")
     assert "continued. It" in stream_interrupted(None).message

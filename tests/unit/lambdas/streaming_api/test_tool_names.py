@@ -39,6 +39,13 @@ def test_each_call_of_a_conversation_gets_an_id_of_its_own(ids: list[str]) -> No
     assert all(re.fullmatch(r"[a-zA-Z0-9_.:-]{1,64}", id_) for id_ in sent)
 
 
+def test_results_belong_to_the_calls_with_the_same_id_in_their_order() -> None:
+    tool_ids = ToolIds()
+    for _ in range(2):
+        calls = [tool_ids.of_call("") for _ in range(2)]
+        assert [tool_ids.of_result("") for _ in range(3)] == [*calls, calls[1]]
+
+
 @pytest.mark.parametrize("id_", ["toolu_01.a:b", "call_1"])
 def test_a_valid_id_is_not_changed(id_: str) -> None:
     assert ToolIds().of_call(id_) == id_
