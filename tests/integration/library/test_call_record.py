@@ -32,6 +32,7 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import (
     DeadlineExceededError,
     InvalidResponseError,
 )
+from llmmanager.bedrock.invocation.invoker import CallOptions
 from llmmanager.bedrock.models.deadline import NEVER, Deadline
 from llmmanager.bedrock.transport import converse_api
 from llmmanager.bedrock.validation.request import build_request
@@ -482,7 +483,7 @@ def test_a_cancelled_wait_ends_the_call_and_says_so(
     cancelled = Cancelled(during_a_wait=True)
     manager = make_manager(regions=(EAST,), retry={"max_retry_delay": 30.0})
     with pytest.raises(RetryExhaustedError, match=r"after 1 attempt\(s\): cancelled"):
-        manager._invoker.converse(build_request({"messages": ask}), deadline=NEVER, cancelled=cancelled)
+        manager._invoker.converse(build_request({"messages": ask}), CallOptions(NEVER, cancelled=cancelled))
     assert cancelled.waits == [pytest.approx(20)]
 
 
@@ -502,7 +503,7 @@ def test_a_call_is_out_of_time_when_nothing_is_left_of_it(
 ) -> None:
     fake_bedrock.deny(NOVA_LITE)
     with pytest.raises(RetryExhaustedError) as raised:
-        make_manager()._invoker.converse(build_request({"messages": ask}), deadline=Left(math.inf, left))
+        make_manager()._invoker.converse(build_request({"messages": ask}), CallOptions(Left(math.inf, left)))
     assert type(raised.value) is kind
 
 
@@ -555,7 +556,7 @@ def test_a_server_may_be_silent_for_the_timeout_or_what_the_deadline_leaves(
 
     monkeypatch.setattr(converse_api, "converse", remembering)
     manager = make_manager(timeout=7.0)
-    manager._invoker.converse(build_request({"messages": ask}), deadline=Left(math.inf, left))
+    manager._invoker.converse(build_request({"messages": ask}), CallOptions(Left(math.inf, left)))
     assert allowed == [silence]
 
 
@@ -566,7 +567,7 @@ def test_a_call_that_is_not_cancelled_waits_and_continues(
     request = build_request({"messages": ask})
     invoker = make_manager(regions=(EAST,))._invoker
     cancelled = Cancelled(during_a_wait=False)
-    assert invoker.converse(request, deadline=NEVER, cancelled=cancelled).success
+    assert invoker.converse(request, CallOptions(NEVER, cancelled=cancelled)).success
     assert cancelled.waits == [pytest.approx(20)]
 
 
@@ -575,7 +576,7 @@ def test_a_cancelled_call_sends_no_request(fake_bedrock: FakeBedrock, make_manag
     cancelled.set()
     with pytest.raises(RetryExhaustedError, match="cancelled"):
         make_manager()._invoker.converse(
-            build_request({"messages": ask}), deadline=NEVER, cancelled=cancelled
+            build_request({"messages": ask}), CallOptions(NEVER, cancelled=cancelled)
         )
     assert fake_bedrock.calls == ()
 
