@@ -20,12 +20,16 @@ from infra.shared_resources import SharedResources
 from infra.state_machine import StateMachine
 from lambdas.contract import ENDED_STATUSES, BatchObject, BucketPrefix, DetailType, EventSource
 
-_TIMEOUT_SECONDS = 300
-_REASON: Final = "Each batch has one file of each name"
+# The longest that Lambda allows, because the function merges the results of an interrupted batch.
+_TIMEOUT_SECONDS = 900
+_REASON: Final = "Each batch has its own files"
 
 
 class BatchEnd(Construct):
-    """Stops the workers and jobs of an ended execution, and publishes an event on the stack's event bus."""
+    """Stops the workers and jobs of an ended execution, and publishes an event on the stack's event bus.
+
+    If the execution was interrupted, it writes the results and the report of the batch.
+    """
 
     def __init__(
         self,
@@ -44,12 +48,12 @@ class BatchEnd(Construct):
             base=base,
             handler="lambdas.batch.execution_ended.handler",
             timeout_seconds=_TIMEOUT_SECONDS,
-            memory_mb=512,
+            memory_mb=1024,
         )
         _allow_batch_files(function, shared.bucket)
         if jobs:
             job_files = _objects(shared.bucket, f"{BatchObject.JOBS}*.json")
-            function.allow("s3:GetObject", "s3:PutObject", resources=[job_files], reason=_REASON)
+            function.allow("s3:PutObject", resources=[job_files], reason=_REASON)
             jobs.allow_managing(function)
         function.allow(
             "states:DescribeExecution",
@@ -82,11 +86,12 @@ class BatchEnd(Construct):
 
 
 def _allow_batch_files(function: PythonFunction, bucket: s3.IBucket) -> None:
-    """Let the function read how a batch ended, and write its stop signal and that its event was sent."""
-    written = [f"{BatchObject.STOP_REASONS}*.json", f"{BatchObject.END_EVENTS}*.json"]
-    read = [BatchObject.MANIFEST, BatchObject.SUMMARY, f"{BatchObject.RUNS}*.json", *written]
-    function.allow("s3:GetObject", resources=[_objects(bucket, name) for name in read], reason=_REASON)
-    function.allow("s3:PutObject", resources=[_objects(bucket, name) for name in written], reason=_REASON)
+    """Let the function read batches, and write their stop signal, their files at the end, and its event."""
+    function.allow("s3:GetObject", resources=[_objects(bucket, "*")], reason=_REASON)
+    at_end = _objects(bucket, f"{BatchObject.STOP_REASONS}*")
+    function.allow("s3:PutObject", "s3:AbortMultipartUpload", resources=[at_end], reason=_REASON)
+    end_events = _objects(bucket, f"{BatchObject.END_EVENTS}*.json")
+    function.allow("s3:PutObject", resources=[end_events], reason=_REASON)
     # The names of the result files contain the number of answers.
     function.allow("s3:ListBucket", resources=[bucket.bucket_arn])
 

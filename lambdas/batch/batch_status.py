@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,14 +34,14 @@ def read_status(batch_id: str) -> dict[str, Any]:
     storage = BatchStorage(batch_settings().bucket, batch_id)
     execution = ExecutionFinder().latest(batch_id)
     status = execution.status if execution else None
-    summary = _summary(storage) if status != RUNNING else None
-    if summary is not None:
-        return _finished(storage, summary)
+    for found in _ended(storage, execution) if status != RUNNING else ():
+        if (summary := _summary(found)) is not None:
+            return _finished(found, summary)
     if execution is None:
         raise not_found(f"batch {batch_id}")
     plan, options, lanes = _plan(storage), _options(execution), storage.lanes()
     jobs = read_jobs(storage) if lanes and "jobs" in lanes else []
-    found = {
+    state = {
         "batchId": batch_id,
         "status": status,
         **({"dryRun": True} if options and options.dry_run else {}),
@@ -50,7 +52,14 @@ def read_status(batch_id: str) -> dict[str, Any]:
         **({"jobs": jobs} if jobs else {}),
     }
     failed = status not in (RUNNING, "succeeded")
-    return {**found, "error": execution.reason} if failed else found
+    return {**state, "error": execution.reason} if failed else state
+
+
+def _ended(storage: BatchStorage, execution: Execution | None) -> Iterator[BatchStorage]:
+    """Yield where the summary can be. That of the last execution is newer than that of the batch."""
+    if execution is not None and execution.status != "succeeded":
+        yield replace(storage, interrupted_run=execution.name)
+    yield storage
 
 
 def _options(execution: Execution) -> Options | None:
@@ -80,6 +89,7 @@ def _finished(storage: BatchStorage, summary: dict[str, Any]) -> dict[str, Any]:
         "lanes": summary.get("lanes"),
         "summary": summary,
         "results": storage.result_uris(summary),
+        **({"error": summary["reason"]} if storage.interrupted_run else {}),
     }
 
 

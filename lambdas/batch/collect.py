@@ -48,8 +48,12 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     return summary
 
 
-def collect(storage: BatchStorage) -> dict[str, Any]:
-    """Write results.jsonl, failed.jsonl, report.html and summary.json. It can be repeated."""
+def collect(storage: BatchStorage, *, interruption: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Write results.jsonl, failed.jsonl, report.html and summary.json. It can be repeated.
+
+    Args:
+        interruption: `status` and `reason` of an execution that was stopped, failed or timed out.
+    """
     plan = storage.plan()
     options = storage.options()
     stop_reason = storage.stop_reason(options.run)
@@ -57,8 +61,8 @@ def collect(storage: BatchStorage) -> dict[str, Any]:
     over_budget = 0
     with (
         ThreadPoolExecutor(S3_CONNECTIONS) as pool,
-        storage.writer(BatchObject.RESULTS) as results,
-        storage.writer(BatchObject.FAILED_RESULTS) as failed,
+        storage.writer(storage.output(BatchObject.RESULTS)) as results,
+        storage.writer(storage.output(BatchObject.FAILED_RESULTS)) as failed,
     ):
         reader = _Reader(storage, pool)
         for item in storage.manifest():
@@ -77,6 +81,7 @@ def collect(storage: BatchStorage) -> dict[str, Any]:
         **payer_members(options.payer()),
         "overBudget": over_budget,
         "report": BatchObject.REPORT,
+        **(interruption or {}),
     }
     if lanes := storage.lanes():
         summary["lanes"] = lanes

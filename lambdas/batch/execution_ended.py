@@ -1,4 +1,5 @@
-"""Handle the end of a batch's execution: stop its workers and jobs, and publish the end on the event bus.
+"""Handle the end of a batch's execution: stop its workers and jobs, publish the end on the event bus, and
+write the files of a batch that was stopped, failed or timed out.
 
 Stopping an execution does not stop its Lambda functions. They read the stop reason that is written here.
 """
@@ -45,6 +46,12 @@ def handler(event: dict[str, Any], _context: object) -> None:
     finally:
         if not (storage.has_end_event(run) or _runs_elsewhere(storage, ended)):
             _publish_end(storage, ended)
+    if status_of(ended) != "succeeded":
+        # Imported here, since most batches succeed.
+        from lambdas.batch.interrupted_batch import collect_interrupted
+
+        # After the event, because a large batch can take longer than the function has.
+        collect_interrupted(storage, run, status=status_of(ended), reason=reason_of(ended))
 
 
 def _publish_end(storage: BatchStorage, ended: Mapping[str, Any]) -> None:
@@ -77,7 +84,7 @@ def _runs_elsewhere(storage: BatchStorage, ended: Mapping[str, Any]) -> bool:
 
 def _stop_workers(storage: BatchStorage, run: str) -> None:
     if storage.stop_reason(run) is None:
-        message = "the batch's execution had ended before the record was started"
+        message = "the batch's execution ended before the record was answered"
         storage.put_stop_reason(run, {"type": "ExecutionEnded", "code": None, "message": message})
 
 

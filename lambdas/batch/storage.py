@@ -13,6 +13,8 @@
                       results/00000/000003-a9-f0-job.jsonl results of a managed batch job
                       runs/00001.json                      the first execution
                       ended/{execution}.json               why that run stopped before the last record
+                      ended/{execution}/                   the four files below at the end of that run, if it
+                                                           was stopped, failed or timed out
                       failures/{execution}/00000           failures of a shard, one byte for each
                       waiting/{execution}/2026…-00000      a shard that waits for quota until that time
                       told/{execution}.json                the event that reported that run's end
@@ -89,10 +91,16 @@ class ResultPart:
 
 @dataclass(frozen=True)
 class BatchStorage:
-    """The objects of one batch."""
+    """The objects of one batch.
+
+    Attributes:
+        interrupted_run: an execution that was stopped, failed or timed out. If given, the results, the
+            summary and the report are those at the end of this run, instead of those of the batch.
+    """
 
     bucket: str
     batch_id: str
+    interrupted_run: str = ""
 
     def key(self, name: str) -> str:
         """Return the key of a file, such as `BatchObject.INPUT`."""
@@ -101,6 +109,10 @@ class BatchStorage:
     def uri(self, name: str) -> str:
         """Return the S3 URI of a file, such as `BatchObject.RESULTS`."""
         return f"s3://{self.bucket}/{self.key(name)}"
+
+    def output(self, name: str) -> str:
+        """Return the name of a file that `lambdas.batch.collect` writes, such as `BatchObject.RESULTS`."""
+        return f"{BatchObject.STOP_REASONS}{self.interrupted_run}/{name}" if self.interrupted_run else name
 
     def shard_key(self, shard: int) -> str:
         """Return the key of a shard's records."""
@@ -230,14 +242,14 @@ class BatchStorage:
         """Write the report."""
         clients.s3().put_object(
             Bucket=self.bucket,
-            Key=self.key(BatchObject.REPORT),
+            Key=self.key(self.output(BatchObject.REPORT)),
             Body=page,
             ContentType="text/html; charset=utf-8",
         )
 
     def put_summary(self, summary: Mapping[str, Any]) -> None:
         """Write the summary."""
-        self.put(self.key(BatchObject.SUMMARY), dump(summary))
+        self.put(self.key(self.output(BatchObject.SUMMARY)), dump(summary))
 
     def summary(self) -> dict[str, Any]:
         """Return the summary.
@@ -245,7 +257,7 @@ class BatchStorage:
         Raises:
             ObjectMissing: the batch has not ended.
         """
-        summary: dict[str, Any] = json.loads(self.read(self.key(BatchObject.SUMMARY)))
+        summary: dict[str, Any] = json.loads(self.read(self.key(self.output(BatchObject.SUMMARY))))
         return summary
 
     def result_uris(self, summary: Mapping[str, Any]) -> dict[str, str]:
@@ -254,12 +266,12 @@ class BatchStorage:
         Args:
             summary: the batch's. A batch of an earlier version of the stack has no report.
         """
-        report = {"report": self.uri(BatchObject.REPORT)} if summary.get("report") else {}
+        report = {"report": self.uri(self.output(BatchObject.REPORT))} if summary.get("report") else {}
         return {
-            "results": self.uri(BatchObject.RESULTS),
-            "failed": self.uri(BatchObject.FAILED_RESULTS),
+            "results": self.uri(self.output(BatchObject.RESULTS)),
+            "failed": self.uri(self.output(BatchObject.FAILED_RESULTS)),
             "rejected": self.uri(BatchObject.REJECTED),
-            "summary": self.uri(BatchObject.SUMMARY),
+            "summary": self.uri(self.output(BatchObject.SUMMARY)),
             **report,
         }
 

@@ -21,6 +21,7 @@ from llmmanager.batch_report.number_formats import (
 )
 
 _TOP_ERRORS = 3
+_EARLY_ENDS = {"stopped": "Ended early", "failed": "The batch failed", "timed_out": "The batch timed out"}
 Summary = Mapping[str, Any]
 
 
@@ -48,9 +49,9 @@ def first_screen(summary: Summary, figures: BatchFigures) -> Html:
 def _verdict(summary: Summary) -> tuple[str, str]:
     """Return the style and the text of the verdict."""
     records, answered = summary["records"], summary["answered"]
-    if summary["status"] == "stopped":
-        reason = shortened(str(summary.get("reason") or "no reason is known"), 300)
-        return "bad", f"Ended early: {reason}. {_answered_share(summary)}"
+    if early := _EARLY_ENDS.get(summary["status"]):
+        reason = shortened(str(summary.get("reason") or "no reason is known"), 300).rstrip(".")
+        return "bad", f"{early}: {reason}. {_answered_share(summary)}"
     if not records:
         return "warn", "The batch had no records."
     if answered == records:
@@ -115,13 +116,21 @@ def _time(summary: Summary, figures: BatchFigures) -> Html:
     seconds, answered = summary["wallSeconds"], summary["answered"]
     latency = figures.call_latency.summary()
     p50, p95 = latency["p50"], latency["p95"]
-    rate = f"{short_count(answered * 60 / max(seconds, 1))} answers per minute" if answered else None
+    rate = _rate(answered, seconds)
     calls = f"An answer took {duration(p50)} (p50), {duration(p95)} (p95)" if p50 and p95 else None
     return _tile(
         "How long did it take?",
         duration(seconds * 1000),
         *(el("p", text) for text in (rate, calls) if text),
     )
+
+
+def _rate(answered: int, seconds: float) -> str | None:
+    """Return the answers per minute, per second in a batch of seconds, or None if they would say nothing."""
+    if not answered or seconds < 1:
+        return None
+    unit, length = ("minute", 60) if seconds >= 60 else ("second", 1)
+    return f"{short_count(answered * length / seconds)} answers per {unit}"
 
 
 def _failures(summary: Summary, figures: BatchFigures) -> Html:

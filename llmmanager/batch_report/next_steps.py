@@ -15,7 +15,7 @@ _BY_TYPE = {
     "DeadlinePassed": "The deadline passed first. Resume the batch with a longer deadlineSeconds.",
     "StoppedOnFailure": "Other records failed, and failureStrategy ended the batch. Correct the cause of "
     "their errors, and resume the batch.",
-    "ExecutionEnded": "The batch was stopped before this record. Resume the batch.",
+    "ExecutionEnded": "The batch ended before this record was answered. Resume the batch.",
     "QuotaExceeded": "No quota was left for 24 hours. Request a higher quota, or add models or regions, and "
     "resume the batch.",
     "QuotaExceededError": "The record needs more tokens than the quota ever admits, or waited too long. "

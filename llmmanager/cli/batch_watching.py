@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +14,8 @@ from llmmanager.cli.stack_api import DeployedStack
 from llmmanager.cli.terminal import Terminal
 
 _POLL_SECONDS = 2.0
+# The files of a batch that was stopped, failed or timed out follow its end. Most of them are small.
+_POLLS_FOR_FILES = 15
 
 
 def watch(stack: DeployedStack, batch_id: str, terminal: Terminal, *, as_json: bool) -> ExitStatus:
@@ -21,7 +23,11 @@ def watch(stack: DeployedStack, batch_id: str, terminal: Terminal, *, as_json: b
 
     Ctrl-C ends the command, not the batch.
     """
-    while (state := stack.call("GET", f"/v1/batches/{batch_id}"))["status"] == "running":
+    polls_for_files = 0
+    while (state := stack.call("GET", f"/v1/batches/{batch_id}"))["status"] == "running" or (
+        _has_no_files_yet(state) and polls_for_files < _POLLS_FOR_FILES
+    ):
+        polls_for_files += state["status"] != "running"
         terminal.progress(_line(state))
         time.sleep(_POLL_SECONDS)
     terminal.clear_progress()
@@ -38,16 +44,34 @@ def watch(stack: DeployedStack, batch_id: str, terminal: Terminal, *, as_json: b
     return ExitStatus.FAILED if progress["failed"] or progress["rejected"] else ExitStatus.SUCCESS
 
 
-def next_command(batch_id: str, status: str) -> str | None:
-    """Return what to do with a batch without files: watch it if it runs, resume it if it was stopped."""
+def next_commands(state: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what can be done with a batch: watch it, download its files, resume it."""
+    batch_id, status = state["batchId"], state["status"]
     if status == "running":
-        return f"Follow it with: llmmanager batch watch {batch_id}"
+        yield f"Follow it with: llmmanager batch watch {batch_id}"
+    if state.get("results"):
+        yield f"Get the files with: llmmanager batch fetch {batch_id}"
     if status in {"stopped", "timed_out"}:
-        return f"Continue it with: llmmanager batch resume {batch_id}"
-    return None
+        yield f"Continue it with: llmmanager batch resume {batch_id}"
+
+
+def _outcome(state: Mapping[str, Any]) -> str:
+    """Return how the batch ended, in words that agree with the exit status."""
+    progress = state["progress"]
+    if state["status"] == "succeeded" and (progress["failed"] or progress["rejected"]):
+        return "ended with failures"
+    return str(state["status"]).replace("_", " ")
+
+
+def _has_no_files_yet(state: Mapping[str, Any]) -> bool:
+    """Whether results and report of a batch that was stopped, failed or timed out are still to be written."""
+    is_planned = state["progress"]["records"] is not None
+    return state["status"] != "succeeded" and is_planned and not state.get("results")
 
 
 def _line(state: Mapping[str, Any]) -> str:
+    if state["status"] != "running":
+        return f"{state['batchId']}: {_outcome(state)}, collecting the results"
     progress = state["progress"]
     if progress["records"] is None:
         return f"{state['batchId']}: planning"
@@ -77,7 +101,7 @@ def _print_end(state: Mapping[str, Any], terminal: Terminal) -> None:
     from llmmanager.batch_report.number_formats import dollars, duration
 
     progress, summary = state["progress"], state.get("summary") or {}
-    parts = [f"{state['batchId']} {state['status']}: {progress['answered']:,} answered"]
+    parts = [f"{state['batchId']} {_outcome(state)}: {progress['answered']:,} answered"]
     parts += [f"{progress[name]:,} {name}" for name in ("failed", "rejected") if progress[name]]
     if summary:
         parts.append(duration(summary["wallSeconds"] * 1000))
@@ -89,7 +113,5 @@ def _print_end(state: Mapping[str, Any], terminal: Terminal) -> None:
         terminal.print(left)
     if reason := summary.get("reason") or state.get("error"):
         terminal.print(str(reason), style="yellow")
-    if state.get("results"):
-        terminal.print(f"Get the files with: llmmanager batch fetch {state['batchId']}")
-    elif advice := next_command(state["batchId"], state["status"]):
+    for advice in next_commands(state):
         terminal.print(advice)

@@ -20,7 +20,7 @@ class ExitStatus(IntEnum):
 
 MEANINGS: Final[Mapping[ExitStatus, str]] = {
     ExitStatus.SUCCESS: "success",
-    ExitStatus.FAILED: "the request failed, or some records did",
+    ExitStatus.FAILED: "the request failed, or records failed or were rejected",
     ExitStatus.USAGE: "an argument or an input file is invalid",
     ExitStatus.CONFIGURATION: "credentials are missing or rejected, or a model or region is invalid",
     ExitStatus.STOPPED: "the batch was stopped, or its deadline passed",

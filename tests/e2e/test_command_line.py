@@ -10,14 +10,16 @@ from typing import Any
 
 import pytest
 
-from llmmanager.testing import FakeBedrock
+from llmmanager.testing import FakeBedrock, Fault
 from local.deployed_stack import STACK_NAME, Stack
 from local.processes import DUMMY_CREDENTIALS, REGION
 from tests.command_line import Ended, run
 from tests.docs.console_page import PAGE, normalized, recorded
-from tests.waiting import wait_until_quiet
+from tests.waiting import wait_until, wait_until_quiet
 
 pytestmark = pytest.mark.e2e
+
+CLAUDE = "anthropic.claude-haiku-4-5-20251001-v1:0"
 
 
 @pytest.fixture
@@ -91,15 +93,17 @@ def test_a_dry_run_prints_the_estimate_of_each_lane_and_calls_no_model(
     assert not bedrock.calls
 
 
-def test_a_batch_is_stopped_and_resumed(
+def test_a_batch_is_stopped_reported_and_resumed(
     command: Callable[..., Ended], bedrock: FakeBedrock, tmp_path: Path
 ) -> None:
     write(tmp_path / "questions.jsonl", 20)
     bedrock.set_latency(seconds=1, operation="Converse")
     batch_id = parsed(command("batch", "submit", "questions.jsonl", "--json"))["batchId"]
+    wait_until(lambda: bedrock.calls, "a call")
 
     stopped = command("batch", "stop", batch_id)
     watched = command("batch", "watch", batch_id)
+    fetched = command("batch", "fetch", batch_id, "-o", "stopped")
     wait_until_quiet(bedrock)
     bedrock.reset()
     resumed = command("batch", "resume", batch_id)
@@ -107,6 +111,8 @@ def test_a_batch_is_stopped_and_resumed(
 
     assert (stopped.status, stopped.out) == (0, f"{batch_id} is stopped\n")
     assert watched.status == 4
+    assert fetched.status == 0, fetched.err
+    assert "Ended early" in (tmp_path / "stopped" / "report.html").read_text()
     assert resumed.status == 0, resumed.err
     assert parsed(again)["summary"]["answered"] == 20
 
@@ -153,12 +159,16 @@ def test_an_error_names_the_cause(
 
 
 def test_the_recordings_of_the_page_are_what_the_commands_print(
-    settings: dict[str, str], bedrock: FakeBedrock, tmp_path: Path
+    settings: dict[str, str], command: Callable[..., Ended], bedrock: FakeBedrock, tmp_path: Path
 ) -> None:
     """With RECORD=1 in the environment, the page is updated first."""
+    # The batch that the page stops must not end before.
+    bedrock.add_fault(Fault(model=CLAUDE, error="ThrottlingException"))
     page = PAGE.read_text("utf-8")
     again = recorded(page, tmp_path, settings, where="stack")
     if os.environ.get("RECORD"):
         PAGE.write_text(again, "utf-8")
         page = again
+    running = parsed(command("batch", "list", "--limit", "1", "--json"))[0]["batchId"]
+    parsed(command("batch", "stop", running, "--json"))
     assert normalized(again) == normalized(page)

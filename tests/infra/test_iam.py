@@ -176,21 +176,12 @@ EXPECTED = {
     ],
     "BatchEndHandlerRole": [
         write_log("BatchEndHandler"),
-        (
-            ["s3:GetObject"],
-            [
-                "<BatchBucket.Arn>/batches/*/ended/*.json",
-                "<BatchBucket.Arn>/batches/*/manifest.json",
-                "<BatchBucket.Arn>/batches/*/runs/*.json",
-                "<BatchBucket.Arn>/batches/*/summary.json",
-                "<BatchBucket.Arn>/batches/*/told/*.json",
-            ],
-        ),
+        (["s3:GetObject"], ["<BatchBucket.Arn>/batches/*/*"]),
+        (["s3:AbortMultipartUpload", "s3:PutObject"], ["<BatchBucket.Arn>/batches/*/ended/*"]),
         (
             ["s3:PutObject"],
-            ["<BatchBucket.Arn>/batches/*/ended/*.json", "<BatchBucket.Arn>/batches/*/told/*.json"],
+            ["<BatchBucket.Arn>/batches/*/jobs/*.json", "<BatchBucket.Arn>/batches/*/told/*.json"],
         ),
-        (["s3:GetObject", "s3:PutObject"], ["<BatchBucket.Arn>/batches/*/jobs/*.json"]),
         LIST_BUCKET,
         *MANAGE_JOBS,
         (["states:DescribeExecution"], [BATCH_EXECUTIONS.replace("<partition>", "aws")]),
@@ -258,7 +249,8 @@ WILDCARDS = {
     JOB: "each job has its own id",
     "<BatchBucket.Arn>/batches/*/runs/*.json": "one per execution",
     "<BatchBucket.Arn>/batches/*/waiting/*": "one per execution",
-    "<BatchBucket.Arn>/batches/*/ended/*.json": "one per execution",
+    "<BatchBucket.Arn>/batches/*/*": "each batch has its own files",
+    "<BatchBucket.Arn>/batches/*/ended/*": "one folder per execution",
     "<BatchBucket.Arn>/batches/*/told/*.json": "one per execution",
     BATCH_EXECUTIONS.replace("<partition>", "aws"): "each batch has its own executions",
 }

@@ -23,7 +23,7 @@ FUNCTIONS = {
     "BatchWorkerFunction": ("lambdas.batch.worker.handler", 900),
     "BatchJobFunction": ("lambdas.batch.managed.job_step.handler", 900),
     "BatchCollectFunction": ("lambdas.batch.collect.handler", 900),
-    "BatchEndHandlerFunction": ("lambdas.batch.execution_ended.handler", 300),
+    "BatchEndHandlerFunction": ("lambdas.batch.execution_ended.handler", 900),
     "ModelAccessRefreshFunction": ("lambdas.model_access.refresh.handler", 60),
 }
 

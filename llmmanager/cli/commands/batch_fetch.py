@@ -24,11 +24,12 @@ def run(options: Namespace, terminal: Terminal) -> int:
     stack = DeployedStack(options)
     state = stack.call("GET", f"/v1/batches/{options.batch_id}")
     if not state.get("results"):
-        from llmmanager.cli.batch_watching import next_command
+        from llmmanager.cli.batch_watching import next_commands
 
+        is_running = state["status"] == "running"
         raise CommandError(
-            f"{options.batch_id} has no files: its status is {state['status']}",
-            next_command(options.batch_id, state["status"]),
+            f"{options.batch_id} has no files{'' if is_running else ' yet'}: its status is {state['status']}",
+            " ".join(next_commands(state)) or None,
             status=ExitStatus.FAILED,
         )
     folder = options.output or Path(options.batch_id)

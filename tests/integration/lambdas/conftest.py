@@ -14,7 +14,7 @@ import pytest
 from botocore.client import BaseClient
 from moto import mock_aws
 
-from lambdas.batch import collect, deadline_risk, plan, progress, worker
+from lambdas.batch import collect, deadline_risk, interrupted_batch, plan, progress, worker
 from llmmanager.testing import FakeBedrock
 from tests.deployed_storage import BUCKET, STATE_MACHINE, create_storage, deployed_variables
 from tests.dynamodb_server import DynamoDBServer, dynamodb_server
@@ -38,6 +38,8 @@ def deployed(
     """The stack's environment variables, bucket, tables and state machine. Yields FakeBedrock."""
     for name, value in deployed_variables(MODELS, REGIONS).items():
         monkeypatch.setenv(name, value)
+    # The workers of these tests have ended.
+    monkeypatch.setattr(interrupted_batch, "QUIET_SECONDS", 0)
     with mock_aws(config={"core": {"passthrough": {"urls": [f"{fake_bedrock.endpoint_url}.*"]}}}):
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
         create_storage(boto3.client("s3"), boto3.client("dynamodb"))

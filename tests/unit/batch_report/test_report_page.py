@@ -87,6 +87,29 @@ def test_the_first_screen_answers_four_questions(make_summary, make_answer, make
     assert "3 throttled calls" in text
 
 
+@pytest.mark.parametrize(
+    ("seconds", "rate"),
+    [(0.4, None), (20.0, "5 answers per second"), (60.0, "100 answers per minute")],
+)
+def test_the_rate_has_the_unit_of_the_batch_or_is_left_out(make_summary, seconds, rate):
+    text = page_of(make_summary(answered=100, wallSeconds=seconds)).text
+
+    assert ("answers per" in text) == (rate is not None)
+    assert rate is None or rate in text
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [
+        ("stopped", "Ended early: the disk is full. "),
+        ("failed", "The batch failed: the disk is full. "),
+        ("timed_out", "The batch timed out: the disk is full. "),
+    ],
+)
+def test_the_verdict_on_a_batch_that_ended_early_has_the_reason(make_summary, status, verdict):
+    assert verdict in page_of(make_summary(status=status, reason="the disk is full.")).text
+
+
 def test_what_the_cost_does_not_include_is_named(make_summary):
     text = page_of(
         make_summary(estimatedCostUsd=None, answersWithoutPrice=2, attemptsWithUnknownUsage=1)

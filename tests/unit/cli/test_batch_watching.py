@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from llmmanager.cli import batch_watching
 from llmmanager.cli.batch_watching import watch
 from llmmanager.cli.exit_status import ExitStatus
 from llmmanager.cli.stack_api import DeployedStack
@@ -44,15 +45,24 @@ LANES = {
 }
 
 
-class Stack:
-    """Answers each request with the same state of a batch."""
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_watching, "_POLL_SECONDS", 0)
 
-    def __init__(self, **state: Any) -> None:
-        self._state = {"batchId": "nightly", "status": "succeeded", "progress": PROGRESS, **state}
+
+class Stack:
+    """Answers each request with the same state of a batch, after the states before it."""
+
+    def __init__(self, *before: dict[str, Any], **state: Any) -> None:
+        self._states = [self._complete(each) for each in (*before, state)]
 
     def call(self, method: str, path: str) -> dict[str, Any]:
         assert (method, path) == ("GET", "/v1/batches/nightly")
-        return self._state
+        return self._states.pop(0) if len(self._states) > 1 else self._states[0]
+
+    @staticmethod
+    def _complete(state: dict[str, Any]) -> dict[str, Any]:
+        return {"batchId": "nightly", "status": "succeeded", "progress": PROGRESS, **state}
 
 
 def printed(stack: Stack) -> tuple[ExitStatus, list[str]]:
@@ -85,6 +95,32 @@ def test_the_end_of_a_dry_run_shows_the_lanes() -> None:
 def test_a_batch_without_files_that_can_continue_says_how(status: str, advice: list[str]) -> None:
     _, lines = printed(Stack(status=status, error="Stopped through the HTTP API"))
     assert lines[1:] == ["Stopped through the HTTP API", *advice]
+
+
+def test_the_files_of_a_stopped_batch_are_awaited() -> None:
+    status, lines = printed(
+        Stack({"status": "running"}, {"status": "stopped"}, status="stopped", results={"report": "s3://b/k"})
+    )
+    assert status is ExitStatus.STOPPED
+    assert lines == [
+        "nightly stopped: 10 answered",
+        "Get the files with: llmmanager batch fetch nightly",
+        "Continue it with: llmmanager batch resume nightly",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("progress", "status", "start"),
+    [
+        ({}, ExitStatus.SUCCESS, "nightly succeeded: 10 answered"),
+        ({"failed": 1}, ExitStatus.FAILED, "nightly ended with failures: 10 answered, 1 failed"),
+        ({"rejected": 2}, ExitStatus.FAILED, "nightly ended with failures: 10 answered, 2 rejected"),
+    ],
+)
+def test_the_words_for_the_end_agree_with_the_exit_status(
+    progress: dict[str, int], status: ExitStatus, start: str
+) -> None:
+    assert printed(Stack(progress={**PROGRESS, **progress})) == (status, [start])
 
 
 def test_the_end_of_a_batch_shows_how_many_records_had_no_answer_in_their_lane() -> None:

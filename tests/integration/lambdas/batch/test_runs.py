@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
-import boto3
 import pytest
-from moto.stepfunctions.models import stepfunctions_backends
 
 from lambdas.batch import execution_ended
 from lambdas.batch.batch_input import InvalidBatch
@@ -19,6 +16,7 @@ from lambdas.batch.runs import BatchIsRunning, Run, claim, latest_run
 from lambdas.batch.storage import BatchStorage
 from lambdas.http_api.handler import handler
 from lambdas.shared import clients
+from tests.integration.lambdas.batch.executions import Execution
 
 RECORDS = 40
 
@@ -33,42 +31,6 @@ def call(deployed: Any, proxy_event: Any, context: Any) -> Any:
         return answer["statusCode"], json.loads(answer["body"])
 
     return send
-
-
-class Execution:
-    """An execution that was not started by the HTTP API."""
-
-    def __init__(self, name: str, data: dict[str, Any] | None = None) -> None:
-        self.machine = os.environ["LLMMANAGER_BATCH_STATE_MACHINE_ARN"]
-        self.name = name
-        self.arn = f"{self.machine.replace(':stateMachine:', ':execution:')}:{name}"
-        self._states = boto3.client("stepfunctions")
-        if data is not None:
-            self._states.start_execution(stateMachineArn=self.machine, name=name, input=json.dumps(data))
-
-    @property
-    def described(self) -> dict[str, Any]:
-        found: dict[str, Any] = self._states.describe_execution(executionArn=self.arn)
-        return found
-
-    @property
-    def status(self) -> str:
-        return str(self.described["status"])
-
-    def plan(self, machine: Any) -> list[dict[str, Any]]:
-        """Run the plan of the execution and return the shards."""
-        shards: list[dict[str, Any]] = machine.plan(json.loads(self.described["input"]), name=self.name)
-        return shards
-
-    def ends(self, status: str) -> None:
-        self._in_moto.status = status
-
-    def is_older_by(self, time: timedelta) -> None:
-        self._in_moto.start_date -= time
-
-    @property
-    def _in_moto(self) -> Any:
-        return stepfunctions_backends["123456789012"]["us-east-1"].describe_execution(self.arn)
 
 
 @pytest.mark.parametrize("planned", [True, False])
@@ -302,7 +264,6 @@ def test_the_end_of_a_rejected_execution_is_not_reported_as_the_end_of_the_batch
         second.plan(machine)
     for execution, status in ((second, "FAILED"), (first, "ABORTED")):
         execution.ends(status)
-        detail = {**execution.described, "input": execution.described["input"]}
-        execution_ended.handler({"detail": json.loads(json.dumps(detail, default=str))}, context)
+        execution_ended.handler(execution.end_event(), context)
 
     assert published == ["job"]
