@@ -85,10 +85,10 @@ def run_in_terminal(
     return Ended(process.wait(PATIENCE_SECONDS), printed)
 
 
-def read_terminal(terminal: FileIO) -> str:
-    """Return what is printed on a pseudo-terminal until its other side is closed."""
+def read_terminal(terminal: FileIO, *, lines: int | None = None) -> str:
+    """Return what is printed on a pseudo-terminal until its other side is closed, or it has printed `lines`."""
     printed = b""
-    while True:
+    while lines is None or printed.count(b"\n") < lines:
         try:
             piece = terminal.read(65536)
         except OSError:  # the other side is closed

@@ -2,7 +2,8 @@
 
 A block of the language `console` has commands after `$ ` and what a terminal shows. Blocks with the info
 `console stack` need a deployed stack. The files of the page, in blocks with the info `text FILE` or
-`jsonl FILE`, are written first. All commands of a page run in one folder.
+`jsonl FILE`, are written first. All commands of a page run in one folder. A line `^C` is Ctrl-C: it is sent
+when the command has printed as many lines as the page shows before it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -33,13 +35,22 @@ _SECRET = re.compile(r"(?<=sk-KEY-)\S+")
 _VARIABLE = (
     (re.compile(r"\b\d+(\.\d+)? (ms|s)\b|\b\d+ min \d+ s\b"), "DURATION"),
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"), "TIME"),
+    (re.compile(r"127\.0\.0\.1:\d+"), "ADDRESS"),
     (re.compile(r" +"), " "),
 )
+INTERRUPT = "^C"
 
 
 def commands_of(text: str) -> Iterator[str]:
     """Yield the commands of a block."""
     return (line.removeprefix("$ ") for line in text.splitlines() if line.startswith("$ "))
+
+
+def lines_before_interrupt(text: str) -> Iterator[int | None]:
+    """Yield for each command of a block after how many lines it is interrupted; None if it ends by itself."""
+    for command in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+        _, *lines = command.splitlines()
+        yield lines.index(INTERRUPT) if INTERRUPT in lines else None
 
 
 def normalized(text: str) -> str:
@@ -70,18 +81,25 @@ def recorded(page: str, folder: Path, settings: Mapping[str, str], *, where: str
     def run(block: re.Match[str]) -> str:
         if block["where"].strip() != where:
             return block[0]
-        outputs = [_recorded_command(line, folder, variables, ids) for line in commands_of(block["text"])]
+        outputs = [
+            _recorded_command(line, folder, variables, ids, lines=lines)
+            for line, lines in zip(
+                commands_of(block["text"]), lines_before_interrupt(block["text"]), strict=True
+            )
+        ]
         return f"```console{block['where']}\n{''.join(outputs)}```"
 
     return BLOCK.sub(run, page)
 
 
-def _recorded_command(line: str, folder: Path, variables: Mapping[str, str], ids: dict[str, str]) -> str:
+def _recorded_command(
+    line: str, folder: Path, variables: Mapping[str, str], ids: dict[str, str], *, lines: int | None
+) -> str:
     """Return a command and its output, with names instead of ids. New ids are added to `ids`."""
     command = line
     for name, id_ in ids.items():
         command = re.sub(rf"\b{name}\b", id_, command)
-    output = shown(on_terminal(command, folder, variables))
+    output = shown(on_terminal(command, folder, variables, lines_before_interrupt=lines))
     for name, pattern in _IDS.items():
         if found := pattern.search(output):
             ids[name] = found[0]
@@ -92,7 +110,9 @@ def _recorded_command(line: str, folder: Path, variables: Mapping[str, str], ids
     return f"$ {line}\n{_SECRET.sub('SECRET', output)}"
 
 
-def on_terminal(command: str, folder: Path, variables: Mapping[str, str]) -> str:
+def on_terminal(
+    command: str, folder: Path, variables: Mapping[str, str], *, lines_before_interrupt: int | None = None
+) -> str:
     """Run a command line in a shell on a pseudo-terminal, and return what it prints."""
     ours, theirs = pty.openpty()
     # Standard input is empty, so that a command that reads it does not wait.
@@ -103,10 +123,16 @@ def on_terminal(command: str, folder: Path, variables: Mapping[str, str]) -> str
         stdin=subprocess.DEVNULL,
         stdout=theirs,
         stderr=theirs,
+        start_new_session=True,
     )
     os.close(theirs)
     with closing(os.fdopen(ours, "rb", buffering=0)) as terminal:
-        printed = read_terminal(terminal)
+        printed = ""
+        if lines_before_interrupt is not None:
+            printed = read_terminal(terminal, lines=lines_before_interrupt) + f"{INTERRUPT}\n"
+            # A terminal shows Ctrl-C, and sends the signal to all processes in it.
+            os.killpg(process.pid, signal.SIGINT)
+        printed += read_terminal(terminal)
     process.wait()
     return printed
 
