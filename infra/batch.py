@@ -47,6 +47,7 @@ class BatchProcessing(Construct):
         plan = self._build_plan()
         self.worker = worker = self._build_worker()
         collect = self._build_collect()
+        shared.ledger.allow_counting_invocations(worker, collect)
         job = self._build_job(self.jobs) if self.jobs else None
         self.state_machine = self._build_machine(plan, worker, collect, job)
         self._allow_distributed_map()

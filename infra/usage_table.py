@@ -44,6 +44,13 @@ class LedgerTable:
         function.allow("events:PutEvents", resources=[self._bus.event_bus_arn])
         function.function.add_environment(EnvironmentVariable.USAGE_TABLE, self._table.table_name)
 
+    def allow_counting_invocations(self, worker: PythonFunction, collect: PythonFunction) -> None:
+        """Let the worker count each invocation once, and the last step of a batch those that it missed."""
+        self._allow(worker, "dynamodb:PutItem", begin=(UsagePartition.COUNTED,))
+        self._allow(collect, "dynamodb:PutItem", "dynamodb:Query", begin=(UsagePartition.COUNTED,))
+        self._allow(collect, "dynamodb:UpdateItem", begin=(UsagePartition.USAGE,))
+        collect.function.add_environment(EnvironmentVariable.USAGE_TABLE, self._table.table_name)
+
     def allow_reading(self, function: PythonFunction) -> None:
         """Let a function that counts usage also report it."""
         self._allow(function, "dynamodb:Query", begin=(UsagePartition.USAGE, UsagePartition.LEASES))

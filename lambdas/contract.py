@@ -124,6 +124,8 @@ class UsagePartition:
     """The reservations of a UTC day."""
     USAGE = "usage#"
     """The usage of a UTC day."""
+    COUNTED = "counted#"
+    """The invocations of workers of a batch whose usage is counted."""
 
 
 class DetailType:

@@ -44,6 +44,8 @@ STEP_MEMORY_MB = 1024
 # Measured on 2026-12-01 (see docs/costs.md): seconds of one CPU per record; bytes in addition to the text.
 PLAN_CPU_SECONDS, WORKER_CPU_SECONDS, COLLECT_CPU_SECONDS = 0.00005, 0.0015, 0.00013
 START_SECONDS = 1.0
+# An item that marks the usage of an invocation as counted.
+MARK_BYTES = 100
 RECORD_BYTES, RESULT_BYTES, BYTES_PER_TOKEN = 160, 1020, 4
 # With this much memory, a function has one CPU; with less, a proportional share.
 MB_PER_CPU = 1769
@@ -236,10 +238,11 @@ class _Work:
         # A read of up to 4 KB costs half a unit: a region's catalog item, and the shared cooldowns.
         environments = 3 + min(shards, self.stack.map_concurrency)  # the plan reads the quotas twice more
         catalog_reads = environments * self.stack.regions / 2 + runs / 2
-        # A worker reads the budget of its caller, and counts its usage, which is one row for one model.
-        reads = catalog_reads + runs * CONSISTENT_READ_UNITS
+        # A worker reads the budget of its caller, and counts its usage, which is one row for one model, and
+        # the item that marks it as counted. Collect reads these items.
+        reads = catalog_reads + runs * CONSISTENT_READ_UNITS + math.ceil(runs * MARK_BYTES / 4096) / 2
         yield cost_line("DynamoDB", "read units", reads, READ_UNIT_USD)
-        yield cost_line("DynamoDB", "write units", runs * TRANSACTION_WRITE_UNITS, WRITE_UNIT_USD)
+        yield cost_line("DynamoDB", "write units", 2 * runs * TRANSACTION_WRITE_UNITS, WRITE_UNIT_USD)
 
     def seconds(self) -> float:
         """Return the duration of plan, concurrent shards and collect."""

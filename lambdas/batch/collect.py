@@ -19,6 +19,7 @@ from itertools import islice
 from typing import Any
 
 from lambdas.batch.managed.job_files import read_jobs, summary_of_jobs, unknown_answers
+from lambdas.batch.missed_usage import MissedUsage
 from lambdas.batch.options import payer_members
 from lambdas.batch.over_budget import is_over_budget
 from lambdas.batch.storage import BatchStorage, ResultPart
@@ -59,12 +60,13 @@ def collect(storage: BatchStorage, *, interruption: Mapping[str, str] | None = N
     stop_reason = storage.stop_reason(options.run)
     totals = BatchTotals(figures=BatchFigures(samples=options.report_samples))
     over_budget = 0
+    usage = MissedUsage(storage.batch_id)
     with (
         ThreadPoolExecutor(S3_CONNECTIONS) as pool,
         storage.writer(storage.output(BatchObject.RESULTS)) as results,
         storage.writer(storage.output(BatchObject.FAILED_RESULTS)) as failed,
     ):
-        reader = _Reader(storage, pool)
+        reader = _Reader(storage, pool, usage)
         for item in storage.manifest():
             parts = list(storage.parts(item["shard"]))
             shard = storage.read(item["key"])
@@ -73,6 +75,7 @@ def collect(storage: BatchStorage, *, interruption: Mapping[str, str] | None = N
                 totals.add(result)
                 over_budget += is_over_budget(result)
                 (results if result["status"] == ANSWERED else failed).write(dump_line(result))
+    usage.count()
     jobs = read_jobs(storage)
     totals.unknown_usage += unknown_answers(jobs)
     times = {"started_at": plan.started_at, "ended_at": datetime.now(UTC)}
@@ -98,19 +101,25 @@ def collect(storage: BatchStorage, *, interruption: Mapping[str, str] | None = N
 class _Reader:
     """Reads the parts of results in parallel, because a large batch has tens of thousands of small parts."""
 
-    def __init__(self, storage: BatchStorage, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, storage: BatchStorage, pool: ThreadPoolExecutor, usage: MissedUsage) -> None:
         self._storage = storage
         self._pool = pool
+        self._usage = usage
 
     def results(self, parts: Sequence[ResultPart]) -> Iterator[dict[str, Any]]:
         """Yield the results of parts, in order."""
         pending: deque[Future[bytes]] = deque()
         for part in parts:
-            pending.append(self._pool.submit(self._storage.read, part.key))
+            pending.append(self._pool.submit(self._read, part))
             if len(pending) == S3_CONNECTIONS:
                 yield from _lines(pending.popleft().result())
         while pending:
             yield from _lines(pending.popleft().result())
+
+    def _read(self, part: ResultPart) -> bytes:
+        body, metadata = self._storage.read_part(part)
+        self._usage.note(part, metadata)
+        return body
 
 
 def _shard_results(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from types import TracebackType
 from typing import Any
@@ -29,18 +30,24 @@ class PartWriter:
     If S3 rejects a part, its results are written with the next one. Until then `write_failed` is true, and no
     further requests should start.
 
+    Args:
+        metadata: returns the metadata of a new part.
+
     Attributes:
         statuses: "answered" or "failed", by the ids of all records with a result.
         interrupted: ids of records that were tried and interrupted, with or without a later result.
         write_failed: whether the last part could not be written.
     """
 
-    def __init__(self, storage: BatchStorage, shard: int) -> None:
+    def __init__(
+        self, storage: BatchStorage, shard: int, *, metadata: Callable[[], Mapping[str, str]] = dict
+    ) -> None:
         self.statuses: dict[str, str] = {}
         self.interrupted: set[str] = set()
         self.write_failed = False
         self._storage = storage
         self._shard = shard
+        self._metadata = metadata
         self._next_number = 1
         self._lock = threading.Lock()
         self._lines: list[bytes] = []
@@ -98,7 +105,12 @@ class PartWriter:
 
     def _write(self, lines: list[bytes], *, answered: int, failed: int) -> None:
         number = self._storage.add_part(
-            self._shard, lines, number=self._next_number, answered=answered, failed=failed
+            self._shard,
+            lines,
+            number=self._next_number,
+            answered=answered,
+            failed=failed,
+            metadata=self._metadata(),
         )
         self._next_number = number + 1
         self.write_failed = False

@@ -25,9 +25,18 @@ def read_object(bucket: str, key: str) -> bytes:
     Raises:
         ObjectMissing: the object does not exist.
     """
+    return read_with_metadata(bucket, key)[0]
+
+
+def read_with_metadata(bucket: str, key: str) -> tuple[bytes, Mapping[str, str]]:
+    """Return a small object and its user-defined metadata.
+
+    Raises:
+        ObjectMissing: the object does not exist.
+    """
     with _reporting_missing_object(key):
-        body: bytes = clients.s3().get_object(Bucket=bucket, Key=key)["Body"].read()
-    return body
+        response = clients.s3().get_object(Bucket=bucket, Key=key)
+        return response["Body"].read(), response["Metadata"]
 
 
 def read_metadata(bucket: str, key: str) -> Mapping[str, str]:
@@ -52,10 +61,14 @@ def stream_object(bucket: str, key: str) -> Iterator[bytes]:
     return chunks
 
 
-def put_new_object(bucket: str, key: str, body: bytes) -> bool:
-    """Write an object, unless its key exists. Return whether it was written."""
+def put_new_object(bucket: str, key: str, body: bytes, *, metadata: Mapping[str, str] | None = None) -> bool:
+    """Write an object, unless its key exists. Return whether it was written.
+
+    Args:
+        metadata: its user-defined metadata, in ASCII.
+    """
     try:
-        clients.s3().put_object(Bucket=bucket, Key=key, Body=body, IfNoneMatch="*")
+        clients.s3().put_object(Bucket=bucket, Key=key, Body=body, Metadata=metadata or {}, IfNoneMatch="*")
     except ClientError as error:
         if error.response["Error"]["Code"] not in _KEY_EXISTS:
             raise

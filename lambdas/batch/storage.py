@@ -39,7 +39,14 @@ from typing import Any
 
 from lambdas.batch.object_writer import ObjectWriter
 from lambdas.batch.options import Options
-from lambdas.batch.s3_objects import ObjectMissing, list_objects, put_new_object, read_metadata, read_object
+from lambdas.batch.s3_objects import (
+    ObjectMissing,
+    list_objects,
+    put_new_object,
+    read_metadata,
+    read_object,
+    read_with_metadata,
+)
 from lambdas.contract import JSON_LINES_SUFFIX, BatchObject, BucketPrefix
 from lambdas.shared import clients
 from llmmanager.json_format.json_text import dump, dump_line
@@ -133,6 +140,10 @@ class BatchStorage:
             ObjectMissing: the object does not exist.
         """
         return read_object(self.bucket, key)
+
+    def read_part(self, part: ResultPart) -> tuple[bytes, Mapping[str, str]]:
+        """Return the results of a part, and its metadata."""
+        return read_with_metadata(self.bucket, part.key)
 
     def put_input(self, requests: Iterable[Any]) -> None:
         """Store the records of an inline input as an input file."""
@@ -298,6 +309,7 @@ class BatchStorage:
         answered: int,
         failed: int,
         from_job: bool = False,
+        metadata: Mapping[str, str] | None = None,
     ) -> int:
         """Write results as a new part of a shard. Existing parts are never overwritten.
 
@@ -306,6 +318,7 @@ class BatchStorage:
 
         Args:
             from_job: whether the results are those of a managed batch job.
+            metadata: the metadata of the object, in ASCII.
 
         Returns:
             The number of the part: `number` or higher.
@@ -314,6 +327,6 @@ class BatchStorage:
             job = "-job" if from_job else ""
             name = f"{number:06d}-a{answered}-f{failed}{job}{JSON_LINES_SUFFIX}"
             key = self.key(f"{BatchObject.RESULT_PARTS}{shard:05d}/{name}")
-            if put_new_object(self.bucket, key, b"".join(lines)):
+            if put_new_object(self.bucket, key, b"".join(lines), metadata=metadata):
                 return number
             number += 1

@@ -119,14 +119,14 @@ def run_shard(item: dict[str, Any], budget: TimeBudget) -> dict[str, Any]:
     storage = BatchStorage(item["bucket"], item["batchId"])
     options = storage.options()
     try:
-        spending = _open_spending(options, budget)
+        spending = _open_spending(options, budget, batch_id=item["batchId"])
     except BudgetsUnavailable as error:
         return _without_budgets(item, storage, options, error)
     earlier = QuotaWait.from_item(item)
     with (
         spending,
         Tally(entry_point="batch", caller=options.payer()) as tally,
-        PartWriter(storage, item["shard"]) as parts,
+        PartWriter(storage, item["shard"], metadata=spending.usage_so_far) as parts,
         StopSignal(storage, options, run=item["run"], shard=item["shard"]) as stop_signal,
     ):
         stop_signal.waits_for_quota = earlier is not None
@@ -162,9 +162,10 @@ def run_shard(item: dict[str, Any], budget: TimeBudget) -> dict[str, Any]:
     }
 
 
-def _open_spending(options: Options, budget: TimeBudget) -> ShardSpending:
+def _open_spending(options: Options, budget: TimeBudget, *, batch_id: str) -> ShardSpending:
     return open_shard_spending(
         options.payer(),
+        batch_id,
         calls_at_once=options.calls_at_once(batch_settings().worker_concurrency),
         # The wait for other workers must end within this invocation.
         patience=min(_BUDGET_PATIENCE_SECONDS, budget.start_until.remaining() / 2),

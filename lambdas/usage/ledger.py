@@ -32,6 +32,7 @@ from lambdas.usage.usage_items import (
     delete_lease,
     extend_lease,
     period_identity,
+    put_counted,
     put_lease,
     stored_cost,
 )
@@ -40,6 +41,8 @@ from lambdas.usage.usage_rows import UsageRows
 # A settlement whose lease was extended by a transaction that seemed to fail is repeated this often.
 _SETTLEMENTS: Final = 3
 _SPARE_ROWS: Final = 16
+InvocationId = tuple[str, str]
+"""The id of a batch, and that of an invocation of one of its workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +150,15 @@ class Ledger:
             lease = replace(lease, allowance=replace(lease.allowance, cost=stored_cost(stored)))
         raise UsageTableUnavailable("the lease changes while it is settled")
 
-    def count(self, rows: UsageRows, *, now: datetime) -> None:
+    def count(self, rows: UsageRows, *, now: datetime, once: InvocationId | None = None) -> None:
         """Add to rows of usage. Does nothing without rows.
 
         Calls that end at the same time write the same rows. If they conflict, this one writes spare rows,
         which readers add to the others.
+
+        Args:
+            now: the time from which the rows are kept.
+            once: the invocation that the rows are of. A second call with it has no effect.
 
         Raises:
             UsageTableUnavailable: the rows may or may not be counted.
@@ -160,16 +167,20 @@ class Ledger:
             return
         try:
             with self.outage.noted() if self.outage else nullcontext():
-                self._count(rows, now)
+                self._count(rows, now, [put_counted(*once, now=now)] if once else [])
         except KnownOutage as error:
             raise unavailable(error) from error
+        except ConditionFailed:
+            # The invocation is counted.
+            return
 
-    def _count(self, rows: UsageRows, now: datetime) -> None:
+    def _count(self, rows: UsageRows, now: datetime, mark: list[Write]) -> None:
+        seconds = self.count_seconds
         try:
-            self._write(_usage_writes(rows, now), seconds=self.count_seconds, retry_conflicts=False)
+            self._write([*mark, *_usage_writes(rows, now)], seconds=seconds, retry_conflicts=False)
         except TransactionConflict:
             spare = random.randint(1, _SPARE_ROWS)
-            self._write(_usage_writes(rows, now, spare=spare), seconds=self.count_seconds)
+            self._write([*mark, *_usage_writes(rows, now, spare=spare)], seconds=seconds)
 
     def _reserve(self, lease: Lease, cost: int, lease_write: Mapping[str, Any]) -> None:
         """Reserve in the periods of a lease.

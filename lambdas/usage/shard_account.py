@@ -8,7 +8,7 @@ from datetime import datetime
 from lambdas.usage.budget_refusal import BudgetRefusal
 from lambdas.usage.caller import Caller
 from lambdas.usage.lease import Allowance, Lease, allowance_of, new_lease
-from lambdas.usage.ledger import Ledger
+from lambdas.usage.ledger import InvocationId, Ledger
 from lambdas.usage.period_limit import PeriodLimit, PeriodSpending
 from lambdas.usage.spending import report_unrecorded
 from lambdas.usage.transaction import UsageTableUnavailable
@@ -37,6 +37,11 @@ class ShardAccount:
         self._drawn: dict[str, Allowance] = {}
         # A renewal whose outcome is unknown: the new lease, and the usage that the old one is settled with.
         self._uncertain: tuple[Lease, _Rows] | None = None
+
+    @property
+    def rows(self) -> UsageRows:
+        """The usage that is not recorded yet."""
+        return dict(self._rows)
 
     @property
     def limits(self) -> Sequence[PeriodLimit]:
@@ -119,11 +124,14 @@ class ShardAccount:
         if self._lease is not None:
             self.renew(ledger, self._lease.limits, Allowance(), model=self._lease.model, now=now)
 
-    def settle(self, ledger: Ledger, *, now: datetime) -> None:
+    def settle(self, ledger: Ledger, *, now: datetime, once: InvocationId | None = None) -> None:
         """Record the usage, and return what is left of the reservation. Called once, at the end.
 
         It never raises. A failure is logged with the rows that are not recorded. What is reserved then counts
         as spent.
+
+        Args:
+            once: the invocation, as in `Ledger.count`.
         """
         uncertain, earlier = self._uncertain or (None, {})
         rows = sum_rows(earlier, self._rows)
@@ -133,9 +141,9 @@ class ShardAccount:
             if uncertain is not None and ledger.settle(uncertain, self._rows, now=now):
                 return
             if self._lease is None:
-                ledger.count(rows, now=now)
+                ledger.count(rows, now=now, once=once)
         except UsageTableUnavailable as error:
-            report_unrecorded(rows, error)
+            report_unrecorded(rows, error, invocation=once[1] if once else None)
 
     @property
     def _in_progress(self) -> Allowance:

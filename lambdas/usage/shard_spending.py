@@ -6,16 +6,17 @@ Money is reserved in chunks for many records, because a transaction for each rec
                         │ the chunk is used up
                         └─► renew: settle what is spent, reserve what is drawn and the next chunk
 
-What is lost with a killed worker is its reservation, which is at most a chunk above what was spent.
+What is lost with a killed worker is its reservation, which is at most a chunk above what was spent. Without a
+budget, the result files of the worker have its usage until then (`lambdas.usage.invocation_usage`).
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Final
@@ -27,11 +28,12 @@ from lambdas.usage.budget_exceeded import BudgetExceeded
 from lambdas.usage.budget_refusal import BudgetRefusal
 from lambdas.usage.budget_table import BudgetsUnavailable, budget_table
 from lambdas.usage.caller import Caller
+from lambdas.usage.invocation_usage import usage_metadata
 from lambdas.usage.lease import Allowance
-from lambdas.usage.ledger import Ledger
+from lambdas.usage.ledger import InvocationId, Ledger
 from lambdas.usage.period_limit import PeriodLimit, PeriodSpending, period_limits
 from lambdas.usage.shard_account import ShardAccount
-from lambdas.usage.spending import Now, ledger, max_allowance, utc_now
+from lambdas.usage.spending import Now, max_allowance, patient_ledger, utc_now
 from lambdas.usage.thresholds import report_spending, report_thresholds
 from lambdas.usage.transaction import UsageTableUnavailable, unavailable
 from lambdas.usage.usage_counts import utc_day
@@ -54,22 +56,24 @@ class NotReserved(LLMManagerError):
     """The run was stopped while a record waited for a part of the budget. Its attempt was not sent."""
 
 
-def open_shard_spending(caller: Caller, *, calls_at_once: int, patience: float) -> ShardSpending:
+def open_shard_spending(
+    caller: Caller, batch_id: str, *, calls_at_once: int, patience: float
+) -> ShardSpending:
     """Return the spending of an invocation that begins now. The caller's budgets are read.
 
     Args:
+        batch_id: the batch that the shard is a part of.
         calls_at_once: number of parallel calls of the worker.
         patience: seconds that a record waits for what other workers have reserved, while none returns any.
 
     Raises:
         BudgetsUnavailable: the caller has or may have a budget, which cannot be read.
     """
-    # The end of an invocation can wait longer than an answer, and always tries.
-    patient = replace(ledger(), count_seconds=ledger().seconds, outage=None)
     return ShardSpending(
         caller,
-        ledger=patient,
+        ledger=patient_ledger(),
         find_budgets=lambda: budget_table().find(caller.scopes()),
+        batch_id=batch_id,
         calls_at_once=calls_at_once,
         patience=patience,
     )
@@ -92,6 +96,7 @@ class ShardSpending:
         *,
         ledger: Ledger,
         find_budgets: Callable[[], Sequence[Budget]],
+        batch_id: str,
         calls_at_once: int,
         patience: float,
         now: Now = utc_now,
@@ -101,6 +106,7 @@ class ShardSpending:
         Args:
             find_budgets: returns the budgets of the caller. It is called before each reservation, so that
                 changes take effect.
+            batch_id: the batch that the shard is a part of.
             calls_at_once, patience: as in `open_shard_spending`.
             now: returns the time in UTC.
         """
@@ -109,6 +115,7 @@ class ShardSpending:
         self._caller = caller
         self._ledger = ledger
         self._find_budgets = find_budgets
+        self._invocation: InvocationId = batch_id, uuid.uuid4().hex
         self._calls_at_once = calls_at_once
         self._patience = patience
         self._now = now
@@ -164,6 +171,16 @@ class ShardSpending:
             account.end(record_id, usage_rows(response, self._caller, plans, has_ended=not runs_again))
             self._changed.notify_all()
 
+    def usage_so_far(self) -> Mapping[str, str]:
+        """Return the usage of this invocation for the metadata of a result file.
+
+        It is empty for a budgeted caller, whose reservations and renewals record it.
+        """
+        if self.is_budgeted:
+            return {}
+        with self._changed:
+            return usage_metadata(self._caller, self._invocation[1], self._accounts[-1].rows)
+
     def settle(self) -> None:
         """Record the usage, and return what is left of the reservations. Called once, at the end.
 
@@ -176,7 +193,7 @@ class ShardSpending:
             self._planned.clear()
             limits = [limit for account in self._accounts for limit in account.limits]
             for account in self._accounts:
-                account.settle(self._ledger, now=now)
+                account.settle(self._ledger, now=now, once=None if self.is_budgeted else self._invocation)
         if limits:
             report_spending(self._ledger.client, self._ledger.table, limits)
 

@@ -46,6 +46,11 @@ def ledger() -> Ledger:
     return Ledger(clients.dynamodb_with_short_timeouts(), usage_table(), outage=usage_table_outage())
 
 
+def patient_ledger() -> Ledger:
+    """Return the ledger for a step of a batch, whose end can wait longer than an answer. It always tries."""
+    return replace(ledger(), count_seconds=ledger().seconds, outage=None)
+
+
 def open_spending(caller: Caller) -> CallSpending:
     """Return the spending of a call that begins now. The caller's budgets are read.
 
@@ -182,10 +187,14 @@ def max_allowance(planned: PlannedAttempt, earlier: Plans) -> Allowance:
     return allowance_of(counts)
 
 
-def report_unrecorded(rows: UsageRows, error: Exception) -> None:
-    """Log the rows of usage that could not be written, and count them in a metric."""
+def report_unrecorded(rows: UsageRows, error: Exception, *, invocation: str | None = None) -> None:
+    """Log the rows of usage that could not be written, and count them in a metric.
+
+    Args:
+        invocation: the invocation of a worker that they are of, if its batch tries again to record them.
+    """
     if not rows:
         return
     whole = [{**asdict(key), **asdict(counts)} for key, counts in rows.items()]
-    logger.error("usage not recorded", extra={"rows": whole, "reason": str(error)})
+    logger.error("usage not recorded", extra={"rows": whole, "reason": str(error), "invocation": invocation})
     put_metrics({Metric.USAGE_NOT_RECORDED: len(rows)}, by={})

@@ -5,6 +5,7 @@
 | `spent#<scope>:<name>` | `day:2026-12-01` or `month:2026-12` | `committed`: nano-dollars spent or reserved; `reserved`; `reported_80`: the limit for which 80 % was reported; `reporting_80`: until when a caller reports it |
 | `lease#<day>` | id of the lease | a reservation: `cost` in nano-dollars, tokens, who reserved it, in which periods, and `lost_at` |
 | `usage#<day>` | JSON list of team, caller, key and model, and of a number for a spare row | the counts of `UsageCounts` |
+| `counted#<batch>` | id of an invocation | its usage is counted |
 
 The period is part of the key, so nothing is reset. DynamoDB deletes items some time after `expires_at`.
 """  # noqa: E501
@@ -191,6 +192,17 @@ def add_usage(key: UsageKey, counts: UsageCounts, *, now: datetime, spare: int =
     numbers = {name: getattr(counts, name) for name in COUNTS}
     added = {name: number for name, number in numbers.items() if number}
     return _add(_usage_key(key, spare), added, expires=now + RETENTION)
+
+
+def put_counted(batch_id: str, invocation: str, *, now: datetime) -> Write:
+    """Return the write that marks the usage of an invocation as counted. It fails if it is marked."""
+    key = _key(UsagePartition.COUNTED, batch_id, invocation)
+    return {
+        "Put": {
+            "Item": {**key, TableAttribute.EXPIRES_AT: _expiry(now + RETENTION)},
+            "ConditionExpression": f"attribute_not_exists({TableAttribute.PARTITION_KEY})",
+        }
+    }
 
 
 def usage_prefix(team: str) -> str:

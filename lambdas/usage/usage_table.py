@@ -65,6 +65,15 @@ class UsageTable:
                 if lease.lost_at <= now:
                     yield lease
 
+    def counted(self, batch_id: str) -> frozenset[str]:
+        """Return the ids of a batch's invocations whose usage is counted. The read is eventually consistent.
+
+        Raises:
+            BotoCoreError, ClientError: the table cannot be read.
+        """
+        items = self._partition(f"{UsagePartition.COUNTED}{batch_id}", "")
+        return frozenset(item[TableAttribute.SORT_KEY]["S"] for item in items)
+
     def spending(self, limits: Sequence[PeriodLimit]) -> tuple[PeriodSpending, ...]:
         """Return what is spent in the periods of limits, in their order. The read is eventually consistent.
 

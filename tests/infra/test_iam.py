@@ -154,6 +154,7 @@ EXPECTED = {
         READ_CATALOG,
         SHARE_COOLDOWNS,
         *COUNT_USAGE,
+        (["dynamodb:PutItem"], ["<UsageTable.Arn>"]),
     ],
     "BatchJobRole": [
         write_log("BatchJob"),
@@ -173,6 +174,8 @@ EXPECTED = {
         write_log("BatchCollect"),
         (["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"], [BATCH_FILES]),
         LIST_BUCKET,
+        (["dynamodb:PutItem", "dynamodb:Query"], ["<UsageTable.Arn>"]),
+        (["dynamodb:UpdateItem"], ["<UsageTable.Arn>"]),
     ],
     "BatchEndHandlerRole": [
         write_log("BatchEndHandler"),
@@ -339,7 +342,11 @@ def test_only_the_routes_of_budgets_write_budgets_and_each_write_is_limited_to_i
     managing = {"dynamodb:DeleteItem,dynamodb:PutItem,dynamodb:Query": ["budgets"]}
     assert {role: keys(role) for role in EXPECTED if keys(role)} == {
         "BatchJobRole": counting,
-        "BatchWorkerRole": counting,
+        "BatchWorkerRole": counting | {"dynamodb:PutItem": ["counted#*"]},
+        "BatchCollectRole": {
+            "dynamodb:PutItem,dynamodb:Query": ["counted#*"],
+            "dynamodb:UpdateItem": ["usage#*"],
+        },
         "ConverseStreamHandlerRole": counting,
         "EventsHandlerRole": counting,
         "StreamingApiHandlerRole": counting | reading,

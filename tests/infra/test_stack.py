@@ -112,6 +112,7 @@ def test_the_settings_reach_every_function_as_environment_variables(stack: Any) 
         },
         "KeyAuthorizerHandlerFunction": {"LLMMANAGER_KEY_TABLE": "<KeyTable>"},
         "BatchWorkerFunction": {"LLMMANAGER_USAGE_TABLE": "<UsageTable>"},
+        "BatchCollectFunction": {"LLMMANAGER_USAGE_TABLE": "<UsageTable>"},
         "BatchJobFunction": {
             "LLMMANAGER_JOB_ROLE_ARN": "<BatchModelJobsRole.Arn>",
             "LLMMANAGER_USAGE_TABLE": "<UsageTable>",

@@ -47,8 +47,8 @@ def test_a_run_reads_and_writes_the_tables_no_more_than_the_model_counts(machine
     machine.collect()
 
     # Here all functions are one process, which reads the catalog once. The plan reads the quotas twice.
-    # Each worker reads the budget of its caller, and writes its usage once.
+    # Each worker reads the budget of its caller, and writes its usage once. Collect reads which did.
     assert operations["BatchGetItem"] <= 3 + len(items)
     assert operations["TransactWriteItems"] == len(items)
-    assert operations["Query"] <= len(items)
+    assert operations["Query"] <= len(items) + 1
     assert operations["PutItem"] == 0
