@@ -7,7 +7,7 @@ from copy import copy
 from typing import TYPE_CHECKING, Any, cast
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError, RequestValidationError
-from llmmanager.bedrock.models.message_text import as_messages
+from llmmanager.bedrock.models.message_text import as_messages, as_system
 from llmmanager.bedrock.models.token_count import InputTokenCount
 
 if TYPE_CHECKING:
@@ -48,8 +48,7 @@ class Conversation:
         *,
         tool_config: ToolConfiguration | UntypedDict | None = None,
     ) -> None:
-        blocks = [{"text": system}] if isinstance(system, str) else list(system or ())
-        self._system = cast("list[SystemContentBlock]", blocks)
+        self._system: list[SystemContentBlock] = list(as_system(system) or ())
         self._messages = _as_list(messages)
         self._tool_config = cast("ToolConfiguration | None", tool_config)
 

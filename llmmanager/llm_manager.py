@@ -137,7 +137,7 @@ class LLMManager(ManagerCalls, ManagerInformation):
         Args:
             messages: messages in the form of Converse, with bytes as Python bytes; or a string, which is one
                 user message; or None, only for a managed prompt.
-            system: system blocks, `[{"text": ...}]`.
+            system: the system prompt, as a string or as blocks, `[{"text": ...}]`.
             inference_config: `maxTokens` (from 1), `temperature` and `topP` (0 to 1), `stopSequences`.
             additional_model_request_fields: settings of a specific model, such as `top_k`.
             additional_model_response_field_paths: up to 10 JSON pointers into the model's own response.
@@ -267,7 +267,7 @@ class LLMManager(ManagerCalls, ManagerInformation):
     def count_tokens(
         self,
         messages: str | Sequence[Message | UntypedDict],
-        system: Sequence[SystemContentBlock | UntypedDict] | None = None,
+        system: str | Sequence[SystemContentBlock | UntypedDict] | None = None,
         tool_config: ToolConfiguration | UntypedDict | None = None,
         *,
         model: str | None = None,

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 from llmmanager.batch_files.id_set import IdSet
+from llmmanager.bedrock.models.message_text import as_system
 from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
 from llmmanager.bedrock.tokens.cache_placement import min_cached_tokens
 from llmmanager.bedrock.tokens.cache_prefixes import CachedPrefix, cached_prefixes
@@ -75,7 +76,7 @@ def _static_part(model_input: Mapping[str, Any]) -> dict[str, Any] | None:
     """
     config = model_input.get("toolConfig")
     tools = config.get("tools") if isinstance(config, Mapping) else None
-    system, messages = model_input.get("system"), model_input.get("messages")
+    system, messages = as_system(model_input.get("system")), model_input.get("messages")
     if isinstance(messages, str):
         messages = None
     if model_input.get("promptCache") is not None or not all(map(_are_objects, (tools, system, messages))):

@@ -44,7 +44,7 @@ def call_of(options: Namespace) -> dict[str, Any]:
     """Return the arguments of a call that do not depend on the prompt."""
     settings = {"maxTokens": options.max_tokens, "temperature": options.temperature}
     return {
-        "system": [{"text": options.system}] if options.system else None,
+        "system": options.system,
         "inference_config": {name: value for name, value in settings.items() if value is not None} or None,
     }
 

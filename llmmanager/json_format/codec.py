@@ -8,7 +8,7 @@ from typing import Any
 
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.json_codec import decode_bytes, encode_bytes, json_safe
-from llmmanager.bedrock.models.message_text import as_messages
+from llmmanager.bedrock.models.message_text import as_messages, as_system
 from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest, ValidatedConverseRequest
 from llmmanager.bedrock.models.parsed_response import ParsedResponse
 from llmmanager.bedrock.models.usage import USAGE_ALIASES
@@ -86,7 +86,7 @@ def decode_record(data: Any, *, default_id: str, model_ids: Collection[str] = ()
 def decode_request(data: Mapping[str, Any], *, model_ids: Collection[str] = ()) -> ValidatedConverseRequest:
     """Return the request with these fields, which have the names of Converse or snake_case names.
 
-    `messages` may be a string: one user message.
+    `messages` may be a string, one user message, and so may `system`.
 
     Args:
         model_ids: the models that may answer. A request that exceeds the limits of all of them is rejected.
@@ -204,8 +204,9 @@ def _decode_fields(
     data: Mapping[str, Any], request_id: str | None, problems: list[str], *, model_ids: Collection[str]
 ) -> ValidatedConverseRequest:
     fields, more = _named_fields(data)
-    if "messages" in fields:
-        fields["messages"] = as_messages(fields["messages"])
+    for name, long_form in (("messages", as_messages), ("system", as_system)):
+        if name in fields:
+            fields[name] = long_form(fields[name])
     not_base64 = _decode_blobs(fields)
     problems = [*problems, *more, *not_base64]
     priority = fields.get("priority", 0)

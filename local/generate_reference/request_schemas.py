@@ -32,7 +32,7 @@ from local.generate_reference.shape_schemas import ShapeSchemas
 # What each field of Converse is. Its schema comes from `converse_schema`.
 _CONVERSE_TEXTS: Final[Mapping[str, str]] = {
     "messages": "The conversation. A string is one user message. Optional only with a managed prompt.",
-    "system": "The system prompt.",
+    "system": "The system prompt. A string is one block.",
     "inferenceConfig": "Inference parameters. Each replaces the model's default.",
     "additionalModelRequestFields": "Settings of a specific model, such as top_k.",
     "additionalModelResponseFieldPaths": "JSON pointers into the model's own response.",
@@ -279,4 +279,6 @@ def _field(name: str, shapes: ShapeSchemas) -> Schema:
     schema = shapes.schema(CONVERSE_REQUEST.members[name])
     if name == "messages":
         schema = {"oneOf": [schema, SOME_TEXT]}
+    if name == "system":
+        schema = {"oneOf": [schema, {"type": "string"}]}
     return described(schema, _CONVERSE_TEXTS[name])

@@ -272,7 +272,7 @@ class ManagerCalls:
     async def acount_tokens(
         self,
         messages: str | Sequence[Message | UntypedDict],
-        system: Sequence[SystemContentBlock | UntypedDict] | None = None,
+        system: str | Sequence[SystemContentBlock | UntypedDict] | None = None,
         tool_config: ToolConfiguration | UntypedDict | None = None,
         *,
         model: str | None = None,

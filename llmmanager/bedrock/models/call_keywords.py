@@ -31,7 +31,7 @@ Messages: TypeAlias = "str | Sequence[Message | UntypedDict] | None"
 class CallKeywords(TypedDict, total=False):
     """The arguments of `LLMManager.converse` without `messages`."""
 
-    system: Sequence[SystemContentBlock | UntypedDict] | None
+    system: str | Sequence[SystemContentBlock | UntypedDict] | None
     inference_config: InferenceConfiguration | UntypedDict | None
     additional_model_request_fields: dict[str, Any] | None
     additional_model_response_field_paths: Sequence[str] | None

@@ -39,7 +39,7 @@ class RequestParameters:
     """The parameters that describe a request."""
 
     messages: str | Sequence[Message | UntypedDict] | None
-    system: Sequence[SystemContentBlock | UntypedDict] | None = None
+    system: str | Sequence[SystemContentBlock | UntypedDict] | None = None
     inference_config: InferenceConfiguration | UntypedDict | None = None
     additional_model_request_fields: dict[str, Any] | None = None
     additional_model_response_field_paths: Sequence[str] | None = None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmmanager.bedrock.exceptions.parallel_exceptions import ParallelConfigurationError
 from llmmanager.bedrock.models.call_parameters import RequestParameters
-from llmmanager.bedrock.models.message_text import as_messages
+from llmmanager.bedrock.models.message_text import as_messages, as_system
 from llmmanager.bedrock.models.parallel_response import ParallelExecutionStats, ParallelResponse
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ class BedrockConverseRequest(RequestParameters, _Identified):
         request_id: the key of the request in the results; a random one if None.
         messages: required, as in `LLMManager.converse`. A string becomes one user message. None requires a
             managed prompt.
-        system, inference_config, additional_model_request_fields: as in `LLMManager.converse`.
+        system: as in `LLMManager.converse`. A string becomes one block.
+        inference_config, additional_model_request_fields: as in `LLMManager.converse`.
         additional_model_response_field_paths, guardrail_config, tool_config: as in `LLMManager.converse`.
         request_metadata, prompt_variables, performance_config: as in `LLMManager.converse`.
         service_tier, output_config, extra_request_fields, prompt_cache: as in `LLMManager.converse`.
@@ -99,6 +100,7 @@ class BedrockConverseRequest(RequestParameters, _Identified):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "messages", as_messages(self.messages))
+        object.__setattr__(self, "system", as_system(self.system))
         if self.request_id is None:
             object.__setattr__(self, "request_id", _new_request_id())
         elif not isinstance(self.request_id, str) or not self.request_id:

@@ -265,7 +265,7 @@ def _members(stream_processing_mode: Shape) -> dict[str, Shape]:
     return {
         "modelId": Text(1, 2048),
         "messages*": Messages(1),
-        "system": ListOf(SYSTEM_BLOCK, "system blocks", text_form=_TEXT_FORM),
+        "system": ListOf(SYSTEM_BLOCK, "system blocks"),
         "inferenceConfig": INFERENCE_CONFIG,
         "toolConfig": TOOL_CONFIG,
         "guardrailConfig": Struct(

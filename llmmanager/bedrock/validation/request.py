@@ -9,7 +9,7 @@ from typing import Any
 from llmmanager.bedrock.catalog.managed_prompts import PROMPT_FIELDS, is_managed_prompt
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import RequestValidationError
 from llmmanager.bedrock.models.call_parameters import RequestParameters
-from llmmanager.bedrock.models.message_text import as_messages
+from llmmanager.bedrock.models.message_text import as_messages, as_system
 from llmmanager.bedrock.validation.blank_text import without_blank_text
 from llmmanager.bedrock.validation.conversation import is_plain_text
 from llmmanager.bedrock.validation.document_names import with_accepted_names
@@ -75,14 +75,10 @@ def build_request(
     given = _given_fields(parameters)
     problems = []
     extra = parameters.get("extra_request_fields")
-    if isinstance(extra, Mapping):
-        given.update(extra)
-    elif extra is not None:
+    if extra is not None and not isinstance(extra, Mapping):
         problems.append(f"extra_request_fields: must be a dict (got {type(extra).__name__})")
     prompt_cache = parameters.get("prompt_cache")
     problems += prompt_cache_problems(prompt_cache, "prompt_cache")
-    if "messages" in given:
-        given["messages"] = as_messages(given["messages"])
     overridden = isinstance(extra, Mapping) and "inferenceConfig" in extra
     request = _with_defaults(given, None if overridden else default_inference_config)
     if skipped_models is None:
@@ -168,10 +164,16 @@ def _sendable(request: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]
 
 
 def _given_fields(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields set by the parameters, without empty optional fields."""
+    """Return the fields set by the parameters, in their long forms and without empty optional fields."""
     request = {
         field: parameters[name] for name, field in CONVERSE_FIELDS.items() if parameters.get(name) is not None
     }
+    extra = parameters.get("extra_request_fields")
+    if isinstance(extra, Mapping):
+        request.update(extra)
+    for name, long_form in (("messages", as_messages), ("system", as_system)):
+        if name in request:
+            request[name] = long_form(request[name])
     variables = request.get("promptVariables")
     if isinstance(variables, Mapping):
         request["promptVariables"] = {

@@ -43,6 +43,24 @@ def test_a_request_keeps_a_string_as_the_message_that_is_sent(
     assert [call.body["messages"] for call in fake_bedrock.calls] == [ONE_USER_TEXT]
 
 
+def test_a_system_prompt_may_be_a_string(fake_bedrock: FakeBedrock, manager: LLMManager) -> None:
+    request = BedrockConverseRequest("a", TEXT, "Be brief.")
+    assert request == BedrockConverseRequest("a", TEXT, [{"text": "Be brief."}])
+    assert manager.converse(TEXT, "Be brief.").success
+    assert manager.converse(TEXT, extra_request_fields={"system": "Be brief."}).success
+    assert "".join(manager.converse_stream(TEXT, system="Be brief."))
+    assert manager.converse_with_request(request).success
+    assert [call.body["system"] for call in fake_bedrock.calls] == [[{"text": "Be brief."}]] * 4
+    blocks = manager.count_tokens(TEXT, [{"text": "Be brief."}])
+    assert manager.count_tokens(TEXT, "Be brief.") == blocks != manager.count_tokens(TEXT)
+
+
+def test_an_empty_system_prompt_is_none(fake_bedrock: FakeBedrock, manager: LLMManager) -> None:
+    assert manager.converse(TEXT, "").success
+    assert manager.converse_with_request(BedrockConverseRequest(messages=TEXT, system="")).success
+    assert not any("system" in call.body for call in fake_bedrock.calls)
+
+
 @pytest.mark.parametrize("blank", ["", " \n"])
 def test_a_blank_string_is_rejected_before_any_call(
     fake_bedrock: FakeBedrock, manager: LLMManager, blank: str

@@ -31,6 +31,10 @@ def test_records_with_the_same_long_prompt_are_cached() -> None:
     assert cached({}, other, settings, tools) == [0, 2]
 
 
+def test_a_system_prompt_as_a_string_is_the_same_prompt() -> None:
+    assert cached({}, {"system": RULES[0]["text"]}) == [0, 1]
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -39,11 +43,20 @@ def test_records_with_the_same_long_prompt_are_cached() -> None:
         {"system": [*RULES, POINT]},
         {"messages": [{"role": "user", "content": [*ASK[0]["content"], POINT]}]},
         {"messages": [*ASK, {"role": "assistant", "content": [{"text": "So."}]}, *ASK]},
-        {"system": "an earlier version has accepted this"},
+        {"system": 5},
         {"messages": [{"role": "user", "content": [5]}]},
         {"messages": [5]},
     ],
-    ids=["short", "auto", "own point", "own point in a message", "conversation", "text", "block", "message"],
+    ids=[
+        "short",
+        "auto",
+        "own point",
+        "own point in a message",
+        "conversation",
+        "number",
+        "block",
+        "message",
+    ],
 )
 def test_other_records_stay_as_they_are(fields: dict[str, Any]) -> None:
     assert cached(fields, fields, {}) == []

@@ -237,6 +237,17 @@ def test_a_string_for_messages_is_one_user_message():
     assert decode_request({"messages": "What is the capital of France?"}).messages == MESSAGES
 
 
+def test_a_string_for_the_system_prompt_is_one_block():
+    decoded = decode_request({"messages": MESSAGES, "system": "Be brief."})
+
+    assert decoded.system == [{"text": "Be brief."}]
+    assert encode_record(decoded)["modelInput"]["system"] == decoded.system
+    assert decode_request({"messages": MESSAGES, "system": ""}).system == []
+    assert reasons_of({"messages": MESSAGES, "system": 5}) == [
+        "system: must be a list of system blocks (got 5)"
+    ]
+
+
 @pytest.mark.parametrize("blank", ["", " \n"])
 def test_a_blank_string_for_messages_is_rejected(blank):
     assert reasons_of({"messages": blank}) == ["messages[0].content[0].text: must not be blank"]

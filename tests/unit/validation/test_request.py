@@ -66,8 +66,13 @@ def test_an_empty_optional_field_is_left_out(name: str, empty: object) -> None:
     assert built(**{name: empty}) == {"messages": MESSAGES}
 
 
-@pytest.mark.parametrize("name", ["system", "request_metadata"])
-@pytest.mark.parametrize("invalid", ["", 0, False])
+@pytest.mark.parametrize(
+    ("name", "invalid"),
+    [
+        ("request_metadata", ""),
+        *((name, value) for name in ("system", "request_metadata") for value in (0, False)),
+    ],
+)
 def test_an_empty_value_of_a_wrong_type_is_rejected(name: str, invalid: object) -> None:
     with pytest.raises(RequestValidationError):
         built(**{name: invalid})
@@ -112,7 +117,7 @@ def test_extra_fields_that_are_not_a_dict_are_rejected_by_name(invalid: object) 
 
 def test_the_error_message_contains_every_problem() -> None:
     with pytest.raises(RequestValidationError) as raised:
-        built(inference_config={"maxTokens": 0}, system="brief", extra_request_fields=["x"])
+        built(inference_config={"maxTokens": 0}, system=5, extra_request_fields=["x"])
     assert len(raised.value.validation_errors) == 3
     assert all(problem in str(raised.value) for problem in raised.value.validation_errors)
     assert "; ".join(raised.value.validation_errors) in str(raised.value)

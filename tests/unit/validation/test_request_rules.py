@@ -373,9 +373,9 @@ INVALID: dict[str, tuple[Any, str]] = {
     ),
     "a cache point without type": (with_blocks({"cachePoint": {}}), f"{FIRST}.cachePoint.type: is required"),
     # Configuration
-    "a system prompt that is a string": (
+    "a system prompt in its short form": (
         with_blocks(system="Be brief."),
-        'system: must be a list of system blocks (got str: use [{"text": "..."}])',
+        "system: must be a list of system blocks (got str)",
     ),
     "an empty system prompt": (
         with_blocks(system=[{"text": ""}]),
