@@ -219,12 +219,15 @@ class MessageBuilder:
         return self._add("cachePoint", point if ttl is None else {**point, "ttl": str(ttl)})
 
     def add_guard_content(
-        self, text: str, qualifiers: Sequence[GuardContentQualifierEnum | str] | None = None
+        self,
+        text: str,
+        qualifiers: GuardContentQualifierEnum | str | Sequence[GuardContentQualifierEnum | str] | None = None,
     ) -> MessageBuilder:
-        """Add a text that a guardrail checks, for all purposes or for the given ones."""
+        """Add a text that a guardrail checks, for all purposes or for the given one or ones."""
         content: dict[str, Any] = {"text": text}
         if qualifiers:
-            content["qualifiers"] = [str(qualifier) for qualifier in qualifiers]
+            given = [qualifiers] if isinstance(qualifiers, str) else qualifiers
+            content["qualifiers"] = [str(qualifier) for qualifier in given]
         return self._add("guardContent", {"text": content})
 
     def add_tool_use(self, tool_use_id: str, name: str, input: Mapping[str, Any]) -> MessageBuilder:

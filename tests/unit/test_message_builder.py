@@ -195,6 +195,12 @@ def test_a_user_message_with_every_block_is_valid(tmp_path: Path) -> None:
     assert {type(block["cachePoint"]["ttl"]) for block in blocks if "cachePoint" in block} == {str}
 
 
+@pytest.mark.parametrize("qualifiers", ["query", GuardContentQualifierEnum.QUERY, ["query"]])
+def test_one_qualifier_of_guarded_content_needs_no_list(qualifiers: Any) -> None:
+    (block,) = create_user_message().add_guard_content("Is it safe?", qualifiers).build()["content"]
+    assert block == {"guardContent": {"text": {"text": "Is it safe?", "qualifiers": ["query"]}}}
+
+
 def test_a_conversation_with_a_tool_is_valid() -> None:
     conversation = [
         create_user_message().add_text("How warm is Lima?").build(),
