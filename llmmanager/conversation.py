@@ -7,6 +7,7 @@ from copy import copy
 from typing import TYPE_CHECKING, Any, cast
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError, RequestValidationError
+from llmmanager.bedrock.models.llm_manager_structures import check_function
 from llmmanager.bedrock.models.message_text import as_messages, as_system
 from llmmanager.bedrock.models.token_count import InputTokenCount
 
@@ -191,9 +192,11 @@ class Conversation:
             answer_tokens: tokens of the context that the answer may need.
 
         Raises:
-            ConfigurationError: the context of the model is unknown.
+            ConfigurationError: the context of the model is unknown, or `count` is async.
             RequestValidationError: the last turn alone does not fit. The conversation does not change.
         """
+
+        check_function("count", count)
 
         def measured(messages: list[Message]) -> tuple[int, int]:
             counted = count(messages, self._system or None, self._tool_config)

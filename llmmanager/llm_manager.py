@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Unpack, overload
+from typing import TYPE_CHECKING, Any, Self, Unpack, overload
 
 from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
+from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
 from llmmanager.bedrock.invocation.invoker import CallOptions, Invoker, ManagerCalls
 from llmmanager.bedrock.invocation.known_quotas import KnownQuotas, check_reserve, check_share
 from llmmanager.bedrock.invocation.manager_resources import ManagerInformation, ManagerResources
@@ -31,6 +32,7 @@ from llmmanager.bedrock.transport.clients import (
     check_timeout,
 )
 from llmmanager.bedrock.transport.sessions import account_key
+from llmmanager.bedrock.validation.request_validation import validate_inference_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,7 +58,8 @@ __all__ = ["LLMManager"]
 class LLMManager(ManagerCalls, ManagerInformation):
     """Sends Converse requests to Amazon Bedrock with failover across models and regions. Thread-safe.
 
-    Creating a manager makes no network call if every model name is in the catalog.
+    Creating a manager makes no network call if every model name is in the catalog. A `with` block closes it
+    at its end.
 
     Args:
         models: display names, model ids, inference-profile ids or ARNs, the preferred one first. A list or
@@ -106,6 +109,9 @@ class LLMManager(ManagerCalls, ManagerInformation):
         check_timeout(timeout)
         check_max_connections(max_connections)
         self._default_inference_config = dict(default_inference_config or {})
+        problems = validate_inference_config(self._default_inference_config, name="default_inference_config")
+        if problems:
+            raise ConfigurationError("; ".join(problems), {"default_inference_config": problems})
         self._retry_config = retry_config or RetryConfig()
         self._clients = ClientPool(
             auth_config, timeout=timeout, max_connections=max(max_connections, MAX_CONNECTIONS)
@@ -346,3 +352,9 @@ class LLMManager(ManagerCalls, ManagerInformation):
         if threads := vars(self).pop("_call_threads", None):
             threads.close()
         self._clients.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

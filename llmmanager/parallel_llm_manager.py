@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
 from llmmanager.bedrock.exceptions.parallel_exceptions import ParallelConfigurationError
@@ -43,6 +43,8 @@ __all__ = ["ParallelLLMManager"]
 
 class ParallelLLMManager(RequestRuns):
     """Runs many Converse requests concurrently, distributed over the configured regions. Thread-safe.
+
+    A `with` block closes the manager at its end.
 
     Args:
         models, regions, auth_config, retry_config: as in `LLMManager`.
@@ -265,3 +267,9 @@ class ParallelLLMManager(RequestRuns):
         """Stop the threads and close the connections."""
         self._executor.close()
         self._manager.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

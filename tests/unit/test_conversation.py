@@ -99,6 +99,14 @@ def test_an_unknown_context_is_an_error(counted: Any) -> None:
         Conversation(None, [user({"text": "Hi"})]).trim(lambda *_: counted)
 
 
+def test_tokens_are_not_counted_by_an_async_function() -> None:
+    async def count(*counted: Any) -> int:
+        return 1
+
+    with pytest.raises(ConfigurationError, match="count must not be async"):
+        Conversation(None, [user({"text": "Hi"})]).trim(count)  # type: ignore[arg-type]
+
+
 def test_content_of_the_user_and_results_of_tools_are_one_message() -> None:
     conversation = Conversation(tool_config=TOOLS)
     conversation.add_user("How warm is it", {"text": "in Lima?"})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
 from llmmanager.bedrock.models.deadline import Deadline
-from llmmanager.bedrock.models.llm_manager_structures import ResponseValidationConfig
+from llmmanager.bedrock.models.llm_manager_structures import ResponseValidationConfig, check_function
 
 if TYPE_CHECKING:
     from llmmanager.bedrock.models.attempt_guard import AttemptGuard
@@ -92,7 +92,8 @@ def takes(parameters: Callable[P, C]) -> Callable[[Callable[[M, C], R]], Callabl
 def check_options(validation: ResponseValidationConfig | None, guard: AttemptGuard | None) -> None:
     """Raise ConfigurationError if an option of a call has the wrong type."""
     check_type("response_validation_config", validation, ResponseValidationConfig)
-    check_type("before_attempt", guard, Callable)  # type: ignore[arg-type]
+    if guard is not None:
+        check_function("before_attempt", guard)
 
 
 def check_type(name: str, value: object, kind: type) -> None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Literal
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
@@ -222,7 +223,7 @@ class ResponseValidationConfig:
             added to the conversation as text, if its last message is the user's.
 
     Raises:
-        ConfigurationError: the function is not callable, or a value is invalid.
+        ConfigurationError: the function is not callable or is async, or a value is invalid.
     """
 
     response_validation_function: Callable[[BedrockResponse], ValidationResult]
@@ -231,14 +232,18 @@ class ResponseValidationConfig:
     tell_reason: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        if not callable(self.response_validation_function):
-            raise ConfigurationError(
-                "response_validation_function must be callable "
-                f"(got {type(self.response_validation_function).__name__})"
-            )
+        check_function("response_validation_function", self.response_validation_function)
         _require_number(self, "response_validation_retries", minimum=0, integer=True)
         _require_number(self, "response_validation_delay", minimum=0)
         _require_flag(self, "tell_reason")
+
+
+def check_function(name: str, function: object) -> None:
+    """Raise ConfigurationError unless the value is a function of the caller that runs on a thread."""
+    if not callable(function):
+        raise ConfigurationError(f"{name} must be callable (got {type(function).__name__})")
+    if iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__):
+        raise ConfigurationError(f"{name} must not be async: it is called on a thread, without an event loop")
 
 
 def _require_number(config: object, name: str, *, minimum: float, integer: bool = False) -> None:

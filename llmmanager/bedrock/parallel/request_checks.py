@@ -12,6 +12,7 @@ from llmmanager.bedrock.exceptions.parallel_exceptions import (
     RequestIdCollisionError,
 )
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
+from llmmanager.bedrock.models.llm_manager_structures import check_function
 from llmmanager.bedrock.models.parallel_response import ParallelResponse
 from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
 
@@ -45,8 +46,9 @@ def check_region_count(count: int, available: int) -> int:
 def check_requests(requests: Sequence[BedrockConverseRequest]) -> None:
     """Raise ParallelConfigurationError unless the value is a list of requests with different ids."""
     if not isinstance(requests, list | tuple) or not requests:
+        given = "none" if isinstance(requests, list | tuple) else type(requests).__name__
         raise ParallelConfigurationError(
-            f"requests must be a list of at least one BedrockConverseRequest (got {requests!r})",
+            f"requests must be a list of at least one BedrockConverseRequest (got {given})",
             "requests",
             requests,
         )
@@ -71,12 +73,15 @@ def failed_requests(
 
     Raises:
         ParallelConfigurationError: no request failed, or the run is without its requests.
+        ConfigurationError: the function is not callable, or is async.
     """
     if not isinstance(previous, ParallelResponse) or not previous.get_failed_responses():
         raise ParallelConfigurationError(
             "previous_response must be a ParallelResponse with failed requests", "previous_response", previous
         )
     failed = previous.get_failed_responses()
+    if selected is not None:
+        check_function("filter_func", selected)
     missing = [key for key in failed if key not in previous.original_requests]
     if missing:
         raise ParallelConfigurationError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -293,7 +293,7 @@ class RequestRuns:
         before_attempt: AttemptGuard | None,
     ) -> RunSettings:
         """Return the settings of `iter_responses` with its arguments."""
-        if not isinstance(requests, Iterable):
+        if isinstance(requests, str | bytes | Mapping) or not isinstance(requests, Iterable):
             raise ParallelConfigurationError(
                 f"requests must be an iterable of BedrockConverseRequest (got {type(requests).__name__})",
                 "requests",

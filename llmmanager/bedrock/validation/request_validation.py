@@ -8,13 +8,11 @@ from llmmanager.bedrock.validation.conversation import check_conversation
 from llmmanager.bedrock.validation.converse_schema import (
     CONVERSE_REQUEST,
     CONVERSE_STREAM_REQUEST,
+    INFERENCE_CONFIG,
     PROMPT_REQUEST,
     PROMPT_STREAM_REQUEST,
 )
 from llmmanager.bedrock.validation.request_problems import MAX_PROBLEMS, Problems, TooManyProblems
-
-__all__ = ["validate_request"]
-
 
 # Keys: whether the request is for ConverseStream, and whether it is for a managed prompt.
 _SCHEMAS = {
@@ -23,6 +21,17 @@ _SCHEMAS = {
     (False, True): PROMPT_REQUEST,
     (True, True): PROMPT_STREAM_REQUEST,
 }
+
+
+def validate_inference_config(config: Mapping[str, object], *, name: str) -> list[str]:
+    """Return the problems of inference parameters, as `validate_request` does.
+
+    Args:
+        name: what the problems call them.
+    """
+    problems = Problems()
+    INFERENCE_CONFIG.check(dict(config), ((), name), problems)
+    return problems.found
 
 
 def validate_request(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
@@ -214,8 +216,28 @@ def test_a_parallel_run_yields_a_request_that_the_guard_ends(
     assert len(fake_bedrock.calls) == 2
 
 
+class AsyncGuard:
+    async def __call__(self, planned: PlannedAttempt) -> None: ...
+
+
+async def async_guard(planned: PlannedAttempt) -> None: ...
+
+
+@pytest.mark.parametrize("guard", [async_guard, partial(async_guard), AsyncGuard()])
+def test_a_guard_that_is_async_is_rejected_because_it_would_not_run(
+    make_manager, make_parallel, fake_bedrock: FakeBedrock, ask, guard: Any
+) -> None:
+    with pytest.raises(ConfigurationError, match="before_attempt must not be async"):
+        make_manager().converse(ask, before_attempt=guard)
+    with pytest.raises(ConfigurationError, match="before_attempt must not be async"):
+        asyncio.run(make_manager().aconverse(ask, before_attempt=guard))
+    with pytest.raises(ConfigurationError, match="before_attempt must not be async"):
+        make_parallel().iter_responses([], before_attempt=guard)
+    assert not fake_bedrock.calls
+
+
 @pytest.mark.parametrize("method", ["converse", "converse_stream"])
 def test_what_cannot_be_called_is_rejected(make_manager, ask, method: str) -> None:
     arguments: dict[str, Any] = {"before_attempt": 5}
-    with pytest.raises(ConfigurationError, match=r"before_attempt must be a Callable \(got int\)"):
+    with pytest.raises(ConfigurationError, match=r"before_attempt must be callable \(got int\)"):
         getattr(make_manager(), method)(ask, **arguments)

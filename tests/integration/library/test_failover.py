@@ -356,6 +356,11 @@ def test_a_model_missing_in_one_region_is_a_warning(make_manager) -> None:
         ({"timeout": True}, "timeout"),
         ({"auth_config": "profile"}, "auth_config"),
         ({"default_inference_config": ["x"]}, "default_inference_config"),
+        (
+            {"default_inference_config": {"max_tokens": 5}},
+            "default_inference_config.max_tokens: must be spelled",
+        ),
+        ({"default_inference_config": {"maxTokens": "5"}}, "default_inference_config.maxTokens: must be"),
     ],
 )
 def test_a_bad_setting_is_rejected_by_its_name(make_manager, arguments: dict[str, Any], named: str) -> None:

@@ -6,6 +6,7 @@ import copy
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -287,10 +288,11 @@ def test_a_stream_stops_drawing_at_the_deadline(fake_bedrock: FakeBedrock, make_
     assert len(answers) == len(drawn) < 100
 
 
-def test_what_is_no_source_of_requests_or_regions_is_rejected_by_name(make_parallel) -> None:
+@pytest.mark.parametrize("source", [None, "Hello", b"Hello", {"a": request(0)}])
+def test_what_is_no_source_of_requests_or_regions_is_rejected_by_name(make_parallel, source: Any) -> None:
     manager = make_parallel()
     with pytest.raises(ParallelConfigurationError, match="requests must be an iterable"):
-        manager.iter_responses(None)
+        manager.iter_responses(source)
     with pytest.raises(ConfigurationError, match="regions must be a Sequence"):
         manager.get_underlying_llm_manager().converse_with_request(request(0), regions=3)
 

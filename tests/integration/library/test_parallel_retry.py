@@ -6,6 +6,8 @@ import pytest
 
 from llmmanager import (
     BedrockConverseRequest,
+    BedrockResponse,
+    ConfigurationError,
     FailureHandlingStrategy,
     ParallelConfigurationError,
     ParallelExecutionError,
@@ -120,6 +122,16 @@ def test_a_stopped_retry_has_the_responses_of_both_runs(
 def test_a_run_without_failures_cannot_be_retried(make_parallel, previous: ParallelResponse | None) -> None:
     with pytest.raises(ParallelConfigurationError, match="with failed requests"):
         make_parallel().retry_failed_requests(previous)
+
+
+def test_a_filter_that_is_async_is_rejected(make_parallel, reject) -> None:
+    async def selected(id_: str, response: BedrockResponse) -> bool:
+        return False
+
+    reject("r0")
+    first = make_parallel().converse_parallel(requests("r0"))
+    with pytest.raises(ConfigurationError, match="filter_func must not be async"):
+        make_parallel().retry_failed_requests(first, selected)
 
 
 def test_a_run_without_its_requests_cannot_be_retried(make_parallel, reject) -> None:

@@ -15,6 +15,7 @@ from llmmanager import (
     RequestValidationError,
 )
 from llmmanager.testing import FakeBedrock
+from tests.waiting import wait_until
 
 ONE_USER_TEXT = [{"role": "user", "content": [{"text": "What is the capital of Peru?"}]}]
 TEXT = "What is the capital of Peru?"
@@ -69,6 +70,14 @@ def test_a_blank_string_is_rejected_before_any_call(
         manager.converse(blank)
     assert raised.value.validation_errors == ["messages[0].content[0].text: must not be blank"]
     assert not fake_bedrock.calls
+
+
+@pytest.mark.parametrize("manager_class", [LLMManager, ParallelLLMManager])
+def test_a_with_block_closes_the_manager(fake_bedrock: FakeBedrock, manager_class: Any) -> None:
+    with manager_class(["Nova Lite"], ["us-east-1"]) as manager:
+        assert manager.converse_with_request(BedrockConverseRequest(messages=TEXT)).success
+        assert fake_bedrock._server._connections
+    wait_until(lambda: not fake_bedrock._server._connections, "the end of the connections")
 
 
 @pytest.mark.parametrize("kind", [tuple, UserList])

@@ -10,6 +10,7 @@ from llmmanager import (
     AuthConfig,
     AuthenticationType,
     BedrockConverseRequest,
+    BedrockResponse,
     ConfigurationError,
     Deadline,
     ParallelConfigurationError,
@@ -146,6 +147,14 @@ def test_a_list_of_errors_becomes_a_tuple() -> None:
 def test_a_response_validation_requires_a_callable() -> None:
     with pytest.raises(ConfigurationError, match="response_validation_function"):
         ResponseValidationConfig("check")  # type: ignore[arg-type]
+
+
+def test_a_response_validation_is_not_async() -> None:
+    async def check(response: BedrockResponse) -> ValidationResult:
+        return ValidationResult(True)
+
+    with pytest.raises(ConfigurationError, match="response_validation_function must not be async"):
+        ResponseValidationConfig(check)  # type: ignore[arg-type]
 
 
 def test_a_request_requires_messages_and_a_valid_id_and_priority() -> None:

@@ -66,13 +66,8 @@ def test_an_empty_optional_field_is_left_out(name: str, empty: object) -> None:
     assert built(**{name: empty}) == {"messages": MESSAGES}
 
 
-@pytest.mark.parametrize(
-    ("name", "invalid"),
-    [
-        ("request_metadata", ""),
-        *((name, value) for name in ("system", "request_metadata") for value in (0, False)),
-    ],
-)
+@pytest.mark.parametrize("name", ["system", "request_metadata"])
+@pytest.mark.parametrize("invalid", [0, False, frozenset()])
 def test_an_empty_value_of_a_wrong_type_is_rejected(name: str, invalid: object) -> None:
     with pytest.raises(RequestValidationError):
         built(**{name: invalid})
