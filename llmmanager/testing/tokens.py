@@ -42,7 +42,7 @@ def text_tokens(text: str) -> int:
 
 
 def count_input(body: Mapping[str, Any]) -> InputCount:
-    """Count the tools, system and messages of a Converse request, in caching order."""
+    """Count the tools, system and messages of a Converse request, in caching order, and its output schema."""
     chars = media = 0
     digest = hashlib.blake2b(digest_size=16)
     checkpoints = []
@@ -57,6 +57,8 @@ def count_input(body: Mapping[str, Any]) -> InputCount:
         chars, media = chars + more_chars, media + more_media
         if caches:
             digest.update(json.dumps(part, sort_keys=True).encode())
+    # Bedrock adds instructions with the schema to the prompt.
+    chars += _measure((body.get("outputConfig") or {}).get("textFormat"))[0]
     return InputCount(max(1, _total(chars, media)), tuple(checkpoints))
 
 
