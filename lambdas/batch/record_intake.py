@@ -6,9 +6,12 @@ from collections import deque
 
 from lambdas.batch.batch_input import Batch
 from lambdas.batch.job_ranges import JobShare
+from lambdas.batch.lane_targets import LaneTargets
 from lambdas.batch.quota_estimate import QuotaNeed
 from lambdas.shared.manager import model_ids
+from lambdas.shared.settings import batch_settings
 from llmmanager.batch_files.records import Record
+from llmmanager.batch_lanes.cached_prompts import CachedPrompts
 from llmmanager.batch_lanes.record_groups import RecordGroups
 from llmmanager.json_format.codec import REQUEST_FIELDS
 
@@ -33,7 +36,8 @@ class RecordIntake:
             model_id,
             expected_output_tokens=batch.options.expected_output_tokens,
             output_schema=batch.options.output_schema,
-            caches_prompts=batch.options.prompt_cache,
+            caches_shared=batch.options.prompt_cache,
+            cached_prompts=_cached_prompts(batch),
         )
         self.shard_records: list[int] = []
         self.job_shares: list[JobShare] = []
@@ -57,3 +61,8 @@ class RecordIntake:
         self.lanes.end_shard()
         self.shard_records.append(records)
         self.job_shares.append(JobShare(sum(size > 0 for size in sizes), sum(sizes)))
+
+
+def _cached_prompts(batch: Batch) -> CachedPrompts:
+    regions = [target.region for target in LaneTargets.of(batch.targets).calls]
+    return CachedPrompts(regions=regions, shards_at_once=batch_settings().map_concurrency)

@@ -9,7 +9,7 @@ from typing import Any
 from llmmanager.batch_files.id_set import IdSet
 from llmmanager.bedrock.models.message_text import as_system
 from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
-from llmmanager.bedrock.tokens.cache_placement import min_cached_tokens
+from llmmanager.bedrock.tokens.cache_placement import PARTS, blocks_of, min_cached_tokens
 from llmmanager.bedrock.tokens.cache_prefixes import CachedPrefix, cached_prefixes
 
 _FIRST_SLOTS = 1 << 16
@@ -57,6 +57,16 @@ def shareable_prefix(model_input: Mapping[str, Any], model_id: str) -> CachedPre
     static = _static_part(model_input)
     prefixes = cached_prefixes(static, model_id, auto=True) if static else ()
     return prefixes[-1] if prefixes else None
+
+
+def own_prefixes(model_input: Mapping[str, Any], model_id: str) -> tuple[CachedPrefix, ...]:
+    """Return what a record with `promptCache` or cache points of its own caches, shortest first."""
+    is_auto = model_input.get("promptCache") == "auto"
+    messages = model_input.get("messages")
+    # A text alone gets no cache points.
+    request = {**model_input, "messages": None if isinstance(messages, str) else messages}
+    has_points = any("cachePoint" in block for part in PARTS for block in blocks_of(request, part))
+    return cached_prefixes(request, model_id, auto=is_auto) if is_auto or has_points else ()
 
 
 def prompt_of(request: BedrockConverseRequest) -> dict[str, Any]:

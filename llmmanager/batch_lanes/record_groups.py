@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from llmmanager.batch_files.shared_prefixes import shareable_prefix
+from llmmanager.batch_files.shared_prefixes import own_prefixes, shareable_prefix
+from llmmanager.batch_lanes.cached_prompts import CachedPrompts, CachedTokens
 from llmmanager.batch_lanes.lane import Lane
 from llmmanager.batch_lanes.record_needs import flex_obstacle, managed_obstacle
 from llmmanager.bedrock.catalog.model_table import model_data
 from llmmanager.bedrock.invocation.quota_cost import max_output_tokens
 from llmmanager.bedrock.pricing import offers_tier
 from llmmanager.bedrock.tokens.cache_placement import min_cached_tokens
-from llmmanager.bedrock.tokens.cache_prefixes import CachedPrefix
 from llmmanager.bedrock.tokens.typical_tokens import request_tokens, typical_tokens
 
 LanePrice = Callable[[Mapping[str, int], str | None], float | None]
@@ -27,9 +27,6 @@ USABLE_LANES = {
     Lane.ON_DEMAND: (Lane.ON_DEMAND,),
 }
 """The lanes that a record can use, by the last of them. A record that can run in a job can also use flex."""
-
-# Of a file that is not divided into shards.
-_MAX_PREFIXES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,8 @@ class RecordGroups:
         model_id: the first model of the batch. All lanes but on demand use this model only.
         expected_output_tokens: the output of a record; None for its `maxTokens`, or the maximum of the model.
         output_schema: the schema that the batch adds to each record. It keeps the records out of jobs.
-        caches_prompts: whether records with the same long tools and system prompt use the prompt cache.
+        caches_shared: whether records with the same long tools and system prompt use the prompt cache.
+        cached_prompts: the caches; None for those of a batch without shards.
 
     Attributes:
         obstacles: what keeps records out of jobs, and how many records.
@@ -66,7 +64,8 @@ class RecordGroups:
         *,
         expected_output_tokens: int | None = None,
         output_schema: Mapping[str, Any] | None = None,
-        caches_prompts: bool = True,
+        caches_shared: bool = True,
+        cached_prompts: CachedPrompts | None = None,
     ) -> None:
         self.obstacles: Counter[str] = Counter()
         self.unlimited_records = 0
@@ -74,9 +73,9 @@ class RecordGroups:
         self._expected_output_tokens = expected_output_tokens
         self._has_schema = output_schema is not None
         self._schema_tokens = typical_tokens(output_schema) if output_schema else 0.0
-        self._caches_prompts = caches_prompts and min_cached_tokens(model_id) is not None
-        # The prefixes of the records, with the sum of the only record that has it, or None for several.
-        self._prefixes: dict[bytes, _Sum | None] = {}
+        self._can_cache = min_cached_tokens(model_id) is not None
+        self._caches_shared = caches_shared
+        self._cached_prompts = cached_prompts or CachedPrompts()
         self._sums: defaultdict[tuple[Lane, str | None], _Sum] = defaultdict(_Sum)
 
     @property
@@ -92,7 +91,7 @@ class RecordGroups:
     @property
     def reads_cache(self) -> bool:
         """Whether records are estimated to read their prompt from the cache."""
-        return any(total.cache_read_tokens for total in self._sums.values())
+        return any(total.cached.read for total in self._sums.values())
 
     @property
     def quota_tokens(self) -> int:
@@ -100,7 +99,7 @@ class RecordGroups:
         data = model_data(self._model_id)
         burndown = (data.output_burndown if data else None) or 1
         # Tokens that are read from the cache do not count.
-        used = sum(total.input_tokens - total.cache_read_tokens for total in self._sums.values())
+        used = sum(total.input_tokens - total.cached.read for total in self._sums.values())
         return math.ceil(used) + self.output_tokens * burndown
 
     def records_of(self, last_lane: Lane) -> int:
@@ -118,13 +117,13 @@ class RecordGroups:
         total.records += 1
         total.input_tokens += request_tokens(model_input) + self._schema_tokens
         total.output_tokens += self._output_of(model_input)
-        if self._caches_prompts and (prefix := shareable_prefix(model_input, self._model_id)):
-            self._add_prefix(prefix, total)
+        if self._can_cache:
+            self._add_cached(model_input, total.cached)
         return last_lane is Lane.MANAGED
 
     def end_shard(self) -> None:
-        """Close a shard. The first record of the next one that has a prefix writes the cache again."""
-        self._prefixes.clear()
+        """Close a shard."""
+        self._cached_prompts.end_shard()
 
     def groups(self, price: LanePrice) -> tuple[RecordGroup, ...]:
         """Return the groups of records with their costs, those with the most lanes first."""
@@ -136,17 +135,11 @@ class RecordGroups:
             found.append(RecordGroup(last_lane, records, usd))
         return tuple(found)
 
-    def _add_prefix(self, prefix: CachedPrefix, total: _Sum) -> None:
-        """Count the cached tokens of a record. The first of several with a prefix writes the cache."""
-        if prefix.digest in self._prefixes:
-            if first := self._prefixes[prefix.digest]:
-                first.cache_write_tokens += prefix.tokens
-                self._prefixes[prefix.digest] = None
-            total.cache_read_tokens += prefix.tokens
-            return
-        if len(self._prefixes) == _MAX_PREFIXES:
-            self._prefixes.clear()
-        self._prefixes[prefix.digest] = total
+    def _add_cached(self, model_input: Mapping[str, Any], tokens: CachedTokens) -> None:
+        if prefixes := own_prefixes(model_input, self._model_id):
+            self._cached_prompts.add(prefixes, tokens)
+        elif self._caches_shared and (prefix := shareable_prefix(model_input, self._model_id)):
+            self._cached_prompts.add_shared(prefix, tokens)
 
     def _output_of(self, model_input: Mapping[str, Any]) -> int:
         """Return the output tokens of a record for the estimates."""
@@ -179,13 +172,12 @@ class _Sum:
     input_tokens: float = 0.0
     output_tokens: int = 0
     # Parts of the input.
-    cache_read_tokens: float = 0.0
-    cache_write_tokens: float = 0.0
+    cached: CachedTokens = field(default_factory=CachedTokens)
 
     def usage(self, lane: Lane) -> dict[str, int]:
         """Return the tokens with Bedrock's keys. A job does not use the cache."""
-        read = 0 if lane is Lane.MANAGED else math.floor(self.cache_read_tokens)
-        written = 0 if lane is Lane.MANAGED else math.floor(self.cache_write_tokens)
+        read = 0 if lane is Lane.MANAGED else math.floor(self.cached.read)
+        written = 0 if lane is Lane.MANAGED else math.floor(self.cached.written)
         return {
             "inputTokens": math.ceil(self.input_tokens) - read - written,
             "outputTokens": self.output_tokens,
