@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 from typing import Any
 
-from llmmanager.batch_lanes.lane_text import time_text
+from llmmanager.batch_lanes.lane_text import remark, time_text
 from llmmanager.batch_report.batch_folder import REPORT
 from llmmanager.batch_report.number_formats import dollars
 from llmmanager.testing import Call, JobFault
@@ -78,7 +78,7 @@ def run_batch(stack: Stack, body: dict[str, Any]) -> dict[str, Any]:
         LocalRunError: the batch does not succeed.
     """
     state = wait_for_batch(stack, submit(stack, body))
-    if state["status"] != "succeeded":
+    if state["status"] not in ("succeeded", "estimated"):
         raise LocalRunError(f"a batch ended with status {state['status']}: {json.dumps(state)}")
     return state
 
@@ -92,7 +92,7 @@ def lanes_report(lanes: Mapping[str, Any]) -> str:
             figures = (str(estimate["records"]), _dollars(cost), f"up to {time_text(seconds)}")
         else:
             figures = ("-", "-", "-")
-        rows.append((estimate["lane"], *figures, estimate["reason"] or ""))
+        rows.append((estimate["lane"], *figures, remark(estimate)))
     chosen = "\n".join(f"    {line}" for line in wrap(lanes["explanation"], 100))
     return f"{table(rows, indent='    ')}\n{chosen}"
 

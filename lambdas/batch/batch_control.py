@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.batch.execution import BATCH_ID, Execution, start_execution, status_of
+from lambdas.batch.execution import BATCH_ID, ESTIMATED, SUCCEEDED, Execution, start_execution, status_of
 from lambdas.batch.execution_finder import (
     CONCURRENCY,
     ExecutionFinder,
@@ -106,7 +106,8 @@ def resume_batch(batch_id: str) -> None:
         Problem: the batch does not exist, is running or is complete.
     """
     execution = _latest_execution(batch_id, ExecutionFinder())
-    if execution.is_running or (execution.status == "succeeded" and not _ended_early(batch_id)):
+    has_ended = execution.status in (SUCCEEDED, ESTIMATED) and not _ended_early(batch_id)
+    if execution.is_running or has_ended:
         raise Problem(
             "batch-not-resumable",
             f"Batch {batch_id} cannot be resumed. Its status is {execution.status}.",
@@ -142,7 +143,12 @@ def _batches(items: Sequence[Mapping[str, Any]]) -> tuple[ListedBatch, ...]:
     with ThreadPoolExecutor(CONCURRENCY) as pool:
         latest = list(pool.map(finder.latest, ids))
     return tuple(
-        ListedBatch(batch_id, status_of(item), item.get("startDate"), item.get("stopDate"))
+        ListedBatch(
+            batch_id,
+            execution.status if execution else status_of(item),
+            item.get("startDate"),
+            item.get("stopDate"),
+        )
         for item, batch_id, execution in zip(items, ids, latest, strict=True)
         if execution is None or execution.arn == item["executionArn"]
     )

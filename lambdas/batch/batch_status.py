@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from lambdas.batch.execution import BATCH_ID, RUNNING, Execution
+from lambdas.batch.execution import BATCH_ID, ESTIMATED, RUNNING, SUCCEEDED, Execution
 from lambdas.batch.execution_finder import ExecutionFinder
 from lambdas.batch.managed.job_files import read_jobs
 from lambdas.batch.options import Options, payer_members, read_options
@@ -39,25 +39,39 @@ def read_status(batch_id: str) -> dict[str, Any]:
             return _finished(found, summary)
     if execution is None:
         raise not_found(f"batch {batch_id}")
-    plan, options, lanes = _plan(storage), _options(execution), storage.lanes()
-    jobs = read_jobs(storage) if lanes and "jobs" in lanes else []
-    state = {
+    options = _options(execution)
+    return {
         "batchId": batch_id,
         "status": status,
         **({"dryRun": True} if options and options.dry_run else {}),
         **(payer_members(options.payer()) if options else {"caller": None, "team": None}),
+        **(_estimated(execution) if status == ESTIMATED else _planned(storage, execution)),
+        **({} if status in (RUNNING, SUCCEEDED, ESTIMATED) else {"error": execution.reason}),
+    }
+
+
+def _estimated(execution: Execution) -> dict[str, Any]:
+    """Return what a dry run has found."""
+    output = json.loads(execution.output)
+    counts = {"records": output["records"], "answered": 0, "failed": 0, "rejected": output["rejected"]}
+    return {"progress": counts, "quotaEstimate": output["quotaEstimate"], "lanes": output["lanes"]}
+
+
+def _planned(storage: BatchStorage, execution: Execution) -> dict[str, Any]:
+    """Return the progress of a batch without a summary."""
+    plan, lanes = _plan(storage), storage.lanes()
+    jobs = read_jobs(storage) if lanes and "jobs" in lanes else []
+    return {
         "progress": _progress(storage, plan, execution),
         "quotaEstimate": plan.quota_estimate if plan else None,
         "lanes": lanes,
         **({"jobs": jobs} if jobs else {}),
     }
-    failed = status not in (RUNNING, "succeeded")
-    return {**state, "error": execution.reason} if failed else state
 
 
 def _ended(storage: BatchStorage, execution: Execution | None) -> Iterator[BatchStorage]:
     """Yield where the summary can be. That of the last execution is newer than that of the batch."""
-    if execution is not None and execution.status != "succeeded":
+    if execution is not None and execution.status not in (SUCCEEDED, ESTIMATED):
         yield replace(storage, interrupted_run=execution.name)
     yield storage
 

@@ -17,18 +17,21 @@ from lambdas.shared.settings import batch_state_machine_arn
 from llmmanager.json_format.json_text import dump
 
 BATCH_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
-RUNNING = "running"
+RUNNING, SUCCEEDED = "running", "succeeded"
+ESTIMATED = "estimated"
+"""The status of a dry run that has succeeded."""
 
 _UNKNOWN = {"ExecutionDoesNotExist", "InvalidArn"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
     """An execution of a batch.
 
     Attributes:
-        status: as returned by `status_of`.
+        status: as returned by `status_of`, or `ESTIMATED`.
         input: its input as JSON text.
+        output: its output as JSON text; empty before a success.
         reason: the reason of a failure.
     """
 
@@ -37,6 +40,7 @@ class Execution:
     name: str
     status: str
     input: str
+    output: str
     reason: str
     started_at: datetime
 
@@ -68,14 +72,16 @@ def read_execution(name: str) -> Execution | None:
     described = describe(batch_state_machine_arn(), name)
     if described is None:
         return None
+    status = status_of(described)
     return Execution(
-        batch_id_of(described),
-        described["executionArn"],
-        name,
-        status_of(described),
-        described.get("input", "{}"),
-        reason_of(described),
-        described["startDate"],
+        batch_id=batch_id_of(described),
+        arn=described["executionArn"],
+        name=name,
+        status=ESTIMATED if status == SUCCEEDED and is_dry_run(described) else status,
+        input=described.get("input", "{}"),
+        output=described.get("output") or "",
+        reason=reason_of(described),
+        started_at=described["startDate"],
     )
 
 

@@ -89,7 +89,8 @@ def choose_lanes(criteria: LaneCriteria) -> LaneChoice:
         lanes = {group.last_lane: _cheapest(criteria, group, estimates) for group in criteria.groups}
     else:
         requested = Lane(criteria.requested)
-        if problem := _unusable(criteria, requested):
+        problem = _unusable(criteria, requested)
+        if problem and criteria.records:  # A batch without valid records ends with the reasons of each.
             raise LaneUnavailable(requested, problem)
         lanes = {
             group.last_lane: requested if requested in USABLE_LANES[group.last_lane] else Lane.ON_DEMAND
@@ -110,8 +111,8 @@ def _cheapest(criteria: LaneCriteria, group: RecordGroup, estimates: Sequence[La
     if criteria.deadline_seconds is None or on_demand is None or not group.records:
         return Lane.ON_DEMAND
     best, best_usd = Lane.ON_DEMAND, on_demand
-    possible = [estimate for estimate in estimates if estimate.obstacle is None]
-    for estimate in sorted(possible, key=lambda estimate: estimate.seconds):
+    in_time = [estimate for estimate in estimates if estimate.is_in_time]
+    for estimate in sorted(in_time, key=lambda estimate: estimate.seconds):
         usd = group.usd.get(estimate.lane)
         if usd is not None and usd < best_usd - _SAME_USD:
             best, best_usd = estimate.lane, usd
@@ -125,7 +126,8 @@ def _estimate(criteria: LaneCriteria, lane: Lane) -> LaneEstimate:
         criteria.usable_records(lane),
         None if lane in criteria.unavailable else known_sum(usd),
         criteria.seconds.of(lane),
-        _unusable(criteria, lane) or _too_slow(criteria, lane),
+        _unusable(criteria, lane),
+        _too_slow(criteria, lane),
     )
 
 
@@ -138,7 +140,7 @@ def _unusable(criteria: LaneCriteria, lane: Lane) -> str | None:
         if eligible >= MIN_JOB_RECORDS:
             return f"a job needs at least {MIN_JOB_RECORDS} records, and so many of that size exceed a job"
         return f"{counted(eligible, 'record')} can run in a job, and a job needs at least {MIN_JOB_RECORDS}"
-    if not criteria.usable_records(lane):
+    if lane is Lane.FLEX and not criteria.usable_records(lane):
         return "every record has a service tier or a latency setting of its own"
     return None
 

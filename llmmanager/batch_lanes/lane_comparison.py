@@ -27,8 +27,8 @@ class LaneComparison:
         lane: the requested lane, or "auto".
         deadline_seconds: the deadline of the batch; None without a deadline.
         records: the records that would run in each lane.
-        usd: the cost of these records in USD, or None if it is unknown.
-        estimates: the cost and the time of each lane, and why it is not possible.
+        usd: the cost of all records in these lanes in USD, or None if it is unknown.
+        estimates: the cost and the time of each lane, and why it is not possible or may be late.
         explanation: why these lanes are chosen.
     """
 
@@ -45,6 +45,7 @@ class LaneComparison:
             "lane": self.lane,
             "deadlineSeconds": None if self.deadline_seconds is None else round(self.deadline_seconds),
             "records": {lane.value: count for lane, count in self.records.items()},
+            "estimatedCostUsd": None if self.usd is None else round(self.usd, 10),
             "estimates": [estimate.to_members() for estimate in self.estimates],
             "explanation": self.explanation,
         }

@@ -1,4 +1,4 @@
-"""What a batch would cost in a lane, how long it would take, and whether it is possible."""
+"""What a batch would cost in a lane, how long it would take, and whether that is possible in time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ class LaneEstimate:
         records: the records that can use the lane. The others run on demand.
         usd: the cost of all records of the batch; None if a price is unknown.
         seconds: how long the lane takes for its records.
-        obstacle: why the lane cannot be used, or can miss the deadline; None if it is possible.
+        obstacle: why no record can use the lane; None if some can.
+        delay: why the batch may end after its deadline; None if it ends before, or has none.
     """
 
     lane: Lane
@@ -25,6 +26,12 @@ class LaneEstimate:
     usd: float | None
     seconds: float
     obstacle: str | None
+    delay: str | None
+
+    @property
+    def is_in_time(self) -> bool:
+        """Whether the lane can be used and meet the deadline."""
+        return self.obstacle is None and self.delay is None
 
     def to_members(self) -> dict[str, Any]:
         """Return the estimate as lanes.json and the HTTP API have it."""
@@ -34,5 +41,6 @@ class LaneEstimate:
             "estimatedCostUsd": None if self.usd is None else round(self.usd, 10),
             "estimatedSeconds": round(self.seconds),
             "possible": self.obstacle is None,
-            "reason": self.obstacle,
+            "inTime": self.delay is None,
+            "reason": self.obstacle or self.delay,
         }

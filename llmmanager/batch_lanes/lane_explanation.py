@@ -86,8 +86,8 @@ def _times(criteria: LaneCriteria, choice: LaneChoice, used: list[Lane]) -> Iter
     """Yield how long the chosen lanes take, and whether that meets the deadline."""
     for lane in used or [Lane.ON_DEMAND]:
         estimate = choice.estimate(lane)
-        if estimate.obstacle:
-            yield f"The deadline may be missed {WHERE[lane]}: {estimate.obstacle}."
+        if estimate.delay:
+            yield f"The deadline may be missed {WHERE[lane]}: {estimate.delay}."
         elif criteria.deadline_seconds is not None and lane is not Lane.ON_DEMAND:
             yield (
                 f"The records {WHERE[lane]} take {times_text(criteria.seconds, lane)} for what is left; "
@@ -105,8 +105,8 @@ def _why_on_demand(criteria: LaneCriteria, choice: LaneChoice) -> Iterator[str]:
         return
     for lane in _CHEAPER:
         estimate = choice.estimate(lane)
-        if estimate.obstacle:
-            yield f"Not {WHERE[lane]}: {estimate.obstacle}."
+        if reason := estimate.obstacle or estimate.delay:
+            yield f"Not {WHERE[lane]}: {reason}."
         elif estimate.usd is not None and estimate.usd >= on_demand:
             yield f"Not {WHERE[lane]}: {usd_text(estimate.usd)}, which is not less."
         elif estimate.usd is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from llmmanager.batch_lanes.lane import Lane
 from llmmanager.batch_report.number_formats import dollars
@@ -21,6 +22,17 @@ WHERE = {
 def no_price_text(model: str, lane: Lane) -> str:
     """Return why no record can use a lane that a model does not offer."""
     return f"{model} has no price {WHERE[lane]}"
+
+
+def remark(estimate: Mapping[str, Any]) -> str:
+    """Return why a lane is not possible or may be late; empty for another one.
+
+    Args:
+        estimate: one of the `estimates` of a batch, as the HTTP API returns them.
+    """
+    if estimate["reason"] is None:
+        return ""
+    return f"{'may be late' if estimate['possible'] else 'not possible'}: {estimate['reason']}"
 
 
 def usd_text(usd: float | None) -> str:

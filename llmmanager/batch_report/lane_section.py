@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from llmmanager.batch_lanes.lane import Lane
-from llmmanager.batch_lanes.lane_text import WHERE, time_text
+from llmmanager.batch_lanes.lane_text import WHERE, remark, time_text
 from llmmanager.batch_report.html_elements import Html, el, joined, shortened
 from llmmanager.batch_report.number_formats import count, counted, dollars, short_count
 from llmmanager.batch_report.tables import table
@@ -99,7 +99,7 @@ def _estimates(plan: Mapping[str, Any]) -> Html:
             count(estimate["records"]),
             _usd(estimate["estimatedCostUsd"]) if estimate["records"] else "–",
             time_text(estimate["estimatedSeconds"]) if estimate["records"] else "–",
-            el("bdi", shortened(estimate["reason"] or "–", _MAX_TEXT)),
+            el("bdi", shortened(remark(estimate) or "–", _MAX_TEXT)),
         )
         for estimate in plan["estimates"]
     ]
@@ -109,7 +109,7 @@ def _estimates(plan: Mapping[str, Any]) -> Html:
         "Usable by",
         "Cost of all records",
         "Longest time",
-        "Not possible because",
+        "Remark",
     ]
     return el(
         "div",

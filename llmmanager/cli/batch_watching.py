@@ -16,6 +16,7 @@ from llmmanager.cli.terminal import Terminal
 _POLL_SECONDS = 2.0
 # The files of a batch that was stopped, failed or timed out follow its end. Most of them are small.
 _POLLS_FOR_FILES = 15
+_COMPLETE = frozenset({"succeeded", "estimated"})
 
 
 def watch(stack: DeployedStack, batch_id: str, terminal: Terminal, *, as_json: bool) -> ExitStatus:
@@ -33,12 +34,11 @@ def watch(stack: DeployedStack, batch_id: str, terminal: Terminal, *, as_json: b
     terminal.clear_progress()
     if as_json:
         terminal.print_json(state)
-    elif state.get("dryRun") and state.get("lanes"):
-        print_lanes(state["lanes"], terminal)
-        terminal.note("This is a dry run: no record ran.")
+    elif state["status"] == "estimated":
+        _print_estimate(state, terminal)
     else:
         _print_end(state, terminal)
-    if state["status"] != "succeeded":
+    if state["status"] not in _COMPLETE:
         return ExitStatus.STOPPED
     progress = state["progress"]
     return ExitStatus.FAILED if progress["failed"] or progress["rejected"] else ExitStatus.SUCCESS
@@ -66,7 +66,7 @@ def _outcome(state: Mapping[str, Any]) -> str:
 def _has_no_files_yet(state: Mapping[str, Any]) -> bool:
     """Whether results and report of a batch that was stopped, failed or timed out are still to be written."""
     is_planned = state["progress"]["records"] is not None
-    return state["status"] != "succeeded" and is_planned and not state.get("results")
+    return state["status"] not in _COMPLETE and is_planned and not state.get("results")
 
 
 def _line(state: Mapping[str, Any]) -> str:
@@ -94,6 +94,17 @@ def _time_left(end: str) -> str:
 
     seconds = (datetime.fromisoformat(end) - datetime.now(UTC)).total_seconds()
     return duration(max(round(seconds), 1) * 1000)
+
+
+def _print_estimate(state: Mapping[str, Any], terminal: Terminal) -> None:
+    from llmmanager.batch_report.number_formats import counted
+
+    progress = state["progress"]
+    terminal.print(
+        f"{counted(progress['records'], 'record')}, {progress['rejected']:,} rejected", style="bold"
+    )
+    print_lanes(state["lanes"], terminal)
+    terminal.note("This is a dry run: no record ran.")
 
 
 def _print_end(state: Mapping[str, Any], terminal: Terminal) -> None:

@@ -13,7 +13,7 @@ _HEADINGS = (
     "cost of all records",
     "longest time",
     "chosen for",
-    "not possible because",
+    "remark",
 )
 
 
@@ -23,7 +23,7 @@ def print_lanes(lanes: Mapping[str, Any], terminal: Terminal) -> None:
     Args:
         lanes: the `lanes` of a batch, as the HTTP API returns them.
     """
-    from llmmanager.batch_lanes.lane_text import time_text
+    from llmmanager.batch_lanes.lane_text import remark, time_text
     from llmmanager.batch_report.number_formats import dollars
 
     rows = []
@@ -36,7 +36,7 @@ def print_lanes(lanes: Mapping[str, Any], terminal: Terminal) -> None:
                 dollars(usd) if records and usd is not None else None,
                 time_text(estimate["estimatedSeconds"]) if records else None,
                 f"{lanes['records'].get(lane, 0):,}",
-                estimate["reason"] or "",
+                remark(estimate),
             ]
         )
     terminal.print_table(_HEADINGS, rows)

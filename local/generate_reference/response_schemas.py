@@ -33,7 +33,7 @@ _CONVERSE_EVENTS: Final = (
     "messageStop",
     "metadata",
 )
-_BATCH_STATUSES: Final = ("running", "succeeded", "failed", "stopped", "timed_out")
+_BATCH_STATUSES: Final = ("running", "succeeded", "estimated", "failed", "stopped", "timed_out")
 
 # Tokens and cost of an answer, and of a problem after calls.
 _TOTALS: Final[Mapping[str, Schema]] = {
@@ -207,6 +207,7 @@ _BATCHES: Final[Mapping[str, Schema]] = {
                 "lane": described({"enum": list(LANES)}, "The requested lane, or auto."),
                 "deadlineSeconds": nullable(WHOLE, "The time until the deadline when the batch was planned."),
                 "records": by_name(WHOLE, "The number of records by chosen lane."),
+                "estimatedCostUsd": nullable(NUMBER, "Of all records in these lanes. Null if it is unknown."),
                 "estimates": array(
                     record(
                         {},
@@ -217,10 +218,12 @@ _BATCHES: Final[Mapping[str, Schema]] = {
                             ),
                             "estimatedCostUsd": nullable(NUMBER, "Of all records. Null if it is unknown."),
                             "estimatedSeconds": WHOLE,
-                            "possible": described(
-                                {"type": "boolean"}, "Whether it can be used and meet the deadline."
+                            "possible": described({"type": "boolean"}, "Whether records can use the lane."),
+                            "inTime": described(
+                                {"type": "boolean"},
+                                "Whether the batch can end before its deadline; true without one.",
                             ),
-                            "reason": nullable(TEXT, "Why it is not possible."),
+                            "reason": nullable(TEXT, "Why it is not possible, or not in time."),
                         },
                     )
                 ),
@@ -264,7 +267,10 @@ _BATCHES: Final[Mapping[str, Schema]] = {
                 ),
                 "The managed batch jobs; only while the batch runs.",
             ),
-            "dryRun": described({"const": True}, "Only for a dry run, which runs no records."),
+            "dryRun": described(
+                {"const": True},
+                "Only for a dry run, which runs no records. It ends with the status estimated.",
+            ),
             "summary": described(ANY_OBJECT, "The content of summary.json; only after the end of the batch."),
             "results": by_name(
                 TEXT,

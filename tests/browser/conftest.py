@@ -95,6 +95,7 @@ def _lanes(records: int, text: str | None) -> dict[str, Any]:
             "records": records,
             "estimatedCostUsd": usd,
             "estimatedSeconds": seconds,
+            "possible": why is None,
             "reason": why,
         }
         for lane, usd, why in (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from llmmanager.batch_lanes.lane_comparison import LaneComparison
@@ -83,6 +83,17 @@ class ModelCost:
     usd_per_record: float | None
     quota_seconds: float | None
 
+    def to_members(self) -> dict[str, Any]:
+        """Return the cost as `llmmanager batch estimate --json` prints it."""
+        return {
+            "model": self.model,
+            "inputTokens": self.input_tokens,
+            "outputTokens": self.output_tokens,
+            "estimatedCostUsd": self.usd,
+            "reason": self.reason,
+            "quotaSeconds": self.quota_seconds,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class FileCostEstimate:
@@ -106,3 +117,16 @@ class FileCostEstimate:
     def usd(self) -> float | None:
         """The cost if the first model answers all records, or None if it is unknown."""
         return self.models[0].usd if self.models else None
+
+    def to_members(self) -> dict[str, Any]:
+        """Return the estimate as `llmmanager batch estimate --json` prints it.
+
+        `records`, with the rejected ones, `rejected` and `lanes` are those of a dry run in a stack.
+        """
+        return {
+            "records": self.records + self.rejected_lines,
+            "rejected": self.rejected_lines,
+            "problems": list(self.problems),
+            "models": [cost.to_members() for cost in self.models],
+            "lanes": self.lanes.to_members() if self.lanes else None,
+        }

@@ -49,8 +49,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace, terminal: Terminal) -> int:
     """Print tokens, cost and time for each model that could answer all records, and compare the lanes."""
-    from dataclasses import asdict
-
     from llmmanager import ConfigurationError, LLMManagerError
     from llmmanager.batch_report.number_formats import counted
 
@@ -74,7 +72,7 @@ def run(options: Namespace, terminal: Terminal) -> int:
             raise
         raise CommandError(str(error)) from None
     if options.json:
-        terminal.print_json(asdict(found))
+        terminal.print_json(found.to_members())
     elif found.lanes is None:
         raise CommandError(
             f"{options.file}: no line is a valid record",

@@ -140,8 +140,9 @@ def test_an_estimate_has_the_cost_and_the_time_under_the_quotas(
     assert table.status == 0, table.err
     assert table.out.startswith("50 records, 1 invalid\n")
     assert LITE in table.out
-    assert (cost["output_tokens"], cost["usd"]) == (5000, pytest.approx(0.0012, rel=0.2))
-    assert cost["quota_seconds"] > 60
+    assert (found["records"], found["rejected"], len(found["problems"])) == (51, 1, 1)
+    assert (cost["outputTokens"], cost["estimatedCostUsd"]) == (5000, pytest.approx(0.0012, rel=0.2))
+    assert cost["quotaSeconds"] > 60
     assert not any(call.operation == "Converse" for call in fake_bedrock.calls)
 
 
@@ -158,7 +159,7 @@ def test_an_estimate_compares_the_lanes_and_names_the_one_for_the_deadline(
 
     lanes = found["lanes"]
     assert lanes["records"] == {"onDemand": 0, "flex": 0, "managed": 200}
-    assert lanes["usd"] == pytest.approx(found["models"][0]["usd"] / 2)
+    assert lanes["estimatedCostUsd"] == pytest.approx(found["models"][0]["estimatedCostUsd"] / 2)
     rows = [line.split() for line in table.out.splitlines()[4:8]]
     assert [row[0] for row in rows] == ["lane", "onDemand", "flex", "managed"]
     assert table.out.splitlines()[8] == lanes["explanation"]

@@ -301,7 +301,7 @@ def test_the_lanes_of_a_file_are_those_of_a_batch_with_its_deadline(
     assert (on_demand.usd, on_demand.records) == (pytest.approx(estimate.usd), 1000)
     assert (flex.usd, flex.obstacle) == (None, "Claude Haiku 4.5 has no price in the flex tier")
     assert (managed.usd, managed.records) == (pytest.approx((estimate.usd or 0) - halved, rel=1e-3), 900)
-    assert (managed.obstacle is None) == (deadline != 600)
+    assert managed.is_in_time == (deadline != 600)
     assert lanes.usd == (managed.usd if records[2] else on_demand.usd)
     assert ("toolConfig (100)" in lanes.explanation) == bool(records[2])
 

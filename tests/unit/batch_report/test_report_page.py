@@ -149,6 +149,7 @@ LANES = {
                 "records": records,
                 "estimatedCostUsd": usd,
                 "estimatedSeconds": 90,
+                "possible": reason is None,
                 "reason": reason,
             }
             for lane, records, usd, reason in (
@@ -175,7 +176,7 @@ def test_lanes_have_their_cost_their_savings_and_their_estimates(make_summary):
     left = "Not answered in the lane that was planned: 10 of 900 records in managed batch jobs."
     assert f"minus the cost.|{left}|2 managed" in text
     assert "900 records in managed batch jobs and 100 records on demand." in text
-    assert "Flex tier|0|0|–|–|no price in the flex tier" in text
+    assert "Flex tier|0|0|–|–|not possible: no price in the flex tier" in text
     assert "Managed batch jobs|900|900|$4.40|2 min|–" in text
 
 
@@ -213,7 +214,7 @@ def test_no_text_of_a_batch_becomes_an_element_or_an_attribute(make_summary, mak
         answer = make_answer(text, text=text, team=text, model=text, region=text, byTarget=[row])
         failure = make_failure(text, code=text, message=text, validationErrors=[text])
         line = {"line": 1, "recordId": text, "file": text, "reasons": [text], "text": text}
-        estimate = {"estimatedCostUsd": 1.0, "estimatedSeconds": 1}
+        estimate = {"estimatedCostUsd": 1.0, "estimatedSeconds": 1, "possible": False}
         lanes = {"explanation": text, "estimates": [{**estimate, "lane": text, "records": 1, "reason": text}]}
         stopped = {"batchId": text, "status": "stopped", "reason": text}
         jobs = {"number": 1, "statuses": {text: 1}, "reasons": [text]}

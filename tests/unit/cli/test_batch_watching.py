@@ -24,13 +24,15 @@ LANES = {
             "records": 1000,
             "estimatedCostUsd": 8.0,
             "estimatedSeconds": 90,
-            "reason": None,
+            "possible": True,
+            "reason": "it takes 2 min",
         },
         {
             "lane": "flex",
             "records": 0,
             "estimatedCostUsd": None,
             "estimatedSeconds": 270,
+            "possible": False,
             "reason": "no price",
         },
         {
@@ -38,6 +40,7 @@ LANES = {
             "records": 900,
             "estimatedCostUsd": 4.4,
             "estimatedSeconds": 3600,
+            "possible": True,
             "reason": None,
         },
     ],
@@ -72,16 +75,23 @@ def printed(stack: Stack) -> tuple[ExitStatus, list[str]]:
 
 
 def test_the_end_of_a_dry_run_shows_the_lanes() -> None:
-    nothing = dict.fromkeys(PROGRESS)
-    status, lines = printed(Stack(dryRun=True, progress=nothing, lanes=LANES))
+    counts = {"records": 1_000, "answered": 0, "failed": 0, "rejected": 0}
+    status, lines = printed(Stack(status="estimated", dryRun=True, progress=counts, lanes=LANES))
     assert status is ExitStatus.SUCCESS
-    assert lines[0].startswith("lane      usable by  cost of all records  longest time")
-    assert [line.split() for line in lines[1:4]] == [
-        ["onDemand", "1,000", "$8.00", "2", "min", "100"],
-        ["flex", "0", "-", "-", "0", "no", "price"],
+    assert lines[0] == "1,000 records, 0 rejected"
+    assert lines[1].startswith("lane      usable by  cost of all records  longest time")
+    assert [line.split() for line in lines[2:5]] == [
+        ["onDemand", "1,000", "$8.00", "2", "min", "100", "may", "be", "late:", "it", "takes", "2", "min"],
+        ["flex", "0", "-", "-", "0", "not", "possible:", "no", "price"],
         ["managed", "900", "$4.40", "1", "h", "900"],
     ]
-    assert lines[4] == LANES["explanation"]
+    assert lines[5] == LANES["explanation"]
+
+
+def test_a_dry_run_with_rejected_lines_has_the_exit_status_of_failed_records() -> None:
+    counts = {"records": 3, "answered": 0, "failed": 0, "rejected": 1}
+    status, _ = printed(Stack(status="estimated", dryRun=True, progress=counts, lanes=LANES))
+    assert status is ExitStatus.FAILED
 
 
 @pytest.mark.parametrize(
