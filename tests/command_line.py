@@ -86,7 +86,7 @@ def run_in_terminal(
 
 
 def read_terminal(terminal: FileIO, *, lines: int | None = None) -> str:
-    """Return what is printed on a pseudo-terminal until its other side is closed, or it has printed `lines`."""
+    """Return what is printed on a pseudo-terminal until `lines` are complete or its other side is closed."""
     printed = b""
     while lines is None or printed.count(b"\n") < lines:
         try:
