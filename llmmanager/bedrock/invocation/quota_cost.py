@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from llmmanager.bedrock.catalog.model_table import model_data
+from llmmanager.bedrock.models.usage import token_counts
 
 BYTES_PER_TOKEN = 4
 # A smaller request contains no media that would change the estimate.
@@ -44,13 +45,12 @@ def settled_tokens(answer: Mapping[str, Any], model_id: str) -> int | None:
     Args:
         answer: the Converse response, or a stream's `metadata` event.
     """
-    usage = answer.get("usage")
-    if not isinstance(usage, Mapping) or not isinstance(usage.get("outputTokens"), int):
+    counts = token_counts(answer.get("usage"))
+    if counts is None or not isinstance(answer["usage"].get("outputTokens"), int):
         return None
     data = model_data(model_id)
     burndown = (data.output_burndown if data else None) or 1
-    input_ = (usage.get("inputTokens") or 0) + (usage.get("cacheWriteInputTokens") or 0)
-    return int(input_ + usage["outputTokens"] * burndown)
+    return counts["inputTokens"] + counts["cacheWriteInputTokens"] + counts["outputTokens"] * burndown
 
 
 def latency_seconds(answer: Mapping[str, Any] | None) -> float | None:

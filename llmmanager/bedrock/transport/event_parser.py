@@ -17,6 +17,8 @@ from botocore.parsers import (
 )
 
 _OK = 200
+# Errors of botocore's parsers for JSON of an unexpected form, such as a string instead of a list.
+_UNEXPECTED_FORM = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
 # Types whose JSON values need no further parsing.
 _PLAIN_TYPES = frozenset({"boolean", "double", "float", "integer", "long", "string"})
 
@@ -53,17 +55,20 @@ class _EventParser(_KeepUnknownMembers, EventStreamJSONParser):  # type: ignore[
         """Return an event as botocore parses it, with the content that botocore does not know.
 
         Raises:
-            ResponseParserError: the event is invalid JSON. botocore would return an event without content,
-                and a part of the answer would be missing.
+            ResponseParserError: the event has an unexpected form or is invalid JSON. botocore would return an
+                event without content, and a part of the answer would be missing.
         """
         headers, body = response["headers"], response["body"]
         if headers.get(":event-type") == "contentBlockDelta":
             event = _text_event(body)
             if event is not None:
                 return event
-        if body and headers.get(":message-type") == "event":
-            _require_json(body)
-        parsed: dict[str, Any] = super().parse(response, shape)
+        try:
+            if body and headers.get(":message-type") == "event":
+                json.loads(body)
+            parsed: dict[str, Any] = super().parse(response, shape)
+        except _UNEXPECTED_FORM as error:
+            raise ResponseParserError(f"an event of Bedrock's stream is invalid: {error}") from error
         return parsed
 
 
@@ -83,7 +88,7 @@ class _Parser(_KeepUnknownMembers, RestJSONParser):  # type: ignore[misc]
             if response["status_code"] != _OK:
                 return super().parse(response, shape)  # type: ignore[no-any-return]
             self._add_modeled_parse(response, shape, parsed)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except _UNEXPECTED_FORM as error:
             raise ResponseParserError(f"Bedrock's answer has an unexpected form: {error}") from error
         return parsed
 
@@ -96,13 +101,6 @@ class ParserFactory(ResponseParserFactory):  # type: ignore[misc]
         return _Parser() if protocol_name == "rest-json" else super().create_parser(protocol_name)
 
 
-def _require_json(body: bytes) -> None:
-    try:
-        json.loads(body)
-    except ValueError as error:
-        raise ResponseParserError(f"an event of Bedrock's stream is invalid JSON: {error}") from error
-
-
 def _text_event(body: bytes) -> dict[str, Any] | None:
     """Return the event if it is a text chunk, else None."""
     try:
@@ -110,6 +108,6 @@ def _text_event(body: bytes) -> dict[str, Any] | None:
         index, delta = members["contentBlockIndex"], members["delta"]
         if len(delta) == 1 and isinstance(index, int) and isinstance(delta["text"], str):
             return {"contentBlockDelta": {"delta": delta, "contentBlockIndex": index}}
-    except (ValueError, KeyError, TypeError):
+    except _UNEXPECTED_FORM:
         pass
     return None

@@ -28,10 +28,13 @@ class Bedrock:
         self.content: list[Any] = []
         self.deltas: list[dict[str, Any]] = []
         self.requests: list[dict[str, Any]] = []
+        self.usage: dict[str, Any] = USAGE
 
     def answer(self) -> bytes:
         message = {"role": "assistant", "content": self.content}
-        return json.dumps({"output": {"message": message}, "stopReason": "end_turn", "usage": USAGE}).encode()
+        return json.dumps(
+            {"output": {"message": message}, "stopReason": "end_turn", "usage": self.usage}
+        ).encode()
 
     def frames(self) -> bytes:
         events = [("messageStart", {"role": "assistant"})]
@@ -223,3 +226,13 @@ def test_a_history_with_what_another_sdk_did_not_know_is_sent_without_it(
     assert ["SDK_UNKNOWN_MEMBER" in warning for warning in response.get_warnings()] == [True]
     stream = manager.converse_stream(history)
     stream.get_full_content()
+
+
+@pytest.mark.parametrize("odd", ["3", 3.5, None, [], {}, True])
+@pytest.mark.parametrize("name", ["inputTokens", "outputTokens", "cacheWriteInputTokens"])
+def test_an_answer_is_not_lost_for_an_odd_token_count(manager, bedrock: Bedrock, name: str, odd: Any) -> None:
+    bedrock.content = [{"text": "noon"}]
+    bedrock.usage = {**USAGE, name: odd}
+    response = manager.converse("What time is it?")
+    assert (response.get_content(), len(bedrock.requests)) == ("noon", 1)
+    assert response.get_usage()["totalTokens"] == 7

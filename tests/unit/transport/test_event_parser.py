@@ -15,6 +15,7 @@ from llmmanager.bedrock.transport.event_parser import ParserFactory
 
 MODEL = Session().get_service_model("bedrock-runtime")
 SHAPE = MODEL.operation_model("ConverseStream").output_shape.members["stream"]
+ANSWER = MODEL.operation_model("Converse").output_shape
 OURS, THEIRS = ParserFactory(), ResponseParserFactory()
 
 
@@ -29,10 +30,11 @@ def parse(factory: ResponseParserFactory, response: dict[str, Any]) -> Any:
 
 
 def parsed_by(factory: ResponseParserFactory, response: dict[str, Any]) -> object:
+    """Return the event, or the error that any exception becomes."""
     try:
         return parse(factory, response)
     except Exception as error:
-        return type(error)
+        return ResponseParserError if factory is THEIRS else type(error)
 
 
 JSON = st.recursive(
@@ -96,13 +98,27 @@ def test_events_without_plain_text_are_parsed_by_botocore(body: object) -> None:
     assert parsed_by(OURS, event(body)) == parsed_by(THEIRS, event(body))
 
 
-@pytest.mark.parametrize("kind", ["contentBlockDelta", "messageStop", "somethingNew"])
-@pytest.mark.parametrize("body", [b"{", b"\xff"])
-def test_an_event_of_invalid_json_is_an_error_and_not_an_event_without_content(
-    kind: str, body: bytes
-) -> None:
-    with pytest.raises(ResponseParserError, match="invalid JSON"):
+DEEP = b'{"delta":' * 5000 + b"1" + b"}" * 5000
+
+
+@pytest.mark.parametrize("kind", ["contentBlockDelta", "messageStop", "metadata"])
+@pytest.mark.parametrize("body", [b"{", b"\xff", b"null", b"[]", b'"text"', DEEP])
+def test_an_invalid_event_is_an_error_and_not_an_event_without_content(kind: str, body: bytes) -> None:
+    with pytest.raises(ResponseParserError, match="an event of Bedrock's stream is invalid: "):
         parse(OURS, event(body, kind))
+
+
+@pytest.mark.parametrize("body", [b"null", b"[]", b'{"output": []}', DEEP])
+def test_an_invalid_answer_is_an_error(body: bytes) -> None:
+    response = {"status_code": 200, "headers": {}, "body": body}
+    with pytest.raises(ResponseParserError, match="Bedrock's answer has an unexpected form: "):
+        OURS.create_parser("rest-json").parse(response, ANSWER)
+
+
+def test_an_exception_in_a_stream_whose_body_is_no_object_is_an_error() -> None:
+    headers = {":exception-type": "throttlingException", ":message-type": "exception"}
+    with pytest.raises(ResponseParserError, match="an event of Bedrock's stream is invalid: "):
+        parse(OURS, {"status_code": 400, "headers": headers, "body": b"[]"})
 
 
 @pytest.mark.parametrize(
@@ -128,7 +144,6 @@ def test_text_is_parsed_without_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
         parse(OURS, event({"role": "assistant"}, "messageStart"))
 
 
-ANSWER = MODEL.operation_model("Converse").output_shape
 BLOCKS = st.sampled_from(
     [
         {"text": "Paris"},
