@@ -94,7 +94,7 @@ class Invoker:
         loop = AttemptLoop(
             self._resources,
             request,
-            send=partial(converse_api.converse, cancelled=options.cancelled),
+            send=partial(converse_api.converse, cancelled=options.cancelled, deadline=options.deadline),
             operation="Converse",
             deadline=options.deadline,
             regions=options.regions,
@@ -131,7 +131,7 @@ class Invoker:
         loop = AttemptLoop(
             self._resources,
             request,
-            send=partial(open_stream, cancelled=options.cancelled),
+            send=partial(open_stream, cancelled=options.cancelled, deadline=options.deadline),
             operation="ConverseStream",
             deadline=options.deadline,
             regions=options.regions,
@@ -148,7 +148,6 @@ class Invoker:
                 loop,
                 request.fields,
                 deadline=options.deadline,
-                timeout=self._resources.timeout,
                 validate=validate,
             )
         except BaseException:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import DeadlineExceede
 from llmmanager.bedrock.invocation.attempt_loop import AttemptLoop
 from llmmanager.bedrock.invocation.continuation import RepetitionFilter, continuation_request
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
-from llmmanager.bedrock.models.deadline import Deadline
+from llmmanager.bedrock.models.deadline import NEVER, Deadline
 from llmmanager.bedrock.models.stream_message import Event, StreamMessage, text_of
 from llmmanager.bedrock.routing.classification import StreamLostError
 from llmmanager.bedrock.routing.decision import Next
@@ -31,7 +32,7 @@ class OpenStream:
 
     def __init__(self, events: Any) -> None:
         self._raw = events
-        self._iterator = iter(events)
+        self._iterator = _well_formed(events)
         self._first: deque[Event] = deque()
         try:
             for event in self._iterator:
@@ -48,16 +49,17 @@ class OpenStream:
             yield self._first.popleft()
         yield from self._iterator
 
-    def limit_silence(self, seconds: float) -> None:
-        """Set the maximum wait for each further event, like botocore for its streaming bodies."""
-        try:
-            self._raw._raw_stream._fp.fp.raw._sock.settimeout(max(seconds, 0.001))
-        except AttributeError:  # another transport, or a connection that was returned to the pool
-            return
-
     def close(self) -> None:
         """Close the connection."""
         self._raw.close()
+
+
+def _well_formed(events: Iterable[Event]) -> Iterator[Event]:
+    """Yield the events. Raise StreamLostError for a frame whose lengths are wrong."""
+    try:
+        yield from events
+    except struct.error as error:
+        raise StreamLostError(f"a frame of Bedrock's stream is invalid: {error}") from error
 
 
 def open_stream(
@@ -67,10 +69,13 @@ def open_stream(
     read_timeout: float,
     *,
     cancelled: threading.Event | None = None,
+    deadline: Deadline = NEVER,
 ) -> OpenStream:
     """Call ConverseStream and wait for its first content."""
     return OpenStream(
-        converse_api.converse_stream(client, invoke_id, body, read_timeout, cancelled=cancelled)
+        converse_api.converse_stream(
+            client, invoke_id, body, read_timeout, cancelled=cancelled, deadline=deadline
+        )
     )
 
 
@@ -90,13 +95,11 @@ class AnswerStream:
         request: Mapping[str, Any],
         *,
         deadline: Deadline,
-        timeout: float,
         validate: Validation | None,
     ) -> None:
         self._loop = loop
         self._request = request
         self._deadline = deadline
-        self._timeout = timeout
         self._validate = validate
         self._message = StreamMessage()
         self._repetition = RepetitionFilter("")
@@ -155,11 +158,8 @@ class AnswerStream:
                 if "metadata" in adapted:
                     self._loop.add_usage(self._answer.target, adapted["metadata"] or {})
                 yield adapted
-            remaining = self._deadline.remaining()
-            if remaining <= 0 and not self._message.ended:
+            if self._deadline.remaining() <= 0 and not self._message.ended:
                 raise StreamLostError("closed by the client")
-            if remaining < self._timeout:
-                self._answer.content.limit_silence(remaining)
         if not self._message.ended:
             raise StreamLostError("the stream ended before the end of the answer")
 

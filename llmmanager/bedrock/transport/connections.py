@@ -19,11 +19,16 @@ from botocore.awsrequest import (
 
 from llmmanager.bedrock.models.deadline import Cancellation
 from llmmanager.bedrock.transport.converse_api import current_cancellation
+from llmmanager.bedrock.transport.timed_response import TimedResponse
 
 
 class _Interruptible:
-    """Mixin for a connection: closes it when the call that uses it is interrupted."""
+    """Mixin for a connection: closes it when the call that uses it is interrupted.
 
+    Its responses end at the deadline of the call.
+    """
+
+    response_class = TimedResponse
     sock: Any
     _call: Cancellation | None = None
     _connecting: socket.socket | None = None

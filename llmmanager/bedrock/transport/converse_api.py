@@ -10,7 +10,7 @@ from typing import Any
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import RequestValidationError
 from llmmanager.bedrock.exceptions.safe_errors import without_credentials
 from llmmanager.bedrock.models.answer_content import without_blank_text
-from llmmanager.bedrock.models.deadline import Cancellation
+from llmmanager.bedrock.models.deadline import NEVER, Cancellation, Deadline
 from llmmanager.bedrock.transport.json_body import json_body
 
 _OPERATIONS = ("Converse", "ConverseStream", "CountTokens")
@@ -20,11 +20,12 @@ _JSON_ERRORS = (TypeError, ValueError, RecursionError)
 
 
 class _Pending(threading.local):
-    """The thread's current call: body and read timeout for the event handler, and what interrupts it."""
+    """The thread's current call: body and read timeout for the event handler, and what ends it early."""
 
     body: bytes = b"{}"
     read_timeout: float = 60.0
     cancellation: Cancellation | None = None
+    deadline: Deadline = NEVER
 
 
 _pending = _Pending()
@@ -33,6 +34,11 @@ _pending = _Pending()
 def current_cancellation() -> Cancellation | None:
     """Return what interrupts the thread's current call, or None."""
     return _pending.cancellation
+
+
+def current_deadline() -> Deadline:
+    """Return the deadline of the thread's current call."""
+    return _pending.deadline
 
 
 def encode(request: Mapping[str, Any]) -> bytes:
@@ -58,6 +64,7 @@ def converse(
     read_timeout: float,
     *,
     cancelled: threading.Event | None = None,
+    deadline: Deadline = NEVER,
 ) -> dict[str, Any]:
     """Call Converse and return its response without botocore's metadata and blank text blocks.
 
@@ -66,12 +73,13 @@ def converse(
         body: the result of `encode`.
         read_timeout: maximum wait for data in seconds.
         cancelled: a `Cancellation`, which can close the connection; other events have no effect.
+        deadline: when the response ends, even if data still arrive.
 
     Raises:
         botocore.exceptions.ClientError, BotoCoreError: the call failed.
     """
     _pending.body, _pending.read_timeout = body, read_timeout
-    response = _call(client, client.converse, invoke_id, cancelled)
+    response = _call(client, client.converse, invoke_id, cancelled, deadline)
     response.pop("ResponseMetadata", None)
     if not response.get("output"):
         raise _incomplete_response()
@@ -88,10 +96,11 @@ def converse_stream(
     read_timeout: float,
     *,
     cancelled: threading.Event | None = None,
+    deadline: Deadline = NEVER,
 ) -> Any:
     """Call ConverseStream and return its event stream. Arguments and errors are those of `converse`."""
     _pending.body, _pending.read_timeout = body, read_timeout
-    return _call(client, client.converse_stream, invoke_id, cancelled)["stream"]
+    return _call(client, client.converse_stream, invoke_id, cancelled, deadline)["stream"]
 
 
 def count_tokens(client: Any, model_id: str, body: bytes, *, cancelled: threading.Event | None = None) -> int:
@@ -111,10 +120,17 @@ def count_tokens(client: Any, model_id: str, body: bytes, *, cancelled: threadin
     return int(_call(client, operation, model_id, cancelled)["inputTokens"])
 
 
-def _call(client: Any, operation: Any, invoke_id: str, cancelled: threading.Event | None) -> dict[str, Any]:
+def _call(
+    client: Any,
+    operation: Any,
+    invoke_id: str,
+    cancelled: threading.Event | None = None,
+    deadline: Deadline = NEVER,
+) -> dict[str, Any]:
     """Call the operation with the thread's pending body and read timeout."""
     _attach(client)
     _pending.cancellation = cancelled if isinstance(cancelled, Cancellation) else None
+    _pending.deadline = deadline
     try:
         response: dict[str, Any] = operation(modelId=invoke_id)
     except Exception as error:
@@ -123,7 +139,7 @@ def _call(client: Any, operation: Any, invoke_id: str, cancelled: threading.Even
             raise
         raise shown from None
     finally:
-        _pending.body, _pending.cancellation = b"{}", None
+        _pending.body, _pending.cancellation, _pending.deadline = b"{}", None, NEVER
     return response
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -103,7 +103,7 @@ def answer_of(
     deadline: Deadline = NEVER,
     validate: Callable[[BedrockResponse], BedrockResponse] | None = None,
 ) -> AnswerStream:
-    return AnswerStream(call, QUESTION, deadline=deadline, timeout=60.0, validate=validate)  # type: ignore[arg-type]
+    return AnswerStream(call, QUESTION, deadline=deadline, validate=validate)  # type: ignore[arg-type]
 
 
 def texts(events: Iterable[Mapping[str, Any]]) -> str:
@@ -125,6 +125,11 @@ def test_a_stream_is_open_after_its_first_content() -> None:
     with pytest.raises(OSError, match="cable cut"):
         next(events)
     assert not connection.closed
+
+
+def test_a_frame_with_invalid_lengths_breaks_the_stream() -> None:
+    with pytest.raises(StreamLostError, match="a frame of Bedrock's stream is invalid"):
+        OpenStream(Connection([START, struct.error("unpack requires a buffer of 4 bytes")]))
 
 
 ANNOUNCED = {"contentBlockStart": {"contentBlockIndex": 0, "start": {"toolUse": {"name": "t"}}}}
@@ -300,18 +305,6 @@ def test_the_answer_ends_at_the_deadline() -> None:
     assert isinstance(call.lost[0], DeadlineExceededError)
 
 
-@pytest.mark.parametrize(("seconds", "most"), [(50, 50.0), (90, 60.0), (None, 60.0)])
-def test_the_wait_for_each_event_is_limited_by_the_deadline(
-    monkeypatch: pytest.MonkeyPatch, seconds: float | None, most: float
-) -> None:
-    bounds: list[float] = []
-    monkeypatch.setattr(OpenStream, "limit_silence", lambda self, seconds: bounds.append(seconds))
-    events = [START, text("Once"), stop(), STOP]
-    list(answer_of(Call([events]), Deadline.from_value(seconds)))
-    assert len(bounds) == (len(events) if most < 60 else 0)
-    assert all(most - 30 < bound <= most for bound in bounds)
-
-
 def test_an_answer_that_ended_before_the_deadline_is_complete() -> None:
     call = Call([[STOP, USAGE]])
     stream = answer_of(call, Deadline.after(-1))
@@ -336,18 +329,6 @@ def test_only_complete_answers_are_validated_and_once() -> None:
     list(broken)
     broken.close()
     assert len(seen) == 1
-
-
-@pytest.mark.parametrize(("left", "bound"), [(5.0, 5.0), (0.2, 0.2), (0.0, 0.001), (-1.0, 0.001)])
-def test_the_maximum_wait_is_set_on_the_socket(left: float, bound: float) -> None:
-    bounds: list[float] = []
-    socket = SimpleNamespace(settimeout=bounds.append)
-    connection = Connection([text("a")])
-    vars(connection)["_raw_stream"] = SimpleNamespace(
-        _fp=SimpleNamespace(fp=SimpleNamespace(raw=SimpleNamespace(_sock=socket)))
-    )
-    OpenStream(connection).limit_silence(left)
-    assert bounds == [bound]
 
 
 class Left(Deadline):
