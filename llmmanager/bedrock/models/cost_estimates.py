@@ -22,8 +22,13 @@ class TargetCost:
         input_tokens: the input tokens, counted by Bedrock or estimated; None if they are unknown.
         is_estimate: whether the input tokens are estimated.
         output_tokens: the expected output tokens, or the maximum.
-        usd: the list price in USD without prompt caching, or None if it is unknown.
+        usd: the list price in USD if the request writes `cached_tokens` to the prompt cache, as the first one
+            with this prompt does; None if it is unknown.
         reason: why the price is unknown, or None.
+        cached_tokens: the estimated input tokens before the last cache point; 0 if the model does not cache
+            them.
+        usd_from_cache: the list price in USD if the request reads these tokens from the cache; None without
+            them.
     """
 
     model: str
@@ -35,6 +40,8 @@ class TargetCost:
     output_tokens: int
     usd: float | None
     reason: str | None = None
+    cached_tokens: int = 0
+    usd_from_cache: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

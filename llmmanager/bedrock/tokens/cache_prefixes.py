@@ -20,7 +20,9 @@ from llmmanager.bedrock.tokens.cache_placement import (
 )
 from llmmanager.bedrock.tokens.typical_tokens import typical_tokens
 
-_SECONDS = {"5m": 300.0, "1h": 3600.0}
+CACHE_SECONDS = 300.0
+"""How long a prefix stays in the cache after its last use, unless its cache point says an hour."""
+_SECONDS = {"5m": CACHE_SECONDS, "1h": 3600.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def cached_prefixes(request: Mapping[str, Any], model_id: str, *, auto: bool) ->
                 tokens += typical_tokens(block)
                 digest.update(json.dumps(block, sort_keys=True, default=_digest_of_bytes).encode())
             elif tokens >= minimum:
-                seconds = _SECONDS.get(block["cachePoint"].get("ttl"), _SECONDS["5m"])
+                seconds = _SECONDS.get(block["cachePoint"].get("ttl"), CACHE_SECONDS)
                 prefixes.append(CachedPrefix(model_id, digest.digest(), tokens, seconds))
     return tuple(prefixes)
 

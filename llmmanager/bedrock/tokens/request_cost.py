@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
@@ -14,6 +15,7 @@ from llmmanager.bedrock.invocation.quota_cost import max_output_tokens
 from llmmanager.bedrock.models.cost_estimates import CostEstimate, TargetCost
 from llmmanager.bedrock.models.token_count import InputTokenCount
 from llmmanager.bedrock.pricing import offers_tier, target_cost
+from llmmanager.bedrock.tokens.cache_prefixes import CACHE_SECONDS, CachedPrefix, cached_prefixes
 from llmmanager.bedrock.tokens.typical_tokens import request_tokens
 from llmmanager.bedrock.validation.request import ValidRequest
 
@@ -38,15 +40,17 @@ def request_cost(
         ConfigurationError: `output_tokens` is invalid.
     """
     check_output_tokens(output_tokens)
-    counts: dict[str, InputTokenCount] = {}
+    tokens: dict[str, _InputTokens] = {}
     found = []
     for target in (target for group in resources.targets.required() for target in group):
         model_id = target.model_id
         reason = _uncounted(request, model_id)
-        if reason is None and model_id not in counts:
-            counts[model_id] = _count(resources, count, request.fields, model_id=model_id)
+        if reason is None and model_id not in tokens:
+            counted = _count(resources, count, request.fields, model_id=model_id)
+            prefixes = cached_prefixes(request.fields, model_id, auto=request.prompt_cache)
+            tokens[model_id] = _InputTokens.of(request.fields, counted, prefixes)
         output = max_output_tokens(request.fields, model_id) if output_tokens is None else output_tokens
-        found.append(_target_cost(target, request.fields, counts.get(model_id), output=output, reason=reason))
+        found.append(_target_cost(target, request.fields, tokens.get(model_id), output=output, reason=reason))
     return CostEstimate(tuple(found))
 
 
@@ -61,7 +65,7 @@ def check_output_tokens(output_tokens: int | None) -> None:
         )
 
 
-def price(target: ModelAccess, usage: Mapping[str, int], *, service_tier: str | None = None) -> float | None:
+def price(target: ModelAccess, usage: Mapping[str, Any], *, service_tier: str | None = None) -> float | None:
     """Return the price of tokens on a target in USD, or None if it is unknown.
 
     Args:
@@ -95,26 +99,63 @@ def _count(
     return InputTokenCount(math.ceil(request_tokens(request)), True, model_id, counted.reason)
 
 
+@dataclass(frozen=True, slots=True)
+class _InputTokens:
+    """The input tokens of a request, and those of them that a model caches."""
+
+    count: InputTokenCount
+    cached: int
+    cached_for_an_hour: int
+
+    @classmethod
+    def of(
+        cls, request: Mapping[str, Any], count: InputTokenCount, prefixes: Sequence[CachedPrefix]
+    ) -> _InputTokens:
+        """Return the tokens of a request. The share of the cached ones is estimated."""
+        if not prefixes:
+            return cls(count, 0, 0)
+        scale = count.input_tokens / request_tokens(request)
+        long = [prefix.tokens for prefix in prefixes if prefix.seconds > CACHE_SECONDS]
+        longest = max(long, default=0.0)
+        return cls(count, math.floor(prefixes[-1].tokens * scale), math.floor(longest * scale))
+
+    def written(self, output_tokens: int) -> dict[str, Any]:
+        """Return the usage of a request that writes the cache."""
+        details = [{"ttl": "1h", "inputTokens": self.cached_for_an_hour}]
+        return {**self._usage(output_tokens), "cacheWriteInputTokens": self.cached, "cacheDetails": details}
+
+    def read(self, output_tokens: int) -> dict[str, Any]:
+        """Return the usage of a request that reads the cache."""
+        return {**self._usage(output_tokens), "cacheReadInputTokens": self.cached}
+
+    def _usage(self, output_tokens: int) -> dict[str, Any]:
+        return {"inputTokens": self.count.input_tokens - self.cached, "outputTokens": output_tokens}
+
+
 def _target_cost(
     target: ModelAccess,
     request: Mapping[str, Any],
-    count: InputTokenCount | None,
+    tokens: _InputTokens | None,
     *,
     output: int,
     reason: str | None,
 ) -> TargetCost:
-    usd = None
-    if count is not None:
-        usage = {"inputTokens": count.input_tokens, "outputTokens": output}
-        usd = price(target, usage, service_tier=(request.get("serviceTier") or {}).get("type"))
+    usd = usd_from_cache = None
+    if tokens is not None:
+        tier = (request.get("serviceTier") or {}).get("type")
+        usd = price(target, tokens.written(output), service_tier=tier)
+        if tokens.cached:
+            usd_from_cache = price(target, tokens.read(output), service_tier=tier)
     return TargetCost(
         model=target.model_id,
         region=target.region,
         access_method=None if target.access_method is None else str(target.access_method),
         inference_profile_id=target.inference_profile_id,
-        input_tokens=count.input_tokens if count else None,
-        is_estimate=count is None or count.is_estimate,
+        input_tokens=tokens.count.input_tokens if tokens else None,
+        is_estimate=tokens is None or tokens.count.is_estimate,
         output_tokens=output,
         usd=usd,
         reason=reason or (UNPRICED if usd is None else None),
+        cached_tokens=tokens.cached if tokens else 0,
+        usd_from_cache=usd_from_cache,
     )

@@ -26,7 +26,7 @@ PROMPT = "arn:aws:bedrock:us-east-1:123456789012:prompt/ABCDEFGHIJ:1"
 PROFILE = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/team"
 
 
-def request(text: str = "What is the capital of France?", **fields: Any) -> BedrockConverseRequest:
+def request(text: Any = "What is the capital of France?", **fields: Any) -> BedrockConverseRequest:
     fields.setdefault("inference_config", {"maxTokens": 100})
     return BedrockConverseRequest(messages=text, **fields)
 
@@ -116,6 +116,69 @@ def test_a_request_is_sent_without_a_service_tier_that_the_model_does_not_offer(
     assert flex.usd == usual.usd
     in_flex = manager.estimate_file_cost([line("a", serviceTier={"type": "flex"})])
     assert in_flex.models == manager.estimate_file_cost([line("a")]).models
+
+
+RULES = "The rules are as follows. " * 1000
+POINT = {"cachePoint": {"type": "default"}}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"system": RULES, "prompt_cache": "auto"},
+        {"system": [{"text": RULES}, POINT]},
+        {"text": [{"role": "user", "content": [{"text": RULES}, POINT, {"text": "And?"}]}]},
+    ],
+    ids=["auto", "own point", "message"],
+)
+def test_the_estimate_has_the_cost_of_writing_and_of_reading_the_cache(
+    make_manager: MakeManager, fields: dict[str, Any]
+) -> None:
+    manager = make_manager(("Claude Haiku 4.5",), ("us-east-1",))
+    sent = request(**fields)
+    first, second = manager.converse_with_request(sent), manager.converse_with_request(sent)
+    output_tokens = first.get_output_tokens()
+    target = manager.estimate_cost(sent, output_tokens=output_tokens).targets[0]
+    assert target.cached_tokens == pytest.approx(first.get_cache_write_tokens(), rel=0.05)
+    assert target.usd == pytest.approx(first.estimated_cost_usd, rel=0.05)
+    assert second.get_cache_read_tokens()
+    assert target.usd_from_cache == pytest.approx(second.estimated_cost_usd, rel=0.05)
+
+
+def test_writing_the_cache_for_an_hour_costs_more(make_manager: MakeManager) -> None:
+    points = [POINT, {"cachePoint": {"type": "default", "ttl": "1h"}}]
+    usual, hour = (
+        make_manager(("Claude Haiku 4.5",)).estimate_cost(request(system=[{"text": RULES}, point])).targets[0]
+        for point in points
+    )
+    assert hour.cached_tokens == usual.cached_tokens > 0
+    million = {"cacheWriteInputTokens": 10**6, "cacheDetails": [{"ttl": "1h", "inputTokens": 10**6}]}
+    prices = [
+        estimate_cost(HAIKU, usage, inference_profile_id=usual.inference_profile_id) or 0
+        for usage in ({"cacheWriteInputTokens": 10**6}, million)
+    ]
+    more = (prices[1] - prices[0]) * hour.cached_tokens / 10**6
+    assert (hour.usd or 0) - (usual.usd or 0) == pytest.approx(more)
+    assert hour.usd_from_cache == usual.usd_from_cache
+
+
+@pytest.mark.parametrize(
+    ("model", "fields"),
+    [
+        ("Claude Haiku 4.5", {"system": "Be brief.", "prompt_cache": "auto"}),
+        ("Claude Haiku 4.5", {"system": RULES}),
+        ("Llama 3.3 70B", {"system": RULES, "prompt_cache": "auto"}),
+    ],
+)
+def test_a_prompt_that_is_not_cached_costs_its_input(
+    make_manager: MakeManager, model: str, fields: dict[str, Any]
+) -> None:
+    target = make_manager((model,)).estimate_cost(request(**fields)).targets[0]
+    usage = {"inputTokens": target.input_tokens, "outputTokens": target.output_tokens}
+    assert (target.cached_tokens, target.usd_from_cache) == (0, None)
+    assert target.usd == estimate_cost(
+        target.model, usage, inference_profile_id=target.inference_profile_id, region=target.region
+    )
 
 
 def test_an_unknown_price_has_a_reason(make_manager: MakeManager, fake_bedrock: FakeBedrock) -> None:
