@@ -40,6 +40,9 @@ from lambdas.usage.usage_rows import UsageRows
 
 # A settlement whose lease was extended by a transaction that seemed to fail is repeated this often.
 _SETTLEMENTS: Final = 3
+# Shorter than that of reservations: with too many calls, new ones fail, and not the settlements of others,
+# whose reservations would stay.
+_SETTLEMENT_CONFLICT_DELAY_SECONDS: Final = 0.02
 _SPARE_ROWS: Final = 16
 InvocationId = tuple[str, str]
 """The id of a batch, and that of an invocation of one of its workers."""
@@ -140,7 +143,11 @@ class Ledger:
                 change_period(limit, committed=spent - reserved, reserved=-reserved) for limit in lease.limits
             ]
             try:
-                self._write([delete_lease(lease), *changes, *_usage_writes(rows, now)], seconds=self.seconds)
+                self._write(
+                    [delete_lease(lease), *changes, *_usage_writes(rows, now)],
+                    seconds=self.seconds,
+                    conflict_delay=_SETTLEMENT_CONFLICT_DELAY_SECONDS,
+                )
                 return True
             except ConditionFailed as error:
                 stored = error.items[0]
@@ -205,14 +212,17 @@ class Ledger:
                     raise BudgetExceeded(decode_period(limit, item), needed=cost) from None
             raise UsageTableUnavailable("the lease is not as it is known") from None
 
-    def _write(
-        self, writes: Sequence[Mapping[str, Any]], *, seconds: float, retry_conflicts: bool = True
-    ) -> None:
+    def _write(self, writes: Sequence[Mapping[str, Any]], *, seconds: float, **retries: Any) -> None:
+        """Write in one transaction.
+
+        Args:
+            retries: as in `transaction.write`.
+        """
         items = [
             {action: {"TableName": self.table, **parameters} for action, parameters in item.items()}
             for item in writes
         ]
-        write(self.client, items, token=new_token(), seconds=seconds, retry_conflicts=retry_conflicts)
+        write(self.client, items, token=new_token(), seconds=seconds, **retries)
 
 
 def _usage_writes(rows: UsageRows, now: datetime, *, spare: int = 0) -> list[Write]:

@@ -13,6 +13,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import LLMManagerError
 
+CONFLICT_DELAY_SECONDS: Final = 0.1
+"""Maximum delay after a conflict. A transaction that writes the same item takes some 10 ms."""
+
 _FIRST_DELAY_SECONDS: Final = 0.02
 _LONGEST_DELAY_SECONDS: Final = 0.5
 _CANCELED: Final = "TransactionCanceledException"
@@ -65,6 +68,7 @@ def write(
     token: str,
     seconds: float,
     retry_conflicts: bool = True,
+    conflict_delay: float = CONFLICT_DELAY_SECONDS,
 ) -> None:
     """Write items in one transaction, and retry conflicts and temporary errors.
 
@@ -74,6 +78,8 @@ def write(
         token: identifies the transaction; not used for other writes.
         seconds: no try starts later than this.
         retry_conflicts: whether a conflict at the first try is retried.
+        conflict_delay: maximum seconds between two tries that conflict. The smaller, the sooner it succeeds
+            among others.
 
     Raises:
         TransactionConflict: there is a conflict, which is not retried.
@@ -92,15 +98,17 @@ def write(
                 raise ConditionFailed(reasons) from None
             if not _is_temporary(error, reasons):
                 raise unavailable(error) from error
-            if not retry_conflicts and _CONFLICT in {reason.get("Code") for reason in reasons}:
+            is_conflict = _CONFLICT in {reason.get("Code") for reason in reasons}
+            if is_conflict and not retry_conflicts:
                 raise TransactionConflict from error
             last: Exception = error
         except BotoCoreError as error:
+            is_conflict = False
             last = error
         # A try before may take effect later, so this transaction cannot be replaced by another.
         retry_conflicts = True
         # Random, so that writers that were in each other's way do not meet again.
-        delay = random.uniform(0, longest)
+        delay = random.uniform(0, min(longest, conflict_delay) if is_conflict else longest)
         if time.monotonic() + delay > end:
             raise unavailable(last) from last
         time.sleep(delay)
