@@ -108,19 +108,16 @@ def run_once(
     except exceptions.IdempotencyAlreadyInProgressError:
         raise InProgress from None
     except Exception as error:
-        if answers:
-            # The answer is paid for, so return it, although a repeated request would run again.
-            logger.warning(
-                "answer not recorded", extra={"error_type": type(error.__cause__ or error).__name__}
-            )
-            return Result(answers[0], replayed=False)
         unavailable = (
             exceptions.IdempotencyPersistenceLayerError,
             exceptions.IdempotencyInconsistentStateError,
         )
-        if isinstance(error, unavailable):
+        if not answers and isinstance(error, unavailable):
             raise StoreUnavailable from error
-        raise
+        if not answers:
+            raise
+        # The answer is paid for, so return it, although a repeated request would run again.
+        logger.warning("answer not recorded", extra={"error_type": type(error.__cause__ or error).__name__})
     if answers:
         return Result(answers[0], replayed=False)
     return Result(_decode_answer(recorded), replayed=True)

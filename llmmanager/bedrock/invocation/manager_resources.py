@@ -1,4 +1,4 @@
-"""What all calls of a manager share, and what it tells about itself."""
+"""What all calls of a manager share, and the methods that describe a manager."""
 
 from __future__ import annotations
 
