@@ -84,6 +84,11 @@ class RecordGroups:
         return sum(total.records for total in self._sums.values())
 
     @property
+    def input_tokens(self) -> int:
+        """The input tokens of all records, cached ones included."""
+        return math.ceil(sum(total.input_tokens for total in self._sums.values()))
+
+    @property
     def output_tokens(self) -> int:
         """The output tokens of all records."""
         return sum(total.output_tokens for total in self._sums.values())
@@ -134,6 +139,10 @@ class RecordGroups:
             records = sum(total.records for total in sums.values())
             found.append(RecordGroup(last_lane, records, usd))
         return tuple(found)
+
+    def on_demand_usd(self, price: LanePrice) -> float | None:
+        """Return the cost of all records without lanes; None if a price is unknown."""
+        return known_sum([group.usd[Lane.ON_DEMAND] for group in self.groups(price)])
 
     def _add_cached(self, model_input: Mapping[str, Any], tokens: CachedTokens) -> None:
         if prefixes := own_prefixes(model_input, self._model_id):

@@ -75,7 +75,9 @@ class ModelCost:
         model: the id of the model.
         input_tokens: the estimated input tokens of all records.
         output_tokens: the expected output tokens of all records, or the maximum.
-        usd: the list price of all records in USD without prompt caching, or None if it is unknown.
+        usd: the list price of all records in USD, or None if it is unknown. What the prompt cache saves is
+            estimated for records with `promptCache` or cache points, and for those of a batch with the same
+            long tools and system prompt.
         reason: why the price is unknown, or None.
         usd_per_record: the average for a record.
         quota_seconds: how long the known quotas of the model's targets make the file; None if they are

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from llmmanager.batch_lanes.lane import Lane
@@ -16,14 +16,11 @@ from llmmanager.bedrock.catalog.catalog_entries import AccessQuota, ModelAccess
 from llmmanager.bedrock.catalog.managed_prompts import is_managed_prompt
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
 from llmmanager.bedrock.invocation.manager_resources import ManagerResources
-from llmmanager.bedrock.invocation.quota_cost import max_output_tokens, settled_tokens
 from llmmanager.bedrock.models.cost_estimates import FileCostEstimate, ModelCost
 from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
 from llmmanager.bedrock.pricing import offers_tier
 from llmmanager.bedrock.quota_capacity import QuotaCapacity
 from llmmanager.bedrock.tokens.request_cost import UNPRICED, check_output_tokens, price
-from llmmanager.bedrock.tokens.typical_tokens import request_tokens
-from llmmanager.bedrock.validation.request import CONVERSE_FIELDS
 from llmmanager.json_format.codec import REQUEST_FIELDS, InvalidRequest, decode_record
 from llmmanager.json_format.json_text import InvalidJson, parse
 from llmmanager.json_format.text_encoding import without_byte_order_mark
@@ -59,8 +56,7 @@ def file_cost(
     by_model: dict[str, list[ModelAccess]] = defaultdict(list)
     for target in (target for group in groups for target in group):
         by_model[target.model_id].append(target)
-    totals = {model_id: _Total() for model_id in by_model}
-    record_groups = RecordGroups(resources.targets.model_ids[0], expected_output_tokens=output_tokens)
+    totals = {model_id: RecordGroups(model_id, expected_output_tokens=output_tokens) for model_id in by_model}
     rejected = 0
     problems: list[str] = []
     for number, line in _lines(lines):
@@ -71,58 +67,34 @@ def file_cost(
             if len(problems) < _MAX_PROBLEMS:
                 problems.append(f"line {number}: {error}")
             continue
-        request = _fields(record, CONVERSE_FIELDS)
-        request["inferenceConfig"] = {**defaults, **request.get("inferenceConfig", {})}
-        record_groups.add({**_fields(record, REQUEST_FIELDS), "inferenceConfig": request["inferenceConfig"]})
-        tokens = request_tokens(request)
-        tier = request.get("serviceTier", {}).get("type", "default")
-        for model_id, total in totals.items():
-            output = max_output_tokens(request, model_id) if output_tokens is None else output_tokens
-            total.add(tokens, output, tier)
-    records = record_groups.records
-    costs = tuple(
-        _model_cost(resources, by_model[model_id], total, records=records)
-        for model_id, total in totals.items()
-    )
-    lanes = _lanes(by_model, costs, record_groups, options=lane_options) if records else None
+        fields = _fields(record)
+        fields["inferenceConfig"] = {**defaults, **fields.get("inferenceConfig", {})}
+        for total in totals.values():
+            total.add(fields)
+    costs = tuple(_model_cost(resources, by_model[model_id], total) for model_id, total in totals.items())
+    first = next(iter(totals.values()))
+    records = first.records
+    lanes = _lanes(by_model, costs, first, options=lane_options) if records else None
     return FileCostEstimate(records, rejected, costs, tuple(problems), lanes)
 
 
-class _Total:
-    """The tokens of all records for one model, by service tier."""
-
-    def __init__(self) -> None:
-        self.input: defaultdict[str, float] = defaultdict(float)
-        self.output: defaultdict[str, int] = defaultdict(int)
-
-    def add(self, input_tokens: float, output_tokens: int, tier: str) -> None:
-        self.input[tier] += input_tokens
-        self.output[tier] += output_tokens
-
-    def usage(self, tier: str) -> dict[str, int]:
-        return {"inputTokens": math.ceil(self.input[tier]), "outputTokens": self.output[tier]}
-
-
-def _model_cost(
-    resources: ManagerResources, targets: list[ModelAccess], total: _Total, *, records: int
-) -> ModelCost:
-    model_id = targets[0].model_id
-    tokens = {"inputTokens": math.ceil(sum(total.input.values())), "outputTokens": sum(total.output.values())}
-    reason = _PROMPT if is_managed_prompt(model_id) else None
-    usd = None
-    if reason is None:
-        parts = [price(targets[0], total.usage(tier), service_tier=tier) for tier in total.input]
-        known = [part for part in parts if part is not None]
-        usd = sum(known) if len(known) == len(parts) else None
+def _model_cost(resources: ManagerResources, targets: list[ModelAccess], total: RecordGroups) -> ModelCost:
+    target, records = targets[0], total.records
+    reason = _PROMPT if is_managed_prompt(target.model_id) else None
+    usd = None if reason else total.on_demand_usd(partial(_price, target))
     return ModelCost(
-        model=model_id,
-        input_tokens=tokens["inputTokens"],
-        output_tokens=tokens["outputTokens"],
+        model=target.model_id,
+        input_tokens=total.input_tokens,
+        output_tokens=total.output_tokens,
         usd=usd,
         reason=reason or (UNPRICED if usd is None else None),
         usd_per_record=usd / records if usd is not None and records else None,
-        quota_seconds=_quota_seconds(resources, targets, tokens, records=records),
+        quota_seconds=_quota_seconds(resources, targets, tokens=total.quota_tokens, records=records),
     )
+
+
+def _price(target: ModelAccess, usage: Mapping[str, int], tier: str | None) -> float | None:
+    return price(target, usage, service_tier=tier)
 
 
 def _lanes(
@@ -140,7 +112,7 @@ def _lanes(
         totals,
         options,
         model=target.model_name,
-        price=lambda usage, tier: price(target, usage, service_tier=tier),
+        price=partial(_price, target),
         unavailable={
             lane: no_price_text(target.model_name, lane)
             for lane in (Lane.FLEX, Lane.MANAGED)
@@ -152,7 +124,7 @@ def _lanes(
 
 
 def _quota_seconds(
-    resources: ManagerResources, targets: list[ModelAccess], usage: Mapping[str, int], *, records: int
+    resources: ManagerResources, targets: list[ModelAccess], *, tokens: int, records: int
 ) -> float | None:
     """Return how long the known quotas of a model's targets make the records; None if they are unknown."""
     quotas = resources.quotas
@@ -166,7 +138,6 @@ def _quota_seconds(
         ],
         reserve=quotas.reserve,
     )
-    tokens = settled_tokens({"usage": usage}, targets[0].model_id) or 0
     return capacity.seconds(tokens=tokens, requests=records)
 
 
@@ -190,7 +161,7 @@ def _lines(lines: str | os.PathLike[str] | Iterable[str | bytes]) -> Iterator[tu
             yield number, text
 
 
-def _fields(record: BedrockConverseRequest, names: Mapping[str, str]) -> dict[str, Any]:
+def _fields(record: BedrockConverseRequest) -> dict[str, Any]:
     """Return the values of a request that are not None, by the JSON name of its attributes."""
-    values = {field: getattr(record, name) for name, field in names.items()}
+    values = {field: getattr(record, name) for name, field in REQUEST_FIELDS.items()}
     return {field: value for field, value in values.items() if value is not None}

@@ -19,7 +19,7 @@ from llmmanager import (
     estimate_cost,
 )
 from llmmanager.testing import FakeBedrock, Fault
-from tests.integration.library.conftest import MakeManager
+from tests.integration.library.conftest import MakeManager, MakeParallel
 
 HAIKU, NOVA = "anthropic.claude-haiku-4-5-20251001-v1:0", "amazon.nova-lite-v1:0"
 PROMPT = "arn:aws:bedrock:us-east-1:123456789012:prompt/ABCDEFGHIJ:1"
@@ -308,6 +308,41 @@ def test_each_record_has_the_price_of_its_service_tier(make_manager: MakeManager
     together = manager.estimate_file_cost([line("a", serviceTier={"type": tier}) for tier in tiers])
     assert together.usd == pytest.approx(sum(each))
     assert each[1] < each[0] < each[2]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"system": RULES}, {"system": RULES, "promptCache": "auto"}, {"system": [{"text": RULES}, POINT]}],
+    ids=["shared", "auto", "own point"],
+)
+def test_records_with_the_same_prompt_cost_what_their_answers_cost(
+    make_manager: MakeManager, make_parallel: MakeParallel, fields: dict[str, Any]
+) -> None:
+    lines = [line(f"Question {number}?", **fields, inferenceConfig={"maxTokens": 50}) for number in range(20)]
+    parallel = make_parallel(("Claude Haiku 4.5",), ("us-east-1",))
+    records = [json.loads(each)["modelInput"] for each in lines]
+    run = parallel.converse_parallel(
+        [
+            BedrockConverseRequest(
+                messages=record["messages"],
+                system=record["system"],
+                inference_config=record["inferenceConfig"],
+                prompt_cache=None if record["system"] != RULES else "auto",
+            )
+            for record in records
+        ]
+    )
+    output_tokens = (run.get_total_usage() or {})["output_tokens"] // 20
+    manager = make_manager(("Claude Haiku 4.5", "Llama 3.3 70B"), ("us-east-1",))
+    estimate = manager.estimate_file_cost(lines, output_tokens=output_tokens)
+    cached, uncached = estimate.models
+    assert cached.usd == pytest.approx(run.estimated_cost_usd, rel=0.05)
+    assert estimate.lanes is not None
+    assert estimate.lanes.estimates[0].usd == pytest.approx(cached.usd)
+    usage = {"inputTokens": uncached.input_tokens, "outputTokens": uncached.output_tokens}
+    assert uncached.usd == pytest.approx(
+        estimate_cost(uncached.model, usage, access_method="geographic_profile", region="us-east-1")
+    )
 
 
 def test_media_in_base64_are_not_counted_as_text(make_manager: MakeManager) -> None:
