@@ -1,27 +1,39 @@
-"""The completion script in bash, and for zsh through its emulation of bash."""
+"""The completion scripts in bash and zsh."""
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 
 import pytest
 
 from llmmanager.cli.shell_completion import completion_script
 
-COMPLETE = """
-compopt() { :; }
+BASH = """
 COMP_WORDS=(%s)
 COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
 _llmmanager
 echo "${COMPREPLY[@]}"
 """
+# What zsh's completion provides. `compadd` prints all words, which zsh then filters.
+ZSH = """
+compdef() { :; }
+compadd() { shift; print -- "$@"; }
+_files() { print FILES; }
+%s
+words=(%s)
+CURRENT=${#words}
+PREFIX="${words[CURRENT]}"
+_llmmanager
+"""
 
 
-def completions(*words: str) -> set[str]:
-    """Return what bash offers for the last of the words."""
-    quoted = " ".join(f"'{word}'" for word in words)
-    script = completion_script("bash") + COMPLETE % quoted
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+def quoted(words: tuple[str, ...]) -> str:
+    return " ".join(f"'{word}'" for word in words)
+
+
+def output_of(*command: str) -> set[str]:
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert not done.stderr
     return set(done.stdout.split())
 
@@ -35,14 +47,31 @@ def completions(*words: str) -> set[str]:
         (("llmmanager", "completion", "b"), {"bash"}),
         (("llmmanager", "--v"), {"--version"}),
         (("llmmanager", "ask", "--file", ""), set()),
+        (("llmmanager", "batch", "run", ""), set()),  # then `-o default` completes files
+        (("llmmanager", "batch", "run", "--lane", "f"), {"flex"}),
         (("llmmanager", "unknown", "x"), set()),
     ],
 )
-def test_the_shell_offers_commands_options_and_choices(words: tuple[str, ...], offered: set[str]) -> None:
-    assert completions(*words) == offered
+def test_bash_offers_commands_options_and_choices(words: tuple[str, ...], offered: set[str]) -> None:
+    assert output_of("bash", "-c", completion_script("bash") + BASH % quoted(words)) == offered
 
 
-def test_the_script_for_zsh_enables_functions_of_bash_first() -> None:
-    script = completion_script("zsh")
-    assert script.index("bashcompinit") < script.index("complete -F")
-    assert script.endswith(completion_script("bash"))
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (("llmmanager", "completion", ""), {"bash", "zsh", "--help"}),
+        (("llmmanager", "keys", ""), {"list", "create", "revoke"}),
+        (("llmmanager", "batch", "run", "--on-throttle", ""), {"wait", "failover"}),
+        (("llmmanager", "batch", "run", ""), {"FILES"}),
+        (("llmmanager", "batch", "run", "in put.jsonl", "--output", ""), {"FILES"}),
+        (("llmmanager", "ask", "--max-tokens", ""), set()),
+    ],
+)
+def test_zsh_offers_commands_options_choices_and_files(words: tuple[str, ...], offered: set[str]) -> None:
+    assert output_of("zsh", "-fc", ZSH % (completion_script("zsh"), quoted(words))) == offered
+
+
+def test_the_scripts_use_nothing_that_the_other_shell_or_bash_3_lacks() -> None:
+    assert "compopt" not in completion_script("bash")
+    assert "COMPREPLY" not in completion_script("zsh")
