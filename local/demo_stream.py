@@ -20,7 +20,7 @@ FAULT = Fault(
 
 
 @dataclass(frozen=True)
-class StreamedAnswer:
+class ReceivedStream:
     """What the client received.
 
     Attributes:
@@ -59,7 +59,7 @@ def show_streamed_answer(run: LocalRun, steps: Steps) -> list[Check]:
     ]
 
 
-def receive(base_url: str, key: str) -> StreamedAnswer:
+def receive(base_url: str, key: str) -> ReceivedStream:
     """Return the answer that the `openai` client receives."""
     # Imported here, because it takes a second.
     from openai import OpenAI
@@ -75,4 +75,4 @@ def receive(base_url: str, key: str) -> StreamedAnswer:
             if choice.delta.content:
                 pieces.append(choice.delta.content)
             finish_reason = choice.finish_reason or finish_reason
-    return StreamedAnswer(tuple(pieces), finish_reason)
+    return ReceivedStream(tuple(pieces), finish_reason)

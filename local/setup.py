@@ -25,7 +25,7 @@ from local.python_packages import VirtualEnvironment, install, install_with_pip
 
 
 @dataclass(frozen=True)
-class Part:
+class SetupPart:
     """A folder to install and the lock file of its packages.
 
     Attributes:
@@ -34,7 +34,7 @@ class Part:
 
     folder: Path
     lock: Path
-    install: Callable[[Part], str]
+    install: Callable[[SetupPart], str]
 
     @property
     def stamp(self) -> Path:
@@ -50,7 +50,7 @@ class Part:
         return self.stamp.is_file() and self.stamp.read_text() == self.expected_stamp()
 
 
-def install_node(part: Part) -> str:
+def install_node(part: SetupPart) -> str:
     """Install the packages of a package-lock.json, such as the CDK command line."""
     npm = shutil.which("npm")
     if not npm or not shutil.which("node"):
@@ -65,33 +65,33 @@ def install_node(part: Part) -> str:
     return "npm"
 
 
-def install_uv(part: Part) -> str:
+def install_uv(part: SetupPart) -> str:
     """Install uv into its own environment."""
     install_with_pip(VirtualEnvironment(part.folder, part.lock))
     return "pip"
 
 
-def install_python(part: Part) -> str:
+def install_python(part: SetupPart) -> str:
     """Install a virtual environment with uv, or with pip if uv is not installed."""
     uv = UV.folder / "bin" / "uv"
     return install(VirtualEnvironment(part.folder, part.lock), uv if UV.is_current() else None)
 
 
-def install_lambda(part: Part) -> str:
+def install_lambda(part: SetupPart) -> str:
     """Install the packages of the functions for Lambda's Python and platform, as `install_python`."""
     uv = UV.folder / "bin" / "uv"
     environment = VirtualEnvironment(part.folder, part.lock, LAMBDA_PACKAGES)
     return install(environment, uv if UV.is_current() else None)
 
 
-def python_part(folder: str, lock: str) -> Part:
+def python_part(folder: str, lock: str) -> SetupPart:
     """Return the virtual environment `folder` with the packages of `requirements/<lock>.txt`."""
-    return Part(ROOT / folder, ROOT / "requirements" / f"{lock}.txt", install_python)
+    return SetupPart(ROOT / folder, ROOT / "requirements" / f"{lock}.txt", install_python)
 
 
-def node_part(folder: Path) -> Part:
+def node_part(folder: Path) -> SetupPart:
     """Return the packages of the package.json in a folder."""
-    return Part(folder / "node_modules", folder / "package-lock.json", install_node)
+    return SetupPart(folder / "node_modules", folder / "package-lock.json", install_node)
 
 
 BENCHMARKED = ("library", "original", "litellm", "litellm-proxy", "langchain", "plot")
@@ -101,11 +101,11 @@ LOCKS = (
 )
 JAVASCRIPT_CLIENTS = ROOT / "tests" / "clients" / "javascript"
 
-UV = Part(ROOT / ".venv-uv", ROOT / "requirements" / "uv.txt", install_uv)
+UV = SetupPart(ROOT / ".venv-uv", ROOT / "requirements" / "uv.txt", install_uv)
 PARTS = (
     python_part(".venv", "dev"),
     python_part(".venv-emulator", "emulator"),
-    Part(LAMBDA_PACKAGES.parent, ROOT / "requirements" / "lambda.txt", install_lambda),
+    SetupPart(LAMBDA_PACKAGES.parent, ROOT / "requirements" / "lambda.txt", install_lambda),
     node_part(ROOT),
 )
 BENCH_PARTS = tuple(python_part(f".venv-bench-{name}", f"bench-{name}") for name in BENCHMARKED)
@@ -115,7 +115,7 @@ DOCS_PARTS = (python_part(".venv-docs", "docs"),)
 CLIENTS_PARTS = (python_part(".venv-clients", "clients"), node_part(JAVASCRIPT_CLIENTS))
 
 
-def setup(parts: Sequence[Part] | None = None) -> None:
+def setup(parts: Sequence[SetupPart] | None = None) -> None:
     """Install the parts that are not current.
 
     Args:
@@ -159,7 +159,7 @@ def _prepare_uv() -> None:
         print(f"  uv could not be installed. Using pip instead, which takes minutes. {error}", flush=True)
 
 
-def _bring_up_to_date(part: Part) -> None:
+def _bring_up_to_date(part: SetupPart) -> None:
     """Install a part and record in its stamp what it was installed from.
 
     Raises:

@@ -22,7 +22,7 @@ from lambdas.contract import STREAMING_SECONDS, STREAMING_WRAPPER
 from lambdas.streaming_api.routes import ROUTES
 from local.processes import ROOT
 from local.streaming.authorization import Authorization
-from local.streaming.deployed_api import Authorizer, DeployedApi, GatewayResponse, Route
+from local.streaming.deployed_api import Authorizer, DeployedApi, DeployedRoute, GatewayResponse
 from local.streaming.environment_pool import EnvironmentPool
 from local.streaming.function_code import DeployedFunction
 from local.streaming.server import StreamingGateway, build_server
@@ -56,11 +56,11 @@ def streaming_api() -> DeployedApi:
         for kind, headers in _KEY_HEADERS.items()
     }
     routes = [
-        Route(f"r{number}", route.path, route.method, FUNCTION_ARN, authorizers[route.key])
+        DeployedRoute(f"r{number}", route.path, route.method, FUNCTION_ARN, authorizers[route.key])
         for number, route in enumerate(ROUTES)
     ]
     for path in (*{route.path for route in ROUTES}, "/{proxy+}"):
-        routes.append(Route(f"any {path}", path, "ANY", FUNCTION_ARN, authorizers["either"]))
+        routes.append(DeployedRoute(f"any {path}", path, "ANY", FUNCTION_ARN, authorizers["either"]))
     return DeployedApi("api1", "v1", {}, frozenset(), routes, _gateway_responses())
 
 

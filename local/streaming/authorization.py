@@ -16,7 +16,7 @@ from local.streaming.deployed_api import Authorizer
 _SIGNATURE: Final = "AWS4-HMAC-SHA256 "
 
 
-class GatewayError(Exception):
+class RejectedByGateway(Exception):
     """An error that API Gateway itself returns.
 
     Args:
@@ -56,11 +56,11 @@ class Authorization:
         A signature is not verified: it must only exist.
 
         Raises:
-            GatewayError: the request is not allowed, or the authorizer failed.
+            RejectedByGateway: the request is not allowed, or the authorizer failed.
         """
         authorizer = request.route.authorizer
         if request.route.signed and not request.request.header("Authorization").startswith(_SIGNATURE):
-            raise GatewayError("MISSING_AUTHENTICATION_TOKEN", "Missing Authentication Token")
+            raise RejectedByGateway("MISSING_AUTHENTICATION_TOKEN", "Missing Authentication Token")
         if authorizer is None:
             return None
         decision = self._decide(authorizer, request)
@@ -72,7 +72,7 @@ class Authorization:
         if not authorizer.cache_seconds:
             return self._invoke(authorizer, request)
         if not all(identity):
-            raise GatewayError("UNAUTHORIZED", "Unauthorized")
+            raise RejectedByGateway("UNAUTHORIZED", "Unauthorized")
         key = (authorizer.id, *identity)
         with self._lock:
             expires, decision = self._cache.get(key, (0.0, None))
@@ -91,11 +91,11 @@ class Authorization:
         if "FunctionError" in answer:
             # The error by which an authorizer rejects a caller. All others are failures.
             if result.get("errorMessage") == "Unauthorized":
-                raise GatewayError("UNAUTHORIZED", "Unauthorized")
-            raise GatewayError("AUTHORIZER_FAILURE", None)
+                raise RejectedByGateway("UNAUTHORIZED", "Unauthorized")
+            raise RejectedByGateway("AUTHORIZER_FAILURE", None)
         policy = result.get("policyDocument") if isinstance(result, dict) else None
         if not isinstance(policy, dict):
-            raise GatewayError("AUTHORIZER_CONFIGURATION_ERROR", "Internal server error")
+            raise RejectedByGateway("AUTHORIZER_CONFIGURATION_ERROR", "Internal server error")
         return _Decision(policy, _context(result))
 
 
@@ -117,9 +117,11 @@ def _check_policy(policy: Mapping[str, Any], method_arn: str) -> None:
     }
     message = "User is not authorized to access this resource"
     if "Deny" in effects:
-        raise GatewayError("ACCESS_DENIED", f"{message} with an explicit deny in an identity-based policy")
+        raise RejectedByGateway(
+            "ACCESS_DENIED", f"{message} with an explicit deny in an identity-based policy"
+        )
     if "Allow" not in effects:
-        raise GatewayError("ACCESS_DENIED", message)
+        raise RejectedByGateway("ACCESS_DENIED", message)
 
 
 def _listed(value: Any) -> list[Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from local.processes import ACCOUNT, REGION
-from local.streaming.deployed_api import DeployedApi, Route
+from local.streaming.deployed_api import DeployedApi, DeployedRoute
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class RoutedRequest:
 
     request: ClientRequest
     api: DeployedApi
-    route: Route
+    route: DeployedRoute
     path: str
     path_parameters: Mapping[str, str]
 

@@ -30,7 +30,7 @@ class Authorizer:
 
 
 @dataclass(frozen=True)
-class Route:
+class DeployedRoute:
     """A streamed method of a resource.
 
     Attributes:
@@ -75,10 +75,10 @@ class DeployedApi:
     stage: str
     stage_variables: Mapping[str, str]
     binary_media_types: frozenset[str]
-    routes: Sequence[Route]
+    routes: Sequence[DeployedRoute]
     gateway_responses: Mapping[str, GatewayResponse]
 
-    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
+    def find(self, method: str, path: str) -> tuple[DeployedRoute, dict[str, str]] | None:
         """Return the route of a request and the parameters in its path, or None.
 
         API Gateway prefers literal segments to parameters, and a method to ANY.
@@ -116,7 +116,7 @@ def _read_api(client: Any, api: Mapping[str, Any]) -> DeployedApi:
     )
 
 
-def _streamed_routes(client: Any, api_id: str) -> Iterator[Route]:
+def _streamed_routes(client: Any, api_id: str) -> Iterator[DeployedRoute]:
     authorizers = {
         item["id"]: _authorizer(item) for item in client.get_authorizers(restApiId=api_id, limit=500)["items"]
     }
@@ -125,7 +125,7 @@ def _streamed_routes(client: Any, api_id: str) -> Iterator[Route]:
             uri = definition.get("methodIntegration", {}).get("uri", "")
             match = _INTEGRATION.fullmatch(uri)
             if match and match["action"] == _STREAMED:
-                yield Route(
+                yield DeployedRoute(
                     resource["id"],
                     resource["path"],
                     method,
@@ -176,7 +176,7 @@ def _match(pattern: str, path: str) -> dict[str, str] | None:
     return None if found is None else dict(zip(names, map(unquote, found.groups()), strict=True))
 
 
-def _precedence(route: Route) -> tuple[list[int], bool]:
+def _precedence(route: DeployedRoute) -> tuple[list[int], bool]:
     kinds = [
         2 if segment.endswith("+}") else 1 if segment.startswith("{") else 0
         for segment in route.path.split("/")

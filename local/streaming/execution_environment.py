@@ -73,7 +73,7 @@ class ExecutionEnvironment:
 
         Raises:
             FunctionFailed: the function failed before its response.
-            ClientDisconnected, FunctionTimedOut: the function did not respond before.
+            ClientClosedConnection, FunctionTimedOut: the function did not respond before.
         """
         self.wait_until_idle()
         assert self._next is not None
@@ -156,7 +156,7 @@ class FunctionResponse:
 
         Raises:
             FunctionFailed: the function failed during the response.
-            ClientDisconnected, FunctionTimedOut: the response did not end before.
+            ClientClosedConnection, FunctionTimedOut: the response did not end before.
         """
         if self._first:
             yield self._first

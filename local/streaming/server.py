@@ -12,12 +12,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
-from local.streaming.authorization import Authorization, GatewayError
+from local.streaming.authorization import Authorization, RejectedByGateway
 from local.streaming.client_request import ClientRequest, RoutedRequest
 from local.streaming.deployed_api import DeployedApi
 from local.streaming.environment_pool import EnvironmentPool
 from local.streaming.execution_environment import ExecutionEnvironment, FunctionFailed, FunctionResponse
-from local.streaming.wire import ClientDisconnected, FunctionTimedOut
+from local.streaming.wire import ClientClosedConnection, FunctionTimedOut
 
 _MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 # Lambda's limit.
@@ -71,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.raw_requestline = self.rfile.readline(65537)
         if self.raw_requestline and self.parse_request():
             self.close_connection = True
-            with suppress(ClientDisconnected, ConnectionError):
+            with suppress(ClientClosedConnection, ConnectionError):
                 self._answer()
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -91,7 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
             event = json.dumps(routed.proxy_event(context)).encode()
             if len(event) > _MAX_EVENT_BYTES:
                 raise _too_large()
-        except GatewayError as error:
+        except RejectedByGateway as error:
             self._send_whole(request, *_format(error, api, request))
             return
         pool = self.gateway.pools[routed.route.function_arn]
@@ -101,10 +101,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _read_body(self) -> bytes:
         if "Transfer-Encoding" in self.headers:
-            raise GatewayError("DEFAULT_4XX", "The local server needs a Content-Length header")
+            raise RejectedByGateway("DEFAULT_4XX", "The local server needs a Content-Length header")
         length = self.headers.get("Content-Length", "0")
         if not length.isdecimal():
-            raise GatewayError("DEFAULT_4XX", "Bad Request")
+            raise RejectedByGateway("DEFAULT_4XX", "Bad Request")
         if int(length) > _MAX_BODY_BYTES:
             raise _too_large()
         return self.rfile.read(int(length))
@@ -114,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
 
         Raises:
             FunctionFailed, FunctionTimedOut: there is no complete response. The client knows it.
-            ClientDisconnected, ConnectionError: the client is gone.
+            ClientClosedConnection, ConnectionError: the client is gone.
         """
         has_begun = False
         try:
@@ -165,20 +165,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
 
-def _too_large() -> GatewayError:
-    return GatewayError("REQUEST_TOO_LARGE", "Request Too Long")
+def _too_large() -> RejectedByGateway:
+    return RejectedByGateway("REQUEST_TOO_LARGE", "Request Too Long")
 
 
 def _route(api: DeployedApi, request: ClientRequest, *, path: str) -> RoutedRequest:
     found = api.find(request.method, path)
     if found is None:
-        raise GatewayError("MISSING_AUTHENTICATION_TOKEN", "Missing Authentication Token")
+        raise RejectedByGateway("MISSING_AUTHENTICATION_TOKEN", "Missing Authentication Token")
     route, parameters = found
     return RoutedRequest(request, api, route, path, parameters)
 
 
 def _format(
-    error: GatewayError, api: DeployedApi, request: ClientRequest
+    error: RejectedByGateway, api: DeployedApi, request: ClientRequest
 ) -> tuple[int, dict[str, str], bytes]:
     """Return status, headers and body of an error, in the format that the API defines."""
     response = api.gateway_responses[error.type]

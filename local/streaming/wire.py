@@ -15,7 +15,7 @@ from typing import Final, Self
 _CHECK_SECONDS: Final = 0.5
 
 
-class ClientDisconnected(Exception):
+class ClientClosedConnection(Exception):
     """The client closed its connection."""
 
 
@@ -45,7 +45,7 @@ class Watch:
         """Wait until the socket can be read.
 
         Raises:
-            ClientDisconnected, FunctionTimedOut, ConnectionEnded: it cannot be read before.
+            ClientClosedConnection, FunctionTimedOut, ConnectionEnded: it cannot be read before.
         """
         while True:
             sockets = [source, *([self.client] if self.client else [])]
@@ -63,9 +63,9 @@ class Watch:
     def _check_client(self, client: socket.socket) -> None:
         try:
             if not client.recv(1, socket.MSG_PEEK):
-                raise ClientDisconnected
+                raise ClientClosedConnection
         except ConnectionError:
-            raise ClientDisconnected from None
+            raise ClientClosedConnection from None
         # The client has sent more than its request. Its connection ends after the response.
         self.client = None
 

@@ -10,7 +10,7 @@ import pytest
 
 from local import commands, setup
 from local.commands import SetupError
-from local.setup import Part
+from local.setup import SetupPart
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -20,7 +20,7 @@ def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """A project of one part and uv. Returns the lock file content of each installation."""
     log: list[str] = []
 
-    def install(part: Part) -> str:
+    def install(part: SetupPart) -> str:
         part.folder.mkdir(exist_ok=True)
         log.append(part.lock.read_text())
         return "test"
@@ -28,8 +28,8 @@ def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     lock = tmp_path / "lock.txt"
     lock.write_text("one")
     monkeypatch.setattr(setup, "ROOT", tmp_path)
-    monkeypatch.setattr(setup, "PARTS", (Part(tmp_path / "environment", lock, install),))
-    monkeypatch.setattr(setup, "UV", Part(tmp_path / "uv", lock, install))
+    monkeypatch.setattr(setup, "PARTS", (SetupPart(tmp_path / "environment", lock, install),))
+    monkeypatch.setattr(setup, "UV", SetupPart(tmp_path / "uv", lock, install))
     return log
 
 
@@ -55,7 +55,7 @@ def test_an_unfinished_environment_is_installed_again(installed: list[str], tmp_
 
 def test_a_moved_checkout_is_installed_again(installed: list[str], tmp_path: Path) -> None:
     (part,) = setup.PARTS
-    moved = Part(tmp_path / "elsewhere", part.lock, part.install)
+    moved = SetupPart(tmp_path / "elsewhere", part.lock, part.install)
     assert part.expected_stamp() != moved.expected_stamp()
 
 
@@ -97,10 +97,10 @@ def test_a_failure_reports_the_last_lines_of_long_output() -> None:
 def test_without_uv_the_environment_is_installed_with_pip(
     installed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(_part: Part) -> str:
+    def fail(_part: SetupPart) -> str:
         raise SetupError("no such package")
 
-    monkeypatch.setattr(setup, "UV", Part(tmp_path / "uv", tmp_path / "lock.txt", fail))
+    monkeypatch.setattr(setup, "UV", SetupPart(tmp_path / "uv", tmp_path / "lock.txt", fail))
     setup.setup()
     assert installed == ["one"]
     assert "uv could not be installed. Using pip instead" in capsys.readouterr().out
@@ -109,7 +109,7 @@ def test_without_uv_the_environment_is_installed_with_pip(
 def test_a_missing_node_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SetupError, match=r"need Node\.js 18 or newer with npm"):
-        setup.install_node(Part(tmp_path, tmp_path / "package-lock.json", setup.install_node))
+        setup.install_node(SetupPart(tmp_path, tmp_path / "package-lock.json", setup.install_node))
 
 
 def test_the_lock_files_are_resolved_with_the_installed_uv(

@@ -26,7 +26,7 @@ def repeated(places: dict[str, list[str]]) -> dict[str, list[str]]:
 
 def test_no_two_public_classes_have_the_same_name() -> None:
     places = defaultdict(list)
-    for folder in ("llmmanager", "lambdas", "infra"):
+    for folder in ("llmmanager", "lambdas", "infra", "local"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             for name in public_classes(path):
                 places[name].append(str(path.relative_to(ROOT)))

@@ -18,7 +18,7 @@ import pytest
 
 from local.processes import ROOT
 from local.streaming.authorization import Authorization
-from local.streaming.deployed_api import Authorizer, DeployedApi, GatewayResponse, Route
+from local.streaming.deployed_api import Authorizer, DeployedApi, DeployedRoute, GatewayResponse
 from local.streaming.environment_pool import EnvironmentPool
 from local.streaming.execution_environment import ExecutionEnvironment
 from local.streaming.function_code import DeployedFunction
@@ -142,9 +142,9 @@ def api(cache_seconds: int) -> DeployedApi:
     """Return an API with a route for all callers and a route for holders of keys."""
     authorizer = Authorizer("keys", AUTHORIZER_ARN, ("Authorization",), cache_seconds)
     routes = [
-        Route("r1", "/open", "ANY", ARN),
-        Route("r3", "/signed", "POST", ARN, signed=True),
-        Route("r2", "/closed/{name}", "POST", ARN, authorizer),
+        DeployedRoute("r1", "/open", "ANY", ARN),
+        DeployedRoute("r3", "/signed", "POST", ARN, signed=True),
+        DeployedRoute("r2", "/closed/{name}", "POST", ARN, authorizer),
     ]
     template = '{"error": {"type": "$context.error.responseType", "message": $context.error.messageString}}'
     headers = {"Access-Control-Allow-Origin": "'*'", "x-origin": "method.request.header.Origin"}

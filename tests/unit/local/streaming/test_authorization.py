@@ -8,7 +8,7 @@ from typing import Any
 
 from local.streaming.authorization import Authorization
 from local.streaming.client_request import ClientRequest, RoutedRequest
-from local.streaming.deployed_api import Authorizer, DeployedApi, Route
+from local.streaming.deployed_api import Authorizer, DeployedApi, DeployedRoute
 from tests.clock import ManualClock
 
 ALLOW = {"principalId": "key", "policyDocument": {"Statement": {"Effect": "Allow", "Resource": "*"}}}
@@ -28,7 +28,7 @@ class LambdaClient:
 def test_a_policy_is_used_until_it_expires() -> None:
     client, clock = LambdaClient(), ManualClock()
     authorization = Authorization(client, now=clock)
-    route = Route("id", "/chat", "POST", "arn", Authorizer("id", "arn", ("x-api-key",), 300))
+    route = DeployedRoute("id", "/chat", "POST", "arn", Authorizer("id", "arn", ("x-api-key",), 300))
     api = DeployedApi("api", "v1", {}, frozenset(), [route], {})
     request = RoutedRequest(
         ClientRequest("POST", "/v1/chat", (("X-Api-Key", "a"),), b""), api, route, "/chat", {}

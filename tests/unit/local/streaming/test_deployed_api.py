@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from local.streaming.deployed_api import DeployedApi, Route
+from local.streaming.deployed_api import DeployedApi, DeployedRoute
 
 ROUTES = [
     ("ANY", "/{proxy+}"),
@@ -53,5 +53,5 @@ def test_no_route_is_found_for_another_method_or_path(method: str, path: str) ->
 
 def api(routes: list[tuple[str, str]]) -> DeployedApi:
     """Return an API with these methods and paths."""
-    known = [Route("id", path, method, "arn") for method, path in routes]
+    known = [DeployedRoute("id", path, method, "arn") for method, path in routes]
     return DeployedApi("api", "v1", {}, frozenset(), known, {})

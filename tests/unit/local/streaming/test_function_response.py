@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.streaming.execution_environment import FunctionFailed, FunctionResponse
-from local.streaming.wire import ClientDisconnected, FunctionTimedOut, RuntimeRequest, Watch
+from local.streaming.wire import ClientClosedConnection, FunctionTimedOut, RuntimeRequest, Watch
 
 PRELUDE = b'{"statusCode": 201, "headers": {"a": "b"}, "cookies": ["c=d"]}' + bytes(8)
 END = b"0\r\n\r\n"
@@ -76,7 +76,7 @@ def test_a_response_that_ends_early_is_an_error(cut: int) -> None:
 def test_a_wait_ends_when_the_client_disconnects() -> None:
     with connection() as (_, source), connection() as (client, server):
         client.close()
-        with pytest.raises(ClientDisconnected):
+        with pytest.raises(ClientClosedConnection):
             Watch(float("inf"), lambda: True, server).wait(source)
 
 
