@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from llmmanager.bedrock.catalog.catalog_entries import AccessMethod, ModelAccess
 from llmmanager.bedrock.catalog.model_table import ModelData, Prices, model_data
@@ -44,7 +44,9 @@ def estimate_cost(
             none in that tier. Where profiles and regions have prices of their own, a tier has the same
             discount or surcharge as for the model. Other tiers have the on-demand price.
     """
-    prices = _prices_of(model_id, inference_profile_id, access_method, region)
+    prices = _prices_of(
+        model_id, access_method=access_method, inference_profile_id=inference_profile_id, region=region
+    )
     if prices is None:
         return None
     if service_tier in _USUAL_SHARES:
@@ -71,30 +73,36 @@ class AnswerCost:
         return self.uncached_usd - self.usd
 
 
+class PriceAccess(TypedDict, total=False):
+    """The keyword arguments of `estimate_cost` that say how a model was called."""
+
+    access_method: str | None
+    inference_profile_id: str | None
+    region: str | None
+
+
 def answer_cost(
     model_id: str,
     usage: Mapping[str, Any],
     *,
-    access_method: str | None = None,
-    inference_profile_id: str | None = None,
-    region: str | None = None,
     service_tier: str | None = None,
+    **access: Unpack[PriceAccess],
 ) -> AnswerCost | None:
     """Return the cost of an answer, or None if the model has no known price.
 
     Args:
-        model_id, usage, access_method, inference_profile_id, region: as for `estimate_cost`.
+        model_id, usage, access: as for `estimate_cost`.
         service_tier: the tier that served the answer; None if Bedrock did not report one, which has the
             on-demand price. Without a published price of the model in the tier, the usual one applies: half
             the on-demand price in "flex" and "batch", 1.75 times as much in "priority".
     """
-    standard = _prices_of(model_id, inference_profile_id, access_method, region)
+    standard = _prices_of(model_id, **access)
     if standard is None:
         return None
     served = standard
     if service_tier in _USUAL_SHARES:
         share = _USUAL_SHARES[service_tier]
-        model = identified_model(model_id, inference_profile_id)
+        model = identified_model(model_id, access.get("inference_profile_id"))
         served = _in_tier(standard, model, service_tier) or standard.scaled(input=share, output=share)
     return AnswerCost(_cost(usage, served), _uncached_cost(usage, served))
 
@@ -103,28 +111,14 @@ def target_cost(
     target: ModelAccess, usage: Mapping[str, Any], *, service_tier: str | None = None
 ) -> float | None:
     """Return `estimate_cost` of tokens on a target."""
-    return estimate_cost(
-        target.model_id,
-        usage,
-        access_method=target.access_method,
-        inference_profile_id=target.priced_profile_id,
-        region=target.region,
-        service_tier=service_tier,
-    )
+    return estimate_cost(target.model_id, usage, service_tier=service_tier, **_access(target))
 
 
 def target_answer_cost(
     target: ModelAccess, usage: Mapping[str, Any], *, service_tier: str | None
 ) -> float | None:
     """Return the `usd` of `answer_cost` of an answer of a target."""
-    cost = answer_cost(
-        target.model_id,
-        usage,
-        access_method=target.access_method,
-        inference_profile_id=target.priced_profile_id,
-        region=target.region,
-        service_tier=service_tier,
-    )
+    cost = answer_cost(target.model_id, usage, service_tier=service_tier, **_access(target))
     return None if cost is None else cost.usd
 
 
@@ -137,6 +131,14 @@ def offers_tier(model_id: str, service_tier: str | None, *, inference_profile_id
 def identified_model(model_id: str, profile_id: str | None) -> ModelData | None:
     """Return the data of the model whose price applies, or None if it is unknown."""
     return _identify(model_id, profile_id)[0]
+
+
+def _access(target: ModelAccess) -> PriceAccess:
+    return {
+        "access_method": target.access_method,
+        "inference_profile_id": target.priced_profile_id,
+        "region": target.region,
+    }
 
 
 def _cost(usage: Mapping[str, Any], prices: Prices) -> float:
@@ -189,9 +191,13 @@ def _tier_prices(model: ModelData, service_tier: str | None) -> Prices | None:
 
 @lru_cache
 def _prices_of(
-    model_id: str, profile_id: str | None, access_method: str | None, region: str | None
+    model_id: str,
+    *,
+    access_method: str | None = None,
+    inference_profile_id: str | None = None,
+    region: str | None = None,
 ) -> Prices | None:
-    data, profile = _identify(model_id, profile_id)
+    data, profile = _identify(model_id, inference_profile_id)
     return _prices(data, access_method=access_method, profile=profile, region=region) if data else None
 
 
