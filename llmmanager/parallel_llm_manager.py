@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
 from llmmanager.bedrock.exceptions.parallel_exceptions import ParallelConfigurationError
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
-from llmmanager.bedrock.models.deadline import Deadline
+from llmmanager.bedrock.models.call_parameters import takes
 from llmmanager.bedrock.models.llm_manager_constants import LLMManagerConfig
 from llmmanager.bedrock.models.llm_manager_structures import (
     AuthConfig,
-    ResponseValidationConfig,
     RetryConfig,
 )
 from llmmanager.bedrock.models.model_quota import ModelQuota
@@ -24,18 +22,18 @@ from llmmanager.bedrock.models.parallel_structures import (
 )
 from llmmanager.bedrock.parallel.executor import Executor
 from llmmanager.bedrock.parallel.load_balancing import LoadBalancer
-from llmmanager.bedrock.parallel.request_checks import (
-    DEFAULT_TARGET_REGIONS,
-    failed_requests,
-)
 from llmmanager.bedrock.parallel.request_runs import RequestRuns, not_started
+from llmmanager.bedrock.parallel.run_parameters import (
+    CollectedParameters,
+    IteratedParameters,
+    RetryParameters,
+)
 from llmmanager.bedrock.parallel.run_results import merge_retry, merged_error
 from llmmanager.bedrock.parallel.warm_prefixes import WarmPrefixes
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.llm_manager import LLMManager
 
 if TYPE_CHECKING:
-    from llmmanager.bedrock.models.attempt_guard import AttemptGuard
     from llmmanager.bedrock.models.converse_types import InferenceConfiguration, UntypedDict
 
 __all__ = ["ParallelLLMManager"]
@@ -99,15 +97,8 @@ class ParallelLLMManager(RequestRuns):
         self._warm_prefixes = WarmPrefixes()
         self._executor = Executor(self._answer, self._config.max_concurrent_requests)
 
-    def converse_parallel(
-        self,
-        requests: Sequence[BedrockConverseRequest],
-        target_regions_per_request: int = DEFAULT_TARGET_REGIONS,
-        response_validation_config: ResponseValidationConfig | None = None,
-        *,
-        deadline: float | Deadline | None = None,
-        before_attempt: AttemptGuard | None = None,
-    ) -> ParallelResponse:
+    @takes(CollectedParameters)
+    def converse_parallel(self, call: CollectedParameters) -> ParallelResponse:
         """Send all requests and return their responses. A failed request does not raise an exception.
 
         Args:
@@ -123,28 +114,10 @@ class ParallelLLMManager(RequestRuns):
             ParallelExecutionError: a STOP strategy stopped the run. Its `response` contains the answers
                 received before.
         """
-        run = self._collected_run(
-            requests,
-            target_regions_per_request,
-            response_validation_config,
-            deadline=deadline,
-            before_attempt=before_attempt,
-        )
-        items = self._start_order(run.ordered, run.settings)
-        for item, response in self._executor.completed(items, stop=run.settings.cancelled):
-            run.add(item, response)
-        return run.result()
+        return self._converse_all(call)
 
-    def retry_failed_requests(
-        self,
-        previous_response: ParallelResponse,
-        filter_func: Callable[[str, BedrockResponse], bool] | None = None,
-        target_regions_per_request: int | None = None,
-        response_validation_config: ResponseValidationConfig | None = None,
-        *,
-        deadline: float | Deadline | None = None,
-        before_attempt: AttemptGuard | None = None,
-    ) -> ParallelResponse:
+    @takes(RetryParameters)
+    def retry_failed_requests(self, call: RetryParameters) -> ParallelResponse:
         """Send the failed requests of a run again, and return the run with the new responses.
 
         The attempts of both runs are in the responses, so that all tokens and costs are counted.
@@ -162,30 +135,16 @@ class ParallelLLMManager(RequestRuns):
             ParallelExecutionError: a STOP strategy stopped the run. Its `response` has the responses of both
                 runs.
         """
-        requests = failed_requests(previous_response, filter_func)
-        if not requests:
-            return previous_response
-        count = target_regions_per_request
-        with merged_error(previous_response, self._config):
-            retry = self.converse_parallel(
-                requests,
-                DEFAULT_TARGET_REGIONS if count is None else count,
-                response_validation_config,
-                deadline=deadline,
-                before_attempt=before_attempt,
-            )
-        return merge_retry(previous_response, retry, self._config)
+        again = call.of_retry()
+        if again is None:
+            return call.previous_response
+        with merged_error(call.previous_response, self._config):
+            retry = self._converse_all(again)
+        return merge_retry(call.previous_response, retry, self._config)
 
+    @takes(IteratedParameters)
     def iter_responses(
-        self,
-        requests: Iterable[BedrockConverseRequest],
-        *,
-        target_regions_per_request: int | None = None,
-        response_validation_config: ResponseValidationConfig | None = None,
-        deadline: float | Deadline | None = None,
-        keep_region_order: bool = False,
-        stop: threading.Event | None = None,
-        before_attempt: AttemptGuard | None = None,
+        self, call: IteratedParameters
     ) -> Iterator[tuple[BedrockConverseRequest, BedrockResponse]]:
         """Return an iterator over requests and their responses, in order of completion.
 
@@ -214,18 +173,10 @@ class ParallelLLMManager(RequestRuns):
         Raises:
             ParallelConfigurationError: `requests` is not iterable, or more target regions than configured.
         """
-        run = self._iterated_run(
-            requests,
-            target_regions_per_request,
-            response_validation_config,
-            deadline=deadline,
-            keep_region_order=keep_region_order,
-            stop=stop,
-            before_attempt=before_attempt,
-        )
+        run = self._iterated_run(call)
 
         def responses() -> Iterator[tuple[BedrockConverseRequest, BedrockResponse]]:
-            items = self._start_order(requests, run)
+            items = self._start_order(call.requests, run)
             completed = self._executor.completed(
                 items, deadline=run.deadline, stop=run.stop, abandoned=run.cancelled
             )
@@ -235,6 +186,13 @@ class ParallelLLMManager(RequestRuns):
                 yield item.request, not_started()
 
         return responses()
+
+    def _converse_all(self, call: CollectedParameters) -> ParallelResponse:
+        run = self._collected_run(call)
+        items = self._start_order(run.ordered, run.settings)
+        for item, response in self._executor.completed(items, stop=run.settings.cancelled):
+            run.add(item, response)
+        return run.result()
 
     def seconds_without_quota(self) -> float:
         """Return for how many seconds requests have waited for quota while no call was admitted.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -64,6 +64,16 @@ def check_requests(requests: Sequence[BedrockConverseRequest]) -> None:
     repeated = {key: same for key, same in by_id.items() if len(same) > 1}
     if repeated:
         raise RequestIdCollisionError(repeated)
+
+
+def check_iterable(requests: Iterable[BedrockConverseRequest]) -> None:
+    """Raise ParallelConfigurationError unless the value can be iterated over and is not a text or a dict."""
+    if isinstance(requests, str | bytes | Mapping) or not isinstance(requests, Iterable):
+        raise ParallelConfigurationError(
+            f"requests must be an iterable of BedrockConverseRequest (got {type(requests).__name__})",
+            "requests",
+            requests,
+        )
 
 
 def failed_requests(

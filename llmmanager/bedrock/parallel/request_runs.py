@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import LLMManagerError, RetryExhaustedError
 from llmmanager.bedrock.exceptions.parallel_exceptions import (
-    ParallelConfigurationError,
     ParallelExecutionError,
     RequestNotStartedError,
 )
 from llmmanager.bedrock.invocation.invoker import CallOptions
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
-from llmmanager.bedrock.models.call_parameters import check_options
+from llmmanager.bedrock.models.call_parameters import check_options, takes
 from llmmanager.bedrock.models.deadline import NEVER, Cancellation, Deadline
 from llmmanager.bedrock.models.llm_manager_structures import ResponseValidationConfig
 from llmmanager.bedrock.models.parallel_structures import (
@@ -29,11 +28,15 @@ from llmmanager.bedrock.parallel.failure_handling import FailureHandling
 from llmmanager.bedrock.parallel.in_flight import InFlightCounter
 from llmmanager.bedrock.parallel.load_balancing import LoadBalancer
 from llmmanager.bedrock.parallel.request_checks import (
-    DEFAULT_TARGET_REGIONS,
+    check_iterable,
     check_region_count,
     check_requests,
-    failed_requests,
     may_cache,
+)
+from llmmanager.bedrock.parallel.run_parameters import (
+    CollectedParameters,
+    IteratedParameters,
+    RetryParameters,
 )
 from llmmanager.bedrock.parallel.run_results import merge_retry, merged_error, summarize
 from llmmanager.bedrock.parallel.start_order import StartOrder
@@ -144,93 +147,42 @@ class RequestRuns:
     _balancer: LoadBalancer
     _warm_prefixes: WarmPrefixes
 
-    async def aconverse_parallel(
-        self,
-        requests: Sequence[BedrockConverseRequest],
-        target_regions_per_request: int = DEFAULT_TARGET_REGIONS,
-        response_validation_config: ResponseValidationConfig | None = None,
-        *,
-        deadline: float | Deadline | None = None,
-        before_attempt: AttemptGuard | None = None,
-    ) -> ParallelResponse:
+    @takes(CollectedParameters)
+    async def aconverse_parallel(self, call: CollectedParameters) -> ParallelResponse:
         """Send all requests and return their responses, without blocking the event loop.
 
         The arguments and exceptions are those of `converse_parallel`. Cancelling the task ends all requests
         and closes their connections.
         """
-        run = self._collected_run(
-            requests,
-            target_regions_per_request,
-            response_validation_config,
-            deadline=deadline,
-            before_attempt=before_attempt,
-        )
-        async with aclosing(
-            self._acompleted(
-                self._start_order(run.ordered, run.settings), run.settings, stop=run.settings.cancelled
-            )
-        ) as completed:
-            async for item, response in completed:
-                run.add(item, response)
-        return run.result()
+        return await self._aconverse_all(call)
 
-    async def aretry_failed_requests(
-        self,
-        previous_response: ParallelResponse,
-        filter_func: Callable[[str, BedrockResponse], bool] | None = None,
-        target_regions_per_request: int | None = None,
-        response_validation_config: ResponseValidationConfig | None = None,
-        *,
-        deadline: float | Deadline | None = None,
-        before_attempt: AttemptGuard | None = None,
-    ) -> ParallelResponse:
+    @takes(RetryParameters)
+    async def aretry_failed_requests(self, call: RetryParameters) -> ParallelResponse:
         """Send the failed requests of a run again, without blocking the event loop.
 
         The arguments and exceptions are those of `retry_failed_requests`. Cancelling the task ends all
         requests and closes their connections.
         """
-        requests = failed_requests(previous_response, filter_func)
-        if not requests:
-            return previous_response
-        count = target_regions_per_request
-        with merged_error(previous_response, self._config):
-            retry = await self.aconverse_parallel(
-                requests,
-                DEFAULT_TARGET_REGIONS if count is None else count,
-                response_validation_config,
-                deadline=deadline,
-                before_attempt=before_attempt,
-            )
-        return merge_retry(previous_response, retry, self._config)
+        again = call.of_retry()
+        if again is None:
+            return call.previous_response
+        with merged_error(call.previous_response, self._config):
+            retry = await self._aconverse_all(again)
+        return merge_retry(call.previous_response, retry, self._config)
 
+    @takes(IteratedParameters)
     def aiter_responses(
-        self,
-        requests: Iterable[BedrockConverseRequest],
-        *,
-        target_regions_per_request: int | None = None,
-        response_validation_config: ResponseValidationConfig | None = None,
-        deadline: float | Deadline | None = None,
-        keep_region_order: bool = False,
-        stop: threading.Event | None = None,
-        before_attempt: AttemptGuard | None = None,
+        self, call: IteratedParameters
     ) -> AsyncIterator[tuple[BedrockConverseRequest, BedrockResponse]]:
         """Return an async iterator over requests and their responses, in order of completion.
 
         The arguments and exceptions are those of `iter_responses`. Requests are read in the event loop. If
         the iteration ends early, running requests end and their connections are closed.
         """
-        run = self._iterated_run(
-            requests,
-            target_regions_per_request,
-            response_validation_config,
-            deadline=deadline,
-            keep_region_order=keep_region_order,
-            stop=stop,
-            before_attempt=before_attempt,
-        )
+        run = self._iterated_run(call)
 
         async def responses() -> AsyncIterator[tuple[BedrockConverseRequest, BedrockResponse]]:
-            items = self._start_order(requests, run)
+            items = self._start_order(call.requests, run)
             async with aclosing(
                 self._acompleted(items, run, stop=run.stop or run.cancelled, deadline=run.deadline)
             ) as completed:
@@ -240,6 +192,14 @@ class RequestRuns:
                 yield item.request, not_started()
 
         return responses()
+
+    async def _aconverse_all(self, call: CollectedParameters) -> ParallelResponse:
+        run = self._collected_run(call)
+        items = self._start_order(run.ordered, run.settings)
+        async with aclosing(self._acompleted(items, run.settings, stop=run.settings.cancelled)) as completed:
+            async for item, response in completed:
+                run.add(item, response)
+        return run.result()
 
     def _acompleted(
         self,
@@ -261,54 +221,29 @@ class RequestRuns:
             cancelled=run.cancelled,
         )
 
-    def _collected_run(
-        self,
-        requests: Sequence[BedrockConverseRequest],
-        regions: int,
-        validation: ResponseValidationConfig | None,
-        *,
-        deadline: float | Deadline | None,
-        before_attempt: AttemptGuard | None,
-    ) -> CollectedRun:
-        """Return the run of `converse_parallel` with its arguments."""
-        check_requests(requests)
-        check_options(validation, before_attempt)
+    def _collected_run(self, call: CollectedParameters) -> CollectedRun:
+        check_requests(call.requests)
+        check_options(call.response_validation_config, call.before_attempt)
         settings = RunSettings(
-            check_region_count(regions, len(self._regions)),
-            Deadline.from_value(deadline),
-            validation,
-            before_attempt,
+            check_region_count(call.target_regions_per_request, len(self._regions)),
+            Deadline.from_value(call.deadline),
+            call.response_validation_config,
+            call.before_attempt,
         )
-        return CollectedRun(requests, self._config, settings)
+        return CollectedRun(call.requests, self._config, settings)
 
-    def _iterated_run(
-        self,
-        requests: Iterable[BedrockConverseRequest],
-        regions: int | None,
-        validation: ResponseValidationConfig | None,
-        *,
-        deadline: float | Deadline | None,
-        keep_region_order: bool,
-        stop: threading.Event | None,
-        before_attempt: AttemptGuard | None,
-    ) -> RunSettings:
-        """Return the settings of `iter_responses` with its arguments."""
-        if isinstance(requests, str | bytes | Mapping) or not isinstance(requests, Iterable):
-            raise ParallelConfigurationError(
-                f"requests must be an iterable of BedrockConverseRequest (got {type(requests).__name__})",
-                "requests",
-                requests,
-            )
-        check_options(validation, before_attempt)
-        count = len(self._regions)
+    def _iterated_run(self, call: IteratedParameters) -> RunSettings:
+        check_iterable(call.requests)
+        check_options(call.response_validation_config, call.before_attempt)
+        regions, count = call.target_regions_per_request, len(self._regions)
         return RunSettings(
             count if regions is None else check_region_count(regions, count),
-            Deadline.from_value(deadline),
-            validation,
-            before_attempt,
-            keep_region_order=keep_region_order,
-            stop=stop or Cancellation(),
-            repeated=stop is not None,
+            Deadline.from_value(call.deadline),
+            call.response_validation_config,
+            call.before_attempt,
+            keep_region_order=call.keep_region_order,
+            stop=call.stop or Cancellation(),
+            repeated=call.stop is not None,
         )
 
     def _start_order(
