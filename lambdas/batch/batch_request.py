@@ -144,7 +144,9 @@ def _check_job_size(lane: str | None, records: int) -> None:
 
 
 def _reasons(rejected: Rejected) -> list[str]:
-    return [f"requests[{rejected.line - 1}].{reason}" for reason in rejected.reasons]
+    path = f"requests[{rejected.line - 1}]"
+    # A problem of the whole record has no field.
+    return [f"{path}.{reason}".replace(f"{path}.record: ", f"{path}: ", 1) for reason in rejected.reasons]
 
 
 def _checked_uri(uri: Any) -> str:

@@ -94,7 +94,9 @@ def read_request(body: Mapping[str, Any], caller: Caller) -> ConverseRequest:
     payer = _read(lambda: with_team(caller, body.get(TEAM)), problems) or caller
     schema = _read(lambda: read_output_schema(body.get(OUTPUT_SCHEMA)), problems)
     converse = _read(
-        lambda: with_output_schema(with_metadata(decode_request(fields, model_ids=models), payer), schema),
+        lambda: with_output_schema(
+            with_metadata(decode_request(fields, model_ids=models, other_fields=OPTION_FIELDS), payer), schema
+        ),
         problems,
     )
     problems += location_problems(fields)

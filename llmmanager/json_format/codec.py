@@ -13,7 +13,7 @@ from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
 from llmmanager.bedrock.models.parsed_response import ParsedResponse
 from llmmanager.bedrock.models.usage import USAGE_ALIASES
 from llmmanager.bedrock.validation.request import CONVERSE_FIELDS, check_request, prompt_cache_problems
-from llmmanager.bedrock.validation.request_problems import MAX_PROBLEMS
+from llmmanager.bedrock.validation.request_problems import MAX_PROBLEMS, describe_value
 from llmmanager.json_format.json_text import dump
 
 _OWN_FIELDS = {
@@ -83,18 +83,21 @@ def decode_record(data: Any, *, default_id: str, model_ids: Collection[str] = ()
     return _decode_fields(fields, id_ or default_id, problems, model_ids=model_ids)
 
 
-def decode_request(data: Mapping[str, Any], *, model_ids: Collection[str] = ()) -> ValidatedConverseRequest:
+def decode_request(
+    data: Mapping[str, Any], *, model_ids: Collection[str] = (), other_fields: Collection[str] = ()
+) -> ValidatedConverseRequest:
     """Return the request with these fields, which have the names of Converse or snake_case names.
 
     `messages` may be a string, one user message, and so may `system`.
 
     Args:
         model_ids: the models that may answer. A request that exceeds the limits of all of them is rejected.
+        other_fields: the fields that the caller accepts beside these, for the problem of an unknown field.
 
     Raises:
         InvalidRequest: the request is invalid; the error has all problems.
     """
-    return _decode_fields(data, None, [], model_ids=model_ids)
+    return _decode_fields(data, None, [], model_ids=model_ids, other_fields=other_fields)
 
 
 def record_id(data: Any) -> str | None:
@@ -201,9 +204,14 @@ def _usage(response: BedrockResponse) -> dict[str, Any] | None:
 
 
 def _decode_fields(
-    data: Mapping[str, Any], request_id: str | None, problems: list[str], *, model_ids: Collection[str]
+    data: Mapping[str, Any],
+    request_id: str | None,
+    problems: list[str],
+    *,
+    model_ids: Collection[str],
+    other_fields: Collection[str] = (),
 ) -> ValidatedConverseRequest:
-    fields, more = _named_fields(data)
+    fields, more = _named_fields(data, other_fields)
     for name, long_form in (("messages", as_messages), ("system", as_system)):
         if name in fields:
             fields[name] = long_form(fields[name])
@@ -247,13 +255,14 @@ def _path(problem: str) -> str:
     return problem.partition(": ")[0]
 
 
-def _named_fields(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def _named_fields(data: Mapping[str, Any], other_fields: Collection[str]) -> tuple[dict[str, Any], list[str]]:
     fields: dict[str, Any] = {}
     problems = []
     for key, value in data.items():
         name = _FIELD_OF.get(key)
         if name is None:
-            problems.append(f"{key[:80]}: unknown field; known fields: {', '.join(REQUEST_FIELDS.values())}")
+            known = ", ".join((*REQUEST_FIELDS.values(), *other_fields))
+            problems.append(f"{key[:80]}: unknown field; known fields: {known}")
         elif name in fields:
             problems.append(f"{key}: given twice, as {name} and {REQUEST_FIELDS[name]}")
         elif value is not None:
@@ -274,5 +283,7 @@ def _read_id(data: Mapping[str, Any]) -> tuple[str | None, list[str]]:
 
 
 def _kind(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
-    return names.get(type(value), "a number")
+    if isinstance(value, str):
+        return f"a string of {len(value)} characters"
+    names = {dict: "an object", list: "a list", bool: "a boolean", type(None): "null"}
+    return names.get(type(value)) or describe_value(value)

@@ -47,9 +47,15 @@ def parse(text: str | bytes) -> Any:
 
 
 def dump(value: Any) -> bytes:
-    """Return compact UTF-8 JSON. If a string has a lone surrogate, all of it is escaped as ASCII."""
+    """Return compact UTF-8 JSON. If a string has a lone surrogate, all of it is escaped as ASCII.
+
+    Unicode's line separators are escaped, because some readers of lines end a line there.
+    """
+    text = _UNICODE.encode(value)
+    for separator, escape in _LINE_SEPARATORS.items():
+        text = text.replace(separator, escape)
     try:
-        return _UNICODE.encode(value).encode("utf-8")
+        return text.encode("utf-8")
     except UnicodeEncodeError:
         return _ASCII.encode(value).encode("ascii")
 
@@ -67,6 +73,8 @@ def _unsupported_format(text: str | bytes) -> str | None:
 
 
 _TOO_DEEP = f"unsupported JSON: nested more than {MAX_DEPTH} levels deep"
+# JSON itself demands escapes for those of ASCII.
+_LINE_SEPARATORS = {"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 _COMPACT = (",", ":")
 _UNICODE = json.JSONEncoder(ensure_ascii=False, separators=_COMPACT, allow_nan=False)
 _ASCII = json.JSONEncoder(ensure_ascii=True, separators=_COMPACT, allow_nan=False)

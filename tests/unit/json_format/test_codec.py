@@ -126,6 +126,21 @@ def test_all_problems_are_listed_with_their_fields():
     assert len([reason for reason in reasons if "source.bytes" in reason]) == 1
 
 
+@pytest.mark.parametrize(
+    ("member", "got"),
+    [
+        ({"recordId": "x" * 513}, "a string of 513 characters"),
+        ({"recordId": ""}, "a string of 0 characters"),
+        ({"recordId": 7}, "7"),
+        ({"priority": -1}, "-1"),
+        ({"priority": 1.5}, "1.5"),
+        ({"priority": True}, "a boolean"),
+    ],
+)
+def test_a_problem_shows_what_makes_the_value_invalid(member, got):
+    assert reasons_of({"messages": MESSAGES, **member})[0].endswith(f"(got {got})")
+
+
 @pytest.mark.parametrize("data", [None, 3, "text", [], [MESSAGES], True])
 def test_a_record_that_is_not_an_object_is_rejected(data):
     assert reasons_of(data)[0].startswith("record: must be a JSON object")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from llmmanager.json_format.json_text import MAX_DEPTH, InvalidJson, dump, dump_line, parse
@@ -27,11 +27,13 @@ def test_a_dumped_value_is_parsed_to_the_same_value(value):
 
 @PATIENTLY
 @given(JSON)
+@example("\x85 \u2028 \u2029 \x0b \x0c \x1c \x1d \x1e")
 def test_a_dumped_line_is_one_line(value):
     line = dump_line(value)
 
     assert line.endswith(b"\n")
-    assert line.count(b"\n") == 1
+    assert len(line.splitlines()) == len(line.decode("utf-8").splitlines()) == 1
+    assert parse(line) == value
 
 
 def test_a_lone_surrogate_can_be_dumped():

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lambdas.http_api.handler import handler
+from lambdas.shared.converse_request import OPTION_FIELDS
 from llmmanager.testing import Fault
 
 MESSAGES = [{"role": "user", "content": [{"text": "What is the capital of France?"}]}]
@@ -67,7 +68,7 @@ INVALID_BATCHES = [
     ({"requests": None}, "requests: must be a list of 1 to 10000"),
     ({"requests": [{}] * 10_001}, "requests: must be a list of 1 to 10000"),
     ({"requests": [{"messages": []}, 3]}, "requests[0].messages: "),
-    ({"requests": [{"messages": []}, 3]}, "requests[1].record: must be a JSON object"),
+    ({"requests": [{"messages": []}, 3]}, "requests[1]: must be a JSON object (got 3)"),
     ({"requests": [{"messages": MESSAGES}], "models": ["GPT"]}, "models: 'GPT' is not configured"),
     ({"requests": [{"messages": MESSAGES}], "regions": "us-east-1"}, "regions: must be a list"),
     ({"requests": [{"messages": MESSAGES}], "batchId": "a"}, "batchId: unknown field"),
@@ -141,6 +142,14 @@ def test_an_invalid_request_is_rejected_by_field_before_any_call(call, deployed,
             assert (status, problem["type"]) == (400, "urn:llmmanager:problem:invalid-request")
             assert any(error.startswith(names) for error in problem["errors"]), problem["errors"]
     assert not deployed.calls
+
+
+def test_the_problem_of_an_unknown_field_lists_all_fields(call):
+    _, problem = call("POST", "/v1/converse", {"messages": MESSAGES, "model": "Nova Lite"})
+
+    known = problem["errors"][0].removeprefix("model: unknown field; known fields: ").split(", ")
+    assert known[0] == "messages"
+    assert set(OPTION_FIELDS) < set(known)
 
 
 def test_a_body_that_is_not_a_json_object_is_rejected(call, subtests):
