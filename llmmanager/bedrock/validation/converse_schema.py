@@ -2,7 +2,7 @@
 
 Stricter than botocore, like Bedrock itself: messages are not empty, and JSON documents are objects. Less
 strict: unknown members are accepted (see `schema_types`), and so are new values of fields that AWS extends.
-The limits of files depend on the model (see `request_media`).
+The limits of files depend on the model (see `media_limits`).
 """
 
 from __future__ import annotations

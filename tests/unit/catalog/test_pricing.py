@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
+from llmmanager.bedrock.catalog import model_table
 from llmmanager.bedrock.catalog.model_table import known_names, model_data
 from llmmanager.bedrock.pricing import answer_cost, estimate_cost, offers_tier
 
@@ -209,3 +213,9 @@ def test_no_tokens_cost_nothing():
 )
 def test_the_cost_is_none_without_a_known_price(model_id):
     assert estimate_cost(model_id, {"inputTokens": 1000}) is None
+
+
+def test_the_page_about_costs_has_the_date_of_the_prices():
+    table = json.loads(Path(model_table.__file__).with_suffix(".json").read_text("utf-8"))
+    page = (Path(__file__).parents[3] / "docs" / "guides" / "costs.md").read_text("utf-8")
+    assert f"as of {table['date']}" in page
