@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from llmmanager.batch_report.batch_figures import BatchFigures
 from llmmanager.batch_report.limits import MAX_REJECTED
@@ -28,21 +28,37 @@ def write_report(folder: Path, *, samples: int = 0) -> Path:
 
     Raises:
         OSError: summary.json is missing, or a file cannot be read or written.
-        ValueError: a file is not valid JSON.
+        ValueError: a file is not valid JSON, or not one of a batch.
     """
-    summary = json.loads((folder / "summary.json").read_bytes())
+    with _valid("summary.json"):
+        summary = json.loads((folder / "summary.json").read_bytes())
     figures = BatchFigures(samples=samples)
     for name in ("results.jsonl", "failed.jsonl"):
-        for result in _lines(folder / name):
-            figures.add(result)
-    for line in islice(_lines(folder / "rejected.jsonl"), MAX_REJECTED):
-        figures.add_rejected(line)
+        for number, line in _lines(folder / name):
+            with _valid(f"{name}:{number}"):
+                figures.add(json.loads(line))
+    for number, line in islice(_lines(folder / "rejected.jsonl"), MAX_REJECTED):
+        with _valid(f"rejected.jsonl:{number}"):
+            figures.add_rejected(json.loads(line))
+    with _valid("summary.json"):
+        page = report_page(summary, figures)
     report = folder / REPORT
-    report.write_bytes(report_page(summary, figures))
+    report.write_bytes(page)
     return report
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     if path.exists():
         with path.open("rb") as lines:
-            yield from map(json.loads, lines)
+            yield from enumerate(lines, 1)
+
+
+@contextmanager
+def _valid(place: str) -> Iterator[None]:
+    """Raise ValueError with the place if the block finds something else than what a batch writes there."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{place}: invalid: {error}") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{place}: not written by a batch ({type(error).__name__}: {error})") from error

@@ -35,9 +35,12 @@ class BatchInputFile:
         """Return the number of records, the invalid lines, and a digest of the content.
 
         Raises:
-            InvalidInputFile: the file is compressed or not in UTF-8, or has no valid record.
+            InvalidInputFile: the file is compressed or not in UTF-8, has no valid record, or is a pipe or
+                device, which can be read only once.
             OSError: the file cannot be read.
         """
+        if self.path.exists() and not (self.path.is_file() or self.path.is_dir()):
+            raise InvalidInputFile(f"{self.path}: must be a file on a disk, because it is read several times")
         digest = hashlib.sha256()
         found = InputCheck(shared=SharedPrefixes(self.model_ids[0]) if self.cached else None)
         for entry in read_records(self._chunks(digest), check=None, model_ids=self.model_ids):

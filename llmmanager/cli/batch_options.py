@@ -10,9 +10,9 @@ from llmmanager.batch_lanes.lane import AUTO, LANES
 from llmmanager.cli.common_options import (
     add_targets,
     auth_of,
+    cost_multiple,
     models_of,
     positive_int,
-    positive_number,
     regions_of,
 )
 from llmmanager.cli.exit_status import CommandError
@@ -59,7 +59,7 @@ def add_failover(parser: ArgumentParser, *, default: str | None = "wait") -> Non
     )
     parser.add_argument(
         "--max-cost-multiple",
-        type=positive_number,
+        type=cost_multiple,
         metavar="N",
         help="the maximum cost of another model, as a multiple of that of the first one",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from typing import TYPE_CHECKING, Final
 
@@ -45,6 +46,7 @@ def add_regions(parser: ArgumentParser) -> None:
         "-r",
         "--region",
         action="append",
+        type=region_name,
         metavar="REGION",
         help="an AWS region; repeat it for further regions. Default: AWS_REGION, or that of the profile",
     )
@@ -126,6 +128,45 @@ def positive_number(text: str) -> float:
     if not 0 < number < float("inf"):
         raise ArgumentTypeError(f"must be a number above 0 (got {text!r})")
     return number
+
+
+def amount(text: str) -> float:
+    """Return the amount in a text, a number of at least 0.
+
+    Raises:
+        ArgumentTypeError: the text is not such a number.
+    """
+    return _number(text, least=0)
+
+
+def cost_multiple(text: str) -> float:
+    """Return the number in a text, at least 1.
+
+    Raises:
+        ArgumentTypeError: the text is not such a number.
+    """
+    return _number(text, least=1)
+
+
+def _number(text: str, *, least: int) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not least <= number < float("inf"):
+        raise ArgumentTypeError(f"must be a number of at least {least} (got {text!r})")
+    return number
+
+
+def region_name(text: str) -> str:
+    """Return a text that has the form of a region's name.
+
+    Raises:
+        ArgumentTypeError: it has not.
+    """
+    if not re.fullmatch(r"[a-z]{2,}(-[a-z]+)+-\d+", text):
+        raise ArgumentTypeError(f"must be the name of an AWS region, such as us-east-1 (got {text!r})")
+    return text
 
 
 def port(text: str) -> int:

@@ -16,6 +16,8 @@ from llmmanager.cli.exit_status import CommandError, ExitStatus
 _DOCTOR = "`llmmanager doctor` checks credentials, regions and access."
 _MODELS = "`llmmanager models` lists the models of a region."
 _IN_CODE = ", or pass auth_config=AuthConfig(...)"
+# Settings that are values of a command's options, not of the AWS configuration.
+_ARGUMENTS = frozenset({"lane", "max_cost_multiple", "schema"})
 _STATUSES = (
     (AuthenticationError, ExitStatus.CONFIGURATION),
     (ConfigurationError, ExitStatus.CONFIGURATION),
@@ -31,13 +33,22 @@ def command_error(error: Exception) -> CommandError | None:
         return error
     if isinstance(error, LLMManagerError):
         status = next(status for kind, status in _STATUSES if isinstance(error, kind))
+        if isinstance(error, ConfigurationError) and _ARGUMENTS & set(error.invalid_config or ()):
+            status = ExitStatus.USAGE
         advice = _DOCTOR if status is ExitStatus.CONFIGURATION else None
         if isinstance(error, UnknownNameError):
             advice = _MODELS
-        return CommandError(_one_line(str(error).replace(_IN_CODE, "")), advice, status=status)
+        return CommandError(_one_line(without_code(str(error))), advice, status=status)
     if isinstance(error, OSError) and error.filename is not None:
         return CommandError(f"{error.filename}: {error.strerror}")
+    if isinstance(error, OSError) and error.strerror:
+        return CommandError(f"the output cannot be written: {error.strerror}", status=ExitStatus.FAILED)
     return _aws_error(error)
+
+
+def without_code(message: str) -> str:
+    """Return a message without advice that is for programs only."""
+    return message.replace(_IN_CODE, "")
 
 
 def _aws_error(error: Exception) -> CommandError | None:

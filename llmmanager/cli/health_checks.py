@@ -80,7 +80,9 @@ def findings(
     try:
         catalog.refresh_unified_data()
     except LLMManagerError as error:
-        yield Finding("model list", False, error.message, "Allow bedrock:ListFoundationModels.")
+        # Otherwise the finding of the region has the cause.
+        if all(found.ok for found, _ in checked):
+            yield Finding("model list", False, error.message, "Allow bedrock:ListFoundationModels.")
     for model in models:
         for region in regions:
             yield from _check_model(catalog, model, region, auth, calls_models=calls_models)
@@ -108,7 +110,8 @@ def _check_region(clients: ClientPool, region: str) -> tuple[Finding, Finding | 
         remedy = "Check the network, the proxy, and that the region is spelled correctly and enabled."
         return Finding(f"region {region}", False, " ".join(str(error).split()), remedy), None
     models = len(answer["modelSummaries"])
-    return Finding(f"region {region}", True, f"{models} models are offered"), _clock(dates)
+    advice = None if models else "Check the name of the region, or choose another one."
+    return Finding(f"region {region}", bool(models), f"{models} models are offered", advice), _clock(dates)
 
 
 def _not_enabled(region: str, found: Finding) -> Finding:

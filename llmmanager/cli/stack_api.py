@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
-from llmmanager.cli.common_options import add_json, add_profile, missing_region
+from llmmanager.cli.common_options import add_json, add_profile, missing_region, region_name
 from llmmanager.cli.exit_status import CommandError, ExitStatus
 
 if TYPE_CHECKING:
@@ -36,7 +36,9 @@ def add_stack_options(parser: ArgumentParser) -> None:
         help=f"the name of the deployed stack. Default: LLMMANAGER_STACK, or {DEFAULT_STACK}",
     )
     parser.add_argument(
-        "--region", help="the region of the stack. Default: AWS_REGION, or the region of the profile"
+        "--region",
+        type=region_name,
+        help="the region of the stack. Default: AWS_REGION, or the region of the profile",
     )
     add_profile(parser)
     add_json(parser)

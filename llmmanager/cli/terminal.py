@@ -31,7 +31,8 @@ class Terminal:
     ) -> None:
         self._out = out or sys.stdout
         self._err = err or sys.stderr
-        colourless = bool(environment.get("NO_COLOR")) or environment.get("TERM") == "dumb"
+        self._can_erase = environment.get("TERM") != "dumb"
+        colourless = bool(environment.get("NO_COLOR")) or not self._can_erase
         self.is_interactive = self._out.isatty()
         self.shows_progress = self._err.isatty()
         self._out_styled = self.is_interactive and not colourless
@@ -76,8 +77,8 @@ class Terminal:
             self.note(advice, style=None)
 
     def progress(self, text: str) -> None:
-        """Replace the line of progress. It is shown on a terminal only."""
-        if not self.shows_progress:
+        """Replace the line of progress. It is shown on a terminal only, if that can erase a line."""
+        if not (self.shows_progress and self._can_erase):
             return
         import shutil
 

@@ -63,7 +63,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _read(path: Path | None) -> dict[str, Any]:
-    settings = json.loads(path.read_text("utf-8")) if path is not None else {}
+    try:
+        settings = json.loads(path.read_text("utf-8")) if path is not None else {}
+    except ValueError as error:
+        raise ValueError(f"{path} must contain JSON: {error}") from None
     if not isinstance(settings, dict):
         raise ValueError(f"{path} must contain a JSON object")
     return settings

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from llmmanager.cli.answering import manager_of
-from llmmanager.cli.batch_options import add_file, add_lane
+from llmmanager.cli.batch_options import add_file, add_lane, check_input
 from llmmanager.cli.common_options import (
     add_json,
     add_targets,
@@ -15,7 +15,7 @@ from llmmanager.cli.common_options import (
     require_credentials,
 )
 from llmmanager.cli.error_messages import command_error
-from llmmanager.cli.exit_status import CommandError, ExitStatus
+from llmmanager.cli.exit_status import ExitStatus
 from llmmanager.cli.lane_table import print_lanes
 from llmmanager.cli.terminal import Terminal
 
@@ -49,8 +49,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace, terminal: Terminal) -> int:
     """Print tokens, cost and time for each model that could answer all records, and compare the lanes."""
-    from llmmanager import ConfigurationError, LLMManagerError
+    from llmmanager import LLMManagerError
     from llmmanager.batch_report.number_formats import counted
+    from llmmanager.batch_run.input_records import BatchInputFile
 
     manager = manager_of(options)
     if not options.offline:
@@ -59,25 +60,18 @@ def run(options: Namespace, terminal: Terminal) -> int:
             manager.refresh_model_data()
         except LLMManagerError as error:
             terminal.note(f"the quotas are unknown: {command_error(error)}")
-    try:
-        found = manager.estimate_file_cost(
-            options.file,
-            output_tokens=options.output_tokens,
-            lane=options.lane,
-            deadline_seconds=options.deadline,
-            concurrency=options.concurrency,
-        )
-    except ConfigurationError as error:
-        if "lane" not in (error.invalid_config or {}):
-            raise
-        raise CommandError(str(error)) from None
+    found = manager.estimate_file_cost(
+        options.file,
+        output_tokens=options.output_tokens,
+        lane=options.lane,
+        deadline_seconds=options.deadline,
+        concurrency=options.concurrency,
+    )
     if options.json:
         terminal.print_json(found.to_members())
     elif found.lanes is None:
-        raise CommandError(
-            f"{options.file}: no line is a valid record",
-            "`llmmanager batch validate FILE` lists the problems of each line.",
-        )
+        # No line is a valid record. This raises the reason.
+        check_input(BatchInputFile(options.file))
     else:
         terminal.print(f"{counted(found.records, 'record')}, {found.rejected_lines:,} invalid", style="bold")
         _print_models(found.models, terminal)

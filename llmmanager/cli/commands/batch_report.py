@@ -26,7 +26,7 @@ def run(options: Namespace, terminal: Terminal) -> int:
     try:
         path = write_report(options.folder, samples=options.samples)
     except ValueError as error:
-        raise CommandError(f"{options.folder}: a file is not valid: {error}") from None
+        raise CommandError(f"{options.folder / str(error)}") from None
     if options.json:
         terminal.print_json({"report": str(path)})
     else:

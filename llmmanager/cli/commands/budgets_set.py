@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
+from llmmanager.cli.common_options import amount
 from llmmanager.cli.exit_status import CommandError, ExitStatus
 from llmmanager.cli.stack_api import DeployedStack, add_stack_options
 from llmmanager.cli.terminal import Terminal
@@ -13,8 +14,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument("scope", choices=("key", "caller", "team"), help="what the budget limits")
     parser.add_argument("name", metavar="NAME", help="the id of the key, the caller or the team")
-    parser.add_argument("--daily", type=float, metavar="USD", help="the limit of a UTC day")
-    parser.add_argument("--monthly", type=float, metavar="USD", help="the limit of a UTC month")
+    parser.add_argument("--daily", type=amount, metavar="USD", help="the limit of a UTC day")
+    parser.add_argument("--monthly", type=amount, metavar="USD", help="the limit of a UTC month")
     add_stack_options(parser)
 
 

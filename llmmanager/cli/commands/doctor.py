@@ -20,9 +20,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace, terminal: Terminal) -> int:
     """Print the findings: credentials, clock, regions, access and quotas."""
+    import logging
+
     from llmmanager import AuthConfig
     from llmmanager.cli.health_checks import findings
 
+    # The findings say the same as warnings of the library.
+    logging.getLogger("llmmanager").setLevel(logging.ERROR)
     found = []
     auth = auth_of(options) or AuthConfig()
     for finding in findings(models_of(options), regions_of(options), auth, calls_models=not options.no_call):
