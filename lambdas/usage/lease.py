@@ -62,13 +62,12 @@ def allowance_of(counts: UsageCounts) -> Allowance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lease:
-    """A reservation. A lease that is not settled counts as spent, and is reported as lost.
+class StoredLease:
+    """What the table has of a reservation. If it is not settled in time, its calls may have been billed.
 
     Attributes:
         id: unique among all leases.
         day: the UTC day of the reservation.
-        limits: the budgets and periods that it is charged to, also after the end of a period.
         caller: who reserved it.
         model: the id of the model that was called last.
         allowance: what is reserved.
@@ -77,38 +76,25 @@ class Lease:
 
     id: str
     day: str
-    limits: tuple[PeriodLimit, ...]
     caller: Caller
     model: str
     allowance: Allowance
     lost_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease(StoredLease):
+    """A reservation. A lease that is not settled counts as spent, and is reported as lost.
+
+    Attributes:
+        limits: the budgets and periods that it is charged to, also after the end of a period.
+    """
+
+    limits: tuple[PeriodLimit, ...]
 
     def extended(self, more: Allowance, *, model: str) -> Lease:
         """Return the lease with a larger allowance, for a call of this model."""
         return replace(self, allowance=self.allowance + more, model=model)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LostLease:
-    """A reservation that was not settled in time, because its function was stopped for example.
-
-    Its calls may have been billed, so it counts as spent.
-
-    Attributes:
-        day: the UTC day of the reservation.
-        id: the id of the lease.
-        caller: who reserved it.
-        model: the id of the model that was called last.
-        allowance: what is reserved.
-        lost_at: from when on the lease is lost.
-    """
-
-    day: str
-    id: str
-    caller: Caller
-    model: str
-    allowance: Allowance
-    lost_at: datetime
 
 
 def new_lease(

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from lambdas.contract import TableAttribute, UsagePartition
 from lambdas.usage.caller import Caller
-from lambdas.usage.lease import Allowance, Lease, LostLease
+from lambdas.usage.lease import Allowance, Lease, StoredLease
 from lambdas.usage.period_limit import PeriodLimit, PeriodSpending
 from lambdas.usage.usage_counts import COUNTS, UsageCounts, UsageKey
 
@@ -218,9 +218,9 @@ def decode_usage(item: Item) -> tuple[UsageKey, UsageCounts]:
     return key, UsageCounts(**{name: _read(item, name) for name in COUNTS})
 
 
-def decode_lost_lease(item: Item) -> LostLease:
+def decode_lease(item: Item) -> StoredLease:
     """Return a stored lease."""
-    return LostLease(
+    return StoredLease(
         day=item[TableAttribute.PARTITION_KEY]["S"].removeprefix(UsagePartition.LEASES),
         id=item[TableAttribute.SORT_KEY]["S"],
         caller=Caller(item["caller"]["S"], item["team"]["S"], item["key_id"]["S"]),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from lambdas.usage.lease import Allowance, LostLease
+from lambdas.usage.lease import Allowance, StoredLease
 from lambdas.usage.money import dollars
 from lambdas.usage.usage_counts import UsageCounts, UsageKey
 from lambdas.usage.usage_query import GROUPS, UsageQuery
@@ -29,7 +29,7 @@ class _Sum:
     lost: int = 0
     reserved: Allowance = field(default_factory=Allowance)
 
-    def add_lost(self, lease: LostLease) -> None:
+    def add_lost(self, lease: StoredLease) -> None:
         self.lost += 1
         self.reserved += lease.allowance
 
@@ -107,7 +107,7 @@ def _encode_group(query: UsageQuery, group: tuple[str, ...]) -> Mapping[str, str
     return {name: value or None for name, value in zip(query.groups, group, strict=True)}
 
 
-def _key(lease: LostLease) -> UsageKey:
+def _key(lease: StoredLease) -> UsageKey:
     caller = lease.caller
     return UsageKey(
         day=lease.day, team=caller.team, caller=caller.id, key_id=caller.key_id, model=lease.model

@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any, Final
 
 from lambdas.contract import TableAttribute, UsagePartition
-from lambdas.usage.lease import LostLease
+from lambdas.usage.lease import StoredLease
 from lambdas.usage.period_limit import PeriodLimit, PeriodSpending
 from lambdas.usage.transaction import UsageTableUnavailable
 from lambdas.usage.usage_counts import UsageCounts, UsageKey
 from lambdas.usage.usage_items import (
     Item,
-    decode_lost_lease,
+    decode_lease,
     decode_period,
     decode_usage,
     period_key,
@@ -53,7 +53,7 @@ class UsageTable:
             for item in self._partition(f"{UsagePartition.USAGE}{day}", prefix):
                 yield decode_usage(item)
 
-    def lost_leases(self, days: Iterable[str], *, now: datetime) -> Iterator[LostLease]:
+    def lost_leases(self, days: Iterable[str], *, now: datetime) -> Iterator[StoredLease]:
         """Yield the leases of UTC days that were not settled in time. They count as spent.
 
         Raises:
@@ -61,7 +61,7 @@ class UsageTable:
         """
         for day in days:
             for item in self._partition(f"{UsagePartition.LEASES}{day}", ""):
-                lease = decode_lost_lease(item)
+                lease = decode_lease(item)
                 if lease.lost_at <= now:
                     yield lease
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from lambdas.usage.budget import Budget, BudgetScope, Period
 from lambdas.usage.caller import Caller
-from lambdas.usage.lease import LostLease
+from lambdas.usage.lease import StoredLease
 from lambdas.usage.ledger import Ledger
 from lambdas.usage.period_limit import PeriodSpending, period_limits
 from lambdas.usage.spending import CallSpending
@@ -80,7 +80,7 @@ class Accounts:
     def total(self) -> UsageCounts:
         return sum(self.rows().values(), UsageCounts())
 
-    def leases(self) -> list[LostLease]:
+    def leases(self) -> list[StoredLease]:
         """Return all leases that are not settled."""
         days = {item["pk"]["S"].partition("#")[2] for item in self.items("lease#")}
         return list(self.table.lost_leases(days, now=datetime.max.replace(tzinfo=UTC)))
