@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self, Unpack, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Self, Unpack, overload
 
 from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
@@ -352,6 +352,9 @@ class LLMManager(ManagerCalls, ManagerInformation):
         if threads := vars(self).pop("_call_threads", None):
             threads.close()
         self._clients.close()
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("a manager cannot be pickled or copied: create one in each process, or fork it")
 
     def __enter__(self) -> Self:
         return self

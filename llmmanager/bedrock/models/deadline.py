@@ -35,7 +35,11 @@ class Deadline:
 
     @classmethod
     def from_value(cls, value: float | Deadline | None) -> Deadline:
-        """Return the deadline for seconds from now, a `Deadline`, or None (no deadline)."""
+        """Return the deadline for seconds from now, a `Deadline`, or None (no deadline).
+
+        Raises:
+            ConfigurationError: the value is something else.
+        """
         if value is None:
             return NEVER
         return value if isinstance(value, Deadline) else cls.after(value)

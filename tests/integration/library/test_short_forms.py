@@ -1,7 +1,9 @@
-"""Short forms of what a manager takes: a string for a conversation, any sequence of names."""
+"""Short forms of what a manager takes: a string for a conversation, any sequence of names, a `with` block."""
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections import UserList
 from typing import Any
 
@@ -97,3 +99,15 @@ def test_names_may_stand_in_any_sequence(fake_bedrock: FakeBedrock, manager_clas
 def test_one_region_of_a_call_as_a_string_is_rejected_with_what_is_accepted(manager: LLMManager) -> None:
     with pytest.raises(ConfigurationError, match=r"us-west-2, as a list or tuple \(got 'us-east-1'\)"):
         manager.converse_with_request(BedrockConverseRequest(messages=TEXT), regions="us-east-1")
+
+
+@pytest.mark.parametrize("manager_class", [LLMManager, ParallelLLMManager])
+@pytest.mark.parametrize("duplicate", [pickle.dumps, copy.deepcopy])
+def test_a_manager_that_is_pickled_or_copied_says_what_to_do(
+    fake_bedrock: FakeBedrock, manager_class: Any, duplicate: Any
+) -> None:
+    with (
+        manager_class(["Nova Lite"], ["us-east-1"]) as manager,
+        pytest.raises(TypeError, match="create one in each process"),
+    ):
+        duplicate(manager)
