@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
+
+from lambdas.shared.time_text import format_time, parse_time
 
 KeyStatus = Literal["active", "expired", "revoked"]
 
@@ -90,26 +92,6 @@ class ApiKey:
         if self.revoked is not None:
             return "revoked"
         return "expired" if self.identity.is_expired(now) else "active"
-
-
-def format_time(time: datetime) -> str:
-    """Return a time in UTC with milliseconds. The order of these texts is that of the times."""
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def parse_time(text: str) -> datetime:
-    """Return the time in an ISO 8601 text.
-
-    Raises:
-        ValueError: the text is not a time with an offset from UTC.
-    """
-    try:
-        time = datetime.fromisoformat(text)
-        if time.tzinfo is not None:
-            return time.astimezone(UTC)
-    except (ValueError, OverflowError):
-        pass
-    raise ValueError("not an ISO 8601 time with an offset from UTC")
 
 
 def _text(value: object) -> str:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from lambdas.api_keys.allowed_targets import AllowedTargets, Resolve, is_configured
-from lambdas.api_keys.api_key import parse_time
+from lambdas.shared.time_text import parse_time
 from llmmanager.json_format.codec import InvalidRequest
 
 MAX_DAYS: Final = 3650

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from lambdas.api_keys.api_key import ApiKey, KeyIdentity, format_time, parse_time
+from lambdas.api_keys.api_key import ApiKey, KeyIdentity
 from lambdas.api_keys.key_text import KEY_ID
 from lambdas.contract import API_KEY_INDEX, TableAttribute
+from lambdas.shared.time_text import format_time, parse_time
 
 # The partition key of the index has the same value in all items.
 _KIND: Final = {"S": "key"}

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, unquote
 
-from lambdas.api_keys.api_key import format_time
 from lambdas.http_api.http_response import HttpResponse
 from lambdas.shared import clients
 from lambdas.shared.http_request import HttpRequest
 from lambdas.shared.problems import Problem, not_found
 from lambdas.shared.settings import usage_table
+from lambdas.shared.time_text import format_time
 from lambdas.usage.budget import Budget, NamedScope
 from lambdas.usage.budget_report import report_budgets
 from lambdas.usage.budget_request import read_limits, read_named_scope

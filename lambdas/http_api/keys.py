@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from lambdas.api_keys.allowed_targets import AllowedTargets
-from lambdas.api_keys.api_key import ApiKey, KeyIdentity, format_time
+from lambdas.api_keys.api_key import ApiKey, KeyIdentity
 from lambdas.api_keys.key_request import read_key_request
 from lambdas.api_keys.key_table import InvalidPageToken, KeyTable
 from lambdas.api_keys.key_text import KEY_ID, new_key, new_key_id
@@ -23,6 +23,7 @@ from lambdas.shared.http_request import HttpRequest
 from lambdas.shared.manager import catalog
 from lambdas.shared.problems import Problem, not_found
 from lambdas.shared.settings import key_table, model_settings
+from lambdas.shared.time_text import format_time
 from llmmanager.json_format.codec import InvalidRequest
 
 

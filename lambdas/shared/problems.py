@@ -10,10 +10,10 @@ from typing import Any
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
-from lambdas.api_keys.api_key import format_time
 from lambdas.contract import PROBLEM_TYPE_PREFIX
 from lambdas.shared.function_log import log_unexpected, logger
 from lambdas.shared.problem_types import PROBLEM_TYPES
+from lambdas.shared.time_text import format_time
 from lambdas.usage.budget_exceeded import BudgetExceeded
 from lambdas.usage.money import dollars
 from lambdas.usage.transaction import UsageTableUnavailable

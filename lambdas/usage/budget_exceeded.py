@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from lambdas.api_keys.api_key import format_time
+from lambdas.shared.time_text import format_time
 from lambdas.usage.budget import BudgetScope, Period
 from lambdas.usage.money import dollars
 from lambdas.usage.period_limit import PeriodSpending

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from lambdas.api_keys.api_key import format_time
+from lambdas.shared.time_text import format_time
 from lambdas.usage.budget import Budget, Period
 from lambdas.usage.budget_request import LIMITS
 from lambdas.usage.money import dollars

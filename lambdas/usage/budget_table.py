@@ -15,13 +15,13 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.api_keys.api_key import format_time, parse_time
 from lambdas.contract import BucketPrefix, TableAttribute, UsagePartition
 from lambdas.shared import clients
 from lambdas.shared.function_log import logger
 from lambdas.shared.outage import KnownOutage, Outage, usage_table_outage
 from lambdas.shared.problems import Problem
 from lambdas.shared.settings import batch_settings, usage_table
+from lambdas.shared.time_text import format_time, parse_time
 from lambdas.usage.budget import Budget, BudgetScope, NamedScope, Period
 
 MAX_NAME_BYTES: Final = 1000

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.api_keys.api_key import format_time
 from lambdas.contract import DetailType, Metric
 from lambdas.shared.event_bus import publish
 from lambdas.shared.function_log import logger
 from lambdas.shared.metrics import put_metrics
+from lambdas.shared.time_text import format_time
 from lambdas.usage.money import dollars
 from lambdas.usage.period_limit import PeriodLimit, PeriodSpending
 from lambdas.usage.transaction import UsageTableUnavailable

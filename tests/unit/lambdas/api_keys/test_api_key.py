@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.api_keys.api_key import ApiKey, KeyIdentity, format_time, parse_time
+from lambdas.api_keys.api_key import ApiKey, KeyIdentity
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -105,17 +105,3 @@ def test_a_context_without_one_of_its_values_is_invalid(name: str) -> None:
 def test_an_invalid_value_in_a_context_does_not_count_as_no_restriction(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=r"incomplete or invalid|Expecting value|not an ISO 8601 time"):
         KeyIdentity.from_authorizer({**CONTEXT, name: value})
-
-
-@given(milliseconds, milliseconds)
-def test_the_order_of_formatted_times_is_that_of_the_times(first: datetime, second: datetime) -> None:
-    assert (format_time(first) < format_time(second)) == (first < second)
-    assert parse_time(format_time(first)) == first
-
-
-@pytest.mark.parametrize(
-    "text", ["", "tomorrow", "2027-01-31", "2027-01-31T00:00:00", "9999-12-31T23:59:59-12:00"]
-)
-def test_a_time_without_an_offset_or_out_of_range_is_invalid(text: str) -> None:
-    with pytest.raises(ValueError, match="not an ISO 8601 time"):
-        parse_time(text)
