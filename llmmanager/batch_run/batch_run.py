@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from llmmanager.batch_files.flex_tier import has_flex_tier, with_flex_tier, without_flex_tier
@@ -19,6 +19,7 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import AuthenticationE
 from llmmanager.bedrock.exceptions.parallel_exceptions import RequestNotStartedError
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.deadline import Deadline
+from llmmanager.bedrock.models.llm_manager_structures import ResponseValidationConfig
 from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
 from llmmanager.bedrock.routing.classification import classify
 from llmmanager.bedrock.routing.decision import CREDENTIALS_KINDS
@@ -35,11 +36,13 @@ class RunEnd(Enum):
         COMPLETE: every record has a result.
         STOPPED: `BatchRun.stop` was called.
         DEADLINE: the deadline passed first.
+        FAILURES: more records failed than `max_failed_share` allows.
     """
 
     COMPLETE = "complete"
     STOPPED = "stopped"
     DEADLINE = "deadline"
+    FAILURES = "failures"
 
 
 @dataclass
@@ -50,6 +53,9 @@ class BatchRun:
         repeat_failed: whether records that failed in an earlier run are tried again.
         shared: the prompts of several records, which get cache points; None for no cache points.
         lane: in FLEX, records use the flex tier if they can, until they would miss the deadline in it.
+        rules: the validation of each answer, or None.
+        max_failed_share: the share of the records that may fail in this run; None for no limit.
+        failures: how many records have failed in this run.
     """
 
     manager: ParallelLLMManager
@@ -60,6 +66,9 @@ class BatchRun:
     repeat_failed: bool = False
     shared: SharedPrefixes | None = None
     lane: Lane = Lane.ON_DEMAND
+    rules: ResponseValidationConfig | None = None
+    max_failed_share: float | None = None
+    failures: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self._stopped = threading.Event()
@@ -118,6 +127,8 @@ class BatchRun:
                 return RunEnd.STOPPED
             if self._all_started and not self._postponed:
                 return RunEnd.COMPLETE
+            if self._has_failed_too_often():
+                return RunEnd.FAILURES
             left = self.deadline.remaining()
             if left <= 0:
                 return RunEnd.DEADLINE
@@ -141,7 +152,11 @@ class BatchRun:
         shortage = None
         in_a_row = 0
         responses = self.manager.iter_responses(
-            self._pending(), deadline=self.deadline, keep_region_order=True, stop=self._pass_ended
+            self._pending(),
+            response_validation_config=self.rules,
+            deadline=self.deadline,
+            keep_region_order=True,
+            stop=self._pass_ended,
         )
         rejected = None
         for request, response in responses:
@@ -152,7 +167,9 @@ class BatchRun:
                 self._postpone(request, response)
                 continue
             in_flex = has_flex_tier(request)
-            found = shortage_of(response, tier=Lane.FLEX.value if in_flex else "")
+            found = None
+            if not response.had_validation_failures():
+                found = shortage_of(response, tier=Lane.FLEX.value if in_flex else "")
             in_a_row = in_a_row + 1 if found else 0
             if found:
                 shortage = found
@@ -160,12 +177,12 @@ class BatchRun:
                 shortage = None
             if found or self._is_interrupted(response):
                 self._postpone(request, response)
-            elif in_flex and not (response.success or is_final(response)):
+            elif in_flex and not (response.success or _is_decided(response)):
                 self._failed_in_flex.add(str(request.request_id))
                 self._postpone(request, response)
             else:
                 self._add(request, response)
-            if in_a_row >= _MAX_CONSECUTIVE_SHORTAGES:
+            if in_a_row >= _MAX_CONSECUTIVE_SHORTAGES or self._has_failed_too_often():
                 self._pass_ended.set()
         if rejected is not None:
             raise AuthenticationError(f"credentials rejected: {rejected}") from rejected
@@ -195,7 +212,14 @@ class BatchRun:
         """Whether a request may have failed only because the run was over."""
         if isinstance(response.error, RequestNotStartedError):
             return True
-        return not response.success and self.deadline.remaining() <= 0 and not is_final(response)
+        return not response.success and self.deadline.remaining() <= 0 and not _is_decided(response)
+
+    def _has_failed_too_often(self) -> bool:
+        # Division, because 29 / 100 equals 0.29, but 0.29 * 100 is less than 29.
+        return (
+            self.max_failed_share is not None
+            and self.failures / self.progress.records > self.max_failed_share
+        )
 
     def _postpone(self, request: BedrockConverseRequest, response: BedrockResponse) -> None:
         self._postponed += 1
@@ -207,8 +231,14 @@ class BatchRun:
         result = result_of(self._as_given(request), response)
         self.journal.add(result)
         self._finished.add(str(request.request_id))
+        self.failures += not response.success
         self._cached.discard(str(request.request_id))
         self.progress.add(success=response.success, cost_usd=response.estimated_cost_usd or 0.0)
+
+
+def _is_decided(response: BedrockResponse) -> bool:
+    """Whether a record failed for good: everywhere, or because of its answers, which its rules limit."""
+    return is_final(response) or response.had_validation_failures()
 
 
 def _has_rejected_credentials(response: BedrockResponse) -> bool:

@@ -14,6 +14,7 @@ from llmmanager.cli.common_options import (
     models_of,
     positive_int,
     regions_of,
+    share,
 )
 from llmmanager.cli.exit_status import CommandError
 
@@ -73,6 +74,21 @@ def add_prompt_cache(parser: ArgumentParser) -> None:
         default="auto",
         help="auto: records with the same long tools and system prompt use the prompt cache; off: only those "
         "that ask for it. Default: auto",
+    )
+
+
+def add_answer_checks(parser: ArgumentParser) -> None:
+    """Add the rules for answers, and the limit of failed records."""
+    parser.add_argument(
+        "--response-validation",
+        metavar="JSON",
+        help="rules for each answer, as responseValidation of the HTTP API: a file, or the JSON itself",
+    )
+    parser.add_argument(
+        "--max-failed-share",
+        type=share,
+        metavar="SHARE",
+        help="stop the batch when more than this share of its records has failed, from 0 to 1",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from llmmanager.cli.exit_status import CommandError, ExitStatus
 
@@ -104,6 +104,26 @@ def require_credentials(options: Namespace) -> None:
         raise AuthenticationError(NO_CREDENTIALS)
 
 
+def json_object(given: str, option: str) -> dict[str, Any]:
+    """Return the JSON object in a file, or in the value of an option itself.
+
+    Raises:
+        CommandError: it is not a JSON object.
+        OSError: the file cannot be read.
+    """
+    import json
+    from pathlib import Path
+
+    text = given if given.lstrip().startswith("{") else Path(given).read_text("utf-8")
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise CommandError(f"{option}: not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise CommandError(f"{option}: must be a JSON object")
+    return value
+
+
 def positive_int(text: str) -> int:
     """Return the number in a text, an integer of at least 1.
 
@@ -146,6 +166,18 @@ def cost_multiple(text: str) -> float:
         ArgumentTypeError: the text is not such a number.
     """
     return _number(text, least=1)
+
+
+def share(text: str) -> float:
+    """Return the number in a text, from 0 to 1.
+
+    Raises:
+        ArgumentTypeError: the text is not such a number.
+    """
+    number = _number(text, least=0)
+    if number > 1:
+        raise ArgumentTypeError(f"must be a number from 0 to 1 (got {text!r})")
+    return number
 
 
 def _number(text: str, *, least: int) -> float:

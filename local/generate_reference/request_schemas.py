@@ -7,7 +7,6 @@ from typing import Final
 
 from lambdas.api_keys import key_request
 from lambdas.batch import batch_request, options
-from lambdas.shared import response_rules
 from lambdas.shared.converse_request import OPTION_FIELDS
 from lambdas.shared.linear_regex import MAX_PATTERN
 from lambdas.usage import budget_request
@@ -15,6 +14,7 @@ from llmmanager.batch_lanes.lane import LANES
 from llmmanager.batch_report.limits import MAX_SAMPLES
 from llmmanager.bedrock.structured.json_schema import KEYWORDS, MAX_PATTERNS
 from llmmanager.bedrock.validation.converse_schema import CONVERSE_REQUEST
+from llmmanager.json_format import response_rules
 from llmmanager.json_format.codec import MAX_ID_LENGTH, REQUEST_FIELDS
 from local.generate_reference.schemas import (
     ANY_OBJECT,

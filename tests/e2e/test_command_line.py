@@ -60,7 +60,8 @@ def test_a_batch_is_submitted_watched_listed_and_fetched(
 ) -> None:
     write(tmp_path / "questions.jsonl", 10)
 
-    started = parsed(command("batch", "submit", "questions.jsonl", "--in-input-order", "--json"))
+    checks = ("--response-validation", '{"minLength": 1}', "--max-failed-share", "0.5")
+    started = parsed(command("batch", "submit", "questions.jsonl", "--in-input-order", *checks, "--json"))
     batch_id = started["batchId"]
     watched = command("batch", "watch", batch_id)
     listed = command("batch", "list")

@@ -14,7 +14,7 @@ from llmmanager.cli.answering import (
     print_stream,
     user_content,
 )
-from llmmanager.cli.common_options import add_json, positive_number
+from llmmanager.cli.common_options import add_json, json_object, positive_number
 from llmmanager.cli.exit_status import CommandError, ExitStatus
 from llmmanager.cli.terminal import Terminal
 
@@ -48,7 +48,7 @@ def run(options: Namespace, terminal: Terminal) -> int:
     }
     manager = manager_of(options)
     if options.schema:
-        _print_parsed(manager, call, _schema(options.schema), terminal, as_json=options.json)
+        _print_parsed(manager, call, json_object(options.schema, "--schema"), terminal, as_json=options.json)
     elif options.json or options.no_stream:
         _print_complete(manager, call, terminal, as_json=options.json)
     else:
@@ -73,26 +73,6 @@ def _print_complete(manager: LLMManager, call: dict[str, Any], terminal: Termina
     else:
         terminal.print(response.get_content() or "")
         print_figures(response, terminal)
-
-
-def _schema(given: str) -> dict[str, Any]:
-    """Return the schema in a file or a text.
-
-    Raises:
-        CommandError: it is not a JSON object.
-        OSError: the file cannot be read.
-    """
-    import json
-    from pathlib import Path
-
-    text = given if given.lstrip().startswith("{") else Path(given).read_text("utf-8")
-    try:
-        schema = json.loads(text)
-    except ValueError as error:
-        raise CommandError(f"--schema: not JSON: {error}") from None
-    if not isinstance(schema, dict):
-        raise CommandError("--schema: must be a JSON object")
-    return schema
 
 
 def _print_parsed(

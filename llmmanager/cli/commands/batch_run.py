@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmmanager.cli.batch_options import (
+    add_answer_checks,
     add_file,
     add_prompt_cache,
     add_run_options,
@@ -19,21 +20,16 @@ from llmmanager.cli.batch_options import (
     parallel_manager_of,
 )
 from llmmanager.cli.batch_savings import savings
-from llmmanager.cli.common_options import add_json, positive_number, require_credentials
+from llmmanager.cli.common_options import add_json, json_object, positive_number, require_credentials
 from llmmanager.cli.exit_status import CommandError, ExitStatus
 from llmmanager.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from llmmanager import ParallelLLMManager
-    from llmmanager.batch_run.batch_run import BatchRun
+    from llmmanager import ParallelLLMManager, ResponseValidationConfig
+    from llmmanager.batch_run.batch_run import BatchRun, RunEnd
     from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 
 _PROGRESS_SECONDS = 0.5
-_DEADLINE_PASSED = {
-    "type": "DeadlinePassed",
-    "code": None,
-    "message": "the batch's deadline passed before the record was answered",
-}
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -44,6 +40,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     add_run_options(parser)
     add_prompt_cache(parser)
+    add_answer_checks(parser)
     parser.add_argument(
         "--lane",
         choices=("onDemand", "flex", "managed"),
@@ -133,6 +130,8 @@ def _run(
         repeat_failed=options.retry_failed,
         shared=checked.shared,
         lane=Lane(options.lane),
+        rules=_rules(options),
+        max_failed_share=options.max_failed_share,
     )
     if batch.progress.done < checked.records:
         # Without credentials, every record would fail.
@@ -155,12 +154,39 @@ def _run(
         source,
         checked,
         in_input_order=options.in_input_order,
-        stop_reason=_DEADLINE_PASSED if end is RunEnd.DEADLINE else None,
+        stop_reason=_stop_reason(batch, end),
     )
     _print_summary(summary, folder, terminal, as_json=options.json)
-    if end is RunEnd.DEADLINE:
+    if end is not RunEnd.COMPLETE:
         return ExitStatus.STOPPED
     return ExitStatus.FAILED if summary["failed"] or summary["rejected"] else ExitStatus.SUCCESS
+
+
+def _rules(options: Namespace) -> ResponseValidationConfig | None:
+    if options.response_validation is None:
+        return None
+    from llmmanager.json_format.codec import InvalidRequest
+    from llmmanager.json_format.response_rules import read_rules
+
+    try:
+        return read_rules(json_object(options.response_validation, "--response-validation"))
+    except InvalidRequest as error:
+        raise CommandError(f"--response-validation: {error}") from None
+
+
+def _stop_reason(batch: BatchRun, end: RunEnd) -> dict[str, Any] | None:
+    """Return the error of the records that did not run; None if all did."""
+    from llmmanager.batch_run.batch_run import RunEnd
+
+    if end is RunEnd.DEADLINE:
+        kind, message = "DeadlinePassed", "the batch's deadline passed before the record was answered"
+    elif end is RunEnd.FAILURES:
+        failed = f"{batch.failures} of its {batch.progress.records} records had failed"
+        kind = "StoppedOnFailure"
+        message = f"the batch was stopped by --max-failed-share before the record was started: {failed}"
+    else:
+        return None
+    return {"type": kind, "code": None, "message": message}
 
 
 def _read_quotas(manager: ParallelLLMManager, terminal: Terminal) -> None:

@@ -6,8 +6,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any, Final
 
-from llmmanager.cli.batch_options import add_failover, add_lane, add_prompt_cache
-from llmmanager.cli.common_options import positive_int, positive_number
+from llmmanager.cli.batch_options import add_answer_checks, add_failover, add_lane, add_prompt_cache
+from llmmanager.cli.common_options import json_object, positive_int, positive_number
 from llmmanager.cli.exit_status import ExitStatus
 from llmmanager.cli.stack_api import DeployedStack, add_stack_options
 from llmmanager.cli.terminal import Terminal
@@ -39,6 +39,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     add_failover(parser, default=None)
     add_prompt_cache(parser)
+    add_answer_checks(parser)
     parser.add_argument("--team", metavar="NAME", help="the team that pays")
     parser.add_argument(
         "--in-input-order", action="store_true", help="write the results in the order of the records"
@@ -99,6 +100,7 @@ def _uploaded(stack: DeployedStack, file: str) -> str:
 
 
 def _batch_options(options: Namespace) -> dict[str, Any]:
+    rules, failed_share = options.response_validation, options.max_failed_share
     given = {
         "models": options.model,
         "regions": options.target_region,
@@ -109,6 +111,8 @@ def _batch_options(options: Namespace) -> dict[str, Any]:
         "onThrottle": options.on_throttle,
         "maxCostMultiple": options.max_cost_multiple,
         "promptCache": None if options.prompt_cache == "auto" else options.prompt_cache,
+        "responseValidation": rules and json_object(rules, "--response-validation"),
+        "failureStrategy": None if failed_share is None else {"stopOnThreshold": failed_share},
         "team": options.team,
         "resultOrder": "input" if options.in_input_order else None,
     }

@@ -344,3 +344,65 @@ def test_the_report_of_a_folder_is_written_again_with_samples(settings: dict[str
     assert json.loads(ended.out) == {"report": str(folder / "report.html")}
     assert [sum(answer in page for answer in answers) for page in (before, after)] == [0, 3]
     assert run("batch", "report", str(file.parent)).status == 2
+
+
+def test_an_answer_that_breaks_a_rule_is_requested_again(
+    settings: dict[str, str], fake_bedrock: FakeBedrock, file: Path
+) -> None:
+    write(file, records(2))
+    rules = {"mustContain": ["never said"], "retries": 1}
+
+    ended = run(
+        *("batch", "run", "questions.jsonl", "--response-validation", json.dumps(rules)),
+        cwd=file.parent,
+        settings=settings,
+    )
+
+    failed = read(file.parent / "questions-results" / "failed.jsonl")
+    assert ended.status == 1, ended.err
+    assert len([call for call in fake_bedrock.calls if call.operation == "Converse"]) == 4
+    assert [line["error"]["type"] for line in failed] == ["InvalidResponseError"] * 2
+    assert [len(line["validationErrors"]) for line in failed] == [2, 2]
+
+
+def test_the_batch_stops_when_too_many_records_have_failed_and_continues_later(
+    settings: dict[str, str], fake_bedrock: FakeBedrock, file: Path
+) -> None:
+    fake_bedrock.add_fault(Fault(error="ValidationException", operation="Converse", count=3))
+    arguments = ("batch", "run", "questions.jsonl", "--concurrency", "1", "--max-failed-share", "0.1")
+
+    stopped = run(*arguments, cwd=file.parent, settings=settings)
+    failed = read(file.parent / "questions-results" / "failed.jsonl")
+    continued = run(*arguments, "--retry-failed", cwd=file.parent, settings=settings)
+
+    assert stopped.status == 4
+    assert "before the record was started: 3 of its 20 records had failed" in stopped.out
+    assert {line["error"]["code"] or line["error"]["type"] for line in failed} == {
+        "ValidationException",
+        "StoppedOnFailure",
+    }
+    assert len(failed) >= 17
+    assert continued.status == 0, continued.err
+    assert "20 of 20 records answered" in continued.out
+
+
+@pytest.mark.parametrize(
+    ("rules", "problem"),
+    [
+        ("{", "--response-validation: not JSON"),
+        ("{}", "responseValidation: must have at least one of jsonSchema"),
+        ('{"pattern": "("}', "responseValidation.pattern: is invalid: missing )"),
+    ],
+)
+def test_invalid_rules_are_a_usage_error(
+    settings: dict[str, str], fake_bedrock: FakeBedrock, file: Path, rules: str, problem: str
+) -> None:
+    ended = run(
+        *("batch", "run", "questions.jsonl", "--response-validation", rules),
+        cwd=file.parent,
+        settings=settings,
+    )
+
+    assert (ended.status, ended.out) == (2, "")
+    assert problem in ended.err
+    assert not [call for call in fake_bedrock.calls if call.operation == "Converse"]

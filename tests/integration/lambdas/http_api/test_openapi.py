@@ -180,8 +180,7 @@ def test_every_operation_is_described_and_documents_the_rejection_of_its_body():
 @pytest.mark.parametrize("name", ["ConverseRequest", "BatchRequest", "ResponseValidation"])
 def test_the_document_has_every_field_of_the_function(name):
     from lambdas.batch import batch_request
-    from lambdas.shared import response_rules
-    from llmmanager.json_format import codec
+    from llmmanager.json_format import codec, response_rules
 
     known = {
         "ConverseRequest": {

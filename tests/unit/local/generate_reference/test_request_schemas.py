@@ -8,9 +8,9 @@ import jsonschema_rs
 import pytest
 
 from lambdas.batch.options import MEMBERS, read_options
-from lambdas.shared.response_rules import MEMBERS as RULES
 from lambdas.shared.response_rules import read_rules
 from llmmanager.json_format.codec import InvalidRequest
+from llmmanager.json_format.response_rules import MEMBERS as RULES
 from local.generate_reference.openapi import openapi_document
 
 DOCUMENT = openapi_document()
