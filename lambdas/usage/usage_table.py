@@ -21,6 +21,7 @@ from lambdas.usage.usage_items import (
     usage_prefix,
 )
 
+_MAX_SORT_KEY_BYTES: Final = 1_024
 # DynamoDB's limit of keys in one request.
 _MAX_KEYS: Final = 100
 # DynamoDB returns only a part of the items while it throttles.
@@ -49,6 +50,9 @@ class UsageTable:
             BotoCoreError, ClientError: the table cannot be read.
         """
         prefix = usage_prefix(team) if team is not None else ""
+        if len(prefix.encode()) > _MAX_SORT_KEY_BYTES:
+            # DynamoDB rejects a search for it.
+            return
         for day in days:
             for item in self._partition(f"{UsagePartition.USAGE}{day}", prefix):
                 yield decode_usage(item)

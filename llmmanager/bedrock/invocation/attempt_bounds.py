@@ -21,7 +21,7 @@ _FEATURES = (b'"toolConfig"', b'"tools"', b'"outputConfig"', b'"citations"')
 _SYSTEM_TOOL = b'"systemTool"'
 # The beta "context-1m-2025-08-07" of Claude.
 _LONG_CONTEXT, _LONG_CONTEXT_TOKENS = b'"context-1m', 1_000_000
-# Largest context of any model, for models with an unknown one.
+# Largest context of any model, for models with an unknown one. No answer is longer.
 _MAX_CONTEXT_TOKENS = 10_000_000
 # Sources disagree about the maximum output of some models: 5000 or 10,000 tokens for Nova, 64,000 or 65,535
 # for Nova 2.
@@ -32,6 +32,8 @@ _EXTENDED_OUTPUT_TOKENS = 128_000
 # The field of models that can generate several answers, such as Jamba, and a maximum output of Llama that is
 # not called tokens.
 _ANSWERS, _MAX_LENGTH = "n", "max_gen_len"
+# More than any model generates.
+_MAX_ANSWERS = 1_000
 # Content that the caller's tools define. Media cannot be in it.
 _TOOL_DATA = ("input", "json")
 
@@ -70,8 +72,8 @@ class AttemptBounds:
         """The maximum output tokens, reasoning included: `maxTokens`, or the maximum of the model."""
         fields = self._request.get("additionalModelRequestFields")
         answers = fields.get(_ANSWERS) if isinstance(fields, Mapping) else None
-        number = math.ceil(answers) if isinstance(answers, int | float) else 1
-        return self._answer_tokens(fields) * max(number, 1)
+        number = math.ceil(min(_MAX_ANSWERS, answers)) if isinstance(answers, int | float) else 1
+        return min(_MAX_CONTEXT_TOKENS, self._answer_tokens(fields)) * max(number, 1)
 
     def _answer_tokens(self, fields: object) -> int:
         """Return the maximum output tokens of one answer."""
@@ -132,6 +134,6 @@ def _token_numbers(fields: object) -> Iterator[int]:
         for name, value in fields.items():
             is_limit = "token" in str(name).lower() or name == _MAX_LENGTH
             if is_limit and isinstance(value, int | float):
-                yield math.ceil(value)
+                yield math.ceil(min(_MAX_CONTEXT_TOKENS, value))
             else:
                 yield from _token_numbers(value)

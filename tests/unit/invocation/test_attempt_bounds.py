@@ -85,6 +85,19 @@ def test_no_use_of_all_tokens_costs_more_than_the_bound(
     assert cost.usd <= limit.cost_usd * (1 + 1e-12)
 
 
+@pytest.mark.parametrize("huge", [10**30, 10**307, 1e308])
+@pytest.mark.parametrize("inference", [{}, {"inferenceConfig": {"maxTokens": 50}}])
+def test_the_bound_of_a_request_for_more_than_any_model_generates_is_still_an_amount_of_money(
+    inference: dict[str, Any], huge: float
+) -> None:
+    fields = {"n": huge, "thinking": {"type": "enabled", "budget_tokens": huge}}
+    request = {**ASK, **inference, "additionalModelRequestFields": fields}
+    assert bounds(request, "not-in-the-table").output_tokens <= 10**10
+    cost = bounds(request).cost_usd
+    assert cost is not None
+    assert 1e5 < cost < 1e9
+
+
 def test_a_cheaper_service_tier_does_not_lower_the_bound() -> None:
     assert bounds(ASK | {"serviceTier": {"type": "flex"}}).cost_usd >= bounds(ASK).cost_usd
 

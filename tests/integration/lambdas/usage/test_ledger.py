@@ -174,6 +174,14 @@ def test_usage_is_counted_in_a_spare_row_if_its_row_is_being_written(
     assert accounts.rows() == {ROW: USED + USED}
 
 
+@pytest.mark.parametrize(("length", "queries"), [(100, 1), (2_000, 0)])
+def test_a_team_whose_name_is_longer_than_a_key_has_no_usage(
+    accounts: Accounts, length: int, queries: int
+) -> None:
+    assert list(accounts.table.rows(["2026-12-01"], team="é" * length)) == []
+    assert [operation for operation, _ in accounts.server.requests].count("Query") == queries
+
+
 def test_a_second_settlement_has_no_effect(accounts: Accounts) -> None:
     reservation = lease()
     accounts.ledger.reserve(reservation)
