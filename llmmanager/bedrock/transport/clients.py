@@ -116,6 +116,7 @@ class ClientPool:
             session = self._ensured_session()
             client = session.create_client(service, region_name=region, config=self._config(connect))
             make_interruptible(client)
+            client.meta.events.register("after-call", _forget_retries)
             if has_api_key(self._auth) or session.get_credentials() is not None:
                 return client
         except Exception as error:
@@ -155,6 +156,11 @@ class ClientPool:
             user_agent_extra="llmmanager",
             signature_version="v4" if self._auth.auth_type in NAMED else None,
         )
+
+
+def _forget_retries(parsed: dict[str, Any], **_: Any) -> None:
+    # botocore's retries are disabled. Its errors would end in "(reached max retries: 0)".
+    parsed.get("ResponseMetadata", {}).pop("MaxAttemptsReached", None)
 
 
 def check_timeout(timeout: float) -> None:

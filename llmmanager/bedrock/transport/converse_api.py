@@ -160,20 +160,15 @@ def _problems(request: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _attach(client: Any) -> None:
-    """Register the handlers once per client. Registering them twice in a race has no effect."""
+    """Register the handler once per client. Registering it twice in a race has no effect."""
     if not getattr(client, _ATTACHED, False):
         for operation in _OPERATIONS:
-            for moment, handler in (("before", _fill_in), ("after", _forget_retries)):
-                event = f"{moment}-call.bedrock-runtime.{operation}"
-                client.meta.events.register(event, handler, unique_id=f"{_ATTACHED}-{event}")
+            client.meta.events.register(
+                f"before-call.bedrock-runtime.{operation}", _fill_in, unique_id=f"{_ATTACHED}-{operation}"
+            )
         setattr(client, _ATTACHED, True)
 
 
 def _fill_in(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
     params["body"] = _pending.body
     context["read_timeout"] = _pending.read_timeout
-
-
-def _forget_retries(parsed: dict[str, Any], **_: Any) -> None:
-    # botocore's retries are off. Its errors would say "(reached max retries: 0)".
-    parsed.get("ResponseMetadata", {}).pop("MaxAttemptsReached", None)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pathlib
+from functools import partial
 
 import pytest
+from botocore.exceptions import ClientError
 
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import AuthenticationError, ConfigurationError
 from llmmanager.bedrock.models.llm_manager_structures import AuthConfig, AuthenticationType
 from llmmanager.bedrock.transport.clients import ClientPool
+from llmmanager.testing import FakeBedrock, Fault
 
 pytestmark = pytest.mark.usefixtures("aws_credentials")
 
@@ -39,6 +42,19 @@ def test_botocore_does_not_retry_and_has_enough_connections() -> None:
     assert config.retries["total_max_attempts"] == 1
     assert config.max_pool_connections == 200
     assert "llmmanager" in config.user_agent_extra
+    pool.close()
+
+
+def test_an_error_does_not_count_the_retries_of_botocore(fake_bedrock: FakeBedrock) -> None:
+    fake_bedrock.add_fault(Fault(error="ThrottlingException", message="slow down"))
+    pool = ClientPool(timeout=5)
+    calls = (
+        pool.client("bedrock", "us-east-1").list_foundation_models,
+        partial(pool.client("bedrock-runtime", "us-east-1").converse, modelId="amazon.nova-lite-v1:0"),
+    )
+    for call in calls:
+        with pytest.raises(ClientError, match=r"operation: slow down$"):
+            call()
     pool.close()
 
 
