@@ -39,7 +39,8 @@ class Conversation:
         tool_config: the tools, as in `LLMManager.converse`.
 
     Raises:
-        RequestValidationError: a message is not a dict with a role and a list of blocks.
+        RequestValidationError: a message is not a dict with a role and a list of blocks, or the system prompt
+            is neither a text nor a list.
     """
 
     def __init__(
@@ -49,8 +50,8 @@ class Conversation:
         *,
         tool_config: ToolConfiguration | UntypedDict | None = None,
     ) -> None:
-        self._system: list[SystemContentBlock] = list(as_system(system) or ())
-        self._messages = _as_list(messages)
+        self._system: list[SystemContentBlock] = _as_list("system", as_system(system) or ())
+        self._messages = _as_messages(messages)
         self._tool_config = cast("ToolConfiguration | None", tool_config)
 
     @property
@@ -72,12 +73,11 @@ class Conversation:
         """Add texts and content blocks of the user. They continue a message of the user that is the last.
 
         Raises:
-            RequestValidationError: there is no content.
+            RequestValidationError: there is no content, or a part is blank or not a content block.
         """
         if not content:
-            problem = "content: must have at least one text or content block"
-            raise RequestValidationError(problem, [problem])
-        self._add("user", [{"text": part} if isinstance(part, str) else part for part in content])
+            raise _invalid("content: must have at least one text or content block")
+        self._add("user", [_as_block(part, index) for index, part in enumerate(content)])
 
     def add_tool_result(
         self,
@@ -102,8 +102,7 @@ class Conversation:
         open_ids = [call.tool_use_id for call in self.get_open_tool_uses()]
         if tool_use_id not in open_ids:
             accepted = f"one of {', '.join(open_ids)}" if open_ids else "of a tool call, and none is open"
-            problem = f"tool_use_id: must be {accepted} (got {tool_use_id!r})"
-            raise RequestValidationError(problem, [problem])
+            raise _invalid(f"tool_use_id: must be {accepted} (got {tool_use_id!r})")
         result = create_user_message().add_tool_result(tool_use_id, content, "error" if is_error else None)
         self._add("user", result.build()["content"])
 
@@ -216,8 +215,7 @@ class Conversation:
             low, high = (low, middle) if fits(candidates[middle]) else (middle + 1, high)
         if low == len(candidates):
             tokens, limit = measured(candidates[-1] if candidates else self._messages)
-            problem = f"messages: must have at most {limit} input tokens (the last turn has {tokens})"
-            raise RequestValidationError(problem, [problem])
+            raise _invalid(f"messages: must have at most {limit} input tokens (the last turn has {tokens})")
         removed = len(self._messages) - len(candidates[low])
         self._messages = candidates[low]
         return removed
@@ -258,14 +256,32 @@ class Conversation:
         return [*kept, *self._messages[start:]]
 
 
-def _as_list(messages: Any) -> list[Message]:
-    found = list(as_messages(messages))
+def _as_messages(messages: Any) -> list[Message]:
+    found = _as_list("messages", as_messages(messages))
     for index, message in enumerate(found):
         content = message.get("content") if isinstance(message, Mapping) else None
         if not isinstance(content, list | tuple) or "role" not in message:
-            problem = f"messages[{index}]: must be a dict with role and content, a list of blocks"
-            raise RequestValidationError(problem, [problem])
+            raise _invalid(f"messages[{index}]: must be a dict with role and content, a list of blocks")
     return found
+
+
+def _as_list(name: str, value: Any) -> list[Any]:
+    if not isinstance(value, list | tuple):
+        raise _invalid(f"{name}: must be a text or a list (got {type(value).__name__})")
+    return list(value)
+
+
+def _as_block(part: Any, index: int) -> Any:
+    if isinstance(part, str) and part.strip():
+        return {"text": part}
+    if not isinstance(part, Mapping):
+        given = "a blank text" if isinstance(part, str) else type(part).__name__
+        raise _invalid(f"content[{index}]: must be a text or a content block (got {given})")
+    return part
+
+
+def _invalid(problem: str) -> RequestValidationError:
+    return RequestValidationError(problem, [problem])
 
 
 def _number(counted: int | InputTokenCount) -> int:

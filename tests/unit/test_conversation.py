@@ -99,6 +99,22 @@ def test_an_unknown_context_is_an_error(counted: Any) -> None:
         Conversation(None, [user({"text": "Hi"})]).trim(lambda *_: counted)
 
 
+@pytest.mark.parametrize(
+    ("part", "given"), [("", "a blank text"), (" \n", "a blank text"), (["a"], "list"), (None, "NoneType")]
+)
+def test_what_cannot_be_sent_is_not_added(part: Any, given: str) -> None:
+    conversation = Conversation(messages="Hi")
+    with pytest.raises(RequestValidationError, match=rf"content\[1\]: must be .* \(got {given}\)"):
+        conversation.add_user("And?", part)
+    assert conversation.messages == [user({"text": "Hi"})]
+
+
+@pytest.mark.parametrize("arguments", [{"system": 5}, {"messages": 5}, {"messages": {"role": "user"}}])
+def test_a_conversation_begins_with_texts_or_lists(arguments: dict[str, Any]) -> None:
+    with pytest.raises(RequestValidationError, match="must be a text or a list"):
+        Conversation(**arguments)
+
+
 def test_tokens_are_not_counted_by_an_async_function() -> None:
     async def count(*counted: Any) -> int:
         return 1
