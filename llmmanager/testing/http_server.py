@@ -289,6 +289,9 @@ async def _write(writer: asyncio.StreamWriter, response: ServerResponse, *, keep
             async for chunk in chunks:
                 writer.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
                 await writer.drain()
+                # drain() returns at once for small chunks. The loop must serve the other connections, and
+                # notice that this one is lost.
+                await asyncio.sleep(0)
         except DropConnection:
             return False
     writer.write(b"0\r\n\r\n")
