@@ -18,6 +18,8 @@ from local.processes import ROOT, GuardedProcess, LocalRunError, clean_environme
 
 HOST = "127.0.0.1"
 PYTHON = ROOT / ".venv-emulator" / "bin" / "python"
+# Below the ports of outgoing connections, which could take a port before the emulator listens on it.
+_FREE_PORTS = range(20_000, 32_768)
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,15 @@ def choose_port(requested: int | None) -> int:
     Raises:
         LocalRunError: the requested port is invalid, in use or cannot be used.
     """
+    while requested is None:
+        with contextlib.suppress(LocalRunError):
+            return choose_port(secrets.choice(_FREE_PORTS))
     with socket.socket() as probe:
         # Accept a port whose last connections are in TIME_WAIT. A port with a listener is still rejected.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, requested or 0))
-            return int(probe.getsockname()[1])
+            probe.bind((HOST, requested))
+            return requested
         except OverflowError:
             raise LocalRunError(f"port must be from 1 to 65535 (got {requested})") from None
         except OSError as error:
@@ -111,7 +116,7 @@ def running_emulator(
         [PYTHON, "-m", "ministack"], log=folder / "emulator.log", environment=environment
     ) as process:
         emulator = Emulator(chosen, process, certificate.file if certificate else None)
-        wait_until(lambda: _is_ready(emulator, edition), process=process, seconds=60, what="the emulator")
+        wait_until(lambda: _is_ready(emulator, edition), process=process, seconds=120, what="the emulator")
         yield emulator
 
 

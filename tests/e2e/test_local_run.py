@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from local.emulator import choose_port
 from local.processes import ROOT
 from tests.clean_shell import as_script, paste
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -43,12 +44,6 @@ def start(module: str, *arguments: str, mark: str) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
     )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)
@@ -110,7 +105,7 @@ def assert_nothing_left(mark: str, process: subprocess.Popen[str]) -> None:
 
 def test_the_demo_prints_its_results_and_checks_and_leaves_nothing_behind(mark: str) -> None:
     process = start("local.demo", mark=mark)
-    printed, _ = process.communicate(timeout=240)
+    printed, _ = process.communicate(timeout=2 * PATIENCE_SECONDS)
     assert process.returncode == 0, printed
     assert re.search(r"Records +60: 60 answered, 0 failed, 0 rejected", printed)
     assert re.search(r"^ +denied +\d+ \(0\.\d\d per answer\), ", printed, re.MULTILINE)
@@ -129,7 +124,7 @@ def test_the_demo_prints_its_results_and_checks_and_leaves_nothing_behind(mark: 
 @pytest.fixture(scope="module")
 def serving() -> Iterator[Serving]:
     """One `make local` for the tests below. The last of them stops it."""
-    mark, port = uuid.uuid4().hex, free_port()
+    mark, port = uuid.uuid4().hex, choose_port(None)
     process = start("local.serve", "--port", str(port), mark=mark)
     yield Serving(process, port, mark, read_until(process, "events.md"))
     process.kill()
@@ -190,7 +185,7 @@ def test_the_local_stack_listens_on_loopback_only(serving: Serving) -> None:
 
 def test_a_used_port_is_rejected_with_one_sentence(serving: Serving, mark: str) -> None:
     second = start("local.serve", "--port", str(serving.port), mark=mark)
-    printed, _ = second.communicate(timeout=60)
+    printed, _ = second.communicate(timeout=PATIENCE_SECONDS)
     assert second.returncode == 1
     assert f"port {serving.port} is used by another program. Choose another port" in printed
     assert "Traceback" not in printed
@@ -198,7 +193,7 @@ def test_a_used_port_is_rejected_with_one_sentence(serving: Serving, mark: str) 
 
 def test_ctrl_c_ends_the_local_stack_and_all_its_processes(serving: Serving) -> None:
     serving.process.send_signal(signal.SIGINT)
-    rest, _ = serving.process.communicate(timeout=60)
+    rest, _ = serving.process.communicate(timeout=PATIENCE_SECONDS)
     assert serving.process.returncode == 0
     assert "Traceback" not in rest
     assert_nothing_left(serving.mark, serving.process)
@@ -207,10 +202,10 @@ def test_ctrl_c_ends_the_local_stack_and_all_its_processes(serving: Serving) -> 
 
 
 def test_a_run_that_is_killed_during_its_start_leaves_no_process(mark: str) -> None:
-    process = start("local.serve", "--port", str(free_port()), mark=mark)
+    process = start("local.serve", "--port", str(choose_port(None)), mark=mark)
     read_until(process, "emulator started")
     assert len(marked_processes(mark)) > 1
     process.kill()
-    process.wait(20)
+    process.wait(PATIENCE_SECONDS)
     wait_until(lambda: not marked_processes(mark), "the end of all processes")
     process.communicate()

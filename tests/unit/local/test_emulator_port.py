@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from local import emulator
 from local.emulator import choose_port
 from local.processes import LocalRunError
 
@@ -29,5 +30,13 @@ def test_a_port_out_of_range_is_rejected() -> None:
         choose_port(70_000)
 
 
-def test_without_a_requested_port_a_free_port_is_returned(used_port: int) -> None:
-    assert choose_port(None) not in (0, used_port)
+def test_without_a_requested_port_a_free_port_is_returned(
+    used_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free_port = choose_port(None)
+    monkeypatch.setattr(emulator, "_FREE_PORTS", [used_port, free_port])
+    assert {choose_port(None) for _ in range(20)} == {free_port}
+
+
+def test_a_free_port_is_not_one_of_outgoing_connections() -> None:
+    assert 1024 < choose_port(None) < 32_768
