@@ -113,9 +113,9 @@ def test_closing_ends_the_idle_threads_and_the_pool_can_be_used_again(make_threa
     threads, work = make_threads(2), Blocked()
     work.release.set()
     threads.run(work)
-    wait_until(lambda: threads._idle)
+    [idle] = wait_until(lambda: threads._idle)
     threads.close()
-    assert alive() == 0
+    assert not idle.thread.is_alive()
     assert threads.run(work)
     work.idents(2)
 

@@ -36,8 +36,11 @@ CHILD_IGNORING_SIGTERM = f"import signal; signal.signal(signal.SIGTERM, signal.S
 
 
 def alive(process_id: int) -> bool:
-    stat = Path(f"/proc/{process_id}/stat")
-    return stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    try:
+        stat = Path(f"/proc/{process_id}/stat").read_text()
+    except OSError:  # also if the process ends during the reading
+        return False
+    return stat.rsplit(")", 1)[1].split()[0] != "Z"
 
 
 def wait_until_gone(*process_ids: int) -> None:
