@@ -16,7 +16,7 @@ from llmmanager.testing import Call, FakeBedrock
 from llmmanager.testing.fake_bedrock import Responder
 from tests.botocore_files import read_once
 from tests.loopback import loopback_only
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS, wait_for_next_day_in_last_minute
 
 pytest_plugins = ["llmmanager.testing.pytest_plugin", "tests.clock"]
 
@@ -59,6 +59,12 @@ def only_loopback() -> Iterator[None]:
     """Reject connections to other machines."""
     with loopback_only():
         yield
+
+
+@pytest.fixture(autouse=True)
+def within_one_day() -> None:
+    """Let no day in UTC end during the test, because usage and budgets are counted by day."""
+    wait_for_next_day_in_last_minute()
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
+from datetime import time as time_of_day
 from typing import Any
 
 from llmmanager import Deadline
@@ -34,6 +36,12 @@ def wait_until(condition: Callable[[], object], what: str = "the condition", *, 
         assert time.monotonic() < give_up, f"{what} did not become true in {PATIENCE_SECONDS:.0f} s"
         time.sleep(every)
     return value
+
+
+def wait_for_next_day_in_last_minute() -> None:
+    """Return at once, except in the last minute of a day in UTC: then return when the next day begins."""
+    last_minute = time_of_day(23, 59)
+    wait_until(lambda: datetime.now(UTC).time() < last_minute, "the next day", every=0.5)
 
 
 def wait_until_quiet(bedrock: FakeBedrock, seconds: float = 3.0) -> None:

@@ -14,7 +14,6 @@ from lambdas.usage.budget_table import budget_table
 from lambdas.usage.period_limit import period_limits
 from tests.integration.lambdas.streaming_api.conftest import IDENTITY, Api
 
-TODAY = datetime.now(UTC).date().isoformat()
 KEY = replace(IDENTITY, key_id="abcdefgh01234567", owner="ada", team="search")
 
 
@@ -34,11 +33,12 @@ def get(deployed: Any, make_context: Any) -> Any:
 
 
 def test_a_key_sees_the_usage_of_all_callers_of_its_team_only(get: Any, add_row: Any, add_lease: Any) -> None:
-    add_row(TODAY, team="search", caller="ada", requests=1)
-    add_row(TODAY, team="search", caller="bob", requests=2)
-    add_row(TODAY, team="search ads", caller="ada", requests=4)
-    add_row(TODAY, team="", caller="ada", requests=8)
-    add_lease(TODAY, lost=True, cost=1, team="ads")
+    today = datetime.now(UTC).date().isoformat()
+    add_row(today, team="search", caller="ada", requests=1)
+    add_row(today, team="search", caller="bob", requests=2)
+    add_row(today, team="search ads", caller="ada", requests=4)
+    add_row(today, team="", caller="ada", requests=8)
+    add_lease(today, lost=True, cost=1, team="ads")
 
     status, usage = get(groupBy="team,caller")
 
