@@ -78,6 +78,7 @@ def test_a_stopped_batch_ends_its_calls_and_is_resumed_without_paying_twice(
     stopped = run(stack, f"{batch_id}-1", data)
     wait_until(lambda: bedrock.calls)
     stack.client("stepfunctions").stop_execution(executionArn=stopped)
+    bedrock.set_latency(0.0, operation="Converse")
     wait_until_quiet(bedrock)
     calls_before = len(bedrock.calls)
 

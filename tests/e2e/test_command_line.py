@@ -98,11 +98,13 @@ def test_a_batch_is_stopped_reported_and_resumed(
     command: Callable[..., Ended], bedrock: FakeBedrock, tmp_path: Path
 ) -> None:
     write(tmp_path / "questions.jsonl", 20)
-    bedrock.set_latency(seconds=1, operation="Converse")
+    # The batch takes longer than the command that stops it needs to start.
+    bedrock.set_latency(seconds=6, operation="Converse")
     batch_id = parsed(command("batch", "submit", "questions.jsonl", "--json"))["batchId"]
     wait_until(lambda: bedrock.calls, "a call")
 
     stopped = command("batch", "stop", batch_id)
+    bedrock.set_latency(seconds=0, operation="Converse")
     watched = command("batch", "watch", batch_id)
     fetched = command("batch", "fetch", batch_id, "-o", "stopped")
     wait_until_quiet(bedrock)

@@ -189,13 +189,14 @@ def test_a_valid_answer_is_returned(stack: Stack, bedrock: FakeBedrock) -> None:
 
 def test_a_batch_is_stopped_and_resumed_without_paying_twice(stack: Stack, bedrock: FakeBedrock) -> None:
     # Every shard takes several seconds, and the last one starts after the others.
-    bedrock.set_latency(1.0, operation="Converse")
+    bedrock.set_latency(4.0, operation="Converse")
     names = [f"record-{number}" for number in range(20)]
     batch_id = submit(stack, {"requests": [record(name) for name in names], "regions": ["us-east-1"]})
     assert stack.api.post(f"/v1/batches/{batch_id}/resume", "").status == 409
     wait_until(lambda: bedrock.calls)
 
     assert stack.api.post(f"/v1/batches/{batch_id}/stop", "").expect(200)["status"] == "stopped"
+    bedrock.set_latency(0.0, operation="Converse")
     assert stack.api.get(f"/v1/batches/{batch_id}").expect(200)["status"] == "stopped"
     # A running function is not stopped; it ends by itself. On the emulator, so does the loop of a shard.
     wait_until_quiet(bedrock)

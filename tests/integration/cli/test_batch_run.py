@@ -127,13 +127,15 @@ def test_ctrl_c_keeps_the_results_and_the_command_continues(
 ) -> None:
     folder = file.parent / "out"
     command = ("batch", "run", str(file), "-o", str(folder), "--concurrency", "1")
-    fake_bedrock.set_latency(seconds=0.05, operation="Converse")
+    # The records that are left take far longer than the signal needs.
+    fake_bedrock.set_latency(seconds=0.5, operation="Converse")
     process = start(*command, settings=settings)
     wait_until(lambda: done(folder) >= 3)
 
     process.send_signal(signal.SIGINT)
     _, printed = process.communicate(timeout=PATIENCE_SECONDS)
     kept = done(folder)
+    fake_bedrock.set_latency(seconds=0, operation="Converse")
     ended = run(*command, settings=settings)
 
     assert process.returncode == 130
@@ -195,7 +197,7 @@ def test_records_that_flex_refuses_are_answered_on_demand_before_the_deadline(
     settings: dict[str, str], fake_bedrock: FakeBedrock, file: Path
 ) -> None:
     fake_bedrock.add_fault(Fault(error="ThrottlingException", service_tier="flex"))
-    command = ("batch", "run", str(file), "-m", "Nova Pro", "--deadline", "6", "--json")
+    command = ("batch", "run", str(file), "-m", "Nova Pro", "--deadline", "16", "--json")
 
     ended = run(*command, "--lane", "flex", settings=settings)
 

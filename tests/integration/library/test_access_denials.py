@@ -10,6 +10,7 @@ import pytest
 from llmmanager import BedrockConverseRequest
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.testing import Call, FakeBedrock, Fault
+from tests.waiting import PATIENCE_SECONDS
 
 LITE, PRO = "amazon.nova-lite-v1:0", "amazon.nova-pro-v1:0"
 EAST, WEST = "us-east-1", "us-west-2"
@@ -147,10 +148,10 @@ def test_of_many_calls_at_once_one_finds_out_that_a_model_is_denied(fake_bedrock
 
 
 def test_no_call_waits_for_the_answer_of_the_one_that_came_first(make_parallel, ask, monkeypatch) -> None:
-    everyone_is_here = threading.Barrier(8)
+    everyone_is_here = threading.Barrier(8, timeout=PATIENCE_SECONDS)
 
     def answer(call: Call) -> str:
-        everyone_is_here.wait(30)
+        everyone_is_here.wait()
         return "Paris"
 
     with FakeBedrock(responder=answer) as bedrock:

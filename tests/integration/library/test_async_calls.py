@@ -279,7 +279,7 @@ def test_cancelling_ends_the_wait_before_a_retry(make_manager, fake_bedrock: Fak
 def test_cancelling_ends_the_wait_for_quota(
     make_manager, fake_bedrock: FakeBedrock, ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LLMMANAGER_QUOTA_WINDOW_SECONDS", "60")
+    monkeypatch.setenv("LLMMANAGER_QUOTA_WINDOW_SECONDS", "240")
     manager = make_manager(regions=(REGION,), quotas=[ModelQuota("Nova Lite", requests_per_minute=1)])
 
     async def main() -> None:
@@ -357,7 +357,7 @@ def test_many_calls_cancelled_at_random_leave_nothing_behind(
     monkeypatch: pytest.MonkeyPatch,
     streaming: bool,
 ) -> None:
-    monkeypatch.setenv("LLMMANAGER_QUOTA_WINDOW_SECONDS", "60")
+    monkeypatch.setenv("LLMMANAGER_QUOTA_WINDOW_SECONDS", "240")
     quota = ModelQuota("Nova Lite", requests_per_minute=150)
     manager = make_manager(regions=(REGION,), quotas=[quota])
     answer_with(lambda call: LONG_TEXT)

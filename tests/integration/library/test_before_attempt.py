@@ -104,7 +104,7 @@ def test_any_other_exception_propagates_unchanged(
 
 
 def test_an_attempt_that_is_not_sent_uses_no_quota(make_manager, ask, monkeypatch) -> None:
-    monkeypatch.setenv("LLMMANAGER_QUOTA_WINDOW_SECONDS", "60")
+    monkeypatch.setenv("LLMMANAGER_QUOTA_WINDOW_SECONDS", "240")
     manager = make_manager(quotas=[ModelQuota("Nova Lite", requests_per_minute=1)])
     guard = Guard(LLMManagerError("too expensive"))
     with pytest.raises(LLMManagerError, match="too expensive"):

@@ -39,8 +39,8 @@ def under_quota(fake_bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch) -> F
 
 @pytest.fixture
 def whole_minute(fake_bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch) -> FakeBedrock:
-    """A FakeBedrock whose minute is one: no quota is free again during a test."""
-    monkeypatch.setenv("LLMMANAGER_QUOTA_WINDOW_SECONDS", "60")
+    """A FakeBedrock whose minute takes four: no quota is free again during a test."""
+    monkeypatch.setenv("LLMMANAGER_QUOTA_WINDOW_SECONDS", "240")
     return fake_bedrock
 
 

@@ -18,8 +18,8 @@ from llmmanager import (
 )
 from llmmanager.bedrock.models.parallel_structures import BedrockConverseRequest
 from llmmanager.bedrock.routing import quota_gates
-from llmmanager.testing import FakeBedrock, Fault
-from tests.waiting import DeadlineWhen, wait_until
+from llmmanager.testing import Call, FakeBedrock, Fault
+from tests.waiting import PATIENCE_SECONDS, DeadlineWhen, wait_until
 
 # Nova Lite has one access method there.
 REGION = "eu-central-1"
@@ -28,8 +28,8 @@ ONE_A_MINUTE = ModelQuota("Nova Lite", requests_per_minute=1)
 
 @pytest.fixture
 def minute(fake_bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch) -> FakeBedrock:
-    """A FakeBedrock whose quotas count in minutes, so that no wait ends during a test."""
-    monkeypatch.setenv("LLMMANAGER_QUOTA_WINDOW_SECONDS", "60")
+    """A FakeBedrock whose minute takes four, so that no wait ends during a test."""
+    monkeypatch.setenv("LLMMANAGER_QUOTA_WINDOW_SECONDS", "240")
     return fake_bedrock
 
 
@@ -59,15 +59,21 @@ def test_a_call_that_waits_for_quota_can_be_cancelled(minute: FakeBedrock, ask) 
     manager.close()
 
 
-def test_no_lock_is_held_and_no_thread_is_started_for_a_call(minute: FakeBedrock, ask) -> None:
-    minute.set_latency(0.3)
+def test_no_lock_is_held_and_no_thread_is_started_for_a_call(minute: FakeBedrock, ask, answer_with) -> None:
+    checked = threading.Event()
+
+    def answer_after_the_check(call: Call) -> None:
+        assert checked.wait(PATIENCE_SECONDS)
+
+    answer_with(answer_after_the_check)
     manager = LLMManager(["Nova Lite"], [REGION], quotas=[ModelQuota("Nova Lite", requests_per_minute=9)])
     thread = threading.Thread(target=manager.converse, args=(ask,))
     before = set(threading.enumerate())
     thread.start()
     wait_until(lambda: minute.in_flight == 1)
     locked = [gate._lock.locked() for gate in gates()]
-    threads = {found for found in threading.enumerate() if "FakeBedrock" not in found.name}
+    threads = {found for found in threading.enumerate() if "fake-bedrock" not in found.name}
+    checked.set()
     thread.join()
     assert locked == [False]
     assert threads - before <= {thread}
@@ -75,13 +81,13 @@ def test_no_lock_is_held_and_no_thread_is_started_for_a_call(minute: FakeBedrock
 
 
 def test_other_calls_keep_to_the_retry_after_of_a_throttle(minute: FakeBedrock, ask, make_manager) -> None:
-    minute.add_fault(Fault(error="ThrottlingException", retry_after=40.0, count=1))
+    minute.add_fault(Fault(error="ThrottlingException", retry_after=60.0, count=1))
     manager = make_manager(regions=(REGION,), retry={"max_retries": 0})
     with pytest.raises(RetryExhaustedError, match="max_retries"):
         manager.converse(ask)
     with pytest.raises(QuotaExceededError) as raised:
         manager.converse(ask, deadline=5)
-    assert 30 < raised.value.retry_after <= 40
+    assert 5 < raised.value.retry_after <= 60
     assert len(minute.calls) == 1
 
 

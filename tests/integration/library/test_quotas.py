@@ -93,7 +93,10 @@ def test_throttled_calls_wait_for_their_model_or_use_another(
     manager.close()
 
 
-def test_managers_of_one_account_share_what_they_learn(fake_bedrock: FakeBedrock, ask) -> None:
+def test_managers_of_one_account_share_what_they_learn(
+    fake_bedrock: FakeBedrock, ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLMMANAGER_QUOTA_WINDOW_SECONDS", "240")
     first = LLMManager(["Nova Lite"], [EAST], quotas=[ModelQuota(LITE, requests_per_minute=1)])
     second = LLMManager(["Nova Lite"], [EAST, WEST])
     methods = len(second.get_model_access_info("Nova Lite", EAST)["access_methods"])
@@ -105,7 +108,7 @@ def test_managers_of_one_account_share_what_they_learn(fake_bedrock: FakeBedrock
 def test_managers_with_different_shares_of_a_quota_keep_within_their_own(
     fake_bedrock: FakeBedrock, ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LLMMANAGER_QUOTA_WINDOW_SECONDS", "60")
+    monkeypatch.setenv("LLMMANAGER_QUOTA_WINDOW_SECONDS", "240")
     quotas = [ModelQuota(LITE, requests_per_minute=4, access_method="on_demand")]
     shares = [LLMManager(["Nova Lite"], [EAST], quotas=quotas, quota_share=share) for share in (0.25, 0.75)]
     for manager in shares * 3:
@@ -118,14 +121,14 @@ def test_managers_with_different_shares_of_a_quota_keep_within_their_own(
 def test_a_call_whose_wait_would_be_too_long_fails_at_once_and_says_when_to_come_back(
     fake_bedrock: FakeBedrock, ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LLMMANAGER_QUOTA_WINDOW_SECONDS", "60")
+    monkeypatch.setenv("LLMMANAGER_QUOTA_WINDOW_SECONDS", "240")
     manager = LLMManager(["Nova Lite"], [EAST], quotas=[ModelQuota("Nova Lite", requests_per_minute=1)])
     for _ in manager.get_model_access_info("Nova Lite", EAST)["access_methods"]:
         manager.converse(ask)
     before = len(fake_bedrock.calls)
     with pytest.raises(QuotaExceededError) as raised:
         manager.converse(ask, deadline=5)
-    assert 50 < raised.value.retry_after <= 61
+    assert 200 < raised.value.retry_after <= 243
     assert raised.value.response is not None
     assert raised.value.response.get_last_error() is raised.value
     assert len(fake_bedrock.calls) == before

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from lambdas.batch import worker
+from lambdas.batch.options import Options
 from lambdas.batch.quota_wait import QuotaWait
 from lambdas.batch.worker import TimeBudget
 from lambdas.http_api.handler import handler
@@ -95,11 +96,15 @@ def test_an_invocation_that_ends_during_a_wait_for_quota_fails_no_record(machine
     assert first["answered"] == len(calls_by_prompt(deployed)) == 6
 
 
-def test_a_deadline_that_passes_while_records_wait_fails_them_with_that_reason(machine, deployed, records):
-    (item,) = machine.plan({"requests": records(5), "deadlineSeconds": 1, **ONE_TARGET})
+def test_a_deadline_that_passes_while_records_wait_fails_them_with_that_reason(
+    machine, deployed, records, monkeypatch
+):
+    (item,) = machine.plan({"requests": records(5), "deadlineSeconds": 3600, **ONE_TARGET})
     deployed.add_fault(DAILY)
 
+    monkeypatch.setattr(Options, "seconds_left", lambda _: 0.9)
     first = worker.run_shard(item, budget())
+    monkeypatch.setattr(Options, "seconds_left", lambda _: -0.1)
     machine.run_shard({**item, **first})
     summary = machine.collect()
 
