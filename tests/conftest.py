@@ -34,8 +34,13 @@ read_once()
 gc.disable()
 
 # The duration of an example depends on the load of the machine.
-settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any speed")
+# The examples are the same in each run. `--hypothesis-profile=default` searches with random ones.
+settings.register_profile(
+    "stable", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+# For other Pythons than that of .venv.
+settings.register_profile("few", settings.get_profile("stable"), max_examples=25)
+settings.load_profile("stable")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -165,7 +165,7 @@ def outcome(body: dict[str, Any], models: tuple[str, ...]) -> ChatRequest | Mapp
         return error
 
 
-@settings(max_examples=400)
+@settings(max_examples=4 * settings().max_examples)
 @given(BODIES, MODELS)
 def test_a_request_is_mapped_or_rejected_with_the_path_of_one_of_its_fields(
     body: dict[str, Any], models: tuple[str, ...]
@@ -173,7 +173,7 @@ def test_a_request_is_mapped_or_rejected_with_the_path_of_one_of_its_fields(
     check_mapping(outcome(body, models), body, models)
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings().max_examples)
 @given(VALID_BODIES, MODELS)
 def test_a_valid_request_is_valid_for_the_library(body: dict[str, Any], models: tuple[str, ...]) -> None:
     request = outcome(body, models)
@@ -181,7 +181,7 @@ def test_a_valid_request_is_valid_for_the_library(body: dict[str, Any], models: 
     check_valid(request, models)
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings().max_examples)
 @given(ANY_JSON)
 def test_any_other_json_as_messages_is_rejected(value: Any) -> None:
     request = outcome({"model": "Nova Lite", "messages": value}, (NOVA,))

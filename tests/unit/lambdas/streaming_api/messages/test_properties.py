@@ -183,7 +183,7 @@ def outcome(
         return error
 
 
-@settings(max_examples=400)
+@settings(max_examples=4 * settings().max_examples)
 @given(BODIES, MODELS, BETAS)
 def test_a_request_is_mapped_or_rejected_with_the_path_of_one_of_its_fields(
     body: dict[str, Any], models: tuple[str, ...], betas: tuple[str, ...]
@@ -194,7 +194,7 @@ def test_a_request_is_mapped_or_rejected_with_the_path_of_one_of_its_fields(
         assert estimate_tokens(converse_fields(request)) > 0
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings().max_examples)
 @given(VALID_BODIES, MODELS)
 def test_a_valid_request_is_valid_for_the_library(body: dict[str, Any], models: tuple[str, ...]) -> None:
     request = outcome(body, models)
@@ -202,7 +202,7 @@ def test_a_valid_request_is_valid_for_the_library(body: dict[str, Any], models: 
     check_valid(request, models)
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings().max_examples)
 @given(ANY_JSON)
 def test_any_other_json_as_messages_is_rejected(value: Any) -> None:
     request = outcome({"model": "Nova Lite", "max_tokens": 5, "messages": value}, (NOVA,))
