@@ -27,11 +27,11 @@ QUOTA = "insufficient_quota"
 
 @dataclass(frozen=True)
 class Answers:
-    """What the client received until a request was refused.
+    """What the client received until a request was rejected.
 
     Attributes:
         tokens: the tokens of each answer.
-        error_code: the code of the last response; None if no request was refused.
+        error_code: the code of the last response; None if no request was rejected.
         reason: its message.
     """
 
@@ -49,7 +49,7 @@ def show_budget(run: LocalRun, steps: Steps) -> list[Check]:
     api.call("PUT", path, json.dumps({"dailyUsd": DAILY_USD})).expect(200)
     before = len(run.bedrock.calls)
     with steps.step("budget used up"):
-        answers = ask_until_refused(str(run.streaming_url), str(key["key"]))
+        answers = ask_until_rejected(str(run.streaming_url), str(key["key"]))
     calls = run.bedrock.calls[before:]
     budget = api.get(path).expect(200)["day"]
     first, *others = wrap(answers.reason, 90) or [""]
@@ -64,7 +64,7 @@ def show_budget(run: LocalRun, steps: Steps) -> list[Check]:
     return list(budget_checks(answers, calls=calls, budget=budget, usage=show_usage(run.stack, steps)))
 
 
-def ask_until_refused(base_url: str, key: str) -> Answers:
+def ask_until_rejected(base_url: str, key: str) -> Answers:
     """Send requests with the `openai` client until the API answers with status 429."""
     # Imported here, because it takes a second.
     from openai import OpenAI, RateLimitError
@@ -114,8 +114,8 @@ def budget_checks(
     billed = [
         sum((call.usage or {}).get(name, 0) for call in calls) for name in ("inputTokens", "outputTokens")
     ]
-    yield check_equal("a request that the key's budget does not allow is refused", QUOTA, answers.error_code)
-    yield check_equal("the refused request causes no call to Bedrock", len(answers.tokens), len(calls))
+    yield check_equal("a request that the key's budget does not allow is rejected", QUOTA, answers.error_code)
+    yield check_equal("the rejected request causes no call to Bedrock", len(answers.tokens), len(calls))
     is_kept = 0 < budget["spent"] <= budget["limit"] and budget["reserved"] == 0
     yield Check("the key spends part of its budget, and nothing stays reserved", is_kept, json.dumps(budget))
     yield check_equal("budget and usage have the same cost", budget["spent"], own["costUsd"])

@@ -16,6 +16,9 @@ from lambdas.batch.storage import BatchStorage
 from lambdas.contract import BatchObject
 from llmmanager.json_format.json_text import dump
 
+# The member keeps its first name, because batches of earlier versions of the stack have it.
+_REJECTED = "refused"
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -81,7 +84,8 @@ def latest_run(storage: BatchStorage) -> tuple[int, Run | None]:
     last: Run | None = None
     for key in reversed(keys):
         found = json.loads(storage.read(key))
-        run = Run(int(key.removeprefix(prefix).removesuffix(".json")), found["execution"], found["refused"])
+        number = int(key.removeprefix(prefix).removesuffix(".json"))
+        run = Run(number, found["execution"], rejected=found[_REJECTED])
         if not run.rejected:
             return len(keys), run
         last = last or run
@@ -100,4 +104,4 @@ def _key(storage: BatchStorage, run: Run) -> str:
 
 
 def _encoded(run: Run) -> bytes:
-    return dump({"execution": run.execution, "refused": run.rejected})
+    return dump({"execution": run.execution, _REJECTED: run.rejected})

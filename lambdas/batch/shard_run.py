@@ -242,8 +242,8 @@ class ShardRun:
 
 def _shortage_of(response: BedrockResponse, *, in_flex: bool) -> Shortage | None:
     """Return the quota for whose lack a record failed, or None."""
-    is_refused = isinstance(response.error, BudgetExceeded | UsageTableUnavailable | NotReserved)
-    if is_refused or _was_answered(response):
+    is_not_reserved = isinstance(response.error, BudgetExceeded | UsageTableUnavailable | NotReserved)
+    if is_not_reserved or _was_answered(response):
         return None
     return shortage_of(response, tier=Lane.FLEX.value if in_flex else "")
 
