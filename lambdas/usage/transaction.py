@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambdas.shared.function_log import logger
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import LLMManagerError
 
 CONFLICT_DELAY_SECONDS: Final = 0.1
@@ -116,8 +117,12 @@ def write(
 
 
 def unavailable(error: Exception) -> UsageTableUnavailable:
-    """Return the error for a table that cannot be read or written."""
-    return UsageTableUnavailable(f"the usage table is unavailable: {error}")
+    """Return the error for a table that cannot be read or written, and log the reason.
+
+    Callers see the error, for example at the end of a stream. The reason can name the role of the function.
+    """
+    logger.warning("usage table unavailable", extra={"reason": str(error)})
+    return UsageTableUnavailable("the usage table is unavailable")
 
 
 def _reasons(error: ClientError) -> Sequence[Mapping[str, Any]]:

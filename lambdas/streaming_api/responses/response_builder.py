@@ -14,6 +14,7 @@ from lambdas.streaming_api.answer_events import (
     ToolCallDelta,
     ToolCallStart,
 )
+from lambdas.streaming_api.api_error import ApiError
 from lambdas.streaming_api.responses.output_items import (
     Event,
     FunctionCallItem,
@@ -87,10 +88,14 @@ class ResponseBuilder:
             response["service_tier"] = service_tier
         return response
 
-    def failed(self, message: str, *, model: str | None) -> dict[str, Any]:
-        """Return the response of an answer that was interrupted."""
+    def failed(self, error: ApiError, *, model: str | None) -> dict[str, Any]:
+        """Return the response of an answer that was interrupted.
+
+        OpenAI has no code for a lost stream. Codex does not retry `insufficient_quota`.
+        """
         response = self._response("failed", model)
-        response["error"] = {"code": "server_error", "message": message}
+        code = "insufficient_quota" if error.code == "insufficient_quota" else "server_error"
+        response["error"] = {"code": code, "message": error.message}
         return response
 
     @property

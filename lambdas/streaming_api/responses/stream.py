@@ -57,6 +57,6 @@ def _events(
         tier = service_tier_of(stream.get_response())
         response = builder.ended(model=stream.model_used, service_tier=tier)
     else:
-        message = stream_interrupted(stream.get_last_error()).message
-        response = builder.failed(message, model=stream.model_used)
+        error = stream_interrupted(stream.get_last_error())
+        response = builder.failed(error, model=stream.model_used)
     yield {"type": f"response.{response['status']}", "response": response}

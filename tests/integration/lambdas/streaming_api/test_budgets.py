@@ -156,17 +156,20 @@ def test_a_stream_that_continues_elsewhere_is_counted_at_least_as_billed(api, de
     assert spending().reserved == 0
 
 
+@pytest.mark.parametrize("path", BODIES)
 def test_a_stream_whose_continuation_the_budget_does_not_allow_ends_with_the_reason(
-    api, deployed, set_budget
+    api, deployed, set_budget, path
 ):
     deployed.add_fault(Fault(error="modelStreamErrorException", after_chunks=2))
     # One attempt of at most 4,096 tokens at 0.24 USD per million fits, and two do not.
     set_budget(0.0015)
+    length = {"max_tokens": 4096} if path == "/messages" else {}
 
-    received = api().post(CHAT, {**HELLO, "stream": True})
+    received = api().post(path, {**BODIES[path], **length, "stream": True})
 
-    error = received.events[-1]["error"]
-    assert error["code"] == "insufficient_quota"
+    last = received.events[-1]
+    error = last.get("response", last)["error"]
+    assert "insufficient_quota" in (error.get("code"), error.get("details", {}).get("error_code"))
     assert "daily budget of team 'search'" in error["message"]
     assert len(deployed.calls) == 1
     assert spending().committed <= 0.0015 * NANO_PER_USD

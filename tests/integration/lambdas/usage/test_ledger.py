@@ -235,6 +235,17 @@ def test_a_table_that_is_busy_is_no_outage(accounts: Accounts) -> None:
     assert len(writes(accounts)) == 2
 
 
+def test_an_unavailable_table_is_described_in_the_log_and_not_to_the_caller(
+    accounts: Accounts, caplog: pytest.LogCaptureFixture
+) -> None:
+    reason = "User: arn:aws:sts::123456789012:assumed-role/f is not authorized"
+    accounts.server.before = lambda *_: error_answer("AccessDeniedException", message=reason)
+    with pytest.raises(UsageTableUnavailable) as raised:
+        accounts.ledger.reserve(lease())
+    assert str(raised.value) == "the usage table is unavailable"
+    assert [reason in record.reason for record in caplog.records] == [True]  # type: ignore[attr-defined]
+
+
 def test_an_extension_that_seemed_to_fail_is_settled_too(accounts: Accounts) -> None:
     reservation = lease()
     accounts.ledger.reserve(reservation)
