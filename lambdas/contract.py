@@ -183,6 +183,22 @@ class BatchError:
     NO_PROGRESS = "NoProgress"
 
 
+MIN_JOB_WAIT = 5
+"""The least seconds between two steps of a managed batch job."""
+
+
+def seconds_to_next_poll(age: float) -> float:
+    """Return the seconds until the status of a managed batch job is read again.
+
+    They are a tenth of its age, at most five minutes. Those of a job of more than a day are longer, because
+    an execution of a state machine has a limited number of steps.
+
+    Args:
+        age: seconds since the job was created.
+    """
+    return max(MIN_JOB_WAIT, min(age / 10, max(300, age / 300)))
+
+
 REFRESH_REGION = "region"
 """The field of the refresh function's event with the region to refresh."""
 

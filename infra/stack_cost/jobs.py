@@ -34,10 +34,8 @@ from infra.stack_cost.prices import (
     cost_line,
 )
 from infra.stack_cost.request import CONSISTENT_READ_UNITS, TRANSACTION_WRITE_UNITS
+from lambdas.contract import seconds_to_next_poll
 
-# The wait after a step is a tenth of the age of the job, within these limits.
-MIN_WAIT, MAX_WAIT = 5, 300
-_AGE_SHARE: Final = 0.1
 # In addition to those of a batch: RunLanes, AnyOtherShards, NoOtherShards, RunJobs, PlanRest, AnyRest.
 LANE_TRANSITIONS: Final = 6
 # S3 requests of a poll, of the first and the last step of a job, and of each of its shards in these steps.
@@ -53,13 +51,10 @@ INPUT_CPU_SECONDS, IMPORT_CPU_SECONDS = 0.00015, 0.0005
 
 
 def polls(job_seconds: float) -> int:
-    """Return how often the stack asks for the status of a job that takes so many seconds.
-
-    Of a job that takes more than a day, it asks less often than this.
-    """
+    """Return how often the stack asks for the status of a job that takes so many seconds."""
     age, count = 0.0, 0
     while age < job_seconds:
-        age += math.ceil(min(max(age * _AGE_SHARE, MIN_WAIT), MAX_WAIT))
+        age += math.ceil(seconds_to_next_poll(age))
         count += 1
     return count
 

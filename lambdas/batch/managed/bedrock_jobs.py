@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
@@ -93,6 +94,13 @@ def get_job(region: str, arn: str, *, last: JobStatus, now: datetime) -> JobStat
             raise
         job = {"status": UNKNOWN, "message": "Bedrock does not know the job"}
     return _status(job, last, now)
+
+
+def ended_unseen(last: JobStatus, *, now: datetime) -> JobStatus:
+    """Return the status of a job that has ended while its status could not be read."""
+    at = now.isoformat()
+    message = "the status of the job cannot be read"
+    return replace(last, status=UNKNOWN, message=message, ended_at=at, seen_ended_at=at)
 
 
 def stop_job(region: str, arn: str) -> None:

@@ -14,13 +14,12 @@ from typing import Any, Final
 
 from lambdas.batch.managed.import_progress import ImportProgress
 from lambdas.batch.managed.job_budget import batch_cost
-from lambdas.batch.managed.job_files import IMPORT, OUTPUT, JobAttempt, JobIntent, JobStatus, job_id
+from lambdas.batch.managed.job_files import IMPORT, JobAttempt, JobIntent, JobStatus, job_id
 from lambdas.batch.managed.job_input import IndexedRecord, read_index
 from lambdas.batch.managed.job_output import OutputRecord, parse_line, read_lines
 from lambdas.batch.managed.job_results import ShardResults
 from lambdas.batch.managed.result_parts import ResultParts
 from lambdas.batch.options import Options
-from lambdas.batch.s3_objects import list_keys
 from lambdas.shared.function_log import log_payload, log_unexpected
 from lambdas.shared.metrics import Tally
 from lambdas.usage.usage_rows import usage_rows
@@ -31,14 +30,7 @@ from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 from llmmanager.bedrock.invocation.answer_validation import validated
 from llmmanager.bedrock.models.usage import token_counts
 
-OUTPUT_SUFFIX: Final = ".jsonl.out"
 _LINES_PER_CHECK: Final = 100
-
-
-def output_files(attempt: JobAttempt) -> list[str]:
-    """Return the keys of the output files, in order."""
-    keys = list_keys(attempt.storage.bucket, attempt.key(OUTPUT))
-    return [key for key in keys if key.endswith(OUTPUT_SUFFIX)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from lambdas.batch.managed.job_files import (
 from lambdas.batch.managed.job_input import JobComposer, TooFewRecords, pending_records
 from lambdas.batch.managed.job_results import ShardResults, read_shard_results
 from lambdas.batch.managed.job_target import job_target
+from lambdas.batch.managed.job_waits import PATIENCE, TABLE_WAIT
 from lambdas.batch.managed.open_attempt import OpenAttempt, StopNotAccepted
 from lambdas.batch.managed.rest import plan_rest
 from lambdas.batch.runs import run_started_at
@@ -45,7 +46,6 @@ from llmmanager.batch_lanes.lane import Lane
 
 # Time to write the results in memory and to return.
 _MARGIN_SECONDS: Final = 30.0
-_TABLE_WAIT_SECONDS: Final = 30
 # A job that had answers can have failed for a reason that has passed.
 MAX_ATTEMPTS: Final = 3
 # Bedrock's limits of a job's timeout.
@@ -119,7 +119,7 @@ class JobStep:
                 is_open = bool(attempts) and not attempts[-1].is_closed
                 attempt = attempts[-1] if is_open else self._new_attempt(attempts)
             except BudgetsUnavailable:
-                return {BatchStep.DONE: False, BatchStep.WAIT_SECONDS: _TABLE_WAIT_SECONDS}
+                return {BatchStep.DONE: False, BatchStep.WAIT_SECONDS: TABLE_WAIT}
             if attempt is None:
                 self._record_complete_shards()
                 return {BatchStep.DONE: True}
@@ -178,8 +178,8 @@ class JobStep:
         hours = math.ceil((cut_off.at - now) / timedelta(hours=1)) if cut_off else 0
         hours = min(max(hours, _MIN_HOURS), _MAX_HOURS)
         model = self._item["model"]
-        # The job can wait for a quota before it is created, and for its import after its end.
-        lasts = 2 * timedelta(hours=hours) + _IMPORT_TIME
+        # The job can wait for a quota before it is created, and for its output and the import after its end.
+        lasts = timedelta(hours=hours) + 2 * PATIENCE + _IMPORT_TIME
         reservation = JobReservation.plan(self._options.payer(), bounds, model=model, lasts=lasts, now=now)
         return JobIntent(
             token=token,

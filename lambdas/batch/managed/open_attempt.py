@@ -2,56 +2,37 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambdas.batch.managed.attempt_end import AttemptEnd
 from lambdas.batch.managed.bedrock_jobs import (
     STOPPING,
     JobPostponed,
     JobRejected,
     create_job,
+    ended_unseen,
     get_job,
     has_ended,
     stop_job,
 )
 from lambdas.batch.managed.cut_off import CutOff
-from lambdas.batch.managed.import_progress import ImportProgress
 from lambdas.batch.managed.job_budget import JobReservation
-from lambdas.batch.managed.job_files import (
-    CLOSED,
-    NOT_CREATED,
-    STATUS,
-    JobAttempt,
-    JobStatus,
-    job_id,
-)
-from lambdas.batch.managed.job_import import JobImport, output_files
+from lambdas.batch.managed.job_files import STATUS, JobAttempt, JobStatus
+from lambdas.batch.managed.job_import import JobImport
 from lambdas.batch.managed.job_results import ShardResults
 from lambdas.batch.managed.job_target import job_target
+from lambdas.batch.managed.job_waits import STOP_WAIT, TABLE_WAIT, JobWaits
 from lambdas.batch.managed.lost_answers import is_uncounted, lost_answers
+from lambdas.batch.managed.output_files import output_files, processed_in_manifest
 from lambdas.batch.options import Options
+from lambdas.contract import MIN_JOB_WAIT
 from lambdas.shared.function_log import logger
 from lambdas.usage.budget_exceeded import BudgetExceeded
-from lambdas.usage.spending import report_unrecorded
 from lambdas.usage.transaction import UsageTableUnavailable
-from lambdas.usage.usage_rows import UsageRows, sum_rows
-
-_MIN_WAIT, _MAX_WAIT = 5, 300
-# Polls of a job that takes days: a state machine has a limited number of steps.
-_POLLS_PER_AGE: Final = 300
-_STOP_WAIT: Final = 10
-_TABLE_WAIT: Final = 30
-# How long a job that has ended may take to show its output.
-_OUTPUT_PATIENCE: Final = timedelta(minutes=10)
-_OUTPUT_PATIENCE_WITHOUT_ANSWERS: Final = timedelta(seconds=60)
-# How long a job may take to stop, if no deadline is near.
-_STOP_PATIENCE: Final = timedelta(minutes=30)
-_CREATE_PATIENCE: Final = timedelta(hours=24)
 
 
 class StopNotAccepted(Exception):
@@ -108,14 +89,19 @@ class OpenAttempt:
                 return created
             arn = created
         last = self._attempt.status()
-        status = get_job(self._intent.region, arn, last=last, now=self._now())
+        status = self._status(arn, last)
         if not has_ended(status):
             status = self._stopped(arn, status)
         if status != last:
             self._attempt.write(STATUS, status.to_json())
-        if not has_ended(status) and not self._is_overdue(status):
-            return self._seconds_to_next_poll(status)
+        if not has_ended(status) and not self._waits.is_stop_overdue(status):
+            return STOP_WAIT if status.stop_requested_at else self._waits.next_poll()
         return self._import(arn, status)
+
+    @property
+    def _waits(self) -> JobWaits:
+        written_at = datetime.fromisoformat(self._intent.written_at)
+        return JobWaits(self._now(), written_at, self._intent.timeout_hours, self._cut_off)
 
     def _create(self) -> str | int | None:
         """Return the ARN of the job; or else the seconds to wait, or None after closing."""
@@ -123,21 +109,21 @@ class OpenAttempt:
         if cause is not None and self._is_new:
             # The end of the execution may have stopped all jobs that it has found. The next invocation, if
             # there is one, closes the attempt.
-            return _MIN_WAIT
+            return MIN_JOB_WAIT
         try:
             self._reserve(must=cause is None)
             return create_job(self._attempt, self._intent)
         except BudgetExceeded as error:
-            return self._close_without_job(error.message)
+            return self._close(AttemptEnd.without_job(error.message))
         except JobRejected as error:
-            return self._close_without_job(str(error))
+            return self._close(AttemptEnd.without_job(str(error)))
         except JobPostponed as error:
-            if cause is not None or self._age() >= _CREATE_PATIENCE:
-                return self._close_without_job(str(error))
+            if cause is not None or self._waits.is_creation_overdue():
+                return self._close(AttemptEnd.without_job(str(error)))
             logger.info("job postponed", extra={"reason": str(error)})
-            return self._polling_interval()
+            return self._waits.next_poll()
         except UsageTableUnavailable:
-            return _TABLE_WAIT
+            return TABLE_WAIT
 
     def _reserve(self, *, must: bool) -> None:
         """Reserve what the job may cost.
@@ -151,42 +137,42 @@ class OpenAttempt:
             if must:
                 raise
 
-    def _close_without_job(self, reason: str) -> int | None:
-        return self._close(JobStatus(status=NOT_CREATED), ImportProgress(), arn=None, lost=0, reason=reason)
+    def _status(self, arn: str, last: JobStatus) -> JobStatus:
+        """Return the status of the job. If it cannot be read, the output shows whether the job has ended.
+
+        Raises:
+            BotoCoreError, ClientError: it cannot be read, although the job must have ended long ago.
+        """
+        try:
+            return get_job(self._intent.region, arn, last=last, now=self._now())
+        except (BotoCoreError, ClientError) as error:
+            if has_ended(last):
+                return last
+            if processed_in_manifest(self._attempt) is not None:
+                return ended_unseen(last, now=self._now())
+            if not self._waits.may_be_running():
+                raise
+            logger.warning("the status of a job cannot be read", extra={"job_arn": arn, "reason": str(error)})
+            return last
 
     def _stopped(self, arn: str, status: JobStatus) -> JobStatus:
         """Request the stop of a job that must not run any longer. Return its status with the request."""
         cause = self._stop_cause()
-        if cause is None or status.status == STOPPING:
+        if cause is None or status.stop_requested_at or status.status == STOPPING:
             return status
         try:
             stop_job(self._intent.region, arn)
         except (BotoCoreError, ClientError) as error:
-            if self._cut_off is None or self._now() < self._cut_off.at + self._cut_off.margin:
+            if self._waits.is_stop_possible_later():
                 raise
             raise StopNotAccepted(str(error)) from error
         logger.info("job stopped", extra={"job_arn": arn, "reason": cause})
-        requested = status.stop_requested_at or self._now().isoformat()
-        return replace(status, stop_requested_at=requested, stop_cause=status.stop_cause or cause)
-
-    def _is_overdue(self, status: JobStatus) -> bool:
-        """Whether a job takes too long to stop: what it has answered is imported without a further wait."""
-        return self._has_passed(status.stop_requested_at, self._limited(_STOP_PATIENCE))
-
-    def _seconds_to_next_poll(self, status: JobStatus) -> int:
-        return _STOP_WAIT if status.stop_requested_at else self._polling_interval()
-
-    def _polling_interval(self) -> int:
-        age = self._age().total_seconds()
-        seconds = max(_MIN_WAIT, min(age / 10, max(_MAX_WAIT, age / _POLLS_PER_AGE)))
-        if self._cut_off is not None and self._now() < self._cut_off.at:
-            seconds = min(seconds, (self._cut_off.at - self._now()).total_seconds())
-        return math.ceil(seconds)
+        return replace(status, stop_requested_at=self._now().isoformat(), stop_cause=cause)
 
     def _import(self, arn: str, status: JobStatus) -> int | None:
         files = output_files(self._attempt)
-        if not files and not self._is_without_output(status):
-            return self._polling_interval_for_output(status)
+        if not files and has_ended(status) and not self._is_output_overdue(status):
+            return self._waits.next_look_for_output(status)
         status = replace(status, ended_at=status.ended_at or self._now().isoformat())
         job_import = JobImport(
             self._attempt,
@@ -202,66 +188,22 @@ class OpenAttempt:
             return 1
         progress, has_output = job_import.progress, bool(files)
         lost = lost_answers(self._attempt, self._intent, status, progress, has_output=has_output)
-        return self._close(
-            status, progress, arn=arn, lost=lost, reason=_reason(status, has_output=has_output)
+        return self._close(AttemptEnd.of_job(status, progress, arn=arn, lost=lost, has_output=has_output))
+
+    def _is_output_overdue(self, status: JobStatus) -> bool:
+        return self._waits.is_output_overdue(
+            status,
+            may_have_answers=status.processed > 0 or is_uncounted(status),
+            may_run=self._stop_cause() is None,
         )
 
-    def _is_without_output(self, status: JobStatus) -> bool:
-        """Whether a job has ended so long ago that no output is expected any more."""
-        may_have_answers = status.processed or is_uncounted(status)
-        patience = _OUTPUT_PATIENCE if may_have_answers else _OUTPUT_PATIENCE_WITHOUT_ANSWERS
-        return not has_ended(status) or self._has_passed(status.seen_ended_at, self._limited(patience))
-
-    def _polling_interval_for_output(self, status: JobStatus) -> int:
-        waited = self._now() - datetime.fromisoformat(status.seen_ended_at)
-        return int(max(_MIN_WAIT, min(waited.total_seconds(), 60)))
-
-    def _close(
-        self, status: JobStatus, progress: ImportProgress, *, arn: str | None, lost: int, reason: str | None
-    ) -> int | None:
-        """Settle the reservation and close the attempt. Return the seconds to wait if it is not possible."""
-        now = self._now()
-        rows = self._usage(progress, lost, now=now)
-        try:
-            self._reservation.settle(rows, now=now)
-        except UsageTableUnavailable as error:
-            if self._stop_cause() is None:
-                return _TABLE_WAIT
-            report_unrecorded(rows, error)
-        figures = {
-            "status": status.status,
-            "reason": reason,
-            "id": job_id(arn) if arn else None,
-            "records": self._intent.records,
-            **progress.figures(),
-            "recordsWithoutOutput": lost,
-            "seconds": round(self._age().total_seconds()),
-            "stopped": bool(status.stop_requested_at),
-        }
-        self._attempt.close(figures, now=now)
-        logger.info("job closed", extra=figures)
-        return None
-
-    def _usage(self, progress: ImportProgress, lost: int, *, now: datetime) -> UsageRows:
-        """Return the usage of the job; nothing if it is settled."""
-        if self._attempt.read(CLOSED) is not None:
-            # Another invocation has settled it, and this one has reserved it again.
-            return {}
-        return sum_rows(
-            progress.rows, self._reservation.lost_rows(lost, records=self._intent.records, now=now)
+    def _close(self, end: AttemptEnd) -> int | None:
+        """Close the attempt. Return the seconds to wait if the table of budgets is unavailable."""
+        closed = end.close(
+            self._attempt,
+            self._intent,
+            self._reservation,
+            now=self._now(),
+            may_wait=lambda: self._stop_cause() is None,
         )
-
-    def _limited(self, patience: timedelta) -> timedelta:
-        """Return how long to wait if a deadline is near: at most the time that is reserved for it."""
-        return patience if self._cut_off is None else min(patience, self._cut_off.margin)
-
-    def _age(self) -> timedelta:
-        return self._now() - datetime.fromisoformat(self._intent.written_at)
-
-    def _has_passed(self, since: str, patience: timedelta) -> bool:
-        return bool(since) and self._now() - datetime.fromisoformat(since) >= patience
-
-
-def _reason(status: JobStatus, *, has_output: bool) -> str | None:
-    reasons = (status.stop_cause, status.message, "" if has_output else "the job has no output")
-    return "; ".join(reason.rstrip(".") for reason in reasons if reason) or None
+        return None if closed else TABLE_WAIT

@@ -113,7 +113,7 @@ class JobMachine(StateMachine):
         self.clock.now += item.get("waitSeconds", 0)
         return item
 
-    def run_job(self, item: dict[str, Any], *, most: int = 200) -> dict[str, Any]:
+    def run_job(self, item: dict[str, Any], *, most: int = 500) -> dict[str, Any]:
         """Do the steps of a job until it is done."""
         for _ in range(most):
             item = self.step(item)

@@ -57,7 +57,7 @@ def test_the_reservation_of_a_job_lives_as_long_as_the_job(machine, deployed, ma
     assert (
         list(usage_table().lost_leases(days_around_now(), now=datetime.now(UTC) + timedelta(hours=30))) == []
     )
-    [lost] = usage_table().lost_leases(days_around_now(), now=datetime.now(UTC) + timedelta(days=3))
+    [lost] = usage_table().lost_leases(days_around_now(), now=datetime.now(UTC) + timedelta(days=4))
     assert lost.allowance.cost == spending().reserved
 
 
