@@ -196,7 +196,7 @@ def _shards(
 
 def _quota_members(batch: Batch, intake: RecordIntake) -> dict[str, Any] | None:
     """Return the `quotaEstimate` of the batch, and log its warning."""
-    estimated = estimate(intake.quota, batch.targets, seconds_left=batch.options.seconds_left())
+    estimated = estimate(intake.lanes, batch.targets, seconds_left=batch.options.seconds_left())
     if estimated and estimated.warning:
         logger.warning(estimated.warning)
     return estimated.to_members() if estimated else None

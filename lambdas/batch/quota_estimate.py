@@ -7,42 +7,9 @@ from typing import Any
 
 from lambdas.shared.manager import RequestTargets, catalog
 from lambdas.shared.settings import batch_settings
-from llmmanager.batch_files.records import Record
-from llmmanager.bedrock.catalog.model_table import model_data
-from llmmanager.bedrock.invocation.quota_cost import input_tokens, max_output_tokens
+from llmmanager.batch_lanes.record_groups import RecordGroups
 from llmmanager.bedrock.quota_capacity import QuotaCapacity
 from llmmanager.bedrock.routing.quota_gates import window_seconds
-
-
-@dataclass
-class QuotaNeed:
-    """The total use of a batch's first model's quotas, added up record by record.
-
-    Attributes:
-        requests: number of records.
-        least_tokens: the input only.
-        most_tokens: the input and an output of `maxTokens`, or of the maximum of the model.
-    """
-
-    model_id: str
-    requests: int = 0
-    least_tokens: int = 0
-    most_tokens: int = 0
-
-    def add(self, record: Record, line: bytes) -> None:
-        """Count a record.
-
-        Args:
-            line: the record as a line of its shard.
-        """
-        messages = record.request.messages
-        tokens = input_tokens({"messages": messages if isinstance(messages, list) else None}, line)
-        request = {"inferenceConfig": record.request.inference_config}
-        data = model_data(self.model_id)
-        burndown = (data.output_burndown if data else None) or 1
-        self.requests += 1
-        self.least_tokens += tokens
-        self.most_tokens += tokens + max_output_tokens(request, self.model_id) * burndown
 
 
 @dataclass(frozen=True)
@@ -70,20 +37,23 @@ class QuotaEstimate:
         return dict(zip(names, asdict(self).values(), strict=True))
 
 
-def estimate(need: QuotaNeed, targets: RequestTargets, *, seconds_left: float | None) -> QuotaEstimate | None:
+def estimate(
+    totals: RecordGroups, targets: RequestTargets, *, seconds_left: float | None
+) -> QuotaEstimate | None:
     """Return how long a batch takes under its quotas; None if the quota of a target is unknown.
 
     Args:
+        totals: the records of the batch.
         seconds_left: seconds until the deadline of the batch; None without a deadline.
     """
     capacity = batch_capacity(targets)
     minute = window_seconds()
-    most = capacity.seconds(tokens=need.most_tokens, requests=need.requests, minute=minute)
+    most = capacity.seconds(tokens=totals.most_quota_tokens, requests=totals.records, minute=minute)
     if most is None:
         return None
     # The requests of the first window can be sent at once. AWS does not enforce every quota of requests.
     tokens_only = QuotaCapacity(capacity.tokens_per_minute)
-    least = (tokens_only.seconds(tokens=need.least_tokens, requests=0, minute=minute) or 0.0) - minute
+    least = (tokens_only.seconds(tokens=totals.input_quota_tokens, requests=0, minute=minute) or 0.0) - minute
     found = QuotaEstimate(
         capacity.tokens_per_minute, capacity.requests_per_minute, round(max(least, 0.0)), round(most)
     )

@@ -7,7 +7,6 @@ from collections import deque
 from lambdas.batch.batch_input import Batch
 from lambdas.batch.job_ranges import JobShare
 from lambdas.batch.lane_targets import LaneTargets
-from lambdas.batch.quota_estimate import QuotaNeed
 from lambdas.shared.manager import model_ids
 from lambdas.shared.settings import batch_settings
 from llmmanager.batch_files.records import Record
@@ -22,8 +21,7 @@ class RecordIntake:
     Attributes:
         records: lines of the input that are not blank, rejected ones included.
         rejected: lines that are invalid.
-        quota: the use of quotas, with the tokens that Bedrock reserves at most.
-        lanes: the records by usable lane, with their typical tokens, which the costs depend on.
+        lanes: the records by usable lane, with their tokens, which costs and times depend on.
         shard_records: for each shard, the number of its records.
         job_shares: for each shard, its records that can run in jobs.
     """
@@ -31,7 +29,6 @@ class RecordIntake:
     def __init__(self, batch: Batch) -> None:
         model_id = model_ids(batch.targets)[0]
         self.records = self.rejected = 0
-        self.quota = QuotaNeed(model_id)
         self.lanes = RecordGroups(
             model_id,
             expected_output_tokens=batch.options.expected_output_tokens,
@@ -50,7 +47,6 @@ class RecordIntake:
         Args:
             line: the record as a line of its shard.
         """
-        self.quota.add(record, line)
         given = ((camel, getattr(record.request, name)) for name, camel in REQUEST_FIELDS.items())
         fields = {camel: value for camel, value in given if value is not None}
         self._job_sizes.append(len(line) if self.lanes.add(fields) else 0)

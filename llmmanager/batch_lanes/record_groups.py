@@ -69,7 +69,9 @@ class RecordGroups:
     ) -> None:
         self.obstacles: Counter[str] = Counter()
         self.unlimited_records = 0
+        data = model_data(model_id)
         self._model_id = model_id
+        self._burndown = (data.output_burndown if data else None) or 1
         self._expected_output_tokens = expected_output_tokens
         self._has_schema = output_schema is not None
         self._schema_tokens = typical_tokens(output_schema) if output_schema else 0.0
@@ -99,13 +101,21 @@ class RecordGroups:
         return any(total.cached.read for total in self._sums.values())
 
     @property
+    def input_quota_tokens(self) -> int:
+        """The tokens that Bedrock counts against the quota of the model for the input of all records."""
+        # Tokens that are read from the cache do not count.
+        return math.ceil(sum(total.input_tokens - total.cached.read for total in self._sums.values()))
+
+    @property
     def quota_tokens(self) -> int:
         """The tokens that Bedrock counts against the quota of the model for all records."""
-        data = model_data(self._model_id)
-        burndown = (data.output_burndown if data else None) or 1
-        # Tokens that are read from the cache do not count.
-        used = sum(total.input_tokens - total.cached.read for total in self._sums.values())
-        return math.ceil(used) + self.output_tokens * burndown
+        return self.input_quota_tokens + self.output_tokens * self._burndown
+
+    @property
+    def most_quota_tokens(self) -> int:
+        """The same without the cache, and with an output of `maxTokens` or of the maximum of the model."""
+        output = sum(total.most_output_tokens for total in self._sums.values())
+        return self.input_tokens + output * self._burndown
 
     def records_of(self, last_lane: Lane) -> int:
         """Return the number of records whose last usable lane this is."""
@@ -121,7 +131,7 @@ class RecordGroups:
         total = self._sums[last_lane, tier]
         total.records += 1
         total.input_tokens += request_tokens(model_input) + self._schema_tokens
-        total.output_tokens += self._output_of(model_input)
+        self._add_output(model_input, total)
         if self._can_cache:
             self._add_cached(model_input, total.cached)
         return last_lane is Lane.MANAGED
@@ -150,13 +160,12 @@ class RecordGroups:
         elif self._caches_shared and (prefix := shareable_prefix(model_input, self._model_id)):
             self._cached_prompts.add_shared(prefix, tokens)
 
-    def _output_of(self, model_input: Mapping[str, Any]) -> int:
-        """Return the output tokens of a record for the estimates."""
-        if self._expected_output_tokens is not None:
-            return self._expected_output_tokens
-        if (model_input.get("inferenceConfig") or {}).get("maxTokens") is None:
+    def _add_output(self, model_input: Mapping[str, Any], total: _Sum) -> None:
+        most, expected = max_output_tokens(model_input, self._model_id), self._expected_output_tokens
+        total.most_output_tokens += most
+        total.output_tokens += most if expected is None else expected
+        if expected is None and (model_input.get("inferenceConfig") or {}).get("maxTokens") is None:
             self.unlimited_records += 1
-        return max_output_tokens(model_input, self._model_id)
 
     def _needs(self, model_input: Mapping[str, Any]) -> tuple[Lane, str | None]:
         """Return the last lane that a record can use, and its own service tier.
@@ -180,6 +189,7 @@ class _Sum:
     records: int = 0
     input_tokens: float = 0.0
     output_tokens: int = 0
+    most_output_tokens: int = 0
     # Parts of the input.
     cached: CachedTokens = field(default_factory=CachedTokens)
 
