@@ -300,7 +300,8 @@ class LLMManager(ManagerCalls, ManagerInformation):
 
         Args:
             request: the request.
-            output_tokens: the expected output tokens; None for `maxTokens`, or the maximum of each model.
+            output_tokens: the expected output tokens, at most `maxTokens` or the maximum of each model; None
+                for this maximum.
 
         Raises:
             RequestValidationError: no model accepts the request.
@@ -322,8 +323,8 @@ class LLMManager(ManagerCalls, ManagerInformation):
         Args:
             lines: the path of the file, or its lines. A record is `{"recordId": …, "modelInput": {…}}`, or
                 the fields of a request.
-            output_tokens: the expected output tokens of a record; None for its `maxTokens`, or the maximum of
-                each model.
+            output_tokens: the expected output tokens of a record, at most its `maxTokens` or the maximum of
+                each model; None for this maximum.
             lane, deadline_seconds: as for a batch of these records on a deployed stack. They change only
                 `lanes` of the estimate.
             concurrency: the parallel calls of that batch; None for those of a stack with default settings.

@@ -48,7 +48,8 @@ class RecordGroups:
 
     Args:
         model_id: the first model of the batch. All lanes but on demand use this model only.
-        expected_output_tokens: the output of a record; None for its `maxTokens`, or the maximum of the model.
+        expected_output_tokens: the output of a record, which is at most its `maxTokens` or the maximum of the
+            model; None for this maximum.
         output_schema: the schema that the batch adds to each record. It keeps the records out of jobs.
         caches_shared: whether records with the same long tools and system prompt use the prompt cache.
         cached_prompts: the caches; None for those of a batch without shards.
@@ -163,7 +164,7 @@ class RecordGroups:
     def _add_output(self, model_input: Mapping[str, Any], total: _Sum) -> None:
         most, expected = max_output_tokens(model_input, self._model_id), self._expected_output_tokens
         total.most_output_tokens += most
-        total.output_tokens += most if expected is None else expected
+        total.output_tokens += most if expected is None else min(expected, most)
         if expected is None and (model_input.get("inferenceConfig") or {}).get("maxTokens") is None:
             self.unlimited_records += 1
 

@@ -37,6 +37,12 @@ def max_output_tokens(request: Mapping[str, Any], model_id: str) -> int:
     return (data.max_output_tokens if data else None) or _DEFAULT_MAX_OUTPUT
 
 
+def expected_output_tokens(request: Mapping[str, Any], model_id: str, expected: int | None) -> int:
+    """Return the expected output tokens of a request, at most its maximum. None expects the maximum."""
+    most = max_output_tokens(request, model_id)
+    return most if expected is None else min(expected, most)
+
+
 def settled_tokens(answer: Mapping[str, Any], model_id: str) -> int | None:
     """Return the tokens that Bedrock counts for an answer; None if its usage is unknown.
 

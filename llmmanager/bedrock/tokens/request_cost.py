@@ -11,7 +11,7 @@ from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 from llmmanager.bedrock.catalog.managed_prompts import is_managed_prompt
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
 from llmmanager.bedrock.invocation.manager_resources import ManagerResources
-from llmmanager.bedrock.invocation.quota_cost import max_output_tokens
+from llmmanager.bedrock.invocation.quota_cost import expected_output_tokens
 from llmmanager.bedrock.models.cost_estimates import CostEstimate, TargetCost
 from llmmanager.bedrock.models.token_count import InputTokenCount
 from llmmanager.bedrock.pricing import offers_tier, target_cost
@@ -49,7 +49,7 @@ def request_cost(
             counted = _count(resources, count, request.fields, model_id=model_id)
             prefixes = cached_prefixes(request.fields, model_id, auto=request.prompt_cache)
             tokens[model_id] = _InputTokens.of(request.fields, counted, prefixes)
-        output = max_output_tokens(request.fields, model_id) if output_tokens is None else output_tokens
+        output = expected_output_tokens(request.fields, model_id, output_tokens)
         found.append(_target_cost(target, request.fields, tokens.get(model_id), output=output, reason=reason))
     return CostEstimate(tuple(found))
 

@@ -184,6 +184,8 @@ def test_a_lane_that_no_record_can_use_is_rejected(managed, records, proxy_event
     batch = records(130)
     for record in batch[:31]:
         record["modelInput"]["toolConfig"] = TOOLS
+    with pytest.raises(InvalidBatch, match=r"no price in the flex tier$"):
+        managed.plan_with_jobs({"requests": batch, "lane": "flex"})
     with pytest.raises(InvalidBatch) as rejected:
         managed.plan_with_jobs({"requests": batch, "lane": "managed"})
     assert str(rejected.value) == (
@@ -247,6 +249,7 @@ def test_a_batch_without_valid_records_ends_with_its_reasons_in_each_lane(manage
         data = {"requests": [{"recordId": "invalid"}], "lane": lane}
         managed.plan_with_jobs(data, name=f"batch-{number}")
         assert (managed.planned["records"], managed.planned["rejected"]) == (1, 1)
+        assert managed.planned["lanes"]["explanation"] == "No record is valid."
 
 
 def test_a_dry_run_does_not_change_the_files_of_a_batch_whose_plan_is_running(managed, records):
@@ -258,13 +261,14 @@ def test_a_dry_run_does_not_change_the_files_of_a_batch_whose_plan_is_running(ma
     assert managed.keys("batches/batch-1/") == ["batches/batch-1/runs/00001.json"]
 
 
-def test_expected_output_tokens_replace_max_tokens_in_the_estimate(machine, records):
+def test_expected_output_tokens_replace_higher_max_tokens_in_the_estimate(machine, records):
     def cost(**options):
         machine.plan({"requests": records(10), "dryRun": True, **options})
         return machine.planned["lanes"]["estimates"][0]["estimatedCostUsd"]
 
     # Of 50 output tokens at 0.24 USD per million, 40 are left out.
     assert cost() - cost(expectedOutputTokens=10) == pytest.approx(10 * 40 * 0.24e-6)
+    assert cost(expectedOutputTokens=1_000) == cost()
 
 
 def test_each_region_of_a_batch_has_its_share_of_the_estimate(machine, records, monkeypatch):
