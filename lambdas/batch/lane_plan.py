@@ -71,7 +71,8 @@ def plan_lanes(
     try:
         choice = choose_lanes(criteria)
     except LaneUnavailable as error:
-        more = f". {obstacles_text(intake.lanes.obstacles)}" if intake.lanes.obstacles else ""
+        explains = error.lane is Lane.MANAGED and intake.lanes.obstacles
+        more = f". {obstacles_text(intake.lanes.obstacles)}" if explains else ""
         raise InvalidBatch(f"{error}{more}") from None
     fails_over = len(batch.targets.models) > 1
     members = comparison_of(

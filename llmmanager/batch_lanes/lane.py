@@ -34,7 +34,12 @@ LANES = (AUTO, *(lane.value for lane in Lane))
 
 
 class LaneUnavailable(Exception):
-    """No record of a batch can use the requested lane. The message has the field, the lane and the reason."""
+    """No record of a batch can use the requested lane. The message has the field, the lane and the reason.
+
+    Attributes:
+        lane: the requested lane.
+    """
 
     def __init__(self, lane: Lane, reason: str) -> None:
         super().__init__(f"lane: {lane.value} is not available: {reason}")
+        self.lane = lane

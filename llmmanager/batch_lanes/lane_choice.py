@@ -135,6 +135,8 @@ def _unusable(criteria: LaneCriteria, lane: Lane) -> str | None:
     """Return why no record can use a lane, or None."""
     if lane in criteria.unavailable:
         return criteria.unavailable[lane]
+    if lane is not Lane.ON_DEMAND and not criteria.records:
+        return "no record is valid"
     if lane is Lane.MANAGED and criteria.job_records < MIN_JOB_RECORDS:
         eligible = sum(group.records for group in criteria.groups if lane in group.usd)
         if eligible >= MIN_JOB_RECORDS:

@@ -33,6 +33,8 @@ def explain(
         reads_cache: whether records are estimated to read their prompt from the cache.
         fails_over: whether the batch has other models.
     """
+    if not criteria.records:
+        return "No record is valid."
     used = [lane for lane in _CHEAPER if choice.records[lane]]
     sentences = [_what(choice), *_times(criteria, choice, used)]
     if not used:
