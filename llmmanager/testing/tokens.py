@@ -1,4 +1,8 @@
-"""Counts tokens (one per four characters, a fixed number per media block) and caches prompt prefixes."""
+"""Counts tokens and caches prompt prefixes.
+
+A token has four characters of text, also in a document that is text, up to a limit. Other media blocks have a
+fixed number of tokens.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,8 @@ from .errors import ServiceError
 
 CHARS_PER_TOKEN = 4
 _MEDIA_TOKENS = {"image": 1600, "document": 3000, "video": 6000, "audio": 1000}
+_TEXT_FORMATS = frozenset({"txt", "md", "csv", "html"})
+_MAX_DOCUMENT_CHARS = 200_000
 _TTL_SECONDS = {"5m": 300.0, "1h": 3600.0}
 _MAX_PREFIXES = 10_000
 
@@ -146,7 +152,10 @@ def _measure(part: Any) -> tuple[int, int]:
 
 def _measure_member(key: str, value: Any) -> tuple[int, int]:
     if key in _MEDIA_TOKENS and isinstance(value, Mapping) and "source" in value:
-        texts = {name: value["source"][name] for name in ("text", "content") if name in value["source"]}
+        source = value["source"]
+        texts = {name: source[name] for name in ("text", "content") if name in source}
+        if value.get("format") in _TEXT_FORMATS and "bytes" in source:
+            return min(len(source["bytes"]) * 3 // 4, _MAX_DOCUMENT_CHARS), 0
         return _measure(texts) if texts else (0, _MEDIA_TOKENS[key])
     chars, media = _measure(value)
     return chars + (0 if key in ("text", "json", "content") else len(key)), media

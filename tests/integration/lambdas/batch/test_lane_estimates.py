@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from collections import Counter
@@ -25,6 +26,9 @@ SCHEMA = {"type": "object", "properties": {"city": TEXT}}
 TOOLS = {"tools": [{"toolSpec": {"name": "find_city", "inputSchema": {"json": SCHEMA}}}]}
 POINT = {"cachePoint": {"type": "default"}}
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+IMAGE = {"image": {"format": "png", "source": {"bytes": PNG}}}
+NOTES = base64.b64encode(b"These are the notes of a meeting. " * 100).decode()
+DOCUMENT = {"document": {"format": "txt", "name": "notes", "source": {"bytes": NOTES}}}
 SEVEN_SHARDS = 7 * 32
 
 
@@ -100,10 +104,9 @@ def mixed(*kinds: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**record, "recordId": f"record-{number}"} for number, record in enumerate(records)]
 
 
-def with_image(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def with_block(records: list[dict[str, Any]], block: dict[str, Any]) -> list[dict[str, Any]]:
     for record in records:
-        image = {"image": {"format": "png", "source": {"bytes": PNG}}}
-        record["modelInput"]["messages"][0]["content"].append(image)
+        record["modelInput"]["messages"][0]["content"].append(block)
     return records
 
 
@@ -133,7 +136,8 @@ SHAPES = {
     ),
     "conversations": (conversations(40, system=RULES), 1),
     "cached conversations": (conversations(40, system=RULES, promptCache="auto"), 1),
-    "images beside text": (mixed(questions(48), with_image(questions(48))), 3),
+    "images beside text": (mixed(questions(48), with_block(questions(48), IMAGE)), 3),
+    "documents beside text": (mixed(questions(48), with_block(questions(48), DOCUMENT)), 3),
     "tools": (questions(96, toolConfig=TOOLS), 3),
     "a guardrail": (
         questions(40, guardrailConfig={"guardrailIdentifier": "abc123", "guardrailVersion": "1"}),
