@@ -89,8 +89,10 @@ def test_a_dry_run_prints_the_estimate_of_each_lane_and_calls_no_model(
     ended = command("batch", "submit", "questions.jsonl", "--dry-run", "--output-tokens", "100")
 
     assert ended.status == 0, ended.err
-    assert [line.split()[0] for line in ended.out.splitlines()[:4]] == ["lane", "onDemand", "flex", "managed"]
-    assert ended.out.splitlines()[-1].startswith("20 records on demand: about 0.0")
+    first, *lines = ended.out.splitlines()
+    assert first == "20 records, 0 rejected"
+    assert [line.split()[0] for line in lines[:4]] == ["lane", "onDemand", "flex", "managed"]
+    assert lines[-1].startswith("20 records on demand: about 0.0")
     assert not bedrock.calls
 
 
