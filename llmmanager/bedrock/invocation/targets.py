@@ -9,8 +9,7 @@ from llmmanager.bedrock.catalog.catalog_entries import ModelAccess
 from llmmanager.bedrock.catalog.names import ResolvedModel
 from llmmanager.bedrock.catalog.unified_model_manager import UnifiedModelManager
 from llmmanager.bedrock.exceptions.llm_manager_exceptions import ConfigurationError
-from llmmanager.bedrock.models.llm_manager_structures import RetryConfig
-from llmmanager.bedrock.routing.route import ordered_pairs
+from llmmanager.bedrock.models.llm_manager_structures import RetryConfig, RetryStrategy
 
 TargetGroup = tuple[ModelAccess, ...]
 
@@ -176,6 +175,15 @@ class Targets:
 
     def _group(self, model: ResolvedModel, region: str) -> TargetGroup:
         return self._catalog.access(model, region, order=self._access_order)
+
+
+def ordered_pairs(
+    models: Sequence[str], regions: Sequence[str], strategy: RetryStrategy
+) -> list[tuple[str, str]]:
+    """Return every (model, region) in the documented order of the strategy."""
+    if strategy is RetryStrategy.MODEL_FIRST:
+        return [(model, region) for region in regions for model in models]
+    return [(model, region) for model in models for region in regions]
 
 
 def _names(parameter: str, names: Sequence[str]) -> list[str]:

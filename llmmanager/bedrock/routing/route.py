@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from llmmanager.bedrock.models.deadline import NEVER, Deadline
-from llmmanager.bedrock.models.llm_manager_structures import RetryConfig, RetryStrategy
+from llmmanager.bedrock.models.llm_manager_structures import RetryConfig
 from llmmanager.bedrock.routing.backoff import delay
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.bedrock.routing.decision import Decision, ErrorScope, Kind, Next
@@ -22,15 +22,6 @@ T = TypeVar("T", bound=Target)
 # Shared by all calls, because seeding a generator costs a system call. It has no state that forked processes
 # would share: they would wait for the same times.
 _RNG = random.SystemRandom()
-
-
-def ordered_pairs(
-    models: Sequence[str], regions: Sequence[str], strategy: RetryStrategy
-) -> Iterable[tuple[str, str]]:
-    """Return every (model, region) in the documented order of the strategy."""
-    if strategy is RetryStrategy.MODEL_FIRST:
-        return [(model, region) for region in regions for model in models]
-    return [(model, region) for model in models for region in regions]
 
 
 @dataclass
@@ -227,34 +218,36 @@ class Route(Generic[T]):
         elif next_ is Next.SAME_TARGET and is_throttle and self._waits:
             self._requeue(group, target, decision)
         elif next_ is Next.SAME_TARGET:
-            self._queue.remove(group)
-            group.tried = True
-            if is_throttle and self.pacing.is_paced(target):
-                group.not_before = 0.0  # the quota gate decides when the target is called again
-            else:
-                failures = self._repetition + 1
-                if is_throttle:
-                    failures = self.pacing.throttles_in_a_row(target, failures)
-                group.not_before = self.clock() + delay(self.config, failures, decision.retry_after, self.rng)
-            if not (is_throttle and self.pacing.is_stopped):
-                self._next_round.append(group)
-            if decision.kind is Kind.UNREACHABLE:
-                self._postpone_region(target.region)
+            self._retry_in_next_round(group, target, decision)
         elif next_ is Next.OTHER_MODEL_FIRST:
             self._move_to_incomplete(lambda group: group.key[0] == target.model_id)
         else:
             self._remove_failed(group, target, decision, next_)
 
+    def _retry_in_next_round(self, group: _Group[T], target: T, decision: Decision) -> None:
+        """Try the group again in the next round. If its region is unreachable, try other regions first."""
+        self._queue.remove(group)
+        self._delay_retry(group, target, decision, failures=self._repetition + 1)
+        if decision.quota is None or not self.pacing.is_stopped:
+            self._next_round.append(group)
+        if decision.kind is Kind.UNREACHABLE:
+            self._postpone_region(target.region)
+
+    def _delay_retry(self, group: _Group[T], target: T, decision: Decision, *, failures: int) -> float:
+        """Set when the group can be tried again, and return the delay in seconds."""
+        group.tried, group.not_before = True, 0.0
+        if decision.quota is not None:
+            if self.pacing.is_paced(target):
+                return 0.0  # the quota gate decides when the target is called again
+            failures = self.pacing.throttles_in_a_row(target, failures)
+        seconds = delay(self.config, failures, decision.retry_after, self.rng)
+        group.not_before = self.clock() + seconds
+        return seconds
+
     def _requeue(self, group: _Group[T], target: T, decision: Decision) -> None:
         """Put a throttled group after the others of its model, and before the other models."""
-        group.tried = True
         group.throttles += 1
-        group.not_before = 0.0
-        if not self.pacing.is_paced(target):
-            failures = self.pacing.throttles_in_a_row(target, group.throttles)
-            seconds = delay(self.config, failures, decision.retry_after, self.rng)
-            self.pacing.longest_wait -= seconds
-            group.not_before = self.clock() + seconds
+        self.pacing.longest_wait -= self._delay_retry(group, target, decision, failures=group.throttles)
         position = self._queue.index(group)
         self._queue.remove(group)
         if self.pacing.is_stopped or (self.pacing.patience.repeated and group.not_before >= self.deadline.at):

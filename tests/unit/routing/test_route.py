@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmmanager.bedrock.invocation.targets import ordered_pairs
 from llmmanager.bedrock.models.deadline import NEVER, Deadline
 from llmmanager.bedrock.models.llm_manager_structures import RetryConfig, RetryStrategy
 from llmmanager.bedrock.routing.cooldown import Cooldowns
 from llmmanager.bedrock.routing.decision import Decision, Kind, Next, QuotaUnit
 from llmmanager.bedrock.routing.quota_pacing import CallPacing, ManagerQuotas, QuotaPatience
-from llmmanager.bedrock.routing.route import Route, ordered_pairs
+from llmmanager.bedrock.routing.route import Route
 from tests.clock import ManualClock
 from tests.unit.routing.targets import Access
 
