@@ -176,7 +176,8 @@ class _Reader:
         # The result of a tool that Bedrock runs itself is part of the answer, and no call for the client.
         if use is None or use.get("type") == "server_tool_use":
             return
-        if use["name"] == self.request.answer_tool:
+        name = use.get("name", "")
+        if name == self.request.answer_tool:
             self.without_arguments.add(block)
             self.answer_blocks.add(block)
             return
@@ -184,8 +185,9 @@ class _Reader:
             return
         self.without_arguments.add(block)
         self.calls[block] = len(self.calls)
-        name = self.request.tool_names.get(use["name"], use["name"])
-        yield ToolCallStart(block, self.calls[block], use["toolUseId"], name)
+        yield ToolCallStart(
+            block, self.calls[block], use.get("toolUseId", ""), self.request.tool_names.get(name, name)
+        )
 
     def _delta(self, block: int, delta: Mapping[str, Any]) -> Iterator[AnswerEvent]:
         if delta.get("text"):

@@ -76,6 +76,13 @@ def test_of_an_answer_with_several_tool_calls_only_the_first_is_returned_if_it_m
     ]
 
 
+def test_a_tool_call_without_an_id_and_a_name_is_part_of_the_answer() -> None:
+    started = {"contentBlockStart": {"contentBlockIndex": 0, "start": {"toolUse": {}}}}
+    found = list(answer_events(request(), [started, stop(0), end("tool_use")]))
+    assert found[0] == ToolCallStart(0, 0, "", "")
+    assert found[-1] == AnswerEnd("tool_use")
+
+
 def test_tool_calls_are_counted_from_0_behind_text_and_reasoning() -> None:
     events = [
         {"messageStart": {"role": "assistant"}},
