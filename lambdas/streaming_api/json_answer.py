@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 
 from lambdas.streaming_api.answer_events import AnswerEnd, TextDelta, ToolCallStart, response_events
 from lambdas.streaming_api.mapped_request import MappedRequest
 from llmmanager import BedrockResponse, ResponseValidationConfig, ValidationResult
+from llmmanager.bedrock.structured.code_block import whole_code_block
 
-_FENCE = re.compile(r"\s*```(?:json)?\s*\n(?P<json>.*?)\n?\s*```\s*", re.DOTALL | re.IGNORECASE)
 _RETRIES = 1
 
 
@@ -28,8 +27,8 @@ def answer_validation(request: MappedRequest) -> ResponseValidationConfig | None
 
 def json_text(text: str) -> str:
     """Return the JSON in an answer: the content of a Markdown code block around it, or the answer itself."""
-    found = _FENCE.fullmatch(text)
-    return found["json"] if found else text
+    content = whole_code_block(text)
+    return text if content is None else content
 
 
 def _check(request: MappedRequest, response: BedrockResponse) -> ValidationResult:

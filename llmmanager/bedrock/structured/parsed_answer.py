@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any
@@ -20,13 +19,13 @@ from llmmanager.bedrock.invocation.attempt_loop import AttemptLoop
 from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.llm_manager_structures import ResponseValidationConfig, ValidationResult
 from llmmanager.bedrock.models.parsed_response import ParsedResponse
+from llmmanager.bedrock.structured.code_block import first_code_block
 from llmmanager.bedrock.structured.output_schema import InvalidAnswer, OutputSchema
 from llmmanager.json_format.json_text import InvalidJson, parse
 
 _TRUNCATED = ("max_tokens", "model_context_window_exceeded")
 _REFUSED = ("content_filtered", "guardrail_intervened", "refusal")
 _MALFORMED = ("malformed_model_output", "malformed_tool_use")
-_FENCE = re.compile(r"```(?:json)?[ \t]*\n(?P<json>.*?)\n?[ \t]*```", re.DOTALL | re.IGNORECASE)
 
 
 def parsed_answer(
@@ -137,10 +136,10 @@ def _json_value(response: BedrockResponse, tool_name: str) -> Any:
     try:
         return parse(text)
     except InvalidJson as error:
-        found = _FENCE.search(text)
+        found = first_code_block(text)
         if found is None:
             raise InvalidAnswer(f"the answer is {error}") from None
-        return parse(found["json"])
+        return parse(found)
 
 
 def _tool_uses(response: BedrockResponse) -> list[Mapping[str, Any]]:

@@ -21,11 +21,15 @@ _IMAGE_TOKENS = 4784
 _IMAGE_FRAME_TOKENS = 16
 _PAGE_TOKENS = 5000
 _PAGE = re.compile(rb"/Type\s*/Page(?![a-zA-Z])")
-_OBJECT_STREAM = re.compile(rb"/Type\s*/ObjStm\b[^>]*>>\s*stream\r?\n")
+# The limits keep the time proportional to the size of the file.
+_OBJECT_STREAM = re.compile(rb"/Type\s*/ObjStm\b[^>]{0,1000}>>\s{0,100}stream\r?\n")
+_END_OF_STREAM = b"endstream"
 # The size of a page in a PDF whose pages cannot be counted, in bytes.
 _SMALL_PAGE = 4000
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")
+# Bytes that are unpacked of a part of a file, and of a file.
 _MAX_PART = 8_000_000
+_MAX_UNPACKED = 16_000_000
 _BINARY = ("doc", "xls")
 _ZIPPED = ("docx", "xlsx")
 
@@ -95,11 +99,15 @@ def _webp_size(content: bytes) -> tuple[int, int] | None:
 def _pages(content: bytes) -> int:
     """Return the number of pages of a PDF, also of those in compressed objects."""
     pages = len(_PAGE.findall(content))
-    for found in _OBJECT_STREAM.finditer(content):
+    end, left = 0, _MAX_UNPACKED
+    while left > 0 and (found := _OBJECT_STREAM.search(content, end)):
+        end = content.find(_END_OF_STREAM, found.end())
+        end = len(content) if end < 0 else end
         try:
-            objects = zlib.decompressobj().decompress(content[found.end() :], _MAX_PART)
+            objects = zlib.decompressobj().decompress(content[found.end() : end], _MAX_PART)
         except zlib.error:
             continue
+        left -= len(objects)
         pages += len(_PAGE.findall(objects))
     return pages or len(content) // _SMALL_PAGE + 1
 
@@ -107,10 +115,13 @@ def _pages(content: bytes) -> int:
 def _zipped_texts(content: bytes) -> Iterator[str]:
     """Yield the texts of a Word or Excel file."""
     try:
+        left = _MAX_UNPACKED
         with zipfile.ZipFile(BytesIO(content)) as archive:
             for name in archive.namelist():
-                if name.endswith(".xml"):
+                if name.endswith(".xml") and left > 0:
                     with archive.open(name) as part:
-                        yield _TAG.sub(" ", part.read(_MAX_PART).decode("utf-8", "replace"))
+                        text = part.read(_MAX_PART)
+                    left -= len(text)
+                    yield _TAG.sub(" ", text.decode("utf-8", "replace"))
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError):
         yield "x" * len(content)

@@ -99,6 +99,31 @@ def test_pages_of_a_pdf_are_counted_also_in_compressed_objects() -> None:
     assert document_tokens(broken, "pdf") == 15_000
 
 
+def word_file(*texts: str) -> bytes:
+    content = BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number, text in enumerate(texts):
+            archive.writestr(f"word/part{number}.xml", text)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"/Type/ObjStm " * 100_000,
+        b"/Type/ObjStm>>stream\n" * 100_000,
+        (b"/Type/ObjStm>>stream\n" + zlib.compress(b"x")) * 100_000,
+        (b"/Type/ObjStm>>stream\n" + zlib.compress(b"x" * 5_000_000) + b"endstream") * 1000,
+        word_file("<" * 1_000_000),
+        word_file(*["a" * 5_000_000] * 6),
+    ],
+    ids=["no end", "many streams", "nested", "packed", "no tag", "many parts"],
+)
+def test_a_hostile_file_is_estimated_in_proportion_to_its_size(content: bytes) -> None:
+    # Without limits, each of these files would take minutes.
+    assert document_tokens(content, "docx" if content.startswith(b"PK") else "pdf") > 0
+
+
 def test_a_word_file_is_its_text() -> None:
     content = BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
