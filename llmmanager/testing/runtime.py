@@ -21,7 +21,7 @@ from .models import CalledTarget, FakeModel
 from .quotas import QuotaLedger, Reservation
 from .rule_book import RuleBook
 from .shapes import check_shape
-from .tokens import CHARS_PER_TOKEN, InputCount, PromptCache, count_input, count_native
+from .tokens import CHARS_PER_TOKEN, CacheUse, InputCount, PromptCache, count_input, count_native
 from .validation import check_context, check_request
 
 # The reservation of a call if neither the request nor the model sets a maximum.
@@ -62,9 +62,15 @@ class _Turn:
 
     answer: Answer
     tokens: TokenCount
+    cached: CacheUse
     burndown: int
     reservation: Reservation
     started: float
+
+    @property
+    def usage(self) -> dict[str, Any]:
+        details = self.cached.details
+        return {**self.tokens.usage, **({"cacheDetails": details} if details else {})}
 
     @property
     def metrics(self) -> dict[str, int]:
@@ -103,7 +109,7 @@ class Runtime:
         """Answer Converse."""
         turn = await self._turn(call, target, seconds=self._rules.latency_for(call).seconds)
         return BilledResponse(
-            _response(call.body, turn.answer, turn.tokens, metrics=turn.metrics), self._bill(call, turn)
+            _response(call.body, turn.answer, turn.usage, metrics=turn.metrics), self._bill(call, turn)
         )
 
     async def answer_record(self, call: Call, target: CalledTarget) -> BilledResponse:
@@ -116,7 +122,8 @@ class Runtime:
             output_tokens=answer.output_tokens,
         )
         return BilledResponse(
-            _response(call.body, answer, tokens, metrics=_metrics(started)), self._usage.bill(call, tokens)
+            _response(call.body, answer, tokens.usage, metrics=_metrics(started)),
+            self._usage.bill(call, tokens),
         )
 
     async def converse_stream(
@@ -169,7 +176,7 @@ class Runtime:
             cache_read_tokens=cached.read,
             cache_write_tokens=cached.written,
         )
-        return _Turn(answer, counted, model.burndown, reservation, started)
+        return _Turn(answer, counted, cached, model.burndown, reservation, started)
 
     def _bill(self, call: Call, turn: _Turn, *, output_tokens: int | None = None, lost: bool = False) -> Bill:
         """Settle the reservation of a turn and bill it. `output_tokens` limits an interrupted answer."""
@@ -261,12 +268,12 @@ def _metrics(started: float) -> dict[str, int]:
 
 
 def _response(
-    body: Mapping[str, Any], answer: Answer, tokens: TokenCount, *, metrics: Mapping[str, int]
+    body: Mapping[str, Any], answer: Answer, usage: Mapping[str, Any], *, metrics: Mapping[str, int]
 ) -> dict[str, Any]:
     return {
         "output": {"message": {"role": "assistant", "content": list(answer.content)}},
         "stopReason": answer.stop_reason,
-        "usage": tokens.usage,
+        "usage": usage,
         "metrics": metrics,
         **_echoed(body, answer),
     }
@@ -308,7 +315,7 @@ def _events(body: Mapping[str, Any], turn: _Turn) -> Iterator[tuple[str, dict[st
     echoed = _echoed(body, turn.answer)
     extra = {name: echoed.pop(name) for name in ("additionalModelResponseFields",) if name in echoed}
     yield "messageStop", {"stopReason": turn.answer.stop_reason, **extra}
-    yield "metadata", {"usage": turn.tokens.usage, "metrics": turn.metrics, **echoed}
+    yield "metadata", {"usage": turn.usage, "metrics": turn.metrics, **echoed}
 
 
 def _words(text: str) -> list[str]:

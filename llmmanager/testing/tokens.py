@@ -82,12 +82,20 @@ class CacheUse:
 
     Attributes:
         read, written: tokens.
+        written_for_an_hour: those of the written tokens that are kept for an hour.
         store: called when the answer begins. Until then, other calls cannot read what this one writes.
     """
 
     read: int
     written: int
     store: Callable[[], None]
+    written_for_an_hour: int = 0
+
+    @property
+    def details(self) -> list[dict[str, Any]]:
+        """The written tokens by time to live, as `cacheDetails` in Converse's `usage`."""
+        counts = {"1h": self.written_for_an_hour, "5m": self.written - self.written_for_an_hour}
+        return [{"ttl": ttl, "inputTokens": tokens} for ttl, tokens in counts.items() if tokens]
 
 
 class PromptCache:
@@ -108,10 +116,12 @@ class PromptCache:
             ]
         self._keep(warm, model_id, region)
         read = warm[-1].tokens if warm else 0
+        for_an_hour = max((point.tokens for point in points if point.ttl == _TTL_SECONDS["1h"]), default=0)
         return CacheUse(
             read=read,
             written=points[-1].tokens - read if points else 0,
             store=lambda: self._keep(points, model_id, region),
+            written_for_an_hour=max(0, for_an_hour - read),
         )
 
     def _keep(self, points: Iterable[Checkpoint], model_id: str, region: str) -> None:

@@ -321,6 +321,14 @@ def test_a_cache_is_regional_and_a_longer_prefix_reads_the_shorter_one(send_prom
     assert (usage["cacheReadInputTokens"], usage["cacheWriteInputTokens"]) == (25, 2)
 
 
+def test_written_tokens_are_listed_by_their_time_to_live(send_prompt: Any) -> None:
+    hour = user({"text": "long " * 20}, {"cachePoint": {"type": "default", "ttl": "1h"}})
+    more = {"content": [*hour["content"], *cached()["content"]]}
+    usages = [send_prompt(messages=[{**hour, **more}])["usage"] for _ in range(2)]
+    assert usages[0]["cacheDetails"] == [{"ttl": "1h", "inputTokens": 25}, {"ttl": "5m", "inputTokens": 25}]
+    assert "cacheDetails" not in usages[1]
+
+
 def test_calls_that_start_before_the_first_answer_all_write_the_cache(catalog: Any) -> None:
     both_started = threading.Barrier(2)
 
