@@ -75,7 +75,9 @@ def collect(storage: BatchStorage, *, interruption: Mapping[str, str] | None = N
                 totals.add(result)
                 over_budget += is_over_budget(result)
                 (results if result["status"] == ANSWERED else failed).write(dump_line(result))
-    usage.count()
+    if interruption is None:
+        # After an interruption, workers may still run. They count their usage when they end.
+        usage.count()
     jobs = read_jobs(storage)
     totals.unknown_usage += unknown_answers(jobs)
     times = {"started_at": plan.started_at, "ended_at": datetime.now(UTC)}

@@ -153,3 +153,16 @@ def test_results_of_calls_in_progress_are_awaited(machine, records, monkeypatch,
     execution_ended.handler(execution.end_event(cause="because"), context)
 
     assert read_status("job")["progress"]["answered"] == 2
+
+
+def test_the_usage_of_workers_that_may_still_run_is_left_to_them(machine, records, context, operations):
+    execution = Execution("job", {"inputS3Uri": machine.put(records(RECORDS))})
+    machine.run_shard(execution.plan(machine)[0])
+    execution.ends("ABORTED")
+    operations.clear()
+
+    execution_ended.handler(execution.end_event(cause="because"), context)
+
+    # The function has no access to the usage table.
+    assert not {"Query", "GetItem", "BatchGetItem", "TransactWriteItems"} & set(operations)
+    assert f"{FOLDER}summary.json" in machine.keys(FOLDER)
