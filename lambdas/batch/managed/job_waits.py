@@ -17,10 +17,12 @@ TABLE_WAIT: Final = 30
 """The seconds until the table of budgets is used again after a failure."""
 PATIENCE: Final = timedelta(hours=24)
 """How long a job may take to be created, and to show its output, if no deadline is near."""
-# How long a job that must not run any longer may take to show its output, and one without answers.
-_OUTPUT_AFTER_STOP: Final = timedelta(minutes=10)
+# How long other jobs may take to show their output: those that failed or must not run, and without answers.
+_OUTPUT_PATIENCE: Final = timedelta(minutes=10)
 _OUTPUT_WITHOUT_ANSWERS: Final = timedelta(seconds=60)
 _STOP_PATIENCE: Final = timedelta(minutes=30)
+# Jobs that always have an output, if they have answers.
+_WITH_OUTPUT: Final = frozenset({"Completed", "PartiallyCompleted", "Stopped", "Expired"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,10 @@ class JobWaits:
             may_have_answers: whether Bedrock may have answered records.
             may_run: whether jobs may run now: the cut-off of the batch has not passed.
         """
-        patience = _OUTPUT_WITHOUT_ANSWERS
-        if may_have_answers:
-            patience = PATIENCE if may_run else _OUTPUT_AFTER_STOP
-        return self._has_passed(status.seen_ended_at, patience if may_run else self._limited(patience))
+        if may_have_answers and may_run and status.status in _WITH_OUTPUT:
+            return self._has_passed(status.seen_ended_at, PATIENCE)
+        patience = _OUTPUT_PATIENCE if may_have_answers else _OUTPUT_WITHOUT_ANSWERS
+        return self._has_passed(status.seen_ended_at, self._limited(patience))
 
     def may_be_running(self) -> bool:
         """Whether a job whose status cannot be read may still run, or wait for its import."""

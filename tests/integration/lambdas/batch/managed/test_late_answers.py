@@ -73,16 +73,17 @@ def test_the_records_of_a_job_without_output_run_on_demand_before_the_deadline(
     assert len(calls()) == summary["answered"] == summary["attemptsWithUnknownUsage"] == RECORDS
 
 
-def test_a_job_that_answered_nothing_is_not_waited_for(machine, deployed, calls, many):
-    deployed.add_job_fault(JobFault(outcome="failed", late_seconds=100 * HOUR))
+@pytest.mark.parametrize(("processed", "seconds"), [(0, 180), (5, 800)])
+def test_a_failed_job_is_not_waited_for_so_long(machine, deployed, many, processed, seconds):
+    deployed.add_job_fault(JobFault(outcome="failed", processed=processed, late_seconds=100 * HOUR))
     start = machine.clock.now
     [item] = machine.plan_jobs(many(RECORDS))
 
     machine.run_job(item)
 
-    assert machine.clock.now - start < 180
+    assert machine.clock.now - start < seconds
     machine.run_rest()
-    assert machine.collect()["attemptsWithUnknownUsage"] == 0
+    assert machine.collect()["attemptsWithUnknownUsage"] == processed
 
 
 @pytest.mark.parametrize("hours", [1, 20])
