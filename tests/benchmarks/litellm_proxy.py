@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import time
 import urllib.error
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local.emulator import choose_port
 from tests.benchmarks.fake import Fake
 from tests.benchmarks.sides import ROOT
 
@@ -49,7 +49,7 @@ def litellm_proxy(fake: Fake, targets: Sequence[tuple[str, str]], *, folder: Pat
     settings = folder / "config.yaml"
     # YAML includes JSON.
     settings.write_text(json.dumps(configuration(fake.address, targets)))
-    port = _free_port()
+    port = choose_port(None)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [COMMAND, "--config", settings, "--host", "127.0.0.1", "--port", str(port)],
@@ -97,11 +97,6 @@ def _deployment(name: str, endpoint: str, region: str, model: str) -> Mapping[st
             "aws_bedrock_runtime_endpoint": endpoint,
         },
     }
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
