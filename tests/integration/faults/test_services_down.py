@@ -103,7 +103,7 @@ def test_s3_failing_for_as_long_as_a_worker_retries(machine, aws, bedrock, put, 
 def test_s3_failing_while_a_batch_is_ended_costs_no_answer_that_is_under_way(
     machine, aws, bedrock, put, records
 ):
-    bedrock.set_latency(0.05)
+    bedrock.set_latency(0.3)
     bedrock.add_fault(Fault(error="ValidationException", message="rejected", count=1))
     data = {"inputS3Uri": put(records(20)), "models": ["Nova Lite"], "regions": ["us-east-1"]}
     (item,) = machine.plan({**data, "failureStrategy": "stopOnFirstFailure"})
