@@ -1,4 +1,4 @@
-"""What the command line prints at the end of a batch on a deployed stack."""
+"""What the command line prints during a batch on a deployed stack, and at its end."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from llmmanager.cli.batch_watching import watch
 from llmmanager.cli.exit_status import ExitStatus
 from llmmanager.cli.stack_api import DeployedStack
 from llmmanager.cli.terminal import Terminal
+from tests.command_line import ERASE_LINE, shown
 
 PROGRESS = {"records": 10, "answered": 10, "failed": 0, "rejected": 0}
 LANES = {
@@ -68,10 +69,39 @@ class Stack:
         return {"batchId": "nightly", "status": "succeeded", "progress": PROGRESS, **state}
 
 
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
 def printed(stack: Stack) -> tuple[ExitStatus, list[str]]:
     out = io.StringIO()
     status = watch(cast(DeployedStack, stack), "nightly", Terminal(out, io.StringIO()), as_json=False)
     return status, out.getvalue().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("state", "line"),
+    [
+        ({"progress": {**PROGRESS, "records": None}}, "planning"),
+        ({"progress": {**PROGRESS, "records": 2_000, "answered": 10}}, "10 of 2,000 records"),
+        (
+            {"progress": {"records": 9, "answered": 1, "failed": 2, "rejected": 3, "inManagedJobs": 4}},
+            "3 of 9 records, 2 failed, 3 rejected, 4 in managed batch jobs",
+        ),
+        (
+            {"progress": {**PROGRESS, "estimatedEndAt": "2026-01-01T00:00:00+00:00"}},
+            "10 of 10 records, 1 s left",
+        ),
+        ({"progress": {**PROGRESS, "waitingForQuota": {"shards": 1}}}, "10 of 10 records, waiting for quota"),
+        ({"status": "stopped"}, "stopped, collecting the results"),
+    ],
+)
+def test_the_progress_of_a_batch_is_one_line(state: dict[str, Any], line: str) -> None:
+    screen = Screen()
+    running = {"status": "running", **state}
+    watch(cast(DeployedStack, Stack(running)), "nightly", Terminal(io.StringIO(), screen, {}), as_json=True)
+    assert shown(screen.getvalue().removesuffix(ERASE_LINE)) == f"nightly: {line}"
 
 
 def test_the_end_of_a_dry_run_shows_the_lanes() -> None:
