@@ -59,22 +59,10 @@ def collect(storage: BatchStorage, *, interruption: Mapping[str, str] | None = N
     options = storage.options()
     stop_reason = storage.stop_reason(options.run)
     totals = BatchTotals(figures=BatchFigures(samples=options.report_samples))
-    over_budget = 0
     usage = MissedUsage(storage.batch_id)
-    with (
-        ThreadPoolExecutor(S3_CONNECTIONS) as pool,
-        storage.writer(storage.output(BatchObject.RESULTS)) as results,
-        storage.writer(storage.output(BatchObject.FAILED_RESULTS)) as failed,
-    ):
-        reader = _Reader(storage, pool, usage)
-        for item in storage.manifest():
-            parts = list(storage.parts(item["shard"]))
-            shard = storage.read(item["key"])
-            found = _shard_results(shard, parts, reader, missed=stop_reason or LOST, totals=totals)
-            for result in _in_order_of(shard, found) if options.in_input_order else found:
-                totals.add(result)
-                over_budget += is_over_budget(result)
-                (results if result["status"] == ANSWERED else failed).write(dump_line(result))
+    over_budget = _write_results(
+        storage, totals, usage=usage, missed=stop_reason or LOST, in_input_order=options.in_input_order
+    )
     if interruption is None:
         # After an interruption, workers may still run. They count their usage when they end.
         usage.count()
@@ -98,6 +86,37 @@ def collect(storage: BatchStorage, *, interruption: Mapping[str, str] | None = N
     # Last, because a batch with a summary has all other files.
     storage.put_summary(summary)
     return summary
+
+
+def _write_results(
+    storage: BatchStorage,
+    totals: BatchTotals,
+    *,
+    usage: MissedUsage,
+    missed: dict[str, Any],
+    in_input_order: bool,
+) -> int:
+    """Write results.jsonl and failed.jsonl, and add each record to the totals.
+
+    Returns:
+        The number of records that a budget did not allow.
+    """
+    over_budget = 0
+    with (
+        ThreadPoolExecutor(S3_CONNECTIONS) as pool,
+        storage.writer(storage.output(BatchObject.RESULTS)) as results,
+        storage.writer(storage.output(BatchObject.FAILED_RESULTS)) as failed,
+    ):
+        reader = _Reader(storage, pool, usage)
+        for item in storage.manifest():
+            parts = list(storage.parts(item["shard"]))
+            shard = storage.read(item["key"])
+            found = _shard_results(shard, parts, reader, missed=missed, totals=totals)
+            for result in _in_order_of(shard, found) if in_input_order else found:
+                totals.add(result)
+                over_budget += is_over_budget(result)
+                (results if result["status"] == ANSWERED else failed).write(dump_line(result))
+    return over_budget
 
 
 class _Reader:
