@@ -61,8 +61,9 @@ class MessageBuilder:
         cache_config: whether `cacheable` has an effect; None for yes.
 
     Raises:
-        RequestValidationError: the role is invalid. The methods raise it for an unknown or invalid format,
-            for a format that differs from the bytes or the file name, and for an empty file.
+        RequestValidationError: the role is invalid. The methods raise it for a blank text, for a value of the
+            wrong type, for an unknown or invalid format, for a format that differs from the bytes or the file
+            name, and for an empty file.
     """
 
     def __init__(self, role: RolesEnum | str, cache_config: CacheConfig | None = None) -> None:

@@ -112,7 +112,11 @@ class FakeBedrockState:
         return self._quotas.window_seconds
 
     def set_window(self, seconds: float) -> None:
-        """Set the length of the quota window in seconds. A quota day has 1,440 windows."""
+        """Set the length of the quota window in seconds. A quota day has 1,440 windows.
+
+        Raises:
+            ValueError: the length is not above 0.
+        """
         check_positive(window_seconds=seconds)
         self._quotas.window_seconds = seconds
 
@@ -126,6 +130,9 @@ class FakeBedrockState:
 
         `scope` accepts `model_id`, `region` and `access_method` as filters. An answer is billed when it is
         generated, even if it does not reach the caller.
+
+        Raises:
+            TypeError: `scope` has another name.
         """
         if unknown := set(scope) - {"model_id", "region", "access_method"}:
             raise TypeError(f"usage() accepts model_id, region and access_method, not {', '.join(unknown)}")

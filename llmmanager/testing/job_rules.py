@@ -29,6 +29,9 @@ class JobSettings:
         min_records, max_records: the limits of the number of records.
         max_file_bytes, max_job_bytes: the limits of the size of one input file, and of all.
         max_open_jobs: the maximum number of jobs that have not ended, for each model and region.
+
+    Raises:
+        ValueError: a value is invalid.
     """
 
     start_seconds: float = 0.0
@@ -78,6 +81,9 @@ class JobFault(Scope):
         duplicate_ids: the number of records that have two lines in the output.
         zero_counts: whether all counts of the job and its manifest stay zero.
         region, model, access, operation, service_tier: as in `Scope`.
+
+    Raises:
+        ValueError: a value is invalid.
     """
 
     outcome: str = "completed"

@@ -64,6 +64,9 @@ class FakeModel:
         max_images, max_videos: the maximum number of files in a request; None for no limit.
         max_image_chars, max_video_chars: the maximum size of one file in base64; None for no limit.
         large_documents: the formats of documents without Converse's limit of 4.5 MB.
+
+    Raises:
+        ValueError: a value is invalid.
     """
 
     model_id: str

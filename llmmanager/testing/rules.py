@@ -44,6 +44,9 @@ class Scope:
         access: "on_demand", "geo" or "global".
         operation: "Converse", "ConverseStream", "ListFoundationModels", ...
         service_tier: the tier that a request asks for: "default", "flex", "priority" or "reserved".
+
+    Raises:
+        ValueError: a value is invalid.
     """
 
     region: str = ""
@@ -102,6 +105,9 @@ class Fault(Scope):
             error after `after_chunks` deltas, "garbled_event" sends invalid JSON instead of the next delta,
             and "no_metadata" leaves out the last event, which has the usage.
         region, model, access, operation, service_tier: as in `Scope`.
+
+    Raises:
+        ValueError: a value is invalid.
     """
 
     error: str = ""
@@ -180,6 +186,9 @@ class Quota(Scope):
         tokens_per_minute, requests_per_minute, tokens_per_day: the limits. None does not change the limit of
             an earlier quota.
         region, model, access, operation, service_tier: as in `Scope`.
+
+    Raises:
+        ValueError: a value is invalid.
     """
 
     tokens_per_minute: int | None = None
@@ -203,6 +212,9 @@ class Latency(Scope):
         first_token: the time until the first event of a stream; None for `seconds`.
         per_chunk: the time between the deltas of a stream.
         region, model, access, operation, service_tier: as in `Scope`.
+
+    Raises:
+        ValueError: a value is invalid.
     """
 
     seconds: float | tuple[float, float] = 0.0

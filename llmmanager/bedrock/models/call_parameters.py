@@ -100,5 +100,7 @@ def check_type(name: str, value: object, kind: type) -> None:
     """Raise ConfigurationError if a value is not None and has the wrong type."""
     if value is not None and not isinstance(value, kind):
         # Only the type is shown, since a dict instead of an AuthConfig contains secrets.
-        type_name = type(value).__name__
-        raise ConfigurationError(f"{name} must be a {kind.__name__} (got {type_name})", {name: type_name})
+        type_name, article = type(value).__name__, "an" if kind.__name__.startswith("A") else "a"
+        raise ConfigurationError(
+            f"{name} must be {article} {kind.__name__} (got {type_name})", {name: type_name}
+        )
