@@ -39,8 +39,11 @@ def run(options: Namespace, terminal: Terminal) -> int:
     for uri in state["results"].values():
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         path = folder / key.rpartition("/")[2]
-        with path.open("wb") as file:
+        # An interrupted download must not look like a file of the batch, or replace one.
+        partial = path.with_name(f".{path.name}.new")
+        with partial.open("wb") as file:
             shutil.copyfileobj(client.get_object(Bucket=bucket, Key=key)["Body"], file)
+        partial.replace(path)
         paths.append(str(path))
     if options.json:
         terminal.print_json({"files": paths})
