@@ -92,22 +92,31 @@ class AnswerUsage:
     @property
     def cache_read(self) -> int:
         """The tokens read from the cache."""
-        return self.usage.get("cacheReadInputTokens") or 0
+        return self._count("cacheReadInputTokens")
 
     @property
     def cache_written(self) -> int:
         """The tokens written to the cache."""
-        return self.usage.get("cacheWriteInputTokens") or 0
+        return self._count("cacheWriteInputTokens")
+
+    @property
+    def input(self) -> int:
+        """The tokens of the request, without those read from and written to the cache."""
+        return self._count("inputTokens")
 
     @property
     def all_input(self) -> int:
         """The tokens of the request, with those read from and written to the cache."""
-        return (self.usage.get("inputTokens") or 0) + self.cache_read + self.cache_written
+        return self.input + self.cache_read + self.cache_written
 
     @property
     def output(self) -> int:
         """The tokens of the answer."""
-        return self.usage.get("outputTokens") or 0
+        return self._count("outputTokens")
+
+    def _count(self, name: str) -> int:
+        value = self.usage.get(name)
+        return value if isinstance(value, int) else 0
 
 
 AnswerEvent: TypeAlias = (

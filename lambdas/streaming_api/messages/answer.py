@@ -82,20 +82,20 @@ def usage_of(event: AnswerUsage, response: BedrockResponse | None = None) -> dic
         response: the answer, for its service tier.
     """
     counts: Mapping[str, Any] = event.usage
-    written = counts.get("cacheWriteInputTokens") or 0
+    written = event.cache_written
     by_lifetime = {
         detail.get("ttl"): detail.get("inputTokens") or 0 for detail in counts.get("cacheDetails") or ()
     }
     hour = by_lifetime.get("1h", 0)
     usage: dict[str, Any] = {
-        "input_tokens": counts.get("inputTokens") or 0,
+        "input_tokens": event.input,
         "cache_creation_input_tokens": written,
-        "cache_read_input_tokens": counts.get("cacheReadInputTokens") or 0,
+        "cache_read_input_tokens": event.cache_read,
         "cache_creation": {
             "ephemeral_5m_input_tokens": by_lifetime.get("5m", max(0, written - hour)),
             "ephemeral_1h_input_tokens": hour,
         },
-        "output_tokens": counts.get("outputTokens") or 0,
+        "output_tokens": event.output,
     }
     data = (response.response_data if response is not None else None) or {}
     tier = (data.get("serviceTier") or {}).get("type")

@@ -158,7 +158,7 @@ def _add_reasoning(block: dict[str, Any], delta: Event) -> None:
     for name in ("text", "signature"):
         if name in delta:
             reasoning = block.setdefault("reasoningText", {"text": ""})
-            reasoning[name] = reasoning.get(name, "") + delta[name]
+            reasoning[name] = reasoning.get(name, "") + str(delta[name])
 
 
 def _add_parts(parts: list[Any], more: Any) -> None:

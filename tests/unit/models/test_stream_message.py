@@ -117,6 +117,11 @@ def test_reasoning_and_its_signature_are_one_block() -> None:
     ]
 
 
+def test_reasoning_of_another_type_becomes_text() -> None:
+    content = content_of(*(delta(0, reasoningContent={"text": part}) for part in ("Step ", 1)))
+    assert content == [{"reasoningContent": {"reasoningText": {"text": "Step 1"}}}]
+
+
 def test_redacted_reasoning_stays_bytes() -> None:
     events = [delta(0, reasoningContent={"redactedContent": part}) for part in (b"ab", b"c")]
     assert content_of(*events) == [{"reasoningContent": {"redactedContent": b"abc"}}]

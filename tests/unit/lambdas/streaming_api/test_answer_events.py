@@ -201,6 +201,11 @@ def test_a_complete_answer_has_the_events_of_a_streamed_one(block: Any, expected
     assert events[-1] == AnswerUsage({"inputTokens": 1})
 
 
+def test_token_counts_of_another_type_count_as_0() -> None:
+    usage = AnswerUsage({"inputTokens": "3", "outputTokens": None, "cacheReadInputTokens": 2})
+    assert (usage.input, usage.output, usage.cache_read, usage.all_input) == (0, 0, 2, 2)
+
+
 def test_citations_are_events_unless_the_answer_is_json() -> None:
     events = [delta(0, text="a"), delta(0, citation={"title": "b"}), stop(0), end("end_turn")]
     assert CitationEvent(0, {"title": "b"}) in list(answer_events(request(), events))
