@@ -42,12 +42,14 @@ class ToolIds:
         self._without_result: dict[str, list[str]] = {}
         self._last: dict[str, str] = {}
         self._used: set[str] = set()
+        self._numbers: dict[str, int] = {}
 
     def of_call(self, given: str) -> str:
         """Return the id to send for a tool call."""
-        sent, number = self._accepted(given), 1
+        sent = self._accepted(given)
         while sent in self._used:
-            number += 1
+            # Each number is tried once, so that the time is proportional to the number of calls.
+            self._numbers[given] = number = self._numbers.get(given, 1) + 1
             sent = self._accepted(f"{given}-{number}")
         self._used.add(sent)
         self._without_result.setdefault(given, []).append(sent)

@@ -39,6 +39,12 @@ def test_each_call_of_a_conversation_gets_an_id_of_its_own(ids: list[str]) -> No
     assert all(re.fullmatch(r"[a-zA-Z0-9_.:-]{1,64}", id_) for id_ in sent)
 
 
+@pytest.mark.parametrize("id_", ["call_0", "é"])
+def test_a_long_conversation_may_use_one_id_for_all_calls(id_: str) -> None:
+    tool_ids = ToolIds()
+    assert len({tool_ids.of_call(id_) for _ in range(20_000)}) == 20_000
+
+
 def test_results_belong_to_the_calls_with_the_same_id_in_their_order() -> None:
     tool_ids = ToolIds()
     for _ in range(2):
