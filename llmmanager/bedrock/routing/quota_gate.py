@@ -9,12 +9,12 @@ from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from operator import attrgetter
-from types import TracebackType
 
 from llmmanager.bedrock.models.deadline import waking
 from llmmanager.bedrock.routing.decision import QuotaUnit
 from llmmanager.bedrock.routing.quota_meter import Charge, QuotaLimit, UsageWindow
-from llmmanager.bedrock.routing.throttle_check import CheckedCall, ThrottleCheck
+from llmmanager.bedrock.routing.quota_permit import Permit
+from llmmanager.bedrock.routing.throttle_check import ThrottleCheck
 
 # Shares of the window: the pause after a throttle, which each further one doubles; the time between probes.
 _FIRST_PAUSE = 1 / 100
@@ -43,55 +43,6 @@ class _Waiter:
     tokens: int
     since: float
     turn: threading.Event = field(default_factory=threading.Event)
-
-
-@dataclass(slots=True)
-class Permit:
-    """Permission to send one call. A context manager for the call.
-
-    The caller reports the outcome with one of the methods. Without an outcome, the reserved tokens count as
-    used.
-    """
-
-    gate: QuotaGate
-    charge: Charge
-    issued: float
-    used: dict[QuotaUnit, int]
-    beyond: set[QuotaUnit]
-    checked: CheckedCall
-    reserve: float = 0.0
-    ended: bool = False
-    admitted_before: float = float("-inf")
-
-    def __enter__(self) -> Permit:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if not self.ended:
-            self.gate._outcome_unknown(self)
-
-    def answered(self, tokens: int | None, *, latency: float | None = None) -> None:
-        """Report that the call was admitted.
-
-        Args:
-            tokens: tokens of quota that it used; None if unknown, as at the start of a stream.
-            latency: seconds until the answer, measured by Bedrock; None if unknown.
-        """
-        self.gate._answered(self, tokens, latency)
-
-    def settle(self, tokens: int) -> None:
-        """Report the tokens that a stream used, at its end."""
-        self.gate._settle(self, tokens)
-
-    def throttled(self, unit: QuotaUnit, *, retry_after: float | None = None) -> None:
-        """Report that the call was throttled by the quota of this unit."""
-        self.gate._throttled(self, unit, retry_after)
-
-    def rejected(self) -> None:
-        """Report that the call failed for another reason, without using quota."""
-        self.gate._rejected(self)
 
 
 class QuotaGate:
@@ -170,6 +121,15 @@ class QuotaGate:
     def throttles_in_a_row(self) -> int:
         """The number of calls sent in a row that were throttled, as of the last throttle; 0 before it."""
         return self._check.throttles_in_a_row
+
+    def close(self, unit: QuotaUnit, *, reserve: float = 0.0) -> bool:
+        """Take the quota for exhausted after throttles. Return whether the usage shows how long to wait."""
+        with self._lock:
+            now = self._clock()
+            used = self._usage.used(unit, now)
+            if used and not self._limits[unit].active:
+                self._lower(unit, reserve, now, is_new=True)
+            return used > 0
 
     def longest_waiting_since(self) -> float | None:
         """Return the time on the clock since which a call has been waiting; None if no call waits."""
@@ -331,6 +291,8 @@ class QuotaGate:
         with self._lock:
             self._end(permit)
             if permit.issued > self._last_throttle:
+                if self._recovering or permit.beyond:
+                    self._check.test_ended()
                 self._recovering = False
                 self._pause = 0.0
                 for unit in permit.beyond:
@@ -351,17 +313,19 @@ class QuotaGate:
             if retry_after is not None:
                 self._paused_until = max(self._paused_until, now + min(retry_after, _MAX_RETRY_AFTER))
             if unit in permit.beyond and not self._recovering:
-                if permit.issued > self._last_throttle:
+                if permit.issued > self._last_throttle and self._check.test_throttled():
+                    self._check.test_ended()
                     self._limits[unit].probe_failed(permit.charge.amount(unit), permit.reserve, now)
                     self._last_throttle = now
             elif self._is_exhausted(permit, unit, now):
-                self._lower(permit, unit, now)
+                self._lower(unit, permit.reserve, now, is_new=permit.issued > self._last_throttle)
             self._wake_first()
 
-    def _lower(self, permit: Permit, unit: QuotaUnit, now: float) -> None:
-        """Lower the limit, and pause if the call was sent after the last throttle."""
-        self._limits[unit].lower(self._usage.used(unit, now), permit.reserve, now)
-        if permit.issued > self._last_throttle:
+    def _lower(self, unit: QuotaUnit, reserve: float, now: float, *, is_new: bool) -> None:
+        """Lower the limit, and pause if the throttled call was sent after the last throttle."""
+        if not (self._recovering and is_new) or self._check.test_throttled():
+            self._limits[unit].lower(self._usage.used(unit, now), reserve, now)
+        if is_new:
             longer = max(self._pause * 2, _FIRST_PAUSE * self._window)
             self._pause = min(longer, _MAX_PAUSE * self._window)
             self._paused_until = max(self._paused_until, now + self._pause)

@@ -9,9 +9,11 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+from llmmanager.bedrock.routing.decision import QuotaUnit
 from llmmanager.bedrock.routing.keys import DEFAULT_FORM, CallForm, Target
-from llmmanager.bedrock.routing.quota_gate import Permit, QuotaGate
+from llmmanager.bedrock.routing.quota_gate import QuotaGate
 from llmmanager.bedrock.routing.quota_gates import shared_gate
+from llmmanager.bedrock.routing.quota_permit import Permit
 
 T = TypeVar("T")
 
@@ -211,6 +213,10 @@ class CallPacing:
     def is_paced(self, target: Target) -> bool:
         """Whether a quota is known or estimated, so that its gate decides when the target is called again."""
         return self._gate(target).has_limit
+
+    def close(self, target: Target, unit: QuotaUnit) -> bool:
+        """Take a quota for exhausted. Return whether the usage shows how long the call has to wait."""
+        return self._gate(target).close(unit, reserve=self.quotas.reserve)
 
     def throttles_in_a_row(self, target: Target, own: int) -> int:
         """Return the number of throttles that determines the delay before the target is called again.

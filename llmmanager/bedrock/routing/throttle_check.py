@@ -7,16 +7,21 @@ from collections import deque
 from dataclasses import dataclass, field
 
 # Bedrock also throttles at random, for lack of capacity. A run of throttles is long enough if it would be
-# less likely than this with random throttles only. Their share is that of the last calls.
-_PROBABILITY = 1e-5
+# less likely than this with random throttles only.
+_PROBABILITY = 1e-4
 _SHORTEST_RUN = 4
+# A run is long enough at this length, however many calls are throttled: pacing helps then in any case.
+_LONGEST_RUN = 23
+# The same probability for a call that tests the quota: it is repeated after a throttle that may be random.
+_PROBABILITY_OF_TEST = 0.05
+# The last calls show the share of random throttles. These counts are assumed before the first call.
 _CALLS = 128
-# Calls that are assumed before the first one, and the share of them that was throttled.
-_ASSUMED_CALLS = 8
-_ASSUMED_SHARE = 0.05
+_ASSUMED_THROTTLED = 0.4
+_ASSUMED_ADMITTED = 7.6
 # Near the limit, a run may be shorter by this number of calls.
 _SHORTER_NEAR_LIMIT = 2
-# In this number of round trips after a throttle, no more calls are sent than the run lacks.
+# In this number of round trips after a throttle, no more calls are sent than the run lacks. A call that was
+# not throttled for as long counts as admitted.
 _ROUND_TRIPS = 3
 _SHORTEST_ROUND_TRIP = 0.005
 
@@ -52,6 +57,7 @@ class ThrottleCheck:
     throttles_in_a_row: int = 0
     _sent: int = 0
     _needed: int = _SHORTEST_RUN
+    _throttled_tests: int = 0
     _calls: deque[CheckedCall] = field(default_factory=lambda: deque(maxlen=_CALLS))
 
     def is_open(self, now: float) -> bool:
@@ -79,7 +85,9 @@ class ThrottleCheck:
         call.is_throttled = True
         run = self._run_of(call)
         self.throttles_in_a_row = len(run)
-        self._needed = self._long_enough(len(run))
+        round_trips = _ROUND_TRIPS * max(now - call.issued, _SHORTEST_ROUND_TRIP)
+        length = self._long_enough(_PROBABILITY, run=len(run), admitted_before=now - round_trips)
+        self._needed = max(length, _SHORTEST_RUN)
         shorter = _SHORTER_NEAR_LIMIT if near_limit else 0
         certain = near_limit and one_is_enough and self._needed == _SHORTEST_RUN
         if certain or len(run) >= self._needed - shorter:
@@ -90,8 +98,17 @@ class ThrottleCheck:
             return True
         if not self.is_open(now):
             self._sent = 0
-            self.until = now + _ROUND_TRIPS * max(now - call.issued, _SHORTEST_ROUND_TRIP)
+            self.until = now + round_trips
         return False
+
+    def test_throttled(self) -> bool:
+        """Count a throttled call that tests the quota. Return whether the quota is exhausted."""
+        self._throttled_tests += 1
+        return self._throttled_tests >= self._long_enough(_PROBABILITY_OF_TEST)
+
+    def test_ended(self) -> None:
+        """Start the next test of the quota without the throttles of the last one."""
+        self._throttled_tests = 0
 
     def _run_of(self, call: CheckedCall) -> list[CheckedCall]:
         """Return the throttled calls around a call, without another call between them."""
@@ -105,12 +122,20 @@ class ThrottleCheck:
                 run = []
         return run
 
-    def _long_enough(self, run: int) -> int:
-        """Return the length of a run that shows that the quota is exhausted.
+    def _long_enough(self, probability: float, *, run: int = 0, admitted_before: float = math.inf) -> int:
+        """Return the length of a run of throttles that is less likely than this with random ones only.
+
+        The fewer calls are known, the longer it is (the Beta-binomial distribution).
 
         Args:
             run: length of the run until now, which does not count in the share of random throttles.
+            admitted_before: calls that were sent before this time and were not throttled count as admitted.
         """
-        throttled = sum(call.is_throttled for call in self._calls) - run + _ASSUMED_SHARE * _ASSUMED_CALLS
-        share = throttled / (len(self._calls) - run + _ASSUMED_CALLS)
-        return max(math.ceil(math.log(_PROBABILITY) / math.log(share)), _SHORTEST_RUN)
+        throttled = sum(call.is_throttled for call in self._calls) - run + _ASSUMED_THROTTLED
+        admitted = sum(not call.is_throttled and call.issued < admitted_before for call in self._calls)
+        calls = throttled + admitted + _ASSUMED_ADMITTED
+        length, likelihood = 0, 1.0
+        while likelihood > probability and length < _LONGEST_RUN:
+            likelihood *= (throttled + length) / (calls + length)
+            length += 1
+        return length

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llmmanager.bedrock.routing.decision import QuotaUnit
-from llmmanager.bedrock.routing.quota_gate import Permit, QuotaGate, _Waiter
+from llmmanager.bedrock.routing.quota_gate import QuotaGate, _Waiter
+from llmmanager.bedrock.routing.quota_permit import Permit
 
 WINDOW = 10.0
 # How long a call may wait.

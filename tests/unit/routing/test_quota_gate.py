@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from llmmanager.bedrock.routing.decision import QuotaUnit
-from llmmanager.bedrock.routing.quota_gate import Permit, QuotaGate
+from llmmanager.bedrock.routing.quota_gate import QuotaGate
 from llmmanager.bedrock.routing.quota_meter import Charge, QuotaLimit, UsageWindow
+from llmmanager.bedrock.routing.quota_permit import Permit
 from tests.clock import ManualClock
 from tests.unit.routing.quota_simulation import Simulation
 from tests.waiting import wait_until
@@ -33,8 +34,8 @@ def gate(clock: ManualClock) -> QuotaGate:
     [
         pytest.param({"requests": 1000}, 1.05, 0.92, id="unknown-quota"),
         pytest.param({"requests": 1000, "slowest_send": 0.1}, 1.10, 0.92, id="busy-client"),
-        pytest.param({"requests": 1000, "concurrency": 128}, 1.20, 0.88, id="many-threads"),
-        pytest.param({"requests": 1000, "processes": 4}, 1.35, 0.80, id="four-processes"),
+        pytest.param({"requests": 1000, "concurrency": 128}, 1.25, 0.88, id="many-threads"),
+        pytest.param({"requests": 1000, "processes": 4}, 1.45, 0.80, id="four-processes"),
         pytest.param(
             {"requests": 1000, "processes": 4, "known": 2000}, 1.03, 0.90, id="four-processes-with-a-quarter"
         ),
@@ -114,6 +115,14 @@ def test_random_throttles_slow_nothing_down(share: float, seed: int) -> None:
     outcome = Simulation(requests=1000, tokens=None, capacity_throttles=share, seed=seed).run()
     assert outcome.answered == 1000
     assert outcome.seconds <= 1.2 * undisturbed.seconds
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("share", [0.2, 0.5])
+def test_calls_under_a_quota_are_answered_despite_many_random_throttles(share: float, seed: int) -> None:
+    outcome = Simulation(requests=1000, capacity_throttles=share, seed=seed).run()
+    assert outcome.answered == 1000
+    assert outcome.share >= 0.6
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -213,7 +222,7 @@ def enter_later(gate: QuotaGate, clock: ManualClock) -> Permit:
 
 
 def use_up_the_quota(gate: QuotaGate, clock: ManualClock) -> None:
-    for _ in range(4):
+    while not gate.has_limit:
         enter_later(gate, clock).throttled(TOKENS)
 
 
@@ -227,10 +236,23 @@ def test_a_single_throttle_stops_no_other_call(gate: QuotaGate, clock: ManualClo
 def test_throttles_in_a_row_that_are_far_apart_show_that_the_quota_is_used_up(
     gate: QuotaGate, clock: ManualClock
 ) -> None:
+    for _ in range(20):
+        enter_later(gate, clock).answered(10)
+        clock.now += 0.5
     for _ in range(4):
         assert not gate.has_limit
         enter_later(gate, clock).throttled(TOKENS)
         clock.now += 0.5
+    assert gate.has_limit
+
+
+def test_the_fewer_calls_are_known_the_more_in_a_row_show_that_the_quota_is_used_up(
+    gate: QuotaGate, clock: ManualClock
+) -> None:
+    for _ in range(5):
+        enter_later(gate, clock).throttled(TOKENS)
+    assert not gate.has_limit
+    enter_later(gate, clock).throttled(TOKENS)
     assert gate.has_limit
 
 
@@ -252,9 +274,40 @@ def test_the_more_calls_are_throttled_at_random_the_more_in_a_row_show_that_the_
     for _ in range(10):
         enter_later(gate, clock).throttled(TOKENS)
     assert not gate.has_limit
-    for _ in range(10):
+    use_up_the_quota(gate, clock)
+    assert gate.throttles_in_a_row <= 23
+
+
+def test_a_run_of_throttles_shows_that_the_quota_is_used_up_however_many_are_random(
+    gate: QuotaGate, clock: ManualClock
+) -> None:
+    for _ in range(20):
+        for _ in range(9):
+            enter_later(gate, clock).throttled(TOKENS)
+        enter_later(gate, clock).answered(10)
+    for _ in range(23):
         enter_later(gate, clock).throttled(TOKENS)
     assert gate.has_limit
+
+
+def test_calls_in_progress_do_not_count_as_admitted(gate: QuotaGate, clock: ManualClock) -> None:
+    permits = [enter_later(gate, clock) for _ in range(100)]
+    for permit in permits[:5]:
+        permit.throttled(TOKENS)
+    assert not gate.has_limit
+
+
+def test_a_quota_is_closed_after_throttles_if_its_usage_shows_how_long_to_wait(
+    gate: QuotaGate, clock: ManualClock
+) -> None:
+    assert not gate.close(REQUESTS)
+    assert not gate.has_limit
+    enter_later(gate, clock).answered(10)
+    assert gate.close(REQUESTS)
+    assert gate.has_limit
+    clock.now += 0.5
+    assert gate.try_enter(10) is None
+    assert 9 < gate.expected_wait(10) < 10
 
 
 def test_only_calls_without_another_one_between_them_are_throttled_in_a_row(
