@@ -13,32 +13,16 @@ from llmmanager.bedrock.models.deadline import NEVER, Deadline
 from llmmanager.bedrock.models.llm_manager_structures import RetryConfig
 from llmmanager.bedrock.routing.backoff import delay
 from llmmanager.bedrock.routing.cooldown import Cooldowns
-from llmmanager.bedrock.routing.decision import Decision, ErrorScope, Kind, Next
+from llmmanager.bedrock.routing.decision import Decision, ErrorScope, Kind, Next, QuotaUnit
 from llmmanager.bedrock.routing.keys import Target, group_key, narrowed_scope
 from llmmanager.bedrock.routing.quota_pacing import CallPacing
+from llmmanager.bedrock.routing.route_group import RouteGroup, new_group
 
 T = TypeVar("T", bound=Target)
 
 # Shared by all calls, because seeding a generator costs a system call. It has no state that forked processes
 # would share: they would wait for the same times.
 _RNG = random.SystemRandom()
-
-
-@dataclass
-class _Group(Generic[T]):
-    """The remaining targets of a group key, one for each access method, in order of preference."""
-
-    id: tuple[str, str]
-    key: tuple[str, str]  # the model and the region
-    targets: list[T]
-    not_before: float = 0.0
-    tried: bool = False
-    throttles: int = 0
-
-
-def _new_group(targets: Sequence[T]) -> _Group[T]:
-    first = targets[0]
-    return _Group(group_key(first), (first.model_id, first.region), list(targets))
 
 
 @dataclass(frozen=True)
@@ -88,7 +72,7 @@ class Route(Generic[T]):
     is_oversized: bool = False
 
     def __post_init__(self) -> None:
-        queue = [_new_group(targets) for targets in self.groups if targets]
+        queue = [new_group(targets) for targets in self.groups if targets]
         if self.cooldowns.any():
             for group in queue:
                 group.targets.sort(key=self._is_cooling)
@@ -100,12 +84,14 @@ class Route(Generic[T]):
                 queue.sort(key=lambda group: (self._is_failing(group.targets[0]), ranks.index(group.key[0])))
         self._order = {group.id: position for position, group in enumerate(queue)}
         self._queue = queue
-        self._next_round: list[_Group[T]] = []
-        self._incomplete: list[_Group[T]] = []
+        self._next_round: list[RouteGroup[T]] = []
+        self._incomplete: list[RouteGroup[T]] = []
         self._rejected: list[T] = []
         self._postponed: list[T] = []
         self._has_failed = False
         self._out_of_quota: set[str] = set()
+        self._throttled: dict[T, QuotaUnit] = {}
+        self._only_throttles = True
         self._repetition = 0
         self._max_failures = self.config.max_retries
         models = {group.key[0] for group in queue}
@@ -120,7 +106,7 @@ class Route(Generic[T]):
 
     def _step(self) -> Step[T] | None:
         """Return the next attempt among the groups of the current round."""
-        if self.transient_failures > self._max_failures:
+        if self.transient_failures > self._max_failures and not self._waits_for_quota():
             self.ended_by = f"max_retries ({self.config.max_retries}) used up"
             return None
         if not self._queue:
@@ -139,6 +125,25 @@ class Route(Generic[T]):
             self.out_of_time = True
         return None
 
+    def _waits_for_quota(self) -> bool:
+        """Whether a call that failed only because of throttles waits for quota instead of ending.
+
+        It does so if calls were admitted within the last window: then their usage shows how long to wait.
+        """
+        if not self._only_throttles:
+            return False
+        paced = {target for target, unit in self._throttled.items() if self.pacing.close(target, unit)}
+        waiting = [
+            group for group in (*self._queue, *self._next_round) if not paced.isdisjoint(group.targets)
+        ]
+        if not waiting:
+            return False
+        for group in waiting:
+            group.targets = [target for target in group.targets if target in paced]
+        self._queue, self._next_round = waiting, []
+        self._max_failures = self.transient_failures
+        return True
+
     def _first_step(self, now: float) -> Step[T] | None:
         """Return the first attempt if the preferred target can be called now, which is the usual case."""
         target = self._queue[0].targets[0] if self._queue and now < self.deadline.at else None
@@ -146,7 +151,7 @@ class Route(Generic[T]):
             return None
         return Step(target, 0.0)
 
-    def _next_paced_step(self, groups: Sequence[_Group[T]], now: float) -> Step[T] | None:
+    def _next_paced_step(self, groups: Sequence[RouteGroup[T]], now: float) -> Step[T] | None:
         """Return the first target that can be called now, or the one with the shortest wait for quota.
 
         With `on_throttle` "wait", another model is chosen only if the wait for the first one is too long.
@@ -167,7 +172,7 @@ class Route(Generic[T]):
             )
         return step
 
-    def _best_step(self, groups: Sequence[_Group[T]], now: float) -> tuple[Step[T] | None, float]:
+    def _best_step(self, groups: Sequence[RouteGroup[T]], now: float) -> tuple[Step[T] | None, float]:
         """Return the attempt with the shortest wait, if the call may wait that long, and the wait."""
         models: Iterable[str | None] = [None]
         if self._waits:
@@ -189,7 +194,7 @@ class Route(Generic[T]):
                 break
         return None, shortest
 
-    def _shortest_wait(self, groups: Sequence[_Group[T]], now: float) -> tuple[float, _Group[T], T]:
+    def _shortest_wait(self, groups: Sequence[RouteGroup[T]], now: float) -> tuple[float, RouteGroup[T], T]:
         """Return the shortest wait for quota in seconds, and its first target."""
         wait, group, target = math.inf, groups[0], groups[0].targets[0]
         for other, candidate in ((group, target) for group in groups for target in group.targets):
@@ -212,6 +217,9 @@ class Route(Generic[T]):
         is_free = is_throttle and (self._waits or self.pacing.patience.free_throttles)
         if decision.transient and not is_free:
             self.transient_failures += 1
+            self._only_throttles &= decision.quota is not None
+        if decision.quota is not None:
+            self._throttled[target] = decision.quota
         group = self._group_of(target)
         if next_ in (Next.DROP_FEATURE, Next.SAME_TARGET_NOW):
             group.not_before = 0.0
@@ -224,7 +232,7 @@ class Route(Generic[T]):
         else:
             self._remove_failed(group, target, decision, next_)
 
-    def _retry_in_next_round(self, group: _Group[T], target: T, decision: Decision) -> None:
+    def _retry_in_next_round(self, group: RouteGroup[T], target: T, decision: Decision) -> None:
         """Try the group again in the next round. If its region is unreachable, try other regions first."""
         self._queue.remove(group)
         self._delay_retry(group, target, decision, failures=self._repetition + 1)
@@ -233,7 +241,7 @@ class Route(Generic[T]):
         if decision.kind is Kind.UNREACHABLE:
             self._postpone_region(target.region)
 
-    def _delay_retry(self, group: _Group[T], target: T, decision: Decision, *, failures: int) -> float:
+    def _delay_retry(self, group: RouteGroup[T], target: T, decision: Decision, *, failures: int) -> float:
         """Set when the group can be tried again, and return the delay in seconds."""
         group.tried, group.not_before = True, 0.0
         if decision.quota is not None:
@@ -244,7 +252,7 @@ class Route(Generic[T]):
         group.not_before = self.clock() + seconds
         return seconds
 
-    def _requeue(self, group: _Group[T], target: T, decision: Decision) -> None:
+    def _requeue(self, group: RouteGroup[T], target: T, decision: Decision) -> None:
         """Put a throttled group after the others of its model, and before the other models."""
         group.throttles += 1
         self.pacing.longest_wait -= self._delay_retry(group, target, decision, failures=group.throttles)
@@ -287,7 +295,7 @@ class Route(Generic[T]):
     def add_groups(self, groups: Iterable[Sequence[T]]) -> None:
         """Add targets that were found during the call: to existing groups, or as new groups at the end."""
         for targets in groups:
-            group = _new_group(targets)
+            group = new_group(targets)
             if group.id in self._order:
                 self.add_targets(targets[0], targets)
             else:
@@ -307,20 +315,20 @@ class Route(Generic[T]):
         """Whether another model comes first because it may accept more of the request's content."""
         model = target.model_id
         others = (group for group in (*self._queue, *self._next_round) if group.key[0] != model)
-        rank = self._rank(_new_group([target]))
+        rank = self._rank(new_group([target]))
         return any(True for _ in others) or any(self._rank(group) < rank for group in self._incomplete)
 
     def has_other_access_method(self, target: T) -> bool:
         """Whether the target's model has another access method in its region."""
         return len(self._group_of(target).targets) > 1
 
-    def _group_of(self, target: T) -> _Group[T]:
+    def _group_of(self, target: T) -> RouteGroup[T]:
         return next(group for group in self._queue if group.targets[0] == target)
 
-    def _rank(self, group: _Group[T]) -> tuple[int, int]:
+    def _rank(self, group: RouteGroup[T]) -> tuple[int, int]:
         return (self.content_left_out(group.key[0]), self._order[group.id])
 
-    def _move_to_incomplete(self, chosen: Callable[[_Group[T]], bool]) -> None:
+    def _move_to_incomplete(self, chosen: Callable[[RouteGroup[T]], bool]) -> None:
         """Try these groups only after all others."""
         self._incomplete += [group for group in (*self._queue, *self._next_round) if chosen(group)]
         self._queue = [group for group in self._queue if not chosen(group)]
@@ -356,7 +364,7 @@ class Route(Generic[T]):
         waits = (Kind.THROTTLE, Kind.QUOTA) if self.pacing.patience.repeated else (Kind.THROTTLE,)
         return self.cooldowns.is_failing(target, form=self.pacing.form(target), except_for=waits)
 
-    def _remove_failed(self, group: _Group[T], target: T, decision: Decision, next_: Next) -> None:
+    def _remove_failed(self, group: RouteGroup[T], target: T, decision: Decision, next_: Next) -> None:
         """Remove the targets that the decision is about."""
         if narrowed_scope(decision.scope, target) is ErrorScope.ACCESS_METHOD_EVERYWHERE:
             self._remove_targets(lambda other: other.invoke_id == target.invoke_id)
@@ -375,7 +383,7 @@ class Route(Generic[T]):
             group.targets = [target for target in group.targets if not unwanted(target)]
         self._filter_groups(lambda group: bool(group.targets))
 
-    def _filter_groups(self, wanted: Callable[[_Group[T]], bool]) -> None:
+    def _filter_groups(self, wanted: Callable[[RouteGroup[T]], bool]) -> None:
         self._queue, self._next_round, self._incomplete = (
             [group for group in groups if wanted(group)]
             for groups in (self._queue, self._next_round, self._incomplete)

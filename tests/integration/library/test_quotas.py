@@ -17,6 +17,7 @@ from llmmanager import (
     ParallelProcessingConfig,
     QuotaExceededError,
     RetryConfig,
+    RetryExhaustedError,
 )
 from llmmanager.testing import FakeBedrock, Fault
 from tests.waiting import wait_until
@@ -171,6 +172,26 @@ def test_throttled_attempts_of_a_single_call_do(fake_bedrock: FakeBedrock, make_
     fake_bedrock.add_fault(Fault(error="ThrottlingException", region=EAST, count=1))
     with pytest.raises(Exception, match="max_retries"):
         make_manager(regions=(EAST,), retry={"max_retries": 0}).converse(ask)
+
+
+@pytest.mark.parametrize("regions", [(EAST,), (EAST, WEST)])
+def test_single_calls_one_after_the_other_are_all_answered_under_an_unknown_quota(
+    under_quota: FakeBedrock, make_manager, ask, regions
+) -> None:
+    under_quota.set_quota(requests_per_minute=5)
+    manager = make_manager(regions=regions, retry={"retry_delay": 0.001})
+    assert all(manager.converse(ask).success for _ in range(25))
+
+
+def test_a_single_call_that_failed_for_another_reason_too_does_not_wait_for_quota(
+    fake_bedrock: FakeBedrock, make_manager, ask
+) -> None:
+    manager = make_manager(regions=(EAST,), retry={"retry_delay": 0.001})
+    manager.converse(ask)
+    fake_bedrock.add_fault(Fault(error="InternalServerException", count=1))
+    fake_bedrock.add_fault(Fault(error="ThrottlingException"))
+    with pytest.raises(RetryExhaustedError, match=r"after 4 attempt\(s\)"):
+        manager.converse(ask)
 
 
 def test_the_tokens_of_a_stream_are_settled_at_its_end(under_quota: FakeBedrock, ask) -> None:
