@@ -11,7 +11,7 @@ from llmmanager.bedrock.exceptions.llm_manager_exceptions import LLMManagerError
 from llmmanager.bedrock.invocation.attempt_bounds import AttemptBounds
 from llmmanager.bedrock.invocation.call_record import CallRecord
 from llmmanager.bedrock.models.attempt_guard import AttemptGuard, PlannedAttempt
-from llmmanager.bedrock.routing.quota_permit import Permit
+from llmmanager.bedrock.routing.quota_gate import Permit
 
 
 class AttemptCheck:

@@ -27,8 +27,8 @@ from llmmanager.bedrock.models.bedrock_response import BedrockResponse
 from llmmanager.bedrock.models.deadline import Cancellation, Deadline
 from llmmanager.bedrock.routing.classification import classify
 from llmmanager.bedrock.routing.decision import CREDENTIALS_KINDS, Decision, Kind, Next
+from llmmanager.bedrock.routing.quota_gate import Permit
 from llmmanager.bedrock.routing.quota_pacing import ONE_CALL, CallPacing, QuotaPatience
-from llmmanager.bedrock.routing.quota_permit import Permit
 from llmmanager.bedrock.routing.route import Route, Step
 from llmmanager.bedrock.validation.request import ValidRequest
 

@@ -11,9 +11,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from llmmanager.bedrock.routing.decision import QuotaUnit
 from llmmanager.bedrock.routing.keys import DEFAULT_FORM, CallForm, Target
-from llmmanager.bedrock.routing.quota_gate import QuotaGate
+from llmmanager.bedrock.routing.quota_gate import Permit, QuotaGate
 from llmmanager.bedrock.routing.quota_gates import shared_gate
-from llmmanager.bedrock.routing.quota_permit import Permit
 
 T = TypeVar("T")
 

@@ -16,8 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llmmanager.bedrock.routing.decision import QuotaUnit
-from llmmanager.bedrock.routing.quota_gate import QuotaGate, _Waiter
-from llmmanager.bedrock.routing.quota_permit import Permit
+from llmmanager.bedrock.routing.quota_gate import Permit, QuotaGate, _Waiter
 
 WINDOW = 10.0
 # How long a call may wait.

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from llmmanager.bedrock.routing.decision import QuotaUnit
-from llmmanager.bedrock.routing.quota_gate import QuotaGate
+from llmmanager.bedrock.routing.quota_gate import Permit, QuotaGate
 from llmmanager.bedrock.routing.quota_meter import Charge, QuotaLimit, UsageWindow
-from llmmanager.bedrock.routing.quota_permit import Permit
 from tests.clock import ManualClock
 from tests.unit.routing.quota_simulation import Simulation
 from tests.waiting import wait_until
