@@ -11,6 +11,7 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import EndpointConnectionError
 
+from lambdas.shared import outage
 from lambdas.usage import transaction
 from lambdas.usage.budget import NANO_PER_USD, Budget, BudgetScope, Period
 from lambdas.usage.budget_table import budget_table
@@ -117,6 +118,7 @@ def test_a_request_whose_budget_cannot_be_read_is_tried_again(
     with monkeypatch.context() as broken:
         broken.setattr(BaseClient, "_make_api_call", fail)
         broken.setattr(transaction, "_FIRST_DELAY_SECONDS", 0)
+        broken.setattr(outage, "_OUTAGE_SECONDS", 0)
         assert deployed.deliver(received) == [received["Records"][0]["messageId"]]
     assert not fake_bedrock.calls
 
