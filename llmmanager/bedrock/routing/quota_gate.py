@@ -9,7 +9,6 @@ from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from operator import attrgetter
-from types import TracebackType
 
 from llmmanager.bedrock.models.deadline import waking
 from llmmanager.bedrock.routing.decision import QuotaUnit
@@ -49,8 +48,7 @@ class _Waiter:
 class Permit:
     """Permission to send one call. A context manager for the call.
 
-    The caller reports the outcome with one of the methods. Without an outcome, the reserved tokens count as
-    used.
+    The caller reports the outcome with one of the methods. Without one, the reserved tokens count as used.
     """
 
     gate: QuotaGate
@@ -66,9 +64,7 @@ class Permit:
     def __enter__(self) -> Permit:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if not self.ended:
             self.gate._outcome_unknown(self)
 
@@ -109,8 +105,7 @@ class QuotaGate:
         clock: monotonic seconds.
 
     Attributes:
-        last_admitted: when the last call was sent that was not throttled, on the clock; minus infinity before
-            the first.
+        last_admitted: when the last call was sent that was not throttled, on the clock; -inf before the first.
     """
 
     def __init__(self, window: float, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -211,8 +206,7 @@ class QuotaGate:
             tokens: tokens that Bedrock reserves for the call.
             seconds: maximum wait.
             priority: lower numbers are admitted first.
-            reserve: share of the quota that the call leaves to others. Among calls of equal priority, a lower
-                reserve is admitted first.
+            reserve: share of the quota that the call leaves to others. At equal priority, lower ones go first.
             since: when the call began to wait, if it was throttled after an earlier wait; None for now.
         """
         until = self._clock() + seconds
