@@ -105,7 +105,7 @@ class QuotaGate:
         clock: monotonic seconds.
 
     Attributes:
-        last_admitted: when the last call was sent that was not throttled, on the clock; -inf before the first.
+        last_admitted: when the last call not throttled was sent, on the clock; -inf before it.
     """
 
     def __init__(self, window: float, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -206,7 +206,7 @@ class QuotaGate:
             tokens: tokens that Bedrock reserves for the call.
             seconds: maximum wait.
             priority: lower numbers are admitted first.
-            reserve: share of the quota that the call leaves to others. At equal priority, lower ones go first.
+            reserve: share of the quota left to others. Among calls of equal priority, lower ones go first.
             since: when the call began to wait, if it was throttled after an earlier wait; None for now.
         """
         until = self._clock() + seconds
