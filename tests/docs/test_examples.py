@@ -68,6 +68,7 @@ def test_every_page_about_the_library_has_an_example() -> None:
         "messages.md",
         "mutation-testing.md",
         "responses.md",
+        "security.md",
     }
 
 
