@@ -176,4 +176,6 @@ def test_the_recordings_of_the_page_are_what_the_commands_print(
         page = again
     running = parsed(command("batch", "list", "--limit", "1", "--json"))[0]["batchId"]
     parsed(command("batch", "stop", running, "--json"))
+    # Its worker calls until it notices the stop, which is not to happen during the next test.
+    wait_until_quiet(bedrock)
     assert normalized(again) == normalized(page)
