@@ -152,8 +152,7 @@ class QuotaGate:
         """Whether calls may have to wait: a quota is known or estimated, or a call was just throttled."""
         if self._single is not None or self.has_limit:
             return True
-        now = self._clock()
-        return now < self._paused_until or self._check.is_open(now)
+        return (now := self._clock()) < self._paused_until or self._check.is_open(now)
 
     @property
     def has_limit(self) -> bool:
@@ -170,9 +169,10 @@ class QuotaGate:
         """Take the quota for exhausted after throttles. Return whether the usage shows how long to wait."""
         with self._lock:
             now = self._clock()
-            used = self._usage.used(unit, now)
-            if used and not self._limits[unit].active:
+            limit = self._limits[unit]
+            if (used := self._usage.used(unit, now)) and not limit.active:
                 self._lower(unit, reserve, now, is_new=True)
+                limit.next_probe = self._paused_until  # The throttles may have been random.
             return used > 0
 
     def longest_waiting_since(self) -> float | None:

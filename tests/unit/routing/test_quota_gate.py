@@ -304,9 +304,21 @@ def test_a_quota_is_closed_after_throttles_if_its_usage_shows_how_long_to_wait(
     enter_later(gate, clock).answered(10)
     assert gate.close(REQUESTS)
     assert gate.has_limit
-    clock.now += 0.5
     assert gate.try_enter(10) is None
-    assert 9 < gate.expected_wait(10) < 10
+    assert 9 < gate.expected_wait(10) <= 10.2
+
+
+def test_after_it_is_closed_a_call_soon_tests_whether_the_throttles_were_random(
+    gate: QuotaGate, clock: ManualClock
+) -> None:
+    enter_later(gate, clock).answered(10)
+    gate.close(REQUESTS)
+    clock.now += 0.2
+    test = gate.try_enter(10)
+    assert test is not None
+    assert gate.try_enter(10) is None
+    test.answered(10)
+    assert gate.try_enter(10)
 
 
 def test_only_calls_without_another_one_between_them_are_throttled_in_a_row(
