@@ -10,12 +10,9 @@ from pathlib import Path
 from llmmanager.cli.command_table import COMMANDS, GROUPS
 from llmmanager.cli.parser import command_parsers
 
-# `-o default` completes the names of files if there are no matches. `compopt` would need bash 4.
-_BASH = """\
-_llmmanager() {
-    local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}" command="" found="" files="" i
-    for ((i = 1; i < COMP_CWORD; i++)); do
-        case "$command ${COMP_WORDS[i]}" in
+# Find the command, and what can follow it. Both shells understand this; `array` has the words of the line.
+_CASES = """\
+        case "$command ${%(array)s[i]}" in
 %(commands)s
         esac
     done
@@ -25,7 +22,13 @@ _llmmanager() {
     case "$command" in
 %(words)s
     esac
-    if [[ -z $files || $word == -* ]]; then
+"""
+# `-o default` completes the names of files if there are no matches. `compopt` would need bash 4.
+_BASH = """\
+_llmmanager() {
+    local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}" command="" found="" files="" i
+    for ((i = 1; i < COMP_CWORD; i++)); do
+%(cases)s    if [[ -z $files || $word == -* ]]; then
         COMPREPLY=($(compgen -W "$found" -- "$word"))
     fi
 }
@@ -37,17 +40,7 @@ autoload -Uz compinit
 _llmmanager() {
     local before="${words[CURRENT-1]}" command="" found="" files="" i
     for ((i = 2; i < CURRENT; i++)); do
-        case "$command ${words[i]}" in
-%(commands)s
-        esac
-    done
-    case "$command $before" in
-%(values)s
-    esac
-    case "$command" in
-%(words)s
-    esac
-    if [[ -z $files || $PREFIX == -* ]]; then
+%(cases)s    if [[ -z $files || $PREFIX == -* ]]; then
         compadd -- ${=found}
     else
         _files
@@ -62,14 +55,17 @@ _FILE_NAMES = ("FILE", "DIR", "JSON")
 
 def completion_script(shell: str) -> str:
     """Return the script for "bash" or "zsh"."""
-    script, values = (_BASH, _BASH_VALUES) if shell == "bash" else (_ZSH, _ZSH_VALUES)
+    script, array, values = (
+        (_BASH, "COMP_WORDS", _BASH_VALUES) if shell == "bash" else (_ZSH, "words", _ZSH_VALUES)
+    )
     groups = [f'            " {group}") command={group} ;;' for group in GROUPS]
     commands = [
         f'            "{" ".join(("", *command.words) if len(command.words) == 1 else command.words)}") '
         f"command={shlex.quote(command.name)} ;;"
         for command in COMMANDS
     ]
-    return script % {
+    cases = _CASES % {
+        "array": array,
         "commands": "\n".join([*groups, *commands]),
         "values": "\n".join(_values(values)),
         "words": "\n".join(
@@ -77,6 +73,7 @@ def completion_script(shell: str) -> str:
             for name, words, takes_files in _words()
         ),
     }
+    return script % {"cases": cases}
 
 
 def _words() -> Iterator[tuple[str, str, bool]]:
