@@ -6,6 +6,7 @@ They are in a folder of the execution, so they never replace the files of an exe
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from lambdas.batch.collect import collect
@@ -30,7 +31,7 @@ def collect_interrupted(storage: BatchStorage, run: str, *, status: str, reason:
     """
     _, latest = latest_run(storage)
     at_end = replace(storage, interrupted_run=run)
-    if latest is None or latest.execution != run or not _is_planned(storage) or _has_summary(at_end):
+    if latest is None or latest.execution != run or not _exists(storage.plan) or _exists(at_end.summary):
         return
     _wait_for_calls(storage)
     collect(at_end, interruption={"status": status, "reason": reason})
@@ -48,17 +49,9 @@ def _wait_for_calls(storage: BatchStorage) -> None:
         time.sleep(QUIET_SECONDS)
 
 
-def _is_planned(storage: BatchStorage) -> bool:
+def _exists(read: Callable[[], object]) -> bool:
     try:
-        storage.plan()
-    except ObjectMissing:
-        return False
-    return True
-
-
-def _has_summary(storage: BatchStorage) -> bool:
-    try:
-        storage.summary()
+        read()
     except ObjectMissing:
         return False
     return True
