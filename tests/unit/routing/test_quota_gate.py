@@ -225,6 +225,15 @@ def use_up_the_quota(gate: QuotaGate, clock: ManualClock) -> None:
         enter_later(gate, clock).throttled(TOKENS)
 
 
+def assert_one_call_is_sent_alone(gate: QuotaGate) -> None:
+    """The gate admits one call, and the next ones when it is answered."""
+    single = gate.try_enter(10)
+    assert single is not None
+    assert gate.try_enter(10) is None
+    single.answered(10)
+    assert gate.try_enter(10)
+
+
 def test_a_single_throttle_stops_no_other_call(gate: QuotaGate, clock: ManualClock) -> None:
     enter_later(gate, clock).throttled(TOKENS)
     clock.now += 0.1
@@ -314,11 +323,7 @@ def test_after_it_is_closed_a_call_soon_tests_whether_the_throttles_were_random(
     enter_later(gate, clock).answered(10)
     gate.close(REQUESTS)
     clock.now += 0.2
-    test = gate.try_enter(10)
-    assert test is not None
-    assert gate.try_enter(10) is None
-    test.answered(10)
-    assert gate.try_enter(10)
+    assert_one_call_is_sent_alone(gate)
 
 
 def test_only_calls_without_another_one_between_them_are_throttled_in_a_row(
@@ -350,11 +355,7 @@ def test_after_throttles_in_a_row_one_call_is_sent_alone(gate: QuotaGate, clock:
     assert gate.has_limit
     assert gate.try_enter(10) is None
     clock.now += 10.2
-    single = gate.try_enter(10)
-    assert single is not None
-    assert gate.try_enter(10) is None
-    single.answered(10)
-    assert gate.try_enter(10)
+    assert_one_call_is_sent_alone(gate)
 
 
 def test_each_further_throttle_doubles_the_pause(gate: QuotaGate, clock: ManualClock) -> None:
