@@ -166,7 +166,7 @@ class QuotaGate:
         return self._check.throttles_in_a_row
 
     def close(self, unit: QuotaUnit, *, reserve: float = 0.0) -> bool:
-        """Take the quota for exhausted after throttles. Return whether the usage shows how long to wait."""
+        """Treat the quota as exhausted after throttles. Return whether the usage shows how long to wait."""
         with self._lock:
             now = self._clock()
             limit = self._limits[unit]

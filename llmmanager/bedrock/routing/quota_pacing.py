@@ -214,7 +214,7 @@ class CallPacing:
         return self._gate(target).has_limit
 
     def close(self, target: Target, unit: QuotaUnit) -> bool:
-        """Take a quota for exhausted. Return whether the usage shows how long the call has to wait."""
+        """Treat a quota as exhausted. Return whether the usage shows how long the call has to wait."""
         return self._gate(target).close(unit, reserve=self.quotas.reserve)
 
     def throttles_in_a_row(self, target: Target, own: int) -> int:
